@@ -1,0 +1,325 @@
+/* headstart.h - image transfer learning: the whole public interface of libheadstart.
+ *
+ * Conventions, true for every function below unless its comment says otherwise:
+ *  - Handles (hst_xxx *) are opaque. hst_xxx_open/load/compute makes one, hst_xxx_free/close ends
+ * it; free(NULL) does nothing. Whoever made a handle frees it, and frees it before the handles it
+ * was made from (a session before its model, everything before the context).
+ *  - A function that can fail takes hst_err *err last (may be NULL) and returns 0, a negative
+ * HST_E... code, or NULL (makers). On failure every output is left as it was. A void function
+ * cannot fail.
+ *  - "const char *" results are borrowed until the handle they came from is freed. Strings passed
+ * in are copied.
+ *  - Option structs start from hst_xxx_default() and carry their size first, so that fields can be
+ *    added at the end.
+ *  - The library never prints, exits or aborts. It reads the environment in hst_config_from_env()
+ *    only.
+ *  - hst_ctx, hst_backbone, hst_data, hst_features and hst_model are immutable once made and may be
+ *    shared by threads. Everything else: one thread at a time.
+ *  - Images are 8-bit RGB, rows top to bottom, HWC. Probabilities are float, sum 1.
+ */
+#ifndef HEADSTART_H
+#define HEADSTART_H
+#include <stddef.h>
+#include <stdint.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HST_API   __attribute__((visibility("default")))
+#define HST_CHECK __attribute__((warn_unused_result))
+
+/* ---- errors ---------------------------------------------------------------------------------- */
+
+/* One list makes the enum, hst_strcode(), the program's exit codes and the table in the manual:
+ * name, code, exit code of the program, text. */
+#define HST_ERRORS(X)                                                                              \
+    X(HST_EMEM, -1, 7, "out of memory")                                                            \
+    X(HST_EARG, -2, 2, "bad argument")                                                             \
+    X(HST_EIO, -3, 6, "read or write failed, or no space left")                                    \
+    X(HST_EIMAGE, -4, 3, "the image cannot be used")                                               \
+    X(HST_EMODEL, -5, 4, "the model or weight file cannot be used")                                \
+    X(HST_EDATA, -6, 3, "the image folder cannot be used")                                         \
+    X(HST_EUNSUP, -7, 1, "valid, but not supported here")                                          \
+    X(HST_ENET, -8, 5, "download failed")                                                          \
+    X(HST_EHASH, -9, 5, "content does not match its checksum")                                     \
+    X(HST_ESTOPPED, -10, 130, "stopped by the caller")                                             \
+    X(HST_EPROC, -11, 1, "a helper program failed")
+
+enum hst_code {
+    HST_OK = 0,
+#define X(name, value, exit_code, text) name = value,
+    HST_ERRORS(X)
+#undef X
+};
+
+/* Filled on failure; needs no memory of its own, so it can also say "out of memory". msg is one
+ * line of printable UTF-8: control characters from file names or file contents are shown as '?'. */
+typedef struct hst_err {
+    int code;
+    char msg[1024];
+} hst_err;
+
+/* The text of a code, for example "out of memory"; "unknown error" for any other number. Static. */
+HST_API const char *hst_strcode(int code);
+
+/* "0.1.0". Static. */
+HST_API const char *hst_version(void);
+
+/* ---- context --------------------------------------------------------------------------------- */
+
+typedef struct hst_ctx hst_ctx; /* threads, kernels, cache, log: one per program is usual */
+typedef struct hst_backbone hst_backbone; /* graph + weights + preparation, no head */
+typedef struct hst_model hst_model;       /* backbone + head + labels + training record */
+typedef struct hst_session hst_session;   /* a model's working memory: one per predicting thread */
+typedef struct hst_data hst_data; /* a scanned folder of photos: paths, labels, split rule */
+typedef struct hst_features hst_features; /* what the backbone saw: one vector per usable photo */
+typedef struct hst_run hst_run;           /* what training did: split, skipped files, evaluation */
+typedef struct hst_eval hst_eval;         /* what evaluation found: predictions and metrics */
+
+/* Progress of anything long. Called by one thread at a time, but not always by the same one.
+ * Return non-zero to stop: the function cleans up and returns HST_ESTOPPED. */
+typedef struct hst_progress {
+    const char *what;     /* the phase: "features", "head" */
+    uint64_t done, total; /* total 0: unknown */
+    double per_s;         /* items per second since the phase began */
+} hst_progress;
+typedef int hst_progress_fn(void *arg, const hst_progress *p);
+
+enum hst_log_level { HST_LOG_INFO = 0, HST_LOG_WARN = 1 };
+typedef void hst_log_fn(void *arg, int level, const char *line); /* line: no newline at its end */
+
+typedef struct hst_config {
+    size_t size;
+    int threads;           /* 0: all processors this process may use */
+    const char *cpu;       /* NULL: best here; "portable", "avx2", "avx512", "neon" */
+    const char *cache_dir; /* where backbones and features are kept; NULL: nothing is kept */
+    const char *helper;    /* path of headstart-convert; NULL: where `make install` puts it */
+    int offline;           /* 1: never start a download */
+    hst_log_fn *log;       /* NULL: silent */
+    void *log_arg;
+    hst_progress_fn *progress; /* NULL: none */
+    void *progress_arg;
+} hst_config;
+
+/* Defaults: all processors, best kernels, no cache, silent. */
+HST_API hst_config hst_config_default(void);
+
+/* The defaults, then HEADSTART_CACHE (else XDG_CACHE_HOME/headstart, else HOME/.cache/headstart),
+ * HEADSTART_CPU, HEADSTART_THREADS, HEADSTART_HELPER and HEADSTART_OFFLINE. The strings are
+ * borrowed from the environment or, for a composed cache path, from thread-local storage that the
+ * next call on this thread overwrites; hst_open() copies them. */
+HST_API hst_config hst_config_from_env(void);
+
+/* Errors: HST_EARG (a thread count below 0 or above 1024, an unknown instruction set), HST_EUNSUP
+ * (the processor or operating system lacks the named one), HST_EMEM. */
+HST_API HST_CHECK hst_ctx *hst_open(const hst_config *cfg, hst_err *err);
+HST_API void hst_close(hst_ctx *ctx);
+
+HST_API int hst_threads(const hst_ctx *ctx);     /* threads in use */
+HST_API const char *hst_cpu(const hst_ctx *ctx); /* kernels in use: "avx2" */
+/* The i-th instruction set compiled in, best last, and whether this machine can run it; NULL past
+ * the end. usable may be NULL. */
+HST_API const char *hst_cpu_variant(int i, int *usable);
+
+/* ---- backbones ------------------------------------------------------------------------------- */
+
+/* The i-th backbone known by name, NULL past the end; *cached (may be NULL): 1 if it is in the
+ * cache. */
+HST_API const char *hst_backbone_name(const hst_ctx *ctx, int i, int *cached);
+
+/* Fetches a backbone known by name into the cache, checked against the hash it is known by; does
+ * nothing when it is there already. Errors: HST_EARG (unknown name, no cache), HST_ENET, HST_EHASH,
+ * HST_EPROC (no pip), HST_EIO. */
+HST_API HST_CHECK int hst_backbone_pull(hst_ctx *ctx, const char *name, hst_err *err);
+
+/* Reads every cached file of the backbone again and compares its hash. Errors: HST_EHASH, HST_EIO.
+ */
+HST_API HST_CHECK int hst_backbone_verify(hst_ctx *ctx, const char *name, hst_err *err);
+
+/* A backbone by name ("efficientnet_lite0"), file (.safetensors, .pth) or folder (holding
+ * model.safetensors and config.json). A name that is not cached is HST_ENET when offline, else it
+ * is pulled. Foreign files are converted once by the helper and kept in the cache under the hash of
+ * the source. Errors also: HST_EMODEL (no known network, wrong shapes, NaN weights), HST_EIO. */
+HST_API HST_CHECK hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name, hst_err *err);
+HST_API void hst_backbone_free(hst_backbone *b);
+
+typedef struct hst_backbone_info {
+    size_t size;
+    const char *family;  /* "mobilenet_v2", "efficientnet_lite0" */
+    double width;        /* channel multiplier */
+    int image_px;        /* input height and width */
+    const char *padding; /* "tf" or "symmetric" */
+    double bn_epsilon;
+    int n_features;        /* length of the feature vector */
+    uint64_t n_params;     /* as Keras counts: weights and batch-norm statistics */
+    uint64_t n_statistics; /* of those, batch-norm moving means and variances */
+    double mean, std;      /* input = (pixel - mean) / std, pixel in 0..255 */
+    const char *source;    /* file name it was read from, without folders */
+    const char *sha256;    /* of that file, hex */
+} hst_backbone_info;
+/* info->size must be set by the caller (sizeof); the strings belong to b. */
+HST_API void hst_backbone_describe(const hst_backbone *b, hst_backbone_info *info);
+
+/* ---- photos ---------------------------------------------------------------------------------- */
+
+enum hst_side { HST_TRAIN = 0, HST_VALIDATION = 1, HST_UNSPLIT = 2 };
+
+typedef struct hst_data_opts {
+    size_t size;
+    const char *split;   /* "stable" (default), "keras", "none" */
+    double val_part;     /* 0 < val_part < 1, default 0.2 */
+    uint64_t seed;       /* default 42 */
+    const char *val_dir; /* a folder of its own for validation (class folders as in dir), or NULL */
+} hst_data_opts;
+HST_API hst_data_opts hst_data_opts_default(void);
+
+/* Scans dir/class_name/photo.jpg (folders below a class count for that class). Classes are the
+ * sub-folders in code-point order; files ending in .bmp .gif .jpeg .jpg .png, as
+ * keras.utils.image_dataset_from_directory lists them, and .webp. Where dir holds train/ and one of
+ * val/ validation/ test/, these are the two sides. No photo is read yet.
+ * Errors: HST_EDATA (no folder, no permission, no class, no photos; with split other than "none":
+ * fewer than two classes, too few photos), HST_EARG (unknown split, val_part), HST_EMEM. */
+HST_API HST_CHECK hst_data *hst_data_open(hst_ctx *ctx, const char *dir, const hst_data_opts *o,
+                                          hst_err *err);
+/* n files without labels, in this order (label -1). */
+HST_API HST_CHECK hst_data *hst_data_from_files(const char *const *paths, size_t n, hst_err *err);
+HST_API void hst_data_free(hst_data *d);
+HST_API size_t hst_data_count(const hst_data *d);
+HST_API int hst_data_classes(const hst_data *d);
+HST_API const char *hst_data_class(const hst_data *d, int label); /* NULL out of range */
+HST_API const char *hst_data_path(const hst_data *d, size_t i);   /* NULL out of range */
+HST_API int hst_data_label(const hst_data *d, size_t i);          /* -1: none or out of range */
+
+/* ---- features -------------------------------------------------------------------------------- */
+
+/* Runs every photo through the frozen backbone. prepare: "pil", "tf", or NULL for the default
+ * (pil). A photo that cannot be read or decoded is left out, with a reason, and logged; it never
+ * stops the job. A photo's features have the same bits for any number of threads. Errors:
+ * HST_ESTOPPED, HST_EMEM, HST_EARG, HST_EDATA (no photo at all could be used). */
+HST_API HST_CHECK hst_features *hst_features_compute(hst_ctx *ctx, const hst_backbone *b,
+                                                     const hst_data *d, const char *prepare,
+                                                     hst_err *err);
+HST_API void hst_features_free(hst_features *f);
+HST_API size_t hst_features_count(const hst_features *f); /* photos, as in the data */
+HST_API size_t hst_features_used(const hst_features *f);  /* of those, with a vector */
+HST_API int hst_features_dim(const hst_features *f);
+/* [dim] floats of photo i, or NULL where it was skipped. */
+HST_API const float *hst_features_row(const hst_features *f, size_t i);
+/* Why photo i was skipped; NULL where it was not. */
+HST_API const char *hst_features_skipped(const hst_features *f, size_t i);
+/* SHA-256 of photo i's bytes, 64 hex digits; "" where it could not be read. */
+HST_API const char *hst_features_sha256(const hst_features *f, size_t i);
+/* path: NumPy .npy, float32 [used][dim]; beside it a .csv with a row per vector: path,label.
+ * Both appear whole or not at all. */
+HST_API HST_CHECK int hst_features_save(const hst_features *f, const hst_data *d, const char *path,
+                                        hst_err *err);
+
+/* ---- training -------------------------------------------------------------------------------- */
+
+typedef struct hst_train_opts {
+    size_t size;
+    const char *recipe;       /* "auto": multinomial logistic regression on frozen features */
+    const char *prepare;      /* "pil" (default) or "tf" */
+    uint64_t seed;            /* default 42 */
+    const char *class_weight; /* NULL or "balanced" */
+    const char *run_dir;      /* folder for the run's files, made here; NULL: nothing on disk */
+} hst_train_opts;
+HST_API hst_train_opts hst_train_opts_default(void);
+
+/* features -> split -> head -> evaluation over the whole validation side -> run folder.
+ * run (may be NULL) receives what happened, to be freed by the caller.
+ * Errors: those of hst_features_compute and hst_data_open; HST_EDATA also when a class keeps no
+ * training photo; HST_EIO when the run folder cannot be written. */
+HST_API HST_CHECK hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
+                                       const hst_train_opts *o, hst_run **run, hst_err *err);
+HST_API void hst_run_free(hst_run *r);
+HST_API size_t hst_run_trained(const hst_run *r);       /* photos the head learned from */
+HST_API size_t hst_run_skipped(const hst_run *r);       /* photos left out */
+HST_API const hst_eval *hst_run_eval(const hst_run *r); /* of the validation side; owned by r */
+HST_API int hst_run_side(const hst_run *r, size_t i);   /* enum hst_side of photo i of the data */
+
+/* ---- model ----------------------------------------------------------------------------------- */
+
+/* Errors: HST_EMODEL (not a model of ours, damaged, refused), HST_EIO, HST_EMEM. */
+HST_API HST_CHECK hst_model *hst_model_load(hst_ctx *ctx, const char *path, hst_err *err);
+HST_API HST_CHECK int hst_model_save(const hst_model *m, const char *path, hst_err *err);
+HST_API void hst_model_free(hst_model *m);
+HST_API int hst_model_classes(const hst_model *m);
+HST_API const char *hst_model_label(const hst_model *m, int i); /* NULL out of range */
+HST_API const hst_backbone *hst_model_backbone(const hst_model *m);
+/* A line of the training record: "recipe", "seed", "split", "prepare", "val_accuracy", "val_n",
+ * "val_ci_low", "val_ci_high", "n_train", "l2", "content_sha256"; NULL: not recorded. */
+HST_API const char *hst_model_record(const hst_model *m, const char *key);
+
+/* ---- prediction ------------------------------------------------------------------------------ */
+
+HST_API HST_CHECK hst_session *hst_session_open(hst_ctx *ctx, const hst_model *m, hst_err *err);
+HST_API void hst_session_free(hst_session *s);
+/* prob[n], n = hst_model_classes(m). Errors: HST_EIMAGE, HST_EIO, HST_EARG (n differs). */
+HST_API HST_CHECK int hst_predict_file(hst_session *s, const char *path, float *prob, size_t n,
+                                       hst_err *err);
+HST_API HST_CHECK int hst_predict_bytes(hst_session *s, const void *bytes, size_t n_bytes,
+                                        float *prob, size_t n, hst_err *err);
+HST_API HST_CHECK int hst_predict_rgb(hst_session *s, const uint8_t *rgb, int w, int h,
+                                      size_t row_bytes, float *prob, size_t n, hst_err *err);
+
+/* One finished photo of hst_predict_stream(). Valid during the call only. */
+typedef struct hst_prediction {
+    uint64_t index; /* 0, 1, ... in input order */
+    const char *path;
+    int code;          /* 0, or why there is no prediction */
+    const char *why;   /* the error's line when code is not 0 */
+    const float *prob; /* [n] */
+    int n;
+} hst_prediction;
+/* The next path: copies it (with its NUL) into path[cap] and returns 1; 0: no more; negative: stop
+ * with HST_ESTOPPED. */
+typedef int hst_next_fn(void *arg, char *path, size_t cap);
+typedef int hst_deliver_fn(void *arg, const hst_prediction *p); /* non-zero: stop */
+/* Predicts as many files as next gives, on all threads, and delivers them in input order; memory
+ * does not grow with their number. A bad photo is delivered with its code; the rest go on. next and
+ * deliver are called by one thread at a time each, but at the same time as each other. */
+HST_API HST_CHECK int hst_predict_stream(hst_ctx *ctx, const hst_model *m, hst_next_fn *next,
+                                         hst_deliver_fn *deliver, void *arg, hst_err *err);
+
+/* ---- evaluation ------------------------------------------------------------------------------ */
+
+/* Every photo of d (both sides), labels matched by name. Errors: HST_EDATA when d has a class the
+ * model does not know, or nothing usable. */
+HST_API HST_CHECK hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d,
+                                         hst_err *err);
+HST_API void hst_eval_free(hst_eval *e);
+/* "accuracy" (with the 95 % Wilson interval), "log_loss", "n", "skipped". low and high may be NULL;
+ * both equal the value where there is no interval. HST_EARG: unknown name. */
+HST_API HST_CHECK int hst_eval_metric(const hst_eval *e, const char *name, double *value,
+                                      double *low, double *high, hst_err *err);
+HST_API int hst_eval_classes(const hst_eval *e);
+HST_API const char *hst_eval_label(const hst_eval *e, int c);
+/* Photos of class truth that were predicted as guess; 0 out of range. */
+HST_API uint64_t hst_eval_confusion(const hst_eval *e, int truth, int guess);
+/* Precision, recall, F1 and photo count of a class; 0/0 counts as 0, as in scikit-learn. */
+typedef struct hst_class_score {
+    double precision, recall, f1;
+    uint64_t support;
+} hst_class_score;
+HST_API hst_class_score hst_eval_class(const hst_eval *e, int c);
+/* The i-th evaluated photo (0 .. n-1): path, truth and prob[classes]. NULL past the end. */
+typedef struct hst_eval_photo {
+    const char *path;
+    int truth, guess; /* guess: first of the largest probabilities */
+    const float *prob;
+} hst_eval_photo;
+HST_API int hst_eval_at(const hst_eval *e, size_t i,
+                        hst_eval_photo *out); /* 1, or 0 past the end */
+
+/* ---- pictures -------------------------------------------------------------------------------- */
+
+/* A PNG sheet of the evaluated photos with true and predicted label, wrong ones marked; at most
+ * max_photos, wrong ones first. Errors: HST_EIO, HST_EMEM. */
+HST_API HST_CHECK int hst_contact_sheet(const hst_eval *e, size_t max_photos, const char *path,
+                                        hst_err *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

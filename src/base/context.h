@@ -1,0 +1,34 @@
+/* context.h - what every layer may ask of the context: threads, kernels, cache, log, progress. */
+#ifndef HST_BASE_CONTEXT_H
+#define HST_BASE_CONTEXT_H
+#include "base/err.h"
+
+struct hst_kernels; /* kernels/kernels.h */
+
+struct hst_ctx {
+    int threads;
+    const struct hst_kernels *kernels;
+    char *cache_dir; /* NULL: nothing is kept */
+    char *helper;    /* path of headstart-convert */
+    int offline;
+    hst_log_fn *log;
+    void *log_arg;
+    hst_progress_fn *progress;
+    void *progress_arg;
+};
+
+/* One line to the caller's log, printable; nothing when there is none. */
+void hst_log(const hst_ctx *ctx, int level, const char *fmt, ...) HST_PRINTF(3, 4);
+
+/* Progress of one phase: at most ten reports a second, plus the first and the last. */
+typedef struct hst_meter {
+    const hst_ctx *ctx;
+    const char *what;
+    uint64_t total;
+    double started_s, reported_s; /* monotonic clock */
+} hst_meter;
+hst_meter hst_meter_start(const hst_ctx *ctx, const char *what, uint64_t total);
+/* 0, or HST_ESTOPPED when the caller's progress function asked to stop. */
+HST_CHECK int hst_meter_at(hst_meter *m, uint64_t done, hst_err *err);
+double hst_now_s(void); /* monotonic clock, seconds */
+#endif

@@ -1,0 +1,242 @@
+#include "base/file.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static ssize_t read_some(int fd, void *p, size_t n)
+{
+    ssize_t got;
+    do
+        got = read(fd, p, n);
+    while (got < 0 && errno == EINTR);
+    return got;
+}
+
+/* Reads fd to its end; expect: bytes the file says it has (0 for a pipe). */
+static int read_all(int fd, size_t expect, size_t max, int code, uint8_t **data, size_t *n,
+                    hst_err *err)
+{
+    size_t cap = expect + 2, at = 0; /* one byte to see the end, one for the NUL */
+    uint8_t *p = hst_resize(NULL, cap, 1, err);
+    if (!p)
+        return HST_EMEM;
+    for (;;) {
+        ssize_t got = read_some(fd, p + at, cap - 1 - at);
+        if (got < 0) {
+            free(p);
+            return hst_fail_errno(err, HST_EIO, errno, "cannot be read");
+        }
+        if (got == 0)
+            break;
+        at += (size_t)got;
+        if (at > max) {
+            free(p);
+            return hst_fail(err, code, "is larger than %zu bytes", max);
+        }
+        if (at + 1 == cap) {
+            uint8_t *more = hst_resize(p, cap * 2, 1, err);
+            if (!more) {
+                free(p);
+                return HST_EMEM;
+            }
+            p = more;
+            cap *= 2;
+        }
+    }
+    p[at] = 0;
+    *data = p;
+    *n = at;
+    return 0;
+}
+
+int hst_file_read(const char *path, size_t max, int code, uint8_t **data, size_t *n, hst_err *err)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd < 0)
+        return hst_fail_errno(err, errno == ENOMEM ? HST_EMEM : code, errno, "cannot be opened");
+    int rc = 0;
+    if (fstat(fd, &st) != 0)
+        rc = hst_fail_errno(err, HST_EIO, errno, "cannot be read");
+    else if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
+        rc = hst_fail(err, code, S_ISDIR(st.st_mode) ? "is a folder" : "is not a regular file");
+    else if ((uint64_t)st.st_size > max)
+        rc = hst_fail(err, code, "is larger than %zu bytes", max);
+    else if (S_ISFIFO(st.st_mode) && fcntl(fd, F_SETFL, 0) != 0)
+        rc = hst_fail_errno(err, HST_EIO, errno, "cannot be read");
+    else
+        rc = read_all(fd, S_ISREG(st.st_mode) ? (size_t)st.st_size : 64 * 1024, max, code, data, n,
+                      err);
+    close(fd);
+    return rc;
+}
+
+struct hst_out {
+    char *path, *temporary;
+    int fd; /* -1 once closed */
+    int committed;
+};
+
+hst_out *hst_out_open(const char *path, hst_err *err)
+{
+    static const char ending[] = ".XXXXXX.tmp";
+    hst_out *o = hst_alloc(1, sizeof *o, err);
+    if (!o)
+        return NULL;
+    o->fd = -1;
+    size_t n = strlen(path);
+    o->path = hst_strdup(path, err);
+    o->temporary = hst_resize(NULL, n + sizeof ending, 1, err);
+    if (!o->path || !o->temporary)
+        goto fail;
+    memcpy(o->temporary, path, n);
+    memcpy(o->temporary + n, ending, sizeof ending);
+    o->fd = mkostemps(o->temporary, 4, O_CLOEXEC);
+    if (o->fd < 0) {
+        hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", path);
+        o->temporary[0] = 0;
+        goto fail;
+    }
+    mode_t mask = umask(0); /* mkostemps makes files private; a result is as public as any file */
+    umask(mask);
+    if (fchmod(o->fd, 0666 & ~mask) == 0)
+        return o;
+    hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", path);
+fail:
+    hst_out_close(o);
+    return NULL;
+}
+
+int hst_out_write(hst_out *o, const void *p, size_t n, hst_err *err)
+{
+    const char *s = p;
+    while (n) {
+        ssize_t put = write(o->fd, s, n);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", o->path);
+        s += put;
+        n -= (size_t)put;
+    }
+    return 0;
+}
+
+/* Makes the new name durable. Some file systems cannot fsync a folder; that is no failure of ours.
+ */
+static int sync_folder(const char *path, hst_err *err)
+{
+    char *dir = hst_strdup(path, err);
+    if (!dir)
+        return HST_EMEM;
+    char *slash = strrchr(dir, '/');
+    if (slash)
+        slash[slash == dir] = 0;
+    int fd = open(slash ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int rc = 0;
+    if (fd >= 0) {
+        if (fsync(fd) != 0 && errno != EINVAL && errno != ENOTSUP && errno != EROFS)
+            rc = hst_fail_errno(err, HST_EIO, errno, "the folder of %s cannot be synced", path);
+        close(fd);
+    }
+    free(dir);
+    return rc;
+}
+
+int hst_out_commit(hst_out *o, hst_err *err)
+{
+    if (fsync(o->fd) != 0 && errno != EINVAL)
+        return hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", o->path);
+    int fd = o->fd;
+    o->fd = -1;
+    if (close(fd) != 0)
+        return hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", o->path);
+    if (rename(o->temporary, o->path) != 0)
+        return hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", o->path);
+    o->committed = 1;
+    return sync_folder(o->path, err);
+}
+
+void hst_out_close(hst_out *o)
+{
+    if (!o)
+        return;
+    if (o->fd >= 0)
+        close(o->fd);
+    if (o->temporary && o->temporary[0] && !o->committed)
+        unlink(o->temporary);
+    free(o->temporary);
+    free(o->path);
+    free(o);
+}
+
+int hst_file_write(const char *path, const void *p, size_t n, hst_err *err)
+{
+    hst_out *o = hst_out_open(path, err);
+    if (!o)
+        return HST_EIO;
+    int rc = hst_out_write(o, p, n, err);
+    if (rc == 0)
+        rc = hst_out_commit(o, err);
+    hst_out_close(o);
+    return rc;
+}
+
+int hst_mkdirs(const char *path, hst_err *err)
+{
+    char *p = hst_strdup(path, err);
+    if (!p)
+        return HST_EMEM;
+    int rc = 0;
+    for (char *s = p + 1; rc == 0; s++) {
+        if (*s != '/' && *s != 0)
+            continue;
+        char was = *s;
+        *s = 0;
+        if (mkdir(p, 0777) != 0 && !hst_is_dir(p))
+            rc = hst_fail_errno(err, HST_EIO, errno, "folder %s cannot be made", p);
+        *s = was;
+        if (!was)
+            break;
+    }
+    free(p);
+    return rc;
+}
+
+char *hst_path_join(const char *dir, const char *name, hst_err *err)
+{
+    size_t nd = strlen(dir), nn = strlen(name);
+    int slash = nd > 0 && dir[nd - 1] != '/';
+    char *p = hst_resize(NULL, nd + nn + 2, 1, err);
+    if (!p)
+        return NULL;
+    memcpy(p, dir, nd);
+    if (slash)
+        p[nd] = '/';
+    memcpy(p + nd + slash, name, nn + 1);
+    return p;
+}
+
+const char *hst_path_base(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+int hst_is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int hst_is_file(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}

@@ -1,0 +1,105 @@
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void *hst_alloc(size_t n, size_t size, hst_err *err)
+{
+    size_t bytes, padded;
+    if (!hst_mul_ok(n, size, &bytes) || __builtin_add_overflow(bytes, HST_ALIGN - 1, &padded)) {
+        hst_fail(err, HST_EMEM, "out of memory: %zu x %zu bytes do not fit", n, size);
+        return NULL;
+    }
+    padded = padded / HST_ALIGN * HST_ALIGN; /* aligned_alloc wants a multiple */
+    if (padded == 0)
+        padded = HST_ALIGN;
+    void *p = aligned_alloc(HST_ALIGN, padded);
+    if (!p) {
+        hst_fail(err, HST_EMEM, "out of memory: %zu bytes", bytes);
+        return NULL;
+    }
+    return memset(p, 0, padded);
+}
+
+void *hst_resize(void *old, size_t n, size_t size, hst_err *err)
+{
+    size_t bytes;
+    if (!hst_mul_ok(n, size, &bytes)) {
+        hst_fail(err, HST_EMEM, "out of memory: %zu x %zu bytes do not fit", n, size);
+        return NULL;
+    }
+    void *p = realloc(old, bytes ? bytes : 1);
+    if (!p)
+        hst_fail(err, HST_EMEM, "out of memory: %zu bytes", bytes);
+    return p;
+}
+
+char *hst_strdup(const char *s, hst_err *err)
+{
+    size_t n = strlen(s) + 1;
+    char *p = malloc(n);
+    if (!p) {
+        hst_fail(err, HST_EMEM, "out of memory: %zu bytes", n);
+        return NULL;
+    }
+    return memcpy(p, s, n);
+}
+
+/* A chunk is one hst_alloc block: this header padded to HST_ALIGN, then pieces. */
+typedef struct chunk {
+    struct chunk *next;
+    size_t used, cap; /* bytes behind the header */
+} chunk;
+enum { CHUNK_HEAD = HST_ALIGN, CHUNK_BYTES = 64 * 1024 };
+_Static_assert(sizeof(chunk) <= CHUNK_HEAD, "the header fits its place");
+
+struct hst_arena {
+    chunk *first; /* the chunk being filled; full ones behind it */
+};
+
+hst_arena *hst_arena_new(hst_err *err)
+{
+    return hst_alloc(1, sizeof(hst_arena), err);
+}
+
+void *hst_arena_alloc(hst_arena *a, size_t n, size_t size, hst_err *err)
+{
+    size_t bytes, padded;
+    if (!hst_mul_ok(n, size, &bytes) ||
+        __builtin_add_overflow(bytes, CHUNK_HEAD + HST_ALIGN, &padded)) {
+        hst_fail(err, HST_EMEM, "out of memory: %zu x %zu bytes do not fit", n, size);
+        return NULL;
+    }
+    padded = (bytes + HST_ALIGN - 1) / HST_ALIGN * HST_ALIGN;
+    if (!a->first || a->first->cap - a->first->used < padded) {
+        size_t cap = padded > CHUNK_BYTES ? padded : CHUNK_BYTES;
+        chunk *c = hst_alloc(1, CHUNK_HEAD + cap, err);
+        if (!c)
+            return NULL;
+        c->cap = cap;
+        c->next = a->first;
+        a->first = c;
+    }
+    char *p = (char *)a->first + CHUNK_HEAD + a->first->used;
+    a->first->used += padded;
+    return p;
+}
+
+char *hst_arena_strdup(hst_arena *a, const char *s, hst_err *err)
+{
+    size_t n = strlen(s) + 1;
+    char *p = hst_arena_alloc(a, n, 1, err);
+    return p ? memcpy(p, s, n) : NULL;
+}
+
+void hst_arena_free(hst_arena *a)
+{
+    if (!a)
+        return;
+    for (chunk *c = a->first; c;) {
+        chunk *next = c->next;
+        free(c);
+        c = next;
+    }
+    free(a);
+}

@@ -1,0 +1,176 @@
+#include "base/pipeline.h"
+#include "base/mem.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+/* A slot's item moves through these in order; the ring is indexed by item number modulo n_slots. */
+enum state { FREE, WORKING, DONE };
+
+typedef struct run {
+    const hst_pipeline *p;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t moved; /* a slot became free, or the run ended */
+    enum state *state;    /* [n_slots] */
+    uint64_t taken;       /* items that next has given */
+    uint64_t delivered;
+    int fetching, delivering; /* a thread is inside next / deliver */
+    int ended;                /* next said 0, or an error stops the run */
+    uint64_t failed_at;       /* item of the first error */
+    hst_err err;
+    int threads; /* numbers given out */
+} run;
+
+/* Keeps the error of the earliest item. Lock held. */
+static void fail(run *r, uint64_t item, const hst_err *e)
+{
+    if (r->err.code == 0 || item < r->failed_at) {
+        r->err = *e;
+        r->failed_at = item;
+    }
+    r->ended = 1;
+    pthread_cond_broadcast(&r->moved);
+}
+
+/* Hands over finished items in order. Lock held on entry and exit, released inside deliver. */
+static void deliver(run *r)
+{
+    if (r->delivering)
+        return;
+    r->delivering = 1;
+    while (r->delivered < r->taken && r->err.code == 0) {
+        size_t slot = r->delivered % r->p->n_slots;
+        if (r->state[slot] != DONE)
+            break;
+        hst_err e = {0};
+        int rc = 0;
+        pthread_mutex_unlock(&r->lock);
+        if (r->p->deliver)
+            rc = r->p->deliver(r->p->arg, slot, &e);
+        pthread_mutex_lock(&r->lock);
+        if (rc < 0)
+            fail(r, r->delivered, &e);
+        r->state[slot] = FREE;
+        r->delivered++;
+        pthread_cond_broadcast(&r->moved);
+    }
+    r->delivering = 0;
+}
+
+/* Takes the next item: 1 with *item set, 0 when there is none left. Lock held. */
+static int take(run *r, uint64_t *item)
+{
+    while (!r->ended && (r->fetching || r->state[r->taken % r->p->n_slots] != FREE))
+        pthread_cond_wait(&r->moved, &r->lock);
+    if (r->ended)
+        return 0;
+    size_t slot = r->taken % r->p->n_slots;
+    hst_err e = {0};
+    r->fetching = 1;
+    pthread_mutex_unlock(&r->lock);
+    int rc = r->p->next(r->p->arg, slot, &e);
+    pthread_mutex_lock(&r->lock);
+    r->fetching = 0;
+    if (rc < 0)
+        fail(r, r->taken, &e);
+    if (rc <= 0) {
+        r->ended = 1;
+    } else {
+        r->state[slot] = WORKING;
+        *item = r->taken++;
+    }
+    pthread_cond_broadcast(&r->moved);
+    return rc > 0;
+}
+
+static void *worker(void *arg)
+{
+    run *r = arg;
+    uint64_t item;
+    pthread_mutex_lock(&r->lock);
+    int thread = r->threads++;
+    while (take(r, &item)) {
+        size_t slot = item % r->p->n_slots;
+        hst_err e = {0};
+        pthread_mutex_unlock(&r->lock);
+        int rc = r->p->work(r->p->arg, slot, thread, &e);
+        pthread_mutex_lock(&r->lock);
+        if (rc < 0)
+            fail(r, item, &e);
+        r->state[slot] = DONE;
+        deliver(r);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+int hst_pipeline_run(const hst_pipeline *p, hst_err *err)
+{
+    int n = p->n_threads > 1 ? p->n_threads : 1, started = 0;
+    run r = {.p = p};
+    r.state = hst_alloc(p->n_slots, sizeof *r.state, err);
+    pthread_t *threads = r.state ? hst_alloc((size_t)n, sizeof *threads, err) : NULL;
+    if (!threads) {
+        free(r.state);
+        return HST_EMEM;
+    }
+    pthread_mutex_init(&r.lock, NULL);
+    pthread_cond_init(&r.moved, NULL);
+    for (int i = 1; i < n; i++) /* the caller's thread is one of them */
+        if (pthread_create(&threads[started], NULL, worker, &r) == 0)
+            started++;
+    worker(&r);
+    for (int i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    pthread_cond_destroy(&r.moved);
+    pthread_mutex_destroy(&r.lock);
+    free(threads);
+    free(r.state);
+    if (r.err.code && err)
+        *err = r.err;
+    return r.err.code;
+}
+
+/* hst_parallel as a pipeline whose slots hold item numbers. */
+typedef struct loop {
+    int (*work)(void *arg, size_t i, int thread, hst_err *err);
+    void *arg;
+    size_t n, at;
+    size_t *item; /* [n_slots] */
+} loop;
+
+static int loop_next(void *arg, size_t slot, hst_err *err)
+{
+    loop *l = arg;
+    (void)err;
+    if (l->at == l->n)
+        return 0;
+    l->item[slot] = l->at++;
+    return 1;
+}
+
+static int loop_work(void *arg, size_t slot, int thread, hst_err *err)
+{
+    loop *l = arg;
+    return l->work(l->arg, l->item[slot], thread, err);
+}
+
+int hst_parallel(int n_threads, size_t n,
+                 int (*work)(void *arg, size_t i, int thread, hst_err *err), void *arg,
+                 hst_err *err)
+{
+    size_t slots = (size_t)(n_threads > 1 ? n_threads : 1) * 2;
+    loop l = {.work = work, .arg = arg, .n = n};
+    l.item = hst_alloc(slots, sizeof *l.item, err);
+    if (!l.item)
+        return HST_EMEM;
+    int rc = hst_pipeline_run(&(hst_pipeline){.arg = &l,
+                                              .next = loop_next,
+                                              .work = loop_work,
+                                              .n_threads = n_threads,
+                                              .n_slots = slots},
+                              err);
+    free(l.item);
+    return rc;
+}

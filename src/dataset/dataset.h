@@ -1,0 +1,38 @@
+/* dataset.h - a folder of photos: classes, files, and which side of the split each is on. */
+#ifndef HST_DATASET_DATASET_H
+#define HST_DATASET_DATASET_H
+#include "base/context.h"
+
+typedef struct hst_photo {
+    const char *path;     /* as given: dir + "/" + path below it */
+    const char *relative; /* below dir (as keys in split.csv): "daisy/1.jpg" */
+    int label;            /* -1: none */
+    int side;             /* enum hst_side; HST_UNSPLIT until hst_split_assign for "stable" */
+} hst_photo;
+
+struct hst_data {
+    struct hst_arena *arena; /* every string below */
+    const char *dir;
+    const char **classes;
+    int n_classes;
+    hst_photo *photos; /* in class order, files in order inside a class */
+    size_t n_photos;
+    const char *split; /* "stable", "keras", "folders", "none" */
+    double val_part;
+    uint64_t seed;
+};
+
+/* side[i] for every photo. sha256: [n] hex strings ("" where a photo could not be read:
+ * HST_UNSPLIT), used by "stable" only: validation when the first 8 bytes (big endian) of
+ * sha256(seed as 8 bytes LE || the 32 bytes of sha256) / 2^64 < val_part so a photo never changes
+ * sides when others come or go, and copies fall on the same side. For "keras" and "folders" the
+ * sides were known at the scan. */
+HST_CHECK int hst_split_assign(const hst_data *d, const char *const *sha256, uint8_t *side,
+                               hst_err *err);
+
+/* Keras' split of n files (tutorial-semantics: image_dataset_from_directory(validation_split,
+ * seed)): side[i] and, for the tutorial's data order, order[n]: file indices after the shuffle (may
+ * be NULL). HST_EDATA when one side would be empty. */
+HST_CHECK int hst_split_keras(size_t n, double val_part, uint64_t seed, uint8_t *side,
+                              size_t *order, hst_err *err);
+#endif

@@ -1,0 +1,22 @@
+/* evaluation.h - predictions over labelled photos, kept with what was computed from them. */
+#ifndef HST_EVALUATION_EVALUATION_H
+#define HST_EVALUATION_EVALUATION_H
+#include "evaluation/metrics.h"
+
+struct hst_eval {
+    int n_classes;
+    char **labels;
+    size_t n, n_skipped;
+    char **path;
+    int *truth, *guess;
+    float *prob;         /* [n][n_classes] */
+    uint64_t *confusion; /* [truth][guess] */
+    double log_loss;     /* mean of -ln p(truth), p clipped below at DBL_EPSILON as scikit-learn */
+};
+
+/* Room for n photos. Fill with hst_eval_add, then hst_eval_finish. */
+HST_CHECK hst_eval *hst_eval_new(const char *const *labels, int n_classes, size_t n, hst_err *err);
+HST_CHECK int hst_eval_add(hst_eval *e, const char *path, int truth, const float *prob,
+                           hst_err *err);
+void hst_eval_finish(hst_eval *e);
+#endif

@@ -1,0 +1,15 @@
+/* convert.h - starting the import helper (convert/), which turns foreign weight files into
+ * safetensors. */
+#ifndef HST_FORMATS_CONVERT_H
+#define HST_FORMATS_CONVERT_H
+#include "base/context.h"
+
+/* Runs the helper: source -> out (safetensors, whole or not at all). The helper opens no other
+ * file, has no network and is limited in time and memory; its crash is an error message here.
+ * Errors: HST_EMODEL (refused, with the helper's reason), HST_EPROC (no helper), HST_EIO. */
+HST_CHECK int hst_convert(const hst_ctx *ctx, const char *source, const char *out, hst_err *err);
+
+/* Runs the helper: one member of a zip archive -> out. At most max_bytes. Errors as above. */
+HST_CHECK int hst_unpack(const hst_ctx *ctx, const char *archive, const char *member,
+                         uint64_t max_bytes, const char *out, hst_err *err);
+#endif

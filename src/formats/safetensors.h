@@ -1,0 +1,57 @@
+/* safetensors.h - the one weight format the library reads, and the one it writes.
+ *
+ *   u64 LE header bytes N | N bytes JSON {"name": {"dtype", "shape", "data_offsets"},
+ * "__metadata__": {..}} | data
+ *
+ * Source of the rules: https://github.com/huggingface/safetensors (format section of the README).
+ * Read with read() into one block, not mapped: a file truncated under a map is a signal. */
+#ifndef HST_FORMATS_SAFETENSORS_H
+#define HST_FORMATS_SAFETENSORS_H
+#include "base/err.h"
+
+enum hst_dtype { HST_F32, HST_F16, HST_BF16, HST_F64, HST_I64, HST_I32, HST_U8, HST_OTHER };
+
+typedef struct hst_named {
+    const char *name;
+    enum hst_dtype dtype;
+    int n_dims; /* 0 .. 8 */
+    int64_t dim[8];
+    const void *data; /* as stored, little endian, aligned for its type */
+    size_t n_bytes;
+} hst_named;
+
+typedef struct hst_tensors hst_tensors; /* a file in memory */
+
+/* Refuses, HST_EMODEL with the reason: a header past the end, over 100 MB or not JSON; duplicate
+ * keys; holes, overlaps or bytes left over; shapes whose product overflows or disagrees with the
+ * range; metadata that is not text. */
+HST_CHECK hst_tensors *hst_tensors_read(const char *path, hst_err *err);
+/* The same over bytes in memory, which are copied. */
+HST_CHECK hst_tensors *hst_tensors_parse(const uint8_t *bytes, size_t n, hst_err *err);
+void hst_tensors_free(hst_tensors *t);
+size_t hst_tensors_count(const hst_tensors *t);
+const hst_named *hst_tensors_at(const hst_tensors *t, size_t i);           /* sorted by name */
+const hst_named *hst_tensors_find(const hst_tensors *t, const char *name); /* NULL: not there */
+const char *hst_tensors_meta(const hst_tensors *t, const char *key);       /* NULL: not there */
+/* Elements of a tensor (product of its dims). */
+size_t hst_named_count(const hst_named *n);
+/* Converts F32, F16, BF16 or F64 to out[hst_named_count(n)]. HST_EMODEL for other types. */
+HST_CHECK int hst_named_floats(const hst_named *n, float *out, hst_err *err);
+
+typedef struct hst_meta_pair {
+    const char *key, *value;
+} hst_meta_pair;
+
+/* Writes path whole or not at all; tensors in the given order, metadata sorted by key, so equal
+ * input gives equal bytes. */
+HST_CHECK int hst_tensors_write(const char *path, const hst_named *t, size_t n,
+                                const hst_meta_pair *meta, size_t n_meta, hst_err *err);
+
+/* SHA-256 over names, types, shapes, data and metadata (but for the key `except`): says whether
+ * anything that matters in a file changed. hex[65]. */
+HST_CHECK int hst_tensors_digest(const hst_named *t, size_t n, const hst_meta_pair *meta,
+                                 size_t n_meta, const char *except, char hex[65], hst_err *err);
+/* The same digest of a file that was read. */
+HST_CHECK int hst_tensors_digest_of(const hst_tensors *t, const char *except, char hex[65],
+                                    hst_err *err);
+#endif

@@ -1,0 +1,28 @@
+/* image.h - file bytes -> 8-bit RGB pixels. */
+#ifndef HST_IMAGES_IMAGE_H
+#define HST_IMAGES_IMAGE_H
+#include "base/err.h"
+
+typedef struct hst_image {
+    uint8_t *rgb; /* [h][w][3], dense rows, top to bottom; ended by hst_image_clear */
+    int w, h;     /* at least 1 each */
+} hst_image;
+
+/* Whose decoder we equal, pixel for pixel:
+ *  HST_CONTRACT_PIL  Pillow: Image.open().convert("RGB") after ImageOps.exif_transpose
+ *                    (JPEG: accurate integer DCT)
+ *  HST_CONTRACT_TF   tf.io.decode_image(channels=3, expand_animations=False)
+ *                    (JPEG: fast integer DCT; never turned by EXIF) */
+enum hst_contract { HST_CONTRACT_PIL, HST_CONTRACT_TF };
+
+/* More pixels than this are refused before anything is allocated for them (Pillow's hard limit). */
+#define HST_IMAGE_MAX_PIXELS 178956970
+/* Larger files are refused unread. */
+#define HST_IMAGE_MAX_BYTES  (256u << 20)
+
+/* The format is found by magic bytes, never by name. Errors: HST_EIMAGE with the reason (not an
+ * image we know, truncated, damaged, too many pixels), HST_EMEM. On failure *out is untouched. */
+HST_CHECK int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_contract contract,
+                               hst_image *out, hst_err *err);
+void hst_image_clear(hst_image *img); /* frees the pixels; {0} is fine */
+#endif

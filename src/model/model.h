@@ -1,0 +1,36 @@
+/* model.h - what training makes: backbone, head, labels, preparation, record; and its file.
+ *
+ * safetensors; tensors "backbone/<param>" as hst_graph_param() names them, "head/kernel"
+ * [dim][classes], "head/bias" [classes]. Metadata: format, format_version, arch (JSON), prepare
+ * (JSON), labels (JSON list), record (JSON object of strings), content_sha256 (of all else). No
+ * time, path, host or thread count. */
+#ifndef HST_MODEL_MODEL_H
+#define HST_MODEL_MODEL_H
+#include "backbones/backbone.h"
+
+typedef struct hst_record_pair {
+    char *key, *value;
+} hst_record_pair;
+
+struct hst_model {
+    const hst_backbone *backbone; /* used; borrowed when made by training, owned when loaded */
+    hst_backbone *owned_backbone; /* NULL when borrowed */
+    hst_prep prep;
+    int n_classes, dim;
+    char **labels;
+    float *kernel; /* [dim][n_classes] */
+    float *bias;   /* [n_classes] */
+    hst_record_pair *record;
+    size_t n_record;
+    char content_sha256[65]; /* after load or save */
+};
+
+/* An empty model (kernel and bias zero) over a backbone it borrows; labels are copied. */
+HST_CHECK hst_model *hst_model_new(const hst_backbone *b, const hst_prep *prep,
+                                   const char *const *labels, int n_classes, hst_err *err);
+/* Sets or replaces a line of the record. */
+HST_CHECK int hst_model_set_record(hst_model *m, const char *key, const char *value, hst_err *err);
+
+/* prob[n_classes] = softmax(features . kernel + bias). Sums run in double in index order. */
+void hst_model_head(const hst_model *m, const float *features, float *prob);
+#endif

@@ -1,0 +1,29 @@
+/* plan.h - a graph made ready to run: batch norm folded, ReLU6 and additions fused into the
+ * convolution before them, weights packed for the kernels, every activation given its place in one
+ * block.
+ *
+ * A plan is immutable and shared by threads; each thread that runs it has its own work block. */
+#ifndef HST_NN_PLAN_H
+#define HST_NN_PLAN_H
+#include "kernels/kernels.h"
+#include "nn/graph.h"
+
+typedef struct hst_plan hst_plan;
+typedef struct hst_work hst_work;
+
+/* For inference. Copies what it needs: the graph may be freed afterwards. Errors: HST_EMEM;
+ * HST_EMODEL when a folded weight is not finite. */
+HST_CHECK hst_plan *hst_plan_new(const hst_graph *g, const hst_kernels *k, hst_err *err);
+void hst_plan_free(hst_plan *p);
+hst_shape hst_plan_input(const hst_plan *p);
+hst_shape hst_plan_output(const hst_plan *p);
+
+/* The memory one thread needs, in one block. */
+HST_CHECK hst_work *hst_work_new(const hst_plan *p, hst_err *err);
+void hst_work_free(hst_work *w);
+size_t hst_work_bytes(const hst_plan *p);
+
+/* y[n][output] = network(x[n][input]). An image's result has the same bits whatever n and whichever
+ * thread: every sum runs over its inputs in one fixed order. */
+void hst_plan_run(const hst_plan *p, hst_work *w, const float *x, int n, float *y);
+#endif

@@ -1,0 +1,328 @@
+/* base: errors, memory, buffers, files, hashes, random numbers, the pipeline, processes. */
+#include "support.h"
+
+#include "base/buf.h"
+#include "base/context.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/pipeline.h"
+#include "base/process.h"
+#include "base/random.h"
+#include "base/sha256.h"
+
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void errors_are_one_printable_line(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    assert_int_equal(hst_fail(&e, HST_EIO, "a\nb\x1b[31mc \xc3\xa9 \xff\xc2\x9b."), HST_EIO);
+    assert_string_equal(e.msg, "a?b?[31mc \xc3\xa9 ???.");
+    hst_err_at(&e, "photo");
+    assert_string_equal(e.msg, "photo: a?b?[31mc \xc3\xa9 ???.");
+    assert_int_equal(e.code, HST_EIO);
+    assert_int_equal(hst_fail(NULL, HST_EMEM, "x"), HST_EMEM);
+    assert_string_equal(hst_strcode(HST_EMEM), "out of memory");
+}
+
+static void a_long_error_is_cut_between_characters(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    char text[3000];
+    memset(text, 'x', sizeof text);
+    memcpy(text + 1022, "\xc3\xa9", 2);
+    text[2999] = 0;
+    hst_fail(&e, HST_EIO, "%s", text);
+    assert_int_equal(strlen(e.msg), 1023);
+    assert_int_equal(e.msg[1022], '?'); /* half a character is not printed */
+}
+
+static void memory_refuses_products_that_overflow(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    assert_null(hst_alloc(SIZE_MAX / 2, 3, &e));
+    assert_int_equal(e.code, HST_EMEM);
+    assert_null(hst_alloc(SIZE_MAX - 8, 1, &e));
+    assert_null(hst_resize(NULL, SIZE_MAX / 2, 3, &e));
+    float *p = hst_alloc(17, sizeof *p, &e);
+    assert_int_equal((uintptr_t)p % HST_ALIGN, 0);
+    for (int i = 0; i < 17; i++)
+        assert_true(p[i] == 0);
+    free(p);
+}
+
+static void arena_pieces_are_zeroed_and_aligned(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    hst_arena *a = hst_arena_new(&e);
+    for (size_t n = 1; n < 300000; n = n * 3 + 1) {
+        unsigned char *p = hst_arena_alloc(a, n, 1, &e);
+        assert_non_null(p);
+        assert_int_equal((uintptr_t)p % HST_ALIGN, 0);
+        for (size_t i = 0; i < n; i++)
+            assert_int_equal(p[i], 0);
+        memset(p, 255, n);
+    }
+    assert_null(hst_arena_alloc(a, SIZE_MAX - 10, 1, &e));
+    hst_arena_free(a);
+}
+
+static void buffers_grow_to_their_maximum(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    hst_buf b = HST_BUF(20);
+    hst_buf_csv(&b, "a\"b,c");
+    hst_buf_double(&b, 0.1);
+    assert_string_equal(b.p, "\"a\"\"b,c\"0.1");
+    assert_int_equal(hst_buf_check(&b, &e), 0);
+    hst_buf_puts(&b, "0123456789");
+    assert_int_equal(hst_buf_check(&b, &e), HST_EMEM);
+    hst_buf_free(&b);
+}
+
+static void doubles_never_take_the_locales_comma(void **state)
+{
+    (void)state;
+    if (!setlocale(LC_NUMERIC, "de_DE.UTF-8"))
+        skip();
+    hst_buf b = HST_BUF(100);
+    hst_buf_double(&b, 1.5);
+    setlocale(LC_NUMERIC, "C");
+    assert_string_equal(b.p, "1.5");
+    hst_buf_free(&b);
+}
+
+static void files_appear_whole_or_not_at_all(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    char *dir = temporary_folder(), *path = hst_path_join(dir, "x", &e);
+    uint8_t *data;
+    size_t n;
+    check_ok(hst_file_write(path, "old", 3, &e), &e);
+    hst_out *o = hst_out_open(path, &e);
+    check_ok(hst_out_write(o, "newer", 5, &e), &e);
+    hst_out_close(o); /* without commit */
+    check_ok(hst_file_read(path, 100, HST_EDATA, &data, &n, &e), &e);
+    assert_int_equal(n, 3);
+    assert_string_equal((char *)data, "old");
+    free(data);
+    assert_int_equal(hst_file_read(path, 2, HST_EDATA, &data, &n, &e), HST_EDATA);
+    assert_int_equal(hst_file_read(dir, 100, HST_EDATA, &data, &n, &e), HST_EDATA);
+    assert_string_equal(e.msg, "is a folder");
+    unlink(path);
+    assert_int_equal(rmdir(dir), 0); /* no temporary file is left */
+    assert_null(hst_out_open(path, &e));
+    assert_int_equal(e.code, HST_EIO);
+    free(path);
+    free(dir);
+}
+
+static void folders_are_made_with_their_parents(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    char *dir = temporary_folder(), *deep = hst_path_join(dir, "a/b//c/", &e);
+    check_ok(hst_mkdirs(deep, &e), &e);
+    check_ok(hst_mkdirs(deep, &e), &e);
+    assert_true(hst_is_dir(deep));
+    char *file = hst_path_join(dir, "f", &e), *under = hst_path_join(file, "g", &e);
+    check_ok(hst_file_write(file, "", 0, &e), &e);
+    assert_int_equal(hst_mkdirs(under, &e), HST_EIO);
+    remove_tree(dir);
+    free(under);
+    free(file);
+    free(deep);
+    free(dir);
+}
+
+static void sha256_known_answer(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    uint8_t d[32];
+    char hex[HST_SHA256_HEX]; /* FIPS 180-4, example "abc" */
+    const char *want = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    check_ok(hst_sha256_bytes("abc", 3, d, &e), &e);
+    hst_hex(d, hex);
+    assert_string_equal(hex, want);
+    hst_sha256 *h = hst_sha256_new(&e);
+    check_ok(hst_sha256_add(h, "a", 1, &e), &e);
+    check_ok(hst_sha256_add(h, "bc", 2, &e), &e);
+    check_ok(hst_sha256_end(h, d, &e), &e);
+    hst_hex(d, hex);
+    assert_string_equal(hex, want);
+    hst_sha256_free(h);
+}
+
+/* Known answers of the Random123 distribution (kat_vectors, philox4x32 10). */
+static void philox_known_answers(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t counter[4], key[2], out[4];
+    } kat[] = {
+        {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+         {0xffffffff, 0xffffffff},
+         {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         {0xa4093822, 0x299f31d0},
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+    };
+    for (size_t i = 0; i < sizeof kat / sizeof *kat; i++) {
+        uint32_t out[4];
+        hst_philox(kat[i].counter, kat[i].key, out);
+        assert_memory_equal(out, kat[i].out, sizeof out);
+    }
+}
+
+static void streams_differ_and_repeat(void **state)
+{
+    (void)state;
+    hst_rng a = hst_rng_new(42, HST_RNG_SHUFFLE, 0, 0), b = hst_rng_new(42, HST_RNG_INIT, 0, 0);
+    hst_rng again = hst_rng_new(42, HST_RNG_SHUFFLE, 0, 0);
+    int same = 0;
+    for (int i = 0; i < 100; i++) {
+        uint32_t x = hst_rng_u32(&a);
+        assert_int_equal(x, hst_rng_u32(&again));
+        same += x == hst_rng_u32(&b);
+        assert_true(hst_rng_below(&a, 7) < 7);
+        (void)hst_rng_below(&again, 7);
+        double u = hst_rng_uniform(&a);
+        assert_true(u >= 0 && u < 1);
+        (void)hst_rng_uniform(&again);
+    }
+    assert_true(same < 3);
+}
+
+/* numpy.random.RandomState(123): first numbers, and shuffle(range(10)). */
+static void mt19937_equals_numpy(void **state)
+{
+    (void)state;
+    static const uint32_t first[] = {2991312382u, 3062119789u, 1228959102u, 1840268610u,
+                                     974319580u};
+    static const size_t shuffled[] = {4, 0, 7, 5, 8, 3, 1, 6, 9, 2};
+    hst_mt19937 m;
+    hst_mt19937_seed(&m, 123);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(hst_mt19937_u32(&m), first[i]);
+    size_t x[10];
+    for (size_t i = 0; i < 10; i++)
+        x[i] = i;
+    hst_mt19937_seed(&m, 123);
+    hst_mt19937_shuffle(&m, x, 10);
+    assert_memory_equal(x, shuffled, sizeof x);
+}
+
+/* A pipeline over 0..n-1 that delivers squares; fail_at: the item whose work fails. */
+typedef struct squares {
+    int n, at, fail_at, delivered;
+    int item[8], square[8];
+    int in_order;
+} squares;
+
+static int squares_next(void *arg, size_t slot, hst_err *err)
+{
+    squares *s = arg;
+    (void)err;
+    if (s->at == s->n)
+        return 0;
+    s->item[slot] = s->at++;
+    return 1;
+}
+
+static int squares_work(void *arg, size_t slot, int thread, hst_err *err)
+{
+    squares *s = arg;
+    (void)thread;
+    if (s->item[slot] % 7 == 3)
+        usleep(200); /* some items finish late */
+    if (s->item[slot] >= s->fail_at)
+        return hst_fail(err, HST_EDATA, "item %d", s->item[slot]);
+    s->square[slot] = s->item[slot] * s->item[slot];
+    return 0;
+}
+
+static int squares_deliver(void *arg, size_t slot, hst_err *err)
+{
+    squares *s = arg;
+    (void)err;
+    if (s->item[slot] != s->delivered || s->square[slot] != s->delivered * s->delivered)
+        s->in_order = 0;
+    s->delivered++;
+    return 0;
+}
+
+static void pipeline_delivers_in_order(void **state)
+{
+    (void)state;
+    for (int threads = 1; threads <= 4; threads++) {
+        hst_err e = {0};
+        squares s = {.n = 1000, .fail_at = 2000, .in_order = 1};
+        hst_pipeline p = {&s, squares_next, squares_work, squares_deliver, threads, 8};
+        check_ok(hst_pipeline_run(&p, &e), &e);
+        assert_int_equal(s.delivered, 1000);
+        assert_true(s.in_order);
+    }
+}
+
+static void pipeline_returns_the_earliest_error(void **state)
+{
+    (void)state;
+    for (int threads = 1; threads <= 4; threads++) {
+        hst_err e = {0};
+        squares s = {.n = 1000, .fail_at = 500, .in_order = 1};
+        hst_pipeline p = {&s, squares_next, squares_work, squares_deliver, threads, 8};
+        assert_int_equal(hst_pipeline_run(&p, &e), HST_EDATA);
+        assert_string_equal(e.msg, "item 500");
+        assert_true(s.delivered <= 500);
+    }
+}
+
+static void processes_report_how_they_ended(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    hst_process_result r;
+    hst_ctx ctx = {0};
+    const char *const say[] = {"sh", "-c", "echo one; echo two >&2; exit 3", NULL};
+    check_ok(hst_process_run(&ctx, "x", say, 10, &r, &e), &e);
+    assert_int_equal(r.exit_code, 3);
+    assert_string_equal(r.tail, "two");
+    const char *const slow[] = {"sh", "-c", "sleep 30", NULL};
+    check_ok(hst_process_run(&ctx, "x", slow, 1, &r, &e), &e);
+    assert_int_equal(r.timed_out, 1);
+    const char *const none[] = {"/nonexistent/program", NULL};
+    assert_int_equal(hst_process_run(&ctx, "x", none, 1, &r, &e), HST_EPROC);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(errors_are_one_printable_line),
+        cmocka_unit_test(a_long_error_is_cut_between_characters),
+        cmocka_unit_test(memory_refuses_products_that_overflow),
+        cmocka_unit_test(arena_pieces_are_zeroed_and_aligned),
+        cmocka_unit_test(buffers_grow_to_their_maximum),
+        cmocka_unit_test(doubles_never_take_the_locales_comma),
+        cmocka_unit_test(files_appear_whole_or_not_at_all),
+        cmocka_unit_test(folders_are_made_with_their_parents),
+        cmocka_unit_test(sha256_known_answer),
+        cmocka_unit_test(philox_known_answers),
+        cmocka_unit_test(streams_differ_and_repeat),
+        cmocka_unit_test(mt19937_equals_numpy),
+        cmocka_unit_test(pipeline_delivers_in_order),
+        cmocka_unit_test(pipeline_returns_the_earliest_error),
+        cmocka_unit_test(processes_report_how_they_ended),
+    };
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}

@@ -1,0 +1,43 @@
+/* support.h - what tests share: reference files, temporary folders, comparing. */
+#ifndef HST_TESTS_SUPPORT_H
+#define HST_TESTS_SUPPORT_H
+#include "base/err.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h> /* after the headers above, which it needs */
+
+/* Path of a file of the shared reference data ("golden/head/X.npy"), to be freed; NULL when it is
+ * absent: the test then calls skip_shared(), which says so and skips. */
+char *shared_path(const char *relative);
+void skip_shared(const char *relative);
+
+/* A new empty folder under the system's temporary folder, to be freed; remove_tree() ends it. */
+char *temporary_folder(void);
+void remove_tree(const char *path);
+
+/* A .npy file of version 1.0. The shape is filled; the caller frees data. Fails the test when it
+ * cannot be read. */
+typedef struct npy {
+    void *data;
+    char type[8]; /* "<f4", "|u1", "<i4" */
+    int n_dims;
+    size_t dim[4], count;
+} npy;
+npy npy_read(const char *path);
+
+/* Fails the test with the first difference over atol + rtol * |want|. */
+void check_close(const float *got, const float *want, size_t n, double atol, double rtol,
+                 const char *what);
+void check_close_f64(const float *got, const double *want, size_t n, double atol, double rtol,
+                     const char *what);
+
+/* Fails the test with err's message unless rc is 0. */
+#define check_ok(rc, err)                                                                          \
+    do {                                                                                           \
+        if ((rc) != 0)                                                                             \
+            fail_msg("unexpected error %d: %s", (err)->code, (err)->msg);                          \
+    } while (0)
+#endif
