@@ -218,20 +218,26 @@ HST_API HST_CHECK int hst_features_save(const hst_features *f, const hst_data *d
 
 typedef struct hst_train_opts {
     size_t size;
-    const char *recipe;       /* "auto": multinomial logistic regression on frozen features */
-    const char *prepare;      /* "pil" (default) or "tf" */
-    uint64_t seed;            /* default 42 */
-    const char *class_weight; /* NULL or "balanced" */
-    const char *run_dir;      /* folder for the run's files, made here; NULL: nothing on disk */
+    const char *recipe;  /* "auto": multinomial logistic regression on frozen features */
+    const char *prepare; /* "pil" (default) or "tf" */
+    uint64_t seed;       /* default 42: of the cross-validation folds (the split has its own) */
+    const char
+        *class_weight; /* NULL or "balanced": every class counts the same, however many photos */
 } hst_train_opts;
 HST_API hst_train_opts hst_train_opts_default(void);
 
-/* features -> split -> head -> evaluation over the whole validation side -> run folder.
- * run (may be NULL) receives what happened, to be freed by the caller.
- * Errors: those of hst_features_compute and hst_data_open; HST_EDATA also when a class keeps no
- * training photo; HST_EIO when the run folder cannot be written. */
+/* features -> split -> head -> evaluation over the whole validation side; nothing is written to
+ * disk. run (may be NULL) receives what happened; it borrows b and d. Errors: those of
+ * hst_features_compute; HST_EARG (unknown recipe, preparation, class weight); HST_EDATA when a
+ * class keeps no usable training photo, or the validation side has none. */
 HST_API HST_CHECK hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                                        const hst_train_opts *o, hst_run **run, hst_err *err);
+/* Writes the run's files into dir, which is made when it is not there: model.safetensors,
+ * labels.txt, args.json, results.csv, split.csv, predictions.csv, skipped.csv, report.html, and
+ * timing.csv (the only one with clock values). Each appears whole or not at all, the model last.
+ * Errors: HST_EIO, HST_EMEM. */
+HST_API HST_CHECK int hst_run_save(const hst_run *r, const hst_model *m, const char *dir,
+                                   hst_err *err);
 HST_API void hst_run_free(hst_run *r);
 HST_API size_t hst_run_trained(const hst_run *r);       /* photos the head learned from */
 HST_API size_t hst_run_skipped(const hst_run *r);       /* photos left out */

@@ -2,15 +2,21 @@
 #ifndef HST_FEATURES_FEATURES_H
 #define HST_FEATURES_FEATURES_H
 #include "backbones/backbone.h"
+#include "base/sha256.h"
 #include "dataset/dataset.h"
 
 struct hst_features {
     size_t n; /* photos */
     int dim;
-    float *x;   /* [n][dim]; rows of skipped photos are zero */
-    char **why; /* [n]; NULL: usable */
-    char (*sha256)[65];
+    float *x;                       /* [n][dim]; rows of skipped photos are zero */
+    char **why;                     /* [n]; NULL: usable */
+    char (*sha256)[HST_SHA256_HEX]; /* [n]; "": could not be read */
     size_t n_used;
     hst_prep prep;
 };
+
+/* How a photo is prepared for backbone b under a named contract (NULL: "pil"). HST_EARG: unknown.
+ */
+HST_CHECK int hst_features_prep(const hst_backbone *b, const char *prepare, hst_prep *out,
+                                hst_err *err);
 #endif

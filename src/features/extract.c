@@ -1,0 +1,208 @@
+/* extract.c - the loop over photos: read, hash, decode, prepare, run the network.
+ *
+ * A worker thread takes one photo through all of it, so decoding overlaps with the network of the
+ * others, a pixel is copied once, and nothing about a photo depends on its neighbours. */
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/pipeline.h"
+#include "features/features.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What one thread works with; made by the thread itself at its first photo. */
+typedef struct desk {
+    hst_work *work;
+    float *input; /* [px][px][3] */
+} desk;
+
+typedef struct job {
+    hst_ctx *ctx;
+    const hst_backbone *b;
+    const hst_data *d;
+    hst_features *f;
+    desk *desks;  /* [threads] */
+    size_t *item; /* [n_slots]: photo in the slot */
+    size_t next;
+    size_t done;
+    hst_meter meter;
+} job;
+
+int hst_features_prep(const hst_backbone *b, const char *prepare, hst_prep *out, hst_err *err)
+{
+    hst_prep p = {.px = b->arch.px, .mean = b->arch.mean, .std = b->arch.std};
+    int rc = hst_contract_parse(prepare ? prepare : "pil", &p.contract, err);
+    if (rc == 0)
+        *out = p;
+    return rc;
+}
+
+static int sit_down(job *j, desk *k, hst_err *err)
+{
+    size_t px = (size_t)j->f->prep.px;
+    if (k->work)
+        return 0;
+    k->input = hst_alloc(px * px, 3 * sizeof(float), err);
+    k->work = k->input ? hst_work_new(j->b->plan, err) : NULL;
+    return k->work ? 0 : HST_EMEM;
+}
+
+static int next_photo(void *arg, size_t slot, hst_err *err)
+{
+    job *j = arg;
+    (void)err;
+    if (j->next == j->f->n)
+        return 0;
+    j->item[slot] = j->next++;
+    return 1;
+}
+
+/* Bytes -> row i of the features. */
+static int compute(job *j, desk *k, size_t i, const uint8_t *bytes, size_t n, hst_err *err)
+{
+    uint8_t digest[32];
+    int rc = hst_sha256_bytes(bytes, n, digest, err);
+    if (rc == 0) {
+        hst_hex(digest, j->f->sha256[i]);
+        rc = hst_prepare_bytes(&j->f->prep, bytes, n, k->input, err);
+    }
+    if (rc == 0)
+        hst_plan_run(j->b->plan, k->work, k->input, 1, j->f->x + i * (size_t)j->f->dim);
+    return rc;
+}
+
+static int work_photo(void *arg, size_t slot, int thread, hst_err *err)
+{
+    job *j = arg;
+    size_t i = j->item[slot], n;
+    uint8_t *bytes = NULL;
+    hst_err why = {0};
+    if (sit_down(j, &j->desks[thread], err))
+        return HST_EMEM;
+    int rc = hst_file_read(j->d->photos[i].path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, &why);
+    if (rc == 0)
+        rc = compute(j, &j->desks[thread], i, bytes, n, &why);
+    free(bytes);
+    if (rc == HST_EMEM)
+        return hst_fail(err, HST_EMEM, "%s: %s", j->d->photos[i].path, why.msg);
+    if (rc == 0)
+        return 0;
+    j->f->why[i] = hst_strdup(why.msg, err); /* this photo only: the job goes on */
+    return j->f->why[i] ? 0 : HST_EMEM;
+}
+
+static int count_photo(void *arg, size_t slot, hst_err *err)
+{
+    job *j = arg;
+    size_t i = j->item[slot];
+    if (j->f->why[i])
+        hst_log(j->ctx, HST_LOG_WARN, "skipped %s: %s", j->d->photos[i].path, j->f->why[i]);
+    else
+        j->f->n_used++;
+    return hst_meter_at(&j->meter, ++j->done, err);
+}
+
+static hst_features *features_new(const hst_backbone *b, size_t n, hst_err *err)
+{
+    hst_features *f = hst_alloc(1, sizeof *f, err);
+    if (!f)
+        return NULL;
+    f->n = n;
+    f->dim = hst_plan_output(b->plan).c;
+    f->x = hst_alloc(n, (size_t)f->dim * sizeof *f->x, err);
+    f->why = f->x ? hst_alloc(n, sizeof *f->why, err) : NULL;
+    f->sha256 = f->why ? hst_alloc(n, sizeof *f->sha256, err) : NULL;
+    if (f->sha256)
+        return f;
+    hst_features_free(f);
+    return NULL;
+}
+
+static int extract(job *j, hst_err *err)
+{
+    size_t threads = (size_t)j->ctx->threads, slots = threads * 4;
+    int rc = HST_EMEM;
+    j->desks = hst_alloc(threads, sizeof *j->desks, err);
+    j->item = j->desks ? hst_alloc(slots, sizeof *j->item, err) : NULL;
+    j->meter = hst_meter_start(j->ctx, "features", j->f->n);
+    if (j->item)
+        rc = hst_pipeline_run(&(hst_pipeline){.arg = j,
+                                              .next = next_photo,
+                                              .work = work_photo,
+                                              .deliver = count_photo,
+                                              .n_threads = j->ctx->threads,
+                                              .n_slots = slots},
+                              err);
+    for (size_t t = 0; j->desks && t < threads; t++) {
+        hst_work_free(j->desks[t].work);
+        free(j->desks[t].input);
+    }
+    free(j->desks);
+    free(j->item);
+    if (rc == 0 && j->f->n_used == 0)
+        rc = hst_fail(err, HST_EDATA, "none of the %zu photos could be used; the first: %s: %s",
+                      j->f->n, j->d->photos[0].path, j->f->why[0]);
+    return rc;
+}
+
+hst_features *hst_features_compute(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
+                                   const char *prepare, hst_err *err)
+{
+    hst_prep prep;
+    if (d->n_photos == 0) {
+        hst_fail(err, HST_EDATA, "there are no photos");
+        return NULL;
+    }
+    if (hst_features_prep(b, prepare, &prep, err))
+        return NULL;
+    hst_features *f = features_new(b, d->n_photos, err);
+    if (!f)
+        return NULL;
+    f->prep = prep;
+    if (extract(&(job){.ctx = ctx, .b = b, .d = d, .f = f}, err) == 0)
+        return f;
+    hst_features_free(f);
+    return NULL;
+}
+
+void hst_features_free(hst_features *f)
+{
+    if (!f)
+        return;
+    for (size_t i = 0; f->why && i < f->n; i++)
+        free(f->why[i]);
+    free(f->why);
+    free(f->sha256);
+    free(f->x);
+    free(f);
+}
+
+size_t hst_features_count(const hst_features *f)
+{
+    return f->n;
+}
+
+size_t hst_features_used(const hst_features *f)
+{
+    return f->n_used;
+}
+
+int hst_features_dim(const hst_features *f)
+{
+    return f->dim;
+}
+
+const float *hst_features_row(const hst_features *f, size_t i)
+{
+    return i < f->n && !f->why[i] ? f->x + i * (size_t)f->dim : NULL;
+}
+
+const char *hst_features_skipped(const hst_features *f, size_t i)
+{
+    return i < f->n ? f->why[i] : NULL;
+}
+
+const char *hst_features_sha256(const hst_features *f, size_t i)
+{
+    return i < f->n ? f->sha256[i] : "";
+}
