@@ -150,12 +150,12 @@ typedef struct hst_backbone_info {
     int image_px;        /* input height and width */
     const char *padding; /* "tf" or "symmetric" */
     double bn_epsilon;
-    int n_features;        /* length of the feature vector */
-    uint64_t n_params;     /* as Keras counts: weights and batch-norm statistics */
-    uint64_t n_statistics; /* of those, batch-norm moving means and variances */
-    double mean, std;      /* input = (pixel - mean) / std, pixel in 0..255 */
-    const char *source;    /* file name it was read from, without folders */
-    const char *sha256;    /* of that file, hex */
+    int n_features;         /* length of the feature vector */
+    uint64_t n_params;      /* as Keras counts: weights and batch-norm statistics */
+    uint64_t n_statistics;  /* of those, batch-norm moving means and variances */
+    double mean[3], std[3]; /* input = (pixel - mean) / std for red, green, blue in 0..255 */
+    const char *source;     /* file name it was read from, without folders */
+    const char *sha256;     /* of that file, hex */
 } hst_backbone_info;
 /* info->size must be set by the caller (sizeof); the strings belong to b. */
 HST_API void hst_backbone_describe(const hst_backbone *b, hst_backbone_info *info);

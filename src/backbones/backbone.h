@@ -13,7 +13,7 @@ typedef struct hst_arch {
     int px;          /* input height and width */
     enum hst_padding padding;
     double bn_epsilon;
-    float mean, std; /* input = (pixel - mean) / std */
+    hst_norm norm; /* of the input */
 } hst_arch;
 
 struct hst_backbone {

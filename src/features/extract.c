@@ -30,7 +30,7 @@ typedef struct job {
 
 int hst_features_prep(const hst_backbone *b, const char *prepare, hst_prep *out, hst_err *err)
 {
-    hst_prep p = {.px = b->arch.px, .mean = b->arch.mean, .std = b->arch.std};
+    hst_prep p = {.px = b->arch.px, .norm = b->arch.norm};
     int rc = hst_contract_parse(prepare ? prepare : "pil", &p.contract, err);
     if (rc == 0)
         *out = p;

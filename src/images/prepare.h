@@ -4,13 +4,18 @@
 #define HST_IMAGES_PREPARE_H
 #include "images/image.h"
 
+/* out = (pixel - mean) / std for red, green, blue; pixel in 0..255. */
+typedef struct hst_norm {
+    float mean[3], std[3];
+} hst_norm;
+
 /* Everything that decides what the backbone sees; stored in the model file. */
 typedef struct hst_prep {
     enum hst_contract contract; /* decoder, EXIF, and resize:
                                    PIL: Image.resize((px, px), BILINEAR), antialiased, 8-bit result
                                    TF:  tf.image.resize(bilinear, antialias=False), float result */
     int px;                     /* output height and width; the photo is squashed to the square */
-    float mean, std;            /* out = (pixel - mean) / std, pixel in 0..255 */
+    hst_norm norm;              /* how a pixel becomes a number */
 } hst_prep;
 
 /* "pil" or "tf"; and back: -1 and HST_EARG for any other name. */
