@@ -1,0 +1,179 @@
+/* run_folder.c - a run as a folder of files. */
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "model/model.h"
+#include "report/report.h"
+#include "training/run.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Writes dir/name and empties the buffer. */
+static int write_buf(hst_buf *b, const char *dir, const char *name, hst_err *err)
+{
+    int rc = hst_buf_check(b, err);
+    char *path = rc ? NULL : hst_path_join(dir, name, err);
+    if (path)
+        rc = hst_file_write(path, b->p ? b->p : "", b->n, err);
+    else if (rc == 0)
+        rc = HST_EMEM;
+    free(path);
+    hst_buf_free(b);
+    return rc;
+}
+
+static int save_labels(const hst_model *m, const char *dir, hst_err *err)
+{
+    hst_buf b = HST_BUF(SIZE_MAX / 2);
+    for (int i = 0; i < m->n_classes; i++)
+        hst_buf_printf(&b, "%s\n", m->labels[i]);
+    return write_buf(&b, dir, "labels.txt", err);
+}
+
+/* json_object_set_new that also says no when the value could not be made. */
+static int put(json_t *o, const char *key, json_t *value)
+{
+    return value ? json_object_set_new(o, key, value) : -1;
+}
+
+/* What was asked for, resolved. */
+static int save_args(const hst_run *r, const char *dir, hst_err *err)
+{
+    char printable[4096]; /* a folder name need not be UTF-8; JSON must be */
+    json_t *o = json_object();
+    hst_printable(printable, sizeof printable, r->data->dir ? r->data->dir : "");
+    int bad = !o || put(o, "data", json_string(printable)) ||
+              put(o, "recipe", json_string(r->opts.recipe)) ||
+              put(o, "prepare", json_string(r->opts.prepare)) ||
+              put(o, "seed", json_integer((json_int_t)r->opts.seed)) ||
+              put(o, "split", json_string(r->data->split)) ||
+              put(o, "split_seed", json_integer((json_int_t)r->data->seed)) ||
+              put(o, "val_split", json_real(r->data->val_part)) ||
+              put(o, "class_weight",
+                  r->opts.class_weight ? json_string(r->opts.class_weight) : json_null()) ||
+              put(o, "backbone", json_string(r->backbone->arch.family)) ||
+              put(o, "backbone_sha256", json_string(r->backbone->sha256)) ||
+              put(o, "version", json_string(hst_version()));
+    char *text = bad ? NULL : json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    json_decref(o);
+    if (!text)
+        return hst_fail(err, HST_EMEM, "out of memory: args.json cannot be made");
+    hst_buf b = HST_BUF(SIZE_MAX / 2);
+    hst_buf_printf(&b, "%s\n", text);
+    free(text);
+    return write_buf(&b, dir, "args.json", err);
+}
+
+static int save_results(const hst_run *r, const char *dir, hst_err *err)
+{
+    hst_buf b = HST_BUF(SIZE_MAX / 2);
+    hst_buf_puts(&b, "epoch,train/loss,train/accuracy,val/loss,val/accuracy,lr\n");
+    for (size_t i = 0; i < r->n_history; i++) {
+        const hst_epoch *e = &r->history[i];
+        const double v[] = {e->train_loss, e->train_accuracy, e->val_loss, e->val_accuracy, e->lr};
+        hst_buf_printf(&b, "%d", e->epoch);
+        for (size_t k = 0; k < sizeof v / sizeof *v; k++) {
+            hst_buf_puts(&b, ",");
+            hst_buf_double(&b, v[k]);
+        }
+        hst_buf_puts(&b, "\n");
+    }
+    return write_buf(&b, dir, "results.csv", err);
+}
+
+static int save_timing(const hst_run *r, const char *dir, hst_err *err)
+{
+    hst_buf b = HST_BUF(SIZE_MAX / 2);
+    hst_buf_puts(&b, "phase,seconds\n");
+    for (int i = 0; i < r->n_phases; i++)
+        hst_buf_printf(&b, "%s,%.3f\n", r->phase[i].what, r->phase[i].seconds);
+    return write_buf(&b, dir, "timing.csv", err);
+}
+
+static int save_split(const hst_run *r, const char *dir, hst_err *err)
+{
+    static const char *const names[] = {"train", "validation", "skipped"};
+    hst_buf b = HST_BUF(SIZE_MAX / 2);
+    hst_buf_puts(&b, "path,label,sha256,side\n");
+    for (size_t i = 0; i < r->data->n_photos; i++) {
+        const hst_photo *p = &r->data->photos[i];
+        hst_buf_csv(&b, p->relative);
+        hst_buf_puts(&b, ",");
+        hst_buf_csv(&b, r->data->classes[p->label]);
+        hst_buf_printf(&b, ",%s,%s\n", r->features->sha256[i],
+                       names[r->features->why[i] ? 2 : r->side[i]]);
+    }
+    return write_buf(&b, dir, "split.csv", err);
+}
+
+static int save_skipped(const hst_run *r, const char *dir, hst_err *err)
+{
+    hst_buf b = HST_BUF(SIZE_MAX / 2);
+    hst_buf_puts(&b, "path,reason\n");
+    for (size_t i = 0; i < r->data->n_photos; i++) {
+        if (!r->features->why[i])
+            continue;
+        hst_buf_csv(&b, r->data->photos[i].relative);
+        hst_buf_puts(&b, ",");
+        hst_buf_csv(&b, r->features->why[i]);
+        hst_buf_puts(&b, "\n");
+    }
+    return write_buf(&b, dir, "skipped.csv", err);
+}
+
+static int save_report(const hst_run *r, const char *dir, hst_err *err)
+{
+    size_t n = r->features->n - r->features->n_used, at = 0;
+    int rc = HST_EMEM;
+    char *html = hst_path_join(dir, "report.html", err);
+    char *csv = html ? hst_path_join(dir, "predictions.csv", err) : NULL;
+    const char **path = csv ? hst_alloc(n, sizeof *path, err) : NULL;
+    const char **why = path ? hst_alloc(n, sizeof *why, err) : NULL;
+    if (!why)
+        goto out;
+    for (size_t i = 0; i < r->features->n; i++) {
+        if (!r->features->why[i])
+            continue;
+        path[at] = r->data->photos[i].relative;
+        why[at++] = r->features->why[i];
+    }
+    hst_report_in in = {.title = r->data->dir ? r->data->dir : "",
+                        .backbone = r->backbone->arch.family,
+                        .recipe = r->opts.recipe,
+                        .prepare = r->opts.prepare,
+                        .eval = r->eval,
+                        .n_train = r->n_train,
+                        .n_skipped = n,
+                        .skipped_path = path,
+                        .skipped_why = why};
+    rc = hst_report_predictions(r->eval, csv, err);
+    if (rc == 0)
+        rc = hst_report_html(&in, html, err);
+out:
+    free(why);
+    free(path);
+    free(csv);
+    free(html);
+    return rc;
+}
+
+int hst_run_save(const hst_run *r, const hst_model *m, const char *dir, hst_err *err)
+{
+    int rc = hst_mkdirs(dir, err);
+    rc = rc ? rc : save_labels(m, dir, err);
+    rc = rc ? rc : save_args(r, dir, err);
+    rc = rc ? rc : save_results(r, dir, err);
+    rc = rc ? rc : save_timing(r, dir, err);
+    rc = rc ? rc : save_split(r, dir, err);
+    rc = rc ? rc : save_skipped(r, dir, err);
+    rc = rc ? rc : save_report(r, dir, err);
+    char *path = rc ? NULL : hst_path_join(dir, "model.safetensors", err);
+    if (path)
+        rc = hst_model_save(m, path, err);
+    else if (rc == 0)
+        rc = HST_EMEM;
+    free(path);
+    return rc;
+}

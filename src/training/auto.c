@@ -1,0 +1,62 @@
+/* auto.c - the default recipe: multinomial logistic regression to convergence, its L2 strength
+ * chosen by cross-validation on the training side only. */
+#include "base/mem.h"
+#include "training/logistic.h"
+#include "training/recipe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* "balanced" as scikit-learn defines it: n / (classes * photos of the class), per photo. */
+static double *balanced(const hst_examples *e, int n_classes, hst_err *err)
+{
+    double *weight = hst_alloc(e->n, sizeof *weight, err);
+    size_t *count = weight ? hst_alloc((size_t)n_classes, sizeof *count, err) : NULL;
+    if (!count) {
+        free(weight);
+        return NULL;
+    }
+    for (size_t i = 0; i < e->n; i++)
+        count[e->label[i]]++;
+    for (size_t i = 0; i < e->n; i++)
+        weight[i] = (double)e->n / ((double)n_classes * (double)count[e->label[i]]);
+    free(count);
+    return weight;
+}
+
+/* Scores both sides: the one line of history that this recipe has. */
+static int score(hst_fit *f, hst_err *err)
+{
+    hst_epoch e = {.epoch = 1};
+    int rc = hst_head_score(f->model, &f->train, &e.train_loss, &e.train_accuracy, err);
+    if (rc == 0)
+        rc = hst_head_score(f->model, &f->validation, &e.val_loss, &e.val_accuracy, err);
+    return rc ? rc : hst_run_add_epoch(f->run, &e, err);
+}
+
+static int fit(hst_fit *f, hst_err *err)
+{
+    hst_model *m = f->model;
+    hst_logistic p = {.x = f->train.x,
+                      .label = f->train.label,
+                      .n = f->train.n,
+                      .dim = m->dim,
+                      .n_classes = m->n_classes};
+    double *weight = NULL, l2 = 0;
+    int rc = 0;
+    if (f->run->opts.class_weight) {
+        weight = balanced(&f->train, m->n_classes, err);
+        if (!weight)
+            return HST_EMEM;
+        p.weight = weight;
+    }
+    rc = hst_logistic_choose_l2(f->ctx, &p, f->run->opts.seed, &l2, err);
+    if (rc == 0)
+        rc = hst_logistic_fit(f->ctx, &p, l2, m->kernel, m->bias, err);
+    if (rc == 0)
+        rc = hst_record_number(m, "l2", l2, err);
+    free(weight);
+    return rc ? rc : score(f, err);
+}
+
+const hst_recipe hst_recipe_auto = {"auto", fit};

@@ -1,0 +1,38 @@
+/* recipe.h - ways to train a head on frozen features. One file a recipe, one line in train.c. */
+#ifndef HST_TRAINING_RECIPE_H
+#define HST_TRAINING_RECIPE_H
+#include "model/model.h"
+#include "training/run.h"
+
+/* The usable photos of one side. Rows point into the run's features. */
+typedef struct hst_examples {
+    const float **x; /* [n] rows of dim floats */
+    int *label;      /* [n] */
+    size_t *photo;   /* [n] index in the data */
+    size_t n;
+} hst_examples;
+
+typedef struct hst_fit {
+    const hst_ctx *ctx;
+    hst_run *run; /* history is filled here */
+    hst_examples train, validation;
+    hst_model *model; /* kernel, bias and record are filled here */
+} hst_fit;
+
+typedef struct hst_recipe {
+    const char *name;
+    int (*fit)(hst_fit *f, hst_err *err);
+} hst_recipe;
+
+extern const hst_recipe hst_recipe_auto;
+
+/* Adds a line to the run's history. */
+HST_CHECK int hst_run_add_epoch(hst_run *r, const hst_epoch *e, hst_err *err);
+
+/* Mean cross-entropy -ln p(label) and accuracy of the model's head over examples. */
+HST_CHECK int hst_head_score(const hst_model *m, const hst_examples *e, double *loss,
+                             double *accuracy, hst_err *err);
+
+/* A record line with a number, written so that it reads back exactly. */
+HST_CHECK int hst_record_number(hst_model *m, const char *key, double value, hst_err *err);
+#endif

@@ -1,0 +1,80 @@
+/* run.c - the record of a run, and what recipes share. */
+#include "base/buf.h"
+#include "base/mem.h"
+#include "training/recipe.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+
+int hst_run_add_epoch(hst_run *r, const hst_epoch *e, hst_err *err)
+{
+    hst_epoch *more = hst_resize(r->history, r->n_history + 1, sizeof *more, err);
+    if (!more)
+        return HST_EMEM;
+    r->history = more;
+    r->history[r->n_history++] = *e;
+    return 0;
+}
+
+int hst_head_score(const hst_model *m, const hst_examples *e, double *loss, double *accuracy,
+                   hst_err *err)
+{
+    float *prob = hst_alloc((size_t)m->n_classes, sizeof *prob, err);
+    double sum = 0;
+    size_t right = 0;
+    if (!prob)
+        return HST_EMEM;
+    for (size_t i = 0; i < e->n; i++) {
+        hst_model_head(m, e->x[i], prob);
+        double p = prob[e->label[i]];
+        sum -= log(p > DBL_EPSILON ? p : DBL_EPSILON);
+        right += hst_argmax(prob, m->n_classes) == e->label[i];
+    }
+    free(prob);
+    *loss = e->n ? sum / (double)e->n : 0;
+    *accuracy = e->n ? (double)right / (double)e->n : 0;
+    return 0;
+}
+
+int hst_record_number(hst_model *m, const char *key, double value, hst_err *err)
+{
+    hst_buf b = HST_BUF(64);
+    hst_buf_double(&b, value);
+    int rc = hst_buf_check(&b, err);
+    if (rc == 0)
+        rc = hst_model_set_record(m, key, b.p, err);
+    hst_buf_free(&b);
+    return rc;
+}
+
+void hst_run_free(hst_run *r)
+{
+    if (!r)
+        return;
+    hst_features_free(r->features);
+    hst_eval_free(r->eval);
+    free(r->side);
+    free(r->history);
+    free(r);
+}
+
+size_t hst_run_trained(const hst_run *r)
+{
+    return r->n_train;
+}
+
+size_t hst_run_skipped(const hst_run *r)
+{
+    return r->features->n - r->features->n_used;
+}
+
+const hst_eval *hst_run_eval(const hst_run *r)
+{
+    return r->eval;
+}
+
+int hst_run_side(const hst_run *r, size_t i)
+{
+    return i < r->features->n ? r->side[i] : HST_UNSPLIT;
+}

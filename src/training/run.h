@@ -1,0 +1,34 @@
+/* run.h - what a training run did, kept for whoever reports it. */
+#ifndef HST_TRAINING_RUN_H
+#define HST_TRAINING_RUN_H
+#include "evaluation/evaluation.h"
+#include "features/features.h"
+
+/* One line of results.csv. Losses are means over photos; accuracies 0..1. */
+typedef struct hst_epoch {
+    int epoch; /* 1, 2, ... */
+    double train_loss, train_accuracy, val_loss, val_accuracy;
+    double lr; /* learning rate; 0 where the recipe has none */
+} hst_epoch;
+
+typedef struct hst_phase {
+    const char *what; /* "features", "head", "evaluation" */
+    double seconds;
+} hst_phase;
+
+enum { HST_MAX_PHASES = 8 };
+
+struct hst_run {
+    const hst_data *data;         /* borrowed */
+    const hst_backbone *backbone; /* borrowed */
+    hst_train_opts opts;          /* its strings point to constants */
+    hst_features *features;       /* owned: vectors, hashes, reasons for skipping */
+    uint8_t *side;                /* [photos] enum hst_side */
+    size_t n_train;               /* usable photos on the training side */
+    hst_eval *eval;               /* of the validation side */
+    hst_epoch *history;
+    size_t n_history;
+    hst_phase phase[HST_MAX_PHASES];
+    int n_phases;
+};
+#endif

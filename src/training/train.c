@@ -1,0 +1,244 @@
+/* train.c - the main job: features -> split -> head -> evaluation. */
+#include "base/mem.h"
+#include "training/recipe.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const hst_recipe *const recipes[] = {&hst_recipe_auto};
+
+hst_train_opts hst_train_opts_default(void)
+{
+    return (hst_train_opts){
+        .size = sizeof(hst_train_opts), .recipe = "auto", .prepare = "pil", .seed = 42};
+}
+
+/* Replaces the option strings by constants of ours, so that the run may outlive the caller's. */
+static int check_opts(hst_train_opts *o, const hst_recipe **recipe, hst_err *err)
+{
+    *recipe = NULL;
+    for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
+        if (strcmp(recipes[i]->name, o->recipe ? o->recipe : "auto") == 0)
+            *recipe = recipes[i];
+    if (!*recipe)
+        return hst_fail(err, HST_EARG, "unknown recipe '%s'; there is: auto", o->recipe);
+    if (o->class_weight && strcmp(o->class_weight, "balanced") != 0)
+        return hst_fail(err, HST_EARG, "unknown class weight '%s'; there is: balanced",
+                        o->class_weight);
+    o->recipe = (*recipe)->name;
+    o->class_weight = o->class_weight ? "balanced" : NULL;
+    return 0;
+}
+
+static void end_phase(hst_run *r, const char *what, double *since)
+{
+    double now = hst_now_s();
+    if (r->n_phases < HST_MAX_PHASES)
+        r->phase[r->n_phases++] = (hst_phase){what, now - *since};
+    *since = now;
+}
+
+static int assign_sides(hst_run *r, hst_err *err)
+{
+    size_t n = r->data->n_photos;
+    const char **sha = hst_alloc(n, sizeof *sha, err);
+    if (!sha)
+        return HST_EMEM;
+    for (size_t i = 0; i < n; i++)
+        sha[i] = r->features->sha256[i];
+    int rc = hst_split_assign(r->data, sha, r->side, err);
+    free(sha);
+    return rc;
+}
+
+static void examples_clear(hst_examples *e)
+{
+    free(e->x);
+    free(e->label);
+    free(e->photo);
+}
+
+/* The usable photos of one side, in data order. */
+static int examples_make(const hst_run *r, int side, hst_examples *e, hst_err *err)
+{
+    size_t n = r->data->n_photos;
+    e->x = hst_alloc(n, sizeof *e->x, err);
+    e->label = e->x ? hst_alloc(n, sizeof *e->label, err) : NULL;
+    e->photo = e->label ? hst_alloc(n, sizeof *e->photo, err) : NULL;
+    if (!e->photo)
+        return HST_EMEM;
+    for (size_t i = 0; i < n; i++) {
+        const float *x = hst_features_row(r->features, i);
+        if (r->side[i] != side || !x)
+            continue;
+        e->x[e->n] = x;
+        e->label[e->n] = r->data->photos[i].label;
+        e->photo[e->n++] = i;
+    }
+    return 0;
+}
+
+/* Every class must have something to learn from; one without validation photos is only warned
+ * about. */
+static int check_classes(const hst_fit *f, hst_err *err)
+{
+    const hst_data *d = f->run->data;
+    for (int c = 0; c < d->n_classes; c++) {
+        size_t train = 0, validation = 0;
+        for (size_t i = 0; i < f->train.n; i++)
+            train += f->train.label[i] == c;
+        for (size_t i = 0; i < f->validation.n; i++)
+            validation += f->validation.label[i] == c;
+        if (train == 0)
+            return hst_fail(err, HST_EDATA,
+                            "class %s keeps no usable photo to train on; add photos or take the "
+                            "class away",
+                            d->classes[c]);
+        if (validation == 0)
+            hst_log(f->ctx, HST_LOG_WARN,
+                    "class %s has no validation photos: the accuracy says nothing about it",
+                    d->classes[c]);
+    }
+    if (f->validation.n == 0)
+        return hst_fail(err, HST_EDATA, "no usable photo is on the validation side");
+    return 0;
+}
+
+static int evaluate(hst_fit *f, hst_err *err)
+{
+    const hst_model *m = f->model;
+    const hst_examples *v = &f->validation;
+    hst_eval *e = hst_eval_new((const char *const *)m->labels, m->n_classes, v->n, err);
+    float *prob = e ? hst_alloc((size_t)m->n_classes, sizeof *prob, err) : NULL;
+    int rc = prob ? 0 : HST_EMEM;
+    f->run->eval = e;
+    for (size_t i = 0; rc == 0 && i < v->n; i++) {
+        hst_model_head(m, v->x[i], prob);
+        rc = hst_eval_add(e, f->run->data->photos[v->photo[i]].path, v->label[i], prob, err);
+    }
+    if (rc == 0) {
+        hst_eval_finish(e);
+        for (size_t i = 0; i < f->run->data->n_photos; i++)
+            e->n_skipped += f->run->features->why[i] && f->run->side[i] != HST_TRAIN;
+    }
+    free(prob);
+    return rc;
+}
+
+/* What the model file tells about its making: nothing that differs between equal runs. */
+static int record(const hst_fit *f, hst_err *err)
+{
+    const hst_run *r = f->run;
+    hst_model *m = f->model;
+    double value, low, high;
+    int rc = hst_eval_metric(r->eval, "accuracy", &value, &low, &high, err);
+    if (rc)
+        return rc;
+    const struct {
+        const char *key, *text;
+    } texts[] = {{"recipe", r->opts.recipe},
+                 {"split", r->data->split},
+                 {"prepare", hst_contract_name(r->features->prep.contract)},
+                 {"class_weight", r->opts.class_weight ? r->opts.class_weight : "none"},
+                 {"backbone_source", r->backbone->source},
+                 {"backbone_sha256", r->backbone->sha256}};
+    const struct {
+        const char *key;
+        uint64_t value;
+    } counts[] = {{"seed", r->opts.seed},
+                  {"split_seed", r->data->seed},
+                  {"n_train", r->n_train},
+                  {"val_n", r->eval->n}};
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {{"val_part", r->data->val_part},
+                   {"val_accuracy", value},
+                   {"val_ci_low", low},
+                   {"val_ci_high", high}};
+    char text[24];
+    for (size_t i = 0; rc == 0 && i < sizeof counts / sizeof *counts; i++) {
+        snprintf(text, sizeof text, "%" PRIu64, counts[i].value);
+        rc = hst_model_set_record(m, counts[i].key, text, err);
+    }
+    for (size_t i = 0; rc == 0 && i < sizeof texts / sizeof *texts; i++)
+        rc = hst_model_set_record(m, texts[i].key, texts[i].text, err);
+    for (size_t i = 0; rc == 0 && i < sizeof numbers / sizeof *numbers; i++)
+        rc = hst_record_number(m, numbers[i].key, numbers[i].value, err);
+    return rc;
+}
+
+static int learn(hst_fit *f, const hst_recipe *recipe, hst_err *err)
+{
+    hst_run *r = f->run;
+    double since = hst_now_s();
+    int rc = examples_make(r, HST_TRAIN, &f->train, err);
+    if (rc == 0)
+        rc = examples_make(r, HST_VALIDATION, &f->validation, err);
+    if (rc == 0)
+        rc = check_classes(f, err);
+    if (rc)
+        return rc;
+    r->n_train = f->train.n;
+    f->model = hst_model_new(r->backbone, &r->features->prep, (const char *const *)r->data->classes,
+                             r->data->n_classes, err);
+    if (!f->model)
+        return HST_EMEM;
+    rc = recipe->fit(f, err);
+    end_phase(r, "head", &since);
+    if (rc == 0)
+        rc = evaluate(f, err);
+    if (rc == 0)
+        rc = record(f, err);
+    end_phase(r, "evaluation", &since);
+    return rc;
+}
+
+static hst_run *run_new(const hst_backbone *b, const hst_data *d, hst_err *err)
+{
+    hst_run *r = hst_alloc(1, sizeof *r, err);
+    if (!r)
+        return NULL;
+    r->data = d;
+    r->backbone = b;
+    r->side = hst_alloc(d->n_photos, 1, err);
+    if (r->side)
+        return r;
+    free(r);
+    return NULL;
+}
+
+hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
+                     const hst_train_opts *o, hst_run **run, hst_err *err)
+{
+    const hst_recipe *recipe;
+    hst_train_opts opts = *o;
+    if (check_opts(&opts, &recipe, err))
+        return NULL;
+    hst_run *r = run_new(b, d, err);
+    if (!r)
+        return NULL;
+    hst_fit f = {.ctx = ctx, .run = r};
+    double since = hst_now_s();
+    r->opts = opts;
+    r->features = hst_features_compute(ctx, b, d, opts.prepare, err);
+    end_phase(r, "features", &since);
+    int rc = r->features ? assign_sides(r, err) : HST_EDATA;
+    if (rc == 0) {
+        r->opts.prepare = hst_contract_name(r->features->prep.contract);
+        rc = learn(&f, recipe, err);
+    }
+    examples_clear(&f.train);
+    examples_clear(&f.validation);
+    if (rc) {
+        hst_model_free(f.model);
+        f.model = NULL;
+    }
+    if (rc == 0 && run)
+        *run = r;
+    else
+        hst_run_free(r);
+    return f.model;
+}
