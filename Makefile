@@ -3,17 +3,19 @@
 #   make            build the library, the program and the import helper
 #   make test       set up this machine if needed, build, run every test
 #   make demo       set up, build, fetch a backbone and photos, train, evaluate, predict
-#   make check      formatting, layers, exported symbols, warnings of both compilers, sanitizers
-#   make bench      measure (and, where it can be installed, PyTorch beside it)
+#   make check      formatting, layers, both compilers without warnings, tests under sanitizers
+#   make bench      measure, beside PyTorch in a private environment
 #   make install    PREFIX and DESTDIR as usual
+#   make format     clang-format over every source
 BUILD   ?= build
 PREFIX  ?= /usr/local
 MESON   ?= meson
 
 .PHONY: all setup test demo check bench install clean format
 all: setup
-	@test -f $(BUILD)/build.ninja || $(MESON) setup $(BUILD) --prefix=$(PREFIX) >/dev/null
-	@ninja -C $(BUILD)
+	@test -f $(BUILD)/build.ninja || \
+	    $(MESON) setup $(BUILD) --prefix=$(PREFIX) $(if $(CI),--werror) >/dev/null
+	@ninja -C $(BUILD) --quiet
 
 setup:
 	@scripts/setup.sh
@@ -25,16 +27,19 @@ demo: all
 	@scripts/demo.sh $(BUILD)
 
 check: setup
-	@scripts/check.sh
+	@scripts/check.sh all
 
 bench: all
 	@scripts/bench.sh $(BUILD)
 
+# The program knows its helper by the prefix, so another prefix is another build of one file.
 install: all
+	@$(MESON) configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
+	@ninja -C $(BUILD) --quiet
 	@$(MESON) install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir=$(DESTDIR))
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	@rm -rf $(BUILD)
+	@rm -rf $(BUILD) build-asan build-clang

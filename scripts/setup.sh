@@ -1,17 +1,37 @@
 #!/bin/sh
-# Installs what the build and the tests need and this machine lacks: from apt, as root or through sudo. Says what it
-# installs. Where there is no apt, prints the list. Does nothing (and needs no network) when all is here.
+# Installs what the build and the tests need and this machine lacks: from apt, as root or through
+# sudo. Says what it installs. Where there is no apt, prints the list. Does nothing, and needs no
+# network, when all is here.
+#
+#   scripts/setup.sh            what building and testing needs
+#   scripts/setup.sh pip npm    these as well: what fetching a backbone or the demo's photos needs
 set -eu
 
-# command or pkg-config module : Debian package
-needs="meson:meson ninja:ninja-build pkg-config:pkg-config cc:gcc python3:python3
+# What must be here, and the Debian packages that bring it. A name ending in .pc is a pkg-config
+# module, `font` is any font, `headers` are the C library's, others are commands.
+needs='meson:meson ninja:ninja-build pkg-config:pkg-config cc:gcc headers:libc6-dev python3:python3
 libjpeg.pc:libjpeg62-turbo-dev libpng.pc:libpng-dev jansson.pc:libjansson-dev
 libcrypto.pc:libssl-dev cairo.pc:libcairo2-dev libarchive.pc:libarchive-dev
-cmocka.pc:libcmocka-dev font:fonts-dejavu-core"
+cmocka.pc:libcmocka-dev font:fonts-dejavu-core'
+for extra in "$@"; do
+    case $extra in
+    pip) needs="$needs pip:python3-pip" ;;
+    *) needs="$needs $extra:$extra" ;;
+    esac
+done
+
+has_font() {
+    for file in /usr/share/fonts/truetype/*/*.ttf /usr/share/fonts/*/*.[ot]tf /Library/Fonts/*; do
+        [ -e "$file" ] && return 0
+    done
+    command -v fc-list >/dev/null 2>&1 && [ -n "$(fc-list : file 2>/dev/null | head -n 1)" ]
+}
 
 has() {
     case $1 in
-    font) [ -n "$(find /usr/share/fonts /usr/local/share/fonts /Library/Fonts -name '*.[to]tf' 2>/dev/null | head -n 1)" ] ;;
+    font) has_font ;;
+    headers) echo '#include <stdio.h>' | cc -E - >/dev/null 2>&1 ;;
+    pip) python3 -m pip --version >/dev/null 2>&1 ;;
     *.pc) pkg-config --exists "${1%.pc}" 2>/dev/null ;;
     *) command -v "$1" >/dev/null 2>&1 ;;
     esac
@@ -24,18 +44,22 @@ done
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
-    echo "headstart needs these packages (Debian's names), and there is no apt here to install them:" >&2
+    echo "headstart needs these packages (Debian's names), and there is no apt to install them:" >&2
+    # shellcheck disable=SC2086 # one word a line
     printf '  %s\n' $missing >&2
     exit 1
 fi
+by_hand() {
+    echo "headstart needs these packages; as root: apt-get install$missing" >&2
+    exit 1
+}
 root=
 if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null 2>&1 || {
-        echo "headstart needs these packages; install them as root: apt-get install$missing" >&2
-        exit 1
-    }
+    command -v sudo >/dev/null 2>&1 || by_hand
     root=sudo
 fi
 echo "installing from apt:$missing"
-$root apt-get update -qq
-$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+$root apt-get update -qq || echo "apt-get update failed; trying with the lists that are here" >&2
+# shellcheck disable=SC2086 # several packages
+$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    $missing >/dev/null || by_hand

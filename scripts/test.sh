@@ -1,5 +1,37 @@
 #!/bin/sh
-# Runs every test of a build folder; the closing line counts them.
+# Runs every test of a build folder. The last line counts them; a skipped one has its reason above.
+#
+#   scripts/test.sh BUILD
+#
+# With CI set, the sanitizers and the other compiler follow (scripts/check.sh): what is not here
+# to run them with is named and left out.
 set -eu
 build=$1
-exec meson test -C "$build" --print-errorlogs
+here=$(dirname "$0")
+
+# Tests that need the pretrained backbone take it from a cache of their own, filled once.
+HEADSTART_CACHE=$(cd "$build" && pwd)/cache
+HEADSTART_HELPER=$(cd "$build" && pwd)/convert/headstart-convert
+export HEADSTART_CACHE HEADSTART_HELPER
+backbone=efficientnet_lite0
+no_backbone=$build/meson-logs/no-backbone.txt
+rm -f "$no_backbone"
+if [ ! -e "$build/cache/pulled" ]; then
+    "$here/setup.sh" pip >/dev/null 2>&1 || true
+    if "$build/cli/headstart" backbones pull $backbone >"$no_backbone" 2>&1; then
+        touch "$build/cache/pulled"
+        rm -f "$no_backbone"
+    fi
+fi
+
+code=0
+meson test -C "$build" --no-rebuild --print-errorlogs --quiet || code=$?
+if [ -n "${CI:-}" ] && [ $code -eq 0 ]; then
+    "$here/check.sh" || code=$?
+fi
+if [ -e "$no_backbone" ]; then
+    echo "the backbone $backbone is not here, and fetching it failed:"
+    sed 's/^/    /' "$no_backbone"
+fi
+"$here/test-summary" "$build/meson-logs/testlog.json" || code=1
+exit $code
