@@ -175,10 +175,12 @@ HST_API hst_data_opts hst_data_opts_default(void);
 
 /* Scans dir/class_name/photo.jpg (folders below a class count for that class). Classes are the
  * sub-folders in code-point order; files ending in .bmp .gif .jpeg .jpg .png, as
- * keras.utils.image_dataset_from_directory lists them, and .webp. Where dir holds train/ and one of
- * val/ validation/ test/, these are the two sides. No photo is read yet.
- * Errors: HST_EDATA (no folder, no permission, no class, no photos; with split other than "none":
- * fewer than two classes, too few photos), HST_EARG (unknown split, val_part), HST_EMEM. */
+ * keras.utils.image_dataset_from_directory lists them, and .webp (not with split "keras", whose
+ * list is exactly that of Keras). Where dir holds train/ and one of val/ validation/ test/, these
+ * are the two sides. A sub-folder of a class that cannot be read is logged and left out. No photo
+ * is read yet. Errors: HST_EDATA (no folder, no permission, no class, no photos; with split other
+ * than "none": fewer than two classes, too few photos), HST_EARG (unknown split, val_part),
+ * HST_EMEM. */
 HST_API HST_CHECK hst_data *hst_data_open(hst_ctx *ctx, const char *dir, const hst_data_opts *o,
                                           hst_err *err);
 /* n files without labels, in this order (label -1). */

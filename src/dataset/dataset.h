@@ -5,7 +5,8 @@
 
 typedef struct hst_photo {
     const char *path;     /* as given: dir + "/" + path below it */
-    const char *relative; /* below dir (as keys in split.csv): "daisy/1.jpg" */
+    const char *relative; /* below dir (as keys in split.csv): "daisy/1.jpg"; all of path when the
+                             photo lies in a validation folder outside dir */
     int label;            /* -1: none */
     int side;             /* enum hst_side; HST_UNSPLIT until hst_split_assign for "stable" */
 } hst_photo;
@@ -15,7 +16,9 @@ struct hst_data {
     const char *dir;
     const char **classes;
     int n_classes;
-    hst_photo *photos; /* in class order, files in order inside a class */
+    /* In class order, files in order inside a class; with split "folders" the validation side
+     * follows the training side in the same way. */
+    hst_photo *photos;
     size_t n_photos;
     const char *split; /* "stable", "keras", "folders", "none" */
     double val_part;

@@ -6,7 +6,9 @@
 struct hst_eval {
     int n_classes;
     char **labels;
-    size_t n, n_skipped;
+    size_t n, n_skipped; /* n: added so far; n_skipped: set by who adds */
+    size_t cap;          /* room, in photos */
+    uint64_t hits;       /* guess == truth */
     char **path;
     int *truth, *guess;
     float *prob;         /* [n][n_classes] */
@@ -14,7 +16,8 @@ struct hst_eval {
     double log_loss;     /* mean of -ln p(truth), p clipped below at DBL_EPSILON as scikit-learn */
 };
 
-/* Room for n photos. Fill with hst_eval_add, then hst_eval_finish. */
+/* Room for n photos. Fill with hst_eval_add (HST_EARG: full, or truth out of range), then
+ * hst_eval_finish. */
 HST_CHECK hst_eval *hst_eval_new(const char *const *labels, int n_classes, size_t n, hst_err *err);
 HST_CHECK int hst_eval_add(hst_eval *e, const char *path, int truth, const float *prob,
                            hst_err *err);

@@ -11,6 +11,14 @@ int hst_argmax(const float *p, int n);
  * n = 0: [0, 1]. */
 void hst_wilson(uint64_t k, uint64_t n, double *low, double *high);
 
-/* softmax of z[n] in double, numerically safe; out may be z's type of float. */
+/* softmax of z[n], safe for any finite z: exp(z - max) / sum, computed in double. */
 void hst_softmax(const double *z, int n, float *prob);
+void hst_softmax_f64(const double *z, int n, double *prob);
+
+/* -ln p, p clipped below at DBL_EPSILON as scikit-learn's log_loss does for doubles. */
+double hst_log_loss(double p);
+
+/* Precision, recall and F1 of class c from a confusion matrix [truth][guess] of n classes; 0/0
+ * counts as 0. */
+hst_class_score hst_score_class(const uint64_t *confusion, int n, int c);
 #endif

@@ -1,0 +1,157 @@
+#include "evaluation/evaluation.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int eval_alloc(hst_eval *e, size_t n, hst_err *err)
+{
+    size_t classes = (size_t)e->n_classes, cells, probs;
+    if (!hst_mul_ok(classes, classes, &cells) || !hst_mul_ok(n, classes, &probs))
+        return hst_fail(err, HST_EMEM, "out of memory: %zu photos of %zu classes", n, classes);
+    if (!(e->labels = hst_alloc(classes, sizeof *e->labels, err)) ||
+        !(e->path = hst_alloc(n, sizeof *e->path, err)) ||
+        !(e->truth = hst_alloc(n, sizeof *e->truth, err)) ||
+        !(e->guess = hst_alloc(n, sizeof *e->guess, err)) ||
+        !(e->prob = hst_alloc(probs, sizeof *e->prob, err)) ||
+        !(e->confusion = hst_alloc(cells, sizeof *e->confusion, err)))
+        return HST_EMEM;
+    e->cap = n;
+    return 0;
+}
+
+hst_eval *hst_eval_new(const char *const *labels, int n_classes, size_t n, hst_err *err)
+{
+    if (n_classes < 1) {
+        hst_fail(err, HST_EARG, "an evaluation needs at least one class");
+        return NULL;
+    }
+    hst_eval *e = hst_alloc(1, sizeof *e, err);
+    if (!e)
+        return NULL;
+    e->n_classes = n_classes;
+    if (eval_alloc(e, n, err) != 0)
+        goto fail;
+    for (int c = 0; c < n_classes; c++)
+        if (!(e->labels[c] = hst_strdup(labels[c], err)))
+            goto fail;
+    return e;
+fail:
+    hst_eval_free(e);
+    return NULL;
+}
+
+void hst_eval_free(hst_eval *e)
+{
+    if (!e)
+        return;
+    for (int c = 0; e->labels && c < e->n_classes; c++)
+        free(e->labels[c]);
+    for (size_t i = 0; i < e->n; i++)
+        free(e->path[i]);
+    free(e->labels);
+    free(e->path);
+    free(e->truth);
+    free(e->guess);
+    free(e->prob);
+    free(e->confusion);
+    free(e);
+}
+
+int hst_eval_add(hst_eval *e, const char *path, int truth, const float *prob, hst_err *err)
+{
+    size_t classes = (size_t)e->n_classes;
+    if (e->n == e->cap || truth < 0 || truth >= e->n_classes)
+        return hst_fail(err, HST_EARG, "%s: no room, or no class %d in this evaluation", path,
+                        truth);
+    char *copy = hst_strdup(path, err);
+    if (!copy)
+        return HST_EMEM;
+    e->path[e->n] = copy;
+    e->truth[e->n] = truth;
+    e->guess[e->n] = hst_argmax(prob, e->n_classes);
+    memcpy(e->prob + e->n * classes, prob, classes * sizeof *prob);
+    e->n++;
+    return 0;
+}
+
+void hst_eval_finish(hst_eval *e)
+{
+    size_t classes = (size_t)e->n_classes;
+    double sum = 0;
+    e->hits = 0;
+    memset(e->confusion, 0, classes * classes * sizeof *e->confusion);
+    for (size_t i = 0; i < e->n; i++) {
+        size_t truth = (size_t)e->truth[i];
+        e->confusion[truth * classes + (size_t)e->guess[i]]++;
+        e->hits += e->truth[i] == e->guess[i];
+        sum += hst_log_loss(e->prob[i * classes + truth]);
+    }
+    e->log_loss = e->n ? sum / (double)e->n : 0;
+}
+
+int hst_eval_metric(const hst_eval *e, const char *name, double *value, double *low, double *high,
+                    hst_err *err)
+{
+    double v, a, b;
+    if (strcmp(name, "accuracy") == 0)
+        v = e->n ? (double)e->hits / (double)e->n : 0;
+    else if (strcmp(name, "log_loss") == 0)
+        v = e->log_loss;
+    else if (strcmp(name, "n") == 0)
+        v = (double)e->n;
+    else if (strcmp(name, "skipped") == 0)
+        v = (double)e->n_skipped;
+    else
+        return hst_fail(err, HST_EARG, "unknown metric '%s': accuracy, log_loss, n or skipped",
+                        name);
+    a = b = v;
+    if (strcmp(name, "accuracy") == 0)
+        hst_wilson(e->hits, e->n, &a, &b);
+    *value = v;
+    if (low)
+        *low = a;
+    if (high)
+        *high = b;
+    return 0;
+}
+
+int hst_eval_classes(const hst_eval *e)
+{
+    return e->n_classes;
+}
+
+static int known(const hst_eval *e, int c)
+{
+    return c >= 0 && c < e->n_classes;
+}
+
+const char *hst_eval_label(const hst_eval *e, int c)
+{
+    return known(e, c) ? e->labels[c] : NULL;
+}
+
+uint64_t hst_eval_confusion(const hst_eval *e, int truth, int guess)
+{
+    if (!known(e, truth) || !known(e, guess))
+        return 0;
+    return e->confusion[(size_t)truth * (size_t)e->n_classes + (size_t)guess];
+}
+
+hst_class_score hst_eval_class(const hst_eval *e, int c)
+{
+    if (!known(e, c))
+        return (hst_class_score){0};
+    return hst_score_class(e->confusion, e->n_classes, c);
+}
+
+int hst_eval_at(const hst_eval *e, size_t i, hst_eval_photo *out)
+{
+    if (i >= e->n)
+        return 0;
+    *out = (hst_eval_photo){.path = e->path[i],
+                            .truth = e->truth[i],
+                            .guess = e->guess[i],
+                            .prob = e->prob + i * (size_t)e->n_classes};
+    return 1;
+}

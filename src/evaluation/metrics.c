@@ -1,0 +1,79 @@
+#include "evaluation/metrics.h"
+
+#include <float.h>
+#include <math.h>
+
+int hst_argmax(const float *p, int n)
+{
+    int best = 0;
+    for (int i = 1; i < n; i++)
+        if (p[i] > p[best])
+            best = i;
+    return best;
+}
+
+void hst_wilson(uint64_t k, uint64_t n, double *low, double *high)
+{
+    const double z = 1.959963984540054; /* 0.975 quantile of the normal distribution */
+    *low = 0;
+    *high = 1;
+    if (n == 0)
+        return;
+    double m = (double)n, p = (double)k / m, shrink = 1 + z * z / m;
+    double centre = (p + z * z / (2 * m)) / shrink;
+    double half = z * sqrt(p * (1 - p) / m + z * z / (4 * m * m)) / shrink;
+    if (k > 0) /* at the ends the bounds are exact, where the formula leaves a rounding error */
+        *low = fmax(0, centre - half);
+    if (k < n)
+        *high = fmin(1, centre + half);
+}
+
+/* The largest of z[n] and sum exp(z - largest). */
+static double softmax_parts(const double *z, int n, double *largest)
+{
+    double sum = 0;
+    *largest = n > 0 ? z[0] : 0;
+    for (int i = 1; i < n; i++)
+        if (z[i] > *largest)
+            *largest = z[i];
+    for (int i = 0; i < n; i++)
+        sum += exp(z[i] - *largest);
+    return sum;
+}
+
+void hst_softmax(const double *z, int n, float *prob)
+{
+    double largest, sum = softmax_parts(z, n, &largest);
+    for (int i = 0; i < n; i++)
+        prob[i] = (float)(exp(z[i] - largest) / sum);
+}
+
+void hst_softmax_f64(const double *z, int n, double *prob)
+{
+    double largest, sum = softmax_parts(z, n, &largest);
+    for (int i = 0; i < n; i++)
+        prob[i] = exp(z[i] - largest) / sum;
+}
+
+double hst_log_loss(double p)
+{
+    return -log(p > DBL_EPSILON ? p : DBL_EPSILON);
+}
+
+static double ratio(uint64_t a, uint64_t b)
+{
+    return b ? (double)a / (double)b : 0;
+}
+
+hst_class_score hst_score_class(const uint64_t *confusion, int n, int c)
+{
+    uint64_t hits = confusion[(size_t)c * (size_t)n + (size_t)c], truths = 0, guesses = 0;
+    for (int i = 0; i < n; i++) {
+        truths += confusion[(size_t)c * (size_t)n + (size_t)i];
+        guesses += confusion[(size_t)i * (size_t)n + (size_t)c];
+    }
+    return (hst_class_score){.precision = ratio(hits, guesses),
+                             .recall = ratio(hits, truths),
+                             .f1 = ratio(2 * hits, truths + guesses),
+                             .support = truths};
+}
