@@ -95,7 +95,10 @@ typedef struct hst_config {
     const char *cache_dir; /* where backbones and features are kept; NULL: nothing is kept */
     const char *helper;    /* path of headstart-convert; NULL: where `make install` puts it */
     int offline;           /* 1: never start a download */
-    hst_log_fn *log;       /* NULL: silent */
+    int no_store;          /* 1: features are neither looked up in the cache nor kept there */
+    int rehash;            /* 1: photos are hashed again, even where size and time say unchanged */
+    uint64_t store_max_bytes; /* feature store: over this the oldest vectors go; default 2 GiB */
+    hst_log_fn *log;          /* NULL: silent */
     void *log_arg;
     hst_progress_fn *progress; /* NULL: none */
     void *progress_arg;
@@ -105,9 +108,9 @@ typedef struct hst_config {
 HST_API hst_config hst_config_default(void);
 
 /* The defaults, then HEADSTART_CACHE (else XDG_CACHE_HOME/headstart, else HOME/.cache/headstart),
- * HEADSTART_CPU, HEADSTART_THREADS, HEADSTART_HELPER and HEADSTART_OFFLINE. The strings are
- * borrowed from the environment or, for a composed cache path, from thread-local storage that the
- * next call on this thread overwrites; hst_open() copies them. */
+ * HEADSTART_CPU, HEADSTART_NO_STORE, HEADSTART_THREADS, HEADSTART_HELPER and HEADSTART_OFFLINE. The
+ * strings are borrowed from the environment or, for a composed cache path, from thread-local
+ * storage that the next call on this thread overwrites; hst_open() copies them. */
 HST_API hst_config hst_config_from_env(void);
 
 /* Errors: HST_EARG (a thread count below 0 or above 1024, an unknown instruction set), HST_EUNSUP
@@ -209,12 +212,25 @@ HST_API int hst_features_dim(const hst_features *f);
 HST_API const float *hst_features_row(const hst_features *f, size_t i);
 /* Why photo i was skipped; NULL where it was not. */
 HST_API const char *hst_features_skipped(const hst_features *f, size_t i);
+/* Of those used, how many came from the feature store without a forward pass. */
+HST_API size_t hst_features_stored(const hst_features *f);
 /* SHA-256 of photo i's bytes, 64 hex digits; "" where it could not be read. */
 HST_API const char *hst_features_sha256(const hst_features *f, size_t i);
 /* path: NumPy .npy, float32 [used][dim]; beside it a .csv with a row per vector: path,label.
  * Both appear whole or not at all. */
 HST_API HST_CHECK int hst_features_save(const hst_features *f, const hst_data *d, const char *path,
                                         hst_err *err);
+
+/* The feature store in the cache folder. info->size must be set by the caller (sizeof). A store
+ * that does not exist is empty. Errors: HST_EARG (no cache folder), HST_EIO (unreadable). */
+typedef struct hst_store_info {
+    size_t size;
+    uint64_t vectors, files; /* kept feature vectors; files whose hash is remembered */
+    uint64_t bytes, max_bytes;
+} hst_store_info;
+HST_API HST_CHECK int hst_store_describe(const hst_ctx *ctx, hst_store_info *info, hst_err *err);
+/* Removes it, and one set aside as damaged. */
+HST_API HST_CHECK int hst_store_clear(const hst_ctx *ctx, hst_err *err);
 
 /* ---- training -------------------------------------------------------------------------------- */
 

@@ -16,7 +16,7 @@ const char *hst_version(void)
 
 hst_config hst_config_default(void)
 {
-    return (hst_config){.size = sizeof(hst_config)};
+    return (hst_config){.size = sizeof(hst_config), .store_max_bytes = (uint64_t)2 << 30};
 }
 
 /* An environment variable that is set and not empty, or NULL. */
@@ -52,6 +52,7 @@ hst_config hst_config_from_env(void)
     c.threads = env_number("HEADSTART_THREADS", 0);
     c.helper = env("HEADSTART_HELPER");
     c.offline = env("HEADSTART_OFFLINE") != NULL;
+    c.no_store = env("HEADSTART_NO_STORE") != NULL;
     return c;
 }
 
@@ -80,6 +81,9 @@ hst_ctx *hst_open(const hst_config *cfg, hst_err *err)
         goto fail;
     ctx->threads = cfg->threads ? cfg->threads : hst_processors();
     ctx->offline = cfg->offline;
+    ctx->no_store = cfg->no_store;
+    ctx->rehash = cfg->rehash;
+    ctx->store_max_bytes = cfg->store_max_bytes;
     ctx->log = cfg->log;
     ctx->log_arg = cfg->log_arg;
     ctx->progress = cfg->progress;

@@ -10,7 +10,8 @@ struct hst_ctx {
     const struct hst_kernels *kernels;
     char *cache_dir; /* NULL: nothing is kept */
     char *helper;    /* path of headstart-convert */
-    int offline;
+    int offline, no_store, rehash;
+    uint64_t store_max_bytes;
     hst_log_fn *log;
     void *log_arg;
     hst_progress_fn *progress;

@@ -5,10 +5,11 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/pipeline.h"
-#include "features/features.h"
+#include "features/store.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* What one thread works with; made by the thread itself at its first photo. */
 typedef struct desk {
@@ -21,8 +22,10 @@ typedef struct job {
     const hst_backbone *b;
     const hst_data *d;
     hst_features *f;
-    desk *desks;  /* [threads] */
-    size_t *item; /* [n_slots]: photo in the slot */
+    desk *desks;      /* [threads] */
+    hst_store *store; /* NULL: none */
+    size_t *item;     /* [n_slots]: photo in the slot */
+    char *stored;     /* [n_slots]: its features came from the store */
     size_t next;
     size_t done;
     hst_meter meter;
@@ -57,34 +60,71 @@ static int next_photo(void *arg, size_t slot, hst_err *err)
     return 1;
 }
 
-/* Bytes -> row i of the features. */
-static int compute(job *j, desk *k, size_t i, const uint8_t *bytes, size_t n, hst_err *err)
+/* One photo on its way through a worker. */
+typedef struct passage {
+    const char *path;
+    char *hex;  /* its hash, HST_SHA256_HEX */
+    float *x;   /* its row of the features */
+    int stored; /* the row came from the store */
+} passage;
+
+/* 1 when the store knows this very file and its vector: it need not be read. */
+static int from_known_file(job *j, passage *p, const struct stat *st)
+{
+    p->stored = j->store && hst_store_known_file(j->store, st, p->hex) &&
+                hst_store_get(j->store, p->hex, p->x);
+    return p->stored;
+}
+
+static int compute(job *j, desk *k, passage *p, const uint8_t *bytes, size_t n, hst_err *err)
 {
     uint8_t digest[32];
     int rc = hst_sha256_bytes(bytes, n, digest, err);
-    if (rc == 0) {
-        hst_hex(digest, j->f->sha256[i]);
-        rc = hst_prepare_bytes(&j->f->prep, bytes, n, k->input, err);
-    }
+    if (rc)
+        return rc;
+    hst_hex(digest, p->hex);
+    p->stored = j->store && hst_store_get(j->store, p->hex, p->x);
+    if (p->stored)
+        return 0;
+    rc = sit_down(j, k, err);
     if (rc == 0)
-        hst_plan_run(j->b->plan, k->work, k->input, 1, j->f->x + i * (size_t)j->f->dim);
+        rc = hst_prepare_bytes(&j->f->prep, bytes, n, k->input, err);
+    if (rc)
+        return rc;
+    hst_plan_run(j->b->plan, k->work, k->input, 1, p->x);
+    if (j->store)
+        hst_store_put(j->store, p->hex, p->x);
+    return 0;
+}
+
+static int pass(job *j, desk *k, passage *p, hst_err *err)
+{
+    uint8_t *bytes = NULL;
+    size_t n;
+    struct stat st;
+    int there = stat(p->path, &st) == 0;
+    if (there && from_known_file(j, p, &st))
+        return 0;
+    int rc = hst_file_read(p->path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
+    if (rc == 0)
+        rc = compute(j, k, p, bytes, n, err);
+    if (rc == 0 && there && j->store && (uint64_t)st.st_size == n)
+        hst_store_remember_file(j->store, &st, p->hex);
+    free(bytes);
     return rc;
 }
 
 static int work_photo(void *arg, size_t slot, int thread, hst_err *err)
 {
     job *j = arg;
-    size_t i = j->item[slot], n;
-    uint8_t *bytes = NULL;
+    size_t i = j->item[slot];
     hst_err why = {0};
-    if (sit_down(j, &j->desks[thread], err))
-        return HST_EMEM;
-    int rc = hst_file_read(j->d->photos[i].path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, &why);
-    if (rc == 0)
-        rc = compute(j, &j->desks[thread], i, bytes, n, &why);
-    free(bytes);
+    passage p = {
+        .path = j->d->photos[i].path, .hex = j->f->sha256[i], .x = j->f->x + i * (size_t)j->f->dim};
+    int rc = pass(j, &j->desks[thread], &p, &why);
+    j->stored[slot] = p.stored != 0;
     if (rc == HST_EMEM)
-        return hst_fail(err, HST_EMEM, "%s: %s", j->d->photos[i].path, why.msg);
+        return hst_fail(err, HST_EMEM, "%s: %s", p.path, why.msg);
     if (rc == 0)
         return 0;
     j->f->why[i] = hst_strdup(why.msg, err); /* this photo only: the job goes on */
@@ -99,6 +139,7 @@ static int count_photo(void *arg, size_t slot, hst_err *err)
         hst_log(j->ctx, HST_LOG_WARN, "skipped %s: %s", j->d->photos[i].path, j->f->why[i]);
     else
         j->f->n_used++;
+    j->f->n_stored += j->stored[slot] != 0;
     return hst_meter_at(&j->meter, ++j->done, err);
 }
 
@@ -125,7 +166,8 @@ static int extract(job *j, hst_err *err)
     j->desks = hst_alloc(threads, sizeof *j->desks, err);
     j->item = j->desks ? hst_alloc(slots, sizeof *j->item, err) : NULL;
     j->meter = hst_meter_start(j->ctx, "features", j->f->n);
-    if (j->item)
+    j->stored = j->item ? hst_alloc(slots, 1, err) : NULL;
+    if (j->stored)
         rc = hst_pipeline_run(&(hst_pipeline){.arg = j,
                                               .next = next_photo,
                                               .work = work_photo,
@@ -139,30 +181,40 @@ static int extract(job *j, hst_err *err)
     }
     free(j->desks);
     free(j->item);
+    free(j->stored);
     if (rc == 0 && j->f->n_used == 0)
         rc = hst_fail(err, HST_EDATA, "none of the %zu photos could be used; the first: %s: %s",
                       j->f->n, j->d->photos[0].path, j->f->why[0]);
     return rc;
 }
 
-hst_features *hst_features_compute(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
-                                   const char *prepare, hst_err *err)
+hst_features *hst_features_of(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
+                              const hst_prep *prep, hst_err *err)
 {
-    hst_prep prep;
     if (d->n_photos == 0) {
         hst_fail(err, HST_EDATA, "there are no photos");
         return NULL;
     }
-    if (hst_features_prep(b, prepare, &prep, err))
-        return NULL;
     hst_features *f = features_new(b, d->n_photos, err);
     if (!f)
         return NULL;
-    f->prep = prep;
-    if (extract(&(job){.ctx = ctx, .b = b, .d = d, .f = f}, err) == 0)
+    f->prep = *prep;
+    job j = {.ctx = ctx, .b = b, .d = d, .f = f, .store = hst_store_open(ctx, b, prep)};
+    int rc = extract(&j, err);
+    hst_store_close(j.store);
+    if (rc == 0)
         return f;
     hst_features_free(f);
     return NULL;
+}
+
+hst_features *hst_features_compute(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
+                                   const char *prepare, hst_err *err)
+{
+    hst_prep prep;
+    if (hst_features_prep(b, prepare, &prep, err))
+        return NULL;
+    return hst_features_of(ctx, b, d, &prep, err);
 }
 
 void hst_features_free(hst_features *f)
@@ -185,6 +237,11 @@ size_t hst_features_count(const hst_features *f)
 size_t hst_features_used(const hst_features *f)
 {
     return f->n_used;
+}
+
+size_t hst_features_stored(const hst_features *f)
+{
+    return f->n_stored;
 }
 
 int hst_features_dim(const hst_features *f)

@@ -12,6 +12,7 @@ struct hst_features {
     char **why;                     /* [n]; NULL: usable */
     char (*sha256)[HST_SHA256_HEX]; /* [n]; "": could not be read */
     size_t n_used;
+    size_t n_stored; /* of those, from the feature store */
     hst_prep prep;
 };
 
@@ -19,4 +20,8 @@ struct hst_features {
  */
 HST_CHECK int hst_features_prep(const hst_backbone *b, const char *prepare, hst_prep *out,
                                 hst_err *err);
+
+/* hst_features_compute under a given preparation. */
+HST_CHECK hst_features *hst_features_of(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
+                                        const hst_prep *prep, hst_err *err);
 #endif

@@ -69,6 +69,11 @@ size_t hst_run_skipped(const hst_run *r)
     return r->features->n - r->features->n_used;
 }
 
+size_t hst_run_stored(const hst_run *r)
+{
+    return r->features->n_stored;
+}
+
 const hst_eval *hst_run_eval(const hst_run *r)
 {
     return r->eval;

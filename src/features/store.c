@@ -1,0 +1,440 @@
+#include "features/store.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "kernels/kernels.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    SCHEMA_VERSION = 1,
+    APPLICATION_ID = 0x68737466, /* "hstf" */
+    NUMERICS_VERSION = 1,        /* raised when the same photo may give other bits than before */
+    BUSY_MS = 2000,              /* how long another process may hold the store */
+    PUTS_A_COMMIT = 200,         /* a crash loses at most this many vectors */
+    CHECK_BYTES = 8,             /* of the vector's SHA-256, in front of the vector */
+};
+
+static const char schema[] =
+    "PRAGMA application_id=0x68737466; PRAGMA user_version=1;"
+    "CREATE TABLE IF NOT EXISTS vectors(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE,"
+    "  vector BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS files(dev INTEGER, ino INTEGER, size INTEGER, mtime INTEGER,"
+    "  sha256 TEXT NOT NULL, PRIMARY KEY(dev, ino)) WITHOUT ROWID;";
+
+enum { GET, PUT, KNOWN, REMEMBER, N_STATEMENTS };
+static const char *const statements[N_STATEMENTS] = {
+    [GET] = "SELECT vector FROM vectors WHERE key=?1",
+    [PUT] = "INSERT OR REPLACE INTO vectors(key, vector) VALUES(?1, ?2)",
+    [KNOWN] = "SELECT sha256 FROM files WHERE dev=?1 AND ino=?2 AND size=?3 AND mtime=?4",
+    [REMEMBER] = "INSERT OR REPLACE INTO files(dev, ino, size, mtime, sha256) "
+                 "VALUES(?1, ?2, ?3, ?4, ?5)",
+};
+
+struct hst_store {
+    const hst_ctx *ctx;
+    char *path;
+    sqlite3 *db;
+    sqlite3_stmt *stmt[N_STATEMENTS];
+    pthread_mutex_t lock; /* guards the connection and what follows */
+    int pending;          /* puts since the last commit; a transaction is open when > 0 */
+    int off;              /* something failed: nothing more is asked of it */
+    size_t dim;
+    uint8_t *row;       /* [CHECK_BYTES + dim floats] */
+    uint8_t prefix[32]; /* hash of everything in the key but the photo */
+};
+
+/* One line, once: afterwards the store is not used any more in this job. Lock held, or not yet
+ * shared. */
+static void give_up(hst_store *s, const char *doing)
+{
+    if (!s->off)
+        hst_log(s->ctx, HST_LOG_WARN, "feature store %s: %s failed: %s; going on without it",
+                s->path, doing, s->db ? sqlite3_errmsg(s->db) : "out of memory");
+    s->off = 1;
+}
+
+static int64_t pragma_number(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *q = NULL;
+    int64_t value = -1;
+    if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW)
+        value = sqlite3_column_int64(q, 0);
+    sqlite3_finalize(q);
+    return value;
+}
+
+static void close_db(hst_store *s)
+{
+    for (int i = 0; i < N_STATEMENTS; i++) {
+        sqlite3_finalize(s->stmt[i]);
+        s->stmt[i] = NULL;
+    }
+    sqlite3_close(s->db);
+    s->db = NULL;
+}
+
+enum opened { OPENED, DAMAGED, UNUSABLE };
+
+static enum opened verdict(int rc)
+{
+    return rc == SQLITE_CORRUPT || rc == SQLITE_NOTADB ? DAMAGED : UNUSABLE;
+}
+
+/* A file that is SQLite's but not a store of this version is somebody's: it is left alone. */
+static enum opened check_version(hst_store *s)
+{
+    int64_t tables = pragma_number(s->db, "SELECT count(*) FROM sqlite_master");
+    if (tables < 0)
+        return verdict(sqlite3_errcode(s->db));
+    if (tables == 0)
+        return OPENED;
+    if (pragma_number(s->db, "PRAGMA application_id") == APPLICATION_ID &&
+        pragma_number(s->db, "PRAGMA user_version") == SCHEMA_VERSION)
+        return OPENED;
+    hst_log(s->ctx, HST_LOG_WARN,
+            "feature store %s is of another version; going on without it (headstart store clear "
+            "makes a new one)",
+            s->path);
+    s->off = 1;
+    return UNUSABLE;
+}
+
+static enum opened open_db(hst_store *s)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    int rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
+    if (rc != SQLITE_OK)
+        return UNUSABLE;
+    sqlite3_busy_timeout(s->db, BUSY_MS);
+    enum opened how = check_version(s);
+    if (how != OPENED)
+        return how;
+    /* A lost last transaction after a power cut costs a recomputation: no fsync at every commit. */
+    rc = sqlite3_exec(s->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;", NULL, NULL,
+                      NULL);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(s->db, schema, NULL, NULL, NULL);
+    for (int i = 0; rc == SQLITE_OK && i < N_STATEMENTS; i++)
+        rc = sqlite3_prepare_v3(s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i],
+                                NULL);
+    return rc == SQLITE_OK ? OPENED : verdict(rc);
+}
+
+/* Moves a damaged store out of the way, with its journal, and opens a new one. */
+static enum opened begin_anew(hst_store *s)
+{
+    static const char *const endings[] = {"", "-wal", "-shm"};
+    char from[4096], to[4096];
+    close_db(s);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        int a = snprintf(from, sizeof from, "%s%s", s->path, endings[i]);
+        int b = snprintf(to, sizeof to, "%s.damaged%s", s->path, endings[i]);
+        if (a < 0 || b < 0 || (size_t)a >= sizeof from || (size_t)b >= sizeof to)
+            return UNUSABLE;
+        if (rename(from, to) != 0 && errno != ENOENT)
+            return UNUSABLE;
+    }
+    hst_log(s->ctx, HST_LOG_WARN,
+            "feature store %s is damaged: set aside as %s.damaged, and begun anew", s->path,
+            s->path);
+    return open_db(s);
+}
+
+/* Everything a vector depends on but the photo itself. */
+static int hash_prefix(hst_store *s, const hst_backbone *b, const hst_prep *prep, hst_err *err)
+{
+    char text[512];
+    const hst_norm *n = &prep->norm;
+    snprintf(text, sizeof text, "%d|%s|%d|%a,%a,%a|%a,%a,%a|%s|%zu", NUMERICS_VERSION,
+             hst_contract_name(prep->contract), prep->px, n->mean[0], n->mean[1], n->mean[2],
+             n->std[0], n->std[1], n->std[2], hst_kernels_isa(s->ctx->kernels), s->dim);
+    hst_sha256 *h = hst_sha256_new(err);
+    int rc = h ? hst_sha256_adds(h, text, err) : HST_EMEM;
+    rc = rc ? rc : hst_sha256_adds(h, b->identity, err);
+    rc = rc ? rc : hst_sha256_end(h, s->prefix, err);
+    hst_sha256_free(h);
+    return rc;
+}
+
+static hst_store *store_new(const hst_ctx *ctx, const hst_backbone *b, const hst_prep *prep,
+                            hst_err *err)
+{
+    hst_store *s = hst_alloc(1, sizeof *s, err);
+    if (!s)
+        return NULL;
+    s->ctx = ctx;
+    s->dim = (size_t)hst_plan_output(b->plan).c;
+    s->path = hst_path_join(ctx->cache_dir, HST_STORE_NAME, err);
+    s->row = s->path ? hst_alloc(CHECK_BYTES + s->dim * sizeof(float), 1, err) : NULL;
+    if (s->row && hash_prefix(s, b, prep, err) == 0) {
+        pthread_mutex_init(&s->lock, NULL);
+        return s;
+    }
+    free(s->row);
+    free(s->path);
+    free(s);
+    return NULL;
+}
+
+hst_store *hst_store_open(const hst_ctx *ctx, const hst_backbone *b, const hst_prep *prep)
+{
+    hst_err e = {0};
+    if (!ctx->cache_dir || ctx->no_store)
+        return NULL;
+    if (hst_mkdirs(ctx->cache_dir, &e)) {
+        hst_log(ctx, HST_LOG_WARN, "no feature store: %s", e.msg);
+        return NULL;
+    }
+    hst_store *s = store_new(ctx, b, prep, &e);
+    if (!s)
+        return NULL;
+    enum opened how = open_db(s);
+    if (how == DAMAGED)
+        how = begin_anew(s);
+    if (how == OPENED)
+        return s;
+    give_up(s, "opening");
+    hst_store_close(s);
+    return NULL;
+}
+
+/* Begins the transaction that puts are gathered in. Lock held. */
+static int begin(hst_store *s)
+{
+    if (s->pending++ > 0)
+        return 1;
+    if (sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK)
+        return 1;
+    s->pending = 0;
+    give_up(s, "writing");
+    return 0;
+}
+
+static void commit(hst_store *s)
+{
+    if (s->pending == 0)
+        return;
+    s->pending = 0;
+    if (sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
+        give_up(s, "writing");
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+    }
+}
+
+/* Runs a prepared write to its end. Lock held; bindings are done. */
+static void write_row(hst_store *s, int which, int bound)
+{
+    if (bound != SQLITE_OK || sqlite3_step(s->stmt[which]) != SQLITE_DONE)
+        give_up(s, "writing");
+    sqlite3_reset(s->stmt[which]);
+    if (s->pending >= PUTS_A_COMMIT || s->off)
+        commit(s);
+}
+
+static int key_of(const hst_store *s, const char *hex, uint8_t key[32])
+{
+    uint8_t text[32 + HST_SHA256_HEX];
+    memcpy(text, s->prefix, 32);
+    memcpy(text + 32, hex, HST_SHA256_HEX);
+    return hst_sha256_bytes(text, sizeof text, key, NULL) == 0;
+}
+
+static int bind_file(sqlite3_stmt *q, const struct stat *st)
+{
+    int64_t mtime = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    int rc = sqlite3_bind_int64(q, 1, (int64_t)st->st_dev);
+    rc = rc ? rc : sqlite3_bind_int64(q, 2, (int64_t)st->st_ino);
+    rc = rc ? rc : sqlite3_bind_int64(q, 3, (int64_t)st->st_size);
+    return rc ? rc : sqlite3_bind_int64(q, 4, mtime);
+}
+
+int hst_store_known_file(hst_store *s, const struct stat *st, char hex[HST_SHA256_HEX])
+{
+    int known = 0;
+    if (s->ctx->rehash)
+        return 0;
+    pthread_mutex_lock(&s->lock);
+    sqlite3_stmt *q = s->stmt[KNOWN];
+    if (!s->off && bind_file(q, st) == SQLITE_OK) {
+        int rc = sqlite3_step(q);
+        known = rc == SQLITE_ROW && sqlite3_column_bytes(q, 0) == HST_SHA256_HEX - 1;
+        if (known)
+            memcpy(hex, sqlite3_column_text(q, 0), HST_SHA256_HEX);
+        if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+            give_up(s, "reading");
+        sqlite3_reset(q);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return known;
+}
+
+void hst_store_remember_file(hst_store *s, const struct stat *st, const char hex[HST_SHA256_HEX])
+{
+    /* A file changed a moment ago may change again within one tick of its mtime: not remembered. */
+    if (time(NULL) - st->st_mtim.tv_sec < 2)
+        return;
+    pthread_mutex_lock(&s->lock);
+    sqlite3_stmt *q = s->stmt[REMEMBER];
+    if (!s->off && begin(s)) {
+        int rc = bind_file(q, st);
+        write_row(s, REMEMBER, rc ? rc : sqlite3_bind_text(q, 5, hex, -1, SQLITE_TRANSIENT));
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* A row's check against its vector: a flipped bit in the file must not become a wrong feature. */
+static int check_of(const void *vector, size_t bytes, uint8_t check[CHECK_BYTES])
+{
+    uint8_t digest[32];
+    if (hst_sha256_bytes(vector, bytes, digest, NULL))
+        return 0;
+    memcpy(check, digest, CHECK_BYTES);
+    return 1;
+}
+
+/* Copies the row that q stands on into x when it is whole. */
+static int take_row(const hst_store *s, sqlite3_stmt *q, float *x)
+{
+    uint8_t check[CHECK_BYTES];
+    size_t bytes = s->dim * sizeof *x;
+    const uint8_t *row = sqlite3_column_blob(q, 0);
+    if (!row || (size_t)sqlite3_column_bytes(q, 0) != CHECK_BYTES + bytes)
+        return 0;
+    if (!check_of(row + CHECK_BYTES, bytes, check) || memcmp(check, row, CHECK_BYTES) != 0)
+        return 0;
+    memcpy(x, row + CHECK_BYTES, bytes);
+    return 1;
+}
+
+int hst_store_get(hst_store *s, const char hex[HST_SHA256_HEX], float *x)
+{
+    uint8_t key[32];
+    int found = 0;
+    if (!key_of(s, hex, key))
+        return 0;
+    pthread_mutex_lock(&s->lock);
+    sqlite3_stmt *q = s->stmt[GET];
+    if (!s->off && sqlite3_bind_blob(q, 1, key, sizeof key, SQLITE_TRANSIENT) == SQLITE_OK) {
+        int rc = sqlite3_step(q);
+        if (rc == SQLITE_ROW)
+            found = take_row(s, q, x);
+        else if (rc != SQLITE_DONE)
+            give_up(s, "reading");
+        sqlite3_reset(q);
+    }
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+void hst_store_put(hst_store *s, const char hex[HST_SHA256_HEX], const float *x)
+{
+    uint8_t key[32];
+    size_t bytes = s->dim * sizeof *x;
+    if (!key_of(s, hex, key))
+        return;
+    pthread_mutex_lock(&s->lock);
+    sqlite3_stmt *q = s->stmt[PUT];
+    if (!s->off && check_of(x, bytes, s->row) && begin(s)) {
+        memcpy(s->row + CHECK_BYTES, x, bytes);
+        int rc = sqlite3_bind_blob(q, 1, key, sizeof key, SQLITE_TRANSIENT);
+        rc = rc ? rc : sqlite3_bind_blob64(q, 2, s->row, CHECK_BYTES + bytes, SQLITE_STATIC);
+        write_row(s, PUT, rc);
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+/* Drops the oldest tenth while the file's used pages are over the cap. */
+static void trim(hst_store *s)
+{
+    int64_t page = pragma_number(s->db, "PRAGMA page_size");
+    for (int i = 0; i < 100 && !s->off; i++) {
+        int64_t used = pragma_number(s->db, "PRAGMA page_count") -
+                       pragma_number(s->db, "PRAGMA freelist_count");
+        if (page <= 0 || used < 0 || (uint64_t)used * (uint64_t)page <= s->ctx->store_max_bytes ||
+            pragma_number(s->db, "SELECT count(*) FROM vectors") <= 0)
+            return;
+        if (sqlite3_exec(s->db,
+                         "DELETE FROM vectors WHERE id IN (SELECT id FROM vectors ORDER BY id "
+                         "LIMIT (SELECT count(*) / 10 + 1 FROM vectors))",
+                         NULL, NULL, NULL) != SQLITE_OK)
+            give_up(s, "trimming");
+    }
+}
+
+void hst_store_close(hst_store *s)
+{
+    if (!s)
+        return;
+    if (s->db && !s->off) {
+        commit(s);
+        trim(s);
+    }
+    close_db(s);
+    pthread_mutex_destroy(&s->lock);
+    free(s->row);
+    free(s->path);
+    free(s);
+}
+
+/* One number out of the store's file, opened for reading; -1 when it has none. */
+static int64_t ask(const char *path, const char *sql)
+{
+    sqlite3 *db = NULL;
+    int64_t value = -1;
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK) {
+        sqlite3_busy_timeout(db, BUSY_MS);
+        value = pragma_number(db, sql);
+    }
+    sqlite3_close(db);
+    return value;
+}
+
+int hst_store_describe(const hst_ctx *ctx, hst_store_info *info, hst_err *err)
+{
+    struct stat st;
+    if (!ctx->cache_dir)
+        return hst_fail(err, HST_EARG, "there is no cache folder, so there is no feature store");
+    char *path = hst_path_join(ctx->cache_dir, HST_STORE_NAME, err);
+    if (!path)
+        return HST_EMEM;
+    hst_store_info out = {.size = sizeof out, .max_bytes = ctx->store_max_bytes};
+    int rc = 0;
+    if (stat(path, &st) == 0) {
+        int64_t vectors = ask(path, "SELECT count(*) FROM vectors");
+        int64_t files = ask(path, "SELECT count(*) FROM files");
+        out.bytes = (uint64_t)st.st_size;
+        out.vectors = vectors > 0 ? (uint64_t)vectors : 0;
+        out.files = files > 0 ? (uint64_t)files : 0;
+        if (vectors < 0)
+            rc = hst_fail(err, HST_EIO, "%s cannot be read: damaged, locked, or of another version",
+                          path);
+    }
+    if (rc == 0)
+        *info = out;
+    free(path);
+    return rc;
+}
+
+int hst_store_clear(const hst_ctx *ctx, hst_err *err)
+{
+    static const char *const endings[] = {"",         "-wal",         "-shm",
+                                          ".damaged", ".damaged-wal", ".damaged-shm"};
+    char path[4096];
+    if (!ctx->cache_dir)
+        return hst_fail(err, HST_EARG, "there is no cache folder, so there is no feature store");
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        int n = snprintf(path, sizeof path, "%s/%s%s", ctx->cache_dir, HST_STORE_NAME, endings[i]);
+        if (n < 0 || (size_t)n >= sizeof path)
+            return hst_fail(err, HST_EARG, "the cache folder's name is too long");
+        if (unlink(path) != 0 && errno != ENOENT)
+            return hst_fail_errno(err, HST_EIO, errno, "%s cannot be removed", path);
+    }
+    return 0;
+}

@@ -1,0 +1,36 @@
+/* store.h - the feature store: vectors that were computed once, kept in one SQLite file (WAL), so
+ * that re-training, evaluation and cross-validation cost no forward pass.
+ *
+ *   cache_dir/features.sqlite
+ *   vectors: key = SHA-256 of (photo bytes' SHA-256, backbone identity, preparation, instruction
+ * set, numerics version) -> float32 vector and the first 8 bytes of its SHA-256 files:   (device,
+ * inode, size, mtime) -> SHA-256 of the bytes, so that a known file is not read again
+ *
+ * The store is help, never a condition: whatever goes wrong with it is one log line, and the job
+ * goes on without. A damaged file is set aside and begun anew; one of another version, or one that
+ * another process keeps locked, is left alone. Shared by processes; one handle may be used by many
+ * threads. */
+#ifndef HST_FEATURES_STORE_H
+#define HST_FEATURES_STORE_H
+#include "features/features.h"
+
+#include <sys/stat.h>
+
+#define HST_STORE_NAME "features.sqlite"
+
+typedef struct hst_store hst_store;
+
+/* The store of ctx, for vectors of backbone b under prep; NULL when there is none to be had (no
+ * cache, switched off, unusable: said once through the log). */
+hst_store *hst_store_open(const hst_ctx *ctx, const hst_backbone *b, const hst_prep *prep);
+/* Commits, drops the oldest vectors over the size cap, closes; NULL is fine. */
+void hst_store_close(hst_store *s);
+
+/* 1 and hex filled when the file behind st was hashed before and has not changed since. */
+int hst_store_known_file(hst_store *s, const struct stat *st, char hex[HST_SHA256_HEX]);
+void hst_store_remember_file(hst_store *s, const struct stat *st, const char hex[HST_SHA256_HEX]);
+
+/* 1 and x[dim] filled when the photo with this hash has a vector. */
+int hst_store_get(hst_store *s, const char hex[HST_SHA256_HEX], float *x);
+void hst_store_put(hst_store *s, const char hex[HST_SHA256_HEX], const float *x);
+#endif
