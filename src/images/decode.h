@@ -1,0 +1,29 @@
+/* decode.h - one decoder a format, below hst_image_decode. */
+#ifndef HST_IMAGES_DECODE_H
+#define HST_IMAGES_DECODE_H
+#include "images/image.h"
+
+/* A file in memory, whose first bytes already name its format. */
+typedef struct hst_encoded {
+    const uint8_t *bytes;
+    size_t n;
+    enum hst_contract contract;
+} hst_encoded;
+
+/* All: fill *out (which starts as {0}, and is cleared by the caller also after a failure) and set
+ * *orientation to the EXIF value 1..8 where the file has one. Errors: HST_EIMAGE, HST_EMEM. */
+HST_CHECK int hst_jpeg_decode(const hst_encoded *in, hst_image *out, int *orientation,
+                              hst_err *err);
+HST_CHECK int hst_png_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
+
+/* Sets out's size and allocates its pixels; refuses empty pictures and those over
+ * HST_IMAGE_MAX_PIXELS before allocating. Errors: HST_EIMAGE, HST_EMEM. */
+HST_CHECK int hst_image_alloc(hst_image *out, uint64_t w, uint64_t h, hst_err *err);
+
+/* The orientation (1..8) in an EXIF block, which is a small TIFF file, with or without "Exif\0\0"
+ * in front; 1 when it has none or is damaged. */
+int hst_exif_orientation(const uint8_t *exif, size_t n);
+
+/* Turns the picture the way its EXIF orientation says. Errors: HST_EMEM. */
+HST_CHECK int hst_image_orient(hst_image *img, int orientation, hst_err *err);
+#endif

@@ -1,0 +1,132 @@
+/* images: every reference picture gives the pixels, or the refusal, that its library gives. */
+#include "support.h"
+
+#include "base/file.h"
+#include "base/sha256.h"
+#include "images/image.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+/* Compares with {"shape": [h, w, 3], "sha256": ..} or {"error": ..}. */
+static void check_verdict(const char *name, const hst_image *img, int rc, const hst_err *e,
+                          const json_t *want)
+{
+    if (json_object_get(want, "error")) {
+        if (rc == 0)
+            fail_msg("%s: decoded, but must be refused: %s", name, text_of(want, "error"));
+        assert_int_equal(rc, HST_EIMAGE);
+        return;
+    }
+    if (rc)
+        fail_msg("%s: refused: %s", name, e->msg);
+    const json_t *shape = json_object_get(want, "shape");
+    int h = (int)json_integer_value(json_array_get(shape, 0));
+    int w = (int)json_integer_value(json_array_get(shape, 1));
+    char hex[HST_SHA256_HEX];
+    if (img->w != w || img->h != h)
+        fail_msg("%s: %d x %d, want %d x %d", name, img->w, img->h, w, h);
+    uint8_t digest[32];
+    hst_err sha = {0};
+    check_ok(hst_sha256_bytes(img->rgb, (size_t)w * (size_t)h * 3, digest, &sha), &sha);
+    hst_hex(digest, hex);
+    if (strcmp(hex, text_of(want, "sha256")) != 0)
+        fail_msg("%s: other pixels than the reference", name);
+}
+
+static void check_contract(const char *path, const char *name, enum hst_contract contract,
+                           const json_t *want)
+{
+    hst_err e = {0};
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    hst_image img = {0};
+    check_ok(hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, &e), &e);
+    int rc = hst_image_decode(bytes, n, contract, &img, &e);
+    check_verdict(name, &img, rc, &e, want);
+    hst_image_clear(&img);
+    free(bytes);
+}
+
+/* What we promise, where that is not what the library does. */
+static const json_t *promised(const json_t *entry, enum hst_contract contract)
+{
+    const json_t *pil = json_object_get(entry, "pil_exif_transpose");
+    const char *file = text_of(entry, "file");
+    if (contract == HST_CONTRACT_PIL)
+        return pil ? pil : json_object_get(entry, "pil");
+    /* TensorFlow shows the palette's indices as gray; we decode the palette. */
+    if (strstr(file, "bmp_pal8topdown.bmp"))
+        return pil;
+    return json_object_get(entry, "tf");
+}
+
+/* Formats that are not read at all. */
+static int unread(const char *file)
+{
+    return strstr(file, ".avif") || strstr(file, ".webp") || strstr(file, ".gif") ||
+           strstr(file, ".bmp");
+}
+
+static void check_entry(const char *path, const json_t *entry)
+{
+    const char *name = hst_path_base(path);
+    json_t *refused = json_pack("{s:s}", "error", "not a format we read");
+    for (int c = HST_CONTRACT_PIL; c <= HST_CONTRACT_TF; c++)
+        check_contract(path, name, (enum hst_contract)c,
+                       unread(path) ? refused : promised(entry, (enum hst_contract)c));
+    json_decref(refused);
+}
+
+/* Every entry of a decode.json; folder + "/" + file is the picture. Returns how many
+ * were there. */
+static int check_list(const char *list, const char *folder)
+{
+    json_t *root = json_load_file(list, 0, NULL);
+    assert_non_null(root);
+    const json_t *entry;
+    size_t i;
+    int n = 0;
+    json_array_foreach(json_object_get(root, "images"), i, entry)
+    {
+        hst_err e = {0};
+        char *path = hst_path_join(folder, text_of(entry, "file"), &e);
+        assert_non_null(path);
+        if (hst_is_file(path)) {
+            check_entry(path, entry);
+            n++;
+        }
+        free(path);
+    }
+    json_decref(root);
+    return n;
+}
+
+static void reference_pictures_give_the_reference_pixels(void **state)
+{
+    (void)state;
+    char *list = shared_path("golden/decode/decode.json");
+    if (!list)
+        skip_shared("golden/decode/decode.json");
+    char *photos = shared_path("."), *odd = shared_path("golden");
+    assert_int_equal(check_list(list, photos), 6);
+    assert_int_equal(check_list(list, odd), 39);
+    free(photos);
+    free(odd);
+    free(list);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reference_pictures_give_the_reference_pixels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
