@@ -1,0 +1,40 @@
+#!/bin/sh
+# Trains a small model, then runs the examples on it: they must say what the program says.
+#
+#   examples/test.sh HEADSTART PREDICT README
+set -eu
+headstart=$1 predict=$2 readme=$3
+here=$(cd "$(dirname "$0")" && pwd)
+shared=${HEADSTART_SHARED:-$here/../../shared}
+fixture=$shared/fixtures/mobilenet_v2_1.0_224/huggingface/google--mobilenet_v2_1.0_224
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+fail() {
+    echo "$*"
+    exit 1
+}
+
+backbone=efficientnet_lite0
+HEADSTART_OFFLINE=1 "$headstart" backbones verify $backbone >/dev/null 2>&1 || backbone=$fixture
+[ -e "$backbone" ] || [ $backbone = efficientnet_lite0 ] || {
+    echo "skipped: no backbone is here to train with"
+    exit 77
+}
+
+cd "$work"
+"$here/make-photos" photos 5 8
+"$headstart" train photos -o run --backbone "$backbone" -q || fail "train failed"
+cp run/model.safetensors model.safetensors
+cp photos/blue/0.png photo.jpg
+
+"$headstart" predict --format csv model.safetensors photo.jpg >expected.csv
+label=$(awk -F, 'NR == 2 { print $2 }' expected.csv)
+"$predict" model.safetensors photo.jpg >predict.txt || fail "predict failed"
+grep -q "^photo.jpg: $label [01]\.[0-9]*$" predict.txt || fail "predict.txt: $(cat predict.txt)"
+"$predict" model.safetensors missing.jpg 2>predict.err && fail "predict: a missing photo is fine?"
+grep -q missing.jpg predict.err || fail "predict does not name the missing photo"
+
+"$readme" >readme.txt || fail "the README's program failed"
+best=$(sort -k2,2 -r readme.txt | awk 'NR == 1 { print $1 }')
+[ "$best" = "$label" ] || fail "the README's program says $best, headstart says $label"
+[ "$(wc -l <readme.txt)" -eq 5 ] || fail "the README's program does not list 5 classes"

