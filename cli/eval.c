@@ -1,0 +1,81 @@
+/* eval.c - headstart eval: how good a model is on labelled photos. */
+#include "json.h"
+#include "tables.h"
+
+#define AT(field) offsetof(cli_values, field)
+static const cli_option options[] = {
+    {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
+    {0},
+};
+
+static double metric(const hst_eval *e, const char *name)
+{
+    double v = 0;
+    hst_err err;
+    return hst_eval_metric(e, name, &v, NULL, NULL, &err) ? 0 : v;
+}
+
+static int print_json(cli_job *job, const hst_eval *e)
+{
+    json_t *o = json_object();
+    cli_json_accuracy(&o, e);
+    cli_json_set(&o, "model", cli_json_text(job->v.words[0]));
+    cli_json_set(&o, "skipped", json_integer((json_int_t)metric(e, "skipped")));
+    cli_json_classes(&o, e);
+    return cli_json_print(&job->out, o);
+}
+
+static int print_text(cli_job *job, const hst_eval *e)
+{
+    cli_out *out = &job->out;
+    cli_table_headline(out, e, "photos");
+    cli_out_printf(out, "log loss %.4f\n", metric(e, "log_loss"));
+    if (metric(e, "skipped") > 0)
+        cli_out_printf(out, "skipped  %.0f photos\n", metric(e, "skipped"));
+    cli_out_puts(out, "\n");
+    cli_table_classes(out, e);
+    cli_out_puts(out, "\n");
+    cli_table_confusion(out, e);
+    return CLI_OK;
+}
+
+static int run(cli_job *job)
+{
+    hst_data_opts o = hst_data_opts_default();
+    hst_data *d = NULL;
+    hst_eval *e = NULL;
+    int status = cli_job_open(job);
+    if (status)
+        return status;
+    o.split = "none";
+    hst_model *m = hst_model_load(job->ctx, job->v.words[0], &job->err);
+    if (m)
+        d = hst_data_open(job->ctx, job->v.words[1], &o, &job->err);
+    if (d)
+        e = hst_evaluate(job->ctx, m, d, &job->err);
+    if (e) {
+        cli_display_close(&job->display);
+        status = job->v.json ? print_json(job, e) : print_text(job, e);
+    } else {
+        status = cli_job_fail(job);
+    }
+    hst_eval_free(e);
+    hst_data_free(d);
+    hst_model_free(m);
+    return status;
+}
+
+const cli_command cli_eval = {
+    .name = "eval",
+    .summary = "how good a model is on labelled photos",
+    .usage = "MODEL DIR [options]",
+    .text = "Predicts every photo of DIR/class_name/ and compares: accuracy with its 95 %\n"
+            "interval, log loss, precision and recall of each class, confusion matrix. Classes\n"
+            "are matched by name.",
+    .examples = "headstart eval runs/train/model.safetensors holdout/\n"
+                "headstart eval runs/train/model.safetensors holdout/ --json",
+    .options = options,
+    .min_words = 2,
+    .max_words = 2,
+    .run = run,
+};

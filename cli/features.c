@@ -1,0 +1,71 @@
+/* features.c - headstart features: what a backbone sees, as a table of numbers. */
+#include "json.h"
+
+#define AT(field) offsetof(cli_values, field)
+static const cli_option options[] = {
+    {"output", 'o', CLI_TEXT, AT(output), "FILE.npy", "features.npy",
+     "NumPy file to write, float32, a row per photo; beside it a .csv with path and label."},
+    {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
+     "Pretrained network (see headstart train --help)."},
+    {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf", "pil",
+     "How photos are decoded and resized: as Pillow or as TensorFlow does."},
+    {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
+    {0},
+};
+
+static int print_result(cli_job *job, const hst_features *f)
+{
+    size_t used = hst_features_used(f), skipped = hst_features_count(f) - used;
+    int dim = hst_features_dim(f);
+    if (job->v.json) {
+        json_t *o = json_object();
+        cli_json_set(&o, "features", cli_json_text(job->v.output));
+        cli_json_set(&o, "n", json_integer((json_int_t)used));
+        cli_json_set(&o, "dim", json_integer(dim));
+        cli_json_set(&o, "skipped", json_integer((json_int_t)skipped));
+        return cli_json_print(&job->out, o);
+    }
+    cli_out_printf(&job->out, "features %s: %zu photos x %d numbers\n", job->v.output, used, dim);
+    if (skipped)
+        cli_out_printf(&job->out, "skipped  %zu photos\n", skipped);
+    return CLI_OK;
+}
+
+static int run(cli_job *job)
+{
+    hst_data_opts o = hst_data_opts_default();
+    hst_backbone *b = NULL;
+    hst_features *f = NULL;
+    int status = cli_job_open(job);
+    if (status)
+        return status;
+    o.split = "none";
+    hst_data *d = hst_data_open(job->ctx, job->v.words[0], &o, &job->err);
+    if (d)
+        b = hst_backbone_open(job->ctx, job->v.backbone, &job->err);
+    if (b)
+        f = hst_features_compute(job->ctx, b, d, job->v.prepare, &job->err);
+    if (f && hst_features_save(f, d, job->v.output, &job->err) == 0) {
+        cli_display_close(&job->display);
+        status = print_result(job, f);
+    } else {
+        status = cli_job_fail(job);
+    }
+    hst_features_free(f);
+    hst_backbone_free(b);
+    hst_data_free(d);
+    return status;
+}
+
+const cli_command cli_features = {
+    .name = "features",
+    .summary = "what a backbone sees on photos, as NumPy file",
+    .usage = "DIR [options]",
+    .text = "Runs every photo of DIR/class_name/ through the backbone and writes its feature\n"
+            "vectors, for example to train something else on them.",
+    .examples = "headstart features flower_photos/ -o flowers.npy",
+    .options = options,
+    .min_words = 1,
+    .max_words = 1,
+    .run = run,
+};

@@ -1,0 +1,213 @@
+/* info.c - headstart info: what is in a model file, and what this machine offers. */
+#include "json.h"
+#include "text.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define AT(field) offsetof(cli_values, field)
+static const cli_option options[] = {
+    {"devices", 0, CLI_FLAG, AT(devices), NULL, NULL,
+     "Show version, kernels, threads and cache folder instead of a model."},
+    {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
+    {0},
+};
+
+/* What the training record may hold, in the order it is shown. */
+static const char *const record_keys[] = {
+    "recipe", "seed",         "split",      "prepare",     "n_train",       "l2",
+    "val_n",  "val_accuracy", "val_ci_low", "val_ci_high", "content_sha256"};
+enum { N_RECORD = sizeof record_keys / sizeof *record_keys };
+
+/* ---- --devices ---------------------------------------------------------------------------------
+ */
+
+static json_t *variants_json(void)
+{
+    json_t *o = json_object();
+    int usable = 0;
+    for (int i = 0; o && hst_cpu_variant(i, NULL); i++) {
+        const char *name = hst_cpu_variant(i, &usable);
+        cli_json_set(&o, name, json_boolean(usable));
+    }
+    return o;
+}
+
+static int devices(cli_job *job)
+{
+    const char *cache = hst_config_from_env().cache_dir;
+    cli_out *out = &job->out;
+    int usable = 0;
+    if (job->v.json) {
+        json_t *o = json_object();
+        cli_json_set(&o, "version", cli_json_text(hst_version()));
+        cli_json_set(&o, "kernels", cli_json_text(hst_cpu(job->ctx)));
+        cli_json_set(&o, "usable", variants_json());
+        cli_json_set(&o, "threads", json_integer(hst_threads(job->ctx)));
+        cli_json_set(&o, "cache", cli_json_text(cache));
+        return cli_json_print(out, o);
+    }
+    cli_out_printf(out, "version   %s\nkernels  ", hst_version());
+    for (int i = 0; hst_cpu_variant(i, NULL); i++) {
+        const char *name = hst_cpu_variant(i, &usable);
+        cli_out_printf(out, " %s%s", name, usable ? "" : " (not on this machine)");
+    }
+    cli_out_printf(out, "; %s in use\nthreads   %d\ncache     %s\n", hst_cpu(job->ctx),
+                   hst_threads(job->ctx), cache ? cache : "none");
+    return CLI_OK;
+}
+
+/* ---- a model -----------------------------------------------------------------------------------
+ */
+
+typedef struct counts {
+    uint64_t total, trainable;
+} counts;
+
+/* The head is a dense layer [n_features][classes] with a bias; only it learned. */
+static counts count_parameters(const hst_model *m, const hst_backbone_info *b)
+{
+    uint64_t head = ((uint64_t)b->n_features + 1) * (uint64_t)hst_model_classes(m);
+    return (counts){b->n_params + head, head};
+}
+
+static json_t *labels_json(const hst_model *m)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < hst_model_classes(m); i++) {
+        json_t *label = cli_json_text(hst_model_label(m, i));
+        if (!list || !label || json_array_append_new(list, label) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *triple_json(const double v[3])
+{
+    return json_pack("[fff]", v[0], v[1], v[2]);
+}
+
+static int print_json(cli_job *job, const hst_model *m, const hst_backbone_info *b)
+{
+    counts n = count_parameters(m, b);
+    json_t *o = json_object(), *record = json_object();
+    cli_json_set(&o, "backbone", cli_json_text(b->family));
+    cli_json_set(&o, "width", json_real(b->width));
+    cli_json_set(&o, "image_px", json_integer(b->image_px));
+    cli_json_set(&o, "padding", cli_json_text(b->padding));
+    cli_json_set(&o, "bn_epsilon", json_real(b->bn_epsilon));
+    cli_json_set(&o, "source", cli_json_text(b->source));
+    cli_json_set(&o, "source_sha256", cli_json_text(b->sha256));
+    cli_json_set(&o, "n_features", json_integer(b->n_features));
+    cli_json_set(&o, "parameters", json_integer((json_int_t)n.total));
+    cli_json_set(&o, "trainable", json_integer((json_int_t)n.trainable));
+    cli_json_set(&o, "non_trainable", json_integer((json_int_t)(n.total - n.trainable)));
+    cli_json_set(&o, "mean", triple_json(b->mean));
+    cli_json_set(&o, "std", triple_json(b->std));
+    cli_json_set(&o, "labels", labels_json(m));
+    for (int i = 0; i < N_RECORD; i++)
+        if (hst_model_record(m, record_keys[i]))
+            cli_json_set(&record, record_keys[i],
+                         cli_json_text(hst_model_record(m, record_keys[i])));
+    cli_json_set(&o, "record", record);
+    return cli_json_print(&job->out, o);
+}
+
+static void put_clean(cli_out *out, const char *name, const char *text)
+{
+    char clean[1024];
+    cli_text_clean(clean, sizeof clean, text);
+    cli_out_printf(out, "%-15s%s\n", name, clean);
+}
+
+/* The labels, comma-separated, broken before 80 columns. */
+static void put_labels(cli_out *out, const hst_model *m)
+{
+    int n = hst_model_classes(m), at = 15;
+    cli_out_printf(out, "%-15s", "labels");
+    for (int i = 0; i < n; i++) {
+        char label[1024];
+        cli_text_clean(label, sizeof label, hst_model_label(m, i));
+        int width = cli_text_width(label) + (i + 1 < n);
+        if (at > 15 && at + 1 + width > 79) {
+            cli_out_printf(out, "\n%15s", "");
+            at = 15;
+        } else if (at > 15) {
+            cli_out_puts(out, " ");
+            at++;
+        }
+        cli_out_printf(out, "%s%s", label, i + 1 < n ? "," : "");
+        at += width;
+    }
+    cli_out_puts(out, "\n");
+}
+
+static void put_normalisation(cli_out *out, const hst_backbone_info *b)
+{
+    int same = b->mean[0] == b->mean[1] && b->mean[0] == b->mean[2] && b->std[0] == b->std[1] &&
+               b->std[0] == b->std[2];
+    if (same)
+        cli_out_printf(out, "%-15s(pixel - %g) / %g\n", "input", b->mean[0], b->std[0]);
+    else
+        cli_out_printf(out, "%-15s(pixel - [%g %g %g]) / [%g %g %g]\n", "input", b->mean[0],
+                       b->mean[1], b->mean[2], b->std[0], b->std[1], b->std[2]);
+}
+
+static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info *b)
+{
+    cli_out *out = &job->out;
+    counts n = count_parameters(m, b);
+    cli_out_printf(out, "%-15s%s, width %g, %d x %d px, padding %s\n", "backbone", b->family,
+                   b->width, b->image_px, b->image_px, b->padding);
+    put_clean(out, "source", b->source);
+    put_clean(out, "source sha256", b->sha256);
+    cli_out_printf(out, "%-15s%d per photo\n", "features", b->n_features);
+    cli_out_printf(out,
+                   "%-15s%" PRIu64 " total, %" PRIu64 " trainable, %" PRIu64 " non-trainable\n",
+                   "parameters", n.total, n.trainable, n.total - n.trainable);
+    put_normalisation(out, b);
+    cli_out_printf(out, "%-15s%d\n", "classes", hst_model_classes(m));
+    put_labels(out, m);
+    for (int i = 0; i < N_RECORD; i++)
+        if (hst_model_record(m, record_keys[i]))
+            put_clean(out, record_keys[i], hst_model_record(m, record_keys[i]));
+    return CLI_OK;
+}
+
+static int describe_model(cli_job *job)
+{
+    hst_backbone_info b = {.size = sizeof b};
+    hst_model *m = hst_model_load(job->ctx, job->v.words[0], &job->err);
+    if (!m)
+        return cli_job_fail(job);
+    hst_backbone_describe(hst_model_backbone(m), &b);
+    int status = job->v.json ? print_json(job, m, &b) : print_text(job, m, &b);
+    hst_model_free(m);
+    return status;
+}
+
+static int run(cli_job *job)
+{
+    if (job->v.devices == (job->v.n_words == 1))
+        return cli_job_usage(job, "give either a model or --devices");
+    int status = cli_job_open(job);
+    if (status)
+        return status;
+    return job->v.devices ? devices(job) : describe_model(job);
+}
+
+const cli_command cli_info = {
+    .name = "info",
+    .summary = "what is in a model file; what this machine offers",
+    .usage = "MODEL | --devices",
+    .text = "Shows a model's backbone, sizes, parameters as Keras counts them, labels,\n"
+            "preparation and how it was trained; or, with --devices, what will be used here.",
+    .examples = "headstart info runs/train/model.safetensors\n"
+                "headstart info --devices",
+    .options = options,
+    .min_words = 0,
+    .max_words = 1,
+    .run = run,
+};

@@ -1,0 +1,106 @@
+#include "json.h"
+
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void cli_json_set(json_t **o, const char *key, json_t *value)
+{
+    if (*o && value && json_object_set_new(*o, key, value) == 0)
+        return;
+    if (!*o)
+        json_decref(value);
+    json_decref(*o);
+    *o = NULL;
+}
+
+json_t *cli_json_text(const char *s)
+{
+    if (!s)
+        return json_null();
+    size_t cap = strlen(s) + 1;
+    char *clean = malloc(cap);
+    if (!clean)
+        return NULL;
+    cli_text_clean(clean, cap, s);
+    json_t *j = json_string(clean);
+    free(clean);
+    return j;
+}
+
+void cli_json_accuracy(json_t **o, const hst_eval *e)
+{
+    double accuracy = 0, low = 0, high = 0, n = 0, loss = 0;
+    hst_err err;
+    if (hst_eval_metric(e, "accuracy", &accuracy, &low, &high, &err) ||
+        hst_eval_metric(e, "n", &n, NULL, NULL, &err) ||
+        hst_eval_metric(e, "log_loss", &loss, NULL, NULL, &err)) {
+        json_decref(*o);
+        *o = NULL;
+        return;
+    }
+    cli_json_set(o, "accuracy", json_real(accuracy));
+    cli_json_set(o, "n", json_integer((json_int_t)n));
+    cli_json_set(o, "ci_low", json_real(low));
+    cli_json_set(o, "ci_high", json_real(high));
+    cli_json_set(o, "log_loss", json_real(loss));
+}
+
+static json_t *one_class(const hst_eval *e, int c)
+{
+    hst_class_score s = hst_eval_class(e, c);
+    json_t *o = json_object();
+    cli_json_set(&o, "label", cli_json_text(hst_eval_label(e, c)));
+    cli_json_set(&o, "precision", json_real(s.precision));
+    cli_json_set(&o, "recall", json_real(s.recall));
+    cli_json_set(&o, "f1", json_real(s.f1));
+    cli_json_set(&o, "support", json_integer((json_int_t)s.support));
+    return o;
+}
+
+/* Appends value and takes it over; 0 when something was NULL. */
+static int append(json_t *list, json_t *value)
+{
+    return list && value && json_array_append_new(list, value) == 0;
+}
+
+static json_t *confusion_row(const hst_eval *e, int truth)
+{
+    json_t *row = json_array();
+    for (int g = 0; g < hst_eval_classes(e); g++)
+        if (!append(row, json_integer((json_int_t)hst_eval_confusion(e, truth, g)))) {
+            json_decref(row);
+            return NULL;
+        }
+    return row;
+}
+
+void cli_json_classes(json_t **o, const hst_eval *e)
+{
+    json_t *classes = json_array(), *confusion = json_array();
+    int ok = 1;
+    for (int c = 0; ok && c < hst_eval_classes(e); c++)
+        ok = append(classes, one_class(e, c)) && append(confusion, confusion_row(e, c));
+    if (!ok) {
+        json_decref(classes);
+        classes = NULL;
+    }
+    cli_json_set(o, "classes", classes);
+    cli_json_set(o, "confusion", confusion);
+}
+
+int cli_json_print(cli_out *out, json_t *o)
+{
+    char *text = o ? json_dumps(o, JSON_REAL_PRECISION(15)) : NULL;
+    json_decref(o);
+    if (!text) {
+        cli_error("out of memory: the result cannot be written as JSON");
+        return cli_exit_status(HST_EMEM);
+    }
+    cli_out_puts(out, text);
+    cli_out_puts(out, "\n");
+    free(text);
+    cli_out_row(out);
+    return CLI_OK;
+}

@@ -1,0 +1,19 @@
+/* json.h - results for other programs: one JSON object on standard output. */
+#ifndef HST_CLI_JSON_H
+#define HST_CLI_JSON_H
+#include "job.h"
+
+#include <jansson.h>
+
+/* Sets key of object o to value and takes value over. Once anything was NULL (no memory), *o is
+ * freed and NULL, and later calls do nothing; cli_json_print tells. */
+void cli_json_set(json_t **o, const char *key, json_t *value);
+/* Text as JSON can hold it: control characters and broken UTF-8 as '?'; NULL as null. */
+json_t *cli_json_text(const char *s);
+/* The numbers of an evaluation: accuracy, n, ci_low, ci_high, log_loss. */
+void cli_json_accuracy(json_t **o, const hst_eval *e);
+/* labels, classes (list of label, precision, recall, f1, support), confusion ([truth][guess]). */
+void cli_json_classes(json_t **o, const hst_eval *e);
+/* Writes o on one line and frees it. 0, or the exit status after an error line. */
+int cli_json_print(cli_out *out, json_t *o);
+#endif

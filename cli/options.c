@@ -1,0 +1,345 @@
+#include "options.h"
+
+#include "headstart.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const cli_option cli_common[] = {
+    {"threads", 0, CLI_COUNT, offsetof(cli_values, threads), "N", NULL,
+     "Threads to use (all processors if not given); results do not depend on it."},
+    {"quiet", 'q', CLI_FLAG, offsetof(cli_values, quiet), NULL, NULL,
+     "No progress and no remarks; results, warnings and errors only."},
+    {"help", 'h', CLI_FLAG, offsetof(cli_values, help), NULL, NULL, "Show this page."},
+    {0},
+};
+
+/* ---- values ------------------------------------------------------------------------------------
+ */
+
+/* 1 when text is digits only and fits; the C library's readers also take spaces and signs. */
+static int read_whole(const char *text, uint64_t *out)
+{
+    char *end;
+    if (!*text || strspn(text, "0123456789") != strlen(text))
+        return 0;
+    errno = 0;
+    *out = strtoull(text, &end, 10);
+    return errno == 0;
+}
+
+static int read_fraction(const char *text, double *out)
+{
+    char *end;
+    if (!*text || strspn(text, "0123456789.eE-") != strlen(text))
+        return 0;
+    *out = strtod(text, &end); /* no locale is ever set here: the point is a point */
+    return *end == 0 && *out > 0 && *out < 1;
+}
+
+/* 1 when text is one of the words of "pil|tf". */
+static int is_choice(const char *text, const char *words)
+{
+    size_t n = strlen(text);
+    for (const char *w = words; n > 0; w++) {
+        size_t length = strcspn(w, "|");
+        if (length == n && memcmp(w, text, n) == 0)
+            return 1;
+        w += length;
+        if (!*w)
+            break;
+    }
+    return 0;
+}
+
+static int bad_value(const cli_option *o, const char *text)
+{
+    static const char *const wanted[] = {
+        [CLI_FLAG] = "no value",
+        [CLI_TEXT] = "a text that is not empty",
+        [CLI_CHOICE] = "one of the words it knows",
+        [CLI_COUNT] = "a whole number from 1",
+        [CLI_SEED] = "a whole number from 0 to 9223372036854775807",
+        [CLI_FRACTION] = "a number between 0 and 1",
+    };
+    cli_error("--%s wants %s%s, not '%s'", o->name, o->kind == CLI_CHOICE ? "" : wanted[o->kind],
+              o->kind == CLI_CHOICE ? o->arg : "", text);
+    return CLI_USAGE;
+}
+
+static int set_value(const cli_option *o, const char *text, cli_values *v)
+{
+    void *place = (char *)v + o->at;
+    uint64_t whole = 0;
+    int ok = 0;
+    switch (o->kind) {
+    case CLI_FLAG:
+        *(int *)place = 1;
+        return 0;
+    case CLI_TEXT:
+    case CLI_CHOICE:
+        ok = o->kind == CLI_TEXT ? *text != 0 : is_choice(text, o->arg);
+        *(const char **)place = text;
+        break;
+    case CLI_COUNT:
+        ok = read_whole(text, &whole) && whole >= 1 && whole <= INT_MAX;
+        *(int *)place = (int)(ok ? whole : 0);
+        break;
+    case CLI_SEED:
+        ok = read_whole(text, &whole) && whole <= INT64_MAX; /* JSON readers have signed ones */
+        *(uint64_t *)place = whole;
+        break;
+    case CLI_FRACTION:
+        ok = read_fraction(text, place);
+        break;
+    }
+    return ok ? 0 : bad_value(o, text);
+}
+
+/* ---- parsing -----------------------------------------------------------------------------------
+ */
+
+/* The i-th option of a command, its own first, then the common ones; NULL past the end. */
+static const cli_option *option_at(const cli_command *c, size_t i)
+{
+    size_t own = 0;
+    while (c->options[own].name)
+        own++;
+    if (i < own)
+        return &c->options[i];
+    const cli_option *common = cli_common;
+    for (i -= own; i > 0 && common->name; i--)
+        common++;
+    return common->name ? common : NULL;
+}
+
+static const cli_option *find_option(const cli_command *c, const char *name, size_t n, char letter)
+{
+    const cli_option *o;
+    for (size_t i = 0; (o = option_at(c, i)); i++)
+        if (letter ? o->letter == letter : strlen(o->name) == n && memcmp(o->name, name, n) == 0)
+            return o;
+    return NULL;
+}
+
+static int unknown_option(const cli_command *c, const char *typed)
+{
+    const char *names[64];
+    size_t n = 0;
+    char bare[64];
+    const cli_option *o;
+    for (; n < 64 && (o = option_at(c, n)); n++)
+        names[n] = o->name;
+    snprintf(bare, sizeof bare, "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
+    const char *near = cli_nearest(bare, names, n);
+    if (near)
+        cli_error("unknown option %s; did you mean --%s?", typed, near);
+    else
+        cli_error("unknown option %s (headstart %s --help lists them)", typed, c->name);
+    return CLI_USAGE;
+}
+
+/* The words of a command line and where reading stands. */
+typedef struct reader {
+    const cli_command *command;
+    int argc, at;
+    char **argv;
+    cli_values *v;
+} reader;
+
+/* The value that follows in the next word; attached: one that came with the option, or NULL. */
+static int take_value(reader *r, const cli_option *o, const char *attached)
+{
+    if (attached)
+        return set_value(o, attached, r->v);
+    if (r->at == r->argc) {
+        cli_error("--%s wants a value: --%s %s", o->name, o->name, o->arg);
+        return CLI_USAGE;
+    }
+    return set_value(o, r->argv[r->at++], r->v);
+}
+
+/* --name, --name value, --name=value */
+static int read_long(reader *r, const char *word)
+{
+    const char *name = word + 2, *equals = strchr(name, '=');
+    size_t n = equals ? (size_t)(equals - name) : strlen(name);
+    const cli_option *o = find_option(r->command, name, n, 0);
+    if (!o)
+        return unknown_option(r->command, word);
+    if (o->kind == CLI_FLAG)
+        return equals ? bad_value(o, equals + 1) : set_value(o, "", r->v);
+    return take_value(r, o, equals ? equals + 1 : NULL);
+}
+
+/* -q, -qo value, -ovalue */
+static int read_short(reader *r, const char *word)
+{
+    for (const char *s = word + 1; *s; s++) {
+        const cli_option *o = find_option(r->command, NULL, 0, *s);
+        if (!o) {
+            cli_error("unknown option -%.1s (headstart %s --help lists them)", s, r->command->name);
+            return CLI_USAGE;
+        }
+        if (o->kind != CLI_FLAG)
+            return take_value(r, o, s[1] ? s + 1 : NULL);
+        set_value(o, "", r->v);
+    }
+    return 0;
+}
+
+static int set_standards(const cli_command *c, cli_values *v)
+{
+    const cli_option *o;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && (o = option_at(c, i)); i++)
+        rc = o->standard ? set_value(o, o->standard, v) : 0;
+    return rc;
+}
+
+static int check_words(const cli_command *c, const cli_values *v)
+{
+    if (v->help)
+        return 0;
+    if (v->n_words < c->min_words)
+        cli_error("too little was given: headstart %s %s", c->name, c->usage);
+    else if (c->max_words >= 0 && v->n_words > c->max_words)
+        cli_error("'%s' is one word too many: headstart %s %s", v->words[c->max_words], c->name,
+                  c->usage);
+    else
+        return 0;
+    return CLI_USAGE;
+}
+
+int cli_options_parse(const cli_command *c, int argc, char **argv, cli_values *v)
+{
+    reader r = {.command = c, .argc = argc, .argv = argv, .v = v};
+    memset(v, 0, sizeof *v);
+    v->words = calloc((size_t)argc + 1, sizeof *v->words);
+    if (!v->words) {
+        cli_error("out of memory");
+        return cli_exit_status(HST_EMEM);
+    }
+    int rc = set_standards(c, v), only_words = 0;
+    while (rc == 0 && r.at < argc) {
+        const char *word = argv[r.at++];
+        if (only_words || word[0] != '-' || word[1] == 0)
+            v->words[v->n_words++] = word;
+        else if (strcmp(word, "--") == 0)
+            only_words = 1;
+        else
+            rc = word[1] == '-' ? read_long(&r, word) : read_short(&r, word);
+    }
+    return rc ? rc : check_words(c, v);
+}
+
+/* ---- did you mean ------------------------------------------------------------------------------
+ */
+
+enum { NEAREST_MAX = 32 }; /* longer words are not compared */
+
+/* Edits (insert, delete, replace, swap neighbours) between two words: optimal string alignment. */
+static int distance(const char *a, const char *b)
+{
+    int d[NEAREST_MAX + 1][NEAREST_MAX + 1];
+    int n = (int)strlen(a), m = (int)strlen(b);
+    if (n > NEAREST_MAX || m > NEAREST_MAX)
+        return NEAREST_MAX;
+    for (int i = 0; i <= n; i++)
+        d[i][0] = i;
+    for (int j = 0; j <= m; j++)
+        d[0][j] = j;
+    for (int i = 1; i <= n; i++) {
+        for (int j = 1; j <= m; j++) {
+            int best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            best = d[i - 1][j] + 1 < best ? d[i - 1][j] + 1 : best;
+            best = d[i][j - 1] + 1 < best ? d[i][j - 1] + 1 : best;
+            int swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+            if (swapped && d[i - 2][j - 2] + 1 < best)
+                best = d[i - 2][j - 2] + 1;
+            d[i][j] = best;
+        }
+    }
+    return d[n][m];
+}
+
+const char *cli_nearest(const char *typed, const char *const *names, size_t n)
+{
+    const char *best = NULL;
+    int best_edits = 3; /* more than two edits is another word */
+    for (size_t i = 0; i < n; i++) {
+        int edits = distance(typed, names[i]);
+        if (edits < best_edits && edits < (int)strlen(names[i]) - 1) {
+            best_edits = edits;
+            best = names[i];
+        }
+    }
+    return best;
+}
+
+/* ---- help --------------------------------------------------------------------------------------
+ */
+
+enum { HELP_COLUMN = 26, HELP_WIDTH = 79 };
+
+/* Writes text from column HELP_COLUMN on, broken at spaces. */
+static void put_wrapped(cli_out *out, const char *text)
+{
+    int at = HELP_COLUMN;
+    while (*text) {
+        int n = (int)strcspn(text, " ");
+        if (at > HELP_COLUMN && at + 1 + n > HELP_WIDTH) {
+            cli_out_printf(out, "\n%*s", HELP_COLUMN, "");
+            at = HELP_COLUMN;
+        } else if (at > HELP_COLUMN) {
+            cli_out_puts(out, " ");
+            at++;
+        }
+        cli_out_printf(out, "%.*s", n, text);
+        at += n;
+        text += n;
+        text += strspn(text, " ");
+    }
+    cli_out_puts(out, "\n");
+}
+
+static void put_option(cli_out *out, const cli_option *o)
+{
+    char head[64], help[512], letter[4] = "   ";
+    if (o->letter)
+        snprintf(letter, sizeof letter, "-%c,", o->letter);
+    int n = snprintf(head, sizeof head, "  %s --%s%s%s", letter, o->name, o->arg ? " " : "",
+                     o->arg ? o->arg : "");
+    snprintf(help, sizeof help, "%s%s%s%s", o->help, o->standard ? " [" : "",
+             o->standard ? o->standard : "", o->standard ? "]" : "");
+    if (n < HELP_COLUMN - 1)
+        cli_out_printf(out, "%-*s", HELP_COLUMN, head);
+    else
+        cli_out_printf(out, "%s\n%*s", head, HELP_COLUMN, "");
+    put_wrapped(out, help);
+}
+
+/* Every line of text, indented by two. */
+static void put_indented(cli_out *out, const char *text)
+{
+    while (*text) {
+        int n = (int)strcspn(text, "\n");
+        cli_out_printf(out, "  %.*s\n", n, text);
+        text += n;
+        text += *text == '\n';
+    }
+}
+
+void cli_options_help(const cli_command *c, cli_out *out)
+{
+    const cli_option *o;
+    cli_out_printf(out, "Usage: headstart %s %s\n\n%s\n\nOptions (defaults in brackets):\n",
+                   c->name, c->usage, c->text);
+    for (size_t i = 0; (o = option_at(c, i)); i++)
+        put_option(out, o);
+    cli_out_puts(out, "\nExamples:\n");
+    put_indented(out, c->examples);
+}

@@ -1,0 +1,69 @@
+/* options.h - one table of options per command: it drives parsing and --help alike.
+ *
+ * A table is pure data, so that other readers of it (a manual page, a shell's completion) need no
+ * code of their own for a new option. */
+#ifndef HST_CLI_OPTIONS_H
+#define HST_CLI_OPTIONS_H
+#include "output.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* What a value may be, and the type of its place in cli_values. */
+enum cli_kind {
+    CLI_FLAG,    /* int: 1 when given; takes no value */
+    CLI_TEXT,    /* const char *: anything but the empty text */
+    CLI_CHOICE,  /* const char *: one of the words in arg, "pil|tf" */
+    CLI_COUNT,   /* int: a whole number from 1 */
+    CLI_SEED,    /* uint64_t: a whole number from 0 */
+    CLI_FRACTION /* double: between 0 and 1, both excluded */
+};
+
+typedef struct cli_option {
+    const char *name; /* "val-split", typed as --val-split; NULL ends a table */
+    char letter;      /* 'o', typed as -o; 0: none */
+    enum cli_kind kind;
+    size_t at;            /* offset of the value in cli_values */
+    const char *arg;      /* what --help calls the value; NULL for a flag */
+    const char *standard; /* the default, read as if it had been typed; NULL: zero or NULL */
+    const char *help;
+} cli_option;
+
+/* The values of every option of every command, and the other words of the command line. Texts are
+ * borrowed from argv or from the tables. */
+typedef struct cli_values {
+    const char *output, *backbone, *recipe, *split, *val, *prepare, *class_weight, *format;
+    uint64_t seed;
+    double val_split;
+    int threads, top;
+    int json, quiet, help, labelled, devices;
+    const char **words; /* [n_words], to be freed */
+    int n_words;
+} cli_values;
+
+struct cli_job;
+
+typedef struct cli_command {
+    const char *name;
+    const char *summary;             /* a line for the list of commands */
+    const char *usage;               /* what follows the name: "DIR [options]" */
+    const char *text;                /* what it does; lines of at most 80 columns */
+    const char *examples;            /* command lines, one a line */
+    const cli_option *options;       /* its own; cli_common come on top */
+    int min_words, max_words;        /* besides options; max_words -1: any number */
+    int (*run)(struct cli_job *job); /* returns the exit status */
+} cli_command;
+
+/* Options every command has. */
+extern const cli_option cli_common[];
+
+/* Fills *v from argv[0 .. argc-1], which stand behind the command's name. 0, or 2 after one line on
+ * standard error. The caller frees v->words either way. */
+int cli_options_parse(const cli_command *c, int argc, char **argv, cli_values *v);
+
+/* The command's page of help. */
+void cli_options_help(const cli_command *c, cli_out *out);
+
+/* The word of names[n] that typed was most likely meant to be; NULL when none is near. */
+const char *cli_nearest(const char *typed, const char *const *names, size_t n);
+#endif

@@ -1,0 +1,92 @@
+#include "output.h"
+
+#include "headstart.h"
+#include "text.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+cli_out cli_out_open(void)
+{
+    struct stat st;
+    int file = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode);
+    return (cli_out){.at_once = !file};
+}
+
+static void keep_error(cli_out *o, int failed)
+{
+    if (failed && !o->error)
+        o->error = errno ? errno : EIO;
+}
+
+void cli_out_puts(cli_out *o, const char *s)
+{
+    if (!o->error)
+        keep_error(o, fputs(s, stdout) < 0);
+}
+
+void cli_out_printf(cli_out *o, const char *fmt, ...)
+{
+    va_list ap;
+    if (o->error)
+        return;
+    va_start(ap, fmt);
+    keep_error(o, vfprintf(stdout, fmt, ap) < 0);
+    va_end(ap);
+}
+
+int cli_out_row(cli_out *o)
+{
+    if (o->at_once && !o->error)
+        keep_error(o, fflush(stdout) != 0);
+    return o->error ? -1 : 0;
+}
+
+int cli_out_close(cli_out *o, int status)
+{
+    if (!o->finished && !o->error)
+        keep_error(o, fflush(stdout) != 0);
+    /* Some file systems tell only at close that there was no space. */
+    if (!o->finished && fclose(stdout) != 0)
+        keep_error(o, 1);
+    o->finished = 1;
+    if (status != CLI_OK || !o->error)
+        return status;
+    if (o->error == EPIPE)
+        return CLI_NO_READER;
+    char why[128];
+    if (strerror_r(o->error, why, sizeof why) != 0)
+        snprintf(why, sizeof why, "error %d", o->error);
+    cli_error("standard output cannot be written: %s", why);
+    return CLI_NO_SPACE;
+}
+
+void cli_error(const char *fmt, ...)
+{
+    char raw[2048], line[2048];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(raw, sizeof raw, fmt, ap);
+    va_end(ap);
+    cli_text_clean(line, sizeof line, raw);
+    fprintf(stderr, "headstart: %s\n", line);
+}
+
+int cli_exit_status(int code)
+{
+    switch (code) {
+    case HST_OK:
+        return CLI_OK;
+#define X(name, value, exit_code, text)                                                            \
+    case name:                                                                                     \
+        return exit_code;
+        HST_ERRORS(X)
+#undef X
+    default:
+        return 1;
+    }
+}

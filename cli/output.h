@@ -1,0 +1,27 @@
+/* output.h - standard output with every write checked, and errors on standard error. */
+#ifndef HST_CLI_OUTPUT_H
+#define HST_CLI_OUTPUT_H
+
+/* Exit statuses that do not come from an error code of the library. */
+enum { CLI_OK = 0, CLI_USAGE = 2, CLI_BAD_INPUT = 3, CLI_NO_SPACE = 6, CLI_NO_READER = 141 };
+
+typedef struct cli_out {
+    int error;    /* errno of the first write that failed; later ones do nothing */
+    int at_once;  /* 1: someone may be reading along, so every row is flushed */
+    int finished; /* cli_out_close was called */
+} cli_out;
+
+cli_out cli_out_open(void);
+void cli_out_puts(cli_out *o, const char *s);
+void cli_out_printf(cli_out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Ends a row: 0, or -1 when writing has failed. */
+int cli_out_row(cli_out *o);
+/* Flushes and closes standard output. status, or when that was 0 and writing failed:
+ * CLI_NO_SPACE with a line on standard error, CLI_NO_READER silently when the reader has gone. */
+int cli_out_close(cli_out *o, int status);
+
+/* "headstart: <message>" as one line on standard error. */
+void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The exit status for a code of HST_ERRORS; 1 for any other number. */
+int cli_exit_status(int code);
+#endif

@@ -1,0 +1,132 @@
+#include "progress.h"
+
+#include "signals.h"
+#include "text.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+void cli_display_open(cli_display *d, int quiet)
+{
+    *d = (cli_display){.quiet = quiet, .terminal = isatty(STDERR_FILENO)};
+    pthread_mutex_init(&d->lock, NULL);
+}
+
+static int terminal_columns(void)
+{
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col;
+    return 80;
+}
+
+/* Takes the unfinished line off the terminal. */
+static void wipe(cli_display *d)
+{
+    if (d->drawn)
+        fputs("\r\033[K", stderr);
+    d->drawn = 0;
+}
+
+static void format_time(char *out, size_t cap, double s)
+{
+    unsigned long t = s < 1e8 ? (unsigned long)(s + 0.5) : 100000000ul;
+    if (t >= 3600)
+        snprintf(out, cap, "%lu:%02lu:%02lu", t / 3600, t / 60 % 60, t % 60);
+    else
+        snprintf(out, cap, "%lu:%02lu", t / 60, t % 60);
+}
+
+/* "features  123/600  20 %  48.8/s  0:10 left", never wider than the terminal. */
+static void draw(cli_display *d)
+{
+    char line[256], left[32], cut[256];
+    const hst_progress *p = &d->at;
+    unsigned long long done = p->done, total = p->total;
+    int n;
+    if (total > 0)
+        n = snprintf(line, sizeof line, "%s  %llu/%llu  %d %%", d->what, done, total,
+                     (int)(100.0 * (double)done / (double)total));
+    else if (done > 0)
+        n = snprintf(line, sizeof line, "%s  %llu", d->what, done);
+    else
+        n = snprintf(line, sizeof line, "%s ...", d->what);
+    if (p->per_s > 0 && total > done && n > 0 && (size_t)n < sizeof line) {
+        format_time(left, sizeof left, (double)(total - done) / p->per_s);
+        snprintf(line + n, sizeof line - (size_t)n, "  %.1f/s  %s left", p->per_s, left);
+    }
+    int columns = terminal_columns() - 1; /* the last column would make some terminals wrap */
+    cli_text_shorten(cut, sizeof cut, line, columns < 5 ? 5 : columns);
+    fprintf(stderr, "\r\033[K%s", cut);
+    fflush(stderr);
+    d->drawn = 1;
+}
+
+/* The line that stays of a phase. */
+static void end_phase(cli_display *d)
+{
+    if (!d->running)
+        return;
+    d->running = 0;
+    wipe(d);
+    if (d->at.per_s > 0 && d->at.done > 0)
+        fprintf(stderr, "%s: %llu in %.1f s (%.1f per second)\n", d->what,
+                (unsigned long long)d->at.done, (double)d->at.done / d->at.per_s, d->at.per_s);
+    else
+        fprintf(stderr, "%s\n", d->what);
+}
+
+void cli_display_close(cli_display *d)
+{
+    pthread_mutex_lock(&d->lock);
+    end_phase(d);
+    pthread_mutex_unlock(&d->lock);
+}
+
+int cli_display_progress(void *arg, const hst_progress *p)
+{
+    cli_display *d = arg;
+    if (d->quiet)
+        return cli_signals_caught() != 0;
+    pthread_mutex_lock(&d->lock);
+    int last = p->total > 0 && p->done >= p->total;
+    int same = strncmp(d->what, p->what, sizeof d->what - 1) == 0;
+    if (!same)
+        end_phase(d);
+    if (!same || !last || d->running) { /* a second report of an end is no news */
+        cli_text_clean(d->what, sizeof d->what, p->what);
+        d->at = *p;
+        d->running = 1;
+        if (last)
+            end_phase(d);
+        else if (d->terminal)
+            draw(d);
+    }
+    pthread_mutex_unlock(&d->lock);
+    return cli_signals_caught() != 0;
+}
+
+void cli_display_log(void *arg, int level, const char *line)
+{
+    cli_display *d = arg;
+    if (d->quiet && level < HST_LOG_WARN)
+        return;
+    pthread_mutex_lock(&d->lock);
+    wipe(d);
+    fprintf(stderr, "%s%s\n", level >= HST_LOG_WARN ? "headstart: warning: " : "", line);
+    pthread_mutex_unlock(&d->lock);
+}
+
+void cli_display_say(cli_display *d, const char *fmt, ...)
+{
+    char raw[2048], line[2048];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(raw, sizeof raw, fmt, ap);
+    va_end(ap);
+    cli_text_clean(line, sizeof line, raw);
+    cli_display_log(d, HST_LOG_INFO, line);
+}

@@ -1,0 +1,180 @@
+#include "rows.h"
+
+#include "json.h"
+#include "text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The first `top` of order[] become the labels with the largest probabilities, the first of equal
+ * ones first. */
+static void choose_top(cli_rows *r, const float *prob)
+{
+    int n = hst_model_classes(r->model);
+    for (int i = 0; i < n; i++)
+        r->order[i] = i;
+    for (int i = 0; i < r->top; i++) {
+        int best = i;
+        for (int j = i + 1; j < n; j++)
+            if (prob[r->order[j]] > prob[r->order[best]] ||
+                (prob[r->order[j]] == prob[r->order[best]] && r->order[j] < r->order[best]))
+                best = j;
+        int label = r->order[best];
+        r->order[best] = r->order[i];
+        r->order[i] = label;
+    }
+}
+
+static void put_clean(cli_out *out, const char *s)
+{
+    char clean[4096];
+    cli_text_clean(clean, sizeof clean, s);
+    cli_out_puts(out, clean);
+}
+
+/* ---- text --------------------------------------------------------------------------------------
+ */
+
+/* "a.jpg: daisy 0.9871, roses 0.0100", with --labelled "right" or "WRONG (tulips)" in front. */
+static void put_text(cli_rows *r, const cli_row *row)
+{
+    put_clean(r->out, row->path);
+    if (row->why) {
+        cli_out_puts(r->out, ": error: ");
+        put_clean(r->out, row->why);
+        cli_out_puts(r->out, "\n");
+        return;
+    }
+    cli_out_puts(r->out, ": ");
+    if (r->labelled && row->truth == r->order[0]) {
+        cli_out_puts(r->out, "right, ");
+    } else if (r->labelled) {
+        cli_out_puts(r->out, "WRONG (is ");
+        put_clean(r->out, hst_model_label(r->model, row->truth));
+        cli_out_puts(r->out, "), ");
+    }
+    for (int i = 0; i < r->top; i++) {
+        cli_out_puts(r->out, i ? ", " : "");
+        put_clean(r->out, hst_model_label(r->model, r->order[i]));
+        cli_out_printf(r->out, " %.4f", (double)row->prob[r->order[i]]);
+    }
+    cli_out_puts(r->out, "\n");
+}
+
+/* ---- CSV: path,label,probability,label_2,probability_2,...[,true],error -----------------------
+ */
+
+static void put_csv_field(cli_out *out, const char *s)
+{
+    char clean[4096];
+    cli_text_clean(clean, sizeof clean, s);
+    if (!strpbrk(clean, ",\"")) {
+        cli_out_puts(out, clean);
+        return;
+    }
+    cli_out_puts(out, "\"");
+    for (const char *c = clean; *c; c++)
+        cli_out_puts(out, (char[3]){*c, *c == '"' ? '"' : 0, 0});
+    cli_out_puts(out, "\"");
+}
+
+static void put_csv_header(const cli_rows *r)
+{
+    cli_out_puts(r->out, "path,label,probability");
+    for (int i = 2; i <= r->top; i++)
+        cli_out_printf(r->out, ",label_%d,probability_%d", i, i);
+    cli_out_puts(r->out, r->labelled ? ",true,error\n" : ",error\n");
+}
+
+static void put_csv(cli_rows *r, const cli_row *row)
+{
+    put_csv_field(r->out, row->path);
+    for (int i = 0; i < r->top; i++) {
+        cli_out_puts(r->out, ",");
+        if (!row->why)
+            put_csv_field(r->out, hst_model_label(r->model, r->order[i]));
+        cli_out_puts(r->out, ",");
+        if (!row->why) /* nine digits give a float back exactly */
+            cli_out_printf(r->out, "%.9g", (double)row->prob[r->order[i]]);
+    }
+    cli_out_puts(r->out, ",");
+    if (r->labelled) {
+        put_csv_field(r->out, hst_model_label(r->model, row->truth));
+        cli_out_puts(r->out, ",");
+    }
+    put_csv_field(r->out, row->why ? row->why : "");
+    cli_out_puts(r->out, "\n");
+}
+
+/* ---- JSON --------------------------------------------------------------------------------------
+ */
+
+static json_t *top_json(const cli_rows *r, const cli_row *row)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < r->top; i++) {
+        json_t *o = json_object();
+        cli_json_set(&o, "label", cli_json_text(hst_model_label(r->model, r->order[i])));
+        cli_json_set(&o, "probability", json_real((double)row->prob[r->order[i]]));
+        if (!list || !o || json_array_append_new(list, o) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static int put_json(cli_rows *r, const cli_row *row)
+{
+    json_t *o = json_object();
+    cli_json_set(&o, "path", cli_json_text(row->path));
+    if (row->why) {
+        cli_json_set(&o, "error", cli_json_text(row->why));
+    } else {
+        cli_json_set(&o, "label", cli_json_text(hst_model_label(r->model, r->order[0])));
+        cli_json_set(&o, "probability", json_real((double)row->prob[r->order[0]]));
+        if (r->labelled) {
+            cli_json_set(&o, "true", cli_json_text(hst_model_label(r->model, row->truth)));
+            cli_json_set(&o, "right", json_boolean(row->truth == r->order[0]));
+        }
+        cli_json_set(&o, "top", top_json(r, row));
+    }
+    return cli_json_print(r->out, o) == CLI_OK ? 0 : -1;
+}
+
+/* ---- all of them -------------------------------------------------------------------------------
+ */
+
+int cli_rows_begin(cli_rows *r)
+{
+    int n = hst_model_classes(r->model);
+    r->top = r->top < n ? r->top : n;
+    r->order = calloc((size_t)n, sizeof *r->order);
+    if (!r->order) {
+        cli_error("out of memory");
+        return cli_exit_status(HST_EMEM);
+    }
+    if (strcmp(r->format, "csv") == 0)
+        put_csv_header(r);
+    return CLI_OK;
+}
+
+int cli_rows_put(cli_rows *r, const cli_row *row)
+{
+    int rc = 0;
+    if (!row->why)
+        choose_top(r, row->prob);
+    if (strcmp(r->format, "json") == 0)
+        rc = put_json(r, row);
+    else if (strcmp(r->format, "csv") == 0)
+        put_csv(r, row);
+    else
+        put_text(r, row);
+    return cli_out_row(r->out) || rc ? -1 : 0;
+}
+
+void cli_rows_end(cli_rows *r)
+{
+    free(r->order);
+    r->order = NULL;
+}

@@ -1,0 +1,10 @@
+/* signals.h - Ctrl-C and the like: a flag that the work looks at, so that it ends cleanly. */
+#ifndef HST_CLI_SIGNALS_H
+#define HST_CLI_SIGNALS_H
+
+/* SIGINT and SIGTERM set the flag (the second one ends the program at once); SIGPIPE is ignored, so
+ * that a vanished reader is a failed write. */
+void cli_signals_install(void);
+/* The first signal that came, or 0. */
+int cli_signals_caught(void);
+#endif

@@ -1,0 +1,152 @@
+#include "tables.h"
+
+#include "text.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum {
+    LINE = 80,       /* columns a table may fill */
+    NAME = 24,       /* columns of a class name, at most */
+    MATRIX_MAX = 30, /* classes up to which the matrix is shown */
+    MIX_UPS = 20     /* pairs listed instead */
+};
+
+void cli_table_headline(cli_out *out, const hst_eval *e, const char *photos)
+{
+    double accuracy = 0, low = 0, high = 0;
+    uint64_t n = 0, right = 0;
+    hst_err err;
+    if (hst_eval_metric(e, "accuracy", &accuracy, &low, &high, &err))
+        return;
+    for (int c = 0; c < hst_eval_classes(e); c++) {
+        n += hst_eval_class(e, c).support;
+        right += hst_eval_confusion(e, c, c);
+    }
+    cli_out_printf(out, "accuracy %.3f (95 %% interval %.3f-%.3f, %" PRIu64 " of %" PRIu64 " %s)\n",
+                   accuracy, low, high, right, n, photos);
+}
+
+/* A class name in exactly `columns`, left-aligned. */
+static void put_name(cli_out *out, const char *name, int columns)
+{
+    char cut[1024];
+    cli_text_shorten(cut, sizeof cut, name, columns);
+    cli_out_printf(out, "%s%*s", cut, columns - cli_text_width(cut), "");
+}
+
+/* Columns for the class names: the widest, within 5 .. NAME. */
+static int name_columns(const hst_eval *e)
+{
+    int widest = 5;
+    for (int c = 0; c < hst_eval_classes(e); c++) {
+        char clean[1024];
+        cli_text_clean(clean, sizeof clean, hst_eval_label(e, c));
+        int w = cli_text_width(clean);
+        widest = w > widest ? w : widest;
+    }
+    return widest < NAME ? widest : NAME;
+}
+
+void cli_table_classes(cli_out *out, const hst_eval *e)
+{
+    int name = name_columns(e);
+    put_name(out, "class", name);
+    cli_out_puts(out, "  precision  recall     F1  photos\n");
+    for (int c = 0; c < hst_eval_classes(e); c++) {
+        hst_class_score s = hst_eval_class(e, c);
+        put_name(out, hst_eval_label(e, c), name);
+        cli_out_printf(out, "  %9.3f  %6.3f  %5.3f  %6" PRIu64 "\n", s.precision, s.recall, s.f1,
+                       s.support);
+    }
+}
+
+static int digits(uint64_t v)
+{
+    int n = 1;
+    for (; v >= 10; v /= 10)
+        n++;
+    return n;
+}
+
+/* Columns of one count, with a space in front. */
+static int cell_columns(const hst_eval *e)
+{
+    uint64_t largest = (uint64_t)hst_eval_classes(e);
+    for (int t = 0; t < hst_eval_classes(e); t++)
+        for (int g = 0; g < hst_eval_classes(e); g++)
+            if (hst_eval_confusion(e, t, g) > largest)
+                largest = hst_eval_confusion(e, t, g);
+    return 2 + digits(largest);
+}
+
+/* Columns first .. last-1 of the matrix; "." for 0, so that what matters stands out. */
+static void put_block(cli_out *out, const hst_eval *e, int first, int last)
+{
+    int name = name_columns(e), cell = cell_columns(e), n = hst_eval_classes(e);
+    cli_out_printf(out, "%*s", name + 4, "");
+    for (int g = first; g < last; g++)
+        cli_out_printf(out, "%*d", cell, g + 1);
+    cli_out_puts(out, "\n");
+    for (int t = 0; t < n; t++) {
+        cli_out_printf(out, "%3d ", t + 1);
+        put_name(out, hst_eval_label(e, t), name);
+        for (int g = first; g < last; g++) {
+            uint64_t v = hst_eval_confusion(e, t, g);
+            if (v)
+                cli_out_printf(out, "%*" PRIu64, cell, v);
+            else
+                cli_out_printf(out, "%*s", cell, ".");
+        }
+        cli_out_puts(out, "\n");
+    }
+}
+
+typedef struct mix_up {
+    int truth, guess;
+    uint64_t n;
+} mix_up;
+
+/* Keeps the MIX_UPS largest, larger first, earlier first among equals. */
+static int keep_largest(mix_up *top, int have, mix_up m)
+{
+    int at = have;
+    while (at > 0 && top[at - 1].n < m.n)
+        at--;
+    if (at == MIX_UPS)
+        return have;
+    int moved = have < MIX_UPS ? have - at : MIX_UPS - 1 - at;
+    memmove(top + at + 1, top + at, (size_t)moved * sizeof *top);
+    top[at] = m;
+    return have < MIX_UPS ? have + 1 : have;
+}
+
+static void put_mix_ups(cli_out *out, const hst_eval *e)
+{
+    mix_up top[MIX_UPS];
+    int have = 0, name = name_columns(e);
+    for (int t = 0; t < hst_eval_classes(e); t++)
+        for (int g = 0; g < hst_eval_classes(e); g++)
+            if (t != g && hst_eval_confusion(e, t, g))
+                have = keep_largest(top, have, (mix_up){t, g, hst_eval_confusion(e, t, g)});
+    cli_out_puts(out, "most frequent mix-ups (true class, predicted class, photos)\n");
+    for (int i = 0; i < have; i++) {
+        put_name(out, hst_eval_label(e, top[i].truth), name);
+        cli_out_puts(out, "  ");
+        put_name(out, hst_eval_label(e, top[i].guess), name);
+        cli_out_printf(out, "  %6" PRIu64 "\n", top[i].n);
+    }
+}
+
+void cli_table_confusion(cli_out *out, const hst_eval *e)
+{
+    int n = hst_eval_classes(e);
+    if (n > MATRIX_MAX) {
+        put_mix_ups(out, e);
+        return;
+    }
+    int per_block = (LINE - name_columns(e) - 4) / cell_columns(e);
+    cli_out_puts(out, "confusion matrix (rows: true class, columns: predicted class)\n");
+    for (int first = 0; first < n; first += per_block)
+        put_block(out, e, first, first + per_block < n ? first + per_block : n);
+}

@@ -1,0 +1,12 @@
+/* tables.h - an evaluation as text for people, within 80 columns. */
+#ifndef HST_CLI_TABLES_H
+#define HST_CLI_TABLES_H
+#include "job.h"
+
+/* "accuracy 0.917 (95 % interval 0.853-0.955, 110 of 120 validation photos)" */
+void cli_table_headline(cli_out *out, const hst_eval *e, const char *photos);
+/* A line per class: precision, recall, F1, photos. */
+void cli_table_classes(cli_out *out, const hst_eval *e);
+/* The confusion matrix; with too many classes to read one, the most frequent mix-ups. */
+void cli_table_confusion(cli_out *out, const hst_eval *e);
+#endif

@@ -1,0 +1,16 @@
+/* text.h - UTF-8 text for terminals: made printable, measured in columns, shortened. */
+#ifndef HST_CLI_TEXT_H
+#define HST_CLI_TEXT_H
+#include <stddef.h>
+
+/* Copies s into out[cap]; control characters and broken UTF-8 become '?'. Cut between characters
+ * when it does not fit. */
+void cli_text_clean(char *out, size_t cap, const char *s);
+
+/* Columns a terminal needs for s, which is clean: combining marks 0, East Asian wide characters and
+ * emoji 2, all others 1 (Unicode Standard Annex 11, ranges coarsened). */
+int cli_text_width(const char *s);
+
+/* Copies s, made clean, into out[cap]; over `columns` (at least 5) the middle gives way to "..". */
+void cli_text_shorten(char *out, size_t cap, const char *s, int columns);
+#endif

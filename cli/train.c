@@ -1,0 +1,221 @@
+/* train.c - headstart train: a folder of photos becomes a model. */
+#include "json.h"
+#include "tables.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define AT(field) offsetof(cli_values, field)
+static const cli_option options[] = {
+    {"output", 'o', CLI_TEXT, AT(output), "DIR", NULL,
+     "Folder for the run's files (runs/train, runs/train2, ... if not given)."},
+    {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
+     "Pretrained network: a name of 'headstart backbones list', a weight file, or a folder with "
+     "model.safetensors and config.json."},
+    {"recipe", 0, CLI_TEXT, AT(recipe), "NAME", "auto",
+     "How to train; auto: logistic regression on what the backbone sees."},
+    {"seed", 0, CLI_SEED, AT(seed), "N", "42",
+     "Seed of everything random; the same seed gives the same model, byte for byte."},
+    {"split", 0, CLI_CHOICE, AT(split), "stable|keras", "stable",
+     "Which photos are set aside to measure accuracy. stable: by content, so that a photo never "
+     "changes sides; keras: as image_dataset_from_directory does."},
+    {"val-split", 0, CLI_FRACTION, AT(val_split), "X", "0.2", "Part that is set aside."},
+    {"val", 0, CLI_TEXT, AT(val), "DIR", NULL,
+     "Folder of its own to measure accuracy on, with the same class folders."},
+    {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf", "pil",
+     "How photos are decoded and resized: as Pillow or as TensorFlow does."},
+    {"class-weight", 0, CLI_CHOICE, AT(class_weight), "balanced", NULL,
+     "Let every class count the same, however many photos it has."},
+    {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
+    {0},
+};
+
+enum { RUNS_MAX = 100000, PATH_CAP = 4096 };
+
+/* ---- the run folder ----------------------------------------------------------------------------
+ */
+
+static int no_folder(const char *path, int e)
+{
+    char why[128];
+    if (strerror_r(e, why, sizeof why) != 0)
+        snprintf(why, sizeof why, "error %d", e);
+    cli_error("folder %s cannot be made: %s", path, why);
+    return CLI_NO_SPACE;
+}
+
+/* mkdir says who was first, so two runs at once never share a folder. */
+static int claim_next(char *path, size_t cap)
+{
+    if (mkdir("runs", 0777) != 0 && errno != EEXIST)
+        return no_folder("runs", errno);
+    for (int i = 1; i < RUNS_MAX; i++) {
+        if (i == 1)
+            snprintf(path, cap, "runs/train");
+        else
+            snprintf(path, cap, "runs/train%d", i);
+        if (mkdir(path, 0777) == 0)
+            return 0;
+        if (errno != EEXIST)
+            return no_folder(path, errno);
+    }
+    return no_folder(path, EEXIST);
+}
+
+/* Makes the folder before the work begins, so that a wrong place shows at once. *fresh: it was not
+ * there before. */
+static int claim_folder(const char *output, char *path, size_t cap, int *fresh)
+{
+    struct stat st;
+    *fresh = 1;
+    if (!output)
+        return claim_next(path, cap);
+    size_t n = strlen(output);
+    while (n > 1 && output[n - 1] == '/')
+        n--;
+    if (n >= cap)
+        return no_folder(output, ENAMETOOLONG);
+    memcpy(path, output, n);
+    path[n] = 0;
+    for (char *s = path + 1; *s; s++) { /* its parents */
+        if (*s != '/')
+            continue;
+        *s = 0;
+        int failed = mkdir(path, 0777) != 0 && errno != EEXIST;
+        *s = '/';
+        if (failed)
+            return no_folder(path, errno);
+    }
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    *fresh = 0;
+    if (errno != EEXIST || stat(path, &st) != 0 || !S_ISDIR(st.st_mode))
+        return no_folder(path, errno);
+    return access(path, W_OK | X_OK) == 0 ? 0 : no_folder(path, errno);
+}
+
+/* ---- the result --------------------------------------------------------------------------------
+ */
+
+typedef struct training {
+    hst_backbone *backbone;
+    hst_data *data;
+    hst_model *model;
+    hst_run *run;
+    char folder[PATH_CAP], file[PATH_CAP + 32];
+} training;
+
+static int print_json(cli_job *job, const training *t)
+{
+    char report[PATH_CAP + 32];
+    snprintf(report, sizeof report, "%s/report.html", t->folder);
+    const hst_eval *e = hst_run_eval(t->run);
+    json_t *o = json_object();
+    cli_json_accuracy(&o, e);
+    cli_json_set(&o, "model", cli_json_text(t->file));
+    cli_json_set(&o, "report", cli_json_text(report));
+    cli_json_set(&o, "photos", json_integer((json_int_t)hst_data_count(t->data)));
+    cli_json_set(&o, "n_train", json_integer((json_int_t)hst_run_trained(t->run)));
+    cli_json_set(&o, "skipped", json_integer((json_int_t)hst_run_skipped(t->run)));
+    cli_json_set(&o, "backbone", cli_json_text(job->v.backbone));
+    cli_json_set(&o, "recipe", cli_json_text(job->v.recipe));
+    cli_json_set(&o, "seed", json_integer((json_int_t)job->v.seed));
+    cli_json_classes(&o, e);
+    return cli_json_print(&job->out, o);
+}
+
+static int print_text(cli_job *job, const training *t)
+{
+    cli_out *out = &job->out;
+    cli_table_headline(out, hst_run_eval(t->run), "validation photos");
+    cli_out_printf(out, "model    %s\n", t->file);
+    if (job->v.quiet)
+        return CLI_OK;
+    cli_out_printf(out, "report   %s/report.html\n", t->folder);
+    if (hst_run_skipped(t->run))
+        cli_out_printf(out, "skipped  %zu photos, listed in %s/skipped.csv\n",
+                       hst_run_skipped(t->run), t->folder);
+    cli_out_printf(out, "next     headstart predict %s PHOTO\n", t->file);
+    return CLI_OK;
+}
+
+/* ---- the work ----------------------------------------------------------------------------------
+ */
+
+static hst_data *open_photos(cli_job *job)
+{
+    hst_data_opts o = hst_data_opts_default();
+    o.split = job->v.split;
+    o.val_part = job->v.val_split;
+    o.seed = job->v.seed;
+    o.val_dir = job->v.val;
+    hst_data *d = hst_data_open(job->ctx, job->v.words[0], &o, &job->err);
+    if (d)
+        cli_display_say(&job->display, "found %zu photos in %d classes", hst_data_count(d),
+                        hst_data_classes(d));
+    return d;
+}
+
+/* 0, or non-zero with job->err. */
+static int train(cli_job *job, training *t)
+{
+    hst_train_opts o = hst_train_opts_default();
+    o.recipe = job->v.recipe;
+    o.prepare = job->v.prepare;
+    o.seed = job->v.seed;
+    o.class_weight = job->v.class_weight;
+    t->data = open_photos(job);
+    t->backbone = t->data ? hst_backbone_open(job->ctx, job->v.backbone, &job->err) : NULL;
+    if (!t->backbone)
+        return -1;
+    t->model = hst_train(job->ctx, t->backbone, t->data, &o, &t->run, &job->err);
+    if (!t->model)
+        return -1;
+    snprintf(t->file, sizeof t->file, "%s/model.safetensors", t->folder);
+    return hst_run_save(t->run, t->model, t->folder, &job->err);
+}
+
+static int run(cli_job *job)
+{
+    training t = {0};
+    int fresh = 0, status = cli_job_open(job);
+    if (status == 0)
+        status = claim_folder(job->v.output, t.folder, sizeof t.folder, &fresh);
+    if (status)
+        return status;
+    if (train(job, &t) == 0) {
+        cli_display_close(&job->display);
+        status = job->v.json ? print_json(job, &t) : print_text(job, &t);
+    } else {
+        status = cli_job_fail(job);
+        if (fresh)
+            rmdir(t.folder); /* only when nothing is in it */
+    }
+    hst_run_free(t.run);
+    hst_model_free(t.model);
+    hst_data_free(t.data);
+    hst_backbone_free(t.backbone);
+    return status;
+}
+
+const cli_command cli_train = {
+    .name = "train",
+    .summary = "a folder of photos becomes a model",
+    .usage = "DIR [options]",
+    .text = "Trains on DIR/class_name/photo.jpg and leaves a folder with model.safetensors,\n"
+            "report.html, and lists of what was used and what was skipped. A photo that cannot\n"
+            "be used is skipped with its reason. The accuracy is measured on photos the\n"
+            "training has not seen. Where DIR holds train/ and val/ (or validation/, test/),\n"
+            "these are the two sides. Files of an earlier run in the folder of -o are replaced.",
+    .examples = "headstart train flower_photos/\n"
+                "headstart train flower_photos/ --val-split 0.3 -o runs/flowers\n"
+                "headstart train photos/ --backbone my_mobilenet/ --json",
+    .options = options,
+    .min_words = 1,
+    .max_words = 1,
+    .run = run,
+};
