@@ -1,0 +1,95 @@
+#include "formats/convert.h"
+#include "base/file.h"
+#include "base/process.h"
+#include "formats/workdir.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LIMIT_S = 150, EXIT_IO = 6, EXIT_MEMORY = 7 };
+
+/* The helper's line without its name in front. */
+static const char *reason(const hst_process_result *r)
+{
+    static const char name[] = "headstart-convert: ";
+    size_t n = sizeof name - 1;
+    return strncmp(r->tail, name, n) == 0 ? r->tail + n : r->tail;
+}
+
+static int verdict(const char *source, const hst_process_result *r, hst_err *err)
+{
+    if (r->timed_out)
+        return hst_fail(err, HST_EMODEL, "%s: importing it took more than %d seconds", source,
+                        LIMIT_S);
+    if (r->signal)
+        return hst_fail(err, HST_EMODEL, "%s: the import helper was ended by signal %d", source,
+                        r->signal);
+    if (r->exit_code == 0)
+        return 0;
+    int code = r->exit_code == EXIT_IO       ? HST_EIO
+               : r->exit_code == EXIT_MEMORY ? HST_EMEM
+               : r->exit_code == 127         ? HST_EPROC
+                                             : HST_EMODEL;
+    if (!r->tail[0])
+        return hst_fail(err, code, "%s: the import helper failed with exit code %d", source,
+                        r->exit_code);
+    return hst_fail(err, code, "%s", reason(r));
+}
+
+/* Runs the helper on source; argv[out] is where it writes. The result is moved to its place when
+ * the helper has said that it is whole. */
+static int run(const hst_ctx *ctx, const char *source, const char *argv[], size_t out, hst_err *err)
+{
+    hst_process_result r;
+    const char *to = argv[out];
+    if (strchr(ctx->helper, '/') && !hst_is_file(ctx->helper))
+        return hst_fail(err, HST_EPROC,
+                        "the import helper %s is missing: install it (make install), name it in "
+                        "HEADSTART_HELPER, or give a .safetensors file",
+                        ctx->helper);
+    int rc = HST_EIO;
+    char *dir = hst_workdir_begin(to, err), *made = NULL;
+    if (!dir)
+        goto out;
+    rc = HST_EMEM;
+    made = hst_path_join(dir, "out", err);
+    if (!made)
+        goto out;
+    argv[out] = made;
+    rc = hst_process_run(ctx, "import", argv, LIMIT_S, &r, err);
+    rc = rc ? rc : verdict(source, &r, err);
+    if (rc == 0 && rename(made, to) != 0)
+        rc = hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", to);
+out:
+    free(made);
+    hst_workdir_end(dir);
+    return rc;
+}
+
+/* A path that the helper cannot take for an option; to be freed. */
+static char *plain_path(const char *path, hst_err *err)
+{
+    return path[0] == '-' ? hst_path_join(".", path, err) : hst_path_join("", path, err);
+}
+
+int hst_convert(const hst_ctx *ctx, const char *source, const char *out, hst_err *err)
+{
+    char *from = plain_path(source, err);
+    if (!from)
+        return HST_EMEM;
+    const char *argv[] = {ctx->helper, from, out, NULL};
+    int rc = run(ctx, source, argv, 2, err);
+    free(from);
+    return rc;
+}
+
+int hst_unpack(const hst_ctx *ctx, const char *archive, const char *member, uint64_t max_bytes,
+               const char *out, hst_err *err)
+{
+    char most[32];
+    snprintf(most, sizeof most, "%llu", (unsigned long long)max_bytes);
+    const char *argv[] = {ctx->helper, "--member", member, "--max-bytes", most, archive, out, NULL};
+    return run(ctx, archive, argv, 6, err);
+}
