@@ -1,0 +1,51 @@
+/* op.h - what an op is: one const object, one file per op. No op numbers, no switch over ops.
+ *
+ * A node is an op at work in a graph: its inputs, its attributes, its output shape, its parameters.
+ */
+#ifndef HST_NN_OP_H
+#define HST_NN_OP_H
+#include "nn/graph.h"
+
+typedef struct hst_node hst_node;
+
+/* A parameter that an op has: the ending of its name and its shape as a function of the node. */
+typedef struct hst_slot {
+    const char *ending; /* "kernel": the full name is "Conv1/kernel" */
+    int statistic;
+    int dim[4], n_dims;
+} hst_slot;
+
+enum { HST_MAX_SLOTS = 4, HST_MAX_INPUTS = 2 };
+
+typedef struct hst_op {
+    const char *name; /* "conv2d" */
+    /* Output shape (n->out) and parameter slots from inputs and attributes, or why they do not fit.
+     */
+    int (*shape)(hst_node *n, const hst_shape in[HST_MAX_INPUTS], hst_err *err);
+    /* Floating-point operations of one image; a multiply-add counts 2. */
+    double (*flops)(const hst_node *n, const hst_shape in[HST_MAX_INPUTS]);
+} hst_op;
+
+struct hst_node {
+    const hst_op *op;
+    char name[64];             /* of its parameters; "" where it has none */
+    int input[HST_MAX_INPUTS]; /* node numbers; -1: none */
+    hst_conv conv;             /* conv2d, depthwise */
+    double epsilon;            /* batchnorm */
+    hst_shape out;
+    hst_slot slot[HST_MAX_SLOTS];
+    int n_slots;
+    int first_param; /* of the graph's parameters */
+};
+
+extern const hst_op hst_op_input, hst_op_conv2d, hst_op_depthwise, hst_op_batchnorm, hst_op_relu6,
+    hst_op_add, hst_op_global_average;
+
+const hst_node *hst_graph_node(const hst_graph *g, int i);
+
+/* Output length and padding in front along one axis; length 0 when the kernel does not fit. */
+typedef struct hst_span {
+    int out, before;
+} hst_span;
+hst_span hst_conv_span(const hst_conv *c, int in);
+#endif
