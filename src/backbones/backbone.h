@@ -26,7 +26,14 @@ struct hst_backbone {
                           the same */
 };
 
-/* Builds the graph of arch, parameters zero. HST_EMODEL: unknown family, sizes out of bounds. */
+typedef struct hst_family hst_family; /* family.h */
+
+/* HST_EMODEL: an unknown family, sizes or numbers out of bounds (width 0.1 .. 4, px 32 .. 1024). */
+HST_CHECK int hst_arch_check(const hst_arch *a, hst_err *err);
+/* As JSON, to be freed; and back, checked. The same arch gives the same text. */
+HST_CHECK char *hst_arch_json(const hst_arch *a, hst_err *err);
+HST_CHECK int hst_arch_parse(const char *json, hst_arch *out, hst_err *err);
+/* Builds the graph of arch, parameters zero. HST_EMODEL: as hst_arch_check. */
 HST_CHECK hst_graph *hst_arch_graph(const hst_arch *a, hst_err *err);
 
 /* A backbone from arch and tensors named as hst_graph_param() names them with `prefix` in front
@@ -35,17 +42,4 @@ HST_CHECK hst_graph *hst_arch_graph(const hst_arch *a, hst_err *err);
 HST_CHECK hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *a,
                                                   const hst_tensors *t, const char *prefix,
                                                   hst_err *err);
-
-/* A family: one file each, one line in families.c. */
-typedef struct hst_family {
-    const char *name;
-    /* Adds the family's nodes to g. */
-    int (*build)(hst_graph *g, const hst_arch *a, hst_err *err);
-    /* Recognises foreign tensors (Hugging Face, PyTorch names): fills *a (which holds defaults and
-     * what config.json said) and returns 1; 0: not this family. */
-    int (*recognise)(const hst_tensors *t, hst_arch *a);
-    /* Writes the foreign name of parameter p to out[cap]: NULL-terminated; 0 or negative. */
-    int (*foreign_name)(const hst_tensors *t, const char *param, char *out, size_t cap);
-} hst_family;
-const hst_family *hst_family_find(const char *name);
 #endif

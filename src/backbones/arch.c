@@ -1,0 +1,119 @@
+/* arch.c - the few numbers that rebuild a graph: checked, and as JSON for the model file. */
+#include "backbones/family.h"
+#include "backbones/json.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Bounds of what a file may say. Normalisation: of pixels in 0..255, so deviations near zero or
+ * means far away are mistakes. */
+#define WIDTH_MIN   0.1
+#define WIDTH_MAX   4.0
+#define PX_MIN      32
+#define PX_MAX      1024
+#define EPSILON_MIN 1e-12
+#define EPSILON_MAX 1.0
+#define MEAN_MAX    1e4
+#define STD_MIN     1e-4
+#define STD_MAX     1e4
+
+static int check_norm(const hst_norm *n, hst_err *err)
+{
+    for (int c = 0; c < 3; c++)
+        if (!(fabsf(n->mean[c]) <= MEAN_MAX && n->std[c] >= STD_MIN && n->std[c] <= STD_MAX))
+            return hst_fail(err, HST_EMODEL,
+                            "input mean %g and deviation %g are out of bounds (pixels are 0 to "
+                            "255)",
+                            (double)n->mean[c], (double)n->std[c]);
+    return 0;
+}
+
+int hst_arch_check(const hst_arch *a, hst_err *err)
+{
+    const hst_family *f = hst_family_find(a->family);
+    if (!f)
+        return hst_fail(err, HST_EMODEL, "unknown network family '%s'", a->family);
+    if (!(a->width >= WIDTH_MIN && a->width <= WIDTH_MAX))
+        return hst_fail(err, HST_EMODEL, "width %g, expected %g to %g", a->width, WIDTH_MIN,
+                        WIDTH_MAX);
+    if (f->width != 0 && a->width != f->width)
+        return hst_fail(err, HST_EMODEL, "width %g, but %s has width %g", a->width, f->name,
+                        f->width);
+    if (a->px < PX_MIN || a->px > PX_MAX)
+        return hst_fail(err, HST_EMODEL, "image size %d, expected %d to %d", a->px, PX_MIN, PX_MAX);
+    if (a->padding != HST_PAD_TF && a->padding != HST_PAD_SYMMETRIC)
+        return hst_fail(err, HST_EMODEL, "unknown padding %d", (int)a->padding);
+    if (!(a->bn_epsilon >= EPSILON_MIN && a->bn_epsilon <= EPSILON_MAX))
+        return hst_fail(err, HST_EMODEL, "batch-norm epsilon %g, expected %g to %g", a->bn_epsilon,
+                        EPSILON_MIN, EPSILON_MAX);
+    return check_norm(&a->norm, err);
+}
+
+char *hst_arch_json(const hst_arch *a, hst_err *err)
+{
+    const hst_norm *n = &a->norm;
+    return hst_json_dump(json_pack("{s:s, s:f, s:i, s:s, s:f, s:[fff], s:[fff]}", "family",
+                                   a->family, "width", a->width, "image_px", a->px, "padding",
+                                   a->padding == HST_PAD_TF ? "tf" : "symmetric", "bn_epsilon",
+                                   a->bn_epsilon, "mean", (double)n->mean[0], (double)n->mean[1],
+                                   (double)n->mean[2], "std", (double)n->std[0], (double)n->std[1],
+                                   (double)n->std[2]),
+                         err);
+}
+
+static int parse_texts(const json_t *o, hst_arch *a, hst_err *err)
+{
+    const char *family = NULL, *padding = NULL;
+    int rc = hst_json_text(o, "family", &family, err);
+    if (rc == 0)
+        rc = hst_json_text(o, "padding", &padding, err);
+    if (rc)
+        return rc;
+    const hst_family *f = hst_family_find(family);
+    if (!f)
+        return hst_fail(err, HST_EMODEL, "unknown network family '%s'", family);
+    strcpy(a->family, f->name);
+    if (strcmp(padding, "tf") == 0)
+        a->padding = HST_PAD_TF;
+    else if (strcmp(padding, "symmetric") == 0)
+        a->padding = HST_PAD_SYMMETRIC;
+    else
+        return hst_fail(err, HST_EMODEL, "unknown padding '%s'", padding);
+    return 0;
+}
+
+int hst_norm_parse(const json_t *o, hst_norm *out, hst_err *err)
+{
+    double mean[3] = {0}, std[3] = {0};
+    int rc = hst_json_reals3(o, "mean", -MEAN_MAX, MEAN_MAX, mean, err);
+    if (rc == 0)
+        rc = hst_json_reals3(o, "std", STD_MIN, STD_MAX, std, err);
+    for (int c = 0; rc == 0 && c < 3; c++) {
+        out->mean[c] = (float)mean[c];
+        out->std[c] = (float)std[c];
+    }
+    return rc;
+}
+
+int hst_arch_parse(const char *json, hst_arch *out, hst_err *err)
+{
+    hst_arch a = {0};
+    json_t *o = hst_json_object(json, "the architecture", err);
+    if (!o)
+        return HST_EMODEL;
+    int rc = parse_texts(o, &a, err);
+    if (rc == 0)
+        rc = hst_json_real(o, "width", WIDTH_MIN, WIDTH_MAX, &a.width, err);
+    if (rc == 0)
+        rc = hst_json_int(o, "image_px", PX_MIN, PX_MAX, &a.px, err);
+    if (rc == 0)
+        rc = hst_json_real(o, "bn_epsilon", EPSILON_MIN, EPSILON_MAX, &a.bn_epsilon, err);
+    if (rc == 0)
+        rc = hst_norm_parse(o, &a.norm, err);
+    if (rc == 0)
+        rc = hst_arch_check(&a, err);
+    if (rc == 0)
+        *out = a;
+    json_decref(o);
+    return rc;
+}

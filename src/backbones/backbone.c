@@ -1,0 +1,227 @@
+/* backbone.c - a name, file or folder -> a network ready to run. */
+#include "backbones/family.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "hub/hub.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* SHA-256 over everything that decides the features. The width is left out: the shapes say it, and
+ * several widths make the same network. Numbers as stored, little endian. */
+static int identify(hst_backbone *b, hst_err *err)
+{
+    const hst_arch *a = &b->arch;
+    uint8_t digest[32];
+    int32_t ints[2] = {a->px, (int32_t)a->padding};
+    hst_sha256 *h = hst_sha256_new(err);
+    int rc = h ? hst_sha256_adds(h, "headstart backbone 1", err) : HST_EMEM;
+    if (rc == 0)
+        rc = hst_sha256_adds(h, a->family, err);
+    if (rc == 0)
+        rc = hst_sha256_add(h, ints, sizeof ints, err);
+    if (rc == 0)
+        rc = hst_sha256_add(h, &a->bn_epsilon, sizeof a->bn_epsilon, err);
+    if (rc == 0)
+        rc = hst_sha256_add(h, &a->norm, sizeof a->norm, err);
+    for (size_t i = 0; rc == 0 && i < hst_graph_n_params(b->graph); i++) {
+        const hst_param *p = hst_graph_param(b->graph, i);
+        rc = hst_sha256_adds(h, p->name, err);
+        if (rc == 0)
+            rc = hst_sha256_add(h, p->dim, (size_t)p->n_dims * sizeof *p->dim, err);
+        if (rc == 0)
+            rc = hst_sha256_add(h, p->data, hst_param_count(p) * sizeof *p->data, err);
+    }
+    if (rc == 0)
+        rc = hst_sha256_end(h, digest, err);
+    if (rc == 0)
+        hst_hex(digest, b->identity);
+    hst_sha256_free(h);
+    return rc;
+}
+
+/* A backbone of arch around a graph whose parameters are filled; takes the graph, also on failure.
+ */
+static hst_backbone *assemble(hst_ctx *ctx, const hst_arch *a, hst_graph *g, hst_err *err)
+{
+    hst_backbone *b = hst_alloc(1, sizeof *b, err);
+    if (!b) {
+        hst_graph_free(g);
+        return NULL;
+    }
+    b->arch = *a;
+    b->graph = g;
+    b->plan = hst_plan_new(g, ctx->kernels, err);
+    if (b->plan && identify(b, err) == 0)
+        return b;
+    hst_backbone_free(b);
+    return NULL;
+}
+
+hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *a, const hst_tensors *t,
+                                        const char *prefix, hst_err *err)
+{
+    hst_graph *g = hst_arch_graph(a, err);
+    if (!g)
+        return NULL;
+    if (hst_weights_read(t, prefix, g, err) == 0)
+        return assemble(ctx, a, g, err);
+    hst_graph_free(g);
+    return NULL;
+}
+
+/* Two made-up pictures, prepared: slopes of colour with blocks and a fine pattern on them, and the
+ * negative of that. x[2][px][px][3]. */
+static void draw_pictures(const hst_arch *a, float *x)
+{
+    size_t n = (size_t)a->px * (size_t)a->px * 3;
+    for (size_t i = 0; i < n; i++) {
+        size_t c = i % 3, col = i / 3 % (size_t)a->px, row = i / 3 / (size_t)a->px;
+        size_t slope = (c == 1 ? row : col) * 128 / (size_t)a->px;
+        size_t blocks = (row / 16 + col / 16 + c) % 2 * 96;
+        float pixel = (float)(slope + blocks + (row * 7 + col * 13 + c * 5) % 32);
+        x[i] = (pixel - a->norm.mean[c]) / a->norm.std[c];
+        x[n + i] = (255 - pixel - a->norm.mean[c]) / a->norm.std[c];
+    }
+}
+
+/* y[2][n]: the features of two different pictures. */
+static int judge_features(const float *y, size_t n, hst_err *err)
+{
+    int all_equal = 1;
+    for (size_t i = 0; i < 2 * n; i++) {
+        if (!isfinite(y[i]))
+            return hst_fail(err, HST_EMODEL,
+                            "the network does not work: on a test picture its "
+                            "features are not finite numbers");
+        all_equal &= y[i] == y[0];
+    }
+    if (all_equal)
+        return hst_fail(err, HST_EMODEL,
+                        "the network does not work: on a test picture all its features are %g",
+                        (double)y[0]);
+    if (memcmp(y, y + n, n * sizeof *y) == 0)
+        return hst_fail(err, HST_EMODEL,
+                        "the network does not work: two different pictures have the same features");
+    return 0;
+}
+
+/* Weights of the right shapes may still be no trained network: all zero, damaged, under a wrong
+ * epsilon. */
+static int try_out(const hst_backbone *b, hst_err *err)
+{
+    size_t px = (size_t)b->arch.px, n = (size_t)hst_plan_output(b->plan).c;
+    float *x = hst_alloc(2 * px * px, 3 * sizeof *x, err);
+    float *y = x ? hst_alloc(2 * n, sizeof *y, err) : NULL;
+    hst_work *w = y ? hst_work_new(b->plan, err) : NULL;
+    int rc = w ? 0 : HST_EMEM;
+    if (rc == 0) {
+        draw_pictures(&b->arch, x);
+        hst_plan_run(b->plan, w, x, 2, y);
+        rc = judge_features(y, n, err);
+    }
+    hst_work_free(w);
+    free(y);
+    free(x);
+    return rc;
+}
+
+static hst_backbone *import(hst_ctx *ctx, const hst_found *f, const hst_tensors *t, hst_err *err)
+{
+    hst_origin o;
+    hst_arch a;
+    if (hst_recognise(t, &o, &a, err))
+        return NULL;
+    if (f->config && hst_config_read(f->config, &o, &a, err))
+        return NULL;
+    if (!f->config && o.dialect->needs_config) {
+        hst_fail(err, HST_EMODEL,
+                 "the tensors do not say how this %s network pads: give the folder with its "
+                 "config.json",
+                 o.dialect->name);
+        return NULL;
+    }
+    (void)hst_infer_width(t, &o, &a); /* where none fits, the import names the tensor */
+    hst_graph *g = hst_arch_graph(&a, err);
+    if (!g || hst_weights_import(t, &o, &a, g, err)) {
+        hst_graph_free(g);
+        return NULL;
+    }
+    hst_backbone *b = assemble(ctx, &a, g, err);
+    if (!b || try_out(b, err) == 0)
+        return b;
+    hst_backbone_free(b);
+    return NULL;
+}
+
+/* The backbone inside a model file of ours. */
+static hst_backbone *from_model(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
+{
+    hst_arch a;
+    const char *arch = hst_tensors_meta(t, "arch");
+    if (!arch) {
+        hst_fail(err, HST_EMODEL, "the model file does not say its architecture");
+        return NULL;
+    }
+    return hst_arch_parse(arch, &a, err) ? NULL
+                                         : hst_backbone_from_tensors(ctx, &a, t, "backbone/", err);
+}
+
+hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name, hst_err *err)
+{
+    hst_found found = {0};
+    hst_backbone *b = NULL;
+    if (hst_hub_find(ctx, name, &found, err))
+        return NULL;
+    hst_tensors *t = hst_tensors_read(found.path, err);
+    const char *format = t ? hst_tensors_meta(t, "format") : NULL;
+    if (t)
+        b = format && strcmp(format, "headstart") == 0 ? from_model(ctx, t, err)
+                                                       : import(ctx, &found, t, err);
+    if (b) {
+        snprintf(b->source, sizeof b->source, "%s", found.base);
+        snprintf(b->sha256, sizeof b->sha256, "%s", found.sha256);
+    } else if (t) {
+        (void)hst_err_at(err, name);
+    }
+    hst_tensors_free(t);
+    hst_found_clear(&found);
+    return b;
+}
+
+void hst_backbone_free(hst_backbone *b)
+{
+    if (!b)
+        return;
+    hst_plan_free(b->plan);
+    hst_graph_free(b->graph);
+    free(b);
+}
+
+void hst_backbone_describe(const hst_backbone *b, hst_backbone_info *info)
+{
+    const hst_arch *a = &b->arch;
+    hst_backbone_info all = {.family = a->family,
+                             .width = a->width,
+                             .image_px = a->px,
+                             .padding = a->padding == HST_PAD_TF ? "tf" : "symmetric",
+                             .bn_epsilon = a->bn_epsilon,
+                             .n_features = hst_plan_output(b->plan).c,
+                             .source = b->source,
+                             .sha256 = b->sha256};
+    size_t size = info->size < sizeof all ? info->size : sizeof all;
+    for (size_t i = 0; i < hst_graph_n_params(b->graph); i++) {
+        const hst_param *p = hst_graph_param(b->graph, i);
+        all.n_params += hst_param_count(p);
+        all.n_statistics += p->statistic ? hst_param_count(p) : 0;
+    }
+    for (int c = 0; c < 3; c++) {
+        all.mean[c] = (double)a->norm.mean[c];
+        all.std[c] = (double)a->norm.std[c];
+    }
+    all.size = info->size;
+    memcpy(info, &all, size);
+}

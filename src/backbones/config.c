@@ -1,0 +1,163 @@
+/* config.c - what a network's config.json and preprocessor_config.json say. */
+#include "backbones/family.h"
+#include "backbones/json.h"
+#include "base/file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { CONFIG_MAX_BYTES = 1 << 20 };
+
+static json_t *read_object(const char *path, hst_err *err)
+{
+    uint8_t *text = NULL;
+    size_t n;
+    json_t *o = NULL;
+    if (hst_file_read(path, CONFIG_MAX_BYTES, HST_EMODEL, &text, &n, err) == 0)
+        o = hst_json_object((const char *)text, hst_path_base(path), err);
+    else
+        (void)hst_err_at(err, path);
+    free(text);
+    return o;
+}
+
+/* 1: true, absent or null. */
+static int flag(const json_t *o, const char *key, int absent)
+{
+    const json_t *v = json_object_get(o, key);
+    return json_is_boolean(v) ? json_is_true(v) : absent;
+}
+
+/* The normalisation of a Hugging Face image processor on pixels in 0..255:
+ * (pixel * factor - mean) / std = (pixel - mean / factor) / (std / factor). */
+static int processor_norm(const json_t *o, hst_norm *out, hst_err *err)
+{
+    double factor = 1.0 / 255, mean[3] = {0, 0, 0}, std[3] = {1, 1, 1};
+    int rc = 0;
+    if (hst_json_has(o, "rescale_factor"))
+        rc = hst_json_real(o, "rescale_factor", 1e-6, 1e3, &factor, err);
+    if (!flag(o, "do_rescale", 1))
+        factor = 1;
+    if (rc == 0 && flag(o, "do_normalize", 1)) {
+        rc = hst_json_reals3(o, "image_mean", -1e4, 1e4, mean, err);
+        if (rc == 0)
+            rc = hst_json_reals3(o, "image_std", 1e-6, 1e4, std, err);
+    }
+    for (int c = 0; rc == 0 && c < 3; c++) {
+        out->mean[c] = (float)(mean[c] / factor);
+        out->std[c] = (float)(std[c] / factor);
+    }
+    return rc;
+}
+
+static int read_processor(const char *config_path, hst_arch *a, hst_err *err)
+{
+    size_t n = (size_t)(hst_path_base(config_path) - config_path);
+    char *dir = strndup(config_path, n ? n : 0);
+    char *path = dir ? hst_path_join(n ? dir : ".", "preprocessor_config.json", err) : NULL;
+    int rc = path ? 0 : hst_fail(err, HST_EMEM, "out of memory");
+    if (rc == 0 && hst_is_file(path)) {
+        json_t *o = read_object(path, err);
+        rc = o ? processor_norm(o, &a->norm, err) : HST_EMODEL;
+        if (o && rc)
+            (void)hst_err_at(err, "preprocessor_config.json");
+        json_decref(o);
+    }
+    free(path);
+    free(dir);
+    return rc;
+}
+
+int hst_config_read(const char *path, const hst_origin *o, hst_arch *a, hst_err *err)
+{
+    if (!o->dialect->config)
+        return 0;
+    json_t *root = read_object(path, err);
+    if (!root)
+        return HST_EMODEL;
+    int rc = o->dialect->config(root, a, err);
+    if (rc)
+        (void)hst_err_at(err, "config.json");
+    json_decref(root);
+    return rc ? rc : read_processor(path, a, err);
+}
+
+/* A member that must have this value where it is present: another would be another network. */
+static int must_be(const json_t *o, const char *key, double want, hst_err *err)
+{
+    double x = 0;
+    if (!hst_json_has(o, key))
+        return 0;
+    int rc = hst_json_real(o, key, -1e9, 1e9, &x, err);
+    if (rc == 0 && x != want)
+        rc = hst_fail(err, HST_EMODEL, "\"%s\" is %g; only networks with %g are supported", key, x,
+                      want);
+    return rc;
+}
+
+static int must_say(const json_t *o, const char *key, const char *want, hst_err *err)
+{
+    const char *text = NULL;
+    if (!hst_json_has(o, key))
+        return 0;
+    int rc = hst_json_text(o, key, &text, err);
+    if (rc == 0 && strcmp(text, want) != 0)
+        rc = hst_fail(err, HST_EMODEL, "\"%s\" is '%s'; only '%s' is supported", key, text, want);
+    return rc;
+}
+
+int hst_huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
+{
+    int rc = must_say(o, "model_type", "mobilenet_v2", err);
+    if (rc == 0)
+        rc = must_say(o, "hidden_act", "relu6", err);
+    if (rc == 0)
+        rc = must_be(o, "output_stride", 32, err);
+    if (rc == 0 && hst_json_has(o, "image_size"))
+        rc = hst_json_int(o, "image_size", 32, 1024, &a->px, err);
+    if (rc == 0 && hst_json_has(o, "layer_norm_eps"))
+        rc = hst_json_real(o, "layer_norm_eps", 1e-12, 1, &a->bn_epsilon, err);
+    if (rc == 0 && hst_json_has(o, "depth_multiplier"))
+        rc = hst_json_real(o, "depth_multiplier", 0.1, 4, &a->width, err);
+    if (rc == 0)
+        a->padding = flag(o, "tf_padding", 1) ? HST_PAD_TF : HST_PAD_SYMMETRIC;
+    return rc;
+}
+
+/* mean and std of pixels in 0..1; input_size: channels, height, width. */
+static int timm_pretrained(const json_t *o, hst_arch *a, hst_err *err)
+{
+    double mean[3] = {0}, std[3] = {0}, size[3] = {0};
+    int rc = 0;
+    if (hst_json_has(o, "mean") || hst_json_has(o, "std")) {
+        rc = hst_json_reals3(o, "mean", -1e3, 1e3, mean, err);
+        if (rc == 0)
+            rc = hst_json_reals3(o, "std", 1e-6, 1e3, std, err);
+        for (int c = 0; rc == 0 && c < 3; c++) {
+            a->norm.mean[c] = (float)(mean[c] * 255);
+            a->norm.std[c] = (float)(std[c] * 255);
+        }
+    }
+    if (rc || !hst_json_has(o, "input_size"))
+        return rc;
+    rc = hst_json_reals3(o, "input_size", 3, 1024, size, err);
+    if (rc == 0 && (size[0] != 3 || size[1] != size[2] || size[1] != (int)size[1]))
+        rc = hst_fail(err, HST_EMODEL, "\"input_size\" is %g x %g x %g, expected 3 and a square",
+                      size[0], size[1], size[2]);
+    if (rc == 0)
+        a->px = (int)size[1];
+    return rc;
+}
+
+int hst_timm_config(const json_t *o, hst_arch *a, hst_err *err)
+{
+    const char *name = NULL;
+    int rc = hst_json_text(o, "architecture", &name, err);
+    if (rc)
+        return rc;
+    int tf = strncmp(name, "tf_", 3) == 0; /* trained with TensorFlow: its padding and epsilon */
+    a->padding = tf ? HST_PAD_TF : HST_PAD_SYMMETRIC;
+    a->bn_epsilon = tf ? 1e-3 : 1e-5;
+    const json_t *p = json_object_get(o, "pretrained_cfg");
+    return timm_pretrained(json_is_object(p) ? p : o, a, err);
+}

@@ -1,0 +1,116 @@
+/* efficientnet_lite.c - EfficientNet-Lite 0 to 4 (Google 2020): EfficientNet (Tan, Le 2019, arXiv
+ * 1905.11946) with ReLU6, and without squeeze-and-excitation. */
+#include "backbones/family.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Of Lite0: expansion, channels, repeats, stride, kernel. */
+static const hst_stage stages[7] = {{1, 16, 1, 1, 3}, {6, 24, 2, 2, 3},  {6, 40, 2, 2, 5},
+                                    {6, 80, 3, 2, 3}, {6, 112, 3, 1, 5}, {6, 192, 4, 2, 5},
+                                    {6, 320, 1, 1, 3}};
+
+static const double depths[5] = {1.0, 1.1, 1.2, 1.4, 1.8}; /* Lite0 .. Lite4 */
+
+/* Stem and top keep their channels, the first and last stage their repeats. */
+static int layers(const hst_arch *a, hst_layer *out)
+{
+    double depth = depths[a->family[strlen(a->family) - 1] - '0'];
+    hst_chain c = {.stem = 32, .top = 1280};
+    for (int i = 0; i < 7; i++) {
+        c.stage[i] = stages[i];
+        c.stage[i].channels = hst_make_divisible(stages[i].channels * a->width);
+        if (i > 0 && i < 6)
+            c.stage[i].repeats = (int)ceil(depth * stages[i].repeats);
+    }
+    return hst_chain_layers(&c, out);
+}
+
+/* The layer names of keras.applications' EfficientNet: stages count from 1, repeats from a. */
+static void keras_names(const hst_layer *l, hst_layer_names *out)
+{
+    if (l->role == HST_STEM) {
+        *out = (hst_layer_names){"stem_conv", "stem_bn"};
+        return;
+    }
+    if (l->role == HST_TOP) {
+        *out = (hst_layer_names){"top_conv", "top_bn"};
+        return;
+    }
+    static const char *const conv[] = {
+        [HST_EXPAND] = "expand_conv", [HST_DEPTHWISE] = "dwconv", [HST_PROJECT] = "project_conv"};
+    static const char *const bn[] = {
+        [HST_EXPAND] = "expand_bn", [HST_DEPTHWISE] = "bn", [HST_PROJECT] = "project_bn"};
+    char block[32];
+    snprintf(block, sizeof block, "block%d%c", l->stage + 1, 'a' + l->repeat);
+    snprintf(out->conv, sizeof out->conv, "%s_%s", block, conv[l->role]);
+    snprintf(out->bn, sizeof out->bn, "%s_%s", block, bn[l->role]);
+}
+
+/* The names of the PyTorch port that published the weights. */
+static void port_names(const hst_layer *l, hst_layer_names *out)
+{
+    if (l->role == HST_STEM) {
+        *out = (hst_layer_names){"_conv_stem", "_bn0"};
+        return;
+    }
+    if (l->role == HST_TOP) {
+        *out = (hst_layer_names){"_conv_head", "_bn1"};
+        return;
+    }
+    static const char *const conv[] = {[HST_EXPAND] = "_expand_conv",
+                                       [HST_DEPTHWISE] = "_depthwise_conv",
+                                       [HST_PROJECT] = "_project_conv"};
+    int bn = l->role == HST_EXPAND ? 0 : l->role == HST_DEPTHWISE ? 1 : 2;
+    snprintf(out->conv, sizeof out->conv, "_blocks.%d.%s", l->block, conv[l->role]);
+    snprintf(out->bn, sizeof out->bn, "_blocks.%d._bn%d", l->block, bn);
+}
+
+static const char *const keras_body[] = {"stem_", "block", "top_", NULL};
+static const char *const port_body[] = {"_conv_stem.", "_bn0.", "_blocks.",
+                                        "_conv_head.", "_bn1.", NULL};
+
+#define NORM_127_128                                                                               \
+    {                                                                                              \
+        {127, 127, 127},                                                                           \
+        {                                                                                          \
+            128, 128, 128                                                                          \
+        }                                                                                          \
+    }
+
+static const hst_dialect dialects[] = {
+    {.name = "Keras",
+     .marker = "stem_conv/kernel",
+     .body = keras_body,
+     .padding = HST_PAD_TF,
+     .bn_epsilon = 1e-3,
+     .norm = NORM_127_128},
+    {.name = "PyTorch",
+     .marker = "_conv_stem.weight",
+     .body = port_body,
+     .names = port_names,
+     .padding = HST_PAD_TF,
+     .bn_epsilon = 1e-3,
+     .norm = NORM_127_128},
+    /* There tf_efficientnet_lite0 and efficientnet_lite0 differ in padding, not in names. */
+    {.name = "timm",
+     .marker = "conv_stem.weight",
+     .body = hst_timm_body,
+     .names = hst_timm_names,
+     .padding = HST_PAD_TF,
+     .bn_epsilon = 1e-3,
+     .norm = HST_NORM_PM1,
+     .config = hst_timm_config,
+     .needs_config = 1},
+};
+
+#define LITE(variant, channels, pixels)                                                            \
+    {                                                                                              \
+        .name = "efficientnet_lite" #variant, .width = channels, .px = pixels, .layers = layers,   \
+        .names = keras_names, .dialects = dialects,                                                \
+        .n_dialects = sizeof dialects / sizeof *dialects                                           \
+    }
+
+const hst_family hst_efficientnet_lite[5] = {
+    LITE(0, 1.0, 224), LITE(1, 1.0, 240), LITE(2, 1.1, 260), LITE(3, 1.2, 280), LITE(4, 1.4, 300)};

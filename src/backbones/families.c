@@ -1,0 +1,22 @@
+#include "backbones/family.h"
+
+#include <string.h>
+
+/* In the order in which a file of unknown weights is compared with them. */
+static const hst_family *const families[] = {
+    &hst_mobilenet_v2,         &hst_efficientnet_lite[0], &hst_efficientnet_lite[1],
+    &hst_efficientnet_lite[2], &hst_efficientnet_lite[3], &hst_efficientnet_lite[4],
+};
+
+const hst_family *hst_family_at(size_t i)
+{
+    return i < sizeof families / sizeof *families ? families[i] : NULL;
+}
+
+const hst_family *hst_family_find(const char *name)
+{
+    for (size_t i = 0; hst_family_at(i); i++)
+        if (strcmp(families[i]->name, name) == 0)
+            return families[i];
+    return NULL;
+}

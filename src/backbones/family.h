@@ -1,0 +1,134 @@
+/* family.h - a family of networks as data: its layers, and the names their tensors go by.
+ *
+ * Both families here are chains of inverted residual blocks (Sandler et al. 2018, arXiv
+ * 1801.04381):
+ *
+ *   stem 3x3/2 | per block: expand 1x1 -> depthwise kxk -> project 1x1 (+ input) | top 1x1 |
+ * average
+ *
+ * every convolution without bias and followed by batch norm, every one but project by ReLU6. What
+ * differs is the table of stages and the names. */
+#ifndef HST_BACKBONES_FAMILY_H
+#define HST_BACKBONES_FAMILY_H
+#include "backbones/backbone.h"
+
+struct json_t; /* jansson.h */
+
+enum hst_role { HST_STEM, HST_EXPAND, HST_DEPTHWISE, HST_PROJECT, HST_TOP };
+
+/* One convolution with its batch norm. */
+typedef struct hst_layer {
+    enum hst_role role;
+    int block;         /* number of the block it is in, from 0; -1: stem and top */
+    int stage, repeat; /* of that block: its row in the family's table, its place in the row */
+    int expands;       /* 1: the block has an expand layer */
+    int kernel, stride;
+    int in, out;  /* channels; equal for depthwise */
+    int residual; /* project: the block's input is added to its output */
+} hst_layer;
+
+enum { HST_MAX_LAYERS = 128, HST_MAX_TENSOR_NAME = 128 };
+
+/* A row of a family's table: repeats blocks, the first with stride. */
+typedef struct hst_stage {
+    int expand, channels, repeats, stride, kernel;
+} hst_stage;
+
+typedef struct hst_chain {
+    int stem, top; /* channels */
+    hst_stage stage[7];
+} hst_chain;
+/* The layers of a chain in order; their number. out[HST_MAX_LAYERS]. */
+int hst_chain_layers(const hst_chain *c, hst_layer *out);
+
+/* v channels rounded to a multiple of 8, never down by more than a tenth (the papers' rule). */
+int hst_make_divisible(double v);
+
+/* Names of a layer's convolution and batch norm, without "/kernel" or ".weight". */
+typedef struct hst_layer_names {
+    char conv[HST_MAX_TENSOR_NAME], bn[HST_MAX_TENSOR_NAME];
+} hst_layer_names;
+typedef void hst_names_fn(const hst_layer *l, hst_layer_names *out);
+
+/* How a program that publishes such networks names their tensors, and what it takes for granted. */
+typedef struct hst_dialect {
+    const char *name;   /* "Hugging Face" */
+    const char *marker; /* a tensor of every such file, behind a prefix that is empty or ends in
+                           a dot ("mobilenet_v2.", "module.") */
+    const char *const *body; /* NULL-ended: tensors whose name goes on so belong to the network and
+                                must all be known; others (classifier, optimiser) are ignored */
+    hst_names_fn *names;     /* NULL: our own names and layout, as hst_graph_param() has them */
+    enum hst_padding padding;
+    double bn_epsilon;
+    hst_norm norm;
+    /* Takes what it knows of config.json into *a; NULL: there is none. needs_config: the tensors
+     * alone do not say enough. */
+    int (*config)(const struct json_t *root, hst_arch *a, hst_err *err);
+    int needs_config;
+} hst_dialect;
+
+struct hst_family {
+    const char *name;
+    double width; /* the only one; 0: any */
+    int px;       /* usual input size */
+    int (*layers)(const hst_arch *a, hst_layer *out);
+    hst_names_fn *names; /* our own */
+    const hst_dialect *dialects;
+    size_t n_dialects;
+};
+/* The i-th family; NULL past the end. */
+const hst_family *hst_family_at(size_t i);
+const hst_family *hst_family_find(const char *name); /* NULL: none of that name */
+
+extern const hst_family hst_mobilenet_v2;
+extern const hst_family hst_efficientnet_lite[5];
+
+/* The names of PyTorch Image Models (timm), the same for both families. */
+hst_names_fn hst_timm_names;
+extern const char *const hst_timm_body[];
+
+/* Preparation that a dialect takes for granted. */
+#define HST_NORM_PM1                                                                               \
+    {                                                                                              \
+        {127.5f, 127.5f, 127.5f},                                                                  \
+        {                                                                                          \
+            127.5f, 127.5f, 127.5f                                                                 \
+        }                                                                                          \
+    }
+#define HST_NORM_IMAGENET                                                                          \
+    {                                                                                              \
+        {123.675f, 116.28f, 103.53f},                                                              \
+        {                                                                                          \
+            58.395f, 57.12f, 57.375f                                                               \
+        }                                                                                          \
+    }
+
+/* Their config.json. */
+int hst_timm_config(const struct json_t *root, hst_arch *a, hst_err *err);
+int hst_huggingface_config(const struct json_t *root, hst_arch *a, hst_err *err);
+
+/* Which network a file of tensors holds. */
+typedef struct hst_origin {
+    const hst_family *family;
+    const hst_dialect *dialect;
+    char prefix[HST_MAX_TENSOR_NAME]; /* in front of every tensor's name */
+} hst_origin;
+
+/* The family and dialect of a foreign file and, in *a, its defaults. HST_EMODEL: none we know. */
+HST_CHECK int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err);
+/* Chooses the width with which the fewest tensors have the wrong shape: a->width, else a usual one,
+ * else a hundredth; so that an error names the tensor that is really wrong. 1: all fit. */
+int hst_infer_width(const hst_tensors *t, const hst_origin *o, hst_arch *a);
+
+/* Reads config.json and, where it lies in the same folder, preprocessor_config.json (path: of the
+ * first) into *a. HST_EMODEL: not JSON, a number out of bounds, a variant we do not build. */
+HST_CHECK int hst_config_read(const char *path, const hst_origin *o, hst_arch *a, hst_err *err);
+
+/* Fills g's parameters from a foreign file. HST_EMODEL: a tensor is missing, superfluous, has
+ * another shape, or is not finite. */
+HST_CHECK int hst_weights_import(const hst_tensors *t, const hst_origin *o, const hst_arch *a,
+                                 hst_graph *g, hst_err *err);
+/* The same from tensors in our own names and layout. */
+HST_CHECK int hst_weights_read(const hst_tensors *t, const char *prefix, hst_graph *g,
+                               hst_err *err);
+#endif

@@ -1,0 +1,121 @@
+/* mobilenet_v2.c - MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381, table 2), any width. */
+#include "backbones/family.h"
+
+#include <stdio.h>
+
+/* expansion, channels, repeats, stride, kernel */
+static const hst_stage stages[7] = {{1, 16, 1, 1, 3}, {6, 24, 2, 2, 3}, {6, 32, 3, 2, 3},
+                                    {6, 64, 4, 2, 3}, {6, 96, 3, 1, 3}, {6, 160, 3, 2, 3},
+                                    {6, 320, 1, 1, 3}};
+
+static int layers(const hst_arch *a, hst_layer *out)
+{
+    hst_chain c = {.stem = hst_make_divisible(32 * a->width),
+                   /* narrower networks keep all 1280 features */
+                   .top = a->width > 1 ? hst_make_divisible(1280 * a->width) : 1280};
+    for (int i = 0; i < 7; i++) {
+        c.stage[i] = stages[i];
+        c.stage[i].channels = hst_make_divisible(stages[i].channels * a->width);
+    }
+    return hst_chain_layers(&c, out);
+}
+
+/* The layer names of keras.applications. */
+static void keras_names(const hst_layer *l, hst_layer_names *out)
+{
+    static const char *const part[] = {
+        [HST_EXPAND] = "expand", [HST_DEPTHWISE] = "depthwise", [HST_PROJECT] = "project"};
+    char block[32] = "expanded_conv";
+    if (l->role == HST_STEM) {
+        *out = (hst_layer_names){"Conv1", "bn_Conv1"};
+        return;
+    }
+    if (l->role == HST_TOP) {
+        *out = (hst_layer_names){"Conv_1", "Conv_1_bn"};
+        return;
+    }
+    if (l->block > 0)
+        snprintf(block, sizeof block, "block_%d", l->block);
+    snprintf(out->conv, sizeof out->conv, "%s_%s", block, part[l->role]);
+    snprintf(out->bn, sizeof out->bn, "%s_%s_BN", block, part[l->role]);
+}
+
+/* The first block lies in conv_stem, so layer.0 is the second block. */
+static void huggingface_names(const hst_layer *l, hst_layer_names *out)
+{
+    static const char *const part[] = {
+        [HST_EXPAND] = "expand_1x1", [HST_DEPTHWISE] = "conv_3x3", [HST_PROJECT] = "reduce_1x1"};
+    char layer[64] = "conv_1x1";
+    if (l->role == HST_STEM)
+        snprintf(layer, sizeof layer, "conv_stem.first_conv");
+    else if (l->block == 0)
+        snprintf(layer, sizeof layer, "conv_stem.%s", part[l->role]);
+    else if (l->block > 0)
+        snprintf(layer, sizeof layer, "layer.%d.%s", l->block - 1, part[l->role]);
+    snprintf(out->conv, sizeof out->conv, "%s.convolution", layer);
+    snprintf(out->bn, sizeof out->bn, "%s.normalization", layer);
+}
+
+/* features.0 is the stem, features.1 the first block, features.18 the top. Inside a block every
+ * convolution but project is a list of its own: conv.0.0 the convolution, conv.0.1 its batch norm.
+ */
+static void torchvision_names(const hst_layer *l, hst_layer_names *out)
+{
+    int at = l->role == HST_STEM ? 0 : l->role == HST_TOP ? 18 : l->block + 1;
+    int place = l->role == HST_EXPAND ? 0 : l->role == HST_DEPTHWISE ? l->expands : l->expands + 1;
+    if (l->block < 0) {
+        snprintf(out->conv, sizeof out->conv, "features.%d.0", at);
+        snprintf(out->bn, sizeof out->bn, "features.%d.1", at);
+    } else if (l->role == HST_PROJECT) {
+        snprintf(out->conv, sizeof out->conv, "features.%d.conv.%d", at, place);
+        snprintf(out->bn, sizeof out->bn, "features.%d.conv.%d", at, place + 1);
+    } else {
+        snprintf(out->conv, sizeof out->conv, "features.%d.conv.%d.0", at, place);
+        snprintf(out->bn, sizeof out->bn, "features.%d.conv.%d.1", at, place);
+    }
+}
+
+static const char *const keras_body[] = {
+    "Conv1/", "bn_Conv1/", "expanded_conv_", "block_", "Conv_1/", "Conv_1_bn/", NULL};
+static const char *const huggingface_body[] = {"conv_stem.", "layer.", "conv_1x1.", NULL};
+static const char *const torchvision_body[] = {"features.", NULL};
+
+static const hst_dialect dialects[] = {
+    {.name = "Keras",
+     .marker = "Conv1/kernel",
+     .body = keras_body,
+     .padding = HST_PAD_TF,
+     .bn_epsilon = 1e-3,
+     .norm = HST_NORM_PM1},
+    {.name = "Hugging Face",
+     .marker = "conv_stem.first_conv.convolution.weight",
+     .body = huggingface_body,
+     .names = huggingface_names,
+     .padding = HST_PAD_TF,
+     .bn_epsilon = 1e-3,
+     .norm = HST_NORM_PM1,
+     .config = hst_huggingface_config},
+    {.name = "torchvision",
+     .marker = "features.1.conv.0.0.weight",
+     .body = torchvision_body,
+     .names = torchvision_names,
+     .padding = HST_PAD_SYMMETRIC,
+     .bn_epsilon = 1e-5,
+     .norm = HST_NORM_IMAGENET},
+    {.name = "timm",
+     .marker = "conv_stem.weight",
+     .body = hst_timm_body,
+     .names = hst_timm_names,
+     .padding = HST_PAD_SYMMETRIC,
+     .bn_epsilon = 1e-5,
+     .norm = HST_NORM_IMAGENET,
+     .config = hst_timm_config},
+};
+
+const hst_family hst_mobilenet_v2 = {.name = "mobilenet_v2",
+                                     .width = 0,
+                                     .px = 224,
+                                     .layers = layers,
+                                     .names = keras_names,
+                                     .dialects = dialects,
+                                     .n_dialects = sizeof dialects / sizeof *dialects};

@@ -1,0 +1,124 @@
+/* recognise.c - which network do these tensors belong to? Told by names and shapes alone. */
+#include "backbones/family.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* What stands in front of the dialect's marker: 1 and prefix, 0: no marker, -1: two networks. */
+static int find_prefix(const hst_tensors *t, const char *marker, char prefix[HST_MAX_TENSOR_NAME])
+{
+    size_t nm = strlen(marker);
+    int found = 0;
+    for (size_t i = 0; i < hst_tensors_count(t); i++) {
+        const char *name = hst_tensors_at(t, i)->name;
+        size_t n = strlen(name);
+        size_t np = n >= nm ? n - nm : HST_MAX_TENSOR_NAME;
+        if (np >= HST_MAX_TENSOR_NAME || strcmp(name + np, marker) != 0 ||
+            (np > 0 && name[np - 1] != '.'))
+            continue;
+        if (found)
+            return -1;
+        found = 1;
+        memcpy(prefix, name, np);
+        prefix[np] = 0;
+    }
+    return found;
+}
+
+/* The tensor that holds a layer's kernel; NULL: not there. */
+static const hst_named *find_kernel(const hst_tensors *t, const hst_origin *o, const hst_layer *l)
+{
+    char name[3 * HST_MAX_TENSOR_NAME];
+    hst_layer_names part;
+    hst_names_fn *names = o->dialect->names ? o->dialect->names : o->family->names;
+    names(l, &part);
+    const char *suffix = o->dialect->names          ? ".weight"
+                         : l->role == HST_DEPTHWISE ? "/depthwise_kernel"
+                                                    : "/kernel";
+    snprintf(name, sizeof name, "%s%s%s", o->prefix, part.conv, suffix);
+    return hst_tensors_find(t, name);
+}
+
+static int same_shape(const hst_named *k, const hst_origin *o, const hst_layer *l)
+{
+    int64_t oihw[4] = {l->out, l->role == HST_DEPTHWISE ? 1 : l->in, l->kernel, l->kernel};
+    int64_t hwio[4] = {l->kernel, l->kernel, l->in, l->role == HST_DEPTHWISE ? 1 : l->out};
+    return k && k->n_dims == 4 && memcmp(k->dim, o->dialect->names ? oihw : hwio, sizeof oihw) == 0;
+}
+
+/* Layers whose kernel is missing or has another shape. */
+static int count_misfits(const hst_tensors *t, const hst_origin *o, const hst_arch *a)
+{
+    hst_layer layer[HST_MAX_LAYERS];
+    int n = o->family->layers(a, layer), misfits = 0;
+    for (int i = 0; i < n; i++)
+        misfits += !same_shape(find_kernel(t, o, &layer[i]), o, &layer[i]);
+    return misfits;
+}
+
+int hst_infer_width(const hst_tensors *t, const hst_origin *o, hst_arch *a)
+{
+    static const double usual[] = {1.0, 1.4, 1.3, 0.75, 0.5, 0.35, 0.25, 0.1};
+    enum { N_USUAL = sizeof usual / sizeof *usual };
+    hst_arch as = *a;
+    int least = count_misfits(t, o, a);
+    for (int i = 0; least > 0 && o->family->width == 0 && i < N_USUAL + 391; i++) {
+        as.width = i < N_USUAL ? usual[i] : (i - N_USUAL + 10) / 100.0; /* 0.10 .. 4.00 */
+        int misfits = count_misfits(t, o, &as);
+        if (misfits < least) {
+            least = misfits;
+            a->width = as.width;
+        }
+    }
+    return least == 0;
+}
+
+static void defaults(const hst_origin *o, hst_arch *a)
+{
+    const hst_family *f = o->family;
+    const hst_dialect *d = o->dialect;
+    *a = (hst_arch){.width = f->width != 0 ? f->width : 1,
+                    .px = f->px,
+                    .padding = d->padding,
+                    .bn_epsilon = d->bn_epsilon,
+                    .norm = d->norm};
+    snprintf(a->family, sizeof a->family, "%s", f->name);
+}
+
+static int unknown(const hst_tensors *t, hst_err *err)
+{
+    const hst_named *first = hst_tensors_count(t) ? hst_tensors_at(t, 0) : NULL;
+    return hst_fail(err, HST_EMODEL,
+                    "no network known here: %zu tensors, first '%s'; expected MobileNetV2 (names "
+                    "of Hugging Face, torchvision, timm or Keras) or EfficientNet-Lite (PyTorch, "
+                    "timm or Keras)",
+                    hst_tensors_count(t), first ? first->name : "");
+}
+
+int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err)
+{
+    int found = 0;
+    const hst_family *f;
+    for (size_t i = 0; (f = hst_family_at(i)); i++)
+        for (size_t j = 0; j < f->n_dialects; j++) {
+            hst_origin as = {.family = f, .dialect = &f->dialects[j]};
+            hst_arch try;
+            int rc = find_prefix(t, as.dialect->marker, as.prefix);
+            if (rc < 0)
+                return hst_fail(err, HST_EMODEL,
+                                "more than one network in the file: several tensors end in '%s'",
+                                as.dialect->marker);
+            if (rc == 0)
+                continue;
+            defaults(&as, &try);
+            int fit = hst_infer_width(t, &as, &try);
+            if (fit || !found) { /* where none fits, the first one's import says what is wrong */
+                *o = as;
+                *a = try;
+                found = 1;
+            }
+            if (fit)
+                return 0;
+        }
+    return found ? 0 : unknown(t, err);
+}
