@@ -2,8 +2,8 @@
  *
  * safetensors; tensors "backbone/<param>" as hst_graph_param() names them, "head/kernel"
  * [dim][classes], "head/bias" [classes]. Metadata: format, format_version, arch (JSON), prepare
- * (JSON), labels (JSON list), record (JSON object of strings), content_sha256 (of all else). No
- * time, path, host or thread count. */
+ * (JSON), labels (JSON list), source (JSON: file name and SHA-256 the backbone came from), record
+ * (JSON object of strings), content_sha256 (of all else). No time, path, host or thread count. */
 #ifndef HST_MODEL_MODEL_H
 #define HST_MODEL_MODEL_H
 #include "backbones/backbone.h"
@@ -22,14 +22,21 @@ struct hst_model {
     float *bias;   /* [n_classes] */
     hst_record_pair *record;
     size_t n_record;
-    char content_sha256[65]; /* after load or save */
+    char content_sha256[65]; /* after hst_model_seal or load */
 };
 
-/* An empty model (kernel and bias zero) over a backbone it borrows; labels are copied. */
+#define HST_MODEL_FORMAT  "headstart"
+#define HST_MODEL_VERSION "1"
+enum { HST_MAX_CLASSES = 65536 };
+
+/* An empty model (kernel and bias zero) over a backbone it borrows; labels are copied. HST_EARG:
+ * labels that are empty, equal or not UTF-8; a preparation for another image size. */
 HST_CHECK hst_model *hst_model_new(const hst_backbone *b, const hst_prep *prep,
                                    const char *const *labels, int n_classes, hst_err *err);
-/* Sets or replaces a line of the record. */
+/* Sets or replaces a line of the record. HST_EARG: not UTF-8. */
 HST_CHECK int hst_model_set_record(hst_model *m, const char *key, const char *value, hst_err *err);
+/* Sets content_sha256, once the head and the record are complete. */
+HST_CHECK int hst_model_seal(hst_model *m, hst_err *err);
 
 /* prob[n_classes] = softmax(features . kernel + bias). Sums run in double in index order. */
 void hst_model_head(const hst_model *m, const float *features, float *prob);

@@ -1,0 +1,46 @@
+/* head.c - the last layer: features -> probabilities. */
+#include "model/model.h"
+
+#include <math.h>
+
+enum { CHUNK = 32 }; /* classes computed at once: a row of the kernel is read in one go */
+
+/* z[k] = features . kernel[:][first + k] + bias[first + k] for n <= CHUNK classes. */
+static void logits(const hst_model *m, const float *features, int first, int n, double z[CHUNK])
+{
+    size_t stride = (size_t)m->n_classes;
+    for (int k = 0; k < n; k++)
+        z[k] = 0;
+    for (int i = 0; i < m->dim; i++) {
+        const float *row = m->kernel + (size_t)i * stride + first;
+        double x = (double)features[i];
+        for (int k = 0; k < n; k++)
+            z[k] += x * (double)row[k];
+    }
+    for (int k = 0; k < n; k++)
+        z[k] += (double)m->bias[first + k];
+}
+
+/* The logits are computed twice, for their maximum and for the exponentials, so that no memory is
+ * needed for them in double; next to the network that costs nothing. */
+void hst_model_head(const hst_model *m, const float *features, float *prob)
+{
+    double z[CHUNK], top = -INFINITY, sum = 0;
+    for (int c = 0; c < m->n_classes; c += CHUNK) {
+        int n = m->n_classes - c < CHUNK ? m->n_classes - c : CHUNK;
+        logits(m, features, c, n, z);
+        for (int k = 0; k < n; k++)
+            top = z[k] > top ? z[k] : top;
+    }
+    for (int c = 0; c < m->n_classes; c += CHUNK) {
+        int n = m->n_classes - c < CHUNK ? m->n_classes - c : CHUNK;
+        logits(m, features, c, n, z);
+        for (int k = 0; k < n; k++) {
+            double e = exp(z[k] - top); /* at most 1: no overflow */
+            sum += e;
+            prob[c + k] = (float)e;
+        }
+    }
+    for (int c = 0; c < m->n_classes; c++)
+        prob[c] = (float)((double)prob[c] / sum);
+}

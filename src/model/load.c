@@ -1,0 +1,196 @@
+/* load.c - a model file -> a model. Whatever the bytes are: a model as it was saved, or a reason.
+ */
+#include "backbones/json.h"
+#include "base/mem.h"
+#include "model/model.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Damage is told before anything is believed. */
+static int check_whole(const hst_tensors *t, hst_err *err)
+{
+    char digest[65];
+    const char *format = hst_tensors_meta(t, "format");
+    const char *version = hst_tensors_meta(t, "format_version");
+    const char *want = hst_tensors_meta(t, "content_sha256");
+    if (!format || strcmp(format, HST_MODEL_FORMAT) != 0)
+        return hst_fail(err, HST_EMODEL,
+                        "not a headstart model (expected one that headstart train wrote)");
+    if (!version || strcmp(version, HST_MODEL_VERSION) != 0)
+        return hst_fail(err, HST_EMODEL,
+                        "model format version %s, expected %s; use the program that wrote it",
+                        version ? version : "missing", HST_MODEL_VERSION);
+    int rc = hst_tensors_digest_of(t, "content_sha256", digest, err);
+    if (rc == 0 && (!want || strcmp(want, digest) != 0))
+        rc = hst_fail(err, HST_EMODEL,
+                      "the model file is damaged: its content has SHA-256 %s, "
+                      "expected %s",
+                      digest, want ? want : "one in the file");
+    return rc;
+}
+
+static const char *meta(const hst_tensors *t, const char *key, hst_err *err)
+{
+    const char *text = hst_tensors_meta(t, key);
+    if (!text)
+        hst_fail(err, HST_EMODEL, "the model file has no '%s'", key);
+    return text;
+}
+
+static int read_prepare(const hst_tensors *t, hst_prep *out, hst_err *err)
+{
+    hst_prep p = {0};
+    const char *contract, *text = meta(t, "prepare", err);
+    json_t *o = text ? hst_json_object(text, "prepare", err) : NULL;
+    if (!o)
+        return HST_EMODEL;
+    int rc = hst_json_text(o, "contract", &contract, err);
+    if (rc == 0 && hst_contract_parse(contract, &p.contract, NULL) != 0)
+        rc = hst_fail(err, HST_EMODEL, "prepare: unknown contract '%s'", contract);
+    if (rc == 0)
+        rc = hst_json_int(o, "image_px", 1, 65536, &p.px, err);
+    if (rc == 0)
+        rc = hst_norm_parse(o, &p.norm, err);
+    if (rc == 0)
+        *out = p;
+    json_decref(o);
+    return rc;
+}
+
+/* Borrowed texts of a JSON list, in a block to be freed. */
+static const char **list_texts(const json_t *list, hst_err *err)
+{
+    size_t n = json_array_size(list);
+    if (n < 1 || n > HST_MAX_CLASSES) {
+        hst_fail(err, HST_EMODEL, "%zu labels, expected 1 to %d", n, HST_MAX_CLASSES);
+        return NULL;
+    }
+    const char **text = hst_alloc(n, sizeof *text, err);
+    for (size_t i = 0; text && i < n; i++)
+        if (!(text[i] = json_string_value(json_array_get(list, i)))) {
+            hst_fail(err, HST_EMODEL, "label %zu is not a text", i);
+            free(text);
+            text = NULL;
+        }
+    return text;
+}
+
+/* The model without its numbers. */
+static hst_model *read_shell(const hst_tensors *t, const hst_backbone *b, hst_err *err)
+{
+    hst_prep prep;
+    hst_model *m = NULL;
+    const char *text = meta(t, "labels", err);
+    if (!text || read_prepare(t, &prep, err))
+        return NULL;
+    json_t *list = hst_json_list(text, "labels", err);
+    const char **labels = list ? list_texts(list, err) : NULL;
+    if (labels)
+        m = hst_model_new(b, &prep, labels, (int)json_array_size(list), err);
+    if (labels && !m && err && err->code == HST_EARG)
+        err->code = HST_EMODEL; /* the file's fault, not the caller's */
+    free(labels);
+    json_decref(list);
+    return m;
+}
+
+static int read_head(const hst_tensors *t, const char *name, int n_dims, const int64_t *dim,
+                     float *out, hst_err *err)
+{
+    const hst_named *x = hst_tensors_find(t, name);
+    if (!x || x->dtype != HST_F32 || x->n_dims != n_dims ||
+        memcmp(x->dim, dim, (size_t)n_dims * sizeof *dim) != 0)
+        return hst_fail(err, HST_EMODEL,
+                        "tensor '%s' is missing or does not fit the labels and the network", name);
+    memcpy(out, x->data, x->n_bytes);
+    for (size_t i = 0; i < x->n_bytes / sizeof *out; i++)
+        if (!isfinite(out[i]))
+            return hst_fail(err, HST_EMODEL,
+                            "tensor '%s' holds a value that is not a finite number", name);
+    return 0;
+}
+
+static int read_record(const hst_tensors *t, hst_model *m, hst_err *err)
+{
+    const char *key, *text = meta(t, "record", err);
+    json_t *value, *o = text ? hst_json_object(text, "record", err) : NULL;
+    int rc = o ? 0 : HST_EMODEL;
+    json_object_foreach(o, key, value)
+    {
+        if (rc == 0 && !json_is_string(value))
+            rc = hst_fail(err, HST_EMODEL, "record: '%s' is not a text", key);
+        if (rc == 0)
+            rc = hst_model_set_record(m, key, json_string_value(value), err);
+    }
+    json_decref(o);
+    return rc;
+}
+
+static int read_source(const hst_tensors *t, hst_backbone *b, hst_err *err)
+{
+    const char *name, *sha256, *text = meta(t, "source", err);
+    json_t *o = text ? hst_json_object(text, "source", err) : NULL;
+    if (!o)
+        return HST_EMODEL;
+    int rc = hst_json_text(o, "name", &name, err);
+    if (rc == 0)
+        rc = hst_json_text(o, "sha256", &sha256, err);
+    if (rc == 0) {
+        snprintf(b->source, sizeof b->source, "%s", name);
+        snprintf(b->sha256, sizeof b->sha256, "%s", sha256);
+    }
+    json_decref(o);
+    return rc;
+}
+
+static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
+{
+    int64_t dim[2] = {m->dim, m->n_classes};
+    size_t want = hst_graph_n_params(m->backbone->graph) + 2;
+    if (hst_tensors_count(t) != want)
+        return hst_fail(err, HST_EMODEL, "%zu tensors, expected %zu", hst_tensors_count(t), want);
+    int rc = read_head(t, "head/kernel", 2, dim, m->kernel, err);
+    if (rc == 0)
+        rc = read_head(t, "head/bias", 1, dim + 1, m->bias, err);
+    if (rc == 0)
+        rc = read_record(t, m, err);
+    if (rc == 0)
+        rc = read_source(t, m->owned_backbone, err);
+    if (rc == 0)
+        strcpy(m->content_sha256, hst_tensors_meta(t, "content_sha256"));
+    return rc;
+}
+
+static hst_model *from_tensors(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
+{
+    hst_arch arch;
+    const char *text = check_whole(t, err) ? NULL : meta(t, "arch", err);
+    if (!text || hst_arch_parse(text, &arch, err))
+        return NULL;
+    hst_backbone *b = hst_backbone_from_tensors(ctx, &arch, t, "backbone/", err);
+    hst_model *m = b ? read_shell(t, b, err) : NULL;
+    if (!m) {
+        hst_backbone_free(b);
+        return NULL;
+    }
+    m->owned_backbone = b;
+    if (read_rest(t, m, err) == 0)
+        return m;
+    hst_model_free(m);
+    return NULL;
+}
+
+hst_model *hst_model_load(hst_ctx *ctx, const char *path, hst_err *err)
+{
+    hst_tensors *t = hst_tensors_read(path, err);
+    if (!t)
+        return NULL;
+    hst_model *m = from_tensors(ctx, t, err);
+    if (!m)
+        (void)hst_err_at(err, path);
+    hst_tensors_free(t);
+    return m;
+}

@@ -1,0 +1,102 @@
+/* stream.c - any number of photos on all threads, in order, in flat memory. */
+#include "base/mem.h"
+#include "base/pipeline.h"
+#include "prediction/prediction.h"
+
+#include <stdlib.h>
+
+enum { PATH_BYTES = 4096, SLOTS_PER_THREAD = 4 };
+
+typedef struct item {
+    char path[PATH_BYTES];
+    hst_err why; /* code 0: predicted */
+    float *prob; /* [n_classes], inside the job's block */
+} item;
+
+typedef struct job {
+    hst_ctx *ctx;
+    const hst_model *model;
+    const hst_stream *stream;
+    item *item;            /* [n_slots] */
+    float *prob;           /* [n_slots][n_classes] */
+    hst_session **session; /* [threads]; made by the thread at its first photo */
+    hst_meter meter;
+    uint64_t delivered;
+} job;
+
+static int next_path(void *arg, size_t slot, hst_err *err)
+{
+    job *j = arg;
+    char *path = j->item[slot].path;
+    int rc = j->stream->next(j->stream->arg, path, PATH_BYTES);
+    path[PATH_BYTES - 1] = 0;
+    return rc < 0 ? hst_fail(err, HST_ESTOPPED, "stopped by the caller") : rc > 0;
+}
+
+static int predict(void *arg, size_t slot, int thread, hst_err *err)
+{
+    job *j = arg;
+    item *it = &j->item[slot];
+    if (!j->session[thread])
+        j->session[thread] = hst_session_open(j->ctx, j->model, err);
+    if (!j->session[thread])
+        return HST_EMEM;
+    it->why.code = hst_session_predict(j->session[thread], it->path, it->prob, &it->why);
+    return 0;
+}
+
+static int deliver_item(void *arg, size_t slot, hst_err *err)
+{
+    job *j = arg;
+    const item *it = &j->item[slot];
+    int code = it->why.code;
+    hst_prediction p = {.index = j->delivered++,
+                        .path = it->path,
+                        .code = code,
+                        .why = code ? it->why.msg : NULL,
+                        .prob = code ? NULL : it->prob,
+                        .n = j->model->n_classes};
+    if (j->stream->deliver(j->stream->arg, &p) != 0)
+        return hst_fail(err, HST_ESTOPPED, "stopped by the caller");
+    return j->stream->what ? hst_meter_at(&j->meter, j->delivered, err) : 0;
+}
+
+static int run(job *j, hst_err *err)
+{
+    size_t threads = (size_t)j->ctx->threads, slots = threads * SLOTS_PER_THREAD;
+    size_t classes = (size_t)j->model->n_classes;
+    j->item = hst_alloc(slots, sizeof *j->item, err);
+    j->prob = j->item ? hst_alloc(slots, classes * sizeof *j->prob, err) : NULL;
+    j->session = j->prob ? hst_alloc(threads, sizeof *j->session, err) : NULL;
+    if (!j->session)
+        return HST_EMEM;
+    for (size_t i = 0; i < slots; i++)
+        j->item[i].prob = j->prob + i * classes;
+    return hst_pipeline_run(&(hst_pipeline){.arg = j,
+                                            .next = next_path,
+                                            .work = predict,
+                                            .deliver = deliver_item,
+                                            .n_threads = j->ctx->threads,
+                                            .n_slots = slots},
+                            err);
+}
+
+int hst_stream_run(hst_ctx *ctx, const hst_model *m, const hst_stream *s, hst_err *err)
+{
+    job j = {.ctx = ctx, .model = m, .stream = s};
+    j.meter = hst_meter_start(ctx, s->what, s->total);
+    int rc = run(&j, err);
+    for (int i = 0; j.session && i < ctx->threads; i++)
+        hst_session_free(j.session[i]);
+    free(j.session);
+    free(j.prob);
+    free(j.item);
+    return rc;
+}
+
+int hst_predict_stream(hst_ctx *ctx, const hst_model *m, hst_next_fn *next, hst_deliver_fn *deliver,
+                       void *arg, hst_err *err)
+{
+    hst_stream s = {.next = next, .deliver = deliver, .arg = arg};
+    return hst_stream_run(ctx, m, &s, err);
+}

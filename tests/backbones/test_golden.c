@@ -1,0 +1,176 @@
+/* Published networks: features as the libraries they come from compute them. */
+#include "made_up.h"
+#include "support.h"
+
+#include "backbones/backbone.h"
+#include "base/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIXTURES "fixtures/mobilenet_v2_1.0_224/"
+
+/* y[n][dim] of x[n][px][px][3], one picture at a time. */
+static float *run(const hst_backbone *b, const float *x, size_t n)
+{
+    hst_err err = {0};
+    size_t px = (size_t)b->arch.px, dim = (size_t)hst_plan_output(b->plan).c;
+    hst_work *w = hst_work_new(b->plan, &err);
+    check_ok(w == NULL, &err);
+    float *y = calloc(n * dim, sizeof *y);
+    for (size_t i = 0; i < n; i++)
+        hst_plan_run(b->plan, w, x + i * px * px * 3, 1, y + i * dim);
+    hst_work_free(w);
+    return y;
+}
+
+static npy read_shared(const char *relative)
+{
+    char *path = shared_path(relative);
+    npy a = npy_read(path);
+    free(path);
+    return a;
+}
+
+/* Features of a fixture against its own library's; the input is (-1, 1) there. */
+static void compare(const char *file, const char *golden, const char *padding, double epsilon)
+{
+    hst_err err = {0};
+    char *path = shared_path(file);
+    if (!path)
+        skip_shared(file);
+    hst_ctx *ctx = made_up_ctx(2);
+    hst_backbone *b = hst_backbone_open(ctx, path, &err);
+    check_ok(b == NULL, &err);
+    hst_backbone_info info = {.size = sizeof info};
+    hst_backbone_describe(b, &info);
+    assert_string_equal(info.family, "mobilenet_v2");
+    assert_string_equal(info.padding, padding);
+    assert_true(info.bn_epsilon == epsilon && info.width == 1 && info.image_px == 224);
+    assert_true(info.mean[0] == 127.5 && info.mean[2] == 127.5 && info.std[1] == 127.5);
+    assert_int_equal(info.n_features, 1280);
+    assert_int_equal(info.n_params, 2257984);
+    assert_int_equal(info.n_statistics, 34112);
+    npy x = read_shared(FIXTURES "golden/inputs_pm1_nhwc.npy"), want = read_shared(golden);
+    float *y = run(b, x.data, x.dim[0]);
+    check_close(y, want.data, want.count, 1e-4, 0, golden);
+    free(y);
+    free(x.data);
+    free(want.data);
+    hst_backbone_free(b);
+    hst_close(ctx);
+    free(path);
+}
+
+static void hugging_face_mobilenet_v2(void **state)
+{
+    (void)state;
+    compare(FIXTURES "huggingface/google--mobilenet_v2_1.0_224",
+            FIXTURES "golden/features_huggingface.npy", "tf", 1e-3);
+}
+
+static void timm_mobilenet_v2(void **state)
+{
+    (void)state;
+    compare(FIXTURES "timm/mobilenetv2_100", FIXTURES "golden/features_timm.npy", "symmetric",
+            1e-5);
+}
+
+/* EfficientNet-Lite0 from the cache of the test environment: tests do not download. */
+static hst_backbone *cached_lite0(hst_ctx **ctx)
+{
+    hst_err err = {0};
+    hst_config cfg = hst_config_from_env();
+    cfg.offline = 1;
+    *ctx = hst_open(&cfg, &err);
+    check_ok(*ctx == NULL, &err);
+    const char *name = "efficientnet_lite0";
+    int cached = 0;
+    for (int i = 0; hst_backbone_name(*ctx, i, &cached); i++)
+        if (strcmp(hst_backbone_name(*ctx, i, NULL), name) == 0 && cached) {
+            hst_backbone *b = hst_backbone_open(*ctx, name, &err);
+            check_ok(b == NULL, &err);
+            return b;
+        }
+    return NULL;
+}
+
+static void efficientnet_lite0(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    hst_ctx *ctx;
+    char *golden = shared_path("golden/features/lite0.safetensors");
+    if (!golden)
+        skip_shared("golden/features/lite0.safetensors");
+    hst_backbone *b = cached_lite0(&ctx);
+    if (!b) {
+        print_message("skipped: efficientnet_lite0 is not in the cache (HEADSTART_CACHE)\n");
+        hst_close(ctx);
+        free(golden);
+        skip();
+        return;
+    }
+    npy u8 = read_shared("golden/features/input_u8.npy");
+    const uint8_t *pixel = u8.data;
+    float *x = malloc(u8.count * sizeof *x);
+    for (size_t i = 0; i < u8.count; i++)
+        x[i] = ((float)pixel[i] - b->arch.norm.mean[i % 3]) / b->arch.norm.std[i % 3];
+    hst_tensors *t = hst_tensors_read(golden, &err);
+    check_ok(t == NULL, &err);
+    const hst_named *want = hst_tensors_find(t, "u8.features_f64");
+    float *y = run(b, x, u8.dim[0]);
+    for (size_t i = 0; i < hst_named_count(want); i++) {
+        float one = (float)((const double *)want->data)[i];
+        check_close(&y[i], &one, 1, 2e-4, 0, "efficientnet_lite0");
+    }
+    free(y);
+    free(x);
+    hst_tensors_free(t);
+    free(u8.data);
+    hst_backbone_free(b);
+    hst_close(ctx);
+    free(golden);
+}
+
+static void bad_files_are_refused(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"duplicate_key",
+                                      "duplicate_key_same_range",
+                                      "header_length_99999999",
+                                      "header_length_huge",
+                                      "hole",
+                                      "nan_weights",
+                                      "negative_shape",
+                                      "overlap",
+                                      "terminal_escape_name",
+                                      "truncated_data",
+                                      "truncated_header"};
+    hst_ctx *ctx = made_up_ctx(1);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        char relative[128];
+        hst_err err = {0};
+        snprintf(relative, sizeof relative, "fixtures/bad/st_%s.safetensors", bad[i]);
+        char *path = shared_path(relative);
+        if (!path)
+            skip_shared(relative);
+        assert_null(hst_backbone_open(ctx, path, &err));
+        assert_int_equal(err.code, HST_EMODEL);
+        assert_null(strpbrk(err.msg, "\n\033"));
+        free(path);
+    }
+    hst_close(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hugging_face_mobilenet_v2),
+        cmocka_unit_test(timm_mobilenet_v2),
+        cmocka_unit_test(efficientnet_lite0),
+        cmocka_unit_test(bad_files_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
