@@ -362,7 +362,7 @@ static void the_head_is_a_softmax(void **state)
     (void)state;
     enum { N = 70 };
     static const char *names[N];
-    char text[N][8];
+    char text[N][16];
     scene *s = set_up();
     for (int i = 0; i < N; i++) {
         snprintf(text[i], sizeof text[i], "c%d", i);
