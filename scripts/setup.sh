@@ -8,9 +8,11 @@
 set -eu
 
 # What must be here, and the Debian packages that bring it. A name ending in .pc is a pkg-config
-# module, `font` is any font, `headers` are the C library's, others are commands.
+# module, one ending in .h is a header, `font` is any font, `headers` are the C library's, others
+# are commands.
 needs='meson:meson ninja:ninja-build pkg-config:pkg-config cc:gcc headers:libc6-dev python3:python3
-libjpeg.pc:libjpeg62-turbo-dev libpng.pc:libpng-dev jansson.pc:libjansson-dev
+libjpeg.pc:libjpeg62-turbo-dev libpng.pc:libpng-dev
+libwebpdemux.pc:libwebp-dev gif_lib.h:libgif-dev jansson.pc:libjansson-dev
 libcrypto.pc:libssl-dev cairo.pc:libcairo2-dev sqlite3.pc:libsqlite3-dev libarchive.pc:libarchive-dev
 cmocka.pc:libcmocka-dev font:fonts-dejavu-core'
 for extra in "$@"; do
@@ -31,6 +33,7 @@ has() {
     case $1 in
     font) has_font ;;
     headers) echo '#include <stdio.h>' | cc -E - >/dev/null 2>&1 ;;
+    *.h) printf '#include <stdio.h>\n#include <%s>\n' "$1" | cc -E - >/dev/null 2>&1 ;;
     pip) python3 -m pip --version >/dev/null 2>&1 ;;
     *.pc) pkg-config --exists "${1%.pc}" 2>/dev/null ;;
     *) command -v "$1" >/dev/null 2>&1 ;;

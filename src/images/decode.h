@@ -15,6 +15,10 @@ typedef struct hst_encoded {
 HST_CHECK int hst_jpeg_decode(const hst_encoded *in, hst_image *out, int *orientation,
                               hst_err *err);
 HST_CHECK int hst_png_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
+HST_CHECK int hst_gif_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
+HST_CHECK int hst_webp_decode(const hst_encoded *in, hst_image *out, int *orientation,
+                              hst_err *err);
+HST_CHECK int hst_bmp_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
 
 /* Sets out's size and allocates its pixels; refuses empty pictures and those over
  * HST_IMAGE_MAX_PIXELS before allocating. Errors: HST_EIMAGE, HST_EMEM. */

@@ -17,6 +17,9 @@ static const struct format {
 } formats[] = {
     {"\xff\xd8\xff", 3, hst_jpeg_decode},
     {"\x89PNG\r\n\x1a\n", 8, hst_png_decode},
+    {"GIF8", 4, hst_gif_decode},
+    {"RIFF????WEBP", 12, hst_webp_decode},
+    {"BM", 2, hst_bmp_decode},
 };
 
 static decode_fn *decoder_of(const uint8_t *bytes, size_t n)
@@ -42,7 +45,7 @@ int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_contract contract,
                         HST_IMAGE_MAX_BYTES);
     decode_fn *decode = decoder_of(bytes, n);
     if (!decode)
-        return hst_fail(err, HST_EIMAGE, "not a JPEG or PNG picture");
+        return hst_fail(err, HST_EIMAGE, "not a JPEG, PNG, GIF, WebP or BMP picture");
     hst_encoded in = {bytes, n, contract};
     hst_image img = {0};
     int orientation = 1;

@@ -1,0 +1,22 @@
+/* fuzz_image - libFuzzer: any bytes, both contracts, from file to tensor. */
+#include "images/prepare.h"
+
+#include <stddef.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+/* Memory the tensor of a fuzzing run needs: small, so that decoding dominates. */
+enum { PX = 24 };
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+    float out[PX * PX * 3];
+    for (int c = HST_CONTRACT_PIL; c <= HST_CONTRACT_TF; c++) {
+        hst_err e = {0};
+        hst_prep p = {(enum hst_contract)c, PX, {{127.5f, 127.5f, 127.5f}, {128, 128, 128}}};
+        int rc = hst_prepare_bytes(&p, bytes, n, out, &e);
+        if ((rc != 0) != (e.msg[0] != 0))
+            __builtin_trap(); /* a failure has a reason, a success has none */
+    }
+    return 0;
+}
