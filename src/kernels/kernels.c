@@ -1,31 +1,60 @@
-#include "kernels/kernels.h"
+#include "kernels/tables.h"
 
 #include <string.h>
 
-struct hst_kernels {
-    const char *isa;
-};
-
-static const hst_kernels portable = {"portable"};
-
 const hst_kernels *hst_kernels_best(void)
 {
-    return &portable;
+    const hst_kernels *best = NULL;
+    for (const hst_kernels_choice *c = hst_kernels_present; c->table; c++)
+        if (c->usable())
+            best = c->table;
+    return best;
 }
 
 const hst_kernels *hst_kernels_find(const char *name)
 {
-    return strcmp(name, "portable") == 0 ? &portable : NULL;
+    for (const hst_kernels_choice *c = hst_kernels_present; c->table; c++)
+        if (strcmp(c->table->isa, name) == 0)
+            return c->usable() ? c->table : NULL;
+    return NULL;
 }
 
 const char *hst_kernels_name(int i, int *usable)
 {
+    const hst_kernels_choice *c = hst_kernels_present;
+    for (; i > 0 && c->table; i--)
+        c++;
+    if (i < 0 || !c->table)
+        return NULL;
     if (usable)
-        *usable = 1;
-    return i == 0 ? "portable" : NULL;
+        *usable = c->usable();
+    return c->table->isa;
 }
 
 const char *hst_kernels_isa(const hst_kernels *k)
 {
     return k->isa;
+}
+
+static size_t padded(const hst_kernels *kn, int n)
+{
+    return ((size_t)n + (size_t)kn->panel - 1) / (size_t)kn->panel * (size_t)kn->panel;
+}
+
+size_t hst_gemm_packed(const hst_kernels *kn, int k, int n)
+{
+    return padded(kn, n) * ((size_t)k + 1);
+}
+
+const float *hst_gemm_pack(const hst_kernels *kn, const float *w, const float *bias, int k, int n,
+                           float *out)
+{
+    const size_t panel = (size_t)kn->panel, cols = (size_t)n, end = padded(kn, n);
+    for (size_t at = 0; at < end; at += panel)
+        for (size_t row = 0; row < (size_t)k; row++)
+            for (size_t j = at; j < at + panel; j++)
+                *out++ = j < cols ? w[row * cols + j] : 0;
+    for (size_t j = 0; j < end; j++)
+        out[j] = bias && j < cols ? bias[j] : 0;
+    return out;
 }

@@ -1,0 +1,167 @@
+/* gemm_body.h - matrix product with the epilogue of a convolution. A body: included by each
+ * isa_<isa>.c behind its vec_<isa>.h, of which it uses V_N, V_ROWS and the v_ functions.
+ *
+ * A tile is up to V_ROWS rows by one or two vectors of columns, all of it in registers:
+ *
+ *             w0   w1        (V_N channels each, from the packed panel)
+ *      x[0]   a0   b0
+ *      x[1]   a1   b1        per k: two weight loads, and a broadcast and two multiply-adds a row
+ *      ...
+ *
+ * The accumulators are named, not an array: clang keeps only named ones in registers. `rows` and
+ * `vecs` are constants at every call of tile_body, which makes each call a kernel of its own. */
+#include <string.h>
+
+typedef struct tile {
+    const float *x;
+    size_t ldx;
+    const float *w, *bias; /* of this panel, at this tile's first column */
+    float *y;
+    const float *residual;
+    size_t ldy;
+    int k;
+    int panel; /* floats between two k of the packed panel */
+    int valid; /* columns that exist; fewer than the tile's at the right edge */
+    int relu6;
+} tile;
+
+/* X(row, pointer, multiple of ldx behind it): three rows share a pointer, so that five do for
+ * fourteen rows. */
+#define EACH_ROW(X)                                                                                \
+    X(0, p0, 0)                                                                                    \
+    X(1, p0, 1)                                                                                    \
+    X(2, p0, 2)                                                                                    \
+    X(3, p3, 0)                                                                                    \
+    X(4, p3, 1)                                                                                    \
+    X(5, p3, 2)                                                                                    \
+    X(6, p6, 0)                                                                                    \
+    X(7, p6, 1)                                                                                    \
+    X(8, p6, 2)                                                                                    \
+    X(9, p9, 0)                                                                                    \
+    X(10, p9, 1)                                                                                   \
+    X(11, p9, 2)                                                                                   \
+    X(12, p12, 0)                                                                                  \
+    X(13, p12, 1)
+
+/* Residual, ReLU6, store of V_N columns from column `at`. */
+static inline __attribute__((always_inline)) void put(const tile *t, size_t row, int at, vf v)
+{
+    float part[V_N];
+    float *y = t->y + row * t->ldy + at;
+    int left = t->valid - at;
+    if (left >= V_N) {
+        if (t->residual)
+            v = v_add(v, v_load(t->residual + row * t->ldy + at));
+        v_store(y, t->relu6 ? v_relu6(v) : v);
+        return;
+    }
+    if (left <= 0)
+        return;
+    if (t->residual) {
+        memset(part, 0, sizeof part);
+        memcpy(part, t->residual + row * t->ldy + at, (size_t)left * sizeof *part);
+        v = v_add(v, v_load(part));
+    }
+    v_store(part, t->relu6 ? v_relu6(v) : v);
+    memcpy(y, part, (size_t)left * sizeof *part);
+}
+
+static inline __attribute__((always_inline)) void tile_body(const tile *t, const int rows,
+                                                            const int vecs)
+{
+    const size_t ld = t->ldx;
+    const float *p0 = t->x, *p3 = p0 + 3 * ld, *p6 = p3 + 3 * ld, *p9 = p6 + 3 * ld,
+                *p12 = p9 + 3 * ld, *w = t->w;
+    const vf bias0 = v_load(t->bias), bias1 = v_load(t->bias + (vecs > 1 ? V_N : 0));
+#define DECLARE(i, p, o) vf a##i = bias0, b##i = bias1;
+    EACH_ROW(DECLARE)
+#undef DECLARE
+    for (int k = 0; k < t->k; k++, w += t->panel) {
+        const vf w0 = v_load(w), w1 = v_load(w + (vecs > 1 ? V_N : 0));
+#define STEP(i, p, o)                                                                              \
+    if (rows > i) {                                                                                \
+        const vf x = v_set1(p[o * ld + (size_t)k]);                                                \
+        a##i = v_fma(x, w0, a##i);                                                                 \
+        if (vecs > 1)                                                                              \
+            b##i = v_fma(x, w1, b##i);                                                             \
+    }
+        EACH_ROW(STEP)
+#undef STEP
+    }
+#define FINISH(i, p, o)                                                                            \
+    if (rows > i) {                                                                                \
+        put(t, i, 0, a##i);                                                                        \
+        if (vecs > 1)                                                                              \
+            put(t, i, V_N, b##i);                                                                  \
+    }
+    EACH_ROW(FINISH)
+#undef FINISH
+}
+
+/* One kernel a row count; counts over V_ROWS never occur and are not built. */
+static __attribute__((noinline)) void tile_two(const tile *t, size_t rows)
+{
+    switch (rows) {
+#define CASE(i, p, o)                                                                              \
+    case i + 1:                                                                                    \
+        tile_body(t, i < V_ROWS ? i + 1 : 1, 2);                                                   \
+        break;
+        EACH_ROW(CASE)
+#undef CASE
+    }
+}
+
+static __attribute__((noinline)) void tile_one(const tile *t, size_t rows)
+{
+    switch (rows) {
+#define CASE(i, p, o)                                                                              \
+    case i + 1:                                                                                    \
+        tile_body(t, i < V_ROWS ? i + 1 : 1, 1);                                                   \
+        break;
+        EACH_ROW(CASE)
+#undef CASE
+    }
+}
+
+/* Rows x[at .. at+count) against every panel. Rows are shared out evenly over tiles: 49 rows are 9
+ * tiles of 5 or 6, not 8 of 6 and one of 1. */
+static void block(const hst_gemm *g, size_t at, size_t count)
+{
+    const size_t tiles = (count + V_ROWS - 1) / V_ROWS, base = count / tiles, more = count % tiles;
+    for (int n = 0; n < g->n; n += 2 * V_N) {
+        tile t = {.x = g->x + at * g->ldx,
+                  .ldx = g->ldx,
+                  .w = g->w + (size_t)n * (size_t)g->k,
+                  .bias = g->bias + n,
+                  .y = g->y + at * g->ldy + n,
+                  .residual = g->residual ? g->residual + at * g->ldy + n : NULL,
+                  .ldy = g->ldy,
+                  .k = g->k,
+                  .panel = 2 * V_N,
+                  .valid = g->n - n,
+                  .relu6 = g->relu6};
+        for (size_t i = 0; i < tiles; i++) {
+            const size_t rows = base + (i < more);
+            if (t.valid > V_N)
+                tile_two(&t, rows);
+            else
+                tile_one(&t, rows);
+            t.x += rows * t.ldx;
+            t.y += rows * t.ldy;
+            if (t.residual)
+                t.residual += rows * t.ldy;
+        }
+    }
+}
+
+/* Rows are taken in blocks whose inputs and outputs stay in the L2 cache while all panels pass over
+ * them. */
+static void gemm(const hst_gemm *g)
+{
+    const size_t cache_floats = 48 * 1024, a_row = (size_t)g->k + (size_t)g->n;
+    size_t rows = cache_floats / a_row / V_ROWS * V_ROWS;
+    if (rows < 4 * V_ROWS)
+        rows = 4 * V_ROWS;
+    for (size_t at = 0; at < g->rows; at += rows)
+        block(g, at, g->rows - at < rows ? g->rows - at : rows);
+}

@@ -1,0 +1,8 @@
+#include "kernels/tables.h"
+#include "kernels/vec_avx2.h"
+
+#include "kernels/gemm_body.h"
+
+#include "kernels/depthwise_body.h"
+
+#include "kernels/table.h"

@@ -1,0 +1,10 @@
+/* present_arm64.c - AArch64: Advanced SIMD is part of the base architecture. */
+#include "kernels/tables.h"
+
+static int always(void)
+{
+    return 1;
+}
+
+const hst_kernels_choice hst_kernels_present[] = {
+    {&hst_kernels_portable, always}, {&hst_kernels_neon, always}, {NULL, NULL}};

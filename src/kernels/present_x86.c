@@ -1,0 +1,57 @@
+/* present_x86.c - x86-64: what is compiled in, and whether this processor and operating system can
+ * run it. */
+#include "kernels/tables.h"
+
+#include <cpuid.h>
+#include <stdint.h>
+
+/* Bits of CPUID and XCR0: Intel Software Developer's Manual, volume 2 (CPUID) and volume 1, 13.3.
+ */
+enum {
+    LEAF1_ECX_FMA = 1 << 12,
+    LEAF1_ECX_OSXSAVE = 1 << 27,
+    LEAF1_ECX_AVX = 1 << 28,
+    LEAF7_EBX_AVX2 = 1 << 5,
+    LEAF7_EBX_AVX512F = 1 << 16,
+    XCR0_SSE_AVX = 0x06, /* XMM and upper YMM state */
+    XCR0_AVX512 = 0xe0,  /* opmask, upper ZMM, ZMM16-31 */
+};
+
+/* Which register state the operating system saves at a task switch. */
+static uint32_t xcr0(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return low;
+}
+
+static int has(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32_t state)
+{
+    uint32_t a, b, c, d;
+    leaf1_ecx |= LEAF1_ECX_OSXSAVE;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & leaf1_ecx) != leaf1_ecx)
+        return 0;
+    if ((xcr0() & state) != state)
+        return 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & leaf7_ebx) == leaf7_ebx;
+}
+
+static int always(void)
+{
+    return 1;
+}
+
+static int avx2(void)
+{
+    return has(LEAF1_ECX_FMA | LEAF1_ECX_AVX, LEAF7_EBX_AVX2, XCR0_SSE_AVX);
+}
+
+static int avx512(void)
+{
+    return avx2() && has(0, LEAF7_EBX_AVX512F, XCR0_SSE_AVX | XCR0_AVX512);
+}
+
+const hst_kernels_choice hst_kernels_present[] = {{&hst_kernels_portable, always},
+                                                  {&hst_kernels_avx2, avx2},
+                                                  {&hst_kernels_avx512, avx512},
+                                                  {NULL, NULL}};

@@ -1,0 +1,6 @@
+/* table.h - the table of one instruction set, behind the bodies in isa_<isa>.c. */
+#define JOIN_(a, b) a##b
+#define JOIN(a, b)  JOIN_(a, b)
+
+const hst_kernels JOIN(hst_kernels_, V_ISA) = {
+    .isa = V_NAME, .panel = 2 * V_N, .gemm = gemm, .depthwise = depthwise, .average = average};

@@ -1,0 +1,17 @@
+/* tables.h - every table there may be; which are compiled in, the build decides
+ * (present_<machine>.c). */
+#ifndef HST_KERNELS_TABLES_H
+#define HST_KERNELS_TABLES_H
+#include "kernels/kernels.h"
+
+extern const hst_kernels hst_kernels_portable, hst_kernels_avx2, hst_kernels_avx512,
+    hst_kernels_neon;
+
+typedef struct hst_kernels_choice {
+    const hst_kernels *table;
+    int (*usable)(void); /* the processor has it and the operating system saves its registers */
+} hst_kernels_choice;
+
+/* Best last; the first one runs anywhere. Ended by a NULL table. */
+extern const hst_kernels_choice hst_kernels_present[];
+#endif

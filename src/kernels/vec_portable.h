@@ -1,0 +1,53 @@
+/* vec_portable.h - the vector primitives in GCC/Clang vector extensions: four floats, which every
+ * compiler target has or imitates. A multiply-add rounds twice here, once elsewhere. */
+#define V_ISA     portable
+#define V_NAME    "portable"
+/* Floats a vector. */
+#define V_N       4
+/* Rows of a GEMM tile: 6 x 2 accumulators, 2 weights, 1 input: 15 of 16 registers. */
+#define V_ROWS    6
+/* Outputs of a depthwise step, all in registers with their inputs and weights. */
+#define V_OUTPUTS 4
+
+typedef float vf __attribute__((vector_size(16)));
+typedef float vf_loose __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int vi __attribute__((vector_size(16)));
+
+static inline vf v_set1(float x)
+{
+    return (vf){x, x, x, x};
+}
+
+static inline vf v_load(const float *p)
+{
+    return *(const vf_loose *)p;
+}
+
+static inline void v_store(float *p, vf a)
+{
+    *(vf_loose *)p = a;
+}
+
+static inline vf v_fma(vf a, vf b, vf c)
+{
+    return a * b + c;
+}
+
+static inline vf v_add(vf a, vf b)
+{
+    return a + b;
+}
+
+static inline vf v_mul(vf a, vf b)
+{
+    return a * b;
+}
+
+/* Comparisons with NaN are false, so NaN is kept. */
+static inline vf v_relu6(vf x)
+{
+    vf six = v_set1(6);
+    vi low = x<v_set1(0), high = x> six;
+    vi kept = (vi)x & ~low & ~high;
+    return (vf)(kept | ((vi)six & high));
+}

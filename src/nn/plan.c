@@ -1,0 +1,271 @@
+#include "base/mem.h"
+#include "nn/step.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What is being planned. A node that was fused into the step before it is skipped when its turn
+ * comes. */
+typedef struct planner {
+    const hst_graph *g;
+    hst_plan *p;
+    int *readers; /* [nodes] nodes that read it */
+    int *reader;  /* [nodes] the last of them */
+    char *done;   /* [nodes] fused into an earlier step */
+} planner;
+
+static const hst_node *node(const planner *b, int i)
+{
+    return hst_graph_node(b->g, i);
+}
+
+static void count_readers(planner *b)
+{
+    for (int i = 0; i < b->p->n_values; i++)
+        for (int k = 0; k < HST_MAX_INPUTS; k++) {
+            int x = node(b, i)->input[k];
+            if (x < 0)
+                continue;
+            b->readers[x]++;
+            b->reader[x] = i;
+        }
+}
+
+/* The one reader of node i when it is the given op; else -1. */
+static int only_reader(const planner *b, int i, const hst_op *op)
+{
+    if (b->readers[i] != 1 || node(b, b->reader[i])->op != op)
+        return -1;
+    return b->reader[i];
+}
+
+/* Takes a following addition and ReLU6 into step s, whose value so far is that of node `at`.
+ * Returns the node whose value the step makes. */
+static int fuse_behind(planner *b, hst_step *s, int at)
+{
+    int add = s->z < 0 ? only_reader(b, at, &hst_op_add) : -1;
+    if (add >= 0) {
+        const hst_node *n = node(b, add);
+        int other = n->input[0] == at ? n->input[1] : n->input[0];
+        if (other < at && b->p->value[other].first < b->p->n_steps) { /* already computed */
+            s->z = other;
+            b->done[add] = 1;
+            at = add;
+        }
+    }
+    int relu6 = only_reader(b, at, &hst_op_relu6);
+    if (relu6 >= 0) {
+        s->relu6 = 1;
+        b->done[relu6] = 1;
+        at = relu6;
+    }
+    return at;
+}
+
+static int plan_conv(planner *b, hst_step *s, int i, hst_err *err)
+{
+    const hst_node *n = node(b, i);
+    int at = i, norm = only_reader(b, i, &hst_op_batchnorm);
+    int is_depthwise = n->op == &hst_op_depthwise;
+    if (norm >= 0) {
+        b->done[norm] = 1;
+        at = norm;
+    }
+    int rc = hst_fold(b->g, n, norm >= 0 ? node(b, norm) : NULL, b->p->kernels, s, err);
+    s->run = is_depthwise ? hst_step_depthwise : hst_step_conv2d;
+    if (!is_depthwise && (n->conv.kernel > 1 || n->conv.stride > 1))
+        s->scratch = (size_t)n->out.w * (size_t)(n->conv.kernel * n->conv.kernel) * (size_t)s->in.c;
+    if (is_depthwise) { /* its kernel adds nothing: only ReLU6 */
+        int relu6 = only_reader(b, at, &hst_op_relu6);
+        s->relu6 = relu6 >= 0;
+        if (relu6 >= 0)
+            b->done[relu6] = 1;
+        s->y = relu6 >= 0 ? relu6 : at;
+    } else {
+        s->y = fuse_behind(b, s, at);
+    }
+    return rc;
+}
+
+static int plan_pointwise(planner *b, hst_step *s, int i, hst_err *err)
+{
+    const hst_node *n = node(b, i);
+    int rc = 0;
+    s->run = hst_step_pointwise;
+    s->relu6 = n->op == &hst_op_relu6;
+    s->z = n->input[1];
+    if (n->op == &hst_op_batchnorm)
+        rc = hst_fold(b->g, n, n, b->p->kernels, s, err);
+    s->y = s->relu6 ? i : fuse_behind(b, s, i);
+    return rc;
+}
+
+static int plan_node(planner *b, int i, hst_err *err)
+{
+    hst_plan *p = b->p;
+    const hst_node *n = node(b, i);
+    if (b->done[i] || n->op == &hst_op_input)
+        return 0;
+    hst_step *s = &p->step[p->n_steps];
+    *s = (hst_step){
+        .x = n->input[0], .z = -1, .out = n->out, .conv = n->conv, .in = node(b, n->input[0])->out};
+    int rc = 0;
+    if (n->op == &hst_op_conv2d || n->op == &hst_op_depthwise)
+        rc = plan_conv(b, s, i, err);
+    else if (n->op == &hst_op_global_average) {
+        s->run = hst_step_average;
+        s->y = i;
+    } else
+        rc = plan_pointwise(b, s, i, err);
+    p->value[s->y].first = p->n_steps++; /* also after an error: weights are freed with the step */
+    if (s->scratch > p->scratch_floats)
+        p->scratch_floats = s->scratch;
+    return rc;
+}
+
+/* Shapes and life times of what the steps read and write. */
+static void find_lives(planner *b)
+{
+    hst_plan *p = b->p;
+    for (int i = 0; i < p->n_values; i++) {
+        hst_value *v = &p->value[i];
+        v->shape = node(b, i)->out;
+        v->floats = (size_t)v->shape.h * (size_t)v->shape.w * (size_t)v->shape.c;
+        v->is_input = node(b, i)->op == &hst_op_input;
+    }
+    for (int i = 0; i < p->n_steps; i++) {
+        const hst_step *s = &p->step[i];
+        p->value[s->y].last = i;
+        p->value[s->x].last = i;
+        if (s->z >= 0)
+            p->value[s->z].last = i;
+    }
+    p->value[p->n_values - 1].is_output = 1;
+}
+
+static int check_graph(const hst_graph *g, hst_err *err)
+{
+    int n = hst_graph_n_nodes(g), inputs = 0;
+    for (int i = 0; i < n; i++)
+        inputs += hst_graph_node(g, i)->op == &hst_op_input;
+    if (n < 2 || inputs != 1 || hst_graph_node(g, 0)->op != &hst_op_input)
+        return hst_fail(err, HST_EMODEL, "the graph must begin with its one input");
+    return 0;
+}
+
+static int build(planner *b, hst_err *err)
+{
+    hst_plan *p = b->p;
+    size_t n = (size_t)p->n_values;
+    p->step = hst_alloc(n, sizeof *p->step, err);
+    p->value = p->step ? hst_alloc(n, sizeof *p->value, err) : NULL;
+    b->readers = p->value ? hst_alloc(n, sizeof *b->readers, err) : NULL;
+    b->reader = b->readers ? hst_alloc(n, sizeof *b->reader, err) : NULL;
+    b->done = b->reader ? hst_alloc(n, 1, err) : NULL;
+    if (!b->done)
+        return HST_EMEM;
+    count_readers(b);
+    p->value[0].first = -1; /* there before the first step */
+    for (size_t i = 1; i < n; i++)
+        p->value[i].first = (int)n; /* not yet computed */
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = plan_node(b, (int)i, err);
+    for (size_t i = 1; i < n; i++)
+        if (p->value[i].first == (int)n)
+            p->value[i].first = -1; /* fused away */
+    if (rc)
+        return rc;
+    find_lives(b);
+    p->input = p->value[0].shape;
+    p->output = p->value[n - 1].shape;
+    return hst_layout(p, err);
+}
+
+hst_plan *hst_plan_new(const hst_graph *g, const hst_kernels *k, hst_err *err)
+{
+    if (check_graph(g, err))
+        return NULL;
+    hst_plan *p = hst_alloc(1, sizeof *p, err);
+    if (!p)
+        return NULL;
+    p->kernels = k;
+    p->n_values = hst_graph_n_nodes(g);
+    planner b = {.g = g, .p = p};
+    int rc = build(&b, err);
+    free(b.readers);
+    free(b.reader);
+    free(b.done);
+    if (rc == 0)
+        return p;
+    hst_plan_free(p);
+    return NULL;
+}
+
+void hst_plan_free(hst_plan *p)
+{
+    if (!p)
+        return;
+    for (int i = 0; p->step && i < p->n_steps; i++)
+        free(p->step[i].weights);
+    free(p->step);
+    free(p->value);
+    free(p);
+}
+
+hst_shape hst_plan_input(const hst_plan *p)
+{
+    return p->input;
+}
+
+hst_shape hst_plan_output(const hst_plan *p)
+{
+    return p->output;
+}
+
+struct hst_work {
+    float *block; /* [block_floats], then [scratch_floats] */
+};
+
+size_t hst_work_bytes(const hst_plan *p)
+{
+    return (p->block_floats + p->scratch_floats) * sizeof(float);
+}
+
+hst_work *hst_work_new(const hst_plan *p, hst_err *err)
+{
+    hst_work *w = hst_alloc(1, sizeof *w, err);
+    if (!w)
+        return NULL;
+    w->block = hst_alloc(p->block_floats + p->scratch_floats, sizeof *w->block, err);
+    if (w->block)
+        return w;
+    free(w);
+    return NULL;
+}
+
+void hst_work_free(hst_work *w)
+{
+    if (!w)
+        return;
+    free(w->block);
+    free(w);
+}
+
+void hst_plan_run(const hst_plan *p, hst_work *w, const float *x, int n, float *y)
+{
+    for (int image = 0; image < n; image++) {
+        const float *in = x + (size_t)image * p->value[0].floats;
+        float *out = y + (size_t)image * p->value[p->n_values - 1].floats;
+        for (int i = 0; i < p->n_steps; i++) {
+            const hst_step *s = &p->step[i];
+            const hst_value *vx = &p->value[s->x], *vy = &p->value[s->y];
+            hst_run_args a = {.kernels = p->kernels, .scratch = w->block + p->block_floats};
+            a.x = vx->is_input ? in : w->block + vx->offset;
+            a.y = vy->is_output ? out : w->block + vy->offset;
+            if (s->z >= 0)
+                a.z = p->value[s->z].is_input ? in : w->block + p->value[s->z].offset;
+            s->run(s, &a);
+        }
+    }
+}

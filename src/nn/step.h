@@ -1,0 +1,63 @@
+/* step.h - a plan is a list of steps; a step is one or more nodes of the graph done by one kernel
+ * loop. */
+#ifndef HST_NN_STEP_H
+#define HST_NN_STEP_H
+#include "nn/op.h"
+#include "nn/plan.h"
+
+/* Where an activation lives. */
+typedef struct hst_value {
+    hst_shape shape;
+    size_t floats;   /* of one image */
+    int first, last; /* steps that write it and read it last */
+    size_t offset;   /* in the work block; unused for the plan's input and output */
+    int is_input, is_output;
+} hst_value;
+
+typedef struct hst_step hst_step;
+
+/* What a step runs on: resolved addresses. */
+typedef struct hst_run_args {
+    const hst_kernels *kernels;
+    const float *x, *z; /* inputs; z: what is added, or NULL */
+    float *y;
+    float *scratch; /* [step's scratch floats] */
+} hst_run_args;
+
+struct hst_step {
+    void (*run)(const hst_step *s, const hst_run_args *a);
+    hst_shape in, out;
+    int x, z, y; /* values; z: -1 when nothing is added */
+    hst_conv conv;
+    float *weights;    /* owned: packed kernel, or [k][k][c], or [c] scale; NULL where none */
+    const float *bias; /* inside weights */
+    int relu6;
+    size_t scratch; /* floats */
+};
+
+struct hst_plan {
+    const hst_kernels *kernels;
+    hst_step *step;
+    int n_steps;
+    hst_value *value; /* one a node; those fused away have first = -1 */
+    int n_values;
+    hst_shape input, output;
+    size_t block_floats, scratch_floats;
+};
+
+/* The steps' loops (steps.c). */
+void hst_step_conv2d(const hst_step *s, const hst_run_args *a);
+void hst_step_depthwise(const hst_step *s, const hst_run_args *a);
+void hst_step_average(const hst_step *s, const hst_run_args *a);
+void hst_step_pointwise(const hst_step *s, const hst_run_args *a); /* y = act(x scale + bias + z) */
+
+/* Weights of a convolution node with a following batch norm (or NULL) folded in, packed for k
+ * (fold.c): with  g = gamma / sqrt(variance + epsilon)  kernel' = kernel g,  bias' = beta + (bias -
+ * mean) g, in double. */
+HST_CHECK int hst_fold(const hst_graph *g, const hst_node *node, const hst_node *norm,
+                       const hst_kernels *k, hst_step *s, hst_err *err);
+
+/* Gives every value that lives in the block its offset, reusing the memory of dead ones (layout.c).
+ */
+HST_CHECK int hst_layout(hst_plan *p, hst_err *err);
+#endif

@@ -1,0 +1,117 @@
+/* steps.c - the loops of a plan over one image; the arithmetic is the kernels'. */
+#include "nn/step.h"
+
+#include <math.h>
+#include <string.h>
+
+static size_t row_floats(hst_shape s)
+{
+    return (size_t)s.w * (size_t)s.c;
+}
+
+/* A 1x1 convolution is one matrix product over all pixels. */
+static void conv1x1(const hst_step *s, const hst_run_args *a)
+{
+    a->kernels->gemm(&(hst_gemm){.x = a->x,
+                                 .ldx = (size_t)s->in.c,
+                                 .w = s->weights,
+                                 .bias = s->bias,
+                                 .y = a->y,
+                                 .ldy = (size_t)s->out.c,
+                                 .residual = a->z,
+                                 .rows = (size_t)s->out.h * (size_t)s->out.w,
+                                 .k = s->in.c,
+                                 .n = s->out.c,
+                                 .relu6 = s->relu6});
+}
+
+/* Copies the window under output (oy, ox) as one row [kernel][kernel][c], padding as zeros. */
+static void window(const hst_step *s, const float *x, int y0, int x0, float *out)
+{
+    int k = s->conv.kernel, c = s->in.c;
+    int first = x0 < 0 ? -x0 : 0, end = s->in.w - x0 < k ? s->in.w - x0 : k;
+    for (int ky = 0; ky < k; ky++, out += (size_t)k * (size_t)c) {
+        int y = y0 + ky;
+        if (y < 0 || y >= s->in.h || end <= first) {
+            memset(out, 0, (size_t)(k * c) * sizeof *out);
+            continue;
+        }
+        memset(out, 0, (size_t)(first * c) * sizeof *out);
+        memcpy(out + (size_t)first * (size_t)c,
+               x + (size_t)y * row_floats(s->in) + (size_t)(x0 + first) * (size_t)c,
+               (size_t)((end - first) * c) * sizeof *out);
+        memset(out + (size_t)end * (size_t)c, 0, (size_t)((k - end) * c) * sizeof *out);
+    }
+}
+
+void hst_step_conv2d(const hst_step *s, const hst_run_args *a)
+{
+    const hst_conv *c = &s->conv;
+    int k = c->kernel * c->kernel * s->in.c;
+    hst_span h = hst_conv_span(c, s->in.h), w = hst_conv_span(c, s->in.w);
+    if (c->kernel == 1 && c->stride == 1) {
+        conv1x1(s, a);
+        return;
+    }
+    for (int oy = 0; oy < s->out.h; oy++) {
+        size_t at = (size_t)oy * row_floats(s->out);
+        for (int ox = 0; ox < s->out.w; ox++)
+            window(s, a->x, oy * c->stride - h.before, ox * c->stride - w.before,
+                   a->scratch + (size_t)ox * (size_t)k);
+        a->kernels->gemm(&(hst_gemm){.x = a->scratch,
+                                     .ldx = (size_t)k,
+                                     .w = s->weights,
+                                     .bias = s->bias,
+                                     .y = a->y + at,
+                                     .ldy = (size_t)s->out.c,
+                                     .residual = a->z ? a->z + at : NULL,
+                                     .rows = (size_t)s->out.w,
+                                     .k = k,
+                                     .n = s->out.c,
+                                     .relu6 = s->relu6});
+    }
+}
+
+void hst_step_depthwise(const hst_step *s, const hst_run_args *a)
+{
+    const hst_conv *c = &s->conv;
+    hst_span h = hst_conv_span(c, s->in.h), w = hst_conv_span(c, s->in.w);
+    for (int oy = 0; oy < s->out.h; oy++) {
+        hst_depthwise d = {.w = s->weights,
+                           .bias = s->bias,
+                           .y = a->y + (size_t)oy * row_floats(s->out),
+                           .width = s->in.w,
+                           .out = s->out.w,
+                           .channels = s->in.c,
+                           .kernel = c->kernel,
+                           .stride = c->stride,
+                           .before = w.before,
+                           .relu6 = s->relu6};
+        for (int ky = 0; ky < c->kernel; ky++) {
+            int y = oy * c->stride - h.before + ky;
+            d.row[ky] = y < 0 || y >= s->in.h ? NULL : a->x + (size_t)y * row_floats(s->in);
+        }
+        a->kernels->depthwise(&d);
+    }
+}
+
+void hst_step_average(const hst_step *s, const hst_run_args *a)
+{
+    a->kernels->average(a->x, (size_t)s->in.h * (size_t)s->in.w, s->in.c, a->y);
+}
+
+/* What could not be fused into a convolution. NaN is let through, as in the kernels. */
+void hst_step_pointwise(const hst_step *s, const hst_run_args *a)
+{
+    size_t n = (size_t)s->out.h * row_floats(s->out), c = (size_t)s->out.c;
+    for (size_t i = 0; i < n; i++) {
+        float v = a->x[i];
+        if (s->weights)
+            v = v * s->weights[i % c] + s->bias[i % c];
+        if (a->z)
+            v += a->z[i];
+        if (s->relu6)
+            v = v < 0 ? 0 : v > 6 ? 6 : v;
+        a->y[i] = v;
+    }
+}
