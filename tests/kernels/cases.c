@@ -1,0 +1,345 @@
+/* Every kernel against sums in double precision. Buffers end right before a page that cannot be
+ * touched, then begin right behind one, so that a read or write outside is a crash. */
+#include "cases.h"
+
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* ---- buffers between forbidden pages ---- */
+
+typedef struct guarded {
+    float *p; /* [n] */
+    void *map;
+    size_t bytes;
+} guarded;
+
+enum { AT_END, AT_START };
+
+static guarded guard(size_t n, int place)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t inside = (n * sizeof(float) + page - 1) / page * page;
+    guarded g = {.bytes = inside + 2 * page};
+    g.map = mmap(NULL, g.bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *first = (char *)g.map + page;
+    if (g.map == MAP_FAILED || (inside && mprotect(first, inside, PROT_READ | PROT_WRITE))) {
+        printf("no memory for a test buffer\n");
+        abort();
+    }
+    g.p = (float *)(place == AT_END ? first + inside - n * sizeof(float) : first);
+    return g;
+}
+
+static void release(guarded *g)
+{
+    munmap(g->map, g->bytes);
+}
+
+/* ---- numbers ---- */
+
+/* xorshift32 (Marsaglia 2003): any fixed numbers do. */
+static float number(uint32_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 17;
+    *state ^= *state << 5;
+    return (float)((int)(*state % 4001) - 2000) / 500;
+}
+
+static guarded numbers(size_t n, int place, uint32_t seed)
+{
+    guarded g = guard(n, place);
+    uint32_t state = seed * 2654435761u + 1;
+    for (size_t i = 0; i < n; i++)
+        g.p[i] = number(&state);
+    return g;
+}
+
+static double act(double v, int relu6)
+{
+    return !relu6 ? v : v < 0 ? 0 : v > 6 ? 6 : v;
+}
+
+/* A float sum of n products is off by at most about n roundings of the sum of their sizes (Higham,
+ * Accuracy and Stability of Numerical Algorithms, section 3.1). */
+static int far(double got, double want, double sizes, int n)
+{
+    return !(fabs(got - want) <= (n + 3) * 6e-8 * sizes + 1e-37);
+}
+
+/* ---- matrix product ---- */
+
+typedef struct product {
+    int rows, k, n, residual, relu6, place;
+} product;
+
+enum { GAP = 3 }; /* floats between rows, which must be left alone */
+
+typedef struct product_data {
+    guarded x, w, bias, packed, residual, y;
+    size_t ldx, ldy;
+    hst_gemm g;
+} product_data;
+
+static product_data product_make(const hst_kernels *kn, const product *p)
+{
+    product_data d = {.ldx = (size_t)p->k + GAP, .ldy = (size_t)p->n + GAP};
+    size_t last = (size_t)p->rows - 1, k = (size_t)p->k, n = (size_t)p->n;
+    d.x = numbers(last * d.ldx + k, p->place, 1);
+    d.w = numbers(k * n, p->place, 2);
+    d.bias = numbers(n, p->place, 3);
+    d.packed = guard(hst_gemm_packed(kn, p->k, p->n), p->place);
+    d.residual = numbers(last * d.ldy + n, p->place, 4);
+    d.y = numbers(last * d.ldy + n, p->place, 5);
+    d.g = (hst_gemm){.x = d.x.p,
+                     .ldx = d.ldx,
+                     .w = d.packed.p,
+                     .y = d.y.p,
+                     .ldy = d.ldy,
+                     .residual = p->residual ? d.residual.p : NULL,
+                     .rows = (size_t)p->rows,
+                     .k = p->k,
+                     .n = p->n,
+                     .relu6 = p->relu6};
+    d.g.bias = hst_gemm_pack(kn, d.w.p, d.bias.p, p->k, p->n, d.packed.p);
+    return d;
+}
+
+static void product_end(product_data *d)
+{
+    guarded *all[] = {&d->x, &d->w, &d->bias, &d->packed, &d->residual, &d->y};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        release(all[i]);
+}
+
+static int product_value(const product *p, const product_data *d, int row, int col)
+{
+    const float *x = d->x.p + (size_t)row * d->ldx;
+    size_t at = (size_t)row * d->ldy + (size_t)col;
+    double r = p->residual ? d->residual.p[at] : 0;
+    double sum = (double)d->bias.p[col] + r, sizes = fabs(d->bias.p[col]) + fabs(r);
+    for (int k = 0; k < p->k; k++) {
+        double term = (double)x[k] * d->w.p[(size_t)k * (size_t)p->n + (size_t)col];
+        sum += term;
+        sizes += fabs(term);
+    }
+    return far(d->y.p[at], act(sum, p->relu6), sizes, p->k);
+}
+
+/* 1 when it is wrong: a value, a float between rows, or other bits for a row by itself. */
+static int product_check(const hst_kernels *kn, const product *p)
+{
+    product_data d = product_make(kn, p);
+    size_t n = (size_t)p->n, floats = ((size_t)p->rows - 1) * d.ldy + n;
+    float *before = malloc(floats * sizeof *before), *alone = malloc(n * sizeof *alone);
+    memcpy(before, d.y.p, floats * sizeof *before);
+    kn->gemm(&d.g);
+    int wrong = 0;
+    for (int r = 0; r < p->rows && !wrong; r++) {
+        size_t at = (size_t)r * d.ldy;
+        for (int c = 0; c < p->n; c++)
+            wrong |= product_value(p, &d, r, c);
+        if (r + 1 < p->rows)
+            wrong |= memcmp(d.y.p + at + n, before + at + n, GAP * sizeof *before) != 0;
+        hst_gemm one = d.g;
+        one.x += (size_t)r * d.ldx;
+        one.y = alone;
+        one.residual = p->residual ? d.residual.p + at : NULL;
+        one.rows = 1;
+        kn->gemm(&one);
+        wrong |= memcmp(alone, d.y.p + at, n * sizeof *alone) != 0;
+    }
+    if (wrong)
+        printf("%s: product of %d rows, k %d, n %d, residual %d, relu6 %d is wrong\n", kn->isa,
+               p->rows, p->k, p->n, p->residual, p->relu6);
+    free(before);
+    free(alone);
+    product_end(&d);
+    return wrong;
+}
+
+static int products(const hst_kernels *kn)
+{
+    static const int ks[] = {1, 2, 27, 150},
+                     ns[] = {1, 3, 4, 5, 8, 9, 15, 16, 17, 24, 31, 32, 33, 50, 67};
+    int wrong = 0;
+    for (int rows = 1; rows <= 30 && !wrong; rows++)
+        for (size_t k = 0; k < sizeof ks / sizeof *ks; k++)
+            for (size_t n = 0; n < sizeof ns / sizeof *ns; n++)
+                for (int mode = 0; mode < 4; mode++)
+                    wrong += product_check(kn, &(product){.rows = rows,
+                                                          .k = ks[k],
+                                                          .n = ns[n],
+                                                          .residual = mode & 1,
+                                                          .relu6 = mode >> 1,
+                                                          .place = (rows + mode) & 1});
+    /* More rows than one block of the cache holds. */
+    wrong += product_check(kn, &(product){.rows = 1501, .k = 33, .n = 35, .residual = 1});
+    return wrong;
+}
+
+/* ---- depthwise ---- */
+
+typedef struct window {
+    int width, channels, kernel, stride, before, behind, missing, relu6, place;
+} window;
+
+static int window_value(const hst_depthwise *d, int i, int c)
+{
+    double sum = d->bias[c], sizes = fabs(sum);
+    for (int t = 0; t < d->kernel * d->kernel; t++) {
+        const float *row = d->row[t / d->kernel];
+        int x = i * d->stride - d->before + t % d->kernel;
+        if (!row || x < 0 || x >= d->width)
+            continue;
+        double term = (double)row[(size_t)x * (size_t)d->channels + (size_t)c] *
+                      d->w[(size_t)t * (size_t)d->channels + (size_t)c];
+        sum += term;
+        sizes += fabs(term);
+    }
+    return far(d->y[(size_t)i * (size_t)d->channels + (size_t)c], act(sum, d->relu6), sizes,
+               d->kernel * d->kernel);
+}
+
+static int window_check(const hst_kernels *kn, const window *t)
+{
+    int out = (t->width + t->before + t->behind - t->kernel) / t->stride + 1;
+    if (t->width + t->before + t->behind < t->kernel)
+        return 0;
+    size_t c = (size_t)t->channels, k = (size_t)t->kernel;
+    guarded rows[HST_MAX_KERNEL], w = numbers(k * k * c, t->place, 2),
+                                  bias = numbers(c, t->place, 3),
+                                  y = guard((size_t)out * c, t->place);
+    hst_depthwise d = {.w = w.p,
+                       .bias = bias.p,
+                       .y = y.p,
+                       .width = t->width,
+                       .out = out,
+                       .channels = t->channels,
+                       .kernel = t->kernel,
+                       .stride = t->stride,
+                       .before = t->before,
+                       .relu6 = t->relu6};
+    for (int r = 0; r < t->kernel; r++) {
+        rows[r] = numbers((size_t)t->width * c, t->place, 10 + (uint32_t)r);
+        d.row[r] = r == t->missing ? NULL : rows[r].p;
+    }
+    kn->depthwise(&d);
+    int wrong = 0;
+    for (int i = 0; i < out && !wrong; i++)
+        for (int ch = 0; ch < t->channels; ch++)
+            wrong |= window_value(&d, i, ch);
+    if (wrong)
+        printf("%s: depthwise %dx%d/%d over %d pixels of %d channels, padding %d+%d, is wrong\n",
+               kn->isa, t->kernel, t->kernel, t->stride, t->width, t->channels, t->before,
+               t->behind);
+    for (int r = 0; r < t->kernel; r++)
+        release(&rows[r]);
+    release(&w);
+    release(&bias);
+    release(&y);
+    return wrong;
+}
+
+static int windows(const hst_kernels *kn)
+{
+    static const int cs[] = {1, 4, 7, 8, 16, 19, 37, 48}, ks[] = {1, 2, 3, 5, 7};
+    int wrong = 0;
+    for (size_t k = 0; k < sizeof ks / sizeof *ks; k++)
+        for (size_t c = 0; c < sizeof cs / sizeof *cs; c++)
+            for (int width = 1; width <= 20; width++)
+                for (int stride = 1; stride <= 3; stride++)
+                    for (int before = 0; before < ks[k]; before += 1 + before / 2)
+                        wrong += window_check(kn, &(window){.width = width,
+                                                            .channels = cs[c],
+                                                            .kernel = ks[k],
+                                                            .stride = stride,
+                                                            .before = before,
+                                                            .behind = (width + before) % ks[k],
+                                                            .missing = width % (ks[k] + 1),
+                                                            .relu6 = width & 1,
+                                                            .place = (width + stride) & 1});
+    return wrong;
+}
+
+/* ---- average ---- */
+
+static int average_check(const hst_kernels *kn, int pixels, int channels, int place)
+{
+    size_t n = (size_t)pixels, c = (size_t)channels;
+    guarded x = numbers(n * c, place, 1), y = guard(c, place);
+    kn->average(x.p, n, channels, y.p);
+    int wrong = 0;
+    for (size_t ch = 0; ch < c; ch++) {
+        double sum = 0, sizes = 0;
+        for (size_t i = 0; i < n; i++) {
+            sum += x.p[i * c + ch];
+            sizes += fabs(x.p[i * c + ch]);
+        }
+        wrong |= far(y.p[ch], sum / pixels, sizes / pixels, pixels);
+    }
+    if (wrong)
+        printf("%s: average of %d pixels of %d channels is wrong\n", kn->isa, pixels, channels);
+    release(&x);
+    release(&y);
+    return wrong;
+}
+
+static int averages(const hst_kernels *kn)
+{
+    int wrong = 0;
+    for (int pixels = 1; pixels <= 60; pixels += 12)
+        for (int channels = 1; channels <= 70; channels++)
+            wrong += average_check(kn, pixels, channels, channels & 1);
+    return wrong;
+}
+
+/* ---- numbers that are not ordinary ---- */
+
+/* One input v through every kernel as v * 1 + 0: rows so many that every tile is used. */
+static int passes(const hst_kernels *kn, float v, float want, int relu6)
+{
+    enum { N = 37, ROWS = 29 };
+    float x[ROWS * N], packed[2 * (64 + 1)], w[N], zero[N] = {0}, y[ROWS * N], mean[N];
+    for (int i = 0; i < ROWS * N; i++)
+        x[i] = v;
+    for (int i = 0; i < N; i++)
+        w[i] = 1;
+    if (hst_gemm_packed(kn, 1, N) > sizeof packed / sizeof *packed)
+        return 1;
+    const float *bias = hst_gemm_pack(kn, w, NULL, 1, N, packed);
+    int wrong = 0;
+    kn->gemm(&(hst_gemm){x, 1, packed, bias, y, N, NULL, ROWS, 1, N, relu6});
+    for (int i = 0; i < ROWS * N; i++)
+        wrong |= memcmp(&y[i], &want, sizeof want) != 0 && !(isnan(y[i]) && isnan(want));
+    kn->depthwise(&(hst_depthwise){{x}, w, zero, y, ROWS, ROWS, N, 1, 1, 0, relu6});
+    for (int i = 0; i < ROWS * N; i++)
+        wrong |= memcmp(&y[i], &want, sizeof want) != 0 && !(isnan(y[i]) && isnan(want));
+    kn->average(x, 1, N, mean);
+    for (int i = 0; i < N && !relu6; i++)
+        wrong |= memcmp(&mean[i], &v, sizeof v) != 0 && !(isnan(mean[i]) && isnan(v));
+    if (wrong)
+        printf("%s: %g does not become %g (relu6 %d)\n", kn->isa, (double)v, (double)want, relu6);
+    return wrong;
+}
+
+static int odd_numbers(const hst_kernels *kn)
+{
+    const float denormal = 1e-41f;
+    return passes(kn, NAN, NAN, 0) + passes(kn, NAN, NAN, 1) + passes(kn, -NAN, NAN, 1) +
+           passes(kn, INFINITY, INFINITY, 0) + passes(kn, INFINITY, 6, 1) +
+           passes(kn, -INFINITY, -INFINITY, 0) + passes(kn, -INFINITY, 0, 1) +
+           passes(kn, denormal, denormal, 0) + passes(kn, denormal, denormal, 1) +
+           passes(kn, -denormal, 0, 1) + passes(kn, 6, 6, 1) + passes(kn, 6.0000005f, 6, 1);
+}
+
+const kernel_case kernel_cases[] = {{"products", products},
+                                    {"windows", windows},
+                                    {"averages", averages},
+                                    {"odd numbers", odd_numbers},
+                                    {NULL, NULL}};

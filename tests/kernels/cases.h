@@ -1,0 +1,14 @@
+/* cases.h - one check a kernel, without a test framework, so that the same checks run where there
+ * are no libraries (scripts/test-neon.sh). Each returns how many comparisons failed and says the
+ * first of them on standard output. */
+#ifndef HST_TESTS_KERNELS_CASES_H
+#define HST_TESTS_KERNELS_CASES_H
+#include "kernels/kernels.h"
+
+typedef struct kernel_case {
+    const char *name;
+    int (*check)(const hst_kernels *k);
+} kernel_case;
+
+extern const kernel_case kernel_cases[]; /* ended by a NULL name */
+#endif

@@ -1,0 +1,49 @@
+/* kernels: the cases of cases.c on every instruction set this machine can run; choosing a table. */
+#include "support.h"
+
+#include "cases.h"
+
+#include <string.h>
+
+static void run_case(void **state)
+{
+    const kernel_case *c = *state;
+    int usable;
+    for (int i = 0; hst_kernels_name(i, &usable); i++) {
+        if (!usable)
+            print_message("not on this machine: %s\n", hst_kernels_name(i, NULL));
+        else
+            assert_int_equal(c->check(hst_kernels_find(hst_kernels_name(i, NULL))), 0);
+    }
+}
+
+static void tables_are_found_by_name(void **state)
+{
+    (void)state;
+    const hst_kernels *last = NULL;
+    int usable;
+    assert_string_equal(hst_kernels_name(0, &usable), "portable");
+    assert_true(usable);
+    for (int i = 0; hst_kernels_name(i, &usable); i++) {
+        const hst_kernels *k = hst_kernels_find(hst_kernels_name(i, NULL));
+        assert_int_equal(k != NULL, usable);
+        if (usable)
+            assert_string_equal(hst_kernels_isa(k), hst_kernels_name(i, NULL));
+        last = usable ? k : last;
+    }
+    assert_ptr_equal(hst_kernels_best(), last);
+    assert_null(hst_kernels_find("mmx"));
+    assert_null(hst_kernels_find(""));
+    assert_null(hst_kernels_name(-1, NULL));
+    assert_null(hst_kernels_name(100, NULL));
+}
+
+int main(void)
+{
+    enum { MAX = 16 };
+    struct CMUnitTest tests[MAX] = {cmocka_unit_test(tables_are_found_by_name)};
+    size_t n = 1;
+    for (const kernel_case *c = kernel_cases; c->name && n < MAX; c++)
+        tests[n++] = (struct CMUnitTest){c->name, run_case, NULL, NULL, (void *)c};
+    return _cmocka_run_group_tests("kernels", tests, n, NULL, NULL);
+}
