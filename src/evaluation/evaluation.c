@@ -102,9 +102,11 @@ int hst_eval_metric(const hst_eval *e, const char *name, double *value, double *
         v = (double)e->n;
     else if (strcmp(name, "skipped") == 0)
         v = (double)e->n_skipped;
+    else if (strcmp(name, "stored") == 0)
+        v = (double)e->n_stored;
     else
-        return hst_fail(err, HST_EARG, "unknown metric '%s': accuracy, log_loss, n or skipped",
-                        name);
+        return hst_fail(err, HST_EARG,
+                        "unknown metric '%s': accuracy, log_loss, n, skipped or stored", name);
     a = b = v;
     if (strcmp(name, "accuracy") == 0)
         hst_wilson(e->hits, e->n, &a, &b);

@@ -7,6 +7,7 @@ struct hst_eval {
     int n_classes;
     char **labels;
     size_t n, n_skipped; /* n: added so far; n_skipped: set by who adds */
+    size_t n_stored;     /* of n, those that needed no forward pass; set by who adds */
     size_t cap;          /* room, in photos */
     uint64_t hits;       /* guess == truth */
     char **path;

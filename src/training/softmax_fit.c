@@ -1,0 +1,312 @@
+#include "training/softmax_fit.h"
+#include "base/mem.h"
+#include "base/pipeline.h"
+#include "training/lbfgs.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The rows' part of the loss along a line: logits(t) = logits + t * slope, so that trying another
+ * step length costs no product with the features. */
+typedef struct solver {
+    const hst_softmax_fit *f;
+    size_t n, classes, size, n_kernel; /* rows, classes, numbers in theta, of those the kernel */
+    double total_weight;
+    double *logits, *slope; /* [n][classes] */
+    double *residual;       /* [n][classes]: w (softmax - one-hot) / sum w at the last t tried */
+    double *loss, *along;   /* [parts]: loss and its derivative in t */
+    double *g, *g_new, *d;  /* [size] */
+    double *part;           /* [parts][n_kernel] */
+    float *packed;          /* the kernel packed for hst_subset_forward */
+    float *scratch;         /* [parts][packed size] */
+    const double *vector;   /* theta or direction to multiply */
+    double *product;        /* where forward goes */
+    double t;
+    hst_lbfgs *history;
+} solver;
+
+size_t hst_softmax_size(const hst_subset *s)
+{
+    return (size_t)s->n_classes * ((size_t)s->rows->p + 1);
+}
+
+static void solver_clear(solver *s)
+{
+    double *const all[] = {s->logits, s->slope, s->residual, s->loss, s->along,
+                           s->g,      s->g_new, s->d,        s->part};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    free(s->packed);
+    free(s->scratch);
+    hst_lbfgs_free(s->history);
+}
+
+static double *numbers(size_t a, size_t b, hst_err *err)
+{
+    size_t n;
+    if (hst_mul_ok(a, b, &n))
+        return hst_alloc(n, sizeof(double), err);
+    hst_fail(err, HST_EMEM, "out of memory: %zu x %zu numbers", a, b);
+    return NULL;
+}
+
+static double row_weight(const hst_softmax_fit *f, size_t i)
+{
+    return f->weight ? f->weight[f->rows.index[i]] : 1;
+}
+
+static int solver_make(solver *s, const hst_softmax_fit *f, hst_err *err)
+{
+    size_t parts = (size_t)f->parts, packed = hst_packed_size(f->rows.n_classes, f->rows.rows->p);
+    *s = (solver){.f = f, .n = f->rows.n, .classes = (size_t)f->rows.n_classes};
+    s->size = hst_softmax_size(&f->rows);
+    s->n_kernel = s->size - s->classes;
+    for (size_t i = 0; i < s->n; i++)
+        s->total_weight += row_weight(f, i);
+    if (!(s->logits = numbers(s->n, s->classes, err)) ||
+        !(s->slope = numbers(s->n, s->classes, err)) ||
+        !(s->residual = numbers(s->n, s->classes, err)) || !(s->loss = numbers(parts, 1, err)) ||
+        !(s->along = numbers(parts, 1, err)) || !(s->g = numbers(s->size, 1, err)) ||
+        !(s->g_new = numbers(s->size, 1, err)) || !(s->d = numbers(s->size, 1, err)) ||
+        !(s->part = numbers(parts, s->n_kernel, err)) ||
+        !(s->packed = hst_alloc(packed, sizeof *s->packed, err)) ||
+        !(s->scratch = hst_alloc(parts * packed, sizeof *s->scratch, err)) ||
+        !(s->history = hst_lbfgs_new(s->size, err)))
+        return HST_EMEM;
+    return 0;
+}
+
+/* The subset's rows of part i. */
+static hst_subset part_rows(const solver *s, size_t i, size_t *first)
+{
+    size_t parts = (size_t)s->f->parts, end = s->n * (i + 1) / parts;
+    hst_subset rows = s->f->rows;
+    *first = s->n * i / parts;
+    rows.index += *first;
+    rows.n = end - *first;
+    return rows;
+}
+
+static int forward_part(void *arg, size_t i, int thread, hst_err *err)
+{
+    const solver *s = arg;
+    size_t first;
+    hst_subset rows = part_rows(s, i, &first);
+    (void)thread;
+    (void)err;
+    hst_subset_forward(&rows, s->packed, s->vector + s->n_kernel, s->product + first * s->classes);
+    return 0;
+}
+
+static int backward_part(void *arg, size_t i, int thread, hst_err *err)
+{
+    const solver *s = arg;
+    size_t first, packed = hst_packed_size(s->f->rows.n_classes, s->f->rows.rows->p);
+    hst_subset rows = part_rows(s, i, &first);
+    (void)thread;
+    (void)err;
+    hst_subset_backward(&rows, s->residual + first * s->classes, s->scratch + i * packed,
+                        s->part + i * s->n_kernel);
+    return 0;
+}
+
+/* The residual, loss and derivative of part i at logits + t * slope. */
+static int residual_part(void *arg, size_t i, int thread, hst_err *err)
+{
+    const solver *s = arg;
+    size_t first, end;
+    hst_subset rows = part_rows(s, i, &first);
+    double loss = 0, along = 0;
+    (void)thread;
+    (void)err;
+    end = first + rows.n;
+    for (size_t r = first; r < end; r++) {
+        const double *z = s->logits + r * s->classes, *slope = s->slope + r * s->classes;
+        double *p = s->residual + r * s->classes, largest = -INFINITY, sum = 0;
+        size_t truth = (size_t)s->f->label[s->f->rows.index[r]];
+        double w = row_weight(s->f, r) / s->total_weight;
+        for (size_t c = 0; c < s->classes; c++) {
+            p[c] = z[c] + s->t * slope[c];
+            largest = p[c] > largest ? p[c] : largest;
+        }
+        double right = p[truth] - largest;
+        for (size_t c = 0; c < s->classes; c++)
+            sum += p[c] = exp(p[c] - largest);
+        for (size_t c = 0; c < s->classes; c++) {
+            p[c] = w * (p[c] / sum - (c == truth));
+            along += p[c] * slope[c];
+        }
+        loss += w * (log(sum) - right);
+    }
+    s->loss[i] = loss;
+    s->along[i] = along;
+    return 0;
+}
+
+static int each_part(solver *s, int (*work)(void *, size_t, int, hst_err *), hst_err *err)
+{
+    return hst_parallel(s->f->threads, (size_t)s->f->parts, work, s, err);
+}
+
+static int multiply(solver *s, const double *vector, double *product, hst_err *err)
+{
+    hst_pack_kernel(vector, s->f->rows.n_classes, s->f->rows.rows->p, s->packed);
+    s->vector = vector;
+    s->product = product;
+    return each_part(s, forward_part, err);
+}
+
+/* g = gradient of loss and penalty, from the residual. */
+static int gradient(solver *s, const double *theta, double *g, hst_err *err)
+{
+    int rc = each_part(s, backward_part, err);
+    for (size_t i = 0; i < s->n_kernel; i++)
+        g[i] = s->f->l2 * theta[i];
+    for (size_t part = 0; part < (size_t)s->f->parts; part++)
+        for (size_t i = 0; i < s->n_kernel; i++)
+            g[i] += s->part[part * s->n_kernel + i];
+    for (size_t c = 0; c < s->classes; c++) {
+        g[s->n_kernel + c] = 0;
+        for (size_t r = 0; r < s->n; r++)
+            g[s->n_kernel + c] += s->residual[r * s->classes + c];
+    }
+    return rc;
+}
+
+static double sum_parts(const solver *s, const double *part)
+{
+    double sum = 0;
+    for (int i = 0; i < s->f->parts; i++)
+        sum += part[i];
+    return sum;
+}
+
+/* A line's slope as a function of t: rises, as the loss is convex; its zero is the minimum. */
+typedef struct line {
+    double tk, kk;       /* theta . d and d . d over the kernel, for the penalty */
+    double low, s_low;   /* the longest step known too short, and the slope there (< 0) */
+    double high, s_high; /* the shortest known too long; high 0: none yet */
+} line;
+
+static int try_step(solver *s, const line *l, double t, double *slope, hst_err *err)
+{
+    s->t = t;
+    int rc = each_part(s, residual_part, err);
+    *slope = sum_parts(s, s->along) + s->f->l2 * (l->tk + t * l->kk);
+    return rc;
+}
+
+/* Where a straight line through the slopes crosses zero, kept away from the ends. */
+static double next_try(const line *l, double before, double s_before)
+{
+    if (l->high > 0) {
+        double width = l->high - l->low, t = l->low - l->s_low * width / (l->s_high - l->s_low);
+        double least = l->low + 0.1 * width, most = l->high - 0.1 * width;
+        return !(t > least) ? least : t < most ? t : most;
+    }
+    double t = l->low - l->s_low * (l->low - before) / (l->s_low - s_before);
+    return !(t > 1.5 * l->low) ? 1.5 * l->low : t < 10 * l->low ? t : 10 * l->low;
+}
+
+/* The step along d where the slope has fallen to a third of its size at 0; *t = 0 when rounding
+ * errors leave nothing to gain. Leaves the residual of *t. Uses slopes only: near the minimum they
+ * are still exact when differences of losses are not. */
+static int line_search(solver *s, const double *theta, double s0, double *t, hst_err *err)
+{
+    line l = {.tk = hst_dot(theta, s->d, s->n_kernel),
+              .kk = hst_dot(s->d, s->d, s->n_kernel),
+              .s_low = s0};
+    double step = 1, slope;
+    for (int i = 0; i < 30; i++) {
+        double before = l.low, s_before = l.s_low;
+        int rc = try_step(s, &l, step, &slope, err);
+        if (rc != 0)
+            return rc;
+        *t = step;
+        if (fabs(slope) <= 0.33 * -s0)
+            return 0;
+        if (slope < 0) {
+            l.low = step;
+            l.s_low = slope;
+        } else {
+            l.high = step;
+            l.s_high = slope;
+        }
+        step = next_try(&l, before, s_before);
+    }
+    *t = l.low;
+    return try_step(s, &l, l.low, &slope, err);
+}
+
+/* One step of L-BFGS; *moved: 0 when there is nothing left to gain. */
+static int step(solver *s, double *theta, int *moved, hst_err *err)
+{
+    double t = 0, s0;
+    *moved = 0;
+    hst_lbfgs_direction(s->history, s->g, s->d);
+    s0 = hst_dot(s->g, s->d, s->size);
+    if (!(s0 < 0)) {
+        hst_lbfgs_reset(s->history);
+        hst_lbfgs_direction(s->history, s->g, s->d);
+        s0 = hst_dot(s->g, s->d, s->size);
+    }
+    int rc = multiply(s, s->d, s->slope, err);
+    if (rc == 0)
+        rc = line_search(s, theta, s0, &t, err);
+    if (rc != 0 || t == 0)
+        return rc;
+    *moved = 1;
+    for (size_t i = 0; i < s->size; i++)
+        theta[i] += t * s->d[i];
+    for (size_t i = 0; i < s->n * s->classes; i++)
+        s->logits[i] += t * s->slope[i];
+    rc = gradient(s, theta, s->g_new, err);
+    hst_lbfgs_add(s->history, t, s->d, s->g, s->g_new);
+    double *old = s->g;
+    s->g = s->g_new;
+    s->g_new = old;
+    return rc;
+}
+
+/* Logits, residual and gradient at theta. */
+static int start(solver *s, const double *theta, hst_err *err)
+{
+    int rc = multiply(s, theta, s->logits, err);
+    s->t = 0;
+    if (rc == 0)
+        rc = each_part(s, residual_part, err);
+    return rc == 0 ? gradient(s, theta, s->g, err) : rc;
+}
+
+int hst_softmax_run(const hst_softmax_fit *f, double *theta, hst_err *err)
+{
+    solver s;
+    int moved = 1, rc = solver_make(&s, f, err);
+    if (rc == 0)
+        rc = start(&s, theta, err);
+    for (int i = 0; rc == 0 && moved && i < f->max_steps; i++) {
+        if (sqrt(hst_dot(s.g, s.g, s.size)) <= f->tolerance)
+            break;
+        rc = step(&s, theta, &moved, err);
+        if (rc == 0 && f->tick)
+            rc = f->tick(f->tick_arg, err);
+    }
+    solver_clear(&s);
+    return rc;
+}
+
+int hst_softmax_loss(const hst_softmax_fit *f, const double *theta, double *loss, double *g,
+                     hst_err *err)
+{
+    solver s;
+    int rc = solver_make(&s, f, err);
+    if (rc == 0)
+        rc = start(&s, theta, err);
+    if (rc == 0) {
+        *loss = sum_parts(&s, s.loss) + f->l2 / 2 * hst_dot(theta, theta, s.n_kernel);
+        memcpy(g, s.g, s.size * sizeof *g);
+    }
+    solver_clear(&s);
+    return rc;
+}

@@ -1,0 +1,30 @@
+/* softmax_fit.h - the solver behind logistic.h, for rows that are ready. */
+#ifndef HST_TRAINING_SOFTMAX_FIT_H
+#define HST_TRAINING_SOFTMAX_FIT_H
+#include "training/rows.h"
+
+enum { HST_FIT_PARTS = 8 }; /* rows are summed in at most this many parts, for any threads */
+
+typedef struct hst_softmax_fit {
+    hst_subset rows;
+    const int *label;                     /* by row of rows.rows, as rows.index */
+    const double *weight;                 /* as label, or NULL for 1 */
+    double l2;                            /* in units of the rows as they are */
+    double tolerance;                     /* ends when the gradient's length is at most this */
+    int max_steps;                        /* and ends, too, without complaint after so many */
+    int threads, parts;                   /* parts: 1 .. HST_FIT_PARTS; decides the order of sums */
+    int (*tick)(void *arg, hst_err *err); /* after each step; negative ends with that error */
+    void *tick_arg;
+} hst_softmax_fit;
+
+/* Numbers in theta: kernel [n_classes][p], then bias [n_classes]. */
+size_t hst_softmax_size(const hst_subset *s);
+
+/* Goes on from theta to the minimum of
+ *   sum_i w_i CE(softmax(K z_i + b), y_i) / sum w + l2/2 |K|^2. */
+HST_CHECK int hst_softmax_run(const hst_softmax_fit *f, double *theta, hst_err *err);
+
+/* The loss at theta (penalty included) and its gradient [hst_softmax_size]. */
+HST_CHECK int hst_softmax_loss(const hst_softmax_fit *f, const double *theta, double *loss,
+                               double *gradient, hst_err *err);
+#endif
