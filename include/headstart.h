@@ -259,6 +259,7 @@ HST_API HST_CHECK int hst_run_save(const hst_run *r, const hst_model *m, const c
 HST_API void hst_run_free(hst_run *r);
 HST_API size_t hst_run_trained(const hst_run *r);       /* photos the head learned from */
 HST_API size_t hst_run_skipped(const hst_run *r);       /* photos left out */
+HST_API size_t hst_run_stored(const hst_run *r);        /* photos whose features were stored */
 HST_API const hst_eval *hst_run_eval(const hst_run *r); /* of the validation side; owned by r */
 HST_API int hst_run_side(const hst_run *r, size_t i);   /* enum hst_side of photo i of the data */
 
@@ -313,7 +314,8 @@ HST_API HST_CHECK int hst_predict_stream(hst_ctx *ctx, const hst_model *m, hst_n
 HST_API HST_CHECK hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d,
                                          hst_err *err);
 HST_API void hst_eval_free(hst_eval *e);
-/* "accuracy" (with the 95 % Wilson interval), "log_loss", "n", "skipped". low and high may be NULL;
+/* "accuracy" (with the 95 % Wilson interval), "log_loss", "n", "skipped", "stored"
+ * (photos whose features came from the feature store). low and high may be NULL;
  * both equal the value where there is no interval. HST_EARG: unknown name. */
 HST_API HST_CHECK int hst_eval_metric(const hst_eval *e, const char *name, double *value,
                                       double *low, double *high, hst_err *err);

@@ -3,6 +3,7 @@
 #include "backbones/json.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Bounds of what a file may say. Normalisation: of pixels in 0..255, so deviations near zero or
@@ -72,7 +73,7 @@ static int parse_texts(const json_t *o, hst_arch *a, hst_err *err)
     const hst_family *f = hst_family_find(family);
     if (!f)
         return hst_fail(err, HST_EMODEL, "unknown network family '%s'", family);
-    strcpy(a->family, f->name);
+    snprintf(a->family, sizeof a->family, "%s", f->name);
     if (strcmp(padding, "tf") == 0)
         a->padding = HST_PAD_TF;
     else if (strcmp(padding, "symmetric") == 0)

@@ -68,22 +68,20 @@ int hst_fail_errno(hst_err *err, int code, int e, const char *fmt, ...)
     va_start(ap, fmt);
     int n = vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    if (strerror_r(e, why, sizeof why) != 0)
-        snprintf(why, sizeof why, "error %d", e);
+    hst_errno_text(e, why, sizeof why);
     if (n >= 0 && (size_t)n < sizeof text)
         snprintf(text + n, sizeof text - (size_t)n, ": %s", why);
     set(err, code, text);
     return code;
 }
 
-int hst_err_at(hst_err *err, const char *what)
+void hst_err_at(hst_err *err, const char *what)
 {
     if (!err)
-        return HST_EARG;
+        return;
     char text[sizeof err->msg + 1024];
     snprintf(text, sizeof text, "%s: %s", what, err->msg);
     set(err, err->code, text);
-    return err->code;
 }
 
 const char *hst_strcode(int code)

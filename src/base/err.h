@@ -15,8 +15,11 @@ int hst_fail(hst_err *err, int code, const char *fmt, ...) HST_PRINTF(3, 4);
 /* As hst_fail with ": " and the text of errno value e behind the message. */
 int hst_fail_errno(hst_err *err, int code, int e, const char *fmt, ...) HST_PRINTF(4, 5);
 
-/* Puts "what: " in front of the message of an error that came from below. Returns err's code. */
-int hst_err_at(hst_err *err, const char *what);
+/* Puts "what: " in front of the message of an error that came from below; NULL is fine. */
+void hst_err_at(hst_err *err, const char *what);
+
+/* The system's text for errno value e (errno_gnu.c, errno_posix.c). */
+void hst_errno_text(int e, char *out, size_t cap);
 
 /* Copies text into out[cap] with control characters and broken UTF-8 as '?'. */
 void hst_printable(char *out, size_t cap, const char *text);

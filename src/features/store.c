@@ -33,8 +33,8 @@ static const char *const statements[N_STATEMENTS] = {
     [GET] = "SELECT vector FROM vectors WHERE key=?1",
     [PUT] = "INSERT OR REPLACE INTO vectors(key, vector) VALUES(?1, ?2)",
     [KNOWN] = "SELECT sha256 FROM files WHERE dev=?1 AND ino=?2 AND size=?3 AND mtime=?4",
-    [REMEMBER] = "INSERT OR REPLACE INTO files(dev, ino, size, mtime, sha256) "
-                 "VALUES(?1, ?2, ?3, ?4, ?5)",
+    [REMEMBER] =
+        "INSERT OR REPLACE INTO files(dev, ino, size, mtime, sha256) VALUES(?1,?2,?3,?4,?5)",
 };
 
 struct hst_store {

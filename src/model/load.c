@@ -160,7 +160,8 @@ static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
     if (rc == 0)
         rc = read_source(t, m->owned_backbone, err);
     if (rc == 0)
-        strcpy(m->content_sha256, hst_tensors_meta(t, "content_sha256"));
+        snprintf(m->content_sha256, sizeof m->content_sha256, "%s",
+                 hst_tensors_meta(t, "content_sha256"));
     return rc;
 }
 

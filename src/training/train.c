@@ -192,6 +192,8 @@ static int learn(hst_fit *f, const hst_recipe *recipe, hst_err *err)
         rc = evaluate(f, err);
     if (rc == 0)
         rc = record(f, err);
+    if (rc == 0)
+        rc = hst_model_seal(f->model, err);
     end_phase(r, "evaluation", &since);
     return rc;
 }

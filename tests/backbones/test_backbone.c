@@ -107,13 +107,15 @@ static void an_arch_survives_its_json(void **state)
         assert_int_equal(hst_arch_parse(bad[i], &b, &err), HST_EMODEL);
 }
 
-/* Opens a folder made of m; the error when it is refused, code 0 when it is not. */
+/* Opens a folder made of m, or its weight file alone where there is no config; the error when it is
+ * refused, code 0 when it is not. */
 static hst_err open_made_up(const made_up *m, const char *config, hst_backbone_info *info)
 {
     hst_err err = {0};
     hst_ctx *ctx = made_up_ctx(1);
-    char *dir = made_up_folder(m, config);
-    hst_backbone *b = hst_backbone_open(ctx, dir, &err);
+    char *dir = made_up_folder(m, config), path[4096];
+    snprintf(path, sizeof path, "%s%s", dir, config ? "" : "/model.safetensors");
+    hst_backbone *b = hst_backbone_open(ctx, path, &err);
     if (b && info) {
         info->size = sizeof *info;
         hst_backbone_describe(b, info);
@@ -335,8 +337,9 @@ static void own_names_are_read(void **state)
             t->dim[k] = p->dim[k];
         t->n_bytes = hst_param_count(p) * sizeof(float);
     }
-    char *dir = made_up_folder(&own, NULL);
-    hst_backbone *c = hst_backbone_open(ctx, dir, &err);
+    char *dir = made_up_folder(&own, NULL), path[4096];
+    snprintf(path, sizeof path, "%s/model.safetensors", dir);
+    hst_backbone *c = hst_backbone_open(ctx, path, &err);
     check_ok(c == NULL, &err);
     assert_int_equal(c->arch.px, 224);
     for (size_t i = 0; i < own.n; i++)

@@ -77,6 +77,40 @@ static void timm_mobilenet_v2(void **state)
             1e-5);
 }
 
+/* A .pth file, through the import helper; the fixtures' input is turned into what torchvision's
+ * normalisation makes of the same pixels. */
+static void torchvision_mobilenet_v2(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    char *path = shared_path(FIXTURES "torchvision/mobilenet_v2-b3cad60d.pth");
+    if (!path)
+        skip_shared(FIXTURES "torchvision/mobilenet_v2-b3cad60d.pth");
+    char *cache = temporary_folder();
+    hst_config cfg = hst_config_from_env();
+    cfg.cache_dir = cache;
+    hst_ctx *ctx = hst_open(&cfg, &err);
+    check_ok(ctx == NULL, &err);
+    hst_backbone *b = hst_backbone_open(ctx, path, &err);
+    check_ok(b == NULL, &err);
+    assert_true(b->arch.padding == HST_PAD_SYMMETRIC && b->arch.bn_epsilon == 1e-5);
+    npy x = read_shared(FIXTURES "golden/inputs_pm1_nhwc.npy");
+    npy want = read_shared(FIXTURES "golden/features_torchvision.npy");
+    float *pixel = x.data;
+    for (size_t i = 0; i < x.count; i++)
+        pixel[i] = ((pixel[i] + 1) * 127.5f - b->arch.norm.mean[i % 3]) / b->arch.norm.std[i % 3];
+    float *y = run(b, x.data, x.dim[0]);
+    check_close(y, want.data, want.count, 1e-4, 0, "torchvision");
+    free(y);
+    free(x.data);
+    free(want.data);
+    hst_backbone_free(b);
+    hst_close(ctx);
+    remove_tree(cache);
+    free(cache);
+    free(path);
+}
+
 /* EfficientNet-Lite0 from the cache of the test environment: tests do not download. */
 static hst_backbone *cached_lite0(hst_ctx **ctx)
 {
@@ -167,9 +201,8 @@ static void bad_files_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hugging_face_mobilenet_v2),
-        cmocka_unit_test(timm_mobilenet_v2),
-        cmocka_unit_test(efficientnet_lite0),
+        cmocka_unit_test(hugging_face_mobilenet_v2), cmocka_unit_test(timm_mobilenet_v2),
+        cmocka_unit_test(torchvision_mobilenet_v2),  cmocka_unit_test(efficientnet_lite0),
         cmocka_unit_test(bad_files_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,410 @@
+/* Model files: what is saved is loaded; what is damaged is refused. */
+#include "made_up.h"
+#include "support.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/random.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *const labels[3] = {"daisy", "rose \xc3\xa9 \"x\"", "tulip/2"};
+
+typedef struct scene {
+    hst_ctx *ctx;
+    hst_backbone *b;
+    hst_model *m;
+    char *dir;
+    char path[4096];
+    uint8_t *bytes; /* of the saved file */
+    size_t n;
+} scene;
+
+static scene *set_up(void)
+{
+    hst_err err = {0};
+    scene *s = calloc(1, sizeof *s);
+    s->ctx = made_up_ctx(1);
+    s->b = made_up_backbone(s->ctx, 1);
+    s->m = made_up_model(s->b, labels, 3);
+    s->dir = temporary_folder();
+    snprintf(s->path, sizeof s->path, "%s/model.safetensors", s->dir);
+    check_ok(hst_model_save(s->m, s->path, &err), &err);
+    check_ok(hst_file_read(s->path, 1u << 30, HST_EIO, &s->bytes, &s->n, &err), &err);
+    return s;
+}
+
+static void tear_down(scene *s)
+{
+    remove_tree(s->dir);
+    free(s->dir);
+    free(s->bytes);
+    hst_model_free(s->m);
+    hst_backbone_free(s->b);
+    hst_close(s->ctx);
+    free(s);
+}
+
+/* Without fsync: there are thousands. */
+static void put(const char *path, const void *bytes, size_t n)
+{
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void what_is_saved_is_loaded(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    scene *s = set_up();
+    hst_model *m = hst_model_load(s->ctx, s->path, &err);
+    check_ok(m == NULL, &err);
+    assert_int_equal(hst_model_classes(m), 3);
+    for (int i = 0; i < 3; i++)
+        assert_string_equal(hst_model_label(m, i), labels[i]);
+    assert_null(hst_model_label(m, 3));
+    assert_null(hst_model_label(m, -1));
+    assert_string_equal(hst_model_record(m, "recipe"), "made up");
+    assert_null(hst_model_record(m, "absent"));
+    assert_string_equal(hst_model_record(m, "content_sha256"),
+                        hst_model_record(s->m, "content_sha256"));
+    assert_memory_equal(m->kernel, s->m->kernel, (size_t)m->dim * 3 * sizeof(float));
+    assert_memory_equal(m->bias, s->m->bias, 3 * sizeof(float));
+    assert_memory_equal(&m->prep, &s->m->prep, sizeof m->prep);
+    assert_string_equal(m->backbone->identity, s->b->identity);
+    assert_string_equal(m->backbone->source, s->b->source);
+    assert_string_equal(m->backbone->sha256, s->b->sha256);
+    check_ok(hst_model_save(m, s->path, &err), &err); /* over the file it came from */
+    uint8_t *again;
+    size_t n;
+    check_ok(hst_file_read(s->path, 1u << 30, HST_EIO, &again, &n, &err), &err);
+    assert_int_equal(n, s->n);
+    assert_memory_equal(again, s->bytes, n);
+    free(again);
+    hst_model_free(m);
+    tear_down(s);
+}
+
+/* Probabilities of a fixed picture. */
+static void picture_prob(hst_ctx *ctx, const hst_model *m, float prob[3])
+{
+    hst_err err = {0};
+    uint8_t rgb[40 * 30 * 3];
+    for (size_t i = 0; i < sizeof rgb; i++)
+        rgb[i] = (uint8_t)(i * 37 + i / 120 * 11);
+    hst_session *session = hst_session_open(ctx, m, &err);
+    check_ok(session == NULL, &err);
+    check_ok(hst_predict_rgb(session, rgb, 40, 30, 120, prob, 3, &err), &err);
+    hst_session_free(session);
+}
+
+static void another_process_gives_the_same_bits(void **state)
+{
+    (void)state;
+    scene *s = set_up();
+    float here[3], there[3] = {0};
+    int fd[2], status;
+    picture_prob(s->ctx, s->m, here);
+    assert_true(fabsf(here[0] + here[1] + here[2] - 1) < 1e-6f);
+    assert_int_equal(pipe(fd), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        hst_model *m = hst_model_load(s->ctx, s->path, NULL);
+        float prob[3];
+        if (m)
+            picture_prob(s->ctx, m, prob);
+        _exit(!m || write(fd[1], prob, sizeof prob) != (ssize_t)sizeof prob);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(read(fd[0], there, sizeof there), sizeof there);
+    assert_memory_equal(here, there, sizeof here);
+    close(fd[0]);
+    close(fd[1]);
+    tear_down(s);
+}
+
+/* Loads these bytes; fails the test unless it is refused in one line that names the file. */
+static void refused(scene *s, const uint8_t *bytes, size_t n, const char *what, size_t at)
+{
+    hst_err err = {0};
+    put(s->path, bytes, n);
+    hst_model *m = hst_model_load(s->ctx, s->path, &err);
+    if (m || err.code != HST_EMODEL || !strstr(err.msg, s->path) || strchr(err.msg, '\n'))
+        fail_msg("%s at %zu: %s, code %d '%s'", what, at, m ? "loaded" : "refused", err.code,
+                 err.msg);
+}
+
+static uint64_t header_bytes(const scene *s)
+{
+    uint64_t n;
+    memcpy(&n, s->bytes, 8);
+    assert_true(n > 1000 && n + 8 < s->n);
+    return n;
+}
+
+static void cut_files_are_refused(void **state)
+{
+    (void)state;
+    scene *s = set_up();
+    size_t data = 8 + header_bytes(s), step = s->n / 97;
+    for (size_t n = 0; n < 64; n++)
+        refused(s, s->bytes, n, "cut", n);
+    for (size_t n = 64; n < data; n += 331)
+        refused(s, s->bytes, n, "cut", n);
+    for (size_t n = data - 4; n < data + 8; n++)
+        refused(s, s->bytes, n, "cut", n);
+    for (size_t n = data; n < s->n; n += step)
+        refused(s, s->bytes, n, "cut", n);
+    refused(s, s->bytes, s->n - 1, "cut", s->n - 1);
+    tear_down(s);
+}
+
+static void every_flipped_bit_is_found(void **state)
+{
+    (void)state;
+    scene *s = set_up();
+    size_t data = 8 + header_bytes(s);
+    hst_rng r = hst_rng_new(1, HST_RNG_SHUFFLE, 0, 0);
+    for (int i = 0; i < 800; i++) {
+        /* the length, the header, the data; a long text of the header is chosen more often */
+        size_t at = i < 64    ? (size_t)i / 8
+                    : i < 500 ? 8 + hst_rng_below(&r, (uint32_t)(data - 8))
+                              : data + hst_rng_below(&r, (uint32_t)(s->n - data));
+        unsigned bit = i < 64 ? (unsigned)i % 8 : hst_rng_below(&r, 8);
+        s->bytes[at] ^= (uint8_t)(1u << bit);
+        refused(s, s->bytes, s->n, "bit flipped", at);
+        s->bytes[at] ^= (uint8_t)(1u << bit);
+    }
+    tear_down(s);
+}
+
+/* The file's tensors and metadata, to be written again with one thing changed and a right digest:
+ * so the digest does not answer for the checks behind it. */
+typedef struct parts {
+    hst_tensors *t;
+    hst_named named[400];
+    size_t n, n_meta;
+    hst_meta_pair meta[16];
+} parts;
+
+static void take_apart(const scene *s, parts *p)
+{
+    hst_err err = {0};
+    p->t = hst_tensors_parse(s->bytes, s->n, &err);
+    check_ok(p->t == NULL, &err);
+    p->n = hst_tensors_count(p->t);
+    assert_true(p->n < 400);
+    for (size_t i = 0; i < p->n; i++)
+        p->named[i] = *hst_tensors_at(p->t, i);
+    p->n_meta = 0;
+    for (const char *k = NULL; (k = hst_tensors_meta_next(p->t, k));)
+        p->meta[p->n_meta++] = (hst_meta_pair){k, hst_tensors_meta(p->t, k)};
+}
+
+static void refused_parts(scene *s, parts *p, const char *why)
+{
+    hst_err err = {0};
+    char digest[65];
+    check_ok(hst_tensors_digest(p->named, p->n, p->meta, p->n_meta, "content_sha256", digest, &err),
+             &err);
+    for (size_t i = 0; i < p->n_meta; i++)
+        if (strcmp(p->meta[i].key, "content_sha256") == 0)
+            p->meta[i].value = digest;
+    check_ok(hst_tensors_write(s->path, p->named, p->n, p->meta, p->n_meta, &err), &err);
+    hst_model *m = hst_model_load(s->ctx, s->path, &err);
+    if (m || err.code != HST_EMODEL || !strstr(err.msg, why))
+        fail_msg("%s: %s, code %d '%s'", why, m ? "loaded" : "refused", err.code, err.msg);
+    hst_tensors_free(p->t);
+}
+
+static void lying_metadata_is_refused(void **state)
+{
+    (void)state;
+#define ARCH(width, px, eps, std)                                                                  \
+    "{\"family\": \"mobilenet_v2\", \"width\": " width ", \"image_px\": " px                       \
+    ", \"padding\": \"tf\", \"bn_epsilon\": " eps                                                  \
+    ", \"mean\": [127.5, 127.5, 127.5], \"std\": [" std ", 127.5, 127.5]}"
+    static const char *const lies[][3] = {
+        {"format", "pt", "not a headstart model"},
+        {"format_version", "2", "format version 2"},
+        {"arch", "", "not valid JSON"},
+        {"arch", "{}", "missing"},
+        {"arch", "{\"family\": \"resnet\", \"padding\": \"tf\"}", "resnet"},
+        {"arch", ARCH("1.0", "32", "0.001", "127.5"), "expected"},
+        {"arch", ARCH("1e300", "32", "0.001", "127.5"), "\"width\""},
+        {"arch", ARCH("0.1", "2000000000", "0.001", "127.5"), "\"image_px\""},
+        {"arch", ARCH("0.1", "64", "0.001", "127.5"), "prepared for 32 pixels"},
+        {"arch", ARCH("0.1", "32", "-1", "127.5"), "\"bn_epsilon\""},
+        {"arch", ARCH("0.1", "32", "0.001", "0"), "\"std\""},
+        {"arch", ARCH("0.1", "32", "0.001", "1e999"), "JSON"},
+        {"prepare", "{\"contract\": \"pil\"}", "missing"},
+        {"prepare", "{\"contract\": \"jpeg\"}", "contract"},
+        {"prepare", "[7]", "not a JSON object"},
+        {"labels", "{}", "not a JSON list"},
+        {"labels", "[]", "0 labels"},
+        {"labels", "[\"a\", \"b\"]", "head/kernel"},
+        {"labels", "[\"a\", \"b\", \"c\", \"d\"]", "head/kernel"},
+        {"labels", "[\"a\", \"b\", \"a\"]", "two labels"},
+        {"labels", "[\"a\", \"\", \"b\"]", "empty"},
+        {"labels", "[\"a\", 3, \"b\"]", "label 1 is not a text"},
+        {"labels", "[\"a\", \"\\u0000\", \"b\"]", "JSON"},
+        {"record", "[]", "not a JSON object"},
+        {"record", "{\"seed\": 7}", "not a text"},
+        {"record", "{\"seed\": \"7\", \"seed\": \"8\"}", "duplicate"},
+        {"source", "{}", "missing"},
+    };
+    scene *s = set_up();
+    parts *p = calloc(1, sizeof *p);
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        take_apart(s, p);
+        size_t k = 0;
+        while (strcmp(p->meta[k].key, lies[i][0]) != 0)
+            k++;
+        p->meta[k].value = lies[i][1];
+        refused_parts(s, p, lies[i][2]);
+        if (strcmp(lies[i][0], "format") == 0)
+            continue;
+        take_apart(s, p); /* the same line left out */
+        memmove(&p->meta[k], &p->meta[k + 1], (p->n_meta - k - 1) * sizeof *p->meta);
+        p->n_meta--;
+        refused_parts(s, p, "");
+    }
+    free(p);
+    tear_down(s);
+}
+
+static size_t tensor_at(const parts *p, const char *name)
+{
+    size_t i = 0;
+    while (i < p->n && strcmp(p->named[i].name, name) != 0)
+        i++;
+    assert_true(i < p->n);
+    return i;
+}
+
+static void lying_tensors_are_refused(void **state)
+{
+    (void)state;
+    static const char *const name[] = {"head/kernel", "head/bias", "backbone/Conv1/kernel",
+                                       "backbone/bn_Conv1/moving_variance"};
+    scene *s = set_up();
+    parts *p = calloc(1, sizeof *p);
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
+        float *data;
+        take_apart(s, p);
+        hst_named *t = &p->named[tensor_at(p, name[i])];
+        t->name = "other";
+        refused_parts(s, p, "");
+        take_apart(s, p);
+        t->n_dims = 5; /* the same numbers in another shape */
+        t->dim[t->n_dims - 1] = 1;
+        for (int k = 1; k < 4; k++)
+            t->dim[k] = 1;
+        t->dim[0] = (int64_t)(t->n_bytes / 4);
+        refused_parts(s, p, "");
+        take_apart(s, p);
+        t->dtype = HST_I32;
+        refused_parts(s, p, "");
+        take_apart(s, p);
+        data = malloc(t->n_bytes);
+        memcpy(data, t->data, t->n_bytes);
+        t->data = data;
+        data[0] = NAN;
+        refused_parts(s, p, "not a finite number");
+        free(data);
+    }
+    take_apart(s, p);
+    p->named[p->n++] = (hst_named){.name = "more",
+                                   .dtype = HST_F32,
+                                   .n_dims = 1,
+                                   .dim = {1},
+                                   .data = &s->m->bias[0],
+                                   .n_bytes = 4};
+    refused_parts(s, p, "tensors, expected");
+    free(p);
+    tear_down(s);
+}
+
+static void bad_labels_make_no_model(void **state)
+{
+    (void)state;
+    static const char *const bad[][2] = {{"a", "a"},        {"a", ""},
+                                         {"a", "\xff"},     {"a", "\xed\xa0\x80"},
+                                         {"a", "\xc0\xaf"}, {"a", "\xe2\x82"}};
+    scene *s = set_up();
+    hst_prep prep = s->m->prep;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        hst_err err = {0};
+        assert_null(hst_model_new(s->b, &prep, bad[i], 2, &err));
+        assert_int_equal(err.code, HST_EARG);
+    }
+    hst_err err = {0};
+    assert_null(hst_model_new(s->b, &prep, labels, 0, &err));
+    prep.px = 33;
+    assert_null(hst_model_new(s->b, &prep, labels, 3, &err));
+    assert_int_equal(hst_model_set_record(s->m, "k", "\xff", &err), HST_EARG);
+    check_ok(hst_model_set_record(s->m, "seed", "8", &err), &err);
+    assert_string_equal(hst_model_record(s->m, "seed"), "8");
+    tear_down(s);
+}
+
+/* Against sums in long double; large logits do not overflow. */
+static void the_head_is_a_softmax(void **state)
+{
+    (void)state;
+    enum { N = 70 };
+    static const char *names[N];
+    char text[N][16];
+    scene *s = set_up();
+    for (int i = 0; i < N; i++) {
+        snprintf(text[i], sizeof text[i], "c%d", i);
+        names[i] = text[i];
+    }
+    hst_model *m = made_up_model(s->b, names, N);
+    hst_rng r = hst_rng_new(3, HST_RNG_INIT, 0, 0);
+    float *x = malloc((size_t)m->dim * sizeof *x), prob[N];
+    for (int scale = 1; scale <= 1000; scale *= 1000) {
+        long double z[N], top = -1e30L, sum = 0;
+        for (int i = 0; i < m->dim; i++)
+            x[i] = (float)hst_rng_uniform(&r) * (float)scale;
+        for (int c = 0; c < N; c++) {
+            z[c] = m->bias[c];
+            for (int i = 0; i < m->dim; i++)
+                z[c] += (long double)x[i] * m->kernel[i * N + c];
+            top = z[c] > top ? z[c] : top;
+        }
+        for (int c = 0; c < N; c++)
+            sum += expl(z[c] - top);
+        hst_model_head(m, x, prob);
+        for (int c = 0; c < N; c++) {
+            float want = (float)(expl(z[c] - top) / sum);
+            check_close(&prob[c], &want, 1, 1e-30, 2e-7, "probability");
+        }
+    }
+    free(x);
+    hst_model_free(m);
+    tear_down(s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_saved_is_loaded),
+        cmocka_unit_test(another_process_gives_the_same_bits),
+        cmocka_unit_test(cut_files_are_refused),
+        cmocka_unit_test(every_flipped_bit_is_found),
+        cmocka_unit_test(lying_metadata_is_refused),
+        cmocka_unit_test(lying_tensors_are_refused),
+        cmocka_unit_test(bad_labels_make_no_model),
+        cmocka_unit_test(the_head_is_a_softmax),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,260 @@
+/* report: the page, the table of predictions, the contact sheet. */
+#include "support.h"
+
+#include "base/file.h"
+#include "report/report.h"
+#include "report/thumbnail.h"
+
+#include <cairo.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct fixture {
+    char *dir;
+    hst_eval *eval;
+    uint8_t *bytes; /* of the file read last */
+    size_t n;
+} fixture;
+
+static char *in_dir(const fixture *f, const char *name)
+{
+    hst_err e = {0};
+    char *path = hst_path_join(f->dir, name, &e);
+    assert_non_null(path);
+    return path;
+}
+
+static void write_photo(const fixture *f, const char *name, int w, int h)
+{
+    char *path = in_dir(f, name);
+    cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, w, h);
+    cairo_t *c = cairo_create(s);
+    cairo_set_source_rgb(c, .2, .6, .3);
+    cairo_paint(c);
+    assert_int_equal(cairo_surface_write_to_png(s, path), CAIRO_STATUS_SUCCESS);
+    cairo_destroy(c);
+    cairo_surface_destroy(s);
+    free(path);
+}
+
+static const char *const labels[] = {"a & <b>", "\"quoted\", with comma"};
+
+/* Four photos: two right, one wrong, one wrong and gone. */
+static int set_up(void **state)
+{
+    static const char *const names[] = {"1.png", "2.png", "<img src=x>.png", "gone.png"};
+    static const int truth[] = {0, 1, 0, 1};
+    static const float prob[][2] = {{.9f, .1f}, {.25f, .75f}, {.1f, .9f}, {.6f, .4f}};
+    hst_err err = {0};
+    fixture *f = calloc(1, sizeof *f);
+    f->dir = temporary_folder();
+    f->eval = hst_eval_new(labels, 2, 4, &err);
+    assert_non_null(f->eval);
+    for (int i = 0; i < 4; i++) {
+        char *path = in_dir(f, names[i]);
+        if (i < 3)
+            write_photo(f, names[i], 40 + 20 * i, 30);
+        check_ok(hst_eval_add(f->eval, path, truth[i], prob[i], &err), &err);
+        free(path);
+    }
+    hst_eval_finish(f->eval);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    fixture *f = *state;
+    hst_eval_free(f->eval);
+    remove_tree(f->dir);
+    free(f->dir);
+    free(f->bytes);
+    free(f);
+    return 0;
+}
+
+static const char *read_back(fixture *f, const char *name)
+{
+    hst_err err = {0};
+    char *path = in_dir(f, name);
+    free(f->bytes);
+    f->bytes = NULL;
+    check_ok(hst_file_read(path, 64 << 20, HST_EDATA, &f->bytes, &f->n, &err), &err);
+    free(path);
+    return (const char *)f->bytes;
+}
+
+static int count(const char *text, const char *what)
+{
+    int n = 0;
+    for (const char *s = text; (s = strstr(s, what)); s += strlen(what))
+        n++;
+    return n;
+}
+
+static const char *write_page(fixture *f, const char *name)
+{
+    static const char *const skipped[] = {"x/<script>.jpg"}, *const why[] = {"empty & useless"};
+    hst_err err = {0};
+    hst_report_in in = {.title = "<flowers> & co",
+                        .backbone = "mobilenet_v2",
+                        .recipe = "auto",
+                        .prepare = "pil",
+                        .eval = f->eval,
+                        .n_train = 16,
+                        .n_skipped = 1,
+                        .skipped_path = skipped,
+                        .skipped_why = why};
+    char *path = in_dir(f, name);
+    check_ok(hst_report_html(&in, path, &err), &err);
+    free(path);
+    return read_back(f, name);
+}
+
+static void page_escapes_everything(void **state)
+{
+    const char *page = write_page(*state, "report.html");
+    assert_int_equal(count(page, "<img"), 1); /* the picture that is there */
+    assert_int_equal(count(page, "src="), 1 + count(page, "img src=x&gt;"));
+    assert_null(strstr(page, "<script"));
+    assert_null(strstr(page, "<b>\"quoted"));
+    assert_non_null(strstr(page, "&lt;flowers&gt; &amp; co"));
+    assert_non_null(strstr(page, "a &amp; &lt;b&gt;"));
+    assert_non_null(strstr(page, "x/&lt;script&gt;.jpg"));
+    assert_non_null(strstr(page, "empty &amp; useless"));
+}
+
+static void page_needs_nothing_but_itself(void **state)
+{
+    const char *page = write_page(*state, "report.html");
+    assert_null(strstr(page, "http"));
+    assert_null(strstr(page, "url("));
+    assert_null(strstr(page, "@import"));
+    assert_null(strstr(page, "<link"));
+    assert_non_null(strstr(page, "src=\"data:image/jpeg;base64,/9j/"));
+}
+
+static void page_tells_the_numbers(void **state)
+{
+    const char *page = write_page(*state, "report.html");
+    assert_non_null(strstr(page, "50.0 %"));
+    assert_non_null(strstr(page, "2 of 4 validation photos"));
+    assert_non_null(strstr(page, "15.0 % to 85.0 %")); /* Wilson, 2 of 4 */
+    assert_int_equal(count(page, "<figure>"), 2);
+    assert_int_equal(count(page, "cannot be shown"), 1);
+    const char *sure = strstr(page, "90.0 %"), *unsure = strstr(page, "60.0 %");
+    assert_non_null(sure);
+    assert_true(sure < unsure); /* the surest mistake first */
+}
+
+static void page_is_the_same_twice_and_in_any_locale(void **state)
+{
+    fixture *f = *state;
+    char *first = strdup(write_page(f, "1.html"));
+    setlocale(LC_NUMERIC, "de_DE.UTF-8"); /* a comma, where that locale is installed */
+    const char *second = write_page(f, "2.html");
+    setlocale(LC_NUMERIC, "C");
+    assert_string_equal(first, second);
+    free(first);
+}
+
+static void a_page_that_cannot_be_written_is_an_error(void **state)
+{
+    fixture *f = *state;
+    hst_err err = {0};
+    hst_report_in in = {.title = "t", .eval = f->eval};
+    assert_int_equal(hst_report_html(&in, "/nonexistent/report.html", &err), HST_EIO);
+    assert_int_equal(hst_report_predictions(f->eval, "/nonexistent/p.csv", &err), HST_EIO);
+    assert_int_equal(hst_contact_sheet(f->eval, 9, "/nonexistent/s.png", &err), HST_EIO);
+}
+
+static void predictions_come_back_exactly(void **state)
+{
+    fixture *f = *state;
+    hst_err err = {0};
+    char *path = in_dir(f, "predictions.csv");
+    check_ok(hst_report_predictions(f->eval, path, &err), &err);
+    free(path);
+    const char *text = read_back(f, "predictions.csv");
+    assert_int_equal(
+        strncmp(text, "path,true,predicted,p_a & <b>,\"p_\"\"quoted\"\", with comma\"\n",
+                strlen("path,true,predicted,p_a & <b>,\"p_\"\"quoted\"\", with comma\"\n")),
+        0);
+    assert_int_equal(count(text, "\n"), 5);
+    const char *last = strstr(text, "gone.png,");
+    assert_non_null(last);
+    const char *p = strstr(last, ",0.");
+    assert_non_null(p);
+    assert_true(strtof(p + 1, NULL) == .6f);
+}
+
+static void thumbnails_keep_proportions(void **state)
+{
+    fixture *f = *state;
+    hst_err err = {0};
+    hst_image img = {0};
+    write_photo(f, "wide.png", 300, 2);
+    char *path = in_dir(f, "wide.png");
+    check_ok(hst_thumbnail_read(path, 100, &img, &err), &err);
+    assert_int_equal(img.w, 100);
+    assert_int_equal(img.h, 1);
+    hst_image_clear(&img);
+    free(path);
+    assert_int_equal(hst_thumbnail_read(f->dir, 100, &img, &err), HST_EIMAGE);
+}
+
+static void sheet_marks_wrong_photos_without_colour(void **state)
+{
+    fixture *f = *state;
+    hst_err err = {0};
+    hst_image img = {0};
+    char *path = in_dir(f, "sheet.png");
+    check_ok(hst_contact_sheet(f->eval, 3, path, &err), &err);
+    check_ok(hst_thumbnail_read(path, 1200, &img, &err), &err);
+    free(path);
+    assert_int_equal(img.w, 1200); /* six cells of 200 */
+    /* Frame of the first photo (wrong, 80 x 30 fitted into 176 x 66) and its middle. */
+    const uint8_t *frame = img.rgb + ((size_t)(60 + 55 + 30) * 1200 + 12) * 3;
+    const uint8_t *middle = img.rgb + ((size_t)(60 + 55 + 40) * 1200 + 100) * 3;
+    assert_true(frame[0] > 150 && frame[1] < 60);
+    assert_true(middle[1] > 120 && middle[0] < 90);
+    hst_image_clear(&img);
+}
+
+static void an_empty_evaluation_still_makes_everything(void **state)
+{
+    fixture *f = *state;
+    hst_err err = {0};
+    hst_eval *e = hst_eval_new(labels, 2, 0, &err);
+    assert_non_null(e);
+    hst_eval_finish(e);
+    hst_report_in in = {.title = "nothing", .eval = e};
+    char *page = in_dir(f, "empty.html"), *sheet = in_dir(f, "empty.png");
+    check_ok(hst_report_html(&in, page, &err), &err);
+    check_ok(hst_contact_sheet(e, 10, sheet, &err), &err);
+    free(page);
+    free(sheet);
+    hst_eval_free(e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(page_escapes_everything, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(page_needs_nothing_but_itself, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(page_tells_the_numbers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(page_is_the_same_twice_and_in_any_locale, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_page_that_cannot_be_written_is_an_error, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(predictions_come_back_exactly, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(thumbnails_keep_proportions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sheet_marks_wrong_photos_without_colour, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_empty_evaluation_still_makes_everything, set_up,
+                                        tear_down),
+    };
+    return cmocka_run_group_tests_name("report", tests, NULL, NULL);
+}
