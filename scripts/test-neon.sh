@@ -1,0 +1,16 @@
+#!/bin/sh
+# Compiles the kernels and their cases for AArch64 and runs them in qemu's user mode. Needs
+# gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user, no other library for AArch64.
+#
+#   scripts/test-neon.sh
+set -eu
+cd "$(dirname "$0")/.."
+cc=${CC_AARCH64:-aarch64-linux-gnu-gcc}
+qemu=${QEMU_AARCH64:-qemu-aarch64}
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+$cc -std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wvla -ffp-contract=off -static \
+    -Iinclude -Isrc -o "$out/kernels" \
+    src/kernels/isa_portable.c src/kernels/isa_neon.c src/kernels/present_arm64.c \
+    src/kernels/kernels.c tests/kernels/cases.c tests/kernels/plain.c -lm
+$qemu "$out/kernels"
