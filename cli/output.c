@@ -58,10 +58,7 @@ int cli_out_close(cli_out *o, int status)
         return status;
     if (o->error == EPIPE)
         return CLI_NO_READER;
-    char why[128];
-    if (strerror_r(o->error, why, sizeof why) != 0)
-        snprintf(why, sizeof why, "error %d", o->error);
-    cli_error("standard output cannot be written: %s", why);
+    cli_error("standard output cannot be written: %s", strerror(o->error));
     return CLI_NO_SPACE;
 }
 

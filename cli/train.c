@@ -41,10 +41,7 @@ enum { RUNS_MAX = 100000, PATH_CAP = 4096 };
 
 static int no_folder(const char *path, int e)
 {
-    char why[128];
-    if (strerror_r(e, why, sizeof why) != 0)
-        snprintf(why, sizeof why, "error %d", e);
-    cli_error("folder %s cannot be made: %s", path, why);
+    cli_error("folder %s cannot be made: %s", path, strerror(e));
     return CLI_NO_SPACE;
 }
 
@@ -207,10 +204,11 @@ const cli_command cli_train = {
     .summary = "a folder of photos becomes a model",
     .usage = "DIR [options]",
     .text = "Trains on DIR/class_name/photo.jpg and leaves a folder with model.safetensors,\n"
-            "report.html, and lists of what was used and what was skipped. A photo that cannot\n"
-            "be used is skipped with its reason. The accuracy is measured on photos the\n"
-            "training has not seen. Where DIR holds train/ and val/ (or validation/, test/),\n"
-            "these are the two sides. Files of an earlier run in the folder of -o are replaced.",
+            "report.html, and lists of what was used and what was skipped. A photo that\n"
+            "cannot be used is skipped with its reason. The accuracy is measured on photos\n"
+            "the training has not seen. Where DIR holds train/ and val/ (or validation/,\n"
+            "test/), these are the two sides. Files of an earlier run in the folder of -o\n"
+            "are replaced.",
     .examples = "headstart train flower_photos/\n"
                 "headstart train flower_photos/ --val-split 0.3 -o runs/flowers\n"
                 "headstart train photos/ --backbone my_mobilenet/ --json",

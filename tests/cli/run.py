@@ -1,0 +1,366 @@
+#!/usr/bin/env python3
+"""Runs the program as its users do: arguments in, standard output, standard error, status out.
+
+    tests/cli/run.py PROGRAM HELPER
+"""
+import json
+import os
+import pty
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import material  # noqa: E402
+
+PROGRAM, HELPER = (os.path.abspath(p) for p in sys.argv[1:3])
+ROOT = tempfile.mkdtemp(prefix="headstart-cli-")
+ENV = {**os.environ, "HEADSTART_CACHE": os.path.join(ROOT, "cache"), "HEADSTART_HELPER": HELPER,
+       "HEADSTART_OFFLINE": "1", "LC_ALL": "C"}
+for name in ("HEADSTART_CPU", "HEADSTART_THREADS"):
+    ENV.pop(name, None)
+PHOTOS, BACKBONE = os.path.join(ROOT, "photos"), os.path.join(ROOT, "backbone")
+
+
+def run(*args, cwd=ROOT, **more):
+    return subprocess.run([PROGRAM, *args], cwd=cwd, env=ENV, capture_output=True, timeout=120,
+                          **more)
+
+
+def train(output, *more):
+    return run("train", PHOTOS, "--backbone", BACKBONE, "-o", output, *more)
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def setUpModule():
+    material.photos(PHOTOS, 12)
+    material.backbone(BACKBONE)
+
+
+def tearDownModule():
+    shutil.rmtree(ROOT)
+
+
+class Case(unittest.TestCase):
+    def ok(self, r):
+        self.assertEqual(r.returncode, 0, r.stderr.decode())
+        return r.stdout.decode()
+
+    def refused(self, r, status, *words):
+        """One line on standard error with these words, nothing on standard output."""
+        self.assertEqual(r.returncode, status, r.stderr.decode())
+        lines = [s for s in r.stderr.decode().splitlines() if not s.startswith("found ")]
+        self.assertEqual(len(lines), 1, lines)
+        self.assertTrue(lines[0].startswith("headstart: "), lines)
+        for word in words:
+            self.assertIn(word, lines[0])
+        self.assertEqual(r.stdout, b"")
+
+    @classmethod
+    def model(cls):
+        """A model, trained once."""
+        path = os.path.join(ROOT, "once")
+        if not os.path.exists(path):
+            r = train(path)
+            assert r.returncode == 0, r.stderr
+        return os.path.join(path, "model.safetensors")
+
+
+class Help(Case):
+    COMMANDS = ("train", "predict", "eval", "features", "info", "backbones")
+
+    def test_nothing_asked(self):
+        r = run()
+        self.assertEqual((r.returncode, r.stdout), (2, b""))
+        self.assertIn(b"headstart train", r.stderr)
+
+    def test_help_fits_80_columns(self):
+        for args in [["--help"], ["-h"], ["help"]] + [[c, "--help"] for c in self.COMMANDS]:
+            text = self.ok(run(*args))
+            self.assertIn("Examples:", text)
+            self.assertLessEqual(max(map(len, text.splitlines())), 80, args)
+            self.assertNotIn("\x1b", text)
+
+    def test_version(self):
+        self.assertRegex(self.ok(run("--version")), r"^headstart \d+\.\d+\.\d+\n$")
+
+    def test_did_you_mean(self):
+        self.refused(run("trian"), 2, "did you mean 'train'")
+        self.refused(run("train", "x", "--sede", "1"), 2, "did you mean --seed")
+        self.refused(run("train", "x", "--zzzzzz"), 2, "unknown option --zzzzzz")
+        self.refused(run("backbones", "lst"), 2, "did you mean 'list'")
+
+    def test_wrong_values(self):
+        for option in (["--seed", "-1"], ["--seed", " 1"], ["--seed", "1e3"], ["--val-split", "1"],
+                       ["--val-split", "nan"], ["--val-split", "0,2"], ["--split", "keras|stable"],
+                       ["--threads", "0"], ["--prepare="], ["-o", ""], ["--json=1"], ["--seed"]):
+            self.refused(run("train", PHOTOS, *option), 2)
+
+    def test_ways_to_write_an_option(self):
+        for way in (["-k1"], ["-k", "1"], ["--top=1"], ["--top", "1"], ["-qk1"]):
+            r = run("predict", *way, self.model(), os.path.join(PHOTOS, "red/00.png"))
+            self.assertNotIn(",", self.ok(r))
+        r = run("predict", self.model(), "--", "--top")
+        self.assertEqual(r.returncode, 3)
+        self.assertIn(b"--top: error", r.stdout)
+
+    def test_devices(self):
+        text = self.ok(run("info", "--devices"))
+        self.assertIn("portable", text)
+        self.assertIn(ENV["HEADSTART_CACHE"], text)
+        self.refused(run("info"), 2, "--devices")
+
+
+class Train(Case):
+    def test_result_and_files(self):
+        r = train("result")
+        text, err = self.ok(r), r.stderr.decode()
+        self.assertRegex(text, r"^accuracy \d\.\d{3} \(95 % interval \d\.\d{3}-\d\.\d{3}, "
+                               r"\d+ of \d+ validation photos\)\n")
+        self.assertIn("result/model.safetensors", text)
+        self.assertIn("result/report.html", text)
+        self.assertIn("found 36 photos in 3 classes", err)
+        self.assertNotIn("\x1b", err)
+        self.assertNotIn("\r", err)
+        have = set(os.listdir(os.path.join(ROOT, "result")))
+        self.assertLessEqual({"model.safetensors", "labels.txt", "args.json", "results.csv",
+                              "split.csv", "predictions.csv", "skipped.csv", "report.html"}, have)
+
+    def test_json_is_one_object(self):
+        r = train("json", "--json")
+        o = json.loads(self.ok(r))
+        self.assertLessEqual({"accuracy", "n", "ci_low", "ci_high", "model"}, set(o))
+        self.assertLessEqual(o["ci_low"], o["accuracy"])
+        self.assertGreater(o["n"], 0)
+        self.assertTrue(os.path.exists(os.path.join(ROOT, o["model"])))
+
+    def test_quiet(self):
+        r = train("quiet", "-q")
+        self.assertEqual(len(self.ok(r).splitlines()), 2)
+        for line in r.stderr.decode().splitlines():
+            self.assertTrue(line.startswith("headstart: warning: "), line)
+
+    def test_runs_are_numbered(self):
+        cwd = os.path.join(ROOT, "numbered")
+        os.mkdir(cwd)
+        for name in ("train", "train2", "train3"):
+            self.ok(run("train", PHOTOS, "--backbone", BACKBONE, cwd=cwd))
+            self.assertTrue(os.path.exists(f"{cwd}/runs/{name}/model.safetensors"))
+        self.refused(run("train", "nowhere", cwd=cwd), 3, "nowhere")
+        self.assertEqual(len(os.listdir(f"{cwd}/runs")), 3)
+
+    def test_threads_change_nothing(self):
+        for n in ("1", "2"):
+            env = {**ENV, "HEADSTART_CACHE": os.path.join(ROOT, "cache-" + n)}
+            subprocess.run([PROGRAM, "train", PHOTOS, "--backbone", BACKBONE, "-o", "threads" + n,
+                            "--threads", n], cwd=ROOT, env=env, check=True, capture_output=True)
+        for name in ("model.safetensors", "predictions.csv", "split.csv", "results.csv"):
+            self.assertEqual(read(f"{ROOT}/threads1/{name}"), read(f"{ROOT}/threads2/{name}"), name)
+
+    def test_bad_photos_are_skipped(self):
+        folder = os.path.join(ROOT, "some-bad")
+        shutil.copytree(PHOTOS, folder)
+        with open(f"{folder}/red/text.jpg", "w") as f:
+            f.write("no photo\n")
+        open(f"{folder}/blue/empty.png", "w").close()
+        with open(f"{folder}/green/cut.png", "wb") as f:
+            f.write(read(f"{folder}/green/00.png")[:300])
+        o = json.loads(self.ok(run("train", folder, "--backbone", BACKBONE, "-o", "skips",
+                                   "--json")))
+        self.assertEqual(o["skipped"], 3)
+        listed = read(f"{ROOT}/skips/skipped.csv").decode()
+        for name in ("red/text.jpg", "blue/empty.png", "green/cut.png"):
+            self.assertIn(name, listed)
+
+    def test_bad_folders(self):
+        base = os.path.join(ROOT, "bad")
+        os.makedirs(f"{base}/empty")
+        material.photos(f"{base}/one", 3, ["red"])
+        os.makedirs(f"{base}/hollow/a")
+        os.makedirs(f"{base}/hollow/b")
+        for name in ("missing", "empty", "one", "hollow"):
+            self.refused(run("train", f"{base}/{name}", "--backbone", BACKBONE), 3, name)
+        if os.geteuid() != 0:
+            os.makedirs(f"{base}/closed", 0)
+            self.refused(run("train", f"{base}/closed", "--backbone", BACKBONE), 3, "closed")
+
+    def test_bad_backbones(self):
+        self.assertEqual(run("train", PHOTOS, "--backbone", "no_such_name").returncode, 2)
+        self.refused(run("train", PHOTOS, "--backbone", PHOTOS), 4)
+
+    def test_nowhere_to_write(self):
+        self.refused(train("/dev/null/run"), 6, "/dev/null")
+        self.refused(run("train", PHOTOS, "--backbone", BACKBONE, "-o",
+                         os.path.join(PHOTOS, "red/00.png")), 6)
+
+    def test_interrupted(self):
+        folder = material.photos(os.path.join(ROOT, "many"), 400)
+        env = {**ENV, "HEADSTART_CACHE": os.path.join(ROOT, "cache-none")}
+        for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+            p = subprocess.Popen([PROGRAM, "train", folder, "--backbone", BACKBONE, "-o", "stopped",
+                                  "--threads", "1"], cwd=ROOT, env=env, stdout=subprocess.PIPE,
+                                 stderr=subprocess.PIPE)
+            self.assertIn(b"found", p.stderr.readline())
+            time.sleep(0.1)
+            p.send_signal(number)
+            out, err = p.communicate(timeout=60)
+            self.assertEqual((p.returncode, out), (status, b""), err)
+            self.assertTrue(err.decode().endswith("headstart: interrupted\n"), err)
+            self.assertFalse(os.path.exists(f"{ROOT}/stopped"))
+
+
+class Predict(Case):
+    def test_another_process_gives_the_same(self):
+        first = self.ok(run("predict", self.model(), PHOTOS, "--format", "csv"))
+        again = self.ok(run("predict", self.model(), PHOTOS, "--format", "csv", "--threads", "1"))
+        self.assertEqual(first, again)
+        rows = {r.split(",")[0]: r.split(",") for r in first.splitlines()[1:]}
+        predictions = read(f"{ROOT}/once/predictions.csv").decode().splitlines()
+        labels = [n[2:] for n in predictions[0].split(",")[3:]]
+        for line in predictions[1:]:
+            path, _, guess, *p = line.split(",")
+            row = rows[path if path in rows else os.path.join(PHOTOS, path)]
+            self.assertEqual(row[1], guess)
+            self.assertEqual(row[2], p[labels.index(guess)])
+
+    def test_order_and_errors(self):
+        names = [f"{PHOTOS}/red/03.png", f"{ROOT}/no.jpg", f"{PHOTOS}/blue/01.png",
+                 f"{PHOTOS}/green"]
+        r = run("predict", self.model(), *names, "--format", "json")
+        self.assertEqual(r.returncode, 3)
+        rows = [json.loads(line) for line in r.stdout.decode().splitlines()]
+        greens = [f"{PHOTOS}/green/{i:02}.png" for i in range(12)]
+        self.assertEqual([o["path"] for o in rows], names[:3] + greens)
+        self.assertIn("error", rows[1])
+        self.assertNotIn("error", rows[0])
+        self.assertIn(b"1 of 15 photos could not be used", r.stderr)
+
+    def test_standard_input(self):
+        red = f"{PHOTOS}/red/00.png"
+        alone = self.ok(run("predict", self.model(), red))
+        listed = self.ok(run("predict", self.model(), "-", input=red.encode() + b"\n\n"))
+        unended = self.ok(run("predict", self.model(), "-", input=red.encode()))
+        image = self.ok(run("predict", self.model(), "-", input=read(red)))
+        self.assertEqual(alone, listed)
+        self.assertEqual(alone, unended)
+        self.assertEqual(alone, image.replace("-:", red + ":", 1))
+        self.assertEqual(self.ok(run("predict", self.model(), "-", input=b"")), "")
+        self.refused(run("predict", self.model(), "-", "-"), 2, "once")
+
+    def test_formats(self):
+        csv = self.ok(run("predict", self.model(), f"{PHOTOS}/red", "-k2", "--format", "csv"))
+        lines = csv.splitlines()
+        self.assertEqual(lines[0], "path,label,probability,label_2,probability_2,error")
+        self.assertEqual(len(lines), 13)
+        text = self.ok(run("predict", self.model(), f"{PHOTOS}/red", "-k9"))
+        self.assertEqual(text.splitlines()[0].count(","), 2)
+
+    def test_labelled(self):
+        r = run("predict", "--labelled", self.model(), PHOTOS, "-o", "sheet.png")
+        text = self.ok(r)
+        self.assertEqual(text.count(": right,") + text.count(": WRONG ("), 36)
+        self.assertEqual(read(f"{ROOT}/sheet.png")[:8], b"\x89PNG\r\n\x1a\n")
+        self.refused(run("predict", self.model(), PHOTOS, "-o", "x.png"), 2, "--labelled")
+
+    def test_bad_models(self):
+        good = read(self.model())
+        for name, data in (("empty", b""), ("cut", good[:-1]), ("flip", good[:-9] + bytes(
+                [good[-9] ^ 1]) + good[-8:]), ("text", b"hello")):
+            path = f"{ROOT}/{name}.safetensors"
+            with open(path, "wb") as f:
+                f.write(data)
+            self.refused(run("predict", path, f"{PHOTOS}/red/00.png"), 4, name)
+        self.refused(run("predict", "missing.safetensors", PHOTOS), 4, "missing")
+
+    def test_output_that_cannot_be_written(self):
+        for args in (["--help"], ["info", self.model()], ["predict", self.model(), PHOTOS]):
+            with open("/dev/full", "wb") as full:
+                p = subprocess.run([PROGRAM, *args], cwd=ROOT, env=ENV, stdout=full,
+                                   stderr=subprocess.PIPE, timeout=60)
+            self.assertEqual(p.returncode, 6, p.stderr)
+            self.assertIn(b"No space left", p.stderr)
+
+    def test_reader_that_goes_away(self):
+        p = subprocess.Popen([PROGRAM, "predict", self.model(), PHOTOS], cwd=ROOT, env=ENV,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        p.stdout.close()
+        with p.stderr:
+            err = p.stderr.read()
+        self.assertEqual((p.wait(60), err), (141, b""))
+
+    def test_waiting_for_input_can_be_interrupted(self):
+        p = subprocess.Popen([PROGRAM, "predict", self.model(), "-"], cwd=ROOT, env=ENV,
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        red = f"{PHOTOS}/red/00.png".encode()
+        p.stdin.write(red + b"\n")
+        p.stdin.flush()
+        self.assertIn(red, p.stdout.readline())  # a row comes while input goes on
+        p.send_signal(signal.SIGINT)
+        _, err = p.communicate(timeout=60)
+        self.assertEqual((p.returncode, err), (130, b"headstart: interrupted\n"))
+
+
+class Others(Case):
+    def test_eval(self):
+        text = self.ok(run("eval", self.model(), PHOTOS))
+        self.assertLessEqual(max(map(len, text.splitlines())), 80)
+        o = json.loads(self.ok(run("eval", self.model(), PHOTOS, "--json")))
+        self.assertEqual(o["n"], 36)
+        self.assertEqual(sum(map(sum, o["confusion"])), 36)
+        self.assertEqual([c["label"] for c in o["classes"]], ["blue", "green", "red"])
+        material.photos(f"{ROOT}/strange/a", 1)
+        self.assertEqual(run("eval", self.model(), f"{ROOT}/strange").returncode, 3)
+
+    def test_features(self):
+        self.ok(run("features", PHOTOS, "--backbone", BACKBONE, "-o", "x.npy"))
+        self.assertEqual(read(f"{ROOT}/x.npy")[:6], b"\x93NUMPY")
+        self.assertEqual(len(read(f"{ROOT}/x.csv").splitlines()), 37)
+
+    def test_info(self):
+        text = self.ok(run("info", self.model()))
+        self.assertIn("blue, green, red", text)
+        o = json.loads(self.ok(run("info", self.model(), "--json")))
+        self.assertEqual(o["trainable"], 3 * 1281)
+        self.assertEqual(o["parameters"], o["trainable"] + o["non_trainable"])
+
+    def test_backbones(self):
+        self.assertIn("efficientnet_lite0", self.ok(run("backbones", "list")))
+        self.assertIn("mobilenet_v2", self.ok(run("backbones", "import", BACKBONE)))
+        self.refused(run("backbones", "pull", "no_such_name"), 2)
+        self.refused(run("backbones", "pull"), 2)
+
+    def test_a_terminal_sees_one_line_within_its_width(self):
+        master, slave = pty.openpty()
+        subprocess.run(["stty", "cols", "40"], stdin=slave, check=True)
+        env = {**ENV, "HEADSTART_CACHE": os.path.join(ROOT, "cache-terminal")}
+        p = subprocess.Popen([PROGRAM, "features", PHOTOS, "--backbone", BACKBONE, "--threads", "1",
+                              "-o", "t.npy"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL,
+                             stderr=slave)
+        os.close(slave)
+        seen = b""
+        while select.select([master], [], [], 60)[0]:
+            try:
+                part = os.read(master, 4096)
+            except OSError:  # the other end has gone
+                break
+            if not part:
+                break
+            seen += part
+        os.close(master)
+        self.assertEqual(p.wait(60), 0)
+        drawn = [s.split("\r\n")[0] for s in seen.decode().split("\r\x1b[K")[1:]]
+        self.assertTrue(drawn)
+        self.assertLess(max(map(len, (s for s in drawn if "%" in s or "..." in s))), 40)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=1)
