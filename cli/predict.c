@@ -212,10 +212,11 @@ const cli_command cli_predict = {
     .summary = "name what is on photos",
     .usage = "MODEL FILE|DIR|- ... [options]",
     .text = "Names what is on each photo, most probable label first, in the order given.\n"
-            "A folder is searched with its sub-folders, in order of names. '-' reads standard\n"
-            "input, which holds either one image or a list of paths, one a line. A photo that\n"
-            "cannot be used gives a row with the reason, the others go on, and the exit status\n"
-            "is 3. In json and csv, characters of a path that are no UTF-8 become '?'.",
+            "A folder is searched with its sub-folders, in order of names. '-' reads\n"
+            "standard input, which holds either one image or a list of paths, one a line.\n"
+            "A photo that cannot be used gives a row with the reason, the others go on, and\n"
+            "the exit status is 3. In json and csv, characters of a path that are no UTF-8\n"
+            "become '?'.",
     .examples = "headstart predict runs/train/model.safetensors daisy.jpg more/\n"
                 "find . -name '*.jpg' | headstart predict m.safetensors - --format csv\n"
                 "headstart predict --labelled m.safetensors holdout/ -o sheet.png",
