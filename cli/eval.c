@@ -70,8 +70,8 @@ const cli_command cli_eval = {
     .summary = "how good a model is on labelled photos",
     .usage = "MODEL DIR [options]",
     .text = "Predicts every photo of DIR/class_name/ and compares: accuracy with its 95 %\n"
-            "interval, log loss, precision and recall of each class, confusion matrix. Classes\n"
-            "are matched by name.",
+            "interval, log loss, precision and recall of each class, confusion matrix.\n"
+            "Classes are matched by name.",
     .examples = "headstart eval runs/train/model.safetensors holdout/\n"
                 "headstart eval runs/train/model.safetensors holdout/ --json",
     .options = options,
