@@ -6,15 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Inner loops run over LANES classes and GROUP rows at a time, sizes the compiler keeps in vector
- * registers. Sums are float over BLOCK terms and double beyond. */
-enum { LANES = 8, GROUP = 4, BLOCK = 256 };
-
 void hst_rows_clear(hst_rows *r)
 {
     free(r->z);
     free(r->mean);
-    r->z = NULL;
+    free(r->packed);
+    r->z = r->packed = NULL;
     r->mean = NULL;
 }
 
@@ -24,131 +21,111 @@ static double weight_of(const hst_logistic *p, size_t i)
 }
 
 /* Mean per column and the mean squared distance from it; NaN or infinity tells of bad input. */
-static double centre(hst_rows *r, const hst_logistic *p, double *largest)
+static double centre(hst_rows *r, const hst_logistic *p, double total, double *largest)
 {
     size_t dim = (size_t)p->dim;
     double spread = 0;
     *largest = 0;
-    for (size_t i = 0; i < p->n; i++)
-        for (size_t k = 0; k < dim; k++)
-            r->mean[k] += weight_of(p, i) / r->total_weight * p->x[i][k];
     for (size_t i = 0; i < p->n; i++) {
-        double sum = 0, squares = 0;
+        double share = weight_of(p, i) / total;
+        for (size_t k = 0; k < dim; k++)
+            r->mean[k] += share * p->x[i][k];
+    }
+    for (size_t i = 0; i < p->n; i++) {
+        double sum[4] = {0}, squares[4] = {0}; /* separate sums: none waits for the one before */
         for (size_t k = 0; k < dim; k++) {
-            double c = p->x[i][k] - r->mean[k];
-            sum += c * c;
-            squares += (double)p->x[i][k] * p->x[i][k];
+            double x = p->x[i][k], c = x - r->mean[k];
+            sum[k % 4] += c * c;
+            squares[k % 4] += x * x;
         }
-        spread += weight_of(p, i) / r->total_weight * sum;
-        *largest = squares > *largest ? squares : *largest;
+        double square = (squares[0] + squares[1]) + (squares[2] + squares[3]);
+        spread += weight_of(p, i) / total * ((sum[0] + sum[1]) + (sum[2] + sum[3]));
+        *largest = square > *largest ? square : *largest;
     }
     return spread;
 }
 
-int hst_rows_make(hst_rows *r, const hst_logistic *p, hst_err *err)
+int hst_rows_make(hst_rows *r, const hst_kernels *kernels, const hst_logistic *p, hst_err *err)
 {
-    double largest;
-    *r = (hst_rows){.n = p->n, .p = p->dim, .stride = (size_t)p->dim, .scale = 1};
-    r->mean = hst_alloc(r->stride, sizeof *r->mean, err);
-    size_t cells;
-    if (!hst_mul_ok(r->n, r->stride, &cells))
-        return hst_fail(err, HST_EMEM, "out of memory: %zu x %zu features", r->n, r->stride);
+    double largest, total = 0;
+    size_t cells, dim = (size_t)p->dim;
+    *r = (hst_rows){.kernels = kernels, .n = p->n, .p = p->dim, .scale = 1};
+    if (!hst_mul_ok(r->n, dim, &cells))
+        return hst_fail(err, HST_EMEM, "out of memory: %zu x %zu features", r->n, dim);
+    r->mean = hst_alloc(dim, sizeof *r->mean, err);
     r->z = r->mean ? hst_alloc(cells, sizeof *r->z, err) : NULL;
     if (!r->z)
         return HST_EMEM;
     for (size_t i = 0; i < p->n; i++)
-        r->total_weight += weight_of(p, i);
-    if (!(r->total_weight > 0) || !isfinite(r->total_weight))
+        total += weight_of(p, i);
+    if (!(total > 0) || !isfinite(total))
         return hst_fail(err, HST_EDATA, "the photos' weights are not positive numbers");
-    double spread = centre(r, p, &largest);
+    double spread = centre(r, p, total, &largest);
     if (!isfinite(spread))
         return hst_fail(err, HST_EDATA, "a feature is not a finite number");
     /* Below this the differences are rounding errors of the mean. */
     int constant = spread <= 1e-24 * largest || spread < 1e-200;
     r->scale = constant ? 1 : sqrt(spread);
     for (size_t i = 0; !constant && i < p->n; i++)
-        for (size_t k = 0; k < r->stride; k++)
-            r->z[i * r->stride + k] = (float)((p->x[i][k] - r->mean[k]) / r->scale);
+        for (size_t k = 0; k < dim; k++)
+            r->z[i * dim + k] = (float)((p->x[i][k] - r->mean[k]) / r->scale);
     return 0;
 }
 
-/* dot[GROUP][LANES] += row[a] . panel over n columns; panel [n][LANES]. */
-static void multiply_group(const float *const row[GROUP], const float *panel, size_t n,
-                           double dot[GROUP][LANES])
-{
-    for (size_t k0 = 0; k0 < n; k0 += BLOCK) {
-        size_t end = k0 + BLOCK < n ? k0 + BLOCK : n;
-        float sum[GROUP][LANES] = {{0}};
-        for (size_t k = k0; k < end; k++)
-            for (int a = 0; a < GROUP; a++)
-                for (int c = 0; c < LANES; c++)
-                    sum[a][c] += row[a][k] * panel[k * LANES + (size_t)c];
-        for (int a = 0; a < GROUP; a++)
-            for (int c = 0; c < LANES; c++)
-                dot[a][c] += sum[a][c];
-    }
-}
-
-/* Z Z^T, a panel of LANES columns per item. */
+/* Z Z^T, a block of its rows per item. */
 typedef struct gram {
     const hst_rows *r;
-    double *g;     /* [n][n], lower half and a little more */
-    float **panel; /* [threads] of [p][LANES] */
+    const float *packed, *zeros; /* Z^T as the right side */
+    float *g;                    /* [n][n] */
 } gram;
 
-static int gram_panel(void *arg, size_t item, int thread, hst_err *err)
+static int gram_block(void *arg, size_t block, int thread, hst_err *err)
 {
     const gram *job = arg;
     const hst_rows *r = job->r;
-    size_t n = r->n, p = (size_t)r->p, first = item * LANES;
-    float *panel = job->panel[thread];
+    size_t first = block * HST_ROWS_BLOCK, left = r->n - first;
+    (void)thread;
     (void)err;
-    for (size_t c = 0; c < LANES; c++) {
-        const float *row = r->z + (first + c < n ? first + c : n - 1) * r->stride;
-        for (size_t k = 0; k < p; k++)
-            panel[k * LANES + c] = row[k];
-    }
-    for (size_t i = first; i < n; i += GROUP) {
-        double dot[GROUP][LANES] = {{0}};
-        const float *row[GROUP];
-        for (size_t a = 0; a < GROUP; a++)
-            row[a] = r->z + (i + a < n ? i + a : n - 1) * r->stride;
-        multiply_group(row, panel, p, dot);
-        for (size_t a = 0; a < GROUP && i + a < n; a++)
-            for (size_t c = 0; c < LANES && first + c < n; c++)
-                job->g[(i + a) * n + first + c] = dot[a][c];
-    }
+    r->kernels->gemm(&(hst_gemm){.x = r->z + first * (size_t)r->p,
+                                 .ldx = (size_t)r->p,
+                                 .w = job->packed,
+                                 .bias = job->zeros,
+                                 .y = job->g + first * r->n,
+                                 .ldy = r->n,
+                                 .rows = left < HST_ROWS_BLOCK ? left : HST_ROWS_BLOCK,
+                                 .k = r->p,
+                                 .n = (int)r->n});
     return 0;
 }
 
-static int gram_make(const hst_rows *r, int threads, double *g, hst_err *err)
+static int gram_make(const hst_rows *r, int threads, float *g, hst_err *err)
 {
+    size_t n = r->n, p = (size_t)r->p;
     gram job = {.r = r, .g = g};
-    size_t n_panels = (r->n + LANES - 1) / LANES;
     int rc = HST_EMEM;
-    threads = threads > 1 ? threads : 1;
-    job.panel = hst_alloc((size_t)threads, sizeof *job.panel, err);
-    if (!job.panel)
-        return HST_EMEM;
-    for (int t = 0; t < threads; t++) {
-        job.panel[t] = hst_alloc((size_t)r->p * LANES, sizeof **job.panel, err);
-        if (!job.panel[t])
-            goto out;
+    float *turned = hst_alloc(p * n, sizeof *turned, err); /* n * p was checked for Z */
+    float *packed = NULL;
+    if (turned)
+        packed = hst_alloc(hst_gemm_packed(r->kernels, r->p, (int)n), sizeof *packed, err);
+    if (packed) {
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = 0; k < p; k++)
+                turned[k * n + i] = r->z[i * p + k];
+        job.zeros = hst_gemm_pack(r->kernels, turned, NULL, r->p, (int)n, packed);
+        job.packed = packed;
+        rc = hst_parallel(threads, hst_rows_blocks(r), gram_block, &job, err);
     }
-    rc = hst_parallel(threads, n_panels, gram_panel, &job, err);
-out:
-    for (int t = 0; t < threads; t++)
-        free(job.panel[t]);
-    free(job.panel);
+    free(packed);
+    free(turned);
     return rc;
 }
 
 /* Cholesky, column by column of finished panels (left-looking), into at[n][n] = L transposed, so
  * that the inner loop runs over neighbours. A row that depends on those before it (a copy; one is
  * always lost to the centring) leaves a pivot of rounding errors: it gets no column. */
-static void cholesky(const double *g, size_t n, double *at)
+static void cholesky(const float *g, size_t n, double *at)
 {
-    const double tiny = 1e-6; /* of float sums; mean row length is 1 */
+    const double tiny = 3e-6; /* of float sums; mean row length is 1 */
     for (size_t j = 0; j < n; j++) {
         double *column = at + j * n;
         for (size_t i = j; i < n; i++)
@@ -172,9 +149,9 @@ int hst_rows_reduce(hst_rows *r, int threads, hst_err *err)
         return 0;
     if (!hst_mul_ok(n, n, &cells))
         return hst_fail(err, HST_EMEM, "out of memory: %zu x %zu products", n, n);
-    double *g = hst_alloc(cells, sizeof *g, err),
-           *at = g ? hst_alloc(cells, sizeof *at, err) : NULL;
-    float *z = at ? hst_alloc(cells, sizeof *z, err) : NULL;
+    float *g = hst_alloc(cells, sizeof *g, err), *z = NULL;
+    double *at = g ? hst_alloc(cells, sizeof *at, err) : NULL;
+    z = at ? hst_alloc(cells, sizeof *z, err) : NULL;
     int rc = z ? gram_make(r, threads, g, err) : HST_EMEM;
     if (rc == 0) {
         cholesky(g, n, at);
@@ -183,7 +160,6 @@ int hst_rows_reduce(hst_rows *r, int threads, hst_err *err)
                 z[i * n + k] = (float)at[k * n + i];
         free(r->z);
         r->z = z;
-        r->stride = n;
         r->p = (int)n;
         z = NULL;
     }
@@ -193,97 +169,93 @@ int hst_rows_reduce(hst_rows *r, int threads, hst_err *err)
     return rc;
 }
 
-static size_t blocks(int n_classes)
+size_t hst_rows_blocks(const hst_rows *r)
 {
-    return ((size_t)n_classes + LANES - 1) / LANES;
+    return (r->n + HST_ROWS_BLOCK - 1) / HST_ROWS_BLOCK;
 }
 
-size_t hst_packed_size(int n_classes, int p)
+static size_t block_rows(const hst_rows *r, size_t block)
 {
-    return blocks(n_classes) * LANES * (size_t)p;
+    size_t left = r->n - block * HST_ROWS_BLOCK;
+    return left < HST_ROWS_BLOCK ? left : HST_ROWS_BLOCK;
 }
 
-void hst_pack_kernel(const double *kernel, int n_classes, int p, float *packed)
+int hst_rows_pack(hst_rows *r, hst_err *err)
 {
-    size_t columns = (size_t)p;
-    memset(packed, 0, hst_packed_size(n_classes, p) * sizeof *packed);
-    for (size_t c = 0; c < (size_t)n_classes; c++) {
-        float *to = packed + c / LANES * columns * LANES + c % LANES;
-        for (size_t k = 0; k < columns; k++)
-            to[k * LANES] = (float)kernel[c * columns + k];
-    }
+    size_t blocks = hst_rows_blocks(r), cells;
+    r->packed_block = hst_gemm_packed(r->kernels, HST_ROWS_BLOCK, r->p);
+    if (!hst_mul_ok(blocks, r->packed_block, &cells))
+        return hst_fail(err, HST_EMEM, "out of memory: %zu packed rows", r->n);
+    r->packed = hst_alloc(cells, sizeof *r->packed, err);
+    if (!r->packed)
+        return HST_EMEM;
+    for (size_t b = 0; b < blocks; b++)
+        (void)hst_gemm_pack(r->kernels, r->z + b * HST_ROWS_BLOCK * (size_t)r->p, NULL,
+                            (int)block_rows(r, b), r->p, r->packed + b * r->packed_block);
+    return 0;
 }
 
-/* The rows first .. first + GROUP - 1 of the subset; behind its end the last row again. */
-static void group_rows(const hst_subset *s, size_t first, const float *row[GROUP])
+size_t hst_rows_scratch(const hst_rows *r, int n_classes)
 {
-    for (size_t a = 0; a < GROUP; a++) {
-        size_t i = first + a < s->n ? first + a : s->n - 1;
-        row[a] = s->rows->z + s->index[i] * s->rows->stride;
-    }
+    return (size_t)n_classes * (HST_ROWS_BLOCK + (size_t)r->p);
 }
 
-void hst_subset_forward(const hst_subset *s, const float *packed, const double *bias, double *out)
+size_t hst_rows_kernel_size(const hst_rows *r, int n_classes)
 {
-    size_t classes = (size_t)s->n_classes, p = (size_t)s->rows->p;
-    for (size_t i = 0; i < s->n; i += GROUP) {
-        const float *row[GROUP];
-        group_rows(s, i, row);
-        for (size_t c0 = 0; c0 < classes; c0 += LANES) {
-            double dot[GROUP][LANES] = {{0}};
-            multiply_group(row, packed + c0 * p, p, dot);
-            for (size_t a = 0; a < GROUP && i + a < s->n; a++)
-                for (size_t c = 0; c < LANES && c0 + c < classes; c++)
-                    out[(i + a) * classes + c0 + c] = dot[a][c] + bias[c0 + c];
-        }
-    }
+    return hst_gemm_packed(r->kernels, r->p, n_classes);
 }
 
-/* sum[k][LANES] += row[a][k] * factor[a][LANES] over the group's rows, n columns. */
-static void add_group(const float *const row[GROUP], const float factor[GROUP][LANES], size_t n,
-                      float *restrict sum)
+const float *hst_rows_kernel(const hst_rows *r, const double *kernel, int n_classes, float *scratch,
+                             float *packed)
 {
-    for (size_t k = 0; k < n; k++) {
-        float g[LANES];
-        for (int c = 0; c < LANES; c++)
-            g[c] = sum[k * LANES + (size_t)c];
-        for (int a = 0; a < GROUP; a++)
-            for (int c = 0; c < LANES; c++)
-                g[c] += row[a][k] * factor[a][c];
-        for (int c = 0; c < LANES; c++)
-            sum[k * LANES + (size_t)c] = g[c];
-    }
+    size_t classes = (size_t)n_classes, p = (size_t)r->p;
+    for (size_t c = 0; c < classes; c++)
+        for (size_t k = 0; k < p; k++)
+            scratch[k * classes + c] = (float)kernel[c * p + k];
+    return hst_gemm_pack(r->kernels, scratch, NULL, r->p, n_classes, packed);
 }
 
-/* Rows first .. end-1 (at most BLOCK), classes from c0, all columns: into sum[p][LANES]. */
-static void add_rows(const hst_subset *s, const double *residual, size_t first, size_t end,
-                     size_t c0, float *sum)
+void hst_rows_forward(const hst_product *m, size_t block, float *scratch, double *out)
 {
-    size_t classes = (size_t)s->n_classes;
-    for (size_t i = first; i < end; i += GROUP) {
-        const float *row[GROUP];
-        float factor[GROUP][LANES] = {{0}};
-        group_rows(s, i, row);
-        for (size_t a = 0; a < GROUP && i + a < end; a++)
-            for (size_t c = 0; c < LANES && c0 + c < classes; c++)
-                factor[a][c] = (float)residual[(i + a) * classes + c0 + c];
-        add_group(row, factor, (size_t)s->rows->p, sum);
-    }
+    const hst_rows *r = m->rows;
+    size_t classes = (size_t)m->n_classes, rows = block_rows(r, block);
+    double *to = out + block * HST_ROWS_BLOCK * classes;
+    r->kernels->gemm(&(hst_gemm){.x = r->z + block * HST_ROWS_BLOCK * (size_t)r->p,
+                                 .ldx = (size_t)r->p,
+                                 .w = m->packed,
+                                 .bias = m->zeros,
+                                 .y = scratch,
+                                 .ldy = classes,
+                                 .rows = rows,
+                                 .k = r->p,
+                                 .n = m->n_classes});
+    for (size_t i = 0; i < rows; i++)
+        for (size_t c = 0; c < classes; c++)
+            to[i * classes + c] = scratch[i * classes + c] + m->bias[c];
 }
 
-void hst_subset_backward(const hst_subset *s, const double *residual, float *scratch,
-                         double *gradient)
+void hst_rows_backward(const hst_product *m, size_t block, const double *residual, float *scratch,
+                       double *gradient)
 {
-    size_t classes = (size_t)s->n_classes, p = (size_t)s->rows->p;
-    memset(gradient, 0, classes * p * sizeof *gradient);
-    for (size_t first = 0; first < s->n; first += BLOCK) {
-        size_t end = first + BLOCK < s->n ? first + BLOCK : s->n;
-        for (size_t c0 = 0; c0 < classes; c0 += LANES) {
-            memset(scratch, 0, p * LANES * sizeof *scratch);
-            add_rows(s, residual, first, end, c0, scratch);
-            for (size_t c = 0; c < LANES && c0 + c < classes; c++)
-                for (size_t k = 0; k < p; k++)
-                    gradient[(c0 + c) * p + k] += scratch[k * LANES + c];
-        }
-    }
+    const hst_rows *r = m->rows;
+    size_t classes = (size_t)m->n_classes, rows = block_rows(r, block), p = (size_t)r->p;
+    const double *from = residual + block * HST_ROWS_BLOCK * classes;
+    const float *w = r->packed + block * r->packed_block;
+    /* The zeros that hst_gemm_pack left behind the block's panels. */
+    size_t panel = (size_t)r->kernels->panel, padded = (p + panel - 1) / panel * panel;
+    float *turned = scratch, *sum = scratch + classes * HST_ROWS_BLOCK;
+    for (size_t c = 0; c < classes; c++)
+        for (size_t i = 0; i < rows; i++)
+            turned[c * rows + i] = (float)from[i * classes + c];
+    r->kernels->gemm(&(hst_gemm){.x = turned,
+                                 .ldx = rows,
+                                 .w = w,
+                                 .bias = w + rows * padded,
+                                 .y = sum,
+                                 .ldy = p,
+                                 .rows = classes,
+                                 .k = (int)rows,
+                                 .n = r->p});
+    for (size_t i = 0; i < classes * p; i++)
+        gradient[i] += sum[i];
 }

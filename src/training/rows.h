@@ -1,6 +1,7 @@
 /* rows.h - feature rows made ready for a linear classifier, and the two products it needs. */
 #ifndef HST_TRAINING_ROWS_H
 #define HST_TRAINING_ROWS_H
+#include "kernels/kernels.h"
 #include "training/logistic.h"
 
 /* Rows z_i = (x_i - mean) / scale, scale^2 = weighted mean of |x_i - mean|^2: centred, and of
@@ -8,17 +9,21 @@
  * feature space counts the same) and makes a given strength mean the same for any backbone.
  * Centring changes the bias only, which is not penalised. */
 typedef struct hst_rows {
-    float *z; /* [n][stride] */
-    size_t n, stride;
-    int p;        /* columns in use */
+    const hst_kernels *kernels;
+    float *z; /* [n][p] */
+    size_t n;
+    int p;
     double *mean; /* [dim] */
     double scale; /* 1 where all rows are equal */
-    double total_weight;
+    /* The rows again, packed block by block as the right side of a product. */
+    float *packed;
+    size_t packed_block; /* floats from block to block */
 } hst_rows;
 
 /* HST_EDATA when a feature or weight is not finite or no weight is positive; HST_EMEM. Ends with
  * hst_rows_clear, also after failure. */
-HST_CHECK int hst_rows_make(hst_rows *r, const hst_logistic *p, hst_err *err);
+HST_CHECK int hst_rows_make(hst_rows *r, const hst_kernels *kernels, const hst_logistic *p,
+                            hst_err *err);
 void hst_rows_clear(hst_rows *r);
 
 /* With fewer rows than columns the rows live in a space of n dimensions: Z Z^T = L L^T (Cholesky),
@@ -26,20 +31,29 @@ void hst_rows_clear(hst_rows *r);
  * reached by kernels of the same length. Replaces Z by L [n][n] where that is smaller. */
 HST_CHECK int hst_rows_reduce(hst_rows *r, int threads, hst_err *err);
 
-/* Some of the rows, and the products with them. Kernels and gradients: [n_classes][p]. */
-typedef struct hst_subset {
-    const hst_rows *rows;
-    const size_t *index; /* [n] */
-    size_t n;
-    int n_classes;
-} hst_subset;
+/* Before the first product. */
+HST_CHECK int hst_rows_pack(hst_rows *r, hst_err *err);
 
-/* out[n][n_classes] = Z kernel^T + bias. packed: room for hst_packed_size() floats. */
-void hst_subset_forward(const hst_subset *s, const float *packed, const double *bias, double *out);
-/* gradient[n_classes][p] = residual^T Z, residual[n][n_classes]. scratch: as packed. */
-void hst_subset_backward(const hst_subset *s, const double *residual, float *scratch,
-                         double *gradient);
-/* The kernel as forward reads it: [class / 8][p][class % 8], zeros behind the last class. */
-size_t hst_packed_size(int n_classes, int p);
-void hst_pack_kernel(const double *kernel, int n_classes, int p, float *packed);
+/* Products go by blocks of rows: sums are float inside a block and double beyond. */
+enum { HST_ROWS_BLOCK = 128 };
+size_t hst_rows_blocks(const hst_rows *r);
+/* Floats of scratch memory that each of the following needs. */
+size_t hst_rows_scratch(const hst_rows *r, int n_classes);
+/* Floats of a packed kernel. */
+size_t hst_rows_kernel_size(const hst_rows *r, int n_classes);
+/* kernel[n_classes][p] as forward reads it. Returns what forward takes as zeros. */
+const float *hst_rows_kernel(const hst_rows *r, const double *kernel, int n_classes, float *scratch,
+                             float *packed);
+
+typedef struct hst_product {
+    const hst_rows *rows;
+    int n_classes;
+    const float *packed, *zeros; /* of hst_rows_kernel; forward only */
+    const double *bias;          /* [n_classes]; forward only */
+} hst_product;
+/* out[n][n_classes] = Z kernel^T + bias, for the rows of one block. */
+void hst_rows_forward(const hst_product *m, size_t block, float *scratch, double *out);
+/* gradient[n_classes][p] += residual^T Z over one block; residual[n][n_classes]. */
+void hst_rows_backward(const hst_product *m, size_t block, const double *residual, float *scratch,
+                       double *gradient);
 #endif

@@ -12,23 +12,24 @@
 typedef struct solver {
     const hst_softmax_fit *f;
     size_t n, classes, size, n_kernel; /* rows, classes, numbers in theta, of those the kernel */
+    size_t parts, n_scratch;
     double total_weight;
     double *logits, *slope; /* [n][classes] */
     double *residual;       /* [n][classes]: w (softmax - one-hot) / sum w at the last t tried */
     double *loss, *along;   /* [parts]: loss and its derivative in t */
     double *g, *g_new, *d;  /* [size] */
     double *part;           /* [parts][n_kernel] */
-    float *packed;          /* the kernel packed for hst_subset_forward */
-    float *scratch;         /* [parts][packed size] */
-    const double *vector;   /* theta or direction to multiply */
+    float *packed;          /* the kernel packed for hst_rows_forward */
+    float *scratch;         /* [parts][n_scratch] */
+    hst_product by;         /* the kernel to multiply with */
     double *product;        /* where forward goes */
     double t;
     hst_lbfgs *history;
 } solver;
 
-size_t hst_softmax_size(const hst_subset *s)
+size_t hst_softmax_size(const hst_rows *r, int n_classes)
 {
-    return (size_t)s->n_classes * ((size_t)s->rows->p + 1);
+    return (size_t)n_classes * ((size_t)r->p + 1);
 }
 
 static void solver_clear(solver *s)
@@ -53,61 +54,64 @@ static double *numbers(size_t a, size_t b, hst_err *err)
 
 static double row_weight(const hst_softmax_fit *f, size_t i)
 {
-    return f->weight ? f->weight[f->rows.index[i]] : 1;
+    return f->weight ? f->weight[i] : 1;
 }
 
 static int solver_make(solver *s, const hst_softmax_fit *f, hst_err *err)
 {
-    size_t parts = (size_t)f->parts, packed = hst_packed_size(f->rows.n_classes, f->rows.rows->p);
-    *s = (solver){.f = f, .n = f->rows.n, .classes = (size_t)f->rows.n_classes};
-    s->size = hst_softmax_size(&f->rows);
+    size_t blocks = hst_rows_blocks(f->rows);
+    size_t packed = hst_rows_kernel_size(f->rows, f->n_classes);
+    *s = (solver){.f = f, .n = f->rows->n, .classes = (size_t)f->n_classes};
+    s->parts = blocks < HST_FIT_PARTS ? blocks : HST_FIT_PARTS;
+    s->n_scratch = hst_rows_scratch(f->rows, f->n_classes);
+    s->size = hst_softmax_size(f->rows, f->n_classes);
     s->n_kernel = s->size - s->classes;
     for (size_t i = 0; i < s->n; i++)
         s->total_weight += row_weight(f, i);
     if (!(s->logits = numbers(s->n, s->classes, err)) ||
         !(s->slope = numbers(s->n, s->classes, err)) ||
-        !(s->residual = numbers(s->n, s->classes, err)) || !(s->loss = numbers(parts, 1, err)) ||
-        !(s->along = numbers(parts, 1, err)) || !(s->g = numbers(s->size, 1, err)) ||
+        !(s->residual = numbers(s->n, s->classes, err)) || !(s->loss = numbers(s->parts, 1, err)) ||
+        !(s->along = numbers(s->parts, 1, err)) || !(s->g = numbers(s->size, 1, err)) ||
         !(s->g_new = numbers(s->size, 1, err)) || !(s->d = numbers(s->size, 1, err)) ||
-        !(s->part = numbers(parts, s->n_kernel, err)) ||
+        !(s->part = numbers(s->parts, s->n_kernel, err)) ||
         !(s->packed = hst_alloc(packed, sizeof *s->packed, err)) ||
-        !(s->scratch = hst_alloc(parts * packed, sizeof *s->scratch, err)) ||
+        !(s->scratch = hst_alloc(s->parts * s->n_scratch, sizeof *s->scratch, err)) ||
         !(s->history = hst_lbfgs_new(s->size, err)))
         return HST_EMEM;
     return 0;
 }
 
-/* The subset's rows of part i. */
-static hst_subset part_rows(const solver *s, size_t i, size_t *first)
+/* The blocks of part i: *first .. *end - 1. */
+static void part_blocks(const solver *s, size_t i, size_t *first, size_t *end)
 {
-    size_t parts = (size_t)s->f->parts, end = s->n * (i + 1) / parts;
-    hst_subset rows = s->f->rows;
-    *first = s->n * i / parts;
-    rows.index += *first;
-    rows.n = end - *first;
-    return rows;
+    size_t blocks = hst_rows_blocks(s->f->rows);
+    *first = blocks * i / s->parts;
+    *end = blocks * (i + 1) / s->parts;
 }
 
 static int forward_part(void *arg, size_t i, int thread, hst_err *err)
 {
     const solver *s = arg;
-    size_t first;
-    hst_subset rows = part_rows(s, i, &first);
+    size_t block, end;
     (void)thread;
     (void)err;
-    hst_subset_forward(&rows, s->packed, s->vector + s->n_kernel, s->product + first * s->classes);
+    part_blocks(s, i, &block, &end);
+    for (; block < end; block++)
+        hst_rows_forward(&s->by, block, s->scratch + i * s->n_scratch, s->product);
     return 0;
 }
 
 static int backward_part(void *arg, size_t i, int thread, hst_err *err)
 {
     const solver *s = arg;
-    size_t first, packed = hst_packed_size(s->f->rows.n_classes, s->f->rows.rows->p);
-    hst_subset rows = part_rows(s, i, &first);
+    double *sum = s->part + i * s->n_kernel;
+    size_t block, end;
     (void)thread;
     (void)err;
-    hst_subset_backward(&rows, s->residual + first * s->classes, s->scratch + i * packed,
-                        s->part + i * s->n_kernel);
+    part_blocks(s, i, &block, &end);
+    memset(sum, 0, s->n_kernel * sizeof *sum);
+    for (; block < end; block++)
+        hst_rows_backward(&s->by, block, s->residual, s->scratch + i * s->n_scratch, sum);
     return 0;
 }
 
@@ -116,15 +120,15 @@ static int residual_part(void *arg, size_t i, int thread, hst_err *err)
 {
     const solver *s = arg;
     size_t first, end;
-    hst_subset rows = part_rows(s, i, &first);
     double loss = 0, along = 0;
     (void)thread;
     (void)err;
-    end = first + rows.n;
-    for (size_t r = first; r < end; r++) {
+    part_blocks(s, i, &first, &end);
+    end = end * HST_ROWS_BLOCK < s->n ? end * HST_ROWS_BLOCK : s->n;
+    for (size_t r = first * HST_ROWS_BLOCK; r < end; r++) {
         const double *z = s->logits + r * s->classes, *slope = s->slope + r * s->classes;
         double *p = s->residual + r * s->classes, largest = -INFINITY, sum = 0;
-        size_t truth = (size_t)s->f->label[s->f->rows.index[r]];
+        size_t truth = (size_t)s->f->label[r];
         double w = row_weight(s->f, r) / s->total_weight;
         for (size_t c = 0; c < s->classes; c++) {
             p[c] = z[c] + s->t * slope[c];
@@ -146,13 +150,16 @@ static int residual_part(void *arg, size_t i, int thread, hst_err *err)
 
 static int each_part(solver *s, int (*work)(void *, size_t, int, hst_err *), hst_err *err)
 {
-    return hst_parallel(s->f->threads, (size_t)s->f->parts, work, s, err);
+    return hst_parallel(s->f->threads, s->parts, work, s, err);
 }
 
 static int multiply(solver *s, const double *vector, double *product, hst_err *err)
 {
-    hst_pack_kernel(vector, s->f->rows.n_classes, s->f->rows.rows->p, s->packed);
-    s->vector = vector;
+    s->by = (hst_product){.rows = s->f->rows,
+                          .n_classes = s->f->n_classes,
+                          .packed = s->packed,
+                          .bias = vector + s->n_kernel};
+    s->by.zeros = hst_rows_kernel(s->f->rows, vector, s->f->n_classes, s->scratch, s->packed);
     s->product = product;
     return each_part(s, forward_part, err);
 }
@@ -163,7 +170,7 @@ static int gradient(solver *s, const double *theta, double *g, hst_err *err)
     int rc = each_part(s, backward_part, err);
     for (size_t i = 0; i < s->n_kernel; i++)
         g[i] = s->f->l2 * theta[i];
-    for (size_t part = 0; part < (size_t)s->f->parts; part++)
+    for (size_t part = 0; part < s->parts; part++)
         for (size_t i = 0; i < s->n_kernel; i++)
             g[i] += s->part[part * s->n_kernel + i];
     for (size_t c = 0; c < s->classes; c++) {
@@ -177,7 +184,7 @@ static int gradient(solver *s, const double *theta, double *g, hst_err *err)
 static double sum_parts(const solver *s, const double *part)
 {
     double sum = 0;
-    for (int i = 0; i < s->f->parts; i++)
+    for (size_t i = 0; i < s->parts; i++)
         sum += part[i];
     return sum;
 }
@@ -279,7 +286,7 @@ static int start(solver *s, const double *theta, hst_err *err)
     return rc == 0 ? gradient(s, theta, s->g, err) : rc;
 }
 
-int hst_softmax_run(const hst_softmax_fit *f, double *theta, hst_err *err)
+int hst_softmax_run(const hst_softmax_fit *f, double *theta, double *logits, hst_err *err)
 {
     solver s;
     int moved = 1, rc = solver_make(&s, f, err);
@@ -292,6 +299,8 @@ int hst_softmax_run(const hst_softmax_fit *f, double *theta, hst_err *err)
         if (rc == 0 && f->tick)
             rc = f->tick(f->tick_arg, err);
     }
+    if (rc == 0 && logits)
+        memcpy(logits, s.logits, s.n * s.classes * sizeof *logits);
     solver_clear(&s);
     return rc;
 }

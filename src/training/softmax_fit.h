@@ -3,12 +3,14 @@
 #define HST_TRAINING_SOFTMAX_FIT_H
 #include "training/rows.h"
 
-enum { HST_FIT_PARTS = 8 }; /* rows are summed in at most this many parts, for any threads */
+/* Sums over rows are made in at most so many parts, whatever the number of threads. */
+enum { HST_FIT_PARTS = 8 };
 
 typedef struct hst_softmax_fit {
-    hst_subset rows;
-    const int *label;                     /* by row of rows.rows, as rows.index */
-    const double *weight;                 /* as label, or NULL for 1 */
+    const hst_rows *rows; /* packed */
+    const int *label;     /* [n] */
+    const double *weight; /* [n], 0 for rows that are not learned from; NULL: 1 */
+    int n_classes;
     double l2;                            /* in units of the rows as they are */
     double tolerance;                     /* ends when the gradient's length is at most this */
     int max_steps;                        /* and ends, too, without complaint after so many */
@@ -18,11 +20,13 @@ typedef struct hst_softmax_fit {
 } hst_softmax_fit;
 
 /* Numbers in theta: kernel [n_classes][p], then bias [n_classes]. */
-size_t hst_softmax_size(const hst_subset *s);
+size_t hst_softmax_size(const hst_rows *r, int n_classes);
 
 /* Goes on from theta to the minimum of
- *   sum_i w_i CE(softmax(K z_i + b), y_i) / sum w + l2/2 |K|^2. */
-HST_CHECK int hst_softmax_run(const hst_softmax_fit *f, double *theta, hst_err *err);
+ *   sum_i w_i CE(softmax(K z_i + b), y_i) / sum w + l2/2 |K|^2.
+ * logits (may be NULL): [n][n_classes] at the end, of rows of weight 0 as well. */
+HST_CHECK int hst_softmax_run(const hst_softmax_fit *f, double *theta, double *logits,
+                              hst_err *err);
 
 /* The loss at theta (penalty included) and its gradient [hst_softmax_size]. */
 HST_CHECK int hst_softmax_loss(const hst_softmax_fit *f, const double *theta, double *loss,

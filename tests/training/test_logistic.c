@@ -16,7 +16,7 @@
 
 static hst_ctx context(int threads)
 {
-    return (hst_ctx){.threads = threads};
+    return (hst_ctx){.threads = threads, .kernels = hst_kernels_best()};
 }
 
 /* Features with their row pointers and labels. */
@@ -125,20 +125,18 @@ static void gradient_is_that_of_central_differences(void **state)
         hst_logistic p = problem(&data);
         double weight[37], g[11 * 14], unused[11 * 14], theta[11 * 14];
         hst_rows rows;
-        size_t index[30], n = 0;
         for (size_t i = 0; i < 37; i++)
-            weight[i] = 1 + (double)(i % 4);
-        for (size_t i = 0; i < 37 && n < 30; i += 1 + i % 3)
-            index[n++] = i;
+            weight[i] = (double)(i % 4);
         p.weight = weight;
-        check_ok(hst_rows_make(&rows, &p, &e), &e);
-        hst_softmax_fit f = {.rows = {&rows, index, n, classes[at]},
+        check_ok(hst_rows_make(&rows, hst_kernels_best(), &p, &e), &e);
+        check_ok(hst_rows_pack(&rows, &e), &e);
+        hst_softmax_fit f = {.rows = &rows,
                              .label = p.label,
                              .weight = weight,
+                             .n_classes = classes[at],
                              .l2 = 0.05,
-                             .threads = 1,
-                             .parts = 3};
-        size_t size = hst_softmax_size(&f.rows);
+                             .threads = 1};
+        size_t size = hst_softmax_size(&rows, classes[at]);
         for (size_t i = 0; i < size; i++)
             theta[i] = sin((double)i);
         double loss, up, down;
@@ -234,8 +232,8 @@ static void reduced_rows_keep_their_products(void **state)
     memcpy(data.x + 300, data.x, 300 * sizeof(float)); /* a copy of photo 0 */
     hst_logistic p = problem(&data);
     hst_rows full, reduced;
-    check_ok(hst_rows_make(&full, &p, &e), &e);
-    check_ok(hst_rows_make(&reduced, &p, &e), &e);
+    check_ok(hst_rows_make(&full, hst_kernels_best(), &p, &e), &e);
+    check_ok(hst_rows_make(&reduced, hst_kernels_best(), &p, &e), &e);
     check_ok(hst_rows_reduce(&reduced, 2, &e), &e);
     assert_int_equal(reduced.p, 50);
     for (size_t i = 0; i < 50; i++) {
@@ -356,7 +354,7 @@ static void bad_features_and_stops_are_told(void **state)
     hst_err e = {0};
     photos data = clouds(200, 300, 4, 0);
     hst_logistic p = problem(&data);
-    hst_ctx ctx = {.threads = 2, .progress = stop};
+    hst_ctx ctx = {.threads = 2, .kernels = hst_kernels_best(), .progress = stop};
     float *kernel = hst_alloc(1200, sizeof *kernel, &e), bias[4];
     double l2 = 7;
     assert_int_equal(hst_logistic_fit(&ctx, &p, 1e-3, kernel, bias, &e), HST_ESTOPPED);
