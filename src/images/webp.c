@@ -29,21 +29,19 @@ static void read_orientation(const WebPDemuxer *demux, int *orientation)
 /* The first frame on a black canvas, alpha dropped, as Pillow shows an animation. */
 static int animation_decode(const WebPData *data, hst_image *out, hst_err *err)
 {
-    uint8_t *rgba = NULL;
-    int at = 0, rc = damaged(err);
     WebPAnimDecoderOptions options;
+    uint8_t *rgba = NULL;
+    int at = 0;
     if (!WebPAnimDecoderOptionsInit(&options))
-        return rc;
+        return damaged(err);
     options.color_mode = MODE_RGBA;
     options.use_threads = 0;
     WebPAnimDecoder *decoder = WebPAnimDecoderNew(data, &options);
-    if (decoder && WebPAnimDecoderGetNext(decoder, &rgba, &at)) {
-        for (size_t i = 0, n = (size_t)out->w * (size_t)out->h; i < n; i++)
-            memcpy(out->rgb + 3 * i, rgba + 4 * i, 3);
-        rc = 0;
-    }
+    int got = decoder && WebPAnimDecoderGetNext(decoder, &rgba, &at);
+    for (size_t i = 0, n = (size_t)out->w * (size_t)out->h; i < n && got; i++)
+        memcpy(out->rgb + 3 * i, rgba + 4 * i, 3);
     WebPAnimDecoderDelete(decoder);
-    return rc;
+    return got ? 0 : damaged(err);
 }
 
 static int still_decode(const hst_encoded *in, hst_image *out, hst_err *err)

@@ -27,6 +27,7 @@ static void check_verdict(const char *name, const hst_image *img, int rc, const 
     }
     if (rc)
         fail_msg("%s: refused: %s", name, e->msg);
+    assert_string_equal(e->msg, ""); /* a success leaves no reason behind */
     const json_t *shape = json_object_get(want, "shape");
     int h = (int)json_integer_value(json_array_get(shape, 0));
     int w = (int)json_integer_value(json_array_get(shape, 1));
