@@ -1,0 +1,158 @@
+#include "training/dense_head.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { LANES = 16 }; /* partial sums, so that the compiler may use vectors of any width */
+
+int hst_dense_head_init(hst_dense_head *h, int dim, int n_classes, size_t max_batch, hst_err *err)
+{
+    size_t k = (size_t)n_classes, n;
+    *h = (hst_dense_head){.dim = dim, .n_classes = n_classes, .max_batch = max_batch};
+    if (!hst_mul_ok((size_t)dim + 1, k, &n))
+        return hst_fail(err, HST_EMEM, "a head of %d x %d is too large", dim, n_classes);
+    h->n_params = n;
+    h->param = hst_alloc(n, sizeof *h->param, err);
+    h->grad = h->param ? hst_alloc(n, sizeof *h->grad, err) : NULL;
+    h->dropped = h->grad ? hst_alloc(max_batch, (size_t)dim * sizeof *h->dropped, err) : NULL;
+    h->delta = h->dropped ? hst_alloc(max_batch, k * sizeof *h->delta, err) : NULL;
+    h->p = h->delta ? hst_alloc(k, sizeof *h->p, err) : NULL;
+    return h->p ? 0 : HST_EMEM;
+}
+
+void hst_dense_head_clear(hst_dense_head *h)
+{
+    free(h->param);
+    free(h->grad);
+    free(h->dropped);
+    free(h->delta);
+    free(h->p);
+    *h = (hst_dense_head){0};
+}
+
+void hst_dense_head_set(hst_dense_head *h, const float *kernel, const float *bias)
+{
+    size_t dim = (size_t)h->dim, k = (size_t)h->n_classes;
+    for (size_t c = 0; c < k; c++) {
+        for (size_t i = 0; i < dim; i++)
+            h->param[c * dim + i] = kernel[i * k + c];
+        h->param[k * dim + c] = bias[c];
+    }
+}
+
+void hst_dense_head_get(const hst_dense_head *h, float *kernel, float *bias)
+{
+    size_t dim = (size_t)h->dim, k = (size_t)h->n_classes;
+    for (size_t c = 0; c < k; c++) {
+        for (size_t i = 0; i < dim; i++)
+            kernel[i * k + c] = h->param[c * dim + i];
+        bias[c] = h->param[k * dim + c];
+    }
+}
+
+static float dot(const float *a, const float *b, size_t n)
+{
+    float lane[LANES] = {0}, rest = 0;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            lane[l] += a[i + l] * b[i + l];
+    for (; i < n; i++)
+        rest += a[i] * b[i];
+    for (size_t half = LANES / 2; half > 0; half /= 2)
+        for (size_t l = 0; l < half; l++)
+            lane[l] += lane[l + half];
+    return lane[0] + rest;
+}
+
+/* y += s x */
+static void add_scaled(float *restrict y, const float *restrict x, float s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] += s * x[i];
+}
+
+/* l2 * sum kernel^2 */
+static double penalty(const hst_dense_head *h)
+{
+    size_t dim = (size_t)h->dim;
+    double sum = 0;
+    for (size_t c = 0; c < (size_t)h->n_classes; c++)
+        sum += (double)dot(h->param + c * dim, h->param + c * dim, dim);
+    return (double)h->l2 * sum;
+}
+
+/* Adds one row to *sum. delta[n_classes], where not NULL: d loss / d logit of this row alone, which
+ * is softmax(logit) - target. */
+static void add_row(hst_dense_head *h, const float *x, int label, float *delta,
+                    hst_batch_score *sum)
+{
+    size_t dim = (size_t)h->dim, k = (size_t)h->n_classes, best = 0;
+    const float *bias = h->param + k * dim;
+    double total = 0, others = (double)h->label_smoothing / (double)k, loss = 0, *p = h->p;
+    for (size_t c = 0; c < k; c++) {
+        p[c] = (double)(dot(x, h->param + c * dim, dim) + bias[c]);
+        best = p[c] > p[best] ? c : best;
+    }
+    double top = p[best];
+    for (size_t c = 0; c < k; c++)
+        total += exp(p[c] - top);
+    double log_total = log(total) + top;
+    for (size_t c = 0; c < k; c++) {
+        double log_p = p[c] - log_total;
+        double target = others + (c == (size_t)label ? 1 - (double)h->label_smoothing : 0);
+        if (target > 0)
+            loss -= target * log_p;
+        if (delta)
+            delta[c] = (float)(exp(log_p) - target);
+    }
+    sum->loss += loss;
+    sum->right += best == (size_t)label;
+}
+
+/* What dropout leaves of row i of the batch. */
+static void drop(const hst_head_batch *b, size_t i, const float *x, float *out, size_t dim)
+{
+    const uint8_t *keep = b->keep ? b->keep + i * dim : NULL;
+    for (size_t j = 0; j < dim; j++)
+        out[j] = !keep ? x[j] : keep[j] ? x[j] * b->keep_scale : 0;
+}
+
+hst_batch_score hst_dense_head_gradient(hst_dense_head *h, const hst_head_batch *b)
+{
+    size_t dim = (size_t)h->dim, k = (size_t)h->n_classes;
+    hst_batch_score s = {0};
+    float scale = 1 / (float)b->n;
+    for (size_t i = 0; i < b->n; i++) {
+        size_t at = b->order ? b->order[i] : i;
+        drop(b, i, b->x[at], h->dropped + i * dim, dim);
+        add_row(h, h->dropped + i * dim, b->label[at], h->delta + i * k, &s);
+    }
+    for (size_t c = 0; c < k; c++) {
+        float *grad = h->grad + c * dim, *bias = h->grad + k * dim + c;
+        const float *kernel = h->param + c * dim;
+        for (size_t j = 0; j < dim; j++)
+            grad[j] = 2 * h->l2 * kernel[j];
+        *bias = 0;
+        for (size_t i = 0; i < b->n; i++) {
+            float delta = h->delta[i * k + c] * scale;
+            add_scaled(grad, h->dropped + i * dim, delta, dim);
+            *bias += delta;
+        }
+    }
+    s.loss = s.loss / (double)b->n + penalty(h);
+    return s;
+}
+
+hst_batch_score hst_dense_head_score(hst_dense_head *h, const hst_head_batch *b)
+{
+    hst_batch_score s = {0};
+    for (size_t i = 0; i < b->n; i++) {
+        size_t at = b->order ? b->order[i] : i;
+        add_row(h, b->x[at], b->label[at], NULL, &s);
+    }
+    s.loss = (b->n ? s.loss / (double)b->n : 0) + penalty(h);
+    return s;
+}

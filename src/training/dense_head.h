@@ -1,0 +1,57 @@
+/* dense_head.h - Dropout -> Dense(classes), trained by softmax cross-entropy as Keras computes it.
+ *
+ *   dropped = keep ? x * keep_scale : 0                  (inputs of one photo, [dim])
+ *   logit   = dropped . kernel + bias                    ([classes])
+ *   target  = (1 - smoothing) [class == label] + smoothing / classes
+ *   loss    = mean over the batch of -sum target * log(softmax(logit)),  + l2 * sum kernel^2
+ *
+ * The L2 term has no factor 1/2, covers the kernel only and is part of every loss reported here.
+ * Float32 as in Keras; only the softmax of a row and sums of losses run in double. */
+#ifndef HST_TRAINING_DENSE_HEAD_H
+#define HST_TRAINING_DENSE_HEAD_H
+#include "base/err.h"
+
+#include <stdint.h>
+
+/* Examples in a given order, and what dropout leaves of each. */
+typedef struct hst_head_batch {
+    const float *const *x; /* rows of dim floats */
+    const int *label;
+    const size_t *order; /* [n] indices into x and label; NULL: 0 .. n-1 */
+    size_t n;
+    const uint8_t *keep; /* [n][dim] 1: the input stays, 0: it is dropped; NULL: all stay */
+    float keep_scale;    /* 1 / (1 - dropout): the mean input stays the same */
+} hst_head_batch;
+
+typedef struct hst_batch_score {
+    double loss;  /* mean over the batch, with the L2 term */
+    size_t right; /* rows whose largest logit, the first of equals, is the label's */
+} hst_batch_score;
+
+typedef struct hst_dense_head {
+    int dim, n_classes;
+    float l2, label_smoothing;
+    size_t n_params; /* (dim + 1) * n_classes */
+    float *param;    /* [n_classes][dim] kernel, transposed; [n_classes] bias */
+    float *grad;     /* as param */
+    /* Working memory, for batches of up to max_batch: */
+    size_t max_batch;
+    float *dropped; /* [max_batch][dim] */
+    float *delta;   /* [max_batch][n_classes] d loss / d logit */
+    double *p;      /* [n_classes] */
+} hst_dense_head;
+
+/* Parameters zero. On failure hst_dense_head_clear() is still due. */
+HST_CHECK int hst_dense_head_init(hst_dense_head *h, int dim, int n_classes, size_t max_batch,
+                                  hst_err *err);
+void hst_dense_head_clear(hst_dense_head *h);
+
+/* Between param and kernel[dim][n_classes], bias[n_classes]. */
+void hst_dense_head_set(hst_dense_head *h, const float *kernel, const float *bias);
+void hst_dense_head_get(const hst_dense_head *h, float *kernel, float *bias);
+
+/* Fills h->grad from a batch of 1 .. max_batch rows. */
+hst_batch_score hst_dense_head_gradient(hst_dense_head *h, const hst_head_batch *b);
+/* The score alone, of any number of rows (b->keep is not looked at). */
+hst_batch_score hst_dense_head_score(hst_dense_head *h, const hst_head_batch *b);
+#endif
