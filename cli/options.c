@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,15 @@ static int read_fraction(const char *text, double *out)
     return *end == 0 && *out > 0 && *out < 1;
 }
 
+static int read_number(const char *text, double *out)
+{
+    char *end;
+    if (!*text || strspn(text, "0123456789.eE-") != strlen(text))
+        return 0;
+    *out = strtod(text, &end);
+    return *end == 0 && *out >= 0 && *out < HUGE_VAL && text[0] != '-';
+}
+
 /* 1 when text is one of the words of "pil|tf". */
 static int is_choice(const char *text, const char *words)
 {
@@ -64,6 +74,7 @@ static int bad_value(const cli_option *o, const char *text)
         [CLI_COUNT] = "a whole number from 1",
         [CLI_SEED] = "a whole number from 0 to 9223372036854775807",
         [CLI_FRACTION] = "a number between 0 and 1",
+        [CLI_NUMBER] = "a number from 0",
     };
     cli_error("--%s wants %s%s, not '%s'", o->name, o->kind == CLI_CHOICE ? "" : wanted[o->kind],
               o->kind == CLI_CHOICE ? o->arg : "", text);
@@ -95,6 +106,9 @@ static int set_value(const cli_option *o, const char *text, cli_values *v)
     case CLI_FRACTION:
         ok = read_fraction(text, place);
         break;
+    case CLI_NUMBER:
+        ok = read_number(text, place);
+        break;
     }
     return ok ? 0 : bad_value(o, text);
 }
@@ -125,6 +139,23 @@ static const cli_option *find_option(const cli_command *c, const char *name, siz
     return NULL;
 }
 
+int cli_options_typed(const cli_command *c, const cli_values *v, const char *name)
+{
+    const cli_option *o;
+    for (size_t i = 0; i < 64 && (o = option_at(c, i)); i++)
+        if (strcmp(o->name, name) == 0)
+            return (int)(v->typed >> i & 1);
+    return 0;
+}
+
+static void mark_typed(const cli_command *c, const cli_option *typed, cli_values *v)
+{
+    const cli_option *o;
+    for (size_t i = 0; i < 64 && (o = option_at(c, i)); i++)
+        if (o == typed)
+            v->typed |= (uint64_t)1 << i;
+}
+
 static int unknown_option(const cli_command *c, const char *typed)
 {
     const char *names[64];
@@ -153,6 +184,7 @@ typedef struct reader {
 /* The value that follows in the next word; attached: one that came with the option, or NULL. */
 static int take_value(reader *r, const cli_option *o, const char *attached)
 {
+    mark_typed(r->command, o, r->v);
     if (attached)
         return set_value(o, attached, r->v);
     if (r->at == r->argc) {

@@ -11,12 +11,13 @@
 
 /* What a value may be, and the type of its place in cli_values. */
 enum cli_kind {
-    CLI_FLAG,    /* int: 1 when given; takes no value */
-    CLI_TEXT,    /* const char *: anything but the empty text */
-    CLI_CHOICE,  /* const char *: one of the words in arg, "pil|tf" */
-    CLI_COUNT,   /* int: a whole number from 1 */
-    CLI_SEED,    /* uint64_t: a whole number from 0 */
-    CLI_FRACTION /* double: between 0 and 1, both excluded */
+    CLI_FLAG,     /* int: 1 when given; takes no value */
+    CLI_TEXT,     /* const char *: anything but the empty text */
+    CLI_CHOICE,   /* const char *: one of the words in arg, "pil|tf" */
+    CLI_COUNT,    /* int: a whole number from 1 */
+    CLI_SEED,     /* uint64_t: a whole number from 0 */
+    CLI_FRACTION, /* double: between 0 and 1, both excluded */
+    CLI_NUMBER    /* double: a decimal number from 0 */
 };
 
 typedef struct cli_option {
@@ -33,12 +34,14 @@ typedef struct cli_option {
  * borrowed from argv or from the tables. */
 typedef struct cli_values {
     const char *output, *backbone, *recipe, *split, *val, *prepare, *class_weight, *format;
+    const char *optimizer;
     uint64_t seed;
-    double val_split;
-    int threads, top;
+    double val_split, learning_rate, momentum, l2, label_smoothing, dropout;
+    int threads, top, epochs, batch;
     int json, quiet, help, labelled, devices;
     const char **words; /* [n_words], to be freed */
     int n_words;
+    uint64_t typed; /* for cli_options_typed() */
 } cli_values;
 
 struct cli_job;
@@ -60,6 +63,9 @@ extern const cli_option cli_common[];
 /* Fills *v from argv[0 .. argc-1], which stand behind the command's name. 0, or 2 after one line on
  * standard error. The caller frees v->words either way. */
 int cli_options_parse(const cli_command *c, int argc, char **argv, cli_values *v);
+
+/* 1 when the option, one that takes a value, stood on the command line. */
+int cli_options_typed(const cli_command *c, const cli_values *v, const char *name);
 
 /* The command's page of help. */
 void cli_options_help(const cli_command *c, cli_out *out);

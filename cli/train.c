@@ -15,21 +15,38 @@ static const cli_option options[] = {
      "Folder for the run's files (runs/train, runs/train2, ... if not given)."},
     {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
      "Pretrained network: a name of 'headstart backbones list', a weight file, or a folder with "
-     "model.safetensors and config.json."},
-    {"recipe", 0, CLI_TEXT, AT(recipe), "NAME", "auto",
-     "How to train; auto: logistic regression on what the backbone sees."},
+     "model.safetensors and config.json. With --recipe tutorial: mobilenet_v2."},
+    {"recipe", 0, CLI_CHOICE, AT(recipe), "auto|tutorial", "auto",
+     "How to train. auto: logistic regression on what the backbone sees; tutorial: step for step "
+     "what the TF Hub retraining tutorial does."},
     {"seed", 0, CLI_SEED, AT(seed), "N", "42",
-     "Seed of everything random; the same seed gives the same model, byte for byte."},
+     "Seed of everything random; the same seed gives the same model, byte for byte. With --recipe "
+     "tutorial: 123."},
     {"split", 0, CLI_CHOICE, AT(split), "stable|keras", "stable",
      "Which photos are set aside to measure accuracy. stable: by content, so that a photo never "
-     "changes sides; keras: as image_dataset_from_directory does."},
+     "changes sides; keras: as image_dataset_from_directory does. With --recipe tutorial: keras."},
     {"val-split", 0, CLI_FRACTION, AT(val_split), "X", "0.2", "Part that is set aside."},
     {"val", 0, CLI_TEXT, AT(val), "DIR", NULL,
      "Folder of its own to measure accuracy on, with the same class folders."},
     {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf", "pil",
-     "How photos are decoded and resized: as Pillow or as TensorFlow does."},
+     "How photos are decoded and resized: as Pillow or as TensorFlow does. With --recipe tutorial: "
+     "tf."},
     {"class-weight", 0, CLI_CHOICE, AT(class_weight), "balanced", NULL,
      "Let every class count the same, however many photos it has."},
+    {"epochs", 0, CLI_COUNT, AT(epochs), "N", NULL,
+     "Passes over the photos, short of the last batch. This and the next seven: with --recipe "
+     "tutorial only. [5]"},
+    {"batch", 0, CLI_COUNT, AT(batch), "N", NULL, "Photos in a step. [16]"},
+    {"optimizer", 0, CLI_CHOICE, AT(optimizer), "sgd|nesterov|adam|adamw|rmsprop", NULL,
+     "How a step follows the gradient, each as in Keras. [sgd]"},
+    {"lr", 0, CLI_NUMBER, AT(learning_rate), "X", NULL,
+     "Learning rate. [0.005; adam, adamw, rmsprop: 0.001]"},
+    {"momentum", 0, CLI_NUMBER, AT(momentum), "X", NULL, "Momentum of sgd and nesterov. [0.9]"},
+    {"l2", 0, CLI_NUMBER, AT(l2), "X", NULL, "L2 strength on the head's kernel. [0.0001]"},
+    {"label-smoothing", 0, CLI_NUMBER, AT(label_smoothing), "X", NULL,
+     "Part of the target that is spread over all classes. [0.1]"},
+    {"dropout", 0, CLI_NUMBER, AT(dropout), "X", NULL,
+     "Part of the features left out in each step. [0.2]"},
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };
@@ -140,6 +157,59 @@ static int print_text(cli_job *job, const training *t)
     return CLI_OK;
 }
 
+/* ---- the recipe --------------------------------------------------------------------------------
+ */
+
+static int typed(const cli_job *job, const char *name)
+{
+    return cli_options_typed(job->command, &job->v, name);
+}
+
+/* The tutorial has defaults of its own; its settings mean nothing to other recipes. */
+static int settle_recipe(cli_job *job)
+{
+    static const char *const own[] = {"epochs",   "batch", "optimizer",       "lr",
+                                      "momentum", "l2",    "label-smoothing", "dropout"};
+    if (strcmp(job->v.recipe, "tutorial") == 0) {
+        job->v.split = typed(job, "split") ? job->v.split : "keras";
+        job->v.seed = typed(job, "seed") ? job->v.seed : 123;
+        job->v.backbone = typed(job, "backbone") ? job->v.backbone : "mobilenet_v2";
+        return CLI_OK;
+    }
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+        if (!typed(job, own[i]))
+            continue;
+        cli_error("--%s belongs to --recipe tutorial; --recipe %s has no such setting", own[i],
+                  job->v.recipe);
+        return CLI_USAGE;
+    }
+    return CLI_OK;
+}
+
+static hst_train_opts train_opts(const cli_job *job)
+{
+    const cli_values *v = &job->v;
+    hst_train_opts o = hst_train_opts_default();
+    o.recipe = v->recipe;
+    o.prepare = typed(job, "prepare") ? v->prepare : NULL;
+    o.seed = v->seed;
+    o.class_weight = v->class_weight;
+    o.epochs = v->epochs;
+    o.batch = v->batch;
+    o.optimizer = v->optimizer;
+    if (typed(job, "lr"))
+        o.learning_rate = v->learning_rate;
+    if (typed(job, "momentum"))
+        o.momentum = v->momentum;
+    if (typed(job, "l2"))
+        o.l2 = v->l2;
+    if (typed(job, "label-smoothing"))
+        o.label_smoothing = v->label_smoothing;
+    if (typed(job, "dropout"))
+        o.dropout = v->dropout;
+    return o;
+}
+
 /* ---- the work ----------------------------------------------------------------------------------
  */
 
@@ -160,11 +230,7 @@ static hst_data *open_photos(cli_job *job)
 /* 0, or non-zero with job->err. */
 static int train(cli_job *job, training *t)
 {
-    hst_train_opts o = hst_train_opts_default();
-    o.recipe = job->v.recipe;
-    o.prepare = job->v.prepare;
-    o.seed = job->v.seed;
-    o.class_weight = job->v.class_weight;
+    hst_train_opts o = train_opts(job);
     t->data = open_photos(job);
     t->backbone = t->data ? hst_backbone_open(job->ctx, job->v.backbone, &job->err) : NULL;
     if (!t->backbone)
@@ -179,7 +245,9 @@ static int train(cli_job *job, training *t)
 static int run(cli_job *job)
 {
     training t = {0};
-    int fresh = 0, status = cli_job_open(job);
+    int fresh = 0, status = settle_recipe(job);
+    if (status == 0)
+        status = cli_job_open(job);
     if (status == 0)
         status = claim_folder(job->v.output, t.folder, sizeof t.folder, &fresh);
     if (status)
@@ -211,7 +279,8 @@ const cli_command cli_train = {
             "are replaced.",
     .examples = "headstart train flower_photos/\n"
                 "headstart train flower_photos/ --val-split 0.3 -o runs/flowers\n"
-                "headstart train photos/ --backbone my_mobilenet/ --json",
+                "headstart train photos/ --backbone my_mobilenet/ --json\n"
+                "headstart train photos/ --recipe tutorial --backbone my_mobilenet/",
     .options = options,
     .min_words = 1,
     .max_words = 1,

@@ -236,18 +236,35 @@ HST_API HST_CHECK int hst_store_clear(const hst_ctx *ctx, hst_err *err);
 
 typedef struct hst_train_opts {
     size_t size;
-    const char *recipe;  /* "auto": multinomial logistic regression on frozen features */
-    const char *prepare; /* "pil" (default) or "tf" */
-    uint64_t seed;       /* default 42: of the cross-validation folds (the split has its own) */
+    /* "auto" (default): multinomial logistic regression on frozen features, to convergence.
+     * "tutorial": what the classic TF Hub retraining tutorial does, on a mobilenet_v2 backbone:
+     * Dropout, Dense and a few epochs of SGD, in Keras' arithmetic (docs/from-tf-hub.md). */
+    const char *recipe;
     const char
-        *class_weight; /* NULL or "balanced": every class counts the same, however many photos */
+        *prepare; /* "pil" or "tf"; NULL (default): auto "pil"; tutorial "tf", its only one */
+    uint64_t
+        seed; /* default 42: of folds, first weights, order and dropout (the split has its own) */
+    /* auto only. NULL or "balanced": every class counts the same, however many photos. */
+    const char *class_weight;
+    /* The rest: tutorial only. 0, NULL or, for a double, a negative number (all of them as
+     * hst_train_opts_default() gives them) stand for the tutorial's value. */
+    int epochs;             /* 5; each of n / batch steps for n photos on the training side */
+    int batch;              /* 16 */
+    const char *optimizer;  /* "sgd" (the tutorial's), "nesterov", "adam", "adamw", "rmsprop" */
+    double learning_rate;   /* 0.005; adam, adamw and rmsprop: 0.001, as in Keras */
+    double momentum;        /* 0.9; sgd and nesterov only */
+    double l2;              /* 1e-4: the loss gains l2 * (sum of the kernel's squares) */
+    double label_smoothing; /* 0.1: this part of the target is spread evenly over all classes */
+    double dropout;         /* 0.2: part of the features set to 0 in each training step */
 } hst_train_opts;
 HST_API hst_train_opts hst_train_opts_default(void);
 
 /* features -> split -> head -> evaluation over the whole validation side; nothing is written to
  * disk. run (may be NULL) receives what happened; it borrows b and d. Errors: those of
- * hst_features_compute; HST_EARG (unknown recipe, preparation, class weight); HST_EDATA when a
- * class keeps no usable training photo, or the validation side has none. */
+ * hst_features_compute; HST_EARG (an unknown word, an option or a backbone that the recipe does not
+ * take, a number out of range, training that diverges); HST_EDATA when a class keeps no usable
+ * training photo, the validation side has none, or (tutorial) there are fewer photos than a batch.
+ */
 HST_API HST_CHECK hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                                        const hst_train_opts *o, hst_run **run, hst_err *err);
 /* Writes the run's files into dir, which is made when it is not there: model.safetensors,
@@ -273,7 +290,9 @@ HST_API int hst_model_classes(const hst_model *m);
 HST_API const char *hst_model_label(const hst_model *m, int i); /* NULL out of range */
 HST_API const hst_backbone *hst_model_backbone(const hst_model *m);
 /* A line of the training record: "recipe", "seed", "split", "prepare", "val_accuracy", "val_n",
- * "val_ci_low", "val_ci_high", "n_train", "l2", "content_sha256"; NULL: not recorded. */
+ * "val_ci_low", "val_ci_high", "n_train", "l2", "content_sha256"; of recipe tutorial also "epochs",
+ * "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout"; NULL: not
+ * recorded. "l2" is what the recipe calls so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
 HST_API const char *hst_model_record(const hst_model *m, const char *key);
 
 /* ---- prediction ------------------------------------------------------------------------------ */

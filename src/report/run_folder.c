@@ -38,6 +38,19 @@ static int put(json_t *o, const char *key, json_t *value)
     return value ? json_object_set_new(o, key, value) : -1;
 }
 
+/* Settings that only some recipes have. */
+static int put_settings(json_t *o, const hst_train_opts *t)
+{
+    return t->optimizer &&
+           (put(o, "epochs", json_integer(t->epochs)) || put(o, "batch", json_integer(t->batch)) ||
+            put(o, "optimizer", json_string(t->optimizer)) ||
+            put(o, "learning_rate", json_real(t->learning_rate)) ||
+            put(o, "momentum", t->momentum < 0 ? json_null() : json_real(t->momentum)) ||
+            put(o, "l2", json_real(t->l2)) ||
+            put(o, "label_smoothing", json_real(t->label_smoothing)) ||
+            put(o, "dropout", json_real(t->dropout)));
+}
+
 /* What was asked for, resolved. */
 static int save_args(const hst_run *r, const char *dir, hst_err *err)
 {
@@ -53,6 +66,7 @@ static int save_args(const hst_run *r, const char *dir, hst_err *err)
               put(o, "val_split", json_real(r->data->val_part)) ||
               put(o, "class_weight",
                   r->opts.class_weight ? json_string(r->opts.class_weight) : json_null()) ||
+              put_settings(o, &r->opts) ||
               put(o, "backbone", json_string(r->backbone->arch.family)) ||
               put(o, "backbone_sha256", json_string(r->backbone->sha256)) ||
               put(o, "version", json_string(hst_version()));

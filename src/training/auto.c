@@ -59,4 +59,29 @@ static int fit(hst_fit *f, hst_err *err)
     return rc ? rc : score(f, err);
 }
 
-const hst_recipe hst_recipe_auto = {"auto", fit};
+static int check(hst_train_opts *o, const hst_backbone *b, hst_err *err)
+{
+    (void)b;
+    const struct {
+        const char *name;
+        int given;
+    } foreign[] = {{"epochs", o->epochs != 0},
+                   {"batch", o->batch != 0},
+                   {"optimizer", o->optimizer != NULL},
+                   {"learning rate", !(o->learning_rate < 0)},
+                   {"momentum", !(o->momentum < 0)},
+                   {"L2 strength", !(o->l2 < 0)},
+                   {"label smoothing", !(o->label_smoothing < 0)},
+                   {"dropout", !(o->dropout < 0)}};
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
+        if (foreign[i].given)
+            return hst_fail(err, HST_EARG, "recipe auto has no %s to set; recipe tutorial has",
+                            foreign[i].name);
+    if (o->class_weight && strcmp(o->class_weight, "balanced") != 0)
+        return hst_fail(err, HST_EARG, "unknown class weight '%s'; there is: balanced",
+                        o->class_weight);
+    o->class_weight = o->class_weight ? "balanced" : NULL;
+    return 0;
+}
+
+const hst_recipe hst_recipe_auto = {"auto", check, fit};

@@ -21,10 +21,13 @@ typedef struct hst_fit {
 
 typedef struct hst_recipe {
     const char *name;
+    /* Refuses options and backbones that are not its own (HST_EARG) and fills in its defaults;
+     * strings become constants. Called before any photo is read. */
+    int (*check)(hst_train_opts *o, const hst_backbone *b, hst_err *err);
     int (*fit)(hst_fit *f, hst_err *err);
 } hst_recipe;
 
-extern const hst_recipe hst_recipe_auto;
+extern const hst_recipe hst_recipe_auto, hst_recipe_tutorial;
 
 /* Adds a line to the run's history. */
 HST_CHECK int hst_run_add_epoch(hst_run *r, const hst_epoch *e, hst_err *err);

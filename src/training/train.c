@@ -7,29 +7,40 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const hst_recipe *const recipes[] = {&hst_recipe_auto};
+static const hst_recipe *const recipes[] = {&hst_recipe_auto, &hst_recipe_tutorial};
 
 hst_train_opts hst_train_opts_default(void)
 {
-    return (hst_train_opts){
-        .size = sizeof(hst_train_opts), .recipe = "auto", .prepare = "pil", .seed = 42};
+    return (hst_train_opts){.size = sizeof(hst_train_opts),
+                            .recipe = "auto",
+                            .seed = 42,
+                            .learning_rate = -1,
+                            .momentum = -1,
+                            .l2 = -1,
+                            .label_smoothing = -1,
+                            .dropout = -1};
 }
 
-/* Replaces the option strings by constants of ours, so that the run may outlive the caller's. */
-static int check_opts(hst_train_opts *o, const hst_recipe **recipe, hst_err *err)
+/* The caller's options over the defaults (a caller built against an older header has fewer), made
+ * complete by the recipe. Strings become constants of ours, so that the run may outlive the
+ * caller's. */
+static int read_opts(const hst_train_opts *given, const hst_backbone *b, hst_train_opts *o,
+                     const hst_recipe **recipe, hst_err *err)
 {
     *recipe = NULL;
+    *o = hst_train_opts_default();
+    if (given) {
+        if (given->size == 0 || given->size > sizeof *o)
+            return hst_fail(err, HST_EARG, "hst_train_opts: start from hst_train_opts_default()");
+        memcpy(o, given, given->size);
+    }
     for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
         if (strcmp(recipes[i]->name, o->recipe ? o->recipe : "auto") == 0)
             *recipe = recipes[i];
     if (!*recipe)
-        return hst_fail(err, HST_EARG, "unknown recipe '%s'; there is: auto", o->recipe);
-    if (o->class_weight && strcmp(o->class_weight, "balanced") != 0)
-        return hst_fail(err, HST_EARG, "unknown class weight '%s'; there is: balanced",
-                        o->class_weight);
+        return hst_fail(err, HST_EARG, "unknown recipe '%s': auto or tutorial", o->recipe);
     o->recipe = (*recipe)->name;
-    o->class_weight = o->class_weight ? "balanced" : NULL;
-    return 0;
+    return (*recipe)->check(o, b, err);
 }
 
 static void end_phase(hst_run *r, const char *what, double *since)
@@ -216,8 +227,8 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                      const hst_train_opts *o, hst_run **run, hst_err *err)
 {
     const hst_recipe *recipe;
-    hst_train_opts opts = *o;
-    if (check_opts(&opts, &recipe, err))
+    hst_train_opts opts;
+    if (read_opts(o, b, &opts, &recipe, err))
         return NULL;
     hst_run *r = run_new(b, d, err);
     if (!r)
