@@ -1,7 +1,6 @@
 /* backbones.c - headstart backbones: the pretrained networks known by name, and own ones. */
+#include "commands.h"
 #include "json.h"
-
-#include <string.h>
 
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
@@ -73,46 +72,13 @@ static int verify(cli_job *job)
     return status;
 }
 
-typedef struct action {
-    const char *name;
-    int min_words, max_words; /* with the name of the action */
-    int (*run)(cli_job *job);
-} action;
-static const action actions[] = {
-    {"list", 1, 1, list},
-    {"pull", 2, 2, pull},
-    {"import", 2, 2, import},
-    {"verify", 1, 2, verify},
+static const cli_action actions[] = {
+    {"list", NULL, list},
+    {"pull", "NAME", pull},
+    {"import", "FILE", import},
+    {"verify", "[NAME]", verify},
+    {0},
 };
-enum { N_ACTIONS = sizeof actions / sizeof *actions };
-
-static int unknown_action(const cli_job *job)
-{
-    const char *names[N_ACTIONS];
-    for (int i = 0; i < N_ACTIONS; i++)
-        names[i] = actions[i].name;
-    const char *near = cli_nearest(job->v.words[0], names, N_ACTIONS);
-    if (!near)
-        return cli_job_usage(job, "backbones knows list, pull, import and verify");
-    cli_error("unknown action '%s'; did you mean '%s'?", job->v.words[0], near);
-    return CLI_USAGE;
-}
-
-static int run(cli_job *job)
-{
-    const action *a = NULL;
-    for (int i = 0; i < N_ACTIONS; i++)
-        if (strcmp(actions[i].name, job->v.words[0]) == 0)
-            a = &actions[i];
-    if (!a)
-        return unknown_action(job);
-    if (job->v.n_words < a->min_words || job->v.n_words > a->max_words)
-        return cli_job_usage(job, a->max_words == 1   ? "list takes no name"
-                                  : a->min_words == 1 ? "verify takes one name or none"
-                                                      : "one name or file is wanted");
-    int status = cli_job_open(job);
-    return status ? status : a->run(job);
-}
 
 const cli_command cli_backbones = {
     .name = "backbones",
@@ -125,7 +91,8 @@ const cli_command cli_backbones = {
                 "headstart backbones pull efficientnet_lite0\n"
                 "headstart backbones import mobilenet_v2/",
     .options = options,
+    .actions = actions,
     .min_words = 1,
     .max_words = 2,
-    .run = run,
+    .run = cli_job_act,
 };

@@ -1,4 +1,5 @@
 /* eval.c - headstart eval: how good a model is on labelled photos. */
+#include "commands.h"
 #include "json.h"
 #include "tables.h"
 
@@ -21,6 +22,7 @@ static int print_json(cli_job *job, const hst_eval *e)
     cli_json_accuracy(&o, e);
     cli_json_set(&o, "model", cli_json_text(job->v.words[0]));
     cli_json_set(&o, "skipped", json_integer((json_int_t)metric(e, "skipped")));
+    cli_json_set(&o, "stored", json_integer((json_int_t)metric(e, "stored")));
     cli_json_classes(&o, e);
     return cli_json_print(&job->out, o);
 }
@@ -55,6 +57,7 @@ static int run(cli_job *job)
         e = hst_evaluate(job->ctx, m, d, &job->err);
     if (e) {
         cli_display_close(&job->display);
+        cli_job_say_stored(job, (size_t)metric(e, "stored"), (size_t)metric(e, "n"));
         status = job->v.json ? print_json(job, e) : print_text(job, e);
     } else {
         status = cli_job_fail(job);
@@ -75,6 +78,7 @@ const cli_command cli_eval = {
     .examples = "headstart eval runs/train/model.safetensors holdout/\n"
                 "headstart eval runs/train/model.safetensors holdout/ --json",
     .options = options,
+    .uses_store = 1,
     .min_words = 2,
     .max_words = 2,
     .run = run,

@@ -1,4 +1,5 @@
 /* features.c - headstart features: what a backbone sees, as a table of numbers. */
+#include "commands.h"
 #include "json.h"
 
 #define AT(field) offsetof(cli_values, field)
@@ -23,6 +24,7 @@ static int print_result(cli_job *job, const hst_features *f)
         cli_json_set(&o, "n", json_integer((json_int_t)used));
         cli_json_set(&o, "dim", json_integer(dim));
         cli_json_set(&o, "skipped", json_integer((json_int_t)skipped));
+        cli_json_set(&o, "stored", json_integer((json_int_t)hst_features_stored(f)));
         return cli_json_print(&job->out, o);
     }
     cli_out_printf(&job->out, "features %s: %zu photos x %d numbers\n", job->v.output, used, dim);
@@ -47,6 +49,7 @@ static int run(cli_job *job)
         f = hst_features_compute(job->ctx, b, d, job->v.prepare, &job->err);
     if (f && hst_features_save(f, d, job->v.output, &job->err) == 0) {
         cli_display_close(&job->display);
+        cli_job_say_stored(job, hst_features_stored(f), hst_features_used(f));
         status = print_result(job, f);
     } else {
         status = cli_job_fail(job);
@@ -65,6 +68,7 @@ const cli_command cli_features = {
             "vectors, for example to train something else on them.",
     .examples = "headstart features flower_photos/ -o flowers.npy",
     .options = options,
+    .uses_store = 1,
     .min_words = 1,
     .max_words = 1,
     .run = run,

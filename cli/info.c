@@ -1,4 +1,5 @@
 /* info.c - headstart info: what is in a model file, and what this machine offers. */
+#include "commands.h"
 #include "json.h"
 #include "text.h"
 

@@ -3,12 +3,18 @@
 #include "signals.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 
 int cli_job_open(cli_job *job)
 {
     hst_config c = hst_config_from_env();
     if (job->v.threads)
         c.threads = job->v.threads;
+    c.no_store |= job->v.no_store;
+    c.rehash = job->v.rehash;
+    if (job->v.store_max)
+        c.store_max_bytes = job->v.store_max;
     c.log = cli_display_log;
     c.log_arg = &job->display;
     c.progress = cli_display_progress;
@@ -34,4 +40,48 @@ int cli_job_usage(const cli_job *job, const char *why)
 {
     cli_error("%s (headstart %s --help)", why, job->command->name);
     return CLI_USAGE;
+}
+
+static int unknown_action(const cli_job *job)
+{
+    enum { MOST = 16 };
+    const char *names[MOST];
+    char list[256] = "";
+    size_t n = 0, at = 0;
+    for (const cli_action *a = job->command->actions; a->name && n < MOST; a++) {
+        const char *comma = n == 0 ? "" : a[1].name ? ", " : " and ";
+        at += (size_t)snprintf(list + at, sizeof list - at, "%s%s", comma, a->name);
+        names[n++] = a->name;
+    }
+    const char *near = cli_nearest(job->v.words[0], names, n);
+    if (near)
+        cli_error("unknown action '%s'; did you mean '%s'?", job->v.words[0], near);
+    else
+        cli_error("%s knows %s, not '%s' (headstart %s --help)", job->command->name, list,
+                  job->v.words[0], job->command->name);
+    return CLI_USAGE;
+}
+
+int cli_job_act(cli_job *job)
+{
+    const cli_action *a = job->command->actions;
+    int n = job->v.n_words - 1;
+    while (a->name && strcmp(a->name, job->v.words[0]) != 0)
+        a++;
+    if (!a->name)
+        return unknown_action(job);
+    if (n > (a->arg != NULL) || n < (a->arg && a->arg[0] != '[')) {
+        cli_error("too %s was given: headstart %s %s%s%s", n ? "much" : "little",
+                  job->command->name, a->name, a->arg ? " " : "", a->arg ? a->arg : "");
+        return CLI_USAGE;
+    }
+    int status = cli_job_open(job);
+    return status ? status : a->run(job);
+}
+
+void cli_job_say_stored(cli_job *job, size_t stored, size_t n)
+{
+    if (stored)
+        cli_display_say(&job->display, "features of %zu of %zu photos were in the store%s", stored,
+                        n, stored == n ? ": no forward pass" : "");
 }

@@ -22,5 +22,8 @@ int cli_job_fail(cli_job *job);
 /* A wrong use of the command: one line, returns CLI_USAGE. */
 int cli_job_usage(const cli_job *job, const char *why);
 
-extern const cli_command cli_train, cli_predict, cli_eval, cli_features, cli_info, cli_backbones;
+/* Runs the action that the first word names, with the library open. The command's exit status. */
+int cli_job_act(cli_job *job);
+/* Says, unless quiet, how many of n photos needed no forward pass. */
+void cli_job_say_stored(cli_job *job, size_t stored, size_t n);
 #endif

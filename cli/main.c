@@ -1,15 +1,11 @@
 /* main.c - the program: finds the command, reads its options, runs it, sets the exit status. */
+#include "commands.h"
 #include "job.h"
 #include "signals.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const cli_command *const commands[] = {
-    &cli_train, &cli_predict, &cli_eval, &cli_features, &cli_info, &cli_backbones,
-};
-enum { N_COMMANDS = sizeof commands / sizeof *commands };
 
 static const char short_help[] =
     "headstart: a folder of photos in, a model that names what is on a new photo out.\n"
@@ -18,50 +14,46 @@ static const char short_help[] =
     "  headstart predict runs/train/model.safetensors new.jpg\n"
     "  headstart --help                             all commands\n";
 
+enum { ENVIRONMENT_COLUMN = 23, STATUS_COLUMN = 12 }; /* of the text beside a name */
+
 static void put_help(cli_out *out)
 {
-    cli_out_puts(out, "Usage: headstart COMMAND [options]\n"
-                      "\n"
-                      "A folder of photos in, a model that names what is on a new photo out.\n"
-                      "\n"
-                      "Commands (headstart COMMAND --help tells more):\n");
-    for (int i = 0; i < N_COMMANDS; i++)
-        cli_out_printf(out, "  %-12s%s\n", commands[i]->name, commands[i]->summary);
-    cli_out_puts(out,
-                 "\n"
-                 "Examples:\n"
-                 "  headstart train flower_photos/\n"
-                 "  headstart predict runs/train/model.safetensors daisy.jpg more/\n"
-                 "  headstart eval runs/train/model.safetensors holdout/\n"
-                 "\n"
-                 "Environment:\n"
-                 "  HEADSTART_CACHE     where backbones are kept [~/.cache/headstart]\n"
-                 "  HEADSTART_CPU       kernels to use (headstart info --devices lists them)\n"
-                 "  HEADSTART_THREADS   threads to use, as --threads\n"
-                 "  HEADSTART_OFFLINE   set to anything: never start a download\n"
-                 "  HEADSTART_HELPER    path of headstart-convert, which reads foreign weights\n"
-                 "\n"
-                 "Exit status:\n"
-                 "  0 done; 1 failed; 2 wrong use; 3 photos cannot be used; 4 model or weight\n"
-                 "  file cannot be used; 5 download failed; 6 reading or writing failed, or no\n"
-                 "  space left; 7 out of memory; 130 or 143 interrupted; 141 nobody read the\n"
-                 "  output to its end\n");
+    cli_out_printf(out,
+                   "Usage: headstart COMMAND [options]\n"
+                   "\n"
+                   "%s.\n"
+                   "\n"
+                   "Commands (headstart COMMAND --help tells more):\n",
+                   cli_summary);
+    for (int i = 0; cli_commands[i]; i++)
+        cli_out_printf(out, "  %-12s%s\n", cli_commands[i]->name, cli_commands[i]->summary);
+    cli_out_puts(out, "\nExamples:\n");
+    for (int i = 0; cli_examples[i]; i++)
+        cli_out_printf(out, "  %s\n", cli_examples[i]);
+    cli_out_puts(out, "\nEnvironment:\n");
+    for (const cli_note *n = cli_environment; n->name; n++)
+        cli_options_put_row(out, ENVIRONMENT_COLUMN, n->name, n->text);
+    cli_out_puts(out, "\nExit status:\n");
+    for (const cli_note *n = cli_statuses; n->name; n++)
+        cli_options_put_row(out, STATUS_COLUMN, n->name, n->text);
 }
 
 static const cli_command *find_command(const char *name)
 {
-    for (int i = 0; i < N_COMMANDS; i++)
-        if (strcmp(commands[i]->name, name) == 0)
-            return commands[i];
+    for (int i = 0; cli_commands[i]; i++)
+        if (strcmp(cli_commands[i]->name, name) == 0)
+            return cli_commands[i];
     return NULL;
 }
 
 static int unknown_command(const char *name)
 {
-    const char *names[N_COMMANDS];
-    for (int i = 0; i < N_COMMANDS; i++)
-        names[i] = commands[i]->name;
-    const char *near = cli_nearest(name, names, N_COMMANDS);
+    enum { MOST = 32 };
+    const char *names[MOST];
+    size_t n = 0;
+    for (; n < MOST && cli_commands[n]; n++)
+        names[n] = cli_commands[n]->name;
+    const char *near = cli_nearest(name, names, n);
     if (near)
         cli_error("unknown command '%s'; did you mean '%s'?", name, near);
     else

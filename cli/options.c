@@ -18,6 +18,16 @@ const cli_option cli_common[] = {
     {0},
 };
 
+const cli_option cli_store_options[] = {
+    {"no-store", 0, CLI_FLAG, offsetof(cli_values, no_store), NULL, NULL,
+     "Neither look features up in the feature store nor keep them there."},
+    {"rehash", 0, CLI_FLAG, offsetof(cli_values, rehash), NULL, NULL,
+     "Read every photo again, even where size and time say that it has not changed."},
+    {"store-max", 0, CLI_BYTES, offsetof(cli_values, store_max), "SIZE", "2G",
+     "Let the feature store grow to this size; beyond it the oldest features go."},
+    {0},
+};
+
 /* ---- values ------------------------------------------------------------------------------------
  */
 
@@ -30,6 +40,23 @@ static int read_whole(const char *text, uint64_t *out)
     errno = 0;
     *out = strtoull(text, &end, 10);
     return errno == 0;
+}
+
+/* "500M": the number times a power of 1024. */
+static int read_bytes(const char *text, uint64_t *out)
+{
+    static const char units[] = "KMGT";
+    char digits[24];
+    size_t n = strspn(text, "0123456789");
+    const char *unit = text[n] ? strchr(units, text[n]) : NULL;
+    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+    if (n >= sizeof digits || (text[n] && (!unit || text[n + 1])))
+        return 0;
+    snprintf(digits, sizeof digits, "%.*s", (int)n, text);
+    if (!read_whole(digits, out) || *out == 0 || *out > (uint64_t)INT64_MAX >> shift)
+        return 0;
+    *out <<= shift;
+    return 1;
 }
 
 static int read_fraction(const char *text, double *out)
@@ -75,6 +102,7 @@ static int bad_value(const cli_option *o, const char *text)
         [CLI_SEED] = "a whole number from 0 to 9223372036854775807",
         [CLI_FRACTION] = "a number between 0 and 1",
         [CLI_NUMBER] = "a number from 0",
+        [CLI_BYTES] = "a size such as 500M or 2G",
     };
     cli_error("--%s wants %s%s, not '%s'", o->name, o->kind == CLI_CHOICE ? "" : wanted[o->kind],
               o->kind == CLI_CHOICE ? o->arg : "", text);
@@ -109,6 +137,10 @@ static int set_value(const cli_option *o, const char *text, cli_values *v)
     case CLI_NUMBER:
         ok = read_number(text, place);
         break;
+    case CLI_BYTES:
+        ok = read_bytes(text, &whole);
+        *(uint64_t *)place = whole;
+        break;
     }
     return ok ? 0 : bad_value(o, text);
 }
@@ -116,24 +148,21 @@ static int set_value(const cli_option *o, const char *text, cli_values *v)
 /* ---- parsing -----------------------------------------------------------------------------------
  */
 
-/* The i-th option of a command, its own first, then the common ones; NULL past the end. */
-static const cli_option *option_at(const cli_command *c, size_t i)
+const cli_option *cli_options_at(const cli_command *c, size_t i)
 {
-    size_t own = 0;
-    while (c->options[own].name)
-        own++;
-    if (i < own)
-        return &c->options[i];
-    const cli_option *common = cli_common;
-    for (i -= own; i > 0 && common->name; i--)
-        common++;
-    return common->name ? common : NULL;
+    const cli_option *const tables[] = {c->options, c->uses_store ? cli_store_options : NULL,
+                                        cli_common};
+    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
+        for (const cli_option *o = tables[t]; o && o->name; o++)
+            if (i-- == 0)
+                return o;
+    return NULL;
 }
 
 static const cli_option *find_option(const cli_command *c, const char *name, size_t n, char letter)
 {
     const cli_option *o;
-    for (size_t i = 0; (o = option_at(c, i)); i++)
+    for (size_t i = 0; (o = cli_options_at(c, i)); i++)
         if (letter ? o->letter == letter : strlen(o->name) == n && memcmp(o->name, name, n) == 0)
             return o;
     return NULL;
@@ -142,7 +171,7 @@ static const cli_option *find_option(const cli_command *c, const char *name, siz
 int cli_options_typed(const cli_command *c, const cli_values *v, const char *name)
 {
     const cli_option *o;
-    for (size_t i = 0; i < 64 && (o = option_at(c, i)); i++)
+    for (size_t i = 0; i < 64 && (o = cli_options_at(c, i)); i++)
         if (strcmp(o->name, name) == 0)
             return (int)(v->typed >> i & 1);
     return 0;
@@ -151,7 +180,7 @@ int cli_options_typed(const cli_command *c, const cli_values *v, const char *nam
 static void mark_typed(const cli_command *c, const cli_option *typed, cli_values *v)
 {
     const cli_option *o;
-    for (size_t i = 0; i < 64 && (o = option_at(c, i)); i++)
+    for (size_t i = 0; i < 64 && (o = cli_options_at(c, i)); i++)
         if (o == typed)
             v->typed |= (uint64_t)1 << i;
 }
@@ -162,7 +191,7 @@ static int unknown_option(const cli_command *c, const char *typed)
     size_t n = 0;
     char bare[64];
     const cli_option *o;
-    for (; n < 64 && (o = option_at(c, n)); n++)
+    for (; n < 64 && (o = cli_options_at(c, n)); n++)
         names[n] = o->name;
     snprintf(bare, sizeof bare, "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
     const char *near = cli_nearest(bare, names, n);
@@ -227,7 +256,7 @@ static int set_standards(const cli_command *c, cli_values *v)
 {
     const cli_option *o;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && (o = option_at(c, i)); i++)
+    for (size_t i = 0; rc == 0 && (o = cli_options_at(c, i)); i++)
         rc = o->standard ? set_value(o, o->standard, v) : 0;
     return rc;
 }
@@ -317,16 +346,16 @@ const char *cli_nearest(const char *typed, const char *const *names, size_t n)
 
 enum { HELP_COLUMN = 26, HELP_WIDTH = 79 };
 
-/* Writes text from column HELP_COLUMN on, broken at spaces. */
-static void put_wrapped(cli_out *out, const char *text)
+/* Writes text from a column on, broken at spaces. */
+static void put_wrapped(cli_out *out, int column, const char *text)
 {
-    int at = HELP_COLUMN;
+    int at = column;
     while (*text) {
         int n = (int)strcspn(text, " ");
-        if (at > HELP_COLUMN && at + 1 + n > HELP_WIDTH) {
-            cli_out_printf(out, "\n%*s", HELP_COLUMN, "");
-            at = HELP_COLUMN;
-        } else if (at > HELP_COLUMN) {
+        if (at > column && at + 1 + n > HELP_WIDTH) {
+            cli_out_printf(out, "\n%*s", column, "");
+            at = column;
+        } else if (at > column) {
             cli_out_puts(out, " ");
             at++;
         }
@@ -338,20 +367,26 @@ static void put_wrapped(cli_out *out, const char *text)
     cli_out_puts(out, "\n");
 }
 
+void cli_options_put_row(cli_out *out, int column, const char *name, const char *text)
+{
+    int n = (int)strlen(name);
+    if (n + 3 < column)
+        cli_out_printf(out, "  %-*s", column - 2, name);
+    else
+        cli_out_printf(out, "  %s\n%*s", name, column, "");
+    put_wrapped(out, column, text);
+}
+
 static void put_option(cli_out *out, const cli_option *o)
 {
     char head[64], help[512], letter[4] = "   ";
     if (o->letter)
         snprintf(letter, sizeof letter, "-%c,", o->letter);
-    int n = snprintf(head, sizeof head, "  %s --%s%s%s", letter, o->name, o->arg ? " " : "",
-                     o->arg ? o->arg : "");
+    snprintf(head, sizeof head, "%s --%s%s%s", letter, o->name, o->arg ? " " : "",
+             o->arg ? o->arg : "");
     snprintf(help, sizeof help, "%s%s%s%s", o->help, o->standard ? " [" : "",
              o->standard ? o->standard : "", o->standard ? "]" : "");
-    if (n < HELP_COLUMN - 1)
-        cli_out_printf(out, "%-*s", HELP_COLUMN, head);
-    else
-        cli_out_printf(out, "%s\n%*s", head, HELP_COLUMN, "");
-    put_wrapped(out, help);
+    cli_options_put_row(out, HELP_COLUMN, head, help);
 }
 
 /* Every line of text, indented by two. */
@@ -370,7 +405,7 @@ void cli_options_help(const cli_command *c, cli_out *out)
     const cli_option *o;
     cli_out_printf(out, "Usage: headstart %s %s\n\n%s\n\nOptions (defaults in brackets):\n",
                    c->name, c->usage, c->text);
-    for (size_t i = 0; (o = option_at(c, i)); i++)
+    for (size_t i = 0; (o = cli_options_at(c, i)); i++)
         put_option(out, o);
     cli_out_puts(out, "\nExamples:\n");
     put_indented(out, c->examples);

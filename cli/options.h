@@ -17,7 +17,8 @@ enum cli_kind {
     CLI_COUNT,    /* int: a whole number from 1 */
     CLI_SEED,     /* uint64_t: a whole number from 0 */
     CLI_FRACTION, /* double: between 0 and 1, both excluded */
-    CLI_NUMBER    /* double: a decimal number from 0 */
+    CLI_NUMBER,   /* double: a decimal number from 0 */
+    CLI_BYTES     /* uint64_t: a whole number from 1, with K, M, G or T for powers of 1024 */
 };
 
 typedef struct cli_option {
@@ -35,16 +36,23 @@ typedef struct cli_option {
 typedef struct cli_values {
     const char *output, *backbone, *recipe, *split, *val, *prepare, *class_weight, *format;
     const char *optimizer;
-    uint64_t seed;
+    uint64_t seed, store_max;
     double val_split, learning_rate, momentum, l2, label_smoothing, dropout;
     int threads, top, epochs, batch;
-    int json, quiet, help, labelled, devices;
+    int json, quiet, help, labelled, devices, no_store, rehash;
     const char **words; /* [n_words], to be freed */
     int n_words;
     uint64_t typed; /* for cli_options_typed() */
 } cli_values;
 
 struct cli_job;
+
+/* What a command that is a family of small ones does, named by its first word. */
+typedef struct cli_action {
+    const char *name; /* NULL ends a table */
+    const char *arg;  /* what follows: "NAME", "[NAME]" (may be left out), NULL: nothing */
+    int (*run)(struct cli_job *job);
+} cli_action;
 
 typedef struct cli_command {
     const char *name;
@@ -53,12 +61,17 @@ typedef struct cli_command {
     const char *text;                /* what it does; lines of at most 80 columns */
     const char *examples;            /* command lines, one a line */
     const cli_option *options;       /* its own; cli_common come on top */
+    int uses_store;                  /* 1: cli_store_options as well */
+    const cli_action *actions;       /* NULL: none */
     int min_words, max_words;        /* besides options; max_words -1: any number */
     int (*run)(struct cli_job *job); /* returns the exit status */
 } cli_command;
 
 /* Options every command has. */
 extern const cli_option cli_common[];
+
+/* Options of the commands that look photos up in the feature store. */
+extern const cli_option cli_store_options[];
 
 /* Fills *v from argv[0 .. argc-1], which stand behind the command's name. 0, or 2 after one line on
  * standard error. The caller frees v->words either way. */
@@ -67,6 +80,11 @@ int cli_options_parse(const cli_command *c, int argc, char **argv, cli_values *v
 /* 1 when the option, one that takes a value, stood on the command line. */
 int cli_options_typed(const cli_command *c, const cli_values *v, const char *name);
 
+/* The i-th option of a command, its own first, the common ones last; NULL past the end. */
+const cli_option *cli_options_at(const cli_command *c, size_t i);
+
+/* A row of help: a name and, from a column on, text broken into lines. */
+void cli_options_put_row(cli_out *out, int column, const char *name, const char *text);
 /* The command's page of help. */
 void cli_options_help(const cli_command *c, cli_out *out);
 

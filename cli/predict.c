@@ -1,4 +1,5 @@
 /* predict.c - headstart predict: photos in, labels with probabilities out. */
+#include "commands.h"
 #include "photos.h"
 #include "rows.h"
 #include "signals.h"

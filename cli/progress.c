@@ -9,6 +9,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* A rate over less time says little; a shorter phase is over before one asks. */
+static const double RATE_FROM_S = 0.2, WORTH_A_LINE_S = 2;
+
 void cli_display_open(cli_display *d, int quiet)
 {
     *d = (cli_display){.quiet = quiet, .terminal = isatty(STDERR_FILENO)};
@@ -65,18 +68,22 @@ static void draw(cli_display *d)
     d->drawn = 1;
 }
 
-/* The line that stays of a phase. */
+/* The line that stays of a phase; a short one that counts no photos leaves none. */
 static void end_phase(cli_display *d)
 {
     if (!d->running)
         return;
     d->running = 0;
     wipe(d);
-    if (d->at.per_s > 0 && d->at.done > 0)
-        fprintf(stderr, "%s: %llu in %.1f s (%.1f per second)\n", d->what,
-                (unsigned long long)d->at.done, (double)d->at.done / d->at.per_s, d->at.per_s);
-    else
-        fprintf(stderr, "%s\n", d->what);
+    int photos = strcmp(d->what, "features") == 0; /* others count steps of their own */
+    double seconds = d->at.per_s > 0 ? (double)d->at.done / d->at.per_s : 0;
+    if (photos && seconds >= RATE_FROM_S)
+        fprintf(stderr, "%s: %llu photos in %.1f s (%.*f a second)\n", d->what,
+                (unsigned long long)d->at.done, seconds, d->at.per_s < 10, d->at.per_s);
+    else if (photos)
+        fprintf(stderr, "%s: %llu photos\n", d->what, (unsigned long long)d->at.done);
+    else if (seconds >= WORTH_A_LINE_S)
+        fprintf(stderr, "%s: %.1f s\n", d->what, seconds);
 }
 
 void cli_display_close(cli_display *d)

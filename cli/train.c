@@ -1,4 +1,5 @@
 /* train.c - headstart train: a folder of photos becomes a model. */
+#include "commands.h"
 #include "json.h"
 #include "tables.h"
 
@@ -135,6 +136,7 @@ static int print_json(cli_job *job, const training *t)
     cli_json_set(&o, "photos", json_integer((json_int_t)hst_data_count(t->data)));
     cli_json_set(&o, "n_train", json_integer((json_int_t)hst_run_trained(t->run)));
     cli_json_set(&o, "skipped", json_integer((json_int_t)hst_run_skipped(t->run)));
+    cli_json_set(&o, "stored", json_integer((json_int_t)hst_run_stored(t->run)));
     cli_json_set(&o, "backbone", cli_json_text(job->v.backbone));
     cli_json_set(&o, "recipe", cli_json_text(job->v.recipe));
     cli_json_set(&o, "seed", json_integer((json_int_t)job->v.seed));
@@ -254,6 +256,8 @@ static int run(cli_job *job)
         return status;
     if (train(job, &t) == 0) {
         cli_display_close(&job->display);
+        cli_job_say_stored(job, hst_run_stored(t.run),
+                           hst_data_count(t.data) - hst_run_skipped(t.run));
         status = job->v.json ? print_json(job, &t) : print_text(job, &t);
     } else {
         status = cli_job_fail(job);
@@ -282,6 +286,7 @@ const cli_command cli_train = {
                 "headstart train photos/ --backbone my_mobilenet/ --json\n"
                 "headstart train photos/ --recipe tutorial --backbone my_mobilenet/",
     .options = options,
+    .uses_store = 1,
     .min_words = 1,
     .max_words = 1,
     .run = run,

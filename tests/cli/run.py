@@ -79,7 +79,7 @@ class Case(unittest.TestCase):
 
 
 class Help(Case):
-    COMMANDS = ("train", "predict", "eval", "features", "info", "backbones")
+    COMMANDS = ("train", "predict", "eval", "features", "info", "backbones", "store")
 
     def test_nothing_asked(self):
         r = run()
@@ -310,6 +310,57 @@ class Predict(Case):
         p.send_signal(signal.SIGINT)
         _, err = p.communicate(timeout=60)
         self.assertEqual((p.returncode, err), (130, b"headstart: interrupted\n"))
+
+
+class Store(Case):
+    """Features of 36 photos in a store of its own."""
+
+    def setUp(self):
+        self.env = {**ENV, "HEADSTART_CACHE": tempfile.mkdtemp(dir=ROOT)}
+
+    def features(self, *more):
+        return self.program("features", PHOTOS, "-b", BACKBONE, "-o", "stored.npy", *more)
+
+    def program(self, *args):
+        return subprocess.run([PROGRAM, *args], cwd=ROOT, env=self.env, capture_output=True,
+                              timeout=120)
+
+    def stored(self, *more):
+        return json.loads(self.ok(self.features("--json", *more)))["stored"]
+
+    def vectors(self):
+        return json.loads(self.ok(self.program("store", "info", "--json")))["vectors"]
+
+    def test_second_time_no_forward_pass(self):
+        first = self.features()
+        self.ok(first)
+        self.assertNotIn(b"in the store", first.stderr)
+        self.assertRegex(first.stderr.decode(), r"features: 36 photos")
+        again = self.features()
+        self.assertEqual(self.ok(again), first.stdout.decode())
+        self.assertIn(b"features of 36 of 36 photos were in the store: no forward pass",
+                      again.stderr)
+        r = self.program("train", PHOTOS, "-b", BACKBONE, "-o", "stored_run", "--json")
+        self.assertEqual(json.loads(self.ok(r))["stored"], 36)
+        r = self.program("eval", "stored_run/model.safetensors", PHOTOS, "--json", "--rehash")
+        self.assertEqual(json.loads(self.ok(r))["stored"], 36)
+
+    def test_info_clear_and_options(self):
+        self.assertEqual(self.vectors(), 0)
+        self.assertEqual(self.stored("--no-store"), 0)
+        self.assertEqual(self.vectors(), 0)
+        self.assertEqual(self.stored("--store-max", "1G"), 0)
+        self.assertEqual(self.vectors(), 36)
+        self.assertIn("of 36 photos", self.ok(self.program("store", "info")))
+        self.ok(self.program("store", "clear"))
+        self.assertEqual(self.vectors(), 0)
+
+    def test_wrong_use(self):
+        for size in ("0", "2X", "1.5G", "G", "2GB", "9999999999T", "-1M"):
+            self.refused(self.features("--store-max", size), 2, "500M or 2G")
+        self.refused(run("store", "clean"), 2, "did you mean 'clear'")
+        self.refused(run("store", "xyz"), 2, "info and clear")
+        self.refused(run("store", "info", "x"), 2, "too much")
 
 
 class Others(Case):

@@ -1,0 +1,39 @@
+#include "commands.h"
+
+const cli_command *const cli_commands[] = {
+    &cli_train, &cli_predict, &cli_eval, &cli_features, &cli_info, &cli_backbones, &cli_store, NULL,
+};
+
+const char cli_summary[] = "A folder of photos in, a model that names what is on a new photo out";
+
+const char *const cli_examples[] = {
+    "headstart train flower_photos/",
+    "headstart predict runs/train/model.safetensors daisy.jpg more/",
+    "headstart eval runs/train/model.safetensors holdout/",
+    NULL,
+};
+
+const cli_note cli_environment[] = {
+    {"HEADSTART_CACHE", "Where backbones and features are kept [XDG_CACHE_HOME/headstart, else "
+                        "~/.cache/headstart]."},
+    {"HEADSTART_CPU", "Kernels to use (headstart info --devices lists them)."},
+    {"HEADSTART_THREADS", "Threads to use, as --threads."},
+    {"HEADSTART_NO_STORE", "Set to anything: as --no-store."},
+    {"HEADSTART_OFFLINE", "Set to anything: never start a download."},
+    {"HEADSTART_HELPER", "Path of headstart-convert, which reads foreign weights."},
+    {0},
+};
+
+const cli_note cli_statuses[] = {
+    {"0", "Done."},
+    {"1", "Failed: valid but not supported here, or a helper program failed."},
+    {"2", "Wrong use: unknown command or option, bad value."},
+    {"3", "Photos cannot be used: no folder, too few, or some of the photos to predict."},
+    {"4", "The model or weight file cannot be used."},
+    {"5", "A download failed, or did not match its checksum."},
+    {"6", "Reading or writing failed, or no space is left."},
+    {"7", "Out of memory."},
+    {"130, 143", "Interrupted (Ctrl-C, SIGTERM), after cleaning up."},
+    {"141", "Nobody read the output to its end."},
+    {0},
+};
