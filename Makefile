@@ -4,6 +4,7 @@
 #   make test       set up this machine if needed, build, run every test
 #   make demo       set up, build, fetch a backbone and photos, train, evaluate, predict
 #   make check      formatting, layers, both compilers without warnings, tests under sanitizers
+#   make fuzz       libFuzzer over every parser, FUZZ_SECONDS=60 each (clang)
 #   make bench      measure, beside PyTorch in a private environment
 #   make install    PREFIX and DESTDIR as usual
 #   make format     clang-format over every source
@@ -11,7 +12,7 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 MESON   ?= meson
 
-.PHONY: all setup test demo check bench install clean format
+.PHONY: all setup test demo check fuzz bench install clean format
 all: setup
 	@test -f $(BUILD)/build.ninja || \
 	    $(MESON) setup $(BUILD) --prefix=$(PREFIX) $(if $(CI),--werror) >/dev/null
@@ -29,6 +30,9 @@ demo: all
 check: setup
 	@scripts/check.sh all
 
+fuzz: setup
+	@scripts/fuzz.sh
+
 bench: all
 	@scripts/bench.sh $(BUILD)
 
@@ -42,4 +46,4 @@ format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
 
 clean:
-	@rm -rf $(BUILD) build-asan build-clang
+	@rm -rf $(BUILD) build-asan build-clang build-fuzz

@@ -1,9 +1,7 @@
 /* fuzz_image - libFuzzer: any bytes, both contracts, from file to tensor. */
+#include "fuzz.h"
+
 #include "images/prepare.h"
-
-#include <stddef.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
 /* Memory the tensor of a fuzzing run needs: small, so that decoding dominates. */
 enum { PX = 24 };
