@@ -5,7 +5,8 @@
 #include <string.h>
 
 /* Bytes of the UTF-8 sequence at s (1..4), or 0 when it is broken or a control character. C1
- * controls (U+0080..U+009F) count as controls: terminals act on them. */
+ * controls (U+0080..U+009F) count as controls: terminals act on them. Overlong forms and surrogates
+ * are broken (RFC 3629): the ranges of the second byte below keep them out. */
 static size_t printable_bytes(const unsigned char *s)
 {
     if (s[0] < 0x80)
@@ -14,11 +15,13 @@ static size_t printable_bytes(const unsigned char *s)
                : s[0] >= 0xe0 && s[0] <= 0xef ? 3
                : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
                                               : 0;
-    for (size_t i = 1; i < n; i++)
+    unsigned low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : s[0] == 0xc2 ? 0xa0 : 0x80;
+    unsigned high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
+    if (n == 0 || s[1] < low || s[1] > high)
+        return 0;
+    for (size_t i = 2; i < n; i++)
         if ((s[i] & 0xc0) != 0x80)
             return 0;
-    if (s[0] == 0xc2 && s[1] < 0xa0)
-        return 0;
     return n;
 }
 

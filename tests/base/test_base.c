@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "base/sha256.h"
 
+#include <errno.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,12 @@ static void errors_are_one_printable_line(void **state)
     hst_err_at(&e, "photo");
     assert_string_equal(e.msg, "photo: a?b?[31mc \xc3\xa9 ???.");
     assert_int_equal(e.code, HST_EIO);
+    hst_fail(&e, HST_EIO,
+             "\xc0\xaf \xed\xa0\x80 \xf4\x90\x80\x80 \xf0\x9f\x8c\xbb"); /* overlong, surrogate,
+                                                                            past U+10FFFF */
+    assert_string_equal(e.msg, "?? ??? ???? \xf0\x9f\x8c\xbb");
+    hst_fail_errno(&e, HST_EIO, ENOENT, "x");
+    assert_string_equal(e.msg, "x: No such file or directory");
     assert_int_equal(hst_fail(NULL, HST_EMEM, "x"), HST_EMEM);
     assert_string_equal(hst_strcode(HST_EMEM), "out of memory");
 }
