@@ -3,7 +3,7 @@
 #
 #   examples/test.sh HEADSTART PREDICT README
 set -eu
-headstart=$1 predict=$2 readme=$3
+headstart=$(realpath "$1") predict=$(realpath "$2") readme=$(realpath "$3")
 here=$(cd "$(dirname "$0")" && pwd)
 shared=${HEADSTART_SHARED:-$here/../../shared}
 fixture=$shared/fixtures/mobilenet_v2_1.0_224/huggingface/google--mobilenet_v2_1.0_224
