@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Manual pages and completions: no warnings, nothing missing, and bash's one at work.
+
+    tests/cli/generated.py PROGRAM FOLDER      FOLDER: where the build wrote them
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+PROGRAM, FOLDER = (os.path.abspath(p) for p in sys.argv[1:3])
+COMPLETIONS = {"bash": "headstart", "zsh": "_headstart", "fish": "headstart.fish"}
+
+
+def text(name):
+    with open(os.path.join(FOLDER, name), encoding="utf-8") as f:
+        return f.read()
+
+
+def program_help(*args):
+    return subprocess.run([PROGRAM, *args, "--help"], capture_output=True, check=True,
+                          text=True).stdout
+
+
+def commands():
+    listed = program_help().split("Commands")[1].split("Examples:")[0]
+    return re.findall(r"^  (\w+) ", listed, re.M)
+
+
+def bash(*words, cwd=None):
+    """What bash offers for the last word."""
+    script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _headstart; '
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    r = subprocess.run(["bash", "-c", script, "bash", os.path.join(FOLDER, "headstart"),
+                        "headstart", *words], capture_output=True, text=True, cwd=cwd, check=True)
+    return sorted(filter(None, r.stdout.split("\n")))
+
+
+class Generated(unittest.TestCase):
+    def test_every_command_and_option_is_told(self):
+        self.assertGreater(len(commands()), 5)
+        for command in commands():
+            page = text(f"headstart-{command}.1").replace("\\-", "-")
+            self.assertIn(command, text("headstart.1"))
+            for option in set(re.findall(r" --([\w-]+)", program_help(command).split("Options")[1]
+                                         .split("Examples:")[0])):
+                for shell in COMPLETIONS:
+                    wanted = f"-l {option} " if shell == "fish" else f"--{option}"
+                    self.assertIn(wanted, text(COMPLETIONS[shell]))
+                self.assertIn(f"--{option}", page)
+
+    def test_manual_pages_give_no_warnings(self):
+        if not shutil.which("groff"):
+            self.skipTest("no groff here")
+        for name in ["headstart.1"] + [f"headstart-{c}.1" for c in commands()]:
+            r = subprocess.run(["groff", "-man", "-ww", "-z", os.path.join(FOLDER, name)],
+                               capture_output=True, text=True)
+            self.assertEqual((r.returncode, r.stderr), (0, ""), name)
+
+    def test_syntax(self):
+        for shell, name in COMPLETIONS.items():
+            if not shutil.which(shell):
+                continue
+            r = subprocess.run([shell, "-n", os.path.join(FOLDER, name)], capture_output=True,
+                               text=True)
+            self.assertEqual((r.returncode, r.stderr), (0, ""), name)
+
+    @unittest.skipUnless(shutil.which("bash"), "no bash here")
+    def test_bash(self):
+        self.assertEqual(bash("tr"), ["train"])
+        self.assertEqual(bash("train", "--prep"), ["--prepare"])
+        self.assertEqual(bash("train", "--prepare", ""), ["pil", "tf"])
+        self.assertEqual(bash("train", "--prepare", "=", "t"), ["tf"])
+        self.assertEqual(bash("train", "--prepare", "="), ["pil", "tf"])
+        self.assertEqual(bash("predict", "-f", ""), ["csv", "json", "text"])
+        self.assertEqual(bash("backbones", ""), ["import", "list", "pull", "verify"])
+        self.assertEqual(bash("backbones", "pull", "eff"), ["efficientnet_lite0"])
+        self.assertEqual(bash("store", ""), ["clear", "info"])
+        self.assertEqual(bash("store", "info", ""), [])
+        self.assertEqual(bash("train", "--seed", ""), [])
+
+    @unittest.skipUnless(shutil.which("bash"), "no bash here")
+    def test_bash_paths(self):
+        with tempfile.TemporaryDirectory() as work:
+            os.mkdir(os.path.join(work, "two words"))
+            open(os.path.join(work, "a 'b'.jpg"), "w").close()
+            self.assertEqual(bash("train", "", cwd=work), ["two words"])
+            self.assertEqual(bash("predict", "m", "", cwd=work), ["a 'b'.jpg", "two words"])
+            self.assertEqual(bash("train", "x", "--val", "t", cwd=work), ["two words"])
+            self.assertEqual(bash("train", "-b", "a", cwd=work), ["a 'b'.jpg"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1], verbosity=1)
