@@ -1,9 +1,10 @@
 #!/bin/sh
 # Trains a small model, then runs the examples on it: they must say what the program says.
 #
-#   examples/test.sh HEADSTART PREDICT README
+#   examples/test.sh HEADSTART PREDICT README LIBRARY
 set -eu
 headstart=$(realpath "$1") predict=$(realpath "$2") readme=$(realpath "$3")
+library=$(realpath "$4")
 here=$(cd "$(dirname "$0")" && pwd)
 shared=${HEADSTART_SHARED:-$here/../../shared}
 fixture=$shared/fixtures/mobilenet_v2_1.0_224/huggingface/google--mobilenet_v2_1.0_224
@@ -38,3 +39,14 @@ grep -q missing.jpg predict.err || fail "predict does not name the missing photo
 best=$(sort -k2,2 -r readme.txt | awk 'NR == 1 { print $1 }')
 [ "$best" = "$label" ] || fail "the README's program says $best, headstart says $label"
 [ "$(wc -l <readme.txt)" -eq 5 ] || fail "the README's program does not list 5 classes"
+
+python() { HEADSTART_LIBRARY=$library python3 "$here/headstart.py" "$@"; }
+case $(nm -D "$library" | grep -c __asan_init || true) in
+0)
+    python model.safetensors photo.jpg >python.txt || fail "headstart.py failed"
+    grep -q "^photo.jpg: $label [01]\.[0-9]*, " python.txt || fail "python.txt: $(cat python.txt)"
+    python model.safetensors missing.jpg 2>python.err && fail "headstart.py: a missing photo is fine?"
+    grep -q missing.jpg python.err || fail "headstart.py does not name the missing photo"
+    ;;
+*) echo "headstart.py left out: a library built with sanitizers cannot be loaded later" ;;
+esac
