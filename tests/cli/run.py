@@ -146,6 +146,41 @@ class Train(Case):
         self.assertGreater(o["n"], 0)
         self.assertTrue(os.path.exists(os.path.join(ROOT, o["model"])))
 
+    def test_tutorial(self):
+        r = train("tutorial", "--recipe", "tutorial", "--epochs", "3", "--batch", "8", "--lr",
+                  "0.01")
+        self.ok(r)
+        lines = [s for s in r.stderr.decode().splitlines() if s.startswith("epoch ")]
+        self.assertEqual(len(lines), 3)
+        self.assertRegex(lines[2], r"^epoch 3/3  loss \d+\.\d{4}  accuracy [01]\.\d{4}  "
+                                   r"val_loss \d+\.\d{4}  val_accuracy [01]\.\d{4}$")
+        rows = read(f"{ROOT}/tutorial/results.csv").decode().splitlines()
+        self.assertEqual(len(rows), 4)
+        self.assertTrue(rows[3].startswith("3,") and rows[3].endswith(",0.01"), rows[3])
+        have = json.loads(read(f"{ROOT}/tutorial/args.json"))
+        want = {"recipe": "tutorial", "prepare": "tf", "split": "keras", "seed": 123,
+                "split_seed": 123, "epochs": 3, "batch": 8, "optimizer": "sgd",
+                "learning_rate": 0.01, "momentum": 0.9, "l2": 0.0001, "label_smoothing": 0.1,
+                "dropout": 0.2}
+        self.assertEqual({k: have.get(k) for k in want}, want)
+        self.ok(train("tutorial2", "--recipe", "tutorial", "--split", "stable", "--seed", "5"))
+        have = json.loads(read(f"{ROOT}/tutorial2/args.json"))
+        self.assertEqual((have["split"], have["seed"], have["split_seed"]), ("stable", 5, 5))
+
+    def test_settings_of_the_tutorial_only(self):
+        for name, value in (("epochs", "5"), ("batch", "16"), ("optimizer", "sgd"), ("lr", "0.1"),
+                            ("momentum", "0"), ("l2", "0"), ("label-smoothing", "0"),
+                            ("dropout", "0")):
+            self.refused(train("x", "--" + name, value), 2,
+                         f"--{name} belongs to --recipe tutorial")
+        tutorial = ["--recipe", "tutorial"]
+        self.refused(train("x", *tutorial, "--prepare", "pil"), 2, "'tf', not as 'pil'")
+        self.refused(train("x", "-q", *tutorial, "--batch", "400"), 3, "fewer than a batch of 400")
+        self.refused(run("train", PHOTOS, *tutorial), 2, "mobilenet_v2")
+        for option in (["--lr", "-1"], ["--lr", "nan"], ["--lr", "1e999"], ["--epochs", "0"],
+                       ["--dropout", "1"], ["--optimizer", "SGD"], ["--l2", "0x1"]):
+            self.refused(train("x", *tutorial, *option), 2)
+
     def test_quiet(self):
         r = train("quiet", "-q")
         self.assertEqual(len(self.ok(r).splitlines()), 2)
