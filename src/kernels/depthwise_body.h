@@ -1,58 +1,129 @@
 /* depthwise_body.h - one row of a depthwise convolution, vectorised over channels. A body: included
  * by each isa_<isa>.c behind its vec_<isa>.h.
  *
- * Inside the row, V_OUTPUTS neighbouring outputs are computed at once: with stride 1 they share
- * most of their inputs, and a weight is loaded once for all of them. Outputs whose window crosses
- * the edge, and channels behind the last full vector, go one by one. Every output adds its taps in
- * the same order (ky, then kx). */
+ * Up to seven neighbouring outputs are computed at once, all in registers, column by column: each
+ * input is loaded once for all outputs that it is part of. Kernel 3, stride 1:
+ *
+ *      column      0    1    2    3    4    5    6    7    8     (of one row ky, V_N channels each)
+ *      output 0    w0   w1   w2
+ *      output 1         w0   w1   w2
+ *      ...                                  ...
+ *      output 6                                  w0   w1   w2
+ *
+ * Seven, because rows of 7, 14, 28, 56 and 112 pixels are then cut without a rest. Columns outside
+ * the row are left out. Other kernels and strides, and channels behind the last full vector, go one
+ * output at a time. Every output adds its taps in the same order (ky, then kx). */
 
 /* X(output) */
-#define EACH_OUTPUT(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
+#define EACH_OUTPUT(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6)
+/* X(column): as many as seven outputs of kernel 5 and stride 2 see */
+#define EACH_COLUMN(X)                                                                             \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16)
+enum { OUTPUTS = 7 };
 
-/* V_OUTPUTS outputs from output i, channels c .. c+V_N. kernel and stride are constants at every
- * call. */
-static inline __attribute__((always_inline)) void inside_body(const hst_depthwise *d, int i, int c,
-                                                              const int kernel, const int stride)
+/* What a chunk of outputs is: constants at every call of chunk_body, which makes each call a kernel
+ * of its own. */
+typedef struct chunk {
+    int count, kernel, stride;
+    int edges; /* 1: some columns may be outside the row */
+} chunk;
+
+/* Outputs i .. i+count, channels c .. c+V_N. */
+static inline __attribute__((always_inline)) void chunk_body(const hst_depthwise *d, int i, int c,
+                                                             const chunk s)
 {
-    const size_t channels = (size_t)d->channels;
-    const size_t from = (size_t)(i * stride - d->before) * channels + (size_t)c;
+    const int at = i * s.stride - d->before;
     const vf bias = v_load(d->bias + c);
     const float *w = d->w + c;
-    float *y = d->y + (size_t)i * channels + c;
 #define DECLARE(o) vf a##o = bias;
     EACH_OUTPUT(DECLARE)
 #undef DECLARE
-    for (int ky = 0; ky < kernel; ky++, w += (size_t)kernel * channels) {
+    for (int ky = 0; ky < s.kernel; ky++, w += (size_t)s.kernel * d->w_step) {
         if (!d->row[ky])
             continue;
-        const float *x = d->row[ky] + from;
-#pragma GCC unroll 5
-        for (int kx = 0; kx < kernel; kx++) {
-            const vf tap = v_load(w + (size_t)kx * channels);
+        const vf w0 = v_load(w), w1 = v_load(w + d->w_step), w2 = v_load(w + 2 * d->w_step),
+                 w3 = s.kernel > 3 ? v_load(w + 3 * d->w_step) : w0,
+                 w4 = s.kernel > 3 ? v_load(w + 4 * d->w_step) : w0;
+        const float *row = d->row[ky];
+        size_t offset = (size_t)at * d->x_step + (size_t)c; /* wraps while column < 0: unused */
 #define STEP(o)                                                                                    \
-    if (o < V_OUTPUTS)                                                                             \
-        a##o = v_fma(v_load(x + (size_t)(o * stride + kx) * channels), tap, a##o);
-            EACH_OUTPUT(STEP)
-#undef STEP
-        }
+    if (o < s.count && col >= o * s.stride && col - o * s.stride < s.kernel) {                     \
+        const int kx = col - o * s.stride;                                                         \
+        a##o = v_fma(x, kx == 0 ? w0 : kx == 1 ? w1 : kx == 2 ? w2 : kx == 3 ? w3 : w4, a##o);     \
     }
+#define COLUMN(n)                                                                                  \
+    if (n < (s.count - 1) * s.stride + s.kernel) {                                                 \
+        if (!s.edges || (unsigned)(at + n) < (unsigned)d->width) {                                 \
+            const int col = n;                                                                     \
+            const vf x = v_load(row + offset);                                                     \
+            EACH_OUTPUT(STEP)                                                                      \
+        }                                                                                          \
+        offset += d->x_step;                                                                       \
+    }
+        EACH_COLUMN(COLUMN)
+#undef COLUMN
+#undef STEP
+    }
+    float *y = d->y + (size_t)i * d->y_step + c;
 #define FINISH(o)                                                                                  \
-    if (o < V_OUTPUTS)                                                                             \
-        v_store(y + (size_t)o * channels, d->relu6 ? v_relu6(a##o) : a##o);
+    if (o < s.count)                                                                               \
+        v_store(y + (size_t)o * d->y_step, d->relu6 ? v_relu6(a##o) : a##o);
     EACH_OUTPUT(FINISH)
 #undef FINISH
 }
 
-static __attribute__((noinline)) void inside(const hst_depthwise *d, int i, int c)
+/* The chunk with its constants; counts over OUTPUTS never occur. All channels that fill vectors. */
+static inline __attribute__((always_inline)) void chunk_of(const hst_depthwise *d, int i, int count,
+                                                           const chunk s)
 {
-    if (d->kernel == 3 && d->stride == 1)
-        inside_body(d, i, c, 3, 1);
-    else if (d->kernel == 3 && d->stride == 2)
-        inside_body(d, i, c, 3, 2);
-    else if (d->kernel == 5 && d->stride == 1)
-        inside_body(d, i, c, 5, 1);
+    switch (count) {
+#define CASE(o)                                                                                    \
+    case o + 1:                                                                                    \
+        for (int c = 0; c + V_N <= d->channels; c += V_N)                                          \
+            chunk_body(d, i, c, (chunk){o + 1, s.kernel, s.stride, s.edges});                      \
+        break;
+        EACH_OUTPUT(CASE)
+#undef CASE
+    }
+}
+
+static __attribute__((noinline)) void chunk3(const hst_depthwise *d, int i, int count, int edges)
+{
+    if (d->stride == 1 && edges)
+        chunk_of(d, i, count, (chunk){.kernel = 3, .stride = 1, .edges = 1});
+    else if (d->stride == 1)
+        chunk_of(d, i, count, (chunk){.kernel = 3, .stride = 1});
+    else if (edges)
+        chunk_of(d, i, count, (chunk){.kernel = 3, .stride = 2, .edges = 1});
     else
-        inside_body(d, i, c, d->kernel, d->stride);
+        chunk_of(d, i, count, (chunk){.kernel = 3, .stride = 2});
+}
+
+static __attribute__((noinline)) void chunk5(const hst_depthwise *d, int i, int count, int edges)
+{
+    if (d->stride == 1 && edges)
+        chunk_of(d, i, count, (chunk){.kernel = 5, .stride = 1, .edges = 1});
+    else if (d->stride == 1)
+        chunk_of(d, i, count, (chunk){.kernel = 5, .stride = 1});
+    else if (edges)
+        chunk_of(d, i, count, (chunk){.kernel = 5, .stride = 2, .edges = 1});
+    else
+        chunk_of(d, i, count, (chunk){.kernel = 5, .stride = 2});
+}
+
+/* The row in even chunks: 10 outputs are 5 and 5, not 7 and 3. */
+static void chunks(const hst_depthwise *d)
+{
+    const int n = (d->out + OUTPUTS - 1) / OUTPUTS, base = d->out / n, more = d->out % n;
+    for (int j = 0, i = 0; j < n; j++) {
+        const int count = base + (j < more), at = i * d->stride - d->before;
+        const int edges = at < 0 || at + (count - 1) * d->stride + d->kernel > d->width;
+        if (d->kernel == 3)
+            chunk3(d, i, count, edges);
+        else
+            chunk5(d, i, count, edges);
+        i += count;
+    }
 }
 
 /* The taps of output i that lie inside the row: kx from *first to before *end. */
@@ -63,25 +134,24 @@ static inline void taps(const hst_depthwise *d, int i, int *first, int *end)
     *end = d->width - at < d->kernel ? d->width - at : d->kernel;
 }
 
-/* Output i, channels c .. c+V_N. */
-static void edge(const hst_depthwise *d, int i, int c)
+/* Output i, channels c .. c+V_N, for any kernel and stride. */
+static void single(const hst_depthwise *d, int i, int c)
 {
-    const size_t channels = (size_t)d->channels;
     const int at = i * d->stride - d->before;
     int first, end;
     taps(d, i, &first, &end);
     vf a = v_load(d->bias + c);
     for (int ky = 0; ky < d->kernel; ky++)
         for (int kx = first; d->row[ky] && kx < end; kx++)
-            a = v_fma(v_load(d->row[ky] + (size_t)(at + kx) * channels + c),
-                      v_load(d->w + (size_t)(ky * d->kernel + kx) * channels + c), a);
-    v_store(d->y + (size_t)i * channels + c, d->relu6 ? v_relu6(a) : a);
+            a = v_fma(v_load(d->row[ky] + (size_t)(at + kx) * d->x_step + c),
+                      v_load(d->w + (size_t)(ky * d->kernel + kx) * d->w_step + c), a);
+    v_store(d->y + (size_t)i * d->y_step + c, d->relu6 ? v_relu6(a) : a);
 }
 
 /* Output i, the channels behind the last full vector, in a vector that is only partly used. */
 static void rest(const hst_depthwise *d, int i, int c)
 {
-    const size_t channels = (size_t)d->channels, bytes = (channels - (size_t)c) * sizeof(float);
+    const size_t bytes = (size_t)(d->channels - c) * sizeof(float);
     const int at = i * d->stride - d->before;
     float x[V_N] = {0}, w[V_N] = {0};
     int first, end;
@@ -90,35 +160,25 @@ static void rest(const hst_depthwise *d, int i, int c)
     vf a = v_load(x);
     for (int ky = 0; ky < d->kernel; ky++)
         for (int kx = first; d->row[ky] && kx < end; kx++) {
-            memcpy(x, d->row[ky] + (size_t)(at + kx) * channels + c, bytes);
-            memcpy(w, d->w + (size_t)(ky * d->kernel + kx) * channels + c, bytes);
+            memcpy(x, d->row[ky] + (size_t)(at + kx) * d->x_step + c, bytes);
+            memcpy(w, d->w + (size_t)(ky * d->kernel + kx) * d->w_step + c, bytes);
             a = v_fma(v_load(x), v_load(w), a);
         }
     v_store(x, d->relu6 ? v_relu6(a) : a);
-    memcpy(d->y + (size_t)i * channels + c, x, bytes);
+    memcpy(d->y + (size_t)i * d->y_step + c, x, bytes);
 }
 
 static void depthwise(const hst_depthwise *d)
 {
-    /* Outputs whose whole window is inside the row: from `left` to before `right`. */
-    int left = (d->before + d->stride - 1) / d->stride;
-    int right = (d->width + d->before - d->kernel) / d->stride + 1;
-    if (d->width + d->before < d->kernel)
-        right = 0;
-    right = right > d->out ? d->out : right;
-    left = left > right ? right : left;
-    int c = 0;
-    for (; c + V_N <= d->channels; c += V_N) {
-        int i = 0;
-        for (; i < left; i++)
-            edge(d, i, c);
-        for (; i + V_OUTPUTS <= right; i += V_OUTPUTS)
-            inside(d, i, c);
-        for (; i < d->out; i++)
-            edge(d, i, c);
-    }
-    for (int i = 0; c < d->channels && i < d->out; i++)
-        rest(d, i, c);
+    const int full = d->channels / V_N * V_N;
+    if ((d->kernel == 3 || d->kernel == 5) && (d->stride == 1 || d->stride == 2) && full > 0)
+        chunks(d);
+    else
+        for (int i = 0; i < d->out; i++)
+            for (int c = 0; c < full; c += V_N)
+                single(d, i, c);
+    for (int i = 0; full < d->channels && i < d->out; i++)
+        rest(d, i, full);
 }
 
 /* Pixels are added in order, each channel by itself. */

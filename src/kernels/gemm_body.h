@@ -21,7 +21,6 @@ typedef struct tile {
     size_t ldy;
     int k;
     int panel; /* floats between two k of the packed panel */
-    int valid; /* columns that exist; fewer than the tile's at the right edge */
     int relu6;
 } tile;
 
@@ -42,29 +41,6 @@ typedef struct tile {
     X(11, p9, 2)                                                                                   \
     X(12, p12, 0)                                                                                  \
     X(13, p12, 1)
-
-/* Residual, ReLU6, store of V_N columns from column `at`. */
-static inline __attribute__((always_inline)) void put(const tile *t, size_t row, int at, vf v)
-{
-    float part[V_N];
-    float *y = t->y + row * t->ldy + at;
-    int left = t->valid - at;
-    if (left >= V_N) {
-        if (t->residual)
-            v = v_add(v, v_load(t->residual + row * t->ldy + at));
-        v_store(y, t->relu6 ? v_relu6(v) : v);
-        return;
-    }
-    if (left <= 0)
-        return;
-    if (t->residual) {
-        memset(part, 0, sizeof part);
-        memcpy(part, t->residual + row * t->ldy + at, (size_t)left * sizeof *part);
-        v = v_add(v, v_load(part));
-    }
-    v_store(part, t->relu6 ? v_relu6(v) : v);
-    memcpy(y, part, (size_t)left * sizeof *part);
-}
 
 static inline __attribute__((always_inline)) void tile_body(const tile *t, const int rows,
                                                             const int vecs)
@@ -88,14 +64,36 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
         EACH_ROW(STEP)
 #undef STEP
     }
-#define FINISH(i, p, o)                                                                            \
+    /* One branch for all rows: a branch a row would spill. */
+#define ADD(i, p, o)                                                                               \
     if (rows > i) {                                                                                \
-        put(t, i, 0, a##i);                                                                        \
+        a##i = v_add(a##i, v_load(t->residual + i * ldy));                                         \
         if (vecs > 1)                                                                              \
-            put(t, i, V_N, b##i);                                                                  \
+            b##i = v_add(b##i, v_load(t->residual + i * ldy + V_N));                               \
     }
-    EACH_ROW(FINISH)
-#undef FINISH
+#define CLAMP(i, p, o)                                                                             \
+    if (rows > i) {                                                                                \
+        a##i = v_relu6(a##i);                                                                      \
+        if (vecs > 1)                                                                              \
+            b##i = v_relu6(b##i);                                                                  \
+    }
+#define STORE(i, p, o)                                                                             \
+    if (rows > i) {                                                                                \
+        v_store(t->y + i * ldy, a##i);                                                             \
+        if (vecs > 1)                                                                              \
+            v_store(t->y + i * ldy + V_N, b##i);                                                   \
+    }
+    const size_t ldy = t->ldy;
+    if (t->residual) {
+        EACH_ROW(ADD)
+    }
+    if (t->relu6) {
+        EACH_ROW(CLAMP)
+    }
+    EACH_ROW(STORE)
+#undef ADD
+#undef CLAMP
+#undef STORE
 }
 
 /* One kernel a row count; counts over V_ROWS never occur and are not built. */
@@ -123,12 +121,36 @@ static __attribute__((noinline)) void tile_one(const tile *t, size_t rows)
     }
 }
 
+/* The last columns, `valid` of them, where they fill no whole vector: the tile is computed beside
+ * the matrix and what exists of it copied, so that nothing outside is read or written. */
+static __attribute__((noinline)) void tile_part(const tile *t, size_t rows, int valid)
+{
+    float y[V_ROWS * 2 * V_N], residual[V_ROWS * 2 * V_N];
+    const size_t bytes = (size_t)valid * sizeof *y, ld = 2 * V_N;
+    tile part = *t;
+    part.y = y;
+    part.ldy = ld;
+    if (t->residual) {
+        memset(residual, 0, sizeof residual);
+        for (size_t i = 0; i < rows; i++)
+            memcpy(residual + i * ld, t->residual + i * t->ldy, bytes);
+        part.residual = residual;
+    }
+    if (valid > V_N)
+        tile_two(&part, rows);
+    else
+        tile_one(&part, rows);
+    for (size_t i = 0; i < rows; i++)
+        memcpy(t->y + i * t->ldy, y + i * ld, bytes);
+}
+
 /* Rows x[at .. at+count) against every panel. Rows are shared out evenly over tiles: 49 rows are 9
  * tiles of 5 or 6, not 8 of 6 and one of 1. */
 static void block(const hst_gemm *g, size_t at, size_t count)
 {
     const size_t tiles = (count + V_ROWS - 1) / V_ROWS, base = count / tiles, more = count % tiles;
     for (int n = 0; n < g->n; n += 2 * V_N) {
+        const int valid = g->n - n;
         tile t = {.x = g->x + at * g->ldx,
                   .ldx = g->ldx,
                   .w = g->w + (size_t)n * (size_t)g->k,
@@ -138,14 +160,15 @@ static void block(const hst_gemm *g, size_t at, size_t count)
                   .ldy = g->ldy,
                   .k = g->k,
                   .panel = 2 * V_N,
-                  .valid = g->n - n,
                   .relu6 = g->relu6};
         for (size_t i = 0; i < tiles; i++) {
             const size_t rows = base + (i < more);
-            if (t.valid > V_N)
+            if (valid >= 2 * V_N)
                 tile_two(&t, rows);
-            else
+            else if (valid == V_N)
                 tile_one(&t, rows);
+            else
+                tile_part(&t, rows, valid);
             t.x += rows * t.ldx;
             t.y += rows * t.ldy;
             if (t.residual)

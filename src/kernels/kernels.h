@@ -34,6 +34,7 @@ typedef struct hst_depthwise {
     const float *w;                   /* [kernel][kernel][channels] */
     const float *bias;                /* [channels] */
     float *y;                         /* [out][channels] */
+    size_t x_step, w_step, y_step;    /* floats between pixels, taps, outputs: >= channels */
     int width, out, channels;
     int kernel, stride, before; /* before: padding in front */
     int relu6;

@@ -1,14 +1,12 @@
 /* vec_avx2.h - the vector primitives in AVX2 with FMA. */
 #include <immintrin.h>
 
-#define V_ISA     avx2
-#define V_NAME    "avx2"
+#define V_ISA  avx2
+#define V_NAME "avx2"
 /* Floats a vector. */
-#define V_N       8
+#define V_N    8
 /* Rows of a GEMM tile: 6 x 2 accumulators, 2 weights, 1 input: 15 of 16 registers. */
-#define V_ROWS    6
-/* Outputs of a depthwise step, all in registers with their inputs and weights. */
-#define V_OUTPUTS 4
+#define V_ROWS 6
 
 typedef __m256 vf;
 

@@ -1,14 +1,12 @@
 /* vec_avx512.h - the vector primitives in AVX-512F. */
 #include <immintrin.h>
 
-#define V_ISA     avx512
-#define V_NAME    "avx512"
+#define V_ISA  avx512
+#define V_NAME "avx512"
 /* Floats a vector. */
-#define V_N       16
+#define V_N    16
 /* Rows of a GEMM tile: 14 x 2 accumulators, 2 weights, 1 input: 31 of 32 registers. */
-#define V_ROWS    14
-/* Outputs of a depthwise step, all in registers with their inputs and weights. */
-#define V_OUTPUTS 8
+#define V_ROWS 14
 
 typedef __m512 vf;
 

@@ -1,14 +1,12 @@
 /* vec_neon.h - the vector primitives in AArch64 Advanced SIMD. */
 #include <arm_neon.h>
 
-#define V_ISA     neon
-#define V_NAME    "neon"
+#define V_ISA  neon
+#define V_NAME "neon"
 /* Floats a vector. */
-#define V_N       4
+#define V_N    4
 /* Rows of a GEMM tile: 14 x 2 accumulators, 2 weights, 1 input: 31 of 32 registers. */
-#define V_ROWS    14
-/* Outputs of a depthwise step, all in registers with their inputs and weights. */
-#define V_OUTPUTS 8
+#define V_ROWS 14
 
 typedef float32x4_t vf;
 

@@ -1,13 +1,11 @@
 /* vec_portable.h - the vector primitives in GCC/Clang vector extensions: four floats, which every
  * compiler target has or imitates. A multiply-add rounds twice here, once elsewhere. */
-#define V_ISA     portable
-#define V_NAME    "portable"
+#define V_ISA  portable
+#define V_NAME "portable"
 /* Floats a vector. */
-#define V_N       4
+#define V_N    4
 /* Rows of a GEMM tile: 6 x 2 accumulators, 2 weights, 1 input: 15 of 16 registers. */
-#define V_ROWS    6
-/* Outputs of a depthwise step, all in registers with their inputs and weights. */
-#define V_OUTPUTS 4
+#define V_ROWS 6
 
 typedef float vf __attribute__((vector_size(16)));
 typedef float vf_loose __attribute__((vector_size(16), aligned(4), may_alias));

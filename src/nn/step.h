@@ -57,6 +57,10 @@ void hst_step_pointwise(const hst_step *s, const hst_run_args *a); /* y = act(x 
 HST_CHECK int hst_fold(const hst_graph *g, const hst_node *node, const hst_node *norm,
                        const hst_kernels *k, hst_step *s, hst_err *err);
 
+/* n windows (of kernel x kernel inputs) under output row oy as rows of a matrix, padding as zeros.
+ */
+void hst_step_windows(const hst_step *s, const float *x, int oy, float *out);
+
 /* Gives every value that lives in the block its offset, reusing the memory of dead ones (layout.c).
  */
 HST_CHECK int hst_layout(hst_plan *p, hst_err *err);

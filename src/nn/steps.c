@@ -25,22 +25,57 @@ static void conv1x1(const hst_step *s, const hst_run_args *a)
                                  .relu6 = s->relu6});
 }
 
-/* Copies the window under output (oy, ox) as one row [kernel][kernel][c], padding as zeros. */
-static void window(const hst_step *s, const float *x, int y0, int x0, float *out)
+/* Copies one window's part of input row x (NULL: a row of padding), columns x0 .. x0+kernel. */
+static void window_row(const hst_step *s, const float *x, int x0, float *out)
 {
     int k = s->conv.kernel, c = s->in.c;
     int first = x0 < 0 ? -x0 : 0, end = s->in.w - x0 < k ? s->in.w - x0 : k;
-    for (int ky = 0; ky < k; ky++, out += (size_t)k * (size_t)c) {
-        int y = y0 + ky;
-        if (y < 0 || y >= s->in.h || end <= first) {
-            memset(out, 0, (size_t)(k * c) * sizeof *out);
-            continue;
+    if (!x || end <= first) {
+        memset(out, 0, (size_t)(k * c) * sizeof *out);
+        return;
+    }
+    memset(out, 0, (size_t)(first * c) * sizeof *out);
+    memcpy(out + (size_t)first * (size_t)c, x + (size_t)(x0 + first) * (size_t)c,
+           (size_t)((end - first) * c) * sizeof *out);
+    memset(out + (size_t)end * (size_t)c, 0, (size_t)((k - end) * c) * sizeof *out);
+}
+
+/* n windows side by side that lie inside row x: as many copies of `run` floats. The run of a 3x3
+ * kernel over 3 colours is a constant, so that its copy is two moves, not a call. */
+static void window_runs(const float *x, size_t x_step, float *out, size_t out_step, size_t n,
+                        size_t run)
+{
+    enum { COLOURS3X3 = 9 };
+    for (size_t i = 0; i < n; i++, x += x_step, out += out_step)
+        if (run == COLOURS3X3)
+            memcpy(out, x, COLOURS3X3 * sizeof *out);
+        else
+            memcpy(out, x, run * sizeof *out);
+}
+
+/* The windows under output row oy as rows [kernel][kernel][c], padding as zeros. */
+void hst_step_windows(const hst_step *s, const float *x, int oy, float *out)
+{
+    const hst_conv *c = &s->conv;
+    hst_span h = hst_conv_span(c, s->in.h), w = hst_conv_span(c, s->in.w);
+    size_t run = (size_t)(c->kernel * s->in.c), size = run * (size_t)c->kernel;
+    int left = (w.before + c->stride - 1) / c->stride, room = s->in.w + w.before - c->kernel;
+    int right = room < 0 ? 0 : room / c->stride + 1; /* windows left .. right-1 are inside */
+    right = right > s->out.w ? s->out.w : right;
+    left = left > right ? right : left;
+    for (int ky = 0; ky < c->kernel; ky++, out += run) {
+        int y = oy * c->stride - h.before + ky;
+        const float *row = y < 0 || y >= s->in.h ? NULL : x + (size_t)y * row_floats(s->in);
+        for (int ox = 0; ox < s->out.w; ox++) {
+            if (row && ox == left && right > left) {
+                window_runs(row + (size_t)(ox * c->stride - w.before) * (size_t)s->in.c,
+                            (size_t)(c->stride * s->in.c), out + (size_t)ox * size, size,
+                            (size_t)(right - left), run);
+                ox = right - 1;
+                continue;
+            }
+            window_row(s, row, ox * c->stride - w.before, out + (size_t)ox * size);
         }
-        memset(out, 0, (size_t)(first * c) * sizeof *out);
-        memcpy(out + (size_t)first * (size_t)c,
-               x + (size_t)y * row_floats(s->in) + (size_t)(x0 + first) * (size_t)c,
-               (size_t)((end - first) * c) * sizeof *out);
-        memset(out + (size_t)end * (size_t)c, 0, (size_t)((k - end) * c) * sizeof *out);
     }
 }
 
@@ -48,16 +83,13 @@ void hst_step_conv2d(const hst_step *s, const hst_run_args *a)
 {
     const hst_conv *c = &s->conv;
     int k = c->kernel * c->kernel * s->in.c;
-    hst_span h = hst_conv_span(c, s->in.h), w = hst_conv_span(c, s->in.w);
     if (c->kernel == 1 && c->stride == 1) {
         conv1x1(s, a);
         return;
     }
     for (int oy = 0; oy < s->out.h; oy++) {
         size_t at = (size_t)oy * row_floats(s->out);
-        for (int ox = 0; ox < s->out.w; ox++)
-            window(s, a->x, oy * c->stride - h.before, ox * c->stride - w.before,
-                   a->scratch + (size_t)ox * (size_t)k);
+        hst_step_windows(s, a->x, oy, a->scratch);
         a->kernels->gemm(&(hst_gemm){.x = a->scratch,
                                      .ldx = (size_t)k,
                                      .w = s->weights,
@@ -80,6 +112,9 @@ void hst_step_depthwise(const hst_step *s, const hst_run_args *a)
         hst_depthwise d = {.w = s->weights,
                            .bias = s->bias,
                            .y = a->y + (size_t)oy * row_floats(s->out),
+                           .x_step = (size_t)s->in.c,
+                           .w_step = (size_t)s->in.c,
+                           .y_step = (size_t)s->in.c,
                            .width = s->in.w,
                            .out = s->out.w,
                            .channels = s->in.c,

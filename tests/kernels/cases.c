@@ -218,6 +218,9 @@ static int window_check(const hst_kernels *kn, const window *t)
     hst_depthwise d = {.w = w.p,
                        .bias = bias.p,
                        .y = y.p,
+                       .x_step = c,
+                       .w_step = c,
+                       .y_step = c,
                        .width = t->width,
                        .out = out,
                        .channels = t->channels,
@@ -317,7 +320,7 @@ static int passes(const hst_kernels *kn, float v, float want, int relu6)
     kn->gemm(&(hst_gemm){x, 1, packed, bias, y, N, NULL, ROWS, 1, N, relu6});
     for (int i = 0; i < ROWS * N; i++)
         wrong |= memcmp(&y[i], &want, sizeof want) != 0 && !(isnan(y[i]) && isnan(want));
-    kn->depthwise(&(hst_depthwise){{x}, w, zero, y, ROWS, ROWS, N, 1, 1, 0, relu6});
+    kn->depthwise(&(hst_depthwise){{x}, w, zero, y, N, N, N, ROWS, ROWS, N, 1, 1, 0, relu6});
     for (int i = 0; i < ROWS * N; i++)
         wrong |= memcmp(&y[i], &want, sizeof want) != 0 && !(isnan(y[i]) && isnan(want));
     kn->average(x, 1, N, mean);
