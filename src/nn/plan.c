@@ -1,5 +1,5 @@
 #include "base/mem.h"
-#include "nn/step.h"
+#include "nn/fused.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +8,7 @@
  * comes. */
 typedef struct planner {
     const hst_graph *g;
+    const hst_plan_options *options;
     hst_plan *p;
     int *readers; /* [nodes] nodes that read it */
     int *reader;  /* [nodes] the last of them */
@@ -118,8 +119,6 @@ static int plan_node(planner *b, int i, hst_err *err)
     } else
         rc = plan_pointwise(b, s, i, err);
     p->value[s->y].first = p->n_steps++; /* also after an error: weights are freed with the step */
-    if (s->scratch > p->scratch_floats)
-        p->scratch_floats = s->scratch;
     return rc;
 }
 
@@ -132,9 +131,13 @@ static void find_lives(planner *b)
         v->shape = node(b, i)->out;
         v->floats = (size_t)v->shape.h * (size_t)v->shape.w * (size_t)v->shape.c;
         v->is_input = node(b, i)->op == &hst_op_input;
+        v->first = -1;
     }
     for (int i = 0; i < p->n_steps; i++) {
         const hst_step *s = &p->step[i];
+        if (s->scratch > p->scratch_floats)
+            p->scratch_floats = s->scratch;
+        p->value[s->y].first = i;
         p->value[s->y].last = i;
         p->value[s->x].last = i;
         if (s->z >= 0)
@@ -171,9 +174,8 @@ static int build(planner *b, hst_err *err)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = plan_node(b, (int)i, err);
-    for (size_t i = 1; i < n; i++)
-        if (p->value[i].first == (int)n)
-            p->value[i].first = -1; /* fused away */
+    if (rc == 0 && b->options->fuse)
+        rc = hst_fuse(p, b->options->cache_bytes, err);
     if (rc)
         return rc;
     find_lives(b);
@@ -182,7 +184,19 @@ static int build(planner *b, hst_err *err)
     return hst_layout(p, err);
 }
 
+hst_plan_options hst_plan_defaults(void)
+{
+    return (hst_plan_options){.fuse = 1, .cache_bytes = hst_cache_bytes()};
+}
+
 hst_plan *hst_plan_new(const hst_graph *g, const hst_kernels *k, hst_err *err)
+{
+    hst_plan_options o = hst_plan_defaults();
+    return hst_plan_make(g, k, &o, err);
+}
+
+hst_plan *hst_plan_make(const hst_graph *g, const hst_kernels *k, const hst_plan_options *o,
+                        hst_err *err)
 {
     if (check_graph(g, err))
         return NULL;
@@ -191,7 +205,7 @@ hst_plan *hst_plan_new(const hst_graph *g, const hst_kernels *k, hst_err *err)
         return NULL;
     p->kernels = k;
     p->n_values = hst_graph_n_nodes(g);
-    planner b = {.g = g, .p = p};
+    planner b = {.g = g, .options = o, .p = p};
     int rc = build(&b, err);
     free(b.readers);
     free(b.reader);
@@ -206,8 +220,10 @@ void hst_plan_free(hst_plan *p)
 {
     if (!p)
         return;
-    for (int i = 0; p->step && i < p->n_steps; i++)
+    for (int i = 0; p->step && i < p->n_steps; i++) {
+        hst_fused_free(p->step[i].fused);
         free(p->step[i].weights);
+    }
     free(p->step);
     free(p->value);
     free(p);

@@ -15,6 +15,7 @@ typedef struct hst_value {
 } hst_value;
 
 typedef struct hst_step hst_step;
+typedef struct hst_fused hst_fused; /* fused.h */
 
 /* What a step runs on: resolved addresses. */
 typedef struct hst_run_args {
@@ -32,7 +33,8 @@ struct hst_step {
     float *weights;    /* owned: packed kernel, or [k][k][c], or [c] scale; NULL where none */
     const float *bias; /* inside weights */
     int relu6;
-    size_t scratch; /* floats */
+    size_t scratch;   /* floats */
+    hst_fused *fused; /* owned; NULL: a step by itself */
 };
 
 struct hst_plan {
@@ -44,6 +46,18 @@ struct hst_plan {
     hst_shape input, output;
     size_t block_floats, scratch_floats;
 };
+
+/* How a plan is made; results have the same bits whatever is chosen here. */
+typedef struct hst_plan_options {
+    int fuse;           /* 1: whole blocks as one step (fused.c) */
+    size_t cache_bytes; /* of the cache that one thread has to itself */
+} hst_plan_options;
+hst_plan_options hst_plan_defaults(void);
+/* hst_plan_new with other than the default options. */
+HST_CHECK hst_plan *hst_plan_make(const hst_graph *g, const hst_kernels *k,
+                                  const hst_plan_options *o, hst_err *err);
+/* Bytes of the second-level cache, or a usual size where the system does not tell (cache_*.c). */
+size_t hst_cache_bytes(void);
 
 /* The steps' loops (steps.c). */
 void hst_step_conv2d(const hst_step *s, const hst_run_args *a);

@@ -1,0 +1,182 @@
+/* nn: blocks run as one step give the bits of the same block run step by step. */
+#include "support.h"
+
+#include "base/random.h"
+#include "nn/step.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct block_case {
+    hst_shape in;
+    int first;  /* kernel of the convolution in front: 0: none, 1: expansion, 3: a stem */
+    int hidden; /* ignored where there is none */
+    int kernel, stride, out;
+    enum hst_padding padding;
+    int residual;
+} block_case;
+
+static size_t floats(hst_shape s)
+{
+    return (size_t)s.h * (size_t)s.w * (size_t)s.c;
+}
+
+static float *randoms(size_t n, uint64_t seed)
+{
+    hst_rng r = hst_rng_new(seed, HST_RNG_INIT, 0, 0);
+    float *x = malloc(n * sizeof *x);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(4 * hst_rng_uniform(&r) - 2);
+    return x;
+}
+
+/* Kernels with negative zeros among them, whose sign a sum over padding must not lose. */
+static void fill(hst_graph *g)
+{
+    for (size_t i = 0; i < hst_graph_n_params(g); i++) {
+        const hst_param *p = hst_graph_param(g, i);
+        float *x = randoms(hst_param_count(p), i);
+        for (size_t k = 0; k < hst_param_count(p); k++)
+            p->data[k] = strstr(p->name, "variance") ? x[k] + 2.5f : k % 7 == 3 ? -0.0f : x[k];
+        free(x);
+    }
+}
+
+static int norm_relu6(hst_graph *g, int x, const char *name, int relu6)
+{
+    hst_err e = {0};
+    char norm[32];
+    snprintf(norm, sizeof norm, "%s_BN", name);
+    x = hst_graph_batchnorm(g, x, 1e-3, norm, &e);
+    return relu6 ? hst_graph_relu6(g, x, &e) : x;
+}
+
+static hst_graph *block(const block_case *c)
+{
+    hst_err e = {0};
+    hst_graph *g = hst_graph_new(&e);
+    hst_conv first = {c->first, c->first > 1 ? 2 : 1, c->hidden, c->padding, 0},
+             deep = {c->kernel, c->stride, 0, c->padding, 0},
+             project = {1, 1, c->out, c->padding, 0};
+    int in = hst_graph_input(g, c->in, &e), x = in;
+    if (c->first > 0)
+        x = norm_relu6(g, hst_graph_conv2d(g, x, &first, "first", &e), "first", 1);
+    x = norm_relu6(g, hst_graph_depthwise(g, x, &deep, "deep", &e), "deep", 1);
+    x = norm_relu6(g, hst_graph_conv2d(g, x, &project, "project", &e), "project", 0);
+    if (c->residual)
+        x = hst_graph_add(g, x, in, &e);
+    assert_true(x > 0);
+    check_ok(hst_graph_finish(g, &e), &e);
+    fill(g);
+    return g;
+}
+
+/* Runs the graph; *steps: how many steps its plan has. To be freed. */
+static float *outcome(const hst_graph *g, const hst_kernels *k, hst_plan_options o, int *steps)
+{
+    hst_err e = {0};
+    hst_plan *p = hst_plan_make(g, k, &o, &e);
+    check_ok(!p, &e);
+    hst_work *w = hst_work_new(p, &e);
+    float *x = randoms(floats(p->input), 99), *y = calloc(floats(p->output), sizeof *y);
+    hst_plan_run(p, w, x, 1, y);
+    *steps = p->n_steps;
+    hst_work_free(w);
+    hst_plan_free(p);
+    free(x);
+    return y;
+}
+
+static void compare(const hst_kernels *k, const block_case *c)
+{
+    /* Bands of one row, of a few, of all. */
+    static const size_t caches[] = {1, 4000, 20000, 60000, 1 << 24};
+    hst_graph *g = block(c);
+    int steps;
+    size_t n = floats(hst_graph_shape(g, hst_graph_n_nodes(g) - 1));
+    float *want = outcome(g, k, (hst_plan_options){.fuse = 0}, &steps);
+    assert_int_equal(steps, c->first > 0 ? 3 : 2);
+    for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
+        float *y = outcome(g, k, (hst_plan_options){1, caches[i]}, &steps);
+        assert_int_equal(steps, 1);
+        if (memcmp(y, want, n * sizeof *y))
+            fail_msg("%s: %d x %d x %d, first %d, kernel %d, stride %d, padding %d, cache %zu",
+                     hst_kernels_isa(k), c->in.h, c->in.w, c->in.c, c->first, c->kernel, c->stride,
+                     (int)c->padding, caches[i]);
+        free(y);
+    }
+    free(want);
+    hst_graph_free(g);
+}
+
+static void each_size(const hst_kernels *k, block_case c)
+{
+    static const int sizes[] = {1, 4, 7, 13, 18};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (c.kernel = 3; c.kernel <= 5; c.kernel += 2)
+            for (c.stride = 1; c.stride <= 3; c.stride++)
+                for (int pad = HST_PAD_TF; pad <= HST_PAD_SYMMETRIC; pad++) {
+                    c.in = (hst_shape){sizes[i], sizes[(i + 2) % 5], c.in.c};
+                    c.padding = (enum hst_padding)pad;
+                    c.residual = c.stride == 1 && c.first < 2 && c.out == c.in.c;
+                    compare(k, &c);
+                }
+}
+
+static void fused_equals_unfused(void **state)
+{
+    static const block_case cases[] = {
+        {.in.c = 11, .first = 1, .hidden = 75, .out = 11}, /* vectors that are not full */
+        {.in.c = 16, .first = 1, .hidden = 96, .out = 24},
+        {.in.c = 24, .first = 0, .hidden = 24, .out = 24},
+        {.in.c = 3, .first = 3, .hidden = 37, .out = 16}};
+    (void)state;
+    int usable;
+    for (int i = 0; hst_kernels_name(i, &usable); i++)
+        for (size_t n = 0; usable && n < sizeof cases / sizeof *cases; n++)
+            each_size(hst_kernels_find(hst_kernels_name(i, NULL)), cases[n]);
+}
+
+/* What is read elsewhere must exist: such a block stays in steps. */
+static void values_with_other_readers_are_kept(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    hst_conv expand = {1, 1, 8, HST_PAD_TF, 1}, deep = {3, 1, 0, HST_PAD_TF, 1};
+    hst_graph *g = hst_graph_new(&e);
+    int x = hst_graph_input(g, (hst_shape){9, 9, 8}, &e);
+    int a = hst_graph_conv2d(g, x, &expand, "expand", &e);
+    int b = hst_graph_depthwise(g, a, &deep, "deep", &e);
+    int c = hst_graph_conv2d(g, b, &expand, "project", &e);
+    int d = hst_graph_add(g, c, a, &e); /* the expansion itself is the residual */
+    assert_true(hst_graph_add(g, d, b, &e) > 0);
+    check_ok(hst_graph_finish(g, &e), &e);
+    fill(g);
+    int plain, fused;
+    float *want = outcome(g, hst_kernels_best(), (hst_plan_options){.fuse = 0}, &plain);
+    float *y = outcome(g, hst_kernels_best(), hst_plan_defaults(), &fused);
+    assert_int_equal(plain, fused);
+    assert_memory_equal(y, want, 9 * 9 * 8 * sizeof *y);
+    free(y);
+    free(want);
+    hst_graph_free(g);
+}
+
+/* The options a plan has by default are those of hst_plan_new. */
+static void the_cache_has_a_sensible_size(void **state)
+{
+    (void)state;
+    assert_in_range(hst_cache_bytes(), 64 * 1024, 64 * 1024 * 1024);
+    assert_int_equal(hst_plan_defaults().fuse, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(fused_equals_unfused),
+        cmocka_unit_test(values_with_other_readers_are_kept),
+        cmocka_unit_test(the_cache_has_a_sensible_size),
+    };
+    return cmocka_run_group_tests_name("fused", tests, NULL, NULL);
+}
