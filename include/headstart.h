@@ -131,7 +131,7 @@ HST_API const char *hst_cpu_variant(int i, int *usable);
 HST_API const char *hst_backbone_name(const hst_ctx *ctx, int i, int *cached);
 
 /* Fetches a backbone known by name into the cache, checked against the hash it is known by; does
- * nothing when it is there already. Errors: HST_EARG (unknown name, no cache), HST_ENET, HST_EHASH,
+ * nothing when it is there and whole already. Errors: HST_EARG (unknown name, no cache), HST_ENET, HST_EHASH,
  * HST_EPROC (no pip), HST_EIO. */
 HST_API HST_CHECK int hst_backbone_pull(hst_ctx *ctx, const char *name, hst_err *err);
 

@@ -99,8 +99,7 @@ int hst_hub_import(const hst_ctx *ctx, const char *source, const char *sha256, c
     return rc;
 }
 
-/* Whether a good converted file lies at path; a damaged one is removed, to be made again. */
-static int usable(const hst_ctx *ctx, const char *path, const char *sha256, const hst_known *k)
+int hst_hub_usable(const hst_ctx *ctx, const char *path, const char *sha256, const hst_known *k)
 {
     hst_err why = {0};
     if (!hst_is_file(path))
@@ -108,7 +107,7 @@ static int usable(const hst_ctx *ctx, const char *path, const char *sha256, cons
     if (hst_hub_check(path, sha256, k, &why) == 0)
         return 1;
     if (why.code == HST_EHASH) {
-        hst_log(ctx, HST_LOG_WARN, "damaged in the cache, made again: %s", why.msg);
+        hst_log(ctx, HST_LOG_WARN, "damaged in the cache, to be made again: %s", why.msg);
         unlink(path);
     }
     return 0;
@@ -136,7 +135,7 @@ static int find_known(hst_ctx *ctx, const hst_known *k, hst_found *f, hst_err *e
         return err ? err->code : HST_EARG;
     set_base(f, k->member);
     set_hash(f, k->member_sha256);
-    return usable(ctx, f->path, k->member_sha256, k) ? 0 : hst_hub_pull(ctx, k, err);
+    return hst_hub_pull(ctx, k, err);
 }
 
 /* A file of the one format that is read as it is. */
@@ -171,7 +170,7 @@ static int find_foreign(hst_ctx *ctx, const char *path, hst_found *f, hst_err *e
     f->path = hst_hub_path(ctx, f->sha256, err);
     if (!f->path)
         return err ? err->code : HST_EARG;
-    if (usable(ctx, f->path, f->sha256, NULL))
+    if (hst_hub_usable(ctx, f->path, f->sha256, NULL))
         return 0;
     char *dir = hst_path_join(ctx->cache_dir, "backbones", err);
     rc = dir ? hst_mkdirs(dir, err) : HST_EMEM;

@@ -28,6 +28,9 @@ HST_CHECK char *hst_hub_path(const hst_ctx *ctx, const char *sha256, hst_err *er
 HST_CHECK int hst_hub_check(const char *path, const char *source_sha256, const hst_known *k,
                             hst_err *err);
 
+/* 1 when a good converted file lies at path; a damaged one is removed, to be made again. */
+int hst_hub_usable(const hst_ctx *ctx, const char *path, const char *sha256, const hst_known *k);
+
 /* 1 when the named backbone is in the cache. */
 int hst_hub_cached(const hst_ctx *ctx, const hst_known *k);
 

@@ -146,14 +146,19 @@ out:
     return rc;
 }
 
-static int refuse_pull(const hst_ctx *ctx, const hst_known *k, hst_err *err)
+static int refuse_pull(const hst_known *k, hst_err *err)
 {
     if (!k->package)
         return hst_fail(err, HST_EARG,
                         "backbone %s cannot be downloaded: give a file (.safetensors, .pth) or a "
                         "folder with model.safetensors and config.json",
                         k->name);
-    if (ctx->offline && ctx->cache_dir && !hst_hub_cached(ctx, k))
+    return 0;
+}
+
+static int refuse_download(const hst_ctx *ctx, const hst_known *k, hst_err *err)
+{
+    if (ctx->offline)
         return hst_fail(err, HST_ENET,
                         "backbone %s is not in the cache and downloads are switched off: pull it "
                         "once with a network, or give a file",
@@ -163,14 +168,17 @@ static int refuse_pull(const hst_ctx *ctx, const hst_known *k, hst_err *err)
 
 int hst_hub_pull(hst_ctx *ctx, const hst_known *k, hst_err *err)
 {
-    int rc = refuse_pull(ctx, k, err);
+    int rc = refuse_pull(k, err);
     if (rc)
         return rc;
     char *folder = NULL, *beside = NULL, *dir = NULL;
     char *out = hst_hub_path(ctx, k->member_sha256, err);
     if (!out)
         return err ? err->code : HST_EARG;
-    if (hst_is_file(out))
+    if (hst_hub_usable(ctx, out, k->member_sha256, k))
+        goto out;
+    rc = refuse_download(ctx, k, err);
+    if (rc)
         goto out;
     rc = HST_EMEM;
     folder = hst_path_join(ctx->cache_dir, "backbones", err);

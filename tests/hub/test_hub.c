@@ -173,6 +173,25 @@ static void the_real_package_is_kept_and_verified(void **state)
     hst_found_clear(&f);
 }
 
+static void a_damaged_file_is_not_taken_for_the_backbone(void **state)
+{
+    place *p = *state;
+    hst_err err = {0};
+    const hst_known *k = hst_known_find("efficientnet_lite0");
+    char *path = hst_hub_path(&p->ctx, k->member_sha256, &err);
+    char *dir = hst_path_join(p->cache, "backbones", &err);
+    check_ok(hst_mkdirs(dir, &err), &err);
+    check_ok(hst_file_write(path, "damaged", 7, &err), &err);
+    fake_python(p, "echo 'ERROR: no route' >&2; exit 1");
+    refused(p, HST_ENET, "ERROR: no route");
+    assert_non_null(strstr(p->log, "damaged"));
+    check_ok(hst_file_write(path, "damaged", 7, &err), &err);
+    p->ctx.offline = 1;
+    refused(p, HST_ENET, "switched off");
+    free(dir);
+    free(path);
+}
+
 static void names_are_listed(void **state)
 {
     place *p = *state;
@@ -260,6 +279,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(another_content_is_refused, begin, end),
         cmocka_unit_test_setup_teardown(offline_nothing_is_started, begin, end),
         cmocka_unit_test_setup_teardown(the_real_package_is_kept_and_verified, begin, end),
+        cmocka_unit_test_setup_teardown(a_damaged_file_is_not_taken_for_the_backbone, begin, end),
         cmocka_unit_test_setup_teardown(names_are_listed, begin, end),
         cmocka_unit_test_setup_teardown(a_foreign_file_is_imported_once, begin, end),
         cmocka_unit_test_setup_teardown(files_and_folders_are_taken_as_they_are, begin, end),
