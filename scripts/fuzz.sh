@@ -18,7 +18,7 @@ if ! command -v clang >/dev/null 2>&1; then
 fi
 [ -f $build/build.ninja ] || CC=clang meson setup $build --buildtype=debugoptimized \
     -Db_sanitize=address,undefined -Db_lundef=false \
-    -Dc_args=-fsanitize=fuzzer-no-link,-DHST_IMAGE_MAX_PIXELS=1000000 >/dev/null
+    -Dc_args='-fsanitize=fuzzer-no-link -DHST_IMAGE_MAX_PIXELS=1000000' >/dev/null
 for t in $targets; do
     ninja -C $build --quiet "tests/fuzz/fuzz_$t"
 done
