@@ -36,6 +36,9 @@ static json_t *variants_json(void)
 
 static int devices(cli_job *job)
 {
+    char sandbox[256] = "no import helper here (it reads foreign weights)";
+    hst_err err;
+    int held = hst_sandbox_status(job->ctx, sandbox, sizeof sandbox, &err) == 0;
     const char *cache = hst_config_from_env().cache_dir;
     cli_out *out = &job->out;
     int usable = 0;
@@ -46,6 +49,7 @@ static int devices(cli_job *job)
         cli_json_set(&o, "usable", variants_json());
         cli_json_set(&o, "threads", json_integer(hst_threads(job->ctx)));
         cli_json_set(&o, "cache", cli_json_text(cache));
+        cli_json_set(&o, "import_sandbox", cli_json_text(held ? sandbox : NULL));
         return cli_json_print(out, o);
     }
     cli_out_printf(out, "version   %s\nkernels  ", hst_version());
@@ -55,6 +59,7 @@ static int devices(cli_job *job)
     }
     cli_out_printf(out, "; %s in use\nthreads   %d\ncache     %s\n", hst_cpu(job->ctx),
                    hst_threads(job->ctx), cache ? cache : "none");
+    cli_out_printf(out, "sandbox   %s\n", held && !sandbox[0] ? "none" : sandbox);
     return CLI_OK;
 }
 

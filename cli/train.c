@@ -263,6 +263,8 @@ static int run(cli_job *job)
         status = cli_job_fail(job);
         if (fresh)
             rmdir(t.folder); /* only when nothing is in it */
+        if (!job->v.output)
+            rmdir("runs");
     }
     hst_run_free(t.run);
     hst_model_free(t.model);

@@ -237,9 +237,14 @@ static int status(void)
                  {SANDBOX_LANDLOCK, "landlock"},
                  {SANDBOX_SECCOMP, "seccomp"}};
     unsigned holds = shut_in(&(job){.source_bytes = 0});
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (holds & parts[i].part)
-            dprintf(1, "%s\n", parts[i].name);
+    const char *gap = "";
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!(holds & parts[i].part))
+            continue;
+        dprintf(1, "%s%s", gap, parts[i].name);
+        gap = " ";
+    }
+    dprintf(1, "\n");
     return 0;
 }
 

@@ -131,8 +131,8 @@ HST_API const char *hst_cpu_variant(int i, int *usable);
 HST_API const char *hst_backbone_name(const hst_ctx *ctx, int i, int *cached);
 
 /* Fetches a backbone known by name into the cache, checked against the hash it is known by; does
- * nothing when it is there and whole already. Errors: HST_EARG (unknown name, no cache), HST_ENET, HST_EHASH,
- * HST_EPROC (no pip), HST_EIO. */
+ * nothing when it is there and whole already. Errors: HST_EARG (unknown name, no cache), HST_ENET,
+ * HST_EHASH, HST_EPROC (no pip), HST_EIO. */
 HST_API HST_CHECK int hst_backbone_pull(hst_ctx *ctx, const char *name, hst_err *err);
 
 /* Reads every cached file of the backbone again and compares its hash. Errors: HST_EHASH, HST_EIO.
@@ -145,6 +145,10 @@ HST_API HST_CHECK int hst_backbone_verify(hst_ctx *ctx, const char *name, hst_er
  * the source. Errors also: HST_EMODEL (no known network, wrong shapes, NaN weights), HST_EIO. */
 HST_API HST_CHECK hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name, hst_err *err);
 HST_API void hst_backbone_free(hst_backbone *b);
+
+/* Copies into parts[cap] what this system enforces on the helper that reads foreign files, of
+ * "limits no_new_privs landlock seccomp", with spaces between. Errors: HST_EPROC (no helper). */
+HST_API HST_CHECK int hst_sandbox_status(hst_ctx *ctx, char *parts, size_t cap, hst_err *err);
 
 typedef struct hst_backbone_info {
     size_t size;

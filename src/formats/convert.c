@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIMIT_S = 150, EXIT_IO = 6, EXIT_MEMORY = 7 };
+enum { LIMIT_S = 150, STATUS_LIMIT_S = 10, EXIT_IO = 6, EXIT_MEMORY = 7 };
 
 /* The helper's line without its name in front. */
 static const char *reason(const hst_process_result *r)
@@ -38,18 +38,41 @@ static int verdict(const char *source, const hst_process_result *r, hst_err *err
     return hst_fail(err, code, "%s", reason(r));
 }
 
+static int check_helper(const hst_ctx *ctx, hst_err *err)
+{
+    if (!strchr(ctx->helper, '/') || hst_is_file(ctx->helper))
+        return 0;
+    return hst_fail(err, HST_EPROC,
+                    "the import helper %s is missing: install it (make install), name it in "
+                    "HEADSTART_HELPER, or give a .safetensors file",
+                    ctx->helper);
+}
+
+int hst_sandbox_status(hst_ctx *ctx, char *parts, size_t cap, hst_err *err)
+{
+    const char *const argv[] = {ctx->helper, "--sandbox-status", NULL};
+    hst_process_result r;
+    int rc = check_helper(ctx, err);
+    rc = rc ? rc : hst_process_run(ctx, "import", argv, STATUS_LIMIT_S, &r, err);
+    if (rc)
+        return rc;
+    if (r.exit_code != 0)
+        return hst_fail(err, HST_EPROC, "the import helper %s cannot say what holds it: %s",
+                        ctx->helper, r.tail[0] ? r.tail : "it gave no reason");
+    snprintf(parts, cap, "%s", r.tail);
+    return 0;
+}
+
 /* Runs the helper on source; argv[out] is where it writes. The result is moved to its place when
  * the helper has said that it is whole. */
 static int run(const hst_ctx *ctx, const char *source, const char *argv[], size_t out, hst_err *err)
 {
     hst_process_result r;
     const char *to = argv[out];
-    if (strchr(ctx->helper, '/') && !hst_is_file(ctx->helper))
-        return hst_fail(err, HST_EPROC,
-                        "the import helper %s is missing: install it (make install), name it in "
-                        "HEADSTART_HELPER, or give a .safetensors file",
-                        ctx->helper);
-    int rc = HST_EIO;
+    int rc = check_helper(ctx, err);
+    if (rc)
+        return rc;
+    rc = HST_EIO;
     char *dir = hst_workdir_begin(to, err), *made = NULL;
     if (!dir)
         goto out;

@@ -120,6 +120,7 @@ class Help(Case):
         text = self.ok(run("info", "--devices"))
         self.assertIn("portable", text)
         self.assertIn(ENV["HEADSTART_CACHE"], text)
+        self.assertRegex(text, r"sandbox   limits")
         self.refused(run("info"), 2, "--devices")
 
 
@@ -345,6 +346,13 @@ class Predict(Case):
         p.send_signal(signal.SIGINT)
         _, err = p.communicate(timeout=60)
         self.assertEqual((p.returncode, err), (130, b"headstart: interrupted\n"))
+
+
+class NothingLeft(Case):
+    def test_a_failed_run_leaves_no_folder(self):
+        work = tempfile.mkdtemp(dir=ROOT)
+        self.refused(run("train", "nowhere", cwd=work), 3)
+        self.assertEqual(os.listdir(work), [])
 
 
 class Store(Case):
