@@ -28,24 +28,35 @@ typedef struct chunk {
     int edges; /* 1: some columns may be outside the row */
 } chunk;
 
+/* x + step, which the compiler may not work out in another way: clang would multiply and spill for
+ * every column. */
+static inline size_t advance(size_t x, size_t step)
+{
+    x += step;
+    __asm__("" : "+r"(x));
+    return x;
+}
+
 /* Outputs i .. i+count, channels c .. c+V_N. */
 static inline __attribute__((always_inline)) void chunk_body(const hst_depthwise *d, int i, int c,
                                                              const chunk s)
 {
     const int at = i * s.stride - d->before;
+    const size_t x_step = d->x_step, w_step = d->w_step;
     const vf bias = v_load(d->bias + c);
     const float *w = d->w + c;
 #define DECLARE(o) vf a##o = bias;
     EACH_OUTPUT(DECLARE)
 #undef DECLARE
-    for (int ky = 0; ky < s.kernel; ky++, w += (size_t)s.kernel * d->w_step) {
+    for (int ky = 0; ky < s.kernel; ky++, w += (size_t)s.kernel * w_step) {
         if (!d->row[ky])
             continue;
-        const vf w0 = v_load(w), w1 = v_load(w + d->w_step), w2 = v_load(w + 2 * d->w_step),
-                 w3 = s.kernel > 3 ? v_load(w + 3 * d->w_step) : w0,
-                 w4 = s.kernel > 3 ? v_load(w + 4 * d->w_step) : w0;
+        const vf w0 = v_load(w), w1 = v_load(w + w_step), w2 = v_load(w + 2 * w_step),
+                 w3 = s.kernel > 3 ? v_load(w + 3 * w_step) : w0,
+                 w4 = s.kernel > 3 ? v_load(w + 4 * w_step) : w0;
         const float *row = d->row[ky];
-        size_t offset = (size_t)at * d->x_step + (size_t)c; /* wraps while column < 0: unused */
+        /* Wraps around while the column is in front of the row, where it is not used. */
+        size_t offset = advance((size_t)at * x_step, (size_t)c);
 #define STEP(o)                                                                                    \
     if (o < s.count && col >= o * s.stride && col - o * s.stride < s.kernel) {                     \
         const int kx = col - o * s.stride;                                                         \
@@ -58,7 +69,7 @@ static inline __attribute__((always_inline)) void chunk_body(const hst_depthwise
             const vf x = v_load(row + offset);                                                     \
             EACH_OUTPUT(STEP)                                                                      \
         }                                                                                          \
-        offset += d->x_step;                                                                       \
+        offset = advance(offset, x_step);                                                          \
     }
         EACH_COLUMN(COLUMN)
 #undef COLUMN

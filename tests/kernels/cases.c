@@ -187,6 +187,7 @@ static int products(const hst_kernels *kn)
 
 typedef struct window {
     int width, channels, kernel, stride, before, behind, missing, relu6, place;
+    int apart; /* floats between two pixels', taps' and outputs' channels */
 } window;
 
 static int window_value(const hst_depthwise *d, int i, int c)
@@ -197,12 +198,12 @@ static int window_value(const hst_depthwise *d, int i, int c)
         int x = i * d->stride - d->before + t % d->kernel;
         if (!row || x < 0 || x >= d->width)
             continue;
-        double term = (double)row[(size_t)x * (size_t)d->channels + (size_t)c] *
-                      d->w[(size_t)t * (size_t)d->channels + (size_t)c];
+        double term = (double)row[(size_t)x * d->x_step + (size_t)c] *
+                      d->w[(size_t)t * d->w_step + (size_t)c];
         sum += term;
         sizes += fabs(term);
     }
-    return far(d->y[(size_t)i * (size_t)d->channels + (size_t)c], act(sum, d->relu6), sizes,
+    return far(d->y[(size_t)i * d->y_step + (size_t)c], act(sum, d->relu6), sizes,
                d->kernel * d->kernel);
 }
 
@@ -211,16 +212,18 @@ static int window_check(const hst_kernels *kn, const window *t)
     int out = (t->width + t->before + t->behind - t->kernel) / t->stride + 1;
     if (t->width + t->before + t->behind < t->kernel)
         return 0;
-    size_t c = (size_t)t->channels, k = (size_t)t->kernel;
-    guarded rows[HST_MAX_KERNEL], w = numbers(k * k * c, t->place, 2),
-                                  bias = numbers(c, t->place, 3),
-                                  y = guard((size_t)out * c, t->place);
+    size_t c = (size_t)t->channels, k = (size_t)t->kernel, gap = (size_t)t->apart;
+    size_t x_step = c + gap, w_step = c + 2 * gap, y_step = c + 3 * gap;
+    size_t n_y = ((size_t)out - 1) * y_step + c;
+    guarded rows[HST_MAX_KERNEL], w = numbers((k * k - 1) * w_step + c, t->place, 2),
+                                  bias = numbers(c, t->place, 3), y = numbers(n_y, t->place, 5),
+                                  before = numbers(n_y, t->place, 5);
     hst_depthwise d = {.w = w.p,
                        .bias = bias.p,
                        .y = y.p,
-                       .x_step = c,
-                       .w_step = c,
-                       .y_step = c,
+                       .x_step = x_step,
+                       .w_step = w_step,
+                       .y_step = y_step,
                        .width = t->width,
                        .out = out,
                        .channels = t->channels,
@@ -229,7 +232,7 @@ static int window_check(const hst_kernels *kn, const window *t)
                        .before = t->before,
                        .relu6 = t->relu6};
     for (int r = 0; r < t->kernel; r++) {
-        rows[r] = numbers((size_t)t->width * c, t->place, 10 + (uint32_t)r);
+        rows[r] = numbers(((size_t)t->width - 1) * x_step + c, t->place, 10 + (uint32_t)r);
         d.row[r] = r == t->missing ? NULL : rows[r].p;
     }
     kn->depthwise(&d);
@@ -237,6 +240,9 @@ static int window_check(const hst_kernels *kn, const window *t)
     for (int i = 0; i < out && !wrong; i++)
         for (int ch = 0; ch < t->channels; ch++)
             wrong |= window_value(&d, i, ch);
+    for (size_t i = 0; i + 1 < (size_t)out; i++) /* nothing between outputs is written */
+        wrong |=
+            memcmp(y.p + i * y_step + c, before.p + i * y_step + c, 3 * gap * sizeof *y.p) != 0;
     if (wrong)
         printf("%s: depthwise %dx%d/%d over %d pixels of %d channels, padding %d+%d, is wrong\n",
                kn->isa, t->kernel, t->kernel, t->stride, t->width, t->channels, t->before,
@@ -246,6 +252,7 @@ static int window_check(const hst_kernels *kn, const window *t)
     release(&w);
     release(&bias);
     release(&y);
+    release(&before);
     return wrong;
 }
 
@@ -265,6 +272,7 @@ static int windows(const hst_kernels *kn)
                                                             .before = before,
                                                             .behind = (width + before) % ks[k],
                                                             .missing = width % (ks[k] + 1),
+                                                            .apart = width % 4,
                                                             .relu6 = width & 1,
                                                             .place = (width + stride) & 1});
     return wrong;
