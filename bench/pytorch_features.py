@@ -200,8 +200,9 @@ def best_setting(net, x):
 
 
 def headstart_photos(program, folder, backbone, out):
-    subprocess.run([program, "features", folder, "-o", out, "--backbone", backbone, "-q"],
-                   check=True, stdout=subprocess.DEVNULL)
+    """Without the feature store, which would answer the second round without the network."""
+    subprocess.run([program, "features", folder, "-o", out, "--backbone", backbone, "--no-store",
+                    "-q"], check=True, stdout=subprocess.DEVNULL)
 
 
 def headstart_network(program, backbone):
@@ -239,6 +240,8 @@ def compare(name, backbone, network, args, work):
         times[1].append(seconds(lambda: run_network(net, x, *setting)))
         times[2].append(seconds(lambda: headstart_photos(args.headstart, args.photos, backbone,
                                                          out)))
+        if not np.array_equal(np.load(out), ours):
+            sys.exit(f"{name}: the features of two runs differ")
         times[3].append(seconds(lambda: run_photos(net, paths, norm, *setting)))
     report("network", N_NETWORK, min(times[0]), min(times[1]))
     report("photos", len(paths), min(times[2]), min(times[3]))

