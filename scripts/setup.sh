@@ -42,6 +42,7 @@ has() {
 
 missing=
 for need in $needs; do
+    case "$missing " in *" ${need#*:} "*) continue ;; esac
     has "${need%%:*}" || missing="$missing ${need#*:}"
 done
 [ -n "$missing" ] || exit 0
