@@ -38,7 +38,7 @@ static int verdict(const char *source, const hst_process_result *r, hst_err *err
     return hst_fail(err, code, "%s", reason(r));
 }
 
-static int check_helper(const hst_ctx *ctx, hst_err *err)
+int hst_convert_ready(const hst_ctx *ctx, hst_err *err)
 {
     if (!strchr(ctx->helper, '/') || hst_is_file(ctx->helper))
         return 0;
@@ -52,7 +52,7 @@ int hst_sandbox_status(hst_ctx *ctx, char *parts, size_t cap, hst_err *err)
 {
     const char *const argv[] = {ctx->helper, "--sandbox-status", NULL};
     hst_process_result r;
-    int rc = check_helper(ctx, err);
+    int rc = hst_convert_ready(ctx, err);
     rc = rc ? rc : hst_process_run(ctx, "import", argv, STATUS_LIMIT_S, &r, err);
     if (rc)
         return rc;
@@ -69,7 +69,7 @@ static int run(const hst_ctx *ctx, const char *source, const char *argv[], size_
 {
     hst_process_result r;
     const char *to = argv[out];
-    int rc = check_helper(ctx, err);
+    int rc = hst_convert_ready(ctx, err);
     if (rc)
         return rc;
     rc = HST_EIO;

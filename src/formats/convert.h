@@ -4,6 +4,10 @@
 #define HST_FORMATS_CONVERT_H
 #include "base/context.h"
 
+/* 0 when the helper is where the context says; else HST_EPROC and what to do. To be asked before a
+ * long download that would be of no use without it. */
+HST_CHECK int hst_convert_ready(const hst_ctx *ctx, hst_err *err);
+
 /* Runs the helper: source -> out (safetensors, whole or not at all). The helper opens no other
  * file, has no network and is limited in time and memory; its crash is an error message here.
  * Errors: HST_EMODEL (refused, with the helper's reason), HST_EPROC (no helper), HST_EIO. */

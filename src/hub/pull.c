@@ -185,7 +185,8 @@ int hst_hub_pull(hst_ctx *ctx, const hst_known *k, hst_err *err)
     beside = folder ? hst_path_join(folder, "pull", err) : NULL;
     if (!beside)
         goto out;
-    rc = hst_mkdirs(folder, err);
+    rc = hst_convert_ready(ctx, err);
+    rc = rc ? rc : hst_mkdirs(folder, err);
     if (rc)
         goto out;
     rc = HST_EIO;
