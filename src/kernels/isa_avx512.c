@@ -5,4 +5,6 @@
 
 #include "kernels/depthwise_body.h"
 
+#include "kernels/resize_body.h"
+
 #include "kernels/table.h"

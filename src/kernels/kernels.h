@@ -9,6 +9,7 @@
 #ifndef HST_KERNELS_KERNELS_H
 #define HST_KERNELS_KERNELS_H
 #include <stddef.h>
+#include <stdint.h>
 
 /* y[m][n] = act(bias[n] + sum_k x[m][k] w[k][n] + residual[m][n]), m = 0 .. rows-1.
  * A 1x1 convolution is this over pixels; any other one after its windows were laid out as rows. */
@@ -40,6 +41,30 @@ typedef struct hst_depthwise {
     int relu6;
 } hst_depthwise;
 
+/* Weighted sums of bytes. Weights are fractions of 2^HST_RESIZE_BITS, sums are rounded and clipped
+ * to 0..255; the sizes of the weights of an output add up to less than 2. */
+enum { HST_RESIZE_BITS = 22 };
+
+/* out[i] = sum_t weight[t] in[t * stride + i], t = 0 .. count-1, i = 0 .. n-1 */
+typedef struct hst_resize_rows {
+    const uint8_t *in;
+    size_t stride, n;
+    const int32_t *weight;
+    int count;
+    uint8_t *out;
+} hst_resize_rows;
+
+/* One row of RGB pixels, for each channel c:
+ *   out[i][c] = sum_t weight[i * stride + t] in[first[i] + t][c], t = 0 .. count[i]-1 */
+typedef struct hst_resize_pixels {
+    const uint8_t *in; /* [width][3] */
+    int width;
+    const int32_t *weight;
+    const int *first, *count; /* [n] */
+    int stride, n;
+    uint8_t *out; /* [n][3] */
+} hst_resize_pixels;
+
 typedef struct hst_kernels {
     const char *isa;
     int panel; /* output channels of a panel of packed weights */
@@ -47,6 +72,8 @@ typedef struct hst_kernels {
     void (*depthwise)(const hst_depthwise *d);
     /* y[c] = mean over pixels of x[pixels][c] */
     void (*average)(const float *x, size_t pixels, int c, float *y);
+    void (*resize_rows)(const hst_resize_rows *r);
+    void (*resize_pixels)(const hst_resize_pixels *r);
 } hst_kernels;
 
 /* Packed size in floats of a [k][n] matrix and its bias behind it. */

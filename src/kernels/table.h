@@ -3,4 +3,11 @@
 #define JOIN(a, b)  JOIN_(a, b)
 
 const hst_kernels JOIN(hst_kernels_, V_ISA) = {
-    .isa = V_NAME, .panel = 2 * V_N, .gemm = gemm, .depthwise = depthwise, .average = average};
+    .isa = V_NAME,
+    .panel = 2 * V_N,
+    .gemm = gemm,
+    .depthwise = depthwise,
+    .average = average,
+    .resize_rows = resize_rows,
+    .resize_pixels = resize_pixels,
+};

@@ -1,5 +1,6 @@
 /* vec_avx2.h - the vector primitives in AVX2 with FMA. */
 #include <immintrin.h>
+#include <string.h>
 
 #define V_ISA  avx2
 #define V_NAME "avx2"
@@ -44,4 +45,21 @@ static inline vf v_mul(vf a, vf b)
 static inline vf v_relu6(vf x)
 {
     return _mm256_min_ps(_mm256_set1_ps(6), _mm256_max_ps(_mm256_setzero_ps(), x));
+}
+
+/* out[c] = sum_t weight[t] in[3 t + c], rounded and clipped; a fourth channel is read and written
+ * as well. Packing clips: first to 16 bits, then to 0..255. */
+static inline void v_pixel_sum(const uint8_t *in, const int32_t *weight, int count, uint8_t *out)
+{
+    __m128i sum = _mm_set1_epi32(1 << (HST_RESIZE_BITS - 1));
+    for (int t = 0; t < count; t++, in += 3) {
+        int32_t four;
+        memcpy(&four, in, sizeof four);
+        __m128i p = _mm_cvtepu8_epi32(_mm_cvtsi32_si128(four));
+        sum = _mm_add_epi32(sum, _mm_mullo_epi32(p, _mm_set1_epi32(weight[t])));
+    }
+    sum = _mm_srai_epi32(sum, HST_RESIZE_BITS);
+    sum = _mm_packs_epi32(sum, sum);
+    int32_t four = _mm_cvtsi128_si32(_mm_packus_epi16(sum, sum));
+    memcpy(out, &four, sizeof four);
 }

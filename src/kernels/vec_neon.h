@@ -1,5 +1,6 @@
 /* vec_neon.h - the vector primitives in AArch64 Advanced SIMD. */
 #include <arm_neon.h>
+#include <string.h>
 
 #define V_ISA  neon
 #define V_NAME "neon"
@@ -44,4 +45,21 @@ static inline vf v_mul(vf a, vf b)
 static inline vf v_relu6(vf x)
 {
     return vminq_f32(vdupq_n_f32(6), vmaxq_f32(vdupq_n_f32(0), x));
+}
+
+/* out[c] = sum_t weight[t] in[3 t + c], rounded and clipped; a fourth channel is read and written
+ * as well. Narrowing clips. */
+static inline void v_pixel_sum(const uint8_t *in, const int32_t *weight, int count, uint8_t *out)
+{
+    int32x4_t sum = vdupq_n_s32(1 << (HST_RESIZE_BITS - 1));
+    for (int t = 0; t < count; t++, in += 3) {
+        uint32_t four;
+        memcpy(&four, in, sizeof four);
+        uint16x8_t p = vmovl_u8(vcreate_u8(four));
+        sum = vmlaq_n_s32(sum, vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(p))), weight[t]);
+    }
+    uint16x4_t narrow = vqmovun_s32(vshrq_n_s32(sum, HST_RESIZE_BITS));
+    uint8x8_t bytes = vqmovn_u16(vcombine_u16(narrow, narrow));
+    uint32_t four = vget_lane_u32(vreinterpret_u32_u8(bytes), 0);
+    memcpy(out, &four, sizeof four);
 }

@@ -49,3 +49,8 @@ static inline vf v_relu6(vf x)
     vi kept = (vi)x & ~low & ~high;
     return (vf)(kept | ((vi)six & high));
 }
+
+/* out[c] = sum_t weight[t] in[3 t + c], rounded and clipped. A fourth channel may be read and
+ * written as well. */
+static void resize_pixel(const uint8_t *in, const int32_t *weight, int count, uint8_t *out);
+#define v_pixel_sum resize_pixel

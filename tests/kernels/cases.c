@@ -349,8 +349,97 @@ static int odd_numbers(const hst_kernels *kn)
            passes(kn, -denormal, 0, 1) + passes(kn, 6, 6, 1) + passes(kn, 6.0000005f, 6, 1);
 }
 
-const kernel_case kernel_cases[] = {{"products", products},
-                                    {"windows", windows},
-                                    {"averages", averages},
-                                    {"odd numbers", odd_numbers},
-                                    {NULL, NULL}};
+/* ---- resizing ---- */
+
+/* Bytes in a buffer of floats, up to its end. */
+static guarded some_bytes(size_t n, int place, uint32_t seed, uint8_t **p)
+{
+    guarded g = guard((n + 3) / 4, place);
+    uint32_t state = seed * 2654435761u + 1;
+    *p = (uint8_t *)g.p + (place == AT_END ? (n + 3) / 4 * 4 - n : 0);
+    for (size_t i = 0; i < n; i++)
+        (*p)[i] = (uint8_t)((int)(number(&state) * 50) & 255);
+    return g;
+}
+
+/* Weights that add up to about 1, of which the first is negative. */
+static void some_weights(int32_t *weight, int count)
+{
+    for (int t = 0; t < count; t++)
+        weight[t] = (int32_t)((1 << HST_RESIZE_BITS) / count * (count > 1 && t == 0 ? -1 : 1)) + t;
+    weight[count - 1] += count > 1 ? (1 << HST_RESIZE_BITS) / count * 2 : 0;
+}
+
+static uint8_t rounded(int64_t sum)
+{
+    int64_t v = (sum + (1 << (HST_RESIZE_BITS - 1))) >> HST_RESIZE_BITS;
+    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+}
+
+static int rows_check(const hst_kernels *kn, int n, int count, int place)
+{
+    enum { MOST = 8 };
+    uint8_t *in, *out;
+    int32_t weight[MOST];
+    size_t stride = (size_t)n + 3, size = (size_t)(count - 1) * stride + (size_t)n;
+    guarded from = some_bytes(size, place, (uint32_t)(n + count), &in);
+    guarded to = some_bytes((size_t)n, place, 1, &out);
+    int wrong = 0;
+    some_weights(weight, count);
+    kn->resize_rows(&(hst_resize_rows){in, stride, (size_t)n, weight, count, out});
+    for (int i = 0; i < n; i++) {
+        int64_t sum = 0;
+        for (int t = 0; t < count; t++)
+            sum += (int64_t)in[(size_t)t * stride + (size_t)i] * weight[t];
+        wrong |= out[i] != rounded(sum);
+    }
+    if (wrong)
+        printf("%s: resizing %d rows of %d bytes is wrong\n", kn->isa, count, n);
+    release(&from);
+    release(&to);
+    return wrong;
+}
+
+static int pixels_check(const hst_kernels *kn, int n, int count, int place)
+{
+    enum { MOST = 8, STRIDE = MOST + 1, PIXELS = 40 };
+    uint8_t *in, *out;
+    int32_t weight[PIXELS * STRIDE] = {0};
+    int first[PIXELS], counts[PIXELS], width = n - 1 + count, wrong = 0;
+    guarded from = some_bytes((size_t)width * 3, place, (uint32_t)(n + count), &in);
+    guarded to = some_bytes((size_t)n * 3, place, 1, &out);
+    for (int i = 0; i < n; i++) {
+        first[i] = i;
+        counts[i] = count;
+        some_weights(weight + (size_t)i * STRIDE, count);
+    }
+    kn->resize_pixels(&(hst_resize_pixels){in, width, weight, first, counts, STRIDE, n, out});
+    for (int i = 0; i < n * 3; i++) {
+        int64_t sum = 0;
+        for (int t = 0; t < count; t++)
+            sum += (int64_t)in[i + 3 * t] * weight[(size_t)(i / 3) * STRIDE + (size_t)t];
+        wrong |= out[i] != rounded(sum);
+    }
+    if (wrong)
+        printf("%s: resizing to %d pixels of %d each is wrong\n", kn->isa, n, count);
+    release(&from);
+    release(&to);
+    return wrong;
+}
+
+static int resizing(const hst_kernels *kn)
+{
+    int wrong = 0;
+    for (int count = 1; count <= 8; count++)
+        for (int place = AT_END; place <= AT_START; place++) {
+            for (int n = 1; n < 600; n += n < 40 ? 1 : 37)
+                wrong += rows_check(kn, n, count, place);
+            for (int n = 1; n <= 40; n++)
+                wrong += pixels_check(kn, n, count, place);
+        }
+    return wrong;
+}
+
+const kernel_case kernel_cases[] = {{"products", products}, {"windows", windows},
+                                    {"averages", averages}, {"odd numbers", odd_numbers},
+                                    {"resizing", resizing}, {NULL, NULL}};
