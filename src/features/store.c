@@ -157,6 +157,11 @@ static int hash_prefix(hst_store *s, const hst_backbone *b, const hst_prep *prep
              n->std[0], n->std[1], n->std[2], hst_kernels_isa(s->ctx->kernels), s->dim);
     hst_sha256 *h = hst_sha256_new(err);
     int rc = h ? hst_sha256_adds(h, text, err) : HST_EMEM;
+    if (rc == 0 && (prep->interpolation != HST_BILINEAR || prep->geometry != HST_SQUASH)) {
+        snprintf(text, sizeof text, "|%s|%s|%d|", hst_interpolation_name(prep->interpolation),
+                 hst_geometry_name(prep->geometry), prep->resize_px);
+        rc = hst_sha256_adds(h, text, err);
+    }
     rc = rc ? rc : hst_sha256_adds(h, b->identity, err);
     rc = rc ? rc : hst_sha256_end(h, s->prefix, err);
     hst_sha256_free(h);

@@ -3,26 +3,49 @@
 #ifndef HST_IMAGES_PREPARE_H
 #define HST_IMAGES_PREPARE_H
 #include "images/image.h"
+#include "images/resize.h"
 
 /* out = (pixel - mean) / std for red, green, blue; pixel in 0..255. */
 typedef struct hst_norm {
     float mean[3], std[3];
 } hst_norm;
 
+/* How a photo of any shape becomes a square:
+ *  HST_SQUASH            resized to the square, whatever its shape
+ *  HST_CROP_TORCHVISION  the shorter edge resized to resize_px, the longer one in proportion
+ *                        (rounded down), then the middle cut out, whose corner is rounded half to
+ *                        even, as torchvision's Resize and CenterCrop do
+ *  HST_CROP_HF           the same with the corner rounded down, as Hugging Face's image processors
+ *                        do */
+enum hst_geometry { HST_SQUASH, HST_CROP_TORCHVISION, HST_CROP_HF };
+
 /* Everything that decides what the backbone sees; stored in the model file. */
 typedef struct hst_prep {
     enum hst_contract contract; /* decoder, EXIF, and resize:
-                                   PIL: Image.resize((px, px), BILINEAR), antialiased, 8-bit result
-                                   TF:  tf.image.resize(bilinear, antialias=False), float result */
-    int px;                     /* output height and width; the photo is squashed to the square */
+                                   PIL: Image.resize, antialiased, 8-bit result
+                                   TF:  tf.image.resize, float result */
+    int px;                     /* output height and width */
     hst_norm norm;              /* how a pixel becomes a number */
+    enum hst_interpolation interpolation;
+    enum hst_geometry geometry;
+    int resize_px; /* at least px; 0 where geometry is HST_SQUASH */
 } hst_prep;
 
 /* "pil" or "tf"; and back: -1 and HST_EARG for any other name. */
 const char *hst_contract_name(enum hst_contract c);
 HST_CHECK int hst_contract_parse(const char *name, enum hst_contract *out, hst_err *err);
+/* "bilinear", "bicubic", "bilinear-antialias", "bicubic-antialias"; and back, as above. */
+const char *hst_interpolation_name(enum hst_interpolation i);
+HST_CHECK int hst_interpolation_parse(const char *name, enum hst_interpolation *out, hst_err *err);
+/* "squash", "crop-torchvision", "crop-hf"; and back, as above. */
+const char *hst_geometry_name(enum hst_geometry g);
+HST_CHECK int hst_geometry_parse(const char *name, enum hst_geometry *out, hst_err *err);
 
-/* out[px][px][3] from a decoded image. Errors: HST_EMEM. */
+/* Whether the fields fit each other. Errors: HST_EARG. */
+HST_CHECK int hst_prep_check(const hst_prep *p, hst_err *err);
+
+/* out[px][px][3] from a decoded image. Errors: HST_EIMAGE (resized before the crop it would be too
+ * long), HST_EMEM. */
 HST_CHECK int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *err);
 /* Decode and prepare. Errors: HST_EIMAGE, HST_EMEM. */
 HST_CHECK int hst_prepare_bytes(const hst_prep *p, const uint8_t *bytes, size_t n, float *out,

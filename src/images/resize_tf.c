@@ -16,11 +16,12 @@ struct tap {
     float t;
 };
 
-static void taps_fill(struct tap *tap, int in, int out)
+/* The n outputs of out from position from. */
+static void taps_fill(struct tap *tap, int in, int out, int from, int n)
 {
     float scale = (float)in / (float)out;
-    for (int i = 0; i < out; i++) {
-        float x = ((float)i + 0.5f) * scale - 0.5f, f = floorf(x);
+    for (int i = 0; i < n; i++) {
+        float x = ((float)(from + i) + 0.5f) * scale - 0.5f, f = floorf(x);
         int lo = (int)f, hi = (int)ceilf(x);
         tap[i].lo = lo > 0 ? lo : 0;
         tap[i].hi = hi < in - 1 ? hi : in - 1;
@@ -33,12 +34,12 @@ static float blend(float a, float b, float t)
     return a + (b - a) * t;
 }
 
-/* One source row, resized to dw pixels. */
+/* One source row, resized to w pixels. */
 static void row_blend(const hst_resampling *r, int y, const struct tap *tap, float *out)
 {
     const uint8_t *row = r->src + (size_t)y * (size_t)r->sw * (size_t)r->c;
     int c = r->c;
-    for (int x = 0; x < r->dw; x++, out += c) {
+    for (int x = 0; x < r->w; x++, out += c) {
         const uint8_t *a = row + tap[x].lo * c, *b = row + tap[x].hi * c;
         float t = tap[x].t;
         if (c == 3) {
@@ -77,20 +78,20 @@ static void rows_swap_if(struct rows *rows, int upper)
     *rows = (struct rows){{old.row[1], old.row[0]}, {old.y[1], old.y[0]}};
 }
 
-int hst_resize_tf(const hst_resampling *r, float *dst, hst_err *err)
+static int resize_bilinear(const hst_resampling *r, float *dst, hst_err *err)
 {
-    size_t n = (size_t)r->dw * (size_t)r->c;
-    struct tap *tap = hst_alloc((size_t)r->dw + (size_t)r->dh, sizeof *tap, err);
+    size_t n = (size_t)r->w * (size_t)r->c;
+    struct tap *tap = hst_alloc((size_t)r->w + (size_t)r->h, sizeof *tap, err);
     float *two = tap ? hst_alloc(2 * n, sizeof *two, err) : NULL;
     if (!two) {
         free(tap);
         return HST_EMEM;
     }
-    struct tap *down = tap + r->dw;
-    taps_fill(tap, r->sw, r->dw);
-    taps_fill(down, r->sh, r->dh);
+    struct tap *down = tap + r->w;
+    taps_fill(tap, r->sw, r->dw, r->x, r->w);
+    taps_fill(down, r->sh, r->dh, r->y, r->h);
     struct rows rows = {{two, two + n}, {-1, -1}};
-    for (int y = 0; y < r->dh; y++, dst += n) {
+    for (int y = 0; y < r->h; y++, dst += n) {
         rows_swap_if(&rows, down[y].lo);
         const float *top = row_get(&rows, 0, down[y].lo, r, tap);
         const float *bottom =
@@ -102,4 +103,12 @@ int hst_resize_tf(const hst_resampling *r, float *dst, hst_err *err)
     free(two);
     free(tap);
     return 0;
+}
+
+int hst_resize_tf(const hst_resampling *any, float *dst, hst_err *err)
+{
+    const hst_resampling r = hst_resampling_windowed(any);
+    if (r.interpolation == HST_BILINEAR)
+        return resize_bilinear(&r, dst, err);
+    return hst_resize_tf_filter(&r, dst, err);
 }

@@ -40,6 +40,24 @@ static const char *meta(const hst_tensors *t, const char *key, hst_err *err)
     return text;
 }
 
+/* What a squash to the square by bilinear interpolation does not need; absent: that. */
+static int read_geometry(const json_t *o, hst_prep *p, hst_err *err)
+{
+    const char *name;
+    int rc = 0;
+    if (json_object_get(o, "interpolation")) {
+        rc = hst_json_text(o, "interpolation", &name, err);
+        if (rc == 0 && hst_interpolation_parse(name, &p->interpolation, NULL) != 0)
+            rc = hst_fail(err, HST_EMODEL, "prepare: unknown interpolation '%s'", name);
+    }
+    if (rc || !json_object_get(o, "geometry"))
+        return rc;
+    rc = hst_json_text(o, "geometry", &name, err);
+    if (rc == 0 && hst_geometry_parse(name, &p->geometry, NULL) != 0)
+        rc = hst_fail(err, HST_EMODEL, "prepare: unknown geometry '%s'", name);
+    return rc ? rc : hst_json_int(o, "resize_px", 1, 65536, &p->resize_px, err);
+}
+
 static int read_prepare(const hst_tensors *t, hst_prep *out, hst_err *err)
 {
     hst_prep p = {0};
@@ -54,6 +72,8 @@ static int read_prepare(const hst_tensors *t, hst_prep *out, hst_err *err)
         rc = hst_json_int(o, "image_px", 1, 65536, &p.px, err);
     if (rc == 0)
         rc = hst_norm_parse(o, &p.norm, err);
+    if (rc == 0)
+        rc = read_geometry(o, &p, err);
     if (rc == 0)
         *out = p;
     json_decref(o);

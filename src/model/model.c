@@ -63,6 +63,8 @@ static int check_new(const hst_backbone *b, const hst_prep *prep, const char *co
     if (prep->px != b->arch.px)
         return hst_fail(err, HST_EARG, "pictures are prepared for %d pixels, the network wants %d",
                         prep->px, b->arch.px);
+    if (hst_prep_check(prep, err))
+        return HST_EARG;
     return check_labels(labels, n, err);
 }
 

@@ -67,13 +67,25 @@ static json_t *norm_list(const float x[3])
     return json_pack("[fff]", (double)x[0], (double)x[1], (double)x[2]);
 }
 
+/* The fields of a squash by bilinear interpolation are not written: they are what absence means. */
 static char *prepare_json(const hst_model *m, hst_err *err)
 {
     const hst_prep *p = &m->prep;
-    return hst_json_dump(json_pack("{s:s, s:i, s:o, s:o}", "contract",
-                                   hst_contract_name(p->contract), "image_px", p->px, "mean",
-                                   norm_list(p->norm.mean), "std", norm_list(p->norm.std)),
-                         err);
+    json_t *o =
+        json_pack("{s:s, s:i, s:o, s:o}", "contract", hst_contract_name(p->contract), "image_px",
+                  p->px, "mean", norm_list(p->norm.mean), "std", norm_list(p->norm.std));
+    int bad = !o;
+    if (!bad && p->interpolation != HST_BILINEAR)
+        bad = json_object_set_new(o, "interpolation",
+                                  json_string(hst_interpolation_name(p->interpolation)));
+    if (!bad && p->geometry != HST_SQUASH)
+        bad = json_object_set_new(o, "geometry", json_string(hst_geometry_name(p->geometry))) ||
+              json_object_set_new(o, "resize_px", json_integer(p->resize_px));
+    if (bad) {
+        json_decref(o);
+        o = NULL;
+    }
+    return hst_json_dump(o, err);
 }
 
 static char *source_json(const hst_model *m, hst_err *err)

@@ -192,6 +192,35 @@ static void huge_headers_are_refused_before_allocation(void **state)
     check_file_refused(bmp_of_size(0, 5), "empty");
 }
 
+/* The progressive picture with its last scan, which is behind the last mark FF DA, more times. */
+static bytes jpeg_of_scans(int more)
+{
+    bytes b = picture("progressive_8x8.jpg");
+    size_t last = b.n - 2; /* the end mark, FF D9 */
+    while (b.p[last] != 0xff || b.p[last + 1] != 0xda)
+        last--;
+    size_t scan = b.n - 2 - last;
+    bytes many = {malloc(b.n + (size_t)more * scan), b.n + (size_t)more * scan};
+    memcpy(many.p, b.p, b.n - 2);
+    for (int k = 0; k < more; k++)
+        memcpy(many.p + b.n - 2 + (size_t)k * scan, b.p + last, scan);
+    memcpy(many.p + many.n - 2, b.p + b.n - 2, 2);
+    free(b.p);
+    return many;
+}
+
+/* The picture itself has 6 scans; 128 are allowed. */
+static void repeated_scans_are_refused(void **state)
+{
+    (void)state;
+    bytes b = jpeg_of_scans(122);
+    assert_int_equal(decode(b.p, b.n, HST_CONTRACT_PIL), 0);
+    assert_int_equal(decode(b.p, b.n, HST_CONTRACT_TF), 0);
+    free(b.p);
+    check_file_refused(jpeg_of_scans(123), "too many scans");
+    check_file_refused(jpeg_of_scans(20000), "too many scans");
+}
+
 static void preparation_fails_with_the_decoder(void **state)
 {
     (void)state;
@@ -209,6 +238,7 @@ int main(void)
         cmocka_unit_test(damaged_bytes_never_crash),
         cmocka_unit_test(what_is_no_picture_is_refused),
         cmocka_unit_test(huge_headers_are_refused_before_allocation),
+        cmocka_unit_test(repeated_scans_are_refused),
         cmocka_unit_test(preparation_fails_with_the_decoder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

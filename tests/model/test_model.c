@@ -92,6 +92,30 @@ static void what_is_saved_is_loaded(void **state)
     tear_down(s);
 }
 
+/* A preparation other than the usual squash comes back; the usual one leaves no trace. */
+static void every_preparation_is_kept(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    scene *s = set_up();
+    hst_prep prep = s->m->prep;
+    assert_null(memmem(s->bytes, s->n, "geometry", 8));
+    assert_null(memmem(s->bytes, s->n, "interpolation", 13));
+    for (int g = HST_SQUASH; g <= HST_CROP_HF; g++)
+        for (int i = HST_BILINEAR; i <= HST_BICUBIC_ANTIALIAS; i++) {
+            prep.geometry = (enum hst_geometry)g;
+            prep.interpolation = (enum hst_interpolation)i;
+            prep.resize_px = g == HST_SQUASH ? 0 : prep.px + 8;
+            s->m->prep = prep;
+            check_ok(hst_model_save(s->m, s->path, &err), &err);
+            hst_model *m = hst_model_load(s->ctx, s->path, &err);
+            check_ok(m == NULL, &err);
+            assert_memory_equal(&m->prep, &prep, sizeof prep);
+            hst_model_free(m);
+        }
+    tear_down(s);
+}
+
 /* Probabilities of a fixed picture. */
 static void picture_prob(hst_ctx *ctx, const hst_model *m, float prob[3])
 {
@@ -232,6 +256,8 @@ static void lying_metadata_is_refused(void **state)
     "{\"family\": \"mobilenet_v2\", \"width\": " width ", \"image_px\": " px                       \
     ", \"padding\": \"tf\", \"bn_epsilon\": " eps                                                  \
     ", \"mean\": [127.5, 127.5, 127.5], \"std\": [" std ", 127.5, 127.5]}"
+#define PREPARE(more)                                                                              \
+    "{\"contract\": \"pil\", \"image_px\": 32, \"mean\": [1, 1, 1], \"std\": [1, 1, 1], " more "}"
     static const char *const lies[][3] = {
         {"format", "pt", "not a headstart model"},
         {"format_version", "2", "format version 2"},
@@ -248,6 +274,11 @@ static void lying_metadata_is_refused(void **state)
         {"prepare", "{\"contract\": \"pil\"}", "missing"},
         {"prepare", "{\"contract\": \"jpeg\"}", "contract"},
         {"prepare", "[7]", "not a JSON object"},
+        {"prepare", PREPARE("\"interpolation\": \"nearest\""), "nearest"},
+        {"prepare", PREPARE("\"interpolation\": 3"), "interpolation"},
+        {"prepare", PREPARE("\"geometry\": \"pad\""), "pad"},
+        {"prepare", PREPARE("\"geometry\": \"crop-hf\""), "resize_px"},
+        {"prepare", PREPARE("\"geometry\": \"crop-hf\", \"resize_px\": 31"), "shortest edge"},
         {"labels", "{}", "not a JSON list"},
         {"labels", "[]", "0 labels"},
         {"labels", "[\"a\", \"b\"]", "head/kernel"},
@@ -398,6 +429,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_saved_is_loaded),
+        cmocka_unit_test(every_preparation_is_kept),
         cmocka_unit_test(another_process_gives_the_same_bits),
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(every_flipped_bit_is_found),
