@@ -16,8 +16,9 @@ static const cli_option options[] = {
 
 /* What the training record may hold, in the order it is shown. */
 static const char *const record_keys[] = {
-    "recipe", "seed",         "split",      "prepare",     "n_train",       "l2",
-    "val_n",  "val_accuracy", "val_ci_low", "val_ci_high", "content_sha256"};
+    "recipe",  "seed",      "split",         "prepare",    "n_train",     "epochs",
+    "batch",   "optimizer", "learning_rate", "momentum",   "l2",          "label_smoothing",
+    "dropout", "val_n",     "val_accuracy",  "val_ci_low", "val_ci_high", "content_sha256"};
 enum { N_RECORD = sizeof record_keys / sizeof *record_keys };
 
 /* ---- --devices ---------------------------------------------------------------------------------
@@ -125,22 +126,22 @@ static void put_clean(cli_out *out, const char *name, const char *text)
 {
     char clean[1024];
     cli_text_clean(clean, sizeof clean, text);
-    cli_out_printf(out, "%-15s%s\n", name, clean);
+    cli_out_printf(out, "%-16s%s\n", name, clean);
 }
 
 /* The labels, comma-separated, broken before 80 columns. */
 static void put_labels(cli_out *out, const hst_model *m)
 {
-    int n = hst_model_classes(m), at = 15;
-    cli_out_printf(out, "%-15s", "labels");
+    int n = hst_model_classes(m), at = 16;
+    cli_out_printf(out, "%-16s", "labels");
     for (int i = 0; i < n; i++) {
         char label[1024];
         cli_text_clean(label, sizeof label, hst_model_label(m, i));
         int width = cli_text_width(label) + (i + 1 < n);
-        if (at > 15 && at + 1 + width > 79) {
-            cli_out_printf(out, "\n%15s", "");
-            at = 15;
-        } else if (at > 15) {
+        if (at > 16 && at + 1 + width > 79) {
+            cli_out_printf(out, "\n%16s", "");
+            at = 16;
+        } else if (at > 16) {
             cli_out_puts(out, " ");
             at++;
         }
@@ -155,9 +156,9 @@ static void put_normalisation(cli_out *out, const hst_backbone_info *b)
     int same = b->mean[0] == b->mean[1] && b->mean[0] == b->mean[2] && b->std[0] == b->std[1] &&
                b->std[0] == b->std[2];
     if (same)
-        cli_out_printf(out, "%-15s(pixel - %g) / %g\n", "input", b->mean[0], b->std[0]);
+        cli_out_printf(out, "%-16s(pixel - %g) / %g\n", "input", b->mean[0], b->std[0]);
     else
-        cli_out_printf(out, "%-15s(pixel - [%g %g %g]) / [%g %g %g]\n", "input", b->mean[0],
+        cli_out_printf(out, "%-16s(pixel - [%g %g %g]) / [%g %g %g]\n", "input", b->mean[0],
                        b->mean[1], b->mean[2], b->std[0], b->std[1], b->std[2]);
 }
 
@@ -165,20 +166,23 @@ static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info 
 {
     cli_out *out = &job->out;
     counts n = count_parameters(m, b);
-    cli_out_printf(out, "%-15s%s, width %g, %d x %d px, padding %s\n", "backbone", b->family,
+    cli_out_printf(out, "%-16s%s, width %g, %d x %d px, padding %s\n", "backbone", b->family,
                    b->width, b->image_px, b->image_px, b->padding);
     put_clean(out, "source", b->source);
     put_clean(out, "source sha256", b->sha256);
-    cli_out_printf(out, "%-15s%d per photo\n", "features", b->n_features);
+    cli_out_printf(out, "%-16s%d per photo\n", "features", b->n_features);
     cli_out_printf(out,
-                   "%-15s%" PRIu64 " total, %" PRIu64 " trainable, %" PRIu64 " non-trainable\n",
+                   "%-16s%" PRIu64 " total, %" PRIu64 " trainable, %" PRIu64 " non-trainable\n",
                    "parameters", n.total, n.trainable, n.total - n.trainable);
     put_normalisation(out, b);
-    cli_out_printf(out, "%-15s%d\n", "classes", hst_model_classes(m));
+    cli_out_printf(out, "%-16s%d\n", "classes", hst_model_classes(m));
     put_labels(out, m);
     for (int i = 0; i < N_RECORD; i++)
         if (hst_model_record(m, record_keys[i]))
             put_clean(out, record_keys[i], hst_model_record(m, record_keys[i]));
+    char table[2048]; /* longer than any summary */
+    hst_model_summary(m, table, sizeof table);
+    cli_out_printf(out, "\n%s", table);
     return CLI_OK;
 }
 
@@ -209,7 +213,8 @@ const cli_command cli_info = {
     .summary = "what is in a model file; what this machine offers",
     .usage = "MODEL | --devices",
     .text = "Shows a model's backbone, sizes, parameters as Keras counts them, labels,\n"
-            "preparation and how it was trained; or, with --devices, what will be used here.",
+            "preparation, how it was trained and its layers; or, with --devices, what will\n"
+            "be used here.",
     .examples = "headstart info runs/train/model.safetensors\n"
                 "headstart info --devices",
     .options = options,

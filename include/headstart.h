@@ -272,8 +272,10 @@ HST_API hst_train_opts hst_train_opts_default(void);
 HST_API HST_CHECK hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                                        const hst_train_opts *o, hst_run **run, hst_err *err);
 /* Writes the run's files into dir, which is made when it is not there: model.safetensors,
- * labels.txt, args.json, results.csv, split.csv, predictions.csv, skipped.csv, report.html, and
- * timing.csv (the only one with clock values). Each appears whole or not at all, the model last.
+ * labels.txt, args.json, results.csv, split.csv, predictions.csv, skipped.csv, report.html,
+ * photo.png (the first validation photo with its labels), curves.png and curves.svg (loss and
+ * accuracy; with two epochs or more), and timing.csv (the only one with clock values). Each appears
+ * whole or not at all, the model last.
  * Errors: HST_EIO, HST_EMEM. */
 HST_API HST_CHECK int hst_run_save(const hst_run *r, const hst_model *m, const char *dir,
                                    hst_err *err);
@@ -298,6 +300,12 @@ HST_API const hst_backbone *hst_model_backbone(const hst_model *m);
  * "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout"; NULL: not
  * recorded. "l2" is what the recipe calls so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
 HST_API const char *hst_model_record(const hst_model *m, const char *key);
+/* The model's layers as a table in the form of tf_keras' model.summary(), for the head of recipe
+ * tutorial byte for byte: "keras_layer" is the frozen backbone, "dropout" is there where the head
+ * was trained with it, "dense" is the head; sizes are those of float32 parameters. Written into
+ * buf[cap] like snprintf: cut and NUL-terminated where it does not fit (buf may be NULL with cap
+ * 0). Returns its length without the NUL, always below 2048. */
+HST_API size_t hst_model_summary(const hst_model *m, char *buf, size_t cap);
 
 /* ---- prediction ------------------------------------------------------------------------------ */
 

@@ -2,6 +2,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "report/base64.h"
 #include "report/report.h"
 #include "report/style.h"
 #include "report/thumbnail.h"
@@ -94,6 +95,19 @@ static int put_headline(hst_buf *b, const hst_report_in *in, hst_err *err)
     hst_buf_puts(b, ".</p>\n");
     put_interval(b, accuracy, low, high);
     return 0;
+}
+
+static void put_curves(hst_buf *b, const hst_buf *svg)
+{
+    if (!svg || svg->n == 0)
+        return;
+    hst_buf_puts(
+        b, "<h2>Training</h2>\n<p>Dashed with squares: photos that were trained on. Solid "
+           "with circles: validation photos. results.csv has the numbers.</p>\n"
+           "<div class=\"wide\"><img class=\"curves\" alt=\"Loss and accuracy over the epochs\" "
+           "src=\"data:image/svg+xml;base64,");
+    hst_base64_add(b, (const unsigned char *)svg->p, svg->n);
+    hst_buf_puts(b, "\"></div>\n");
 }
 
 /* ---- tables ------------------------------------------------------------------------------------
@@ -304,6 +318,7 @@ static int put_page(hst_buf *b, const hst_report_in *in, hst_err *err)
         return rc;
     put_matrix(b, in->eval);
     put_classes(b, in->eval);
+    put_curves(b, in->curves);
     rc = put_mistakes(b, in->eval, err);
     put_skipped(b, in);
     put_making(b, in);

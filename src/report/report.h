@@ -1,8 +1,10 @@
 /* report.h - what people look at: report.html, CSV files, pictures. */
 #ifndef HST_REPORT_REPORT_H
 #define HST_REPORT_REPORT_H
+#include "base/buf.h"
 #include "dataset/dataset.h"
 #include "evaluation/evaluation.h"
+#include "training/run.h"
 
 typedef struct hst_report_in {
     const char *title; /* the folder that was trained on */
@@ -10,6 +12,7 @@ typedef struct hst_report_in {
     const hst_eval *eval;
     size_t n_train, n_skipped;
     const char *const *skipped_path, *const *skipped_why; /* [n_skipped] */
+    const hst_buf *curves;                                /* an SVG picture; NULL or empty: none */
 } hst_report_in;
 
 /* One self-contained page: headline with interval, confusion matrix, per-class table, wrong photos
@@ -18,4 +21,25 @@ typedef struct hst_report_in {
 HST_CHECK int hst_report_html(const hst_report_in *in, const char *path, hst_err *err);
 /* path,true,predicted,p_<label>... */
 HST_CHECK int hst_report_predictions(const hst_eval *e, const char *path, hst_err *err);
+
+/* Loss and accuracy over the epochs. */
+typedef struct hst_curves {
+    const hst_epoch *history; /* [n], finite; n at least 2 */
+    size_t n;
+    double loss_floor; /* above 0: drawn in as the smallest loss that can be reached */
+} hst_curves;
+
+/* Added to b; the same input gives the same bytes. Errors: HST_EMEM. */
+HST_CHECK int hst_curves_png(const hst_curves *in, hst_buf *b, hst_err *err);
+HST_CHECK int hst_curves_svg(const hst_curves *in, hst_buf *b, hst_err *err);
+
+/* The smallest cross-entropy a prediction can have against smoothed targets: their entropy,
+ * -sum_k t_k ln t_k with t = 1 - smoothing + smoothing / n for the true class and smoothing / n for
+ * the other n - 1 (Szegedy et al. 2016). 0 without smoothing. */
+double hst_smoothing_floor(double smoothing, int n_classes);
+
+/* Photo i of e, at most 480 pixels a side, with its true and its predicted label above it, as PNG.
+ * One that has gone since leaves its place empty. Errors: HST_EARG (no such photo), HST_EIO,
+ * HST_EMEM. */
+HST_CHECK int hst_report_photo(const hst_eval *e, size_t i, const char *path, hst_err *err);
 #endif

@@ -6,9 +6,11 @@
 #include "report/report.h"
 #include "training/run.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Writes dir/name and empties the buffer. */
 static int write_buf(hst_buf *b, const char *dir, const char *name, hst_err *err)
@@ -137,7 +139,53 @@ static int save_skipped(const hst_run *r, const char *dir, hst_err *err)
     return write_buf(&b, dir, "skipped.csv", err);
 }
 
-static int save_report(const hst_run *r, const char *dir, hst_err *err)
+/* Takes away a file of an earlier run in this folder that this run does not have. */
+static int remove_old(const char *dir, const char *name, hst_err *err)
+{
+    char *path = hst_path_join(dir, name, err);
+    if (!path)
+        return HST_EMEM;
+    int rc = 0;
+    if (unlink(path) != 0 && errno != ENOENT)
+        rc = hst_fail_errno(err, HST_EIO, errno, "%s of an earlier run cannot be removed", path);
+    free(path);
+    return rc;
+}
+
+/* Curves need two epochs. *svg: the picture, empty where there is none. */
+static int save_curves(const hst_run *r, const char *dir, hst_buf *svg, hst_err *err)
+{
+    hst_curves in = {.history = r->history, .n = r->n_history};
+    hst_buf png = HST_BUF(SIZE_MAX / 2), copy = HST_BUF(SIZE_MAX / 2);
+    if (in.n < 2) {
+        int rc = remove_old(dir, "curves.png", err);
+        return rc ? rc : remove_old(dir, "curves.svg", err);
+    }
+    if (r->opts.label_smoothing > 0)
+        in.loss_floor = hst_smoothing_floor(r->opts.label_smoothing, r->data->n_classes);
+    int rc = hst_curves_svg(&in, svg, err);
+    if (rc == 0)
+        rc = hst_curves_png(&in, &png, err);
+    if (rc == 0)
+        rc = write_buf(&png, dir, "curves.png", err);
+    hst_buf_add(&copy, svg->p, svg->n);
+    if (rc == 0)
+        rc = write_buf(&copy, dir, "curves.svg", err);
+    hst_buf_free(&png);
+    hst_buf_free(&copy);
+    return rc;
+}
+
+/* The first validation photo in the order of the data. */
+static int save_photo(const hst_run *r, const char *dir, hst_err *err)
+{
+    char *path = hst_path_join(dir, "photo.png", err);
+    int rc = path ? hst_report_photo(r->eval, 0, path, err) : HST_EMEM;
+    free(path);
+    return rc;
+}
+
+static int save_report(const hst_run *r, const hst_buf *curves, const char *dir, hst_err *err)
 {
     size_t n = r->features->n - r->features->n_used, at = 0;
     int rc = HST_EMEM;
@@ -161,7 +209,8 @@ static int save_report(const hst_run *r, const char *dir, hst_err *err)
                         .n_train = r->n_train,
                         .n_skipped = n,
                         .skipped_path = path,
-                        .skipped_why = why};
+                        .skipped_why = why,
+                        .curves = curves};
     rc = hst_report_predictions(r->eval, csv, err);
     if (rc == 0)
         rc = hst_report_html(&in, html, err);
@@ -175,6 +224,7 @@ out:
 
 int hst_run_save(const hst_run *r, const hst_model *m, const char *dir, hst_err *err)
 {
+    hst_buf curves = HST_BUF(SIZE_MAX / 2);
     int rc = hst_mkdirs(dir, err);
     rc = rc ? rc : save_labels(m, dir, err);
     rc = rc ? rc : save_args(r, dir, err);
@@ -182,7 +232,10 @@ int hst_run_save(const hst_run *r, const hst_model *m, const char *dir, hst_err 
     rc = rc ? rc : save_timing(r, dir, err);
     rc = rc ? rc : save_split(r, dir, err);
     rc = rc ? rc : save_skipped(r, dir, err);
-    rc = rc ? rc : save_report(r, dir, err);
+    rc = rc ? rc : save_curves(r, dir, &curves, err);
+    rc = rc ? rc : save_photo(r, dir, err);
+    rc = rc ? rc : save_report(r, &curves, dir, err);
+    hst_buf_free(&curves);
     char *path = rc ? NULL : hst_path_join(dir, "model.safetensors", err);
     if (path)
         rc = hst_model_save(m, path, err);

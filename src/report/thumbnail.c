@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "images/resize.h"
+#include "report/base64.h"
 
 #include <setjmp.h>
 #include <stdio.h>
@@ -95,22 +96,6 @@ static int try_encode(struct encoder *e, const hst_image *img)
     return 0;
 }
 
-/* ---- base64 (RFC 4648) ------------------------------------------------------------------------
- */
-
-static void add_base64(hst_buf *b, const unsigned char *p, size_t n)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < n; i += 3) {
-        size_t left = n - i;
-        unsigned v = (unsigned)p[i] << 16 | (left > 1 ? (unsigned)p[i + 1] << 8 : 0) |
-                     (left > 2 ? (unsigned)p[i + 2] : 0);
-        char four[4] = {digits[v >> 18], digits[v >> 12 & 63], left > 1 ? digits[v >> 6 & 63] : '=',
-                        left > 2 ? digits[v & 63] : '='};
-        hst_buf_add(b, four, 4);
-    }
-}
-
 int hst_thumbnail_uri(const hst_image *img, hst_buf *b, hst_err *err)
 {
     struct encoder *e = hst_alloc(1, sizeof *e, err);
@@ -122,7 +107,7 @@ int hst_thumbnail_uri(const hst_image *img, hst_buf *b, hst_err *err)
     int rc = try_encode(e, img);
     if (rc == 0) {
         hst_buf_puts(b, "data:image/jpeg;base64,");
-        add_base64(b, e->bytes, e->n);
+        hst_base64_add(b, e->bytes, e->n);
     } else {
         hst_fail(err, rc, "out of memory: a small picture cannot be made");
     }

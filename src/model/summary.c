@@ -1,0 +1,87 @@
+/* summary.c - the layers as a table in the form of tf_keras' print_summary (utils/layer_utils.py).
+ */
+#include "model/model.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Keras' columns end at 45 %, 85 % and 100 % of 65 characters; two between columns stay free. */
+enum { TABLE_W = 65, NAME_W = 29, SHAPE_W = 26, COUNT_W = 10, TABLE_MAX = 2048 };
+
+typedef struct table {
+    char text[TABLE_MAX];
+    size_t n;
+} table;
+
+/* The lines have bounded lengths, so all of them fit. */
+static void HST_PRINTF(2, 3) put(table *t, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(t->text + t->n, sizeof t->text - t->n, fmt, args);
+    va_end(args);
+    t->n += (size_t)n;
+}
+
+static void put_rule(table *t, char c)
+{
+    char line[TABLE_W + 1];
+    memset(line, c, TABLE_W);
+    line[TABLE_W] = '\0';
+    put(t, "%s\n", line);
+}
+
+static void put_row(table *t, const char *name, const char *shape, const char *count)
+{
+    put(t, "%-*s%-*s%-*s\n", NAME_W, name, SHAPE_W, shape, COUNT_W, count);
+}
+
+static void put_layer(table *t, const char *name, int units, uint64_t n_params)
+{
+    char shape[32], count[32];
+    snprintf(shape, sizeof shape, "(None, %d)", units);
+    snprintf(count, sizeof count, "%" PRIu64, n_params);
+    put_row(t, name, shape, count);
+    put_rule(t, ' ');
+}
+
+/* "Total params: 2264389 (8.64 MB)": four bytes each, in units of 1024, two decimals. The product
+ * is exact, so that llrint rounds as Python's %.2f does: to the nearest, halves to even. */
+static void put_total(table *t, const char *what, uint64_t n_params)
+{
+    static const char *const units[] = {"Byte", "KB", "MB", "GB", "TB"};
+    double size = 4 * (double)n_params;
+    size_t unit = 0;
+    for (; size >= 1024 && unit + 1 < sizeof units / sizeof *units; unit++)
+        size /= 1024;
+    long long hundredths = llrint(100 * size);
+    put(t, "%s params: %" PRIu64 " (%lld.%02lld %s)\n", what, n_params, hundredths / 100,
+        hundredths % 100, units[unit]);
+}
+
+size_t hst_model_summary(const hst_model *m, char *buf, size_t cap)
+{
+    table t = {.n = 0};
+    hst_backbone_info b = {.size = sizeof b};
+    hst_backbone_describe(m->backbone, &b);
+    uint64_t head = ((uint64_t)m->dim + 1) * (uint64_t)m->n_classes;
+    put(&t, "Model: \"sequential\"\n");
+    put_rule(&t, '_');
+    put_row(&t, " Layer (type)", "Output Shape", "Param #");
+    put_rule(&t, '=');
+    put_layer(&t, " keras_layer (KerasLayer)", m->dim, b.n_params);
+    if (hst_model_record(m, "dropout"))
+        put_layer(&t, " dropout (Dropout)", m->dim, 0);
+    put_layer(&t, " dense (Dense)", m->n_classes, head);
+    put_rule(&t, '=');
+    put_total(&t, "Total", b.n_params + head);
+    put_total(&t, "Trainable", head);
+    put_total(&t, "Non-trainable", b.n_params);
+    put_rule(&t, '_');
+    if (cap > 0)
+        snprintf(buf, cap, "%s", t.text);
+    return t.n;
+}
