@@ -18,7 +18,7 @@ enum {
     NUMERICS_VERSION = 1,        /* raised when the same photo may give other bits than before */
     BUSY_MS = 2000,              /* how long another process may hold the store */
     PUTS_A_COMMIT = 200,         /* a crash loses at most this many vectors */
-    CHECK_BYTES = 8,             /* of the vector's SHA-256, in front of the vector */
+    CHECK_BYTES = 8,             /* of the SHA-256 of key and vector, in front of the vector */
 };
 
 static const char schema[] =
@@ -106,6 +106,19 @@ static enum opened check_version(hst_store *s)
     return UNUSABLE;
 }
 
+/* Runs sql, waiting for other processes. SQLite's own waiting does not cover the change to WAL: two
+ * processes that make the store at the same moment would see SQLITE_BUSY at once. */
+static int run_patiently(sqlite3 *db, const char *sql)
+{
+    double end = hst_now_s() + BUSY_MS / 1000.0;
+    int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    while ((rc & 0xff) == SQLITE_BUSY && hst_now_s() < end) {
+        sqlite3_sleep(5);
+        rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
+    }
+    return rc;
+}
+
 static enum opened open_db(hst_store *s)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
@@ -117,10 +130,9 @@ static enum opened open_db(hst_store *s)
     if (how != OPENED)
         return how;
     /* A lost last transaction after a power cut costs a recomputation: no fsync at every commit. */
-    rc = sqlite3_exec(s->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;", NULL, NULL,
-                      NULL);
+    rc = run_patiently(s->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(s->db, schema, NULL, NULL, NULL);
+        rc = run_patiently(s->db, schema);
     for (int i = 0; rc == SQLITE_OK && i < N_STATEMENTS; i++)
         rc = sqlite3_prepare_v3(s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i],
                                 NULL);
@@ -260,6 +272,38 @@ static int bind_file(sqlite3_stmt *q, const struct stat *st)
     return rc ? rc : sqlite3_bind_int64(q, 4, mtime);
 }
 
+/* The hash as it is kept: 64 digits, and as many that bind it to the file it is of. */
+enum { FILE_TEXT = 2 * (HST_SHA256_HEX - 1) };
+static int file_text(const struct stat *st, const char hex[HST_SHA256_HEX],
+                     char text[FILE_TEXT + 1])
+{
+    char bound[256];
+    uint8_t digest[32];
+    int n = snprintf(bound, sizeof bound, "%lld %lld %lld %lld.%ld %s", (long long)st->st_dev,
+                     (long long)st->st_ino, (long long)st->st_size, (long long)st->st_mtim.tv_sec,
+                     st->st_mtim.tv_nsec, hex);
+    if (hst_sha256_bytes(bound, (size_t)n, digest, NULL))
+        return 0;
+    memcpy(text, hex, HST_SHA256_HEX - 1);
+    hst_hex(digest, text + HST_SHA256_HEX - 1);
+    return 1;
+}
+
+/* Copies the hash that q stands on when it is whole and this file's. */
+static int take_hash(sqlite3_stmt *q, const struct stat *st, char hex[HST_SHA256_HEX])
+{
+    char found[HST_SHA256_HEX], text[FILE_TEXT + 1];
+    const unsigned char *kept = sqlite3_column_text(q, 0);
+    if (!kept || sqlite3_column_bytes(q, 0) != FILE_TEXT)
+        return 0;
+    memcpy(found, kept, HST_SHA256_HEX - 1);
+    found[HST_SHA256_HEX - 1] = 0;
+    if (!file_text(st, found, text) || memcmp(text, kept, FILE_TEXT) != 0)
+        return 0;
+    memcpy(hex, found, HST_SHA256_HEX);
+    return 1;
+}
+
 int hst_store_known_file(hst_store *s, const struct stat *st, char hex[HST_SHA256_HEX])
 {
     int known = 0;
@@ -269,9 +313,7 @@ int hst_store_known_file(hst_store *s, const struct stat *st, char hex[HST_SHA25
     sqlite3_stmt *q = s->stmt[KNOWN];
     if (!s->off && bind_file(q, st) == SQLITE_OK) {
         int rc = sqlite3_step(q);
-        known = rc == SQLITE_ROW && sqlite3_column_bytes(q, 0) == HST_SHA256_HEX - 1;
-        if (known)
-            memcpy(hex, sqlite3_column_text(q, 0), HST_SHA256_HEX);
+        known = rc == SQLITE_ROW && take_hash(q, st, hex);
         if (rc != SQLITE_ROW && rc != SQLITE_DONE)
             give_up(s, "reading");
         sqlite3_reset(q);
@@ -283,36 +325,44 @@ int hst_store_known_file(hst_store *s, const struct stat *st, char hex[HST_SHA25
 void hst_store_remember_file(hst_store *s, const struct stat *st, const char hex[HST_SHA256_HEX])
 {
     /* A file changed a moment ago may change again within one tick of its mtime: not remembered. */
-    if (time(NULL) - st->st_mtim.tv_sec < 2)
+    char text[FILE_TEXT + 1];
+    if (time(NULL) - st->st_mtim.tv_sec < 2 || !file_text(st, hex, text))
         return;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *q = s->stmt[REMEMBER];
     if (!s->off && begin(s)) {
         int rc = bind_file(q, st);
-        write_row(s, REMEMBER, rc ? rc : sqlite3_bind_text(q, 5, hex, -1, SQLITE_TRANSIENT));
+        write_row(s, REMEMBER,
+                  rc ? rc : sqlite3_bind_text(q, 5, text, FILE_TEXT, SQLITE_TRANSIENT));
     }
     pthread_mutex_unlock(&s->lock);
 }
 
-/* A row's check against its vector: a flipped bit in the file must not become a wrong feature. */
-static int check_of(const void *vector, size_t bytes, uint8_t check[CHECK_BYTES])
+/* What a row must show: it binds the vector to its key, so that neither a flipped bit nor an index
+ * that points at another row becomes a wrong feature. */
+static int check_of(const uint8_t key[32], const void *vector, size_t bytes,
+                    uint8_t check[CHECK_BYTES])
 {
     uint8_t digest[32];
-    if (hst_sha256_bytes(vector, bytes, digest, NULL))
-        return 0;
-    memcpy(check, digest, CHECK_BYTES);
-    return 1;
+    hst_sha256 *h = hst_sha256_new(NULL);
+    int rc = h ? hst_sha256_add(h, key, 32, NULL) : HST_EMEM;
+    rc = rc ? rc : hst_sha256_add(h, vector, bytes, NULL);
+    rc = rc ? rc : hst_sha256_end(h, digest, NULL);
+    hst_sha256_free(h);
+    if (rc == 0)
+        memcpy(check, digest, CHECK_BYTES);
+    return rc == 0;
 }
 
-/* Copies the row that q stands on into x when it is whole. */
-static int take_row(const hst_store *s, sqlite3_stmt *q, float *x)
+/* Copies the row that q stands on into x when it is whole and the key's. */
+static int take_row(const hst_store *s, sqlite3_stmt *q, const uint8_t key[32], float *x)
 {
     uint8_t check[CHECK_BYTES];
     size_t bytes = s->dim * sizeof *x;
     const uint8_t *row = sqlite3_column_blob(q, 0);
     if (!row || (size_t)sqlite3_column_bytes(q, 0) != CHECK_BYTES + bytes)
         return 0;
-    if (!check_of(row + CHECK_BYTES, bytes, check) || memcmp(check, row, CHECK_BYTES) != 0)
+    if (!check_of(key, row + CHECK_BYTES, bytes, check) || memcmp(check, row, CHECK_BYTES) != 0)
         return 0;
     memcpy(x, row + CHECK_BYTES, bytes);
     return 1;
@@ -329,7 +379,7 @@ int hst_store_get(hst_store *s, const char hex[HST_SHA256_HEX], float *x)
     if (!s->off && sqlite3_bind_blob(q, 1, key, sizeof key, SQLITE_TRANSIENT) == SQLITE_OK) {
         int rc = sqlite3_step(q);
         if (rc == SQLITE_ROW)
-            found = take_row(s, q, x);
+            found = take_row(s, q, key, x);
         else if (rc != SQLITE_DONE)
             give_up(s, "reading");
         sqlite3_reset(q);
@@ -346,7 +396,7 @@ void hst_store_put(hst_store *s, const char hex[HST_SHA256_HEX], const float *x)
         return;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *q = s->stmt[PUT];
-    if (!s->off && check_of(x, bytes, s->row) && begin(s)) {
+    if (!s->off && check_of(key, x, bytes, s->row) && begin(s)) {
         memcpy(s->row + CHECK_BYTES, x, bytes);
         int rc = sqlite3_bind_blob(q, 1, key, sizeof key, SQLITE_TRANSIENT);
         rc = rc ? rc : sqlite3_bind_blob64(q, 2, s->row, CHECK_BYTES + bytes, SQLITE_STATIC);

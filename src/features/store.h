@@ -2,9 +2,12 @@
  * that re-training, evaluation and cross-validation cost no forward pass.
  *
  *   cache_dir/features.sqlite
- *   vectors: key = SHA-256 of (photo bytes' SHA-256, backbone identity, preparation, instruction
- * set, numerics version) -> float32 vector and the first 8 bytes of its SHA-256 files:   (device,
- * inode, size, mtime) -> SHA-256 of the bytes, so that a known file is not read again
+ *
+ * Table vectors: SHA-256 of (photo bytes' SHA-256, backbone identity, preparation, instruction set,
+ * numerics version) -> float32 vector, and 8 bytes that bind it to its key.
+ *
+ * Table files: (device, inode, size, mtime) -> SHA-256 of the bytes, bound to the file, so that a
+ * known file is not read again.
  *
  * The store is help, never a condition: whatever goes wrong with it is one log line, and the job
  * goes on without. A damaged file is set aside and begun anew; one of another version, or one that
