@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 char *hst_workdir_begin(const char *beside, hst_err *err)
 {
@@ -35,7 +36,7 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 void hst_workdir_end(char *dir)
 {
     enum { OPEN_FOLDERS = 8 };
-    if (dir)
+    if (dir && rmdir(dir) != 0) /* an empty one goes without memory, which the walk needs */
         nftw(dir, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
     free(dir);
 }
