@@ -273,10 +273,9 @@ HST_API HST_CHECK hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, cons
                                        const hst_train_opts *o, hst_run **run, hst_err *err);
 /* Writes the run's files into dir, which is made when it is not there: model.safetensors,
  * labels.txt, args.json, results.csv, split.csv, predictions.csv, skipped.csv, report.html,
- * photo.png (the first validation photo with its labels), curves.png and curves.svg (loss and
- * accuracy; with two epochs or more), and timing.csv (the only one with clock values). Each appears
- * whole or not at all, the model last.
- * Errors: HST_EIO, HST_EMEM. */
+ * timing.csv (the only one with clock values), and of a run of two epochs or more curves.png and
+ * curves.svg (loss and accuracy) and photo.png (the first validation photo with its labels). Each
+ * appears whole or not at all, the model last. Errors: HST_EIO, HST_EMEM. */
 HST_API HST_CHECK int hst_run_save(const hst_run *r, const hst_model *m, const char *dir,
                                    hst_err *err);
 HST_API void hst_run_free(hst_run *r);
