@@ -344,6 +344,7 @@ class Predict(Case):
         p.stdin.flush()
         self.assertIn(red, p.stdout.readline())  # a row comes while input goes on
         p.send_signal(signal.SIGINT)
+        time.sleep(0.3)  # communicate() ends the input: that must not come first
         _, err = p.communicate(timeout=60)
         self.assertEqual((p.returncode, err), (130, b"headstart: interrupted\n"))
 
