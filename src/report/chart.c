@@ -83,8 +83,9 @@ static void tick_text(char *out, size_t cap, double v, double step)
     }
     long n = lround(fabs(v) * (double)scale);
     const char *sign = v < 0 && n ? "-" : "";
-    if (decimals)
-        snprintf(out, cap, "%s%ld.%0*ld", sign, n / scale, decimals, n % scale);
+    int digits = (int)((unsigned)decimals % 6); /* at most 5 here: said so that a compiler knows */
+    if (digits)
+        snprintf(out, cap, "%s%ld.%0*ld", sign, n / scale, digits, n % scale);
     else
         snprintf(out, cap, "%s%ld", sign, n);
 }
