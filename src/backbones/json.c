@@ -5,13 +5,8 @@
 
 static json_t *load(const char *text, json_type type, const char *what, hst_err *err)
 {
-    json_error_t e;
-    json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, &e);
-    if (!o) {
-        hst_fail(err, HST_EMODEL, "%s: not valid JSON in line %d: %s", what, e.line, e.text);
-        return NULL;
-    }
-    if (json_typeof(o) == type)
+    json_t *o = hst_json_parse(text, strlen(text), what, err);
+    if (!o || json_typeof(o) == type)
         return o;
     hst_fail(err, HST_EMODEL, "%s: not a JSON %s", what, type == JSON_OBJECT ? "object" : "list");
     json_decref(o);

@@ -1,9 +1,8 @@
 /* json.h - checked reading of JSON that describes a network; jansson underneath. */
 #ifndef HST_BACKBONES_JSON_H
 #define HST_BACKBONES_JSON_H
+#include "base/json.h"
 #include "images/prepare.h"
-
-#include <jansson.h>
 
 /* The object that text is, to be ended by json_decref(); NULL and HST_EMODEL for anything else,
  * duplicate keys included. what: its name in messages. */

@@ -1,8 +1,8 @@
 #include "formats/safetensors.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,7 +102,6 @@ static int check_header_size(const char *s, size_t n, hst_err *err)
 static int read_header(hst_tensors *t, size_t n, size_t *data, hst_err *err)
 {
     uint64_t length;
-    json_error_t why;
     if (n < LENGTH_BYTES)
         return hst_fail(err, HST_EMODEL, "is too short for a safetensors file (%zu bytes)", n);
     memcpy(&length, t->block, sizeof length);
@@ -120,12 +119,9 @@ static int read_header(hst_tensors *t, size_t n, size_t *data, hst_err *err)
         return hst_fail(err, HST_EMODEL, "the header does not begin with '{'");
     if (check_header_size(text, length, err))
         return HST_EMODEL;
-    t->root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &why);
-    if (!t->root && json_error_code(&why) == json_error_out_of_memory)
-        return hst_fail(err, HST_EMEM, "out of memory: the header cannot be read");
+    t->root = hst_json_parse(text, length, "the header", err);
     if (!t->root)
-        return hst_fail(err, HST_EMODEL, "the header is not valid JSON: %s (byte %d)", why.text,
-                        why.position);
+        return err ? err->code : HST_EMODEL;
     *data = LENGTH_BYTES + (size_t)length;
     return 0;
 }

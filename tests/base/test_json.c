@@ -1,0 +1,102 @@
+/* JSON by way of hst_json_parse: what it takes, and that no lost allocation changes a value. */
+#include "base/json.h"
+#include "support.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static json_t *parse(const char *text, hst_err *e)
+{
+    return hst_json_parse(text, strlen(text), "a test", e);
+}
+
+static void values_are_read(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    json_t *v = parse(" {\"a\\n\\u00e9\": [1, 2.5, \"x\"], \"b\": null}\n", &e);
+    assert_non_null(v);
+    char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(text, "{\"a\\n\303\251\":[1,2.5,\"x\"],\"b\":null}");
+    free(text);
+    json_decref(v);
+}
+
+static void what_is_no_single_value_is_refused(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "",      " ",     "{",           "{\"a\":1}}",        "1,2",           "[1],[2]",
+        "1] [2", "\"a",   "{\"a\":1 2}", "{\"a\":1,\"a\":2}", "\"a\", \"b\"",  "]",
+        "\\",    "\"\\x", "\"\xff\"",    "{\"a\\u0000\": 1}", "[\"a\", \"b\"", "nul"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        hst_err e = {0};
+        if (parse(texts[i], &e))
+            fail_msg("'%s' was taken", texts[i]);
+        assert_int_equal(e.code, HST_EMODEL);
+    }
+}
+
+static void a_position_is_one_of_the_text(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    assert_null(parse("[1, 2, oh]", &e));
+    assert_non_null(strstr(e.msg, "(byte 9)"));
+}
+
+/* ---- memory ---- */
+
+static long countdown; /* the allocation that fails */
+static int for_ever;
+
+static void *scarce(size_t n)
+{
+    if (countdown > 0)
+        countdown--;
+    if (countdown != 0)
+        return malloc(n);
+    if (!for_ever)
+        countdown = -1;
+    return NULL;
+}
+
+static void every_lost_allocation_is_noticed(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"short\": \"s\", \"key that makes the buffer grow\": "
+                               "\"\\t\\t\\t\\t\\t\\u00e9\\ud83d\\ude00 and on, and on, and on\","
+                               "\"n\": [12345678901234567, 0.1234567890123456789012345]}";
+    hst_err e = {0};
+    json_t *right = parse(text, &e);
+    assert_non_null(right);
+    for (for_ever = 0; for_ever < 2; for_ever++) {
+        int taken = 0;
+        for (long k = 1; !taken; k++) {
+            countdown = k;
+            json_set_alloc_funcs(scarce, free);
+            json_t *v = parse(text, &e);
+            taken = countdown > 0;
+            json_set_alloc_funcs(malloc, free);
+            if (v && !json_equal(v, right))
+                fail_msg("allocation %ld failed and another value came out", k);
+            if (!v && e.code != HST_EMEM && e.code != HST_EMODEL)
+                fail_msg("allocation %ld failed: %s", k, e.msg);
+            assert_true(v || !taken);
+            json_decref(v);
+            assert_true(k < 1000);
+        }
+    }
+    json_decref(right);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(values_are_read),
+        cmocka_unit_test(what_is_no_single_value_is_refused),
+        cmocka_unit_test(a_position_is_one_of_the_text),
+        cmocka_unit_test(every_lost_allocation_is_noticed),
+    };
+    return cmocka_run_group_tests_name("json", tests, NULL, NULL);
+}
