@@ -3,6 +3,7 @@
 
     tests/cli/run.py PROGRAM HELPER
 """
+import glob
 import json
 import os
 import pty
@@ -405,6 +406,30 @@ class Store(Case):
         self.refused(run("store", "clean"), 2, "did you mean 'clear'")
         self.refused(run("store", "xyz"), 2, "info and clear")
         self.refused(run("store", "info", "x"), 2, "too much")
+
+
+class HostileFiles(Case):
+    """Weight files made to harm whoever reads them (tests of one reader are elsewhere)."""
+
+    def test_each_is_refused_in_one_line(self):
+        folder = os.path.join(os.environ.get("HEADSTART_SHARED", ""), "fixtures", "bad")
+        if not os.path.isdir(folder):
+            self.skipTest("the shared reference files are not here")
+        empty = os.path.join(ROOT, "an", "empty", "folder")
+        os.makedirs(empty)
+        cached = set(os.listdir(ENV["HEADSTART_CACHE"]) if os.path.isdir(ENV["HEADSTART_CACHE"])
+                     else [])
+        names = sorted(n for n in os.listdir(folder) if n != "README.md")
+        self.assertGreater(len(names), 60)
+        for name in names:
+            with self.subTest(name):
+                self.refused(run("backbones", "import", os.path.join(folder, name), "--quiet",
+                                 cwd=empty), 4, name)
+        self.assertEqual(os.listdir(empty), [])
+        self.assertEqual(glob.glob(f"{ROOT}/**/headstart_*", recursive=True), [])
+        left = set(os.listdir(ENV["HEADSTART_CACHE"])) - cached - {"backbones"}
+        self.assertEqual(left, set())
+        self.assertEqual(glob.glob(f"{ENV['HEADSTART_CACHE']}/backbones/*.tmp*"), [])
 
 
 class Others(Case):
