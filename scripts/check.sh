@@ -1,6 +1,6 @@
 #!/bin/sh
 # What `make test` leaves to `make check`, and to CI: formatting, a clang build without warnings,
-# and the unit and command-line tests under AddressSanitizer and UBSan. A tool that is not here is
+# an installation, and the unit and command-line tests under AddressSanitizer and UBSan. A tool that is not here is
 # named and its part left out; whatever can run must pass.
 #
 #   scripts/check.sh [all]      all: every test under the sanitizers, also the slow ones
@@ -26,6 +26,9 @@ if have clang; then
     CC=clang configured build-clang --werror
     ninja -C build-clang --quiet || code=1
 fi
+
+say an installation into a prefix of its own
+scripts/test-install || code=1
 
 say gcc, warnings as errors, AddressSanitizer and UBSan
 configured build-asan --werror -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1

@@ -369,6 +369,20 @@ static void read_only_folder(void **state)
     tear_down(&s);
 }
 
+/* The one number that a query of the store gives. */
+static int number(const scene *s, const char *query)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *q = NULL;
+    assert_int_equal(sqlite3_open(s->store, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, query, -1, &q, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(q), SQLITE_ROW);
+    int n = sqlite3_column_int(q, 0);
+    sqlite3_finalize(q);
+    sqlite3_close(db);
+    return n;
+}
+
 static void cap_drops_the_oldest(void **state)
 {
     (void)state;
@@ -380,6 +394,8 @@ static void cap_drops_the_oldest(void **state)
     assert_int_equal(stored(&s, small, s.b, NULL), 0);
     check_ok(hst_store_describe(small, &info, &err), &err);
     assert_in_range(info.vectors, 1, PHOTOS - 1);
+    assert_int_equal(number(&s, "SELECT max(id) FROM vectors"), PHOTOS); /* counted as they came */
+    assert_int_equal(number(&s, "SELECT min(id) FROM vectors"), PHOTOS + 1 - (int)info.vectors);
     size_t kept = stored(&s, small, s.b, NULL);
     assert_int_equal(kept, info.vectors);
     hst_close(small);
