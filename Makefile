@@ -5,6 +5,7 @@
 #   make demo       set up, build, fetch a backbone and photos, train, evaluate, predict
 #   make check      formatting, layers, both compilers without warnings, tests under sanitizers
 #   make fuzz       libFuzzer over every parser, FUZZ_SECONDS=60 each (clang)
+#   make test-neon  the kernels' tests for 64-bit ARM, under qemu-user
 #   make torture    train, predict and import with every single call to the system failing in turn
 #   make bench      measure, beside PyTorch in a private environment
 #   make install    PREFIX and DESTDIR as usual
@@ -13,7 +14,7 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 MESON   ?= meson
 
-.PHONY: all setup test demo check fuzz torture bench install clean format
+.PHONY: all setup test demo check fuzz test-neon torture bench install clean format
 all: setup
 	@test -f $(BUILD)/build.ninja || \
 	    $(MESON) setup $(BUILD) --prefix=$(PREFIX) $(if $(CI),--werror) >/dev/null
@@ -33,6 +34,9 @@ check: setup
 
 fuzz: setup
 	@scripts/fuzz.sh
+
+test-neon:
+	@scripts/test-neon.sh
 
 torture: all
 	@scripts/torture.sh $(BUILD)
