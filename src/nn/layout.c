@@ -52,6 +52,17 @@ static int by_size(const void *a, const void *b)
     return (x->first > y->first) - (x->first < y->first);
 }
 
+void hst_layout_place(hst_value **v, int n, size_t *end)
+{
+    qsort(v, (size_t)n, sizeof(*v), by_size);
+    for (int i = 0; i < n; i++) {
+        v[i]->offset = lowest(v[i], v, i);
+        size_t behind = v[i]->offset + rounded(v[i]->floats);
+        if (behind > *end)
+            *end = behind;
+    }
+}
+
 int hst_layout(hst_plan *p, hst_err *err)
 {
     int n = 0;
@@ -61,13 +72,7 @@ int hst_layout(hst_plan *p, hst_err *err)
     for (int i = 0; i < p->n_values; i++)
         if (in_block(&p->value[i]))
             order[n++] = &p->value[i];
-    qsort(order, (size_t)n, sizeof(*order), by_size);
-    for (int i = 0; i < n; i++) {
-        order[i]->offset = lowest(order[i], order, i);
-        size_t end = order[i]->offset + rounded(order[i]->floats);
-        if (end > p->block_floats)
-            p->block_floats = end;
-    }
+    hst_layout_place(order, n, &p->block_floats);
     free(order);
     return 0;
 }

@@ -4,6 +4,7 @@
  */
 #ifndef HST_NN_OP_H
 #define HST_NN_OP_H
+#include "kernels/kernels.h"
 #include "nn/graph.h"
 
 typedef struct hst_node hst_node;
@@ -17,6 +18,21 @@ typedef struct hst_slot {
 
 enum { HST_MAX_SLOTS = 4, HST_MAX_INPUTS = 2 };
 
+/* A node at work on one image in training. */
+typedef struct hst_op_args {
+    const hst_node *node;
+    const hst_shape *in; /* [HST_MAX_INPUTS] */
+    const hst_kernels *kernels;
+    const float *x[HST_MAX_INPUTS];
+    const float *param[HST_MAX_SLOTS];
+    float *y; /* forward writes it */
+    const float *dy;
+    float *dx[HST_MAX_INPUTS];    /* backward adds to it; NULL: not wanted */
+    float *dparam[HST_MAX_SLOTS]; /* backward adds to it; NULL: not wanted */
+} hst_op_args;
+
+enum { HST_READS_INPUT = 1, HST_READS_OUTPUT = 2 }; /* what backward reads */
+
 typedef struct hst_op {
     const char *name; /* "conv2d" */
     /* Output shape (n->out) and parameter slots from inputs and attributes, or why they do not fit.
@@ -24,6 +40,11 @@ typedef struct hst_op {
     int (*shape)(hst_node *n, const hst_shape in[HST_MAX_INPUTS], hst_err *err);
     /* Floating-point operations of one image; a multiply-add counts 2. */
     double (*flops)(const hst_node *n, const hst_shape in[HST_MAX_INPUTS]);
+    /* Training, image by image; NULL where the op cannot learn (batch norm looks at all images:
+     * learn_norm.c). The plain loops: steps of a learning plan do the frequent cases faster. */
+    void (*forward)(const hst_op_args *a);
+    void (*backward)(const hst_op_args *a);
+    int reads; /* HST_READS_* */
 } hst_op;
 
 struct hst_node {

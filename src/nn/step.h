@@ -78,4 +78,7 @@ void hst_step_windows(const hst_step *s, const float *x, int oy, float *out);
 /* Gives every value that lives in the block its offset, reusing the memory of dead ones (layout.c).
  */
 HST_CHECK int hst_layout(hst_plan *p, hst_err *err);
+/* The same for any n values with their floats and life times; raises *end to where the block ends.
+ * Sorts v. */
+void hst_layout_place(hst_value **v, int n, size_t *end);
 #endif

@@ -1,0 +1,62 @@
+/* learn.h - a graph made ready to learn: forward in training mode, backward to gradients.
+ *
+ * One step of training:
+ *
+ *     hst_learn_forward(l, x, n, features, err)     what backward needs is kept
+ *     ... loss and its gradient with respect to the features, the caller's business
+ *     hst_learn_backward(l, dfeatures, grad, err)   gradients of all that learns
+ *     ... an optimiser moves  hst_learn_params(l)[count]
+ *     hst_learn_changed(l)                          weights are packed anew
+ *
+ * Nodes before the first learning one run as in inference. What learns is one contiguous range of
+ * the graph's parameter block. Results have the same bits for any number of threads: a task is one
+ * image or a fixed group of images, and partial sums are added in a tree whose shape depends on the
+ * number of images alone. All memory is taken when the plan is made. */
+#ifndef HST_NN_LEARN_H
+#define HST_NN_LEARN_H
+#include "kernels/kernels.h"
+#include "nn/graph.h"
+
+typedef struct hst_learn hst_learn;
+
+/* Batch norm of the nodes that learn; gamma and beta learn in both. */
+enum hst_bn_mode {
+    HST_BN_FROZEN, /* moving statistics normalise and stay as they are */
+    HST_BN_BATCH   /* those of the batch normalise; the moving ones approach them */
+};
+
+typedef struct hst_learn_options {
+    int first_node; /* the first node whose parameters learn; 0: all */
+    enum hst_bn_mode batchnorm;
+    double bn_decay; /* moving = decay * moving + (1 - decay) * batch */
+    int bn_unbiased; /* 1: the moving variance approaches N/(N-1) of the batch's (TensorFlow's fused
+                        kernel, Keras 2); 0: the batch's (Keras 3) */
+    int max_batch;   /* images */
+    int threads;
+    int fuse; /* 1: runs of nodes as one step where that is faster */
+} hst_learn_options;
+/* All nodes learn, frozen batch norm, decay 0.999, unbiased, 32 images, 1 thread, fused. */
+hst_learn_options hst_learn_defaults(void);
+
+/* Borrows g, whose parameters it reads and (HST_BN_BATCH) whose statistics it moves. Errors:
+ * HST_EMEM; HST_EMODEL: an op has no backward pass, nothing learns. */
+HST_CHECK hst_learn *hst_learn_new(hst_graph *g, const hst_kernels *k, const hst_learn_options *o,
+                                   hst_err *err);
+void hst_learn_free(hst_learn *l);
+
+/* The learning parameters: where they begin, how many, and their place from the beginning of the
+ * graph's parameter block (which is where the first parameter without `statistic` lies). */
+float *hst_learn_params(const hst_learn *l);
+size_t hst_learn_count(const hst_learn *l);
+size_t hst_learn_offset(const hst_learn *l);
+/* Bytes that the plan holds. */
+size_t hst_learn_bytes(const hst_learn *l);
+
+/* features[n][output] of x[n][input], n = 1 .. max_batch. x must stay as it is until backward. */
+HST_CHECK int hst_learn_forward(hst_learn *l, const float *x, int n, float *features, hst_err *err);
+/* grad[count] = sum over the images of the last forward of  d features . dfeatures[n][output].
+ * Once after each forward. */
+HST_CHECK int hst_learn_backward(hst_learn *l, const float *dfeatures, float *grad, hst_err *err);
+/* To be called whenever the graph's parameters or statistics were changed from outside. */
+void hst_learn_changed(hst_learn *l);
+#endif
