@@ -1,0 +1,38 @@
+/* augment.c - which augmentation, by name. */
+#include "images/augment.h"
+
+#include <string.h>
+
+static const char *const names[] = {
+    [HST_AUGMENT_NONE] = "none", [HST_AUGMENT_TUTORIAL] = "tutorial", [HST_AUGMENT_AUTO] = "auto"};
+
+const char *hst_augment_name(enum hst_augment a)
+{
+    return names[a];
+}
+
+int hst_augment_parse(const char *name, enum hst_augment *out, hst_err *err)
+{
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(name, names[i]) != 0)
+            continue;
+        *out = (enum hst_augment)i;
+        return 0;
+    }
+    return hst_fail(err, HST_EARG,
+                    "unknown augmentation \"%s\"; it is \"tutorial\", \"auto\" or \"none\"", name);
+}
+
+int hst_augment_image(enum hst_augment how, const hst_prep *p, const hst_image *img,
+                      const hst_augment_key *key, float *out, hst_err *err)
+{
+    if (how == HST_AUGMENT_AUTO) {
+        hst_auto_draw d = hst_auto_draw_new(key);
+        return hst_auto_apply(&d, p, img, out, err);
+    }
+    int rc = hst_prepare(p, img, out, err);
+    if (rc || how == HST_AUGMENT_NONE)
+        return rc;
+    hst_tutorial_draw d = hst_tutorial_draw_new(key, p->px, p->px);
+    return hst_tutorial_apply(&d, out, p->px, p->px, err);
+}
