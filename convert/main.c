@@ -1,37 +1,33 @@
 /* headstart-convert - foreign weight files to safetensors, behind a sandbox.
  *
- *   headstart-convert SOURCE OUT                                     the format is told by content
- *   headstart-convert --member NAME --max-bytes N ARCHIVE OUT        one member of a zip
- *   headstart-convert --sandbox-status                               what this system enforces
+ *   headstart-convert SOURCE OUT                  a file or folder; the format is told by content
+ *   headstart-convert --member NAME --max-bytes N ARCHIVE OUT         one member of a zip
+ *   headstart-convert --sandbox-status                                what this system enforces
  *
  * One process opens the files and puts the result in place; its child, shut in, does all reading of
  * what is foreign. The result appears whole or not at all. A refusal is one line on stderr; exit
  * codes are those of headstart.h. */
 #include "base/file.h"
 #include "base/sha256.h"
-#include "formats/safetensors.h"
-#include "pth.h"
+#include "formats.h"
 #include "sandbox.h"
 #include "zip.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum { CPU_LIMIT_S = 120, UNPACK_RATIO = 100 };
-static const uint64_t mib = 1 << 20, max_source_bytes = UINT64_C(4) << 30;
+static const uint64_t mib = 1 << 20;
 
 typedef struct job {
     const char *source, *out_path;
     const char *member; /* NULL: convert */
     uint64_t max_bytes;
-    int fd;
-    uint64_t source_bytes;
+    hst_source files;
     char sha256[HST_SHA256_HEX];
     hst_out *out;
 } job;
@@ -61,66 +57,41 @@ static int complain(const hst_err *err)
 /* ---- in the sandbox ---------------------------------------------------------------------------
  */
 
-static int write_tensors(const job *j, const pth *p, hst_err *err)
+static int write_tensors(const job *j, const weights *w, hst_err *err)
 {
     char digest[HST_SHA256_HEX] = "";
     hst_buf head = HST_BUF(128 * mib);
-    hst_meta_pair meta[] = {
-        {"content_sha256", digest}, {"format", "pt"}, {"source_sha256", j->sha256}};
-    size_t n_meta = sizeof meta / sizeof *meta;
-    int rc = hst_tensors_digest(p->t, p->n, meta, n_meta, "content_sha256", digest, err);
-    rc = rc ? rc : hst_tensors_head(p->t, p->n, meta, n_meta, &head, err);
+    hst_meta_pair meta[WEIGHTS_MAX_FACTS + 2] = {{"content_sha256", digest},
+                                                 {"source_sha256", j->sha256}};
+    size_t n_meta = 2 + w->n_facts;
+    memcpy(meta + 2, w->fact, w->n_facts * sizeof *meta);
+    int rc = hst_tensors_digest(w->t, w->n, meta, n_meta, "content_sha256", digest, err);
+    rc = rc ? rc : hst_tensors_head(w->t, w->n, meta, n_meta, &head, err);
     rc = rc ? rc : hst_out_write(j->out, head.p, head.n, err);
-    for (size_t i = 0; i < p->n && rc == 0; i++)
-        rc = hst_out_write(j->out, p->t[i].data, p->t[i].n_bytes, err);
+    for (size_t i = 0; i < w->n && rc == 0; i++)
+        rc = hst_out_write(j->out, w->t[i].data, w->t[i].n_bytes, err);
     hst_buf_free(&head);
     /* the writer calls it a bad argument; here the names come from the file */
     return rc == HST_EARG ? hst_fail(err, HST_EMODEL, "the tensors are refused: %s", err->msg) : rc;
 }
 
-typedef struct format {
-    size_t at;
-    const char *magic;
-    size_t n_magic;
-    const char *name;                          /* where it cannot be read */
-    int (*read)(pth *p, int fd, hst_err *err); /* NULL: it cannot */
-} format;
-
-static const format formats[] = {
-    {0, "PK\3\4", 4, NULL, pth_read_zip},
-    {0, "\x80\2", 2, NULL, pth_read_legacy},
-    {0, "\x89HDF\r\n\x1a\n", 8, "HDF5 (Keras)", NULL},
-    {4, "TFL3", 4, "TFLite", NULL},
-    {0, "\x1f\x8b", 2, "gzip", NULL},
-    {8, "{\"", 2, "safetensors (name the file .safetensors to use it as it is)", NULL},
-};
-enum { N_FORMATS = sizeof formats / sizeof *formats };
-
-static int convert(const job *j, hst_err *err)
+static int convert(job *j, hst_err *err)
 {
-    uint8_t head[16] = {0};
-    pth p = {0};
-    ssize_t n = pread(j->fd, head, sizeof head, 0);
-    const format *f = NULL;
-    if (n < 0)
-        return hst_fail_errno(err, HST_EIO, errno, "cannot be read");
-    for (size_t i = 0; i < N_FORMATS && !f; i++)
-        if (memcmp(head + formats[i].at, formats[i].magic, formats[i].n_magic) == 0)
-            f = &formats[i];
-    if (!f)
-        return hst_fail(err, HST_EMODEL, "is no weight file of a known format (PyTorch's .pth)");
-    if (!f->read)
-        return hst_fail(err, HST_EMODEL, "is %s, which cannot be imported", f->name);
-    int rc = f->read(&p, j->fd, err);
-    rc = rc ? rc : write_tensors(j, &p, err);
-    pth_free(&p);
+    weights w;
+    int rc = weights_begin(&w, err);
+    rc = rc ? rc : formats_read(&w, &j->files, err);
+    if (rc == 0) {
+        weights_sort(&w);
+        rc = write_tensors(j, &w, err);
+    }
+    weights_end(&w);
     return rc;
 }
 
 static int unpack(const job *j, hst_err *err)
 {
     zip z;
-    int rc = zip_open(&z, j->fd, UNPACK_RATIO, err);
+    int rc = zip_open(&z, &j->files.file[0], UNPACK_RATIO, err);
     const zip_member *m = rc ? NULL : zip_find(&z, j->member);
     if (rc == 0 && !m)
         rc = hst_fail(err, HST_EMODEL, "the archive has no member '%.200s'", j->member);
@@ -136,12 +107,13 @@ static int unpack(const job *j, hst_err *err)
  * library take; built with sanitizers, which map terabytes, it is not limited. */
 static unsigned shut_in(const job *j)
 {
-    uint64_t memory = HST_LIMIT_MEMORY ? 256 * mib + 4 * j->source_bytes : 0;
-    uint64_t file = j->member ? j->max_bytes : 16 * mib + 9 * j->source_bytes;
+    uint64_t source = hst_source_bytes(&j->files);
+    uint64_t memory = HST_LIMIT_MEMORY ? 256 * mib + 4 * source : 0;
+    uint64_t file = j->member ? j->max_bytes : 16 * mib + 9 * source;
     return sandbox_enter(&(sandbox_limits){memory, file, CPU_LIMIT_S});
 }
 
-static int child(const job *j)
+static int child(job *j)
 {
     hst_err err = {0};
     shut_in(j);
@@ -154,40 +126,13 @@ static int child(const job *j)
 /* ---- outside ----------------------------------------------------------------------------------
  */
 
-static int hash_source(job *j, hst_err *err)
-{
-    uint8_t block[64 * 1024], digest[32];
-    ssize_t got;
-    hst_sha256 *h = hst_sha256_new(err);
-    int rc = h ? 0 : HST_EMEM;
-    while (rc == 0 && (got = read(j->fd, block, sizeof block)) != 0) {
-        if (got < 0)
-            rc = errno == EINTR ? 0 : hst_fail_errno(err, HST_EIO, errno, "cannot be read");
-        else
-            rc = hst_sha256_add(h, block, (size_t)got, err);
-    }
-    rc = rc ? rc : hst_sha256_end(h, digest, err);
-    if (rc == 0)
-        hst_hex(digest, j->sha256);
-    hst_sha256_free(h);
-    return rc;
-}
-
 static int open_source(job *j, hst_err *err)
 {
-    struct stat st;
-    j->fd = open(j->source, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (j->fd < 0)
-        return hst_fail_errno(err, HST_EMODEL, errno, "cannot be opened");
-    if (fstat(j->fd, &st) != 0)
-        return hst_fail_errno(err, HST_EIO, errno, "cannot be read");
-    if (!S_ISREG(st.st_mode))
-        return hst_fail(err, HST_EMODEL, "is not a regular file");
-    if ((uint64_t)st.st_size > max_source_bytes)
-        return hst_fail(err, HST_EMODEL, "is larger than %llu bytes",
-                        (unsigned long long)max_source_bytes);
-    j->source_bytes = (uint64_t)st.st_size;
-    return hash_source(j, err); /* also: the hash library is ready before the sandbox */
+    int rc = hst_source_open(&j->files, j->source, err);
+    if (rc == 0 && j->member && j->files.is_folder)
+        rc = hst_fail(err, HST_EMODEL, "is not a regular file");
+    /* also: the hash library is ready before the sandbox */
+    return rc ? rc : hst_source_hash(&j->files, j->sha256, err);
 }
 
 static int wait_for(pid_t pid, const job *j)
@@ -236,7 +181,7 @@ static int status(void)
                  {SANDBOX_NO_NEW_PRIVS, "no_new_privs"},
                  {SANDBOX_LANDLOCK, "landlock"},
                  {SANDBOX_SECCOMP, "seccomp"}};
-    unsigned holds = shut_in(&(job){.source_bytes = 0});
+    unsigned holds = shut_in(&(job){0});
     const char *gap = "";
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (!(holds & parts[i].part))
@@ -266,7 +211,7 @@ static int read_count(const char *text, uint64_t *v)
 
 int main(int argc, char **argv)
 {
-    job j = {.fd = -1};
+    job j = {0};
     if (argc == 2 && strcmp(argv[1], "--sandbox-status") == 0)
         _exit(status());
     if (argc == 3 && argv[1][0] != '-') {
@@ -281,7 +226,6 @@ int main(int argc, char **argv)
         return usage();
     int code = run(&j);
     hst_out_close(j.out);
-    if (j.fd >= 0)
-        close(j.fd);
+    hst_source_close(&j.files);
     return code;
 }

@@ -1,12 +1,11 @@
 #include "pth.h"
 #include "base/mem.h"
+#include "pickle.h"
+#include "zip.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
     MAX_DIMS = 8,
@@ -25,6 +24,15 @@ typedef struct storage {
     const uint8_t *data; /* NULL: not found yet */
     size_t n_bytes;
 } storage;
+
+/* What the tensors live in, besides the file. */
+typedef struct pth {
+    weights *w;
+    pickle object;
+    zip archive;
+    storage *storage; /* sorted by key */
+    size_t n_storages;
+} pth;
 
 static const struct {
     const char *name;
@@ -265,9 +273,7 @@ static int add_tensor(pth *p, const pickle_node *key, const pickle_node *call, s
     view v = {0};
     if (key->kind != PICKLE_STRING || key->n > MAX_NAME || memchr(key->s, 0, key->n))
         return refuse(err, "the name of a tensor is no usable text");
-    char *name = hst_arena_alloc(p->arena, (size_t)key->n + 1, 1, err);
-    if (!name)
-        return HST_EMEM;
+    char name[MAX_NAME + 1] = "";
     memcpy(name, key->s, key->n);
     v.named.name = name;
     int rc = read_view(p, call, &v, err);
@@ -277,34 +283,25 @@ static int add_tensor(pth *p, const pickle_node *key, const pickle_node *call, s
         return tensor_error(err, name, "with it the tensors are far larger than the file");
     *left -= v.named.n_bytes;
     if (!is_contiguous(&v)) {
-        void *copy = hst_arena_alloc(p->arena, v.named.n_bytes, 1, err);
+        void *copy = hst_arena_alloc(p->w->arena, v.named.n_bytes, 1, err);
         if (!copy)
             return HST_EMEM;
         gather(&v, copy);
         v.named.data = copy;
     }
-    p->t[p->n++] = v.named;
-    return 0;
+    return weights_add(p->w, &v.named, err);
 }
 
 /* Data-parallel training puts "module." in front of every name. */
-static void strip_module(pth *p)
+static void strip_module(weights *w)
 {
     static const char prefix[] = "module.";
     size_t n = sizeof prefix - 1;
-    for (size_t i = 0; i < p->n; i++)
-        if (strncmp(p->t[i].name, prefix, n) != 0 || !p->t[i].name[n])
+    for (size_t i = 0; i < w->n; i++)
+        if (strncmp(w->t[i].name, prefix, n) != 0 || !w->t[i].name[n])
             return;
-    for (size_t i = 0; i < p->n; i++)
-        p->t[i].name += n;
-}
-
-/* So that every tensor of the result is aligned for its type. */
-static int by_size_and_name(const void *a, const void *b)
-{
-    const hst_named *x = a, *y = b;
-    size_t sx = hst_dtype_bytes(x->dtype), sy = hst_dtype_bytes(y->dtype);
-    return sx != sy ? (sx < sy ? 1 : -1) : strcmp(x->name, y->name);
+    for (size_t i = 0; i < w->n; i++)
+        w->t[i].name += n;
 }
 
 /* Everything but tensors is passed over. */
@@ -315,20 +312,15 @@ static int read_tensors(pth *p, uint64_t file_bytes, hst_err *err)
     size_t left = (size_t)file_bytes * OUT_RATIO + OUT_SLACK;
     if (!dict)
         return refuse(err, "it holds no dictionary of tensors");
-    p->arena = hst_arena_new(err);
-    p->t = p->arena ? hst_arena_alloc(p->arena, dict->n / 2, sizeof *p->t, err) : NULL;
-    if (!p->t)
-        return HST_EMEM;
     for (uint32_t i = 0; i + 1 < dict->n; i += 2) {
         const pickle_node *call = tensor_call(o, pickle_item(o, dict, i + 1));
         int rc = call ? add_tensor(p, pickle_item(o, dict, i), call, &left, err) : 0;
         if (rc)
             return rc;
     }
-    if (!p->n)
+    if (!p->w->n)
         return refuse(err, "it holds no dictionary of tensors");
-    strip_module(p);
-    qsort(p->t, p->n, sizeof *p->t, by_size_and_name);
+    strip_module(p->w);
     return 0;
 }
 
@@ -359,6 +351,17 @@ static const zip_member *find_object(const zip *z, hst_err *err)
     return found;
 }
 
+int pth_is_zip(const hst_source_file *f, int *is, hst_err *err)
+{
+    zip z;
+    int rc = zip_open(&z, f, ZIP_RATIO, err);
+    *is = 0;
+    for (size_t i = 0; i < z.n && rc == 0; i++)
+        *is |= ends_with(z.member[i].name, "/data.pkl");
+    zip_free(&z);
+    return rc;
+}
+
 static const zip_member *find_member(const zip *z, const char *object, const char *name,
                                      const storage *key)
 {
@@ -369,13 +372,37 @@ static const zip_member *find_member(const zip *z, const char *object, const cha
     return n > 0 && (size_t)n < sizeof path ? zip_find(z, path) : NULL;
 }
 
-int pth_read_zip(pth *p, int fd, hst_err *err)
+static void end(void *thing)
 {
-    struct stat st;
+    pth *p = thing;
+    pickle_free(&p->object);
+    zip_free(&p->archive);
+    free(p->storage);
+    free(p);
+}
+
+static pth *begin(weights *w, hst_err *err)
+{
+    pth *p = hst_alloc(1, sizeof *p, err);
+    if (!p || weights_keep(w, p, end, err))
+        return NULL;
+    p->w = w;
+    return p;
+}
+
+static int say_source(weights *w, const char *layout, hst_err *err)
+{
+    int rc = weights_say(w, err, "format", "pt"); /* what safetensors' own tools look for */
+    return rc ? rc : weights_say(w, err, "source_format", "PyTorch %s", layout);
+}
+
+int pth_read_zip(weights *w, hst_source *s, hst_err *err)
+{
     size_t used;
-    if (fstat(fd, &st) != 0)
-        return hst_fail_errno(err, HST_EIO, errno, "cannot be read");
-    int rc = zip_open(&p->archive, fd, ZIP_RATIO, err);
+    hst_source_file *file = &s->file[0];
+    pth *p = begin(w, err);
+    int rc = p ? say_source(w, "zip", err) : HST_EMEM;
+    rc = rc ? rc : zip_open(&p->archive, file, ZIP_RATIO, err);
     if (rc)
         return rc;
     const zip_member *object = find_object(&p->archive, err);
@@ -392,33 +419,12 @@ int pth_read_zip(pth *p, int fd, hst_err *err)
     if (rc)
         return rc;
     for (size_t i = 0; i < p->n_storages; i++) {
-        storage *s = &p->storage[i];
-        const zip_member *m = find_member(&p->archive, object->name, "data/", s);
-        s->data = m ? m->data : NULL;
-        s->n_bytes = m ? (size_t)m->size : 0;
+        storage *st = &p->storage[i];
+        const zip_member *m = find_member(&p->archive, object->name, "data/", st);
+        st->data = m ? m->data : NULL;
+        st->n_bytes = m ? (size_t)m->size : 0;
     }
-    return read_tensors(p, (uint64_t)st.st_size, err);
-}
-
-static int read_block(pth *p, int fd, hst_err *err)
-{
-    struct stat st;
-    if (fstat(fd, &st) != 0 || lseek(fd, 0, SEEK_SET) != 0)
-        return hst_fail_errno(err, HST_EIO, errno, "cannot be read");
-    p->block = hst_alloc((size_t)st.st_size, 1, err);
-    if (!p->block)
-        return HST_EMEM;
-    while (p->block_bytes < (size_t)st.st_size) {
-        ssize_t got = read(fd, p->block + p->block_bytes, (size_t)st.st_size - p->block_bytes);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return hst_fail_errno(err, HST_EIO, errno, "cannot be read");
-        if (got == 0)
-            break;
-        p->block_bytes += (size_t)got;
-    }
-    return 0;
+    return read_tensors(p, file->n_bytes, err);
 }
 
 /* The three pickles in front: magic number, protocol, system. */
@@ -440,7 +446,7 @@ static int check_front(int number, const pickle *p)
     return 1;
 }
 
-static int read_front(pth *p, size_t *at, hst_err *err)
+static int read_front(const hst_source_file *f, size_t *at, hst_err *err)
 {
     static const char *const wrong[3] = {
         "it begins as a pickle, but without PyTorch's magic number",
@@ -450,7 +456,7 @@ static int read_front(pth *p, size_t *at, hst_err *err)
     for (int i = 0; i < 3; i++) {
         pickle front;
         size_t used;
-        int rc = pickle_load(&front, p->block + *at, p->block_bytes - *at, &used, err);
+        int rc = pickle_load(&front, f->data + *at, (size_t)f->n_bytes - *at, &used, err);
         if (rc == 0 && !check_front(i, &front))
             rc = refuse(err, wrong[i]);
         pickle_free(&front);
@@ -462,55 +468,50 @@ static int read_front(pth *p, size_t *at, hst_err *err)
 }
 
 /* One storage of the tail: i64 elements | bytes. */
-static int read_storage(pth *p, const pickle_node *key, size_t *at, hst_err *err)
+static int read_storage(pth *p, const hst_source_file *f, const pickle_node *key, size_t *at,
+                        hst_err *err)
 {
     int64_t count;
-    size_t bytes;
+    size_t bytes, n = (size_t)f->n_bytes;
     storage *s = key->kind == PICKLE_STRING ? find_storage(p, key->s, key->n) : NULL;
     if (!s || s->data)
         return refuse(err, "the list of its storages does not match its tensors");
-    if (p->block_bytes - *at < sizeof count)
+    if (n - *at < sizeof count)
         return refuse(err, "it is cut off");
-    memcpy(&count, p->block + *at, sizeof count);
+    memcpy(&count, f->data + *at, sizeof count);
     *at += sizeof count;
     if (count < 0 || !hst_mul_ok((size_t)count, hst_dtype_bytes(s->dtype), &bytes) ||
-        bytes > p->block_bytes - *at)
+        bytes > n - *at)
         return refuse(err, "a storage is longer than the file");
-    s->data = p->block + *at;
+    s->data = f->data + *at;
     s->n_bytes = bytes;
     *at += bytes;
     return 0;
 }
 
-int pth_read_legacy(pth *p, int fd, hst_err *err)
+int pth_read_legacy(weights *w, hst_source *s, hst_err *err)
 {
     pickle keys = {0};
     size_t at = 0, used;
-    int rc = read_block(p, fd, err);
-    rc = rc ? rc : read_front(p, &at, err);
-    rc = rc ? rc : pickle_load(&p->object, p->block + at, p->block_bytes - at, &used, err);
+    hst_source_file *f = &s->file[0];
+    size_t n = (size_t)f->n_bytes;
+    pth *p = begin(w, err);
+    int rc = p ? say_source(w, "legacy", err) : HST_EMEM;
+    rc = rc ? rc : hst_source_load(f, err);
+    rc = rc ? rc : read_front(f, &at, err);
+    rc = rc ? rc : pickle_load(&p->object, f->data + at, n - at, &used, err);
     rc = rc ? rc : list_storages(p, err);
     if (rc)
         return rc;
     at += used;
-    rc = pickle_load(&keys, p->block + at, p->block_bytes - at, &used, err);
+    rc = pickle_load(&keys, f->data + at, n - at, &used, err);
     if (rc == 0 && keys.node[keys.root].kind != PICKLE_LIST)
         rc = refuse(err, "the list of its storages is missing");
     at += used;
     for (uint32_t i = 0; rc == 0 && i < keys.node[keys.root].n; i++)
-        rc = read_storage(p, pickle_item(&keys, &keys.node[keys.root], i), &at, err);
+        rc = read_storage(p, f, pickle_item(&keys, &keys.node[keys.root], i), &at, err);
     pickle_free(&keys);
-    if (rc == 0 && at != p->block_bytes)
+    if (rc == 0 && at != n)
         rc = refuse(err, "bytes are left over at its end");
-    return rc ? rc : read_tensors(p, p->block_bytes, err);
-}
-
-void pth_free(pth *p)
-{
-    hst_arena_free(p->arena);
-    pickle_free(&p->object);
-    zip_free(&p->archive);
-    free(p->storage);
-    free(p->block);
-    *p = (pth){0};
+    return rc ? rc : read_tensors(p, f->n_bytes, err);
 }

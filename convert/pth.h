@@ -12,27 +12,12 @@
  * elements). Source: torch/serialization.py. */
 #ifndef CONVERT_PTH_H
 #define CONVERT_PTH_H
-#include "base/mem.h"
-#include "formats/safetensors.h"
-#include "pickle.h"
-#include "zip.h"
+#include "weights.h"
 
-typedef struct pth {
-    hst_named *t; /* contiguous tensors, largest element first, then by name */
-    size_t n;
-    /* what they live in */
-    hst_arena *arena;
-    pickle object;
-    zip archive;
-    uint8_t *block;
-    size_t block_bytes;
-    struct storage *storage; /* sorted by key */
-    size_t n_storages;
-} pth;
+/* *is: whether the zip archive is PyTorch's (there is a data.pkl). HST_EMODEL: it is damaged. */
+HST_CHECK int pth_is_zip(const hst_source_file *f, int *is, hst_err *err);
 
-/* The file at fd, in either layout. HST_EMODEL: anything but plain tensors. pth_free() in every
- * case. */
-HST_CHECK int pth_read_zip(pth *p, int fd, hst_err *err);
-HST_CHECK int pth_read_legacy(pth *p, int fd, hst_err *err);
-void pth_free(pth *p);
+/* The file in either layout. HST_EMODEL: anything but plain tensors. */
+HST_CHECK int pth_read_zip(weights *w, hst_source *s, hst_err *err);
+HST_CHECK int pth_read_legacy(weights *w, hst_source *s, hst_err *err);
 #endif

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { MAX_MEMBERS = 20000, MAX_NAME = 1024, BLOCK = 64 * 1024, SLACK_BYTES = 1 << 20 };
@@ -21,17 +20,18 @@ static int damaged(struct archive *a, hst_err *err)
 }
 
 /* A reader at the archive's first member. */
-static struct archive *start(int fd, hst_err *err)
+static struct archive *start(const hst_source_file *f, hst_err *err)
 {
     struct archive *a = archive_read_new();
     if (!a) {
         hst_fail(err, HST_EMEM, "out of memory: the archive cannot be read");
         return NULL;
     }
-    if (lseek(fd, 0, SEEK_SET) != 0)
+    if (!f->data && lseek(f->fd, 0, SEEK_SET) != 0)
         hst_fail_errno(err, HST_EIO, errno, "the archive cannot be read");
     else if (archive_read_support_format_zip_seekable(a) != ARCHIVE_OK ||
-             archive_read_open_fd(a, fd, BLOCK) != ARCHIVE_OK)
+             (f->data ? archive_read_open_memory(a, f->data, (size_t)f->n_bytes)
+                      : archive_read_open_fd(a, f->fd, BLOCK)) != ARCHIVE_OK)
         damaged(a, err);
     else
         return a;
@@ -106,16 +106,15 @@ static int list(zip *z, struct archive *a, uint64_t limit, hst_err *err)
     return rc;
 }
 
-int zip_open(zip *z, int fd, unsigned max_ratio, hst_err *err)
+int zip_open(zip *z, const hst_source_file *file, unsigned max_ratio, hst_err *err)
 {
-    struct stat st;
-    *z = (zip){.fd = fd};
-    if (fstat(fd, &st) != 0 || st.st_size < 0 || st.st_size > INT64_MAX / 1000)
+    *z = (zip){.file = file};
+    if (file->n_bytes > INT64_MAX / 1000)
         return hst_fail(err, HST_EIO, "the archive cannot be read");
-    struct archive *a = start(fd, err);
+    struct archive *a = start(file, err);
     if (!a)
         return err ? err->code : HST_EMODEL;
-    int rc = list(z, a, (uint64_t)st.st_size * max_ratio + SLACK_BYTES, err);
+    int rc = list(z, a, file->n_bytes * max_ratio + SLACK_BYTES, err);
     archive_read_free(a);
     if (rc)
         return rc;
@@ -135,7 +134,7 @@ void zip_free(zip *z)
         free(z->member[i].data);
     }
     free(z->member);
-    *z = (zip){.fd = -1};
+    *z = (zip){0};
 }
 
 static zip_member *find(const zip *z, const char *name)
@@ -190,7 +189,7 @@ int zip_load(zip *z, hst_err *err)
     const char *name;
     uint64_t size;
     int rc;
-    struct archive *a = start(z->fd, err);
+    struct archive *a = start(z->file, err);
     if (!a)
         return err ? err->code : HST_EMODEL;
     while ((rc = next(a, &name, &size, err)) == 1) {
@@ -224,7 +223,7 @@ int zip_copy(const zip *z, const zip_member *m, hst_out *out, hst_err *err)
     const char *name;
     uint64_t size;
     int rc;
-    struct archive *a = start(z->fd, err);
+    struct archive *a = start(z->file, err);
     if (!a)
         return err ? err->code : HST_EMODEL;
     while ((rc = next(a, &name, &size, err)) == 1)

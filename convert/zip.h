@@ -2,6 +2,7 @@
 #ifndef CONVERT_ZIP_H
 #define CONVERT_ZIP_H
 #include "base/file.h"
+#include "formats/source.h"
 
 typedef struct zip_member {
     char *name;
@@ -10,15 +11,15 @@ typedef struct zip_member {
 } zip_member;
 
 typedef struct zip {
-    int fd;
+    const hst_source_file *file;
     zip_member *member; /* regular files, sorted by name */
     size_t n, cap;
 } zip;
 
 /* Reads the table of members; nothing is unpacked. Refuses, HST_EMODEL: links and devices, a name
- * twice, sizes that are unknown or, in all, over max_ratio times the archive (and 1 MiB). fd stays
- * the caller's. zip_free() in every case. */
-HST_CHECK int zip_open(zip *z, int fd, unsigned max_ratio, hst_err *err);
+ * twice, sizes that are unknown or, in all, over max_ratio times the archive (and 1 MiB). The file
+ * stays the caller's. zip_free() in every case. */
+HST_CHECK int zip_open(zip *z, const hst_source_file *file, unsigned max_ratio, hst_err *err);
 void zip_free(zip *z);
 /* NULL: not there. */
 const zip_member *zip_find(const zip *z, const char *name);

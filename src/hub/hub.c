@@ -5,6 +5,7 @@
 #include "base/sha256.h"
 #include "formats/convert.h"
 #include "formats/safetensors.h"
+#include "formats/source.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -146,27 +147,17 @@ static int find_safetensors(const char *path, hst_found *f, hst_err *err)
     return f->path ? hst_sha256_file(path, f->sha256, err) : HST_EMEM;
 }
 
-static int find_folder(const char *dir, hst_found *f, hst_err *err)
-{
-    char *model = hst_path_join(dir, "model.safetensors", err);
-    f->config = hst_path_join(dir, "config.json", err);
-    int rc = model && f->config ? 0 : HST_EMEM;
-    if (rc == 0 && (!hst_is_file(model) || !hst_is_file(f->config)))
-        rc = hst_fail(err, HST_EMODEL,
-                      "%s: a backbone's folder holds model.safetensors and config.json; %s is "
-                      "missing",
-                      dir, hst_is_file(model) ? "config.json" : "model.safetensors");
-    rc = rc ? rc : find_safetensors(model, f, err);
-    free(model);
-    return rc;
-}
-
 static int find_foreign(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
 {
+    hst_source s;
     set_base(f, path);
-    int rc = hst_sha256_file(path, f->sha256, err);
-    if (rc)
+    int rc = hst_source_open(&s, path, err);
+    rc = rc ? rc : hst_source_hash(&s, f->sha256, err);
+    hst_source_close(&s);
+    if (rc) {
+        (void)hst_err_at(err, path);
         return rc;
+    }
     f->path = hst_hub_path(ctx, f->sha256, err);
     if (!f->path)
         return err ? err->code : HST_EARG;
@@ -179,6 +170,42 @@ static int find_foreign(hst_ctx *ctx, const char *path, hst_found *f, hst_err *e
         return rc;
     hst_log(ctx, HST_LOG_INFO, "importing %s", path);
     return hst_hub_import(ctx, path, f->sha256, f->path, err);
+}
+
+/* 1 when the folder is a network in a format that the import helper reads. */
+static int is_foreign_folder(const char *dir)
+{
+    static const char *const files[] = {"saved_model.pb", "model.json"};
+    int is = 0;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *path = hst_path_join(dir, files[i], NULL);
+        is |= path && hst_is_file(path);
+        free(path);
+    }
+    return is;
+}
+
+/* Its own two files, or a folder in a foreign format. */
+static int find_folder(hst_ctx *ctx, const char *dir, hst_found *f, hst_err *err)
+{
+    char *model = hst_path_join(dir, "model.safetensors", err);
+    char *config = hst_path_join(dir, "config.json", err);
+    int rc = model && config ? 0 : HST_EMEM;
+    if (rc == 0 && !hst_is_file(model) && is_foreign_folder(dir))
+        rc = find_foreign(ctx, dir, f, err);
+    else if (rc == 0 && (!hst_is_file(model) || !hst_is_file(config)))
+        rc = hst_fail(err, HST_EMODEL,
+                      "%s: a backbone's folder holds model.safetensors and config.json; %s is "
+                      "missing",
+                      dir, hst_is_file(model) ? "config.json" : "model.safetensors");
+    else if (rc == 0) {
+        f->config = config;
+        config = NULL;
+        rc = find_safetensors(model, f, err);
+    }
+    free(model);
+    free(config);
+    return rc;
 }
 
 static int unknown(const char *name, hst_err *err)
@@ -209,7 +236,7 @@ int hst_hub_find(hst_ctx *ctx, const char *name, hst_found *out, hst_err *err)
     if (k)
         rc = find_known(ctx, k, &f, err);
     else if (hst_is_dir(name))
-        rc = find_folder(name, &f, err);
+        rc = find_folder(ctx, name, &f, err);
     else if (access(name, F_OK) != 0)
         rc = unknown(name, err);
     else if (!hst_is_file(name))

@@ -167,11 +167,14 @@ static void hostile_files_are_refused(void **state)
         {"pth_storage_short.pth", "1000 bytes, expected 864"},
         {"pth_zip_bomb.pth", "far more than the archive"},
         {"keras_size_lies.keras", "far more than the archive"},
-        {"keras_size_understated.keras", "data.pkl"},
+        {"keras_size_understated.keras", "longer than it says"},
         {"keras_duplicate_member.keras", "two members"},
-        {"keras_dotdot_member.keras", "data.pkl"},
+        {"keras_dotdot_member.keras", "leads out"},
         {"h5_btree_cycle.h5", "HDF5"},
-        {"tar_gzip_bomb.tar.gz", "gzip"},
+        {"tar_gzip_bomb.tar.gz", "far more than the archive"},
+        {"tar_dotdot.tar.gz", "leads out"},
+        {"tar_symlink_escape.tar.gz", "no regular file"},
+        {"tar_hardlink_escape.tar.gz", "no regular file"},
     };
     char name[256];
     hst_err err = {0};

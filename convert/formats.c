@@ -1,0 +1,107 @@
+#include "formats.h"
+#include "pth.h"
+#include "unpack.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { HEAD_BYTES = 64 };
+
+typedef int reader(weights *w, hst_source *s, hst_err *err);
+
+static reader read_zip, read_tar;
+
+/* Of a file. The first that matches counts. */
+static const struct {
+    size_t at;
+    const char *magic;
+    size_t n_magic;
+    const char *name; /* where it cannot be read */
+    reader *read;     /* NULL: it cannot */
+} files[] = {
+    {0, "PK\3\4", 4, NULL, read_zip},
+    {0, "\x1f\x8b", 2, NULL, read_tar},
+    {0, "\x80\2", 2, NULL, pth_read_legacy},
+    {0, "\x89HDF\r\n\x1a\n", 8, "HDF5 (Keras)", NULL},
+    {4, "TFL3", 4, "TFLite", NULL},
+    {8, "{\"", 2, "safetensors (name the file .safetensors to use it as it is)", NULL},
+};
+
+/* Of a folder: the file that is at its root. */
+static const struct {
+    const char *file;
+    const char *name;
+    reader *read;
+} folders[] = {
+    {"model.weights.h5", "a Keras 3 archive", NULL},
+    {"saved_model.pb", "a TensorFlow SavedModel", NULL},
+    {"model.json", "a TensorFlow.js model", NULL},
+};
+
+static int cannot(hst_err *err, const char *name)
+{
+    return hst_fail(err, HST_EMODEL, "is %s, which cannot be imported", name);
+}
+
+static int read_folder(weights *w, hst_source *s, hst_err *err)
+{
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        if (!hst_source_find(s, folders[i].file))
+            continue;
+        return folders[i].read ? folders[i].read(w, s, err) : cannot(err, folders[i].name);
+    }
+    return hst_fail(err, HST_EMODEL,
+                    "holds no weights of a known format (a PyTorch file, a Keras archive, a "
+                    "SavedModel or a TensorFlow.js model)");
+}
+
+/* The archive's files, without the one folder they may all lie in, until the weights end. */
+static int read_archive(weights *w, const hst_source *s, unpacker *unpack, hst_err *err)
+{
+    hst_source *inside = unpack_begin(w, err);
+    int rc = inside ? unpack(&s->file[0], inside, err) : HST_EMEM;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders && rc == 0; i++)
+        if (unpack_enter(inside, folders[i].file))
+            break;
+    return rc ? rc : read_folder(w, inside, err);
+}
+
+static int read_tar(weights *w, hst_source *s, hst_err *err)
+{
+    return read_archive(w, s, unpack_tar, err);
+}
+
+/* PyTorch's archives hold a pickle; they are read without being unpacked first. */
+static int read_zip(weights *w, hst_source *s, hst_err *err)
+{
+    int torch = 0;
+    int rc = pth_is_zip(&s->file[0], &torch, err);
+    if (rc || torch)
+        return rc ? rc : pth_read_zip(w, s, err);
+    return read_archive(w, s, unpack_zip, err);
+}
+
+/* The first bytes, and zeros where the file is shorter. */
+static int read_head(const hst_source_file *f, char head[HEAD_BYTES], hst_err *err)
+{
+    size_t n = f->n_bytes < HEAD_BYTES ? (size_t)f->n_bytes : HEAD_BYTES;
+    memset(head, 0, HEAD_BYTES);
+    if (f->data)
+        memcpy(head, f->data, n);
+    else if (pread(f->fd, head, n, 0) < 0)
+        return hst_fail_errno(err, HST_EIO, errno, "cannot be read");
+    return 0;
+}
+
+int formats_read(weights *w, hst_source *s, hst_err *err)
+{
+    char head[HEAD_BYTES];
+    int rc = s->is_folder ? read_folder(w, s, err) : read_head(&s->file[0], head, err);
+    if (rc || s->is_folder)
+        return rc;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (memcmp(head + files[i].at, files[i].magic, files[i].n_magic) == 0)
+            return files[i].read ? files[i].read(w, s, err) : cannot(err, files[i].name);
+    return hst_fail(err, HST_EMODEL, "is no weight file of a known format (PyTorch's .pth)");
+}

@@ -1,0 +1,111 @@
+#include "weights.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_TENSORS = 100000, MAX_FACT = 4096 };
+
+struct kept {
+    struct kept *next;
+    void *thing;
+    void (*end)(void *);
+};
+
+int weights_begin(weights *w, hst_err *err)
+{
+    *w = (weights){.arena = hst_arena_new(err)};
+    return w->arena ? 0 : HST_EMEM;
+}
+
+void weights_end(weights *w)
+{
+    for (struct kept *k = w->kept, *next; k; k = next) {
+        next = k->next;
+        k->end(k->thing);
+        free(k);
+    }
+    free(w->t);
+    hst_arena_free(w->arena);
+    *w = (weights){0};
+}
+
+int weights_keep(weights *w, void *thing, void (*end)(void *), hst_err *err)
+{
+    struct kept *k = hst_alloc(1, sizeof *k, err);
+    if (!k) {
+        end(thing);
+        return HST_EMEM;
+    }
+    *k = (struct kept){w->kept, thing, end};
+    w->kept = k;
+    return 0;
+}
+
+/* Whether the shape and type say n_bytes. */
+static int sizes_agree(const hst_named *t)
+{
+    size_t bytes = hst_dtype_bytes(t->dtype);
+    for (int i = 0; i < t->n_dims; i++)
+        if (t->dim[i] < 0 || !hst_mul_ok(bytes, (size_t)t->dim[i], &bytes))
+            return 0;
+    return bytes == t->n_bytes;
+}
+
+int weights_add(weights *w, const hst_named *t, hst_err *err)
+{
+    if (t->n_dims < 0 || t->n_dims > 8 || t->dtype == HST_OTHER || !sizes_agree(t))
+        return hst_fail(err, HST_EMODEL, "tensor '%.200s': its shape does not match its data",
+                        t->name);
+    if (w->n == MAX_TENSORS)
+        return hst_fail(err, HST_EMODEL, "more than %d tensors", MAX_TENSORS);
+    if (w->n == w->cap) {
+        size_t cap = w->cap ? w->cap * 2 : 256;
+        hst_named *more = hst_resize(w->t, cap, sizeof *more, err);
+        if (!more)
+            return HST_EMEM;
+        w->t = more;
+        w->cap = cap;
+    }
+    char *name = hst_arena_strdup(w->arena, t->name, err);
+    if (!name)
+        return HST_EMEM;
+    w->t[w->n] = *t;
+    w->t[w->n++].name = name;
+    return 0;
+}
+
+int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
+{
+    char text[MAX_FACT], clean[MAX_FACT];
+    va_list args;
+    for (size_t i = 0; i < w->n_facts; i++)
+        if (strcmp(w->fact[i].key, key) == 0)
+            return 0;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    hst_printable(clean, sizeof clean, text);
+    if (w->n_facts == WEIGHTS_MAX_FACTS)
+        return hst_fail(err, HST_EMODEL, "more than %d facts", WEIGHTS_MAX_FACTS);
+    char *value = hst_arena_strdup(w->arena, clean, err);
+    if (!value)
+        return HST_EMEM;
+    w->fact[w->n_facts++] = (hst_meta_pair){key, value};
+    return 0;
+}
+
+static int by_size_and_name(const void *a, const void *b)
+{
+    const hst_named *x = a, *y = b;
+    size_t sx = hst_dtype_bytes(x->dtype), sy = hst_dtype_bytes(y->dtype);
+    return sx != sy ? (sx < sy ? 1 : -1) : strcmp(x->name, y->name);
+}
+
+/* Every tensor then lies aligned for its type. */
+void weights_sort(weights *w)
+{
+    if (w->n)
+        qsort(w->t, w->n, sizeof *w->t, by_size_and_name);
+}

@@ -1,0 +1,61 @@
+/* weights.h - what a reader finds: named tensors, and facts about where they come from.
+ *
+ * A reader is one file, int xxx_read(weights *w, hst_source *s, hst_err *err), and one row of the
+ * table in formats.c. It keeps each tensor's name and layout as its producer has them
+ * ("Conv1/kernel" without ":0"; HWIO, HWC1): src/backbones knows who calls what how.
+ *
+ * Formats that hold a graph without names of layers (TFLite, ONNX, frozen graphs) number the
+ * convolutions in order of execution, from 0, a fully connected layer behind them left out:
+ *
+ *   op<i>/kernel [H][W][I][O] or op<i>/depthwise_kernel [H][W][C][1], float32
+ *   op<i>/bias [O] where batch norm is folded into them, else
+ *   op<i>/gamma, /beta, /moving_mean, /moving_variance [O]
+ *
+ * and say in the fact "ops" what the tensors do not show, one word for each, with a space between:
+ * stride, activation after it ("n" none, "r" ReLU, "6" ReLU6, "h" hard swish, "s" swish), and "+"
+ * where its output is added to an earlier one: "26 16 1n 16 26 1n 16 16 1n+". */
+#ifndef CONVERT_WEIGHTS_H
+#define CONVERT_WEIGHTS_H
+#include "base/mem.h"
+#include "formats/safetensors.h"
+#include "formats/source.h"
+
+enum { WEIGHTS_MAX_FACTS = 24 };
+
+typedef struct weights {
+    hst_named *t;
+    size_t n, cap;
+    hst_arena *arena; /* names and facts; readers may put data here too */
+    hst_meta_pair fact[WEIGHTS_MAX_FACTS];
+    size_t n_facts;
+    struct kept *kept;
+} weights;
+
+HST_CHECK int weights_begin(weights *w, hst_err *err);
+void weights_end(weights *w); /* in every case, and before the source is closed */
+
+/* Adds a tensor: the name is copied, data is not (it lives in the source, in the arena, or in what
+ * weights_keep() was given). HST_EMODEL: more than 8 dimensions, or n_bytes is not what type and
+ * shape say. */
+HST_CHECK int weights_add(weights *w, const hst_named *t, hst_err *err);
+
+/* Has end(thing) called by weights_end(); and at once when this fails. */
+HST_CHECK int weights_keep(weights *w, void *thing, void (*end)(void *), hst_err *err);
+
+/* Says a fact, which becomes metadata of the result; a key that was said keeps its first value.
+ *
+ *   source_format  "Keras 2 HDF5"                  always
+ *   producer       "tf_keras 2.21.0"               where the file names it
+ *   image_px       "224"                           these where the file says so;
+ *   padding        "tf", "symmetric"               otherwise src/backbones takes what its
+ *   bn_epsilon     "0.001"                         producer usually does
+ *   scaling        "pm1", "01", "imagenet", "255"  of the input: -1..1, 0..1, ImageNet's mean and
+ *                                                  deviation on 0..1, or left as 0..255
+ *   mean, std      "127.5 127.5 127.5"             the same in numbers, of pixels in 0..255
+ *   ops            see above */
+HST_CHECK int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
+    HST_PRINTF(4, 5);
+
+/* Puts the tensors in the order of the result: largest element first, then by name. */
+void weights_sort(weights *w);
+#endif
