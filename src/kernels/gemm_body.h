@@ -22,6 +22,8 @@ typedef struct tile {
     int k;
     int panel; /* floats between two k of the packed panel */
     int relu6;
+    const float *gate;
+    size_t ld_gate;
 } tile;
 
 /* X(row, pointer, multiple of ldx behind it): three rows share a pointer, so that five do for
@@ -77,22 +79,32 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
         if (vecs > 1)                                                                              \
             b##i = v_relu6(b##i);                                                                  \
     }
+#define GATE(i, p, o)                                                                              \
+    if (rows > i) {                                                                                \
+        a##i = v_gate(a##i, v_load(t->gate + i * ld_gate));                                        \
+        if (vecs > 1)                                                                              \
+            b##i = v_gate(b##i, v_load(t->gate + i * ld_gate + V_N));                              \
+    }
 #define STORE(i, p, o)                                                                             \
     if (rows > i) {                                                                                \
         v_store(t->y + i * ldy, a##i);                                                             \
         if (vecs > 1)                                                                              \
             v_store(t->y + i * ldy + V_N, b##i);                                                   \
     }
-    const size_t ldy = t->ldy;
+    const size_t ldy = t->ldy, ld_gate = t->ld_gate;
     if (t->residual) {
         EACH_ROW(ADD)
     }
     if (t->relu6) {
         EACH_ROW(CLAMP)
     }
+    if (t->gate) {
+        EACH_ROW(GATE)
+    }
     EACH_ROW(STORE)
 #undef ADD
 #undef CLAMP
+#undef GATE
 #undef STORE
 }
 
@@ -125,7 +137,7 @@ static __attribute__((noinline)) void tile_one(const tile *t, size_t rows)
  * the matrix and what exists of it copied, so that nothing outside is read or written. */
 static __attribute__((noinline)) void tile_part(const tile *t, size_t rows, int valid)
 {
-    float y[V_ROWS * 2 * V_N], residual[V_ROWS * 2 * V_N];
+    float y[V_ROWS * 2 * V_N], residual[V_ROWS * 2 * V_N], gate[V_ROWS * 2 * V_N];
     const size_t bytes = (size_t)valid * sizeof *y, ld = 2 * V_N;
     tile part = *t;
     part.y = y;
@@ -135,6 +147,13 @@ static __attribute__((noinline)) void tile_part(const tile *t, size_t rows, int 
         for (size_t i = 0; i < rows; i++)
             memcpy(residual + i * ld, t->residual + i * t->ldy, bytes);
         part.residual = residual;
+    }
+    if (t->gate) {
+        memset(gate, 0, sizeof gate);
+        for (size_t i = 0; i < rows; i++)
+            memcpy(gate + i * ld, t->gate + i * t->ld_gate, bytes);
+        part.gate = gate;
+        part.ld_gate = ld;
     }
     if (valid > V_N)
         tile_two(&part, rows);
@@ -160,7 +179,9 @@ static void block(const hst_gemm *g, size_t at, size_t count)
                   .ldy = g->ldy,
                   .k = g->k,
                   .panel = 2 * V_N,
-                  .relu6 = g->relu6};
+                  .relu6 = g->relu6,
+                  .gate = g->gate ? g->gate + at * g->ld_gate + n : NULL,
+                  .ld_gate = g->ld_gate};
         for (size_t i = 0; i < tiles; i++) {
             const size_t rows = base + (i < more);
             if (valid >= 2 * V_N)
@@ -173,6 +194,8 @@ static void block(const hst_gemm *g, size_t at, size_t count)
             t.y += rows * t.ldy;
             if (t.residual)
                 t.residual += rows * t.ldy;
+            if (t.gate)
+                t.gate += rows * t.ld_gate;
         }
     }
 }

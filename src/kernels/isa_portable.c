@@ -5,6 +5,10 @@
 
 #include "kernels/depthwise_body.h"
 
+#include "kernels/grad_gemm_body.h"
+
+#include "kernels/grad_depthwise_body.h"
+
 #include "kernels/resize_body.h"
 
 #include "kernels/table.h"

@@ -24,6 +24,10 @@ typedef struct hst_gemm {
     size_t rows;
     int k, n;
     int relu6; /* 1: act = min(max(v, 0), 6); 0: act = v */
+    /* NULL, or [rows][n], rows ld_gate floats apart: outputs of a ReLU6 whose gradient y is. y
+     * passes where 0 < gate < 6 and is 0 elsewhere. */
+    const float *gate;
+    size_t ld_gate;
 } hst_gemm;
 
 /* One row of outputs of a depthwise convolution:
@@ -40,6 +44,44 @@ typedef struct hst_depthwise {
     int kernel, stride, before; /* before: padding in front */
     int relu6;
 } hst_depthwise;
+
+/* Gradients of matrices: dw[i][j] += sum_r a[r][i] b[r][j], r = 0 .. rows-1. */
+typedef struct hst_grad_gemm {
+    const float *a, *b; /* [rows][m], [rows][n] */
+    size_t lda, ldb;
+    float *dw; /* [m][n] */
+    size_t ldw;
+    size_t rows;
+    int m, n;
+} hst_grad_gemm;
+
+/* Gradient of a depthwise convolution's kernel from n_rows rows of outputs:
+ *   dw[ky][kx][c] += sum_{j,i} g[j][i][c] row[j * stride + ky][i * stride + kx - before][c]
+ *   db[c] += sum_{j,i} g[j][i][c] */
+typedef struct hst_grad_taps {
+    const float *const *row; /* [(n_rows - 1) * stride + kernel] input rows; NULL counts as zero */
+    const float *const *g;   /* [n_rows] rows of gradients [out][channels] */
+    float *dw, *db;          /* [kernel][kernel][channels], [channels] */
+    size_t x_step, g_step, w_step; /* floats between pixels, gradients, taps */
+    int n_rows, width, out, channels;
+    int kernel, stride, before;
+} hst_grad_taps;
+
+/* Gradient of one row of a depthwise convolution's input, given the gradient of its output:
+ *   dx[x][c] = gate(sum_{ky,kx} g[ky][(x + before - kx) / stride][c] w[ky][kx][c])
+ * over the kx for which the division has no remainder; g[ky] is the row of output gradients that
+ * sees this row through ky, NULL where there is none. gate as in hst_gemm; sum[c] += sum_x
+ * dx[x][c].
+ */
+typedef struct hst_grad_pixels {
+    const float *g[HST_MAX_KERNEL]; /* [kernel] rows of [out][channels], or NULL */
+    const float *w;                 /* [kernel][kernel][channels] */
+    const float *gate;              /* [width][channels], or NULL */
+    float *dx, *sum;                /* [width][channels], [channels] */
+    size_t g_step, w_step, gate_step, dx_step;
+    int width, out, channels;
+    int kernel, stride, before;
+} hst_grad_pixels;
 
 /* Weighted sums of bytes. Weights are fractions of 2^HST_RESIZE_BITS, sums are rounded and clipped
  * to 0..255; the sizes of the weights of an output add up to less than 2. */
@@ -72,6 +114,11 @@ typedef struct hst_kernels {
     void (*depthwise)(const hst_depthwise *d);
     /* y[c] = mean over pixels of x[pixels][c] */
     void (*average)(const float *x, size_t pixels, int c, float *y);
+    void (*grad_gemm)(const hst_grad_gemm *g);
+    void (*grad_taps)(const hst_grad_taps *g);
+    void (*grad_pixels)(const hst_grad_pixels *g);
+    /* sum[c] += sum over rows of x[rows][c], rows ldx floats apart */
+    void (*grad_sum)(const float *x, size_t ldx, size_t rows, int c, float *sum);
     void (*resize_rows)(const hst_resize_rows *r);
     void (*resize_pixels)(const hst_resize_pixels *r);
 } hst_kernels;

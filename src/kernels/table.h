@@ -8,6 +8,10 @@ const hst_kernels JOIN(hst_kernels_, V_ISA) = {
     .gemm = gemm,
     .depthwise = depthwise,
     .average = average,
+    .grad_gemm = grad_gemm,
+    .grad_taps = grad_taps,
+    .grad_pixels = grad_pixels,
+    .grad_sum = grad_sum,
     .resize_rows = resize_rows,
     .resize_pixels = resize_pixels,
 };

@@ -47,6 +47,30 @@ static inline vf v_relu6(vf x)
     return _mm256_min_ps(_mm256_set1_ps(6), _mm256_max_ps(_mm256_setzero_ps(), x));
 }
 
+/* x where 0 < y < 6, else 0. */
+static inline vf v_gate(vf x, vf y)
+{
+    const vf high = _mm256_cmp_ps(y, _mm256_setzero_ps(), _CMP_GT_OQ);
+    const vf low = _mm256_cmp_ps(y, _mm256_set1_ps(6), _CMP_LT_OQ);
+    return _mm256_and_ps(x, _mm256_and_ps(high, low));
+}
+
+static inline __m256i v_first(int n)
+{
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/* The first n < V_N floats; the others are read as 0, or not written. */
+static inline vf v_load_part(const float *p, int n)
+{
+    return _mm256_maskload_ps(p, v_first(n));
+}
+
+static inline void v_store_part(float *p, int n, vf a)
+{
+    _mm256_maskstore_ps(p, v_first(n), a);
+}
+
 /* out[c] = sum_t weight[t] in[3 t + c], rounded and clipped; a fourth channel is read and written
  * as well. Packing clips: first to 16 bits, then to 0..255. */
 static inline void v_pixel_sum(const uint8_t *in, const int32_t *weight, int count, uint8_t *out)

@@ -47,6 +47,24 @@ static inline vf v_relu6(vf x)
     return _mm512_min_ps(_mm512_set1_ps(6), _mm512_max_ps(_mm512_setzero_ps(), x));
 }
 
+/* x where 0 < y < 6, else 0. */
+static inline vf v_gate(vf x, vf y)
+{
+    const __mmask16 high = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ);
+    return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(high, y, _mm512_set1_ps(6), _CMP_LT_OQ), x);
+}
+
+/* The first n < V_N floats; the others are read as 0, or not written. */
+static inline vf v_load_part(const float *p, int n)
+{
+    return _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p);
+}
+
+static inline void v_store_part(float *p, int n, vf a)
+{
+    _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a);
+}
+
 /* out[c] = sum_t weight[t] in[3 t + c], rounded and clipped; a fourth channel is read and written
  * as well. Packing clips: first to 16 bits, then to 0..255. */
 static inline void v_pixel_sum(const uint8_t *in, const int32_t *weight, int count, uint8_t *out)

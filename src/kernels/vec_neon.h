@@ -47,6 +47,28 @@ static inline vf v_relu6(vf x)
     return vminq_f32(vdupq_n_f32(6), vmaxq_f32(vdupq_n_f32(0), x));
 }
 
+/* x where 0 < y < 6, else 0. */
+static inline vf v_gate(vf x, vf y)
+{
+    const uint32x4_t high = vcgtq_f32(y, vdupq_n_f32(0)), low = vcltq_f32(y, vdupq_n_f32(6));
+    return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), vandq_u32(high, low)));
+}
+
+/* The first n < V_N floats; the others are read as 0, or not written. */
+static inline vf v_load_part(const float *p, int n)
+{
+    float x[V_N] = {0};
+    memcpy(x, p, (size_t)n * sizeof *x);
+    return v_load(x);
+}
+
+static inline void v_store_part(float *p, int n, vf a)
+{
+    float x[V_N];
+    v_store(x, a);
+    memcpy(p, x, (size_t)n * sizeof *x);
+}
+
 /* out[c] = sum_t weight[t] in[3 t + c], rounded and clipped; a fourth channel is read and written
  * as well. Narrowing clips. */
 static inline void v_pixel_sum(const uint8_t *in, const int32_t *weight, int count, uint8_t *out)

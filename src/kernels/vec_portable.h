@@ -50,6 +50,28 @@ static inline vf v_relu6(vf x)
     return (vf)(kept | ((vi)six & high));
 }
 
+/* x where 0 < y < 6, else 0. */
+static inline vf v_gate(vf x, vf y)
+{
+    vi high = y > v_set1(0), low = y < v_set1(6);
+    return (vf)((vi)x & high & low);
+}
+
+/* The first n < V_N floats; the others are read as 0, or not written. */
+static inline vf v_load_part(const float *p, int n)
+{
+    vf x = v_set1(0);
+    for (int i = 0; i < n; i++)
+        x[i] = p[i];
+    return x;
+}
+
+static inline void v_store_part(float *p, int n, vf a)
+{
+    for (int i = 0; i < n; i++)
+        p[i] = a[i];
+}
+
 /* out[c] = sum_t weight[t] in[3 t + c], rounded and clipped. A fourth channel may be read and
  * written as well. */
 static void resize_pixel(const uint8_t *in, const int32_t *weight, int count, uint8_t *out);

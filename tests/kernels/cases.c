@@ -1,87 +1,29 @@
 /* Every kernel against sums in double precision. Buffers end right before a page that cannot be
  * touched, then begin right behind one, so that a read or write outside is a crash. */
 #include "cases.h"
+#include "guard.h"
 
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-/* ---- buffers between forbidden pages ---- */
-
-typedef struct guarded {
-    float *p; /* [n] */
-    void *map;
-    size_t bytes;
-} guarded;
-
-enum { AT_END, AT_START };
-
-static guarded guard(size_t n, int place)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    size_t inside = (n * sizeof(float) + page - 1) / page * page;
-    guarded g = {.bytes = inside + 2 * page};
-    g.map = mmap(NULL, g.bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    char *first = (char *)g.map + page;
-    if (g.map == MAP_FAILED || (inside && mprotect(first, inside, PROT_READ | PROT_WRITE))) {
-        printf("no memory for a test buffer\n");
-        abort();
-    }
-    g.p = (float *)(place == AT_END ? first + inside - n * sizeof(float) : first);
-    return g;
-}
-
-static void release(guarded *g)
-{
-    munmap(g->map, g->bytes);
-}
-
-/* ---- numbers ---- */
-
-/* xorshift32 (Marsaglia 2003): any fixed numbers do. */
-static float number(uint32_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 17;
-    *state ^= *state << 5;
-    return (float)((int)(*state % 4001) - 2000) / 500;
-}
-
-static guarded numbers(size_t n, int place, uint32_t seed)
-{
-    guarded g = guard(n, place);
-    uint32_t state = seed * 2654435761u + 1;
-    for (size_t i = 0; i < n; i++)
-        g.p[i] = number(&state);
-    return g;
-}
 
 static double act(double v, int relu6)
 {
     return !relu6 ? v : v < 0 ? 0 : v > 6 ? 6 : v;
 }
 
-/* A float sum of n products is off by at most about n roundings of the sum of their sizes (Higham,
- * Accuracy and Stability of Numerical Algorithms, section 3.1). */
-static int far(double got, double want, double sizes, int n)
-{
-    return !(fabs(got - want) <= (n + 3) * 6e-8 * sizes + 1e-37);
-}
-
 /* ---- matrix product ---- */
 
 typedef struct product {
-    int rows, k, n, residual, relu6, place;
+    int rows, k, n, residual, relu6, gate, place;
 } product;
 
 enum { GAP = 3 }; /* floats between rows, which must be left alone */
 
 typedef struct product_data {
-    guarded x, w, bias, packed, residual, y;
+    guarded x, w, bias, packed, residual, gate, y;
     size_t ldx, ldy;
     hst_gemm g;
 } product_data;
@@ -95,7 +37,10 @@ static product_data product_make(const hst_kernels *kn, const product *p)
     d.bias = numbers(n, p->place, 3);
     d.packed = guard(hst_gemm_packed(kn, p->k, p->n), p->place);
     d.residual = numbers(last * d.ldy + n, p->place, 4);
+    d.gate = numbers(last * d.ldx + n, p->place, 6);
     d.y = numbers(last * d.ldy + n, p->place, 5);
+    for (size_t i = 0; i < last * d.ldx + n; i += 5) /* where a ReLU6 clipped */
+        d.gate.p[i] = i % 2 ? 6 : 0;
     d.g = (hst_gemm){.x = d.x.p,
                      .ldx = d.ldx,
                      .w = d.packed.p,
@@ -105,14 +50,16 @@ static product_data product_make(const hst_kernels *kn, const product *p)
                      .rows = (size_t)p->rows,
                      .k = p->k,
                      .n = p->n,
-                     .relu6 = p->relu6};
+                     .relu6 = p->relu6,
+                     .gate = p->gate ? d.gate.p : NULL,
+                     .ld_gate = d.ldx};
     d.g.bias = hst_gemm_pack(kn, d.w.p, d.bias.p, p->k, p->n, d.packed.p);
     return d;
 }
 
 static void product_end(product_data *d)
 {
-    guarded *all[] = {&d->x, &d->w, &d->bias, &d->packed, &d->residual, &d->y};
+    guarded *all[] = {&d->x, &d->w, &d->bias, &d->packed, &d->residual, &d->gate, &d->y};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         release(all[i]);
 }
@@ -128,6 +75,9 @@ static int product_value(const product *p, const product_data *d, int row, int c
         sum += term;
         sizes += fabs(term);
     }
+    const float gate = d->gate.p[(size_t)row * d->ldx + (size_t)col];
+    if (p->gate && !(gate > 0 && gate < 6))
+        return d->y.p[at] != 0;
     return far(d->y.p[at], act(sum, p->relu6), sizes, p->k);
 }
 
@@ -150,6 +100,7 @@ static int product_check(const hst_kernels *kn, const product *p)
         one.x += (size_t)r * d.ldx;
         one.y = alone;
         one.residual = p->residual ? d.residual.p + at : NULL;
+        one.gate = p->gate ? d.gate.p + (size_t)r * d.ldx : NULL;
         one.rows = 1;
         kn->gemm(&one);
         wrong |= memcmp(alone, d.y.p + at, n * sizeof *alone) != 0;
@@ -171,12 +122,13 @@ static int products(const hst_kernels *kn)
     for (int rows = 1; rows <= 30 && !wrong; rows++)
         for (size_t k = 0; k < sizeof ks / sizeof *ks; k++)
             for (size_t n = 0; n < sizeof ns / sizeof *ns; n++)
-                for (int mode = 0; mode < 4; mode++)
+                for (int mode = 0; mode < 6; mode++)
                     wrong += product_check(kn, &(product){.rows = rows,
                                                           .k = ks[k],
                                                           .n = ns[n],
                                                           .residual = mode & 1,
-                                                          .relu6 = mode >> 1,
+                                                          .relu6 = mode >> 1 == 1,
+                                                          .gate = mode >> 1 == 2,
                                                           .place = (rows + mode) & 1});
     /* More rows than one block of the cache holds. */
     wrong += product_check(kn, &(product){.rows = 1501, .k = 33, .n = 35, .residual = 1});
@@ -325,7 +277,7 @@ static int passes(const hst_kernels *kn, float v, float want, int relu6)
         return 1;
     const float *bias = hst_gemm_pack(kn, w, NULL, 1, N, packed);
     int wrong = 0;
-    kn->gemm(&(hst_gemm){x, 1, packed, bias, y, N, NULL, ROWS, 1, N, relu6});
+    kn->gemm(&(hst_gemm){x, 1, packed, bias, y, N, NULL, ROWS, 1, N, relu6, NULL, 0});
     for (int i = 0; i < ROWS * N; i++)
         wrong |= memcmp(&y[i], &want, sizeof want) != 0 && !(isnan(y[i]) && isnan(want));
     kn->depthwise(&(hst_depthwise){{x}, w, zero, y, N, N, N, ROWS, ROWS, N, 1, 1, 0, relu6});
@@ -440,6 +392,13 @@ static int resizing(const hst_kernels *kn)
     return wrong;
 }
 
-const kernel_case kernel_cases[] = {{"products", products}, {"windows", windows},
-                                    {"averages", averages}, {"odd numbers", odd_numbers},
-                                    {"resizing", resizing}, {NULL, NULL}};
+const kernel_case kernel_cases[] = {{"products", products},
+                                    {"windows", windows},
+                                    {"averages", averages},
+                                    {"odd numbers", odd_numbers},
+                                    {"resizing", resizing},
+                                    {"gradients of matrices", grad_matrices},
+                                    {"gradients of taps", grad_windows},
+                                    {"gradients of pixels", grad_inputs},
+                                    {"sums", grad_sums},
+                                    {NULL, NULL}};

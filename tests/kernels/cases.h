@@ -10,5 +10,11 @@ typedef struct kernel_case {
     int (*check)(const hst_kernels *k);
 } kernel_case;
 
+/* grad_cases.c */
+int grad_matrices(const hst_kernels *k);
+int grad_windows(const hst_kernels *k);
+int grad_inputs(const hst_kernels *k);
+int grad_sums(const hst_kernels *k);
+
 extern const kernel_case kernel_cases[]; /* ended by a NULL name */
 #endif
