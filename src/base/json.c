@@ -5,8 +5,11 @@
  *   ["xxxx...x", TEXT]
  *
  * whose first string is as long as any token of TEXT. Its buffer has then grown all it ever will,
- * and a letter lost on the way shows as a string too short. */
+ * and a letter lost on the way shows as a string too short. The quote that ends it must not be lost
+ * either: the buffer doubles from 16 bytes, so that it grows for the 2^k-th byte of a token, which
+ * that quote never is; and whether there is memory for all of it is tried before. */
 #include "base/json.h"
+#include "base/mem.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -75,10 +78,23 @@ static json_t *refuse(const char *what, const feed *f, const json_error_t *why, 
     return NULL;
 }
 
+/* Letters of the first string: with its two quotes at least as many bytes as the longest token, and
+ * no power of two. */
+static size_t room_for(const char *text, size_t n)
+{
+    size_t bytes = longest_token(text, n) + 4;
+    return (bytes & (bytes - 1) ? bytes : bytes + 1) - 2;
+}
+
 json_t *hst_json_parse(const char *text, size_t n, const char *what, hst_err *err)
 {
     json_error_t why;
-    feed f = {.text = text, .n = n, .room = longest_token(text, n) + 2}; /* 2: its quotes */
+    feed f = {.text = text, .n = n, .room = room_for(text, n)};
+    void *trial =
+        hst_alloc(4, f.room, err); /* the buffer, twice as large as its text, and a copy */
+    free(trial);
+    if (!trial)
+        return NULL;
     json_t *list = json_load_callback(next, &f, JSON_REJECT_DUPLICATES, &why), *value = NULL;
     if (!list)
         return refuse(what, &f, &why, err);

@@ -2,6 +2,7 @@
 #include "base/json.h"
 #include "support.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,12 +62,9 @@ static void *scarce(size_t n)
     return NULL;
 }
 
-static void every_lost_allocation_is_noticed(void **state)
+/* Every allocation of parsing text fails in turn: the same value, or an error. */
+static void starve(const char *text)
 {
-    (void)state;
-    static const char text[] = "{\"short\": \"s\", \"key that makes the buffer grow\": "
-                               "\"\\t\\t\\t\\t\\t\\u00e9\\ud83d\\ude00 and on, and on, and on\","
-                               "\"n\": [12345678901234567, 0.1234567890123456789012345]}";
     hst_err e = {0};
     json_t *right = parse(text, &e);
     assert_non_null(right);
@@ -88,6 +86,21 @@ static void every_lost_allocation_is_noticed(void **state)
         }
     }
     json_decref(right);
+}
+
+static void every_lost_allocation_is_noticed(void **state)
+{
+    (void)state;
+    starve("{\"short\": \"s\", \"key that makes the buffer grow\": "
+           "\"\\t\\t\\t\\t\\t\\u00e9\\ud83d\\ude00 and on, and on, and on\","
+           "\"n\": [12345678901234567, 0.1234567890123456789012345]}");
+    for (int n = 0; n < 140; n++) { /* wherever the buffer grows */
+        char text[160];
+        snprintf(text, sizeof text, "[\"%.*s\\t\"]", n,
+                 "----------------------------------------------------------------------"
+                 "----------------------------------------------------------------------");
+        starve(text);
+    }
 }
 
 int main(void)
