@@ -201,10 +201,12 @@ HST_API int hst_data_label(const hst_data *d, size_t i);          /* -1: none or
 
 /* ---- features -------------------------------------------------------------------------------- */
 
-/* Runs every photo through the frozen backbone. prepare: "pil", "tf", or NULL for the default
- * (pil). A photo that cannot be read or decoded is left out, with a reason, and logged; it never
- * stops the job. A photo's features have the same bits for any number of threads. Errors:
- * HST_ESTOPPED, HST_EMEM, HST_EARG, HST_EDATA (no photo at all could be used). */
+/* Runs every photo through the frozen backbone. prepare: "pil" (Pillow's pixels), "tf"
+ * (TensorFlow's), "fast" (as "pil", but a JPEG at least twice too large is decoded at a half or a
+ * quarter of its size), or NULL for the default (pil). A photo that cannot be read or decoded is
+ * left out, with a reason, and logged; it never stops the job. A photo's features have the same
+ * bits for any number of threads. Errors: HST_ESTOPPED, HST_EMEM, HST_EARG, HST_EDATA (no photo at
+ * all could be used). */
 HST_API HST_CHECK hst_features *hst_features_compute(hst_ctx *ctx, const hst_backbone *b,
                                                      const hst_data *d, const char *prepare,
                                                      hst_err *err);
@@ -244,8 +246,8 @@ typedef struct hst_train_opts {
      * "tutorial": what the classic TF Hub retraining tutorial does, on a mobilenet_v2 backbone:
      * Dropout, Dense and a few epochs of SGD, in Keras' arithmetic (docs/from-tf-hub.md). */
     const char *recipe;
-    const char
-        *prepare; /* "pil" or "tf"; NULL (default): auto "pil"; tutorial "tf", its only one */
+    const char *prepare; /* "pil", "tf" or "fast"; NULL (default): auto "pil"; tutorial "tf", its
+                            only one */
     uint64_t
         seed; /* default 42: of folds, first weights, order and dropout (the split has its own) */
     /* auto only. NULL or "balanced": every class counts the same, however many photos. */

@@ -7,7 +7,8 @@
 typedef struct hst_encoded {
     const uint8_t *bytes;
     size_t n;
-    enum hst_contract contract;
+    enum hst_contract contract; /* PIL or TF */
+    int least; /* pixels along the shorter side that are enough; 0: all (JPEG only) */
 } hst_encoded;
 
 /* All: fill *out (which starts as {0}, and is cleared by the caller also after a failure) and set
@@ -20,8 +21,9 @@ HST_CHECK int hst_webp_decode(const hst_encoded *in, hst_image *out, int *orient
                               hst_err *err);
 HST_CHECK int hst_bmp_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
 
-/* Sets out's size and allocates its pixels; refuses empty pictures and those over
- * HST_IMAGE_MAX_PIXELS before allocating. Errors: HST_EIMAGE, HST_EMEM. */
+/* HST_EIMAGE for an empty picture and one over HST_IMAGE_MAX_PIXELS. */
+HST_CHECK int hst_image_check(uint64_t w, uint64_t h, hst_err *err);
+/* Sets out's size, once checked, and allocates its pixels. Errors: HST_EIMAGE, HST_EMEM. */
 HST_CHECK int hst_image_alloc(hst_image *out, uint64_t w, uint64_t h, hst_err *err);
 
 /* The orientation (1..8) in an EXIF block, which is a small TIFF file, with or without "Exif\0\0"

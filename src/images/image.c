@@ -38,6 +38,13 @@ static decode_fn *decoder_of(const uint8_t *bytes, size_t n)
 int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_contract contract, hst_image *out,
                      hst_err *err)
 {
+    return hst_image_decode_least(bytes, n, contract, 0, out, err);
+}
+
+int hst_image_decode_least(const uint8_t *bytes, size_t n, enum hst_contract contract, int least,
+                           hst_image *out, hst_err *err)
+{
+    const int fast = contract == HST_CONTRACT_FAST;
     if (n == 0)
         return hst_fail(err, HST_EIMAGE, "the file is empty");
     if (n > HST_IMAGE_MAX_BYTES)
@@ -46,11 +53,11 @@ int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_contract contract,
     decode_fn *decode = decoder_of(bytes, n);
     if (!decode)
         return hst_fail(err, HST_EIMAGE, "not a JPEG, PNG, GIF, WebP or BMP picture");
-    hst_encoded in = {bytes, n, contract};
+    hst_encoded in = {bytes, n, fast ? HST_CONTRACT_PIL : contract, fast ? least : 0};
     hst_image img = {0};
     int orientation = 1;
     int rc = decode(&in, &img, &orientation, err);
-    if (rc == 0 && contract == HST_CONTRACT_PIL)
+    if (rc == 0 && in.contract == HST_CONTRACT_PIL)
         rc = hst_image_orient(&img, orientation, err);
     if (rc == 0)
         *out = img;
@@ -59,7 +66,7 @@ int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_contract contract,
     return rc;
 }
 
-int hst_image_alloc(hst_image *out, uint64_t w, uint64_t h, hst_err *err)
+int hst_image_check(uint64_t w, uint64_t h, hst_err *err)
 {
     if (w == 0 || h == 0)
         return hst_fail(err, HST_EIMAGE, "the picture is empty (%llu x %llu pixels)",
@@ -67,6 +74,13 @@ int hst_image_alloc(hst_image *out, uint64_t w, uint64_t h, hst_err *err)
     if (w > HST_IMAGE_MAX_PIXELS || h > HST_IMAGE_MAX_PIXELS / w)
         return hst_fail(err, HST_EIMAGE, "too many pixels: %llu x %llu, at most %d in all",
                         (unsigned long long)w, (unsigned long long)h, HST_IMAGE_MAX_PIXELS);
+    return 0;
+}
+
+int hst_image_alloc(hst_image *out, uint64_t w, uint64_t h, hst_err *err)
+{
+    if (hst_image_check(w, h, err))
+        return HST_EIMAGE;
     uint8_t *rgb = hst_alloc((size_t)(w * h), 3, err);
     if (!rgb)
         return HST_EMEM;

@@ -12,8 +12,10 @@ typedef struct hst_image {
  *  HST_CONTRACT_PIL  Pillow: Image.open().convert("RGB") after ImageOps.exif_transpose
  *                    (JPEG: accurate integer DCT)
  *  HST_CONTRACT_TF   tf.io.decode_image(channels=3, expand_animations=False)
- *                    (JPEG: fast integer DCT; never turned by EXIF) */
-enum hst_contract { HST_CONTRACT_PIL, HST_CONTRACT_TF };
+ *                    (JPEG: fast integer DCT; never turned by EXIF)
+ *  HST_CONTRACT_FAST as PIL, but hst_image_decode_least may read a JPEG at a half or a quarter of
+ *                    its size, which skips most of the work for a photo from a camera */
+enum hst_contract { HST_CONTRACT_PIL, HST_CONTRACT_TF, HST_CONTRACT_FAST };
 
 /* More pixels than this are refused before anything is allocated for them (Pillow's hard limit). A
  * fuzzing build sets a smaller one: under its instruments a picture that large takes a minute. */
@@ -27,5 +29,9 @@ enum hst_contract { HST_CONTRACT_PIL, HST_CONTRACT_TF };
  * image we know, truncated, damaged, too many pixels), HST_EMEM. On failure *out is untouched. */
 HST_CHECK int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_contract contract,
                                hst_image *out, hst_err *err);
+/* The same for a picture that will be resized, of which `least` pixels along the shorter side are
+ * enough (0: all of them). */
+HST_CHECK int hst_image_decode_least(const uint8_t *bytes, size_t n, enum hst_contract contract,
+                                     int least, hst_image *out, hst_err *err);
 void hst_image_clear(hst_image *img); /* frees the pixels; {0} is fine */
 #endif

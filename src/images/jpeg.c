@@ -131,6 +131,15 @@ static void read_orientation(struct jpeg *j)
         }
 }
 
+/* 1, 2 or 4: the picture over this is still large enough. (An eighth is the mean of each block, too
+ * blurred for what follows.) */
+static unsigned shrinking(const struct jpeg *j)
+{
+    const unsigned w = j->d.image_width, h = j->d.image_height, shorter = w < h ? w : h;
+    const unsigned least = (unsigned)j->in->least;
+    return least == 0 ? 1 : shorter / 4 >= least ? 4 : shorter / 2 >= least ? 2 : 1;
+}
+
 static void read_header(struct jpeg *j)
 {
     j_decompress_ptr d = &j->d;
@@ -143,7 +152,12 @@ static void read_header(struct jpeg *j)
     d->out_color_space = d->num_components == 4 ? JCS_CMYK : JCS_RGB;
     if ((uint64_t)d->image_width * d->image_height <= HST_IMAGE_MAX_PIXELS && !can_hold_picture(j))
         source_more(d);
-    j->rc = hst_image_alloc(j->out, d->image_width, d->image_height, j->err);
+    j->rc = hst_image_check(d->image_width, d->image_height, j->err);
+    if (j->rc)
+        longjmp(j->on_error, 1);
+    d->scale_denom = shrinking(j);
+    jpeg_calc_output_dimensions(d);
+    j->rc = hst_image_alloc(j->out, d->output_width, d->output_height, j->err);
     if (j->rc)
         longjmp(j->on_error, 1);
 }

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const contract_names[] = {[HST_CONTRACT_PIL] = "pil", [HST_CONTRACT_TF] = "tf"};
+static const char *const contract_names[] = {
+    [HST_CONTRACT_PIL] = "pil", [HST_CONTRACT_TF] = "tf", [HST_CONTRACT_FAST] = "fast"};
 static const char *const interpolation_names[] = {
     [HST_BILINEAR] = "bilinear",
     [HST_BICUBIC] = "bicubic",
@@ -36,7 +37,8 @@ int hst_contract_parse(const char *name, enum hst_contract *out, hst_err *err)
 {
     int i = find(name, contract_names, COUNT(contract_names));
     if (i < 0)
-        return hst_fail(err, HST_EARG, "unknown image preparation \"%s\"; it is \"pil\" or \"tf\"",
+        return hst_fail(err, HST_EARG,
+                        "unknown image preparation \"%s\"; it is \"pil\", \"tf\" or \"fast\"",
                         name);
     *out = (enum hst_contract)i;
     return 0;
@@ -159,7 +161,7 @@ int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *er
     size_t n = (size_t)p->px * (size_t)p->px;
     hst_resampling r = {img->rgb, img->w, img->h, 3, p->px, p->px, p->interpolation};
     int rc = p->geometry == HST_SQUASH ? 0 : plan_crop(p, img, &r, err);
-    if (rc == 0 && p->contract == HST_CONTRACT_PIL)
+    if (rc == 0 && p->contract != HST_CONTRACT_TF)
         return prepare_pil(&r, &p->norm, n, out, err);
     rc = rc ? rc : hst_resize_tf(&r, out, err);
     if (rc == 0)
@@ -170,7 +172,8 @@ int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *er
 int hst_prepare_bytes(const hst_prep *p, const uint8_t *bytes, size_t n, float *out, hst_err *err)
 {
     hst_image img = {0};
-    int rc = hst_image_decode(bytes, n, p->contract, &img, err);
+    int least = p->geometry == HST_SQUASH ? p->px : p->resize_px;
+    int rc = hst_image_decode_least(bytes, n, p->contract, least, &img, err);
     if (rc == 0)
         rc = hst_prepare(p, &img, out, err);
     hst_image_clear(&img);

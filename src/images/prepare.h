@@ -23,7 +23,8 @@ enum hst_geometry { HST_SQUASH, HST_CROP_TORCHVISION, HST_CROP_HF };
 typedef struct hst_prep {
     enum hst_contract contract; /* decoder, EXIF, and resize:
                                    PIL: Image.resize, antialiased, 8-bit result
-                                   TF:  tf.image.resize, float result */
+                                   TF:  tf.image.resize, float result
+                                   FAST: as PIL, from a JPEG decoded no larger than needed */
     int px;                     /* output height and width */
     hst_norm norm;              /* how a pixel becomes a number */
     enum hst_interpolation interpolation;
@@ -31,7 +32,7 @@ typedef struct hst_prep {
     int resize_px; /* at least px; 0 where geometry is HST_SQUASH */
 } hst_prep;
 
-/* "pil" or "tf"; and back: -1 and HST_EARG for any other name. */
+/* "pil", "tf" or "fast"; and back: -1 and HST_EARG for any other name. */
 const char *hst_contract_name(enum hst_contract c);
 HST_CHECK int hst_contract_parse(const char *name, enum hst_contract *out, hst_err *err);
 /* "bilinear", "bicubic", "bilinear-antialias", "bicubic-antialias"; and back, as above. */

@@ -26,7 +26,7 @@ int hst_thumbnail_read(const char *path, int box, hst_image *out, hst_err *err)
     hst_image img = {0}, fit = {0};
     int rc = hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
-        rc = hst_image_decode(bytes, n, HST_CONTRACT_PIL, &img, err);
+        rc = hst_image_decode_least(bytes, n, HST_CONTRACT_FAST, box, &img, err);
     if (rc)
         goto out;
     int longest = img.w > img.h ? img.w : img.h;

@@ -17,6 +17,7 @@ static void contracts_have_names(void **state)
     enum hst_contract c = HST_CONTRACT_PIL;
     assert_string_equal(hst_contract_name(HST_CONTRACT_PIL), "pil");
     assert_string_equal(hst_contract_name(HST_CONTRACT_TF), "tf");
+    assert_string_equal(hst_contract_name(HST_CONTRACT_FAST), "fast");
     check_ok(hst_contract_parse("tf", &c, &e), &e);
     assert_int_equal(c, HST_CONTRACT_TF);
     assert_int_equal(hst_contract_parse("TF", &c, &e), HST_EARG);
