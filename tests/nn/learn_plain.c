@@ -1,0 +1,183 @@
+#include "learn_plain.h"
+
+#include "support.h"
+
+#include "base/random.h"
+#include "nn/op.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+size_t plain_floats(hst_shape s)
+{
+    return (size_t)s.h * (size_t)s.w * (size_t)s.c;
+}
+
+/* The first element of the block of learning parameters, or of statistics. */
+static const float *block(const hst_graph *g, int statistic, size_t *n)
+{
+    const float *first = NULL;
+    *n = 0;
+    for (size_t i = 0; i < hst_graph_n_params(g); i++) {
+        const hst_param *p = hst_graph_param(g, i);
+        if (p->statistic != statistic)
+            continue;
+        first = first ? first : p->data;
+        *n += hst_param_count(p);
+    }
+    return first;
+}
+
+static double *as_double(const float *x, size_t n)
+{
+    double *d = calloc(n + 1, sizeof *d);
+    for (size_t i = 0; i < n; i++)
+        d[i] = x[i];
+    return d;
+}
+
+plain plain_of(const hst_graph *g)
+{
+    plain p = {.graph = g, .batch_from = hst_graph_n_nodes(g)};
+    const float *learning = block(g, 0, &p.n_learning), *statistics = block(g, 1, &p.n_statistics);
+    p.learning = as_double(learning, p.n_learning);
+    p.statistics = as_double(statistics, p.n_statistics);
+    return p;
+}
+
+void plain_free(plain *p)
+{
+    free(p->learning);
+    free(p->statistics);
+}
+
+static const double *param(const plain *p, const hst_node *n, int slot)
+{
+    const hst_param *at = hst_graph_param(p->graph, (size_t)(n->first_param + slot));
+    size_t count;
+    const float *first = block(p->graph, at->statistic, &count);
+    return (at->statistic ? p->statistics : p->learning) + (at->data - first);
+}
+
+static void conv(const plain *p, const hst_node *n, hst_shape in, const double *x, double *y)
+{
+    int deep = n->op == &hst_op_depthwise, k = n->conv.kernel, s = n->conv.stride;
+    int oh = hst_conv_span(&n->conv, in.h).before, ow = hst_conv_span(&n->conv, in.w).before;
+    const double *w = param(p, n, 0), *bias = n->conv.bias ? param(p, n, 1) : NULL;
+    for (size_t i = 0; i < plain_floats(n->out); i++) {
+        int c = (int)(i % (size_t)n->out.c), px = (int)(i / (size_t)n->out.c);
+        int oy = px / n->out.w, ox = px % n->out.w;
+        double sum = bias ? bias[c] : 0;
+        for (int t = 0; t < k * k; t++) {
+            int iy = oy * s - oh + t / k, ix = ox * s - ow + t % k;
+            if (iy < 0 || iy >= in.h || ix < 0 || ix >= in.w)
+                continue;
+            const double *at = x + (size_t)(iy * in.w + ix) * (size_t)in.c;
+            if (deep)
+                sum += at[c] * w[t * in.c + c];
+            for (int ci = 0; !deep && ci < in.c; ci++)
+                sum += at[ci] * w[(size_t)(t * in.c + ci) * (size_t)n->out.c + (size_t)c];
+        }
+        y[i] = sum;
+    }
+}
+
+/* Channel c of all n images. */
+static void norm(const plain *p, const hst_node *node, int batch, int n, const double *x, double *y)
+{
+    size_t channels = (size_t)node->out.c, count = plain_floats(node->out) * (size_t)n;
+    const double *gamma = param(p, node, 0), *beta = param(p, node, 1);
+    const double *moving = param(p, node, 2), *moving_variance = param(p, node, 3);
+    double pixels = (double)(count / channels);
+    for (size_t c = 0; c < channels; c++) {
+        double mean = moving[c], var = moving_variance[c];
+        if (batch) {
+            mean = var = 0;
+            for (size_t i = c; i < count; i += channels)
+                mean += x[i] / pixels;
+            for (size_t i = c; i < count; i += channels)
+                var += (x[i] - mean) * (x[i] - mean) / pixels;
+        }
+        double scale = gamma[c] / sqrt(var + node->epsilon);
+        for (size_t i = c; i < count; i += channels)
+            y[i] = scale * (x[i] - mean) + beta[c];
+    }
+}
+
+static void run_image(const plain *p, const hst_node *n, hst_shape in, const double *const x[2],
+                      double *y)
+{
+    size_t count = plain_floats(n->out), c = (size_t)n->out.c;
+    if (n->op == &hst_op_conv2d || n->op == &hst_op_depthwise)
+        conv(p, n, in, x[0], y);
+    for (size_t i = 0; n->op == &hst_op_relu6 && i < count; i++)
+        y[i] = x[0][i] < 0 ? 0 : x[0][i] > 6 ? 6 : x[0][i];
+    for (size_t i = 0; n->op == &hst_op_add && i < count; i++)
+        y[i] = x[0][i] + x[1][i];
+    for (size_t i = 0; n->op == &hst_op_global_average && i < plain_floats(in); i++)
+        y[i % c] += x[0][i] / (in.h * in.w);
+}
+
+double plain_loss(const plain *p, const float *x, int n, const float *weight)
+{
+    int nodes = hst_graph_n_nodes(p->graph);
+    double **value = calloc((size_t)nodes, sizeof *value), loss = 0;
+    value[0] = as_double(x, plain_floats(hst_graph_shape(p->graph, 0)) * (size_t)n);
+    for (int i = 1; i < nodes; i++) {
+        const hst_node *node = hst_graph_node(p->graph, i);
+        hst_shape in = hst_graph_shape(p->graph, node->input[0]);
+        size_t count = plain_floats(node->out), from = plain_floats(in);
+        value[i] = calloc(count * (size_t)n, sizeof **value);
+        if (node->op == &hst_op_batchnorm)
+            norm(p, node, i >= p->batch_from, n, value[node->input[0]], value[i]);
+        for (size_t k = 0; node->op != &hst_op_batchnorm && k < (size_t)n; k++) {
+            const double *z = node->input[1] < 0 ? NULL : value[node->input[1]] + k * from;
+            const double *const in_k[2] = {value[node->input[0]] + k * from, z};
+            run_image(p, node, in, in_k, value[i] + k * count);
+        }
+    }
+    size_t out = plain_floats(hst_graph_shape(p->graph, nodes - 1)) * (size_t)n;
+    for (size_t i = 0; i < out; i++)
+        loss += value[nodes - 1][i] * weight[i];
+    for (int i = 0; i < nodes; i++)
+        free(value[i]);
+    free(value);
+    return loss;
+}
+
+float *random_floats(size_t n, uint64_t seed)
+{
+    hst_rng r = hst_rng_new(seed, HST_RNG_SHUFFLE, 0, 0);
+    float *x = malloc(n * sizeof *x + 1);
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(4 * hst_rng_uniform(&r) - 2);
+    return x;
+}
+
+void random_params(hst_graph *g, uint64_t seed)
+{
+    hst_rng r = hst_rng_new(seed, HST_RNG_INIT, 0, 0);
+    for (size_t i = 0; i < hst_graph_n_params(g); i++) {
+        const hst_param *p = hst_graph_param(g, i);
+        double fan_in =
+            p->n_dims == 4 ? p->dim[0] * p->dim[1] * (p->dim[3] > 1 ? p->dim[2] : 1) : 1;
+        for (size_t k = 0; k < hst_param_count(p); k++) {
+            double u = 2 * hst_rng_uniform(&r) - 1;
+            p->data[k] = (float)(strstr(p->name, "variance") ? 1.2 + u
+                                 : strstr(p->name, "gamma")  ? 1 + 0.5 * u
+                                                             : u * sqrt(3 / fan_in));
+        }
+    }
+}
+
+void each_isa(void (*fn)(const hst_kernels *k))
+{
+    int usable;
+    for (int i = 0; hst_kernels_name(i, &usable); i++) {
+        if (usable)
+            fn(hst_kernels_find(hst_kernels_name(i, NULL)));
+        else
+            print_message("not on this machine: %s\n", hst_kernels_name(i, NULL));
+    }
+}
