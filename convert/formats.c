@@ -1,4 +1,5 @@
 #include "formats.h"
+#include "keras.h"
 #include "pth.h"
 #include "unpack.h"
 
@@ -23,7 +24,7 @@ static const struct {
     {0, "PK\3\4", 4, NULL, read_zip},
     {0, "\x1f\x8b", 2, NULL, read_tar},
     {0, "\x80\2", 2, NULL, pth_read_legacy},
-    {0, "\x89HDF\r\n\x1a\n", 8, "HDF5 (Keras)", NULL},
+    {0, "\x89HDF\r\n\x1a\n", 8, NULL, keras_read_h5},
     {4, "TFL3", 4, "TFLite", NULL},
     {8, "{\"", 2, "safetensors (name the file .safetensors to use it as it is)", NULL},
 };
@@ -34,7 +35,7 @@ static const struct {
     const char *name;
     reader *read;
 } folders[] = {
-    {"model.weights.h5", "a Keras 3 archive", NULL},
+    {"model.weights.h5", NULL, keras_read_archive},
     {"saved_model.pb", "a TensorFlow SavedModel", NULL},
     {"model.json", "a TensorFlow.js model", NULL},
 };
@@ -103,5 +104,5 @@ int formats_read(weights *w, hst_source *s, hst_err *err)
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (memcmp(head + files[i].at, files[i].magic, files[i].n_magic) == 0)
             return files[i].read ? files[i].read(w, s, err) : cannot(err, files[i].name);
-    return hst_fail(err, HST_EMODEL, "is no weight file of a known format (PyTorch's .pth)");
+    return hst_fail(err, HST_EMODEL, "is no weight file of a known format (Keras, PyTorch)");
 }

@@ -1,0 +1,166 @@
+/* keras.c - Keras' files, and the names of Keras 2. */
+#include "keras.h"
+#include "base/json.h"
+#include "hdf5.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { MAX_CHUNKS = 1000, MAX_NAME = 512 };
+
+/* A list of names; long ones are split into name0, name1... since an attribute has at most 64 KiB.
+ */
+static int read_names(h5 *f, uint64_t object, const char *name, h5_texts *out, hst_err *err)
+{
+    int rc = h5_attribute(f, object, name, out, err);
+    for (int i = 0; rc == 0 && !out->found && i < MAX_CHUNKS; i++) {
+        char part[64];
+        h5_texts more;
+        snprintf(part, sizeof part, "%s%d", name, i);
+        rc = h5_attribute(f, object, part, &more, err);
+        if (rc || !more.found)
+            break;
+        const char **all = h5_alloc(f, (out->n + more.n) * sizeof *all, err);
+        if (!all)
+            return err->code;
+        if (out->n)
+            memcpy(all, out->text, out->n * sizeof *all);
+        memcpy(all + out->n, more.text, more.n * sizeof *all);
+        *out = (h5_texts){all, out->n + more.n, 0};
+    }
+    out->found |= out->n > 0;
+    return rc;
+}
+
+/* "Conv1/kernel:0" without the number of the output behind the colon. */
+static int tensor_name(const char *name, char out[MAX_NAME], hst_err *err)
+{
+    const char *colon = strrchr(name, ':');
+    size_t n = strlen(name);
+    if (colon && colon[1] && colon[1 + strspn(colon + 1, "0123456789")] == 0)
+        n = (size_t)(colon - name);
+    if (n == 0 || n >= MAX_NAME)
+        return hst_fail(err, HST_EMODEL, "a weight has no usable name: '%.200s'", name);
+    memcpy(out, name, n);
+    out[n] = 0;
+    return 0;
+}
+
+static int add_weight(weights *w, h5 *f, uint64_t layer, const char *name, hst_err *err)
+{
+    char clean[MAX_NAME];
+    hst_named t = {.name = clean};
+    uint64_t at = 0;
+    int rc = tensor_name(name, clean, err);
+    rc = rc ? rc : h5_find(f, layer, name, &at, err);
+    if (rc == 0 && !at)
+        rc = hst_fail(err, HST_EMODEL, "weight '%.200s' is named but not there", name);
+    if (rc)
+        return rc;
+    rc = h5_data(f, at, &t, err);
+    if (rc) {
+        hst_err_at(err, clean);
+        return rc;
+    }
+    return weights_add(w, &t, err);
+}
+
+static int add_layer(weights *w, h5 *f, uint64_t group, const char *name, hst_err *err)
+{
+    h5_texts of;
+    uint64_t layer = 0;
+    int rc = h5_find(f, group, name, &layer, err);
+    if (rc == 0 && !layer)
+        rc = hst_fail(err, HST_EMODEL, "layer '%.200s' is named but not there", name);
+    rc = rc ? rc : read_names(f, layer, "weight_names", &of, err);
+    for (size_t i = 0; rc == 0 && i < of.n; i++)
+        rc = add_weight(w, f, layer, of.text[i], err);
+    return rc;
+}
+
+static int say_attribute_config(weights *w, h5 *f, hst_err *err)
+{
+    h5_texts config;
+    int rc = h5_attribute(f, f->root, "model_config", &config, err);
+    if (rc || config.n != 1)
+        return rc;
+    json_t *o = keras_parse(config.text[0], strlen(config.text[0]), "model_config", err);
+    rc = o ? keras_say_config(w, o, err) : err->code;
+    json_decref(o);
+    return rc;
+}
+
+static int say_version(weights *w, h5 *f, uint64_t group, hst_err *err)
+{
+    h5_texts version;
+    int rc = h5_attribute(f, group, "keras_version", &version, err);
+    return rc || version.n != 1 ? rc : weights_say(w, err, "producer", "Keras %s", version.text[0]);
+}
+
+/* Keras 2's layout from the group that holds the layers. */
+static int read_layers(weights *w, h5 *f, uint64_t group, const h5_texts *layers, hst_err *err)
+{
+    int rc = weights_say(w, err, "source_format", "Keras HDF5 (%s)",
+                         group == f->root ? "weights" : "whole model");
+    rc = rc ? rc : say_version(w, f, group, err);
+    rc = rc ? rc : say_attribute_config(w, f, err);
+    for (size_t i = 0; rc == 0 && i < layers->n; i++)
+        rc = add_layer(w, f, group, layers->text[i], err);
+    return rc;
+}
+
+static int read_weights(weights *w, h5 *f, const json_t *config, hst_err *err)
+{
+    h5_texts layers;
+    uint64_t whole = 0, group = f->root;
+    int rc = h5_find(f, f->root, "model_weights", &whole, err);
+    if (rc == 0 && whole)
+        group = whole;
+    rc = rc ? rc : read_names(f, group, "layer_names", &layers, err);
+    if (rc == 0)
+        rc = layers.found ? read_layers(w, f, group, &layers, err) : keras3_add(w, f, config, err);
+    if (rc == 0 && !w->n)
+        rc = hst_fail(err, HST_EMODEL, "the HDF5 file holds no weights of Keras");
+    return rc;
+}
+
+static int read_file(weights *w, hst_source_file *file, const json_t *config, hst_err *err)
+{
+    h5 f;
+    int rc = hst_source_load(file, err);
+    rc = rc ? rc : h5_open(&f, file->data, (size_t)file->n_bytes, w->arena, err);
+    return rc ? rc : read_weights(w, &f, config, err);
+}
+
+int keras_read_h5(weights *w, hst_source *s, hst_err *err)
+{
+    return read_file(w, &s->file[0], NULL, err);
+}
+
+/* The JSON file of that name; *o stays NULL where there is none. */
+static int read_json(const hst_source *s, const char *name, json_t **o, hst_err *err)
+{
+    hst_source_file *file = hst_source_find(s, name);
+    int rc = file ? hst_source_load(file, err) : 0;
+    if (rc || !file)
+        return rc;
+    *o = keras_parse((const char *)file->data, (size_t)file->n_bytes, name, err);
+    return *o ? 0 : err->code;
+}
+
+int keras_read_archive(weights *w, hst_source *s, hst_err *err)
+{
+    json_t *config = NULL, *metadata = NULL;
+    hst_source_file *file = hst_source_find(s, "model.weights.h5");
+    int rc = weights_say(w, err, "source_format", "Keras 3 archive");
+    rc = rc ? rc : read_json(s, "config.json", &config, err);
+    rc = rc ? rc : read_json(s, "metadata.json", &metadata, err);
+    if (rc == 0 && *keras_text(metadata, "keras_version"))
+        rc = weights_say(w, err, "producer", "Keras %s", keras_text(metadata, "keras_version"));
+    rc = rc ? rc : keras_say_config(w, config, err);
+    rc = rc ? rc : read_file(w, file, config, err);
+    json_decref(config);
+    json_decref(metadata);
+    return rc;
+}
