@@ -47,6 +47,7 @@ struct job {
     hst_gemm gemm;
     hst_depthwise deep;
     hst_plan *plan;
+    hst_crew *crew; /* one image over all threads */
     hst_work *work[64];
     float *x, *y, *w;
 };
@@ -107,6 +108,10 @@ static int one_image(void *arg, size_t i, int thread, hst_err *err)
 static double run_network(job *j)
 {
     hst_err e = {0};
+    for (int i = 0; j->crew && i < j->times; i++)
+        hst_plan_run_crew(j->plan, j->work[0], j->crew, j->x, j->y);
+    if (j->crew)
+        return j->flops * j->times;
     if (hst_parallel(j->threads, (size_t)(j->times * j->threads), one_image, j, &e))
         exit(1);
     return j->flops * j->times * j->threads;
@@ -201,6 +206,22 @@ static job network_job(const hst_kernels *k, const char *family, int fuse, int t
     return j;
 }
 
+/* All threads on one image instead of an image each. */
+static job latency_job(const hst_kernels *k, const char *family, int threads)
+{
+    hst_err e = {0};
+    job j = network_job(k, family, 1, threads);
+    for (int t = 0; t < threads; t++)
+        hst_work_free(j.work[t]);
+    memset(j.work, 0, sizeof j.work);
+    j.work[0] = hst_work_new_crew(j.plan, threads, &e);
+    j.crew = hst_crew_new(threads, &e);
+    if (!j.work[0] || !j.crew)
+        exit(1);
+    snprintf(j.name, sizeof j.name, "%s, one image, %d threads", family, threads);
+    return j;
+}
+
 static int add_jobs(job *jobs, const peak_case *peak, const hst_kernels *k, int threads)
 {
     static const int gemms[N_GEMM][3] = {{112, 16, 96}, {56, 24, 144}, {28, 192, 32}, {14, 64, 384},
@@ -222,6 +243,8 @@ static int add_jobs(job *jobs, const peak_case *peak, const hst_kernels *k, int 
         jobs[n++] = network_job(k, families[f], 1, 1);
         if (threads > 1)
             jobs[n++] = network_job(k, families[f], 1, threads);
+        if (threads > 1)
+            jobs[n++] = latency_job(k, families[f], threads);
     }
     return n;
 }
@@ -260,6 +283,7 @@ static void report(job *jobs, int n, int rounds)
             printf(" %7.1f %7.1f", best / j->flops, median / j->flops);
         printf("\n");
         hst_plan_free(j->plan);
+        hst_crew_free(j->crew);
         for (int t = 0; t < j->threads; t++)
             hst_work_free(j->work[t]);
         free(j->x);

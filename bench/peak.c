@@ -1,5 +1,7 @@
 /* peak.c - what the processor could do at best: multiply-adds on registers alone, one build an
  * instruction set (VEC_HEADER: kernels/vec_<isa>.h). */
+#include "kernels/kernels.h"
+
 #include VEC_HEADER
 
 #define JOIN_(a, b)   a##b

@@ -310,6 +310,8 @@ HST_API size_t hst_model_summary(const hst_model *m, char *buf, size_t cap);
 
 /* ---- prediction ------------------------------------------------------------------------------ */
 
+/* A photo that is the only one at the time is computed on all threads of the context (16 at most);
+ * photos of several sessions, each on its own thread. Same bits. */
 HST_API HST_CHECK hst_session *hst_session_open(hst_ctx *ctx, const hst_model *m, hst_err *err);
 HST_API void hst_session_free(hst_session *s);
 /* prob[n], n = hst_model_classes(m). Errors: HST_EIMAGE, HST_EIO, HST_EARG (n differs). */

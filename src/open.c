@@ -1,5 +1,6 @@
 /* open.c - where implementations meet: the configuration, and the context made of it. */
 #include "base/context.h"
+#include "base/crew.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/pipeline.h"
@@ -25,6 +26,9 @@ static const char *env(const char *name)
     const char *v = getenv(name);
     return v && *v ? v : NULL;
 }
+
+/* Beyond so many threads the steps of one image are too short to be shared out. */
+enum { CREW_MAX = 16 };
 
 /* A whole number, or -1 (which hst_open refuses) when the text is anything else. */
 static int env_number(const char *name, int absent)
@@ -90,7 +94,9 @@ hst_ctx *hst_open(const hst_config *cfg, hst_err *err)
     ctx->progress_arg = cfg->progress_arg;
     ctx->helper = hst_strdup(cfg->helper ? cfg->helper : HST_HELPER, err);
     ctx->cache_dir = cfg->cache_dir ? hst_strdup(cfg->cache_dir, err) : NULL;
-    if (ctx->helper && (ctx->cache_dir || !cfg->cache_dir))
+    if (ctx->threads > 1)
+        ctx->crew = hst_crew_new(ctx->threads < CREW_MAX ? ctx->threads : CREW_MAX, err);
+    if (ctx->helper && (ctx->cache_dir || !cfg->cache_dir) && (ctx->crew || ctx->threads == 1))
         return ctx;
 fail:
     hst_close(ctx);
@@ -101,6 +107,7 @@ void hst_close(hst_ctx *ctx)
 {
     if (!ctx)
         return;
+    hst_crew_free(ctx->crew);
     free(ctx->cache_dir);
     free(ctx->helper);
     free(ctx);

@@ -4,12 +4,14 @@
 #include "base/err.h"
 
 struct hst_kernels; /* kernels/kernels.h */
+struct hst_crew;    /* base/crew.h */
 
 struct hst_ctx {
     int threads;
     const struct hst_kernels *kernels;
-    char *cache_dir; /* NULL: nothing is kept */
-    char *helper;    /* path of headstart-convert */
+    struct hst_crew *crew; /* for one image at a time; NULL: one thread */
+    char *cache_dir;       /* NULL: nothing is kept */
+    char *helper;          /* path of headstart-convert */
     int offline, no_store, rehash;
     uint64_t store_max_bytes;
     hst_log_fn *log;

@@ -22,22 +22,29 @@
 
 #include <stdlib.h>
 
+/* How much of the block is made at a time. */
+typedef struct tiling {
+    int band;                        /* output rows */
+    int ring_rows;                   /* input rows of the depthwise convolution that they need */
+    size_t group_floats;             /* between two groups' rings; 0: they share one */
+    size_t ring_floats, deep_floats; /* of the buffers */
+} tiling;
+
 struct hst_fused {
     hst_step expand, deep, project; /* expand.run NULL: the depthwise convolution reads the input */
     hst_span rows;                  /* of the depthwise convolution */
     int hidden;                     /* channels between */
     int group;                      /* of them at a time */
-    int band;                       /* output rows at a time */
-    int ring_rows;
-    size_t group_floats;             /* between two groups' rings; 0: they share one */
-    size_t ring_floats, deep_floats; /* scratch: ring, deep, then the expansion's own */
+    tiling bands;
 };
 
-/* One run of a step: where its scratch memory is. */
+/* One run of a step by one thread: where its scratch memory is. */
 typedef struct fused_run {
     const hst_fused *f;
     const hst_run_args *a;
+    tiling t;
     float *ring, *deep, *windows;
+    int deep_first; /* output row that is the first of `deep` */
 } fused_run;
 
 /* ---- running ---- */
@@ -46,7 +53,8 @@ static float *ring_row(const fused_run *r, int c, int y)
 {
     const hst_fused *f = r->f;
     const size_t row = (size_t)f->deep.in.w * (size_t)f->group;
-    return r->ring + (size_t)(c / f->group) * f->group_floats + (size_t)(y % f->ring_rows) * row;
+    return r->ring + (size_t)(c / f->group) * r->t.group_floats +
+           (size_t)(y % r->t.ring_rows) * row;
 }
 
 /* Input rows first .. end of the depthwise convolution, channels c .. c+group, into the ring. */
@@ -64,7 +72,7 @@ static void expand(const fused_run *r, int c, int first, int end)
     g.w += (size_t)c * (size_t)g.k;
     g.ldx = (size_t)g.k;
     for (int y = first, n; y < end; y += n) {
-        const int wrap = f->ring_rows - y % f->ring_rows;
+        const int wrap = r->t.ring_rows - y % r->t.ring_rows;
         n = windows ? 1 : end - y < wrap ? end - y : wrap;
         g.rows = (size_t)n * (size_t)s->out.w;
         g.x = windows ? r->windows : r->a->x + (size_t)y * (size_t)s->in.w * g.ldx;
@@ -94,7 +102,7 @@ static void deepen(const fused_run *r, int c, int first, int n)
                        .before = hst_conv_span(&s->conv, s->in.w).before,
                        .relu6 = s->relu6};
     for (int i = 0; i < n; i++) {
-        d.y = r->deep + (size_t)i * row + c;
+        d.y = r->deep + (size_t)(first + i - r->deep_first) * row + c;
         for (int ky = 0; ky < d.kernel; ky++) {
             const int y = (first + i) * d.stride - f->rows.before + ky;
             d.row[ky] = y < 0 || y >= s->in.h ? NULL
@@ -105,73 +113,160 @@ static void deepen(const fused_run *r, int c, int first, int n)
     }
 }
 
-static void project(const fused_run *r, int first, int n)
+/* The product of output rows first .. first+n, which begin `deep`. */
+static hst_gemm projection(const fused_run *r, int first, int n)
 {
     const hst_step *s = &r->f->project;
     const size_t at = (size_t)first * (size_t)s->out.w * (size_t)s->out.c;
-    r->a->kernels->gemm(&(hst_gemm){.x = r->deep,
-                                    .ldx = (size_t)s->in.c,
-                                    .w = s->weights,
-                                    .bias = s->bias,
-                                    .y = r->a->y + at,
-                                    .ldy = (size_t)s->out.c,
-                                    .residual = r->a->z ? r->a->z + at : NULL,
-                                    .rows = (size_t)n * (size_t)s->out.w,
-                                    .k = s->in.c,
-                                    .n = s->out.c,
-                                    .relu6 = s->relu6});
+    return (hst_gemm){.x = r->deep,
+                      .ldx = (size_t)s->in.c,
+                      .w = s->weights,
+                      .bias = s->bias,
+                      .y = r->a->y + at,
+                      .ldy = (size_t)s->out.c,
+                      .residual = r->a->z ? r->a->z + at : NULL,
+                      .rows = (size_t)n * (size_t)s->out.w,
+                      .k = s->in.c,
+                      .n = s->out.c,
+                      .relu6 = s->relu6};
+}
+
+/* Rows first .. *end of the depthwise convolution's input that its output rows y .. y+n need. */
+static int rows_under(const hst_fused *f, int y, int n, int *end)
+{
+    const hst_conv *c = &f->deep.conv;
+    const int first = y * c->stride - f->rows.before;
+    *end = first + (n - 1) * c->stride + c->kernel;
+    *end = *end > f->deep.in.h ? f->deep.in.h : *end;
+    return first < 0 ? 0 : first;
+}
+
+/* Every thread makes a part of the rows, band by band. */
+static void run_bands(fused_run *r)
+{
+    const hst_fused *f = r->f;
+    const hst_share rows = hst_share_of(r->a, f->rows.out);
+    for (int y = rows.first, made = 0, n; y < rows.end; y += n) {
+        n = rows.end - y < r->t.band ? rows.end - y : r->t.band;
+        int end, first = rows_under(f, y, n, &end);
+        first = first < made ? made : first;
+        r->deep_first = y;
+        for (int c = 0; c < f->hidden; c += f->group) {
+            if (f->expand.run)
+                expand(r, c, first, end);
+            deepen(r, c, y, n);
+        }
+        made = end > made ? end : made;
+        const hst_gemm g = projection(r, y, n);
+        r->a->kernels->gemm(&g);
+    }
+}
+
+/* ---- a crew on few rows: it shares out groups of channels, then the projection ---- */
+
+static int n_groups(const hst_fused *f)
+{
+    return (f->hidden + f->group - 1) / f->group;
+}
+
+/* Chunks of rows that a group is cut into, where there are fewer groups than threads. */
+static int n_chunks(const hst_fused *f, int threads)
+{
+    const int chunks = (threads + n_groups(f) - 1) / n_groups(f);
+    return chunks < f->rows.out ? chunks : f->rows.out;
+}
+
+static void run_groups(fused_run *r)
+{
+    const hst_fused *f = r->f;
+    const int chunks = n_chunks(f, r->a->threads), out = f->rows.out;
+    const hst_share s = hst_share_of(r->a, n_groups(f) * chunks);
+    for (int i = s.first; i < s.end; i++) {
+        const int c = i / chunks * f->group, at = i % chunks;
+        const int y = at * out / chunks, n = (at + 1) * out / chunks - y;
+        int end, first = rows_under(f, y, n, &end);
+        if (f->expand.run)
+            expand(r, c, first, end);
+        deepen(r, c, y, n);
+    }
+    hst_crew_wait(r->a->crew);
+    const hst_gemm g = projection(r, 0, out);
+    hst_step_product(r->a, &g);
+}
+
+/* Buffers for bands of `band` rows, all groups one after another in the same ring or each with its
+ * own. */
+static tiling lay_out(const hst_fused *f, int band, int rings)
+{
+    const hst_conv *c = &f->deep.conv;
+    const hst_shape in = f->deep.in;
+    tiling t = {.band = band, .ring_rows = (band - 1) * c->stride + c->kernel};
+    t.ring_rows = t.ring_rows > in.h ? in.h : t.ring_rows;
+    const size_t ring = (size_t)t.ring_rows * (size_t)in.w * (size_t)f->group;
+    t.group_floats = rings > 1 ? ring : 0;
+    t.ring_floats = f->expand.run ? ring * (size_t)rings : 0;
+    t.deep_floats = (size_t)band * (size_t)f->deep.out.w * (size_t)f->hidden;
+    return t;
+}
+
+/* Bands that go on from row to row keep a ring for every group. */
+static tiling lay_out_bands(const hst_fused *f, int band)
+{
+    return lay_out(f, band, band < f->rows.out ? n_groups(f) : 1);
+}
+
+static tiling lay_out_groups(const hst_fused *f, int threads)
+{
+    const int chunks = n_chunks(f, threads);
+    tiling t = lay_out(f, (f->rows.out + chunks - 1) / chunks, 1);
+    t.deep_floats = 0; /* the crew's */
+    return t;
+}
+
+/* Rows of a thread's own would be too few beside those at their edges that two threads expand. */
+static int by_groups(const hst_fused *f, int threads)
+{
+    enum { LEAST_ROWS = 8 };
+    return threads > 1 && f->rows.out < LEAST_ROWS * threads;
+}
+
+hst_step_memory hst_fused_needs(const hst_fused *f, int threads)
+{
+    const int groups = by_groups(f, threads);
+    const tiling t = groups ? lay_out_groups(f, threads) : f->bands;
+    return (hst_step_memory){.own = t.ring_floats + t.deep_floats + f->expand.scratch,
+                             .shared = groups ? lay_out(f, f->rows.out, 1).deep_floats : 0};
 }
 
 static void run(const hst_step *step, const hst_run_args *a)
 {
     const hst_fused *f = step->fused;
-    const hst_conv *conv = &f->deep.conv;
+    const int groups = by_groups(f, a->threads);
     fused_run r = {.f = f, .a = a, .ring = a->scratch};
-    r.deep = r.ring + f->ring_floats;
-    r.windows = r.deep + f->deep_floats;
-    for (int y = 0, made = 0, n; y < f->rows.out; y += n) {
-        n = f->rows.out - y < f->band ? f->rows.out - y : f->band;
-        int first = y * conv->stride - f->rows.before;
-        int end = first + (n - 1) * conv->stride + conv->kernel;
-        first = first < made ? made : first;
-        end = end > f->deep.in.h ? f->deep.in.h : end;
-        for (int c = 0; c < f->hidden; c += f->group) {
-            if (f->expand.run)
-                expand(&r, c, first, end);
-            deepen(&r, c, y, n);
-        }
-        made = end > made ? end : made;
-        project(&r, y, n);
-    }
+    r.t = groups ? lay_out_groups(f, a->threads) : f->bands;
+    r.deep = groups ? a->shared : r.ring + r.t.ring_floats;
+    r.windows = r.ring + r.t.ring_floats + r.t.deep_floats;
+    if (groups)
+        run_groups(&r);
+    else
+        run_bands(&r);
 }
 
 /* ---- planning ---- */
-
-/* Sizes for bands of `band` rows; returns the floats that should stay in the cache. */
-static size_t lay_out(hst_fused *f, int band)
-{
-    const hst_conv *c = &f->deep.conv;
-    const hst_shape in = f->deep.in, out = f->deep.out;
-    const size_t groups = ((size_t)f->hidden + (size_t)f->group - 1) / (size_t)f->group;
-    f->band = band;
-    f->ring_rows = (band - 1) * c->stride + c->kernel;
-    f->ring_rows = f->ring_rows > in.h ? in.h : f->ring_rows;
-    const size_t ring = (size_t)f->ring_rows * (size_t)in.w * (size_t)f->group;
-    f->group_floats = band < out.h ? ring : 0;
-    f->ring_floats = !f->expand.run ? 0 : band < out.h ? ring * groups : ring;
-    f->deep_floats = (size_t)band * (size_t)out.w * (size_t)f->hidden;
-    return f->ring_floats + f->deep_floats;
-}
 
 /* The whole image when it fits, else the most rows that do, shared out evenly. */
 static void choose_band(hst_fused *f, size_t cache_bytes)
 {
     const size_t most = cache_bytes / 2 / sizeof(float); /* half is for weights, input, output */
-    int band = f->deep.out.h;
-    while (band > 1 && lay_out(f, band) > most)
-        band--;
-    const int bands = (f->deep.out.h + band - 1) / band;
-    lay_out(f, (f->deep.out.h + bands - 1) / bands);
+    const int rows = f->rows.out;
+    int band = rows;
+    for (; band > 1; band--) {
+        const tiling t = lay_out_bands(f, band);
+        if (t.ring_floats + t.deep_floats <= most)
+            break;
+    }
+    const int bands = (rows + band - 1) / band;
+    f->bands = lay_out_bands(f, (rows + bands - 1) / bands);
 }
 
 static int is_conv(const hst_step *s)
@@ -219,7 +314,6 @@ static int fuse(const hst_plan *p, hst_step *s, int n, size_t cache_bytes, hst_s
                       .z = f->project.z,
                       .y = f->project.y,
                       .fused = f};
-    out->scratch = f->ring_floats + f->deep_floats + f->expand.scratch;
     return 0;
 }
 

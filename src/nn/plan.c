@@ -63,6 +63,19 @@ static int fuse_behind(planner *b, hst_step *s, int at)
     return at;
 }
 
+/* A 1x1 convolution that only an average reads makes the average. */
+static void fuse_average(planner *b, hst_step *s)
+{
+    int average = only_reader(b, s->y, &hst_op_global_average);
+    if (!b->options->fuse || s->conv.kernel > 1 || s->conv.stride > 1 || s->z >= 0 || average < 0)
+        return;
+    s->run = hst_step_pooled;
+    s->scratch = (size_t)s->in.h * (size_t)s->in.w * (size_t)b->p->kernels->panel;
+    s->out = node(b, average)->out;
+    s->y = average;
+    b->done[average] = 1;
+}
+
 static int plan_conv(planner *b, hst_step *s, int i, hst_err *err)
 {
     const hst_node *n = node(b, i);
@@ -84,6 +97,7 @@ static int plan_conv(planner *b, hst_step *s, int i, hst_err *err)
         s->y = relu6 >= 0 ? relu6 : at;
     } else {
         s->y = fuse_behind(b, s, at);
+        fuse_average(b, s);
     }
     return rc;
 }
@@ -135,8 +149,6 @@ static void find_lives(planner *b)
     }
     for (int i = 0; i < p->n_steps; i++) {
         const hst_step *s = &p->step[i];
-        if (s->scratch > p->scratch_floats)
-            p->scratch_floats = s->scratch;
         p->value[s->y].first = i;
         p->value[s->y].last = i;
         p->value[s->x].last = i;
@@ -240,24 +252,63 @@ hst_shape hst_plan_output(const hst_plan *p)
 }
 
 struct hst_work {
-    float *block; /* [block_floats], then [scratch_floats] */
+    int threads;
+    hst_step_memory extra; /* the most that a step needs */
+    float *block;          /* [block_floats], the crew's, then each thread's own */
 };
+
+static size_t whole_lines(size_t floats)
+{
+    const size_t line = HST_ALIGN / sizeof(float);
+    return (floats + line - 1) / line * line;
+}
+
+static hst_step_memory needs(const hst_step *s, int threads)
+{
+    return s->fused ? hst_fused_needs(s->fused, threads) : (hst_step_memory){.own = s->scratch};
+}
+
+/* Enough for up to `threads` threads (not all may start). Rounded up to cache lines, so that no two
+ * threads write one. */
+static hst_step_memory most_needed(const hst_plan *p, int threads)
+{
+    hst_step_memory most = {0};
+    for (int i = 0; i < p->n_steps * threads; i++) {
+        const hst_step_memory m = needs(&p->step[i / threads], i % threads + 1);
+        most.own = m.own > most.own ? m.own : most.own;
+        most.shared = m.shared > most.shared ? m.shared : most.shared;
+    }
+    return (hst_step_memory){whole_lines(most.own), whole_lines(most.shared)};
+}
+
+static size_t work_floats(const hst_plan *p, const hst_step_memory *m, int threads)
+{
+    return p->block_floats + m->shared + m->own * (size_t)threads;
+}
 
 size_t hst_work_bytes(const hst_plan *p)
 {
-    return (p->block_floats + p->scratch_floats) * sizeof(float);
+    const hst_step_memory m = most_needed(p, 1);
+    return work_floats(p, &m, 1) * sizeof(float);
 }
 
-hst_work *hst_work_new(const hst_plan *p, hst_err *err)
+hst_work *hst_work_new_crew(const hst_plan *p, int threads, hst_err *err)
 {
     hst_work *w = hst_alloc(1, sizeof *w, err);
     if (!w)
         return NULL;
-    w->block = hst_alloc(p->block_floats + p->scratch_floats, sizeof *w->block, err);
+    w->threads = threads;
+    w->extra = most_needed(p, threads);
+    w->block = hst_alloc(work_floats(p, &w->extra, threads), sizeof *w->block, err);
     if (w->block)
         return w;
     free(w);
     return NULL;
+}
+
+hst_work *hst_work_new(const hst_plan *p, hst_err *err)
+{
+    return hst_work_new_crew(p, 1, err);
 }
 
 void hst_work_free(hst_work *w)
@@ -268,20 +319,46 @@ void hst_work_free(hst_work *w)
     free(w);
 }
 
+/* One image on its way through a plan. */
+typedef struct passage {
+    const hst_plan *plan;
+    hst_work *work;
+    hst_crew *crew; /* NULL: one thread */
+    const float *x;
+    float *y;
+} passage;
+
+static void run_steps(void *arg, int thread, int threads)
+{
+    const passage *r = arg;
+    const hst_plan *p = r->plan;
+    float *block = r->work->block, *shared = block + p->block_floats;
+    hst_run_args a = {.kernels = p->kernels, .crew = r->crew, .thread = thread, .threads = threads};
+    a.shared = shared;
+    a.scratch = shared + r->work->extra.shared + (size_t)thread * r->work->extra.own;
+    for (int i = 0; i < p->n_steps; i++) {
+        const hst_step *s = &p->step[i];
+        const hst_value *x = &p->value[s->x], *y = &p->value[s->y],
+                        *z = s->z < 0 ? NULL : &p->value[s->z];
+        a.x = x->is_input ? r->x : block + x->offset;
+        a.y = y->is_output ? r->y : block + y->offset;
+        a.z = !z ? NULL : z->is_input ? r->x : block + z->offset;
+        s->run(s, &a);
+        hst_crew_wait(r->crew);
+    }
+}
+
 void hst_plan_run(const hst_plan *p, hst_work *w, const float *x, int n, float *y)
 {
+    passage r = {.plan = p, .work = w, .x = x, .y = y};
     for (int image = 0; image < n; image++) {
-        const float *in = x + (size_t)image * p->value[0].floats;
-        float *out = y + (size_t)image * p->value[p->n_values - 1].floats;
-        for (int i = 0; i < p->n_steps; i++) {
-            const hst_step *s = &p->step[i];
-            const hst_value *vx = &p->value[s->x], *vy = &p->value[s->y];
-            hst_run_args a = {.kernels = p->kernels, .scratch = w->block + p->block_floats};
-            a.x = vx->is_input ? in : w->block + vx->offset;
-            a.y = vy->is_output ? out : w->block + vy->offset;
-            if (s->z >= 0)
-                a.z = p->value[s->z].is_input ? in : w->block + p->value[s->z].offset;
-            s->run(s, &a);
-        }
+        run_steps(&r, 0, 1);
+        r.x += p->value[0].floats;
+        r.y += p->value[p->n_values - 1].floats;
     }
+}
+
+void hst_plan_run_crew(const hst_plan *p, hst_work *w, hst_crew *crew, const float *x, float *y)
+{
+    hst_crew_run(crew, run_steps, &(passage){p, w, crew, x, y});
 }

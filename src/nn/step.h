@@ -2,6 +2,7 @@
  * loop. */
 #ifndef HST_NN_STEP_H
 #define HST_NN_STEP_H
+#include "base/crew.h"
 #include "nn/op.h"
 #include "nn/plan.h"
 
@@ -17,13 +18,32 @@ typedef struct hst_value {
 typedef struct hst_step hst_step;
 typedef struct hst_fused hst_fused; /* fused.h */
 
-/* What a step runs on: resolved addresses. */
+/* What a step runs on: resolved addresses, and which part of it is this thread's. Every thread of a
+ * crew runs every step; a step begins when all have ended the one before. */
 typedef struct hst_run_args {
     const hst_kernels *kernels;
     const float *x, *z; /* inputs; z: what is added, or NULL */
     float *y;
-    float *scratch; /* [step's scratch floats] */
+    float *scratch; /* [hst_step_memory.own], this thread's */
+    float *shared;  /* [hst_step_memory.shared], the crew's */
+    int thread, threads;
+    hst_crew *crew; /* NULL: one thread */
 } hst_run_args;
+
+/* Work memory beside the activations, in floats. */
+typedef struct hst_step_memory {
+    size_t own, shared; /* of each thread; of all together */
+} hst_step_memory;
+
+/* Items first .. end-1 of n are this thread's. */
+typedef struct hst_share {
+    int first, end;
+} hst_share;
+static inline hst_share hst_share_of(const hst_run_args *a, int n)
+{
+    const int64_t t = a->thread;
+    return (hst_share){(int)(n * t / a->threads), (int)(n * (t + 1) / a->threads)};
+}
 
 struct hst_step {
     void (*run)(const hst_step *s, const hst_run_args *a);
@@ -44,7 +64,7 @@ struct hst_plan {
     hst_value *value; /* one a node; those fused away have first = -1 */
     int n_values;
     hst_shape input, output;
-    size_t block_floats, scratch_floats;
+    size_t block_floats;
 };
 
 /* How a plan is made; results have the same bits whatever is chosen here. */
@@ -63,7 +83,11 @@ size_t hst_cache_bytes(void);
 void hst_step_conv2d(const hst_step *s, const hst_run_args *a);
 void hst_step_depthwise(const hst_step *s, const hst_run_args *a);
 void hst_step_average(const hst_step *s, const hst_run_args *a);
+void hst_step_pooled(const hst_step *s, const hst_run_args *a); /* 1x1 convolution, then average */
 void hst_step_pointwise(const hst_step *s, const hst_run_args *a); /* y = act(x scale + bias + z) */
+
+/* This thread's part of a matrix product: some rows, or some panels of columns. */
+void hst_step_product(const hst_run_args *a, const hst_gemm *g);
 
 /* Weights of a convolution node with a following batch norm (or NULL) folded in, packed for k
  * (fold.c): with  g = gamma / sqrt(variance + epsilon)  kernel' = kernel g,  bias' = beta + (bias -

@@ -1,28 +1,102 @@
 /* steps.c - the loops of a plan over one image; the arithmetic is the kernels'. */
 #include "nn/step.h"
 
-#include <math.h>
 #include <string.h>
+
+/* Rows of a product that keep the registers of any instruction set full; a thread gets at least so
+ * many. */
+enum { TILE_ROWS = 14 };
 
 static size_t row_floats(hst_shape s)
 {
     return (size_t)s.w * (size_t)s.c;
 }
 
-/* A 1x1 convolution is one matrix product over all pixels. */
-static void conv1x1(const hst_step *s, const hst_run_args *a)
+/* Rows at .. at+n of the product g. */
+static hst_gemm product_rows(const hst_gemm *g, size_t at, size_t n)
 {
-    a->kernels->gemm(&(hst_gemm){.x = a->x,
-                                 .ldx = (size_t)s->in.c,
-                                 .w = s->weights,
-                                 .bias = s->bias,
-                                 .y = a->y,
-                                 .ldy = (size_t)s->out.c,
-                                 .residual = a->z,
-                                 .rows = (size_t)s->out.h * (size_t)s->out.w,
-                                 .k = s->in.c,
-                                 .n = s->out.c,
-                                 .relu6 = s->relu6});
+    hst_gemm part = *g;
+    part.x += at * g->ldx;
+    part.y += at * g->ldy;
+    if (g->residual)
+        part.residual += at * g->ldy;
+    part.rows = n;
+    return part;
+}
+
+/* Columns c .. c+n, c at the beginning of a panel. */
+static hst_gemm product_columns(const hst_gemm *g, int c, int n)
+{
+    hst_gemm part = *g;
+    part.w += (size_t)c * (size_t)g->k;
+    part.bias += c;
+    part.y += c;
+    if (g->residual)
+        part.residual += c;
+    part.n = n;
+    return part;
+}
+
+/* Panel after panel, each cut into chunks of rows: every thread takes as many chunks, one after
+ * another. */
+static void panels_part(const hst_run_args *a, const hst_gemm *g)
+{
+    const int panel = a->kernels->panel, panels = (g->n + panel - 1) / panel, rows = (int)g->rows;
+    const int chunks = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    const hst_share s = hst_share_of(a, panels * chunks);
+    for (int i = s.first, end; i < s.end; i = end) {
+        const int p = i / chunks, c = p * panel;
+        end = (p + 1) * chunks < s.end ? (p + 1) * chunks : s.end;
+        const int from = i % chunks * rows / chunks, to = (end - p * chunks) * rows / chunks;
+        hst_gemm part = product_columns(g, c, g->n - c < panel ? g->n - c : panel);
+        part = product_rows(&part, (size_t)from, (size_t)(to - from));
+        a->kernels->gemm(&part);
+    }
+}
+
+void hst_step_product(const hst_run_args *a, const hst_gemm *g)
+{
+    if (a->threads == 1) {
+        a->kernels->gemm(g);
+    } else if (g->rows < (size_t)(4 * TILE_ROWS * a->threads)) {
+        panels_part(a, g);
+    } else {
+        const hst_share s = hst_share_of(a, (int)g->rows);
+        const hst_gemm part = product_rows(g, (size_t)s.first, (size_t)(s.end - s.first));
+        a->kernels->gemm(&part);
+    }
+}
+
+/* A 1x1 convolution is one matrix product over all pixels. */
+static hst_gemm product_of(const hst_step *s, const hst_run_args *a)
+{
+    return (hst_gemm){.x = a->x,
+                      .ldx = (size_t)s->in.c,
+                      .w = s->weights,
+                      .bias = s->bias,
+                      .y = a->y,
+                      .ldy = (size_t)s->out.c,
+                      .residual = a->z,
+                      .rows = (size_t)s->in.h * (size_t)s->in.w,
+                      .k = s->in.c,
+                      .n = s->conv.channels,
+                      .relu6 = s->relu6};
+}
+
+/* A 1x1 convolution of which only the averages are wanted, one panel of channels at a time. */
+void hst_step_pooled(const hst_step *s, const hst_run_args *a)
+{
+    const int panel = a->kernels->panel, n = s->conv.channels;
+    const hst_share share = hst_share_of(a, (n + panel - 1) / panel);
+    const hst_gemm all = product_of(s, a);
+    for (int p = share.first; p < share.end; p++) {
+        const int c = p * panel, count = n - c < panel ? n - c : panel;
+        hst_gemm g = product_columns(&all, c, count);
+        g.y = a->scratch;
+        g.ldy = (size_t)count;
+        a->kernels->gemm(&g);
+        a->kernels->average(a->scratch, g.rows, count, a->y + c);
+    }
 }
 
 /* Copies one window's part of input row x (NULL: a row of padding), columns x0 .. x0+kernel. */
@@ -84,10 +158,12 @@ void hst_step_conv2d(const hst_step *s, const hst_run_args *a)
     const hst_conv *c = &s->conv;
     int k = c->kernel * c->kernel * s->in.c;
     if (c->kernel == 1 && c->stride == 1) {
-        conv1x1(s, a);
+        const hst_gemm g = product_of(s, a);
+        hst_step_product(a, &g);
         return;
     }
-    for (int oy = 0; oy < s->out.h; oy++) {
+    const hst_share rows = hst_share_of(a, s->out.h);
+    for (int oy = rows.first; oy < rows.end; oy++) {
         size_t at = (size_t)oy * row_floats(s->out);
         hst_step_windows(s, a->x, oy, a->scratch);
         a->kernels->gemm(&(hst_gemm){.x = a->scratch,
@@ -108,7 +184,8 @@ void hst_step_depthwise(const hst_step *s, const hst_run_args *a)
 {
     const hst_conv *c = &s->conv;
     hst_span h = hst_conv_span(c, s->in.h), w = hst_conv_span(c, s->in.w);
-    for (int oy = 0; oy < s->out.h; oy++) {
+    const hst_share rows = hst_share_of(a, s->out.h);
+    for (int oy = rows.first; oy < rows.end; oy++) {
         hst_depthwise d = {.w = s->weights,
                            .bias = s->bias,
                            .y = a->y + (size_t)oy * row_floats(s->out),
@@ -132,14 +209,16 @@ void hst_step_depthwise(const hst_step *s, const hst_run_args *a)
 
 void hst_step_average(const hst_step *s, const hst_run_args *a)
 {
-    a->kernels->average(a->x, (size_t)s->in.h * (size_t)s->in.w, s->in.c, a->y);
+    if (a->thread == 0)
+        a->kernels->average(a->x, (size_t)s->in.h * (size_t)s->in.w, s->in.c, a->y);
 }
 
 /* What could not be fused into a convolution. NaN is let through, as in the kernels. */
 void hst_step_pointwise(const hst_step *s, const hst_run_args *a)
 {
-    size_t n = (size_t)s->out.h * row_floats(s->out), c = (size_t)s->out.c;
-    for (size_t i = 0; i < n; i++) {
+    const hst_share share = hst_share_of(a, s->out.h);
+    const size_t row = row_floats(s->out), c = (size_t)s->out.c;
+    for (size_t i = (size_t)share.first * row; i < (size_t)share.end * row; i++) {
         float v = a->x[i];
         if (s->weights)
             v = v * s->weights[i % c] + s->bias[i % c];

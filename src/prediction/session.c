@@ -8,19 +8,22 @@
 
 struct hst_session {
     const hst_model *model;
-    hst_work *work;
+    hst_crew *crew;  /* the context's; NULL: one thread */
+    int alone;       /* this photo has the crew to itself */
+    hst_work *work;  /* one thread's */
+    hst_work *wide;  /* the crew's; made by the first photo that has it */
     float *input;    /* [px][px][3] */
     float *features; /* [dim] */
 };
 
 hst_session *hst_session_open(hst_ctx *ctx, const hst_model *m, hst_err *err)
 {
-    (void)ctx;
     size_t px = (size_t)m->prep.px;
     hst_session *s = hst_alloc(1, sizeof *s, err);
     if (!s)
         return NULL;
     s->model = m;
+    s->crew = ctx->crew;
     s->work = hst_work_new(m->backbone->plan, err);
     s->input = s->work ? hst_alloc(px * px, 3 * sizeof *s->input, err) : NULL;
     s->features = s->input ? hst_alloc((size_t)m->dim, sizeof *s->features, err) : NULL;
@@ -35,16 +38,45 @@ void hst_session_free(hst_session *s)
     if (!s)
         return;
     hst_work_free(s->work);
+    hst_work_free(s->wide);
     free(s->input);
     free(s->features);
     free(s);
 }
 
-/* s->input is prepared. */
-static void infer(hst_session *s, float *prob)
+/* A photo begins, and ends. While it is the only one of all sessions, all threads compute it. */
+static void enter(hst_session *s)
 {
-    hst_plan_run(s->model->backbone->plan, s->work, s->input, 1, s->features);
+    s->alone = s->crew && hst_crew_enter(s->crew);
+}
+
+static void leave(hst_session *s)
+{
+    if (s->crew)
+        hst_crew_leave(s->crew);
+}
+
+/* s->input is prepared. */
+static int infer(hst_session *s, float *prob, hst_err *err)
+{
+    const hst_plan *plan = s->model->backbone->plan;
+    if (s->alone && !s->wide) {
+        s->wide = hst_work_new_crew(plan, hst_crew_size(s->crew), err);
+        if (!s->wide)
+            return HST_EMEM;
+    }
+    if (s->alone)
+        hst_plan_run_crew(plan, s->wide, s->crew, s->input, s->features);
+    else
+        hst_plan_run(plan, s->work, s->input, 1, s->features);
     hst_model_head(s->model, s->features, prob);
+    return 0;
+}
+
+static int predict_bytes(hst_session *s, const void *bytes, size_t n, float *prob, hst_err *err)
+{
+    int rc = hst_prepare_bytes(&s->model->prep, bytes, n, s->input, err);
+    return rc ? rc : infer(s, prob, err);
 }
 
 static int check_n(const hst_session *s, size_t n, hst_err *err)
@@ -59,10 +91,11 @@ int hst_predict_bytes(hst_session *s, const void *bytes, size_t n_bytes, float *
                       hst_err *err)
 {
     int rc = check_n(s, n, err);
-    if (rc == 0)
-        rc = hst_prepare_bytes(&s->model->prep, bytes, n_bytes, s->input, err);
-    if (rc == 0)
-        infer(s, prob);
+    if (rc)
+        return rc;
+    enter(s);
+    rc = predict_bytes(s, bytes, n_bytes, prob, err);
+    leave(s);
     return rc;
 }
 
@@ -70,9 +103,11 @@ int hst_session_predict(hst_session *s, const char *path, float *prob, hst_err *
 {
     uint8_t *bytes = NULL;
     size_t n;
+    enter(s);
     int rc = hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
-        rc = hst_predict_bytes(s, bytes, n, prob, (size_t)s->model->n_classes, err);
+        rc = predict_bytes(s, bytes, n, prob, err);
+    leave(s);
     free(bytes);
     return rc;
 }
@@ -116,9 +151,11 @@ int hst_predict_rgb(hst_session *s, const uint8_t *rgb, int w, int h, size_t row
         return HST_EMEM;
     for (size_t y = 0; y < (size_t)h; y++)
         memcpy(img.rgb + y * row, rgb + y * row_bytes, row);
+    enter(s);
     rc = hst_prepare(&s->model->prep, &img, s->input, err);
     free(img.rgb);
     if (rc == 0)
-        infer(s, prob);
+        rc = infer(s, prob, err);
+    leave(s);
     return rc;
 }

@@ -17,6 +17,10 @@ typedef struct block_case {
     int residual;
 } block_case;
 
+/* Fewer threads than rows, and more. */
+enum { N_CREWS = 2 };
+static hst_crew *crews[N_CREWS];
+
 static size_t floats(hst_shape s)
 {
     return (size_t)s.h * (size_t)s.w * (size_t)s.c;
@@ -72,20 +76,45 @@ static hst_graph *block(const block_case *c)
     return g;
 }
 
-/* Runs the graph; *steps: how many steps its plan has. To be freed. */
-static float *outcome(const hst_graph *g, const hst_kernels *k, hst_plan_options o, int *steps)
+/* Runs the graph on a crew (NULL: one thread); *steps: how many steps its plan has. To be freed. */
+static float *outcome_of(const hst_graph *g, const hst_kernels *k, hst_plan_options o,
+                         hst_crew *crew, int *steps)
 {
     hst_err e = {0};
     hst_plan *p = hst_plan_make(g, k, &o, &e);
     check_ok(!p, &e);
-    hst_work *w = hst_work_new(p, &e);
+    hst_work *w = hst_work_new_crew(p, hst_crew_size(crew), &e);
+    check_ok(!w, &e);
     float *x = randoms(floats(p->input), 99), *y = calloc(floats(p->output), sizeof *y);
-    hst_plan_run(p, w, x, 1, y);
+    if (crew)
+        hst_plan_run_crew(p, w, crew, x, y);
+    else
+        hst_plan_run(p, w, x, 1, y);
     *steps = p->n_steps;
     hst_work_free(w);
     hst_plan_free(p);
     free(x);
     return y;
+}
+
+static float *outcome(const hst_graph *g, const hst_kernels *k, hst_plan_options o, int *steps)
+{
+    return outcome_of(g, k, o, NULL, steps);
+}
+
+/* One image over several threads: fused and in steps. */
+static void compare_crews(const hst_kernels *k, const hst_graph *g, const float *want, size_t n)
+{
+    for (int i = 0; i < N_CREWS; i++)
+        for (int fuse = 0; fuse < 2; fuse++) {
+            int steps;
+            hst_plan_options o = {fuse, 4000};
+            float *y = outcome_of(g, k, o, crews[i], &steps);
+            if (memcmp(y, want, n * sizeof *y))
+                fail_msg("%s: a crew of %d, fuse %d", hst_kernels_isa(k), hst_crew_size(crews[i]),
+                         fuse);
+            free(y);
+        }
 }
 
 static void compare(const hst_kernels *k, const block_case *c)
@@ -106,6 +135,8 @@ static void compare(const hst_kernels *k, const block_case *c)
                      (int)c->padding, caches[i]);
         free(y);
     }
+    if (c->kernel == 3)
+        compare_crews(k, g, want, n);
     free(want);
     hst_graph_free(g);
 }
@@ -171,6 +202,23 @@ static void the_cache_has_a_sensible_size(void **state)
     assert_int_equal(hst_plan_defaults().fuse, 1);
 }
 
+static int make_crews(void **state)
+{
+    hst_err e = {0};
+    (void)state;
+    crews[0] = hst_crew_new(2, &e);
+    crews[1] = hst_crew_new(5, &e);
+    return crews[0] && crews[1] ? 0 : -1;
+}
+
+static int free_crews(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_CREWS; i++)
+        hst_crew_free(crews[i]);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,5 +226,5 @@ int main(void)
         cmocka_unit_test(values_with_other_readers_are_kept),
         cmocka_unit_test(the_cache_has_a_sensible_size),
     };
-    return cmocka_run_group_tests_name("fused", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("fused", tests, make_crews, free_crews);
 }

@@ -6,6 +6,7 @@
 #include "base/file.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,66 @@ static void every_way_in_gives_the_same(void **state)
     free(wide);
     hst_image_clear(&img);
     free(data);
+    tear_down(&s);
+}
+
+static void threads_change_no_bit(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    float want[3], prob[3];
+    for (int threads = 1; threads <= 5; threads += 2) {
+        scene s = set_up(threads);
+        char path[4096];
+        made_up_png(in(&s, "x.png", path), 70, 61, 1);
+        check_ok(hst_predict_file(s.s, path, threads == 1 ? want : prob, 3, &err), &err);
+        for (int again = 0; threads > 1 && again < 3; again++) {
+            assert_memory_equal(prob, want, sizeof want);
+            check_ok(hst_predict_file(s.s, path, prob, 3, &err), &err);
+        }
+        tear_down(&s);
+    }
+}
+
+typedef struct user {
+    const scene *s;
+    char path[4096];
+    float prob[3];
+    int rc;
+} user;
+
+static void *use(void *arg)
+{
+    user *u = arg;
+    hst_err err = {0};
+    hst_session *s = hst_session_open(u->s->ctx, u->s->m, &err);
+    for (int i = 0; s && u->rc == 0 && i < 20; i++)
+        u->rc = hst_predict_file(s, u->path, u->prob, 3, &err);
+    u->rc |= !s;
+    hst_session_free(s);
+    return NULL;
+}
+
+/* Sessions of one context share its threads. */
+static void sessions_predict_at_the_same_time(void **state)
+{
+    enum { USERS = 4 };
+    (void)state;
+    pthread_t thread[USERS];
+    user u[USERS] = {0};
+    scene s = set_up(3);
+    for (int i = 0; i < USERS; i++) {
+        u[i].s = &s;
+        made_up_png(in(&s, i % 2 ? "x.png" : "y.png", u[i].path), 50, 41, 1);
+    }
+    for (int i = 0; i < USERS; i++) {
+        assert_int_equal(pthread_create(&thread[i], NULL, use, &u[i]), 0);
+    }
+    for (int i = 0; i < USERS; i++) {
+        pthread_join(thread[i], NULL);
+        assert_int_equal(u[i].rc, 0);
+        assert_memory_equal(u[i].prob, u[0].prob, sizeof u->prob);
+    }
     tear_down(&s);
 }
 
@@ -299,6 +360,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_way_in_gives_the_same),
+        cmocka_unit_test(threads_change_no_bit),
+        cmocka_unit_test(sessions_predict_at_the_same_time),
         cmocka_unit_test(bad_input_is_refused),
         cmocka_unit_test(a_stream_keeps_order_and_goes_on),
         cmocka_unit_test(a_stream_can_be_stopped),

@@ -1,0 +1,6 @@
+/* Processors without such an instruction. */
+#include "base/crew.h"
+
+void hst_pause(void)
+{
+}
