@@ -1,6 +1,10 @@
 #include "formats.h"
 #include "keras.h"
+#include "onnx.h"
 #include "pth.h"
+#include "savedmodel.h"
+#include "tfjs.h"
+#include "tflite.h"
 #include "unpack.h"
 
 #include <errno.h>
@@ -25,8 +29,10 @@ static const struct {
     {0, "\x1f\x8b", 2, NULL, read_tar},
     {0, "\x80\2", 2, NULL, pth_read_legacy},
     {0, "\x89HDF\r\n\x1a\n", 8, NULL, keras_read_h5},
-    {4, "TFL3", 4, "TFLite", NULL},
+    {4, "TFL3", 4, NULL, tflite_read},
     {8, "{\"", 2, "safetensors (name the file .safetensors to use it as it is)", NULL},
+    {0, "{", 1, NULL, tfjs_read},    /* model.json */
+    {0, "\x08", 1, NULL, onnx_read}, /* its first field, a version; it has no mark of its own */
 };
 
 /* Of a folder: the file that is at its root. */
@@ -36,8 +42,8 @@ static const struct {
     reader *read;
 } folders[] = {
     {"model.weights.h5", NULL, keras_read_archive},
-    {"saved_model.pb", "a TensorFlow SavedModel", NULL},
-    {"model.json", "a TensorFlow.js model", NULL},
+    {"saved_model.pb", NULL, savedmodel_read},
+    {"model.json", NULL, tfjs_read},
 };
 
 static int cannot(hst_err *err, const char *name)

@@ -12,8 +12,8 @@
  *   op<i>/gamma, /beta, /moving_mean, /moving_variance [O]
  *
  * and say in the fact "ops" what the tensors do not show, one word for each, with a space between:
- * stride, activation after it ("n" none, "r" ReLU, "6" ReLU6, "h" hard swish, "s" swish), and "+"
- * where its output is added to an earlier one: "26 16 1n 16 26 1n 16 16 1n+". */
+ * stride, activation after it ("n" none, "r" ReLU, "6" ReLU6, "h" hard swish, "s" swish), and "+j"
+ * where what comes out of number j is added: "26 16 1n 16 26 1n 16 16 1n+5". */
 #ifndef CONVERT_WEIGHTS_H
 #define CONVERT_WEIGHTS_H
 #include "base/mem.h"

@@ -1,0 +1,8 @@
+/* onnx.h - ONNX: a graph in Protocol Buffers, its tensors inside or in files beside it. */
+#ifndef CONVERT_ONNX_H
+#define CONVERT_ONNX_H
+#include "weights.h"
+
+/* The first file of s. HST_EMODEL: damaged, or no chain of convolutions (network.h). */
+HST_CHECK int onnx_read(weights *w, hst_source *s, hst_err *err);
+#endif

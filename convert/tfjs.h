@@ -1,0 +1,24 @@
+/* tfjs.h - TensorFlow.js: model.json and the shards of weights beside it. */
+#ifndef CONVERT_TFJS_H
+#define CONVERT_TFJS_H
+#include "names.h"
+#include "weights.h"
+
+#include <jansson.h>
+
+/* model.json, or the only .json file, of s and its shards. A layers model keeps its names; a graph
+ * model is read as network.h says. HST_EMODEL: damaged; a shard that is no plain name beside
+ * model.json, or not as long as the manifest says. */
+HST_CHECK int tfjs_read(weights *w, hst_source *s, hst_err *err);
+
+/* The weights by name. */
+typedef struct tfjs_weights {
+    hst_named *t;
+    size_t n;
+    names names; /* -> t */
+} tfjs_weights;
+
+/* tfjs_graph.c: the graph of a graph model. file_bytes: of all files. */
+HST_CHECK int tfjs_graph(weights *w, const json_t *topology, const tfjs_weights *have,
+                         size_t file_bytes, hst_err *err);
+#endif

@@ -1,0 +1,288 @@
+#include "tflite.h"
+#include "network.h"
+#include "tflite_file.h"
+
+#include <string.h>
+
+enum { OPERATOR_INPUTS = 1, OPERATOR_OUTPUTS = 2, OPERATOR_OPTIONS = 4, MAX_PORTS = 8 };
+enum { SAME = 0, VALID = 1 };
+
+typedef struct tflite {
+    weights *w;
+    tflite_file f;
+    network net;
+    size_t left; /* bytes of widened weights that may still be made */
+    /* the operator being read */
+    tflite_tensor *in[MAX_PORTS]; /* NULL: left out */
+    size_t n_in;
+    fb_table options;
+} tflite;
+
+static int refuse(hst_err *err, const char *why)
+{
+    return hst_fail(err, HST_EMODEL, "the TFLite graph is refused: %s", why);
+}
+
+static int option(tflite *t, unsigned field, size_t bytes_wide, int absent)
+{
+    return (int)fb_int(&t->f.b, t->options, field, bytes_wide, absent);
+}
+
+/* ActivationFunctionType of the schema. */
+static int activate(tflite *t, int x, int fused, hst_err *err)
+{
+    if (x < 0 || fused == 0)
+        return x;
+    if (fused != 1 && fused != 3)
+        return refuse(err, "an activation is neither ReLU nor ReLU6");
+    return net_activate(&t->net, x, fused == 1 ? NET_RELU : NET_RELU6, err);
+}
+
+/* Where an operator's options are, by their numbers in the schema. */
+typedef struct conv_fields {
+    unsigned activation, dilation;
+    enum net_layout layout;
+    int depthwise;
+} conv_fields;
+
+static int any_conv(tflite *t, int x, const conv_fields *at, hst_err *err)
+{
+    hst_named kernel, bias;
+    tflite_tensor *b = t->n_in > 2 ? t->in[2] : NULL;
+    net_conv c = {.kernel = &kernel, .layout = at->layout, .depthwise = at->depthwise};
+    int stride = option(t, 1, 4, 0);
+    if (t->n_in < 2 || !t->in[1] || !t->in[1]->constant || (b && !b->constant))
+        return refuse(err, "a convolution has no constant kernel and bias");
+    if (option(t, at->dilation, 4, 1) != 1 || option(t, at->dilation + 1, 4, 1) != 1)
+        return refuse(err, "a convolution is dilated");
+    if (option(t, 2, 4, 0) != stride)
+        return refuse(err, "a convolution has two strides");
+    int padding = option(t, 0, 1, SAME);
+    if (padding != SAME && padding != VALID)
+        return refuse(err, "a convolution pads in an unknown way");
+    c.stride = stride;
+    c.same = padding == SAME;
+    int rc = tflite_widen(&t->f, t->in[1], t->w->arena, &t->left, &kernel, err);
+    if (rc == 0 && b)
+        rc = tflite_widen(&t->f, b, t->w->arena, &t->left, &bias, err);
+    if (rc)
+        return rc;
+    x = net_conv2d(&t->net, x, &c, err);
+    if (x >= 0 && b)
+        x = net_bias(&t->net, x, &bias, err);
+    return activate(t, x, option(t, at->activation, 1, 0), err);
+}
+
+static int conv(tflite *t, int x, hst_err *err)
+{
+    return any_conv(t, x, &(conv_fields){.activation = 3, .dilation = 4, .layout = NET_OHWI}, err);
+}
+
+static int depthwise(tflite *t, int x, hst_err *err)
+{
+    const conv_fields at = {.activation = 4, .dilation = 5, .layout = NET_1HWC, .depthwise = 1};
+    return any_conv(t, x, &at, err);
+}
+
+/* The one number that input i holds. */
+static int scalar(const tflite *t, size_t i, double *v)
+{
+    const tflite_tensor *s = i < t->n_in ? t->in[i] : NULL;
+    if (!s || !s->constant || s->type != TFLITE_F32 || s->t.n_bytes != sizeof(float))
+        return 0;
+    *v = (double)le_float(s->t.data);
+    return 1;
+}
+
+static int add(tflite *t, int x, hst_err *err)
+{
+    double v;
+    int a = t->in[0] ? t->in[0]->value : -1, b = t->n_in > 1 && t->in[1] ? t->in[1]->value : -1;
+    if (a >= 0 && b >= 0)
+        x = net_add(&t->net, a, b, err);
+    else if (scalar(t, 0, &v) || scalar(t, 1, &v))
+        x = net_affine(&t->net, x, 1, v, err);
+    else
+        return refuse(err, "an ADD takes neither two values nor a number");
+    return activate(t, x, option(t, 0, 1, 0), err);
+}
+
+static int subtract(tflite *t, int x, hst_err *err)
+{
+    double v;
+    if (!scalar(t, 1, &v))
+        return refuse(err, "a SUB takes away no number");
+    return activate(t, net_affine(&t->net, x, 1, -v, err), option(t, 0, 1, 0), err);
+}
+
+static int multiply(tflite *t, int x, hst_err *err)
+{
+    double v;
+    if (!scalar(t, 1, &v) && !scalar(t, 0, &v))
+        return refuse(err, "values are multiplied by more than a number");
+    return activate(t, net_affine(&t->net, x, v, 0, err), option(t, 0, 1, 0), err);
+}
+
+static int relu(tflite *t, int x, hst_err *err)
+{
+    return net_activate(&t->net, x, NET_RELU, err);
+}
+
+static int relu6(tflite *t, int x, hst_err *err)
+{
+    return net_activate(&t->net, x, NET_RELU6, err);
+}
+
+/* The int32 numbers of input 1: their count, or -1. */
+static int numbers(const tflite *t, int32_t *out, size_t most)
+{
+    const tflite_tensor *s = t->n_in > 1 ? t->in[1] : NULL;
+    if (!s || !s->constant || s->type != TFLITE_I32 || s->t.n_bytes > 4 * most)
+        return -1;
+    for (size_t i = 0; i < s->t.n_bytes / 4; i++)
+        out[i] = (int32_t)le32((const uint8_t *)s->t.data + 4 * i);
+    return (int)(s->t.n_bytes / 4);
+}
+
+/* Before and behind, for batch, height, width and channels. */
+static int pad(tflite *t, int x, hst_err *err)
+{
+    int32_t p[8];
+    if (numbers(t, p, 8) != 8 || p[0] || p[1] || p[6] || p[7])
+        return refuse(err, "a PAD is not around the picture");
+    return net_pad(&t->net, x, (int64_t[4]){p[2], p[4], p[3], p[5]}, err);
+}
+
+static int mean(tflite *t, int x, hst_err *err)
+{
+    int32_t axes[2];
+    if (numbers(t, axes, 2) != 2 || axes[0] + axes[1] != 3 || axes[0] * axes[1] != 2)
+        return refuse(err, "a MEAN is not over height and width");
+    return net_average(&t->net, x, err);
+}
+
+/* Pool2DOptions: 1, 2 strides, 3, 4 the window's width and height. */
+static int average_pool(tflite *t, int x, hst_err *err)
+{
+    const tflite_tensor *in = t->in[0];
+    if (!in || in->t.n_dims != 4 || option(t, 3, 4, 0) != in->t.dim[2] ||
+        option(t, 4, 4, 0) != in->t.dim[1])
+        return refuse(err, "an AVERAGE_POOL_2D is not over the whole picture");
+    return net_average(&t->net, x, err);
+}
+
+static const struct {
+    int code;
+    int (*read)(tflite *t, int x, hst_err *err);
+} operators[] = {{0, add},   {1, average_pool}, {3, conv}, {4, depthwise}, {18, multiply},
+                 {19, relu}, {21, relu6},       {34, pad}, {40, mean},     {41, subtract}};
+enum { N_OPERATORS = sizeof operators / sizeof *operators, DEQUANTIZE = 6 };
+
+static int run_operator(tflite *t, int code, int x, hst_err *err)
+{
+    for (int i = 0; i < N_OPERATORS; i++)
+        if (operators[i].code == code)
+            return operators[i].read(t, x, err);
+    return hst_fail(err, HST_EMODEL,
+                    "the TFLite operator %d is none that the networks known here have", code);
+}
+
+/* The tensors that an operator reads. */
+static int read_inputs(tflite *t, fb_vector inputs, hst_err *err)
+{
+    if (inputs.n > MAX_PORTS)
+        return refuse(err, "an operator has too many inputs");
+    t->n_in = inputs.n;
+    for (size_t i = 0; i < inputs.n; i++) {
+        int32_t at = fb_i32(&t->f.b, inputs, i);
+        if (at < -1 || at >= (int64_t)t->f.n)
+            return hst_fail(err, HST_EMODEL,
+                            "the TFLite graph is refused: an operator reads tensor %d of %zu", at,
+                            t->f.n);
+        t->in[i] = at < 0 ? NULL : &t->f.tensor[at];
+        if (at >= 0 && !t->in[i]->constant && t->in[i]->value < 0)
+            return hst_fail(err, HST_EMODEL,
+                            "the TFLite graph is refused: an operator reads '%.200s', which is not "
+                            "computed before it",
+                            t->in[i]->t.name);
+    }
+    return 0;
+}
+
+static int find_output(tflite *t, fb_vector outputs, tflite_tensor **out, hst_err *err)
+{
+    int32_t at = fb_i32(&t->f.b, outputs, 0);
+    if (outputs.n != 1 || at < 0 || at >= (int64_t)t->f.n)
+        return refuse(err, "an operator has not one output");
+    *out = &t->f.tensor[at];
+    if ((*out)->constant || (*out)->value >= 0)
+        return refuse(err, "a tensor is computed twice");
+    return 0;
+}
+
+/* Behind DEQUANTIZE a constant is the same constant. */
+static int widened(tflite *t, tflite_tensor *out, hst_err *err)
+{
+    if (t->n_in != 1 || !t->in[0] || !t->in[0]->constant)
+        return refuse(err, "it computes with whole numbers");
+    const char *name = out->t.name;
+    *out = *t->in[0];
+    out->t.name = name;
+    return 0;
+}
+
+static int read_operator(tflite *t, fb_table o, hst_err *err)
+{
+    tflite_tensor *out = NULL;
+    int code = 0, x = -1, y = -1, rc = tflite_code(&t->f, o, &code, err);
+    fb_vector inputs = fb_list(&t->f.b, o, OPERATOR_INPUTS, 4);
+    fb_vector outputs = fb_list(&t->f.b, o, OPERATOR_OUTPUTS, 4);
+    t->options = fb_child(&t->f.b, o, OPERATOR_OPTIONS);
+    rc = rc ? rc : fb_check(&t->f.b, err);
+    rc = rc ? rc : read_inputs(t, inputs, err);
+    rc = rc ? rc : find_output(t, outputs, &out, err);
+    if (rc)
+        return rc;
+    for (size_t i = t->n_in; i-- > 0;)
+        x = t->in[i] && t->in[i]->value >= 0 ? t->in[i]->value : x;
+    if (x < 0 && code == DEQUANTIZE)
+        return widened(t, out, err);
+    if (x < 0)
+        return refuse(err, "an operator has no input that is computed");
+    y = net_is_pooled(&t->net, x) ? x : run_operator(t, code, x, err);
+    if (y < 0)
+        return y;
+    out->value = y;
+    return fb_check(&t->f.b, err);
+}
+
+static int read_input(tflite *t, hst_err *err)
+{
+    tflite_tensor *in = &t->f.tensor[t->f.input];
+    if (in->constant || in->t.n_dims != 4)
+        return refuse(err, "its input is no picture");
+    if (in->type != TFLITE_F32)
+        return refuse(err, "it computes with whole numbers; only networks that compute with "
+                           "floating point are read");
+    in->value = net_input(&t->net, in->t.dim[1], in->t.dim[2], in->t.dim[3], err);
+    return in->value < 0 ? in->value : 0;
+}
+
+int tflite_read(weights *w, hst_source *s, hst_err *err)
+{
+    int rc = s->n ? hst_source_load(&s->file[0], err) : refuse(err, "there is no file");
+    tflite *t = rc ? NULL : hst_arena_alloc(w->arena, 1, sizeof *t, err);
+    if (!t)
+        return rc ? rc : HST_EMEM;
+    bytes file = {s->file[0].data, (size_t)s->file[0].n_bytes};
+    t->w = w;
+    t->left = file.n > SIZE_MAX / 32 ? SIZE_MAX : 8 * file.n + (1 << 20);
+    rc = tflite_open(&t->f, file, w->arena, err);
+    rc = rc ? rc : net_init(&t->net, w->arena, file.n, err);
+    rc = rc ? rc : read_input(t, err);
+    for (size_t i = 0; rc == 0 && i < t->f.operators.n; i++)
+        rc = read_operator(t, fb_item(&t->f.b, t->f.operators, i), err);
+    rc = rc ? rc : weights_say(w, err, "source_format", "TFLite");
+    rc = rc ? rc : tflite_say_metadata(&t->f, w, err);
+    return rc ? rc : net_finish(&t->net, w, err);
+}
