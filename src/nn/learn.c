@@ -13,7 +13,8 @@ hst_learn_options hst_learn_defaults(void)
                                .bn_unbiased = 1,
                                .max_batch = 32,
                                .threads = 1,
-                               .fuse = 1};
+                               .fuse = 1,
+                               .cache_bytes = hst_cache_bytes()};
 }
 
 static float *learning_block(const hst_graph *g)

@@ -34,6 +34,8 @@ typedef struct hst_learn_options {
     int max_batch;   /* images */
     int threads;
     int fuse; /* 1: runs of nodes as one step where that is faster */
+    size_t cache_bytes; /* of the cache that one thread has to itself: cuts such steps into pieces,
+                           which changes speed and memory, no bit */
 } hst_learn_options;
 /* All nodes learn, frozen batch norm, decay 0.999, unbiased, 32 images, 1 thread, fused. */
 hst_learn_options hst_learn_defaults(void);
