@@ -37,6 +37,15 @@ static int add_block(const hst_stage *s, hst_layer like, hst_layer *out, int n)
     return n;
 }
 
+static void number_layers(hst_layer *layer, int n)
+{
+    int seen[2] = {0, 0};
+    for (int i = 0; i < n; i++) {
+        layer[i].number = i;
+        layer[i].of_kind = seen[layer[i].role == HST_DEPTHWISE]++;
+    }
+}
+
 int hst_chain_layers(const hst_chain *c, hst_layer *out)
 {
     int n = 0, block = 0, channels = c->stem;
@@ -50,6 +59,7 @@ int hst_chain_layers(const hst_chain *c, hst_layer *out)
         }
     out[n++] = (hst_layer){
         .role = HST_TOP, .block = -1, .kernel = 1, .stride = 1, .in = channels, .out = c->top};
+    number_layers(out, n);
     return n;
 }
 

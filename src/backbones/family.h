@@ -23,8 +23,9 @@ typedef struct hst_layer {
     int stage, repeat; /* of that block: its row in the family's table, its place in the row */
     int expands;       /* 1: the block has an expand layer */
     int kernel, stride;
-    int in, out;  /* channels; equal for depthwise */
-    int residual; /* project: the block's input is added to its output */
+    int in, out;         /* channels; equal for depthwise */
+    int residual;        /* project: the block's input is added to its output */
+    int number, of_kind; /* its place in the chain; the same among depthwise or other layers */
 } hst_layer;
 
 enum { HST_MAX_LAYERS = 128, HST_MAX_TENSOR_NAME = 128 };
@@ -50,14 +51,27 @@ typedef struct hst_layer_names {
 } hst_layer_names;
 typedef void hst_names_fn(const hst_layer *l, hst_layer_names *out);
 
+/* The parameters of a layer. Where batch norm is folded into the convolution there are only kernel
+ * and bias. */
+enum hst_part { HST_KERNEL, HST_GAMMA, HST_BETA, HST_MEAN, HST_VARIANCE, HST_BIAS, HST_N_PARTS };
+
+/* How a program ends the names of parameters, and lays kernels out. */
+typedef struct hst_style {
+    int oihw;                      /* kernels [O][I][H][W]; 0: [H][W][I][O] */
+    const char *depthwise;         /* ends the name of a depthwise kernel */
+    const char *part[HST_N_PARTS]; /* of those of batch norm: behind the batch norm's name */
+} hst_style;
+extern const hst_style hst_style_keras, hst_style_torch, hst_style_slim;
+
 /* How a program that publishes such networks names their tensors, and what it takes for granted. */
 typedef struct hst_dialect {
     const char *name;   /* "Hugging Face" */
     const char *marker; /* a tensor of every such file, behind a prefix that is empty or ends in
-                           a dot ("mobilenet_v2.", "module.") */
+                           a dot or slash ("mobilenet_v2.", "module.") */
     const char *const *body; /* NULL-ended: tensors whose name goes on so belong to the network and
                                 must all be known; others (classifier, optimiser) are ignored */
-    hst_names_fn *names;     /* NULL: our own names and layout, as hst_graph_param() has them */
+    hst_names_fn *names;     /* NULL: the family's own, as hst_graph_param() has them */
+    const hst_style *style;
     enum hst_padding padding;
     double bn_epsilon;
     hst_norm norm;
@@ -83,6 +97,11 @@ const hst_family *hst_family_find(const char *name); /* NULL: none of that name 
 extern const hst_family hst_mobilenet_v2;
 extern const hst_family hst_efficientnet_lite[5];
 
+/* Every family's dialect of formats that only number their convolutions ("op3"), and of Keras 3's
+ * files without names ("conv2d_3", counted by class). */
+hst_names_fn hst_numbered_names, hst_counted_names;
+extern const char *const hst_numbered_body[], *const hst_counted_body[];
+
 /* The names of PyTorch Image Models (timm), the same for both families. */
 hst_names_fn hst_timm_names;
 extern const char *const hst_timm_body[];
@@ -103,9 +122,27 @@ extern const char *const hst_timm_body[];
         }                                                                                          \
     }
 
+#define HST_NORM_01                                                                                \
+    {                                                                                              \
+        {0, 0, 0},                                                                                 \
+        {                                                                                          \
+            255, 255, 255                                                                          \
+        }                                                                                          \
+    }
+
 /* Their config.json. */
 int hst_timm_config(const struct json_t *root, hst_arch *a, hst_err *err);
 int hst_huggingface_config(const struct json_t *root, hst_arch *a, hst_err *err);
+
+/* What a converted file says of itself (convert/weights.h lists the facts): image size, padding,
+ * epsilon, normalisation. HST_EMODEL: a number out of bounds. */
+HST_CHECK int hst_facts_read(const hst_tensors *t, hst_arch *a, hst_err *err);
+/* Compares the operators that such a file tells, where it does, with the layers of arch. */
+HST_CHECK int hst_facts_check(const hst_tensors *t, const hst_arch *a, hst_err *err);
+/* "pm1", "01", "imagenet", "255" -> normalisation of pixels in 0..255. HST_EARG: none of these. */
+HST_CHECK int hst_norm_named(const char *name, hst_norm *out, hst_err *err);
+/* The name of a normalisation; NULL: it has none. */
+const char *hst_norm_name(const hst_norm *n);
 
 /* Which network a file of tensors holds. */
 typedef struct hst_origin {
@@ -116,6 +153,9 @@ typedef struct hst_origin {
 
 /* The family and dialect of a foreign file and, in *a, its defaults. HST_EMODEL: none we know. */
 HST_CHECK int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err);
+/* The name of one of a layer's parameters in the file. */
+void hst_foreign_name(const hst_origin *o, const hst_layer *l, enum hst_part part, char *out,
+                      size_t cap);
 /* Chooses the width with which the fewest tensors have the wrong shape: a->width, else a usual one,
  * else a hundredth; so that an error names the tensor that is really wrong. 1: all fit. */
 int hst_infer_width(const hst_tensors *t, const hst_origin *o, hst_arch *a);

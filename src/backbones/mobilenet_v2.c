@@ -75,8 +75,26 @@ static void torchvision_names(const hst_layer *l, hst_layer_names *out)
     }
 }
 
+/* Slim's: the first block without a number; batch norm below its convolution. */
+static void slim_names(const hst_layer *l, hst_layer_names *out)
+{
+    static const char *const part[] = {
+        [HST_EXPAND] = "expand", [HST_DEPTHWISE] = "depthwise", [HST_PROJECT] = "project"};
+    char layer[64] = "Conv", number[16] = "";
+    if (l->block > 0)
+        snprintf(number, sizeof number, "_%d", l->block);
+    if (l->role == HST_TOP)
+        snprintf(layer, sizeof layer, "Conv_1");
+    else if (l->role != HST_STEM)
+        snprintf(layer, sizeof layer, "expanded_conv%s/%s", number, part[l->role]);
+    snprintf(out->conv, sizeof out->conv, "MobilenetV2/%s", layer);
+    snprintf(out->bn, sizeof out->bn, "MobilenetV2/%s/BatchNorm", layer);
+}
+
 static const char *const keras_body[] = {
     "Conv1/", "bn_Conv1/", "expanded_conv_", "block_", "Conv_1/", "Conv_1_bn/", NULL};
+static const char *const slim_body[] = {"MobilenetV2/Conv/", "MobilenetV2/expanded_conv",
+                                        "MobilenetV2/Conv_1/", NULL};
 static const char *const huggingface_body[] = {"conv_stem.", "layer.", "conv_1x1.", NULL};
 static const char *const torchvision_body[] = {"features.", NULL};
 
@@ -84,13 +102,39 @@ static const hst_dialect dialects[] = {
     {.name = "Keras",
      .marker = "Conv1/kernel",
      .body = keras_body,
+     .style = &hst_style_keras,
      .padding = HST_PAD_TF,
      .bn_epsilon = 1e-3,
      .norm = HST_NORM_PM1},
+    {.name = "Keras, counted",
+     .marker = "depthwise_conv2d_16/depthwise_kernel",
+     .body = hst_counted_body,
+     .names = hst_counted_names,
+     .style = &hst_style_keras,
+     .padding = HST_PAD_TF,
+     .bn_epsilon = 1e-3,
+     .norm = HST_NORM_PM1},
+    {.name = "numbered",
+     .marker = "op0/kernel",
+     .body = hst_numbered_body,
+     .names = hst_numbered_names,
+     .style = &hst_style_keras,
+     .padding = HST_PAD_TF,
+     .bn_epsilon = 1e-3,
+     .norm = HST_NORM_PM1},
+    {.name = "TF Hub",
+     .marker = "MobilenetV2/Conv/weights",
+     .body = slim_body,
+     .names = slim_names,
+     .style = &hst_style_slim,
+     .padding = HST_PAD_TF,
+     .bn_epsilon = 1e-3,
+     .norm = HST_NORM_01},
     {.name = "Hugging Face",
      .marker = "conv_stem.first_conv.convolution.weight",
      .body = huggingface_body,
      .names = huggingface_names,
+     .style = &hst_style_torch,
      .padding = HST_PAD_TF,
      .bn_epsilon = 1e-3,
      .norm = HST_NORM_PM1,
@@ -99,6 +143,7 @@ static const hst_dialect dialects[] = {
      .marker = "features.1.conv.0.0.weight",
      .body = torchvision_body,
      .names = torchvision_names,
+     .style = &hst_style_torch,
      .padding = HST_PAD_SYMMETRIC,
      .bn_epsilon = 1e-5,
      .norm = HST_NORM_IMAGENET},
@@ -106,6 +151,7 @@ static const hst_dialect dialects[] = {
      .marker = "conv_stem.weight",
      .body = hst_timm_body,
      .names = hst_timm_names,
+     .style = &hst_style_torch,
      .padding = HST_PAD_SYMMETRIC,
      .bn_epsilon = 1e-5,
      .norm = HST_NORM_IMAGENET,

@@ -14,7 +14,7 @@ static int find_prefix(const hst_tensors *t, const char *marker, char prefix[HST
         size_t n = strlen(name);
         size_t np = n >= nm ? n - nm : HST_MAX_TENSOR_NAME;
         if (np >= HST_MAX_TENSOR_NAME || strcmp(name + np, marker) != 0 ||
-            (np > 0 && name[np - 1] != '.'))
+            (np > 0 && name[np - 1] != '.' && name[np - 1] != '/'))
             continue;
         if (found)
             return -1;
@@ -29,13 +29,7 @@ static int find_prefix(const hst_tensors *t, const char *marker, char prefix[HST
 static const hst_named *find_kernel(const hst_tensors *t, const hst_origin *o, const hst_layer *l)
 {
     char name[3 * HST_MAX_TENSOR_NAME];
-    hst_layer_names part;
-    hst_names_fn *names = o->dialect->names ? o->dialect->names : o->family->names;
-    names(l, &part);
-    const char *suffix = o->dialect->names          ? ".weight"
-                         : l->role == HST_DEPTHWISE ? "/depthwise_kernel"
-                                                    : "/kernel";
-    snprintf(name, sizeof name, "%s%s%s", o->prefix, part.conv, suffix);
+    hst_foreign_name(o, l, HST_KERNEL, name, sizeof name);
     return hst_tensors_find(t, name);
 }
 
@@ -43,7 +37,8 @@ static int same_shape(const hst_named *k, const hst_origin *o, const hst_layer *
 {
     int64_t oihw[4] = {l->out, l->role == HST_DEPTHWISE ? 1 : l->in, l->kernel, l->kernel};
     int64_t hwio[4] = {l->kernel, l->kernel, l->in, l->role == HST_DEPTHWISE ? 1 : l->out};
-    return k && k->n_dims == 4 && memcmp(k->dim, o->dialect->names ? oihw : hwio, sizeof oihw) == 0;
+    return k && k->n_dims == 4 &&
+           memcmp(k->dim, o->dialect->style->oihw ? oihw : hwio, sizeof oihw) == 0;
 }
 
 /* Layers whose kernel is missing or has another shape. */
@@ -90,8 +85,8 @@ static int unknown(const hst_tensors *t, hst_err *err)
     const hst_named *first = hst_tensors_count(t) ? hst_tensors_at(t, 0) : NULL;
     return hst_fail(err, HST_EMODEL,
                     "no network known here: %zu tensors, first '%s'; expected MobileNetV2 (names "
-                    "of Hugging Face, torchvision, timm or Keras) or EfficientNet-Lite (PyTorch, "
-                    "timm or Keras)",
+                    "of Hugging Face, torchvision, timm, Keras or TF Hub) or EfficientNet-Lite "
+                    "(PyTorch, timm or Keras)",
                     hst_tensors_count(t), first ? first->name : "");
 }
 

@@ -98,52 +98,77 @@ static int read_kernel(const hst_named *x, const hst_param *p, hst_err *err)
     return rc ? rc : check_values(p, x->name, err);
 }
 
-enum { N_PARTS = 5 };
-static const struct {
-    int of_bn;
-    const char *ours, *theirs;                 /* behind the names of convolution or batch norm */
-} parts[N_PARTS] = {{0, "/kernel", ".weight"}, /* a depthwise one of ours: /depthwise_kernel */
-                    {1, "/gamma", ".weight"},
-                    {1, "/beta", ".bias"},
-                    {1, "/moving_mean", ".running_mean"},
-                    {1, "/moving_variance", ".running_var"}};
-
-static void foreign_name(const hst_origin *o, const hst_layer *l, int part, char *out, size_t cap)
-{
-    hst_layer_names names;
-    o->dialect->names(l, &names);
-    snprintf(out, cap, "%s%s%s", o->prefix, parts[part].of_bn ? names.bn : names.conv,
-             parts[part].theirs);
-}
-
+/* Where a layer's tensors go; all but the kernel are [out]. */
 static const hst_param *our_param(const hst_graph *g, const hst_origin *o, const hst_layer *l,
-                                  int part)
+                                  enum hst_part part)
 {
-    char name[2 * HST_MAX_TENSOR_NAME];
-    hst_layer_names names;
-    o->family->names(l, &names);
-    snprintf(name, sizeof name, "%s%s", parts[part].of_bn ? names.bn : names.conv,
-             part == 0 && l->role == HST_DEPTHWISE ? "/depthwise_kernel" : parts[part].ours);
+    static const hst_dialect ours = {.style = &hst_style_keras};
+    char name[3 * HST_MAX_TENSOR_NAME];
+    hst_foreign_name(&(hst_origin){.family = o->family, .dialect = &ours}, l, part, name,
+                     sizeof name);
     return hst_graph_find(g, name);
 }
 
-static int import_layer(const hst_tensors *t, const hst_origin *o, const hst_layer *l, hst_graph *g,
-                        hst_err *err)
+static const hst_named *find_part(const hst_tensors *t, const hst_origin *o, const hst_layer *l,
+                                  enum hst_part part)
 {
-    int64_t kernel[4] = {l->out, l->role == HST_DEPTHWISE ? 1 : l->in, l->kernel, l->kernel};
+    char name[3 * HST_MAX_TENSOR_NAME];
+    hst_foreign_name(o, l, part, name, sizeof name);
+    return hst_tensors_find(t, name);
+}
+
+/* 1 when batch norm was drawn into the convolution, which then has a bias. */
+static int is_folded(const hst_tensors *t, const hst_origin *o, const hst_layer *l)
+{
+    return !find_part(t, o, l, HST_GAMMA) && find_part(t, o, l, HST_BIAS);
+}
+
+static int import_part(const hst_tensors *t, const hst_origin *o, const hst_layer *l,
+                       enum hst_part part, const hst_param *p, hst_err *err)
+{
+    int64_t depthwise = l->role == HST_DEPTHWISE;
+    int64_t oihw[4] = {l->out, depthwise ? 1 : l->in, l->kernel, l->kernel};
+    int64_t hwio[4] = {l->kernel, l->kernel, l->in, depthwise ? 1 : l->out};
     int64_t vector[1] = {l->out};
-    for (int i = 0; i < N_PARTS; i++) {
-        char name[3 * HST_MAX_TENSOR_NAME];
-        foreign_name(o, l, i, name, sizeof name);
-        const hst_named *x = find(t, name, i ? vector : kernel, i ? 1 : 4, err);
-        if (!x)
-            return HST_EMODEL;
-        const hst_param *p = our_param(g, o, l, i);
-        int rc = i ? read_values(x, p, err) : read_kernel(x, p, err);
-        if (rc)
-            return rc;
-    }
-    return 0;
+    int is_oihw = o->dialect->style->oihw, is_kernel = part == HST_KERNEL;
+    char name[3 * HST_MAX_TENSOR_NAME];
+    hst_foreign_name(o, l, part, name, sizeof name);
+    const hst_named *x = find(t, name,
+                              !is_kernel ? vector
+                              : is_oihw  ? oihw
+                                         : hwio,
+                              is_kernel ? 4 : 1, err);
+    if (!x)
+        return HST_EMODEL;
+    return is_kernel && is_oihw ? read_kernel(x, p, err) : read_values(x, p, err);
+}
+
+static void fill(const hst_param *p, float value)
+{
+    for (size_t i = 0; i < hst_param_count(p); i++)
+        p->data[i] = value;
+}
+
+/* The batch norm that does nothing but add the bias: (x - 0) / sqrt(1 - epsilon + epsilon) * 1 +
+ * bias. */
+static int import_folded(const hst_tensors *t, const hst_origin *o, const hst_layer *l,
+                         double epsilon, const hst_graph *g, hst_err *err)
+{
+    fill(our_param(g, o, l, HST_GAMMA), 1);
+    fill(our_param(g, o, l, HST_MEAN), 0);
+    fill(our_param(g, o, l, HST_VARIANCE), (float)(1 - epsilon));
+    return import_part(t, o, l, HST_BIAS, our_param(g, o, l, HST_BETA), err);
+}
+
+static int import_layer(const hst_tensors *t, const hst_origin *o, const hst_layer *l,
+                        double epsilon, const hst_graph *g, hst_err *err)
+{
+    int rc = import_part(t, o, l, HST_KERNEL, our_param(g, o, l, HST_KERNEL), err);
+    if (rc == 0 && is_folded(t, o, l))
+        return import_folded(t, o, l, epsilon, g, err);
+    for (enum hst_part part = HST_GAMMA; rc == 0 && part <= HST_VARIANCE; part++)
+        rc = import_part(t, o, l, part, our_param(g, o, l, part), err);
+    return rc;
 }
 
 /* 1 when a tensor lies inside the network, by its name, and is no training counter. */
@@ -158,13 +183,22 @@ static int in_body(const hst_origin *o, const char *name)
     return 0;
 }
 
-static int is_expected(const hst_origin *o, const hst_layer *layer, int n, const char *name)
+/* 1 when the layer uses a part: kernel and bias, or kernel and batch norm. */
+static int uses(int folded, enum hst_part part)
+{
+    return part == HST_KERNEL || (part == HST_BIAS) == folded;
+}
+
+static int is_expected(const hst_tensors *t, const hst_origin *o, const hst_layer *layer, int n,
+                       const char *name)
 {
     char want[3 * HST_MAX_TENSOR_NAME];
-    for (int i = 0; i < n * N_PARTS; i++) {
-        foreign_name(o, &layer[i / N_PARTS], i % N_PARTS, want, sizeof want);
+    for (int i = 0; i < n * HST_N_PARTS; i++) {
+        const hst_layer *l = &layer[i / HST_N_PARTS];
+        enum hst_part part = (enum hst_part)(i % HST_N_PARTS);
+        hst_foreign_name(o, l, part, want, sizeof want);
         if (strcmp(want, name) == 0)
-            return 1;
+            return uses(is_folded(t, o, l), part);
     }
     return 0;
 }
@@ -174,14 +208,14 @@ static int is_expected(const hst_origin *o, const hst_layer *layer, int n, const
 static int check_superfluous(const hst_tensors *t, const hst_origin *o, const hst_layer *layer,
                              int n, hst_err *err)
 {
-    int inside = 0;
+    int left = 0;
     for (size_t i = 0; i < hst_tensors_count(t); i++)
-        inside += in_body(o, hst_tensors_at(t, i)->name);
-    if (inside == n * N_PARTS)
-        return 0;
-    for (size_t i = 0; i < hst_tensors_count(t); i++) {
+        left += in_body(o, hst_tensors_at(t, i)->name);
+    for (int i = 0; i < n; i++)
+        left -= is_folded(t, o, &layer[i]) ? 2 : 5;
+    for (size_t i = 0; left && i < hst_tensors_count(t); i++) {
         const char *name = hst_tensors_at(t, i)->name;
-        if (in_body(o, name) && !is_expected(o, layer, n, name))
+        if (in_body(o, name) && !is_expected(t, o, layer, n, name))
             return hst_fail(err, HST_EMODEL, "tensor '%s' is not part of %s", name,
                             o->family->name);
     }
@@ -193,9 +227,7 @@ int hst_weights_import(const hst_tensors *t, const hst_origin *o, const hst_arch
 {
     hst_layer layer[HST_MAX_LAYERS];
     int n = o->family->layers(a, layer), rc = 0;
-    if (!o->dialect->names)
-        return hst_weights_read(t, o->prefix, g, err);
     for (int i = 0; rc == 0 && i < n; i++)
-        rc = import_layer(t, o, &layer[i], g, err);
+        rc = import_layer(t, o, &layer[i], a->bn_epsilon, g, err);
     return rc ? rc : check_superfluous(t, o, layer, n, err);
 }

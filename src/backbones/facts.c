@@ -1,0 +1,143 @@
+/* facts.c - what a converted file says of itself, as metadata. */
+#include "backbones/family.h"
+#include "backbones/json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    hst_norm norm;
+} norms[] = {
+    {"pm1", HST_NORM_PM1},
+    {"01", HST_NORM_01},
+    {"imagenet", HST_NORM_IMAGENET},
+    {"255", {{0, 0, 0}, {1, 1, 1}}},
+};
+enum { N_NORMS = sizeof norms / sizeof *norms };
+
+int hst_norm_named(const char *name, hst_norm *out, hst_err *err)
+{
+    for (int i = 0; i < N_NORMS; i++)
+        if (strcmp(norms[i].name, name) == 0) {
+            *out = norms[i].norm;
+            return 0;
+        }
+    return hst_fail(err, HST_EARG,
+                    "unknown scaling '%.40s': known are pm1 (-1..1), 01 (0..1), imagenet (mean "
+                    "and deviation of ImageNet on 0..1) and 255 (0..255)",
+                    name);
+}
+
+const char *hst_norm_name(const hst_norm *n)
+{
+    for (int i = 0; i < N_NORMS; i++)
+        if (memcmp(&norms[i].norm, n, sizeof *n) == 0)
+            return norms[i].name;
+    return NULL;
+}
+
+/* {"key": value}, the numbers of a list apart by spaces; parsed as JSON, so that no locale has a
+ * part in it. NULL: there is no such fact. */
+static int parse_fact(const hst_tensors *t, const char *key, int list, json_t **o, hst_err *err)
+{
+    char text[256];
+    const char *value = hst_tensors_meta(t, key);
+    *o = NULL;
+    if (!value)
+        return 0;
+    int n = snprintf(text, sizeof text, list ? "{\"%s\":[%s]}" : "{\"%s\":%s}", key, value);
+    if (n < 0 || (size_t)n >= sizeof text)
+        return hst_fail(err, HST_EMODEL, "the fact '%s' is too long", key);
+    for (char *p = text; list && *p; p++)
+        if (*p == ' ')
+            *p = ',';
+    *o = hst_json_object(text, key, err);
+    return *o ? 0 : HST_EMODEL;
+}
+
+static int read_numbers(const hst_tensors *t, hst_arch *a, hst_err *err)
+{
+    json_t *o;
+    int rc = parse_fact(t, "image_px", 0, &o, err);
+    if (o)
+        rc = hst_json_int(o, "image_px", 32, 1024, &a->px, err);
+    json_decref(o);
+    if (rc)
+        return rc;
+    rc = parse_fact(t, "bn_epsilon", 0, &o, err);
+    if (o)
+        rc = hst_json_real(o, "bn_epsilon", 1e-12, 1, &a->bn_epsilon, err);
+    json_decref(o);
+    return rc;
+}
+
+static int read_reals3(const hst_tensors *t, const char *key, double low, float out[3],
+                       hst_err *err)
+{
+    json_t *o;
+    double x[3] = {0};
+    int rc = parse_fact(t, key, 1, &o, err);
+    if (o)
+        rc = hst_json_reals3(o, key, low, 1e4, x, err);
+    for (int c = 0; o && rc == 0 && c < 3; c++)
+        out[c] = (float)x[c];
+    json_decref(o);
+    return rc;
+}
+
+static int read_norm(const hst_tensors *t, hst_norm *n, hst_err *err)
+{
+    const char *name = hst_tensors_meta(t, "scaling");
+    hst_norm own = {{0, 0, 0}, {1, 1, 1}};
+    if (name && hst_norm_named(name, n, err))
+        return HST_EMODEL;
+    if (!hst_tensors_meta(t, "mean") && !hst_tensors_meta(t, "std"))
+        return 0;
+    int rc = read_reals3(t, "mean", -1e4, own.mean, err);
+    rc = rc ? rc : read_reals3(t, "std", 1e-4, own.std, err);
+    if (rc == 0)
+        *n = own;
+    return rc;
+}
+
+int hst_facts_read(const hst_tensors *t, hst_arch *a, hst_err *err)
+{
+    const char *padding = hst_tensors_meta(t, "padding");
+    int rc = read_numbers(t, a, err);
+    rc = rc ? rc : read_norm(t, &a->norm, err);
+    if (rc || !padding)
+        return rc;
+    if (strcmp(padding, "tf") != 0 && strcmp(padding, "symmetric") != 0)
+        return hst_fail(err, HST_EMODEL, "unknown padding '%.40s'", padding);
+    a->padding = strcmp(padding, "tf") == 0 ? HST_PAD_TF : HST_PAD_SYMMETRIC;
+    return 0;
+}
+
+/* The word that a layer of ours should have in the fact "ops". */
+static void op_word(const hst_layer *l, char out[16])
+{
+    snprintf(out, 16, "%d%s%s", l->stride, l->role == HST_PROJECT ? "n" : "6",
+             l->residual ? "+" : "");
+}
+
+int hst_facts_check(const hst_tensors *t, const hst_arch *a, hst_err *err)
+{
+    hst_layer layer[HST_MAX_LAYERS];
+    const char *ops = hst_tensors_meta(t, "ops");
+    int n = hst_family_find(a->family)->layers(a, layer);
+    for (int i = 0; ops && i < n; i++) {
+        char want[16];
+        size_t len = strcspn(ops, " ");
+        op_word(&layer[i], want);
+        if (len != strlen(want) || memcmp(ops, want, len) != 0)
+            return hst_fail(err, HST_EMODEL,
+                            "convolution %d is '%.*s', but in %s it would be '%s' (stride, "
+                            "activation, + where an addition follows)",
+                            i, (int)(len < 8 ? len : 8), ops, a->family, want);
+        ops += len + (ops[len] == ' ');
+    }
+    return ops && *ops ? hst_fail(err, HST_EMODEL, "it has more convolutions than %s", a->family)
+                       : 0;
+}
