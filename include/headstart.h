@@ -167,6 +167,28 @@ typedef struct hst_backbone_info {
 /* info->size must be set by the caller (sizeof); the strings belong to b. */
 HST_API void hst_backbone_describe(const hst_backbone *b, hst_backbone_info *info);
 
+/* ---- speed ----------------------------------------------------------------------------------- */
+
+typedef struct hst_rate { /* amount a second, of several rounds */
+    double best, median;
+} hst_rate;
+
+typedef struct hst_speed {
+    size_t size;
+    int threads;
+    hst_rate peak_one, peak_all;     /* fp32 multiply-adds on registers alone, of one thread and of
+                                        all: the processor's limit. FLOP/s, a multiply-add is 2 */
+    hst_rate copy;                   /* memory read and written by all threads, bytes/s */
+    hst_rate images_one, images_all; /* through the network, prepared before: images/s */
+    double image_flops;              /* of one image */
+} hst_speed;
+
+/* Measures the backbone's network beside the limits of the machine, round by round for about
+ * at_least_s seconds (three rounds at least). out->size must be set by the caller (sizeof). Errors:
+ * HST_ESTOPPED, HST_EMEM. */
+HST_API HST_CHECK int hst_speed_measure(hst_ctx *ctx, const hst_backbone *b, double at_least_s,
+                                        hst_speed *out, hst_err *err);
+
 /* ---- photos ---------------------------------------------------------------------------------- */
 
 enum hst_side { HST_TRAIN = 0, HST_VALIDATION = 1, HST_UNSPLIT = 2 };

@@ -11,4 +11,6 @@
 
 #include "kernels/resize_body.h"
 
+#include "kernels/peak_body.h"
+
 #include "kernels/table.h"

@@ -107,6 +107,7 @@ typedef struct hst_resize_pixels {
     uint8_t *out; /* [n][3] */
 } hst_resize_pixels;
 
+enum { HST_PEAK_FLOATS = 512 };
 typedef struct hst_kernels {
     const char *isa;
     int panel; /* output channels of a panel of packed weights */
@@ -119,6 +120,9 @@ typedef struct hst_kernels {
     void (*grad_pixels)(const hst_grad_pixels *g);
     /* sum[c] += sum over rows of x[rows][c], rows ldx floats apart */
     void (*grad_sum)(const float *x, size_t ldx, size_t rows, int c, float *sum);
+    /* Multiply-adds on registers alone, as a limit to measure by: their floating-point operations
+     * (a multiply-add counts 2). sink[HST_PEAK_FLOATS] */
+    double (*peak)(long rounds, float *sink);
     void (*resize_rows)(const hst_resize_rows *r);
     void (*resize_pixels)(const hst_resize_pixels *r);
 } hst_kernels;

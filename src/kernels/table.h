@@ -12,6 +12,7 @@ const hst_kernels JOIN(hst_kernels_, V_ISA) = {
     .grad_taps = grad_taps,
     .grad_pixels = grad_pixels,
     .grad_sum = grad_sum,
+    .peak = peak,
     .resize_rows = resize_rows,
     .resize_pixels = resize_pixels,
 };

@@ -238,7 +238,7 @@ double hst_graph_flops(const hst_graph *g)
         for (int k = 0; k < HST_MAX_INPUTS; k++)
             if (n->input[k] >= 0)
                 in[k] = g->node[n->input[k]].out;
-        sum += n->op->flops(n, in);
+        sum += n->conv.kernel > 0 ? n->op->flops(n, in) : 0;
     }
     return sum;
 }

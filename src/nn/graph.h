@@ -63,6 +63,7 @@ size_t hst_param_count(const hst_param *p);                            /* produc
 int hst_graph_n_nodes(const hst_graph *g);
 hst_shape hst_graph_shape(const hst_graph *g, int node);
 const char *hst_graph_op_name(const hst_graph *g, int node); /* "conv2d" */
-/* Multiply-adds x 2 of one image through the network. */
+/* Of one image: multiply-adds x 2 of the convolutions, which is all that is left once batch norm is
+ * folded and activations and additions are done on the way. */
 double hst_graph_flops(const hst_graph *g);
 #endif

@@ -80,7 +80,8 @@ class Case(unittest.TestCase):
 
 
 class Help(Case):
-    COMMANDS = ("train", "predict", "eval", "features", "info", "backbones", "store")
+    COMMANDS = ("train", "predict", "eval", "features", "info", "backbones", "store",
+                "bench")
 
     def test_nothing_asked(self):
         r = run()
@@ -454,6 +455,14 @@ class Others(Case):
         o = json.loads(self.ok(run("info", self.model(), "--json")))
         self.assertEqual(o["trainable"], 3 * 1281)
         self.assertEqual(o["parameters"], o["trainable"] + o["non_trainable"])
+
+    def test_bench(self):
+        text = self.ok(run("bench", "--backbone", BACKBONE))
+        self.assertRegex(text, r"(?m)^all threads +[0-9.]+ images/s ")
+        o = json.loads(self.ok(run("bench", "--backbone", BACKBONE, "--json")))
+        self.assertEqual(o["images_one_s"].keys(), {"best", "median"})
+        self.assertTrue(0 < o["part_of_peak_one"] < 2)
+        self.refused(run("bench", "--backbone", "no_such_name"), 2)
 
     def test_backbones(self):
         self.assertIn("efficientnet_lite0", self.ok(run("backbones", "list")))

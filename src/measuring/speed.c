@@ -1,0 +1,171 @@
+/* speed.c - how fast this machine runs a backbone, beside its own limits.
+ *
+ * Every round measures everything once, so that a disturbance hits all of it alike; the best round
+ * is the machine's, the median what to expect while others use it, too. */
+#include "backbones/backbone.h"
+#include "base/context.h"
+#include "base/mem.h"
+#include "base/team.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MIN_ROUNDS = 3,
+    MAX_ROUNDS = 200,
+    IMAGES = 4, /* for each thread and round */
+    PEAK_CALLS = 8,
+    PEAK_ROUNDS = 20000,
+    COPY_BYTES = 32 << 20 /* for each thread: beyond any cache that it has to itself */
+};
+static const double peak_least_s = 2e-3;
+
+typedef struct bench {
+    const hst_kernels *kernels;
+    const hst_plan *plan;
+    size_t threads;
+    hst_team *all, *one; /* of all threads, of one */
+    hst_work **work;     /* [threads] */
+    float *x, *y;        /* [threads][input], [threads][output] */
+    char *from, *to;     /* [threads][COPY_BYTES] */
+    long peak_rounds;    /* that take at least peak_least_s */
+} bench;
+
+static size_t floats(hst_shape s)
+{
+    return (size_t)s.h * (size_t)s.w * (size_t)s.c;
+}
+
+/* ---- what is measured ------------------------------------------------------------------------ */
+
+static void run_peak(void *arg, size_t i, int thread)
+{
+    const bench *b = arg;
+    float sink[HST_PEAK_FLOATS] = {0};
+    (void)i;
+    (void)thread;
+    (void)b->kernels->peak(b->peak_rounds, sink);
+}
+
+static void run_copy(void *arg, size_t i, int thread)
+{
+    const bench *b = arg;
+    (void)thread;
+    memcpy(b->to + i * COPY_BYTES, b->from + i * COPY_BYTES, COPY_BYTES);
+}
+
+static void run_image(void *arg, size_t i, int thread)
+{
+    const bench *b = arg;
+    const size_t t = (size_t)thread;
+    (void)i;
+    hst_plan_run(b->plan, b->work[t], b->x + t * floats(hst_plan_input(b->plan)), 1,
+                 b->y + t * floats(hst_plan_output(b->plan)));
+}
+
+/* Seconds of work n times over. */
+static double seconds(hst_team *team, size_t n, void (*work)(void *, size_t, int), bench *b)
+{
+    const double since = hst_now_s();
+    hst_team_run(team, n, work, b);
+    return hst_now_s() - since;
+}
+
+/* One round; amounts a second. */
+typedef struct round_rates {
+    double peak_one, peak_all, copy, images_one, images_all;
+} round_rates;
+
+static void run_round(bench *b, round_rates *r)
+{
+    float sink[HST_PEAK_FLOATS] = {0};
+    const double n = (double)b->threads, flops = b->kernels->peak(b->peak_rounds, sink);
+    r->peak_one = flops / seconds(b->one, 1, run_peak, b);
+    r->images_one = IMAGES / seconds(b->one, IMAGES, run_image, b);
+    r->peak_all = n * flops / seconds(b->all, b->threads, run_peak, b);
+    r->images_all = n * IMAGES / seconds(b->all, b->threads * IMAGES, run_image, b);
+    r->copy = 2.0 * n * COPY_BYTES / seconds(b->all, b->threads, run_copy, b); /* read, written */
+}
+
+/* ---- setting up ------------------------------------------------------------------------------ */
+
+static void bench_clear(bench *b)
+{
+    for (size_t t = 0; b->work && t < b->threads; t++)
+        hst_work_free(b->work[t]);
+    hst_team_free(b->all);
+    hst_team_free(b->one);
+    free(b->work);
+    free(b->x);
+    free(b->y);
+    free(b->from);
+    free(b->to);
+}
+
+static int bench_make(bench *b, int threads, hst_err *err)
+{
+    const size_t in = floats(hst_plan_input(b->plan)), out = floats(hst_plan_output(b->plan));
+    b->threads = (size_t)threads;
+    if (!(b->work = hst_alloc(b->threads, sizeof *b->work, err)) ||
+        !(b->x = hst_alloc(b->threads * in, sizeof *b->x, err)) ||
+        !(b->y = hst_alloc(b->threads * out, sizeof *b->y, err)) ||
+        !(b->from = hst_alloc(b->threads, COPY_BYTES, err)) ||
+        !(b->to = hst_alloc(b->threads, COPY_BYTES, err)) ||
+        !(b->all = hst_team_new(threads, err)) || !(b->one = hst_team_new(1, err)))
+        return HST_EMEM;
+    for (size_t t = 0; t < b->threads; t++)
+        if (!(b->work[t] = hst_work_new(b->plan, err)))
+            return HST_EMEM;
+    for (size_t i = 0; i < b->threads * in; i++)
+        b->x[i] = (float)(i % 255) / 127.5f - 1; /* as pixels are, so that no number is odd */
+    memset(b->from, 1, b->threads * COPY_BYTES);
+    memset(b->to, 1, b->threads * COPY_BYTES);
+    for (b->peak_rounds = 1000; seconds(b->one, 1, run_peak, b) < peak_least_s;)
+        b->peak_rounds *= 2;
+    return 0;
+}
+
+/* ---- the answer ------------------------------------------------------------------------------ */
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Best and median of one rate over the rounds. */
+static hst_rate rate(const round_rates *r, size_t n, size_t offset)
+{
+    double v[MAX_ROUNDS];
+    for (size_t i = 0; i < n; i++)
+        memcpy(&v[i], (const char *)&r[i] + offset, sizeof v[i]);
+    qsort(v, n, sizeof *v, by_value);
+    return (hst_rate){v[n - 1], v[n / 2]};
+}
+
+int hst_speed_measure(hst_ctx *ctx, const hst_backbone *b, double at_least_s, hst_speed *out,
+                      hst_err *err)
+{
+    bench m = {.kernels = ctx->kernels, .plan = b->plan};
+    round_rates r[MAX_ROUNDS];
+    size_t n = 0;
+    hst_meter meter = hst_meter_start(ctx, "bench", 0);
+    const double end = hst_now_s() + at_least_s;
+    int rc = bench_make(&m, ctx->threads, err);
+    while (rc == 0 && (n < MIN_ROUNDS || (n < MAX_ROUNDS && hst_now_s() < end))) {
+        run_round(&m, &r[n++]);
+        rc = hst_meter_at(&meter, n, err);
+    }
+    bench_clear(&m);
+    if (rc)
+        return rc;
+    *out = (hst_speed){.size = out->size,
+                       .threads = ctx->threads,
+                       .peak_one = rate(r, n, offsetof(round_rates, peak_one)),
+                       .peak_all = rate(r, n, offsetof(round_rates, peak_all)),
+                       .copy = rate(r, n, offsetof(round_rates, copy)),
+                       .images_one = rate(r, n, offsetof(round_rates, images_one)),
+                       .images_all = rate(r, n, offsetof(round_rates, images_all)),
+                       .image_flops = hst_graph_flops(b->graph)};
+    return 0;
+}
