@@ -79,15 +79,6 @@ static int match_block(const hst_learn *l, int node, int limit, hst_learn_block 
 
 /* ---- cutting ---- */
 
-/* Groups of about so many channels: long enough sums for the gradient of the input, few enough for
- * four buffers of them in the cache. */
-static int choose_group(int hidden, int panel)
-{
-    enum { ABOUT = 64 };
-    int groups = (hidden + ABOUT - 1) / ABOUT, n = (hidden + groups - 1) / groups;
-    return (n + panel - 1) / panel * panel;
-}
-
 /* As many images as fit while a band is a whole one, else as many rows, shared out evenly. */
 static void choose_cut(hst_learn_block *b, hst_fused_cut *cut,
                        size_t (*size)(const hst_learn_block *), size_t most)
@@ -115,17 +106,12 @@ static void describe(const hst_learn *l, const hst_learn_step *s, hst_learn_bloc
     b->out = shape_of(l, s->end - 1);
     b->rows = hst_conv_span(&b->conv, b->wide.h);
     b->cols = hst_conv_span(&b->conv, b->wide.w);
-    b->group = choose_group(b->wide.c, l->kernels->panel);
+    b->group = hst_unit_group(b->wide.c, l->kernels->panel);
     choose_cut(b, &b->forward, hst_fused_forward_floats, cache / 2);
     choose_cut(b, &b->backward, hst_fused_backward_floats, cache * 5 / 8);
 }
 
 /* ---- weights ---- */
-
-static size_t groups_of(const hst_learn_block *b)
-{
-    return ((size_t)b->wide.c + (size_t)b->group - 1) / (size_t)b->group;
-}
 
 /* Packed kernels in s->state, and the folded ones they are made from. */
 typedef struct sizes {
@@ -141,23 +127,12 @@ static sizes sizes_of(const hst_kernels *k, const hst_learn_block *b)
     size_t most = (b->project.rows + 1) * b->project.n;
     if (b->expand.n > 0) {
         z.expand = hst_gemm_packed(k, (int)b->expand.rows, hidden);
-        z.expand_t = b->windows ? 0 : groups_of(b) * hst_gemm_packed(k, b->group, b->in.c);
+        z.expand_t = b->windows ? 0 : hst_unit_packed_groups(k, &b->expand, b->group);
         size_t wide = (b->expand.rows + 1) * b->expand.n;
         most = most > wide ? most : wide;
     }
     z.folded = 2 * most; /* and transposed */
     return z;
-}
-
-/* to[n][rows] = w[rows][n]' */
-static void transpose(const float *w, size_t rows, size_t n, float *to)
-{
-    enum { TILE = 16 };
-    for (size_t r0 = 0; r0 < rows; r0 += TILE)
-        for (size_t c0 = 0; c0 < n; c0 += TILE)
-            for (size_t r = r0; r < rows && r < r0 + TILE; r++)
-                for (size_t c = c0; c < n && c < c0 + TILE; c++)
-                    to[c * rows + r] = w[r * n + c];
 }
 
 static float *pack_expand(hst_learn *l, hst_learn_block *b, float *state, const sizes *z)
@@ -171,12 +146,7 @@ static float *pack_expand(hst_learn *l, hst_learn_block *b, float *state, const 
     b->expand_t = state;
     if (b->windows)
         return state;
-    transpose(w, u->rows, u->n, turned);
-    for (int c = 0; c < b->wide.c; c += b->group) {
-        const int n = b->wide.c - c < b->group ? b->wide.c - c : b->group;
-        float *to = state + hst_gemm_packed(l->kernels, b->group, b->in.c) * (size_t)(c / b->group);
-        hst_gemm_pack(l->kernels, turned + (size_t)c * u->rows, NULL, n, b->in.c, to);
-    }
+    hst_unit_pack_groups(l->kernels, u, w, b->group, turned, state);
     return state + z->expand_t;
 }
 
@@ -188,7 +158,7 @@ static float *pack_project(hst_learn *l, hst_learn_block *b, float *state, const
     b->project_w = state;
     b->project_b = hst_gemm_pack(l->kernels, w, w + u->rows * u->n, b->wide.c, b->out.c, state);
     state += z->project;
-    transpose(w, u->rows, u->n, turned);
+    hst_unit_transpose(u, w, turned);
     b->project_t = state;
     b->zero = hst_gemm_pack(l->kernels, turned, NULL, b->out.c, b->wide.c, state);
     return state + z->project_t;

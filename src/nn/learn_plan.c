@@ -6,7 +6,8 @@
 #include <stdlib.h>
 
 /* The first that matches does the nodes. */
-static const hst_learn_kind *const kinds[] = {&hst_learn_fused_kind, &hst_learn_norm_kind, &hst_learn_node_kind};
+static const hst_learn_kind *const kinds[] = {&hst_learn_fused_kind, &hst_learn_tail_kind,
+                                              &hst_learn_norm_kind, &hst_learn_node_kind};
 
 static const hst_node *node(const hst_learn *l, int i)
 {

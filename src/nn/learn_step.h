@@ -103,5 +103,6 @@ enum { HST_LEARN_GROUP = 4 };
 void hst_learn_groups(hst_learn *l, hst_learn_step *s, hst_learn_fn *fn);
 
 /* The kinds there are. */
-extern const hst_learn_kind hst_learn_fused_kind, hst_learn_node_kind, hst_learn_norm_kind;
+extern const hst_learn_kind hst_learn_fused_kind, hst_learn_tail_kind, hst_learn_node_kind,
+    hst_learn_norm_kind;
 #endif

@@ -112,3 +112,38 @@ void hst_unit_unfold(const hst_learn *l, const hst_unit *u)
         }
     }
 }
+
+int hst_unit_group(int hidden, int panel)
+{
+    enum { ABOUT = 64 };
+    int groups = (hidden + ABOUT - 1) / ABOUT, n = (hidden + groups - 1) / groups;
+    return (n + panel - 1) / panel * panel;
+}
+
+void hst_unit_transpose(const hst_unit *u, const float *w, float *to)
+{
+    enum { TILE = 16 };
+    const size_t rows = u->rows, n = u->n;
+    for (size_t r0 = 0; r0 < rows; r0 += TILE)
+        for (size_t c0 = 0; c0 < n; c0 += TILE)
+            for (size_t r = r0; r < rows && r < r0 + TILE; r++)
+                for (size_t c = c0; c < n && c < c0 + TILE; c++)
+                    to[c * rows + r] = w[r * n + c];
+}
+
+size_t hst_unit_packed_groups(const hst_kernels *k, const hst_unit *u, int group)
+{
+    size_t n = (u->n + (size_t)group - 1) / (size_t)group;
+    return n * hst_gemm_packed(k, group, (int)u->rows);
+}
+
+void hst_unit_pack_groups(const hst_kernels *k, const hst_unit *u, const float *w, int group,
+                          float *turned, float *out)
+{
+    hst_unit_transpose(u, w, turned);
+    for (size_t c = 0; c < u->n; c += (size_t)group) {
+        size_t n = u->n - c < (size_t)group ? u->n - c : (size_t)group;
+        hst_gemm_pack(k, turned + c * u->rows, NULL, (int)n, (int)u->rows, out);
+        out += hst_gemm_packed(k, group, (int)u->rows);
+    }
+}

@@ -22,6 +22,17 @@ int hst_unit_match(const hst_learn *l, int node, int limit, int relu6, hst_unit 
 /* w [rows][n], then b' [n]. */
 void hst_unit_fold(const hst_learn *l, const hst_unit *u, float *w);
 
+/* Channels at a time of `hidden`, a multiple of a panel: about 64, which makes sums long enough for
+ * the gradient of the input, and few enough for some buffers of them in the cache. */
+int hst_unit_group(int hidden, int panel);
+/* to[n][rows] = w[rows][n] transposed. */
+void hst_unit_transpose(const hst_unit *u, const float *w, float *to);
+/* Folded w transposed and packed a group of channels at a time, each [group][rows], to go from the
+ * gradient of a group to that of the input. turned: [n][rows] of scratch. */
+size_t hst_unit_packed_groups(const hst_kernels *k, const hst_unit *u, int group);
+void hst_unit_pack_groups(const hst_kernels *k, const hst_unit *u, const float *w, int group,
+                          float *turned, float *out);
+
 /* Where a task's d W' and d b' go. */
 float *hst_unit_kernel_grad(const hst_learn_task *t, const hst_unit *u);
 float *hst_unit_bias_grad(const hst_learn_task *t, const hst_unit *u);
