@@ -100,8 +100,13 @@ static struct span span_around(double middle, double reach, int all, double shri
 
 struct window {
     struct span x, y;
-    uint8_t *px; /* [y.blocks][x.blocks][4], the fourth byte unused */
+    uint8_t *px; /* [y.blocks + 1][x.blocks + 1][4]; the last row, column and byte are padding */
 };
+
+static size_t row_bytes(const struct window *win)
+{
+    return ((size_t)win->x.blocks + 1) * 4;
+}
 
 static int least(int a, int b)
 {
@@ -123,7 +128,7 @@ static void average_strip(const struct window *win, const hst_image *img, int ro
         for (int k = 0; k < 3 * w; k++)
             sum[k] += in[k];
     }
-    uint8_t *out = win->px + ((size_t)row * (size_t)sx->blocks + (size_t)from) * 4;
+    uint8_t *out = win->px + (size_t)row * row_bytes(win) + (size_t)from * 4;
     for (int i = 0; i < w; i += sx->block, out += 4) {
         int n = least(sx->block, w - i);
         uint32_t total[3] = {0};
@@ -184,22 +189,21 @@ static void colour_strip(const struct colours *k, float rgb[3][STRIP], int n, fl
 /* ---- the pass ----------------------------------------------------------------------------------
  */
 
-/* n pixels of the window at x, y, which lie inside; a neighbour beyond the edge has no weight. */
+/* n pixels of the window at x, y, which lie inside; a neighbour beyond the edge has no weight. Sums
+ * of four channels, of which three are wanted, are one vector. */
 static void sample_strip(const struct window *win, const float *x, const float *y, int n,
                          float rgb[3][STRIP])
 {
-    size_t stride = (size_t)win->x.blocks * 4;
+    size_t stride = row_bytes(win);
     for (int i = 0; i < n; i++) {
         int ix = (int)x[i], iy = (int)y[i];
-        float right = x[i] - (float)ix, low = y[i] - (float)iy;
-        const uint8_t *a = win->px + (size_t)iy * stride + (size_t)ix * 4;
-        const uint8_t *b = iy + 1 < win->y.blocks ? a + stride : a;
-        int next = ix + 1 < win->x.blocks ? 4 : 0;
-        for (int c = 0; c < 3; c++) {
-            float above = (float)a[c] + right * (float)(a[c + next] - a[c]);
-            float below = (float)b[c] + right * (float)(b[c + next] - b[c]);
-            rgb[c][i] = above + low * (below - above);
-        }
+        float right = x[i] - (float)ix, low = y[i] - (float)iy, left = 1 - right, high = 1 - low;
+        float aa = high * left, ab = high * right, ba = low * left, bb = low * right, v[4];
+        const uint8_t *a = win->px + (size_t)iy * stride + (size_t)ix * 4, *b = a + stride;
+        for (int c = 0; c < 4; c++)
+            v[c] = aa * a[c] + ab * a[c + 4] + (ba * b[c] + bb * b[c + 4]);
+        for (int c = 0; c < 3; c++)
+            rgb[c][i] = v[c];
     }
 }
 
@@ -250,7 +254,7 @@ int hst_auto_apply(const hst_auto_draw *d, const hst_prep *p, const hst_image *i
     struct window win = {
         .x = span_around(at.x, (fabs(at.ux) + fabs(at.vx)) / 2, img->w, fabs(at.ux) * shrink),
         .y = span_around(at.y, (fabs(at.uy) + fabs(at.vy)) / 2, img->h, fabs(at.vy) * shrink)};
-    win.px = hst_alloc((size_t)win.x.blocks * (size_t)win.y.blocks, 4, err);
+    win.px = hst_alloc((size_t)win.y.blocks + 1, row_bytes(&win), err);
     if (!win.px)
         return HST_EMEM;
     average_blocks(&win, img);

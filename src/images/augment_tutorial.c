@@ -63,7 +63,10 @@ hst_warp hst_warp_zoom(float zx, float zy, int w, int h)
 void hst_reflect(float *at, int n, int length)
 {
     float len = (float)length, period = 2 * len;
-    for (int i = 0; i < n; i++) {
+    int outside = 0;
+    for (int i = 0; i < n; i++)
+        outside |= (at[i] < 0) | (at[i] > len - 1);
+    for (int i = 0; outside && i < n; i++) {
         float v = at[i];
         float before = period * (float)(int)(-v / period) + v;
         before = before < -len ? before + period : -before - 1;
