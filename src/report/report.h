@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "dataset/dataset.h"
 #include "evaluation/evaluation.h"
+#include "images/augment.h"
 #include "training/run.h"
 
 typedef struct hst_report_in {
@@ -42,4 +43,19 @@ double hst_smoothing_floor(double smoothing, int n_classes);
  * One that has gone since leaves its place empty. Errors: HST_EARG (no such photo), HST_EIO,
  * HST_EMEM. */
 HST_CHECK int hst_report_photo(const hst_eval *e, size_t i, const char *path, hst_err *err);
+
+/* Photos, and the numbers that stand for them in an augmentation's key. */
+typedef struct hst_augmented {
+    enum hst_augment how;
+    const hst_prep *prep;
+    uint64_t seed;
+    const char *const *path; /* [n] */
+    const uint32_t *photo;   /* [n] */
+    size_t n;                /* at most 8 are drawn */
+} hst_augmented;
+
+/* Each photo as prepared and as augmented in passes 0 to 4, side by side, as PNG. One that has gone
+ * since leaves its row empty. Of a network with more than 1024 pixels a side no picture is made.
+ * Errors: HST_EIO, HST_EMEM. */
+HST_CHECK int hst_report_augmented(const hst_augmented *in, const char *path, hst_err *err);
 #endif

@@ -224,6 +224,33 @@ static void sheet_marks_wrong_photos_without_colour(void **state)
     hst_image_clear(&img);
 }
 
+/* A row a photo, six cells of 64 with 8 between; the second photo is not there. */
+static void augmented_photos_side_by_side(void **state)
+{
+    fixture *f = *state;
+    hst_err err = {0};
+    hst_image img = {0};
+    char *photo = in_dir(f, "1.png"), *gone = in_dir(f, "none.png"), *path = in_dir(f, "a.png");
+    const char *const photos[] = {photo, gone};
+    const uint32_t number[] = {0, 1};
+    hst_prep prep = {HST_CONTRACT_PIL, 64, {{50, 60, 70}, {10, 20, 30}}};
+    hst_augmented in = {HST_AUGMENT_TUTORIAL, &prep, 1, photos, number, 2};
+    check_ok(hst_report_augmented(&in, path, &err), &err);
+    check_ok(hst_thumbnail_read(path, 6 * 72 + 16, &img, &err), &err);
+    assert_int_equal(img.w, 6 * 72 + 16);
+    assert_int_equal(img.h, 40 + 2 * 72);
+    for (int i = 0; i < 6; i++) { /* the photo has one colour */
+        const uint8_t *p = img.rgb + ((size_t)(40 + 32) * (size_t)img.w + 50 + 72 * (size_t)i) * 3;
+        assert_true(abs(p[0] - 51) <= 1 && abs(p[1] - 153) <= 1 && abs(p[2] - 77) <= 1);
+        assert_int_equal(p[(size_t)img.w * 72 * 3], 255);
+    }
+    hst_image_clear(&img);
+    assert_int_equal(hst_report_augmented(&in, "/nonexistent/a.png", &err), HST_EIO);
+    free(path);
+    free(gone);
+    free(photo);
+}
+
 static void an_empty_evaluation_still_makes_everything(void **state)
 {
     fixture *f = *state;
@@ -260,6 +287,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(predictions_come_back_exactly, set_up, tear_down),
         cmocka_unit_test_setup_teardown(thumbnails_keep_proportions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sheet_marks_wrong_photos_without_colour, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(augmented_photos_side_by_side, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_evaluation_still_makes_everything, set_up,
                                         tear_down),
     };

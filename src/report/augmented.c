@@ -1,0 +1,107 @@
+/* augmented.c - photos as a network saw them while it learned: a row a photo, the prepared photo
+ * first, then what augmentation made of it in one pass after the other. */
+#include "base/file.h"
+#include "base/mem.h"
+#include "report/canvas.h"
+#include "report/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    COLUMNS = 6,
+    ROWS_MAX = 8,
+    GAP = 8,
+    HEAD_PX = 40,
+    SIDE_MAX = 1024, /* larger inputs of a network are left out */
+    SHEET_MAX = 256 << 20
+};
+
+/* What normalisation did, undone. */
+static void to_pixels(const hst_norm *norm, const float *x, size_t n, uint8_t *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        float v = x[i] * norm->std[i % 3] + norm->mean[i % 3] + 0.5f;
+        out[i] = (uint8_t)(v > 255 ? 255 : v > 0 ? v : 0);
+    }
+}
+
+/* What a row is made with. */
+struct drawing {
+    cairo_t *c;
+    float *x;         /* [px][px][3] */
+    hst_image square; /* the same as pixels */
+};
+
+static int put_cell(const struct drawing *d, const hst_augmented *in, const hst_image *photo,
+                    size_t row, int column, hst_err *err)
+{
+    size_t n = (size_t)in->prep->px * (size_t)in->prep->px * 3;
+    hst_augment_key key = {in->seed, (uint32_t)(column > 0 ? column - 1 : 0), in->photo[row]};
+    int rc = hst_augment_image(column > 0 ? in->how : HST_AUGMENT_NONE, in->prep, photo, &key, d->x,
+                               err);
+    if (rc)
+        return rc;
+    to_pixels(&in->prep->norm, d->x, n, d->square.rgb);
+    int step = in->prep->px + GAP;
+    hst_canvas_image(d->c, GAP + column * step + (column > 0 ? GAP : 0), HEAD_PX + (int)row * step,
+                     &d->square);
+    return 0;
+}
+
+/* A photo that has gone since leaves its row empty. */
+static int put_row(const struct drawing *d, const hst_augmented *in, size_t row, hst_err *err)
+{
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    hst_image photo = {0};
+    int rc = hst_file_read(in->path[row], HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
+    if (rc == 0)
+        rc = hst_image_decode(bytes, n, in->prep->contract, &photo, err);
+    for (int i = 0; rc == 0 && i < COLUMNS; i++)
+        rc = put_cell(d, in, &photo, row, i, err);
+    hst_image_clear(&photo);
+    free(bytes);
+    return rc == HST_EMEM ? rc : 0;
+}
+
+static int draw(const struct drawing *d, const hst_augmented *in, size_t rows, hst_err *err)
+{
+    char line[120];
+    int rc = 0;
+    cairo_set_source_rgb(d->c, 1, 1, 1);
+    cairo_paint(d->c);
+    cairo_set_source_rgb(d->c, .07, .07, .07);
+    hst_canvas_font(d->c, 16, 1);
+    snprintf(line, sizeof line, "prepared, then %d times with augmentation \"%s\"", COLUMNS - 1,
+             hst_augment_name(in->how));
+    hst_canvas_text(d->c, GAP, 26, COLUMNS * (in->prep->px + GAP), line);
+    for (size_t i = 0; rc == 0 && i < rows; i++)
+        rc = put_row(d, in, i, err);
+    return rc;
+}
+
+int hst_report_augmented(const hst_augmented *in, const char *path, hst_err *err)
+{
+    int px = in->prep->px, step = px + GAP;
+    size_t rows = in->n < ROWS_MAX ? in->n : ROWS_MAX, n = (size_t)px * (size_t)px;
+    if (px > SIDE_MAX)
+        return 0;
+    hst_buf png = HST_BUF(SHEET_MAX);
+    cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, COLUMNS * step + 2 * GAP,
+                                                    HEAD_PX + (int)rows * step);
+    struct drawing d = {.c = cairo_create(s), .square = {NULL, px, px}};
+    d.x = hst_alloc(n, 3 * sizeof *d.x, err);
+    d.square.rgb = d.x ? hst_alloc(n, 3, err) : NULL;
+    int rc = d.square.rgb ? draw(&d, in, rows, err) : HST_EMEM;
+    if (rc == 0)
+        rc = hst_canvas_png(d.c, s, &png, err);
+    if (rc == 0)
+        rc = hst_file_write(path, png.p, png.n, err);
+    cairo_destroy(d.c);
+    cairo_surface_destroy(s);
+    hst_image_clear(&d.square);
+    free(d.x);
+    hst_buf_free(&png);
+    return rc;
+}
