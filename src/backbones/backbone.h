@@ -18,15 +18,16 @@ typedef struct hst_arch {
 
 struct hst_backbone {
     hst_arch arch;
-    hst_graph *graph;  /* finished, weights filled */
-    hst_plan *plan;    /* for the context's kernels */
-    char source[256];  /* base name of the file it came from */
-    char sha256[65];   /* of that file */
-    char identity[65]; /* SHA-256 over arch and parameter values: the same weights by any route are
-                          the same */
+    hst_graph *graph; /* finished, weights filled */
+    hst_plan *plan;   /* for the context's kernels */
+    char source[256]; /* base name of the file it came from */
+    char sha256[65];  /* of that file */
 };
 
 typedef struct hst_family hst_family; /* family.h */
+
+/* SHA-256 over arch and parameter values: the same weights by any route are the same. hex[65]. */
+HST_CHECK int hst_backbone_identity(const hst_backbone *b, char hex[65], hst_err *err);
 
 /* HST_EMODEL: an unknown family, sizes or numbers out of bounds (width 0.1 .. 4, px 32 .. 1024). */
 HST_CHECK int hst_arch_check(const hst_arch *a, hst_err *err);

@@ -1,6 +1,7 @@
 /* weights.c - tensors of a file -> parameters of a graph. The one place that turns PyTorch's
  * layouts into ours. */
 #include "backbones/family.h"
+#include "base/finite.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -41,10 +42,7 @@ static int check_values(const hst_param *p, const char *name, hst_err *err)
 {
     size_t n = hst_param_count(p), len = strlen(p->name);
     int variance = p->statistic && len > 8 && strcmp(p->name + len - 8, "variance") == 0;
-    float bad = 0; /* stays 0 while all are finite: 0 * x is NaN otherwise */
-    for (size_t i = 0; i < n; i++)
-        bad += 0 * p->data[i];
-    if (bad != 0)
+    if (!hst_all_finite(p->data, n))
         return hst_fail(err, HST_EMODEL, "tensor '%s' holds a value that is not a finite number",
                         name);
     for (size_t i = 0; variance && i < n; i++)

@@ -23,7 +23,7 @@ static int read_all(int fd, size_t expect, size_t max, int code, uint8_t **data,
                     hst_err *err)
 {
     size_t cap = expect + 2, at = 0; /* one byte to see the end, one for the NUL */
-    uint8_t *p = hst_resize(NULL, cap, 1, err);
+    uint8_t *p = hst_alloc_raw(cap, 1, err);
     if (!p)
         return HST_EMEM;
     for (;;) {

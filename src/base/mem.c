@@ -3,22 +3,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-void *hst_alloc(size_t n, size_t size, hst_err *err)
+/* A large block is touched page by page: at 4 KB each, the system spends longer on giving pages
+ * than reading a file into them takes. */
+enum { HUGE_PAGE = 2 << 20 };
+
+void *hst_alloc_raw(size_t n, size_t size, hst_err *err)
 {
     size_t bytes, padded;
-    if (!hst_mul_ok(n, size, &bytes) || __builtin_add_overflow(bytes, HST_ALIGN - 1, &padded)) {
+    if (!hst_mul_ok(n, size, &bytes) || __builtin_add_overflow(bytes, HUGE_PAGE, &padded)) {
         hst_fail(err, HST_EMEM, "out of memory: %zu x %zu bytes do not fit", n, size);
         return NULL;
     }
-    padded = padded / HST_ALIGN * HST_ALIGN; /* aligned_alloc wants a multiple */
-    if (padded == 0)
-        padded = HST_ALIGN;
-    void *p = aligned_alloc(HST_ALIGN, padded);
-    if (!p) {
+    const size_t align = bytes < HUGE_PAGE ? HST_ALIGN : HUGE_PAGE;
+    padded = (bytes + HST_ALIGN - 1) / HST_ALIGN * HST_ALIGN;
+    void *p = aligned_alloc(align, padded ? padded : HST_ALIGN);
+    if (!p)
         hst_fail(err, HST_EMEM, "out of memory: %zu bytes", bytes);
-        return NULL;
-    }
-    return memset(p, 0, padded);
+    else if (align == HUGE_PAGE)
+        hst_huge_pages(p, bytes);
+    return p;
+}
+
+void *hst_alloc(size_t n, size_t size, hst_err *err)
+{
+    void *p = hst_alloc_raw(n, size, err);
+    return p ? memset(p, 0, n * size) : NULL;
 }
 
 void *hst_resize(void *old, size_t n, size_t size, hst_err *err)

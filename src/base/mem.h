@@ -9,6 +9,11 @@
  * overflows or memory is short. End with free(). */
 HST_CHECK void *hst_alloc(size_t n, size_t size, hst_err *err);
 
+/* The same, not zeroed: for what is filled at once. */
+HST_CHECK void *hst_alloc_raw(size_t n, size_t size, hst_err *err);
+/* Asks the system to keep n bytes at p in few large pages, where it knows such (huge_*.c). */
+void hst_huge_pages(void *p, size_t n);
+
 /* realloc of an array to n elements of size; not aligned, the new part not zeroed. On failure the
  * old block stays. */
 HST_CHECK void *hst_resize(void *old, size_t n, size_t size, hst_err *err);

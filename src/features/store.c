@@ -162,7 +162,7 @@ static enum opened begin_anew(hst_store *s)
 /* Everything a vector depends on but the photo itself. */
 static int hash_prefix(hst_store *s, const hst_backbone *b, const hst_prep *prep, hst_err *err)
 {
-    char text[512];
+    char text[512], identity[65];
     const hst_norm *n = &prep->norm;
     snprintf(text, sizeof text, "%d|%s|%d|%a,%a,%a|%a,%a,%a|%s|%zu", NUMERICS_VERSION,
              hst_contract_name(prep->contract), prep->px, n->mean[0], n->mean[1], n->mean[2],
@@ -174,7 +174,8 @@ static int hash_prefix(hst_store *s, const hst_backbone *b, const hst_prep *prep
                  hst_geometry_name(prep->geometry), prep->resize_px);
         rc = hst_sha256_adds(h, text, err);
     }
-    rc = rc ? rc : hst_sha256_adds(h, b->identity, err);
+    rc = rc ? rc : hst_backbone_identity(b, identity, err);
+    rc = rc ? rc : hst_sha256_adds(h, identity, err);
     rc = rc ? rc : hst_sha256_end(h, s->prefix, err);
     hst_sha256_free(h);
     return rc;

@@ -2,6 +2,7 @@
  */
 #include "backbones/json.h"
 #include "base/mem.h"
+#include "base/pipeline.h"
 #include "model/model.h"
 
 #include <math.h>
@@ -9,13 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Damage is told before anything is believed. */
-static int check_whole(const hst_tensors *t, hst_err *err)
+static int check_format(const hst_tensors *t, hst_err *err)
 {
-    char digest[65];
     const char *format = hst_tensors_meta(t, "format");
     const char *version = hst_tensors_meta(t, "format_version");
-    const char *want = hst_tensors_meta(t, "content_sha256");
     if (!format || strcmp(format, HST_MODEL_FORMAT) != 0)
         return hst_fail(err, HST_EMODEL,
                         "not a headstart model (expected one that headstart train wrote)");
@@ -23,6 +21,13 @@ static int check_whole(const hst_tensors *t, hst_err *err)
         return hst_fail(err, HST_EMODEL,
                         "model format version %s, expected %s; use the program that wrote it",
                         version ? version : "missing", HST_MODEL_VERSION);
+    return 0;
+}
+
+static int check_whole(const hst_tensors *t, hst_err *err)
+{
+    char digest[65];
+    const char *want = hst_tensors_meta(t, "content_sha256");
     int rc = hst_tensors_digest_of(t, "content_sha256", digest, err);
     if (rc == 0 && (!want || strcmp(want, digest) != 0))
         rc = hst_fail(err, HST_EMODEL,
@@ -185,10 +190,10 @@ static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
     return rc;
 }
 
-static hst_model *from_tensors(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
+static hst_model *make_model(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
 {
     hst_arch arch;
-    const char *text = check_whole(t, err) ? NULL : meta(t, "arch", err);
+    const char *text = meta(t, "arch", err);
     if (!text || hst_arch_parse(text, &arch, err))
         return NULL;
     hst_backbone *b = hst_backbone_from_tensors(ctx, &arch, t, "backbone/", err);
@@ -201,6 +206,35 @@ static hst_model *from_tensors(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
     if (read_rest(t, m, err) == 0)
         return m;
     hst_model_free(m);
+    return NULL;
+}
+
+typedef struct loading {
+    hst_ctx *ctx;
+    const hst_tensors *t;
+    hst_model *m;
+} loading;
+
+/* The digest takes as long as all else: each is a thread's work. Of two errors the first one
+ * counts, so damage is told before what follows from it. */
+static int load_part(void *arg, size_t part, int thread, hst_err *err)
+{
+    loading *l = arg;
+    (void)thread;
+    if (part == 0)
+        return check_whole(l->t, err);
+    l->m = make_model(l->ctx, l->t, err);
+    return l->m ? 0 : err->code;
+}
+
+static hst_model *from_tensors(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
+{
+    loading l = {.ctx = ctx, .t = t};
+    if (check_format(t, err))
+        return NULL;
+    if (hst_parallel(ctx->threads < 2 ? 1 : 2, 2, load_part, &l, err) == 0)
+        return l.m;
+    hst_model_free(l.m);
     return NULL;
 }
 

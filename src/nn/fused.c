@@ -291,7 +291,6 @@ static int block_length(const int *readers, const hst_step *s, int n)
     return expands + 2;
 }
 
-/* Takes the steps' weights over. */
 static int fuse(const hst_plan *p, hst_step *s, int n, size_t cache_bytes, hst_step *out,
                 hst_err *err)
 {
@@ -339,14 +338,4 @@ int hst_fuse(hst_plan *p, size_t cache_bytes, hst_err *err)
     p->n_steps = out;
     free(readers);
     return rc;
-}
-
-void hst_fused_free(hst_fused *f)
-{
-    if (!f)
-        return;
-    free(f->expand.weights);
-    free(f->deep.weights);
-    free(f->project.weights);
-    free(f);
 }

@@ -12,5 +12,4 @@
 HST_CHECK int hst_fuse(hst_plan *p, size_t cache_bytes, hst_err *err);
 /* What `threads` threads need to run it together. */
 hst_step_memory hst_fused_needs(const hst_fused *f, int threads);
-void hst_fused_free(hst_fused *f); /* NULL: nothing */
 #endif

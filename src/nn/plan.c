@@ -13,6 +13,7 @@ typedef struct planner {
     int *readers; /* [nodes] nodes that read it */
     int *reader;  /* [nodes] the last of them */
     char *done;   /* [nodes] fused into an earlier step */
+    size_t used;  /* floats of the plan's weights */
 } planner;
 
 static const hst_node *node(const planner *b, int i)
@@ -76,6 +77,30 @@ static void fuse_average(planner *b, hst_step *s)
     b->done[average] = 1;
 }
 
+static size_t whole_lines(size_t floats)
+{
+    const size_t line = HST_ALIGN / sizeof(float);
+    return (floats + line - 1) / line * line;
+}
+
+/* One block for the weights of all steps: few large pages instead of many small ones. A batch
+ * norm's place stays untouched where it is folded into a convolution. */
+static int make_weights(planner *b, hst_err *err)
+{
+    size_t floats = 0;
+    for (int i = 0; i < b->p->n_values; i++)
+        floats += whole_lines(hst_fold_floats(b->g, node(b, i), b->p->kernels));
+    b->p->weights = hst_alloc_raw(floats, sizeof *b->p->weights, err);
+    return b->p->weights ? 0 : HST_EMEM;
+}
+
+static int fold(planner *b, hst_step *s, const hst_node *n, const hst_node *norm, hst_err *err)
+{
+    s->weights = b->p->weights + b->used;
+    b->used += whole_lines(hst_fold_floats(b->g, n, b->p->kernels));
+    return hst_fold(b->g, n, norm, b->p->kernels, s, err);
+}
+
 static int plan_conv(planner *b, hst_step *s, int i, hst_err *err)
 {
     const hst_node *n = node(b, i);
@@ -85,7 +110,7 @@ static int plan_conv(planner *b, hst_step *s, int i, hst_err *err)
         b->done[norm] = 1;
         at = norm;
     }
-    int rc = hst_fold(b->g, n, norm >= 0 ? node(b, norm) : NULL, b->p->kernels, s, err);
+    int rc = fold(b, s, n, norm >= 0 ? node(b, norm) : NULL, err);
     s->run = is_depthwise ? hst_step_depthwise : hst_step_conv2d;
     if (!is_depthwise && (n->conv.kernel > 1 || n->conv.stride > 1))
         s->scratch = (size_t)n->out.w * (size_t)(n->conv.kernel * n->conv.kernel) * (size_t)s->in.c;
@@ -110,7 +135,7 @@ static int plan_pointwise(planner *b, hst_step *s, int i, hst_err *err)
     s->relu6 = n->op == &hst_op_relu6;
     s->z = n->input[1];
     if (n->op == &hst_op_batchnorm)
-        rc = hst_fold(b->g, n, n, b->p->kernels, s, err);
+        rc = fold(b, s, n, n, err);
     s->y = s->relu6 ? i : fuse_behind(b, s, i);
     return rc;
 }
@@ -132,7 +157,7 @@ static int plan_node(planner *b, int i, hst_err *err)
         s->y = i;
     } else
         rc = plan_pointwise(b, s, i, err);
-    p->value[s->y].first = p->n_steps++; /* also after an error: weights are freed with the step */
+    p->value[s->y].first = p->n_steps++;
     return rc;
 }
 
@@ -178,6 +203,8 @@ static int build(planner *b, hst_err *err)
     b->reader = b->readers ? hst_alloc(n, sizeof *b->reader, err) : NULL;
     b->done = b->reader ? hst_alloc(n, 1, err) : NULL;
     if (!b->done)
+        return HST_EMEM;
+    if (make_weights(b, err))
         return HST_EMEM;
     count_readers(b);
     p->value[0].first = -1; /* there before the first step */
@@ -232,10 +259,9 @@ void hst_plan_free(hst_plan *p)
 {
     if (!p)
         return;
-    for (int i = 0; p->step && i < p->n_steps; i++) {
-        hst_fused_free(p->step[i].fused);
-        free(p->step[i].weights);
-    }
+    for (int i = 0; p->step && i < p->n_steps; i++)
+        free(p->step[i].fused);
+    free(p->weights);
     free(p->step);
     free(p->value);
     free(p);
@@ -256,12 +282,6 @@ struct hst_work {
     hst_step_memory extra; /* the most that a step needs */
     float *block;          /* [block_floats], the crew's, then each thread's own */
 };
-
-static size_t whole_lines(size_t floats)
-{
-    const size_t line = HST_ALIGN / sizeof(float);
-    return (floats + line - 1) / line * line;
-}
 
 static hst_step_memory needs(const hst_step *s, int threads)
 {

@@ -50,7 +50,7 @@ struct hst_step {
     hst_shape in, out;
     int x, z, y; /* values; z: -1 when nothing is added */
     hst_conv conv;
-    float *weights;    /* owned: packed kernel, or [k][k][c], or [c] scale; NULL where none */
+    float *weights;    /* the plan's: packed kernel, or [k][k][c], or [c] scale; NULL where none */
     const float *bias; /* inside weights */
     int relu6;
     size_t scratch;   /* floats */
@@ -65,6 +65,7 @@ struct hst_plan {
     int n_values;
     hst_shape input, output;
     size_t block_floats;
+    float *weights; /* of all steps, in one block */
 };
 
 /* How a plan is made; results have the same bits whatever is chosen here. */
@@ -91,9 +92,12 @@ void hst_step_product(const hst_run_args *a, const hst_gemm *g);
 
 /* Weights of a convolution node with a following batch norm (or NULL) folded in, packed for k
  * (fold.c): with  g = gamma / sqrt(variance + epsilon)  kernel' = kernel g,  bias' = beta + (bias -
- * mean) g, in double. */
+ * mean) g, in double. Fills s->weights[hst_fold_floats]. */
 HST_CHECK int hst_fold(const hst_graph *g, const hst_node *node, const hst_node *norm,
                        const hst_kernels *k, hst_step *s, hst_err *err);
+
+/* 0 for a node without weights. */
+size_t hst_fold_floats(const hst_graph *g, const hst_node *node, const hst_kernels *k);
 
 /* n windows (of kernel x kernel inputs) under output row oy as rows of a matrix, padding as zeros.
  */
