@@ -2,26 +2,54 @@
 #include "commands.h"
 #include "json.h"
 
+#include <stdio.h>
+
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The list as one JSON object."},
     {0},
 };
 
+/* What one row of the list needs. */
+typedef struct rows {
+    cli_job *job;
+    json_t *o; /* NULL: text */
+} rows;
+
+static void put_row(cli_job *job, const hst_backbone_entry *e)
+{
+    char size[32] = "-";
+    if (e->cached || e->bytes)
+        snprintf(size, sizeof size, "%.1f MiB", (double)e->bytes / (1 << 20));
+    cli_out_printf(&job->out, "%-24s  %10s  %s%s%s\n", e->name, size,
+                   e->cached  ? "here"
+                   : e->bytes ? "not whole"
+                              : "not fetched",
+                   e->sources[0] ? ": " : "", e->sources);
+}
+
+static int add_row(void *arg, const hst_backbone_entry *e)
+{
+    rows *r = arg;
+    if (!r->job->v.json)
+        put_row(r->job, e);
+    else
+        cli_json_set(&r->o, e->name,
+                     json_pack("{sb sb sI ss}", "cached", e->cached, "known", e->known, "bytes",
+                               (json_int_t)e->bytes, "sources", e->sources));
+    return 0;
+}
+
 static int list(cli_job *job)
 {
-    json_t *o = json_object();
-    int cached = 0;
-    for (int i = 0; hst_backbone_name(job->ctx, i, NULL); i++) {
-        const char *name = hst_backbone_name(job->ctx, i, &cached);
-        if (job->v.json)
-            cli_json_set(&o, name, json_pack("{sb}", "cached", cached));
-        else
-            cli_out_printf(&job->out, "%-24s%s\n", name, cached ? "in the cache" : "not fetched");
+    rows r = {.job = job, .o = json_object()};
+    if (hst_backbone_list(job->ctx, add_row, &r, &job->err)) {
+        json_decref(r.o);
+        return cli_job_fail(job);
     }
     if (job->v.json)
-        return cli_json_print(&job->out, o);
-    json_decref(o);
+        return cli_json_print(&job->out, r.o);
+    json_decref(r.o);
     return CLI_OK;
 }
 
@@ -51,25 +79,61 @@ static int verify_one(cli_job *job, const char *name)
 {
     if (hst_backbone_verify(job->ctx, name, &job->err))
         return cli_job_fail(job);
-    cli_out_printf(&job->out, "%-24sgood\n", name);
+    cli_out_printf(&job->out, "%-24s  good\n", name);
     return CLI_OK;
+}
+
+/* What verify has seen. */
+typedef struct verification {
+    cli_job *job;
+    int status, seen;
+} verification;
+
+/* Names of what is here are checked again one by one; a damaged one of them is no longer "here". */
+static int verify_row(void *arg, const hst_backbone_entry *e)
+{
+    verification *v = arg;
+    if (!e->cached && !e->bytes)
+        return 0;
+    v->seen++;
+    int one = verify_one(v->job, e->name);
+    v->status = v->status ? v->status : one;
+    return 0;
 }
 
 /* One backbone, or all that are in the cache: every one is looked at, the first failure counts. */
 static int verify(cli_job *job)
 {
-    int status = CLI_OK, cached = 0, seen = 0;
+    verification v = {.job = job};
     if (job->v.n_words == 2)
         return verify_one(job, job->v.words[1]);
-    for (int i = 0; hst_backbone_name(job->ctx, i, NULL); i++) {
-        const char *name = hst_backbone_name(job->ctx, i, &cached);
-        int one = cached ? verify_one(job, name) : CLI_OK;
-        status = status ? status : one;
-        seen += cached;
-    }
-    if (!seen)
+    if (hst_backbone_list(job->ctx, verify_row, &v, &job->err))
+        return cli_job_fail(job);
+    if (!v.seen)
         cli_display_say(&job->display, "no backbone is in the cache");
-    return status;
+    return v.status;
+}
+
+static int say_freed(cli_job *job, uint64_t freed)
+{
+    cli_out_printf(&job->out, "%.1f MiB freed\n", (double)freed / (1 << 20));
+    return CLI_OK;
+}
+
+static int remove_one(cli_job *job)
+{
+    uint64_t freed = 0;
+    if (hst_backbone_remove(job->ctx, job->v.words[1], &freed, &job->err))
+        return cli_job_fail(job);
+    return say_freed(job, freed);
+}
+
+static int prune(cli_job *job)
+{
+    uint64_t freed = 0;
+    if (hst_backbone_prune(job->ctx, &freed, &job->err))
+        return cli_job_fail(job);
+    return say_freed(job, freed);
 }
 
 static const cli_action actions[] = {
@@ -77,18 +141,35 @@ static const cli_action actions[] = {
     {"pull", "NAME", pull},
     {"import", "FILE", import},
     {"verify", "[NAME]", verify},
+    {"remove", "NAME", remove_one},
+    {"prune", NULL, prune},
     {0},
 };
 
 const cli_command cli_backbones = {
     .name = "backbones",
-    .summary = "list, fetch, import and verify pretrained networks",
-    .usage = "list | pull NAME | import FILE | verify [NAME]",
-    .text = "list shows the backbones known by name. pull fetches one into the cache. import\n"
-            "reads a weight file or folder of your own once, so that a later --backbone FILE\n"
-            "starts at once. verify reads cached files again and compares their hashes.",
+    .summary = "list, fetch, import, verify and remove pretrained networks",
+    .usage = "list | pull | import | verify | remove | prune [NAME]",
+    .text = "A network is named, here and for --backbone, by\n"
+            "  a short name             of the list\n"
+            "  hf:org/name[@revision]   Hugging Face (hf:org/name/FILE: one file of it)\n"
+            "  timm/NAME                the same as hf:timm/NAME\n"
+            "  keras:NAME               a file of Keras Applications\n"
+            "  torchvision:NAME         a file of torchvision (NAME.V1, NAME.V2)\n"
+            "  https://tfhub.dev/...    TF Hub, or its handle without the host\n"
+            "  https://www.kaggle.com/models/...   Kaggle, or owner/model/framework/...\n"
+            "  https://...              a weight file anywhere\n"
+            "  a file or folder         of your own\n"
+            "What is fetched is checked against the hash that the hub or this program knows;\n"
+            "where none is known, against that of the first time.\n"
+            "\n"
+            "list shows names and sizes. pull fetches a network. import reads a weight file\n"
+            "or folder of your own once, so that a later --backbone FILE starts at once.\n"
+            "verify reads what is kept again and compares hashes. remove forgets a network,\n"
+            "its hash too. prune removes unfinished downloads and what is kept twice.",
     .examples = "headstart backbones list\n"
                 "headstart backbones pull efficientnet_lite0\n"
+                "headstart backbones pull hf:google/mobilenet_v2_1.0_224\n"
                 "headstart backbones import mobilenet_v2/",
     .options = options,
     .actions = actions,

@@ -11,6 +11,7 @@ int cli_job_open(cli_job *job)
     hst_config c = hst_config_from_env();
     if (job->v.threads)
         c.threads = job->v.threads;
+    c.offline |= job->v.offline;
     c.no_store |= job->v.no_store;
     c.rehash = job->v.rehash;
     if (job->v.store_max)

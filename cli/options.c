@@ -12,6 +12,8 @@
 const cli_option cli_common[] = {
     {"threads", 0, CLI_COUNT, offsetof(cli_values, threads), "N", NULL,
      "Threads to use (all processors if not given); results do not depend on it."},
+    {"offline", 0, CLI_FLAG, offsetof(cli_values, offline), NULL, NULL,
+     "Never download: only what is here already."},
     {"quiet", 'q', CLI_FLAG, offsetof(cli_values, quiet), NULL, NULL,
      "No progress and no remarks; results, warnings and errors only."},
     {"help", 'h', CLI_FLAG, offsetof(cli_values, help), NULL, NULL, "Show this page."},

@@ -39,7 +39,7 @@ typedef struct cli_values {
     uint64_t seed, store_max;
     double val_split, learning_rate, momentum, l2, label_smoothing, dropout;
     int threads, top, epochs, batch;
-    int json, quiet, help, labelled, devices, no_store, rehash;
+    int json, offline, quiet, help, labelled, devices, no_store, rehash;
     const char **words; /* [n_words], to be freed */
     int n_words;
     uint64_t typed; /* for cli_options_typed() */

@@ -82,6 +82,7 @@ typedef struct hst_progress {
     const char *what;     /* the phase: "features", "head" */
     uint64_t done, total; /* total 0: unknown */
     double per_s;         /* items per second since the phase began */
+    int in_bytes;         /* 1: the items are bytes */
 } hst_progress;
 typedef int hst_progress_fn(void *arg, const hst_progress *p);
 
@@ -102,15 +103,32 @@ typedef struct hst_config {
     void *log_arg;
     hst_progress_fn *progress; /* NULL: none */
     void *progress_arg;
+    /* Hubs. Addresses: NULL for the public one. Tokens and keys: NULL for none; each goes to its
+     * own hub only. Caches of other programs: NULL where there is none. */
+    const char *hf_endpoint, *hf_token, *hf_token_file; /* the file is read when it is needed */
+    const char *hf_cache; /* downloads of hf: names go there, in Hugging Face's layout */
+    const char *kaggle_endpoint, *kaggle_user, *kaggle_key, *kaggle_cache;
+    const char *tfhub_cache, *keras_home, *torch_home; /* read, never written */
+    const char *mirror; /* https://host/path is asked of mirror/host/path; hashes hold all the same
+                         */
+    const char *http_proxy, *https_proxy, *no_proxy; /* NULL: none */
+    const char *ca_file;                             /* certificates; NULL: the system's */
+    int retry_ms; /* wait before the second try, doubled for each further one; 0: 1000 */
+    int stall_s;  /* so long without a byte is a failure; 0: 30 */
 } hst_config;
 
 /* Defaults: all processors, best kernels, no cache, silent. */
 HST_API hst_config hst_config_default(void);
 
 /* The defaults, then HEADSTART_CACHE (else XDG_CACHE_HOME/headstart, else HOME/.cache/headstart),
- * HEADSTART_CPU, HEADSTART_NO_STORE, HEADSTART_THREADS, HEADSTART_HELPER and HEADSTART_OFFLINE. The
- * strings are borrowed from the environment or, for a composed cache path, from thread-local
- * storage that the next call on this thread overwrites; hst_open() copies them. */
+ * HEADSTART_CPU, HEADSTART_NO_STORE, HEADSTART_THREADS, HEADSTART_HELPER, HEADSTART_OFFLINE (or
+ * HF_HUB_OFFLINE), HEADSTART_MIRROR, HEADSTART_RETRY_MS, HEADSTART_STALL_S, and what the hubs' own
+ * programs read: HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_HOME,
+ * HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, KAGGLE_API_ENDPOINT, KAGGLE_USERNAME, KAGGLE_KEY,
+ * KAGGLEHUB_CACHE, TFHUB_CACHE_DIR, KERAS_HOME, TORCH_HOME, TMPDIR; http_proxy, HTTPS_PROXY,
+ * ALL_PROXY and NO_PROXY in small or (not the first) capital letters; CURL_CA_BUNDLE or
+ * SSL_CERT_FILE. The strings are borrowed from the environment or, for composed paths, from
+ * thread-local storage that the next call on this thread overwrites; hst_open() copies them. */
 HST_API hst_config hst_config_from_env(void);
 
 /* Errors: HST_EARG (a thread count below 0 or above 1024, an unknown instruction set), HST_EUNSUP
@@ -126,23 +144,57 @@ HST_API const char *hst_cpu_variant(int i, int *usable);
 
 /* ---- backbones ------------------------------------------------------------------------------- */
 
-/* The i-th backbone known by name, NULL past the end; *cached (may be NULL): 1 if it is in the
- * cache. */
+/* Where a backbone is named, the name is one of
+ *   mobilenet_v2                        a short name (hst_backbone_name lists them)
+ *   hf:org/name[/file][@revision]       Hugging Face; timm/name is hf:timm/name
+ *   keras:NAME, torchvision:NAME        a weight file of these libraries
+ *   https://tfhub.dev/..., https://www.kaggle.com/models/..., or their handles without the host
+ *   https://...                         a weight file anywhere
+ *   a file (.safetensors, .pth, ...), or a folder with model.safetensors and config.json
+ * What is not here is fetched, checked against the strongest hash known, and kept. Content that no
+ * hash is known for must stay what it was the first time. What another program has in its cache
+ * (hst_config) is not fetched again. */
+
+/* The i-th short name, NULL past the end; *cached (may be NULL): 1 if it is here. */
 HST_API const char *hst_backbone_name(const hst_ctx *ctx, int i, int *cached);
 
-/* Fetches a backbone known by name into the cache, checked against the hash it is known by; does
- * nothing when it is there and whole already. Errors: HST_EARG (unknown name, no cache), HST_ENET,
- * HST_EHASH, HST_EPROC (no pip), HST_EIO. */
+/* One line of a list of backbones. */
+typedef struct hst_backbone_entry {
+    size_t size;
+    const char *name;
+    const char *sources; /* of a short name: where it may come from, "keras:..., hf:..."; else "" */
+    uint64_t bytes;      /* kept for it on this machine; 0: not here */
+    int known;           /* 1: a short name */
+    int cached;          /* 1: nothing would have to be fetched */
+} hst_backbone_entry;
+typedef int hst_backbone_entry_fn(void *arg, const hst_backbone_entry *e); /* non-zero: stop */
+/* All short names, then all others that were fetched, in the order of their names. Errors: HST_EARG
+ * (no cache folder), HST_ESTOPPED, HST_EMEM. */
+HST_API HST_CHECK int hst_backbone_list(hst_ctx *ctx, hst_backbone_entry_fn *fn, void *arg,
+                                        hst_err *err);
+
+/* Fetches a backbone by a name that is no path; does nothing when it is here and whole already,
+ * except to ask Hugging Face whether a branch has moved. Errors: HST_EARG (unknown name, no cache),
+ * HST_ENET (also: offline), HST_EHASH (another content than is known; nothing is kept), HST_EMODEL,
+ * HST_EPROC (no pip), HST_EIO (also: no space), HST_ESTOPPED. */
 HST_API HST_CHECK int hst_backbone_pull(hst_ctx *ctx, const char *name, hst_err *err);
 
-/* Reads every cached file of the backbone again and compares its hash. Errors: HST_EHASH, HST_EIO.
+/* Reads every kept file of the backbone again and compares its hash. Errors: HST_EHASH, HST_EIO.
  */
 HST_API HST_CHECK int hst_backbone_verify(hst_ctx *ctx, const char *name, hst_err *err);
 
-/* A backbone by name ("efficientnet_lite0"), file (.safetensors, .pth) or folder (holding
- * model.safetensors and config.json). A name that is not cached is HST_ENET when offline, else it
- * is pulled. Foreign files are converted once by the helper and kept in the cache under the hash of
- * the source. Errors also: HST_EMODEL (no known network, wrong shapes, NaN weights), HST_EIO. */
+/* Removes what is kept of a backbone, and the memory of its hash. The caches of other programs,
+ * that of Hugging Face among them, are left alone. *freed (may be NULL): bytes. Errors: HST_EIO (it
+ * is not here), HST_EARG. */
+HST_API HST_CHECK int hst_backbone_remove(hst_ctx *ctx, const char *name, uint64_t *freed,
+                                          hst_err *err);
+/* Removes what no backbone needs to be used: unfinished downloads, and files of which the converted
+ * form is kept. Hashes stay remembered. */
+HST_API HST_CHECK int hst_backbone_prune(hst_ctx *ctx, uint64_t *freed, hst_err *err);
+
+/* Opens a backbone by any name. Foreign files are converted once by the helper and kept in the
+ * cache under the hash of the source. Errors: as hst_backbone_pull, and HST_EMODEL (no known
+ * network, wrong shapes, NaN weights). */
 HST_API HST_CHECK hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name, hst_err *err);
 HST_API void hst_backbone_free(hst_backbone *b);
 

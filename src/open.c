@@ -4,11 +4,13 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/pipeline.h"
+#include "hub/settings.h"
 #include "kernels/kernels.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const char *hst_version(void)
 {
@@ -31,32 +33,95 @@ static const char *env(const char *name)
 enum { CREW_MAX = 16 };
 
 /* A whole number, or -1 (which hst_open refuses) when the text is anything else. */
-static int env_number(const char *name, int absent)
+static int env_number(const char *name, int absent, int most)
 {
     const char *v = env(name);
     char *end;
     if (!v)
         return absent;
     long n = strtol(v, &end, 10);
-    return *end || n < 0 || n > 1024 ? -1 : (int)n;
+    return *end || n < 0 || n > most ? -1 : (int)n;
+}
+
+/* Composed paths live here until the next call on this thread. */
+typedef struct paths {
+    char cache[4096], hf_home[4096], hf_cache[4096], hf_token[4096], kaggle[4096], tfhub[4096],
+        keras[4096], torch[4096];
+} paths;
+
+/* The first that is set: own; or base/name; else NULL. */
+static const char *place(char out[4096], const char *own, const char *base, const char *name)
+{
+    if (own || !base)
+        return own;
+    int n = snprintf(out, 4096, "%s/%s", base, name);
+    return n > 0 && n < 4096 ? out : NULL;
+}
+
+static const char *either(const char *a, const char *b)
+{
+    return a ? a : b;
+}
+
+/* As huggingface_hub reads it. */
+static int is_true(const char *name)
+{
+    static const char *const words[] = {"1", "on", "yes", "true"};
+    const char *v = env(name);
+    for (size_t i = 0; v && i < sizeof words / sizeof *words; i++)
+        if (strcasecmp(v, words[i]) == 0)
+            return 1;
+    return 0;
+}
+
+/* Folders in which other programs keep what they fetched, each found as that program finds it. */
+static void caches_from_env(hst_config *c, paths *p, const char *cache, const char *home)
+{
+    const char *hf = place(p->hf_home, env("HF_HOME"), cache, "huggingface");
+    c->hf_cache = either(env("HF_HUB_CACHE"), env("HUGGINGFACE_HUB_CACHE"));
+    c->hf_cache = place(p->hf_cache, c->hf_cache, hf, "hub");
+    c->hf_token_file = place(p->hf_token, env("HF_TOKEN_PATH"), hf, "token");
+    c->kaggle_cache = place(p->kaggle, env("KAGGLEHUB_CACHE"), home, ".cache/kagglehub");
+    c->tfhub_cache =
+        place(p->tfhub, env("TFHUB_CACHE_DIR"), either(env("TMPDIR"), "/tmp"), "tfhub_modules");
+    c->keras_home = place(p->keras, env("KERAS_HOME"), home, ".keras");
+    c->torch_home = place(p->torch, env("TORCH_HOME"), cache, "torch");
+}
+
+static void network_from_env(hst_config *c)
+{
+    const char *all = either(env("all_proxy"), env("ALL_PROXY"));
+    c->hf_endpoint = env("HF_ENDPOINT");
+    c->hf_token = env("HF_TOKEN");
+    if (is_true("HF_HUB_DISABLE_IMPLICIT_TOKEN"))
+        c->hf_token = c->hf_token_file = NULL;
+    c->kaggle_endpoint = env("KAGGLE_API_ENDPOINT");
+    c->kaggle_user = env("KAGGLE_USERNAME");
+    c->kaggle_key = env("KAGGLE_KEY");
+    c->mirror = env("HEADSTART_MIRROR");
+    c->http_proxy = either(env("http_proxy"), all); /* HTTP_PROXY can be set by a web client */
+    c->https_proxy = either(either(env("https_proxy"), env("HTTPS_PROXY")), all);
+    c->no_proxy = either(env("no_proxy"), env("NO_PROXY"));
+    c->ca_file = either(env("CURL_CA_BUNDLE"), env("SSL_CERT_FILE"));
+    c->retry_ms = env_number("HEADSTART_RETRY_MS", 0, 1000000);
+    c->stall_s = env_number("HEADSTART_STALL_S", 0, 100000);
 }
 
 hst_config hst_config_from_env(void)
 {
-    static _Thread_local char cache[4096];
+    static _Thread_local paths p;
     hst_config c = hst_config_default();
-    const char *xdg = env("XDG_CACHE_HOME"), *home = env("HOME");
-    c.cache_dir = env("HEADSTART_CACHE");
-    if (!c.cache_dir && (xdg || home)) {
-        int n = snprintf(cache, sizeof cache, "%s%s", xdg ? xdg : home,
-                         xdg ? "/headstart" : "/.cache/headstart");
-        c.cache_dir = n > 0 && (size_t)n < sizeof cache ? cache : NULL;
-    }
+    const char *home = env("HOME");
+    char under_home[4096];
+    const char *cache = place(under_home, env("XDG_CACHE_HOME"), home, ".cache");
+    c.cache_dir = place(p.cache, env("HEADSTART_CACHE"), cache, "headstart");
     c.cpu = env("HEADSTART_CPU");
-    c.threads = env_number("HEADSTART_THREADS", 0);
+    c.threads = env_number("HEADSTART_THREADS", 0, 1024);
     c.helper = env("HEADSTART_HELPER");
-    c.offline = env("HEADSTART_OFFLINE") != NULL;
+    c.offline = env("HEADSTART_OFFLINE") != NULL || is_true("HF_HUB_OFFLINE");
     c.no_store = env("HEADSTART_NO_STORE") != NULL;
+    caches_from_env(&c, &p, cache, home);
+    network_from_env(&c);
     return c;
 }
 
@@ -80,8 +145,15 @@ hst_ctx *hst_open(const hst_config *cfg, hst_err *err)
         hst_fail(err, HST_EARG, "the number of threads must be 1 to 1024, or 0 for all processors");
         return NULL;
     }
+    if (cfg->retry_ms < 0 || cfg->stall_s < 0) {
+        hst_fail(err, HST_EARG, "times to wait for a hub are whole numbers from 0");
+        return NULL;
+    }
     ctx = hst_alloc(1, sizeof *ctx, err);
     if (!ctx || choose_kernels(ctx, cfg->cpu, err))
+        goto fail;
+    ctx->hub = hst_hub_new(cfg, hst_curl_exchange, err);
+    if (!ctx->hub)
         goto fail;
     ctx->threads = cfg->threads ? cfg->threads : hst_processors();
     ctx->offline = cfg->offline;
@@ -108,6 +180,7 @@ void hst_close(hst_ctx *ctx)
     if (!ctx)
         return;
     hst_crew_free(ctx->crew);
+    hst_hub_free(ctx->hub);
     free(ctx->cache_dir);
     free(ctx->helper);
     free(ctx);

@@ -38,7 +38,7 @@ int hst_meter_at(hst_meter *m, uint64_t done, hst_err *err)
         return 0;
     m->reported_s = now;
     double spent = now - m->started_s;
-    hst_progress p = {m->what, done, m->total, spent > 0 ? (double)done / spent : 0};
+    hst_progress p = {m->what, done, m->total, spent > 0 ? (double)done / spent : 0, m->in_bytes};
     if (m->ctx->progress(m->ctx->progress_arg, &p) != 0)
         return hst_fail(err, HST_ESTOPPED, "interrupted");
     return 0;

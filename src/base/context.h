@@ -5,6 +5,7 @@
 
 struct hst_kernels; /* kernels/kernels.h */
 struct hst_crew;    /* base/crew.h */
+struct hst_hub;     /* hub/settings.h */
 
 struct hst_ctx {
     int threads;
@@ -12,6 +13,7 @@ struct hst_ctx {
     struct hst_crew *crew; /* for one image at a time; NULL: one thread */
     char *cache_dir;       /* NULL: nothing is kept */
     char *helper;          /* path of headstart-convert */
+    struct hst_hub *hub;   /* NULL: nothing can be downloaded */
     int offline, no_store, rehash;
     uint64_t store_max_bytes;
     hst_log_fn *log;
@@ -28,6 +30,7 @@ typedef struct hst_meter {
     const hst_ctx *ctx;
     const char *what;
     uint64_t total;
+    int in_bytes;                 /* what is counted is bytes */
     double started_s, reported_s; /* monotonic clock */
 } hst_meter;
 hst_meter hst_meter_start(const hst_ctx *ctx, const char *what, uint64_t total);

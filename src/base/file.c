@@ -128,9 +128,8 @@ int hst_out_write(hst_out *o, const void *p, size_t n, hst_err *err)
     return 0;
 }
 
-/* Makes the new name durable. Some file systems cannot fsync a folder; that is no failure of ours.
- */
-static int sync_folder(const char *path, hst_err *err)
+/* Some file systems cannot fsync a folder; that is no failure of ours. */
+int hst_sync_folder(const char *path, hst_err *err)
 {
     char *dir = hst_strdup(path, err);
     if (!dir)
@@ -160,7 +159,7 @@ int hst_out_commit(hst_out *o, hst_err *err)
     if (rename(o->temporary, o->path) != 0)
         return hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", o->path);
     o->committed = 1;
-    return sync_folder(o->path, err);
+    return hst_sync_folder(o->path, err);
 }
 
 void hst_out_close(hst_out *o)

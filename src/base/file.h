@@ -22,6 +22,9 @@ void hst_out_close(hst_out *o); /* always, also after commit; NULL is fine */
 /* open + write + commit + close of n bytes. */
 HST_CHECK int hst_file_write(const char *path, const void *p, size_t n, hst_err *err);
 
+/* Makes the new name of a file durable: fsync of the folder it lies in. */
+HST_CHECK int hst_sync_folder(const char *path, hst_err *err);
+
 /* mkdir -p. */
 HST_CHECK int hst_mkdirs(const char *path, hst_err *err);
 

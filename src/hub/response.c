@@ -1,0 +1,98 @@
+/* response.c - the head of an HTTP answer. Every line comes from a stranger: what does not fit or
+ * is no number is as if it had not come. */
+#include "hub/transport.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+static int read_number(const char *s, uint64_t *out)
+{
+    size_t n = strspn(s, "0123456789");
+    if (n == 0 || n > 19)
+        return 0;
+    *out = strtoull(s, NULL, 10);
+    return 1;
+}
+
+/* "bytes 100-199/200" */
+static void take_range(hst_response *r, const char *value)
+{
+    if (strncasecmp(value, "bytes ", 6) != 0 || !read_number(value + 6, &r->from))
+        return;
+    const char *slash = strchr(value, '/');
+    r->has_range = 1;
+    if (!slash || !read_number(slash + 1, &r->total))
+        r->total = 0;
+}
+
+static void take_status(hst_response *r, const char *line)
+{
+    uint64_t status = 0;
+    const char *space = strchr(line, ' ');
+    *r = (hst_response){.retry_after_s = -1};
+    if (space && read_number(space + 1, &status) && status < 1000)
+        r->status = (int)status;
+}
+
+static void take_number(hst_response *r, const char *name, const char *value)
+{
+    uint64_t v;
+    if (!read_number(value, &v))
+        return;
+    if (strcasecmp(name, "content-length") == 0) {
+        r->has_length = 1;
+        r->length = v;
+    } else if (strcasecmp(name, "x-linked-size") == 0) {
+        r->linked_size = v;
+    } else if (strcasecmp(name, "retry-after") == 0 && v <= 1000000) {
+        r->retry_after_s = (long)v;
+    }
+}
+
+static void take_text(hst_response *r, const char *name, const char *value)
+{
+    const struct {
+        const char *name;
+        char *out;
+        size_t cap;
+    } texts[] = {{"etag", r->etag, sizeof r->etag},
+                 {"x-linked-etag", r->linked_etag, sizeof r->linked_etag},
+                 {"last-modified", r->last_modified, sizeof r->last_modified},
+                 {"content-type", r->content_type, sizeof r->content_type},
+                 {"x-repo-commit", r->commit, sizeof r->commit},
+                 {"x-error-code", r->error_code, sizeof r->error_code},
+                 {"location", r->location, sizeof r->location}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (strcasecmp(name, texts[i].name) == 0 && strlen(value) < texts[i].cap)
+            snprintf(texts[i].out, texts[i].cap, "%s", value);
+    size_t have = strlen(r->goog_hash); /* one line for all hashes, or one for each */
+    if (strcasecmp(name, "x-goog-hash") == 0 && have + strlen(value) + 2 < sizeof r->goog_hash)
+        snprintf(r->goog_hash + have, sizeof r->goog_hash - have, "%s%s", have ? "," : "", value);
+}
+
+void hst_response_line(hst_response *r, const char *line, size_t n)
+{
+    char text[sizeof r->location + 64];
+    while (n && strchr(" \t\r\n", line[n - 1]))
+        n--;
+    if (n == 0 || n >= sizeof text || memchr(line, 0, n))
+        return;
+    memcpy(text, line, n);
+    text[n] = 0;
+    if (strncasecmp(text, "HTTP/", 5) == 0) {
+        take_status(r, text);
+        return;
+    }
+    char *value = strchr(text, ':');
+    if (!value)
+        return;
+    *value++ = 0;
+    value += strspn(value, " \t");
+    take_number(r, text, value);
+    if (strcasecmp(text, "content-range") == 0)
+        take_range(r, value);
+    take_text(r, text, value);
+}
