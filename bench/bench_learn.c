@@ -17,22 +17,6 @@
 #include <string.h>
 #include <time.h>
 
-/* PEAKS is PEAK(isa) for each built instruction set. */
-#define PEAK(isa) double peak_##isa(long n, float *sink);
-PEAKS
-#undef PEAK
-
-typedef struct peak_case {
-    const char *isa;
-    double (*run)(long n, float *sink);
-} peak_case;
-
-static const peak_case peaks[] = {
-#define PEAK(isa) {#isa, peak_##isa},
-    PEAKS
-#undef PEAK
-};
-
 enum { MAX_ROUNDS = 100, MAX_STEPS = 200, BATCH = 32 };
 
 typedef struct series {
@@ -41,7 +25,6 @@ typedef struct series {
 
 typedef struct bench {
     const hst_kernels *kernels;
-    double (*peak)(long n, float *sink);
     hst_graph *graph;
     hst_learn *learn;
     int threads;
@@ -216,7 +199,7 @@ static double measure_peak(const bench *b)
 {
     double best = 0;
     for (int i = 0; i < 5; i++) {
-        double s = now_of(b), flops = b->peak(300000, b->sink);
+        double s = now_of(b), flops = b->kernels->peak(300000, b->sink);
         s = flops / (now_of(b) - s);
         best = s > best ? s : best;
     }
@@ -230,10 +213,7 @@ int main(int argc, char **argv)
     b.threads = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 1;
     rounds = rounds < 1 ? 1 : rounds > MAX_ROUNDS ? MAX_ROUNDS : rounds;
     b.kernels = argc > 3 ? hst_kernels_find(argv[3]) : hst_kernels_best();
-    for (size_t i = 0; b.kernels && i < sizeof peaks / sizeof *peaks; i++)
-        if (strcmp(peaks[i].isa, b.kernels->isa) == 0)
-            b.peak = peaks[i].run;
-    if (!b.peak || b.threads < 1) {
+    if (!b.kernels || b.threads < 1) {
         fprintf(stderr, "usage: bench_learn [ROUNDS [THREADS [ISA]]]\n");
         return 2;
     }

@@ -1,7 +1,10 @@
-/* network.c - time the network alone: network BACKBONE IMAGES
+/* network.c - the speed of a backbone's network alone, on the context's threads:
  *
- * Prints the seconds that IMAGES prepared tensors take on all threads (HEADSTART_THREADS), one
- * image a thread at a time as `headstart features` does it, after one warm-up image a thread. */
+ *   network BACKBONE
+ *
+ * For every line of standard input one round: a line of JSON for each way of running it, and an
+ * empty line. A batch of one image on several threads is that image on all of them; a larger batch
+ * is an image a thread at a time, as `headstart features` does it. Wall-clock time. */
 #include "backbones/backbone.h"
 #include "base/mem.h"
 #include "base/pipeline.h"
@@ -9,10 +12,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { LARGEST = 32 };
+static const double least_s = 0.2;
+static const int batches[] = {1, 8, LARGEST};
+
 typedef struct bench {
     const hst_plan *plan;
-    hst_work **work; /* [threads] */
-    float *x, *y;    /* [threads][input], [threads][output]; the values do not matter */
+    int threads;
+    hst_crew *crew;
+    hst_work *shared; /* the crew's */
+    hst_work **work;  /* [threads] */
+    float *x, *y;     /* [LARGEST][input], [LARGEST][output] */
 } bench;
 
 static size_t floats(hst_shape s)
@@ -22,55 +32,95 @@ static size_t floats(hst_shape s)
 
 static int run_image(void *arg, size_t i, int thread, hst_err *err)
 {
-    bench *b = arg;
-    size_t t = (size_t)thread, in = floats(hst_plan_input(b->plan));
-    (void)i;
-    if (!b->work[t])
-        b->work[t] = hst_work_new(b->plan, err);
-    if (!b->work[t])
-        return HST_EMEM;
-    hst_plan_run(b->plan, b->work[t], b->x + t * in, 1,
-                 b->y + t * floats(hst_plan_output(b->plan)));
+    const bench *b = arg;
+    (void)err;
+    hst_plan_run(b->plan, b->work[thread], b->x + i * floats(hst_plan_input(b->plan)), 1,
+                 b->y + i * floats(hst_plan_output(b->plan)));
     return 0;
 }
 
-static int measure(hst_ctx *ctx, const hst_backbone *backbone, size_t n, double *s, hst_err *err)
+static int run(bench *b, int threads, int batch, hst_err *err)
 {
-    size_t threads = (size_t)hst_threads(ctx), in = floats(hst_plan_input(backbone->plan));
-    bench b = {.plan = backbone->plan};
-    b.work = hst_alloc(threads, sizeof *b.work, err);
-    b.x = b.work ? hst_alloc(threads * in, sizeof *b.x, err) : NULL;
-    b.y = b.x ? hst_alloc(threads * floats(hst_plan_output(b.plan)), sizeof *b.y, err) : NULL;
-    int rc = b.y ? 0 : HST_EMEM;
-    for (size_t i = 0; rc == 0 && i < threads * in; i++)
-        b.x[i] = (float)(i % 255) / 127.5f - 1;
-    if (rc == 0)
-        rc = hst_parallel((int)threads, threads, run_image, &b, err);
-    *s = hst_now_s();
-    if (rc == 0)
-        rc = hst_parallel((int)threads, n, run_image, &b, err);
-    *s = hst_now_s() - *s;
-    for (size_t t = 0; b.work && t < threads; t++)
-        hst_work_free(b.work[t]);
-    free(b.work);
-    free(b.x);
-    free(b.y);
-    return rc;
+    if (threads == 1)
+        hst_plan_run(b->plan, b->work[0], b->x, batch, b->y);
+    else if (batch == 1)
+        hst_plan_run_crew(b->plan, b->shared, b->crew, b->x, b->y);
+    else
+        return hst_parallel(threads, (size_t)batch, run_image, b, err);
+    return 0;
+}
+
+static int measure(bench *b, int threads, int batch, hst_err *err)
+{
+    const double since = hst_now_s();
+    double s = 0;
+    long images = 0;
+    for (; s < least_s; images += batch, s = hst_now_s() - since)
+        if (run(b, threads, batch, err))
+            return -1;
+    printf("{\"threads\": %d, \"batch\": %d, \"images_s\": %.3f}\n", threads, batch,
+           (double)images / s);
+    return 0;
+}
+
+static int follow(bench *b, hst_err *err)
+{
+    for (int c = getchar(); c != EOF; c = getchar()) {
+        if (c != '\n')
+            continue;
+        for (size_t i = 0; i < sizeof batches / sizeof *batches; i++)
+            if (measure(b, 1, batches[i], err) ||
+                (b->threads > 1 && measure(b, b->threads, batches[i], err)))
+                return -1;
+        printf("\n");
+        fflush(stdout);
+    }
+    return 0;
+}
+
+static int make(bench *b, hst_err *err)
+{
+    const size_t in = floats(hst_plan_input(b->plan)), out = floats(hst_plan_output(b->plan));
+    if (!(b->work = hst_alloc((size_t)b->threads, sizeof *b->work, err)) ||
+        !(b->x = hst_alloc(LARGEST * in, sizeof *b->x, err)) ||
+        !(b->y = hst_alloc(LARGEST * out, sizeof *b->y, err)) ||
+        !(b->crew = hst_crew_new(b->threads, err)) ||
+        !(b->shared = hst_work_new_crew(b->plan, b->threads, err)))
+        return HST_EMEM;
+    for (int t = 0; t < b->threads; t++)
+        if (!(b->work[t] = hst_work_new(b->plan, err)))
+            return HST_EMEM;
+    for (size_t i = 0; i < LARGEST * in; i++) /* as pixels are */
+        b->x[i] = (float)(i * 7919 % 255) / 127.5f - 1;
+    return 0;
+}
+
+static void clear(bench *b)
+{
+    for (int t = 0; b->work && t < b->threads; t++)
+        hst_work_free(b->work[t]);
+    hst_work_free(b->shared);
+    hst_crew_free(b->crew);
+    free(b->work);
+    free(b->x);
+    free(b->y);
 }
 
 int main(int argc, char **argv)
 {
-    hst_err err = {0};
+    hst_err err = {.msg = "usage: network BACKBONE"};
     hst_config cfg = hst_config_from_env();
-    hst_ctx *ctx = hst_open(&cfg, &err);
-    hst_backbone *b = ctx && argc == 3 ? hst_backbone_open(ctx, argv[1], &err) : NULL;
-    unsigned long n = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
-    double s = 0;
-    int rc = b && n > 0 ? measure(ctx, b, n, &s, &err) : -1;
-    if (rc == 0)
-        printf("%.6f\n", s);
-    else
-        fprintf(stderr, "network: %s\n", *err.msg ? err.msg : "usage: network BACKBONE IMAGES");
+    hst_ctx *ctx = argc == 2 ? hst_open(&cfg, &err) : NULL;
+    hst_backbone *b = ctx ? hst_backbone_open(ctx, argv[1], &err) : NULL;
+    int rc = -1;
+    if (b) {
+        bench m = {.plan = b->plan, .threads = hst_threads(ctx)};
+        rc = make(&m, &err);
+        rc = rc ? rc : follow(&m, &err);
+        clear(&m);
+    }
+    if (rc)
+        fprintf(stderr, "network: %s\n", err.msg);
     hst_backbone_free(b);
     hst_close(ctx);
     return rc != 0;

