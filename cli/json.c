@@ -92,7 +92,13 @@ void cli_json_classes(json_t **o, const hst_eval *e)
 
 int cli_json_print(cli_out *out, json_t *o)
 {
-    char *text = o ? json_dumps(o, JSON_REAL_PRECISION(15)) : NULL;
+    /* json_dumps() leaves out what it has no memory for; into a block it writes all. */
+    const size_t flags = JSON_REAL_PRECISION(15), n = o ? json_dumpb(o, NULL, 0, flags) : 0;
+    char *text = n > 0 ? calloc(n + 1, 1) : NULL;
+    if (text && json_dumpb(o, text, n, flags) != n) {
+        free(text);
+        text = NULL;
+    }
     json_decref(o);
     if (!text) {
         cli_error("out of memory: the result cannot be written as JSON");

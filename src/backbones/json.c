@@ -86,9 +86,7 @@ int hst_json_reals3(const json_t *o, const char *key, double low, double high, d
 
 char *hst_json_dump(json_t *o, hst_err *err)
 {
-    char *text = o ? json_dumps(o, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    char *text = hst_json_write(o, JSON_COMPACT | JSON_SORT_KEYS, err);
     json_decref(o);
-    if (!text)
-        hst_fail(err, HST_EMEM, "out of memory: JSON text");
     return text;
 }

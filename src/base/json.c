@@ -1,13 +1,16 @@
-/* json.c - jansson's lexer keeps the token it reads in a buffer that grows, and does not look
- * whether growing failed: letters are then lost, and an escape that was cut fails an assertion.
- * The text is therefore read as the second value of a list,
+/* json.c - reading: jansson's lexer keeps the token it reads in a buffer that grows, and does not
+ * look whether growing failed: letters are then lost, and an escape that was cut fails an
+ * assertion. The text is therefore read as the second value of a list,
  *
  *   ["xxxx...x", TEXT]
  *
  * whose first string is as long as any token of TEXT. Its buffer has then grown all it ever will,
  * and a letter lost on the way shows as a string too short. The quote that ends it must not be lost
  * either: the buffer doubles from 16 bytes, so that it grows for the 2^k-th byte of a token, which
- * that quote never is; and whether there is memory for all of it is tried before. */
+ * that quote never is; and whether there is memory for all of it is tried before.
+ *
+ * Writing: json_dumps() leaves out a key for which there was no memory. json_dumpb() into a block
+ * that is large enough needs none for them. */
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -106,4 +109,15 @@ json_t *hst_json_parse(const char *text, size_t n, const char *what, hst_err *er
         value = json_incref(json_array_get(list, 1));
     json_decref(list);
     return value;
+}
+
+char *hst_json_write(const json_t *value, size_t flags, hst_err *err)
+{
+    const size_t n = value ? json_dumpb(value, NULL, 0, flags) : 0;
+    char *text = n > 0 ? hst_alloc(n + 1, 1, err) : NULL;
+    if (text && json_dumpb(value, text, n, flags) == n)
+        return text;
+    free(text);
+    hst_fail(err, HST_EMEM, "out of memory: JSON text");
+    return NULL;
 }

@@ -1,10 +1,10 @@
 /* safetensors_write.c - the writer, and the digest of what matters in a file. */
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "formats/safetensors.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,11 +110,8 @@ static char *header_text(const hst_named *t, size_t n, const hst_meta_pair *meta
     int rc = root ? put_meta(root, meta, n_meta, err) : hst_fail(err, HST_EMEM, "out of memory");
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = put_tensor(root, &t[i], &at, err);
-    if (rc == 0) {
-        text = json_dumps(root, JSON_COMPACT);
-        if (!text)
-            hst_fail(err, HST_EMEM, "out of memory: the header");
-    }
+    if (rc == 0)
+        text = hst_json_write(root, JSON_COMPACT, err);
     json_decref(root);
     return text;
 }

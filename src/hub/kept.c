@@ -1,12 +1,12 @@
 #include "hub/kept.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "hub/digest.h"
 #include "hub/lock.h"
 
 #include <dirent.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +110,7 @@ int hst_kept_write(const hst_kept *k, hst_err *err)
     char *path = hst_path_join(k->dir, "record.json", err);
     json_t *o = json_pack("{ss ss ss sI}", "name", k->name, "file", file, "sha256", k->sha256,
                           "bytes", (json_int_t)k->bytes);
-    char *text = o ? json_dumps(o, JSON_SORT_KEYS | JSON_INDENT(1)) : NULL;
+    char *text = hst_json_write(o, JSON_SORT_KEYS | JSON_INDENT(1), NULL);
     if (!path || !text)
         rc = hst_fail(err, HST_EMEM, "out of memory, or a name that is not UTF-8: %s", k->file);
     else

@@ -1,13 +1,13 @@
 /* run_folder.c - a run as a folder of files. */
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "model/model.h"
 #include "report/report.h"
 #include "training/run.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -72,10 +72,10 @@ static int save_args(const hst_run *r, const char *dir, hst_err *err)
               put(o, "backbone", json_string(r->backbone->arch.family)) ||
               put(o, "backbone_sha256", json_string(r->backbone->sha256)) ||
               put(o, "version", json_string(hst_version()));
-    char *text = bad ? NULL : json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
+    char *text = hst_json_write(bad ? NULL : o, JSON_INDENT(2) | JSON_REAL_PRECISION(15), err);
     json_decref(o);
     if (!text)
-        return hst_fail(err, HST_EMEM, "out of memory: args.json cannot be made");
+        return HST_EMEM;
     hst_buf b = HST_BUF(SIZE_MAX / 2);
     hst_buf_printf(&b, "%s\n", text);
     free(text);

@@ -103,6 +103,37 @@ static void every_lost_allocation_is_noticed(void **state)
     }
 }
 
+/* What is written lacks nothing, whichever allocation fails. */
+static void nothing_is_left_out(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    json_t *v = parse("{\"a long key so that buffers grow\": [1, 2.5, \"x\"], \"b\": {\"c\": null, "
+                      "\"another key that is long enough for it\": \"\\u00e9\\n\"}}",
+                      &e);
+    char *want = hst_json_write(v, JSON_COMPACT | JSON_SORT_KEYS, &e);
+    assert_non_null(want);
+    char *usual = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS);
+    assert_string_equal(want, usual);
+    free(usual);
+    for (long k = 1, done = 0; !done; k++) {
+        countdown = k;
+        for_ever = 0;
+        json_set_alloc_funcs(scarce, free);
+        char *text = hst_json_write(v, JSON_COMPACT | JSON_SORT_KEYS, &e);
+        done = countdown > 0;
+        json_set_alloc_funcs(malloc, free);
+        if (text)
+            assert_string_equal(text, want);
+        else
+            assert_int_equal(e.code, HST_EMEM);
+        free(text);
+    }
+    free(want);
+    json_decref(v);
+    assert_null(hst_json_write(NULL, 0, &e));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -110,6 +141,7 @@ int main(void)
         cmocka_unit_test(what_is_no_single_value_is_refused),
         cmocka_unit_test(a_position_is_one_of_the_text),
         cmocka_unit_test(every_lost_allocation_is_noticed),
+        cmocka_unit_test(nothing_is_left_out),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }
