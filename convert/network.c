@@ -412,6 +412,11 @@ static int say_ops(const network *n, weights *w, hst_err *err)
     return rc;
 }
 
+int net_pads_as_tensorflow(const network *n)
+{
+    return n->padding & TF;
+}
+
 /* What the graph itself does to the input, if anything, must lead to the usual range; the input's
  * range then follows. */
 static int say_scaling(const network *n, weights *w, hst_err *err)
@@ -441,7 +446,7 @@ int net_finish(network *n, weights *w, hst_err *err)
         rc = emit_layer(n, w, i, normalised, err);
     rc = rc ? rc : say_ops(n, w, err);
     rc = rc ? rc : say_scaling(n, w, err);
-    rc = rc ? rc : weights_say(w, err, "padding", n->padding & TF ? "tf" : "symmetric");
+    rc = rc ? rc : weights_say(w, err, "padding", net_pads_as_tensorflow(n) ? "tf" : "symmetric");
     if (rc == 0 && n->px)
         rc = weights_say(w, err, "image_px", "%lld", (long long)n->px);
     if (rc == 0 && normalised)

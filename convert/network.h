@@ -78,6 +78,9 @@ HST_CHECK int net_average(network *n, int x, hst_err *err);
 /* Whether value x lies behind the average. */
 int net_is_pooled(const network *n, int x);
 
+/* Once all convolutions are told. */
+int net_pads_as_tensorflow(const network *n);
+
 /* Adds the tensors and the facts "ops", "padding", "image_px" and "bn_epsilon" to w (weights.h
  * says how). Where every convolution has batch norm of one epsilon and no bias, batch norm stays;
  * else it is folded into kernel and bias. */

@@ -524,7 +524,11 @@ static int read_graph(onnx *o, bytes graph, hst_err *err)
     rc = rc ? rc : each(o, graph, GRAPH_INITIALIZER, read_initializer, err);
     rc = rc ? rc : each(o, graph, GRAPH_INPUT, read_input, err);
     rc = rc ? rc : each(o, graph, GRAPH_NODE, read_and_run, err);
-    return rc ? rc : net_finish(&o->net, o->w, err);
+    rc = rc ? rc : net_finish(&o->net, o->w, err);
+    /* PyTorch's own networks pad on all sides alike and take ImageNet's mean and deviation; those
+     * that pad as TensorFlow does were TensorFlow's. */
+    return rc || net_pads_as_tensorflow(&o->net) ? rc
+                                                 : weights_say(o->w, err, "scaling", "imagenet");
 }
 
 static int read_model(onnx *o, bytes model, hst_err *err)

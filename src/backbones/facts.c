@@ -115,26 +115,30 @@ int hst_facts_read(const hst_tensors *t, hst_arch *a, hst_err *err)
     return 0;
 }
 
-/* The word that a layer of ours should have in the fact "ops". */
-static void op_word(const hst_layer *l, char out[16])
+/* The word that a layer of ours should have in the fact "ops". before: number of the layer in front
+ * of its block. */
+static void op_word(const hst_layer *l, int before, char out[32])
 {
-    snprintf(out, 16, "%d%s%s", l->stride, l->role == HST_PROJECT ? "n" : "6",
-             l->residual ? "+" : "");
+    snprintf(out, 32, "%d%s", l->stride, l->role == HST_PROJECT ? "n" : "6");
+    if (l->residual)
+        snprintf(out + strlen(out), 16, "+%d", before);
 }
 
 int hst_facts_check(const hst_tensors *t, const hst_arch *a, hst_err *err)
 {
     hst_layer layer[HST_MAX_LAYERS];
     const char *ops = hst_tensors_meta(t, "ops");
-    int n = hst_family_find(a->family)->layers(a, layer);
+    int n = hst_family_find(a->family)->layers(a, layer), before = -1;
     for (int i = 0; ops && i < n; i++) {
-        char want[16];
+        char want[32];
         size_t len = strcspn(ops, " ");
-        op_word(&layer[i], want);
+        if (i > 0 && layer[i].block != layer[i - 1].block)
+            before = i - 1;
+        op_word(&layer[i], before, want);
         if (len != strlen(want) || memcmp(ops, want, len) != 0)
             return hst_fail(err, HST_EMODEL,
                             "convolution %d is '%.*s', but in %s it would be '%s' (stride, "
-                            "activation, + where an addition follows)",
+                            "activation, + what is added)",
                             i, (int)(len < 8 ? len : 8), ops, a->family, want);
         ops += len + (ops[len] == ' ');
     }

@@ -122,6 +122,7 @@ static const hst_dialect dialects[] = {
      .padding = HST_PAD_TF,
      .bn_epsilon = 1e-3,
      .norm = HST_NORM_PM1},
+    /* Its modules take 0..1, and make -1..1 of it in front of the first convolution. */
     {.name = "TF Hub",
      .marker = "MobilenetV2/Conv/weights",
      .body = slim_body,
@@ -129,7 +130,7 @@ static const hst_dialect dialects[] = {
      .style = &hst_style_slim,
      .padding = HST_PAD_TF,
      .bn_epsilon = 1e-3,
-     .norm = HST_NORM_01},
+     .norm = HST_NORM_PM1},
     {.name = "Hugging Face",
      .marker = "conv_stem.first_conv.convolution.weight",
      .body = huggingface_body,

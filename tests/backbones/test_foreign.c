@@ -30,6 +30,20 @@ static const foreign files[] = {
     {"keras3/model.keras", "keras3_keras", 1, 224, HST_PAD_TF, 1e-3, 127.5f, 127.5f, 1e-4},
     {"keras3/model.weights.h5", "keras3_weights_h5", 1, 224, HST_PAD_TF, 1e-3, 127.5f, 127.5f,
      1e-4},
+    {"saved_model/imagenet_mobilenet_v2_100_224_feature_vector_5.tar.gz", "saved_model", 1, 224,
+     HST_PAD_TF, 1e-3, 127.5f, 127.5f, 1e-4},
+    {"tflite/mobilenet_v2_1.0_224.tflite", "tflite", 1, 224, HST_PAD_TF, 1e-3, 127.5f, 127.5f,
+     1e-4},
+    {"tflite/mobilenet_v2_0.35_96_float16.tflite", "tflite_0.35_96_float16", 0.35, 96, HST_PAD_TF,
+     1e-3, 127.5f, 127.5f, 2e-4},
+    {"tfjs/layers_model", "tfjs_layers", 1, 224, HST_PAD_TF, 1e-3, 127.5f, 127.5f, 1e-4},
+    {"tfjs/layers_model/model.json", "tfjs_layers", 1, 224, HST_PAD_TF, 1e-3, 127.5f, 127.5f, 1e-4},
+    {"tfjs/graph_model_float16/model.json", "tfjs_graph_float16", 1, 224, HST_PAD_TF, 1e-3, 127.5f,
+     127.5f, 1e-4},
+    {"onnx/mobilenet_v2_1.0_224.onnx", "onnx", 1, 224, HST_PAD_SYMMETRIC, 1e-3, 123.675f, 58.395f,
+     1e-4},
+    {"onnx/mobilenet_v2_0.35_96_tfpad_dynamo.onnx", "onnx_0.35_96_tfpad", 0.35, 96, HST_PAD_TF,
+     1e-3, 127.5f, 127.5f, 2e-4},
 };
 
 static npy read_shared(const char *name)
