@@ -16,9 +16,11 @@ static const cli_option options[] = {
 
 /* What the training record may hold, in the order it is shown. */
 static const char *const record_keys[] = {
-    "recipe",  "seed",      "split",         "prepare",    "n_train",     "epochs",
-    "batch",   "optimizer", "learning_rate", "momentum",   "l2",          "label_smoothing",
-    "dropout", "val_n",     "val_accuracy",  "val_ci_low", "val_ci_high", "content_sha256"};
+    "recipe",      "seed",          "split",      "prepare",       "n_train",         "epochs",
+    "batch",       "optimizer",     "schedule",   "learning_rate", "momentum",        "l2",
+    "layer_decay", "clip",          "patience",   "best_epoch",    "label_smoothing", "dropout",
+    "augment",     "thaw",          "batch_norm", "val_n",         "val_accuracy",    "val_ci_low",
+    "val_ci_high", "content_sha256"};
 enum { N_RECORD = sizeof record_keys / sizeof *record_keys };
 
 /* ---- --devices ---------------------------------------------------------------------------------
@@ -71,11 +73,16 @@ typedef struct counts {
     uint64_t total, trainable;
 } counts;
 
-/* The head is a dense layer [n_features][classes] with a bias; only it learned. */
+/* The head is a dense layer [n_features][classes] with a bias. Where the backbone learned too, the
+ * record says how many of its parameters. */
 static counts count_parameters(const hst_model *m, const hst_backbone_info *b)
 {
+    const char *text = hst_model_record(m, "thawed_params");
     uint64_t head = ((uint64_t)b->n_features + 1) * (uint64_t)hst_model_classes(m);
-    return (counts){b->n_params + head, head};
+    uint64_t thawed = text ? strtoull(text, NULL, 10) : 0;
+    if (thawed > b->n_params - b->n_statistics)
+        thawed = 0;
+    return (counts){b->n_params + head, thawed + head};
 }
 
 static json_t *labels_json(const hst_model *m)

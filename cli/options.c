@@ -173,27 +173,30 @@ static const cli_option *find_option(const cli_command *c, const char *name, siz
 int cli_options_typed(const cli_command *c, const cli_values *v, const char *name)
 {
     const cli_option *o;
-    for (size_t i = 0; i < 64 && (o = cli_options_at(c, i)); i++)
+    for (size_t i = 0; i < CLI_OPTIONS_MAX && (o = cli_options_at(c, i)); i++)
         if (strcmp(o->name, name) == 0)
-            return (int)(v->typed >> i & 1);
+            return v->text[i] != NULL;
     return 0;
 }
 
-static void mark_typed(const cli_command *c, const cli_option *typed, cli_values *v)
+/* Reads the value of an option and notes that it was typed. */
+static int type_value(const cli_command *c, const cli_option *typed, const char *text,
+                      cli_values *v)
 {
     const cli_option *o;
-    for (size_t i = 0; i < 64 && (o = cli_options_at(c, i)); i++)
+    for (size_t i = 0; i < CLI_OPTIONS_MAX && (o = cli_options_at(c, i)); i++)
         if (o == typed)
-            v->typed |= (uint64_t)1 << i;
+            v->text[i] = text;
+    return set_value(typed, text, v);
 }
 
 static int unknown_option(const cli_command *c, const char *typed)
 {
-    const char *names[64];
+    const char *names[CLI_OPTIONS_MAX];
     size_t n = 0;
     char bare[64];
     const cli_option *o;
-    for (; n < 64 && (o = cli_options_at(c, n)); n++)
+    for (; n < CLI_OPTIONS_MAX && (o = cli_options_at(c, n)); n++)
         names[n] = o->name;
     snprintf(bare, sizeof bare, "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
     const char *near = cli_nearest(bare, names, n);
@@ -215,14 +218,13 @@ typedef struct reader {
 /* The value that follows in the next word; attached: one that came with the option, or NULL. */
 static int take_value(reader *r, const cli_option *o, const char *attached)
 {
-    mark_typed(r->command, o, r->v);
     if (attached)
-        return set_value(o, attached, r->v);
+        return type_value(r->command, o, attached, r->v);
     if (r->at == r->argc) {
         cli_error("--%s wants a value: --%s %s", o->name, o->name, o->arg);
         return CLI_USAGE;
     }
-    return set_value(o, r->argv[r->at++], r->v);
+    return type_value(r->command, o, r->argv[r->at++], r->v);
 }
 
 /* --name, --name value, --name=value */

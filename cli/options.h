@@ -31,18 +31,21 @@ typedef struct cli_option {
     const char *help;
 } cli_option;
 
+enum { CLI_OPTIONS_MAX = 64 }; /* of one command, the common ones too */
+
 /* The values of every option of every command, and the other words of the command line. Texts are
  * borrowed from argv or from the tables. */
 typedef struct cli_values {
     const char *output, *backbone, *recipe, *split, *val, *prepare, *class_weight, *format;
-    const char *optimizer;
+    const char *optimizer, *thaw, *batch_norm, *augment, *schedule, *resume;
     uint64_t seed, store_max;
-    double val_split, learning_rate, momentum, l2, label_smoothing, dropout;
-    int threads, top, epochs, batch;
-    int json, offline, quiet, help, labelled, devices, no_store, rehash;
+    double val_split, learning_rate, momentum, l2, label_smoothing, dropout, layer_decay, clip;
+    int threads, top, epochs, batch, patience, checkpoint_steps;
+    int json, offline, quiet, help, labelled, devices, no_store, rehash, fine_tune;
     const char **words; /* [n_words], to be freed */
     int n_words;
-    uint64_t typed; /* for cli_options_typed() */
+    /* What was typed for the i-th option of the command, one that takes a value; NULL: nothing. */
+    const char *text[CLI_OPTIONS_MAX];
 } cli_values;
 
 struct cli_job;

@@ -43,7 +43,14 @@ static void format_time(char *out, size_t cap, double s)
         snprintf(out, cap, "%lu:%02lu", t / 60, t % 60);
 }
 
-/* "features  123/600  20 %  48.8/s  0:10 left", never wider than the terminal. */
+/* Thousandths, for text without the locale's comma; rounded. */
+static unsigned long thousandths(double v)
+{
+    return v < 1e6 ? (unsigned long)(1000 * v + 0.5) : 1000000000ul;
+}
+
+/* "features  123/600  20 %  48.8/s  0:10 left", while a network learns with "  loss 0.512  accuracy
+ * 0.875"; never wider than the terminal. */
 static void draw(cli_display *d)
 {
     char line[256], left[32], cut[256];
@@ -59,7 +66,12 @@ static void draw(cli_display *d)
         n = snprintf(line, sizeof line, "%s ...", d->what);
     if (p->per_s > 0 && total > done && n > 0 && (size_t)n < sizeof line) {
         format_time(left, sizeof left, (double)(total - done) / p->per_s);
-        snprintf(line + n, sizeof line - (size_t)n, "  %.1f/s  %s left", p->per_s, left);
+        n += snprintf(line + n, sizeof line - (size_t)n, "  %.1f/s  %s left", p->per_s, left);
+    }
+    if (p->loss >= 0 && p->accuracy >= 0 && n > 0 && (size_t)n < sizeof line) {
+        unsigned long loss = thousandths(p->loss), accuracy = thousandths(p->accuracy);
+        snprintf(line + n, sizeof line - (size_t)n, "  loss %lu.%03lu  accuracy %lu.%03lu",
+                 loss / 1000, loss % 1000, accuracy / 1000, accuracy % 1000);
     }
     int columns = terminal_columns() - 1; /* the last column would make some terminals wrap */
     cli_text_shorten(cut, sizeof cut, line, columns < 5 ? 5 : columns);
@@ -76,12 +88,18 @@ static void end_phase(cli_display *d)
     d->running = 0;
     wipe(d);
     int photos = strcmp(d->what, "features") == 0; /* others count steps of their own */
+    int training = strcmp(d->what, "training") == 0;
+    if (strcmp(d->what, "validation") == 0 || (training && d->at.done < d->at.total))
+        return; /* once an epoch, which has a line */
     double seconds = d->at.per_s > 0 ? (double)d->at.done / d->at.per_s : 0;
     if (photos && seconds >= RATE_FROM_S)
         fprintf(stderr, "%s: %llu photos in %.1f s (%.*f a second)\n", d->what,
                 (unsigned long long)d->at.done, seconds, d->at.per_s < 10, d->at.per_s);
     else if (photos)
         fprintf(stderr, "%s: %llu photos\n", d->what, (unsigned long long)d->at.done);
+    else if (training)
+        fprintf(stderr, "%s: %llu photos (%.1f a second)\n", d->what,
+                (unsigned long long)d->at.done, d->at.per_s);
     else if (seconds >= WORTH_A_LINE_S)
         fprintf(stderr, "%s: %.1f s\n", d->what, seconds);
 }

@@ -1,6 +1,7 @@
 /* train.c - headstart train: a folder of photos becomes a model. */
 #include "commands.h"
 #include "json.h"
+#include "resume.h"
 #include "tables.h"
 
 #include <errno.h>
@@ -17,9 +18,12 @@ static const cli_option options[] = {
     {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
      "Pretrained network: a name of 'headstart backbones list', a weight file, or a folder with "
      "model.safetensors and config.json. With --recipe tutorial: mobilenet_v2."},
-    {"recipe", 0, CLI_CHOICE, AT(recipe), "auto|tutorial", "auto",
-     "How to train. auto: logistic regression on what the backbone sees; tutorial: step for step "
-     "what the TF Hub retraining tutorial does."},
+    {"recipe", 0, CLI_CHOICE, AT(recipe), "auto|fine-tune|tutorial", "auto",
+     "How to train. auto: logistic regression on what the backbone sees; fine-tune: then the "
+     "backbone learns too; tutorial: step for step what the TF Hub retraining tutorial does."},
+    {"fine-tune", 0, CLI_FLAG, AT(fine_tune), NULL, NULL,
+     "The same as --recipe fine-tune; with --recipe tutorial: its fine-tuning, all layers on batch "
+     "statistics."},
     {"seed", 0, CLI_SEED, AT(seed), "N", "42",
      "Seed of everything random; the same seed gives the same model, byte for byte. With --recipe "
      "tutorial: 123."},
@@ -36,19 +40,43 @@ static const cli_option options[] = {
     {"class-weight", 0, CLI_CHOICE, AT(class_weight), "balanced", NULL,
      "Let every class count the same, however many photos it has."},
     {"epochs", 0, CLI_COUNT, AT(epochs), "N", NULL,
-     "Passes over the photos, short of the last batch. This and the next seven: with --recipe "
-     "tutorial only. [5]"},
-    {"batch", 0, CLI_COUNT, AT(batch), "N", NULL, "Photos in a step. [16]"},
+     "Passes over the photos (tutorial: short of the last batch). This and the next seven: not "
+     "with "
+     "--recipe auto. [5]"},
+    {"batch", 0, CLI_COUNT, AT(batch), "N", NULL, "Photos in a step. [fine-tune 32, tutorial 16]"},
     {"optimizer", 0, CLI_CHOICE, AT(optimizer), "sgd|nesterov|adam|adamw|rmsprop", NULL,
-     "How a step follows the gradient, each as in Keras. [sgd]"},
+     "How a step follows the gradient, each as in Keras. [fine-tune adamw, tutorial sgd]"},
     {"lr", 0, CLI_NUMBER, AT(learning_rate), "X", NULL,
-     "Learning rate. [0.005; adam, adamw, rmsprop: 0.001]"},
+     "Learning rate, its peak where it changes. [sgd, nesterov 0.005; else fine-tune 0.0003, "
+     "tutorial 0.001]"},
     {"momentum", 0, CLI_NUMBER, AT(momentum), "X", NULL, "Momentum of sgd and nesterov. [0.9]"},
-    {"l2", 0, CLI_NUMBER, AT(l2), "X", NULL, "L2 strength on the head's kernel. [0.0001]"},
+    {"l2", 0, CLI_NUMBER, AT(l2), "X", NULL,
+     "L2 strength on the head's kernel. [fine-tune 0, tutorial 0.0001]"},
     {"label-smoothing", 0, CLI_NUMBER, AT(label_smoothing), "X", NULL,
      "Part of the target that is spread over all classes. [0.1]"},
     {"dropout", 0, CLI_NUMBER, AT(dropout), "X", NULL,
      "Part of the features left out in each step. [0.2]"},
+    {"thaw", 0, CLI_TEXT, AT(thaw), "all|last:N|from:LAYER", NULL,
+     "Which layers of the backbone learn. This and the next seven: fine-tuning only. [all]"},
+    {"batch-norm", 0, CLI_CHOICE, AT(batch_norm), "frozen|batch", NULL,
+     "frozen: statistics stay, weights learn; batch: statistics of each batch. [fine-tune frozen, "
+     "tutorial batch]"},
+    {"augment", 0, CLI_CHOICE, AT(augment), "auto|tutorial|none", NULL,
+     "How a photo is changed each time it is learned from. [fine-tune auto, tutorial none]"},
+    {"schedule", 0, CLI_CHOICE, AT(schedule), "constant|cosine|one-cycle", NULL,
+     "How the learning rate changes. [fine-tune one-cycle, tutorial constant]"},
+    {"layer-decay", 0, CLI_NUMBER, AT(layer_decay), "X", NULL,
+     "Learning rate of a layer as a part of that of the layer behind it. [1]"},
+    {"clip", 0, CLI_NUMBER, AT(clip), "X", NULL,
+     "Shorten gradients to this length; 0: never. [fine-tune 1, tutorial 0]"},
+    {"patience", 0, CLI_COUNT, AT(patience), "N", NULL,
+     "End when N epochs did not lower the loss on the photos kept aside, and take the best epoch's "
+     "weights; the accuracy is then a little too good."},
+    {"checkpoint-steps", 0, CLI_COUNT, AT(checkpoint_steps), "N", NULL,
+     "Save where training stands every N steps too, not after each epoch only."},
+    {"resume", 0, CLI_TEXT, AT(resume), "RUN", NULL,
+     "Go on with an interrupted fine-tuning run, given its folder; DIR and options are "
+     "remembered."},
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };
@@ -168,28 +196,49 @@ static int typed(const cli_job *job, const char *name)
     return cli_options_typed(job->command, &job->v, name);
 }
 
-/* The tutorial has defaults of its own; its settings mean nothing to other recipes. */
-static int settle_recipe(cli_job *job)
+static int foreign(const cli_job *job, const char *const *names, const char *owner)
 {
-    static const char *const own[] = {"epochs",   "batch", "optimizer",       "lr",
-                                      "momentum", "l2",    "label-smoothing", "dropout"};
-    if (strcmp(job->v.recipe, "tutorial") == 0) {
-        job->v.split = typed(job, "split") ? job->v.split : "keras";
-        job->v.seed = typed(job, "seed") ? job->v.seed : 123;
-        job->v.backbone = typed(job, "backbone") ? job->v.backbone : "mobilenet_v2";
-        return CLI_OK;
-    }
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
-        if (!typed(job, own[i]))
+    for (; *names; names++) {
+        if (!typed(job, *names))
             continue;
-        cli_error("--%s belongs to --recipe tutorial; --recipe %s has no such setting", own[i],
+        cli_error("--%s belongs to %s; --recipe %s has no such setting", *names, owner,
                   job->v.recipe);
         return CLI_USAGE;
     }
     return CLI_OK;
 }
 
-static hst_train_opts train_opts(const cli_job *job)
+/* The tutorial has defaults of its own; some settings mean nothing to other recipes. */
+static int settle_recipe(cli_job *job)
+{
+    static const char *const steps[] = {"epochs", "batch",           "optimizer", "lr", "momentum",
+                                        "l2",     "label-smoothing", "dropout",   NULL};
+    static const char *const tuning[] = {"thaw",     "batch-norm",       "augment",
+                                         "schedule", "layer-decay",      "clip",
+                                         "patience", "checkpoint-steps", NULL};
+    cli_values *v = &job->v;
+    if (v->fine_tune && !typed(job, "recipe"))
+        v->recipe = "fine-tune";
+    int tutorial = strcmp(v->recipe, "tutorial") == 0;
+    if (v->fine_tune && strcmp(v->recipe, "auto") == 0) {
+        cli_error("--recipe auto trains the head only: leave it or --fine-tune out");
+        return CLI_USAGE;
+    }
+    if (strcmp(v->recipe, "fine-tune") == 0)
+        v->fine_tune = 1;
+    if (tutorial) {
+        v->split = typed(job, "split") ? v->split : "keras";
+        v->seed = typed(job, "seed") ? v->seed : 123;
+        v->backbone = typed(job, "backbone") ? v->backbone : "mobilenet_v2";
+    }
+    int status = v->fine_tune ? CLI_OK : foreign(job, tuning, "--fine-tune");
+    if (status || tutorial || v->fine_tune)
+        return status;
+    return foreign(job, steps, "--recipe tutorial and --fine-tune");
+}
+
+/* folder: of the run, for checkpoints. */
+static hst_train_opts train_opts(const cli_job *job, const char *folder)
 {
     const cli_values *v = &job->v;
     hst_train_opts o = hst_train_opts_default();
@@ -210,6 +259,21 @@ static hst_train_opts train_opts(const cli_job *job)
         o.label_smoothing = v->label_smoothing;
     if (typed(job, "dropout"))
         o.dropout = v->dropout;
+    if (!v->fine_tune)
+        return o;
+    o.fine_tune = 1;
+    o.thaw = v->thaw;
+    o.batch_norm = v->batch_norm;
+    o.augment = v->augment;
+    o.schedule = v->schedule;
+    if (typed(job, "layer-decay"))
+        o.layer_decay = v->layer_decay;
+    if (typed(job, "clip"))
+        o.clip = v->clip;
+    o.patience = v->patience;
+    o.run_dir = folder;
+    o.checkpoint_steps = v->checkpoint_steps;
+    o.resume = v->resume != NULL;
     return o;
 }
 
@@ -233,7 +297,7 @@ static hst_data *open_photos(cli_job *job)
 /* 0, or non-zero with job->err. */
 static int train(cli_job *job, training *t)
 {
-    hst_train_opts o = train_opts(job);
+    hst_train_opts o = train_opts(job, t->folder);
     t->data = open_photos(job);
     t->backbone = t->data ? hst_backbone_open(job->ctx, job->v.backbone, &job->err) : NULL;
     if (!t->backbone)
@@ -245,7 +309,46 @@ static int train(cli_job *job, training *t)
     return hst_run_save(t->run, t->model, t->folder, &job->err);
 }
 
-static int run(cli_job *job)
+/* What remains of a run that did not end well. A checkpoint stays, and how to go on is told. */
+static int give_up(cli_job *job, const training *t, int fresh)
+{
+    int status = cli_job_fail(job);
+    if (job->v.fine_tune && cli_resume_possible(t->folder)) {
+        if (job->err.code == HST_ESTOPPED)
+            fprintf(stderr, "headstart: to go on: headstart train --resume %s\n", t->folder);
+        return status;
+    }
+    if (fresh) {
+        cli_resume_forget(t->folder);
+        rmdir(t->folder); /* only when nothing is in it */
+        if (!job->v.output)
+            rmdir("runs");
+    }
+    return status;
+}
+
+static int run_in_folder(cli_job *job, training *t, int fresh)
+{
+    int status;
+    if (job->v.fine_tune)
+        cli_resume_remember(job, t->folder);
+    if (train(job, t) == 0) {
+        cli_display_close(&job->display);
+        cli_resume_forget(t->folder);
+        cli_job_say_stored(job, hst_run_stored(t->run),
+                           hst_data_count(t->data) - hst_run_skipped(t->run));
+        status = job->v.json ? print_json(job, t) : print_text(job, t);
+    } else {
+        status = give_up(job, t, fresh);
+    }
+    hst_run_free(t->run);
+    hst_model_free(t->model);
+    hst_data_free(t->data);
+    hst_backbone_free(t->backbone);
+    return status;
+}
+
+static int run_new(cli_job *job)
 {
     training t = {0};
     int fresh = 0, status = settle_recipe(job);
@@ -253,25 +356,33 @@ static int run(cli_job *job)
         status = cli_job_open(job);
     if (status == 0)
         status = claim_folder(job->v.output, t.folder, sizeof t.folder, &fresh);
-    if (status)
-        return status;
-    if (train(job, &t) == 0) {
-        cli_display_close(&job->display);
-        cli_job_say_stored(job, hst_run_stored(t.run),
-                           hst_data_count(t.data) - hst_run_skipped(t.run));
-        status = job->v.json ? print_json(job, &t) : print_text(job, &t);
-    } else {
-        status = cli_job_fail(job);
-        if (fresh)
-            rmdir(t.folder); /* only when nothing is in it */
-        if (!job->v.output)
-            rmdir("runs");
+    return status ? status : run_in_folder(job, &t, fresh);
+}
+
+static int run_on(cli_job *job)
+{
+    training t = {0};
+    json_t *texts;
+    int complete, status = cli_resume_recall(job, &texts, &complete);
+    if (status == 0 && complete)
+        cli_display_say(&job->display, "the run in %s is complete", job->v.resume);
+    if (status == 0 && !complete)
+        status = settle_recipe(job);
+    if (status == 0 && !complete)
+        status = cli_job_open(job);
+    if (status == 0 && !complete) {
+        snprintf(t.folder, sizeof t.folder, "%s", job->v.resume);
+        status = run_in_folder(job, &t, 0);
     }
-    hst_run_free(t.run);
-    hst_model_free(t.model);
-    hst_data_free(t.data);
-    hst_backbone_free(t.backbone);
+    json_decref(texts);
     return status;
+}
+
+static int run(cli_job *job)
+{
+    if (job->v.resume)
+        return run_on(job);
+    return job->v.n_words ? run_new(job) : cli_job_usage(job, "a folder of photos is missing");
 }
 
 const cli_command cli_train = {
@@ -283,14 +394,17 @@ const cli_command cli_train = {
             "cannot be used is skipped with its reason. The accuracy is measured on photos\n"
             "the training has not seen. Where DIR holds train/ and val/ (or validation/,\n"
             "test/), these are the two sides. Files of an earlier run in the folder of -o\n"
-            "are replaced.",
+            "are replaced. Fine-tuning saves where it stands after each epoch and when it is\n"
+            "interrupted; --resume goes on from there, to the same bytes.",
     .examples = "headstart train flower_photos/\n"
                 "headstart train flower_photos/ --val-split 0.3 -o runs/flowers\n"
                 "headstart train photos/ --backbone my_mobilenet/ --json\n"
+                "headstart train photos/ --fine-tune --epochs 8\n"
+                "headstart train --resume runs/train3\n"
                 "headstart train photos/ --recipe tutorial --backbone my_mobilenet/",
     .options = options,
     .uses_store = 1,
-    .min_words = 1,
+    .min_words = 0,
     .max_words = 1,
     .run = run,
 };

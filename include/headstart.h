@@ -79,10 +79,11 @@ typedef struct hst_eval hst_eval;         /* what evaluation found: predictions 
 /* Progress of anything long. Called by one thread at a time, but not always by the same one.
  * Return non-zero to stop: the function cleans up and returns HST_ESTOPPED. */
 typedef struct hst_progress {
-    const char *what;     /* the phase: "features", "head" */
-    uint64_t done, total; /* total 0: unknown */
-    double per_s;         /* items per second since the phase began */
-    int in_bytes;         /* 1: the items are bytes */
+    const char *what;      /* the phase: "features", "head", "training", "validation" */
+    uint64_t done, total;  /* total 0: unknown */
+    double per_s;          /* items per second since the phase began */
+    int in_bytes;          /* 1: the items are bytes */
+    double loss, accuracy; /* "training": of the epoch so far, accuracy 0..1; negative: none */
 } hst_progress;
 typedef int hst_progress_fn(void *arg, const hst_progress *p);
 
@@ -318,40 +319,65 @@ typedef struct hst_train_opts {
     size_t size;
     /* "auto" (default): multinomial logistic regression on frozen features, to convergence.
      * "tutorial": what the classic TF Hub retraining tutorial does, on a mobilenet_v2 backbone:
-     * Dropout, Dense and a few epochs of SGD, in Keras' arithmetic (docs/from-tf-hub.md). */
+     * Dropout, Dense and a few epochs of SGD, in Keras' arithmetic (docs/from-tf-hub.md).
+     * "fine-tune": the head as "auto" trains it, then the backbone learns as well, from photos that
+     * are changed a little each time, at a low rate. Minutes instead of seconds. */
     const char *recipe;
-    const char *prepare; /* "pil", "tf" or "fast"; NULL (default): auto "pil"; tutorial "tf", its
-                            only one */
-    uint64_t
-        seed; /* default 42: of folds, first weights, order and dropout (the split has its own) */
-    /* auto only. NULL or "balanced": every class counts the same, however many photos. */
+    const char *prepare; /* "pil", "tf" or "fast"; NULL (default): "pil"; tutorial "tf", its only
+                            one */
+    uint64_t seed;       /* default 42: of folds, first weights, order, dropout, augmentation (the
+                            split has its own) */
+    /* Not tutorial. NULL or "balanced": every class counts the same, however many photos. */
     const char *class_weight;
-    /* The rest: tutorial only. 0, NULL or, for a double, a negative number (all of them as
-     * hst_train_opts_default() gives them) stand for the tutorial's value. */
-    int epochs;             /* 5; each of n / batch steps for n photos on the training side */
-    int batch;              /* 16 */
-    const char *optimizer;  /* "sgd" (the tutorial's), "nesterov", "adam", "adamw", "rmsprop" */
-    double learning_rate;   /* 0.005; adam, adamw and rmsprop: 0.001, as in Keras */
+    /* The rest: not auto. 0, NULL or, for a double, a negative number (all of them as
+     * hst_train_opts_default() gives them) stand for the recipe's value: tutorial; fine-tune. */
+    int epochs;             /* 5; 5. tutorial: each of n / batch steps for n photos on the training
+                               side; fine-tune: each all of them */
+    int batch;              /* 16; 32 */
+    const char *optimizer;  /* "sgd" (the tutorial's), "nesterov", "adam", "adamw" (fine-tune's),
+                               "rmsprop" */
+    double learning_rate;   /* 0.005, and 0.001 of the last three; 0.005 and 0.0003 */
     double momentum;        /* 0.9; sgd and nesterov only */
-    double l2;              /* 1e-4: the loss gains l2 * (sum of the kernel's squares) */
-    double label_smoothing; /* 0.1: this part of the target is spread evenly over all classes */
-    double dropout;         /* 0.2: part of the features set to 0 in each training step */
+    double l2;              /* 1e-4; 0: the loss gains l2 * (sum of the kernel's squares) */
+    double label_smoothing; /* 0.1; 0.1: this part of the target is spread over all classes */
+    double dropout;         /* 0.2; 0.2: part of the features set to 0 in each training step */
+    /* Of recipe fine-tune, and of recipe tutorial with fine_tune = 1, which is what the tutorial's
+     * do_fine_tuning does: all layers learn, on batch statistics. */
+    int fine_tune;
+    const char *thaw;       /* which layers learn: "all" (default), "last:N", "from:LAYER" */
+    const char *batch_norm; /* "batch": batch statistics, moving averages with decay 0.99
+                               (tutorial); "frozen": weights learn, statistics stay (fine-tune) */
+    const char *augment;    /* "none" (tutorial), "tutorial", "auto" (fine-tune): how a photo is
+                               changed each time it is learned from */
+    const char *schedule;   /* "constant" (tutorial), "cosine", "one-cycle" (fine-tune) */
+    double layer_decay; /* 1: a layer's learning rate is this times that of the layer behind it */
+    double clip;        /* 0; 1: a longer gradient is shortened to this; 0: never */
+    int patience; /* 0: never; else training ends when so many epochs in a row did not lower the
+                     loss on the validation side, and the weights of the best epoch are taken. The
+                     accuracy measured there is then a little too good. */
+    const char
+        *run_dir; /* an existing folder for checkpoints: after each epoch, when stopped, and */
+    int checkpoint_steps; /* after so many steps (0: not). NULL (default): no checkpoints */
+    int resume; /* 1: goes on from run_dir's checkpoint, where there is one, to the same bytes */
 } hst_train_opts;
 HST_API hst_train_opts hst_train_opts_default(void);
 
 /* features -> split -> head -> evaluation over the whole validation side; nothing is written to
  * disk. run (may be NULL) receives what happened; it borrows b and d. Errors: those of
  * hst_features_compute; HST_EARG (an unknown word, an option or a backbone that the recipe does not
- * take, a number out of range, training that diverges); HST_EDATA when a class keeps no usable
- * training photo, the validation side has none, or (tutorial) there are fewer photos than a batch.
- */
+ * take, a number out of range, training that diverges, a checkpoint made for something else);
+ * HST_EDATA when a class keeps no usable training photo, the validation side has none, or
+ * (tutorial) there are fewer photos than a batch; HST_EMODEL (a damaged checkpoint); HST_EIO (one
+ * that cannot be written). Stopped while the backbone learns, it finishes the step and saves a
+ * checkpoint. */
 HST_API HST_CHECK hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                                        const hst_train_opts *o, hst_run **run, hst_err *err);
 /* Writes the run's files into dir, which is made when it is not there: model.safetensors,
  * labels.txt, args.json, results.csv, split.csv, predictions.csv, skipped.csv, report.html,
  * timing.csv (the only one with clock values), and of a run of two epochs or more curves.png and
  * curves.svg (loss and accuracy) and photo.png (the first validation photo with its labels). Each
- * appears whole or not at all, the model last. Errors: HST_EIO, HST_EMEM. */
+ * appears whole or not at all, the model last; then a checkpoint in dir is removed. Errors:
+ * HST_EIO, HST_EMEM. */
 HST_API HST_CHECK int hst_run_save(const hst_run *r, const hst_model *m, const char *dir,
                                    hst_err *err);
 HST_API void hst_run_free(hst_run *r);
@@ -371,9 +397,11 @@ HST_API int hst_model_classes(const hst_model *m);
 HST_API const char *hst_model_label(const hst_model *m, int i); /* NULL out of range */
 HST_API const hst_backbone *hst_model_backbone(const hst_model *m);
 /* A line of the training record: "recipe", "seed", "split", "prepare", "val_accuracy", "val_n",
- * "val_ci_low", "val_ci_high", "n_train", "l2", "content_sha256"; of recipe tutorial also "epochs",
- * "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout"; NULL: not
- * recorded. "l2" is what the recipe calls so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
+ * "val_ci_low", "val_ci_high", "n_train", "l2", "content_sha256"; of recipes tutorial and fine-tune
+ * also "epochs", "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout";
+ * where the backbone learned also "thaw", "thawed_params" (how many learned), "batch_norm",
+ * "augment", "schedule", "layer_decay", "clip", "patience" and, with patience, "best_epoch"; NULL:
+ * not recorded. "l2" is what the recipe calls so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
 HST_API const char *hst_model_record(const hst_model *m, const char *key);
 /* The model's layers as a table in the form of tf_keras' model.summary(), for the head of recipe
  * tutorial byte for byte: "keras_layer" is the frozen backbone, "dropout" is there where the head

@@ -45,7 +45,7 @@ int hst_backbone_identity(const hst_backbone *b, char hex[65], hst_err *err)
 
 /* A backbone of arch around a graph whose parameters are filled; takes the graph, also on failure.
  */
-static hst_backbone *assemble(hst_ctx *ctx, const hst_arch *a, hst_graph *g, hst_err *err)
+static hst_backbone *assemble(const hst_ctx *ctx, const hst_arch *a, hst_graph *g, hst_err *err)
 {
     hst_backbone *b = hst_alloc(1, sizeof *b, err);
     if (!b) {
@@ -71,6 +71,17 @@ hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *a, const h
         return assemble(ctx, a, g, err);
     hst_graph_free(g);
     return NULL;
+}
+
+hst_backbone *hst_backbone_tuned(const hst_ctx *ctx, const hst_backbone *b, hst_graph *g,
+                                 hst_err *err)
+{
+    hst_backbone *t = assemble(ctx, &b->arch, g, err);
+    if (t) {
+        memcpy(t->source, b->source, sizeof t->source);
+        memcpy(t->sha256, b->sha256, sizeof t->sha256);
+    }
+    return t;
 }
 
 /* Two made-up pictures, prepared: slopes of colour with blocks and a fine pattern on them, and the

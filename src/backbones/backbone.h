@@ -43,4 +43,8 @@ HST_CHECK hst_graph *hst_arch_graph(const hst_arch *a, hst_err *err);
 HST_CHECK hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *a,
                                                   const hst_tensors *t, const char *prefix,
                                                   hst_err *err);
+/* b with other weights: g is of b's arch and is taken, also on failure. Errors: HST_EMEM;
+ * HST_EMODEL: weights that are no finite numbers. */
+HST_CHECK hst_backbone *hst_backbone_tuned(const hst_ctx *ctx, const hst_backbone *b, hst_graph *g,
+                                           hst_err *err);
 #endif

@@ -26,7 +26,12 @@ double hst_now_s(void)
 
 hst_meter hst_meter_start(const hst_ctx *ctx, const char *what, uint64_t total)
 {
-    return (hst_meter){.ctx = ctx, .what = what, .total = total, .started_s = hst_now_s()};
+    return (hst_meter){.ctx = ctx,
+                       .what = what,
+                       .total = total,
+                       .started_s = hst_now_s(),
+                       .loss = -1,
+                       .accuracy = -1};
 }
 
 int hst_meter_at(hst_meter *m, uint64_t done, hst_err *err)
@@ -38,7 +43,8 @@ int hst_meter_at(hst_meter *m, uint64_t done, hst_err *err)
         return 0;
     m->reported_s = now;
     double spent = now - m->started_s;
-    hst_progress p = {m->what, done, m->total, spent > 0 ? (double)done / spent : 0, m->in_bytes};
+    double rate = spent > 0 ? (double)(done - m->from) / spent : 0;
+    hst_progress p = {m->what, done, m->total, rate, m->in_bytes, m->loss, m->accuracy};
     if (m->ctx->progress(m->ctx->progress_arg, &p) != 0)
         return hst_fail(err, HST_ESTOPPED, "interrupted");
     return 0;

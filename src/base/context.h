@@ -32,6 +32,8 @@ typedef struct hst_meter {
     uint64_t total;
     int in_bytes;                 /* what is counted is bytes */
     double started_s, reported_s; /* monotonic clock */
+    uint64_t from;                /* done before it began: no part of the rate */
+    double loss, accuracy;        /* told as they are; negative: none */
 } hst_meter;
 hst_meter hst_meter_start(const hst_ctx *ctx, const char *what, uint64_t total);
 /* 0, or HST_ESTOPPED when the caller's progress function asked to stop. */

@@ -62,12 +62,23 @@ static void put_total(table *t, const char *what, uint64_t n_params)
         hundredths % 100, units[unit]);
 }
 
+/* Backbone parameters that learned; 0 where the record has no sensible number. */
+static uint64_t thawed(const hst_model *m, uint64_t most)
+{
+    const char *text = hst_model_record(m, "thawed_params");
+    uint64_t n = 0;
+    for (; text && *text >= '0' && *text <= '9' && n <= most; text++)
+        n = 10 * n + (uint64_t)(*text - '0');
+    return n <= most && !(text && *text) ? n : 0;
+}
+
 size_t hst_model_summary(const hst_model *m, char *buf, size_t cap)
 {
     table t = {.n = 0};
     hst_backbone_info b = {.size = sizeof b};
     hst_backbone_describe(m->backbone, &b);
     uint64_t head = ((uint64_t)m->dim + 1) * (uint64_t)m->n_classes;
+    uint64_t learned = thawed(m, b.n_params - b.n_statistics);
     put(&t, "Model: \"sequential\"\n");
     put_rule(&t, '_');
     put_row(&t, " Layer (type)", "Output Shape", "Param #");
@@ -78,8 +89,8 @@ size_t hst_model_summary(const hst_model *m, char *buf, size_t cap)
     put_layer(&t, " dense (Dense)", m->n_classes, head);
     put_rule(&t, '=');
     put_total(&t, "Total", b.n_params + head);
-    put_total(&t, "Trainable", head);
-    put_total(&t, "Non-trainable", b.n_params);
+    put_total(&t, "Trainable", learned + head);
+    put_total(&t, "Non-trainable", b.n_params - learned);
     put_rule(&t, '_');
     if (cap > 0)
         snprintf(buf, cap, "%s", t.text);

@@ -53,6 +53,17 @@ static int put_settings(json_t *o, const hst_train_opts *t)
             put(o, "dropout", json_real(t->dropout)));
 }
 
+static int put_tuning(json_t *o, const hst_train_opts *t)
+{
+    return t->fine_tune &&
+           (put(o, "fine_tune", json_true()) || put(o, "thaw", json_string(t->thaw)) ||
+            put(o, "batch_norm", json_string(t->batch_norm)) ||
+            put(o, "augment", json_string(t->augment)) ||
+            put(o, "schedule", json_string(t->schedule)) ||
+            put(o, "layer_decay", json_real(t->layer_decay)) ||
+            put(o, "clip", json_real(t->clip)) || put(o, "patience", json_integer(t->patience)));
+}
+
 /* What was asked for, resolved. */
 static int save_args(const hst_run *r, const char *dir, hst_err *err)
 {
@@ -68,7 +79,7 @@ static int save_args(const hst_run *r, const char *dir, hst_err *err)
               put(o, "val_split", json_real(r->data->val_part)) ||
               put(o, "class_weight",
                   r->opts.class_weight ? json_string(r->opts.class_weight) : json_null()) ||
-              put_settings(o, &r->opts) ||
+              put_settings(o, &r->opts) || put_tuning(o, &r->opts) ||
               put(o, "backbone", json_string(r->backbone->arch.family)) ||
               put(o, "backbone_sha256", json_string(r->backbone->sha256)) ||
               put(o, "version", json_string(hst_version()));
@@ -139,7 +150,7 @@ static int save_skipped(const hst_run *r, const char *dir, hst_err *err)
     return write_buf(&b, dir, "skipped.csv", err);
 }
 
-/* Takes away a file of an earlier run in this folder that this run does not have. */
+/* Takes away a file that this run does not have (any more). */
 static int remove_old(const char *dir, const char *name, hst_err *err)
 {
     char *path = hst_path_join(dir, name, err);
@@ -147,7 +158,8 @@ static int remove_old(const char *dir, const char *name, hst_err *err)
         return HST_EMEM;
     int rc = 0;
     if (unlink(path) != 0 && errno != ENOENT)
-        rc = hst_fail_errno(err, HST_EIO, errno, "%s of an earlier run cannot be removed", path);
+        rc = hst_fail_errno(err, HST_EIO, errno,
+                            "%s, which is of no use any more, cannot be removed", path);
     free(path);
     return rc;
 }
@@ -246,5 +258,5 @@ int hst_run_save(const hst_run *r, const hst_model *m, const char *dir, hst_err 
     else if (rc == 0)
         rc = HST_EMEM;
     free(path);
-    return rc;
+    return rc ? rc : remove_old(dir, "checkpoint.safetensors", err);
 }

@@ -2,7 +2,7 @@
  * chosen by cross-validation on the training side only. */
 #include "base/mem.h"
 #include "training/logistic.h"
-#include "training/recipe.h"
+#include "training/settings.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ static int score(hst_fit *f, hst_err *err)
     return rc ? rc : hst_run_add_epoch(f->run, &e, err);
 }
 
-static int fit(hst_fit *f, hst_err *err)
+int hst_fit_logistic(hst_fit *f, hst_err *err)
 {
     hst_model *m = f->model;
     hst_logistic p = {.x = f->train.x,
@@ -56,7 +56,22 @@ static int fit(hst_fit *f, hst_err *err)
     if (rc == 0)
         rc = hst_record_number(m, "l2", l2, err);
     free(weight);
+    return rc;
+}
+
+static int fit(hst_fit *f, hst_err *err)
+{
+    int rc = hst_fit_logistic(f, err);
     return rc ? rc : score(f, err);
+}
+
+int hst_class_weight_check(hst_train_opts *o, hst_err *err)
+{
+    if (o->class_weight && strcmp(o->class_weight, "balanced") != 0)
+        return hst_fail(err, HST_EARG, "unknown class weight '%s'; there is: balanced",
+                        o->class_weight);
+    o->class_weight = o->class_weight ? "balanced" : NULL;
+    return 0;
 }
 
 static int check(hst_train_opts *o, const hst_backbone *b, hst_err *err)
@@ -75,13 +90,11 @@ static int check(hst_train_opts *o, const hst_backbone *b, hst_err *err)
                    {"dropout", !(o->dropout < 0)}};
     for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
         if (foreign[i].given)
-            return hst_fail(err, HST_EARG, "recipe auto has no %s to set; recipe tutorial has",
+            return hst_fail(err, HST_EARG,
+                            "recipe auto has no %s to set; recipes fine-tune and tutorial have",
                             foreign[i].name);
-    if (o->class_weight && strcmp(o->class_weight, "balanced") != 0)
-        return hst_fail(err, HST_EARG, "unknown class weight '%s'; there is: balanced",
-                        o->class_weight);
-    o->class_weight = o->class_weight ? "balanced" : NULL;
-    return 0;
+    int rc = hst_settings_no_tuning(o, "recipe auto", err);
+    return rc ? rc : hst_class_weight_check(o, err);
 }
 
 const hst_recipe hst_recipe_auto = {"auto", check, fit};

@@ -1,6 +1,7 @@
 #include "training/dense_head.h"
 
 #include "base/mem.h"
+#include "base/random.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -52,6 +53,17 @@ void hst_dense_head_get(const hst_dense_head *h, float *kernel, float *bias)
     }
 }
 
+/* An input is dropped when its number is below part * 2^32. */
+void hst_dropout_draw(const hst_dropout *d, size_t n, size_t dim, uint8_t *keep)
+{
+    uint32_t below = (uint32_t)(d->part * 0x1p32);
+    for (size_t i = 0; i < n; i++) {
+        hst_rng r = hst_rng_new(d->seed, HST_RNG_DROPOUT, d->step, (uint32_t)i);
+        for (size_t j = 0; j < dim; j++)
+            keep[i * dim + j] = hst_rng_u32(&r) >= below;
+    }
+}
+
 static float dot(const float *a, const float *b, size_t n)
 {
     float lane[LANES] = {0}, rest = 0;
@@ -84,16 +96,22 @@ static double penalty(const hst_dense_head *h)
     return (double)h->l2 * sum;
 }
 
+/* One row: its input and label, and the factor of its loss. */
+typedef struct row {
+    const float *x;
+    int label;
+    float weight;
+} row;
+
 /* Adds one row to *sum. delta[n_classes], where not NULL: d loss / d logit of this row alone, which
- * is softmax(logit) - target. */
-static void add_row(hst_dense_head *h, const float *x, int label, float *delta,
-                    hst_batch_score *sum)
+ * is weight (softmax(logit) - target). */
+static void add_row(hst_dense_head *h, const row *r, float *delta, hst_batch_score *sum)
 {
     size_t dim = (size_t)h->dim, k = (size_t)h->n_classes, best = 0;
     const float *bias = h->param + k * dim;
     double total = 0, others = (double)h->label_smoothing / (double)k, loss = 0, *p = h->p;
     for (size_t c = 0; c < k; c++) {
-        p[c] = (double)(dot(x, h->param + c * dim, dim) + bias[c]);
+        p[c] = (double)(dot(r->x, h->param + c * dim, dim) + bias[c]);
         best = p[c] > p[best] ? c : best;
     }
     double top = p[best];
@@ -102,14 +120,14 @@ static void add_row(hst_dense_head *h, const float *x, int label, float *delta,
     double log_total = log(total) + top;
     for (size_t c = 0; c < k; c++) {
         double log_p = p[c] - log_total;
-        double target = others + (c == (size_t)label ? 1 - (double)h->label_smoothing : 0);
+        double target = others + (c == (size_t)r->label ? 1 - (double)h->label_smoothing : 0);
         if (target > 0)
             loss -= target * log_p;
         if (delta)
-            delta[c] = (float)(exp(log_p) - target);
+            delta[c] = r->weight * (float)(exp(log_p) - target);
     }
-    sum->loss += loss;
-    sum->right += best == (size_t)label;
+    sum->loss += (double)r->weight * loss;
+    sum->right += best == (size_t)r->label;
 }
 
 /* What dropout leaves of row i of the batch. */
@@ -128,7 +146,8 @@ hst_batch_score hst_dense_head_gradient(hst_dense_head *h, const hst_head_batch 
     for (size_t i = 0; i < b->n; i++) {
         size_t at = b->order ? b->order[i] : i;
         drop(b, i, b->x[at], h->dropped + i * dim, dim);
-        add_row(h, h->dropped + i * dim, b->label[at], h->delta + i * k, &s);
+        row r = {h->dropped + i * dim, b->label[at], b->weight ? b->weight[i] : 1};
+        add_row(h, &r, h->delta + i * k, &s);
     }
     for (size_t c = 0; c < k; c++) {
         float *grad = h->grad + c * dim, *bias = h->grad + k * dim + c;
@@ -146,12 +165,27 @@ hst_batch_score hst_dense_head_gradient(hst_dense_head *h, const hst_head_batch 
     return s;
 }
 
+void hst_dense_head_inputs(const hst_dense_head *h, const hst_head_batch *b, float *out)
+{
+    size_t dim = (size_t)h->dim, k = (size_t)h->n_classes;
+    float scale = 1 / (float)b->n;
+    for (size_t i = 0; i < b->n; i++) {
+        float *row_out = out + i * dim;
+        for (size_t j = 0; j < dim; j++)
+            row_out[j] = 0;
+        for (size_t c = 0; c < k; c++)
+            add_scaled(row_out, h->param + c * dim, h->delta[i * k + c] * scale, dim);
+        drop(b, i, row_out, row_out, dim);
+    }
+}
+
 hst_batch_score hst_dense_head_score(hst_dense_head *h, const hst_head_batch *b)
 {
     hst_batch_score s = {0};
     for (size_t i = 0; i < b->n; i++) {
         size_t at = b->order ? b->order[i] : i;
-        add_row(h, b->x[at], b->label[at], NULL, &s);
+        row r = {b->x[at], b->label[at], b->weight ? b->weight[i] : 1};
+        add_row(h, &r, NULL, &s);
     }
     s.loss = (b->n ? s.loss / (double)b->n : 0) + penalty(h);
     return s;

@@ -3,7 +3,8 @@
  *   dropped = keep ? x * keep_scale : 0                  (inputs of one photo, [dim])
  *   logit   = dropped . kernel + bias                    ([classes])
  *   target  = (1 - smoothing) [class == label] + smoothing / classes
- *   loss    = mean over the batch of -sum target * log(softmax(logit)),  + l2 * sum kernel^2
+ *   loss    = mean over the batch of -weight sum target * log(softmax(logit)),
+ *             + l2 * sum kernel^2
  *
  * The L2 term has no factor 1/2, covers the kernel only and is part of every loss reported here.
  * Float32 as in Keras; only the softmax of a row and sums of losses run in double. */
@@ -21,6 +22,7 @@ typedef struct hst_head_batch {
     size_t n;
     const uint8_t *keep; /* [n][dim] 1: the input stays, 0: it is dropped; NULL: all stay */
     float keep_scale;    /* 1 / (1 - dropout): the mean input stays the same */
+    const float *weight; /* [n] factor of each photo's loss, or NULL for 1 */
 } hst_head_batch;
 
 typedef struct hst_batch_score {
@@ -41,6 +43,15 @@ typedef struct hst_dense_head {
     double *p;      /* [n_classes] */
 } hst_dense_head;
 
+/* What a step's dropout depends on, and nothing else. */
+typedef struct hst_dropout {
+    uint64_t seed;
+    uint32_t step;
+    double part; /* of the inputs */
+} hst_dropout;
+/* keep[n][dim] of a batch; rows draw from streams of their own. */
+void hst_dropout_draw(const hst_dropout *d, size_t n, size_t dim, uint8_t *keep);
+
 /* Parameters zero. On failure hst_dense_head_clear() is still due. */
 HST_CHECK int hst_dense_head_init(hst_dense_head *h, int dim, int n_classes, size_t max_batch,
                                   hst_err *err);
@@ -52,6 +63,9 @@ void hst_dense_head_get(const hst_dense_head *h, float *kernel, float *bias);
 
 /* Fills h->grad from a batch of 1 .. max_batch rows. */
 hst_batch_score hst_dense_head_gradient(hst_dense_head *h, const hst_head_batch *b);
+/* Of the batch that hst_dense_head_gradient() was last called with, while the parameters are as
+ * they were: out[n][dim] = d loss / d x. */
+void hst_dense_head_inputs(const hst_dense_head *h, const hst_head_batch *b, float *out);
 /* The score alone, of any number of rows (b->keep is not looked at). */
 hst_batch_score hst_dense_head_score(hst_dense_head *h, const hst_head_batch *b);
 #endif

@@ -1,4 +1,5 @@
-/* recipe.h - ways to train a head on frozen features. One file a recipe, one line in train.c. */
+/* recipe.h - ways to train, on frozen features or on photos. One file a recipe, one line in
+ * train.c. */
 #ifndef HST_TRAINING_RECIPE_H
 #define HST_TRAINING_RECIPE_H
 #include "model/model.h"
@@ -16,7 +17,7 @@ typedef struct hst_fit {
     const hst_ctx *ctx;
     hst_run *run; /* history is filled here */
     hst_examples train, validation;
-    hst_model *model; /* kernel, bias and record are filled here */
+    hst_model *model; /* kernel, bias and record are filled here; owned_backbone when it learned */
 } hst_fit;
 
 typedef struct hst_recipe {
@@ -27,10 +28,18 @@ typedef struct hst_recipe {
     int (*fit)(hst_fit *f, hst_err *err);
 } hst_recipe;
 
-extern const hst_recipe hst_recipe_auto, hst_recipe_tutorial;
+extern const hst_recipe hst_recipe_auto, hst_recipe_fine_tune, hst_recipe_tutorial;
+
+/* Logistic regression to convergence, its L2 strength chosen by cross-validation (auto.c): fills
+ * the model's head. */
+HST_CHECK int hst_fit_logistic(hst_fit *f, hst_err *err);
+/* o->class_weight becomes a constant. Errors: HST_EARG. */
+HST_CHECK int hst_class_weight_check(hst_train_opts *o, hst_err *err);
 
 /* Adds a line to the run's history. */
 HST_CHECK int hst_run_add_epoch(hst_run *r, const hst_epoch *e, hst_err *err);
+/* The same, and logs it. Errors: HST_EARG when a loss is no finite number. */
+HST_CHECK int hst_run_end_epoch(hst_fit *f, const hst_epoch *e, hst_err *err);
 
 /* Mean cross-entropy -ln p(label) and accuracy of the model's head over examples. */
 HST_CHECK int hst_head_score(const hst_model *m, const hst_examples *e, double *loss,

@@ -17,6 +17,20 @@ int hst_run_add_epoch(hst_run *r, const hst_epoch *e, hst_err *err)
     return 0;
 }
 
+int hst_run_end_epoch(hst_fit *f, const hst_epoch *e, hst_err *err)
+{
+    const hst_train_opts *o = &f->run->opts;
+    if (!isfinite(e->train_loss) || !isfinite(e->val_loss))
+        return hst_fail(err, HST_EARG,
+                        "training left the range of numbers in epoch %d: use a smaller learning "
+                        "rate than %g",
+                        e->epoch, o->learning_rate);
+    hst_log(f->ctx, HST_LOG_INFO,
+            "epoch %d/%d  loss %.4f  accuracy %.4f  val_loss %.4f  val_accuracy %.4f", e->epoch,
+            o->epochs, e->train_loss, e->train_accuracy, e->val_loss, e->val_accuracy);
+    return hst_run_add_epoch(f->run, e, err);
+}
+
 int hst_head_score(const hst_model *m, const hst_examples *e, double *loss, double *accuracy,
                    hst_err *err)
 {
@@ -56,6 +70,7 @@ void hst_run_free(hst_run *r)
     hst_eval_free(r->eval);
     free(r->side);
     free(r->history);
+    free(r->thaw);
     free(r);
 }
 

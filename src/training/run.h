@@ -6,13 +6,13 @@
 
 /* One line of results.csv. Losses are means over photos; accuracies 0..1. */
 typedef struct hst_epoch {
-    int epoch; /* 1, 2, ... */
+    int epoch; /* 1, 2, ...; 0: the head alone, before the backbone learned */
     double train_loss, train_accuracy, val_loss, val_accuracy;
     double lr; /* learning rate; 0 where the recipe has none */
 } hst_epoch;
 
 typedef struct hst_phase {
-    const char *what; /* "features", "head", "evaluation" */
+    const char *what; /* "features", "training", "evaluation" */
     double seconds;
 } hst_phase;
 
@@ -21,7 +21,8 @@ enum { HST_MAX_PHASES = 8 };
 struct hst_run {
     const hst_data *data;         /* borrowed */
     const hst_backbone *backbone; /* borrowed */
-    hst_train_opts opts;          /* its strings point to constants */
+    hst_train_opts opts;          /* its strings point to constants and to what follows */
+    char *thaw;                   /* NULL: none */
     hst_features *features;       /* owned: vectors, hashes, reasons for skipping */
     uint8_t *side;                /* [photos] enum hst_side */
     size_t n_train;               /* usable photos on the training side */

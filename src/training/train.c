@@ -1,4 +1,4 @@
-/* train.c - the main job: features -> split -> head -> evaluation. */
+/* train.c - the main job: features -> split -> recipe -> evaluation. */
 #include "base/mem.h"
 #include "training/recipe.h"
 
@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const hst_recipe *const recipes[] = {&hst_recipe_auto, &hst_recipe_tutorial};
+static const hst_recipe *const recipes[] = {&hst_recipe_auto, &hst_recipe_fine_tune,
+                                            &hst_recipe_tutorial};
 
 hst_train_opts hst_train_opts_default(void)
 {
@@ -18,7 +19,9 @@ hst_train_opts hst_train_opts_default(void)
                             .momentum = -1,
                             .l2 = -1,
                             .label_smoothing = -1,
-                            .dropout = -1};
+                            .dropout = -1,
+                            .layer_decay = -1,
+                            .clip = -1};
 }
 
 /* The caller's options over the defaults (a caller built against an older header has fewer), made
@@ -38,7 +41,8 @@ static int read_opts(const hst_train_opts *given, const hst_backbone *b, hst_tra
         if (strcmp(recipes[i]->name, o->recipe ? o->recipe : "auto") == 0)
             *recipe = recipes[i];
     if (!*recipe)
-        return hst_fail(err, HST_EARG, "unknown recipe '%s': auto or tutorial", o->recipe);
+        return hst_fail(err, HST_EARG, "unknown recipe '%s': auto, fine-tune or tutorial",
+                        o->recipe);
     o->recipe = (*recipe)->name;
     return (*recipe)->check(o, b, err);
 }
@@ -198,7 +202,7 @@ static int learn(hst_fit *f, const hst_recipe *recipe, hst_err *err)
     if (!f->model)
         return HST_EMEM;
     rc = recipe->fit(f, err);
-    end_phase(r, "head", &since);
+    end_phase(r, r->opts.fine_tune ? "training" : "head", &since);
     if (rc == 0)
         rc = evaluate(f, err);
     if (rc == 0)
@@ -207,6 +211,16 @@ static int learn(hst_fit *f, const hst_recipe *recipe, hst_err *err)
         rc = hst_model_seal(f->model, err);
     end_phase(r, "evaluation", &since);
     return rc;
+}
+
+/* Takes over the options: the run may outlive the caller's texts. */
+static int keep_opts(hst_run *r, const hst_train_opts *o, hst_err *err)
+{
+    r->opts = *o;
+    if (!o->fine_tune)
+        return 0;
+    r->opts.thaw = r->thaw = hst_strdup(o->thaw, err);
+    return r->thaw ? 0 : HST_EMEM;
 }
 
 static hst_run *run_new(const hst_backbone *b, const hst_data *d, hst_err *err)
@@ -235,14 +249,17 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
         return NULL;
     hst_fit f = {.ctx = ctx, .run = r};
     double since = hst_now_s();
-    r->opts = opts;
-    r->features = hst_features_compute(ctx, b, d, opts.prepare, err);
+    int rc = keep_opts(r, &opts, err);
+    if (rc == 0)
+        r->features = hst_features_compute(ctx, b, d, opts.prepare, err);
     end_phase(r, "features", &since);
-    int rc = r->features ? assign_sides(r, err) : HST_EDATA;
+    if (rc == 0)
+        rc = r->features ? assign_sides(r, err) : HST_EDATA;
     if (rc == 0) {
         r->opts.prepare = hst_contract_name(r->features->prep.contract);
         rc = learn(&f, recipe, err);
     }
+    r->opts.run_dir = NULL; /* the caller's text, and not needed any more */
     examples_clear(&f.train);
     examples_clear(&f.validation);
     if (rc) {

@@ -1,15 +1,16 @@
-/* tutorial.c - the classic retraining tutorial on frozen features: Dropout, Dense(classes), SGD
- * with momentum, a few epochs.
+/* tutorial.c - the classic retraining tutorial: Dropout, Dense(classes), SGD with momentum, a few
+ * epochs; on frozen features, or (fine_tune) with all of the network learning.
  *
- * Batches come from one endless stream: every pass over the photos is shuffled anew and cut into
- * batches, the last of a pass may be short; an epoch is n / batch steps of that stream, wherever it
- * stands. The arithmetic is Keras'. The random numbers are ours (Philox, keyed by the seed), their
+ * An epoch is n / batch steps of the stream of batches (sampler.h), wherever it stands. The
+ * arithmetic is Keras'. The random numbers are ours (Philox, keyed by the seed), their
  * distributions Keras'. */
 #include "base/mem.h"
 #include "base/random.h"
 #include "training/dense_head.h"
 #include "training/optimiser.h"
-#include "training/recipe.h"
+#include "training/sampler.h"
+#include "training/settings.h"
+#include "training/tune.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,52 +19,20 @@
 /* ---- options -----------------------------------------------------------------------------------
  */
 
-enum { EPOCHS = 5, BATCH = 16, MAX_EPOCHS = 1000000 };
-static const double L2 = 1e-4, LABEL_SMOOTHING = 0.1, DROPOUT = 0.2;
-
-/* Negative: the default. */
-static double or_default(double given, double standard)
-{
-    return given < 0 ? standard : given;
-}
-
-static int check_optimizer(hst_train_opts *o, hst_err *err)
-{
-    const hst_optimiser_rule *rule = hst_optimiser_rule_find(o->optimizer ? o->optimizer : "sgd");
-    if (!rule)
-        return hst_fail(err, HST_EARG,
-                        "unknown optimizer '%s': sgd, nesterov, adam, adamw or rmsprop",
-                        o->optimizer);
-    if (rule->momentum < 0 && !(o->momentum < 0))
-        return hst_fail(err, HST_EARG, "optimizer %s has no momentum to set", rule->name);
-    o->optimizer = rule->name;
-    o->learning_rate = or_default(o->learning_rate, rule->learning_rate);
-    o->momentum = or_default(o->momentum, rule->momentum);
-    return 0;
-}
-
-static int check_numbers(const hst_train_opts *o, hst_err *err)
-{
-    const struct {
-        const char *name;
-        double value;
-    } parts[] = {{"momentum", o->momentum < 0 ? 0 : o->momentum},
-                 {"label smoothing", o->label_smoothing},
-                 {"dropout", o->dropout}};
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (!(parts[i].value >= 0 && parts[i].value < 1))
-            return hst_fail(err, HST_EARG, "the %s must be at least 0 and less than 1, not %g",
-                            parts[i].name, parts[i].value);
-    if (!(o->learning_rate > 0 && o->learning_rate <= 1e6))
-        return hst_fail(err, HST_EARG, "the learning rate must be above 0, not %g",
-                        o->learning_rate);
-    if (!(o->l2 <= 1e6))
-        return hst_fail(err, HST_EARG, "the L2 strength must be a number from 0, not %g", o->l2);
-    if (o->epochs < 1 || o->epochs > MAX_EPOCHS || o->batch < 1)
-        return hst_fail(err, HST_EARG, "epochs (1 .. %d) and batch must be at least 1, not %d, %d",
-                        MAX_EPOCHS, o->epochs, o->batch);
-    return 0;
-}
+static const hst_settings standard = {.epochs = 5,
+                                      .batch = 16,
+                                      .optimizer = "sgd",
+                                      .rate = 0.005,
+                                      .adaptive_rate = 0.001,
+                                      .l2 = 1e-4,
+                                      .label_smoothing = 0.1,
+                                      .dropout = 0.2,
+                                      .thaw = "all",
+                                      .batch_norm = "batch",
+                                      .augment = "none",
+                                      .schedule = "constant",
+                                      .layer_decay = 1,
+                                      .clip = 0};
 
 static int check(hst_train_opts *o, const hst_backbone *b, hst_err *err)
 {
@@ -78,13 +47,11 @@ static int check(hst_train_opts *o, const hst_backbone *b, hst_err *err)
     if (o->class_weight)
         return hst_fail(err, HST_EARG, "recipe tutorial has no class weights");
     o->prepare = "tf";
-    o->epochs = o->epochs ? o->epochs : EPOCHS;
-    o->batch = o->batch ? o->batch : BATCH;
-    o->l2 = or_default(o->l2, L2);
-    o->label_smoothing = or_default(o->label_smoothing, LABEL_SMOOTHING);
-    o->dropout = or_default(o->dropout, DROPOUT);
-    int rc = check_optimizer(o, err);
-    return rc ? rc : check_numbers(o, err);
+    int rc = hst_settings_head(&standard, o, err);
+    if (rc)
+        return rc;
+    return o->fine_tune ? hst_settings_tuning(&standard, b, o, err)
+                        : hst_settings_no_tuning(o, "recipe tutorial without fine-tuning", err);
 }
 
 /* ---- the stream of batches ---------------------------------------------------------------------
@@ -94,53 +61,26 @@ typedef struct lesson {
     hst_fit *fit;
     hst_dense_head head;
     hst_optimiser optimiser;
-    size_t *order; /* [train.n] this pass */
-    size_t at;     /* of order: where the next batch begins */
-    uint32_t pass, step;
+    hst_sampler sampler;
+    uint32_t step;
     uint8_t *keep; /* [batch][dim], or NULL without dropout */
 } lesson;
-
-static void shuffle(lesson *l)
-{
-    hst_rng r = hst_rng_new(l->fit->run->opts.seed, HST_RNG_SHUFFLE, l->pass++, 0);
-    for (size_t i = 0; i < l->fit->train.n; i++)
-        l->order[i] = i;
-    hst_rng_shuffle(&r, l->order, l->fit->train.n);
-    l->at = 0;
-}
-
-/* An input is dropped when its number is below dropout * 2^32; a stream of numbers for each row. */
-static void draw_keep(lesson *l, size_t n)
-{
-    const hst_train_opts *o = &l->fit->run->opts;
-    uint32_t below = (uint32_t)(o->dropout * 0x1p32);
-    size_t dim = (size_t)l->head.dim;
-    for (size_t i = 0; i < n; i++) {
-        hst_rng r = hst_rng_new(o->seed, HST_RNG_DROPOUT, l->step, (uint32_t)i);
-        for (size_t j = 0; j < dim; j++)
-            l->keep[i * dim + j] = hst_rng_u32(&r) >= below;
-    }
-}
 
 static hst_head_batch next_batch(lesson *l)
 {
     const hst_examples *e = &l->fit->train;
     const hst_train_opts *o = &l->fit->run->opts;
-    if (l->at == e->n)
-        shuffle(l);
-    hst_head_batch b = {.x = e->x,
-                        .label = e->label,
-                        .order = l->order + l->at,
-                        .n = e->n - l->at,
-                        .keep = l->keep,
-                        .keep_scale = (float)(1 / (1 - o->dropout))};
-    if (b.n > (size_t)o->batch)
-        b.n = (size_t)o->batch;
-    l->at += b.n;
+    hst_sample s = hst_sampler_at(&l->sampler, l->step);
+    hst_dropout drop = {o->seed, l->step, o->dropout};
     if (l->keep)
-        draw_keep(l, b.n);
+        hst_dropout_draw(&drop, s.n, (size_t)l->head.dim, l->keep);
     l->step++;
-    return b;
+    return (hst_head_batch){.x = e->x,
+                            .label = e->label,
+                            .order = s.order,
+                            .n = s.n,
+                            .keep = l->keep,
+                            .keep_scale = (float)(1 / (1 - o->dropout))};
 }
 
 /* ---- learning ----------------------------------------------------------------------------------
@@ -162,12 +102,9 @@ static int begin(lesson *l, hst_err *err)
     hst_model *m = l->fit->model;
     const hst_train_opts *o = &l->fit->run->opts;
     size_t n = l->fit->train.n, batch = (size_t)o->batch;
-    if (n < batch)
-        return hst_fail(err, HST_EDATA,
-                        "%zu photos to train on are fewer than a batch of %zu: add photos or use "
-                        "smaller batches",
-                        n, batch);
     int rc = hst_dense_head_init(&l->head, m->dim, m->n_classes, batch, err);
+    if (rc == 0)
+        rc = hst_sampler_init(&l->sampler, n, batch, o->seed, err);
     if (rc)
         return rc;
     rc = hst_optimiser_init(&l->optimiser, hst_optimiser_rule_find(o->optimizer), l->head.n_params,
@@ -178,14 +115,10 @@ static int begin(lesson *l, hst_err *err)
     l->optimiser.momentum = o->momentum < 0 ? 0 : (float)o->momentum;
     l->head.l2 = (float)o->l2;
     l->head.label_smoothing = (float)o->label_smoothing;
-    l->order = hst_alloc(n, sizeof *l->order, err);
-    if (l->order && o->dropout > 0)
-        l->keep = hst_alloc(batch, (size_t)m->dim, err);
-    if (!l->order || (o->dropout > 0 && !l->keep))
+    if (o->dropout > 0 && !(l->keep = hst_alloc(batch, (size_t)m->dim, err)))
         return HST_EMEM;
     draw_kernel(m, o->seed);
     hst_dense_head_set(&l->head, m->kernel, m->bias);
-    shuffle(l);
     return 0;
 }
 
@@ -193,7 +126,7 @@ static void end(lesson *l)
 {
     hst_dense_head_clear(&l->head);
     hst_optimiser_clear(&l->optimiser);
-    free(l->order);
+    hst_sampler_clear(&l->sampler);
     free(l->keep);
 }
 
@@ -220,37 +153,10 @@ static int run_epoch(lesson *l, int epoch, hst_err *err)
                    .val_loss = s.loss,
                    .val_accuracy = (double)s.right / (double)v->n,
                    .lr = o->learning_rate};
-    if (!isfinite(e.train_loss) || !isfinite(e.val_loss))
-        return hst_fail(err, HST_EARG,
-                        "training left the range of numbers in epoch %d: use a smaller learning "
-                        "rate than %g",
-                        epoch, o->learning_rate);
-    hst_log(l->fit->ctx, HST_LOG_INFO,
-            "epoch %d/%d  loss %.4f  accuracy %.4f  val_loss %.4f  val_accuracy %.4f", epoch,
-            o->epochs, e.train_loss, e.train_accuracy, e.val_loss, e.val_accuracy);
-    return hst_run_add_epoch(l->fit->run, &e, err);
+    return hst_run_end_epoch(l->fit, &e, err);
 }
 
-/* The settings the head was trained with. */
-static int record(hst_model *m, const hst_train_opts *o, hst_err *err)
-{
-    const struct {
-        const char *key;
-        double value;
-    } numbers[] = {{"epochs", o->epochs},
-                   {"batch", o->batch},
-                   {"learning_rate", o->learning_rate},
-                   {"momentum", o->momentum < 0 ? 0 : o->momentum},
-                   {"l2", o->l2},
-                   {"label_smoothing", o->label_smoothing},
-                   {"dropout", o->dropout}};
-    int rc = hst_model_set_record(m, "optimizer", o->optimizer, err);
-    for (size_t i = 0; rc == 0 && i < sizeof numbers / sizeof *numbers; i++)
-        rc = hst_record_number(m, numbers[i].key, numbers[i].value, err);
-    return rc;
-}
-
-static int fit(hst_fit *f, hst_err *err)
+static int fit_head(hst_fit *f, hst_err *err)
 {
     const hst_train_opts *o = &f->run->opts;
     lesson l = {.fit = f};
@@ -263,10 +169,30 @@ static int fit(hst_fit *f, hst_err *err)
     }
     if (rc == 0) {
         hst_dense_head_get(&l.head, f->model->kernel, f->model->bias);
-        rc = record(f->model, o, err);
+        rc = hst_settings_record(f->model, o, err);
     }
     end(&l);
     return rc;
+}
+
+/* What fine-tuning starts from: no first phase. */
+static int start(hst_fit *f, hst_err *err)
+{
+    (void)err;
+    draw_kernel(f->model, f->run->opts.seed);
+    return 0;
+}
+
+static int fit(hst_fit *f, hst_err *err)
+{
+    const hst_train_opts *o = &f->run->opts;
+    if (f->train.n < (size_t)o->batch)
+        return hst_fail(err, HST_EDATA,
+                        "%zu photos to train on are fewer than a batch of %d: add photos or use "
+                        "smaller batches",
+                        f->train.n, o->batch);
+    static const hst_tuning tuning = {.start = start, .whole_batches = 1};
+    return o->fine_tune ? hst_tune(f, &tuning, err) : fit_head(f, err);
 }
 
 const hst_recipe hst_recipe_tutorial = {"tutorial", check, fit};

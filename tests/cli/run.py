@@ -184,6 +184,87 @@ class Train(Case):
                        ["--dropout", "1"], ["--optimizer", "SGD"], ["--l2", "0x1"]):
             self.refused(train("x", *tutorial, *option), 2)
 
+    def test_fine_tuning(self):
+        words = ["--fine-tune", "--epochs", "2", "--batch", "8", "--lr", "0.001", "--thaw",
+                 "from:block_12", "--augment", "none"]
+        r = train("tuned", *words)
+        self.ok(r)
+        lines = [s for s in r.stderr.decode().splitlines() if s.startswith("epoch ")]
+        self.assertEqual([s[:9] for s in lines], ["epoch 0/2", "epoch 1/2", "epoch 2/2"])
+        self.assertLessEqual({"curves.png", "curves.svg", "results.csv"},
+                             set(os.listdir(f"{ROOT}/tuned")))
+        self.assertFalse({"checkpoint.safetensors", "command.json"} &
+                         set(os.listdir(f"{ROOT}/tuned")))
+        have = json.loads(read(f"{ROOT}/tuned/args.json"))
+        want = {"recipe": "fine-tune", "prepare": "pil", "epochs": 2, "batch": 8,
+                "optimizer": "adamw", "learning_rate": 0.001, "thaw": "from:block_12",
+                "batch_norm": "frozen", "augment": "none", "schedule": "one-cycle"}
+        self.assertEqual({k: have.get(k) for k in want}, want)
+        model = f"{ROOT}/tuned/model.safetensors"
+        info = json.loads(self.ok(run("info", model, "--json")))
+        self.assertGreater(info["trainable"], 3 * 1281)
+        self.assertGreater(info["non_trainable"], 0)
+        e = json.loads(self.ok(run("eval", model, PHOTOS, "--json")))
+        self.assertEqual(e["n"], 36)
+        self.ok(run("predict", model, os.path.join(PHOTOS, "red/00.png")))
+        self.ok(train("all", "--recipe", "tutorial", "--fine-tune", "--epochs", "1"))
+        info = json.loads(self.ok(run("info", f"{ROOT}/all/model.safetensors", "--json")))
+        self.assertEqual(info["non_trainable"], 14080)  # the statistics, and nothing else
+        self.assertEqual((info["record"]["thaw"], info["record"]["batch_norm"],
+                          info["record"]["learning_rate"]), ("all", "batch", "0.005"))
+
+    def interrupted(self, output, *words):
+        """A run stopped by Ctrl-C as soon as it has a checkpoint; what it said."""
+        p = subprocess.Popen([PROGRAM, "train", PHOTOS, "--backbone", BACKBONE, "-o", output,
+                              "--fine-tune", "--batch", "4", "--checkpoint-steps", "1", *words],
+                             cwd=ROOT, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        until = time.monotonic() + 60
+        while time.monotonic() < until and p.poll() is None and not os.path.exists(
+                f"{ROOT}/{output}/checkpoint.safetensors"):
+            time.sleep(0.005)
+        p.send_signal(signal.SIGINT)
+        _, err = p.communicate(timeout=60)
+        self.assertEqual(p.returncode, 130, err.decode())
+        return err.decode()
+
+    def test_an_interrupted_run_goes_on(self):
+        words = ["--epochs", "2", "--lr", "0.001", "--split", "keras"]
+        self.ok(train("whole", "--fine-tune", "--batch", "4", *words))
+        err = self.interrupted("halted", *words)
+        self.assertIn("to go on: headstart train --resume halted", err)
+        self.refused(run("train", "-q", "--resume", "halted", "--epochs", "3"), 2,
+                     "begun with epochs=2 and cannot go on with epochs=3")
+        self.refused(run("train", "--resume", "halted", "-o", "x"), 2, "leave -o out")
+        r = run("train", "--resume", "halted", *words)  # scripts repeat all their options
+        self.assertIn("halted/model.safetensors", self.ok(r))
+        for name in ("model.safetensors", "results.csv", "predictions.csv", "curves.png"):
+            self.assertEqual(read(f"{ROOT}/halted/{name}"), read(f"{ROOT}/whole/{name}"), name)
+        self.assertNotIn("command.json", os.listdir(f"{ROOT}/halted"))
+        r = run("train", "--resume", "halted")
+        self.assertEqual((r.returncode, r.stdout), (0, b""))
+        self.assertIn(b"is complete", r.stderr)
+
+    def test_nothing_to_go_on_with(self):
+        os.makedirs(f"{ROOT}/empty")
+        self.refused(run("train", "--resume", "empty"), 3, "type the whole command")
+        self.refused(run("train", "--resume", "nowhere"), 3, "nowhere")
+        self.refused(run("train"), 2, "folder of photos")
+        r = run("train", PHOTOS, "--backbone", BACKBONE, "--fine-tune", "--epochs", "1",
+                "--resume", "empty")
+        self.assertIn("empty/model.safetensors", self.ok(r))
+
+    def test_settings_of_fine_tuning_only(self):
+        for name, value in (("thaw", "all"), ("batch-norm", "batch"), ("augment", "none"),
+                            ("schedule", "cosine"), ("layer-decay", "0.9"), ("clip", "1"),
+                            ("patience", "2"), ("checkpoint-steps", "5")):
+            for recipe in ("auto", "tutorial"):
+                self.refused(train("x", "--recipe", recipe, "--" + name, value), 2,
+                             f"--{name} belongs to --fine-tune")
+        self.refused(train("x", "--recipe", "auto", "--fine-tune"), 2, "trains the head only")
+        self.refused(train("x", "-q", "--fine-tune", "--thaw", "from:nowhere"), 2, "'nowhere'",
+                     "Conv1 .. ")
+        self.refused(train("x", "-q", "--fine-tune", "--layer-decay", "2"), 2, "layer decay")
+
     def test_quiet(self):
         r = train("quiet", "-q")
         self.assertEqual(len(self.ok(r).splitlines()), 2)

@@ -1,0 +1,22 @@
+/* resume.h - what a run folder remembers of its command line, so that the run can go on.
+ *
+ * command.json in the run folder, as long as the run is not complete: the folder of photos and the
+ * options that were typed, paths made absolute. */
+#ifndef HST_CLI_RESUME_H
+#define HST_CLI_RESUME_H
+#include "job.h"
+
+#include <jansson.h>
+
+/* Writes it. Options and folder that are no UTF-8 cannot be written; they must be typed again. */
+void cli_resume_remember(const cli_job *job, const char *folder);
+void cli_resume_forget(const char *folder);
+
+/* Completes job->v for --resume: what was typed then, and what is typed now over it. *texts is to
+ * be ended by json_decref after the last look at job->v. Returns 0, or the exit status after an
+ * error line; *complete: nothing is left to do. */
+int cli_resume_recall(cli_job *job, json_t **texts, int *complete);
+
+/* 1 when the folder has a checkpoint. */
+int cli_resume_possible(const char *folder);
+#endif

@@ -1,0 +1,311 @@
+#include "training/checkpoint.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FORMAT  "headstart checkpoint"
+#define VERSION "1"
+
+enum { N_PROGRESS = 10, N_EPOCH = 6, NAME_BYTES = 160 };
+
+/* ---- what is in it -----------------------------------------------------------------------------
+ * One list of memory serves writing and reading alike. */
+
+typedef struct piece {
+    char name[NAME_BYTES];
+    enum hst_dtype dtype; /* HST_F32 or HST_F64 */
+    void *data;
+    size_t n;
+} piece;
+
+typedef struct pieces {
+    piece *at;
+    size_t n;
+    double progress[N_PROGRESS];
+} pieces;
+
+static void add(pieces *p, const char *prefix, const char *name, float *data, size_t n)
+{
+    piece *x = &p->at[p->n++];
+    *x = (piece){.dtype = HST_F32, .data = data, .n = n};
+    snprintf(x->name, sizeof x->name, "%s%s", prefix, name);
+}
+
+static void add_optimiser(pieces *p, const char *name, const hst_optimiser *o)
+{
+    if (o->m)
+        add(p, "optimiser/m/", name, o->m, o->n);
+    if (o->v)
+        add(p, "optimiser/v/", name, o->v, o->n);
+}
+
+static void add_all(pieces *p, const hst_checkpoint *c)
+{
+    const hst_trainer *t = c->trainer;
+    char name[32];
+    for (size_t i = 0; i < hst_graph_n_params(t->graph); i++) {
+        const hst_param *x = hst_graph_param(t->graph, i);
+        add(p, "backbone/", x->name, x->data, hst_param_count(x));
+    }
+    add(p, "head/", "param", t->head.param, t->head.n_params);
+    for (size_t i = 0; i < t->n_groups; i++) {
+        snprintf(name, sizeof name, "%zu", i);
+        add_optimiser(p, name, &t->group[i].optimiser);
+    }
+    add_optimiser(p, "head", &t->head_optimiser);
+    if (c->best->n) {
+        add(p, "best/", "backbone", c->best->param, c->best->n);
+        add(p, "best/", "head", c->best->head, t->head.n_params);
+    }
+    p->at[p->n++] = (piece){"progress", HST_F64, p->progress, N_PROGRESS};
+}
+
+/* Ended by pieces_clear, also after a failure. */
+static int pieces_make(pieces *p, const hst_checkpoint *c, hst_err *err)
+{
+    const hst_trainer *t = c->trainer;
+    size_t most = hst_graph_n_params(t->graph) + 2 * t->n_groups + 6;
+    p->at = hst_alloc(most, sizeof *p->at, err);
+    if (!p->at)
+        return HST_EMEM;
+    add_all(p, c);
+    return 0;
+}
+
+static void pieces_clear(pieces *p)
+{
+    free(p->at);
+}
+
+static size_t piece_bytes(const piece *x)
+{
+    return x->n * hst_dtype_bytes(x->dtype);
+}
+
+/* ---- writing -----------------------------------------------------------------------------------
+ */
+
+static void put_progress(const hst_checkpoint *c, double *v)
+{
+    const hst_standing *s = c->standing;
+    const hst_optimiser *o = &c->trainer->head_optimiser;
+    const double values[N_PROGRESS] = {
+        (double)s->step, s->loss,       s->right,      s->seen,
+        s->epoch,        s->best_loss,  s->best_epoch, (double)c->run->n_history,
+        o->beta1_power,  o->beta2_power};
+    memcpy(v, values, sizeof values);
+    if (!isfinite(s->best_loss))
+        v[5] = -1; /* none yet; a loss is never negative */
+}
+
+static double *history_rows(const hst_run *r, hst_err *err)
+{
+    double *row = hst_alloc(r->n_history, N_EPOCH * sizeof *row, err);
+    for (size_t i = 0; row && i < r->n_history; i++) {
+        const hst_epoch *e = &r->history[i];
+        const double v[N_EPOCH] = {e->epoch,    e->train_loss,   e->train_accuracy,
+                                   e->val_loss, e->val_accuracy, e->lr};
+        memcpy(row + i * N_EPOCH, v, sizeof v);
+    }
+    return row;
+}
+
+static int write_tensors(const hst_checkpoint *c, const hst_named *t, size_t n, const char *path,
+                         hst_err *err)
+{
+    char digest[65];
+    hst_meta_pair meta[] = {{"format", FORMAT},
+                            {"format_version", VERSION},
+                            {"options", c->options},
+                            {"data", c->data},
+                            {"backbone", c->run->backbone->identity},
+                            {"content_sha256", digest}};
+    size_t n_meta = sizeof meta / sizeof *meta;
+    int rc = hst_tensors_digest(t, n, meta, n_meta - 1, "content_sha256", digest, err);
+    return rc ? rc : hst_tensors_write(path, t, n, meta, n_meta, err);
+}
+
+static hst_named named(const char *name, enum hst_dtype dtype, const void *data, size_t n)
+{
+    return (hst_named){.name = name,
+                       .dtype = dtype,
+                       .n_dims = 1,
+                       .dim = {(int64_t)n},
+                       .data = data,
+                       .n_bytes = n * hst_dtype_bytes(dtype)};
+}
+
+int hst_checkpoint_write(const hst_checkpoint *c, const char *path, hst_err *err)
+{
+    pieces p = {0};
+    hst_named *tensor = NULL;
+    double *history = NULL;
+    int rc = pieces_make(&p, c, err);
+    if (rc)
+        return rc;
+    put_progress(c, p.progress);
+    tensor = hst_alloc(p.n + 1, sizeof *tensor, err);
+    history = tensor ? history_rows(c->run, err) : NULL;
+    if (history) {
+        for (size_t i = 0; i < p.n; i++)
+            tensor[i] = named(p.at[i].name, p.at[i].dtype, p.at[i].data, p.at[i].n);
+        tensor[p.n] = named("history", HST_F64, history, c->run->n_history * N_EPOCH);
+        rc = write_tensors(c, tensor, p.n + 1, path, err);
+    } else {
+        rc = HST_EMEM;
+    }
+    free(history);
+    free(tensor);
+    pieces_clear(&p);
+    return rc;
+}
+
+/* ---- reading -----------------------------------------------------------------------------------
+ */
+
+/* Names the first line in which two lists of options differ. */
+static int compare_options(const char *have, const char *want, hst_err *err)
+{
+    while (*have || *want) {
+        int nh = (int)strcspn(have, "\n"), nw = (int)strcspn(want, "\n");
+        if (nh != nw || memcmp(have, want, (size_t)nh) != 0)
+            return hst_fail(err, HST_EARG,
+                            "the run was begun with %.*s and cannot go on with %.*s: give the same "
+                            "options, or begin a new run",
+                            nh, have, nw, want);
+        have += nh + (have[nh] == '\n');
+        want += nw + (want[nw] == '\n');
+    }
+    return 0;
+}
+
+static const char *meta_or_empty(const hst_tensors *t, const char *key)
+{
+    const char *text = hst_tensors_meta(t, key);
+    return text ? text : "";
+}
+
+static int check_purpose(const hst_checkpoint *c, const hst_tensors *t, hst_err *err)
+{
+    char digest[65];
+    if (strcmp(meta_or_empty(t, "format"), FORMAT) != 0 ||
+        strcmp(meta_or_empty(t, "format_version"), VERSION) != 0)
+        return hst_fail(err, HST_EMODEL, "not a checkpoint of this version of the program");
+    int rc = hst_tensors_digest_of(t, "content_sha256", digest, err);
+    if (rc)
+        return rc;
+    if (strcmp(digest, meta_or_empty(t, "content_sha256")) != 0)
+        return hst_fail(err, HST_EMODEL, "the checkpoint is damaged: its content has SHA-256 %s",
+                        digest);
+    rc = compare_options(meta_or_empty(t, "options"), c->options, err);
+    if (rc)
+        return rc;
+    if (strcmp(meta_or_empty(t, "backbone"), c->run->backbone->identity) != 0)
+        return hst_fail(err, HST_EARG, "the run was begun with another backbone");
+    if (strcmp(meta_or_empty(t, "data"), c->data) != 0)
+        return hst_fail(err, HST_EARG,
+                        "the photos, or which of them are kept aside, are not those that the run "
+                        "was begun with: bring them back, or begin a new run");
+    return 0;
+}
+
+static int all_finite(const piece *x)
+{
+    const float *f = x->data;
+    const double *d = x->data;
+    for (size_t i = 0; i < x->n; i++)
+        if (!isfinite(x->dtype == HST_F32 ? (double)f[i] : d[i]))
+            return 0;
+    return 1;
+}
+
+static int take(const hst_tensors *t, const piece *x, hst_err *err)
+{
+    const hst_named *have = hst_tensors_find(t, x->name);
+    if (!have || have->dtype != x->dtype || have->n_bytes != piece_bytes(x))
+        return hst_fail(err, HST_EMODEL, "tensor '%s' is missing or has another size", x->name);
+    memcpy(x->data, have->data, have->n_bytes);
+    return all_finite(x) ? 0
+                         : hst_fail(err, HST_EMODEL, "tensor '%s' holds no finite number", x->name);
+}
+
+/* A whole number from 0 to most. */
+static int whole(double v, double most)
+{
+    return v >= 0 && v <= most && v == floor(v);
+}
+
+static int read_progress(const hst_checkpoint *c, const double *v, hst_err *err)
+{
+    const double most = 9007199254740992.0; /* 2^53: whole numbers of a double are exact up to it */
+    int epochs = c->run->opts.epochs;
+    if (!whole(v[0], most) || !whole(v[4], epochs) || !whole(v[6], v[4]) ||
+        !whole(v[7], (double)epochs + 1))
+        return hst_fail(err, HST_EMODEL, "the checkpoint's progress makes no sense");
+    *c->standing = (hst_standing){.step = (uint64_t)v[0],
+                                  .loss = v[1],
+                                  .right = v[2],
+                                  .seen = v[3],
+                                  .epoch = (int)v[4],
+                                  .best_loss = v[5] < 0 ? INFINITY : v[5],
+                                  .best_epoch = (int)v[6]};
+    return 0;
+}
+
+static int read_history(const hst_checkpoint *c, const hst_tensors *t, size_t n, hst_err *err)
+{
+    double *row = hst_alloc(n, N_EPOCH * sizeof *row, err);
+    piece x = {"history", HST_F64, row, n * N_EPOCH};
+    int rc = row ? take(t, &x, err) : HST_EMEM;
+    c->run->n_history = 0;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        const double *v = row + i * N_EPOCH;
+        hst_epoch e = {(int)v[0], v[1], v[2], v[3], v[4], v[5]};
+        rc = hst_run_add_epoch(c->run, &e, err);
+    }
+    free(row);
+    return rc;
+}
+
+/* Adam's powers: all optimisers have taken the same steps. */
+static void set_powers(hst_trainer *t, const double power[2])
+{
+    for (size_t i = 0; i <= t->n_groups; i++) {
+        hst_optimiser *o = i < t->n_groups ? &t->group[i].optimiser : &t->head_optimiser;
+        o->beta1_power = power[0];
+        o->beta2_power = power[1];
+    }
+}
+
+static int read_all(const hst_checkpoint *c, const hst_tensors *t, hst_err *err)
+{
+    pieces p = {0};
+    int rc = check_purpose(c, t, err);
+    if (rc == 0)
+        rc = pieces_make(&p, c, err);
+    for (size_t i = 0; rc == 0 && i < p.n; i++)
+        rc = take(t, &p.at[i], err);
+    if (rc == 0)
+        rc = read_progress(c, p.progress, err);
+    if (rc == 0)
+        rc = read_history(c, t, (size_t)p.progress[7], err);
+    if (rc == 0)
+        set_powers(c->trainer, p.progress + 8);
+    pieces_clear(&p);
+    hst_learn_changed(c->trainer->learn);
+    return rc;
+}
+
+int hst_checkpoint_read(const hst_checkpoint *c, const char *path, hst_err *err)
+{
+    hst_tensors *t = hst_tensors_read(path, err);
+    int rc = t ? read_all(c, t, err) : err && err->code ? err->code : HST_EMODEL;
+    if (rc && t)
+        (void)hst_err_at(err, path);
+    hst_tensors_free(t);
+    return rc;
+}

@@ -1,0 +1,44 @@
+/* checkpoint.h - training at one moment, as a file from which it goes on to the same bytes.
+ *
+ * safetensors: "backbone/<param>", "head/param", the optimisers' running means, F64 "progress" and
+ * "history", and, with early stopping, the best weights so far. Metadata: what it was made for
+ * (options, data, backbone), a line each, and a digest of it all. The file is replaced in one move
+ * once the new one is durable, so there is always a whole one. */
+#ifndef HST_TRAINING_CHECKPOINT_H
+#define HST_TRAINING_CHECKPOINT_H
+#include "training/recipe.h"
+#include "training/trainer.h"
+
+/* Where training stands. */
+typedef struct hst_standing {
+    uint64_t step;            /* steps done */
+    double loss, right, seen; /* of the steps of this epoch: sums over photos */
+    int epoch;                /* epochs finished: scored and in the history */
+    double best_loss;         /* of validation, with early stopping */
+    int best_epoch;
+} hst_standing;
+
+/* The weights of an earlier epoch. */
+typedef struct hst_best {
+    float *param; /* [n] of the graph, one after the other */
+    float *head;  /* as in the head */
+    size_t n;     /* 0: nothing is kept */
+} hst_best;
+
+typedef struct hst_checkpoint {
+    hst_trainer *trainer;
+    hst_run *run; /* its history */
+    hst_standing *standing;
+    hst_best *best;
+    const char *options; /* "epochs=5\nbatch=32\n...": what decides the result */
+    char data[65];       /* SHA-256 of the photos and their sides */
+} hst_checkpoint;
+
+HST_CHECK int hst_checkpoint_write(const hst_checkpoint *c, const char *path, hst_err *err);
+/* Fills trainer, history, standing and best. HST_EARG when the file was made with other options,
+ * other photos or another backbone, told by name; HST_EMODEL when it is damaged. */
+HST_CHECK int hst_checkpoint_read(const hst_checkpoint *c, const char *path, hst_err *err);
+
+/* The file's name in the run folder. */
+#define HST_CHECKPOINT_NAME "checkpoint.safetensors"
+#endif

@@ -1,0 +1,142 @@
+#include "training/loader.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/pipeline.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct hst_loader {
+    const hst_fit *fit;
+    hst_sampler *sampler;
+    enum hst_augment how;
+    size_t floats; /* of one prepared photo */
+    hst_load load[2];
+    hst_load *coming; /* being loaded, or NULL */
+    uint32_t pass;    /* that the coming ones belong to */
+    pthread_t thread;
+    int in_thread; /* 1: by this thread; 0: loaded already */
+};
+
+static int read_photo(hst_loader *l, size_t photo, float *out, hst_err *err)
+{
+    const hst_run *r = l->fit->run;
+    const hst_prep *prep = &r->features->prep;
+    uint8_t *bytes = NULL;
+    size_t n;
+    hst_image img = {0};
+    hst_augment_key key = {.seed = r->opts.seed, .epoch = l->pass, .photo = (uint32_t)photo};
+    int rc =
+        hst_file_read(r->data->photos[photo].path, HST_IMAGE_MAX_BYTES, HST_EDATA, &bytes, &n, err);
+    if (rc)
+        return rc;
+    rc = hst_image_decode(bytes, n, prep->contract, &img, err);
+    free(bytes);
+    if (rc == 0)
+        rc = hst_augment_image(l->how, prep, &img, &key, out, err);
+    hst_image_clear(&img);
+    return rc;
+}
+
+static int load_one(void *arg, size_t i, int thread, hst_err *err)
+{
+    hst_loader *l = arg;
+    hst_load *b = l->coming;
+    hst_err why = {0};
+    (void)thread;
+    int rc = read_photo(l, b->photo[i], b->x + i * l->floats, &why);
+    if (rc == 0 || rc == HST_EMEM)
+        return rc ? hst_fail(err, rc, "%s", why.msg) : 0;
+    return hst_fail(err, HST_EDATA, "%s was readable and is not any more: %s",
+                    l->fit->run->data->photos[b->photo[i]].path, why.msg);
+}
+
+static void *load(void *arg)
+{
+    hst_loader *l = arg;
+    hst_load *b = l->coming;
+    b->err = (hst_err){0};
+    b->rc = hst_parallel(l->fit->ctx->threads, b->n, load_one, l, &b->err);
+    return NULL;
+}
+
+/* Without another thread the photos are loaded here and now. */
+static void begin(hst_loader *l, uint64_t step)
+{
+    hst_load *b = &l->load[step % 2];
+    hst_sample s = hst_sampler_at(l->sampler, step);
+    b->step = step;
+    b->n = s.n;
+    for (size_t i = 0; i < s.n; i++) {
+        b->photo[i] = l->fit->train.photo[s.order[i]];
+        b->label[i] = l->fit->train.label[s.order[i]];
+    }
+    l->pass = s.pass;
+    l->coming = b;
+    l->in_thread = pthread_create(&l->thread, NULL, load, l) == 0;
+    if (!l->in_thread)
+        load(l);
+}
+
+/* Waits for what is being loaded. */
+static void finish(hst_loader *l)
+{
+    if (l->coming && l->in_thread)
+        pthread_join(l->thread, NULL);
+    l->coming = NULL;
+}
+
+const hst_load *hst_loader_take(hst_loader *l, uint64_t step, uint64_t end, hst_err *err)
+{
+    hst_load *b = &l->load[step % 2];
+    if (!l->coming || l->coming->step != step) {
+        finish(l);
+        begin(l, step);
+    }
+    finish(l);
+    if (b->rc) {
+        if (err)
+            *err = b->err;
+        return NULL;
+    }
+    if (step + 1 < end)
+        begin(l, step + 1);
+    return b;
+}
+
+hst_loader *hst_loader_new(const hst_fit *f, hst_sampler *s, enum hst_augment how, hst_err *err)
+{
+    size_t px = (size_t)f->run->features->prep.px;
+    hst_loader *l = hst_alloc(1, sizeof *l, err);
+    if (!l)
+        return NULL;
+    l->fit = f;
+    l->sampler = s;
+    l->how = how;
+    l->floats = px * px * 3;
+    for (int i = 0; i < 2; i++) {
+        hst_load *b = &l->load[i];
+        b->x = hst_alloc(s->batch, l->floats * sizeof *b->x, err);
+        b->photo = b->x ? hst_alloc(s->batch, sizeof *b->photo, err) : NULL;
+        b->label = b->photo ? hst_alloc(s->batch, sizeof *b->label, err) : NULL;
+        if (!b->label) {
+            hst_loader_free(l);
+            return NULL;
+        }
+    }
+    return l;
+}
+
+void hst_loader_free(hst_loader *l)
+{
+    if (!l)
+        return;
+    finish(l);
+    for (int i = 0; i < 2; i++) {
+        free(l->load[i].x);
+        free(l->load[i].photo);
+        free(l->load[i].label);
+    }
+    free(l);
+}

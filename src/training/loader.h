@@ -1,0 +1,30 @@
+/* loader.h - photos for the next step, read and prepared while this one is computed. */
+#ifndef HST_TRAINING_LOADER_H
+#define HST_TRAINING_LOADER_H
+#include "images/augment.h"
+#include "training/recipe.h"
+#include "training/sampler.h"
+
+/* The photos of one step. */
+typedef struct hst_load {
+    uint64_t step;
+    size_t n;
+    float *x;      /* [n][px][px][3] */
+    size_t *photo; /* [n] indices in the data */
+    int *label;    /* [n] */
+    int rc;        /* of loading them */
+    hst_err err;
+} hst_load;
+
+typedef struct hst_loader hst_loader;
+
+/* Batches of f's training photos. Borrows f and s. Errors: HST_EMEM. */
+HST_CHECK hst_loader *hst_loader_new(const hst_fit *f, hst_sampler *s, enum hst_augment how,
+                                     hst_err *err);
+void hst_loader_free(hst_loader *l);
+
+/* The photos of a step, which stay until the call after the next; those of the step behind it are
+ * begun to be read unless it is `end`. Errors: HST_EDATA (a photo that could be read before cannot
+ * be any more), HST_EMEM. */
+HST_CHECK const hst_load *hst_loader_take(hst_loader *l, uint64_t step, uint64_t end, hst_err *err);
+#endif

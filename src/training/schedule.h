@@ -1,0 +1,20 @@
+/* schedule.h - the learning rate as a function of the step. */
+#ifndef HST_TRAINING_SCHEDULE_H
+#define HST_TRAINING_SCHEDULE_H
+#include "base/err.h"
+
+/* HST_CONSTANT   the peak, always
+ * HST_COSINE     up in a straight line over the first 5 % of the steps, then down to 0 along half a
+ *                cosine (Loshchilov and Hutter 2017, without restarts)
+ * HST_ONE_CYCLE  along half a cosine up from a 25th of the peak over the first 30 % of the steps,
+ *                and down along another to a 10,000th of where it began (Smith and Topin 2019, with
+ *                the numbers of PyTorch's OneCycleLR) */
+enum hst_schedule { HST_CONSTANT, HST_COSINE, HST_ONE_CYCLE };
+
+/* "constant", "cosine", "one-cycle"; and back: HST_EARG for any other name. */
+const char *hst_schedule_name(enum hst_schedule s);
+HST_CHECK int hst_schedule_parse(const char *name, enum hst_schedule *out, hst_err *err);
+
+/* The learning rate of step 0 .. steps-1. */
+double hst_schedule_rate(enum hst_schedule s, double peak, uint64_t step, uint64_t steps);
+#endif

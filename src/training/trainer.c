@@ -1,0 +1,193 @@
+#include "training/trainer.h"
+
+#include "base/mem.h"
+#include "nn/op.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The backbone's graph with its weights, as a copy that may be changed. */
+static hst_graph *copy_graph(const hst_backbone *b, hst_err *err)
+{
+    hst_graph *g = hst_arch_graph(&b->arch, err);
+    for (size_t i = 0; g && i < hst_graph_n_params(g); i++) {
+        const hst_param *to = hst_graph_param(g, i), *from = hst_graph_param(b->graph, i);
+        memcpy(to->data, from->data, hst_param_count(to) * sizeof *to->data);
+    }
+    return g;
+}
+
+/* The layers that learn as groups, the head's rate being 1 and the last layer's layer_decay. */
+static int make_groups(hst_trainer *t, const hst_trainer_options *o, hst_err *err)
+{
+    const float *base = hst_learn_params(t->learn);
+    int nodes = hst_graph_n_nodes(t->graph), *layer = hst_alloc((size_t)nodes, sizeof *layer, err);
+    t->group = hst_alloc((size_t)o->thaw.n_layers, sizeof *t->group, err);
+    int rc = layer && t->group ? 0 : HST_EMEM, at = -1;
+    if (rc == 0)
+        (void)hst_thaw_layers(t->graph, layer);
+    for (int i = o->thaw.first_node; rc == 0 && i < nodes; i++) {
+        const hst_node *n = hst_graph_node(t->graph, i);
+        for (int s = 0; s < n->n_slots; s++) {
+            const hst_param *p = hst_graph_param(t->graph, (size_t)(n->first_param + s));
+            if (p->statistic)
+                continue;
+            if (layer[i] != at) {
+                at = layer[i];
+                t->group[t->n_groups++] =
+                    (hst_group){.begin = (size_t)(p->data - base),
+                                .rate = pow(o->layer_decay, o->thaw.n_layers - at)};
+            }
+            t->group[t->n_groups - 1].optimiser.n += hst_param_count(p);
+        }
+    }
+    free(layer);
+    return rc;
+}
+
+static int start_optimiser(hst_optimiser *p, size_t n, const hst_trainer_options *o, hst_err *err)
+{
+    int rc = hst_optimiser_init(p, o->rule, n, err);
+    p->momentum = o->momentum < 0 ? 0 : (float)o->momentum;
+    return rc;
+}
+
+static int start_optimisers(hst_trainer *t, const hst_trainer_options *o, hst_err *err)
+{
+    int rc = make_groups(t, o, err);
+    for (size_t i = 0; rc == 0 && i < t->n_groups; i++)
+        rc = start_optimiser(&t->group[i].optimiser, t->group[i].optimiser.n, o, err);
+    return rc ? rc : start_optimiser(&t->head_optimiser, t->head.n_params, o, err);
+}
+
+int hst_trainer_init(hst_trainer *t, const hst_ctx *ctx, const hst_backbone *b,
+                     const hst_trainer_options *o, hst_err *err)
+{
+    hst_learn_options l = o->learn;
+    size_t dim = (size_t)hst_plan_output(b->plan).c;
+    l.first_node = o->thaw.first_node;
+    l.max_batch = (int)o->max_batch;
+    l.threads = ctx->threads;
+    *t = (hst_trainer){.clip = o->clip};
+    int rc = hst_dense_head_init(&t->head, (int)dim, o->n_classes, o->max_batch, err);
+    if (rc)
+        return rc;
+    t->head.l2 = (float)o->l2;
+    t->head.label_smoothing = (float)o->label_smoothing;
+    t->graph = copy_graph(b, err);
+    t->learn = t->graph ? hst_learn_new(t->graph, ctx->kernels, &l, err) : NULL;
+    if (!t->learn)
+        return HST_EMEM;
+    t->grad = hst_alloc(hst_learn_count(t->learn), sizeof *t->grad, err);
+    t->features = t->grad ? hst_alloc(o->max_batch, dim * sizeof *t->features, err) : NULL;
+    t->dfeatures = t->features ? hst_alloc(o->max_batch, dim * sizeof *t->dfeatures, err) : NULL;
+    t->row = t->dfeatures ? hst_alloc(o->max_batch, sizeof *t->row, err) : NULL;
+    if (!t->row)
+        return HST_EMEM;
+    for (size_t i = 0; i < o->max_batch; i++)
+        t->row[i] = t->features + i * dim;
+    return start_optimisers(t, o, err);
+}
+
+void hst_trainer_clear(hst_trainer *t)
+{
+    for (size_t i = 0; i < t->n_groups; i++)
+        hst_optimiser_clear(&t->group[i].optimiser);
+    hst_optimiser_clear(&t->head_optimiser);
+    hst_dense_head_clear(&t->head);
+    hst_learn_free(t->learn);
+    hst_graph_free(t->graph);
+    free(t->group);
+    free(t->grad);
+    free(t->features);
+    free(t->dfeatures);
+    free(t->row);
+    *t = (hst_trainer){0};
+}
+
+static double sum_of_squares(const float *x, size_t n)
+{
+    enum { LANES = 16 };
+    double lane[LANES] = {0}, rest = 0;
+    size_t i = 0;
+    for (; i + LANES <= n; i += LANES)
+        for (size_t l = 0; l < LANES; l++)
+            lane[l] += (double)x[i + l] * (double)x[i + l];
+    for (; i < n; i++)
+        rest += (double)x[i] * (double)x[i];
+    for (size_t l = 0; l < LANES; l++)
+        rest += lane[l];
+    return rest;
+}
+
+static void scale(float *x, size_t n, float factor)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= factor;
+}
+
+/* Shortens the gradient of backbone and head together to t->clip. Returns its length before. */
+static double clip(hst_trainer *t)
+{
+    size_t n = hst_learn_count(t->learn);
+    double length =
+        sqrt(sum_of_squares(t->grad, n) + sum_of_squares(t->head.grad, t->head.n_params));
+    if (t->clip > 0 && length > t->clip && isfinite(length)) {
+        scale(t->grad, n, (float)(t->clip / length));
+        scale(t->head.grad, t->head.n_params, (float)(t->clip / length));
+    }
+    return length;
+}
+
+static void move(hst_trainer *t, double learning_rate)
+{
+    float *w = hst_learn_params(t->learn);
+    for (size_t i = 0; i < t->n_groups; i++) {
+        hst_group *g = &t->group[i];
+        g->optimiser.learning_rate = (float)(learning_rate * g->rate);
+        hst_optimiser_step(&g->optimiser, w + g->begin, t->grad + g->begin);
+    }
+    t->head_optimiser.learning_rate = (float)learning_rate;
+    hst_optimiser_step(&t->head_optimiser, t->head.param, t->head.grad);
+    hst_learn_changed(t->learn);
+}
+
+int hst_trainer_step(hst_trainer *t, hst_lesson *lesson, hst_batch_score *score, hst_err *err)
+{
+    hst_head_batch *b = &lesson->batch;
+    b->x = t->row;
+    int rc = hst_learn_forward(t->learn, lesson->x, (int)b->n, t->features, err);
+    if (rc)
+        return rc;
+    *score = hst_dense_head_gradient(&t->head, b);
+    if (!isfinite(score->loss))
+        return 0;
+    hst_dense_head_inputs(&t->head, b, t->dfeatures);
+    rc = hst_learn_backward(t->learn, t->dfeatures, t->grad, err);
+    if (rc)
+        return rc;
+    if (isfinite(clip(t)))
+        move(t, lesson->learning_rate);
+    else
+        score->loss = (double)NAN;
+    return 0;
+}
+
+static int all_finite(const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return 0;
+    return 1;
+}
+
+int hst_trainer_finite(const hst_trainer *t)
+{
+    int ok = all_finite(t->head.param, t->head.n_params);
+    for (size_t i = 0; ok && i < hst_graph_n_params(t->graph); i++) {
+        const hst_param *p = hst_graph_param(t->graph, i);
+        ok = all_finite(p->data, hst_param_count(p));
+    }
+    return ok;
+}

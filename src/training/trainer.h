@@ -1,0 +1,62 @@
+/* trainer.h - a backbone and its head, learning together, step by step. */
+#ifndef HST_TRAINING_TRAINER_H
+#define HST_TRAINING_TRAINER_H
+#include "backbones/backbone.h"
+#include "nn/learn.h"
+#include "training/dense_head.h"
+#include "training/optimiser.h"
+#include "training/thaw.h"
+
+/* The parameters of one layer, which learn at a rate of their own. */
+typedef struct hst_group {
+    hst_optimiser optimiser;
+    size_t begin; /* of the learning parameters */
+    double rate;  /* factor of the learning rate */
+} hst_group;
+
+typedef struct hst_trainer {
+    hst_graph *graph; /* the weights; the backbone they came from stays as it is */
+    hst_learn *learn;
+    hst_dense_head head;
+    hst_optimiser head_optimiser;
+    hst_group *group; /* [n_groups], in the order of the parameters */
+    size_t n_groups;
+    float *grad;       /* [hst_learn_count] */
+    float *features;   /* [max_batch][dim] */
+    float *dfeatures;  /* as features */
+    const float **row; /* [max_batch] rows of features */
+    double clip;
+} hst_trainer;
+
+typedef struct hst_trainer_options {
+    hst_thaw thaw;
+    hst_learn_options learn; /* first_node, max_batch and threads are set here */
+    size_t max_batch;
+    int n_classes;
+    const hst_optimiser_rule *rule;
+    double momentum;    /* negative: none */
+    double layer_decay; /* the rate of a layer: this times that of the layer behind it */
+    double clip;        /* a gradient longer than this is shortened to it; 0: never */
+    double l2, label_smoothing;
+} hst_trainer_options;
+
+/* Starts from b's weights, the head zero. On failure hst_trainer_clear() is still due. Errors:
+ * HST_EMEM, HST_EMODEL. */
+HST_CHECK int hst_trainer_init(hst_trainer *t, const hst_ctx *ctx, const hst_backbone *b,
+                               const hst_trainer_options *o, hst_err *err);
+void hst_trainer_clear(hst_trainer *t);
+
+/* Photos prepared, and what to learn of them. */
+typedef struct hst_lesson {
+    const float *x;       /* [n][px][px][3] */
+    hst_head_batch batch; /* its x is filled here */
+    double learning_rate;
+} hst_lesson;
+
+/* One step. A loss or a gradient that is not finite moves nothing and is told by score->loss. */
+HST_CHECK int hst_trainer_step(hst_trainer *t, hst_lesson *lesson, hst_batch_score *score,
+                               hst_err *err);
+
+/* 1 when every parameter and statistic is a finite number. */
+int hst_trainer_finite(const hst_trainer *t);
+#endif

@@ -1,0 +1,482 @@
+#include "training/tune.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "training/checkpoint.h"
+#include "training/loader.h"
+#include "training/schedule.h"
+#include "training/settings.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct tuner {
+    hst_fit *fit;
+    const hst_tuning *how;
+    hst_trainer trainer;
+    hst_sampler sampler;
+    hst_loader *loader;
+    enum hst_schedule schedule;
+    hst_standing at;
+    hst_best best;
+    uint64_t epoch_steps, steps; /* of an epoch, of all epochs */
+    uint64_t photos;             /* of all epochs */
+    int validated;               /* the validation features are those of the weights as they are */
+    float *class_weight;         /* [classes], or NULL */
+    float *weight;               /* [batch], or NULL */
+    uint8_t *keep;               /* [batch][dim], or NULL without dropout */
+    char *path;                  /* of the checkpoint, or NULL */
+    hst_buf options;             /* for the checkpoint */
+    char data[65];
+    hst_meter meter;
+} tuner;
+
+static const hst_train_opts *opts(const tuner *t)
+{
+    return &t->fit->run->opts;
+}
+
+/* ---- checkpoints -------------------------------------------------------------------------------
+ */
+
+/* SHA-256 of the photos in their order, with label, side and whether they could be used. */
+static int digest_data(const hst_run *r, char hex[65], hst_err *err)
+{
+    uint8_t digest[32];
+    hst_sha256 *h = hst_sha256_new(err);
+    int rc = h ? 0 : HST_EMEM;
+    for (int c = 0; rc == 0 && c < r->data->n_classes; c++)
+        rc = hst_sha256_adds(h, r->data->classes[c], err);
+    for (size_t i = 0; rc == 0 && i < r->data->n_photos; i++) {
+        const int32_t facts[3] = {r->data->photos[i].label, r->side[i],
+                                  r->features->why[i] != NULL};
+        rc = hst_sha256_adds(h, r->features->sha256[i], err);
+        if (rc == 0)
+            rc = hst_sha256_add(h, facts, sizeof facts, err);
+    }
+    if (rc == 0)
+        rc = hst_sha256_end(h, digest, err);
+    if (rc == 0)
+        hst_hex(digest, hex);
+    hst_sha256_free(h);
+    return rc;
+}
+
+static hst_checkpoint checkpoint(tuner *t)
+{
+    hst_checkpoint c = {.trainer = &t->trainer,
+                        .run = t->fit->run,
+                        .standing = &t->at,
+                        .best = &t->best,
+                        .options = t->options.p};
+    memcpy(c.data, t->data, sizeof c.data);
+    return c;
+}
+
+static int save(tuner *t, hst_err *err)
+{
+    if (!t->path)
+        return 0;
+    hst_checkpoint c = checkpoint(t);
+    return hst_checkpoint_write(&c, t->path, err);
+}
+
+/* A checkpoint of an earlier run in this folder is not this run's. */
+static int remove_old(const tuner *t, hst_err *err)
+{
+    if (unlink(t->path) != 0 && errno != ENOENT)
+        return hst_fail_errno(err, HST_EIO, errno, "%s of an earlier run cannot be removed",
+                              t->path);
+    return 0;
+}
+
+/* *found: training goes on from a checkpoint. */
+static int find_checkpoint(tuner *t, int *found, hst_err *err)
+{
+    *found = 0;
+    if (!opts(t)->run_dir)
+        return 0;
+    int rc = hst_settings_lines(opts(t), &t->options, err);
+    if (rc == 0)
+        rc = digest_data(t->fit->run, t->data, err);
+    t->path = rc ? NULL : hst_path_join(opts(t)->run_dir, HST_CHECKPOINT_NAME, err);
+    if (!t->path)
+        return rc ? rc : HST_EMEM;
+    if (!opts(t)->resume)
+        return remove_old(t, err);
+    if (!hst_is_file(t->path))
+        return 0;
+    hst_checkpoint c = checkpoint(t);
+    rc = hst_checkpoint_read(&c, t->path, err);
+    if (rc == 0 && (t->at.step > t->steps || t->at.step < (uint64_t)t->at.epoch * t->epoch_steps ||
+                    t->at.step > (uint64_t)(t->at.epoch + 1) * t->epoch_steps))
+        rc = hst_fail(err, HST_EMODEL, "%s: the checkpoint's step and epoch do not fit", t->path);
+    *found = rc == 0;
+    return rc;
+}
+
+/* ---- weights of the best epoch -----------------------------------------------------------------
+ */
+
+/* Copies between the network and t->best. */
+static void swap_weights(tuner *t, int keep)
+{
+    float *at = t->best.param;
+    for (size_t i = 0; i < hst_graph_n_params(t->trainer.graph); i++) {
+        const hst_param *p = hst_graph_param(t->trainer.graph, i);
+        size_t n = hst_param_count(p);
+        memcpy(keep ? at : p->data, keep ? p->data : at, n * sizeof *at);
+        at += n;
+    }
+    hst_dense_head *h = &t->trainer.head;
+    memcpy(keep ? t->best.head : h->param, keep ? h->param : t->best.head,
+           h->n_params * sizeof *h->param);
+}
+
+static int make_best(tuner *t, hst_err *err)
+{
+    size_t n = 0;
+    t->at.best_loss = INFINITY;
+    if (!opts(t)->patience)
+        return 0;
+    for (size_t i = 0; i < hst_graph_n_params(t->trainer.graph); i++)
+        n += hst_param_count(hst_graph_param(t->trainer.graph, i));
+    t->best.param = hst_alloc(n, sizeof *t->best.param, err);
+    t->best.head = hst_alloc(t->trainer.head.n_params, sizeof *t->best.head, err);
+    t->best.n = n;
+    return t->best.param && t->best.head ? 0 : HST_EMEM;
+}
+
+static void note_best(tuner *t, double val_loss)
+{
+    if (!t->best.n || !(val_loss < t->at.best_loss))
+        return;
+    t->at.best_loss = val_loss;
+    t->at.best_epoch = t->at.epoch;
+    swap_weights(t, 1);
+}
+
+static int ran_out_of_patience(const tuner *t)
+{
+    return t->best.n && t->at.epoch - t->at.best_epoch >= opts(t)->patience;
+}
+
+/* ---- a beginning -------------------------------------------------------------------------------
+ */
+
+static int make_class_weights(tuner *t, hst_err *err)
+{
+    const hst_examples *e = &t->fit->train;
+    size_t k = (size_t)t->fit->model->n_classes;
+    if (!opts(t)->class_weight)
+        return 0;
+    t->class_weight = hst_alloc(k, sizeof *t->class_weight, err);
+    t->weight = hst_alloc((size_t)opts(t)->batch, sizeof *t->weight, err);
+    if (!t->class_weight || !t->weight)
+        return HST_EMEM;
+    for (size_t i = 0; i < e->n; i++)
+        t->class_weight[e->label[i]]++;
+    for (size_t c = 0; c < k; c++) /* "balanced" of scikit-learn; no class is empty here */
+        t->class_weight[c] = (float)((double)e->n / ((double)k * (double)t->class_weight[c]));
+    return 0;
+}
+
+static int make_trainer(tuner *t, hst_err *err)
+{
+    const hst_train_opts *o = opts(t);
+    hst_trainer_options options = {.learn = hst_learn_defaults(),
+                                   .max_batch = t->sampler.batch,
+                                   .n_classes = t->fit->model->n_classes,
+                                   .rule = hst_optimiser_rule_find(o->optimizer),
+                                   .momentum = o->momentum,
+                                   .layer_decay = o->layer_decay,
+                                   .clip = o->clip,
+                                   .l2 = o->l2,
+                                   .label_smoothing = o->label_smoothing};
+    options.learn.batchnorm = strcmp(o->batch_norm, "batch") == 0 ? HST_BN_BATCH : HST_BN_FROZEN;
+    options.learn.bn_decay = 0.99; /* the TF Hub modules' */
+    options.learn.bn_unbiased = 1;
+    int rc = hst_thaw_parse(o->thaw, t->fit->run->backbone->graph, &options.thaw, err);
+    if (rc == 0)
+        rc = hst_trainer_init(&t->trainer, t->fit->ctx, t->fit->run->backbone, &options, err);
+    return rc;
+}
+
+static int make_batches(tuner *t, hst_err *err)
+{
+    const hst_train_opts *o = opts(t);
+    enum hst_augment how;
+    size_t n = t->fit->train.n, batch = n < (size_t)o->batch ? n : (size_t)o->batch;
+    int rc = hst_sampler_init(&t->sampler, n, batch, o->seed, err);
+    if (rc == 0)
+        rc = hst_augment_parse(o->augment, &how, err);
+    if (rc == 0)
+        rc = hst_schedule_parse(o->schedule, &t->schedule, err);
+    if (rc)
+        return rc;
+    t->epoch_steps = t->how->whole_batches ? n / batch : hst_sampler_steps(&t->sampler);
+    t->steps = t->epoch_steps * (uint64_t)o->epochs;
+    t->photos = hst_sampler_seen(&t->sampler, t->steps);
+    t->loader = hst_loader_new(t->fit, &t->sampler, how, err);
+    if (t->loader && o->dropout > 0)
+        t->keep = hst_alloc(batch, (size_t)t->fit->model->dim, err);
+    return t->loader && (t->keep || !(o->dropout > 0)) ? 0 : HST_EMEM;
+}
+
+static hst_batch_score score(tuner *t, const hst_examples *e)
+{
+    hst_head_batch all = {.x = e->x, .label = e->label, .n = e->n};
+    return hst_dense_head_score(&t->trainer.head, &all);
+}
+
+/* The head alone, on the features it was made from: where the second phase begins. */
+static int note_head(tuner *t, hst_err *err)
+{
+    const hst_examples *a = &t->fit->train, *v = &t->fit->validation;
+    hst_batch_score train = score(t, a), validation = score(t, v);
+    hst_epoch e = {.train_loss = train.loss,
+                   .train_accuracy = (double)train.right / (double)a->n,
+                   .val_loss = validation.loss,
+                   .val_accuracy = (double)validation.right / (double)v->n};
+    return hst_run_end_epoch(t->fit, &e, err);
+}
+
+static int start(tuner *t, hst_err *err)
+{
+    hst_model *m = t->fit->model;
+    int rc = t->how->start(t->fit, err);
+    if (rc)
+        return rc;
+    hst_dense_head_set(&t->trainer.head, m->kernel, m->bias);
+    return t->how->first_phase ? note_head(t, err) : 0;
+}
+
+static int begin(tuner *t, hst_err *err)
+{
+    int found = 0, rc = make_batches(t, err);
+    if (rc == 0)
+        rc = make_trainer(t, err);
+    if (rc == 0)
+        rc = make_class_weights(t, err);
+    if (rc == 0)
+        rc = make_best(t, err);
+    if (rc == 0)
+        rc = find_checkpoint(t, &found, err);
+    if (rc == 0 && !found)
+        rc = start(t, err);
+    if (found)
+        hst_log(t->fit->ctx, HST_LOG_INFO, "goes on behind step %llu of %llu",
+                (unsigned long long)t->at.step, (unsigned long long)t->steps);
+    return rc;
+}
+
+static void end(tuner *t)
+{
+    hst_loader_free(t->loader);
+    hst_trainer_clear(&t->trainer);
+    hst_sampler_clear(&t->sampler);
+    free(t->best.param);
+    free(t->best.head);
+    free(t->class_weight);
+    free(t->weight);
+    free(t->keep);
+    free(t->path);
+    hst_buf_free(&t->options);
+}
+
+/* ---- steps -------------------------------------------------------------------------------------
+ */
+
+/* The weights stay as the step found them. The photos of the batch go to the log; the message names
+ * the first. */
+static int diverged(const tuner *t, const hst_load *b, hst_err *err)
+{
+    const hst_photo *photos = t->fit->run->data->photos;
+    hst_buf names = HST_BUF(600);
+    for (size_t i = 0; i < b->n; i++) {
+        hst_log(t->fit->ctx, HST_LOG_WARN, "in the step that failed: %s", photos[b->photo[i]].path);
+        if (names.n + strlen(photos[b->photo[i]].relative) + 3 < 500)
+            hst_buf_printf(&names, "%s%s", names.n ? ", " : "", photos[b->photo[i]].relative);
+    }
+    int rc = hst_fail(err, HST_EARG,
+                      "in step %llu (epoch %d) the loss or its gradient is no finite number: use a "
+                      "smaller learning rate than %g%s; its %zu photos: %s",
+                      (unsigned long long)b->step + 1, t->at.epoch + 1, opts(t)->learning_rate,
+                      t->path ? "; the last checkpoint is kept" : "", b->n, names.p ? names.p : "");
+    hst_buf_free(&names);
+    return rc;
+}
+
+static hst_lesson make_lesson(tuner *t, const hst_load *b)
+{
+    const hst_train_opts *o = opts(t);
+    hst_dropout drop = {o->seed, (uint32_t)b->step, o->dropout};
+    if (t->keep)
+        hst_dropout_draw(&drop, b->n, (size_t)t->fit->model->dim, t->keep);
+    for (size_t i = 0; t->weight && i < b->n; i++)
+        t->weight[i] = t->class_weight[b->label[i]];
+    return (hst_lesson){.x = b->x,
+                        .batch = {.label = b->label,
+                                  .n = b->n,
+                                  .keep = t->keep,
+                                  .keep_scale = (float)(1 / (1 - o->dropout)),
+                                  .weight = t->weight},
+                        .learning_rate =
+                            hst_schedule_rate(t->schedule, o->learning_rate, b->step, t->steps)};
+}
+
+/* Of every step, so that none is taken after the caller asked to stop. */
+static int tell(tuner *t, hst_err *err)
+{
+    t->meter.reported_s = 0;
+    t->meter.loss = t->at.loss / t->at.seen;
+    t->meter.accuracy = t->at.right / t->at.seen;
+    return hst_meter_at(&t->meter, hst_sampler_seen(&t->sampler, t->at.step), err);
+}
+
+static int run_step(tuner *t, hst_err *err)
+{
+    hst_batch_score s;
+    const hst_load *b = hst_loader_take(t->loader, t->at.step, t->steps, err);
+    if (!b)
+        return err && err->code ? err->code : HST_EMEM;
+    hst_lesson lesson = make_lesson(t, b);
+    int rc = hst_trainer_step(&t->trainer, &lesson, &s, err);
+    if (rc == 0 && !isfinite(s.loss))
+        rc = diverged(t, b, err);
+    if (rc)
+        return rc;
+    t->validated = 0;
+    t->at.step++;
+    t->at.loss += s.loss * (double)b->n;
+    t->at.right += (double)s.right;
+    t->at.seen += (double)b->n;
+    int every = opts(t)->checkpoint_steps;
+    if (every > 0 && t->at.step % (uint64_t)every == 0)
+        rc = save(t, err);
+    return rc ? rc : tell(t, err);
+}
+
+/* ---- epochs ------------------------------------------------------------------------------------
+ */
+
+/* Features of the validation photos under the weights as they are. */
+static int validate(tuner *t, hst_err *err)
+{
+    hst_run *r = t->fit->run;
+    const hst_examples *v = &t->fit->validation;
+    if (t->validated)
+        return 0;
+    hst_plan *plan = hst_plan_new(t->trainer.graph, t->fit->ctx->kernels, err);
+    if (!plan)
+        return err && err->code ? err->code : HST_EMEM;
+    hst_again again = {.ctx = t->fit->ctx,
+                       .plan = plan,
+                       .d = r->data,
+                       .photo = v->photo,
+                       .n = v->n,
+                       .f = r->features};
+    int rc = hst_features_again(&again, err);
+    hst_plan_free(plan);
+    t->validated = rc == 0;
+    return rc;
+}
+
+static int end_epoch(tuner *t, hst_err *err)
+{
+    int rc = validate(t, err);
+    if (rc)
+        return rc;
+    hst_batch_score s = score(t, &t->fit->validation);
+    hst_epoch e = {
+        .epoch = t->at.epoch + 1,
+        .train_loss = t->at.loss / t->at.seen,
+        .train_accuracy = t->at.right / t->at.seen,
+        .val_loss = s.loss,
+        .val_accuracy = (double)s.right / (double)t->fit->validation.n,
+        .lr = hst_schedule_rate(t->schedule, opts(t)->learning_rate, t->at.step - 1, t->steps)};
+    rc = hst_run_end_epoch(t->fit, &e, err);
+    if (rc)
+        return rc;
+    t->at.epoch++;
+    t->at.loss = t->at.right = t->at.seen = 0;
+    note_best(t, s.loss);
+    return save(t, err);
+}
+
+static hst_meter start_meter(const tuner *t)
+{
+    hst_meter m = hst_meter_start(t->fit->ctx, "training", t->photos);
+    m.from = hst_sampler_seen(&t->sampler, t->at.step);
+    return m;
+}
+
+/* Stopped, it leaves a checkpoint. */
+static int learn(tuner *t, hst_err *err)
+{
+    hst_err why = {0};
+    int rc = 0;
+    t->meter = start_meter(t);
+    while (rc == 0 && t->at.epoch < opts(t)->epochs && !ran_out_of_patience(t))
+        rc = t->at.step == (uint64_t)(t->at.epoch + 1) * t->epoch_steps ? end_epoch(t, err)
+                                                                        : run_step(t, err);
+    if (rc == HST_ESTOPPED && save(t, &why)) {
+        rc = why.code;
+        if (err)
+            *err = why;
+    }
+    return rc;
+}
+
+/* ---- an end ------------------------------------------------------------------------------------
+ */
+
+/* The model gets the weights. */
+static int hand_over(tuner *t, hst_err *err)
+{
+    hst_model *m = t->fit->model;
+    hst_thaw thaw;
+    int rc = hst_thaw_parse(opts(t)->thaw, t->trainer.graph, &thaw, err);
+    if (rc)
+        return rc;
+    hst_dense_head_get(&t->trainer.head, m->kernel, m->bias);
+    hst_graph *g = t->trainer.graph;
+    hst_learn_free(t->trainer.learn);
+    t->trainer.learn = NULL;
+    t->trainer.graph = NULL;
+    m->owned_backbone = hst_backbone_tuned(t->fit->ctx, t->fit->run->backbone, g, err);
+    if (!m->owned_backbone)
+        return err && err->code ? err->code : HST_EMEM;
+    m->backbone = m->owned_backbone;
+    rc = hst_settings_record(m, opts(t), err);
+    if (rc == 0)
+        rc = hst_record_number(m, "thawed_params", (double)thaw.n_learn, err);
+    if (rc == 0 && t->best.n)
+        rc = hst_record_number(m, "best_epoch", t->at.best_epoch, err);
+    return rc;
+}
+
+static int finish(tuner *t, hst_err *err)
+{
+    if (t->best.n && t->at.best_epoch != t->at.epoch) {
+        swap_weights(t, 0);
+        t->validated = 0;
+    }
+    int rc = validate(t, err);
+    return rc ? rc : hand_over(t, err);
+}
+
+int hst_tune(hst_fit *f, const hst_tuning *how, hst_err *err)
+{
+    tuner t = {.fit = f, .how = how, .options = HST_BUF(4096)};
+    int rc = begin(&t, err);
+    if (rc == 0)
+        rc = learn(&t, err);
+    if (rc == 0)
+        rc = finish(&t, err);
+    end(&t);
+    return rc;
+}

@@ -1,0 +1,527 @@
+/* training: fine-tuning as a whole, on a small network: steps, checkpoints, going on. */
+#include "made_up.h"
+#include "support.h"
+
+#include "base/file.h"
+#include "training/checkpoint.h"
+#include "training/recipe.h"
+#include "training/sampler.h"
+#include "training/schedule.h"
+#include "training/thaw.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CLASSES = 3, PER_CLASS = 10, BATCH = 5, EPOCHS = 3 };
+
+/* ---- a scene -----------------------------------------------------------------------------------
+ */
+
+typedef struct scene {
+    hst_ctx *ctx;
+    hst_backbone *b;
+    hst_data *d;
+    char *dir;     /* photos */
+    char *run_dir; /* checkpoints */
+    uint64_t stop; /* training stops at so many photos; 0: never */
+    uint64_t last; /* as told last */
+} scene;
+
+static int on_progress(void *arg, const hst_progress *p)
+{
+    scene *s = arg;
+    if (strcmp(p->what, "training") != 0)
+        return 0;
+    assert_true(p->loss > 0 && p->accuracy >= 0 && p->accuracy <= 1);
+    s->last = p->done;
+    return s->stop && p->done >= s->stop;
+}
+
+static void open_photos(scene *s)
+{
+    hst_err e = {0};
+    hst_data_opts o = hst_data_opts_default();
+    o.split = "keras";
+    o.val_part = 0.24;
+    s->d = hst_data_open(s->ctx, s->dir, &o, &e);
+    check_ok(s->d ? 0 : e.code, &e);
+}
+
+static scene set_up(int threads)
+{
+    scene s = {
+        .ctx = made_up_ctx(threads), .dir = temporary_folder(), .run_dir = temporary_folder()};
+    char path[4096];
+    s.b = made_up_backbone(s.ctx, 1);
+    for (int c = 0; c < CLASSES; c++) {
+        snprintf(path, sizeof path, "%s/%c", s.dir, 'a' + c);
+        assert_int_equal(mkdir(path, 0777), 0);
+        for (int i = 0; i < PER_CLASS; i++) {
+            snprintf(path, sizeof path, "%s/%c/%d.png", s.dir, 'a' + c, i);
+            made_up_png(path, 20 + c, 25, (uint64_t)(c * PER_CLASS + i));
+        }
+    }
+    open_photos(&s);
+    return s;
+}
+
+static void tear_down(scene *s)
+{
+    hst_data_free(s->d);
+    hst_backbone_free(s->b);
+    hst_close(s->ctx);
+    remove_tree(s->dir);
+    remove_tree(s->run_dir);
+    free(s->dir);
+    free(s->run_dir);
+}
+
+static hst_train_opts fine_tune(const scene *s)
+{
+    hst_train_opts o = hst_train_opts_default();
+    o.recipe = "fine-tune";
+    o.epochs = EPOCHS;
+    o.batch = BATCH;
+    o.learning_rate = 0.002;
+    o.run_dir = s->run_dir;
+    return o;
+}
+
+/* What a run comes to: the model's digest and its history. */
+typedef struct result {
+    char sha256[65];
+    hst_epoch row[16];
+    size_t n;
+} result;
+
+/* 0 with *out filled, or the error's code. stop: as in the scene. */
+static int train(scene *s, const hst_train_opts *o, uint64_t stop, result *out, hst_err *e)
+{
+    hst_run *run = NULL;
+    s->stop = stop;
+    s->ctx->progress = on_progress;
+    s->ctx->progress_arg = s;
+    hst_model *m = hst_train(s->ctx, s->b, s->d, o, &run, e);
+    if (!m)
+        return e->code;
+    memset(out, 0, sizeof *out); /* rows are compared with what lies between their fields */
+    snprintf(out->sha256, sizeof out->sha256, "%s", hst_model_record(m, "content_sha256"));
+    out->n = run->n_history;
+    assert_in_range(out->n, 1, 16);
+    for (size_t i = 0; i < out->n; i++) {
+        out->row[i].epoch = run->history[i].epoch;
+        out->row[i].train_loss = run->history[i].train_loss;
+        out->row[i].train_accuracy = run->history[i].train_accuracy;
+        out->row[i].val_loss = run->history[i].val_loss;
+        out->row[i].val_accuracy = run->history[i].val_accuracy;
+        out->row[i].lr = run->history[i].lr;
+    }
+    hst_model_free(m);
+    hst_run_free(run);
+    return 0;
+}
+
+static result trained(scene *s, const hst_train_opts *o)
+{
+    result r;
+    hst_err e = {0};
+    check_ok(train(s, o, 0, &r, &e), &e);
+    return r;
+}
+
+static void check_equal(const result *a, const result *b)
+{
+    assert_string_equal(a->sha256, b->sha256);
+    assert_memory_equal(a, b, sizeof *a);
+}
+
+static int has_checkpoint(const scene *s)
+{
+    hst_err e;
+    char *path = hst_path_join(s->run_dir, HST_CHECKPOINT_NAME, &e);
+    int there = hst_is_file(path);
+    free(path);
+    return there;
+}
+
+/* ---- tests -------------------------------------------------------------------------------------
+ */
+
+static void schedules_are_pytorchs(void **state)
+{
+    (void)state;
+    /* torch 2.13: OneCycleLR(SGD(lr=1), max_lr=1, total_steps=10).get_last_lr(), step by step */
+    static const double want[10] = {0.04,
+                                    0.52,
+                                    1.0,
+                                    0.9504846320134737,
+                                    0.8117456539497631,
+                                    0.6112620219362893,
+                                    0.38874197806371075,
+                                    0.18825834605023694,
+                                    0.049519367986526254,
+                                    4e-06};
+    for (uint64_t i = 0; i < 10; i++)
+        assert_true(fabs(hst_schedule_rate(HST_ONE_CYCLE, 1, i, 10) - want[i]) < 1e-12);
+    assert_true(hst_schedule_rate(HST_CONSTANT, 0.3, 7, 10) == 0.3);
+    /* 100 steps: 5 of them up, then half a cosine from the peak */
+    assert_true(fabs(hst_schedule_rate(HST_COSINE, 1, 0, 100) - 1.0 / 6) < 1e-12);
+    assert_true(fabs(hst_schedule_rate(HST_COSINE, 1, 5, 100) - 1) < 1e-12);
+    assert_true(fabs(hst_schedule_rate(HST_COSINE, 2, 52, 100) - (1 + cos(M_PI * 47 / 95))) <
+                1e-12);
+    for (uint64_t n = 1; n < 8; n++) /* nothing odd with few steps */
+        for (uint64_t i = 0; i < n; i++) {
+            double one = hst_schedule_rate(HST_ONE_CYCLE, 1, i, n);
+            double cosine = hst_schedule_rate(HST_COSINE, 1, i, n);
+            assert_true(one > 0 && one <= 1 && cosine > 0 && cosine <= 1);
+        }
+}
+
+static void a_pass_takes_every_photo_once(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    hst_sampler s;
+    check_ok(hst_sampler_init(&s, 23, 5, 9, &e), &e);
+    assert_int_equal(hst_sampler_steps(&s), 5);
+    size_t first[5] = {0};
+    for (uint64_t pass = 0; pass < 3; pass++) {
+        int seen[23] = {0};
+        for (uint64_t i = 0; i < 5; i++) {
+            hst_sample x = hst_sampler_at(&s, pass * 5 + i);
+            assert_int_equal(x.n, i < 4 ? 5 : 3);
+            assert_int_equal(x.pass, pass);
+            assert_int_equal(hst_sampler_seen(&s, pass * 5 + i), pass * 23 + i * 5);
+            for (size_t k = 0; k < x.n; k++)
+                seen[x.order[k]]++;
+        }
+        for (int i = 0; i < 23; i++)
+            assert_int_equal(seen[i], 1);
+    }
+    memcpy(first, hst_sampler_at(&s, 1).order, sizeof first);
+    (void)hst_sampler_at(&s, 12);
+    assert_memory_equal(first, hst_sampler_at(&s, 1).order, sizeof first);
+    hst_sampler_clear(&s);
+}
+
+static void layers_are_thawed_by_name_or_number(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    hst_arch a = {.family = "mobilenet_v2",
+                  .width = 1,
+                  .px = 224,
+                  .padding = HST_PAD_TF,
+                  .bn_epsilon = 1e-3,
+                  .norm = {{127.5f, 127.5f, 127.5f}, {127.5f, 127.5f, 127.5f}}};
+    hst_graph *g = hst_arch_graph(&a, &e);
+    assert_non_null(g);
+    hst_thaw all, other;
+    check_ok(hst_thaw_parse("all", g, &all, &e), &e);
+    assert_int_equal(all.n_layers, 52);
+    assert_int_equal(all.first_layer, 0);
+    assert_int_equal(all.n_learn, 2223872); /* all but the statistics, as Keras counts */
+    check_ok(hst_thaw_parse("last:52", g, &other, &e), &e);
+    assert_memory_equal(&other, &all, sizeof all);
+    check_ok(hst_thaw_parse("last:1", g, &other, &e), &e);
+    assert_int_equal(other.n_learn, 320 * 1280 + 2 * 1280);
+    check_ok(hst_thaw_parse("from:Conv_1", g, &all, &e), &e);
+    assert_memory_equal(&other, &all, sizeof all);
+    check_ok(hst_thaw_parse("from:Conv_1_bn", g, &other, &e), &e);
+    assert_int_equal(other.n_learn, 2 * 1280);
+    check_ok(hst_thaw_parse("from:block_1", g, &other, &e), &e); /* not block_10 */
+    check_ok(hst_thaw_parse("from:block_1_expand", g, &all, &e), &e);
+    assert_memory_equal(&other, &all, sizeof all);
+    static const char *const wrong[] = {"",
+                                        "last:",
+                                        "last:0",
+                                        "last:53",
+                                        "last:-1",
+                                        "last:2x",
+                                        "last: 2",
+                                        "from:",
+                                        "from:bloc",
+                                        "everything",
+                                        "last:99999999999999999999"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_int_equal(hst_thaw_parse(wrong[i], g, &other, &e), HST_EARG);
+    hst_graph_free(g);
+}
+
+static void the_number_of_threads_changes_nothing(void **state)
+{
+    (void)state;
+    scene one = set_up(1), three = set_up(3);
+    hst_train_opts o = fine_tune(&one), p = fine_tune(&three);
+    result a = trained(&one, &o), b = trained(&three, &p);
+    check_equal(&a, &b);
+    o.seed++;
+    b = trained(&one, &o);
+    assert_string_not_equal(a.sha256, b.sha256);
+    tear_down(&one);
+    tear_down(&three);
+}
+
+/* Stops at every step, some of them several times in a row, and goes on. */
+static void check_stops(scene *s, hst_train_opts *o)
+{
+    hst_err e = {0};
+    o->resume = 0;
+    result want = trained(s, o), got;
+    uint64_t total = s->last, begun = 0;
+    for (uint64_t at = 1; at <= total; at += BATCH) {
+        o->resume = 0;
+        assert_int_equal(train(s, o, at, &got, &e), HST_ESTOPPED);
+        assert_true(has_checkpoint(s) && s->last >= at);
+        o->resume = 1;
+        check_ok(train(s, o, 0, &got, &e), &e);
+        check_equal(&want, &got);
+    }
+    o->resume = 0;
+    assert_int_equal(train(s, o, 1, &got, &e), HST_ESTOPPED);
+    o->resume = 1;
+    for (begun = s->last; begun < total; begun = s->last) /* one step at a time */
+        assert_int_equal(train(s, o, begun + 1, &got, &e), HST_ESTOPPED);
+    check_ok(train(s, o, 0, &got, &e), &e);
+    check_equal(&want, &got);
+}
+
+static void a_stopped_run_goes_on_to_the_same_bytes(void **state)
+{
+    (void)state;
+    scene s = set_up(2);
+    hst_train_opts o = fine_tune(&s);
+    check_stops(&s, &o);
+    o.optimizer = "sgd";
+    o.batch_norm = "batch";
+    o.augment = "none";
+    o.schedule = "cosine";
+    o.thaw = "last:9";
+    o.layer_decay = 0.8;
+    o.patience = 1;
+    o.class_weight = "balanced";
+    check_stops(&s, &o);
+    tear_down(&s);
+}
+
+static void the_tutorial_goes_on_too(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    scene s = set_up(1);
+    hst_train_opts o = fine_tune(&s);
+    result want, got;
+    o.recipe = "tutorial";
+    o.fine_tune = 1;
+    want = trained(&s, &o);
+    assert_int_equal(want.n, EPOCHS); /* no first phase */
+    assert_int_equal(train(&s, &o, s.last / 2, &got, &e), HST_ESTOPPED);
+    o.resume = 1;
+    check_ok(train(&s, &o, 0, &got, &e), &e);
+    check_equal(&want, &got);
+    tear_down(&s);
+}
+
+static void a_checkpoint_is_for_one_job(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    char path[4096];
+    scene s = set_up(1);
+    hst_train_opts o = fine_tune(&s);
+    result r;
+    assert_int_equal(train(&s, &o, BATCH, &r, &e), HST_ESTOPPED);
+    o.resume = 1;
+    o.epochs = EPOCHS + 1;
+    assert_int_equal(train(&s, &o, 0, &r, &e), HST_EARG);
+    assert_non_null(strstr(e.msg, "begun with epochs=3 and cannot go on with epochs=4"));
+    o.epochs = EPOCHS;
+    snprintf(path, sizeof path, "%s/b/3.png", s.dir);
+    made_up_png(path, 20, 25, 777);
+    assert_int_equal(train(&s, &o, 0, &r, &e), HST_EARG);
+    assert_non_null(strstr(e.msg, "the photos"));
+    made_up_png(path, 21, 25, PER_CLASS + 3);
+    hst_backbone *other = made_up_backbone(s.ctx, 2), *mine = s.b;
+    s.b = other;
+    assert_int_equal(train(&s, &o, 0, &r, &e), HST_EARG);
+    assert_non_null(strstr(e.msg, "another backbone"));
+    s.b = mine;
+    hst_backbone_free(other);
+    check_ok(train(&s, &o, 0, &r, &e), &e);
+    tear_down(&s);
+}
+
+/* Every part of the file matters: the digest tells of any change. */
+static void a_damaged_checkpoint_is_refused(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    scene s = set_up(1);
+    hst_train_opts o = fine_tune(&s);
+    result r;
+    assert_int_equal(train(&s, &o, BATCH, &r, &e), HST_ESTOPPED);
+    o.resume = 1;
+    char *path = hst_path_join(s.run_dir, HST_CHECKPOINT_NAME, &e);
+    uint8_t *bytes;
+    size_t n;
+    check_ok(hst_file_read(path, 1 << 28, HST_EIO, &bytes, &n, &e), &e);
+    for (size_t i = 0; i < 24; i++) {
+        size_t at = i < 4 ? i : n / 24 * i;
+        bytes[at] ^= 1;
+        check_ok(hst_file_write(path, bytes, n, &e), &e);
+        assert_int_equal(train(&s, &o, 0, &r, &e), HST_EMODEL);
+        assert_non_null(strstr(e.msg, HST_CHECKPOINT_NAME));
+        bytes[at] ^= 1;
+    }
+    for (size_t i = 0; i < 8; i++) {
+        check_ok(hst_file_write(path, bytes, n / 8 * i, &e), &e);
+        assert_int_equal(train(&s, &o, 0, &r, &e), HST_EMODEL);
+    }
+    check_ok(hst_file_write(path, bytes, n, &e), &e);
+    check_ok(train(&s, &o, 0, &r, &e), &e);
+    free(bytes);
+    free(path);
+    tear_down(&s);
+}
+
+static void a_loss_that_is_no_number_stops_at_once(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    scene s = set_up(1);
+    hst_train_opts o = fine_tune(&s);
+    result r;
+    o.learning_rate = 1e6;
+    o.l2 = 1e6; /* the kernel grows by 12 powers of ten a step */
+    o.optimizer = "sgd";
+    o.schedule = "constant";
+    o.clip = 0;
+    o.checkpoint_steps = 1;
+    assert_int_equal(train(&s, &o, 0, &r, &e), HST_EARG);
+    assert_non_null(strstr(e.msg, "no finite number"));
+    assert_non_null(strstr(e.msg, ".png, "));
+    assert_true(has_checkpoint(&s));
+    o.resume = 1; /* the checkpoint is sound, so it happens again in the same step */
+    hst_err again = {0};
+    assert_int_equal(train(&s, &o, 0, &r, &again), HST_EARG);
+    assert_string_equal(e.msg, again.msg);
+    tear_down(&s);
+}
+
+static void patience_ends_training_and_takes_the_best(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    scene s = set_up(2);
+    hst_train_opts o = fine_tune(&s);
+    hst_run *run = NULL;
+    o.epochs = 12;
+    o.patience = 2;
+    o.learning_rate = 0.01;
+    o.schedule = "constant";
+    hst_model *m = hst_train(s.ctx, s.b, s.d, &o, &run, &e);
+    check_ok(m ? 0 : e.code, &e);
+    size_t best = 1;
+    for (size_t i = 1; i < run->n_history; i++)
+        if (run->history[i].val_loss < run->history[best].val_loss)
+            best = i;
+    assert_true(run->n_history < 13); /* of random photos nothing can be learned */
+    assert_int_equal(run->n_history, best + 3);
+    assert_int_equal(atoi(hst_model_record(m, "best_epoch")), best);
+    double accuracy;
+    check_ok(hst_eval_metric(run->eval, "accuracy", &accuracy, NULL, NULL, &e), &e);
+    assert_true(accuracy == run->history[best].val_accuracy);
+    hst_model_free(m);
+    hst_run_free(run);
+    tear_down(&s);
+}
+
+/* What was measured in training is what the saved model gives. */
+static void the_saved_model_predicts_the_same(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    char path[4096];
+    scene s = set_up(2);
+    hst_train_opts o = fine_tune(&s);
+    hst_run *run = NULL;
+    hst_model *m = hst_train(s.ctx, s.b, s.d, &o, &run, &e);
+    check_ok(m ? 0 : e.code, &e);
+    snprintf(path, sizeof path, "%s/m", s.run_dir);
+    check_ok(hst_model_save(m, path, &e), &e);
+    hst_model *back = hst_model_load(s.ctx, path, &e);
+    check_ok(back ? 0 : e.code, &e);
+    hst_session *session = hst_session_open(s.ctx, back, &e);
+    const hst_eval *v = hst_run_eval(run);
+    hst_eval_photo p;
+    float prob[CLASSES];
+    for (size_t i = 0; hst_eval_at(v, i, &p); i++) {
+        check_ok(hst_predict_file(session, p.path, prob, CLASSES, &e), &e);
+        assert_memory_equal(prob, p.prob, sizeof prob);
+    }
+    assert_string_not_equal(s.b->identity, back->backbone->identity);
+    hst_session_free(session);
+    hst_model_free(back);
+    hst_model_free(m);
+    hst_run_free(run);
+    tear_down(&s);
+}
+
+static void wrong_options_are_refused(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    scene s = set_up(1);
+    result r;
+    const struct {
+        const char *thaw, *batch_norm, *augment, *schedule;
+        double layer_decay, clip;
+        int patience;
+    } wrong[] = {{"last:99", NULL, NULL, NULL, -1, -1, 0},  {NULL, "off", NULL, NULL, -1, -1, 0},
+                 {NULL, NULL, "some", NULL, -1, -1, 0},     {NULL, NULL, NULL, "linear", -1, -1, 0},
+                 {NULL, NULL, NULL, NULL, 0, -1, 0},        {NULL, NULL, NULL, NULL, 1.5, -1, 0},
+                 {NULL, NULL, NULL, NULL, -1, INFINITY, 0}, {NULL, NULL, NULL, NULL, NAN, -1, 0},
+                 {NULL, NULL, NULL, NULL, -1, -1, -1}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        hst_train_opts o = fine_tune(&s);
+        o.thaw = wrong[i].thaw;
+        o.batch_norm = wrong[i].batch_norm;
+        o.augment = wrong[i].augment;
+        o.schedule = wrong[i].schedule;
+        o.layer_decay = wrong[i].layer_decay;
+        o.clip = wrong[i].clip;
+        o.patience = wrong[i].patience;
+        assert_int_equal(train(&s, &o, 0, &r, &e), HST_EARG);
+    }
+    hst_train_opts o = hst_train_opts_default();
+    o.fine_tune = 1; /* recipe auto */
+    assert_int_equal(train(&s, &o, 0, &r, &e), HST_EARG);
+    o.recipe = "tutorial";
+    o.fine_tune = 0;
+    o.clip = 1;
+    assert_int_equal(train(&s, &o, 0, &r, &e), HST_EARG);
+    tear_down(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(schedules_are_pytorchs),
+        cmocka_unit_test(a_pass_takes_every_photo_once),
+        cmocka_unit_test(layers_are_thawed_by_name_or_number),
+        cmocka_unit_test(the_number_of_threads_changes_nothing),
+        cmocka_unit_test(a_stopped_run_goes_on_to_the_same_bytes),
+        cmocka_unit_test(the_tutorial_goes_on_too),
+        cmocka_unit_test(a_checkpoint_is_for_one_job),
+        cmocka_unit_test(a_damaged_checkpoint_is_refused),
+        cmocka_unit_test(a_loss_that_is_no_number_stops_at_once),
+        cmocka_unit_test(patience_ends_training_and_takes_the_best),
+        cmocka_unit_test(the_saved_model_predicts_the_same),
+        cmocka_unit_test(wrong_options_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
