@@ -241,7 +241,7 @@ static void warp_rows(const hst_warp *t, const struct window *win, const struct 
 /* TensorFlow's resizing looks at single pixels unless told otherwise. */
 static int antialiased(const hst_prep *p)
 {
-    return p->contract == HST_CONTRACT_PIL || p->interpolation == HST_BILINEAR_ANTIALIAS ||
+    return p->contract != HST_CONTRACT_TF || p->interpolation == HST_BILINEAR_ANTIALIAS ||
            p->interpolation == HST_BICUBIC_ANTIALIAS;
 }
 
