@@ -117,15 +117,13 @@ static double *history_rows(const hst_run *r, hst_err *err)
 static int write_tensors(const hst_checkpoint *c, const hst_named *t, size_t n, const char *path,
                          hst_err *err)
 {
-    char digest[65];
-    hst_meta_pair meta[] = {{"format", FORMAT},
-                            {"format_version", VERSION},
-                            {"options", c->options},
-                            {"data", c->data},
-                            {"backbone", c->run->backbone->identity},
-                            {"content_sha256", digest}};
+    char digest[65], backbone[65];
+    hst_meta_pair meta[] = {{"format", FORMAT},      {"format_version", VERSION},
+                            {"options", c->options}, {"data", c->data},
+                            {"backbone", backbone},  {"content_sha256", digest}};
     size_t n_meta = sizeof meta / sizeof *meta;
-    int rc = hst_tensors_digest(t, n, meta, n_meta - 1, "content_sha256", digest, err);
+    int rc = hst_backbone_identity(c->run->backbone, backbone, err);
+    rc = rc ? rc : hst_tensors_digest(t, n, meta, n_meta - 1, "content_sha256", digest, err);
     return rc ? rc : hst_tensors_write(path, t, n, meta, n_meta, err);
 }
 
@@ -191,7 +189,7 @@ static const char *meta_or_empty(const hst_tensors *t, const char *key)
 
 static int check_purpose(const hst_checkpoint *c, const hst_tensors *t, hst_err *err)
 {
-    char digest[65];
+    char digest[65], backbone[65];
     if (strcmp(meta_or_empty(t, "format"), FORMAT) != 0 ||
         strcmp(meta_or_empty(t, "format_version"), VERSION) != 0)
         return hst_fail(err, HST_EMODEL, "not a checkpoint of this version of the program");
@@ -204,7 +202,10 @@ static int check_purpose(const hst_checkpoint *c, const hst_tensors *t, hst_err 
     rc = compare_options(meta_or_empty(t, "options"), c->options, err);
     if (rc)
         return rc;
-    if (strcmp(meta_or_empty(t, "backbone"), c->run->backbone->identity) != 0)
+    rc = hst_backbone_identity(c->run->backbone, backbone, err);
+    if (rc)
+        return rc;
+    if (strcmp(meta_or_empty(t, "backbone"), backbone) != 0)
         return hst_fail(err, HST_EARG, "the run was begun with another backbone");
     if (strcmp(meta_or_empty(t, "data"), c->data) != 0)
         return hst_fail(err, HST_EARG,
