@@ -1,12 +1,14 @@
 /* backbones.c - headstart backbones: the pretrained networks known by name, and own ones. */
 #include "commands.h"
+#include "import.h"
 #include "json.h"
 
 #include <stdio.h>
 
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
-    {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The list as one JSON object."},
+    {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
+    CLI_BACKBONE_OPTIONS,
     {0},
 };
 
@@ -58,20 +60,6 @@ static int pull(cli_job *job)
     if (hst_backbone_pull(job->ctx, job->v.words[1], &job->err))
         return cli_job_fail(job);
     cli_display_say(&job->display, "%s is in the cache", job->v.words[1]);
-    return CLI_OK;
-}
-
-static int import(cli_job *job)
-{
-    hst_backbone_info b = {.size = sizeof b};
-    hst_backbone *backbone = hst_backbone_open(job->ctx, job->v.words[1], &job->err);
-    if (!backbone)
-        return cli_job_fail(job);
-    cli_display_close(&job->display);
-    hst_backbone_describe(backbone, &b);
-    cli_out_printf(&job->out, "%s, width %g, %d x %d px, %d features, sha256 %s\n", b.family,
-                   b.width, b.image_px, b.image_px, b.n_features, b.sha256);
-    hst_backbone_free(backbone);
     return CLI_OK;
 }
 
@@ -139,7 +127,7 @@ static int prune(cli_job *job)
 static const cli_action actions[] = {
     {"list", NULL, list},
     {"pull", "NAME", pull},
-    {"import", "FILE", import},
+    {"import", "FILE", cli_import},
     {"verify", "[NAME]", verify},
     {"remove", "NAME", remove_one},
     {"prune", NULL, prune},
@@ -164,7 +152,8 @@ const cli_command cli_backbones = {
             "where none is known, against that of the first time.\n"
             "\n"
             "list shows names and sizes. pull fetches a network. import reads a weight file\n"
-            "or folder of your own once, so that a later --backbone FILE starts at once.\n"
+            "or folder of your own once, says what it is, and keeps it, so that a later\n"
+            "--backbone FILE starts at once.\n"
             "verify reads what is kept again and compares hashes. remove forgets a network,\n"
             "its hash too. prune removes unfinished downloads and what is kept twice.",
     .examples = "headstart backbones list\n"

@@ -8,6 +8,7 @@ static const cli_option options[] = {
      "NumPy file to write, float32, a row per photo; beside it a .csv with path and label."},
     {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
      "Pretrained network (see headstart train --help)."},
+    CLI_BACKBONE_OPTIONS,
     {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast", "pil",
      "How photos are decoded and resized: as Pillow or as TensorFlow does; fast: as Pillow, but "
      "large "
@@ -46,7 +47,7 @@ static int run(cli_job *job)
     o.split = "none";
     hst_data *d = hst_data_open(job->ctx, job->v.words[0], &o, &job->err);
     if (d)
-        b = hst_backbone_open(job->ctx, job->v.backbone, &job->err);
+        b = cli_job_backbone(job, job->v.backbone);
     if (b)
         f = hst_features_compute(job->ctx, b, d, job->v.prepare, &job->err);
     if (f && hst_features_save(f, d, job->v.output, &job->err) == 0) {

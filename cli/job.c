@@ -37,6 +37,14 @@ int cli_job_fail(cli_job *job)
     return 128 + (cli_signals_caught() ? cli_signals_caught() : SIGINT);
 }
 
+hst_backbone *cli_job_backbone(cli_job *job, const char *name)
+{
+    hst_backbone_opts o = hst_backbone_opts_default();
+    o.scaling = job->v.scaling;
+    o.image_px = job->v.image_px;
+    return hst_backbone_open_with(job->ctx, name, &o, &job->err);
+}
+
 int cli_job_usage(const cli_job *job, const char *why)
 {
     cli_error("%s (headstart %s --help)", why, job->command->name);

@@ -19,6 +19,8 @@ typedef struct cli_job {
 int cli_job_open(cli_job *job);
 /* Tells job->err on standard error; returns the exit status. */
 int cli_job_fail(cli_job *job);
+/* The backbone of that name, file or folder, with the command's options for it. */
+hst_backbone *cli_job_backbone(cli_job *job, const char *name);
 /* A wrong use of the command: one line, returns CLI_USAGE. */
 int cli_job_usage(const cli_job *job, const char *why);
 

@@ -37,10 +37,10 @@ enum { CLI_OPTIONS_MAX = 64 }; /* of one command, the common ones too */
  * borrowed from argv or from the tables. */
 typedef struct cli_values {
     const char *output, *backbone, *recipe, *split, *val, *prepare, *class_weight, *format;
-    const char *optimizer, *thaw, *batch_norm, *augment, *schedule, *resume;
+    const char *optimizer, *thaw, *batch_norm, *augment, *schedule, *resume, *scaling;
     uint64_t seed, store_max;
     double val_split, learning_rate, momentum, l2, label_smoothing, dropout, layer_decay, clip;
-    int threads, top, epochs, batch, patience, checkpoint_steps;
+    int threads, top, epochs, batch, patience, checkpoint_steps, image_px;
     int json, offline, quiet, help, labelled, devices, no_store, rehash, fine_tune;
     const char **words; /* [n_words], to be freed */
     int n_words;
@@ -72,6 +72,21 @@ typedef struct cli_command {
 
 /* Options every command has. */
 extern const cli_option cli_common[];
+
+/* The options of a backbone's file that says too little, as rows of a table. */
+#define CLI_BACKBONE_OPTIONS                                                                       \
+    {"scaling",                                                                                    \
+     0,                                                                                            \
+     CLI_CHOICE,                                                                                   \
+     offsetof(cli_values, scaling),                                                                \
+     "pm1|01|imagenet|255",                                                                        \
+     NULL,                                                                                         \
+     "What the backbone wants of pixels: -1..1, 0..1, ImageNet's mean and deviation, or 0..255 "   \
+     "(if not given, what its file says or its producer does)."},                                  \
+    {                                                                                              \
+        "image-px", 0, CLI_COUNT, offsetof(cli_values, image_px), "N", NULL,                       \
+            "Height and width of the backbone's input (if not given, what its file says)."         \
+    }
 
 /* Options of the commands that look photos up in the feature store. */
 extern const cli_option cli_store_options[];

@@ -18,6 +18,7 @@ static const cli_option options[] = {
     {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
      "Pretrained network: a name of 'headstart backbones list', a weight file, or a folder with "
      "model.safetensors and config.json. With --recipe tutorial: mobilenet_v2."},
+    CLI_BACKBONE_OPTIONS,
     {"recipe", 0, CLI_CHOICE, AT(recipe), "auto|fine-tune|tutorial", "auto",
      "How to train. auto: logistic regression on what the backbone sees; fine-tune: then the "
      "backbone learns too; tutorial: step for step what the TF Hub retraining tutorial does."},
@@ -299,7 +300,7 @@ static int train(cli_job *job, training *t)
 {
     hst_train_opts o = train_opts(job, t->folder);
     t->data = open_photos(job);
-    t->backbone = t->data ? hst_backbone_open(job->ctx, job->v.backbone, &job->err) : NULL;
+    t->backbone = t->data ? cli_job_backbone(job, job->v.backbone) : NULL;
     if (!t->backbone)
         return -1;
     t->model = hst_train(job->ctx, t->backbone, t->data, &o, &t->run, &job->err);

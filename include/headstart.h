@@ -197,6 +197,20 @@ HST_API HST_CHECK int hst_backbone_prune(hst_ctx *ctx, uint64_t *freed, hst_err 
  * cache under the hash of the source. Errors: as hst_backbone_pull, and HST_EMODEL (no known
  * network, wrong shapes, NaN weights). */
 HST_API HST_CHECK hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name, hst_err *err);
+
+/* What the caller knows better than a file that does not say it. */
+typedef struct hst_backbone_opts {
+    size_t size;
+    /* NULL (default): as the file or its producer has it; of pixels: "pm1" (-1..1), "01" (0..1),
+     * "imagenet" (ImageNet's mean and deviation, on 0..1), "255" (left alone) */
+    const char *scaling;
+    int image_px; /* 32 .. 1024; 0 (default): as the file, its name or its family has it */
+} hst_backbone_opts;
+HST_API hst_backbone_opts hst_backbone_opts_default(void);
+
+/* As hst_backbone_open with options, which travel in the backbone and in every model on it. */
+HST_API HST_CHECK hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name,
+                                                       const hst_backbone_opts *o, hst_err *err);
 HST_API void hst_backbone_free(hst_backbone *b);
 
 /* Copies into parts[cap] what this system enforces on the helper that reads foreign files, of
@@ -216,6 +230,9 @@ typedef struct hst_backbone_info {
     double mean[3], std[3]; /* input = (pixel - mean) / std for red, green, blue in 0..255 */
     const char *source;     /* file name it was read from, without folders */
     const char *sha256;     /* of that file, hex */
+    const char *format;     /* "Keras 3 archive"; "safetensors" for one that is read as it is */
+    const char *producer;   /* the program that wrote it, where the file says so; else "" */
+    const char *scaling;    /* mean and std as hst_backbone_opts calls them, or "" */
 } hst_backbone_info;
 /* info->size must be set by the caller (sizeof); the strings belong to b. */
 HST_API void hst_backbone_describe(const hst_backbone *b, hst_backbone_info *info);

@@ -140,13 +140,25 @@ static int try_out(const hst_backbone *b, hst_err *err)
     return rc;
 }
 
-static hst_backbone *import(hst_ctx *ctx, const hst_found *f, const hst_tensors *t, hst_err *err)
+hst_backbone_opts hst_backbone_opts_default(void)
+{
+    return (hst_backbone_opts){.size = sizeof(hst_backbone_opts)};
+}
+
+/* What the caller says counts more than what a file says. */
+static int override(hst_arch *a, const hst_backbone_opts *o, hst_err *err)
+{
+    if (o->image_px)
+        a->px = o->image_px;
+    return o->scaling ? hst_norm_named(o->scaling, &a->norm, err) : 0;
+}
+
+static hst_backbone *import(hst_ctx *ctx, const hst_found *f, const hst_tensors *t,
+                            const hst_backbone_opts *opts, hst_err *err)
 {
     hst_origin o;
     hst_arch a;
     if (hst_recognise(t, &o, &a, err))
-        return NULL;
-    if (f->config && hst_config_read(f->config, &o, &a, err))
         return NULL;
     if (!f->config && o.dialect->needs_config) {
         hst_fail(err, HST_EMODEL,
@@ -155,7 +167,10 @@ static hst_backbone *import(hst_ctx *ctx, const hst_found *f, const hst_tensors 
                  o.dialect->name);
         return NULL;
     }
-    if (hst_facts_read(t, &a, err))
+    a.px = hst_px_of_name(f->base, a.px);
+    if (f->config && hst_config_read(f->config, &o, &a, err))
+        return NULL;
+    if (hst_facts_read(t, &a, err) || override(&a, opts, err))
         return NULL;
     (void)hst_infer_width(t, &o, &a); /* where none fits, the import names the tensor */
     hst_graph *g = hst_arch_graph(&a, err);
@@ -171,7 +186,8 @@ static hst_backbone *import(hst_ctx *ctx, const hst_found *f, const hst_tensors 
 }
 
 /* The backbone inside a model file of ours. */
-static hst_backbone *from_model(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
+static hst_backbone *from_model(hst_ctx *ctx, const hst_tensors *t, const hst_backbone_opts *o,
+                                hst_err *err)
 {
     hst_arch a;
     const char *arch = hst_tensors_meta(t, "arch");
@@ -179,12 +195,34 @@ static hst_backbone *from_model(hst_ctx *ctx, const hst_tensors *t, hst_err *err
         hst_fail(err, HST_EMODEL, "the model file does not say its architecture");
         return NULL;
     }
-    return hst_arch_parse(arch, &a, err) ? NULL
-                                         : hst_backbone_from_tensors(ctx, &a, t, "backbone/", err);
+    if (hst_arch_parse(arch, &a, err) || override(&a, o, err))
+        return NULL;
+    return hst_backbone_from_tensors(ctx, &a, t, "backbone/", err);
+}
+
+static void set_origin(hst_backbone *b, const hst_found *f, const hst_tensors *t)
+{
+    const char *format = hst_tensors_meta(t, "source_format");
+    const char *producer = hst_tensors_meta(t, "producer");
+    snprintf(b->source, sizeof b->source, "%s", f->base);
+    snprintf(b->sha256, sizeof b->sha256, "%s", f->sha256);
+    snprintf(b->format, sizeof b->format, "%s", format ? format : "safetensors");
+    hst_printable(b->producer, sizeof b->producer, producer ? producer : "");
 }
 
 hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name, hst_err *err)
 {
+    hst_backbone_opts o = hst_backbone_opts_default();
+    return hst_backbone_open_with(ctx, name, &o, err);
+}
+
+hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name, const hst_backbone_opts *o,
+                                     hst_err *err)
+{
+    if (o->size != sizeof *o) {
+        hst_fail(err, HST_EARG, "hst_backbone_opts: start from hst_backbone_opts_default()");
+        return NULL;
+    }
     hst_found found = {0};
     hst_backbone *b = NULL;
     if (hst_hub_find(ctx, name, &found, err))
@@ -192,11 +230,10 @@ hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name, hst_err *err)
     hst_tensors *t = hst_tensors_read(found.path, err);
     const char *format = t ? hst_tensors_meta(t, "format") : NULL;
     if (t)
-        b = format && strcmp(format, "headstart") == 0 ? from_model(ctx, t, err)
-                                                       : import(ctx, &found, t, err);
+        b = format && strcmp(format, "headstart") == 0 ? from_model(ctx, t, o, err)
+                                                       : import(ctx, &found, t, o, err);
     if (b) {
-        snprintf(b->source, sizeof b->source, "%s", found.base);
-        snprintf(b->sha256, sizeof b->sha256, "%s", found.sha256);
+        set_origin(b, &found, t);
     } else if (t) {
         (void)hst_err_at(err, name);
     }
@@ -224,7 +261,11 @@ void hst_backbone_describe(const hst_backbone *b, hst_backbone_info *info)
                              .bn_epsilon = a->bn_epsilon,
                              .n_features = hst_plan_output(b->plan).c,
                              .source = b->source,
-                             .sha256 = b->sha256};
+                             .sha256 = b->sha256,
+                             .format = b->format,
+                             .producer = b->producer};
+    const char *scaling = hst_norm_name(&a->norm);
+    all.scaling = scaling ? scaling : "";
     size_t size = info->size < sizeof all ? info->size : sizeof all;
     for (size_t i = 0; i < hst_graph_n_params(b->graph); i++) {
         const hst_param *p = hst_graph_param(b->graph, i);

@@ -22,6 +22,7 @@ struct hst_backbone {
     hst_plan *plan;   /* for the context's kernels */
     char source[256]; /* base name of the file it came from */
     char sha256[65];  /* of that file */
+    char format[64], producer[64];
 };
 
 typedef struct hst_family hst_family; /* family.h */

@@ -145,3 +145,22 @@ int hst_facts_check(const hst_tensors *t, const hst_arch *a, hst_err *err)
     return ops && *ops ? hst_fail(err, HST_EMODEL, "it has more convolutions than %s", a->family)
                        : 0;
 }
+
+/* "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5": a width, then a size. */
+int hst_px_of_name(const char *name, int otherwise)
+{
+    for (const char *p = strpbrk(name, "_-"); p; p = strpbrk(p + 1, "_-")) {
+        size_t whole = strspn(p + 1, "0123456789"), part;
+        if (whole != 1 || p[2] != '.')
+            continue;
+        part = strspn(p + 3, "0123456789");
+        const char *size = p + 3 + part;
+        size_t digits = strspn(size + (*size != 0), "0123456789");
+        int px = part && *size && strchr("_-", *size) && digits >= 2 && digits <= 4
+                     ? (int)strtol(size + 1, NULL, 10)
+                     : 0;
+        if (px >= 32 && px <= 1024)
+            return px;
+    }
+    return otherwise;
+}

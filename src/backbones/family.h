@@ -139,6 +139,8 @@ int hst_huggingface_config(const struct json_t *root, hst_arch *a, hst_err *err)
 HST_CHECK int hst_facts_read(const hst_tensors *t, hst_arch *a, hst_err *err);
 /* Compares the operators that such a file tells, where it does, with the layers of arch. */
 HST_CHECK int hst_facts_check(const hst_tensors *t, const hst_arch *a, hst_err *err);
+/* The image size that a file's name tells as keras.applications' names do; else otherwise. */
+int hst_px_of_name(const char *name, int otherwise);
 /* "pm1", "01", "imagenet", "255" -> normalisation of pixels in 0..255. HST_EARG: none of these. */
 HST_CHECK int hst_norm_named(const char *name, hst_norm *out, hst_err *err);
 /* The name of a normalisation; NULL: it has none. */

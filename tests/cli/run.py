@@ -545,9 +545,25 @@ class Others(Case):
         self.assertTrue(0 < o["part_of_peak_one"] < 2)
         self.refused(run("bench", "--backbone", "no_such_name"), 2)
 
+    def test_what_a_file_does_not_say(self):
+        told = [json.loads(self.ok(run("backbones", "import", BACKBONE, "--json", *more)))
+                for more in ((), ("--scaling", "01", "--image-px", "64"))]
+        self.assertEqual([t["scaling"] for t in told], ["pm1", "01"])
+        self.assertEqual(told[1]["std"], [255, 255, 255])
+        self.assertEqual(told[1]["image_px"], 64)
+        self.assertEqual(told[0]["sha256"], told[1]["sha256"])
+        self.ok(train("unscaled", "--scaling", "01"))
+        model = os.path.join(ROOT, "unscaled", "model.safetensors")
+        self.assertEqual(json.loads(self.ok(run("info", model, "--json")))["std"], [255, 255, 255])
+        self.refused(run("backbones", "import", BACKBONE, "--scaling", "7"), 2, "pm1|01")
+        self.refused(run("backbones", "import", BACKBONE, "--image-px", "9999"), 4, "1024")
+
     def test_backbones(self):
         self.assertIn("efficientnet_lite0", self.ok(run("backbones", "list")))
-        self.assertIn("mobilenet_v2", self.ok(run("backbones", "import", BACKBONE)))
+        told = self.ok(run("backbones", "import", BACKBONE))
+        for word in ("safetensors", "mobilenet_v2, width 0.35", "padding tf", "pm1", "0.001",
+                     "sha256 "):
+            self.assertIn(word, told)
         self.refused(run("backbones", "pull", "no_such_name"), 2)
         self.refused(run("backbones", "pull"), 2)
 

@@ -1,0 +1,64 @@
+#include "import.h"
+#include "json.h"
+#include "text.h"
+
+static json_t *triple(const double v[3])
+{
+    return json_pack("[fff]", v[0], v[1], v[2]);
+}
+
+static int print_json(cli_job *job, const hst_backbone_info *b)
+{
+    json_t *o = json_object();
+    cli_json_set(&o, "format", cli_json_text(b->format));
+    cli_json_set(&o, "producer", cli_json_text(b->producer));
+    cli_json_set(&o, "family", cli_json_text(b->family));
+    cli_json_set(&o, "width", json_real(b->width));
+    cli_json_set(&o, "image_px", json_integer(b->image_px));
+    cli_json_set(&o, "padding", cli_json_text(b->padding));
+    cli_json_set(&o, "bn_epsilon", json_real(b->bn_epsilon));
+    cli_json_set(&o, "n_features", json_integer(b->n_features));
+    cli_json_set(&o, "parameters", json_integer((json_int_t)b->n_params));
+    cli_json_set(&o, "scaling", cli_json_text(b->scaling));
+    cli_json_set(&o, "mean", triple(b->mean));
+    cli_json_set(&o, "std", triple(b->std));
+    cli_json_set(&o, "sha256", cli_json_text(b->sha256));
+    return cli_json_print(&job->out, o);
+}
+
+static void put_scaling(cli_out *out, const hst_backbone_info *b)
+{
+    cli_out_printf(out, "%-12s%s%s(pixel - %g %g %g) / %g %g %g\n", "scaling", b->scaling,
+                   b->scaling[0] ? ": " : "", b->mean[0], b->mean[1], b->mean[2], b->std[0],
+                   b->std[1], b->std[2]);
+}
+
+static int print_text(cli_job *job, const hst_backbone_info *b)
+{
+    char producer[256];
+    cli_out *out = &job->out;
+    cli_text_clean(producer, sizeof producer, b->producer);
+    cli_out_printf(out, "%-12s%s%s%s\n", "format", b->format, producer[0] ? ", by " : "", producer);
+    cli_out_printf(out, "%-12s%s, width %g\n", "network", b->family, b->width);
+    cli_out_printf(out, "%-12s%d x %d px, padding %s\n", "input", b->image_px, b->image_px,
+                   b->padding);
+    put_scaling(out, b);
+    cli_out_printf(out, "%-12s%g\n", "epsilon", b->bn_epsilon);
+    cli_out_printf(out, "%-12s%llu\n", "parameters", (unsigned long long)b->n_params);
+    cli_out_printf(out, "%-12s%d\n", "features", b->n_features);
+    cli_out_printf(out, "%-12s%s\n", "sha256", b->sha256);
+    return CLI_OK;
+}
+
+int cli_import(cli_job *job)
+{
+    hst_backbone_info b = {.size = sizeof b};
+    hst_backbone *backbone = cli_job_backbone(job, job->v.words[1]);
+    if (!backbone)
+        return cli_job_fail(job);
+    cli_display_close(&job->display);
+    hst_backbone_describe(backbone, &b);
+    int status = job->v.json ? print_json(job, &b) : print_text(job, &b);
+    hst_backbone_free(backbone);
+    return status;
+}
