@@ -5,19 +5,11 @@ HEADSTART_LIBRARY: path of libheadstart.so, when it is not where the system look
 import ctypes
 import os
 import sys
-from ctypes import (POINTER, Structure, c_char, c_char_p, c_float, c_int, c_size_t, c_uint64,
-                    c_void_p)
+from ctypes import POINTER, Structure, c_char, c_char_p, c_float, c_int, c_size_t, c_void_p
 
 
 class Err(Structure):
     _fields_ = [("code", c_int), ("msg", c_char * 1024)]
-
-
-class Config(Structure):
-    _fields_ = [("size", c_size_t), ("threads", c_int), ("cpu", c_char_p), ("cache_dir", c_char_p),
-                ("helper", c_char_p), ("offline", c_int), ("no_store", c_int), ("rehash", c_int),
-                ("store_max_bytes", c_uint64), ("log", c_void_p), ("log_arg", c_void_p),
-                ("progress", c_void_p), ("progress_arg", c_void_p)]
 
 
 def declare(lib, name, result, *arguments):
@@ -28,8 +20,7 @@ def declare(lib, name, result, *arguments):
 
 
 lib = ctypes.CDLL(os.environ.get("HEADSTART_LIBRARY", "libheadstart.so.0"))
-config_default = declare(lib, "hst_config_default", Config)
-context_open = declare(lib, "hst_open", c_void_p, POINTER(Config), POINTER(Err))
+context_open = declare(lib, "hst_open", c_void_p, c_void_p, POINTER(Err))
 context_close = declare(lib, "hst_close", None, c_void_p)
 model_load = declare(lib, "hst_model_load", c_void_p, c_void_p, c_char_p, POINTER(Err))
 model_free = declare(lib, "hst_model_free", None, c_void_p)
@@ -42,9 +33,8 @@ predict_file = declare(lib, "hst_predict_file", c_int, c_void_p, c_char_p, POINT
 
 
 def main(model_path, *photos):
-    err, config, failures = Err(), config_default(), 0
-    assert config.size == ctypes.sizeof(Config), "another version of the library"
-    context = context_open(config, err)
+    err, failures = Err(), 0
+    context = context_open(None, err)  # None: default settings
     model = context and model_load(context, os.fsencode(model_path), err)
     session = model and session_open(context, model, err)
     if not session:

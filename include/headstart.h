@@ -132,8 +132,9 @@ HST_API hst_config hst_config_default(void);
  * thread-local storage that the next call on this thread overwrites; hst_open() copies them. */
 HST_API hst_config hst_config_from_env(void);
 
-/* Errors: HST_EARG (a thread count below 0 or above 1024, an unknown instruction set), HST_EUNSUP
- * (the processor or operating system lacks the named one), HST_EMEM. */
+/* cfg NULL: the defaults. Errors: HST_EARG (a thread count below 0 or above 1024, an unknown
+ * instruction set), HST_EUNSUP (the processor or operating system lacks the named one), HST_EMEM.
+ */
 HST_API HST_CHECK hst_ctx *hst_open(const hst_config *cfg, hst_err *err);
 HST_API void hst_close(hst_ctx *ctx);
 

@@ -140,7 +140,9 @@ static int choose_kernels(hst_ctx *ctx, const char *cpu, hst_err *err)
 
 hst_ctx *hst_open(const hst_config *cfg, hst_err *err)
 {
+    const hst_config defaults = hst_config_default();
     hst_ctx *ctx = NULL;
+    cfg = cfg ? cfg : &defaults;
     if (cfg->threads < 0 || cfg->threads > 1024) {
         hst_fail(err, HST_EARG, "the number of threads must be 1 to 1024, or 0 for all processors");
         return NULL;
