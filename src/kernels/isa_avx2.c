@@ -9,6 +9,8 @@
 
 #include "kernels/grad_depthwise_body.h"
 
+#include "kernels/norm_body.h"
+
 #include "kernels/resize_body.h"
 
 #include "kernels/peak_body.h"

@@ -58,3 +58,16 @@ const float *hst_gemm_pack(const hst_kernels *kn, const float *w, const float *b
         out[j] = bias && j < cols ? bias[j] : 0;
     return out;
 }
+
+const float *hst_gemm_pack_transposed(const hst_kernels *kn, const float *w, int k, int n,
+                                      float *out)
+{
+    const size_t panel = (size_t)kn->panel, rows = (size_t)k, cols = (size_t)n;
+    const size_t end = padded(kn, k);
+    for (size_t at = 0; at < end; at += panel, out += panel * cols)
+        for (size_t j = 0; j < panel; j++)
+            for (size_t col = 0; col < cols; col++)
+                out[col * panel + j] = at + j < rows ? w[(at + j) * cols + col] : 0;
+    memset(out, 0, end * sizeof *out);
+    return out;
+}

@@ -83,6 +83,36 @@ typedef struct hst_grad_pixels {
     int kernel, stride, before;
 } hst_grad_pixels;
 
+/* Batch norm over rows of channels, one row behind the other:
+ *   y[r][c] = act(x[r][c] scale[c] + shift[c]) + z[r][c] */
+typedef struct hst_norm_map {
+    const float *x, *scale, *shift;
+    const float *z; /* as x, or NULL */
+    float *y;
+    size_t rows;
+    int c;
+    int relu6; /* as in hst_gemm */
+} hst_norm_map;
+
+/* Its gradient:  dx[r][c] = dy[r][c] of_dy[c] + x[r][c] of_x[c] + shift[c] */
+typedef struct hst_norm_back {
+    const float *dy, *x, *of_dy, *of_x, *shift;
+    float *dx;
+    size_t rows;
+    int c;
+} hst_norm_back;
+
+/* Sums over rows, per channel. Moments: first = mean of x, second = sum (x - first)^2. Products:
+ * first = sum dy, second = sum dy (x - mean). Few rows at a time keep the error of float32 small.
+ */
+typedef struct hst_norm_sums {
+    const float *x;
+    const float *dy, *mean; /* products only */
+    float *first, *second;
+    size_t rows;
+    int c;
+} hst_norm_sums;
+
 /* Weighted sums of bytes. Weights are fractions of 2^HST_RESIZE_BITS, sums are rounded and clipped
  * to 0..255; the sizes of the weights of an output add up to less than 2. */
 enum { HST_RESIZE_BITS = 22 };
@@ -123,6 +153,10 @@ typedef struct hst_kernels {
     /* Multiply-adds on registers alone, as a limit to measure by: their floating-point operations
      * (a multiply-add counts 2). sink[HST_PEAK_FLOATS] */
     double (*peak)(long rounds, float *sink);
+    void (*norm_map)(const hst_norm_map *m);
+    void (*norm_back)(const hst_norm_back *b);
+    void (*norm_moments)(const hst_norm_sums *s);
+    void (*norm_products)(const hst_norm_sums *s);
     void (*resize_rows)(const hst_resize_rows *r);
     void (*resize_pixels)(const hst_resize_pixels *r);
 } hst_kernels;
@@ -133,6 +167,10 @@ size_t hst_gemm_packed(const hst_kernels *kn, int k, int n);
  * zero). Returns where the packed bias begins. */
 const float *hst_gemm_pack(const hst_kernels *kn, const float *w, const float *bias, int k, int n,
                            float *out);
+
+/* The same for the transpose of w[k][n], without bias: for products x[rows][n] w^T. */
+const float *hst_gemm_pack_transposed(const hst_kernels *kn, const float *w, int k, int n,
+                                      float *out);
 
 /* The best table this processor and operating system can run. Never NULL. */
 const hst_kernels *hst_kernels_best(void);

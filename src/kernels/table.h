@@ -13,6 +13,10 @@ const hst_kernels JOIN(hst_kernels_, V_ISA) = {
     .grad_pixels = grad_pixels,
     .grad_sum = grad_sum,
     .peak = peak,
+    .norm_map = norm_map,
+    .norm_back = norm_back,
+    .norm_moments = norm_moments,
+    .norm_products = norm_products,
     .resize_rows = resize_rows,
     .resize_pixels = resize_pixels,
 };

@@ -126,6 +126,11 @@ float *hst_learn_keep(const hst_learn *l, const hst_learn_step *s, int i)
     return at(l, &s->keep, i);
 }
 
+float *hst_learn_temp(const hst_learn *l, const hst_learn_step *s, int i)
+{
+    return at(l, &s->temp, i);
+}
+
 double *hst_learn_sums(const hst_learn *l, const hst_learn_step *s, int i)
 {
     return l->sums + (size_t)i * s->sum_doubles;
@@ -157,8 +162,8 @@ typedef struct loop {
     hst_learn *l;
     hst_learn_step *s;
     hst_learn_fn *fn;
-    int group; /* images of a task */
-    int sums;  /* 1: with a share of the gradient */
+    int group;      /* images of a task */
+    size_t from, n; /* parameters whose gradient is summed, from the step's first */
 } loop;
 
 static void run_task(void *arg, size_t i, int thread)
@@ -169,9 +174,9 @@ static void run_task(void *arg, size_t i, int thread)
     if (t.count > l->n - t.first)
         t.count = l->n - t.first;
     t.scratch = l->scratch + (size_t)thread * l->scratch_floats;
-    if (p->sums) {
+    if (p->n > 0) {
         t.grad = l->partials + i * l->partial_floats;
-        memset(t.grad, 0, p->s->n_params * sizeof *t.grad);
+        memset(t.grad + p->from, 0, p->n * sizeof *t.grad);
     }
     p->fn(&t);
 }
@@ -184,13 +189,13 @@ void hst_learn_images(hst_learn *l, hst_learn_step *s, hst_learn_fn *fn)
 
 enum { PIECE = 16384 }; /* floats that a task adds up */
 
-/* One piece of the step's gradient: the shares of the groups, ((0 + 1) + (2 + 3)) + ... */
+/* One piece of the gradient: the shares of the groups, ((0 + 1) + (2 + 3)) + ... */
 static void add_up(void *arg, size_t i, int thread)
 {
     const loop *p = arg;
     const hst_learn *l = p->l;
-    size_t groups = ((size_t)l->n + HST_LEARN_GROUP - 1) / HST_LEARN_GROUP, from = i * PIECE;
-    size_t n = p->s->n_params - from < PIECE ? p->s->n_params - from : PIECE;
+    size_t groups = ((size_t)l->n + HST_LEARN_GROUP - 1) / HST_LEARN_GROUP;
+    size_t from = p->from + i * PIECE, left = p->n - i * PIECE, n = left < PIECE ? left : PIECE;
     (void)thread;
     for (size_t step = 1; step < groups; step *= 2)
         for (size_t a = 0; a + step < groups; a += 2 * step) {
@@ -202,12 +207,17 @@ static void add_up(void *arg, size_t i, int thread)
     memcpy(l->out + (p->s->param - l->offset) + from, l->partials + from, n * sizeof(float));
 }
 
+void hst_learn_groups_of(hst_learn *l, hst_learn_step *s, size_t from, size_t n, hst_learn_fn *fn)
+{
+    loop p = {.l = l, .s = s, .fn = fn, .group = HST_LEARN_GROUP, .from = from};
+    p.n = s->learns ? n : 0;
+    hst_team_run(l->team, ((size_t)l->n + HST_LEARN_GROUP - 1) / HST_LEARN_GROUP, run_task, &p);
+    hst_team_run(l->team, (p.n + PIECE - 1) / PIECE, add_up, &p);
+}
+
 void hst_learn_groups(hst_learn *l, hst_learn_step *s, hst_learn_fn *fn)
 {
-    loop p = {.l = l, .s = s, .fn = fn, .group = HST_LEARN_GROUP, .sums = s->learns};
-    hst_team_run(l->team, ((size_t)l->n + HST_LEARN_GROUP - 1) / HST_LEARN_GROUP, run_task, &p);
-    if (s->learns)
-        hst_team_run(l->team, (s->n_params + PIECE - 1) / PIECE, add_up, &p);
+    hst_learn_groups_of(l, s, 0, s->n_params, fn);
 }
 
 int hst_learn_forward(hst_learn *l, const float *x, int n, float *features, hst_err *err)

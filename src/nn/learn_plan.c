@@ -2,12 +2,14 @@
 #include "nn/learn_plan.h"
 
 #include "base/mem.h"
+#include "nn/learn_chain.h"
 
 #include <stdlib.h>
 
 /* The first that matches does the nodes. */
 static const hst_learn_kind *const kinds[] = {&hst_learn_fused_kind, &hst_learn_tail_kind,
-                                              &hst_learn_norm_kind, &hst_learn_node_kind};
+                                              &hst_learn_chain_kind, &hst_learn_norm_kind,
+                                              &hst_learn_node_kind};
 
 static const hst_node *node(const hst_learn *l, int i)
 {
@@ -140,12 +142,14 @@ static void step_lives(hst_learn *l)
         s->keep = (hst_value){.floats = s->keep_floats, .first = i, .last = i};
         if (s->active)
             s->keep.last = 2 * l->n_steps - 1 - i;
+        s->temp =
+            (hst_value){.floats = s->temp_floats, .first = s->keep.last, .last = s->keep.last};
     }
 }
 
 static int place_values(hst_learn *l, size_t *floats, hst_err *err)
 {
-    int n = 0, most = 2 * l->n_values + l->n_steps;
+    int n = 0, most = 2 * l->n_values + 2 * l->n_steps;
     hst_value **v = hst_alloc((size_t)most, sizeof(*v), err);
     if (!v)
         return HST_EMEM;
@@ -158,6 +162,9 @@ static int place_values(hst_learn *l, size_t *floats, hst_err *err)
     for (int i = 0; i < l->n_steps; i++)
         if (l->step[i].keep_floats > 0)
             v[n++] = &l->step[i].keep;
+    for (int i = 0; i < l->n_steps; i++)
+        if (l->step[i].temp_floats > 0 && l->step[i].active)
+            v[n++] = &l->step[i].temp;
     hst_layout_place(v, n, floats);
     free(v);
     return 0;

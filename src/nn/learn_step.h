@@ -42,6 +42,7 @@ struct hst_learn_step {
     int input[HST_MAX_INPUTS]; /* values (numbers of nodes) that are read; -1: none */
     int reads;                 /* HST_READS_* */
     size_t keep_floats;        /* of one image, kept from forward to backward */
+    size_t temp_floats;        /* of one image, while backward of this step runs */
     size_t state_floats;       /* of the plan: packed weights and the like */
     size_t state_doubles;      /* of the plan: statistics */
     size_t scratch_floats;     /* of a thread, while a loop runs */
@@ -54,7 +55,7 @@ struct hst_learn_step {
     size_t param, n_params;   /* its learning parameters, from the graph's first */
     float *state;
     double *state_d;
-    hst_value keep;
+    hst_value keep, temp;
 };
 
 struct hst_learn {
@@ -88,6 +89,7 @@ const float *hst_learn_value(const hst_learn *l, int value, int i);
 float *hst_learn_place(const hst_learn *l, int value, int i);
 float *hst_learn_grad(const hst_learn *l, int value, int i);
 float *hst_learn_keep(const hst_learn *l, const hst_learn_step *s, int i);
+float *hst_learn_temp(const hst_learn *l, const hst_learn_step *s, int i);
 double *hst_learn_sums(const hst_learn *l, const hst_learn_step *s, int i);
 /* 1: the node's batch norm uses batch statistics. */
 int hst_learn_is_batch(const hst_learn *l, int node);
@@ -101,6 +103,8 @@ void hst_learn_images(hst_learn *l, hst_learn_step *s, hst_learn_fn *fn);
  * added up into the gradient of the plan. */
 enum { HST_LEARN_GROUP = 4 };
 void hst_learn_groups(hst_learn *l, hst_learn_step *s, hst_learn_fn *fn);
+/* The same for n of the step's parameters, from its `from`-th on: for steps with several loops. */
+void hst_learn_groups_of(hst_learn *l, hst_learn_step *s, size_t from, size_t n, hst_learn_fn *fn);
 
 /* The kinds there are. */
 extern const hst_learn_kind hst_learn_fused_kind, hst_learn_tail_kind, hst_learn_node_kind,
