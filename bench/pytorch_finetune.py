@@ -1,0 +1,108 @@
+"""One step of fine-tuning MobileNetV2 1.0 at 224 pixels in PyTorch and here, alternated.
+
+    python bench/pytorch_finetune.py BUILD/bench/bench_learn [ROUNDS [THREADS]]
+
+All layers learn, batch norm is frozen (gamma and beta learn, statistics do not), batches of 32, plain
+SGD. PyTorch runs channels-last, the batch in micro-batches of 4, 8 and 32, each with glibc's usual
+allocator and with one that never gives memory back; every round runs all of them and bench_learn once.
+One thread is timed by its processor time, more by the clock on the wall. Prints images/s: every round,
+medians, and the ratio of ours to PyTorch's best variant of each round.
+"""
+import os
+import re
+import statistics
+import subprocess
+import sys
+
+BATCH = 32
+# glibc: no mmap for large blocks, never trim.
+KEEP = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 40), "MALLOC_TOP_PAD_": str(1 << 26)}
+
+
+def network(torch):
+    """MobileNetV2 (Sandler et al. 2018) and a layer of 5 classes."""
+    from torch import nn
+
+    def unit(i, o, kernel=1, stride=1, groups=1, act=True):
+        conv = nn.Conv2d(i, o, kernel, stride, kernel // 2, groups=groups, bias=False)
+        return [conv, nn.BatchNorm2d(o, eps=1e-3)] + ([nn.ReLU6()] if act else [])
+
+    class Block(nn.Module):
+        def __init__(self, i, o, stride, times):
+            super().__init__()
+            hidden = i * times
+            first = unit(i, hidden) if times > 1 else []
+            self.path = nn.Sequential(*first, *unit(hidden, hidden, 3, stride, hidden), *unit(hidden, o, act=False))
+            self.residual = stride == 1 and i == o
+
+        def forward(self, x):
+            return x + self.path(x) if self.residual else self.path(x)
+
+    layers, i = unit(3, 32, 3, 2), 32
+    for times, o, count, stride in ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
+                                    (6, 160, 3, 2), (6, 320, 1, 1)):
+        for k in range(count):
+            layers.append(Block(i, o, stride if k == 0 else 1, times))
+            i = o
+    return nn.Sequential(*layers, *unit(320, 1280), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 5))
+
+
+def child(threads, micro):
+    """One variant as a process of its own: a warm-up step, then a timed one; prints images/s."""
+    import time
+
+    import torch
+
+    torch.set_num_threads(threads)
+    clock = time.process_time if threads == 1 else time.perf_counter
+    torch.manual_seed(1)
+    model = network(torch).to(memory_format=torch.channels_last).eval()
+    x = torch.randn(BATCH, 3, 224, 224).to(memory_format=torch.channels_last)
+    y = torch.arange(BATCH) % 5
+    sgd = torch.optim.SGD(model.parameters(), lr=1e-6)
+    times = []
+    for _ in range(3):
+        begin = clock()
+        sgd.zero_grad(set_to_none=False)
+        for k in range(0, BATCH, micro):
+            loss = torch.nn.functional.cross_entropy(model(x[k:k + micro]), y[k:k + micro], reduction="sum")
+            (loss / BATCH).backward()
+        sgd.step()
+        times.append(clock() - begin)
+    print(BATCH / min(times[1:]))
+
+
+def ours(program, threads):
+    out = subprocess.run([program, "2", str(threads)], check=True, capture_output=True, text=True).stdout
+    return float(re.search(r"([0-9.]+) images/s", out).group(1))
+
+
+def theirs(threads, micro, keep):
+    env = dict(os.environ, **(KEEP if keep else {}))
+    args = [sys.executable, __file__, "--child", str(threads), str(micro)]
+    return float(subprocess.run(args, check=True, capture_output=True, text=True, env=env).stdout)
+
+
+def main():
+    program = sys.argv[1]
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
+    threads = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    variants = [(micro, keep) for micro in (4, 8, 32) for keep in (0, 1)]
+    mine, best, all_of = [], [], {v: [] for v in variants}
+    for r in range(rounds):
+        mine.append(ours(program, threads))
+        for v in variants:
+            all_of[v].append(theirs(threads, *v))
+        best.append(max(a[-1] for a in all_of.values()))
+        print(f"round {r + 1}: here {mine[-1]:.1f}, PyTorch's best {best[-1]:.1f} images/s", flush=True)
+    for (micro, keep), a in all_of.items():
+        print(f"PyTorch, micro-batch {micro}, allocator {'keeps' if keep else 'usual'}: median {statistics.median(a):.1f}")
+    ratio = statistics.median(m / b for m, b in zip(mine, best))
+    print(f"{threads} threads: here {statistics.median(mine):.1f}, PyTorch {statistics.median(best):.1f}, "
+          f"median ratio {ratio:.2f}")
+
+
+if len(sys.argv) > 3 and sys.argv[1] == "--child":
+    child(int(sys.argv[2]), int(sys.argv[3]))
+else:
+    main()
