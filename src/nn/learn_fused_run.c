@@ -1,10 +1,11 @@
-/* learn_fused_run.c - an inverted residual forward and backward; only its input is kept.
+/* learn_fused_run.c - an inverted residual forward and backward; only its input is kept, and where
+ * that is cheaper than to compute it again, the expanded one.
  *
  * Band by band and a group of hidden channels at a time, so that what lies between the three
  * convolutions never leaves the second-level cache. Backward, per group and band (e: expanded, d:
  * depthwise output, both behind their ReLU6; g prefixes a gradient):
  *
- *     x --expand--> e --depthwise--> d            computed again
+ *     x --expand--> e --depthwise--> d            computed again, unless e was kept
  *     dW project += d' gy
  *     gd = gate(gy W project', by d)
  *     dW depthwise += e * gd

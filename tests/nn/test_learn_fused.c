@@ -155,6 +155,8 @@ static void all_cases(const hst_kernels *k)
         {{14, 11, 8}, 48, 5, 2, 40, HST_PAD_TF, 0, 0, 0},
         {{15, 12, 5}, 37, 5, 2, 11, HST_PAD_SYMMETRIC, 0, 0, 0},
         {{10, 10, 19}, 41, 3, 1, 19, HST_PAD_TF, 1, 0, 0},
+        {{14, 14, 64}, 130, 3, 1, 64, HST_PAD_TF, 1, 0, 0}, /* expanded rows are kept */
+        {{14, 9, 50}, 70, 5, 2, 20, HST_PAD_SYMMETRIC, 0, 1, 0},
         {{12, 12, 32}, 0, 3, 1, 16, HST_PAD_TF, 0, 0, 0},
         {{12, 10, 21}, 0, 3, 1, 21, HST_PAD_TF, 1, 0, 0},
         {{12, 10, 21}, 0, 5, 2, 9, HST_PAD_SYMMETRIC, 0, 1, 0},
