@@ -1,4 +1,5 @@
 #include "tfjs.h"
+#include "base/json.h"
 #include "bytes.h"
 
 #include <math.h>
@@ -288,7 +289,6 @@ static hst_source_file *find_model(hst_source *s)
 
 static int read_json(tfjs *j, json_t **out, hst_err *err)
 {
-    json_error_t why;
     j->model = find_model(j->s);
     if (!j->model)
         return refuse(err, "there is no model.json");
@@ -297,13 +297,9 @@ static int read_json(tfjs *j, json_t **out, hst_err *err)
     int rc = hst_source_load(j->model, err);
     if (rc)
         return rc;
-    *out = json_loadb((const char *)j->model->data, (size_t)j->model->n_bytes,
-                      JSON_REJECT_DUPLICATES, &why);
-    if (!*out && json_error_code(&why) == json_error_out_of_memory)
-        return hst_fail(err, HST_EMEM, "out of memory: model.json is not read");
-    if (!*out)
-        return hst_fail(err, HST_EMODEL, "model.json: line %d: %s", why.line, why.text);
-    return 0;
+    *out =
+        hst_json_parse((const char *)j->model->data, (size_t)j->model->n_bytes, "model.json", err);
+    return *out ? 0 : err->code;
 }
 
 static int read_model(tfjs *j, const json_t *root, hst_err *err)

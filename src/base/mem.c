@@ -15,8 +15,8 @@ void *hst_alloc_raw(size_t n, size_t size, hst_err *err)
         return NULL;
     }
     const size_t align = bytes < HUGE_PAGE ? HST_ALIGN : HUGE_PAGE;
-    padded = (bytes + HST_ALIGN - 1) / HST_ALIGN * HST_ALIGN;
-    void *p = aligned_alloc(align, padded ? padded : HST_ALIGN);
+    padded = (bytes + align - 1) / align * align; /* as aligned_alloc wants it */
+    void *p = aligned_alloc(align, padded ? padded : align);
     if (!p)
         hst_fail(err, HST_EMEM, "out of memory: %zu bytes", bytes);
     else if (align == HUGE_PAGE)

@@ -8,13 +8,13 @@
  * An etag is the SHA-256 of a large file or the git SHA-1 of a small one, so that content can be
  * checked whenever it is read. */
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "hub/download.h"
 #include "hub/hub.h"
 #include "hub/lock.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -326,7 +326,7 @@ static int get_shards(repo *r, const char *index, hst_err *err)
     rc = rc ? rc : hst_file_read(path, max_json_bytes, HST_EMODEL, &text, &n, err);
     if (rc)
         return rc;
-    json_t *o = json_loadb((const char *)text, n, JSON_REJECT_DUPLICATES, NULL), *file;
+    json_t *o = hst_json_parse((const char *)text, n, index, NULL), *file;
     const char *tensor;
     json_object_foreach(json_object_get(o, "weight_map"), tensor, file)
     {

@@ -72,8 +72,7 @@ static int read_record(hst_kept *k, hst_err *err)
         return HST_EMEM;
     if (hst_is_file(path)) {
         rc = hst_file_read(path, RECORD_MAX_BYTES, HST_EIO, &text, &n, err);
-        json_t *o =
-            rc == 0 ? json_loadb((const char *)text, n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+        json_t *o = rc == 0 ? hst_json_parse((const char *)text, n, "record.json", NULL) : NULL;
         rc = rc ? rc : fill(k, o, err);
         json_decref(o);
     }

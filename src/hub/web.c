@@ -1,12 +1,12 @@
 /* web.c - files by address: Keras, torchvision, TF Hub, Kaggle and any other. They are kept in our
  * own store; what another program has already is taken from its cache. */
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "hub/download.h"
 #include "hub/hub.h"
 #include "hub/lock.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -142,7 +142,7 @@ static int ask_version(const hst_ctx *ctx, const hst_place *p, const char *autho
     int rc = hst_download_text(ctx, &w, &text, NULL, err);
     if (rc)
         return rc;
-    json_t *o = json_loads(text, 0, NULL);
+    json_t *o = hst_json_parse(text, strlen(text), p->name, NULL);
     json_int_t version = json_integer_value(json_object_get(o, "versionNumber"));
     int n = snprintf(url, HST_URL_MAX, "%s/api/v1/models/%s/%lld/download",
                      ctx->hub->kaggle_endpoint, p->repo, (long long)version);

@@ -290,7 +290,8 @@ static inline __attribute__((always_inline)) void pairs_body(const pairs *p, con
              t##r##3 = kernel > 3 ? v_load(w##r + 3 * w_step) : t##r##0,                           \
              t##r##4 = kernel > 3 ? v_load(w##r + 4 * w_step) : t##r##0;
     ROW(0)
-    ROW(1) ROW(2)
+    ROW(1)
+    ROW(2)
 #undef ROW
         for (int i = before / 2; i <= end; i++)
     {
@@ -307,7 +308,8 @@ static inline __attribute__((always_inline)) void pairs_body(const pairs *p, con
 #define TAKE_ROW(r)                                                                                \
     TAKE(r, 0, t##r##0, t##r##1) TAKE(r, 1, t##r##2, t##r##3) TAKE(r, 2, t##r##4, t##r##4)
         TAKE_ROW(0)
-        TAKE_ROW(1) TAKE_ROW(2)
+        TAKE_ROW(1)
+        TAKE_ROW(2)
 #undef TAKE_ROW
 #undef TAKE
             if (x >= 0)

@@ -33,7 +33,7 @@ typedef struct hst_learn_options {
                         kernel, Keras 2); 0: the batch's (Keras 3) */
     int max_batch;   /* images */
     int threads;
-    int fuse; /* 1: runs of nodes as one step where that is faster */
+    int fuse;           /* 1: runs of nodes as one step where that is faster */
     size_t cache_bytes; /* of the cache that one thread has to itself: cuts such steps into pieces,
                            which changes speed and memory, no bit */
 } hst_learn_options;

@@ -201,6 +201,30 @@ static int save_photo(const hst_run *r, const char *dir, hst_err *err)
     return rc;
 }
 
+enum { AUGMENTED = 8 }; /* photos on the sheet */
+
+/* The first photos of the training side as the network saw them. */
+static int save_augmented(const hst_run *r, const char *dir, hst_err *err)
+{
+    const char *paths[AUGMENTED];
+    uint32_t photos[AUGMENTED];
+    hst_augmented in = {
+        .prep = &r->features->prep, .seed = r->opts.seed, .path = paths, .photo = photos};
+    if (r->opts.augment && hst_augment_parse(r->opts.augment, &in.how, err))
+        return HST_EARG;
+    if (in.how == HST_AUGMENT_NONE)
+        return remove_old(dir, "augmented.png", err);
+    for (size_t i = 0; i < r->features->n && in.n < AUGMENTED; i++)
+        if (r->side[i] == HST_TRAIN && !r->features->why[i]) {
+            paths[in.n] = r->data->photos[i].path;
+            photos[in.n++] = (uint32_t)i;
+        }
+    char *path = hst_path_join(dir, "augmented.png", err);
+    int rc = path ? hst_report_augmented(&in, path, err) : HST_EMEM;
+    free(path);
+    return rc;
+}
+
 static int save_report(const hst_run *r, const hst_buf *curves, const char *dir, hst_err *err)
 {
     size_t n = r->features->n - r->features->n_used, at = 0;
@@ -250,6 +274,7 @@ int hst_run_save(const hst_run *r, const hst_model *m, const char *dir, hst_err 
     rc = rc ? rc : save_skipped(r, dir, err);
     rc = rc ? rc : save_curves(r, dir, &curves, err);
     rc = rc ? rc : save_photo(r, dir, err);
+    rc = rc ? rc : save_augmented(r, dir, err);
     rc = rc ? rc : save_report(r, &curves, dir, err);
     hst_buf_free(&curves);
     char *path = rc ? NULL : hst_path_join(dir, "model.safetensors", err);
