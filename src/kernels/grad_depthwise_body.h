@@ -293,8 +293,7 @@ static inline __attribute__((always_inline)) void pairs_body(const pairs *p, con
     ROW(1)
     ROW(2)
 #undef ROW
-        for (int i = before / 2; i <= end; i++)
-    {
+    for (int i = before / 2; i <= end; i++) {
         const int x = 2 * i - before;
         const int edges = i < (kernel - 1) / 2 || i >= out || x < 0 || x + 1 >= width;
         vf even = v_set1(0), odd = even;
@@ -312,8 +311,7 @@ static inline __attribute__((always_inline)) void pairs_body(const pairs *p, con
         TAKE_ROW(2)
 #undef TAKE_ROW
 #undef TAKE
-            if (x >= 0)
-        {
+        if (x >= 0) {
             if (d->gate)
                 even = v_gate(even, v_load(d->gate + (size_t)x * gate_step + p->c));
             v_store(d->dx + (size_t)x * d->dx_step + p->c, even);
