@@ -1,12 +1,12 @@
 /* bench_learn.c - how fast fine-tuning is, beside what the processor could do at best:
  *
- *   bench_learn [ROUNDS [THREADS [ISA]]]
+ *   bench_learn [ROUNDS [THREADS [ISA|best [frozen|batch]]]]
  *
- * MobileNetV2 1.0 at 224 pixels, all layers learning, frozen batch norm, batches of 32. Every round
- * times the peak and one step of training, layer by layer: forward, backward, plain SGD, packing
- * weights. GFLOP count a multiply-add as 2, backward twice forward and what a fused block computes
- * again unless it kept it; images a second are also given as a share of the peak at 2.4 GFLOP an
- * image. */
+ * MobileNetV2 1.0 at 224 pixels, all layers learning, batches of 32, batch norm frozen (the
+ * default) or with the statistics of the batch. Every round times the peak and one step of
+ * training, layer by layer: forward, backward, plain SGD, packing weights. GFLOP count a
+ * multiply-add as 2, backward twice forward and what a fused block computes again unless it kept
+ * it; images a second are also given as a share of the peak at 2.4 GFLOP an image. */
 #include "backbones/backbone.h"
 #include "base/mem.h"
 #include "base/pipeline.h"
@@ -28,7 +28,7 @@ typedef struct bench {
     const hst_kernels *kernels;
     hst_graph *graph;
     hst_learn *learn;
-    int threads;
+    int threads, batchnorm;
     float *x, *features, *dfeatures, *grad, *sink;
     series forward[MAX_STEPS], backward[MAX_STEPS], update, whole, peak_s;
 } bench;
@@ -94,6 +94,7 @@ static void make(bench *b)
     hst_err e = {0};
     hst_learn_options o = hst_learn_defaults();
     o.threads = b->threads;
+    o.batchnorm = b->batchnorm ? HST_BN_BATCH : HST_BN_FROZEN;
     o.max_batch = BATCH;
     b->graph = network();
     b->learn = b->graph ? hst_learn_new(b->graph, b->kernels, &o, &e) : NULL;
@@ -174,7 +175,7 @@ static void report(bench *b, int rounds)
     printf("%-28s %9s %7s %9s %7s\n", "", "forward", "of peak", "backward", "of peak");
     for (int i = 0; i < b->learn->n_steps; i++) {
         const hst_learn_step *s = &b->learn->step[i];
-        const hst_shape in = b->learn->value[s->input[0]].shape,
+        const hst_shape in = b->learn->value[s->input[s->input[0] < 0]].shape,
                         out = b->learn->value[s->end - 1].shape;
         double forward = work(b, s, &back);
         double f = median(&b->forward[i], rounds) / BATCH;
@@ -212,9 +213,11 @@ int main(int argc, char **argv)
     int rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 7;
     b.threads = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 1;
     rounds = rounds < 1 ? 1 : rounds > MAX_ROUNDS ? MAX_ROUNDS : rounds;
-    b.kernels = argc > 3 ? hst_kernels_find(argv[3]) : hst_kernels_best();
+    b.kernels =
+        argc > 3 && strcmp(argv[3], "best") != 0 ? hst_kernels_find(argv[3]) : hst_kernels_best();
+    b.batchnorm = argc > 4 && strcmp(argv[4], "batch") == 0;
     if (!b.kernels || b.threads < 1) {
-        fprintf(stderr, "usage: bench_learn [ROUNDS [THREADS [ISA]]]\n");
+        fprintf(stderr, "usage: bench_learn [ROUNDS [THREADS [ISA|best [frozen|batch]]]]\n");
         return 2;
     }
     make(&b);

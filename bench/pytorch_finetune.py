@@ -1,10 +1,11 @@
 """One step of fine-tuning MobileNetV2 1.0 at 224 pixels in PyTorch and here, alternated.
 
-    python bench/pytorch_finetune.py BUILD/bench/bench_learn [ROUNDS [THREADS]]
+    python bench/pytorch_finetune.py BUILD/bench/bench_learn [ROUNDS [THREADS [frozen|batch]]]
 
-All layers learn, batch norm is frozen (gamma and beta learn, statistics do not), batches of 32, plain
-SGD. PyTorch runs channels-last, the batch in micro-batches of 4, 8 and 32, each with glibc's usual
-allocator and with one that never gives memory back; every round runs all of them and bench_learn once.
+All layers learn, batches of 32, plain SGD; batch norm is frozen (the default: gamma and beta learn,
+statistics do not) or has the statistics of the batch. PyTorch runs channels-last, the batch in
+micro-batches of 4, 8 and 32 (statistics of the batch: 32 alone), each with glibc's usual allocator and
+with one that never gives memory back; every round runs all of them and bench_learn once.
 One thread is timed by its processor time, more by the clock on the wall. Prints images/s: every round,
 medians, and the ratio of ours to PyTorch's best variant of each round.
 """
@@ -47,7 +48,7 @@ def network(torch):
     return nn.Sequential(*layers, *unit(320, 1280), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 5))
 
 
-def child(threads, micro):
+def child(threads, micro, norm):
     """One variant as a process of its own: a warm-up step, then a timed one; prints images/s."""
     import time
 
@@ -56,7 +57,7 @@ def child(threads, micro):
     torch.set_num_threads(threads)
     clock = time.process_time if threads == 1 else time.perf_counter
     torch.manual_seed(1)
-    model = network(torch).to(memory_format=torch.channels_last).eval()
+    model = network(torch).to(memory_format=torch.channels_last).train(norm == "batch")
     x = torch.randn(BATCH, 3, 224, 224).to(memory_format=torch.channels_last)
     y = torch.arange(BATCH) % 5
     sgd = torch.optim.SGD(model.parameters(), lr=1e-6)
@@ -72,14 +73,14 @@ def child(threads, micro):
     print(BATCH / min(times[1:]))
 
 
-def ours(program, threads):
-    out = subprocess.run([program, "2", str(threads)], check=True, capture_output=True, text=True).stdout
+def ours(program, threads, norm):
+    out = subprocess.run([program, "2", str(threads), "best", norm], check=True, capture_output=True, text=True).stdout
     return float(re.search(r"([0-9.]+) images/s", out).group(1))
 
 
-def theirs(threads, micro, keep):
+def theirs(threads, micro, keep, norm):
     env = dict(os.environ, **(KEEP if keep else {}))
-    args = [sys.executable, __file__, "--child", str(threads), str(micro)]
+    args = [sys.executable, __file__, "--child", str(threads), str(micro), norm]
     return float(subprocess.run(args, check=True, capture_output=True, text=True, env=env).stdout)
 
 
@@ -87,12 +88,14 @@ def main():
     program = sys.argv[1]
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
     threads = int(sys.argv[3]) if len(sys.argv) > 3 else 1
-    variants = [(micro, keep) for micro in (4, 8, 32) for keep in (0, 1)]
+    norm = sys.argv[4] if len(sys.argv) > 4 else "frozen"
+    micros = (32,) if norm == "batch" else (4, 8, 32)
+    variants = [(micro, keep) for micro in micros for keep in (0, 1)]
     mine, best, all_of = [], [], {v: [] for v in variants}
     for r in range(rounds):
-        mine.append(ours(program, threads))
+        mine.append(ours(program, threads, norm))
         for v in variants:
-            all_of[v].append(theirs(threads, *v))
+            all_of[v].append(theirs(threads, *v, norm))
         best.append(max(a[-1] for a in all_of.values()))
         print(f"round {r + 1}: here {mine[-1]:.1f}, PyTorch's best {best[-1]:.1f} images/s", flush=True)
     for (micro, keep), a in all_of.items():
@@ -103,6 +106,6 @@ def main():
 
 
 if len(sys.argv) > 3 and sys.argv[1] == "--child":
-    child(int(sys.argv[2]), int(sys.argv[3]))
+    child(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
 else:
     main()

@@ -22,7 +22,7 @@ static size_t pixels(hst_shape s)
     return (size_t)s.h * (size_t)s.w;
 }
 
-int hst_unit_tile(const hst_unit *u)
+int hst_link_tile(const hst_link *u)
 {
     size_t n = pixels(u->view.out), most = TILE_FLOATS / (size_t)(u->k + u->view.out.c);
     most = most < TILE_LEAST ? TILE_LEAST : most;
@@ -30,7 +30,7 @@ int hst_unit_tile(const hst_unit *u)
     return (int)((n + tiles - 1) / tiles);
 }
 
-int hst_unit_band(const hst_unit *u)
+int hst_link_band(const hst_link *u)
 {
     const hst_conv *c = &u->view.conv;
     int rows = (int)(RING_FLOATS / row_floats(u->view.in));
@@ -38,17 +38,17 @@ int hst_unit_band(const hst_unit *u)
     return band < u->view.out.h ? band : u->view.out.h;
 }
 
-int hst_unit_ring(const hst_unit *u)
+int hst_link_ring(const hst_link *u)
 {
-    return hst_unit_band(u) * u->view.conv.stride + u->view.conv.kernel;
+    return hst_link_band(u) * u->view.conv.stride + u->view.conv.kernel;
 }
 
-int hst_unit_back_ring(const hst_unit *u)
+int hst_link_back_ring(const hst_link *u)
 {
-    return hst_unit_band(u) + u->view.conv.kernel;
+    return hst_link_band(u) + u->view.conv.kernel;
 }
 
-hst_norm_state hst_unit_norm(const hst_learn_step *s, const hst_unit *u)
+hst_norm_state hst_link_norm(const hst_learn_step *s, const hst_link *u)
 {
     return hst_norm_state_at(s->state + u->norm_state, (size_t)u->view.out.c);
 }
@@ -68,10 +68,10 @@ static int follows(const hst_learn *l, int i, int limit, const hst_op *op)
 }
 
 /* The unit that begins at node i, or 0. Returns the node behind it. */
-static int match_unit(const hst_learn *l, int i, int limit, hst_unit *u)
+static int match_unit(const hst_learn *l, int i, int limit, hst_link *u)
 {
     const hst_node *n = node(l, i);
-    *u = (hst_unit){.conv = i, .norm = i + 1, .deep = n->op == &hst_op_depthwise};
+    *u = (hst_link){.conv = i, .norm = i + 1, .deep = n->op == &hst_op_depthwise};
     if (i >= limit || (!u->deep && n->op != &hst_op_conv2d) ||
         !follows(l, i + 1, limit, &hst_op_batchnorm))
         return 0;
@@ -87,7 +87,7 @@ static int match_units(const hst_learn *l, int i, int limit, hst_chain_step *c)
 {
     int end = match_unit(l, i, limit, &c->unit[0]);
     for (c->n = end > 0; c->n > 0 && c->n < HST_CHAIN_MOST; c->n++) {
-        hst_unit *u = &c->unit[c->n];
+        hst_link *u = &c->unit[c->n];
         int next = end < limit ? match_unit(l, end, limit, u) : 0;
         if (next == 0 || !c->unit[c->n - 1].relu6 || u->windows || l->readers[end - 1] != 1 ||
             node(l, end)->input[0] != end - 1)
@@ -124,14 +124,14 @@ static size_t take(size_t *at, size_t n)
 }
 
 /* Floats of a loop over the unit, forward or backward. */
-static size_t scratch_of(const hst_unit *u)
+static size_t scratch_of(const hst_link *u)
 {
     size_t in = row_floats(u->view.in), out = row_floats(u->view.out), c = (size_t)u->view.out.c;
     size_t sums = 2 * rounded(c > (size_t)u->view.in.c ? c : (size_t)u->view.in.c);
     if (u->deep)
-        return rounded((size_t)hst_unit_ring(u) * in) +
-               rounded((size_t)hst_unit_back_ring(u) * out) + rounded(in) + sums;
-    size_t rows = u->windows ? (size_t)u->view.out.w : (size_t)hst_unit_tile(u), k = (size_t)u->k;
+        return rounded((size_t)hst_link_ring(u) * in) +
+               rounded((size_t)hst_link_back_ring(u) * out) + rounded(in) + sums;
+    size_t rows = u->windows ? (size_t)u->view.out.w : (size_t)hst_link_tile(u), k = (size_t)u->k;
     return (u->windows ? 2 : 1) * rounded(rows * k) + rounded(rows * c) + sums;
 }
 
@@ -139,7 +139,7 @@ static void plan_memory(const hst_learn *l, hst_learn_step *s, hst_chain_step *c
 {
     size_t params = 0;
     for (int i = 0; i < c->n; i++) {
-        hst_unit *u = &c->unit[i];
+        hst_link *u = &c->unit[i];
         size_t n = (size_t)u->view.out.c, scratch = scratch_of(u);
         u->z = take(&s->keep_floats, pixels(u->view.out) * n);
         if (i + 1 < c->n)
@@ -187,10 +187,10 @@ static void changed(hst_learn *l, hst_learn_step *s)
 {
     const hst_chain_step *c = s->own;
     for (int i = 0; i < c->n; i++) {
-        const hst_unit *u = &c->unit[i];
+        const hst_link *u = &c->unit[i];
         const float *w = hst_learn_param(l, u->conv, 0);
         const float *bias = u->view.conv.bias ? hst_learn_param(l, u->conv, 1) : NULL;
-        hst_norm_state norm = hst_unit_norm(s, u);
+        hst_norm_state norm = hst_link_norm(s, u);
         if (!hst_learn_is_batch(l, u->norm))
             hst_norm_fix(l, u->norm, NULL, NULL, &norm);
         if (u->deep && bias)

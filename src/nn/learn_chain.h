@@ -17,7 +17,7 @@
 enum { HST_CHAIN_MOST = 4 };
 
 /* A convolution and its norm. Offsets are into the step's memory. */
-typedef struct hst_unit {
+typedef struct hst_link {
     int conv, norm; /* nodes */
     int deep;       /* depthwise */
     int windows;    /* not depthwise, and not 1x1 with stride 1 */
@@ -33,10 +33,10 @@ typedef struct hst_unit {
     size_t sums;       /* state doubles: mean and variance, or the two sums */
     size_t first_param; /* from the step's; kernel, bias, gamma, beta */
     size_t n_params;
-} hst_unit;
+} hst_link;
 
 typedef struct hst_chain_step {
-    hst_unit unit[HST_CHAIN_MOST];
+    hst_link unit[HST_CHAIN_MOST];
     int n;
     int now; /* the unit whose loop runs */
 } hst_chain_step;
@@ -45,24 +45,24 @@ typedef struct hst_chain_step {
 enum { HST_CHAIN_ADDED, HST_CHAIN_X };
 
 /* Pixels of a tile of a 1x1 convolution, output rows of a band of a depthwise one. */
-int hst_unit_tile(const hst_unit *u);
-int hst_unit_band(const hst_unit *u);
+int hst_link_tile(const hst_link *u);
+int hst_link_band(const hst_link *u);
 /* Rows of the rings that hold a band's inputs and output gradients. */
-int hst_unit_ring(const hst_unit *u);
-int hst_unit_back_ring(const hst_unit *u);
+int hst_link_ring(const hst_link *u);
+int hst_link_back_ring(const hst_link *u);
 
 /* Rows of a unit's input, made in a ring when the unit is lazy. */
-typedef struct hst_unit_rows {
+typedef struct hst_link_rows {
     const float *x; /* the whole image where the unit is not lazy, or z before */
-    float *ring;    /* [hst_unit_ring rows][w][c] */
+    float *ring;    /* [hst_link_ring rows][w][c] */
     int made;       /* rows below this were made */
-} hst_unit_rows;
+} hst_link_rows;
 /* norm and ReLU6 of `rows` pixels of the unit before u, from its z. */
-void hst_unit_input(const hst_learn_task *t, int u, const float *z, size_t rows, float *out);
-void hst_unit_make_rows(const hst_learn_task *t, int u, hst_unit_rows *r, int end);
-const float *hst_unit_row(const hst_learn_task *t, int u, const hst_unit_rows *r, int row);
+void hst_link_input(const hst_learn_task *t, int u, const float *z, size_t rows, float *out);
+void hst_link_make_rows(const hst_learn_task *t, int u, hst_link_rows *r, int end);
+const float *hst_link_row(const hst_learn_task *t, int u, const hst_link_rows *r, int row);
 
-hst_norm_state hst_unit_norm(const hst_learn_step *s, const hst_unit *u);
+hst_norm_state hst_link_norm(const hst_learn_step *s, const hst_link *u);
 void hst_chain_forward(hst_learn *l, hst_learn_step *s);
 void hst_chain_backward(hst_learn *l, hst_learn_step *s);
 extern const hst_learn_kind hst_learn_chain_kind;

@@ -12,7 +12,7 @@
 typedef struct image {
     const hst_learn_task *t;
     const hst_chain_step *c;
-    const hst_unit *u, *before; /* before: NULL where x of the chain is read */
+    const hst_link *u, *before; /* before: NULL where x of the chain is read */
     int i;
     const float *x, *z, *g; /* input or the z before; output of the convolution; G */
     float *dx;              /* G of the unit before, or the gradient of x; NULL: not wanted */
@@ -58,13 +58,13 @@ static image image_of(const hst_learn_task *t, int i)
 
 /* Adds the sums of at->rows pixels of G and z of unit u to those of the image, some hundred at a
  * time in float32. */
-static void take_sums(const hst_learn_task *t, const hst_unit *u, int i, const hst_norm_sums *at,
+static void take_sums(const hst_learn_task *t, const hst_link *u, int i, const hst_norm_sums *at,
                       float *scratch)
 {
     enum { ROWS = 256 };
     size_t c = (size_t)u->view.out.c;
     double *sums = hst_learn_sums(t->learn, t->step, i);
-    hst_norm_sums s = {.x = at->x, .dy = at->dy, .mean = hst_unit_norm(t->step, u).mean};
+    hst_norm_sums s = {.x = at->x, .dy = at->dy, .mean = hst_link_norm(t->step, u).mean};
     s.first = scratch;
     s.second = scratch + c;
     s.c = (int)c;
@@ -78,18 +78,18 @@ static void take_sums(const hst_learn_task *t, const hst_unit *u, int i, const h
     }
 }
 
-static void clear_sums(const hst_learn_task *t, const hst_unit *u, int i)
+static void clear_sums(const hst_learn_task *t, const hst_link *u, int i)
 {
     memset(hst_learn_sums(t->learn, t->step, i), 0, 2 * (size_t)u->view.out.c * sizeof(double));
 }
 
 /* The whole batch's sums of unit u, and from them, with A = gamma / sigma and N pixels,
  *   dz = A G - A / N (sum G + x^ sum G x^) = of_dy G + of_x z + shift;  frozen: dz = A G */
-static void use_sums(hst_learn *l, hst_learn_step *s, const hst_unit *u)
+static void use_sums(hst_learn *l, hst_learn_step *s, const hst_link *u)
 {
     size_t c = (size_t)u->view.out.c;
     double *sums = s->state_d + u->sums, n = (double)pixels(u->view.out) * l->n;
-    hst_norm_state norm = hst_unit_norm(s, u);
+    hst_norm_state norm = hst_link_norm(s, u);
     float *of_dy = s->state + u->norm_state + HST_NORM_FLOATS * c, *of_x = of_dy + c;
     float *shift = of_x + c;
     memset(sums, 0, 2 * c * sizeof *sums);
@@ -107,11 +107,11 @@ static void use_sums(hst_learn *l, hst_learn_step *s, const hst_unit *u)
 }
 
 /* d gamma and d beta, once for the batch. */
-static void norm_gradient(const hst_learn_task *t, const hst_unit *u)
+static void norm_gradient(const hst_learn_task *t, const hst_link *u)
 {
     size_t c = (size_t)u->view.out.c;
     const double *sums = t->step->state_d + u->sums;
-    hst_norm_state norm = hst_unit_norm(t->step, u);
+    hst_norm_state norm = hst_link_norm(t->step, u);
     float *gamma = hst_learn_param_grad(t, u->norm, 0), *beta = hst_learn_param_grad(t, u->norm, 1);
     for (size_t k = 0; t->first == 0 && k < c; k++) {
         beta[k] = (float)sums[k];
@@ -174,7 +174,7 @@ static void input_gradient(const image *m, const float *dz, size_t rows, const h
 
 static void backward_tiles(const image *m)
 {
-    size_t n = pixels(m->u->view.out), tile = (size_t)hst_unit_tile(m->u);
+    size_t n = pixels(m->u->view.out), tile = (size_t)hst_link_tile(m->u);
     size_t k = (size_t)m->u->k, c = (size_t)m->u->view.out.c;
     float *made = m->t->scratch, *dz = made + tile * k, *sums = dz + tile * c;
     for (size_t from = 0; from < n; from += tile) {
@@ -182,7 +182,7 @@ static void backward_tiles(const image *m)
         const float *x = m->x + from * k;
         make_dz(m, from, rows, dz);
         if (m->before) {
-            hst_unit_input(m->t, m->c->now, x, rows, made);
+            hst_link_input(m->t, m->c->now, x, rows, made);
             x = made;
         }
         kernel_gradient(m, x, dz, rows);
@@ -240,8 +240,8 @@ static void backward_windows(const image *m)
 /* A band of output rows and the rings around it. */
 typedef struct band {
     const image *m;
-    hst_unit_rows in;
-    float *dz;   /* [hst_unit_back_ring][w][c] */
+    hst_link_rows in;
+    float *dz;   /* [hst_link_back_ring][w][c] */
     float *row;  /* [w][c] of the input */
     float *sums; /* [2 c] */
     int from, end;
@@ -250,15 +250,15 @@ typedef struct band {
 
 static const float *dz_row(const band *b, int row)
 {
-    const hst_unit *u = b->m->u;
+    const hst_link *u = b->m->u;
     if (row < 0 || row >= u->view.out.h)
         return NULL;
-    return b->dz + (size_t)(row % hst_unit_back_ring(u)) * row_floats(u->view.out);
+    return b->dz + (size_t)(row % hst_link_back_ring(u)) * row_floats(u->view.out);
 }
 
 static void taps(const band *b)
 {
-    const hst_unit *u = b->m->u;
+    const hst_link *u = b->m->u;
     const hst_conv *c = &u->view.conv;
     const float *row[HST_MAX_KERNEL], *g;
     float *unused = b->sums;
@@ -266,7 +266,7 @@ static void taps(const band *b)
     int before = hst_conv_span(c, u->view.in.h).before;
     for (int i = b->from; i < b->end; i++) {
         for (int ky = 0; ky < c->kernel; ky++)
-            row[ky] = hst_unit_row(b->m->t, b->m->c->now, &b->in, i * c->stride - before + ky);
+            row[ky] = hst_link_row(b->m->t, b->m->c->now, &b->in, i * c->stride - before + ky);
         g = dz_row(b, i);
         memset(unused, 0, channels * sizeof *unused);
         b->m->t->learn->kernels->grad_taps(
@@ -290,7 +290,7 @@ static void taps(const band *b)
 /* The gradient of input row x into dx. */
 static void input_row(const band *b, int x, float *dx)
 {
-    const hst_unit *u = b->m->u;
+    const hst_link *u = b->m->u;
     const hst_conv *c = &u->view.conv;
     size_t channels = (size_t)u->view.in.c;
     hst_grad_pixels p = {.w = hst_learn_param(b->m->t->learn, u->conv, 0),
@@ -307,7 +307,7 @@ static void input_row(const band *b, int x, float *dx)
                          .stride = c->stride,
                          .before = hst_conv_span(c, u->view.in.w).before};
     if (b->m->before)
-        p.gate = hst_unit_row(b->m->t, b->m->c->now, &b->in, x);
+        p.gate = hst_link_row(b->m->t, b->m->c->now, &b->in, x);
     for (int ky = 0; ky < c->kernel; ky++) {
         int over = x + hst_conv_span(c, u->view.in.h).before - ky;
         p.g[ky] = over >= 0 && over % c->stride == 0 ? dz_row(b, over / c->stride) : NULL;
@@ -337,13 +337,13 @@ static void input_rows(band *b, int end)
 
 static void backward_deep(const image *m)
 {
-    const hst_unit *u = m->u;
+    const hst_link *u = m->u;
     const hst_conv *c = &u->view.conv;
     size_t in = row_floats(u->view.in), w = (size_t)u->view.out.w;
-    int step = hst_unit_band(u), before = hst_conv_span(c, u->view.in.h).before;
+    int step = hst_link_band(u), before = hst_conv_span(c, u->view.in.h).before;
     band b = {.m = m, .in = {.x = m->x, .ring = m->t->scratch}};
-    b.dz = b.in.ring + (size_t)hst_unit_ring(u) * in;
-    b.row = b.dz + (size_t)hst_unit_back_ring(u) * row_floats(u->view.out);
+    b.dz = b.in.ring + (size_t)hst_link_ring(u) * in;
+    b.row = b.dz + (size_t)hst_link_back_ring(u) * row_floats(u->view.out);
     b.sums = b.row + in;
     for (b.from = 0; b.from < u->view.out.h; b.from = b.end) {
         b.end = b.from + step < u->view.out.h ? b.from + step : u->view.out.h;
@@ -351,7 +351,7 @@ static void backward_deep(const image *m)
         int seen = (b.end - 1) * c->stride - before + c->kernel, full = b.end * c->stride - before;
         for (int i = b.from; i < b.end; i++)
             make_dz(m, (size_t)i * w, w, (float *)dz_row(&b, i));
-        hst_unit_make_rows(m->t, m->c->now, &b.in,
+        hst_link_make_rows(m->t, m->c->now, &b.in,
                            last || seen > u->view.in.h ? u->view.in.h : seen);
         taps(&b);
         input_rows(&b, last || full > u->view.in.h ? u->view.in.h : full);
@@ -382,13 +382,13 @@ static void begin_image(const hst_learn_task *t)
 {
     const hst_learn *l = t->learn;
     const hst_chain_step *c = t->step->own;
-    const hst_unit *u = &c->unit[c->n - 1];
+    const hst_link *u = &c->unit[c->n - 1];
     int other = t->step->input[HST_CHAIN_ADDED], i = t->first;
     size_t channels = (size_t)u->view.out.c, n = pixels(u->view.out) * channels;
     float *dy = hst_learn_grad(l, t->step->end - 1, i);
     float *added = other < 0 ? NULL : hst_learn_grad(l, other, i);
     const float *z = hst_learn_keep(l, t->step, i) + u->z;
-    hst_norm_state s = hst_unit_norm(t->step, u);
+    hst_norm_state s = hst_link_norm(t->step, u);
     for (size_t k = 0; added && k < n; k++)
         added[k] = t->step->adds[HST_CHAIN_ADDED] ? added[k] + dy[k] : dy[k];
     for (size_t k = 0; u->relu6 && k < n; k++) {
@@ -404,7 +404,7 @@ void hst_chain_backward(hst_learn *l, hst_learn_step *s)
     hst_chain_step *c = s->own;
     hst_learn_images(l, s, begin_image);
     for (c->now = c->n - 1; c->now >= 0; c->now--) {
-        const hst_unit *u = &c->unit[c->now];
+        const hst_link *u = &c->unit[c->now];
         use_sums(l, s, u);
         hst_learn_groups_of(l, s, u->first_param, u->n_params, backward_group);
     }

@@ -8,7 +8,7 @@ static size_t row_floats(hst_shape s)
     return (size_t)s.w * (size_t)s.c;
 }
 
-static const hst_unit *unit_of(const hst_learn_task *t)
+static const hst_link *unit_of(const hst_learn_task *t)
 {
     const hst_chain_step *c = t->step->own;
     return &c->unit[c->now];
@@ -16,11 +16,11 @@ static const hst_unit *unit_of(const hst_learn_task *t)
 
 /* ---- inputs ---- */
 
-void hst_unit_input(const hst_learn_task *t, int u, const float *z, size_t rows, float *out)
+void hst_link_input(const hst_learn_task *t, int u, const float *z, size_t rows, float *out)
 {
     const hst_chain_step *c = t->step->own;
-    const hst_unit *before = &c->unit[u - 1];
-    hst_norm_state n = hst_unit_norm(t->step, before);
+    const hst_link *before = &c->unit[u - 1];
+    hst_norm_state n = hst_link_norm(t->step, before);
     t->learn->kernels->norm_map(&(hst_norm_map){.x = z,
                                                 .scale = n.scale,
                                                 .shift = n.shift,
@@ -30,22 +30,22 @@ void hst_unit_input(const hst_learn_task *t, int u, const float *z, size_t rows,
                                                 .relu6 = 1});
 }
 
-void hst_unit_make_rows(const hst_learn_task *t, int u, hst_unit_rows *r, int end)
+void hst_link_make_rows(const hst_learn_task *t, int u, hst_link_rows *r, int end)
 {
-    const hst_unit *at = &((const hst_chain_step *)t->step->own)->unit[u];
+    const hst_link *at = &((const hst_chain_step *)t->step->own)->unit[u];
     size_t row = row_floats(at->view.in);
     for (; at->lazy && r->made < end; r->made++)
-        hst_unit_input(t, u, r->x + (size_t)r->made * row, (size_t)at->view.in.w,
-                       r->ring + (size_t)(r->made % hst_unit_ring(at)) * row);
+        hst_link_input(t, u, r->x + (size_t)r->made * row, (size_t)at->view.in.w,
+                       r->ring + (size_t)(r->made % hst_link_ring(at)) * row);
 }
 
-const float *hst_unit_row(const hst_learn_task *t, int u, const hst_unit_rows *r, int row)
+const float *hst_link_row(const hst_learn_task *t, int u, const hst_link_rows *r, int row)
 {
-    const hst_unit *at = &((const hst_chain_step *)t->step->own)->unit[u];
+    const hst_link *at = &((const hst_chain_step *)t->step->own)->unit[u];
     if (row < 0 || row >= at->view.in.h)
         return NULL;
     const float *from = at->lazy ? r->ring : r->x;
-    size_t place = at->lazy ? (size_t)(row % hst_unit_ring(at)) : (size_t)row;
+    size_t place = at->lazy ? (size_t)(row % hst_link_ring(at)) : (size_t)row;
     return from + place * row_floats(at->view.in);
 }
 
@@ -64,7 +64,7 @@ static const float *source(const hst_learn_task *t, int u, int image)
 static void take_moments(const hst_learn_task *t, const float *z, size_t rows, size_t count,
                          float *scratch)
 {
-    const hst_unit *u = unit_of(t);
+    const hst_link *u = unit_of(t);
     size_t c = (size_t)u->view.out.c;
     float *first = scratch, *second = scratch + c;
     double *mean = hst_learn_sums(t->learn, t->step, t->first), *squares = mean + c;
@@ -83,12 +83,12 @@ static void take_moments(const hst_learn_task *t, const float *z, size_t rows, s
 }
 
 /* Joins the images' moments in order; the norm's state follows. */
-static void use_batch(hst_learn *l, hst_learn_step *s, const hst_unit *u)
+static void use_batch(hst_learn *l, hst_learn_step *s, const hst_link *u)
 {
     size_t c = (size_t)u->view.out.c;
     double *mean = s->state_d + u->sums, *variance = mean + c;
     double n = (double)u->view.out.h * u->view.out.w;
-    hst_norm_state state = hst_unit_norm(s, u);
+    hst_norm_state state = hst_link_norm(s, u);
     memcpy(mean, hst_learn_sums(l, s, 0), 2 * c * sizeof *mean);
     for (int i = 1; i < l->n; i++) {
         const double *more = hst_learn_sums(l, s, i);
@@ -104,7 +104,7 @@ static void use_batch(hst_learn *l, hst_learn_step *s, const hst_unit *u)
 
 static void product(const hst_learn_task *t, const float *x, size_t rows, float *z)
 {
-    const hst_unit *u = unit_of(t);
+    const hst_link *u = unit_of(t);
     const float *w = t->step->state + u->w;
     const hst_kernels *k = t->learn->kernels;
     size_t c = (size_t)u->view.out.c;
@@ -122,15 +122,15 @@ static void product(const hst_learn_task *t, const float *x, size_t rows, float 
 
 static void forward_tiles(const hst_learn_task *t, int u, float *z)
 {
-    const hst_unit *at = unit_of(t);
+    const hst_link *at = unit_of(t);
     const float *x = source(t, u, t->first);
-    size_t n = (size_t)at->view.out.h * (size_t)at->view.out.w, tile = (size_t)hst_unit_tile(at);
+    size_t n = (size_t)at->view.out.h * (size_t)at->view.out.w, tile = (size_t)hst_link_tile(at);
     size_t k = (size_t)at->k, c = (size_t)at->view.out.c;
     for (size_t from = 0; from < n; from += tile) {
         size_t rows = n - from < tile ? n - from : tile;
         const float *in = x + from * k;
         if (at->lazy) {
-            hst_unit_input(t, u, in, rows, t->scratch);
+            hst_link_input(t, u, in, rows, t->scratch);
             in = t->scratch;
         }
         product(t, in, rows, z + from * c);
@@ -140,7 +140,7 @@ static void forward_tiles(const hst_learn_task *t, int u, float *z)
 
 static void forward_windows(const hst_learn_task *t, int u, float *z)
 {
-    const hst_unit *at = unit_of(t);
+    const hst_link *at = unit_of(t);
     const float *x = source(t, u, t->first);
     size_t w = (size_t)at->view.out.w, c = (size_t)at->view.out.c;
     for (int row = 0; row < at->view.out.h; row++) {
@@ -151,10 +151,10 @@ static void forward_windows(const hst_learn_task *t, int u, float *z)
     }
 }
 
-static void forward_deep_row(const hst_learn_task *t, int u, const hst_unit_rows *r, int row,
+static void forward_deep_row(const hst_learn_task *t, int u, const hst_link_rows *r, int row,
                              float *z)
 {
-    const hst_unit *at = unit_of(t);
+    const hst_link *at = unit_of(t);
     const hst_conv *c = &at->view.conv;
     size_t channels = (size_t)at->view.in.c;
     hst_depthwise d = {.w = hst_learn_param(t->learn, at->conv, 0),
@@ -171,22 +171,22 @@ static void forward_deep_row(const hst_learn_task *t, int u, const hst_unit_rows
                        .before = hst_conv_span(c, at->view.in.w).before};
     int first = row * c->stride - hst_conv_span(c, at->view.in.h).before;
     for (int ky = 0; ky < c->kernel; ky++)
-        d.row[ky] = hst_unit_row(t, u, r, first + ky);
+        d.row[ky] = hst_link_row(t, u, r, first + ky);
     t->learn->kernels->depthwise(&d);
 }
 
 static void forward_deep(const hst_learn_task *t, int u, float *z)
 {
-    const hst_unit *at = unit_of(t);
+    const hst_link *at = unit_of(t);
     const hst_conv *c = &at->view.conv;
-    hst_unit_rows r = {.x = source(t, u, t->first), .ring = t->scratch};
-    int band = hst_unit_band(at), before = hst_conv_span(c, at->view.in.h).before;
+    hst_link_rows r = {.x = source(t, u, t->first), .ring = t->scratch};
+    int band = hst_link_band(at), before = hst_conv_span(c, at->view.in.h).before;
     size_t row = row_floats(at->view.out), w = (size_t)at->view.out.w;
-    float *sums = t->scratch + (size_t)hst_unit_ring(at) * row_floats(at->view.in);
+    float *sums = t->scratch + (size_t)hst_link_ring(at) * row_floats(at->view.in);
     for (int from = 0; from < at->view.out.h; from += band) {
         int end = from + band < at->view.out.h ? from + band : at->view.out.h;
         int last = (end - 1) * c->stride - before + c->kernel;
-        hst_unit_make_rows(t, u, &r, last < at->view.in.h ? last : at->view.in.h);
+        hst_link_make_rows(t, u, &r, last < at->view.in.h ? last : at->view.in.h);
         for (int i = from; i < end; i++)
             forward_deep_row(t, u, &r, i, z + (size_t)i * row);
         take_moments(t, z + (size_t)from * row, (size_t)(end - from) * w, (size_t)from * w, sums);
@@ -196,7 +196,7 @@ static void forward_deep(const hst_learn_task *t, int u, float *z)
 static void forward_unit(const hst_learn_task *t)
 {
     const hst_chain_step *c = t->step->own;
-    const hst_unit *u = unit_of(t);
+    const hst_link *u = unit_of(t);
     float *z = hst_learn_keep(t->learn, t->step, t->first) + u->z;
     if (u->deep)
         forward_deep(t, c->now, z);
@@ -211,8 +211,8 @@ static void forward_output(const hst_learn_task *t)
 {
     const hst_learn *l = t->learn;
     const hst_chain_step *c = t->step->own;
-    const hst_unit *u = &c->unit[c->n - 1];
-    hst_norm_state n = hst_unit_norm(t->step, u);
+    const hst_link *u = &c->unit[c->n - 1];
+    hst_norm_state n = hst_link_norm(t->step, u);
     int other = t->step->input[HST_CHAIN_ADDED];
     l->kernels->norm_map(
         &(hst_norm_map){.x = hst_learn_keep(l, t->step, t->first) + u->z,

@@ -401,4 +401,7 @@ const kernel_case kernel_cases[] = {{"products", products},
                                     {"gradients of taps", grad_windows},
                                     {"gradients of pixels", grad_inputs},
                                     {"sums", grad_sums},
+                                    {"batch norm", norm_maps},
+                                    {"gradients of batch norm", norm_backs},
+                                    {"sums of batch norm", norm_sums},
                                     {NULL, NULL}};

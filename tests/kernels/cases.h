@@ -16,5 +16,10 @@ int grad_windows(const hst_kernels *k);
 int grad_inputs(const hst_kernels *k);
 int grad_sums(const hst_kernels *k);
 
+/* norm_cases.c */
+int norm_maps(const hst_kernels *k);
+int norm_backs(const hst_kernels *k);
+int norm_sums(const hst_kernels *k);
+
 extern const kernel_case kernel_cases[]; /* ended by a NULL name */
 #endif
