@@ -1,6 +1,8 @@
 #include "base/file.h"
 #include "base/mem.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -77,6 +79,9 @@ int hst_file_read(const char *path, size_t max, int code, uint8_t **data, size_t
     return rc;
 }
 
+/* What mkostemps makes the temporary name from: the name and this. */
+static const char temporary_ending[] = ".XXXXXX.tmp";
+
 struct hst_out {
     char *path, *temporary;
     int fd; /* -1 once closed */
@@ -85,18 +90,17 @@ struct hst_out {
 
 hst_out *hst_out_open(const char *path, hst_err *err)
 {
-    static const char ending[] = ".XXXXXX.tmp";
     hst_out *o = hst_alloc(1, sizeof *o, err);
     if (!o)
         return NULL;
     o->fd = -1;
     size_t n = strlen(path);
     o->path = hst_strdup(path, err);
-    o->temporary = hst_resize(NULL, n + sizeof ending, 1, err);
+    o->temporary = hst_resize(NULL, n + sizeof temporary_ending, 1, err);
     if (!o->path || !o->temporary)
         goto fail;
     memcpy(o->temporary, path, n);
-    memcpy(o->temporary + n, ending, sizeof ending);
+    memcpy(o->temporary + n, temporary_ending, sizeof temporary_ending);
     o->fd = mkostemps(o->temporary, 4, O_CLOEXEC);
     if (o->fd < 0) {
         hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", path);
@@ -173,6 +177,30 @@ void hst_out_close(hst_out *o)
     free(o->temporary);
     free(o->path);
     free(o);
+}
+
+/* "model.safetensors.a1B2c3.tmp" is a temporary name of "model.safetensors". */
+static int is_temporary(const char *have, const char *name)
+{
+    size_t n = strlen(name);
+    if (strncmp(have, name, n) != 0 || strlen(have) != n + sizeof temporary_ending - 1)
+        return 0;
+    for (const char *want = temporary_ending, *s = have + n; *want; want++, s++)
+        if (*want == 'X' ? !isalnum((unsigned char)*s) : *s != *want)
+            return 0;
+    return 1;
+}
+
+void hst_out_sweep(const char *dir, const char *const *names, size_t n)
+{
+    struct dirent *e;
+    DIR *d = opendir(dir);
+    while (d && (e = readdir(d)))
+        for (size_t i = 0; i < n; i++)
+            if (is_temporary(e->d_name, names[i]))
+                (void)unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
 }
 
 int hst_file_write(const char *path, const void *p, size_t n, hst_err *err)

@@ -19,6 +19,10 @@ HST_CHECK int hst_out_write(hst_out *o, const void *p, size_t n, hst_err *err);
 HST_CHECK int hst_out_commit(hst_out *o, hst_err *err);
 void hst_out_close(hst_out *o); /* always, also after commit; NULL is fine */
 
+/* Removes from a folder the temporary files of those names[n] that a process left when it was
+ * killed while it wrote them. What cannot be removed stays. */
+void hst_out_sweep(const char *dir, const char *const *names, size_t n);
+
 /* open + write + commit + close of n bytes. */
 HST_CHECK int hst_file_write(const char *path, const void *p, size_t n, hst_err *err);
 

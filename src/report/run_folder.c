@@ -264,8 +264,13 @@ out:
 
 int hst_run_save(const hst_run *r, const hst_model *m, const char *dir, hst_err *err)
 {
+    static const char *const files[] = {
+        "labels.txt",    "args.json",       "results.csv",      "timing.csv", "split.csv",
+        "skipped.csv",   "predictions.csv", "curves.png",       "curves.svg", "photo.png",
+        "augmented.png", "report.html",     "model.safetensors"};
     hst_buf curves = HST_BUF(SIZE_MAX / 2);
     int rc = hst_mkdirs(dir, err);
+    hst_out_sweep(dir, files, sizeof files / sizeof *files);
     rc = rc ? rc : save_labels(m, dir, err);
     rc = rc ? rc : save_args(r, dir, err);
     rc = rc ? rc : save_results(r, dir, err);

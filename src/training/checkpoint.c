@@ -118,9 +118,10 @@ static int write_tensors(const hst_checkpoint *c, const hst_named *t, size_t n, 
                          hst_err *err)
 {
     char digest[65], backbone[65];
-    hst_meta_pair meta[] = {{"format", FORMAT},      {"format_version", VERSION},
-                            {"options", c->options}, {"data", c->data},
-                            {"backbone", backbone},  {"content_sha256", digest}};
+    hst_meta_pair meta[] = {{"format", FORMAT},         {"format_version", VERSION},
+                            {"options", c->options},    {"data", c->data},
+                            {"backbone", backbone},     {"kernels", c->ctx->kernels->isa},
+                            {"version", hst_version()}, {"content_sha256", digest}};
     size_t n_meta = sizeof meta / sizeof *meta;
     int rc = hst_backbone_identity(c->run->backbone, backbone, err);
     rc = rc ? rc : hst_tensors_digest(t, n, meta, n_meta - 1, "content_sha256", digest, err);
@@ -214,6 +215,22 @@ static int check_purpose(const hst_checkpoint *c, const hst_tensors *t, hst_err 
     return 0;
 }
 
+/* What changes no more than last bits. */
+static void compare_origins(const hst_checkpoint *c, const hst_tensors *t)
+{
+    const struct {
+        const char *key, *now;
+    } origin[] = {{"kernels", c->ctx->kernels->isa}, {"version", hst_version()}};
+    for (size_t i = 0; i < sizeof origin / sizeof *origin; i++) {
+        const char *then = meta_or_empty(t, origin[i].key);
+        if (strcmp(then, origin[i].now) != 0)
+            hst_log(c->ctx, HST_LOG_WARN,
+                    "the run was begun with %s %s and goes on with %s: the result may differ from "
+                    "that of one go in its last bits",
+                    origin[i].key, then, origin[i].now);
+    }
+}
+
 static int all_finite(const piece *x)
 {
     const float *f = x->data;
@@ -296,6 +313,8 @@ static int read_all(const hst_checkpoint *c, const hst_tensors *t, hst_err *err)
         rc = read_history(c, t, (size_t)p.progress[7], err);
     if (rc == 0)
         set_powers(c->trainer, p.progress + 8);
+    if (rc == 0)
+        compare_origins(c, t);
     pieces_clear(&p);
     hst_learn_changed(c->trainer->learn);
     return rc;
@@ -303,10 +322,14 @@ static int read_all(const hst_checkpoint *c, const hst_tensors *t, hst_err *err)
 
 int hst_checkpoint_read(const hst_checkpoint *c, const char *path, hst_err *err)
 {
-    hst_tensors *t = hst_tensors_read(path, err);
-    int rc = t ? read_all(c, t, err) : err && err->code ? err->code : HST_EMODEL;
+    hst_err why = {0};
+    hst_tensors *t = hst_tensors_read(path, &why);
+    int rc = t ? read_all(c, t, &why) : why.code;
     if (rc && t)
-        (void)hst_err_at(err, path);
+        (void)hst_err_at(&why, path);
     hst_tensors_free(t);
-    return rc;
+    if (rc == 0)
+        return 0;
+    return hst_fail(err, rc, "%s%s", why.msg,
+                    rc == HST_EMODEL ? "; remove the file to begin the run again" : "");
 }

@@ -2,8 +2,9 @@
  *
  * safetensors: "backbone/<param>", "head/param", the optimisers' running means, F64 "progress" and
  * "history", and, with early stopping, the best weights so far. Metadata: what it was made for
- * (options, data, backbone), a line each, and a digest of it all. The file is replaced in one move
- * once the new one is durable, so there is always a whole one. */
+ * (options, data, backbone), a line each, what computed it (kernels, version), and a digest of it
+ * all. The file is replaced in one move once the new one is durable, so there is always a whole
+ * one. */
 #ifndef HST_TRAINING_CHECKPOINT_H
 #define HST_TRAINING_CHECKPOINT_H
 #include "training/recipe.h"
@@ -26,6 +27,7 @@ typedef struct hst_best {
 } hst_best;
 
 typedef struct hst_checkpoint {
+    const hst_ctx *ctx;
     hst_trainer *trainer;
     hst_run *run; /* its history */
     hst_standing *standing;
@@ -36,7 +38,8 @@ typedef struct hst_checkpoint {
 
 HST_CHECK int hst_checkpoint_write(const hst_checkpoint *c, const char *path, hst_err *err);
 /* Fills trainer, history, standing and best. HST_EARG when the file was made with other options,
- * other photos or another backbone, told by name; HST_EMODEL when it is damaged. */
+ * other photos or another backbone, told by name; HST_EMODEL when it is damaged. Other kernels or
+ * another version of the library are only warned about: training goes on, to other last bits. */
 HST_CHECK int hst_checkpoint_read(const hst_checkpoint *c, const char *path, hst_err *err);
 
 /* The file's name in the run folder. */

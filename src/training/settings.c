@@ -56,7 +56,7 @@ static int check_numbers(const hst_train_opts *o, hst_err *err)
     if (rc)
         return rc;
     if (!(o->learning_rate > 0 && o->learning_rate <= 1e6))
-        return hst_fail(err, HST_EARG, "the learning rate must be above 0, not %g",
+        return hst_fail(err, HST_EARG, "the learning rate must be above 0 and at most 1e6, not %g",
                         o->learning_rate);
     if (!(o->l2 <= 1e6))
         return hst_fail(err, HST_EARG, "the L2 strength must be a number from 0, not %g", o->l2);

@@ -153,6 +153,26 @@ static void move(hst_trainer *t, double learning_rate)
     hst_learn_changed(t->learn);
 }
 
+/* Without a way out of the loop, so that it is computed on many at once. */
+static int all_finite(const float *x, size_t n)
+{
+    int bad = 0;
+    for (size_t i = 0; i < n; i++)
+        bad |= !isfinite(x[i]);
+    return !bad;
+}
+
+/* 1 when every parameter and statistic is a finite number. */
+static int weights_finite(const hst_trainer *t)
+{
+    int ok = all_finite(t->head.param, t->head.n_params);
+    for (size_t i = 0; ok && i < hst_graph_n_params(t->graph); i++) {
+        const hst_param *p = hst_graph_param(t->graph, i);
+        ok = all_finite(p->data, hst_param_count(p));
+    }
+    return ok;
+}
+
 int hst_trainer_step(hst_trainer *t, hst_lesson *lesson, hst_batch_score *score, hst_err *err)
 {
     hst_head_batch *b = &lesson->batch;
@@ -167,27 +187,10 @@ int hst_trainer_step(hst_trainer *t, hst_lesson *lesson, hst_batch_score *score,
     rc = hst_learn_backward(t->learn, t->dfeatures, t->grad, err);
     if (rc)
         return rc;
-    if (isfinite(clip(t)))
+    int finite = isfinite(clip(t));
+    if (finite)
         move(t, lesson->learning_rate);
-    else
+    if (!finite || !weights_finite(t))
         score->loss = (double)NAN;
     return 0;
-}
-
-static int all_finite(const float *x, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!isfinite(x[i]))
-            return 0;
-    return 1;
-}
-
-int hst_trainer_finite(const hst_trainer *t)
-{
-    int ok = all_finite(t->head.param, t->head.n_params);
-    for (size_t i = 0; ok && i < hst_graph_n_params(t->graph); i++) {
-        const hst_param *p = hst_graph_param(t->graph, i);
-        ok = all_finite(p->data, hst_param_count(p));
-    }
-    return ok;
 }

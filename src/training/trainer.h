@@ -53,10 +53,8 @@ typedef struct hst_lesson {
     double learning_rate;
 } hst_lesson;
 
-/* One step. A loss or a gradient that is not finite moves nothing and is told by score->loss. */
+/* One step. A loss, a gradient or, after it, weights that are not finite are told by score->loss.
+ */
 HST_CHECK int hst_trainer_step(hst_trainer *t, hst_lesson *lesson, hst_batch_score *score,
                                hst_err *err);
-
-/* 1 when every parameter and statistic is a finite number. */
-int hst_trainer_finite(const hst_trainer *t);
 #endif

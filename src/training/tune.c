@@ -67,7 +67,8 @@ static int digest_data(const hst_run *r, char hex[65], hst_err *err)
 
 static hst_checkpoint checkpoint(tuner *t)
 {
-    hst_checkpoint c = {.trainer = &t->trainer,
+    hst_checkpoint c = {.ctx = t->fit->ctx,
+                        .trainer = &t->trainer,
                         .run = t->fit->run,
                         .standing = &t->at,
                         .best = &t->best,
@@ -105,6 +106,7 @@ static int find_checkpoint(tuner *t, int *found, hst_err *err)
     t->path = rc ? NULL : hst_path_join(opts(t)->run_dir, HST_CHECKPOINT_NAME, err);
     if (!t->path)
         return rc ? rc : HST_EMEM;
+    hst_out_sweep(opts(t)->run_dir, (const char *const[]){HST_CHECKPOINT_NAME}, 1);
     if (!opts(t)->resume)
         return remove_old(t, err);
     if (!hst_is_file(t->path))
@@ -290,22 +292,34 @@ static void end(tuner *t)
 /* ---- steps -------------------------------------------------------------------------------------
  */
 
-/* The weights stay as the step found them. The photos of the batch go to the log; the message names
- * the first. */
+/* "a/1.jpg, a/2.jpg" with as many names as fit into a message; returns how many. */
+static size_t name_photos(const tuner *t, const hst_load *b, hst_buf *names)
+{
+    enum { ROOM = 500 };
+    for (size_t i = 0; i < b->n; i++) {
+        const char *name = t->fit->run->data->photos[b->photo[i]].relative;
+        if (names->n + strlen(name) + 2 > ROOM)
+            return i;
+        hst_buf_printf(names, "%s%s", i ? ", " : "", name);
+    }
+    return b->n;
+}
+
+/* The message names the photos of the batch; when they are too many, the log has them all. */
 static int diverged(const tuner *t, const hst_load *b, hst_err *err)
 {
-    const hst_photo *photos = t->fit->run->data->photos;
-    hst_buf names = HST_BUF(600);
-    for (size_t i = 0; i < b->n; i++) {
-        hst_log(t->fit->ctx, HST_LOG_WARN, "in the step that failed: %s", photos[b->photo[i]].path);
-        if (names.n + strlen(photos[b->photo[i]].relative) + 3 < 500)
-            hst_buf_printf(&names, "%s%s", names.n ? ", " : "", photos[b->photo[i]].relative);
-    }
-    int rc = hst_fail(err, HST_EARG,
-                      "in step %llu (epoch %d) the loss or its gradient is no finite number: use a "
-                      "smaller learning rate than %g%s; its %zu photos: %s",
-                      (unsigned long long)b->step + 1, t->at.epoch + 1, opts(t)->learning_rate,
-                      t->path ? "; the last checkpoint is kept" : "", b->n, names.p ? names.p : "");
+    hst_buf names = HST_BUF(1024);
+    size_t named = name_photos(t, b, &names);
+    for (size_t i = 0; named < b->n && i < b->n; i++)
+        hst_log(t->fit->ctx, HST_LOG_WARN, "in the step that failed: %s",
+                t->fit->run->data->photos[b->photo[i]].relative);
+    int rc =
+        hst_fail(err, HST_EARG,
+                 "in step %llu (epoch %d) loss, gradient or weights left the range of numbers: "
+                 "use a smaller learning rate than %g%s; its %zu photos: %s%s",
+                 (unsigned long long)b->step + 1, t->at.epoch + 1, opts(t)->learning_rate,
+                 t->path && hst_is_file(t->path) ? "; the last good checkpoint is kept" : "", b->n,
+                 names.p ? names.p : "", named < b->n ? ", ..." : "");
     hst_buf_free(&names);
     return rc;
 }
