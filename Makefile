@@ -6,7 +6,7 @@
 #   make check      formatting, layers, both compilers without warnings, tests under sanitizers
 #   make fuzz       libFuzzer over every parser, FUZZ_SECONDS=60 each (clang)
 #   make test-neon  the kernels' tests for 64-bit ARM, under qemu-user
-#   make torture    train, predict and import with every single call to the system failing in turn
+#   make torture    stop and kill fine-tuning; let every call to the system fail in turn
 #   make bench      measure, beside ONNX Runtime and PyTorch, in a private environment
 #   make install    PREFIX and DESTDIR as usual
 #   make format     clang-format over every source

@@ -8,6 +8,7 @@
 
 typedef struct cli_job {
     const cli_command *command;
+    const char *program; /* as it was called: argv[0] */
     cli_values v;
     cli_out out;
     cli_display display;

@@ -62,10 +62,11 @@ static int unknown_command(const char *name)
     return CLI_USAGE;
 }
 
+/* argv: of the whole program. */
 static int run_command(const cli_command *c, int argc, char **argv)
 {
-    cli_job job = {.command = c, .out = cli_out_open()};
-    int status = cli_options_parse(c, argc, argv, &job.v);
+    cli_job job = {.command = c, .program = argv[0], .out = cli_out_open()};
+    int status = cli_options_parse(c, argc - 2, argv + 2, &job.v);
     cli_display_open(&job.display, job.v.quiet);
     if (status == 0 && job.v.help)
         cli_options_help(c, &job.out);
@@ -102,5 +103,5 @@ int main(int argc, char **argv)
         cli_options_help(c, &out);
         return cli_out_close(&out, CLI_OK);
     }
-    return run_command(c, argc - 2, argv + 2);
+    return run_command(c, argc, argv);
 }

@@ -1,5 +1,7 @@
 #include "resume.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -79,23 +81,39 @@ static json_t *option_words(const cli_job *job)
     return NULL;
 }
 
-/* Appears whole or not at all. */
-static void write_text(const char *folder, const char *text)
+static int write_whole(int fd, const char *text)
 {
-    char path[PATH_CAP], temporary[PATH_CAP];
-    size_t n = strlen(text);
-    if (!join(path, folder, "command.json") || !join(temporary, folder, "command.json.tmp"))
-        return;
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return;
-    int ok = write(fd, text, n) == (ssize_t)n && fsync(fd) == 0;
-    ok = close(fd) == 0 && ok;
-    if (!ok || rename(temporary, path) != 0)
-        unlink(temporary);
+    size_t left = strlen(text);
+    while (left) {
+        ssize_t put = write(fd, text, left);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return 0;
+        text += put;
+        left -= (size_t)put;
+    }
+    return fsync(fd) == 0;
 }
 
-void cli_resume_remember(const cli_job *job, const char *folder)
+/* Appears whole or not at all; 0: it could not be written. */
+static int write_text(const char *folder, const char *text)
+{
+    char path[PATH_CAP], temporary[PATH_CAP];
+    if (!join(path, folder, "command.json") || !join(temporary, folder, "command.json.tmp"))
+        return 0;
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return 0;
+    int ok = write_whole(fd, text);
+    ok = close(fd) == 0 && ok;
+    if (ok && rename(temporary, path) == 0)
+        return 1;
+    unlink(temporary);
+    return 0;
+}
+
+int cli_resume_remember(const cli_job *job, const char *folder)
 {
     json_t *o = json_object();
     json_t *data = path_text(job->v.words[0]), *words = option_words(job);
@@ -103,12 +121,35 @@ void cli_resume_remember(const cli_job *job, const char *folder)
     if (o && data && words && json_object_set(o, "data", data) == 0 &&
         json_object_set(o, "options", words) == 0)
         text = json_dumps(o, JSON_INDENT(2));
-    if (text)
-        write_text(folder, text);
+    int written = text && write_text(folder, text);
     free(text);
     json_decref(words);
     json_decref(data);
     json_decref(o);
+    return written;
+}
+
+void cli_resume_tell(const cli_job *job, const char *folder, int remembered)
+{
+    const cli_option *o;
+    fputs("headstart: to go on: ", stderr);
+    cli_text_quote(stderr, job->program);
+    fputs(" train ", stderr);
+    for (size_t i = 0; !remembered && (o = cli_options_at(job->command, i)); i++)
+        if (job->v.text[i] && !one_of(o->name, passing, sizeof passing / sizeof *passing)) {
+            fprintf(stderr, "--%s ", o->name);
+            cli_text_quote(stderr, job->v.text[i]);
+            putc(' ', stderr);
+        }
+    if (!remembered && job->v.fine_tune)
+        fputs("--fine-tune ", stderr);
+    fputs("--resume ", stderr);
+    cli_text_quote(stderr, folder);
+    if (!remembered) {
+        fputs(" -- ", stderr);
+        cli_text_quote(stderr, job->v.words[0]);
+    }
+    putc('\n', stderr);
 }
 
 void cli_resume_forget(const char *folder)
@@ -161,14 +202,33 @@ static int read_again(cli_job *job, json_t *then, const char *data)
     return status;
 }
 
+static int damaged(const char *path)
+{
+    cli_error("%s is damaged: type the whole command with --resume again", path);
+    return CLI_BAD_INPUT;
+}
+
 static int recall(cli_job *job, json_t *then, const char *path)
 {
     const char *data = json_string_value(json_object_get(then, "data"));
-    if (!data || !json_is_array(json_object_get(then, "options"))) {
-        cli_error("%s is damaged: type the whole command with --resume again", path);
-        return CLI_BAD_INPUT;
-    }
+    if (!data || !json_is_array(json_object_get(then, "options")))
+        return damaged(path);
     return read_again(job, then, job->v.n_words ? job->v.words[0] : data);
+}
+
+/* The model comes last; what a run was begun with may outlive that when the program was killed
+ * then. A model that is older is of an earlier run in the same folder. */
+static int is_complete(const char *run)
+{
+    struct stat model, command;
+    char path[PATH_CAP];
+    if (!join(path, run, "model.safetensors") || stat(path, &model) != 0 ||
+        cli_resume_possible(run))
+        return 0;
+    if (!join(path, run, "command.json") || stat(path, &command) != 0)
+        return 1;
+    const struct timespec *m = &model.st_mtim, *c = &command.st_mtim;
+    return m->tv_sec > c->tv_sec || (m->tv_sec == c->tv_sec && m->tv_nsec > c->tv_nsec);
 }
 
 int cli_resume_recall(cli_job *job, json_t **texts, int *complete)
@@ -185,12 +245,16 @@ int cli_resume_recall(cli_job *job, json_t **texts, int *complete)
         cli_error("run folder %s cannot be used: %s", run, strerror(errno));
         return CLI_BAD_INPUT;
     }
+    *complete = is_complete(run);
+    if (*complete)
+        return CLI_OK;
     *texts = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
     if (*texts)
         return recall(job, *texts, path);
-    *complete = exists(run, "model.safetensors");
-    if (*complete || job->v.n_words)
+    if (job->v.n_words)
         return CLI_OK;
+    if (exists(run, "command.json"))
+        return damaged(path);
     cli_error("%s holds no run to go on with: type the whole command with --resume", run);
     return CLI_BAD_INPUT;
 }

@@ -1,18 +1,28 @@
 #include "signals.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-/* A handler has no argument to reach the program's state by; this is the one variable at file
- * scope. */
+enum { SAME_MS = 500 }; /* signals nearer than this are one */
+
+/* A handler has no argument to reach the program's state by; these are the variables at file scope.
+ * Two threads may be in it at the same time. */
 static volatile sig_atomic_t caught;
+static atomic_llong first_ms; /* when, by the monotonic clock; 0: none yet */
 
 static void on_signal(int number)
 {
-    if (caught)
+    struct timespec t;
+    long long none = 0;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    long long now = t.tv_sec * 1000LL + t.tv_nsec / 1000000 + 1;
+    if (atomic_compare_exchange_strong(&first_ms, &none, now))
+        caught = number;
+    else if (now - none >= SAME_MS)
         _exit(128 + number);
-    caught = number;
 }
 
 void cli_signals_install(void)

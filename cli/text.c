@@ -43,6 +43,34 @@ void cli_text_clean(char *out, size_t cap, const char *s)
     out[at] = 0;
 }
 
+void cli_text_quote(FILE *to, const char *s)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-./,:=@%+";
+    size_t broken = 0;
+    uint32_t c;
+    if (*s && s[strspn(s, plain)] == 0) {
+        fputs(s, to);
+        return;
+    }
+    for (const char *p = s; *p && !broken;) {
+        size_t n = read_char((const unsigned char *)p, &c);
+        broken = n == 0;
+        p += n;
+    }
+    fputs(broken ? "$'" : "'", to);
+    for (; *s; s++) {
+        unsigned char b = (unsigned char)*s;
+        if (broken && (b < 0x20 || b >= 0x7f || b == '\'' || b == '\\'))
+            fprintf(to, "\\%03o", b);
+        else if (b == '\'')
+            fputs("'\\''", to);
+        else
+            putc(b, to);
+    }
+    putc('\'', to);
+}
+
 typedef struct range {
     uint32_t first, last;
 } range;

@@ -2,6 +2,7 @@
 #ifndef HST_CLI_TEXT_H
 #define HST_CLI_TEXT_H
 #include <stddef.h>
+#include <stdio.h>
 
 /* Copies s into out[cap]; control characters and broken UTF-8 become '?'. Cut between characters
  * when it does not fit. */
@@ -10,6 +11,10 @@ void cli_text_clean(char *out, size_t cap, const char *s);
 /* Columns a terminal needs for s, which is clean: combining marks 0, East Asian wide characters and
  * emoji 2, all others 1 (Unicode Standard Annex 11, ranges coarsened). */
 int cli_text_width(const char *s);
+
+/* s as a word that a shell reads back as s, to a stream: quoted where it must be; what would upset
+ * a terminal as \ooo. */
+void cli_text_quote(FILE *to, const char *s);
 
 /* Copies s, made clean, into out[cap]; over `columns` (at least 5) the middle gives way to "..". */
 void cli_text_shorten(char *out, size_t cap, const char *s, int columns);

@@ -5,9 +5,11 @@
 #include "tables.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -111,6 +113,19 @@ static int claim_next(char *path, size_t cap)
     return no_folder(path, EEXIST);
 }
 
+/* One run at a time in a folder. The lock ends with the program, however it ends; file systems that
+ * know none go without. *fd: to be closed, or -1. */
+static int lock_folder(const char *path, int *fd)
+{
+    *fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (*fd < 0)
+        return no_folder(path, errno);
+    if (flock(*fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        return 0;
+    cli_error("another run is at work in %s", path);
+    return CLI_NO_SPACE;
+}
+
 /* Makes the folder before the work begins, so that a wrong place shows at once. *fresh: it was not
  * there before. */
 static int claim_folder(const char *output, char *path, size_t cap, int *fresh)
@@ -152,6 +167,8 @@ typedef struct training {
     hst_model *model;
     hst_run *run;
     char folder[PATH_CAP], file[PATH_CAP + 32];
+    int fresh;      /* the folder was not there before */
+    int remembered; /* the command line is in the folder */
 } training;
 
 static int print_json(cli_job *job, const training *t)
@@ -303,6 +320,8 @@ static int train(cli_job *job, training *t)
     t->backbone = t->data ? cli_job_backbone(job, job->v.backbone) : NULL;
     if (!t->backbone)
         return -1;
+    if (job->v.fine_tune && !t->remembered)
+        t->remembered = cli_resume_remember(job, t->folder);
     t->model = hst_train(job->ctx, t->backbone, t->data, &o, &t->run, &job->err);
     if (!t->model)
         return -1;
@@ -311,16 +330,16 @@ static int train(cli_job *job, training *t)
 }
 
 /* What remains of a run that did not end well. A checkpoint stays, and how to go on is told. */
-static int give_up(cli_job *job, const training *t, int fresh)
+static int give_up(cli_job *job, const training *t)
 {
     int status = cli_job_fail(job);
     if (job->v.fine_tune && cli_resume_possible(t->folder)) {
-        if (job->err.code == HST_ESTOPPED)
-            fprintf(stderr, "headstart: to go on: headstart train --resume %s\n", t->folder);
+        if (job->err.code != HST_EARG && job->err.code != HST_EMODEL)
+            cli_resume_tell(job, t->folder, t->remembered);
         return status;
     }
-    if (fresh) {
-        cli_resume_forget(t->folder);
+    cli_resume_forget(t->folder);
+    if (t->fresh) {
         rmdir(t->folder); /* only when nothing is in it */
         if (!job->v.output)
             rmdir("runs");
@@ -328,11 +347,14 @@ static int give_up(cli_job *job, const training *t, int fresh)
     return status;
 }
 
-static int run_in_folder(cli_job *job, training *t, int fresh)
+static int run_in_folder(cli_job *job, training *t)
 {
-    int status;
-    if (job->v.fine_tune)
-        cli_resume_remember(job, t->folder);
+    int lock, status = lock_folder(t->folder, &lock);
+    if (status) {
+        if (lock >= 0)
+            close(lock);
+        return status;
+    }
     if (train(job, t) == 0) {
         cli_display_close(&job->display);
         cli_resume_forget(t->folder);
@@ -340,8 +362,9 @@ static int run_in_folder(cli_job *job, training *t, int fresh)
                            hst_data_count(t->data) - hst_run_skipped(t->run));
         status = job->v.json ? print_json(job, t) : print_text(job, t);
     } else {
-        status = give_up(job, t, fresh);
+        status = give_up(job, t);
     }
+    close(lock);
     hst_run_free(t->run);
     hst_model_free(t->model);
     hst_data_free(t->data);
@@ -352,12 +375,12 @@ static int run_in_folder(cli_job *job, training *t, int fresh)
 static int run_new(cli_job *job)
 {
     training t = {0};
-    int fresh = 0, status = settle_recipe(job);
+    int status = settle_recipe(job);
     if (status == 0)
         status = cli_job_open(job);
     if (status == 0)
-        status = claim_folder(job->v.output, t.folder, sizeof t.folder, &fresh);
-    return status ? status : run_in_folder(job, &t, fresh);
+        status = claim_folder(job->v.output, t.folder, sizeof t.folder, &t.fresh);
+    return status ? status : run_in_folder(job, &t);
 }
 
 static int run_on(cli_job *job)
@@ -373,7 +396,9 @@ static int run_on(cli_job *job)
         status = cli_job_open(job);
     if (status == 0 && !complete) {
         snprintf(t.folder, sizeof t.folder, "%s", job->v.resume);
-        status = run_in_folder(job, &t, 0);
+        /* what a checkpoint was begun with stays, whatever is typed now */
+        t.remembered = texts && cli_resume_possible(t.folder);
+        status = run_in_folder(job, &t);
     }
     json_decref(texts);
     return status;

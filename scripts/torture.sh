@@ -1,7 +1,7 @@
 #!/bin/sh
-# Training, prediction and import with every call of each kind (memory, open, read, write, fsync,
-# rename, thread) failing in turn, once and from there on. Takes hours; --seconds N ends it earlier,
-# --kind and --job choose a part (tests/faults/run.py --help).
+# Fine-tuning stopped at every step and killed at 200 moments, each time gone on with; then training, prediction and import with every call of each kind (memory, open, read, write, fsync,
+# rename, thread) failing in turn, once and from there on. Takes hours; --seconds N ends the second
+# part earlier, --kind and --job choose a part of it (tests/faults/run.py --help).
 #
 #   scripts/torture.sh BUILD [OPTION...]
 #
@@ -9,5 +9,10 @@
 set -eu
 build=$1
 shift
-exec python3 "$(dirname "$0")/../tests/faults/run.py" "$build/cli/headstart" \
-    "$build/convert/headstart-convert" "$build/tests/faults/fault_shim.so" "$@"
+here=$(dirname "$0")/../tests/faults
+set -- "$build/cli/headstart" "$build/convert/headstart-convert" \
+    "$build/tests/faults/fault_shim.so" "$@"
+code=0
+python3 "$here/resume.py" "$1" "$2" "$3" || code=$?
+python3 "$here/run.py" "$@" || code=$?
+exit $code

@@ -81,7 +81,10 @@ void hst_buf_double(hst_buf *b, double v)
         hst_buf_puts(b, isnan(v) ? "nan" : v > 0 ? "inf" : "-inf");
         return;
     }
-    for (int digits = 1; digits <= 17; digits++) { /* the shortest that reads back the same */
+    int whole = fabs(v) < 1e15 && v == floor(v); /* 100, not 1e+02 */
+    if (whole)
+        snprintf(text, sizeof text, "%.0f", v);
+    for (int digits = 1; !whole && digits <= 17; digits++) { /* the shortest that reads back */
         snprintf(text, sizeof text, "%.*g", digits, v);
         if (strtod(text, NULL) == v)
             break;

@@ -1,6 +1,7 @@
 /* train.c - the main job: features -> split -> recipe -> evaluation. */
 #include "base/mem.h"
 #include "training/recipe.h"
+#include "training/tune.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -250,6 +251,8 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
     hst_fit f = {.ctx = ctx, .run = r};
     double since = hst_now_s();
     int rc = keep_opts(r, &opts, err);
+    if (rc == 0)
+        rc = hst_tune_claim(&opts, err);
     if (rc == 0)
         r->features = hst_features_compute(ctx, b, d, opts.prepare, err);
     end_phase(r, "features", &since);

@@ -85,13 +85,17 @@ static int save(tuner *t, hst_err *err)
     return hst_checkpoint_write(&c, t->path, err);
 }
 
-/* A checkpoint of an earlier run in this folder is not this run's. */
-static int remove_old(const tuner *t, hst_err *err)
+int hst_tune_claim(const hst_train_opts *o, hst_err *err)
 {
-    if (unlink(t->path) != 0 && errno != ENOENT)
-        return hst_fail_errno(err, HST_EIO, errno, "%s of an earlier run cannot be removed",
-                              t->path);
-    return 0;
+    if (!o->fine_tune || !o->run_dir)
+        return 0;
+    char *path = hst_path_join(o->run_dir, HST_CHECKPOINT_NAME, err);
+    int rc = path ? 0 : HST_EMEM;
+    hst_out_sweep(o->run_dir, (const char *const[]){HST_CHECKPOINT_NAME}, 1);
+    if (rc == 0 && !o->resume && unlink(path) != 0 && errno != ENOENT)
+        rc = hst_fail_errno(err, HST_EIO, errno, "%s of an earlier run cannot be removed", path);
+    free(path);
+    return rc;
 }
 
 /* *found: training goes on from a checkpoint. */
@@ -106,11 +110,13 @@ static int find_checkpoint(tuner *t, int *found, hst_err *err)
     t->path = rc ? NULL : hst_path_join(opts(t)->run_dir, HST_CHECKPOINT_NAME, err);
     if (!t->path)
         return rc ? rc : HST_EMEM;
-    hst_out_sweep(opts(t)->run_dir, (const char *const[]){HST_CHECKPOINT_NAME}, 1);
     if (!opts(t)->resume)
-        return remove_old(t, err);
-    if (!hst_is_file(t->path))
         return 0;
+    if (!hst_is_file(t->path)) {
+        hst_log(t->fit->ctx, HST_LOG_INFO, "%s has no checkpoint yet: the run begins anew",
+                opts(t)->run_dir);
+        return 0;
+    }
     hst_checkpoint c = checkpoint(t);
     rc = hst_checkpoint_read(&c, t->path, err);
     if (rc == 0 && (t->at.step > t->steps || t->at.step < (uint64_t)t->at.epoch * t->epoch_steps ||

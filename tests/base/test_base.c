@@ -88,7 +88,8 @@ static void buffers_grow_to_their_maximum(void **state)
     hst_buf b = HST_BUF(20);
     hst_buf_csv(&b, "a\"b,c");
     hst_buf_double(&b, 0.1);
-    assert_string_equal(b.p, "\"a\"\"b,c\"0.1");
+    hst_buf_double(&b, 100);
+    assert_string_equal(b.p, "\"a\"\"b,c\"0.1100");
     assert_int_equal(hst_buf_check(&b, &e), 0);
     hst_buf_puts(&b, "0123456789");
     assert_int_equal(hst_buf_check(&b, &e), HST_EMEM);
@@ -107,6 +108,36 @@ static void doubles_never_take_the_locales_comma(void **state)
     setlocale(LC_NUMERIC, "C");
     assert_string_equal(b.p, "1.5");
     hst_buf_free(&b);
+}
+
+static void what_a_killed_writer_left_is_swept(void **state)
+{
+    (void)state;
+    static const char *const stay[] = {"a", "a.123456.tmp2", "a.12-456.tmp", "b.123456.tmp",
+                                       ".tmp"};
+    static const char *const names[] = {"x", "a"};
+    hst_err e = {0};
+    char *dir = temporary_folder(), *path;
+    for (size_t i = 0; i < sizeof stay / sizeof *stay; i++) {
+        path = hst_path_join(dir, stay[i], &e);
+        check_ok(hst_file_write(path, "", 0, &e), &e);
+        free(path);
+    }
+    path = hst_path_join(dir, "a", &e);
+    hst_out *o = hst_out_open(path, &e); /* makes "a.XXXXXX.tmp" */
+    assert_non_null(o);
+    hst_out_sweep(dir, names, 2);
+    assert_int_equal(hst_out_commit(o, &e), HST_EIO); /* it is gone */
+    hst_out_close(o);
+    free(path);
+    for (size_t i = 0; i < sizeof stay / sizeof *stay; i++) {
+        path = hst_path_join(dir, stay[i], &e);
+        assert_true(hst_is_file(path));
+        free(path);
+    }
+    hst_out_sweep("/nowhere/at/all", names, 2);
+    remove_tree(dir);
+    free(dir);
 }
 
 static void files_appear_whole_or_not_at_all(void **state)
@@ -324,6 +355,7 @@ int main(void)
         cmocka_unit_test(buffers_grow_to_their_maximum),
         cmocka_unit_test(doubles_never_take_the_locales_comma),
         cmocka_unit_test(files_appear_whole_or_not_at_all),
+        cmocka_unit_test(what_a_killed_writer_left_is_swept),
         cmocka_unit_test(folders_are_made_with_their_parents),
         cmocka_unit_test(sha256_known_answer),
         cmocka_unit_test(philox_known_answers),

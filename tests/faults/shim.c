@@ -1,9 +1,13 @@
 /* shim - preloaded into the program under test: the k-th call of one kind fails.
  *
- *   FAULT_KIND     memory, open, read, write, fsync, rename or thread
+ *   FAULT_KIND     memory, open, read, write, short, fsync, rename or thread; short: a write takes
+ *                  half of the bytes only
  *   FAULT_AT       k, from 1; 0: none
- *   FAULT_FOREVER  set: every later call of the kind fails as well
- *   FAULT_FD       a pipe: one byte is written to it when the fault happens
+ *   FAULT_FOREVER  set: every later call of the kind fails as well; after a short write: the disk
+ * is full FAULT_SIGNAL   a number: the k-th call does not fail; the process gets that signal in
+ * front of it, in the middle of a write FAULT_FD       a pipe: one byte is written to it when the
+ * fault happens FAULT_COUNT    set: when the process exits, it writes the number of calls to
+ * FAULT_FD
  *
  * Every process counts for itself. Counting begins when the program's libraries are initialised. */
 /* open and open64 are two names here. */
@@ -25,19 +29,21 @@
 /* What stands in for a C library function must be visible, whatever the default is. */
 #define SHIM __attribute__((visibility("default")))
 
-enum kind { NONE, MEMORY, OPEN, READ, WRITE, FSYNC, RENAME, THREAD };
+enum kind { NONE, MEMORY, OPEN, READ, WRITE, SHORT, FSYNC, RENAME, THREAD };
 
 static enum kind failing;
 static long at;
-static int forever, told_fd = -1;
+static int forever, signal_number, told_fd = -1;
 static atomic_long calls;
 
 __attribute__((constructor)) static void arm(void)
 {
     static const char *const names[] = {
-        [MEMORY] = "memory", [OPEN] = "open",     [READ] = "read",    [WRITE] = "write",
-        [FSYNC] = "fsync",   [RENAME] = "rename", [THREAD] = "thread"};
+        [MEMORY] = "memory", [OPEN] = "open",   [READ] = "read",     [WRITE] = "write",
+        [SHORT] = "short",   [FSYNC] = "fsync", [RENAME] = "rename", [THREAD] = "thread"};
     const char *kind = getenv("FAULT_KIND"), *k = getenv("FAULT_AT"), *fd = getenv("FAULT_FD");
+    const char *number = getenv("FAULT_SIGNAL");
+    signal_number = number ? (int)strtol(number, NULL, 10) : 0;
     at = k ? strtol(k, NULL, 10) : 0;
     forever = getenv("FAULT_FOREVER") != NULL;
     told_fd = fd ? (int)strtol(fd, NULL, 10) : -1;
@@ -46,8 +52,16 @@ __attribute__((constructor)) static void arm(void)
             failing = (enum kind)i;
 }
 
-/* 1 when this call is to fail, with errno set. */
-static int fails(enum kind kind, int e)
+__attribute__((destructor)) static void tell_calls(void)
+{
+    char text[24];
+    int n = snprintf(text, sizeof text, "%ld", atomic_load(&calls));
+    if (getenv("FAULT_COUNT"))
+        syscall(SYS_write, told_fd, text, n);
+}
+
+/* The number of this call when something is to happen in it, or 0. */
+static long reached(enum kind kind)
 {
     if (kind != failing)
         return 0;
@@ -56,6 +70,19 @@ static int fails(enum kind kind, int e)
         return 0;
     if (call == at)
         syscall(SYS_write, told_fd, "x", 1);
+    return call;
+}
+
+/* 1 when this call is to fail, with errno set. */
+static int fails(enum kind kind, int e)
+{
+    long call = reached(kind);
+    if (call == at && call && signal_number) {
+        syscall(SYS_kill, getpid(), signal_number);
+        return 0;
+    }
+    if (!call || signal_number)
+        return 0;
     errno = e;
     return 1;
 }
@@ -238,7 +265,22 @@ SYNCER(fdatasync)
 
 SHIM ssize_t write(int fd, const void *p, size_t n)
 {
-    return fails(WRITE, ENOSPC) ? -1 : REAL("write", write_fn *)(fd, p, n);
+    write_fn *real_write = REAL("write", write_fn *);
+    long call = reached(SHORT);
+    if (call > at) {
+        errno = ENOSPC;
+        return -1;
+    }
+    if (call)
+        return real_write(fd, p, n > 1 ? n / 2 : n);
+    if (!signal_number)
+        return fails(WRITE, ENOSPC) ? -1 : real_write(fd, p, n);
+    ssize_t half = n > 1 && failing == WRITE ? real_write(fd, p, n / 2) : 0;
+    if (half < 0)
+        return half;
+    (void)fails(WRITE, 0);
+    ssize_t rest = real_write(fd, (const char *)p + half, n - (size_t)half);
+    return rest < 0 ? rest : half + rest;
 }
 
 SHIM int rename(const char *from, const char *to)
