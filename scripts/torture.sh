@@ -1,7 +1,8 @@
 #!/bin/sh
-# Fine-tuning stopped at every step and killed at 200 moments, each time gone on with; then training, prediction and import with every call of each kind (memory, open, read, write, fsync,
-# rename, thread) failing in turn, once and from there on. Takes hours; --seconds N ends the second
-# part earlier, --kind and --job choose a part of it (tests/faults/run.py --help).
+# Fine-tuning stopped at every step and killed at 200 moments, each time gone on with; then training,
+# prediction and import with every call of each kind (memory, open, read, write, fsync, rename,
+# thread) failing in turn, once and from there on. Takes hours; --seconds N ends the second part
+# earlier, --kind and --job choose a part of it (tests/faults/run.py --help).
 #
 #   scripts/torture.sh BUILD [OPTION...]
 #

@@ -3,11 +3,14 @@
  *   FAULT_KIND     memory, open, read, write, short, fsync, rename or thread; short: a write takes
  *                  half of the bytes only
  *   FAULT_AT       k, from 1; 0: none
- *   FAULT_FOREVER  set: every later call of the kind fails as well; after a short write: the disk
- * is full FAULT_SIGNAL   a number: the k-th call does not fail; the process gets that signal in
- * front of it, in the middle of a write FAULT_FD       a pipe: one byte is written to it when the
- * fault happens FAULT_COUNT    set: when the process exits, it writes the number of calls to
- * FAULT_FD
+ *   FAULT_FOREVER  set: every later call of the kind fails as well; after a short write: all do
+ *
+ *   FAULT_SIGNAL   a number: the k-th call does not fail; the process gets that signal in front of
+ *                  it, in the middle of a write
+ *
+ *   FAULT_FD       a pipe: one byte is written to it when the fault happens
+ *
+ *   FAULT_COUNT    set: when the process exits, it writes the number of calls to FAULT_FD
  *
  * Every process counts for itself. Counting begins when the program's libraries are initialised. */
 /* open and open64 are two names here. */
