@@ -96,6 +96,15 @@ static void choose_cut(hst_learn_block *b, hst_fused_cut *cut,
     *cut = hst_fused_cut_of(b, images, (out + bands - 1) / bands);
 }
 
+/* Whether to keep the expanded rows rather than compute them again: one number is eight bytes to
+ * and from memory, or as many multiply-adds as the block has inputs. At some 10 GB/s and 50
+ * multiply-adds a nanosecond the two cost the same near 40 inputs. */
+static int keeps(const hst_learn_block *b)
+{
+    enum { INPUTS = 48 };
+    return !b->windows && b->expand.rows >= INPUTS;
+}
+
 static void describe(const hst_learn *l, const hst_learn_step *s, hst_learn_block *b)
 {
     const hst_node *deep = node_of(l, &b->deep);
@@ -106,6 +115,7 @@ static void describe(const hst_learn *l, const hst_learn_step *s, hst_learn_bloc
     b->out = shape_of(l, s->end - 1);
     b->rows = hst_conv_span(&b->conv, b->wide.h);
     b->cols = hst_conv_span(&b->conv, b->wide.w);
+    b->keeps = keeps(b);
     b->group = hst_unit_group(b->wide.c, l->kernels->panel);
     choose_cut(b, &b->forward, hst_fused_forward_floats, cache / 2);
     choose_cut(b, &b->backward, hst_fused_backward_floats, cache * 5 / 8);
@@ -194,6 +204,7 @@ static int match(hst_learn *l, int limit, hst_learn_step *s, hst_err *err)
     s->input[0] = hst_graph_node(l->graph, s->node)->input[0];
     s->reads = HST_READS_INPUT;
     describe(l, s, &b);
+    s->keep_floats = b.keeps ? (size_t)b.wide.h * (size_t)b.wide.w * (size_t)b.wide.c : 0;
     const sizes z = sizes_of(l->kernels, &b);
     s->state_floats = z.expand + z.expand_t + z.deep + z.project + z.project_t;
     s->scratch_floats =

@@ -22,6 +22,7 @@ typedef struct hst_learn_block {
     hst_conv conv;                  /* of the depthwise convolution */
     hst_shape in, wide, out;        /* of the block; expanded; of the block */
     hst_span rows, cols;            /* of the depthwise convolution */
+    int keeps;                      /* 1: the expanded rows are kept from forward to backward */
     int residual;                   /* the input is added to the output */
     int group;                      /* hidden channels at a time, a multiple of a panel */
     hst_fused_cut forward, backward;

@@ -34,9 +34,11 @@ typedef struct pass {
     int from, end; /* output rows */
     const float *x, *gy;
     float *y, *gx; /* gx NULL: not wanted */
+    int has_e;     /* e is there: kept, or the block does not expand */
     int adds;      /* gx has a value already */
     float *e, *d, *gd, *ge, *windows, *unused;
-    size_t d_step; /* floats between pixels of d */
+    size_t e_image; /* floats between two images' e */
+    size_t d_step;  /* floats between pixels of d */
     float *expand_gw, *expand_gb, *deep_gw, *deep_gb, *project_gw, *project_gb;
 } pass;
 
@@ -85,7 +87,7 @@ hst_fused_cut hst_fused_cut_of(const hst_learn_block *b, int images, int band)
         int rows = complete(b, min(y + band, b->rows.out)) - complete(b, y);
         cut.back_rows = rows > cut.back_rows ? rows : cut.back_rows;
     }
-    if (band >= b->rows.out)
+    if (band >= b->rows.out || b->keeps)
         cut.e_rows = b->wide.h;
     return cut;
 }
@@ -103,9 +105,9 @@ static size_t windows_floats(const hst_learn_block *b)
 /* Forward: the rings of all groups, unless a band is the whole image. */
 static size_t e_floats(const hst_learn_block *b, const hst_fused_cut *cut, int channels)
 {
-    return !expands(b)
-               ? 0
-               : (size_t)cut->images * (size_t)cut->e_rows * (size_t)b->wide.w * (size_t)channels;
+    if (!expands(b) || b->keeps)
+        return 0;
+    return (size_t)cut->images * (size_t)cut->e_rows * (size_t)b->wide.w * (size_t)channels;
 }
 
 static size_t d_floats(const hst_learn_block *b, const hst_fused_cut *cut, int channels)
@@ -143,8 +145,7 @@ static const float *e_row(const pass *p, int image, int y)
     if (!expands(b))
         return p->x + ((size_t)image * (size_t)b->wide.h + (size_t)y) * w * (size_t)b->wide.c +
                p->c;
-    const size_t row = (size_t)image * (size_t)p->cut->e_rows + (size_t)(y % p->cut->e_rows);
-    return p->e + row * w * (size_t)p->n;
+    return p->e + (size_t)image * p->e_image + (size_t)(y % p->cut->e_rows) * w * (size_t)p->n;
 }
 
 static size_t e_step(const pass *p)
@@ -164,11 +165,17 @@ static const float *front_rows(const pass *p, int image, int y)
     return p->windows;
 }
 
-/* Expanded rows first .. end of one image, or of all when they are whole. */
+/* How many images' expanded rows lie behind one another, so that one product makes them. */
+static int at_once(const pass *p)
+{
+    return is_whole(p) && !p->b->windows && !p->b->keeps ? p->images : 1;
+}
+
+/* Expanded rows first .. end of at_once() images. */
 static void expand(const pass *p, int image, int first, int end)
 {
     const hst_learn_block *b = p->b;
-    const int rows = p->cut->e_rows, at_once = is_whole(p) && !b->windows ? p->images : 1;
+    const int rows = p->cut->e_rows;
     hst_gemm g = {.ldx = b->expand.rows,
                   .w = b->expand_w + (size_t)p->c * b->expand.rows,
                   .bias = b->expand_b + p->c,
@@ -178,7 +185,7 @@ static void expand(const pass *p, int image, int first, int end)
                   .relu6 = 1};
     for (int y = first, n; y < end; y += n) {
         n = b->windows ? 1 : min(end - y, rows - y % rows);
-        g.rows = (size_t)at_once * (size_t)n * (size_t)b->wide.w;
+        g.rows = (size_t)at_once(p) * (size_t)n * (size_t)b->wide.w;
         g.x = front_rows(p, image, y);
         g.y = (float *)e_row(p, image, y);
         p->k->gemm(&g);
@@ -222,11 +229,17 @@ static void again(const pass *p)
     end = min(end, b->wide.h);
     if (is_whole(p))
         end = b->wide.h;
-    const int tasks = is_whole(p) && !b->windows ? 1 : p->images;
-    for (int i = 0; expands(b) && i < tasks; i++)
+    for (int i = 0; !p->has_e && i < p->images; i += at_once(p))
         expand(p, i, first, end);
     for (int i = 0; i < p->images; i++)
         deepen(p, i);
+}
+
+/* Floats between two images' e while it has p->n channels. */
+static size_t e_image(const pass *p)
+{
+    const hst_learn_block *b = p->b;
+    return b->keeps ? floats(b->wide) : (size_t)p->cut->e_rows * (size_t)b->wide.w * (size_t)p->n;
 }
 
 /* ---- forward ---- */
@@ -251,12 +264,13 @@ static void forward_images(pass *p)
 {
     const hst_learn_block *b = p->b;
     float *e = p->e, *d = p->d;
-    const size_t ring = e_floats(b, &b->forward, 1);
+    const size_t ring = (size_t)p->cut->e_rows * (size_t)b->wide.w;
     for (p->from = 0; p->from < b->rows.out; p->from = p->end) {
         p->end = min(p->from + p->cut->band, b->rows.out);
         for (p->c = 0; p->c < b->wide.c; p->c += b->group) {
             p->n = min(b->group, b->wide.c - p->c);
-            p->e = is_whole(p) ? e : e + ring * (size_t)p->c;
+            p->e = is_whole(p) && !b->keeps ? e : e + ring * (size_t)p->c;
+            p->e_image = e_image(p);
             p->d = d + p->c;
             again(p);
         }
@@ -271,12 +285,13 @@ void hst_fused_forward(const hst_learn_task *t)
     const hst_learn_step *s = t->step;
     const hst_learn_block *b = s->own;
     pass p = {.b = b, .k = t->learn->kernels, .cut = &b->forward, .d_step = (size_t)b->wide.c};
+    p.has_e = !expands(b);
     for (int i = 0; i < t->count; i += p.images) {
         p.images = min(b->forward.images, t->count - i);
         p.x = hst_learn_value(t->learn, s->input[0], t->first + i);
         p.y = hst_learn_place(t->learn, s->end - 1, t->first + i);
-        p.e = t->scratch;
-        p.d = p.e + e_floats(b, p.cut, forward_channels(b));
+        p.e = b->keeps ? hst_learn_keep(t->learn, s, t->first + i) : t->scratch;
+        p.d = t->scratch + e_floats(b, p.cut, forward_channels(b));
         p.windows = p.d + d_floats(b, p.cut, b->wide.c);
         forward_images(&p);
     }
@@ -479,6 +494,7 @@ static void prepare_inputs(pass *p)
 static void backward_images(pass *p)
 {
     const hst_learn_block *b = p->b;
+    float *e = p->e;
     prepare_inputs(p);
     for (int i = 0; i < p->images; i++) /* one by one, in the same order however many there are */
         p->k->grad_sum(p->gy + (size_t)i * floats(b->out), (size_t)b->out.c, pixels(b->out),
@@ -486,6 +502,8 @@ static void backward_images(pass *p)
     for (p->c = 0; p->c < b->wide.c; p->c += b->group) {
         p->n = min(b->group, b->wide.c - p->c);
         p->d_step = (size_t)p->n;
+        p->e = b->keeps ? e + pixels(b->wide) * (size_t)p->c : e;
+        p->e_image = e_image(p);
         for (p->from = 0; p->from < b->rows.out; p->from = p->end) {
             p->end = min(p->from + p->cut->band, b->rows.out);
             backward_band(p);
@@ -511,7 +529,7 @@ void hst_fused_backward(const hst_learn_task *t)
     const hst_learn_step *s = t->step;
     const hst_learn_block *b = s->own;
     pass p = {.b = b, .k = t->learn->kernels, .cut = &b->backward};
-    place_buffers(&p, t->scratch);
+    p.has_e = b->keeps || !expands(b);
     p.deep_gw = hst_unit_kernel_grad(t, &b->deep);
     p.deep_gb = hst_unit_bias_grad(t, &b->deep);
     p.project_gw = hst_unit_kernel_grad(t, &b->project);
@@ -523,6 +541,9 @@ void hst_fused_backward(const hst_learn_task *t)
     for (int i = 0; i < t->count; i += p.images) {
         p.images = min(p.cut->images, t->count - i);
         p.adds = s->adds[0];
+        place_buffers(&p, t->scratch);
+        if (b->keeps)
+            p.e = hst_learn_keep(t->learn, s, t->first + i);
         p.x = hst_learn_value(t->learn, s->input[0], t->first + i);
         p.gx = hst_learn_grad(t->learn, s->input[0], t->first + i);
         p.gy = hst_learn_grad(t->learn, s->end - 1, t->first + i);

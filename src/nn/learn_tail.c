@@ -1,9 +1,10 @@
 /* learn_tail.c - a network's last 1x1 convolution, its frozen batch norm, ReLU6 and the average
- * over all pixels as one step. Neither the 1280 maps nor their gradients are ever in memory whole:
+ * over all pixels as one step, a group of channels at a time:
  *
- *   forward, a group of channels at a time     f = relu6(x W' + b')      y = average of f
- *   backward                                   f again,  gf = gate(gy / pixels, by f)
- *                                              dW' += x' gf,   gx += gf W'' (transposed) */
+ *   forward     f = relu6(x W' + b')                  kept: [groups][pixels][channels]
+ *               y = average of f
+ *   backward    gf = gate(gy / pixels, by f)
+ *               dW' += x' gf,   gx += gf W'' (transposed) */
 #include "base/mem.h"
 #include "nn/learn_unit.h"
 
@@ -49,6 +50,7 @@ static int match(hst_learn *l, int limit, hst_learn_step *s, hst_err *err)
     const size_t fold = (2 * t.unit.rows + 1) * t.unit.n;
     const hst_shape wide = hst_graph_node(l->graph, at - 1)->out;
     const size_t maps = HST_LEARN_GROUP * (size_t)wide.h * (size_t)wide.w * (size_t)t.group;
+    s->keep_floats = (size_t)wide.h * (size_t)wide.w * t.unit.n;
     s->scratch_floats = maps > fold ? maps : fold;
     s->own = hst_alloc(1, sizeof t, err);
     if (!s->own)
@@ -72,45 +74,43 @@ static void changed(hst_learn *l, hst_learn_step *s)
     hst_unit_pack_groups(l->kernels, u, w, t->group, turned, state);
 }
 
-/* The channels from c on of f = relu6(x W' + b') for `pixels` pixels; returns how many. */
-static int maps(const hst_learn_task *task, const float *x, size_t c, size_t pixels)
+static size_t channels_from(const tail *t, size_t c)
 {
-    const tail *t = task->step->own;
-    const size_t left = t->unit.n - c;
-    const int n = left < (size_t)t->group ? (int)left : t->group;
-    task->learn->kernels->gemm(&(hst_gemm){.x = x,
-                                           .ldx = t->unit.rows,
-                                           .w = t->w + c * t->unit.rows,
-                                           .bias = t->bias + c,
-                                           .y = task->scratch,
-                                           .ldy = (size_t)n,
-                                           .rows = pixels,
-                                           .k = (int)t->unit.rows,
-                                           .n = n,
-                                           .relu6 = 1});
-    return n;
+    return t->unit.n - c < (size_t)t->group ? t->unit.n - c : (size_t)t->group;
 }
 
 static void forward_image(const hst_learn_task *task)
 {
     const hst_learn *l = task->learn;
     const hst_learn_step *s = task->step;
+    const tail *t = s->own;
     const sizes z = sizes_of(l, s);
     float *y = hst_learn_place(l, s->end - 1, task->first);
-    for (size_t c = 0, n; c < z.out; c += n) {
-        n = (size_t)maps(task, hst_learn_value(l, s->input[0], task->first), c, z.pixels);
-        l->kernels->average(task->scratch, z.pixels, (int)n, y + c);
+    float *f = hst_learn_keep(l, s, task->first);
+    for (size_t c = 0, n; c < z.out; c += n, f += z.pixels * n) {
+        n = channels_from(t, c);
+        l->kernels->gemm(&(hst_gemm){.x = hst_learn_value(l, s->input[0], task->first),
+                                     .ldx = z.in,
+                                     .w = t->w + c * z.in,
+                                     .bias = t->bias + c,
+                                     .y = f,
+                                     .ldy = n,
+                                     .rows = z.pixels,
+                                     .k = (int)z.in,
+                                     .n = (int)n,
+                                     .relu6 = 1});
+        l->kernels->average(f, z.pixels, (int)n, y + c);
     }
 }
 
-/* f becomes its gradient: gy / pixels where 0 < f < 6. */
-static void gate_maps(float *f, const float *gy, size_t pixels, size_t n)
+/* gf = gy / pixels where 0 < f < 6, else 0. */
+static void gate_maps(const float *f, const float *gy, size_t pixels, size_t n, float *gf)
 {
     const float share = 1.0f / (float)pixels;
     for (size_t i = 0; i < pixels; i++)
         for (size_t c = 0; c < n; c++) {
             const float v = f[i * n + c], g = gy[c] * share;
-            f[i * n + c] = v > 0 && v < 6 ? g : 0;
+            gf[i * n + c] = v > 0 && v < 6 ? g : 0;
         }
 }
 
@@ -125,10 +125,11 @@ static void backward_group(const hst_learn_task *task)
     float *gx = hst_learn_grad(l, s->input[0], task->first), *f = task->scratch;
     float *gw = hst_unit_kernel_grad(task, &t->unit), *gb = hst_unit_bias_grad(task, &t->unit);
     for (size_t c = 0, n; c < z.out; c += n) {
-        n = (size_t)maps(task, x, c, rows);
+        n = channels_from(t, c);
         for (size_t i = 0; i < images; i++)
-            gate_maps(f + i * z.pixels * n, hst_learn_grad(l, s->end - 1, task->first + (int)i) + c,
-                      z.pixels, n);
+            gate_maps(hst_learn_keep(l, s, task->first + (int)i) + c * z.pixels,
+                      hst_learn_grad(l, s->end - 1, task->first + (int)i) + c, z.pixels, n,
+                      f + i * z.pixels * n);
         l->kernels->grad_sum(f, n, rows, (int)n, gb + c);
         l->kernels->grad_gemm(
             &(hst_grad_gemm){x, f, z.in, n, gw + c, z.out, rows, (int)z.in, (int)n});
