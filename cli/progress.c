@@ -49,24 +49,41 @@ static unsigned long thousandths(double v)
     return v < 1e6 ? (unsigned long)(1000 * v + 0.5) : 1000000000ul;
 }
 
+/* What is counted, as people read it: photos, or bytes as MiB. */
+static void format_count(char out[32], const hst_progress *p, double n)
+{
+    if (p->in_bytes)
+        snprintf(out, 32, "%.1f", n / (1 << 20));
+    else
+        snprintf(out, 32, "%.0f", n);
+}
+
+/* "features  123/600  20 %" */
+static int draw_count(char *line, size_t cap, const char *what, const hst_progress *p)
+{
+    char done[32], total[32];
+    const char *unit = p->in_bytes ? " MiB" : "";
+    format_count(done, p, (double)p->done);
+    format_count(total, p, (double)p->total);
+    if (p->total > 0)
+        return snprintf(line, cap, "%s  %s/%s%s  %d %%", what, done, total, unit,
+                        (int)(100.0 * (double)p->done / (double)p->total));
+    if (p->done > 0)
+        return snprintf(line, cap, "%s  %s%s", what, done, unit);
+    return snprintf(line, cap, "%s ...", what);
+}
+
 /* "features  123/600  20 %  48.8/s  0:10 left", while a network learns with "  loss 0.512  accuracy
  * 0.875"; never wider than the terminal. */
 static void draw(cli_display *d)
 {
     char line[256], left[32], cut[256];
     const hst_progress *p = &d->at;
-    unsigned long long done = p->done, total = p->total;
-    int n;
-    if (total > 0)
-        n = snprintf(line, sizeof line, "%s  %llu/%llu  %d %%", d->what, done, total,
-                     (int)(100.0 * (double)done / (double)total));
-    else if (done > 0)
-        n = snprintf(line, sizeof line, "%s  %llu", d->what, done);
-    else
-        n = snprintf(line, sizeof line, "%s ...", d->what);
-    if (p->per_s > 0 && total > done && n > 0 && (size_t)n < sizeof line) {
-        format_time(left, sizeof left, (double)(total - done) / p->per_s);
-        n += snprintf(line + n, sizeof line - (size_t)n, "  %.1f/s  %s left", p->per_s, left);
+    int n = draw_count(line, sizeof line, d->what, p);
+    if (p->per_s > 0 && p->total > p->done && n > 0 && (size_t)n < sizeof line) {
+        format_time(left, sizeof left, (double)(p->total - p->done) / p->per_s);
+        n += snprintf(line + n, sizeof line - (size_t)n, "  %.1f%s/s  %s left",
+                      p->per_s / (p->in_bytes ? 1 << 20 : 1), p->in_bytes ? " MiB" : "", left);
     }
     if (p->loss >= 0 && p->accuracy >= 0 && n > 0 && (size_t)n < sizeof line) {
         unsigned long loss = thousandths(p->loss), accuracy = thousandths(p->accuracy);

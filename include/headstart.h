@@ -262,6 +262,20 @@ HST_API HST_CHECK int hst_speed_measure(hst_ctx *ctx, const hst_backbone *b, dou
 
 /* ---- photos ---------------------------------------------------------------------------------- */
 
+/* Makes a data set be a folder of photos with a sub-folder for each class: one known by name
+ * (hst_photos_name), or an https://... address of a .tgz, .tar.gz, .tar or .zip. dir: where to put
+ * it, a folder that is not there yet or empty; NULL: in the cache, where hst_data_open finds it by
+ * the same name, and where nothing is done when it is there. path[cap]: of that folder, which
+ * appears whole or not at all. An archive that would write outside of it, holds links, or unpacks
+ * to far more than its size is refused. Errors: HST_EARG (unknown name, no cache), HST_ENET,
+ * HST_EHASH, HST_EDATA (the archive), HST_EIO (also: no space, dir holds something), HST_ESTOPPED,
+ * HST_EMEM. */
+HST_API HST_CHECK int hst_photos_pull(hst_ctx *ctx, const char *name, const char *dir, char *path,
+                                      size_t cap, hst_err *err);
+/* The i-th data set known by name, NULL past the end; bytes of its archive, and whether it is in
+ * the cache (both may be NULL). */
+HST_API const char *hst_photos_name(const hst_ctx *ctx, int i, uint64_t *bytes, int *here);
+
 enum hst_side { HST_TRAIN = 0, HST_VALIDATION = 1, HST_UNSPLIT = 2 };
 
 typedef struct hst_data_opts {
@@ -273,13 +287,14 @@ typedef struct hst_data_opts {
 } hst_data_opts;
 HST_API hst_data_opts hst_data_opts_default(void);
 
-/* Scans dir/class_name/photo.jpg (folders below a class count for that class). Classes are the
- * sub-folders in code-point order; files ending in .bmp .gif .jpeg .jpg .png, as
- * keras.utils.image_dataset_from_directory lists them, and .webp (not with split "keras", whose
- * list is exactly that of Keras). Where dir holds train/ and one of val/ validation/ test/, these
- * are the two sides. A sub-folder of a class that cannot be read is logged and left out. No photo
- * is read yet. Errors: HST_EDATA (no folder, no permission, no class, no photos; with split other
- * than "none": fewer than two classes, too few photos), HST_EARG (unknown split, val_part),
+/* Scans dir/class_name/photo.jpg, where dir may also be the name of a data set that
+ * hst_photos_pull put into the cache and no folder here has (folders below a class count for that
+ * class). Classes are the sub-folders in code-point order; files ending in .bmp .gif .jpeg .jpg
+ * .png, as keras.utils.image_dataset_from_directory lists them, and .webp (not with split "keras",
+ * whose list is exactly that of Keras). Where dir holds train/ and one of val/ validation/ test/,
+ * these are the two sides. A sub-folder of a class that cannot be read is logged and left out. No
+ * photo is read yet. Errors: HST_EDATA (no folder, no permission, no class, no photos; with split
+ * other than "none": fewer than two classes, too few photos), HST_EARG (unknown split, val_part),
  * HST_EMEM. */
 HST_API HST_CHECK hst_data *hst_data_open(hst_ctx *ctx, const char *dir, const hst_data_opts *o,
                                           hst_err *err);

@@ -2,9 +2,11 @@
 #include "base/mem.h"
 #include "dataset/dataset.h"
 #include "dataset/listing.h"
+#include "hub/photos.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 hst_data_opts hst_data_opts_default(void)
 {
@@ -272,6 +274,17 @@ static int scan(const hst_ctx *ctx, hst_data *d, const hst_data_opts *o, hst_err
     return rc;
 }
 
+/* The name of a data set that was pulled stands for its folder, unless there is one of that name
+ * here. cap bytes at path. */
+static const char *folder_of(const hst_ctx *ctx, const char *dir, char *path, size_t cap,
+                             hst_err *err)
+{
+    if (access(dir, F_OK) == 0 || !hst_photos_is_name(dir) || hst_photos_here(ctx, dir, path, cap))
+        return path[0] ? path : dir;
+    hst_fail(err, HST_EDATA, "%s is not here: headstart pull %s fetches it", dir, dir);
+    return NULL;
+}
+
 hst_data *hst_data_open(hst_ctx *ctx, const char *dir, const hst_data_opts *opts, hst_err *err)
 {
     hst_data_opts o;
@@ -281,7 +294,9 @@ hst_data *hst_data_open(hst_ctx *ctx, const char *dir, const hst_data_opts *opts
     }
     if (read_opts(opts, &o, err) != 0)
         return NULL;
-    hst_data *d = data_new(dir, err);
+    char path[4096] = "";
+    dir = folder_of(ctx, dir, path, sizeof path, err);
+    hst_data *d = dir ? data_new(dir, err) : NULL;
     if (d && scan(ctx, d, &o, err) != 0) {
         hst_data_free(d);
         d = NULL;

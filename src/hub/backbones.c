@@ -2,7 +2,9 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "hub/hub.h"
+#include "hub/huggingface.h"
 #include "hub/lock.h"
+#include "hub/web.h"
 
 #include <dirent.h>
 #include <stdio.h>

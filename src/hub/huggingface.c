@@ -7,11 +7,12 @@
  *
  * An etag is the SHA-256 of a large file or the git SHA-1 of a small one, so that content can be
  * checked whenever it is read. */
+#include "hub/huggingface.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "hub/download.h"
-#include "hub/hub.h"
+#include "hub/kept.h"
 #include "hub/lock.h"
 
 #include <errno.h>

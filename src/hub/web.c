@@ -1,10 +1,10 @@
 /* web.c - files by address: Keras, torchvision, TF Hub, Kaggle and any other. They are kept in our
  * own store; what another program has already is taken from its cache. */
+#include "hub/web.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "hub/download.h"
-#include "hub/hub.h"
 #include "hub/lock.h"
 
 #include <stdio.h>
@@ -56,12 +56,23 @@ static hst_hashes known_of(const hst_place *p, const hst_kept *k)
     return known;
 }
 
+/* A place's name as the user wrote it: data sets are remembered apart from backbones. */
+static const char *shown(const char *name)
+{
+    return strncmp(name, "photos:", 7) == 0 ? name + 7 : name;
+}
+
 /* When the content is another than the first time, says what to do about it. */
 static int explain(int rc, const hst_kept *k, hst_err *err)
 {
     if (rc != HST_EHASH || !k->sha256[0] || !err)
         return rc;
     hst_err why = *err;
+    if (shown(k->name) != k->name)
+        return hst_fail(err, HST_EHASH,
+                        "%s (the hash of the first time: if the change is wanted, remove the "
+                        "folder %s)",
+                        why.msg, k->dir);
     return hst_fail(err, HST_EHASH,
                     "%s (the hash of the first time: if the change is wanted, headstart backbones "
                     "remove %s)",
@@ -90,7 +101,7 @@ static int remember(hst_kept *k, const hst_place *p, const char *file, const cha
     if (!copy || !name || stat(file, &st) != 0) {
         free(copy);
         free(name);
-        return hst_fail(err, HST_EIO, "%s cannot be read", p->name);
+        return hst_fail(err, HST_EIO, "%s cannot be read", shown(p->name));
     }
     free(k->file);
     free(k->name);
@@ -159,7 +170,7 @@ static int download(const hst_ctx *ctx, const hst_place *p, uint64_t max_bytes, 
 {
     char url[HST_URL_MAX], *authorization = NULL;
     const hst_hub *hub = ctx->hub;
-    int rc = hst_download_allowed(ctx, p->name, err);
+    int rc = hst_download_allowed(ctx, shown(p->name), err);
     if (rc)
         return rc;
     snprintf(url, sizeof url, "%s", p->url);
@@ -176,7 +187,7 @@ static int download(const hst_ctx *ctx, const hst_place *p, uint64_t max_bytes, 
                     .bytes = p->bytes,
                     .max_bytes = max_bytes,
                     .known = known_of(p, k)};
-    hst_log(ctx, HST_LOG_INFO, "downloading %s", p->name);
+    hst_log(ctx, HST_LOG_INFO, "downloading %s", shown(p->name));
     rc = rc ? rc : explain(hst_download(ctx, &w, path, sha256, NULL, err), k, err);
     free(authorization);
     return rc;

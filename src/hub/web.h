@@ -1,0 +1,16 @@
+/* web.h - files by address: Keras, torchvision, TF Hub, Kaggle and any other. */
+#ifndef HST_HUB_WEB_H
+#define HST_HUB_WEB_H
+#include "hub/converted.h"
+#include "hub/kept.h"
+#include "hub/place.h"
+
+HST_CHECK int hst_web_find(hst_ctx *ctx, const hst_place *p, hst_found *f, hst_err *err);
+/* 1 when nothing would have to be downloaded, as far as names of files tell: nothing is read. */
+int hst_web_cached(const hst_ctx *ctx, const hst_place *p);
+
+/* The downloaded file, verified; its path is in k (to be cleared by the caller, also after an
+ * error). max_bytes: of the file. */
+HST_CHECK int hst_web_file(hst_ctx *ctx, const hst_place *p, uint64_t max_bytes, hst_kept *k,
+                           hst_err *err);
+#endif
