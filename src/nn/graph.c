@@ -127,6 +127,33 @@ int hst_graph_add(hst_graph *g, int x, int y, hst_err *err)
     return add_node(g, &n, err);
 }
 
+int hst_graph_activation(hst_graph *g, int x, enum hst_activation a, hst_err *err)
+{
+    static const hst_op *const ops[] = {[HST_RELU6] = &hst_op_relu6,
+                                        [HST_RELU] = &hst_op_relu,
+                                        [HST_SIGMOID] = &hst_op_sigmoid,
+                                        [HST_HSIGMOID] = &hst_op_hsigmoid,
+                                        [HST_HSWISH] = &hst_op_hswish,
+                                        [HST_SWISH] = &hst_op_swish};
+    if (a == HST_LINEAR)
+        return x;
+    hst_node n = node_of(ops[a], x, -1, "");
+    return add_node(g, &n, err);
+}
+
+int hst_graph_max_pool(hst_graph *g, int x, const hst_conv *c, hst_err *err)
+{
+    hst_node n = node_of(&hst_op_max_pool, x, -1, "");
+    n.conv = *c;
+    return add_node(g, &n, err);
+}
+
+int hst_graph_scale(hst_graph *g, int x, int y, hst_err *err)
+{
+    hst_node n = node_of(&hst_op_scale, x, y, "");
+    return add_node(g, &n, err);
+}
+
 int hst_graph_global_average(hst_graph *g, int x, hst_err *err)
 {
     hst_node n = node_of(&hst_op_global_average, x, -1, "");

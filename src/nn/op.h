@@ -8,6 +8,8 @@
 #include "nn/graph.h"
 
 typedef struct hst_node hst_node;
+struct hst_step; /* step.h */
+struct hst_run_args;
 
 /* A parameter that an op has: the ending of its name and its shape as a function of the node. */
 typedef struct hst_slot {
@@ -45,6 +47,8 @@ typedef struct hst_op {
     void (*forward)(const hst_op_args *a);
     void (*backward)(const hst_op_args *a);
     int reads; /* HST_READS_* */
+    /* The loop of a plan; NULL: the plan has one for this op (plan.c). */
+    void (*step)(const struct hst_step *s, const struct hst_run_args *a);
 } hst_op;
 
 struct hst_node {
@@ -60,7 +64,8 @@ struct hst_node {
 };
 
 extern const hst_op hst_op_input, hst_op_conv2d, hst_op_depthwise, hst_op_batchnorm, hst_op_relu6,
-    hst_op_add, hst_op_global_average;
+    hst_op_add, hst_op_global_average, hst_op_relu, hst_op_sigmoid, hst_op_hsigmoid, hst_op_hswish,
+    hst_op_swish, hst_op_max_pool, hst_op_scale;
 
 const hst_node *hst_graph_node(const hst_graph *g, int i);
 

@@ -155,6 +155,10 @@ static int plan_node(planner *b, int i, hst_err *err)
     else if (n->op == &hst_op_global_average) {
         s->run = hst_step_average;
         s->y = i;
+    } else if (n->op->step) {
+        s->run = n->op->step;
+        s->z = n->input[1];
+        s->y = i;
     } else
         rc = plan_pointwise(b, s, i, err);
     p->value[s->y].first = p->n_steps++;
