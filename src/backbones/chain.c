@@ -100,8 +100,9 @@ hst_graph *hst_arch_graph(const hst_arch *a, hst_err *err)
 {
     if (hst_arch_check(a, err))
         return NULL;
+    int (*build)(hst_graph *, const hst_arch *, hst_err *) = hst_family_find(a->family)->build;
     hst_graph *g = hst_graph_new(err);
-    if (g && add_layers(g, a, err) == 0 && hst_graph_finish(g, err) == 0)
+    if (g && (build ? build : add_layers)(g, a, err) >= 0 && hst_graph_finish(g, err) == 0)
         return g;
     hst_graph_free(g);
     return NULL;

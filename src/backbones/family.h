@@ -1,6 +1,6 @@
 /* family.h - a family of networks as data: its layers, and the names their tensors go by.
  *
- * Both families here are chains of inverted residual blocks (Sandler et al. 2018, arXiv
+ * Most families here are chains of inverted residual blocks (Sandler et al. 2018, arXiv
  * 1801.04381):
  *
  *   stem 3x3/2 | per block: expand 1x1 -> depthwise kxk -> project 1x1 (+ input) | top 1x1 |
@@ -14,7 +14,15 @@
 
 struct json_t; /* jansson.h */
 
-enum hst_role { HST_STEM, HST_EXPAND, HST_DEPTHWISE, HST_PROJECT, HST_TOP };
+enum hst_role {
+    HST_STEM,
+    HST_EXPAND,
+    HST_DEPTHWISE,
+    HST_PROJECT,
+    HST_TOP,
+    HST_CONV,    /* of a ResNet's block */
+    HST_SHORTCUT /* beside it */
+};
 
 /* One convolution with its batch norm. */
 typedef struct hst_layer {
@@ -22,6 +30,7 @@ typedef struct hst_layer {
     int block;         /* number of the block it is in, from 0; -1: stem and top */
     int stage, repeat; /* of that block: its row in the family's table, its place in the row */
     int expands;       /* 1: the block has an expand layer */
+    int place;         /* among the block's HST_CONV, from 1 */
     int kernel, stride;
     int in, out;         /* channels; equal for depthwise */
     int residual;        /* project: the block's input is added to its output */
@@ -79,6 +88,8 @@ typedef struct hst_dialect {
      * alone do not say enough. */
     int (*config)(const struct json_t *root, hst_arch *a, hst_err *err);
     int needs_config;
+    int biased;     /* convolutions have a bias in front of their batch norm */
+    int blue_first; /* the input is blue, green, red */
 } hst_dialect;
 
 struct hst_family {
@@ -87,6 +98,8 @@ struct hst_family {
     int px;       /* usual input size */
     int (*layers)(const hst_arch *a, hst_layer *out);
     hst_names_fn *names; /* our own */
+    /* Adds all nodes; a negative code on failure. NULL: a chain of inverted residuals. */
+    int (*build)(hst_graph *g, const hst_arch *a, hst_err *err);
     const hst_dialect *dialects;
     size_t n_dialects;
 };
@@ -96,6 +109,7 @@ const hst_family *hst_family_find(const char *name); /* NULL: none of that name 
 
 extern const hst_family hst_mobilenet_v2;
 extern const hst_family hst_efficientnet_lite[5];
+extern const hst_family hst_resnet[4];
 
 /* Every family's dialect of formats that only number their convolutions ("op3"), and of Keras 3's
  * files without names ("conv2d_3", counted by class). */

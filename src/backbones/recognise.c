@@ -86,7 +86,7 @@ static int unknown(const hst_tensors *t, hst_err *err)
     return hst_fail(err, HST_EMODEL,
                     "no network known here: %zu tensors, first '%s'; expected MobileNetV2 (names "
                     "of Hugging Face, torchvision, timm, Keras or TF Hub) or EfficientNet-Lite "
-                    "(PyTorch, timm or Keras)",
+                    "(PyTorch, timm or Keras) or ResNet (torchvision, timm, Hugging Face or Keras)",
                     hst_tensors_count(t), first ? first->name : "");
 }
 

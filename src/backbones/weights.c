@@ -141,6 +141,34 @@ static int import_part(const hst_tensors *t, const hst_origin *o, const hst_laye
     return is_kernel && is_oihw ? read_kernel(x, p, err) : read_values(x, p, err);
 }
 
+/* The stem's kernel [H][W][I][O] for red, green, blue, where it was for blue, green, red. */
+static void swap_red_and_blue(const hst_param *p)
+{
+    size_t no = (size_t)p->dim[3], taps = (size_t)p->dim[0] * (size_t)p->dim[1];
+    for (size_t i = 0; i < taps * no; i++) {
+        float *red = p->data + i / no * 3 * no + i % no, blue = red[2 * no];
+        red[2 * no] = red[0];
+        red[0] = blue;
+    }
+}
+
+/* (x + bias - mean) is (x - (mean - bias)). */
+static int import_bias(const hst_tensors *t, const hst_origin *o, const hst_layer *l,
+                       const hst_graph *g, hst_err *err)
+{
+    const hst_param *mean = our_param(g, o, l, HST_MEAN);
+    size_t n = hst_param_count(mean);
+    float *of_file = hst_alloc(n, sizeof *of_file, err);
+    if (!of_file)
+        return HST_EMEM;
+    memcpy(of_file, mean->data, n * sizeof *of_file);
+    int rc = import_part(t, o, l, HST_BIAS, mean, err);
+    for (size_t i = 0; i < n; i++)
+        mean->data[i] = of_file[i] - mean->data[i];
+    free(of_file);
+    return rc;
+}
+
 static void fill(const hst_param *p, float value)
 {
     for (size_t i = 0; i < hst_param_count(p); i++)
@@ -162,11 +190,13 @@ static int import_layer(const hst_tensors *t, const hst_origin *o, const hst_lay
                         double epsilon, const hst_graph *g, hst_err *err)
 {
     int rc = import_part(t, o, l, HST_KERNEL, our_param(g, o, l, HST_KERNEL), err);
+    if (rc == 0 && o->dialect->blue_first && l->role == HST_STEM)
+        swap_red_and_blue(our_param(g, o, l, HST_KERNEL));
     if (rc == 0 && is_folded(t, o, l))
         return import_folded(t, o, l, epsilon, g, err);
     for (enum hst_part part = HST_GAMMA; rc == 0 && part <= HST_VARIANCE; part++)
         rc = import_part(t, o, l, part, our_param(g, o, l, part), err);
-    return rc;
+    return rc || !o->dialect->biased ? rc : import_bias(t, o, l, g, err);
 }
 
 /* 1 when a tensor lies inside the network, by its name, and is no training counter. */
@@ -196,7 +226,7 @@ static int is_expected(const hst_tensors *t, const hst_origin *o, const hst_laye
         enum hst_part part = (enum hst_part)(i % HST_N_PARTS);
         hst_foreign_name(o, l, part, want, sizeof want);
         if (strcmp(want, name) == 0)
-            return uses(is_folded(t, o, l), part);
+            return o->dialect->biased || uses(is_folded(t, o, l), part);
     }
     return 0;
 }
@@ -210,7 +240,7 @@ static int check_superfluous(const hst_tensors *t, const hst_origin *o, const hs
     for (size_t i = 0; i < hst_tensors_count(t); i++)
         left += in_body(o, hst_tensors_at(t, i)->name);
     for (int i = 0; i < n; i++)
-        left -= is_folded(t, o, &layer[i]) ? 2 : 5;
+        left -= is_folded(t, o, &layer[i]) ? 2 : 5 + o->dialect->biased;
     for (size_t i = 0; left && i < hst_tensors_count(t); i++) {
         const char *name = hst_tensors_at(t, i)->name;
         if (in_body(o, name) && !is_expected(t, o, layer, n, name))
