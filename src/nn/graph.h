@@ -41,7 +41,7 @@ HST_CHECK int hst_graph_batchnorm(hst_graph *g, int x, double epsilon, const cha
                                   hst_err *err);
 HST_CHECK int hst_graph_relu6(hst_graph *g, int x, hst_err *err);
 HST_CHECK int hst_graph_add(hst_graph *g, int x, int y, hst_err *err);
-/* Activations for inference only: a network that has one cannot learn (op_activation.c). */
+/* op_activation.c has their formulas. */
 enum hst_activation {
     HST_RELU6,
     HST_RELU,
@@ -52,7 +52,7 @@ enum hst_activation {
     HST_LINEAR /* adds no node */
 };
 HST_CHECK int hst_graph_activation(hst_graph *g, int x, enum hst_activation a, hst_err *err);
-/* c: kernel, stride, padding. The same holds for these. */
+/* c: kernel, stride, padding. */
 HST_CHECK int hst_graph_max_pool(hst_graph *g, int x, const hst_conv *c, hst_err *err);
 /* Every channel of x times its number in y, which is a vector. */
 HST_CHECK int hst_graph_scale(hst_graph *g, int x, int y, hst_err *err);

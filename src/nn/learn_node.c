@@ -8,7 +8,7 @@ static int match(hst_learn *l, int limit, hst_learn_step *s, hst_err *err)
     const hst_node *n = hst_graph_node(l->graph, s->node);
     (void)limit;
     (void)err;
-    if (!n->op->forward)
+    if (!n->op->backward)
         return 0;
     s->end = s->node + 1;
     memcpy(s->input, n->input, sizeof s->input);
@@ -35,11 +35,23 @@ static hst_op_args args_of(const hst_learn_task *t, int i, hst_shape in[HST_MAX_
     return a;
 }
 
+/* The loop of plans for inference, over all rows. */
+static void run_step(const hst_op_args *a)
+{
+    const hst_step s = {.in = a->in[0], .out = a->node->out, .conv = a->node->conv};
+    a->node->op->step(
+        &s, &(hst_run_args){
+                .kernels = a->kernels, .x = a->x[0], .z = a->x[1], .y = a->y, .threads = 1});
+}
+
 static void forward_image(const hst_learn_task *t)
 {
     hst_shape in[HST_MAX_INPUTS] = {{0}};
     hst_op_args a = args_of(t, t->first, in);
-    a.node->op->forward(&a);
+    if (a.node->op->forward)
+        a.node->op->forward(&a);
+    else
+        run_step(&a);
 }
 
 static void forward(hst_learn *l, hst_learn_step *s)

@@ -42,8 +42,9 @@ typedef struct hst_op {
     int (*shape)(hst_node *n, const hst_shape in[HST_MAX_INPUTS], hst_err *err);
     /* Floating-point operations of one image; a multiply-add counts 2. */
     double (*flops)(const hst_node *n, const hst_shape in[HST_MAX_INPUTS]);
-    /* Training, image by image; NULL where the op cannot learn (batch norm looks at all images:
-     * learn_norm.c). The plain loops: steps of a learning plan do the frequent cases faster. */
+    /* Training, image by image; backward is NULL where the op cannot learn (batch norm looks at all
+     * images: learn_norm.c), forward where `step` does the same. The plain loops: steps of a
+     * learning plan do the frequent cases faster. */
     void (*forward)(const hst_op_args *a);
     void (*backward)(const hst_op_args *a);
     int reads; /* HST_READS_* */

@@ -1,9 +1,8 @@
-/* op_activation.c - activations other than ReLU6, each a step of its own in a plan. For inference:
- * they have no gradients.
+/* op_activation.c - activations other than ReLU6, each a step of its own in a plan.
  *
  *   relu      max(x, 0)
  *   sigmoid   1 / (1 + e^-x)
- *   hsigmoid  min(max(x / 6 + 1/2, 0), 1)            (Howard et al. 2019, arXiv 1905.02244)
+ *   hsigmoid  min(max(x + 3, 0), 6) / 6              (Howard et al. 2019, arXiv 1905.02244)
  *   hswish    x hsigmoid(x)                          (the same)
  *   swish     x sigmoid(x), also called SiLU         (Ramachandran et al. 2017, arXiv 1710.05941)
  *
@@ -57,11 +56,13 @@ static inline float sigmoid(float x)
     return x != x ? x : 1 / (1 + exponential(-x));
 }
 
+/* In this order so that no digits cancel near -3. */
 static inline float hsigmoid(float x)
 {
-    float v = x * (1.0f / 6) + 0.5f;
+    float v = x + 3;
     v = v < 0 ? 0 : v;
-    return v > 1 ? 1 : v;
+    v = v > 6 ? 6 : v;
+    return v * (1.0f / 6);
 }
 
 static inline float hswish(float x)
@@ -74,8 +75,42 @@ static inline float swish(float x)
     return x * sigmoid(x);
 }
 
-/* The op `name`, whose step is a loop over this thread's rows. */
-#define ACTIVATION(fn)                                                                             \
+/* Slopes at x, where the activation is y. */
+static inline float relu_slope(float x, float y)
+{
+    (void)x;
+    return y <= 0 ? 0 : 1;
+}
+
+static inline float sigmoid_slope(float x, float y)
+{
+    (void)x;
+    return y * (1 - y);
+}
+
+static inline float hsigmoid_slope(float x, float y)
+{
+    (void)x;
+    return y <= 0 || y >= 1 ? 0 : 1.0f / 6;
+}
+
+static inline float hswish_slope(float x, float y)
+{
+    (void)y;
+    float v = x * (1.0f / 3) + 0.5f;
+    v = x <= -3 ? 0 : v;
+    return x >= 3 ? 1 : v;
+}
+
+static inline float swish_slope(float x, float y)
+{
+    (void)y;
+    float s = sigmoid(x);
+    return s * (1 + x * (1 - s));
+}
+
+/* The op `fn`: its step is a loop over this thread's rows; its slope looks at `what` alone. */
+#define ACTIVATION(fn, what)                                                                       \
     static void fn##_step(const hst_step *s, const hst_run_args *a)                                \
     {                                                                                              \
         const hst_share share = hst_share_of(a, s->out.h);                                         \
@@ -85,11 +120,21 @@ static inline float swish(float x)
         for (size_t i = (size_t)share.first * row; i < (size_t)share.end * row; i++)               \
             y[i] = fn(x[i]);                                                                       \
     }                                                                                              \
-    const hst_op hst_op_##fn = {                                                                   \
-        .name = #fn, .shape = same_shape, .flops = one_flop, .step = fn##_step}
+    static void fn##_backward(const hst_op_args *a)                                                \
+    {                                                                                              \
+        const size_t n = (size_t)a->in->h * (size_t)a->in->w * (size_t)a->in->c;                   \
+        for (size_t i = 0; i < n; i++)                                                             \
+            a->dx[0][i] += a->dy[i] * fn##_slope(a->x[0][i], a->y[i]);                             \
+    }                                                                                              \
+    const hst_op hst_op_##fn = {.name = #fn,                                                       \
+                                .shape = same_shape,                                               \
+                                .flops = one_flop,                                                 \
+                                .step = fn##_step,                                                 \
+                                .backward = fn##_backward,                                         \
+                                .reads = what}
 
-ACTIVATION(relu);
-ACTIVATION(sigmoid);
-ACTIVATION(hsigmoid);
-ACTIVATION(hswish);
-ACTIVATION(swish);
+ACTIVATION(relu, HST_READS_OUTPUT);
+ACTIVATION(sigmoid, HST_READS_OUTPUT);
+ACTIVATION(hsigmoid, HST_READS_OUTPUT);
+ACTIVATION(hswish, HST_READS_INPUT);
+ACTIVATION(swish, HST_READS_INPUT);

@@ -1,5 +1,5 @@
-/* op_max_pool.c - the largest value of a window, channel by channel; padding does not count. For
- * inference. */
+/* op_max_pool.c - the largest value of a window, channel by channel; padding does not count. NaN
+ * is larger than all. */
 #include "nn/step.h"
 
 #include <string.h>
@@ -26,32 +26,80 @@ static double no_flops(const hst_node *n, const hst_shape *in)
     return 0;
 }
 
-/* The window whose corner is at row y, column x, of which at least one pixel is inside. */
-static void window(const hst_step *s, const float *in, int y, int x, float *out)
+/* The window whose corner is at row y, column x. */
+typedef struct window {
+    int top, bottom, left, right; /* the part inside: rows top .. bottom-1 */
+} window;
+
+static window window_at(const hst_conv *c, hst_shape in, int oy, int ox)
 {
-    const int k = s->conv.kernel;
-    const size_t c = (size_t)s->in.c;
-    int first = 1;
-    for (int i = y < 0 ? 0 : y; i < y + k && i < s->in.h; i++)
-        for (int j = x < 0 ? 0 : x; j < x + k && j < s->in.w; j++) {
-            const float *p = in + ((size_t)i * (size_t)s->in.w + (size_t)j) * c;
-            if (first)
-                memcpy(out, p, c * sizeof *out);
-            for (size_t q = 0; !first && q < c; q++)
-                out[q] = p[q] > out[q] ? p[q] : out[q];
-            first = 0;
+    const int y = oy * c->stride - hst_conv_span(c, in.h).before;
+    const int x = ox * c->stride - hst_conv_span(c, in.w).before, k = c->kernel;
+    return (window){y < 0 ? 0 : y, y + k < in.h ? y + k : in.h, x < 0 ? 0 : x,
+                    x + k < in.w ? x + k : in.w};
+}
+
+static const float *pixel(const float *x, hst_shape in, int i, int j)
+{
+    return x + ((size_t)i * (size_t)in.w + (size_t)j) * (size_t)in.c;
+}
+
+static inline int is_larger(float a, float than)
+{
+    return a > than || a != a;
+}
+
+static void pool(const float *x, hst_shape in, const window *w, float *y)
+{
+    const size_t c = (size_t)in.c;
+    memcpy(y, pixel(x, in, w->top, w->left), c * sizeof *y);
+    for (int i = w->top; i < w->bottom; i++)
+        for (int j = w->left; j < w->right; j++) {
+            const float *p = pixel(x, in, i, j);
+            for (size_t q = 0; q < c; q++)
+                y[q] = is_larger(p[q], y[q]) ? p[q] : y[q];
         }
 }
 
 static void step(const hst_step *s, const hst_run_args *a)
 {
-    const hst_span h = hst_conv_span(&s->conv, s->in.h), w = hst_conv_span(&s->conv, s->in.w);
     const hst_share rows = hst_share_of(a, s->out.h);
-    float *out = a->y + (size_t)rows.first * (size_t)s->out.w * (size_t)s->out.c;
-    for (int y = rows.first; y < rows.end; y++)
-        for (int x = 0; x < s->out.w; x++, out += s->out.c)
-            window(s, a->x, y * s->conv.stride - h.before, x * s->conv.stride - w.before, out);
+    float *y = a->y + (size_t)rows.first * (size_t)s->out.w * (size_t)s->out.c;
+    for (int oy = rows.first; oy < rows.end; oy++)
+        for (int ox = 0; ox < s->out.w; ox++, y += s->out.c) {
+            const window w = window_at(&s->conv, s->in, oy, ox);
+            pool(a->x, s->in, &w, y);
+        }
 }
 
-const hst_op hst_op_max_pool = {
-    .name = "max_pool", .shape = shape, .flops = no_flops, .step = step};
+/* The place of the largest value of channel q, the first of equals. */
+static size_t largest(const hst_op_args *a, const window *w, size_t q)
+{
+    const hst_shape in = a->in[0];
+    const float *best = pixel(a->x[0], in, w->top, w->left) + q;
+    for (int i = w->top; i < w->bottom; i++)
+        for (int j = w->left; j < w->right; j++) {
+            const float *p = pixel(a->x[0], in, i, j) + q;
+            best = *p > *best ? p : best;
+        }
+    return (size_t)(best - a->x[0]);
+}
+
+static void backward(const hst_op_args *a)
+{
+    const hst_node *n = a->node;
+    const float *dy = a->dy;
+    for (int oy = 0; oy < n->out.h; oy++)
+        for (int ox = 0; ox < n->out.w; ox++, dy += n->out.c) {
+            const window w = window_at(&n->conv, a->in[0], oy, ox);
+            for (size_t q = 0; q < (size_t)n->out.c; q++)
+                a->dx[0][largest(a, &w, q)] += dy[q];
+        }
+}
+
+const hst_op hst_op_max_pool = {.name = "max_pool",
+                                .shape = shape,
+                                .flops = no_flops,
+                                .step = step,
+                                .backward = backward,
+                                .reads = HST_READS_INPUT};

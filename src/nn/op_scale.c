@@ -1,5 +1,5 @@
 /* op_scale.c - every channel of the first input times its number in the second, a vector: what
- * squeeze-and-excitation ends with (Hu et al. 2018, arXiv 1709.01507). For inference. */
+ * squeeze-and-excitation ends with (Hu et al. 2018, arXiv 1709.01507). */
 #include "nn/step.h"
 
 static int shape(hst_node *n, const hst_shape *in, hst_err *err)
@@ -26,4 +26,21 @@ static void step(const hst_step *s, const hst_run_args *a)
             a->y[i + k] = a->x[i + k] * a->z[k];
 }
 
-const hst_op hst_op_scale = {.name = "scale", .shape = shape, .flops = flops, .step = step};
+/* dx = dy z;  dz = sum over pixels of  dy x */
+static void backward(const hst_op_args *a)
+{
+    const size_t c = (size_t)a->node->out.c, n = (size_t)a->node->out.h * (size_t)a->node->out.w;
+    for (size_t i = 0; a->dx[0] && i < n; i++)
+        for (size_t k = 0; k < c; k++)
+            a->dx[0][i * c + k] += a->dy[i * c + k] * a->x[1][k];
+    for (size_t i = 0; a->dx[1] && i < n; i++)
+        for (size_t k = 0; k < c; k++)
+            a->dx[1][k] += a->dy[i * c + k] * a->x[0][i * c + k];
+}
+
+const hst_op hst_op_scale = {.name = "scale",
+                             .shape = shape,
+                             .flops = flops,
+                             .step = step,
+                             .backward = backward,
+                             .reads = HST_READS_INPUT};

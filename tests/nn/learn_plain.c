@@ -105,44 +105,102 @@ static void norm(const plain *p, const hst_node *node, int batch, int n, const d
     }
 }
 
+static double activation(const hst_op *op, double x)
+{
+    const double hard = fmin(fmax(x / 6 + 0.5, 0), 1), soft = 1 / (1 + exp(-x));
+    if (isnan(x))
+        return x;
+    return op == &hst_op_relu6      ? fmin(fmax(x, 0), 6)
+           : op == &hst_op_relu     ? fmax(x, 0)
+           : op == &hst_op_sigmoid  ? soft
+           : op == &hst_op_hsigmoid ? hard
+           : op == &hst_op_hswish   ? x * hard
+                                    : x * soft;
+}
+
+static int is_activation(const hst_op *op)
+{
+    return op == &hst_op_relu6 || op == &hst_op_relu || op == &hst_op_sigmoid ||
+           op == &hst_op_hsigmoid || op == &hst_op_hswish || op == &hst_op_swish;
+}
+
+static void max_pool(const hst_node *n, hst_shape in, const double *x, double *y)
+{
+    int k = n->conv.kernel, s = n->conv.stride;
+    int oh = hst_conv_span(&n->conv, in.h).before, ow = hst_conv_span(&n->conv, in.w).before;
+    for (size_t i = 0; i < plain_floats(n->out); i++) {
+        int c = (int)(i % (size_t)n->out.c), px = (int)(i / (size_t)n->out.c);
+        y[i] = -INFINITY;
+        for (int t = 0; t < k * k; t++) {
+            int iy = px / n->out.w * s - oh + t / k, ix = px % n->out.w * s - ow + t % k;
+            if (iy < 0 || iy >= in.h || ix < 0 || ix >= in.w)
+                continue;
+            double v = x[(iy * in.w + ix) * in.c + c];
+            y[i] = isnan(v) || v > y[i] ? v : y[i];
+        }
+    }
+}
+
 static void run_image(const plain *p, const hst_node *n, hst_shape in, const double *const x[2],
                       double *y)
 {
     size_t count = plain_floats(n->out), c = (size_t)n->out.c;
     if (n->op == &hst_op_conv2d || n->op == &hst_op_depthwise)
         conv(p, n, in, x[0], y);
-    for (size_t i = 0; n->op == &hst_op_relu6 && i < count; i++)
-        y[i] = x[0][i] < 0 ? 0 : x[0][i] > 6 ? 6 : x[0][i];
+    if (n->op == &hst_op_max_pool)
+        max_pool(n, in, x[0], y);
+    for (size_t i = 0; is_activation(n->op) && i < count; i++)
+        y[i] = activation(n->op, x[0][i]);
+    for (size_t i = 0; n->op == &hst_op_scale && i < count; i++)
+        y[i] = x[0][i] * x[1][i % c];
     for (size_t i = 0; n->op == &hst_op_add && i < count; i++)
         y[i] = x[0][i] + x[1][i];
     for (size_t i = 0; n->op == &hst_op_global_average && i < plain_floats(in); i++)
         y[i % c] += x[0][i] / (in.h * in.w);
 }
 
-double plain_loss(const plain *p, const float *x, int n, const float *weight)
+/* Its outputs for all n images. */
+static void run_node(const plain *p, int i, int n, double *const *value)
+{
+    const hst_node *node = hst_graph_node(p->graph, i);
+    const int a = node->input[0], b = node->input[1];
+    const hst_shape in = hst_graph_shape(p->graph, a);
+    const size_t from = plain_floats(in), count = plain_floats(node->out);
+    const size_t second = b < 0 ? 0 : plain_floats(hst_graph_shape(p->graph, b));
+    if (node->op == &hst_op_batchnorm) {
+        norm(p, node, i >= p->batch_from, n, value[a], value[i]);
+        return;
+    }
+    for (size_t k = 0; k < (size_t)n; k++) {
+        const double *const x[2] = {value[a] + k * from, b < 0 ? NULL : value[b] + k * second};
+        run_image(p, node, in, x, value[i] + k * count);
+    }
+}
+
+double *plain_features(const plain *p, const float *x, int n)
 {
     int nodes = hst_graph_n_nodes(p->graph);
-    double **value = calloc((size_t)nodes, sizeof *value), loss = 0;
+    double **value = calloc((size_t)nodes, sizeof *value);
     value[0] = as_double(x, plain_floats(hst_graph_shape(p->graph, 0)) * (size_t)n);
     for (int i = 1; i < nodes; i++) {
-        const hst_node *node = hst_graph_node(p->graph, i);
-        hst_shape in = hst_graph_shape(p->graph, node->input[0]);
-        size_t count = plain_floats(node->out), from = plain_floats(in);
+        const size_t count = plain_floats(hst_graph_shape(p->graph, i));
         value[i] = calloc(count * (size_t)n, sizeof **value);
-        if (node->op == &hst_op_batchnorm)
-            norm(p, node, i >= p->batch_from, n, value[node->input[0]], value[i]);
-        for (size_t k = 0; node->op != &hst_op_batchnorm && k < (size_t)n; k++) {
-            const double *z = node->input[1] < 0 ? NULL : value[node->input[1]] + k * from;
-            const double *const in_k[2] = {value[node->input[0]] + k * from, z};
-            run_image(p, node, in, in_k, value[i] + k * count);
-        }
+        run_node(p, i, n, value);
     }
-    size_t out = plain_floats(hst_graph_shape(p->graph, nodes - 1)) * (size_t)n;
-    for (size_t i = 0; i < out; i++)
-        loss += value[nodes - 1][i] * weight[i];
-    for (int i = 0; i < nodes; i++)
+    double *features = value[nodes - 1];
+    for (int i = 0; i < nodes - 1; i++)
         free(value[i]);
     free(value);
+    return features;
+}
+
+double plain_loss(const plain *p, const float *x, int n, const float *weight)
+{
+    const hst_shape last = hst_graph_shape(p->graph, hst_graph_n_nodes(p->graph) - 1);
+    double *features = plain_features(p, x, n), loss = 0;
+    for (size_t i = 0; i < plain_floats(last) * (size_t)n; i++)
+        loss += features[i] * weight[i];
+    free(features);
     return loss;
 }
 

@@ -12,6 +12,8 @@ typedef struct plain {
 } plain;
 plain plain_of(const hst_graph *g);
 void plain_free(plain *p);
+/* The network's output [n][output], to be freed. */
+double *plain_features(const plain *p, const float *x, int n);
 /* sum over images and features of  features . weight, both [n][output]. */
 double plain_loss(const plain *p, const float *x, int n, const float *weight);
 

@@ -1,0 +1,271 @@
+/* nn: activations, max pooling and scaling of channels, in plans and in learning plans, against
+ * their definitions in double. */
+#include "learn_plain.h"
+#include "support.h"
+
+#include "nn/op.h"
+#include "nn/step.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The kernel of pooling; plain where the op is no pooling. */
+static const hst_conv pools[] = {{.kernel = 3, .stride = 2, .padding = HST_PAD_SYMMETRIC},
+                                 {.kernel = 3, .stride = 2, .padding = HST_PAD_TF},
+                                 {.kernel = 2, .stride = 1, .padding = HST_PAD_TF},
+                                 {.kernel = 1, .stride = 1, .padding = HST_PAD_TF}};
+enum { N_POOLS = sizeof pools / sizeof *pools, N_OPS = HST_LINEAR + N_POOLS };
+
+/* A graph of its input and one op. */
+static hst_graph *one_op(int op, hst_shape in)
+{
+    hst_err e = {0};
+    hst_graph *g = hst_graph_new(&e);
+    int x = hst_graph_input(g, in, &e);
+    x = op < HST_LINEAR ? hst_graph_activation(g, x, (enum hst_activation)op, &e)
+                        : hst_graph_max_pool(g, x, &pools[op - HST_LINEAR], &e);
+    assert_int_equal(x, 1);
+    check_ok(hst_graph_finish(g, &e), &e);
+    return g;
+}
+
+/* The plan's output for one image, by one thread and by three: the same bits. To be freed. */
+static float *run(const hst_graph *g, const hst_kernels *k, const float *x)
+{
+    hst_err e = {0};
+    hst_plan *p = hst_plan_new(g, k, &e);
+    check_ok(!p, &e);
+    size_t n = plain_floats(hst_plan_output(p));
+    hst_crew *crew = hst_crew_new(3, &e);
+    hst_work *w = hst_work_new(p, &e), *many = hst_work_new_crew(p, hst_crew_size(crew), &e);
+    float *y = malloc(n * sizeof *y), *same = malloc(n * sizeof *same);
+    hst_plan_run(p, w, x, 1, y);
+    hst_plan_run_crew(p, many, crew, x, same);
+    assert_memory_equal(same, y, n * sizeof *y);
+    free(same);
+    hst_work_free(w);
+    hst_work_free(many);
+    hst_crew_free(crew);
+    hst_plan_free(p);
+    return y;
+}
+
+/* e^x and one division, each within a few units of the last place (2^-24). */
+static const double few_units = 4e-7;
+
+static void check_op(int op, hst_shape in)
+{
+    hst_graph *g = one_op(op, in);
+    const size_t n = plain_floats(in), out = plain_floats(hst_graph_shape(g, 1));
+    float *x = random_floats(n, (uint64_t)op);
+    for (size_t i = 0; i < n; i++)
+        x[i] *= i % 3 == 0 ? 100 : i % 3 == 1 ? 5 : 1;
+    plain p = plain_of(g);
+    double *want = plain_features(&p, x, 1);
+    float *y = run(g, hst_kernels_best(), x);
+    check_close_f64(y, want, out, 1e-30, few_units, hst_graph_op_name(g, 1));
+    free(y);
+    free(want);
+    x[n / 2] = NAN; /* reaches what reads it, and nothing else */
+    want = plain_features(&p, x, 1);
+    y = run(g, hst_kernels_best(), x);
+    for (size_t i = 0; i < out; i++)
+        assert_int_equal(!!isnan(y[i]), !!isnan(want[i]));
+    free(y);
+    free(want);
+    plain_free(&p);
+    free(x);
+    hst_graph_free(g);
+}
+
+static void ops_equal_their_definitions(void **state)
+{
+    (void)state;
+    static const hst_shape shapes[] = {{1, 1, 1}, {1, 1, 17}, {7, 5, 3}, {2, 9, 16}, {13, 8, 33}};
+    for (int op = 0; op < N_OPS; op++)
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+            check_op(op, shapes[i]);
+}
+
+static void activations_at_their_corners(void **state)
+{
+    (void)state;
+    static const float x[] = {-INFINITY, -1e30f, -3, -0.0f, 0, 3, 6, 1e30f, INFINITY};
+    static const float want[][9] = {[HST_RELU6] = {0, 0, 0, 0, 0, 3, 6, 6, 6},
+                                    [HST_RELU] = {0, 0, 0, 0, 0, 3, 6, 1e30f, INFINITY},
+                                    [HST_HSIGMOID] = {0, 0, 0, 0.5f, 0.5f, 1, 1, 1, 1}};
+    for (int op = HST_RELU6; op <= HST_HSIGMOID; op++) {
+        hst_graph *g = one_op(op, (hst_shape){1, 1, 9});
+        float *y = run(g, hst_kernels_best(), x);
+        for (int i = 0; op != HST_SIGMOID && i < 9; i++)
+            assert_true(y[i] == want[op][i]);
+        for (int i = 0; i < 9; i++)
+            assert_true(y[i] >= 0);
+        free(y);
+        hst_graph_free(g);
+    }
+}
+
+/* x times what squeeze-and-excitation makes of its averages. */
+static int excite(hst_graph *g, int x, enum hst_activation gate, const char *names[2])
+{
+    hst_err e = {0};
+    const int channels = hst_graph_shape(g, x).c;
+    const hst_conv less = {.kernel = 1, .stride = 1, .channels = 5, .bias = 1};
+    const hst_conv more = {.kernel = 1, .stride = 1, .channels = channels, .bias = 1};
+    int s = hst_graph_global_average(g, x, &e);
+    s = hst_graph_conv2d(g, s, &less, names[0], &e);
+    s = hst_graph_activation(g, s, gate == HST_SIGMOID ? HST_SWISH : HST_RELU, &e);
+    s = hst_graph_conv2d(g, s, &more, names[1], &e);
+    s = hst_graph_activation(g, s, gate, &e);
+    return hst_graph_scale(g, x, s, &e);
+}
+
+static int unit(hst_graph *g, int x, hst_conv c, enum hst_activation a, const char *names[2])
+{
+    hst_err e = {0};
+    x = c.channels > 0 ? hst_graph_conv2d(g, x, &c, names[0], &e)
+                       : hst_graph_depthwise(g, x, &c, names[0], &e);
+    x = hst_graph_batchnorm(g, x, 1e-3, names[1], &e);
+    return hst_graph_activation(g, x, a, &e);
+}
+
+#define NAMES(a, b) ((const char *[2]){a, b})
+
+/* A residual block and two inverted ones with squeeze-and-excitation. */
+static hst_graph *whole(int px, enum hst_padding pad)
+{
+    hst_err e = {0};
+    hst_graph *g = hst_graph_new(&e);
+    const hst_conv wide = {7, 2, 9, pad, 1}, square = {3, 1, 9, pad, 0},
+                   expand = {1, 1, 21, pad, 0}, deep3 = {3, 1, 0, pad, 0},
+                   deep5 = {5, 2, 0, pad, 0}, project = {1, 1, 9, pad, 0}, pool = {3, 2, 0, pad, 0};
+    int x = hst_graph_input(g, (hst_shape){px, px + 3, 3}, &e);
+    x = unit(g, x, wide, HST_RELU, NAMES("stem", "stem_BN"));
+    x = hst_graph_max_pool(g, x, &pool, &e);
+    int kept = x;
+    x = unit(g, x, square, HST_RELU, NAMES("a", "a_BN"));
+    x = unit(g, x, square, HST_LINEAR, NAMES("b", "b_BN"));
+    x = hst_graph_activation(g, hst_graph_add(g, x, kept, &e), HST_RELU, &e);
+    kept = x;
+    x = unit(g, x, expand, HST_HSWISH, NAMES("c", "c_BN"));
+    x = unit(g, x, deep3, HST_HSWISH, NAMES("d", "d_BN"));
+    x = excite(g, x, HST_HSIGMOID, NAMES("d1", "d2"));
+    x = unit(g, x, project, HST_LINEAR, NAMES("e", "e_BN"));
+    x = hst_graph_add(g, x, kept, &e);
+    x = unit(g, x, expand, HST_SWISH, NAMES("f", "f_BN"));
+    x = unit(g, x, deep5, HST_SWISH, NAMES("g", "g_BN"));
+    x = excite(g, x, HST_SIGMOID, NAMES("g1", "g2"));
+    x = unit(g, x, project, HST_LINEAR, NAMES("h", "h_BN"));
+    x = unit(g, x, expand, HST_HSWISH, NAMES("i", "i_BN"));
+    x = hst_graph_global_average(g, x, &e);
+    assert_true(x > 0);
+    check_ok(hst_graph_finish(g, &e), &e);
+    random_params(g, 4); /* no value is so near a kink that float32 is on its other side */
+    return g;
+}
+
+static void networks_on(const hst_kernels *k)
+{
+    for (int px = 17; px <= 40; px += 11)
+        for (int pad = HST_PAD_TF; pad <= HST_PAD_SYMMETRIC; pad++) {
+            hst_graph *g = whole(px, (enum hst_padding)pad);
+            float *x = random_floats(plain_floats(hst_graph_shape(g, 0)), 1), *y = run(g, k, x);
+            plain p = plain_of(g);
+            double *want = plain_features(&p, x, 1);
+            check_close_f64(y, want, 21, 2e-5, 2e-5, hst_kernels_isa(k));
+            free(want);
+            plain_free(&p);
+            free(x);
+            free(y);
+            hst_graph_free(g);
+        }
+}
+
+static void networks_equal_their_definitions(void **state)
+{
+    (void)state;
+    each_isa(networks_on);
+}
+
+enum { IMAGES = 5, FEATURES = 21, EVERY = 7 }; /* one in so many derivatives is looked at */
+
+/* Central differences of the loss; the learning parameters are all of the graph's. */
+static void check_gradient(hst_graph *g, const float *grad, enum hst_bn_mode mode, const float *x,
+                           const float *weight)
+{
+    plain p = plain_of(g);
+    double worst = 0, most = 0, h = 1e-6;
+    p.batch_from = mode == HST_BN_BATCH ? 0 : p.batch_from;
+    for (size_t i = 0; i < p.n_learning; i += EVERY) {
+        double was = p.learning[i];
+        p.learning[i] = was + h;
+        double up = plain_loss(&p, x, IMAGES, weight);
+        p.learning[i] = was - h;
+        double want = (up - plain_loss(&p, x, IMAGES, weight)) / (2 * h);
+        p.learning[i] = was;
+        worst = fmax(worst, fabs((double)grad[i] - want));
+        most = fmax(most, fabs(want));
+    }
+    assert_true(worst / most < 1e-5); /* as in test_learn.c */
+    plain_free(&p);
+}
+
+static void gradients_equal_central_differences(void **state)
+{
+    (void)state;
+    for (int c = 0; c < 8; c++) {
+        hst_err e = {0};
+        hst_graph *g = whole(17, c & 1 ? HST_PAD_SYMMETRIC : HST_PAD_TF);
+        hst_learn_options o = hst_learn_defaults();
+        o.batchnorm = c & 2 ? HST_BN_BATCH : HST_BN_FROZEN;
+        o.fuse = !(c & 4);
+        o.max_batch = IMAGES;
+        o.threads = 2;
+        hst_learn *l = hst_learn_new(g, hst_kernels_best(), &o, &e);
+        check_ok(!l, &e);
+        size_t in = plain_floats(hst_graph_shape(g, 0));
+        float *x = random_floats(in * IMAGES, 1), *weight = random_floats(FEATURES * IMAGES, 2);
+        float features[FEATURES * IMAGES], *grad = malloc(hst_learn_count(l) * sizeof *grad);
+        check_ok(hst_learn_forward(l, x, IMAGES, features, &e), &e);
+        check_ok(hst_learn_backward(l, weight, grad, &e), &e);
+        check_gradient(g, grad, o.batchnorm, x, weight);
+        hst_learn_free(l);
+        hst_graph_free(g);
+        free(x);
+        free(weight);
+        free(grad);
+    }
+}
+
+static void shapes_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    hst_graph *g = hst_graph_new(&e);
+    const hst_conv none = {.kernel = 0, .stride = 1}, gaps = {.kernel = 2, .stride = 3},
+                   large = {.kernel = 16, .stride = 1}, pair = {.kernel = 2, .stride = 2};
+    int x = hst_graph_input(g, (hst_shape){4, 4, 3}, &e);
+    assert_int_equal(hst_graph_max_pool(g, x, &none, &e), HST_EMODEL);
+    assert_int_equal(hst_graph_max_pool(g, x, &gaps, &e), HST_EMODEL);
+    assert_int_equal(hst_graph_max_pool(g, x, &large, &e), HST_EMODEL);
+    assert_int_equal(hst_graph_scale(g, x, x, &e), HST_EMODEL);
+    int v = hst_graph_global_average(g, x, &e);
+    assert_true(hst_graph_scale(g, x, v, &e) > 0);
+    assert_true(hst_graph_max_pool(g, x, &pair, &e) > 0);
+    assert_int_equal(hst_graph_activation(g, x, HST_LINEAR, &e), x);
+    hst_graph_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ops_equal_their_definitions),
+        cmocka_unit_test(activations_at_their_corners),
+        cmocka_unit_test(networks_equal_their_definitions),
+        cmocka_unit_test(gradients_equal_central_differences),
+        cmocka_unit_test(shapes_that_do_not_fit_are_refused),
+    };
+    return cmocka_run_group_tests_name("ops", tests, NULL, NULL);
+}
