@@ -5,12 +5,12 @@
 /* In the order in which a file of unknown weights is compared with them. */
 static const hst_family *const families[] = {
     &hst_mobilenet_v2,
-    &hst_efficientnet_lite[0],
+    /* A deeper one of the same width first: it holds the layers of a shallower one. */
     &hst_efficientnet_lite[1],
+    &hst_efficientnet_lite[0],
     &hst_efficientnet_lite[2],
     &hst_efficientnet_lite[3],
     &hst_efficientnet_lite[4],
-    /* A deeper one first: it holds the layers of a shallower one. */
     &hst_resnet[0],
     &hst_resnet[1],
     &hst_resnet[2],
