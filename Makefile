@@ -5,6 +5,7 @@
 #   make demo       set up, build, fetch a backbone and photos, train, evaluate, predict
 #   make check      formatting, layers, both compilers without warnings, tests under sanitizers
 #   make fuzz       libFuzzer over every parser, FUZZ_SECONDS=60 each (clang)
+#   make mutants    20,000 damaged copies of a file of every format, under sanitizers
 #   make test-neon  the kernels' tests for 64-bit ARM, under qemu-user
 #   make torture    stop and kill fine-tuning; let every call to the system fail in turn
 #   make bench      measure, beside ONNX Runtime and PyTorch, in a private environment
@@ -14,7 +15,7 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 MESON   ?= meson
 
-.PHONY: all setup test demo check fuzz test-neon torture bench install clean format
+.PHONY: all setup test demo check fuzz mutants test-neon torture bench install clean format
 all: setup
 	@test -f $(BUILD)/build.ninja || \
 	    $(MESON) setup $(BUILD) --prefix=$(PREFIX) $(if $(CI),--werror) >/dev/null
@@ -34,6 +35,9 @@ check: setup
 
 fuzz: setup
 	@scripts/fuzz.sh
+
+mutants: setup
+	@scripts/mutants.sh
 
 test-neon:
 	@scripts/test-neon.sh

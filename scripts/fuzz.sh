@@ -10,7 +10,7 @@ set -eu
 cd "$(dirname "$0")/.."
 build=build-fuzz
 seconds=${FUZZ_SECONDS:-60}
-targets=${*:-image metadata pickle pth safetensors zip}
+targets=${*:-$(ls tests/fuzz/fuzz_*.c | sed 's/.*fuzz_\(.*\)\.c/\1/')}
 
 if ! command -v clang >/dev/null 2>&1; then
     echo "make fuzz needs clang (its libFuzzer); apt-get install clang"

@@ -1,5 +1,5 @@
 /* convert.h - any bytes through a reader of the import helper: an error of the right kind, or
- * tensors that can be written. */
+ * tensors that can be written. repair: NULL, or makes right what a check sum would betray. */
 #ifndef HST_TESTS_FUZZ_CONVERT_H
 #define HST_TESTS_FUZZ_CONVERT_H
 #include "weights.h"
@@ -9,19 +9,22 @@
 #include <string.h>
 
 static inline void fuzz_reader(int (*read)(weights *w, hst_source *s, hst_err *err),
-                               const uint8_t *bytes, size_t n)
+                               void (*repair)(uint8_t *p, size_t n), const uint8_t *in, size_t n)
 {
     char digest[65];
     weights w;
     hst_err err = {0};
+    hst_source s = {0};
     /* exactly n bytes, so that sanitizers see an overrun; a reader gets the file loaded */
     uint8_t *copy = malloc(n ? n : 1);
-    hst_source_file file = {.name = "fuzz", .fd = -1, .n_bytes = n, .data = copy};
-    hst_source s = {.file = &file, .n = 1};
     if (!copy || weights_begin(&w, &err))
         __builtin_trap();
     if (n)
-        memcpy(copy, bytes, n);
+        memcpy(copy, in, n);
+    if (repair)
+        repair(copy, n);
+    if (hst_source_add(&s, "fuzz", copy, n, &err))
+        __builtin_trap();
     int rc = read(&w, &s, &err);
     weights_sort(&w);
     if (rc == 0 && hst_tensors_digest(w.t, w.n, NULL, 0, NULL, digest, &err))
@@ -29,6 +32,6 @@ static inline void fuzz_reader(int (*read)(weights *w, hst_source *s, hst_err *e
     if (rc && rc != HST_EMODEL)
         __builtin_trap();
     weights_end(&w);
-    free(copy);
+    hst_source_close(&s);
 }
 #endif
