@@ -311,7 +311,7 @@ def sstable(entries, handle=None, magic=0xdb4775248b80fb57, **how):
     return data + index + footer.ljust(40, b"\0") + struct.pack("<Q", magic)
 
 
-def entry(dtype, shape, offset, data, **change):
+def entry(dtype, shape, offset, data, /, **change):
     f = dict(dtype=dtype, shard=0, offset=offset, size=len(data), crc=crc32c(data), dims=shape)
     f.update(change)
     out = pb((1, f["dtype"]), (2, pb(*[(2, pb((1, d))) for d in f["dims"]])), (3, f["shard"]),
