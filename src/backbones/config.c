@@ -108,7 +108,7 @@ static int must_say(const json_t *o, const char *key, const char *want, hst_err 
 
 int hst_huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
 {
-    int rc = must_say(o, "model_type", "mobilenet_v2", err);
+    int rc = must_say(o, "model_type", a->family, err);
     if (rc == 0)
         rc = must_say(o, "hidden_act", "relu6", err);
     if (rc == 0)

@@ -27,8 +27,7 @@ static int layers(const hst_arch *a, hst_layer *out)
     return hst_chain_layers(&c, out);
 }
 
-/* The layer names of keras.applications' EfficientNet: stages count from 1, repeats from a. */
-static void keras_names(const hst_layer *l, hst_layer_names *out)
+void hst_efficientnet_names(const hst_layer *l, hst_layer_names *out)
 {
     if (l->role == HST_STEM) {
         *out = (hst_layer_names){"stem_conv", "stem_bn"};
@@ -119,7 +118,7 @@ static const hst_dialect dialects[] = {
 #define LITE(variant, channels, pixels)                                                            \
     {                                                                                              \
         .name = "efficientnet_lite" #variant, .width = channels, .px = pixels, .layers = layers,   \
-        .names = keras_names, .dialects = dialects,                                                \
+        .names = hst_efficientnet_names, .dialects = dialects,                                     \
         .n_dialects = sizeof dialects / sizeof *dialects                                           \
     }
 

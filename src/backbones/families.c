@@ -5,7 +5,10 @@
 /* In the order in which a file of unknown weights is compared with them. */
 static const hst_family *const families[] = {
     &hst_mobilenet_v2,
-    /* A deeper one of the same width first: it holds the layers of a shallower one. */
+    &hst_mobilenet_v1,
+    /* First the one that holds the layers of another: B0 those of Lite0, a deeper one those of a
+     * shallower one. */
+    &hst_efficientnet_b0,
     &hst_efficientnet_lite[1],
     &hst_efficientnet_lite[0],
     &hst_efficientnet_lite[2],

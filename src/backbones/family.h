@@ -20,8 +20,10 @@ enum hst_role {
     HST_DEPTHWISE,
     HST_PROJECT,
     HST_TOP,
-    HST_CONV,    /* of a ResNet's block */
-    HST_SHORTCUT /* beside it */
+    HST_CONV,     /* of a ResNet's block */
+    HST_SHORTCUT, /* beside it */
+    HST_SQUEEZE,  /* of squeeze-and-excitation: no batch norm, a bias */
+    HST_EXCITE
 };
 
 /* One convolution with its batch norm. */
@@ -107,7 +109,9 @@ struct hst_family {
 const hst_family *hst_family_at(size_t i);
 const hst_family *hst_family_find(const char *name); /* NULL: none of that name */
 
+extern const hst_family hst_mobilenet_v1;
 extern const hst_family hst_mobilenet_v2;
+extern const hst_family hst_efficientnet_b0;
 extern const hst_family hst_efficientnet_lite[5];
 extern const hst_family hst_resnet[4];
 
@@ -116,7 +120,10 @@ extern const hst_family hst_resnet[4];
 hst_names_fn hst_numbered_names, hst_counted_names;
 extern const char *const hst_numbered_body[], *const hst_counted_body[];
 
-/* The names of PyTorch Image Models (timm), the same for both families. */
+/* The layer names of keras.applications' EfficientNets: stages count from 1, repeats from a. */
+hst_names_fn hst_efficientnet_names;
+
+/* The names of PyTorch Image Models (timm), the same for all chains. */
 hst_names_fn hst_timm_names;
 extern const char *const hst_timm_body[];
 

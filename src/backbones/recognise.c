@@ -85,8 +85,10 @@ static int unknown(const hst_tensors *t, hst_err *err)
     const hst_named *first = hst_tensors_count(t) ? hst_tensors_at(t, 0) : NULL;
     return hst_fail(err, HST_EMODEL,
                     "no network known here: %zu tensors, first '%s'; expected MobileNetV2 (names "
-                    "of Hugging Face, torchvision, timm, Keras or TF Hub) or EfficientNet-Lite "
-                    "(PyTorch, timm or Keras) or ResNet (torchvision, timm, Hugging Face or Keras)",
+                    "of Hugging Face, torchvision, timm, Keras or TF Hub), MobileNetV1 (Hugging "
+                    "Face, timm or Keras), EfficientNet-B0 (torchvision, timm or Keras), "
+                    "EfficientNet-Lite (PyTorch, timm or Keras) or ResNet "
+                    "(torchvision, timm, Hugging Face or Keras)",
                     hst_tensors_count(t), first ? first->name : "");
 }
 

@@ -192,6 +192,9 @@ static int import_layer(const hst_tensors *t, const hst_origin *o, const hst_lay
     int rc = import_part(t, o, l, HST_KERNEL, our_param(g, o, l, HST_KERNEL), err);
     if (rc == 0 && o->dialect->blue_first && l->role == HST_STEM)
         swap_red_and_blue(our_param(g, o, l, HST_KERNEL));
+    const hst_param *bias = our_param(g, o, l, HST_BIAS);
+    if (rc == 0 && bias) /* no batch norm is behind it */
+        return import_part(t, o, l, HST_BIAS, bias, err);
     if (rc == 0 && is_folded(t, o, l))
         return import_folded(t, o, l, epsilon, g, err);
     for (enum hst_part part = HST_GAMMA; rc == 0 && part <= HST_VARIANCE; part++)

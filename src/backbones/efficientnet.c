@@ -1,0 +1,201 @@
+/* efficientnet.c - EfficientNet-B0 (Tan, Le 2019, arXiv 1905.11946, table 1): inverted residuals
+ * with swish, and squeeze-and-excitation behind the depthwise convolution:
+ *
+ *   expand 1x1 -> depthwise kxk -> x * excite(swish(squeeze(average of x))) -> project 1x1 (+
+ * input)
+ *
+ * squeeze and excite are 1x1 convolutions with a bias and no batch norm; excite ends in a sigmoid.
+ */
+#include "backbones/family.h"
+
+#include <stdio.h>
+
+static const hst_stage stages[7] = {{1, 16, 1, 1, 3}, {6, 24, 2, 2, 3},  {6, 40, 2, 2, 5},
+                                    {6, 80, 3, 2, 3}, {6, 112, 3, 1, 5}, {6, 192, 4, 2, 5},
+                                    {6, 320, 1, 1, 3}};
+enum { STEM = 32, TOP = 1280, SQUEEZE = 4 }; /* squeezed to a quarter of the block's input */
+
+static hst_layer pointwise(hst_layer like, enum hst_role role, int in, int out)
+{
+    like.role = role;
+    like.kernel = like.stride = 1;
+    like.in = in;
+    like.out = out;
+    return like;
+}
+
+/* Adds the layers of a block; the number of layers then. */
+static int add_block(const hst_stage *s, hst_layer like, hst_layer *out, int n)
+{
+    const int in = like.in, wide = in * s->expand, stride = like.repeat == 0 ? s->stride : 1;
+    like.expands = s->expand > 1;
+    if (like.expands)
+        out[n++] = pointwise(like, HST_EXPAND, in, wide);
+    out[n] = pointwise(like, HST_DEPTHWISE, wide, wide);
+    out[n].kernel = s->kernel;
+    out[n++].stride = stride;
+    out[n++] = pointwise(like, HST_SQUEEZE, wide, in / SQUEEZE);
+    out[n++] = pointwise(like, HST_EXCITE, in / SQUEEZE, wide);
+    out[n] = pointwise(like, HST_PROJECT, wide, s->channels);
+    out[n++].residual = stride == 1 && in == s->channels;
+    return n;
+}
+
+static int layers(const hst_arch *a, hst_layer *out)
+{
+    (void)a;
+    int n = 0, block = 0, channels = STEM;
+    out[n++] = (hst_layer){
+        .role = HST_STEM, .block = -1, .kernel = 3, .stride = 2, .in = 3, .out = channels};
+    for (int s = 0; s < 7; s++)
+        for (int r = 0; r < stages[s].repeats; r++) {
+            hst_layer like = {.block = block++, .stage = s, .repeat = r, .in = channels};
+            n = add_block(&stages[s], like, out, n);
+            channels = stages[s].channels;
+        }
+    out[n++] = pointwise((hst_layer){.block = -1}, HST_TOP, channels, TOP);
+    return n;
+}
+
+/* ---- graph -------------------------------------------------------------------------------------
+ */
+
+static int add_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst_err *err)
+{
+    hst_layer_names name;
+    const int biased = l->role == HST_SQUEEZE || l->role == HST_EXCITE;
+    const hst_conv c = {.kernel = l->kernel,
+                        .stride = l->stride,
+                        .channels = l->out,
+                        .padding = a->padding,
+                        .bias = biased};
+    hst_family_find(a->family)->names(l, &name);
+    x = l->role == HST_DEPTHWISE ? hst_graph_depthwise(g, x, &c, name.conv, err)
+                                 : hst_graph_conv2d(g, x, &c, name.conv, err);
+    if (x >= 0 && !biased)
+        x = hst_graph_batchnorm(g, x, a->bn_epsilon, name.bn, err);
+    const enum hst_activation act = l->role == HST_PROJECT  ? HST_LINEAR
+                                    : l->role == HST_EXCITE ? HST_SIGMOID
+                                                            : HST_SWISH;
+    return x < 0 ? x : hst_graph_activation(g, x, act, err);
+}
+
+/* x times what the two layers from l on make of its averages. */
+static int excite(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst_err *err)
+{
+    int s = hst_graph_global_average(g, x, err);
+    for (int i = 0; i < 2 && s >= 0; i++)
+        s = add_conv(g, a, &l[i], s, err);
+    return s < 0 ? s : hst_graph_scale(g, x, s, err);
+}
+
+static int build(hst_graph *g, const hst_arch *a, hst_err *err)
+{
+    hst_layer layer[HST_MAX_LAYERS];
+    int n = layers(a, layer), from = 0;
+    int x = hst_graph_input(g, (hst_shape){a->px, a->px, 3}, err);
+    for (int i = 0; i < n && x >= 0; i++) {
+        const hst_layer *l = &layer[i];
+        if (l->role == HST_EXPAND || (l->role == HST_DEPTHWISE && !l->expands))
+            from = x;
+        if (l->role == HST_SQUEEZE)
+            x = excite(g, a, &layer[i++], x, err);
+        else
+            x = add_conv(g, a, l, x, err);
+        if (x >= 0 && l->residual)
+            x = hst_graph_add(g, x, from, err);
+    }
+    return x < 0 ? x : hst_graph_global_average(g, x, err);
+}
+
+/* ---- names -------------------------------------------------------------------------------------
+ */
+
+static int is_gate(const hst_layer *l)
+{
+    return l->role == HST_SQUEEZE || l->role == HST_EXCITE;
+}
+
+static void keras_names(const hst_layer *l, hst_layer_names *out)
+{
+    if (!is_gate(l)) {
+        hst_efficientnet_names(l, out);
+        return;
+    }
+    *out = (hst_layer_names){""};
+    snprintf(out->conv, sizeof out->conv, "block%d%c_se_%s", l->stage + 1, 'a' + l->repeat,
+             l->role == HST_SQUEEZE ? "reduce" : "expand");
+}
+
+static void timm_names(const hst_layer *l, hst_layer_names *out)
+{
+    if (!is_gate(l)) {
+        hst_timm_names(l, out);
+        return;
+    }
+    *out = (hst_layer_names){""};
+    snprintf(out->conv, sizeof out->conv, "blocks.%d.%d.se.conv_%s", l->stage, l->repeat,
+             l->role == HST_SQUEEZE ? "reduce" : "expand");
+}
+
+/* features.0 is the stem, features.1 to 7 the stages, features.8 the top. */
+static void torchvision_names(const hst_layer *l, hst_layer_names *out)
+{
+    char place[48];
+    int in_block = l->role == HST_EXPAND      ? 0
+                   : l->role == HST_DEPTHWISE ? l->expands
+                   : l->role == HST_PROJECT   ? l->expands + 2
+                                              : l->expands + 1;
+    if (l->block < 0)
+        snprintf(place, sizeof place, "features.%d", l->role == HST_STEM ? 0 : 8);
+    else
+        snprintf(place, sizeof place, "features.%d.%d.block.%d", l->stage + 1, l->repeat, in_block);
+    *out = (hst_layer_names){""};
+    if (is_gate(l)) {
+        snprintf(out->conv, sizeof out->conv, "%s.fc%d", place, l->role == HST_SQUEEZE ? 1 : 2);
+        return;
+    }
+    snprintf(out->conv, sizeof out->conv, "%s.0", place);
+    snprintf(out->bn, sizeof out->bn, "%s.1", place);
+}
+
+static const char *const keras_body[] = {"stem_", "block", "top_", NULL};
+static const char *const torchvision_body[] = {"features.", NULL};
+
+static const hst_dialect dialects[] = {
+    {.name = "Keras",
+     .marker = "stem_conv/kernel",
+     .body = keras_body,
+     .style = &hst_style_keras,
+     .padding = HST_PAD_TF,
+     .bn_epsilon = 1e-3,
+     .norm = HST_NORM_IMAGENET},
+    {.name = "torchvision",
+     .marker = "features.1.0.block.0.0.weight",
+     .body = torchvision_body,
+     .names = torchvision_names,
+     .style = &hst_style_torch,
+     .padding = HST_PAD_SYMMETRIC,
+     .bn_epsilon = 1e-5,
+     .norm = HST_NORM_IMAGENET},
+    /* There tf_efficientnet_b0 and efficientnet_b0 differ in padding, not in names. */
+    {.name = "timm",
+     .marker = "conv_stem.weight",
+     .body = hst_timm_body,
+     .names = timm_names,
+     .style = &hst_style_torch,
+     .padding = HST_PAD_TF,
+     .bn_epsilon = 1e-3,
+     .norm = HST_NORM_IMAGENET,
+     .config = hst_timm_config,
+     .needs_config = 1},
+};
+
+const hst_family hst_efficientnet_b0 = {.name = "efficientnet_b0",
+                                        .width = 1,
+                                        .px = 224,
+                                        .layers = layers,
+                                        .names = keras_names,
+                                        .build = build,
+                                        .dialects = dialects,
+                                        .n_dialects = sizeof dialects / sizeof *dialects};
