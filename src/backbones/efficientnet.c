@@ -1,19 +1,29 @@
-/* efficientnet.c - EfficientNet-B0 (Tan, Le 2019, arXiv 1905.11946, table 1): inverted residuals
- * with swish, and squeeze-and-excitation behind the depthwise convolution:
+/* efficientnet.c - EfficientNet-B0 (Tan, Le 2019, arXiv 1905.11946, table 1) and EfficientNetV2-B0
+ * (Tan, Le 2021, arXiv 2104.00298): inverted residuals with swish, and squeeze-and-excitation
+ * behind the depthwise convolution:
  *
  *   expand 1x1 -> depthwise kxk -> x * excite(swish(squeeze(average of x))) -> project 1x1 (+
  * input)
  *
  * squeeze and excite are 1x1 convolutions with a bias and no batch norm; excite ends in a sigmoid.
- */
+ * The first stages of V2 are fused: one whole kxk convolution instead of expand, depthwise and
+ * excite. */
 #include "backbones/family.h"
 
 #include <stdio.h>
 
-static const hst_stage stages[7] = {{1, 16, 1, 1, 3}, {6, 24, 2, 2, 3},  {6, 40, 2, 2, 5},
-                                    {6, 80, 3, 2, 3}, {6, 112, 3, 1, 5}, {6, 192, 4, 2, 5},
-                                    {6, 320, 1, 1, 3}};
 enum { STEM = 32, TOP = 1280, SQUEEZE = 4 }; /* squeezed to a quarter of the block's input */
+
+typedef struct stage {
+    hst_stage of;
+    int fused;
+} stage;
+static const stage b0[] = {{{1, 16, 1, 1, 3}, 0}, {{6, 24, 2, 2, 3}, 0},  {{6, 40, 2, 2, 5}, 0},
+                           {{6, 80, 3, 2, 3}, 0}, {{6, 112, 3, 1, 5}, 0}, {{6, 192, 4, 2, 5}, 0},
+                           {{6, 320, 1, 1, 3}, 0}};
+static const stage v2_b0[] = {{{1, 16, 1, 1, 3}, 1},  {{4, 32, 2, 2, 3}, 1},
+                              {{4, 48, 2, 2, 3}, 1},  {{4, 96, 3, 2, 3}, 0},
+                              {{6, 112, 5, 1, 3}, 0}, {{6, 192, 8, 2, 3}, 0}};
 
 static hst_layer pointwise(hst_layer like, enum hst_role role, int in, int out)
 {
@@ -24,11 +34,29 @@ static hst_layer pointwise(hst_layer like, enum hst_role role, int in, int out)
     return like;
 }
 
-/* Adds the layers of a block; the number of layers then. */
-static int add_block(const hst_stage *s, hst_layer like, hst_layer *out, int n)
+/* One kxk convolution, and, where it expands, project behind it. */
+static int add_fused(const hst_stage *s, hst_layer like, hst_layer *out, int n)
 {
     const int in = like.in, wide = in * s->expand, stride = like.repeat == 0 ? s->stride : 1;
+    like.fused = 1;
+    out[n] = like.expands ? pointwise(like, HST_EXPAND, in, wide)
+                          : pointwise(like, HST_PROJECT, in, s->channels);
+    out[n].kernel = s->kernel;
+    out[n++].stride = stride;
+    if (like.expands)
+        out[n++] = pointwise(like, HST_PROJECT, wide, s->channels);
+    out[n - 1].residual = stride == 1 && in == s->channels;
+    return n;
+}
+
+/* Adds the layers of a block; the number of layers then. */
+static int add_block(const stage *of, hst_layer like, hst_layer *out, int n)
+{
+    const hst_stage *s = &of->of;
+    const int in = like.in, wide = in * s->expand, stride = like.repeat == 0 ? s->stride : 1;
     like.expands = s->expand > 1;
+    if (of->fused)
+        return add_fused(s, like, out, n);
     if (like.expands)
         out[n++] = pointwise(like, HST_EXPAND, in, wide);
     out[n] = pointwise(like, HST_DEPTHWISE, wide, wide);
@@ -41,20 +69,31 @@ static int add_block(const hst_stage *s, hst_layer like, hst_layer *out, int n)
     return n;
 }
 
-static int layers(const hst_arch *a, hst_layer *out)
+static int layers_of(const stage *stages, int n_stages, hst_layer *out)
 {
-    (void)a;
     int n = 0, block = 0, channels = STEM;
     out[n++] = (hst_layer){
         .role = HST_STEM, .block = -1, .kernel = 3, .stride = 2, .in = 3, .out = channels};
-    for (int s = 0; s < 7; s++)
-        for (int r = 0; r < stages[s].repeats; r++) {
+    for (int s = 0; s < n_stages; s++)
+        for (int r = 0; r < stages[s].of.repeats; r++) {
             hst_layer like = {.block = block++, .stage = s, .repeat = r, .in = channels};
             n = add_block(&stages[s], like, out, n);
-            channels = stages[s].channels;
+            channels = stages[s].of.channels;
         }
     out[n++] = pointwise((hst_layer){.block = -1}, HST_TOP, channels, TOP);
     return n;
+}
+
+static int b0_layers(const hst_arch *a, hst_layer *out)
+{
+    (void)a;
+    return layers_of(b0, sizeof b0 / sizeof *b0, out);
+}
+
+static int v2_b0_layers(const hst_arch *a, hst_layer *out)
+{
+    (void)a;
+    return layers_of(v2_b0, sizeof v2_b0 / sizeof *v2_b0, out);
 }
 
 /* ---- graph -------------------------------------------------------------------------------------
@@ -74,7 +113,8 @@ static int add_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, 
                                  : hst_graph_conv2d(g, x, &c, name.conv, err);
     if (x >= 0 && !biased)
         x = hst_graph_batchnorm(g, x, a->bn_epsilon, name.bn, err);
-    const enum hst_activation act = l->role == HST_PROJECT  ? HST_LINEAR
+    const int linear = l->role == HST_PROJECT && l->kernel == 1;
+    const enum hst_activation act = linear                  ? HST_LINEAR
                                     : l->role == HST_EXCITE ? HST_SIGMOID
                                                             : HST_SWISH;
     return x < 0 ? x : hst_graph_activation(g, x, act, err);
@@ -92,12 +132,13 @@ static int excite(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hs
 static int build(hst_graph *g, const hst_arch *a, hst_err *err)
 {
     hst_layer layer[HST_MAX_LAYERS];
-    int n = layers(a, layer), from = 0;
+    int n = hst_family_find(a->family)->layers(a, layer), from = 0, block = -1;
     int x = hst_graph_input(g, (hst_shape){a->px, a->px, 3}, err);
     for (int i = 0; i < n && x >= 0; i++) {
         const hst_layer *l = &layer[i];
-        if (l->role == HST_EXPAND || (l->role == HST_DEPTHWISE && !l->expands))
+        if (l->block != block)
             from = x;
+        block = l->block;
         if (l->role == HST_SQUEEZE)
             x = excite(g, a, &layer[i++], x, err);
         else
@@ -127,8 +168,28 @@ static void keras_names(const hst_layer *l, hst_layer_names *out)
              l->role == HST_SQUEEZE ? "reduce" : "expand");
 }
 
+/* The depthwise layers of V2 have another name. */
+static void keras_v2_names(const hst_layer *l, hst_layer_names *out)
+{
+    keras_names(l, out);
+    if (l->role == HST_DEPTHWISE)
+        snprintf(out->conv, sizeof out->conv, "block%d%c_dwconv2", l->stage + 1, 'a' + l->repeat);
+}
+
+static void timm_fused_names(const hst_layer *l, hst_layer_names *out)
+{
+    const char *conv = l->role == HST_EXPAND ? "conv_exp" : l->expands ? "conv_pwl" : "conv";
+    snprintf(out->conv, sizeof out->conv, "blocks.%d.%d.%s", l->stage, l->repeat, conv);
+    snprintf(out->bn, sizeof out->bn, "blocks.%d.%d.bn%d", l->stage, l->repeat,
+             l->role == HST_PROJECT && l->expands ? 2 : 1);
+}
+
 static void timm_names(const hst_layer *l, hst_layer_names *out)
 {
+    if (l->fused) {
+        timm_fused_names(l, out);
+        return;
+    }
     if (!is_gate(l)) {
         hst_timm_names(l, out);
         return;
@@ -191,11 +252,41 @@ static const hst_dialect dialects[] = {
      .needs_config = 1},
 };
 
+/* Keras, timm: there is no V2-B0 of torchvision. */
+static const hst_dialect v2_dialects[] = {
+    {.name = "Keras",
+     .marker = "stem_conv/kernel",
+     .body = keras_body,
+     .style = &hst_style_keras,
+     .padding = HST_PAD_TF,
+     .bn_epsilon = 1e-3,
+     .norm = HST_NORM_IMAGENET},
+    {.name = "timm",
+     .marker = "conv_stem.weight",
+     .body = hst_timm_body,
+     .names = timm_names,
+     .style = &hst_style_torch,
+     .padding = HST_PAD_TF,
+     .bn_epsilon = 1e-3,
+     .norm = HST_NORM_IMAGENET,
+     .config = hst_timm_config,
+     .needs_config = 1},
+};
+
 const hst_family hst_efficientnet_b0 = {.name = "efficientnet_b0",
                                         .width = 1,
                                         .px = 224,
-                                        .layers = layers,
+                                        .layers = b0_layers,
                                         .names = keras_names,
                                         .build = build,
                                         .dialects = dialects,
                                         .n_dialects = sizeof dialects / sizeof *dialects};
+
+const hst_family hst_efficientnet_v2_b0 = {.name = "efficientnet_v2_b0",
+                                           .width = 1,
+                                           .px = 224,
+                                           .layers = v2_b0_layers,
+                                           .names = keras_v2_names,
+                                           .build = build,
+                                           .dialects = v2_dialects,
+                                           .n_dialects = sizeof v2_dialects / sizeof *v2_dialects};

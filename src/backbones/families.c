@@ -9,6 +9,7 @@ static const hst_family *const families[] = {
     /* First the one that holds the layers of another: B0 those of Lite0, a deeper one those of a
      * shallower one. */
     &hst_efficientnet_b0,
+    &hst_efficientnet_v2_b0,
     &hst_efficientnet_lite[1],
     &hst_efficientnet_lite[0],
     &hst_efficientnet_lite[2],

@@ -32,6 +32,7 @@ typedef struct hst_layer {
     int block;         /* number of the block it is in, from 0; -1: stem and top */
     int stage, repeat; /* of that block: its row in the family's table, its place in the row */
     int expands;       /* 1: the block has an expand layer */
+    int fused;         /* 1: the block has no depthwise layer */
     int place;         /* among the block's HST_CONV, from 1 */
     int kernel, stride;
     int in, out;         /* channels; equal for depthwise */
@@ -111,7 +112,7 @@ const hst_family *hst_family_find(const char *name); /* NULL: none of that name 
 
 extern const hst_family hst_mobilenet_v1;
 extern const hst_family hst_mobilenet_v2;
-extern const hst_family hst_efficientnet_b0;
+extern const hst_family hst_efficientnet_b0, hst_efficientnet_v2_b0;
 extern const hst_family hst_efficientnet_lite[5];
 extern const hst_family hst_resnet[4];
 

@@ -87,6 +87,7 @@ static int unknown(const hst_tensors *t, hst_err *err)
                     "no network known here: %zu tensors, first '%s'; expected MobileNetV2 (names "
                     "of Hugging Face, torchvision, timm, Keras or TF Hub), MobileNetV1 (Hugging "
                     "Face, timm or Keras), EfficientNet-B0 (torchvision, timm or Keras), "
+                    "EfficientNetV2-B0 (timm or Keras), "
                     "EfficientNet-Lite (PyTorch, timm or Keras) or ResNet "
                     "(torchvision, timm, Hugging Face or Keras)",
                     hst_tensors_count(t), first ? first->name : "");

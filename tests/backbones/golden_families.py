@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Makes tests/golden/families: features of whole networks as timm (PyTorch) computes them in double, at
+64 x 64 pixels, from weights and pixels that test_families.c makes up in the same way.
+
+    python tests/backbones/golden_families.py FOLDER     needs torch and timm
+"""
+import os
+import sys
+
+import numpy
+import timm
+import torch
+
+PX = 64
+# our family: timm's network
+NETWORKS = {
+    "efficientnet_b0": "efficientnet_b0",
+    "efficientnet_lite0": "efficientnet_lite0",
+    "efficientnet_lite1": "efficientnet_lite1",
+    "efficientnet_v2_b0": "tf_efficientnetv2_b0",
+    "mobilenet_v1": "mobilenetv1_100",
+    "mobilenet_v2": "mobilenetv2_100",
+    "resnet18": "resnet18",
+    "resnet34": "resnet34",
+    "resnet50": "resnet50",
+}
+
+
+def noise(key, count):
+    """[-0.5, 0.5), from key and index alone: MurmurHash3's last step."""
+    x = numpy.arange(count, dtype=numpy.uint32) + numpy.uint32(key * 0x9E3779B9 & 0xffffffff)
+    x ^= x >> numpy.uint32(16)
+    x *= numpy.uint32(0x85EBCA6B)
+    x ^= x >> numpy.uint32(13)
+    x *= numpy.uint32(0xC2B2AE35)
+    x ^= x >> numpy.uint32(16)
+    return (x >> numpy.uint32(8)).astype(numpy.float64) / (1 << 24) - 0.5
+
+
+def fill(key, name, v):
+    """Ours are [H][W][I][O], theirs [O][I][H][W]; depthwise [H][W][C][1] and [C][1][H][W]."""
+    u = noise(key, v.numel())
+    if v.ndim == 4:
+        o, i, h, w = v.shape
+        u = u * (24 / (i * h * w)) ** 0.5
+        v.copy_(torch.from_numpy(u.reshape(h, w, i, o).transpose(3, 2, 0, 1).copy()))
+    elif name.endswith("running_var"):
+        v.copy_(torch.from_numpy(1 + u))
+    elif name.endswith("weight"):
+        v.copy_(torch.from_numpy(1 + 0.4 * u))
+    else:
+        v.copy_(torch.from_numpy(0.4 * u))
+
+
+def main():
+    for ours, theirs in NETWORKS.items():
+        net = timm.create_model(theirs, num_classes=0).double().eval()
+        with torch.no_grad():
+            weights = [(k, v) for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")]
+            for key, (name, v) in enumerate(weights):
+                fill(key + 1, name, v)
+            pixels = 2 * noise(0, PX * PX * 3).reshape(1, PX, PX, 3).transpose(0, 3, 1, 2)
+            features = net(torch.from_numpy(pixels.copy())).numpy().ravel()
+        numpy.save(os.path.join(sys.argv[1], ours + ".npy"), features.astype("<f4"))
+        print(ours, features.shape, numpy.abs(features).max(), features.std())
+
+
+main()
