@@ -25,26 +25,17 @@ static const stage v2_b0[] = {{{1, 16, 1, 1, 3}, 1},  {{4, 32, 2, 2, 3}, 1},
                               {{4, 48, 2, 2, 3}, 1},  {{4, 96, 3, 2, 3}, 0},
                               {{6, 112, 5, 1, 3}, 0}, {{6, 192, 8, 2, 3}, 0}};
 
-static hst_layer pointwise(hst_layer like, enum hst_role role, int in, int out)
-{
-    like.role = role;
-    like.kernel = like.stride = 1;
-    like.in = in;
-    like.out = out;
-    return like;
-}
-
 /* One kxk convolution, and, where it expands, project behind it. */
 static int add_fused(const hst_stage *s, hst_layer like, hst_layer *out, int n)
 {
     const int in = like.in, wide = in * s->expand, stride = like.repeat == 0 ? s->stride : 1;
     like.fused = 1;
-    out[n] = like.expands ? pointwise(like, HST_EXPAND, in, wide)
-                          : pointwise(like, HST_PROJECT, in, s->channels);
+    out[n] = like.expands ? hst_pointwise(like, HST_EXPAND, in, wide)
+                          : hst_pointwise(like, HST_PROJECT, in, s->channels);
     out[n].kernel = s->kernel;
     out[n++].stride = stride;
     if (like.expands)
-        out[n++] = pointwise(like, HST_PROJECT, wide, s->channels);
+        out[n++] = hst_pointwise(like, HST_PROJECT, wide, s->channels);
     out[n - 1].residual = stride == 1 && in == s->channels;
     return n;
 }
@@ -58,13 +49,13 @@ static int add_block(const stage *of, hst_layer like, hst_layer *out, int n)
     if (of->fused)
         return add_fused(s, like, out, n);
     if (like.expands)
-        out[n++] = pointwise(like, HST_EXPAND, in, wide);
-    out[n] = pointwise(like, HST_DEPTHWISE, wide, wide);
+        out[n++] = hst_pointwise(like, HST_EXPAND, in, wide);
+    out[n] = hst_pointwise(like, HST_DEPTHWISE, wide, wide);
     out[n].kernel = s->kernel;
     out[n++].stride = stride;
-    out[n++] = pointwise(like, HST_SQUEEZE, wide, in / SQUEEZE);
-    out[n++] = pointwise(like, HST_EXCITE, in / SQUEEZE, wide);
-    out[n] = pointwise(like, HST_PROJECT, wide, s->channels);
+    out[n++] = hst_pointwise(like, HST_SQUEEZE, wide, in / SQUEEZE);
+    out[n++] = hst_pointwise(like, HST_EXCITE, in / SQUEEZE, wide);
+    out[n] = hst_pointwise(like, HST_PROJECT, wide, s->channels);
     out[n++].residual = stride == 1 && in == s->channels;
     return n;
 }
@@ -80,7 +71,7 @@ static int layers_of(const stage *stages, int n_stages, hst_layer *out)
             n = add_block(&stages[s], like, out, n);
             channels = stages[s].of.channels;
         }
-    out[n++] = pointwise((hst_layer){.block = -1}, HST_TOP, channels, TOP);
+    out[n++] = hst_pointwise((hst_layer){.block = -1}, HST_TOP, channels, TOP);
     return n;
 }
 
@@ -96,57 +87,18 @@ static int v2_b0_layers(const hst_arch *a, hst_layer *out)
     return layers_of(v2_b0, sizeof v2_b0 / sizeof *v2_b0, out);
 }
 
-/* ---- graph -------------------------------------------------------------------------------------
- */
-
-static int add_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst_err *err)
+/* One whole convolution instead of a block ends in an activation. */
+static enum hst_activation activation(const hst_arch *a, const hst_layer *l)
 {
-    hst_layer_names name;
-    const int biased = l->role == HST_SQUEEZE || l->role == HST_EXCITE;
-    const hst_conv c = {.kernel = l->kernel,
-                        .stride = l->stride,
-                        .channels = l->out,
-                        .padding = a->padding,
-                        .bias = biased};
-    hst_family_find(a->family)->names(l, &name);
-    x = l->role == HST_DEPTHWISE ? hst_graph_depthwise(g, x, &c, name.conv, err)
-                                 : hst_graph_conv2d(g, x, &c, name.conv, err);
-    if (x >= 0 && !biased)
-        x = hst_graph_batchnorm(g, x, a->bn_epsilon, name.bn, err);
-    const int linear = l->role == HST_PROJECT && l->kernel == 1;
-    const enum hst_activation act = linear                  ? HST_LINEAR
-                                    : l->role == HST_EXCITE ? HST_SIGMOID
-                                                            : HST_SWISH;
-    return x < 0 ? x : hst_graph_activation(g, x, act, err);
-}
-
-/* x times what the two layers from l on make of its averages. */
-static int excite(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst_err *err)
-{
-    int s = hst_graph_global_average(g, x, err);
-    for (int i = 0; i < 2 && s >= 0; i++)
-        s = add_conv(g, a, &l[i], s, err);
-    return s < 0 ? s : hst_graph_scale(g, x, s, err);
+    (void)a;
+    return l->role == HST_PROJECT && l->kernel == 1 ? HST_LINEAR
+           : l->role == HST_EXCITE                  ? HST_SIGMOID
+                                                    : HST_SWISH;
 }
 
 static int build(hst_graph *g, const hst_arch *a, hst_err *err)
 {
-    hst_layer layer[HST_MAX_LAYERS];
-    int n = hst_family_find(a->family)->layers(a, layer), from = 0, block = -1;
-    int x = hst_graph_input(g, (hst_shape){a->px, a->px, 3}, err);
-    for (int i = 0; i < n && x >= 0; i++) {
-        const hst_layer *l = &layer[i];
-        if (l->block != block)
-            from = x;
-        block = l->block;
-        if (l->role == HST_SQUEEZE)
-            x = excite(g, a, &layer[i++], x, err);
-        else
-            x = add_conv(g, a, l, x, err);
-        if (x >= 0 && l->residual)
-            x = hst_graph_add(g, x, from, err);
-    }
-    return x < 0 ? x : hst_graph_global_average(g, x, err);
+    return hst_gated_build(g, a, activation, err);
 }
 
 /* ---- names -------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@
 static const hst_family *const families[] = {
     &hst_mobilenet_v2,
     &hst_mobilenet_v1,
+    &hst_mobilenet_v3[0],
+    &hst_mobilenet_v3[1],
     /* First the one that holds the layers of another: B0 those of Lite0, a deeper one those of a
      * shallower one. */
     &hst_efficientnet_b0,

@@ -33,6 +33,7 @@ typedef struct hst_layer {
     int stage, repeat; /* of that block: its row in the family's table, its place in the row */
     int expands;       /* 1: the block has an expand layer */
     int fused;         /* 1: the block has no depthwise layer */
+    int excites;       /* 1: the block has squeeze-and-excitation, in families where not all have */
     int place;         /* among the block's HST_CONV, from 1 */
     int kernel, stride;
     int in, out;         /* channels; equal for depthwise */
@@ -112,6 +113,7 @@ const hst_family *hst_family_find(const char *name); /* NULL: none of that name 
 
 extern const hst_family hst_mobilenet_v1;
 extern const hst_family hst_mobilenet_v2;
+extern const hst_family hst_mobilenet_v3[2];
 extern const hst_family hst_efficientnet_b0, hst_efficientnet_v2_b0;
 extern const hst_family hst_efficientnet_lite[5];
 extern const hst_family hst_resnet[4];
@@ -120,6 +122,13 @@ extern const hst_family hst_resnet[4];
  * files without names ("conv2d_3", counted by class). */
 hst_names_fn hst_numbered_names, hst_counted_names;
 extern const char *const hst_numbered_body[], *const hst_counted_body[];
+
+/* A 1x1 convolution that is `like` in all else. */
+hst_layer hst_pointwise(hst_layer like, enum hst_role role, int in, int out);
+/* The graph of layers with squeeze-and-excitation; activation: what ends each. Returns the last
+ * node or a negative code. */
+typedef enum hst_activation hst_activation_fn(const hst_arch *a, const hst_layer *l);
+int hst_gated_build(hst_graph *g, const hst_arch *a, hst_activation_fn *activation, hst_err *err);
 
 /* The layer names of keras.applications' EfficientNets: stages count from 1, repeats from a. */
 hst_names_fn hst_efficientnet_names;

@@ -83,14 +83,15 @@ static void defaults(const hst_origin *o, hst_arch *a)
 static int unknown(const hst_tensors *t, hst_err *err)
 {
     const hst_named *first = hst_tensors_count(t) ? hst_tensors_at(t, 0) : NULL;
-    return hst_fail(err, HST_EMODEL,
-                    "no network known here: %zu tensors, first '%s'; expected MobileNetV2 (names "
-                    "of Hugging Face, torchvision, timm, Keras or TF Hub), MobileNetV1 (Hugging "
-                    "Face, timm or Keras), EfficientNet-B0 (torchvision, timm or Keras), "
-                    "EfficientNetV2-B0 (timm or Keras), "
-                    "EfficientNet-Lite (PyTorch, timm or Keras) or ResNet "
-                    "(torchvision, timm, Hugging Face or Keras)",
-                    hst_tensors_count(t), first ? first->name : "");
+    return hst_fail(
+        err, HST_EMODEL,
+        "no network known here: %zu tensors, first '%s'; expected MobileNetV2 (names "
+        "of Hugging Face, torchvision, timm, Keras or TF Hub), MobileNetV1 (Hugging "
+        "Face, timm or Keras), MobileNetV3 and EfficientNet-B0 (torchvision, timm or Keras), "
+        "EfficientNetV2-B0 (timm or Keras), "
+        "EfficientNet-Lite (PyTorch, timm or Keras) or ResNet "
+        "(torchvision, timm, Hugging Face or Keras)",
+        hst_tensors_count(t), first ? first->name : "");
 }
 
 int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err)

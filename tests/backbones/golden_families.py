@@ -20,6 +20,8 @@ NETWORKS = {
     "efficientnet_v2_b0": "tf_efficientnetv2_b0",
     "mobilenet_v1": "mobilenetv1_100",
     "mobilenet_v2": "mobilenetv2_100",
+    "mobilenet_v3_large": "mobilenetv3_large_100",
+    "mobilenet_v3_small": "mobilenetv3_small_100",
     "resnet18": "resnet18",
     "resnet34": "resnet34",
     "resnet50": "resnet50",
@@ -60,7 +62,8 @@ def main():
             for key, (name, v) in enumerate(weights):
                 fill(key + 1, name, v)
             pixels = 2 * noise(0, PX * PX * 3).reshape(1, PX, PX, 3).transpose(0, 3, 1, 2)
-            features = net(torch.from_numpy(pixels.copy())).numpy().ravel()
+            maps = net.forward_features(torch.from_numpy(pixels.copy()))
+            features = maps.mean((2, 3)).numpy().ravel()
         numpy.save(os.path.join(sys.argv[1], ours + ".npy"), features.astype("<f4"))
         print(ours, features.shape, numpy.abs(features).max(), features.std())
 
