@@ -44,14 +44,14 @@ def fill(key, name, v):
     u = noise(key, v.numel())
     if v.ndim == 4:
         o, i, h, w = v.shape
-        u = u * (24 / (i * h * w)) ** 0.5
-        v.copy_(torch.from_numpy(u.reshape(h, w, i, o).transpose(3, 2, 0, 1).copy()))
+        u = ((24 / (i * h * w)) ** 0.5 * u).reshape(h, w, i, o).transpose(3, 2, 0, 1)
     elif name.endswith("running_var"):
-        v.copy_(torch.from_numpy(1 + u))
+        u = 1 + u
     elif name.endswith("weight"):
-        v.copy_(torch.from_numpy(1 + 0.4 * u))
+        u = 1 + 0.4 * u
     else:
-        v.copy_(torch.from_numpy(0.4 * u))
+        u = 0.4 * u
+    v.copy_(torch.from_numpy(u.astype("<f4").astype("<f8")))  # no more digits than our weights have
 
 
 def main():
@@ -62,7 +62,8 @@ def main():
             for key, (name, v) in enumerate(weights):
                 fill(key + 1, name, v)
             pixels = 2 * noise(0, PX * PX * 3).reshape(1, PX, PX, 3).transpose(0, 3, 1, 2)
-            maps = net.forward_features(torch.from_numpy(pixels.copy()))
+            pixels = pixels.astype("<f4").astype("<f8")
+            maps = net.forward_features(torch.from_numpy(pixels))
             features = maps.mean((2, 3)).numpy().ravel()
         numpy.save(os.path.join(sys.argv[1], ours + ".npy"), features.astype("<f4"))
         print(ours, features.shape, numpy.abs(features).max(), features.std())
