@@ -129,12 +129,10 @@ int hst_graph_add(hst_graph *g, int x, int y, hst_err *err)
 
 int hst_graph_activation(hst_graph *g, int x, enum hst_activation a, hst_err *err)
 {
-    static const hst_op *const ops[] = {[HST_RELU6] = &hst_op_relu6,
-                                        [HST_RELU] = &hst_op_relu,
-                                        [HST_SIGMOID] = &hst_op_sigmoid,
-                                        [HST_HSIGMOID] = &hst_op_hsigmoid,
-                                        [HST_HSWISH] = &hst_op_hswish,
-                                        [HST_SWISH] = &hst_op_swish};
+    static const hst_op *const ops[] = {
+        [HST_RELU6] = &hst_op_relu6,     [HST_RELU] = &hst_op_relu,
+        [HST_SIGMOID] = &hst_op_sigmoid, [HST_HSIGMOID] = &hst_op_hsigmoid,
+        [HST_HSWISH] = &hst_op_hswish,   [HST_SWISH] = &hst_op_swish};
     if (a == HST_LINEAR)
         return x;
     hst_node n = node_of(ops[a], x, -1, "");
