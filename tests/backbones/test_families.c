@@ -1,7 +1,6 @@
 /* Every family as a whole network with made-up weights: features within 1e-4 of the largest of
- * those that its own library computes in double (golden_families.py), on every instruction set.
- * Random weights shrink nothing, so rounding grows from layer to layer (to 1e-5 in EfficientNet-
- * Lite1); a wrong layer is off by tenths. */
+ * those that its own library computes in double (golden_families.py), on every instruction set. A
+ * wrong layer is off by tenths. */
 #include "support.h"
 
 #include "backbones/backbone.h"
