@@ -3,6 +3,7 @@
 #include "onnx.h"
 #include "pth.h"
 #include "savedmodel.h"
+#include "sharded.h"
 #include "tfjs.h"
 #include "tflite.h"
 #include "unpack.h"
@@ -15,7 +16,7 @@ enum { HEAD_BYTES = 64 };
 
 typedef int reader(weights *w, hst_source *s, hst_err *err);
 
-static reader read_zip, read_tar;
+static reader read_zip, read_tar, read_json;
 
 /* Of a file. The first that matches counts. */
 static const struct {
@@ -31,7 +32,7 @@ static const struct {
     {0, "\x89HDF\r\n\x1a\n", 8, NULL, keras_read_h5},
     {4, "TFL3", 4, NULL, tflite_read},
     {8, "{\"", 2, "safetensors (name the file .safetensors to use it as it is)", NULL},
-    {0, "{", 1, NULL, tfjs_read},    /* model.json */
+    {0, "{", 1, NULL, read_json},
     {0, "\x08", 1, NULL, onnx_read}, /* its first field, a version; it has no mark of its own */
 };
 
@@ -77,6 +78,16 @@ static int read_archive(weights *w, const hst_source *s, unpacker *unpack, hst_e
 static int read_tar(weights *w, hst_source *s, hst_err *err)
 {
     return read_archive(w, s, unpack_tar, err);
+}
+
+/* An index of safetensors goes by its name, which Hugging Face's libraries fix; else model.json. */
+static int read_json(weights *w, hst_source *s, hst_err *err)
+{
+    static const char index[] = ".safetensors.index.json";
+    const char *name = s->file[0].name;
+    size_t n = strlen(name), m = strlen(index);
+    return n >= m && strcmp(name + n - m, index) == 0 ? sharded_read(w, s, err)
+                                                      : tfjs_read(w, s, err);
 }
 
 /* PyTorch's archives hold a pickle; they are read without being unpacked first. */

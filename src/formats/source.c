@@ -15,10 +15,12 @@
 enum { MAX_FILES = 256, MAX_DEPTH = 3, MAX_NAME = 1024, MAX_ENTRIES = 100000 };
 static const uint64_t max_bytes = UINT64_C(4) << 30;
 
-/* Where the weights of a file lie beside it: endings of their names. */
+/* Where the weights of a file lie beside it: endings of their names. The first that matches counts.
+ */
 static const struct {
     const char *of, *beside[5];
 } companions[] = {
+    {".safetensors.index.json", {".safetensors", NULL}},
     {".json", {".bin", NULL}},
     {".onnx", {".data", "_data", ".bin", ".weight", NULL}},
 };
@@ -84,6 +86,28 @@ static int wanted(const walk *w, const char *name)
 
 static int walk_folder(walk *w, int fd, const char *prefix, int depth, hst_err *err);
 
+/* Opens an entry that is no link, or one into the store of a Hugging Face cache,
+ * "../../blobs/HASH"; -1: it is another, or cannot be opened. */
+static int open_entry(int dir, const char *name)
+{
+    enum { FLAGS = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK };
+    static const char store[] = "blobs/";
+    char to[MAX_NAME];
+    int fd = openat(dir, name, FLAGS | O_NOFOLLOW);
+    if (fd >= 0 || errno != ELOOP)
+        return fd;
+    ssize_t n = readlinkat(dir, name, to, sizeof to - 1);
+    if (n <= 0)
+        return -1;
+    to[n] = 0;
+    const char *at = to;
+    while (strncmp(at, "../", 3) == 0)
+        at += 3;
+    if (at == to || strncmp(at, store, sizeof store - 1) != 0 || strchr(at + sizeof store - 1, '/'))
+        return -1;
+    return openat(dir, to, FLAGS | O_NOFOLLOW);
+}
+
 /* One entry: a file is added, a folder walked, all else (also what cannot be opened) left out. */
 static int walk_entry(walk *w, int dir, const char *prefix, const char *name, int depth,
                       hst_err *err)
@@ -93,7 +117,7 @@ static int walk_entry(walk *w, int dir, const char *prefix, const char *name, in
     int n = snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "/" : "", name);
     if (n < 0 || (size_t)n >= sizeof path || !wanted(w, name))
         return 0;
-    int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = open_entry(dir, name);
     if (fd < 0 || fstat(fd, &st) != 0) {
         int few = fd < 0 && (errno == EMFILE || errno == ENFILE);
         if (fd >= 0)
@@ -134,7 +158,7 @@ static int by_name(const void *a, const void *b)
 static int open_companions(hst_source *s, const char *path, hst_err *err)
 {
     const char *base = hst_path_base(path), *const *endings = NULL;
-    for (size_t i = 0; i < sizeof companions / sizeof *companions; i++)
+    for (size_t i = 0; i < sizeof companions / sizeof *companions && !endings; i++)
         if (ends_with(base, companions[i].of))
             endings = companions[i].beside;
     if (!endings)

@@ -19,9 +19,10 @@ typedef struct hst_source {
     int is_folder;
 } hst_source;
 
-/* Opens path: a folder's regular files (three levels, at most 256, hidden ones left out), or a file
- * and, where its format keeps weights beside it (.json, .onnx), the files of those kinds next to
- * it. HST_EMODEL: no such file, no regular file, too many or more than 4 GiB. */
+/* Opens path: a folder's regular files (three levels, at most 256, hidden ones and links left out
+ * but those of a Hugging Face cache), or a file and, where its format keeps weights beside it
+ * (.json, .onnx), the files of those kinds next to it. HST_EMODEL: no such file, no regular file,
+ * too many or more than 4 GiB. */
 HST_CHECK int hst_source_open(hst_source *s, const char *path, hst_err *err);
 void hst_source_close(hst_source *s);
 

@@ -132,10 +132,15 @@ static int find_folder(hst_ctx *ctx, const char *dir, hst_found *f, hst_err *err
 {
     char *model = hst_path_join(dir, "model.safetensors", err);
     char *config = hst_path_join(dir, "config.json", err);
-    int rc = model && config ? 0 : HST_EMEM;
+    char *index = hst_path_join(dir, "model.safetensors.index.json", err);
+    int rc = model && config && index ? 0 : HST_EMEM;
     if (rc == 0 && !hst_is_file(model) && is_foreign_folder(dir))
         rc = find_foreign(ctx, dir, f, err);
-    else if (rc == 0 && (!hst_is_file(model) || !hst_is_file(config)))
+    else if (rc == 0 && !hst_is_file(model) && hst_is_file(index) && hst_is_file(config)) {
+        f->config = config;
+        config = NULL;
+        rc = find_foreign(ctx, index, f, err);
+    } else if (rc == 0 && (!hst_is_file(model) || !hst_is_file(config)))
         rc = hst_fail(err, HST_EMODEL,
                       "%s: a backbone's folder holds model.safetensors and config.json; %s is "
                       "missing",
@@ -145,6 +150,7 @@ static int find_folder(hst_ctx *ctx, const char *dir, hst_found *f, hst_err *err
         config = NULL;
         rc = find_safetensors(model, f, err);
     }
+    free(index);
     free(model);
     free(config);
     return rc;

@@ -15,6 +15,7 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from case import COMMIT, Case, H5, KERAS, LATER, PROGRAM, ROOT, SHARED, setUpModule, tearDownModule  # noqa: E402, F401
 import hub as mock  # noqa: E402
+import material  # noqa: E402
 
 
 class Misbehaviour(Case):
@@ -321,6 +322,43 @@ class HuggingFace(Case):
         self.refused(5, "switched off", "backbones", "import", "hf:org/net", HF_HUB_OFFLINE="1")
         self.ok("backbones", "import", "hf:org/net")
         self.ok("backbones", "verify", "hf:org/net")
+
+    def test_a_network_in_two_files(self):
+        body = SHARED["model.safetensors"]
+        n = 8 + int.from_bytes(body[:8], "little")
+        header = {k: v for k, v in json.loads(body[8:n]).items() if k != "__metadata__"}
+        files, where = {"config.json": SHARED["config.json"]}, {}
+        for i in range(2):
+            part, data = {}, b""
+            for k in sorted(header)[i::2]:
+                begin, end = header[k]["data_offsets"]
+                part[k] = {**header[k], "data_offsets": [len(data), len(data) + end - begin]}
+                data += body[n + begin:n + end]
+                where[k] = f"model-{i + 1}-of-2.safetensors"
+            text = json.dumps(part).encode()
+            files[f"model-{i + 1}-of-2.safetensors"] = len(text).to_bytes(8, "little") + text + data
+        index = "model.safetensors.index.json"
+        files[index] = json.dumps({"weight_map": where}).encode()
+        self.hub.repo("org/net", COMMIT, files, self.far)
+        self.ok("backbones", "import", "hf:org/net")
+        folder = self.path("two")
+        os.makedirs(folder)
+        for name, content in files.items():
+            with open(os.path.join(folder, name), "wb") as f:
+                f.write(content)
+        pictures = material.photos(self.path("photos"), 1)
+        rows = []
+        for network in ("hf:org/net", folder, os.path.join(ROOT, "network")):
+            self.ok("features", pictures, "--backbone", network, "-o", "f.npy")
+            with open(self.path("f.npy"), "rb") as f:
+                rows.append(f.read())
+        self.assertTrue(rows[0] == rows[1] == rows[2])
+        os.remove(os.path.join(folder, "model-2-of-2.safetensors"))
+        self.refused(4, "beside it", "backbones", "import", folder)
+        where["w"] = "../model-1-of-2.safetensors"
+        with open(os.path.join(folder, index), "w") as f:
+            json.dump({"weight_map": where}, f)
+        self.refused(4, "beside it", "backbones", "import", folder)
 
     def test_what_another_program_has_is_used(self):
         folder = self.path("hub/models--org--net/snapshots", COMMIT)
