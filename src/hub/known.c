@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char apache[] = "Apache-2.0";
+static const char apache[] = "Apache-2.0", bsd[] = "BSD-3-Clause";
 
 /* Google's MobileNetV2 checkpoints of 2018. Keras has all of them, Hugging Face four. */
 #define MOBILENET_V2(size)                                                                         \
@@ -61,6 +61,14 @@ static const hst_known known[] = {
     MOBILENET_V2_TWICE("1.0_224"),
     MOBILENET_V2("1.3_224"),
     MOBILENET_V2_TWICE("1.4_224"),
+    {"mobilenet_v1", apache, {"keras:mobilenet_1.0_224", NULL}},
+    {"mobilenet_v3_small", apache, {"keras:mobilenet_v3_small", NULL}},
+    {"mobilenet_v3_large", apache, {"keras:mobilenet_v3_large", NULL}},
+    {"efficientnet_b0", apache, {"keras:efficientnetb0", NULL}},
+    {"efficientnet_v2_b0", apache, {"keras:efficientnetv2-b0", NULL}},
+    {"resnet18", bsd, {"torchvision:resnet18", NULL}},
+    {"resnet34", bsd, {"torchvision:resnet34", NULL}},
+    {"resnet50", bsd, {"torchvision:resnet50.V1", NULL}},
 };
 enum { N_KNOWN = sizeof known / sizeof *known };
 
