@@ -202,12 +202,13 @@ static const char *const torchvision[][2] = {
 
 const char *hst_torchvision_file(const char *name, hst_err *err)
 {
-    hst_buf names = HST_BUF(2048);
-    for (size_t i = 0; i < sizeof torchvision / sizeof *torchvision; i++) {
+    const size_t n = sizeof torchvision / sizeof *torchvision;
+    for (size_t i = 0; i < n; i++)
         if (strcmp(torchvision[i][0], name) == 0)
             return torchvision[i][1];
+    hst_buf names = HST_BUF(2048);
+    for (size_t i = 0; i < n; i++)
         hst_buf_printf(&names, "%s%s", i ? ", " : "", torchvision[i][0]);
-    }
     hst_fail(err, HST_EARG, "torchvision:%s is unknown: known are %s", name,
              names.p ? names.p : "");
     hst_buf_free(&names);
