@@ -6,8 +6,10 @@
 What is measured, everything once a round, so that a disturbance hits all alike:
   machine   fp32 multiply-adds on registers alone, and the kernels and blocks beside that limit
   network   prepared images -> features: threads 1 and all, batches of 1, 8 and 32
+  prepared  image files -> the network's input
   photos    image files -> features; headstart's side is the whole `headstart features` process
             with start-up and writing, the others' is without importing and loading
+  predict   one photo from the start of a process to its answer
 ONNX Runtime and PyTorch run the same folded network with the same weights, and are seen to give the
 same features. Each stands for the fastest of its settings: one batch on all threads, or a batch a
 thread; PyTorch eager with channels-last memory, and after optimize_for_inference with either.
@@ -32,6 +34,7 @@ from PIL import Image, ImageOps
 CPUS = len(os.sched_getaffinity(0))
 BATCHES = (1, 8, 32)
 LEAST_S = 0.2
+STARTS = 5  # of `headstart predict` in a round
 AHEAD = 64  # images that are decoded before the network has taken them
 
 
@@ -162,11 +165,17 @@ def features_per_thread(run, paths, norm, pool):
 
 class Headstart:
     def __init__(self, build, backbone, folder):
-        self.words = [os.path.join(build, "cli", "headstart"), "features", folder, "--backbone",
-                      backbone, "--no-store", "-q", "-o"]
+        self.program = os.path.join(build, "cli", "headstart")
+        self.work_of = [folder, "--backbone", backbone, "--no-store", "-q", "-o"]
+
+    def run(self, *words):
+        subprocess.run([self.program, *words], check=True, stdout=subprocess.DEVNULL)
+
+    def train(self, out):
+        self.run("train", *self.work_of, out)
 
     def features(self, out):
-        subprocess.run([*self.words, out], check=True, stdout=subprocess.DEVNULL)
+        self.run("features", *self.work_of, out)
         with open(out[:-4] + ".csv", encoding="utf-8", newline="") as file:
             return [row["path"] for row in csv.DictReader(file)], np.load(out)
 
@@ -178,7 +187,7 @@ class Table:
     """Rows by (what, library, threads, batch): a rate for every round."""
 
     def __init__(self):
-        self.rates, self.flops = {}, {}
+        self.rates, self.flops = {}, {}  # flops: of one image, where they are counted
 
     def add(self, what, library, threads, batch, images_s):
         self.rates.setdefault((what, library, threads, batch), []).append(images_s)
@@ -193,6 +202,12 @@ class Table:
             yield row
 
 
+def best_of(rows, what):
+    """The best rate of headstart on all threads."""
+    return max(r["best"] for r in rows
+               if r["what"] == what and r["library"] == "headstart" and r["threads"] == CPUS)
+
+
 class Contest:
     """One backbone by everybody."""
 
@@ -200,6 +215,8 @@ class Contest:
         self.name, (self.net, *self.norm) = name, network
         self.work, self.photos = work, []
         self.follower = Follower(os.path.join(args.build, "bench", "network"), backbone)
+        self.preparing = Follower(os.path.join(args.build, "bench", "prepare"), backbone,
+                                  args.photos)
         self.ours = Headstart(args.build, backbone, args.photos)
         self.onnx, self.torch = Onnx(self.net, work), Torch(self.net)
         self.others = [(f"ONNX Runtime {onnxruntime.__version__}", self.onnx),
@@ -207,6 +224,7 @@ class Contest:
 
     def check(self, pool):
         """Everybody's features of the photos are the same."""
+        self.ours.train(os.path.join(self.work, self.name))
         self.photos, want = self.ours.features(os.path.join(self.work, self.name + ".npy"))
         largest = np.abs(want).max()
         for library, other in self.others:
@@ -231,11 +249,18 @@ class Contest:
 
     def photo_round(self, table, pool):
         what, n = "photos " + self.name, len(self.photos)
+        for row in self.preparing.round():
+            table.add("prepared " + self.name, "headstart", row["threads"], 1, row["images_s"])
 
-        def once(function, *arguments):
+        def once(function, *arguments, images=n):
             start = time.perf_counter()
             function(*arguments)
-            return n / (time.perf_counter() - start)
+            return images / (time.perf_counter() - start)
+
+        model = os.path.join(self.work, self.name, "model.safetensors")
+        for path in self.photos[:STARTS]:
+            table.add("predict " + self.name, "headstart", CPUS, 1,
+                      once(self.ours.run, "predict", model, path, images=1))
 
         table.add(what, "headstart", CPUS, 1,
                   once(self.ours.features, os.path.join(self.work, self.name + ".npy")))
@@ -245,6 +270,24 @@ class Contest:
                       max(once(way, run, self.photos, self.norm, pool)
                           for run in other.runs(library)
                           for way in (features, features_per_thread)))
+
+    def summary(self, rows):
+        """What preparation leaves of the network's rate, and what of that `features` reaches."""
+        network, prepared, photos, predict = (
+            best_of(rows, what + " " + self.name)
+            for what in ("network", "prepared", "photos", "predict"))
+        both = 1 / (1 / network + 1 / prepared)
+        return {"backbone": self.name, "network_images_s": network,
+                "prepared_images_s": prepared,
+                "preparation_percent": round(100 * both / prepared, 1),
+                "network_and_preparation_images_s": round(both, 2), "photos_images_s": photos,
+                "photos_percent_of_network": round(100 * photos / network, 1),
+                "photos_percent_of_both": round(100 * photos / both, 1),
+                "cold_predict_ms": round(1000 / predict, 1)}
+
+    def close(self):
+        self.follower.close()
+        self.preparing.close()
 
 
 def machine_rows(rounds):
@@ -280,6 +323,19 @@ def show(machine, rows):
         times = "" if r["library"] == "headstart" or not own else f"{own / r['best']:8.2f}x"
         print(f"{r['what']:28} {r['library']:22} {r['threads']:7} {r['batch']:5} {r['best']:8.1f} "
               f"{r['median']:8.1f} {part} {times}")
+
+
+def show_summary(s):
+    print(f"\n{s['backbone']}, from files to features on all {CPUS} threads: "
+          f"{s['photos_images_s']:.1f} images/s\n"
+          f"  the network alone {s['network_images_s']:.1f}, preparation alone "
+          f"{s['prepared_images_s']:.1f}, one after the other "
+          f"{s['network_and_preparation_images_s']:.1f} images/s,\n"
+          f"  {s['preparation_percent']:.0f} % of it preparation: features reaches "
+          f"{s['photos_percent_of_both']:.0f} % of that, {s['photos_percent_of_network']:.0f} % of "
+          f"the network alone\n"
+          f"  one photo, from the start of `headstart predict` to its answer: "
+          f"{s['cold_predict_ms']:.1f} ms")
 
 
 def told(build, *words):
@@ -325,18 +381,21 @@ def main():
             for c in contests:
                 c.round(table, pool)
         for c in contests:
-            c.follower.close()
+            c.close()
     engine.close()
     limits, peaks = machine_rows(machine)
     rows = list(table.rows(peaks))
     print(f"\nmemory read and written: {memory['best']:.1f} GB/s")
     show(limits, rows)
+    summaries = [c.summary(rows) for c in contests]
+    for s in summaries:
+        show_summary(s)
     with open(args.output, "w", encoding="utf-8") as file:
         json.dump({"machine": {"processor": platform.processor() or platform.machine(),
                                "kernels": about["kernels"], "processors": CPUS,
                                "rounds": args.rounds, "memory_copy_gb_s": memory["best"]},
                    "peak_flops": {str(k): v for k, v in peaks.items()}, "kernels": limits,
-                   "rows": rows}, file, indent=1)
+                   "rows": rows, "summary": summaries}, file, indent=1)
     print(f"\nthe same in {args.output}")
 
 

