@@ -8,8 +8,12 @@
  *      x[1]   a1   b1        per k: two weight loads, and a broadcast and two multiply-adds a row
  *      ...
  *
+ * The last panel of a matrix may end within a vector. Where that is its middle, as with 24 and 40
+ * columns in vectors of 16, the half is computed alone, which is half the work where the processor
+ * has narrower vectors; else zeros are computed with it.
+ *
  * The accumulators are named, not an array: clang keeps only named ones in registers. `rows` and
- * `vecs` are constants at every call of tile_body, which makes each call a kernel of its own. */
+ * `halves` are constants at every call of tile_body, which makes each call a kernel of its own. */
 #include <string.h>
 
 typedef struct tile {
@@ -44,9 +48,30 @@ typedef struct tile {
     X(12, p12, 0)                                                                                  \
     X(13, p12, 1)
 
-static inline __attribute__((always_inline)) void tile_body(const tile *t, const int rows,
-                                                            const int vecs)
+/* Each for a whole vector, or for its first half: the rest is then 0, not written, or anything. */
+static inline __attribute__((always_inline)) vf load_of(const float *p, const int whole)
 {
+    return whole ? v_load(p) : v_load_part(p, V_N / 2);
+}
+
+static inline __attribute__((always_inline)) void store_of(float *p, vf a, const int whole)
+{
+    if (whole)
+        v_store(p, a);
+    else
+        v_store_part(p, V_N / 2, a);
+}
+
+static inline __attribute__((always_inline)) vf fma_of(vf a, vf b, vf c, const int whole)
+{
+    return whole ? v_fma(a, b, c) : v_fma_half(a, b, c);
+}
+
+/* halves: columns in half vectors, 1 .. 4. */
+static inline __attribute__((always_inline)) void tile_body(const tile *t, const int rows,
+                                                            const int halves)
+{
+    const int vecs = halves > 2 ? 2 : 1, whole0 = halves > 1, whole1 = halves != 3;
     const size_t ld = t->ldx;
     const float *p0 = t->x, *p3 = p0 + 3 * ld, *p6 = p3 + 3 * ld, *p9 = p6 + 3 * ld,
                 *p12 = p9 + 3 * ld, *w = t->w;
@@ -59,9 +84,9 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
 #define STEP(i, p, o)                                                                              \
     if (rows > i) {                                                                                \
         const vf x = v_set1(p[o * ld + (size_t)k]);                                                \
-        a##i = v_fma(x, w0, a##i);                                                                 \
+        a##i = fma_of(x, w0, a##i, whole0);                                                        \
         if (vecs > 1)                                                                              \
-            b##i = v_fma(x, w1, b##i);                                                             \
+            b##i = fma_of(x, w1, b##i, whole1);                                                    \
     }
         EACH_ROW(STEP)
 #undef STEP
@@ -69,9 +94,9 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
     /* One branch for all rows: a branch a row would spill. */
 #define ADD(i, p, o)                                                                               \
     if (rows > i) {                                                                                \
-        a##i = v_add(a##i, v_load(t->residual + i * ldy));                                         \
+        a##i = v_add(a##i, load_of(t->residual + i * ldy, whole0));                                \
         if (vecs > 1)                                                                              \
-            b##i = v_add(b##i, v_load(t->residual + i * ldy + V_N));                               \
+            b##i = v_add(b##i, load_of(t->residual + i * ldy + V_N, whole1));                      \
     }
 #define CLAMP(i, p, o)                                                                             \
     if (rows > i) {                                                                                \
@@ -81,15 +106,15 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
     }
 #define GATE(i, p, o)                                                                              \
     if (rows > i) {                                                                                \
-        a##i = v_gate(a##i, v_load(t->gate + i * ld_gate));                                        \
+        a##i = v_gate(a##i, load_of(t->gate + i * ld_gate, whole0));                               \
         if (vecs > 1)                                                                              \
-            b##i = v_gate(b##i, v_load(t->gate + i * ld_gate + V_N));                              \
+            b##i = v_gate(b##i, load_of(t->gate + i * ld_gate + V_N, whole1));                     \
     }
 #define STORE(i, p, o)                                                                             \
     if (rows > i) {                                                                                \
-        v_store(t->y + i * ldy, a##i);                                                             \
+        store_of(t->y + i * ldy, a##i, whole0);                                                    \
         if (vecs > 1)                                                                              \
-            v_store(t->y + i * ldy + V_N, b##i);                                                   \
+            store_of(t->y + i * ldy + V_N, b##i, whole1);                                          \
     }
     const size_t ldy = t->ldy, ld_gate = t->ld_gate;
     if (t->residual) {
@@ -109,31 +134,40 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
 }
 
 /* One kernel a row count; counts over V_ROWS never occur and are not built. */
-static __attribute__((noinline)) void tile_two(const tile *t, size_t rows)
+static inline __attribute__((always_inline)) void tile_rows(const tile *t, size_t rows,
+                                                            const int halves)
 {
     switch (rows) {
 #define CASE(i, p, o)                                                                              \
     case i + 1:                                                                                    \
-        tile_body(t, i < V_ROWS ? i + 1 : 1, 2);                                                   \
+        tile_body(t, i < V_ROWS ? i + 1 : 1, halves);                                              \
         break;
         EACH_ROW(CASE)
 #undef CASE
     }
+}
+
+static __attribute__((noinline)) void tile_two(const tile *t, size_t rows)
+{
+    tile_rows(t, rows, 4);
+}
+
+static __attribute__((noinline)) void tile_one_and_half(const tile *t, size_t rows)
+{
+    tile_rows(t, rows, 3);
 }
 
 static __attribute__((noinline)) void tile_one(const tile *t, size_t rows)
 {
-    switch (rows) {
-#define CASE(i, p, o)                                                                              \
-    case i + 1:                                                                                    \
-        tile_body(t, i < V_ROWS ? i + 1 : 1, 1);                                                   \
-        break;
-        EACH_ROW(CASE)
-#undef CASE
-    }
+    tile_rows(t, rows, 2);
 }
 
-/* The last columns, `valid` of them, where they fill no whole vector: the tile is computed beside
+static __attribute__((noinline)) void tile_half(const tile *t, size_t rows)
+{
+    tile_rows(t, rows, 1);
+}
+
+/* The last columns, `valid` of them, where they fill no half vectors: the tile is computed beside
  * the matrix and what exists of it copied, so that nothing outside is read or written. */
 static __attribute__((noinline)) void tile_part(const tile *t, size_t rows, int valid)
 {
@@ -163,6 +197,21 @@ static __attribute__((noinline)) void tile_part(const tile *t, size_t rows, int 
         memcpy(t->y + i * t->ldy, y + i * ld, bytes);
 }
 
+/* The first `valid` columns of a panel. */
+static void tile_of(const tile *t, size_t rows, int valid)
+{
+    if (valid >= 2 * V_N)
+        tile_two(t, rows);
+    else if (valid == V_N + V_N / 2)
+        tile_one_and_half(t, rows);
+    else if (valid == V_N)
+        tile_one(t, rows);
+    else if (valid == V_N / 2)
+        tile_half(t, rows);
+    else
+        tile_part(t, rows, valid);
+}
+
 /* Rows x[at .. at+count) against every panel. Rows are shared out evenly over tiles: 49 rows are 9
  * tiles of 5 or 6, not 8 of 6 and one of 1. */
 static void block(const hst_gemm *g, size_t at, size_t count)
@@ -184,12 +233,7 @@ static void block(const hst_gemm *g, size_t at, size_t count)
                   .ld_gate = g->ld_gate};
         for (size_t i = 0; i < tiles; i++) {
             const size_t rows = base + (i < more);
-            if (valid >= 2 * V_N)
-                tile_two(&t, rows);
-            else if (valid == V_N)
-                tile_one(&t, rows);
-            else
-                tile_part(&t, rows, valid);
+            tile_of(&t, rows, valid);
             t.x += rows * t.ldx;
             t.y += rows * t.ldy;
             if (t.residual)

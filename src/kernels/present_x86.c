@@ -12,10 +12,12 @@ enum {
     LEAF1_ECX_OSXSAVE = 1 << 27,
     LEAF1_ECX_AVX = 1 << 28,
     LEAF7_EBX_AVX2 = 1 << 5,
-    LEAF7_EBX_AVX512F = 1 << 16,
     XCR0_SSE_AVX = 0x06, /* XMM and upper YMM state */
     XCR0_AVX512 = 0xe0,  /* opmask, upper ZMM, ZMM16-31 */
 };
+
+/* AVX-512 with its narrower vectors (VL), which came with the second processor that had it. */
+static const uint32_t leaf7_ebx_avx512f_vl = UINT32_C(1) << 16 | UINT32_C(1) << 31;
 
 /* Which register state the operating system saves at a task switch. */
 static uint32_t xcr0(void)
@@ -48,7 +50,7 @@ static int avx2(void)
 
 static int avx512(void)
 {
-    return avx2() && has(0, LEAF7_EBX_AVX512F, XCR0_SSE_AVX | XCR0_AVX512);
+    return avx2() && has(0, leaf7_ebx_avx512f_vl, XCR0_SSE_AVX | XCR0_AVX512);
 }
 
 const hst_kernels_choice hst_kernels_present[] = {{&hst_kernels_portable, always},

@@ -31,6 +31,12 @@ static inline vf v_fma(vf a, vf b, vf c)
     return _mm256_fmadd_ps(a, b, c);
 }
 
+/* Of the first half of the vector; the rest may be anything. */
+static inline vf v_fma_half(vf a, vf b, vf c)
+{
+    return v_fma(a, b, c);
+}
+
 static inline vf v_add(vf a, vf b)
 {
     return _mm256_add_ps(a, b);

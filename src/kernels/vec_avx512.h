@@ -1,4 +1,4 @@
-/* vec_avx512.h - the vector primitives in AVX-512F. */
+/* vec_avx512.h - the vector primitives in AVX-512F and VL. */
 #include <immintrin.h>
 #include <string.h>
 
@@ -29,6 +29,14 @@ static inline void v_store(float *p, vf a)
 static inline vf v_fma(vf a, vf b, vf c)
 {
     return _mm512_fmadd_ps(a, b, c);
+}
+
+/* Of the first half of the vector; the rest may be anything. Half the work where vectors of 32
+ * bytes have twice the throughput. */
+static inline vf v_fma_half(vf a, vf b, vf c)
+{
+    return _mm512_castps256_ps512(_mm256_fmadd_ps(
+        _mm512_castps512_ps256(a), _mm512_castps512_ps256(b), _mm512_castps512_ps256(c)));
 }
 
 static inline vf v_add(vf a, vf b)

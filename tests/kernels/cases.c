@@ -117,7 +117,7 @@ static int product_check(const hst_kernels *kn, const product *p)
 static int products(const hst_kernels *kn)
 {
     static const int ks[] = {1, 2, 27, 150},
-                     ns[] = {1, 3, 4, 5, 8, 9, 15, 16, 17, 24, 31, 32, 33, 50, 67};
+                     ns[] = {1, 2, 3, 4, 5, 6, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 40, 50, 67};
     int wrong = 0;
     for (int rows = 1; rows <= 30 && !wrong; rows++)
         for (size_t k = 0; k < sizeof ks / sizeof *ks; k++)
