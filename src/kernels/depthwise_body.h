@@ -66,7 +66,7 @@ static inline __attribute__((always_inline)) void chunk_body(const hst_depthwise
     if (n < (s.count - 1) * s.stride + s.kernel) {                                                 \
         if (!s.edges || (unsigned)(at + n) < (unsigned)d->width) {                                 \
             const int col = n;                                                                     \
-            const vf x = v_load(row + offset);                                                     \
+            const vf x = v_keep(v_load(row + offset));                                             \
             EACH_OUTPUT(STEP)                                                                      \
         }                                                                                          \
         offset = advance(offset, x_step);                                                          \

@@ -134,37 +134,52 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
 }
 
 /* One kernel a row count; counts over V_ROWS never occur and are not built. */
-static inline __attribute__((always_inline)) void tile_rows(const tile *t, size_t rows,
-                                                            const int halves)
+static __attribute__((noinline)) void tile_two(const tile *t, size_t rows)
 {
     switch (rows) {
 #define CASE(i, p, o)                                                                              \
     case i + 1:                                                                                    \
-        tile_body(t, i < V_ROWS ? i + 1 : 1, halves);                                              \
+        tile_body(t, i < V_ROWS ? i + 1 : 1, 4);                                                   \
         break;
         EACH_ROW(CASE)
 #undef CASE
     }
 }
 
-static __attribute__((noinline)) void tile_two(const tile *t, size_t rows)
-{
-    tile_rows(t, rows, 4);
-}
-
 static __attribute__((noinline)) void tile_one_and_half(const tile *t, size_t rows)
 {
-    tile_rows(t, rows, 3);
+    switch (rows) {
+#define CASE(i, p, o)                                                                              \
+    case i + 1:                                                                                    \
+        tile_body(t, i < V_ROWS ? i + 1 : 1, 3);                                                   \
+        break;
+        EACH_ROW(CASE)
+#undef CASE
+    }
 }
 
 static __attribute__((noinline)) void tile_one(const tile *t, size_t rows)
 {
-    tile_rows(t, rows, 2);
+    switch (rows) {
+#define CASE(i, p, o)                                                                              \
+    case i + 1:                                                                                    \
+        tile_body(t, i < V_ROWS ? i + 1 : 1, 2);                                                   \
+        break;
+        EACH_ROW(CASE)
+#undef CASE
+    }
 }
 
 static __attribute__((noinline)) void tile_half(const tile *t, size_t rows)
 {
-    tile_rows(t, rows, 1);
+    switch (rows) {
+#define CASE(i, p, o)                                                                              \
+    case i + 1:                                                                                    \
+        tile_body(t, i < V_ROWS ? i + 1 : 1, 1);                                                   \
+        break;
+        EACH_ROW(CASE)
+#undef CASE
+    }
 }
 
 /* The last columns, `valid` of them, where they fill no half vectors: the tile is computed beside

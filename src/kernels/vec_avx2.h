@@ -47,6 +47,13 @@ static inline vf v_mul(vf a, vf b)
     return _mm256_mul_ps(a, b);
 }
 
+/* x, in a register: the compiler may not load it again for every multiply-add that reads it. */
+static inline vf v_keep(vf x)
+{
+    __asm__("" : "+x"(x));
+    return x;
+}
+
 /* MAXPS and MINPS give their second operand when either is NaN: x stands second, so NaN is kept. */
 static inline vf v_relu6(vf x)
 {

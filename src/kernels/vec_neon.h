@@ -47,6 +47,12 @@ static inline vf v_mul(vf a, vf b)
     return vmulq_f32(a, b);
 }
 
+/* x, in a register; here the compiler keeps it there by itself. */
+static inline vf v_keep(vf x)
+{
+    return x;
+}
+
 /* FMAX and FMIN give NaN when either operand is NaN. */
 static inline vf v_relu6(vf x)
 {

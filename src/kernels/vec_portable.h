@@ -47,6 +47,12 @@ static inline vf v_mul(vf a, vf b)
     return a * b;
 }
 
+/* x, in a register; here the compiler keeps it there by itself. */
+static inline vf v_keep(vf x)
+{
+    return x;
+}
+
 /* Comparisons with NaN are false, so NaN is kept. */
 static inline vf v_relu6(vf x)
 {
