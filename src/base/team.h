@@ -1,6 +1,7 @@
 /* team.h - threads that wait for loops: for many short parallel loops in a row, where starting
- * threads for each would cost more than the work. hst_team_run allocates nothing and cannot fail.
- */
+ * threads for each would cost more than the work. hst_team_run allocates nothing and cannot fail. A
+ * loop ends with its last item, whichever threads did the items: unlike a crew's step (crew.h), it
+ * does not wait for a thread to which the system gave no processor. */
 #ifndef HST_BASE_TEAM_H
 #define HST_BASE_TEAM_H
 #include "base/err.h"
