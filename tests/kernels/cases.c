@@ -404,4 +404,5 @@ const kernel_case kernel_cases[] = {{"products", products},
                                     {"batch norm", norm_maps},
                                     {"gradients of batch norm", norm_backs},
                                     {"sums of batch norm", norm_sums},
+                                    {"odd numbers in training", odd_gradients},
                                     {NULL, NULL}};

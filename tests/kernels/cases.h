@@ -16,6 +16,9 @@ int grad_windows(const hst_kernels *k);
 int grad_inputs(const hst_kernels *k);
 int grad_sums(const hst_kernels *k);
 
+/* odd_cases.c */
+int odd_gradients(const hst_kernels *k);
+
 /* norm_cases.c */
 int norm_maps(const hst_kernels *k);
 int norm_backs(const hst_kernels *k);
