@@ -13,5 +13,5 @@ export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 for t in $targets; do
     ninja -C $build --quiet "tests/fuzz/mutants_$t"
-    find "tests/fuzz/corpus/$t" -type f -exec "$build/tests/fuzz/mutants_$t" "${MUTANTS:-20000}" {} +
+    find "tests/fuzz/corpus/$t" -type f -exec "$build/tests/fuzz/mutants_$t" "$t" "${MUTANTS:-20000}" {} +
 done

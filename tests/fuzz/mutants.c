@@ -1,10 +1,10 @@
-/* mutants - damaged copies of files through a fuzzing entry point: mutants N FILE...
+/* mutants - damaged copies of files through a fuzzing entry point: mutants KIND N FILE...
  *
- * N copies of each, with one to eight changes of the kinds that break parsers: a byte, a bit, a
- * number of 16 or 32 bits that is large or negative, one that is a little off, a stretch moved, cut
- * out or written twice, the end cut off. Always the same ones. A copy that takes over two seconds
- * of processor time ends the program by SIGPROF. */
+ * N copies of each, with one to eight changes of the kinds that break parsers: mostly of the
+ * format's own fields (mutate.h), else of any bytes; of some the end is cut off. Always the same
+ * ones. A copy that takes over two seconds of processor time ends the program by SIGPROF. */
 #include "fuzz.h"
+#include "mutate.h"
 
 #include "base/file.h"
 #include "base/random.h"
@@ -14,82 +14,75 @@
 #include <string.h>
 #include <sys/time.h>
 
-enum { MAX_BYTES = 1 << 20, LIMIT_S = 2 };
+enum { MAX_BYTES = 1 << 20, ROOM = 1 << 16, LIMIT_S = 2 };
 
-static const uint32_t nasty[] = {0,          1,          2,          4,         0x7f,  0x80,
-                                 0xff,       0x7fff,     0x8000,     0xffff,    65536, 0x7fffffff,
-                                 0x80000000, 0xfffffffc, 0xfffffffe, 0xffffffff};
-enum { N_NASTY = sizeof nasty / sizeof *nasty };
+/* What a target takes. Of a folder (folder.h) the first file is changed, mostly. */
+typedef struct kind {
+    const char *name, *begin; /* "": any */
+    mutator *change;
+    unsigned n_files; /* 0: no folder */
+} kind;
+static const kind kinds[] = {
+    {"keras", "PK", mutate_zip, 0},         {"keras", "", mutate_hdf5, 0},
+    {"onnx", "", mutate_protobuf, 0},       {"pth", "PK", mutate_zip, 0},
+    {"pth", "", mutate_pickle, 0},          {"safetensors", "", mutate_safetensors, 0},
+    {"savedmodel", "", mutate_protobuf, 3}, {"sharded", "", mutate_json, 3},
+    {"tfjs", "", mutate_json, 2},           {"tflite", "", mutate_flatbuffer, 0}};
 
-/* One change; the length after it. room: of the block, at least n + 64. */
-static size_t change(uint8_t *p, size_t n, hst_rng *r)
+static const kind *find(const char *name, const uint8_t *seed, size_t n)
 {
-    size_t at = hst_rng_below(r, (uint32_t)n), from = hst_rng_below(r, (uint32_t)n);
-    size_t most = n - (at > from ? at : from);
-    size_t len = 1 + hst_rng_below(r, (uint32_t)(most < 64 ? most : 64));
-    switch (hst_rng_below(r, 8)) {
-    case 0:
-        p[at] = (uint8_t)hst_rng_u32(r);
-        break;
-    case 1:
-        p[at] ^= (uint8_t)(1u << hst_rng_below(r, 8));
-        break;
-    case 2:
-        memcpy(p + at, &nasty[hst_rng_below(r, N_NASTY)], n - at < 4 ? n - at : 4);
-        break;
-    case 3:
-        memcpy(p + at, &nasty[hst_rng_below(r, N_NASTY)], n - at < 2 ? n - at : 2);
-        break;
-    case 4:
-        p[at] = (uint8_t)(p[at] + (int)hst_rng_below(r, 9) - 4);
-        break;
-    case 5:
-        memmove(p + at, p + from, len);
-        break;
-    case 6: /* cut out */
-        len = len < n - at ? len : n - at;
-        memmove(p + at, p + at + len, n - at - len);
-        return n - len ? n - len : 1;
-    default: /* twice */
-        len = len < n - at ? len : n - at;
-        memmove(p + at + len, p + at, n - at);
-        return n + len;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        const size_t begin = strlen(kinds[i].begin);
+        if (strcmp(kinds[i].name, name) == 0 && begin <= n &&
+            memcmp(seed, kinds[i].begin, begin) == 0)
+            return &kinds[i];
     }
-    return n;
+    return NULL;
 }
 
-static void run_mutant(const uint8_t *seed, size_t n, uint32_t i)
+/* Three of four changes know the format, one is any bytes. */
+static void change(mutant *m, const kind *k)
+{
+    if (mutate_below(m, 4) == 0)
+        mutate_bytes(m);
+    else if (k->n_files == 0)
+        k->change(m);
+    else
+        mutate_file(m, 0, k->n_files, k->change);
+}
+
+static void run_mutant(const kind *k, const uint8_t *seed, size_t n, uint32_t i)
 {
     hst_rng r = hst_rng_new(1, HST_RNG_SHUFFLE, i, 0);
-    uint32_t changes = 1 + hst_rng_below(&r, 8);
-    uint8_t *copy = malloc(n + 64 * 8);
-    if (!copy)
+    mutant m = {.n = n, .room = n + ROOM, .r = &r};
+    m.p = malloc(m.room);
+    if (!m.p)
         abort();
-    memcpy(copy, seed, n);
-    for (uint32_t k = 0; k < changes; k++)
-        n = change(copy, n, &r);
-    if (hst_rng_below(&r, 16) == 0)
-        n = 1 + hst_rng_below(&r, (uint32_t)n);
-    uint8_t *exact = malloc(n); /* so that sanitizers see any overrun */
+    memcpy(m.p, seed, n);
+    for (uint32_t changes = 1 + mutate_below(&m, 8); changes > 0; changes--)
+        change(&m, k);
+    if (mutate_below(&m, 16) == 0)
+        m.n = mutate_below(&m, m.n);
+    uint8_t *exact = malloc(m.n + !m.n); /* so that sanitizers see any overrun */
     if (!exact)
         abort();
-    memcpy(exact, copy, n);
-    free(copy);
+    memcpy(exact, m.p, m.n);
+    free(m.p);
     const struct itimerval limit = {.it_value = {.tv_sec = LIMIT_S}}, none = {{0}};
     setitimer(ITIMER_PROF, &limit, NULL);
-    LLVMFuzzerTestOneInput(exact, n);
+    LLVMFuzzerTestOneInput(exact, m.n);
     setitimer(ITIMER_PROF, &none, NULL);
     free(exact);
 }
 
 int main(int argc, char **argv)
 {
-    unsigned long many = argc > 2 ? strtoul(argv[1], NULL, 10) : 0;
+    unsigned long many = argc > 3 ? strtoul(argv[2], NULL, 10) : 0;
     if (many == 0 || many > 100000000) {
-        fprintf(stderr, "usage: mutants N FILE...\n");
+        fprintf(stderr, "usage: mutants KIND N FILE...\n");
         return 2;
     }
-    for (int f = 2; f < argc; f++) {
+    for (int f = 3; f < argc; f++) {
         hst_err err = {0};
         uint8_t *seed = NULL;
         size_t n = 0;
@@ -97,8 +90,13 @@ int main(int argc, char **argv)
             fprintf(stderr, "%s: %s\n", argv[f], err.msg);
             return 1;
         }
+        const kind *k = find(argv[1], seed, n);
+        if (!k) {
+            fprintf(stderr, "%s: nobody knows how to change that\n", argv[1]);
+            return 2;
+        }
         for (uint32_t i = 0; i < many; i++)
-            run_mutant(seed, n, i);
+            run_mutant(k, seed, n, i);
         free(seed);
         printf("%s: %lu mutants\n", argv[f], many);
     }
