@@ -21,13 +21,18 @@ typedef struct kind {
     const char *name, *begin; /* "": any */
     mutator *change;
     unsigned n_files; /* 0: no folder */
+    mutator *others;  /* of a folder's second file */
 } kind;
-static const kind kinds[] = {
-    {"keras", "PK", mutate_zip, 0},         {"keras", "", mutate_hdf5, 0},
-    {"onnx", "", mutate_protobuf, 0},       {"pth", "PK", mutate_zip, 0},
-    {"pth", "", mutate_pickle, 0},          {"safetensors", "", mutate_safetensors, 0},
-    {"savedmodel", "", mutate_protobuf, 3}, {"sharded", "", mutate_json, 3},
-    {"tfjs", "", mutate_json, 2},           {"tflite", "", mutate_flatbuffer, 0}};
+static const kind kinds[] = {{"keras", "PK", mutate_zip, 0, NULL},
+                             {"keras", "", mutate_hdf5, 0, NULL},
+                             {"onnx", "", mutate_protobuf, 0, NULL},
+                             {"pth", "PK", mutate_zip, 0, NULL},
+                             {"pth", "", mutate_pickle, 0, NULL},
+                             {"safetensors", "", mutate_safetensors, 0, NULL},
+                             {"savedmodel", "", mutate_protobuf, 3, mutate_bytes},
+                             {"sharded", "", mutate_json, 3, mutate_safetensors},
+                             {"tfjs", "", mutate_json, 2, mutate_bytes},
+                             {"tflite", "", mutate_flatbuffer, 0, NULL}};
 
 static const kind *find(const char *name, const uint8_t *seed, size_t n)
 {
@@ -47,8 +52,10 @@ static void change(mutant *m, const kind *k)
         mutate_bytes(m);
     else if (k->n_files == 0)
         k->change(m);
-    else
+    else if (mutate_below(m, 4))
         mutate_file(m, 0, k->n_files, k->change);
+    else
+        mutate_file(m, 1, k->n_files, k->others);
 }
 
 static void run_mutant(const kind *k, const uint8_t *seed, size_t n, uint32_t i)
