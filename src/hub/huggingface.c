@@ -227,7 +227,7 @@ static int ask(repo *r, const char *path, hst_response *h, char etag[129], int *
 static int link_blob(const repo *r, const char *path, const char *etag, const char *blob,
                      hst_err *err)
 {
-    char link[MAX_PATH], dir[MAX_PATH], target[MAX_PATH] = "../../";
+    char link[MAX_PATH], dir[MAX_PATH], now[MAX_PATH], target[MAX_PATH] = "../../";
     int rc = put(link, err, "%s/%s", r->snapshot, path);
     for (const char *s = path; (s = strchr(s, '/')); s++)
         strncat(target, "../", sizeof target - strlen(target) - 1);
@@ -237,17 +237,21 @@ static int link_blob(const repo *r, const char *path, const char *etag, const ch
     rc = rc ? rc : hst_mkdirs(dir, err);
     if (rc)
         return rc;
-    unlink(link); /* one that leads elsewhere, or to nothing */
-    if (symlink(target, link) == 0)
+    ssize_t n = readlink(link, now, sizeof now);
+    if (n > 0 && (size_t)n == strlen(target) && memcmp(now, target, (size_t)n) == 0)
+        return 0; /* another process made it, and may be reading it: it stays */
+    rc = put(now, err, "%s.%ld.link", link, (long)getpid());
+    if (rc)
+        return rc;
+    if (symlink(target, now) == 0 && rename(now, link) == 0)
         return 0;
-    if (errno == EEXIST && hst_is_file(link)) /* another process made it */
-        return 0;
+    unlink(now);
     /* a file system without links: the file itself lies there */
     return rename(blob, link) == 0 ? hst_sync_folder(link, err)
                                    : hst_fail_errno(err, HST_EIO, errno, "%s", link);
 }
 
-/* The blob is there and whole, or is fetched. */
+/* The blob is there and whole, or is fetched; the snapshot leads to it. */
 static int get_blob(repo *r, const char *path, const hst_response *h, const char *etag,
                     const char *blob, hst_err *err)
 {
@@ -269,6 +273,7 @@ static int get_blob(repo *r, const char *path, const hst_response *h, const char
         return lock;
     if (!hst_is_file(blob)) /* else another process was faster */
         rc = hst_download(r->ctx, &w, blob, sha256, NULL, err);
+    rc = rc ? rc : link_blob(r, path, etag, blob, err);
     hst_lock_drop(lock);
     return rc;
 }
@@ -302,8 +307,7 @@ static int get_file(repo *r, const char *path, int *absent, hst_err *err)
     if (rc)
         return rc;
     tag_cache(r);
-    rc = get_blob(r, path, &h, etag, blob, err);
-    return rc ? rc : link_blob(r, path, etag, blob, err);
+    return get_blob(r, path, &h, etag, blob, err);
 }
 
 static int get_optional(repo *r, const char *path, hst_err *err)
