@@ -11,7 +11,7 @@ enum { N_NASTY = sizeof nasty / sizeof *nasty };
 
 uint32_t mutate_below(mutant *m, size_t n)
 {
-    return n ? hst_rng_below(m->r, (uint32_t)n) : 0;
+    return n ? hst_rng_below(m->r, n < UINT32_MAX ? (uint32_t)n : UINT32_MAX) : 0;
 }
 
 uint64_t mutate_number(mutant *m, uint64_t was)
