@@ -2,12 +2,13 @@
 #include "keras.h"
 #include "base/json.h"
 #include "hdf5.h"
+#include "names.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_CHUNKS = 1000, MAX_NAME = 512 };
+enum { MAX_CHUNKS = 1000, MAX_NAME = 512, MAX_DEPTH = 8 };
 
 /* A list of names; long ones are split into name0, name1... since an attribute has at most 64 KiB.
  */
@@ -47,48 +48,70 @@ static int tensor_name(const char *name, char out[MAX_NAME], hst_err *err)
     return 0;
 }
 
-static int add_weight(weights *w, h5 *f, uint64_t layer, const char *name, hst_err *err)
+/* A file in Keras 2's layout. */
+typedef struct keras2 {
+    weights *w;
+    h5 *f;
+    names depthwise; /* layers of the configuration that are such convolutions */
+} keras2;
+
+/* Keras 3 calls their kernels "kernel", as all others, behind the layer's name or its path. */
+static int is_depthwise(const keras2 *in, const char *name)
 {
-    char clean[MAX_NAME];
+    const char *end = strrchr(name, '/'), *layer = end;
+    if (!end || strcmp(end, "/kernel") != 0)
+        return 0;
+    while (layer > name && layer[-1] != '/')
+        layer--;
+    return names_get(&in->depthwise, (bytes){(const uint8_t *)layer, (size_t)(end - layer)}) > 0;
+}
+
+static int add_weight(const keras2 *in, uint64_t layer, const char *name, hst_err *err)
+{
+    char clean[MAX_NAME], other[MAX_NAME + 16];
     hst_named t = {.name = clean};
     uint64_t at = 0;
     int rc = tensor_name(name, clean, err);
-    rc = rc ? rc : h5_find(f, layer, name, &at, err);
+    rc = rc ? rc : h5_find(in->f, layer, name, &at, err);
     if (rc == 0 && !at)
         rc = hst_fail(err, HST_EMODEL, "weight '%.200s' is named but not there", name);
     if (rc)
         return rc;
-    rc = h5_data(f, at, &t, err);
+    rc = h5_data(in->f, at, &t, err);
     if (rc) {
         hst_err_at(err, clean);
         return rc;
     }
-    return weights_add(w, &t, err);
+    if (is_depthwise(in, clean)) {
+        snprintf(other, sizeof other, "%.*s/depthwise_kernel",
+                 (int)(strlen(clean) - strlen("/kernel")), clean);
+        t.name = other;
+    }
+    return weights_add(in->w, &t, err);
 }
 
-static int add_layer(weights *w, h5 *f, uint64_t group, const char *name, hst_err *err)
+static int add_layer(const keras2 *in, uint64_t group, const char *name, hst_err *err)
 {
     h5_texts of;
     uint64_t layer = 0;
-    int rc = h5_find(f, group, name, &layer, err);
+    int rc = h5_find(in->f, group, name, &layer, err);
     if (rc == 0 && !layer)
         rc = hst_fail(err, HST_EMODEL, "layer '%.200s' is named but not there", name);
-    rc = rc ? rc : read_names(f, layer, "weight_names", &of, err);
+    rc = rc ? rc : read_names(in->f, layer, "weight_names", &of, err);
     for (size_t i = 0; rc == 0 && i < of.n; i++)
-        rc = add_weight(w, f, layer, of.text[i], err);
+        rc = add_weight(in, layer, of.text[i], err);
     return rc;
 }
 
-static int say_attribute_config(weights *w, h5 *f, hst_err *err)
+/* *o stays NULL where the file holds weights alone. */
+static int read_config(h5 *f, json_t **o, hst_err *err)
 {
     h5_texts config;
     int rc = h5_attribute(f, f->root, "model_config", &config, err);
     if (rc || config.n != 1)
         return rc;
-    json_t *o = keras_parse(config.text[0], strlen(config.text[0]), "model_config", err);
-    rc = o ? keras_say_config(w, o, err) : err->code;
-    json_decref(o);
-    return rc;
+    *o = keras_parse(config.text[0], strlen(config.text[0]), "model_config", err);
+    return *o ? 0 : err->code;
 }
 
 static int say_version(weights *w, h5 *f, uint64_t group, hst_err *err)
@@ -98,15 +121,49 @@ static int say_version(weights *w, h5 *f, uint64_t group, hst_err *err)
     return rc || version.n != 1 ? rc : weights_say(w, err, "producer", "Keras %s", version.text[0]);
 }
 
+/* Depthwise convolutions of a configuration, and of the models in it: how many, and, where `to` is
+ * not NULL, their names. */
+static int find_depthwise(const json_t *model, int depth, names *to, size_t *n, hst_err *err)
+{
+    const json_t *layers = keras_layers(model);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && depth < MAX_DEPTH && i < json_array_size(layers); i++) {
+        const json_t *layer = json_array_get(layers, i);
+        rc = find_depthwise(layer, depth + 1, to, n, err);
+        if (rc || strcmp(keras_text(layer, "class_name"), "DepthwiseConv2D") != 0)
+            continue;
+        const char *name = keras_text(json_object_get(layer, "config"), "name");
+        const bytes key = {(const uint8_t *)name, strlen(name)};
+        ++*n;
+        if (to && names_get(to, key) < 0)
+            rc = names_put(to, key, 1, err);
+    }
+    return rc;
+}
+
+static int know_depthwise(keras2 *in, const json_t *config, hst_err *err)
+{
+    size_t n = 0;
+    int rc = find_depthwise(config, 0, NULL, &n, err);
+    rc = rc ? rc : names_init(&in->depthwise, n + 1, in->w->arena, err);
+    return rc ? rc : find_depthwise(config, 0, &in->depthwise, &n, err);
+}
+
 /* Keras 2's layout from the group that holds the layers. */
 static int read_layers(weights *w, h5 *f, uint64_t group, const h5_texts *layers, hst_err *err)
 {
     int rc = weights_say(w, err, "source_format", "Keras HDF5 (%s)",
                          group == f->root ? "weights" : "whole model");
+    json_t *config = NULL;
     rc = rc ? rc : say_version(w, f, group, err);
-    rc = rc ? rc : say_attribute_config(w, f, err);
+    rc = rc ? rc : read_config(f, &config, err);
+    keras2 in = {.w = w, .f = f};
+    rc = rc ? rc : know_depthwise(&in, config, err);
     for (size_t i = 0; rc == 0 && i < layers->n; i++)
-        rc = add_layer(w, f, group, layers->text[i], err);
+        rc = add_layer(&in, group, layers->text[i], err);
+    if (rc == 0)
+        rc = config ? keras_say_config(w, config, err) : keras_say_normalization(w, err);
+    json_decref(config);
     return rc;
 }
 
@@ -120,6 +177,8 @@ static int read_weights(weights *w, h5 *f, const json_t *config, hst_err *err)
     rc = rc ? rc : read_names(f, group, "layer_names", &layers, err);
     if (rc == 0)
         rc = layers.found ? read_layers(w, f, group, &layers, err) : keras3_add(w, f, config, err);
+    if (rc == 0 && !layers.found && !config)
+        rc = keras_say_normalization(w, err);
     if (rc == 0 && !w->n)
         rc = hst_fail(err, HST_EMODEL, "the HDF5 file holds no weights of Keras");
     return rc;
@@ -158,8 +217,8 @@ int keras_read_archive(weights *w, hst_source *s, hst_err *err)
     rc = rc ? rc : read_json(s, "metadata.json", &metadata, err);
     if (rc == 0 && *keras_text(metadata, "keras_version"))
         rc = weights_say(w, err, "producer", "Keras %s", keras_text(metadata, "keras_version"));
-    rc = rc ? rc : keras_say_config(w, config, err);
     rc = rc ? rc : read_file(w, file, config, err);
+    rc = rc ? rc : keras_say_config(w, config, err);
     json_decref(config);
     json_decref(metadata);
     return rc;

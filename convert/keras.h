@@ -24,9 +24,12 @@ struct h5;
 /* JSON of bounded complexity, to be ended by json_decref(). NULL: err->code says why. */
 HST_CHECK struct json_t *keras_parse(const char *text, size_t n, const char *what, hst_err *err);
 
-/* What a model's configuration says: image size, epsilon, scaling. NULL: nothing. HST_EMODEL: a
- * layer that runs code of its own, or several batch norms with different epsilons. */
+/* What a model's configuration says: image size, epsilon, scaling, which may also be in its
+ * weights, so that they are read before. NULL: nothing. HST_EMODEL: a layer that runs code of its
+ * own, or several batch norms with different epsilons. */
 HST_CHECK int keras_say_config(weights *w, const struct json_t *config, hst_err *err);
+/* The scaling that a layer Normalization among weights without a configuration makes. */
+HST_CHECK int keras_say_normalization(weights *w, hst_err *err);
 
 /* The layers of a configuration; NULL: it is no model. */
 const struct json_t *keras_layers(const struct json_t *config);

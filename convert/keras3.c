@@ -116,6 +116,7 @@ static const char *variable_name(const char *class, size_t n_class, size_t i, si
         {"dense", 1, 2, {"kernel", "bias"}},
         {"depthwise_conv2d", 1, 2, {"depthwise_kernel", "bias"}},
         {"batch_normalization", 4, 4, {"gamma", "beta", "moving_mean", "moving_variance"}},
+        {"normalization", 3, 3, {"mean", "variance", "count"}},
     };
     for (size_t k = 0; k < sizeof known / sizeof *known; k++)
         if (strlen(known[k].class) == n_class && memcmp(known[k].class, class, n_class) == 0 &&

@@ -2,10 +2,12 @@
 #include "base/json.h"
 #include "keras.h"
 
+#include <math.h>
 #include <string.h>
 
 enum {
     MAX_DEPTH = 8,      /* of models in models */
+    MAX_STEPS = 16,     /* layers in front of the network */
     MAX_LISTS = 60000,  /* lists and objects: a few hundred bytes each in memory */
     MAX_VALUES = 600000 /* some tens of bytes each; the largest models have a tenth */
 };
@@ -39,8 +41,12 @@ const json_t *keras_layers(const json_t *config)
 typedef struct facts {
     double epsilon; /* 0: none */
     int px;         /* 0: not said */
-    int rescalings;
-    double scale, offset;
+    const weights *w;
+    /* What the layers in front of the network make of a pixel: pixel * scale + offset. */
+    double scale[3], offset[3];
+    int steps;   /* layers that did */
+    int inside;  /* the network has begun */
+    int unknown; /* one whose numbers are not there */
 } facts;
 
 /* [null, 224, 224, 3] */
@@ -74,6 +80,109 @@ static int see_batch_norm(facts *f, const json_t *config, hst_err *err)
     return 0;
 }
 
+/* value * factor + term, channel by channel. */
+static void see_step(facts *f, const double factor[3], const double term[3])
+{
+    for (int c = 0; c < 3; c++) {
+        f->scale[c] *= factor[c];
+        f->offset[c] = f->offset[c] * factor[c] + term[c];
+    }
+    f->steps++;
+}
+
+/* A number for all channels, or a list of three, which may lie in lists of one. 0: neither. */
+static int three(const json_t *v, double out[3])
+{
+    while (json_array_size(v) == 1)
+        v = json_array_get(v, 0);
+    for (size_t c = 0; c < 3; c++) {
+        const json_t *x = json_is_array(v) ? json_array_get(v, c) : v;
+        if (!json_is_number(x))
+            return 0;
+        out[c] = json_number_value(x);
+    }
+    return !json_is_array(v) || json_array_size(v) == 3;
+}
+
+/* Whether a tensor is a layer's part: "normalization/mean", "sequential/normalization/mean". */
+static int is_part(const char *tensor, const char *layer, const char *part)
+{
+    const size_t n = strlen(tensor), n_layer = strlen(layer), n_part = strlen(part);
+    if (n < n_layer + 1 + n_part || strcmp(tensor + n - n_part, part) != 0)
+        return 0;
+    const char *at = tensor + n - n_part - 1 - n_layer;
+    return at[n_layer] == '/' && memcmp(at, layer, n_layer) == 0 && (at == tensor || at[-1] == '/');
+}
+
+/* Three numbers of a layer among the tensors. 0: not there. */
+static int three_of(const weights *w, const char *layer, const char *part, double out[3])
+{
+    float x[3];
+    hst_err why;
+    for (size_t i = 0; i < w->n; i++) {
+        if (!is_part(w->t[i].name, layer, part) || hst_named_count(&w->t[i]) != 3 ||
+            hst_named_floats(&w->t[i], x, &why))
+            continue;
+        for (int c = 0; c < 3; c++)
+            out[c] = (double)x[c];
+        return 1;
+    }
+    return 0;
+}
+
+/* pixel * scale + offset */
+static void see_rescaling(facts *f, const json_t *config)
+{
+    double scale[3], offset[3] = {0};
+    const json_t *added = json_object_get(config, "offset");
+    if (!three(json_object_get(config, "scale"), scale) || (added && !three(added, offset)))
+        f->unknown = 1;
+    else
+        see_step(f, scale, offset);
+}
+
+/* (pixel - mean) / sqrt(variance), as Keras' Normalization, whose numbers are its own or weights.
+ */
+static void see_normalization(facts *f, const double mean[3], const double variance[3])
+{
+    double factor[3], term[3];
+    for (int c = 0; c < 3; c++) {
+        factor[c] = 1 / fmax(sqrt(variance[c]), 1e-7);
+        term[c] = -mean[c] * factor[c];
+    }
+    see_step(f, factor, term);
+}
+
+static void see_normalization_layer(facts *f, const json_t *config)
+{
+    double mean[3], variance[3];
+    const char *name = keras_text(config, "name");
+    if ((three(json_object_get(config, "mean"), mean) &&
+         three(json_object_get(config, "variance"), variance)) ||
+        (three_of(f->w, name, "mean", mean) && three_of(f->w, name, "variance", variance)))
+        see_normalization(f, mean, variance);
+    else
+        f->unknown = 1;
+}
+
+/* Layers in front of the network; they end where it begins. */
+static void see_front(facts *f, const char *class, const json_t *config)
+{
+    static const char *const body[] = {
+        "Conv2D",       "DepthwiseConv2D",    "ZeroPadding2D", "SeparableConv2D",
+        "MaxPooling2D", "BatchNormalization", "Dense"};
+    for (size_t i = 0; i < sizeof body / sizeof *body; i++)
+        f->inside |= strcmp(class, body[i]) == 0;
+    if (f->inside || f->unknown)
+        return;
+    if (f->steps == MAX_STEPS) /* no network has so many */
+        f->unknown = 1;
+    if (strcmp(class, "Rescaling") == 0)
+        see_rescaling(f, config);
+    if (strcmp(class, "Normalization") == 0)
+        see_normalization_layer(f, config);
+}
+
 static int see_layers(facts *f, const json_t *model, int depth, hst_err *err);
 
 static int see_layer(facts *f, const json_t *layer, int depth, hst_err *err)
@@ -87,13 +196,9 @@ static int see_layer(facts *f, const json_t *layer, int depth, hst_err *err)
                         keras_text(config, "name"));
     if (strcmp(class, "InputLayer") == 0)
         see_input(f, config);
+    see_front(f, class, config);
     if (strcmp(class, "BatchNormalization") == 0)
         return see_batch_norm(f, config, err);
-    if (strcmp(class, "Rescaling") == 0) {
-        f->rescalings++;
-        f->scale = json_number_value(json_object_get(config, "scale"));
-        f->offset = json_number_value(json_object_get(config, "offset"));
-    }
     return see_layers(f, layer, depth + 1, err);
 }
 
@@ -111,23 +216,54 @@ static int see_layers(facts *f, const json_t *model, int depth, hst_err *err)
     return 0;
 }
 
-/* A layer Rescaling computes pixel * scale + offset = (pixel - mean) / deviation. */
+/* pixel * scale + offset = (pixel - mean) / deviation. Nothing where that is not known. */
 static int say_scaling(weights *w, const facts *f, hst_err *err)
 {
-    double deviation = 1 / f->scale, mean = -f->offset / f->scale;
-    if (f->rescalings != 1 || !(f->scale > 1e-6 && f->scale < 1e3))
+    double mean[3], deviation[3];
+    if (!f->steps || f->unknown)
         return 0;
-    int rc = weights_say(w, err, "mean", "%.9g %.9g %.9g", mean, mean, mean);
-    return rc ? rc : weights_say(w, err, "std", "%.9g %.9g %.9g", deviation, deviation, deviation);
+    for (int c = 0; c < 3; c++) {
+        if (!(f->scale[c] > 1e-6 && f->scale[c] < 1e3 && fabs(f->offset[c]) < 1e4))
+            return 0;
+        deviation[c] = 1 / f->scale[c];
+        mean[c] = f->offset[c] == 0 ? 0 : -f->offset[c] / f->scale[c];
+    }
+    int rc = weights_say(w, err, "mean", "%.9g %.9g %.9g", mean[0], mean[1], mean[2]);
+    return rc ? rc
+              : weights_say(w, err, "std", "%.9g %.9g %.9g", deviation[0], deviation[1],
+                            deviation[2]);
 }
 
 int keras_say_config(weights *w, const json_t *config, hst_err *err)
 {
-    facts f = {0};
+    facts f = {.w = w, .scale = {1, 1, 1}};
     int rc = see_layers(&f, config, 0, err);
     if (rc == 0 && f.px)
         rc = weights_say(w, err, "image_px", "%d", f.px);
     if (rc == 0 && f.epsilon > 0)
         rc = weights_say(w, err, "bn_epsilon", "%.9g", f.epsilon);
     return rc ? rc : say_scaling(w, &f, err);
+}
+
+/* Weights alone do not show the layer Rescaling that stands in front (1/255), nor the one that
+ * keras.applications puts behind where they are ImageNet's: its EfficientNets were trained with
+ * (x - mean) / deviation, the layer divides by the root of what it is given, the deviation, and
+ * that Rescaling by the root again. */
+int keras_say_normalization(weights *w, hst_err *err)
+{
+    static const double by_255[3] = {1 / 255.0, 1 / 255.0, 1 / 255.0}, none[3] = {0},
+                        deviation[3] = {0.229, 0.224, 0.225};
+    double mean[3], variance[3];
+    facts f = {.w = w, .scale = {1, 1, 1}};
+    int published = 1;
+    if (!three_of(w, "normalization", "mean", mean) ||
+        !three_of(w, "normalization", "variance", variance))
+        return 0;
+    for (int c = 0; c < 3; c++)
+        published &= fabs(variance[c] - deviation[c]) < 1e-4;
+    if (published)
+        return weights_say(w, err, "scaling", "imagenet");
+    see_step(&f, by_255, none);
+    see_normalization(&f, mean, variance);
+    return say_scaling(w, &f, err);
 }

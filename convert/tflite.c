@@ -156,7 +156,7 @@ static int pad(tflite *t, int x, hst_err *err)
 static int mean(tflite *t, int x, hst_err *err)
 {
     int32_t axes[2];
-    if (numbers(t, axes, 2) != 2 || axes[0] + axes[1] != 3 || axes[0] * axes[1] != 2)
+    if (numbers(t, axes, 2) != 2 || axes[0] < 1 || axes[0] > 2 || axes[1] != 3 - axes[0])
         return refuse(err, "a MEAN is not over height and width");
     return net_average(&t->net, x, err);
 }

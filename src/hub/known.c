@@ -94,8 +94,6 @@ const hst_known *hst_known_find(const char *name)
 static const hst_known_file keras[] = {
     {"resnet50", KERAS "resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
      "4d473c1dd8becc155b73f8504c6f6626", 0},
-    {"resnet50v2", KERAS "resnet/resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
-     "fac2f116257151a9d068a22e544a4917", 0},
     {"mobilenet_v3_small",
      KERAS "mobilenet_v3/weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
      "d3e8ec802a04aa4fc771ee12a9a9b836", 0},

@@ -120,6 +120,34 @@ static void both_layouts_give_the_same_tensors(void **state)
     odd_tensors_are_exact(*state, "tests/golden/formats/odd_legacy.pth");
 }
 
+/* tests/golden/formats/front.*, saved by Keras 3.15: Rescaling(1/255), Normalization with the
+ * weights mean .25 .5 .75 and variance .0625 .25 1, Rescaling([1, 2, 4]), Conv2D "stem_conv" and
+ * DepthwiseConv2D "dw". Weights alone do not tell of the second Rescaling. */
+static void what_keras_layers_make_of_pixels_is_read(void **state)
+{
+    static const struct {
+        const char *file, *std;
+    } files[] = {{"front.keras", "63.75 63.75 63.75"},
+                 {"front.h5", "63.75 63.75 63.75"},
+                 {"front.weights.h5", "63.75 127.5 255"}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "tests/golden/formats/%s", files[i].file);
+        char *path = repository_file(name);
+        hst_tensors *t = import(*state, path);
+        assert_non_null(hst_tensors_meta(t, "mean"));
+        assert_string_equal(hst_tensors_meta(t, "mean"), "63.75 127.5 191.25");
+        assert_string_equal(hst_tensors_meta(t, "std"), files[i].std);
+        const char *within = i == 1 ? "sequential/" : "";
+        snprintf(name, sizeof name, "%sdw/depthwise_kernel", within);
+        assert_non_null(hst_tensors_find(t, name));
+        snprintf(name, sizeof name, "%sstem_conv/kernel", within);
+        assert_non_null(hst_tensors_find(t, name));
+        hst_tensors_free(t);
+        free(path);
+    }
+}
+
 /* A file cut anywhere is refused (a zip needs its end, the old layout all its storages). */
 static void truncations_are_refused(void **state)
 {
@@ -266,6 +294,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(hostile_files_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(both_layouts_give_the_same_tensors, begin, end),
+        cmocka_unit_test_setup_teardown(what_keras_layers_make_of_pixels_is_read, begin, end),
         cmocka_unit_test_setup_teardown(truncations_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(real_files_are_read, begin, end),
         cmocka_unit_test_setup_teardown(a_missing_helper_says_what_to_do, begin, end),
