@@ -155,7 +155,12 @@ const cli_command cli_backbones = {
             "or folder of your own once, says what it is, and keeps it, so that a later\n"
             "--backbone FILE starts at once.\n"
             "verify reads what is kept again and compares hashes. remove forgets a network,\n"
-            "its hash too. prune removes unfinished downloads and what is kept twice.",
+            "its hash too. prune removes unfinished downloads and what is kept twice.\n"
+            "\n"
+            "What other programs have fetched is used where they keep it, and tokens are\n"
+            "theirs: HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_TOKEN_PATH, HF_ENDPOINT,\n"
+            "HF_HUB_OFFLINE, TFHUB_CACHE_DIR, KAGGLEHUB_CACHE, KAGGLE_USERNAME, KAGGLE_KEY,\n"
+            "KERAS_HOME, TORCH_HOME. Proxies: https_proxy, all_proxy, no_proxy.",
     .examples = "headstart backbones list\n"
                 "headstart backbones pull efficientnet_lite0\n"
                 "headstart backbones pull hf:google/mobilenet_v2_1.0_224\n"

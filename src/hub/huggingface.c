@@ -434,6 +434,22 @@ static void remember(const repo *r, const char *main_file)
     hst_kept_clear(&k);
 }
 
+/* Weights that an ONNX file keeps in another one, under the names that exporters give those. */
+static int get_beside(repo *r, const char *file, hst_err *err)
+{
+    static const char *const endings[] = {"_data", ".data"};
+    const size_t n = strlen(file);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof endings / sizeof *endings; i++) {
+        char path[MAX_PATH];
+        if (n < 5 || strcmp(file + n - 5, ".onnx") != 0)
+            return 0;
+        rc = put(path, err, "%s%s", file, endings[i]);
+        rc = rc ? rc : get_optional(r, path, err);
+    }
+    return rc;
+}
+
 static int find(repo *r, hst_ctx *ctx, int fresh, hst_found *f, hst_err *err)
 {
     int absent, known = recall_commit(r, err);
@@ -450,6 +466,7 @@ static int find(repo *r, hst_ctx *ctx, int fresh, hst_found *f, hst_err *err)
     if (r->p->file[0]) {
         main_file = r->p->file;
         rc = get_file(r, main_file, &absent, err);
+        rc = rc ? rc : get_beside(r, main_file, err);
     } else {
         rc = get_usual(r, &main_file, err);
     }

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
+
+enum { MAX_WAIT_S = 1000000 };
 
 static int read_number(const char *s, uint64_t *out)
 {
@@ -47,9 +50,38 @@ static void take_number(hst_response *r, const char *name, const char *value)
         r->length = v;
     } else if (strcasecmp(name, "x-linked-size") == 0) {
         r->linked_size = v;
-    } else if (strcasecmp(name, "retry-after") == 0 && v <= 1000000) {
+    } else if (strcasecmp(name, "retry-after") == 0 && v <= MAX_WAIT_S) {
         r->retry_after_s = (long)v;
     }
+}
+
+/* "Fri, 31 Dec 1999 23:59:59 GMT" (RFC 9110, 5.6.7), in whatever locale. */
+static int read_date(const char *s, time_t *out)
+{
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    struct tm t = {0};
+    char month[4];
+    if (sscanf(s, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT", &t.tm_mday, month, &t.tm_year,
+               &t.tm_hour, &t.tm_min, &t.tm_sec) != 6)
+        return 0;
+    const char *at = strstr(months, month);
+    if (!at || (at - months) % 3)
+        return 0;
+    t.tm_mon = (int)(at - months) / 3;
+    t.tm_year -= 1900;
+    *out = timegm(&t);
+    return *out != (time_t)-1;
+}
+
+/* Retry-After may also be the time from which on. */
+static void take_date(hst_response *r, const char *name, const char *value)
+{
+    time_t then;
+    if (strcasecmp(name, "retry-after") != 0 || !read_date(value, &then))
+        return;
+    const double wait = difftime(then, time(NULL));
+    if (wait <= MAX_WAIT_S)
+        r->retry_after_s = wait > 0 ? (long)wait + 1 : 0;
 }
 
 static void take_text(hst_response *r, const char *name, const char *value)
@@ -92,6 +124,7 @@ void hst_response_line(hst_response *r, const char *line, size_t n)
     *value++ = 0;
     value += strspn(value, " \t");
     take_number(r, text, value);
+    take_date(r, text, value);
     if (strcasecmp(text, "content-range") == 0)
         take_range(r, value);
     take_text(r, text, value);

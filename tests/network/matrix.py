@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import unittest
+from email.utils import formatdate
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from case import Case, PROGRAM, SHARED, setUpModule, tearDownModule  # noqa: E402, F401
@@ -65,6 +66,14 @@ def forbidden(t, name, file):
 
 def too_many_requests(t, name, file):
     file.faults.append(mock.status(429, Retry_After="1"))
+    begun = time.monotonic()
+    r = t.arrives(name)
+    t.assertGreater(time.monotonic() - begun, 1)
+    t.assertIn("429", r.stderr)
+
+
+def too_many_until_a_date(t, name, file):
+    file.faults.append(mock.status(429, Retry_After=formatdate(time.time() + 2, usegmt=True)))
     begun = time.monotonic()
     r = t.arrives(name)
     t.assertGreater(time.monotonic() - begun, 1)
@@ -155,9 +164,9 @@ def sixteen_at_once(t, name, file):
 
 LOGIN = {"HF_TOKEN": "secret", "KAGGLE_USERNAME": "me", "KAGGLE_KEY": "key"}
 PROTOCOLS = (keras, torch, hugging_face, kaggle, tfhub, address)
-FAILURES = (missing, forbidden, too_many_requests, unavailable_then_there, broken_off, stalled,
-            a_page, another_file, redirects_without_end, another_host, changed_before_the_rest,
-            sixteen_at_once)
+FAILURES = (missing, forbidden, too_many_requests, too_many_until_a_date,
+            unavailable_then_there, broken_off, stalled, a_page, another_file,
+            redirects_without_end, another_host, changed_before_the_rest, sixteen_at_once)
 
 
 class Matrix(Case):

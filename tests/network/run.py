@@ -16,6 +16,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from case import COMMIT, Case, H5, KERAS, LATER, PROGRAM, ROOT, SHARED, setUpModule, tearDownModule  # noqa: E402, F401
 import hub as mock  # noqa: E402
 import material  # noqa: E402
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "formats"))
+import small  # noqa: E402
 
 
 class Misbehaviour(Case):
@@ -359,6 +361,19 @@ class HuggingFace(Case):
         with open(os.path.join(folder, index), "w") as f:
             json.dump({"weight_map": where}, f)
         self.refused(4, "beside it", "backbones", "import", folder)
+
+    def test_weights_beside_an_onnx_file(self):
+        place = [(13, small.pb((1, k), (2, v))) for k, v in (("location", "m.onnx_data"),
+                                                             ("length", "864"))]
+        w0 = small.tensor("w0", [8, 3, 3, 3], None, fields=place + [(14, 1)])
+        body = small.onnx(tensors=small.onnx_tensors(w0=w0))
+        self.hub.repo("org/net", COMMIT, {"onnx/m.onnx": body}, self.far)
+        self.refused(4, "m.onnx_data", "backbones", "pull", "hf:org/net/onnx/m.onnx")
+        self.hub.repo("org/net", LATER, {"onnx/m.onnx": body, "onnx/m.onnx_data": small.floats(216)},
+                      self.far)
+        self.pull("hf:org/net/onnx/m.onnx")
+        repo = self.path(".cache/huggingface/hub/models--org--net/snapshots", LATER, "onnx")
+        self.assertEqual(sorted(os.listdir(repo)), ["m.onnx", "m.onnx_data"])
 
     def test_what_another_program_has_is_used(self):
         folder = self.path("hub/models--org--net/snapshots", COMMIT)
