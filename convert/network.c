@@ -1,44 +1,70 @@
 #include "network.h"
 
-#include "base/buf.h"
-
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 enum { MAX_KERNEL = 31, MAX_STRIDE = 8, MAX_CHANNELS = 65536, MAX_PX = 4096 };
 
 /* Ways of padding, as bits. */
 enum { TF = 1, SYMMETRIC = 2 };
 
-/* What may follow a convolution, in this order, each at most once. */
-enum step { CONVOLVED, BIASED, NORMALISED, ACTIVATED, ADDED };
+/* What belongs to a convolution, in this order, each at most once. */
+enum step { CONVOLVED, BIASED, NORMALISED };
 
 static int refuse(hst_err *err, const char *why)
 {
-    return hst_fail(err, HST_EMODEL, "its graph is no chain of convolutions: %s", why);
+    return hst_fail(err, HST_EMODEL, "its graph is no network known here: %s", why);
 }
 
 int net_init(network *n, hst_arena *arena, size_t file_bytes, hst_err *err)
 {
-    *n = (network){.arena = arena, .scale = 1, .padding = TF | SYMMETRIC};
+    *n = (network){.arena = arena, .picture = -1, .padding = TF | SYMMETRIC};
+    for (int c = 0; c < 3; c++)
+        n->scale[c] = 1;
     n->left = file_bytes > SIZE_MAX / 32 ? SIZE_MAX : 8 * file_bytes + (1 << 20);
     n->layer = hst_arena_alloc(arena, NET_MAX_LAYERS, sizeof *n->layer, err);
     n->value = n->layer ? hst_arena_alloc(arena, NET_MAX_VALUES, sizeof *n->value, err) : NULL;
     return n->value ? 0 : HST_EMEM;
 }
 
+static int is_padded(const net_value *v)
+{
+    return v->pad[0] || v->pad[1] || v->pad[2] || v->pad[3];
+}
+
 static int new_value(network *n, const net_value *v, hst_err *err)
 {
     if (n->n_values == NET_MAX_VALUES)
         return refuse(err, "it has too many operators");
-    n->value[n->n_values] = *v;
+    net_value *made = &n->value[n->n_values];
+    *made = *v;
+    if (!is_padded(v))
+        made->same = n->n_values;
     return n->n_values++;
 }
 
-int net_is_pooled(const network *n, int x)
+/* Of the kind made of x, and of y where it is not -1; in all else like x. */
+static net_value made_of(const network *n, enum net_kind kind, int x, int y)
 {
-    return n->value[x].pooled;
+    net_value v = n->value[x];
+    v.kind = kind;
+    v.x = x;
+    v.y = y;
+    if (y >= 0 && n->value[y].depth > v.depth)
+        v.depth = n->value[y].depth;
+    return v;
+}
+
+/* 0, or HST_EMODEL: there is padding that only a convolution takes, or nothing known. */
+static int check_plain(const network *n, int x, const char *what, hst_err *err)
+{
+    if (n->value[x].kind == NET_OTHER)
+        return hst_fail(err, HST_EMODEL, "%s", n->passed.msg);
+    if (!is_padded(&n->value[x]))
+        return 0;
+    return hst_fail(err, HST_EMODEL,
+                    "its graph is no network known here: %s stands at an odd place", what);
 }
 
 int net_input(network *n, int64_t h, int64_t w, int64_t c, hst_err *err)
@@ -52,7 +78,9 @@ int net_input(network *n, int64_t h, int64_t w, int64_t c, hst_err *err)
         return hst_fail(err, HST_EMODEL, "its input is %lld x %lld, expected a square",
                         (long long)h, (long long)w);
     n->px = h;
-    return new_value(n, &(net_value){.layer = -1, .h = h, .w = w, .c = 3}, err);
+    n->picture = new_value(
+        n, &(net_value){.kind = NET_INPUT, .x = -1, .y = -1, .h = h, .w = w, .c = 3}, err);
+    return n->picture;
 }
 
 /* ---- convolutions -----------------------------------------------------------------------------
@@ -65,30 +93,9 @@ static const int places[][4] = {[NET_HWIO] = {0, 1, 2, 3},
                                 [NET_1HWC] = {1, 2, 0, 3},
                                 [NET_HWC1] = {0, 1, 3, 2}};
 
-/* Turns a kernel in any layout into [h][w][i][o]. */
-static int read_kernel(network *n, const net_conv *c, net_layer *l, hst_err *err)
+const int *net_places(enum net_layout layout)
 {
-    const hst_named *k = c->kernel;
-    const int *at = places[c->layout];
-    size_t count = hst_named_count(k), step[4] = {0, 0, 0, 1}, out = 0;
-    if (count * sizeof *l->w > n->left)
-        return refuse(err, "its kernels are far larger than the file");
-    n->left -= count * sizeof *l->w;
-    float *raw = hst_alloc(count, sizeof *raw, err);
-    l->w = raw ? hst_arena_alloc(n->arena, count, sizeof *l->w, err) : NULL;
-    int rc = l->w ? hst_named_floats(k, raw, err) : HST_EMEM;
-    for (int i = 3; i-- > 0;)
-        step[i] = step[i + 1] * (size_t)k->dim[i + 1];
-    for (int64_t y = 0; rc == 0 && y < k->dim[at[0]]; y++)
-        for (int64_t x = 0; x < k->dim[at[1]]; x++)
-            for (int64_t i = 0; i < k->dim[at[2]]; i++) {
-                const float *from = raw + (size_t)y * step[at[0]] + (size_t)x * step[at[1]] +
-                                    (size_t)i * step[at[2]];
-                for (int64_t o = 0; o < k->dim[at[3]]; o++)
-                    l->w[out++] = from[(size_t)o * step[at[3]]];
-            }
-    free(raw);
-    return rc;
+    return places[layout];
 }
 
 static int check_kernel(const net_conv *c, int channels, net_layer *l, hst_err *err)
@@ -105,7 +112,8 @@ static int check_kernel(const net_conv *c, int channels, net_layer *l, hst_err *
     if (k->dim[at[0]] != k->dim[at[1]] || k->dim[at[0]] > MAX_KERNEL)
         return hst_fail(err, HST_EMODEL, "kernel '%.200s' is no square of 1 to %d", k->name,
                         MAX_KERNEL);
-    *l = (net_layer){.depthwise = c->depthwise, .kernel = (int)k->dim[at[0]], .add = -1};
+    *l = (net_layer){
+        .from = *k, .layout = c->layout, .depthwise = c->depthwise, .kernel = (int)k->dim[at[0]]};
     l->in = (int)k->dim[at[2]];
     l->out = (int)k->dim[at[3]];
     if (c->depthwise && l->in != 1)
@@ -165,56 +173,62 @@ static int padding_of(const net_layer *l, int64_t size)
     return (tf ? TF : 0) | (symmetric ? SYMMETRIC : 0);
 }
 
+/* The input reads as it is scaled and shifted in the end. */
+static int check_operand(const network *n, int x, hst_err *err)
+{
+    const net_value *v = &n->value[x];
+    if (v->kind == NET_OTHER)
+        return check_plain(n, x, "a convolution", err);
+    if (v->kind == NET_INPUT && v->same != n->value[n->picture].same)
+        return refuse(err, "a convolution takes the input as it was before it was scaled");
+    return 0;
+}
+
 int net_conv2d(network *n, int x, const net_conv *c, hst_err *err)
 {
-    net_value v = n->value[x];
+    net_value v = made_of(n, NET_CONV, x, -1);
     net_layer l;
-    if (v.pooled)
-        return refuse(err, "a convolution stands behind the average");
-    if (v.layer != n->n_layers - 1 || (v.layer >= 0 && n->layer[v.layer].tail != x))
-        return refuse(err, "a convolution does not take what the one before it gives");
     if (n->n_layers == NET_MAX_LAYERS)
-        return refuse(err, "it has too many");
+        return refuse(err, "it has too many convolutions");
     int64_t size = v.h;
-    int rc = check_kernel(c, v.c, &l, err);
+    int rc = check_operand(n, x, err);
+    rc = rc ? rc : check_kernel(c, v.c, &l, err);
     rc = rc ? rc : check_window(c, &l, &v, err);
     if (rc)
         return rc;
     int padding = padding_of(&l, size);
-    if (!padding) {
+    if (!padding)
         return hst_fail(
             err, HST_EMODEL,
             "kernel '%.200s' pads by %d, %d, %d, %d (top, left, bottom, right), which is "
             "neither TensorFlow's way nor PyTorch's",
             c->kernel->name, l.pad[0], l.pad[1], l.pad[2], l.pad[3]);
-    }
-    n->padding &= padding;
-    rc = read_kernel(n, c, &l, err);
-    if (rc)
-        return rc;
+    if (!v.vector)
+        n->padding &= padding;
     v.layer = n->n_layers;
     v.c = l.out;
+    v.depth++;
     l.tail = new_value(n, &v, err);
     if (l.tail >= 0)
         n->layer[n->n_layers++] = l;
     return l.tail;
 }
 
-/* ---- what follows one -------------------------------------------------------------------------
+/* ---- what belongs to one ----------------------------------------------------------------------
  */
 
-/* *l: the layer that made x, if the next thing done to it may be step. */
+/* *l: the convolution that made x, if the next thing done to it may be step. */
 static int extend(network *n, int x, int step, const char *what, net_layer **l, hst_err *err)
 {
     const net_value *v = &n->value[x];
-    *l = v->layer >= 0 && v->layer == n->n_layers - 1 ? &n->layer[v->layer] : NULL;
-    if (*l && (*l)->tail == x && (*l)->step < step && !v->pooled && !v->pad[0] && !v->pad[1] &&
-        !v->pad[2] && !v->pad[3])
-        return 0;
+    *l = v->kind == NET_CONV ? &n->layer[v->layer] : NULL;
+    if (*l && (*l)->tail == x && (*l)->step < step)
+        return check_plain(n, x, what, err);
     return hst_fail(err, HST_EMODEL,
-                    "its graph is no chain of convolutions: %s stands at an odd place", what);
+                    "its graph is no network known here: %s stands at an odd place", what);
 }
 
+/* The convolution's value as it is now; it is read by this number only. */
 static int extended(network *n, int x, net_layer *l, int step, hst_err *err)
 {
     net_value v = n->value[x];
@@ -256,200 +270,235 @@ int net_batchnorm(network *n, int x, const hst_named *const of[4], double epsilo
     return rc ? rc : extended(n, x, l, NORMALISED, err);
 }
 
+/* ---- activations ------------------------------------------------------------------------------
+ */
+
+static enum net_act act_of(const network *n, int x)
+{
+    return n->value[x].kind == NET_ACTIVATION ? n->value[x].act : NET_LINEAR;
+}
+
+/* What an activation is done to; x where it is none. */
+static int under(const network *n, int x)
+{
+    return n->value[x].kind == NET_ACTIVATION ? n->value[n->value[x].x].same : n->value[x].same;
+}
+
+static int new_act(network *n, int x, enum net_act act, hst_err *err)
+{
+    net_value v = made_of(n, NET_ACTIVATION, x, -1);
+    v.act = act;
+    return new_value(n, &v, err);
+}
+
 int net_activate(network *n, int x, enum net_act act, hst_err *err)
 {
-    net_layer *l;
     if (act == NET_LINEAR)
         return x;
-    int rc = extend(n, x, ACTIVATED, "an activation", &l, err);
+    int rc = check_plain(n, x, "an activation", err);
     if (rc)
         return rc;
-    l->act = act;
-    return extended(n, x, l, ACTIVATED, err);
+    if (act == NET_RELU6 && act_of(n, x) == NET_PLUS3)
+        return new_act(n, n->value[x].x, NET_CLIP3, err);
+    return new_act(n, x, act, err);
+}
+
+static int is_near(double x, double y)
+{
+    return fabs(x - y) < 1e-6;
+}
+
+/* x + 3 and x / 6, of which hard sigmoid and hard swish are made. */
+static int affine_part(network *n, int x, double scale, double shift, hst_err *err)
+{
+    const enum net_act act = act_of(n, x);
+    const int sixth = is_near(scale, 1.0 / 6) && shift == 0;
+    int rc = check_plain(n, x, "a constant", err);
+    if (rc)
+        return rc;
+    if (scale == 1 && shift == 3)
+        return new_act(n, x, NET_PLUS3, err);
+    if (sixth && act == NET_CLIP3)
+        return new_act(n, n->value[x].x, NET_HSIGMOID, err);
+    if (sixth && act == NET_X_CLIP3)
+        return new_act(n, n->value[x].x, NET_HSWISH, err);
+    if (sixth)
+        return new_act(n, x, NET_SIXTH, err);
+    return refuse(err, "numbers are added or multiplied between convolutions");
+}
+
+int net_affine(network *n, int x, const double scale[3], const double shift[3], hst_err *err)
+{
+    net_value v = n->value[x];
+    if (v.kind != NET_INPUT) {
+        for (int c = 1; c < 3; c++)
+            if (scale[c] != scale[0] || shift[c] != shift[0])
+                return refuse(err, "numbers are added or multiplied between convolutions");
+        return affine_part(n, x, scale[0], shift[0], err);
+    }
+    if (x != n->picture || n->n_layers)
+        return refuse(err, "the input is scaled in two ways");
+    for (int c = 0; c < 3; c++) {
+        n->scale[c] *= scale[c];
+        n->shift[c] = n->shift[c] * scale[c] + shift[c];
+    }
+    n->picture = new_value(n, &v, err);
+    return n->picture;
+}
+
+int net_three(const hst_named *t, double out[3])
+{
+    float x[3];
+    const size_t count = t ? hst_named_count(t) : 0;
+    if ((count != 1 && count != 3) || hst_named_floats(t, x, NULL))
+        return 0;
+    for (size_t c = 0; c < 3; c++)
+        out[c] = (double)x[count == 1 ? 0 : c];
+    return 1;
+}
+
+/* ---- two values -------------------------------------------------------------------------------
+ */
+
+static int same_shape(const net_value *a, const net_value *b)
+{
+    return a->c == b->c && a->h == b->h && a->w == b->w && a->vector == b->vector;
 }
 
 int net_add(network *n, int x, int y, hst_err *err)
 {
-    int last = n->n_layers - 1;
-    if (n->value[x].layer != last) { /* either order */
-        int z = x;
-        x = y;
-        y = z;
-    }
     const net_value *a = &n->value[x], *b = &n->value[y];
-    net_layer *l;
-    int rc = extend(n, x, ADDED, "an addition", &l, err);
+    int rc = check_plain(n, x, "an addition", err);
+    rc = rc ? rc : check_plain(n, y, "an addition", err);
     if (rc)
         return rc;
-    if (b->layer < 0 || b->layer == last || n->layer[b->layer].tail != y || b->pooled) {
-        return refuse(err, "an addition takes something else than two convolutions' outputs");
-    }
-    if (a->c != b->c || a->h != b->h || a->w != b->w) {
+    if (!same_shape(a, b))
         return refuse(err, "an addition takes outputs of different shapes");
-    }
-    l->add = b->layer;
-    return extended(n, x, l, ADDED, err);
+    net_value v = made_of(n, NET_ADD, x, y);
+    return new_value(n, &v, err);
 }
+
+/* What two activations of one thing make when multiplied; NET_LINEAR: nothing known. */
+static enum net_act product_of(enum net_act a, enum net_act b)
+{
+    static const struct {
+        enum net_act a, b, made;
+    } known[] = {{NET_LINEAR, NET_SIGMOID, NET_SWISH},
+                 {NET_LINEAR, NET_HSIGMOID, NET_HSWISH},
+                 {NET_LINEAR, NET_CLIP3, NET_X_CLIP3},
+                 {NET_SIXTH, NET_CLIP3, NET_HSWISH}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if ((known[i].a == a && known[i].b == b) || (known[i].a == b && known[i].b == a))
+            return known[i].made;
+    return NET_LINEAR;
+}
+
+/* Of a product that is an activation: which one, and of what; NET_LINEAR: it is none. x itself may
+ * be an activation of something else. */
+static enum net_act gated_by_itself(const network *n, int x, int y, int *of)
+{
+    const int x_under = under(n, x), y_under = under(n, y);
+    *of = y_under == n->value[x].same ? x : y;
+    if (y_under == n->value[x].same)
+        return product_of(NET_LINEAR, act_of(n, y));
+    if (x_under == n->value[y].same)
+        return product_of(NET_LINEAR, act_of(n, x));
+    *of = x_under;
+    return x_under == y_under ? product_of(act_of(n, x), act_of(n, y)) : NET_LINEAR;
+}
+
+int net_multiply(network *n, int x, int y, hst_err *err)
+{
+    int of, rc = check_plain(n, x, "a product", err);
+    rc = rc ? rc : check_plain(n, y, "a product", err);
+    if (rc)
+        return rc;
+    enum net_act act = gated_by_itself(n, x, y, &of);
+    if (act != NET_LINEAR)
+        return new_act(n, of, act, err);
+    int map = n->value[x].vector ? y : x, numbers = map == x ? y : x;
+    if (n->value[map].vector || !n->value[numbers].vector || n->value[map].c != n->value[numbers].c)
+        return refuse(err, "values are multiplied that are no map and its channels' numbers");
+    net_value v = made_of(n, NET_SCALE, map, numbers);
+    return new_value(n, &v, err);
+}
+
+/* ---- pictures ---------------------------------------------------------------------------------
+ */
 
 int net_pad(network *n, int x, const int64_t pad[4], hst_err *err)
 {
     net_value v = n->value[x];
     for (int i = 0; i < 4; i++) {
-        if (pad[i] < 0 || pad[i] > MAX_KERNEL || v.pooled) {
+        if (pad[i] < 0 || pad[i] > MAX_KERNEL || v.vector)
             return refuse(err, "a padding that no convolution needs");
-        }
         v.pad[i] += pad[i]; /* a sum that is too large is found by check_window */
         if (v.pad[i] > MAX_KERNEL)
             v.pad[i] = MAX_KERNEL;
     }
-    int y = new_value(n, &v, err);
-    if (y >= 0 && v.layer >= 0 && n->layer[v.layer].tail == x)
-        n->layer[v.layer].tail = y;
-    return y;
+    return is_padded(&v) ? new_value(n, &v, err) : x;
 }
 
-int net_affine(network *n, int x, double scale, double shift, hst_err *err)
+/* 1: no number of it is below zero, so that zeros around it are never the largest. */
+static int is_positive(const network *n, int x)
 {
-    net_value v = n->value[x];
-    if (v.layer >= 0 || v.pooled || n->n_layers) {
-        return refuse(err, "numbers are added or multiplied between convolutions");
-    }
-    n->scale *= scale;
-    n->shift = n->shift * scale + shift;
+    const enum net_act act = act_of(n, n->value[x].same);
+    return act == NET_RELU || act == NET_RELU6 || act == NET_SIGMOID || act == NET_HSIGMOID;
+}
+
+/* The one that networks here have: 3 x 3, stride 2, one pixel on every side. */
+int net_max_pool(network *n, int x, const net_conv *window, int64_t kernel, hst_err *err)
+{
+    static const char other[] = "a max pooling is not of 3 x 3, stride 2 and a padding of 1";
+    net_value v = made_of(n, NET_MAX_POOL, x, -1);
+    net_layer l = {.kernel = 3};
+    if (is_padded(&v) && !is_positive(n, x))
+        return refuse(err, "zeros are put around numbers before their largest is taken");
+    if (kernel != l.kernel || window->stride != 2 || v.vector)
+        return refuse(err, other);
+    const int64_t size = v.h;
+    int rc = check_window(window, &l, &v, err);
+    if (rc || !(padding_of(&l, size) & SYMMETRIC))
+        return refuse(err, other);
     return new_value(n, &v, err);
 }
 
 int net_average(network *n, int x, hst_err *err)
 {
-    net_value v = n->value[x];
-    if (v.pooled || v.layer != n->n_layers - 1 || v.layer < 0 || n->layer[v.layer].tail != x) {
-        return refuse(err, "the average is not over the last convolution's output");
-    }
-    v.pooled = n->pooled = 1;
+    net_value v = made_of(n, NET_AVERAGE, x, -1);
+    int rc = check_plain(n, x, "an average", err);
+    if (rc)
+        return rc;
+    if (v.vector)
+        return x;
+    v.vector = 1;
+    v.h = v.w = 1;
     return new_value(n, &v, err);
 }
 
-/* ---- the result -------------------------------------------------------------------------------
- */
-
-/* 1: every layer has batch norm of one epsilon, and no bias. */
-static int is_normalised(const network *n)
+int net_reshape(network *n, int x, hst_err *err)
 {
-    for (int i = 0; i < n->n_layers; i++)
-        if (!n->layer[i].gamma || n->layer[i].bias || n->layer[i].epsilon != n->layer[0].epsilon)
-            return 0;
-    return 1;
+    return n->value[x].vector ? x : refuse(err, "a map is brought into another shape");
 }
 
-/* y = gamma (conv + bias - mean) / sqrt(variance + epsilon) + beta as kernel and bias alone. */
-static int fold(network *n, net_layer *l, hst_err *err)
+int net_other(network *n, int x, int rc, hst_err *err)
 {
-    size_t n_out = (size_t)l->out;
-    size_t rows = (size_t)l->kernel * (size_t)l->kernel * (size_t)(l->depthwise ? 1 : l->in);
-    if (!l->bias)
-        l->bias = hst_arena_alloc(n->arena, n_out, sizeof *l->bias, err);
-    if (!l->bias)
-        return HST_EMEM;
-    for (size_t c = 0; l->gamma && c < n_out; c++) {
-        double scale = l->gamma[c] / sqrt(l->variance[c] + l->epsilon);
-        l->bias[c] = (float)(l->beta[c] + ((double)l->bias[c] - l->mean[c]) * scale);
-        for (size_t r = 0; r < rows; r++)
-            l->w[r * n_out + c] = (float)(l->w[r * n_out + c] * scale);
-    }
-    return 0;
+    if (rc != HST_EMODEL || !n->value[x].vector)
+        return rc;
+    if (err && !n->passed.code)
+        n->passed = *err;
+    net_value v = made_of(n, NET_OTHER, x, -1);
+    return new_value(n, &v, err);
 }
 
-static int add_tensor(weights *w, int i, const char *part, const hst_named *like, hst_err *err)
+int net_operand(const network *n, int a, int b)
 {
-    char name[64];
-    hst_named t = *like;
-    snprintf(name, sizeof name, "op%d/%s", i, part);
-    t.name = name;
-    t.n_bytes = sizeof(float);
-    for (int d = 0; d < t.n_dims; d++)
-        t.n_bytes *= (size_t)t.dim[d];
-    return weights_add(w, &t, err);
-}
-
-static int emit_layer(network *n, weights *w, int i, int normalised, hst_err *err)
-{
-    net_layer *l = &n->layer[i];
-    hst_named kernel = {.n_dims = 4, .dim = {l->kernel, l->kernel, l->in, l->out}};
-    if (l->depthwise) {
-        kernel.dim[2] = l->out;
-        kernel.dim[3] = 1;
-    }
-    int rc = normalised ? 0 : fold(n, l, err);
-    kernel.data = l->w;
-    rc = rc ? rc : add_tensor(w, i, l->depthwise ? "depthwise_kernel" : "kernel", &kernel, err);
-    const struct {
-        const char *name;
-        const float *data;
-    } part[] = {{"bias", normalised ? NULL : l->bias},
-                {"gamma", normalised ? l->gamma : NULL},
-                {"beta", normalised ? l->beta : NULL},
-                {"moving_mean", normalised ? l->mean : NULL},
-                {"moving_variance", normalised ? l->variance : NULL}};
-    for (int k = 0; rc == 0 && k < 5; k++)
-        if (part[k].data)
-            rc = add_tensor(w, i, part[k].name,
-                            &(hst_named){.n_dims = 1, .dim = {l->out}, .data = part[k].data}, err);
-    return rc;
-}
-
-static int say_ops(const network *n, weights *w, hst_err *err)
-{
-    hst_buf ops = HST_BUF(64 * 1024);
-    for (int i = 0; i < n->n_layers; i++) {
-        const net_layer *l = &n->layer[i];
-        hst_buf_printf(&ops, "%s%d%c", i ? " " : "", l->stride, "nr6"[l->act]);
-        if (l->add >= 0)
-            hst_buf_printf(&ops, "+%d", l->add);
-    }
-    int rc = hst_buf_check(&ops, err);
-    rc = rc ? rc : weights_say(w, err, "ops", "%s", ops.p);
-    hst_buf_free(&ops);
-    return rc;
+    if (a < 0 || b < 0)
+        return a < 0 ? b : a;
+    return n->value[a].vector && !n->value[b].vector ? b : a;
 }
 
 int net_pads_as_tensorflow(const network *n)
 {
     return n->padding & TF;
-}
-
-/* What the graph itself does to the input, if anything, must lead to the usual range; the input's
- * range then follows. */
-static int say_scaling(const network *n, weights *w, hst_err *err)
-{
-    static const struct {
-        double scale, shift;
-        const char *scaling; /* of pixels in 0..255 up to the first convolution */
-    } known[] = {{2, -1, "pm1"}, {1 / 127.5, -1, "pm1"}, {1 / 255.0, 0, "01"}};
-    if (n->scale == 1 && n->shift == 0)
-        return 0;
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (fabs(n->scale - known[i].scale) < 1e-6 && fabs(n->shift - known[i].shift) < 1e-6)
-            return weights_say(w, err, "scaling", "%s", known[i].scaling);
-    return hst_fail(err, HST_EMODEL,
-                    "its graph takes %g times its input plus %g, for no known input", n->scale,
-                    n->shift);
-}
-
-int net_finish(network *n, weights *w, hst_err *err)
-{
-    int normalised = is_normalised(n), rc = 0;
-    if (!n->n_layers)
-        return refuse(err, "it has none");
-    if (!n->padding)
-        return refuse(err, "some pad as TensorFlow does, others as PyTorch does");
-    for (int i = 0; rc == 0 && i < n->n_layers; i++)
-        rc = emit_layer(n, w, i, normalised, err);
-    rc = rc ? rc : say_ops(n, w, err);
-    rc = rc ? rc : say_scaling(n, w, err);
-    rc = rc ? rc : weights_say(w, err, "padding", net_pads_as_tensorflow(n) ? "tf" : "symmetric");
-    if (rc == 0 && n->px)
-        rc = weights_say(w, err, "image_px", "%lld", (long long)n->px);
-    if (rc == 0 && normalised)
-        rc = weights_say(w, err, "bn_epsilon", "%.9g", n->layer[0].epsilon);
-    return rc;
 }

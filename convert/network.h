@@ -1,21 +1,37 @@
 /* network.h - a graph of operators, as ONNX, TFLite and TensorFlow.js store it, reduced to what the
- * families here are: a chain of convolutions with their bias, batch norm, activation and addition.
+ * families here are made of: convolutions with their bias and batch norm, activations, additions,
+ * channels times numbers (squeeze-and-excitation), max pooling and averages.
  *
  * A reader tells the operators in the order in which they are computed; each call takes the numbers
- * of the values it works on and returns that of its result. What stands between convolutions is
- * drawn into them; what does not fit such a chain is refused by name. Behind the global average
- * lies the classifier, which nobody asks for. */
+ * of the values it works on and returns that of its result. Nothing is executed. What several
+ * operators do together (x relu6(x + 3) / 6) becomes one (hard swish); what none of the families
+ * has is refused by name. Behind the last global average lies the classifier, which nobody asks
+ * for: there, what is not understood is passed over (net_other). */
 #ifndef CONVERT_NETWORK_H
 #define CONVERT_NETWORK_H
 #include "weights.h"
 
-enum net_act { NET_LINEAR, NET_RELU, NET_RELU6 };
+enum net_act {
+    NET_LINEAR,
+    NET_RELU,
+    NET_RELU6,
+    NET_SIGMOID,
+    NET_HSIGMOID, /* relu6(x + 3) / 6 */
+    NET_HSWISH,   /* x relu6(x + 3) / 6 */
+    NET_SWISH,    /* x sigmoid(x) */
+    /* parts of these, which may not be left over */
+    NET_PLUS3,   /* x + 3 */
+    NET_SIXTH,   /* x / 6 */
+    NET_CLIP3,   /* relu6(x + 3) */
+    NET_X_CLIP3, /* x relu6(x + 3) */
+    NET_N_ACTS
+};
 
 /* Where a kernel's height, width, input and output channels lie among its four dimensions. */
 enum net_layout { NET_HWIO, NET_OIHW, NET_OHWI, NET_1HWC, NET_HWC1 };
 
 typedef struct net_conv {
-    const hst_named *kernel;
+    const hst_named *kernel; /* its data must last until net_finish() */
     enum net_layout layout;
     int depthwise;
     int64_t stride;
@@ -24,24 +40,39 @@ typedef struct net_conv {
 } net_conv;
 
 typedef struct net_layer {
+    hst_named from; /* the kernel as the file has it */
+    enum net_layout layout;
     int depthwise;
     int kernel, stride, in, out;
     int same, pad[4];
-    enum net_act act;
-    int add;  /* number of the layer whose output is added; -1: none */
-    int tail; /* the number of its value as it is now */
-    int step; /* the last thing done to its output: enum step in network.c */
-    float *w; /* [kernel][kernel][in][out]; depthwise [kernel][kernel][out][1] */
+    int tail; /* the number of its value, with what belongs to it: bias, batch norm */
+    int step; /* the last of them: enum step in network.c */
     float *bias, *gamma, *beta, *mean, *variance; /* [out] or NULL */
     double epsilon;
 } net_layer;
 
+enum net_kind {
+    NET_INPUT,
+    NET_CONV,
+    NET_ACTIVATION,
+    NET_ADD,
+    NET_SCALE, /* channels of x times the numbers y */
+    NET_MAX_POOL,
+    NET_AVERAGE, /* over height and width */
+    NET_OTHER    /* something behind an average */
+};
+
 typedef struct net_value {
-    int layer;    /* that made it; -1: the input */
-    int pooled;   /* 1: behind the global average */
+    enum net_kind kind;
+    int x, y; /* the values that it is made of, smaller numbers than its own; -1: none */
+    int same; /* the value that it is but for its padding; its own number where it has none */
+    int layer;
+    enum net_act act;
+    int vector;   /* 1: one number a channel */
     int64_t h, w; /* 0: not known */
     int c;
     int64_t pad[4]; /* zeros around it that the next convolution takes */
+    int depth;      /* convolutions on the longest way to it */
 } net_value;
 
 enum { NET_MAX_LAYERS = 500, NET_MAX_VALUES = 20000 };
@@ -52,11 +83,12 @@ typedef struct network {
     int n_layers;
     net_value *value;
     int n_values;
-    int pooled;
-    int padding;         /* bits: TensorFlow's and PyTorch's are still possible */
-    int64_t px;          /* input height and width; 0: not known */
-    double scale, shift; /* the first convolution sees scale * input + shift */
-    size_t left;         /* bytes that kernels may still take */
+    int picture;               /* the value that the input is, scaled and shifted; -1: none yet */
+    int padding;               /* bits: TensorFlow's and PyTorch's are still possible */
+    int64_t px;                /* input height and width; 0: not known */
+    double scale[3], shift[3]; /* the first convolution sees scale * input + shift */
+    size_t left;               /* bytes that kernels may still take */
+    hst_err passed;            /* why the first operator behind an average was passed over */
 } network;
 
 /* file_bytes: how large the file is; kernels used many times must not multiply it. */
@@ -72,17 +104,34 @@ HST_CHECK int net_batchnorm(network *n, int x, const hst_named *const of[4], dou
 HST_CHECK int net_activate(network *n, int x, enum net_act act, hst_err *err);
 HST_CHECK int net_pad(network *n, int x, const int64_t pad[4], hst_err *err);
 HST_CHECK int net_add(network *n, int x, int y, hst_err *err);
-/* x * scale + shift, on the input only. */
-HST_CHECK int net_affine(network *n, int x, double scale, double shift, hst_err *err);
+HST_CHECK int net_multiply(network *n, int x, int y, hst_err *err);
+/* x * scale + shift, for each channel of a picture: of the input; elsewhere only the sums and
+ * products that hard sigmoid and hard swish are made of. */
+HST_CHECK int net_affine(network *n, int x, const double scale[3], const double shift[3],
+                         hst_err *err);
+HST_CHECK int net_max_pool(network *n, int x, const net_conv *window, int64_t kernel, hst_err *err);
 HST_CHECK int net_average(network *n, int x, hst_err *err);
-/* Whether value x lies behind the average. */
-int net_is_pooled(const network *n, int x);
+/* The same numbers in another shape; only of one number a channel. */
+HST_CHECK int net_reshape(network *n, int x, hst_err *err);
+/* What an operator gives that could not be read (rc, *err: its error) from x: an error too, but for
+ * what lies behind an average. */
+HST_CHECK int net_other(network *n, int x, int rc, hst_err *err);
+/* Of two operands (-1: none) the one that says where the operator stands: a map before numbers, a
+ * before b. */
+int net_operand(const network *n, int a, int b);
+
+/* What a constant operand of one number, or of one a channel, is as the scale or shift of
+ * net_affine(); 0: it is neither. */
+int net_three(const hst_named *t, double out[3]);
+
+/* Positions of height, width, input and output channels among a kernel's dimensions. */
+const int *net_places(enum net_layout layout);
 
 /* Once all convolutions are told. */
 int net_pads_as_tensorflow(const network *n);
 
 /* Adds the tensors and the facts "ops", "padding", "image_px" and "bn_epsilon" to w (weights.h
- * says how). Where every convolution has batch norm of one epsilon and no bias, batch norm stays;
- * else it is folded into kernel and bias. */
+ * says how). Where every convolution of a picture has batch norm of one epsilon and no bias, batch
+ * norm stays; else it is folded into kernel and bias. (network_result.c) */
 HST_CHECK int net_finish(network *n, weights *w, hst_err *err);
 #endif

@@ -102,16 +102,6 @@ static int value(const graph *g, const graph_node *n, size_t i)
     return i < n->n_in ? g->node[n->in[i]].value : -1;
 }
 
-static int scalar(const graph *g, const graph_node *n, size_t i, double *v)
-{
-    float f;
-    const hst_named *t = constant(g, n, i);
-    if (!t || hst_named_count(t) != 1 || hst_named_floats(t, &f, NULL))
-        return 0;
-    *v = (double)f;
-    return 1;
-}
-
 /* The int32 numbers of input i; their count, or -1. */
 static int numbers(const graph *g, const graph_node *n, size_t i, int32_t *out, size_t most)
 {
@@ -162,6 +152,8 @@ static int fused(graph *g, const graph_node *n, int x, hst_err *err)
             x = net_activate(&g->net, x, NET_RELU6, err);
         else if (is_text(op, "Relu"))
             x = net_activate(&g->net, x, NET_RELU, err);
+        else if (is_text(op, "Sigmoid"))
+            x = net_activate(&g->net, x, NET_SIGMOID, err);
         else
             return refuse(err, "something unknown is fused into a convolution");
     }
@@ -217,30 +209,54 @@ static int relu6(graph *g, const graph_node *n, int x, hst_err *err)
     return net_activate(&g->net, x, NET_RELU6, err);
 }
 
+static int sigmoid(graph *g, const graph_node *n, int x, hst_err *err)
+{
+    (void)n;
+    return net_activate(&g->net, x, NET_SIGMOID, err);
+}
+
+static const double no_scale[3] = {1, 1, 1}, no_shift[3];
+
 static int add(graph *g, const graph_node *n, int x, hst_err *err)
 {
-    double v;
+    double v[3];
     int a = value(g, n, 0), b = value(g, n, 1);
     if (a >= 0 && b >= 0)
         return net_add(&g->net, a, b, err);
-    if (scalar(g, n, 0, &v) || scalar(g, n, 1, &v))
-        return net_affine(&g->net, x, 1, v, err);
+    if (net_three(constant(g, n, 0), v) || net_three(constant(g, n, 1), v))
+        return net_affine(&g->net, x, no_scale, v, err);
     return refuse(err, "an addition takes neither two values nor a number");
 }
 
 static int subtract(graph *g, const graph_node *n, int x, hst_err *err)
 {
-    double v;
-    return scalar(g, n, 1, &v) ? net_affine(&g->net, x, 1, -v, err)
-                               : refuse(err, "something else than a number is subtracted");
+    double v[3];
+    if (!net_three(constant(g, n, 1), v))
+        return refuse(err, "something else than a number is subtracted");
+    for (int c = 0; c < 3; c++)
+        v[c] = -v[c];
+    return net_affine(&g->net, x, no_scale, v, err);
 }
 
 static int multiply(graph *g, const graph_node *n, int x, hst_err *err)
 {
-    double v;
-    return scalar(g, n, 0, &v) || scalar(g, n, 1, &v)
-               ? net_affine(&g->net, x, v, 0, err)
-               : refuse(err, "values are multiplied by more than a number");
+    double v[3];
+    int a = value(g, n, 0), b = value(g, n, 1);
+    if (a >= 0 && b >= 0)
+        return net_multiply(&g->net, a, b, err);
+    if (net_three(constant(g, n, 0), v) || net_three(constant(g, n, 1), v))
+        return net_affine(&g->net, x, v, no_shift, err);
+    return refuse(err, "a product is of neither two values nor a number");
+}
+
+static int divide(graph *g, const graph_node *n, int x, hst_err *err)
+{
+    double v[3];
+    if (!net_three(constant(g, n, 1), v) || v[0] == 0 || v[1] == 0 || v[2] == 0)
+        return refuse(err, "something is divided by more than a number");
+    for (int c = 0; c < 3; c++)
+        v[c] = 1 / v[c];
+    return net_affine(&g->net, x, v, no_shift, err);
 }
 
 static int pad(graph *g, const graph_node *n, int x, hst_err *err)
@@ -257,6 +273,24 @@ static int mean(graph *g, const graph_node *n, int x, hst_err *err)
     if (numbers(g, n, 1, axes, 2) != 2 || axes[0] + axes[1] != 3 || axes[0] * axes[1] != 2)
         return refuse(err, "a Mean is not over height and width");
     return net_average(&g->net, x, err);
+}
+
+static int max_pool(graph *g, const graph_node *n, int x, hst_err *err)
+{
+    int64_t k[4];
+    net_conv c = {0};
+    int rc = window(n, &c, err);
+    if (rc)
+        return rc;
+    if (list(n, "ksize", k, 4) != 4 || k[0] != 1 || k[3] != 1 || k[1] != k[2])
+        return refuse(err, "a MaxPool is of an unknown kind");
+    return net_max_pool(&g->net, x, &c, k[1], err);
+}
+
+static int reshape(graph *g, const graph_node *n, int x, hst_err *err)
+{
+    (void)n;
+    return net_reshape(&g->net, x, err);
 }
 
 static int same(graph *g, const graph_node *n, int x, hst_err *err)
@@ -280,11 +314,17 @@ static const struct {
                  {"FusedBatchNormV3", batchnorm},
                  {"Relu", relu},
                  {"Relu6", relu6},
+                 {"Sigmoid", sigmoid},
                  {"Add", add},
                  {"AddV2", add},
                  {"Sub", subtract},
                  {"Mul", multiply},
+                 {"RealDiv", divide},
                  {"Pad", pad},
+                 {"MaxPool", max_pool},
+                 {"Reshape", reshape},
+                 {"Squeeze", reshape},
+                 {"ExpandDims", reshape},
                  {"Mean", mean},
                  {"Identity", same}};
 enum { N_OPERATORS = sizeof operators / sizeof *operators };
@@ -304,12 +344,22 @@ static int placeholder(graph *g, graph_node *n, hst_err *err)
     return n->value < 0 ? n->value : 0;
 }
 
+static int run_operator(graph *g, const graph_node *n, int x, hst_err *err)
+{
+    for (int i = 0; i < N_OPERATORS; i++)
+        if (strcmp(operators[i].name, n->op) == 0)
+            return operators[i].read(g, n, x, err);
+    return hst_fail(err, HST_EMODEL,
+                    "the TensorFlow operator '%.100s' is none that the networks known here have",
+                    n->op);
+}
+
 static int run_node(graph *g, graph_node *n, const tfjs_weights *have, hst_err *err)
 {
     const char *name = json_string_value(json_object_get(n->json, "name"));
     int x = -1, at;
     for (size_t i = n->n_in; i-- > 0;)
-        x = value(g, n, i) >= 0 ? value(g, n, i) : x;
+        x = net_operand(&g->net, value(g, n, i), x);
     if (strcmp(n->op, "Const") == 0) {
         at = names_get(&have->names, (bytes){(const uint8_t *)name, strlen(name)});
         n->constant = at >= 0 ? &have->t[at] : NULL; /* where it matters, its user misses it */
@@ -322,18 +372,11 @@ static int run_node(graph *g, graph_node *n, const tfjs_weights *have, hst_err *
             n->constant = constant(g, n, 0);
         return 0; /* computed from constants alone */
     }
-    if (net_is_pooled(&g->net, x)) {
-        n->value = x;
-        return 0;
-    }
-    for (int i = 0; i < N_OPERATORS; i++)
-        if (strcmp(operators[i].name, n->op) == 0) {
-            n->value = operators[i].read(g, n, x, err);
-            return n->value < 0 ? n->value : 0;
-        }
-    return hst_fail(err, HST_EMODEL,
-                    "the TensorFlow operator '%.100s' is none that the networks known here have",
-                    n->op);
+    if (strcmp(n->op, "Shape") == 0)
+        return 0; /* numbers that only a new shape is made of */
+    int y = run_operator(g, n, x, err);
+    n->value = y < 0 ? net_other(&g->net, x, y, err) : y;
+    return n->value < 0 ? n->value : 0;
 }
 
 /* ---- order ------------------------------------------------------------------------------------

@@ -84,24 +84,29 @@ static int depthwise(tflite *t, int x, hst_err *err)
     return any_conv(t, x, &at, err);
 }
 
-/* The one number that input i holds. */
-static int scalar(const tflite *t, size_t i, double *v)
+/* The constant that input i holds, of one number or one a channel; 0: it holds none. */
+static int constant(const tflite *t, size_t i, double v[3])
 {
     const tflite_tensor *s = i < t->n_in ? t->in[i] : NULL;
-    if (!s || !s->constant || s->type != TFLITE_F32 || s->t.n_bytes != sizeof(float))
-        return 0;
-    *v = (double)le_float(s->t.data);
-    return 1;
+    return s && s->constant && s->type == TFLITE_F32 && net_three(&s->t, v);
 }
+
+/* Value of input i; -1: it is none. */
+static int value(const tflite *t, size_t i)
+{
+    return i < t->n_in && t->in[i] ? t->in[i]->value : -1;
+}
+
+static const double no_scale[3] = {1, 1, 1}, no_shift[3];
 
 static int add(tflite *t, int x, hst_err *err)
 {
-    double v;
-    int a = t->in[0] ? t->in[0]->value : -1, b = t->n_in > 1 && t->in[1] ? t->in[1]->value : -1;
+    double v[3];
+    const int a = value(t, 0), b = value(t, 1);
     if (a >= 0 && b >= 0)
         x = net_add(&t->net, a, b, err);
-    else if (scalar(t, 0, &v) || scalar(t, 1, &v))
-        x = net_affine(&t->net, x, 1, v, err);
+    else if (constant(t, 0, v) || constant(t, 1, v))
+        x = net_affine(&t->net, x, no_scale, v, err);
     else
         return refuse(err, "an ADD takes neither two values nor a number");
     return activate(t, x, option(t, 0, 1, 0), err);
@@ -109,18 +114,35 @@ static int add(tflite *t, int x, hst_err *err)
 
 static int subtract(tflite *t, int x, hst_err *err)
 {
-    double v;
-    if (!scalar(t, 1, &v))
+    double v[3];
+    if (!constant(t, 1, v))
         return refuse(err, "a SUB takes away no number");
-    return activate(t, net_affine(&t->net, x, 1, -v, err), option(t, 0, 1, 0), err);
+    for (int c = 0; c < 3; c++)
+        v[c] = -v[c];
+    return activate(t, net_affine(&t->net, x, no_scale, v, err), option(t, 0, 1, 0), err);
 }
 
 static int multiply(tflite *t, int x, hst_err *err)
 {
-    double v;
-    if (!scalar(t, 1, &v) && !scalar(t, 0, &v))
-        return refuse(err, "values are multiplied by more than a number");
-    return activate(t, net_affine(&t->net, x, v, 0, err), option(t, 0, 1, 0), err);
+    double v[3];
+    const int a = value(t, 0), b = value(t, 1);
+    if (a >= 0 && b >= 0)
+        x = net_multiply(&t->net, a, b, err);
+    else if (constant(t, 1, v) || constant(t, 0, v))
+        x = net_affine(&t->net, x, v, no_shift, err);
+    else
+        return refuse(err, "a MUL takes neither two values nor a number");
+    return activate(t, x, option(t, 0, 1, 0), err);
+}
+
+static int divide(tflite *t, int x, hst_err *err)
+{
+    double v[3];
+    if (!constant(t, 1, v) || v[0] == 0 || v[1] == 0 || v[2] == 0)
+        return refuse(err, "a DIV is not by a number");
+    for (int c = 0; c < 3; c++)
+        v[c] = 1 / v[c];
+    return activate(t, net_affine(&t->net, x, v, no_shift, err), option(t, 0, 1, 0), err);
 }
 
 static int relu(tflite *t, int x, hst_err *err)
@@ -131,6 +153,21 @@ static int relu(tflite *t, int x, hst_err *err)
 static int relu6(tflite *t, int x, hst_err *err)
 {
     return net_activate(&t->net, x, NET_RELU6, err);
+}
+
+static int sigmoid(tflite *t, int x, hst_err *err)
+{
+    return net_activate(&t->net, x, NET_SIGMOID, err);
+}
+
+static int hard_swish(tflite *t, int x, hst_err *err)
+{
+    return net_activate(&t->net, x, NET_HSWISH, err);
+}
+
+static int reshape(tflite *t, int x, hst_err *err)
+{
+    return net_reshape(&t->net, x, err);
 }
 
 /* The int32 numbers of input 1: their count, or -1. */
@@ -161,7 +198,7 @@ static int mean(tflite *t, int x, hst_err *err)
     return net_average(&t->net, x, err);
 }
 
-/* Pool2DOptions: 1, 2 strides, 3, 4 the window's width and height. */
+/* Pool2DOptions: 0 padding, 1, 2 strides, 3, 4 the window's width and height, 5 activation. */
 static int average_pool(tflite *t, int x, hst_err *err)
 {
     const tflite_tensor *in = t->in[0];
@@ -171,11 +208,23 @@ static int average_pool(tflite *t, int x, hst_err *err)
     return net_average(&t->net, x, err);
 }
 
+static int max_pool(tflite *t, int x, hst_err *err)
+{
+    const int kernel = option(t, 3, 4, 0), stride = option(t, 1, 4, 0);
+    if (option(t, 4, 4, 0) != kernel || option(t, 2, 4, 0) != stride || option(t, 5, 1, 0))
+        return refuse(err, "a MAX_POOL_2D is of an unknown kind");
+    const net_conv window = {.stride = stride, .same = option(t, 0, 1, SAME) == SAME};
+    return net_max_pool(&t->net, x, &window, kernel, err);
+}
+
+/* BuiltinOperator of the schema. */
 static const struct {
     int code;
     int (*read)(tflite *t, int x, hst_err *err);
-} operators[] = {{0, add},   {1, average_pool}, {3, conv}, {4, depthwise}, {18, multiply},
-                 {19, relu}, {21, relu6},       {34, pad}, {40, mean},     {41, subtract}};
+} operators[] = {{0, add},       {1, average_pool}, {3, conv},      {4, depthwise},
+                 {14, sigmoid},  {17, max_pool},    {18, multiply}, {19, relu},
+                 {21, relu6},    {22, reshape},     {34, pad},      {40, mean},
+                 {41, subtract}, {42, divide},      {43, reshape},  {117, hard_swish}};
 enum { N_OPERATORS = sizeof operators / sizeof *operators, DEQUANTIZE = 6 };
 
 static int run_operator(tflite *t, int code, int x, hst_err *err)
@@ -244,12 +293,14 @@ static int read_operator(tflite *t, fb_table o, hst_err *err)
     if (rc)
         return rc;
     for (size_t i = t->n_in; i-- > 0;)
-        x = t->in[i] && t->in[i]->value >= 0 ? t->in[i]->value : x;
+        x = net_operand(&t->net, value(t, i), x);
     if (x < 0 && code == DEQUANTIZE)
         return widened(t, out, err);
     if (x < 0)
         return refuse(err, "an operator has no input that is computed");
-    y = net_is_pooled(&t->net, x) ? x : run_operator(t, code, x, err);
+    y = run_operator(t, code, x, err);
+    if (y < 0)
+        y = net_other(&t->net, x, y, err);
     if (y < 0)
         return y;
     out->value = y;

@@ -11,9 +11,17 @@
  *   op<i>/bias [O] where batch norm is folded into them, else
  *   op<i>/gamma, /beta, /moving_mean, /moving_variance [O]
  *
- * and say in the fact "ops" what the tensors do not show, one word for each, with a space between:
- * stride, activation after it ("n" none, "r" ReLU, "6" ReLU6, "h" hard swish, "s" swish), and "+j"
- * where what comes out of number j is added: "26 16 1n 16 26 1n 16 16 1n+5". */
+ * and say in the fact "ops" what the tensors do not show: one word for each operator up to the
+ * average over height and width that the features are, with a space between. Word number n, from 1,
+ * makes value n of the value before it, where there is no @n at its end; value 0 is the picture.
+ *
+ *   c2 d1              convolution, depthwise convolution, and its stride; with bias or batch norm
+ *   r 6 g i h s        ReLU, ReLU6, sigmoid, hard sigmoid, hard swish, swish
+ *   +n *n              value n is added; value n has its channels multiplied
+ *   m a                max pooling of 3 x 3, stride 2; average over height and width
+ *
+ * A block of MobileNetV2: "... c1 6 d1 6 c1 +5", where word 5 made the block's input. Words stand
+ * in the order that network_result.c describes, whatever that of the file. */
 #ifndef CONVERT_WEIGHTS_H
 #define CONVERT_WEIGHTS_H
 #include "base/mem.h"

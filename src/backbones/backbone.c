@@ -174,7 +174,7 @@ static hst_backbone *import(hst_ctx *ctx, const hst_found *f, const hst_tensors 
         return NULL;
     (void)hst_infer_width(t, &o, &a); /* where none fits, the import names the tensor */
     hst_graph *g = hst_arch_graph(&a, err);
-    if (!g || hst_weights_import(t, &o, &a, g, err) || hst_facts_check(t, &a, err)) {
+    if (!g || hst_weights_import(t, &o, &a, g, err) || hst_facts_check(t, &a, g, err)) {
         hst_graph_free(g);
         return NULL;
     }

@@ -37,15 +37,6 @@ static int add_block(const hst_stage *s, hst_layer like, hst_layer *out, int n)
     return n;
 }
 
-static void number_layers(hst_layer *layer, int n)
-{
-    int seen[2] = {0, 0};
-    for (int i = 0; i < n; i++) {
-        layer[i].number = i;
-        layer[i].of_kind = seen[layer[i].role == HST_DEPTHWISE]++;
-    }
-}
-
 int hst_chain_layers(const hst_chain *c, hst_layer *out)
 {
     int n = 0, block = 0, channels = c->stem;
@@ -59,7 +50,6 @@ int hst_chain_layers(const hst_chain *c, hst_layer *out)
         }
     out[n++] = (hst_layer){
         .role = HST_TOP, .block = -1, .kernel = 1, .stride = 1, .in = channels, .out = c->top};
-    number_layers(out, n);
     return n;
 }
 
@@ -82,7 +72,7 @@ static int add_layer(hst_graph *g, const hst_arch *a, const hst_layer *l, int x,
 static int add_layers(hst_graph *g, const hst_arch *a, hst_err *err)
 {
     hst_layer layer[HST_MAX_LAYERS];
-    int n = hst_family_find(a->family)->layers(a, layer), block_input = 0;
+    int n = hst_family_layers(a, layer), block_input = 0;
     int x = hst_graph_input(g, (hst_shape){a->px, a->px, 3}, err);
     for (int i = 0; i < n && x >= 0; i++) {
         if (layer[i].role == HST_EXPAND || (layer[i].role == HST_DEPTHWISE && !layer[i].expands))

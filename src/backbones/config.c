@@ -29,7 +29,8 @@ static int flag(const json_t *o, const char *key, int absent)
 }
 
 /* The normalisation of a Hugging Face image processor on pixels in 0..255:
- * (pixel * factor - mean) / std = (pixel - mean / factor) / (std / factor). */
+ * (pixel * factor - offset - mean) / std = (pixel - (mean + offset) / factor) / (std / factor).
+ * EfficientNet's divides by std once more where it says "include_top". */
 static int processor_norm(const json_t *o, hst_norm *out, hst_err *err)
 {
     double factor = 1.0 / 255, mean[3] = {0, 0, 0}, std[3] = {1, 1, 1};
@@ -43,9 +44,10 @@ static int processor_norm(const json_t *o, hst_norm *out, hst_err *err)
         if (rc == 0)
             rc = hst_json_reals3(o, "image_std", 1e-6, 1e4, std, err);
     }
+    const int offset = flag(o, "rescale_offset", 0), twice = flag(o, "include_top", 0);
     for (int c = 0; rc == 0 && c < 3; c++) {
-        out->mean[c] = (float)(mean[c] / factor);
-        out->std[c] = (float)(std[c] / factor);
+        out->mean[c] = (float)((mean[c] + offset) / factor);
+        out->std[c] = (float)(std[c] * (twice ? std[c] : 1) / factor);
     }
     return rc;
 }
@@ -121,6 +123,25 @@ int hst_huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
         rc = hst_json_real(o, "depth_multiplier", 0.1, 4, &a->width, err);
     if (rc == 0)
         a->padding = flag(o, "tf_padding", 1) ? HST_PAD_TF : HST_PAD_SYMMETRIC;
+    return rc;
+}
+
+/* EfficientNet-B0's; other sizes have other coefficients. */
+int hst_huggingface_efficientnet_config(const json_t *o, hst_arch *a, hst_err *err)
+{
+    int rc = must_say(o, "model_type", "efficientnet", err);
+    rc = rc ? rc : must_say(o, "hidden_act", "swish", err);
+    rc = rc ? rc : must_be(o, "width_coefficient", 1, err);
+    rc = rc ? rc : must_be(o, "depth_coefficient", 1, err);
+    rc = rc ? rc : must_be(o, "squeeze_expansion_ratio", 0.25, err);
+    if (rc == 0 && json_array_size(json_object_get(o, "depthwise_padding")))
+        rc = hst_fail(err, HST_EMODEL,
+                      "\"depthwise_padding\" names layers; only networks that "
+                      "pad all alike are supported");
+    if (rc == 0 && hst_json_has(o, "image_size"))
+        rc = hst_json_int(o, "image_size", 32, 1024, &a->px, err);
+    if (rc == 0 && hst_json_has(o, "batch_norm_eps"))
+        rc = hst_json_real(o, "batch_norm_eps", 1e-12, 1, &a->bn_epsilon, err);
     return rc;
 }
 

@@ -172,10 +172,30 @@ static void torchvision_names(const hst_layer *l, hst_layer_names *out)
     snprintf(out->bn, sizeof out->bn, "%s.1", place);
 }
 
+static void huggingface_names(const hst_layer *l, hst_layer_names *out)
+{
+    static const char *const part[][2] = {
+        [HST_EXPAND] = {"expansion.expand_conv", "expansion.expand_bn"},
+        [HST_DEPTHWISE] = {"depthwise_conv.depthwise_conv", "depthwise_conv.depthwise_norm"},
+        [HST_PROJECT] = {"projection.project_conv", "projection.project_bn"},
+        [HST_SQUEEZE] = {"squeeze_excite.reduce", ""},
+        [HST_EXCITE] = {"squeeze_excite.expand", ""}};
+    if (l->role == HST_STEM) {
+        *out = (hst_layer_names){"embeddings.convolution", "embeddings.batchnorm"};
+    } else if (l->role == HST_TOP) {
+        *out = (hst_layer_names){"encoder.top_conv", "encoder.top_bn"};
+    } else {
+        snprintf(out->conv, sizeof out->conv, "encoder.blocks.%d.%s", l->block, part[l->role][0]);
+        snprintf(out->bn, sizeof out->bn, "encoder.blocks.%d.%s", l->block, part[l->role][1]);
+    }
+}
+
 static const char *const keras_body[] = {"stem_", "block", "top_", NULL};
+static const char *const huggingface_body[] = {"embeddings.", "encoder.", NULL};
 static const char *const torchvision_body[] = {"features.", NULL};
 
 static const hst_dialect dialects[] = {
+    {HST_NUMBERED, .norm = HST_NORM_IMAGENET},
     {.name = "Keras",
      .marker = "stem_conv/kernel",
      .body = keras_body,
@@ -191,6 +211,15 @@ static const hst_dialect dialects[] = {
      .padding = HST_PAD_SYMMETRIC,
      .bn_epsilon = 1e-5,
      .norm = HST_NORM_IMAGENET},
+    {.name = "Hugging Face",
+     .marker = "encoder.top_conv.weight",
+     .body = huggingface_body,
+     .names = huggingface_names,
+     .style = &hst_style_torch,
+     .padding = HST_PAD_TF,
+     .bn_epsilon = 1e-3,
+     .norm = HST_NORM_IMAGENET,
+     .config = hst_huggingface_efficientnet_config},
     /* There tf_efficientnet_b0 and efficientnet_b0 differ in padding, not in names. */
     {.name = "timm",
      .marker = "conv_stem.weight",
@@ -206,6 +235,7 @@ static const hst_dialect dialects[] = {
 
 /* Keras, timm: there is no V2-B0 of torchvision. */
 static const hst_dialect v2_dialects[] = {
+    {HST_NUMBERED, .norm = HST_NORM_IMAGENET},
     {.name = "Keras",
      .marker = "stem_conv/kernel",
      .body = keras_body,

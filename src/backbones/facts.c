@@ -1,6 +1,8 @@
 /* facts.c - what a converted file says of itself, as metadata. */
 #include "backbones/family.h"
 #include "backbones/json.h"
+#include "base/mem.h"
+#include "nn/op.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,35 +117,81 @@ int hst_facts_read(const hst_tensors *t, hst_arch *a, hst_err *err)
     return 0;
 }
 
-/* The word that a layer of ours should have in the fact "ops". before: number of the layer in front
- * of its block. */
-static void op_word(const hst_layer *l, int before, char out[32])
+int hst_facts_say_norm(const hst_tensors *t)
 {
-    snprintf(out, 32, "%d%s", l->stride, l->role == HST_PROJECT ? "n" : "6");
-    if (l->residual)
-        snprintf(out + strlen(out), 16, "+%d", before);
+    return hst_tensors_meta(t, "scaling") || hst_tensors_meta(t, "mean");
 }
 
-int hst_facts_check(const hst_tensors *t, const hst_arch *a, hst_err *err)
+/* ---- the fact "ops" (convert/weights.h)
+ * ----------------------------------------------------------
+ */
+
+/* A node's letter; 0: it has no word. */
+static char letter_of(const hst_op *op)
 {
-    hst_layer layer[HST_MAX_LAYERS];
-    const char *ops = hst_tensors_meta(t, "ops");
-    int n = hst_family_find(a->family)->layers(a, layer), before = -1;
-    for (int i = 0; ops && i < n; i++) {
-        char want[32];
+    static const struct {
+        const hst_op *op;
+        char letter;
+    } letters[] = {{&hst_op_conv2d, 'c'}, {&hst_op_depthwise, 'd'}, {&hst_op_relu, 'r'},
+                   {&hst_op_relu6, '6'},  {&hst_op_sigmoid, 'g'},   {&hst_op_hsigmoid, 'i'},
+                   {&hst_op_hswish, 'h'}, {&hst_op_swish, 's'},     {&hst_op_add, '+'},
+                   {&hst_op_scale, '*'},  {&hst_op_max_pool, 'm'},  {&hst_op_global_average, 'a'}};
+    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
+        if (letters[i].op == op)
+            return letters[i].letter;
+    return 0;
+}
+
+/* The word of a node of ours, behind word number `last`; x, y: numbers of its operands. */
+static void word_of(const hst_node *n, int last, int x, int y, char out[48])
+{
+    const char letter = letter_of(n->op);
+    size_t at = (size_t)snprintf(out, 48, "%c", letter);
+    if (letter == 'c' || letter == 'd')
+        at += (size_t)snprintf(out + at, 48 - at, "%d", n->conv.stride);
+    if (letter == '+' || letter == '*') {
+        const int other = letter == '*' || x < y ? x : y;
+        x = other == x ? y : x;
+        at += (size_t)snprintf(out + at, 48 - at, "%d", other);
+    }
+    if (x != last)
+        snprintf(out + at, 48 - at, "@%d", x);
+}
+
+static int compare(const char *ops, const hst_arch *a, const hst_graph *g, int *number,
+                   hst_err *err)
+{
+    int words = 0;
+    for (int i = 0; i < hst_graph_n_nodes(g); i++) {
+        const hst_node *n = hst_graph_node(g, i);
+        char want[48];
         size_t len = strcspn(ops, " ");
-        if (i > 0 && layer[i].block != layer[i - 1].block)
-            before = i - 1;
-        op_word(&layer[i], before, want);
+        int x = n->input[0] < 0 ? 0 : number[n->input[0]];
+        int y = n->input[1] < 0 ? 0 : number[n->input[1]];
+        number[i] = x;
+        if (!letter_of(n->op))
+            continue;
+        word_of(n, words, x, y, want);
+        number[i] = ++words;
         if (len != strlen(want) || memcmp(ops, want, len) != 0)
             return hst_fail(err, HST_EMODEL,
-                            "convolution %d is '%.*s', but in %s it would be '%s' (stride, "
-                            "activation, + what is added)",
-                            i, (int)(len < 8 ? len : 8), ops, a->family, want);
+                            "operator %d of its graph is '%.*s', but in %s it would be '%s' (c "
+                            "convolution and its stride, d depthwise, +n addition, 6 ReLU6...)",
+                            words, (int)(len < 8 ? len : 8), ops, a->family, want);
         ops += len + (ops[len] == ' ');
     }
-    return ops && *ops ? hst_fail(err, HST_EMODEL, "it has more convolutions than %s", a->family)
-                       : 0;
+    return *ops ? hst_fail(err, HST_EMODEL, "it has more operators than %s", a->family) : 0;
+}
+
+int hst_facts_check(const hst_tensors *t, const hst_arch *a, const hst_graph *g, hst_err *err)
+{
+    const char *ops = hst_tensors_meta(t, "ops");
+    if (!ops)
+        return 0;
+    int *number = hst_alloc((size_t)hst_graph_n_nodes(g), sizeof *number, err);
+    int rc = number ? compare(ops, a, g, number, err) : HST_EMEM;
+    free(number);
+    return rc;
 }
 
 /* "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5": a width, then a size. */

@@ -35,3 +35,13 @@ const hst_family *hst_family_find(const char *name)
             return families[i];
     return NULL;
 }
+
+int hst_family_layers(const hst_arch *a, hst_layer *out)
+{
+    int n = hst_family_find(a->family)->layers(a, out), seen[2] = {0, 0};
+    for (int i = 0; i < n; i++) {
+        out[i].number = i;
+        out[i].of_kind = seen[out[i].role == HST_DEPTHWISE]++;
+    }
+    return n;
+}

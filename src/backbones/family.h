@@ -36,9 +36,10 @@ typedef struct hst_layer {
     int excites;       /* 1: the block has squeeze-and-excitation, in families where not all have */
     int place;         /* among the block's HST_CONV, from 1 */
     int kernel, stride;
-    int in, out;         /* channels; equal for depthwise */
-    int residual;        /* project: the block's input is added to its output */
-    int number, of_kind; /* its place in the chain; the same among depthwise or other layers */
+    int in, out;  /* channels; equal for depthwise */
+    int residual; /* project: the block's input is added to its output */
+    /* Its place among all layers, and among depthwise or other ones: hst_family_layers() says. */
+    int number, of_kind;
 } hst_layer;
 
 enum { HST_MAX_LAYERS = 128, HST_MAX_TENSOR_NAME = 128 };
@@ -110,6 +111,8 @@ struct hst_family {
 /* The i-th family; NULL past the end. */
 const hst_family *hst_family_at(size_t i);
 const hst_family *hst_family_find(const char *name); /* NULL: none of that name */
+/* The layers of an architecture of a known family, numbered; how many. out[HST_MAX_LAYERS]. */
+int hst_family_layers(const hst_arch *a, hst_layer *out);
 
 extern const hst_family hst_mobilenet_v1;
 extern const hst_family hst_mobilenet_v2;
@@ -122,6 +125,11 @@ extern const hst_family hst_resnet[4];
  * files without names ("conv2d_3", counted by class). */
 hst_names_fn hst_numbered_names, hst_counted_names;
 extern const char *const hst_numbered_body[], *const hst_counted_body[];
+/* Members of the first dialect but for the norm; padding and epsilon come with the file. */
+#define HST_NUMBERED                                                                               \
+    .name = "numbered", .marker = "op0/kernel", .body = hst_numbered_body,                         \
+    .names = hst_numbered_names, .style = &hst_style_keras, .padding = HST_PAD_TF,                 \
+    .bn_epsilon = 1e-3
 
 /* A 1x1 convolution that is `like` in all else. */
 hst_layer hst_pointwise(hst_layer like, enum hst_role role, int in, int out);
@@ -164,12 +172,16 @@ extern const char *const hst_timm_body[];
 /* Their config.json. */
 int hst_timm_config(const struct json_t *root, hst_arch *a, hst_err *err);
 int hst_huggingface_config(const struct json_t *root, hst_arch *a, hst_err *err);
+int hst_huggingface_efficientnet_config(const struct json_t *root, hst_arch *a, hst_err *err);
 
 /* What a converted file says of itself (convert/weights.h lists the facts): image size, padding,
  * epsilon, normalisation. HST_EMODEL: a number out of bounds. */
 HST_CHECK int hst_facts_read(const hst_tensors *t, hst_arch *a, hst_err *err);
-/* Compares the operators that such a file tells, where it does, with the layers of arch. */
-HST_CHECK int hst_facts_check(const hst_tensors *t, const hst_arch *a, hst_err *err);
+/* 1: the file says what its pixels are, and says it of red, green, blue. */
+int hst_facts_say_norm(const hst_tensors *t);
+/* Compares the operators that such a file tells, where it does, with those of g, of a's family. */
+HST_CHECK int hst_facts_check(const hst_tensors *t, const hst_arch *a, const hst_graph *g,
+                              hst_err *err);
 /* The image size that a file's name tells as keras.applications' names do; else otherwise. */
 int hst_px_of_name(const char *name, int otherwise);
 /* "pm1", "01", "imagenet", "255" -> normalisation of pixels in 0..255. HST_EARG: none of these. */

@@ -47,7 +47,7 @@ static int excite(hst_graph *g, const hst_arch *a, const hst_layer *l, int x,
 int hst_gated_build(hst_graph *g, const hst_arch *a, hst_activation_fn *activation, hst_err *err)
 {
     hst_layer layer[HST_MAX_LAYERS];
-    int n = hst_family_find(a->family)->layers(a, layer), from = 0, block = -1;
+    int n = hst_family_layers(a, layer), from = 0, block = -1;
     int x = hst_graph_input(g, (hst_shape){a->px, a->px, 3}, err);
     for (int i = 0; i < n && x >= 0; i++) {
         const hst_layer *l = &layer[i];

@@ -29,10 +29,6 @@ static int layers(const hst_arch *a, hst_layer *out)
             l.out = channels = (int)(rows[s].channels * a->width);
             out[n++] = l;
         }
-    for (int i = 0; i < n; i++) {
-        out[i].number = i;
-        out[i].of_kind = out[i].role == HST_DEPTHWISE ? (i - 1) / 2 : i / 2;
-    }
     return n;
 }
 
@@ -85,14 +81,7 @@ static const hst_dialect dialects[] = {
      .padding = HST_PAD_TF,
      .bn_epsilon = 1e-3,
      .norm = HST_NORM_PM1},
-    {.name = "numbered",
-     .marker = "op0/kernel",
-     .body = hst_numbered_body,
-     .names = hst_numbered_names,
-     .style = &hst_style_keras,
-     .padding = HST_PAD_TF,
-     .bn_epsilon = 1e-3,
-     .norm = HST_NORM_PM1},
+    {HST_NUMBERED, .norm = HST_NORM_PM1},
     {.name = "Hugging Face",
      .marker = "conv_stem.convolution.weight",
      .body = huggingface_body,

@@ -188,6 +188,7 @@ static const char *const torchvision_body[] = {"features.", NULL};
 static const char *const timm_body[] = {"conv_stem.", "bn1.", "blocks.", NULL};
 
 static const hst_dialect dialects[] = {
+    {HST_NUMBERED, .norm = HST_NORM_PM1},
     {.name = "Keras",
      .marker = "conv/kernel",
      .body = keras_body,

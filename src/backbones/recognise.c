@@ -45,7 +45,7 @@ static int same_shape(const hst_named *k, const hst_origin *o, const hst_layer *
 static int count_misfits(const hst_tensors *t, const hst_origin *o, const hst_arch *a)
 {
     hst_layer layer[HST_MAX_LAYERS];
-    int n = o->family->layers(a, layer), misfits = 0;
+    int n = hst_family_layers(a, layer), misfits = 0;
     for (int i = 0; i < n; i++)
         misfits += !same_shape(find_kernel(t, o, &layer[i]), o, &layer[i]);
     return misfits;
@@ -94,30 +94,49 @@ static int unknown(const hst_tensors *t, hst_err *err)
         hst_tensors_count(t), first ? first->name : "");
 }
 
+/* How well the file suits a family: 0 it has other names, 1 other shapes, 2 other operators than it
+ * tells, 3 nothing speaks against it. *a: the architecture. -1: HST_EMODEL. */
+enum { OTHER_SHAPES = 1, OTHER_OPERATORS, SUITS };
+static int suits(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err)
+{
+    hst_err why = {0};
+    int has = find_prefix(t, o->dialect->marker, o->prefix);
+    if (has < 0) {
+        hst_fail(err, HST_EMODEL, "more than one network in the file: several tensors end in '%s'",
+                 o->dialect->marker);
+        return -1;
+    }
+    if (!has)
+        return 0;
+    defaults(o, a);
+    if (!hst_infer_width(t, o, a))
+        return OTHER_SHAPES;
+    if (!hst_tensors_meta(t, "ops"))
+        return SUITS;
+    hst_graph *g = hst_arch_graph(a, &why);
+    int rc = g ? hst_facts_check(t, a, g, &why) : why.code;
+    hst_graph_free(g);
+    return rc ? OTHER_OPERATORS : SUITS;
+}
+
 int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err)
 {
-    int found = 0;
+    int best = 0;
     const hst_family *f;
     for (size_t i = 0; (f = hst_family_at(i)); i++)
         for (size_t j = 0; j < f->n_dialects; j++) {
             hst_origin as = {.family = f, .dialect = &f->dialects[j]};
-            hst_arch try;
-            int rc = find_prefix(t, as.dialect->marker, as.prefix);
-            if (rc < 0)
-                return hst_fail(err, HST_EMODEL,
-                                "more than one network in the file: several tensors end in '%s'",
-                                as.dialect->marker);
-            if (rc == 0)
-                continue;
-            defaults(&as, &try);
-            int fit = hst_infer_width(t, &as, &try);
-            if (fit || !found) { /* where none fits, the first one's import says what is wrong */
+            hst_arch try = {0};
+            int how_well = suits(t, &as, &try, err);
+            if (how_well < 0)
+                return err ? err->code : HST_EMODEL;
+            if (how_well > best) { /* where none suits, the import of the best says what is wrong */
                 *o = as;
                 *a = try;
-                found = 1;
+                best = how_well;
             }
-            if (fit)
+            if (best == SUITS)
                 return 0;
         }
-    return found ? 0 : unknown(t, err);
+    return best ? 0 : unknown(t, err);
 }

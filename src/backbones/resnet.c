@@ -68,8 +68,6 @@ static int layers(const hst_arch *a, hst_layer *out)
             n = add_block(v, like, s > 0 && r == 0 ? 2 : 1, out, n);
             channels = out[n - 1].out;
         }
-    for (int i = 0; i < n; i++)
-        out[i].number = out[i].of_kind = i;
     return n;
 }
 
@@ -174,6 +172,7 @@ static const char *const huggingface_body[] = {"embedder.", "encoder.", NULL};
 static const char *const keras_body[] = {"conv", NULL};
 
 static const hst_dialect dialects[] = {
+    {HST_NUMBERED, .norm = HST_NORM_IMAGENET},
     {.name = "torchvision or timm",
      .marker = "layer1.0.conv1.weight",
      .body = torchvision_body,
@@ -193,16 +192,27 @@ static const hst_dialect dialects[] = {
      .config = huggingface_config},
 };
 
-/* Its deviations are 1: pixels keep their range, their means are of ImageNet. */
-static const hst_dialect keras_dialects[] = {{.name = "Keras",
-                                              .marker = "conv1_conv/kernel",
-                                              .body = keras_body,
-                                              .style = &hst_style_keras,
-                                              .padding = HST_PAD_SYMMETRIC,
-                                              .bn_epsilon = 1.001e-5,
-                                              .norm = {{123.68f, 116.779f, 103.939f}, {1, 1, 1}},
-                                              .biased = 1,
-                                              .blue_first = 1}};
+/* Pixels keep their range, their means are of ImageNet. */
+#define NORM_MEANS                                                                                 \
+    {                                                                                              \
+        {123.68f, 116.779f, 103.939f},                                                             \
+        {                                                                                          \
+            1, 1, 1                                                                                \
+        }                                                                                          \
+    }
+
+static const hst_dialect keras_dialects[] = {
+    {HST_NUMBERED, .norm = NORM_MEANS, .blue_first = 1},
+    {.name = "Keras",
+     .marker = "conv1_conv/kernel",
+     .body = keras_body,
+     .style = &hst_style_keras,
+     .padding = HST_PAD_SYMMETRIC,
+     .bn_epsilon = 1.001e-5,
+     .norm = NORM_MEANS,
+     .biased = 1,
+     .blue_first = 1},
+};
 
 #define RESNET(number, list)                                                                       \
     {                                                                                              \

@@ -190,7 +190,7 @@ static int import_layer(const hst_tensors *t, const hst_origin *o, const hst_lay
                         double epsilon, const hst_graph *g, hst_err *err)
 {
     int rc = import_part(t, o, l, HST_KERNEL, our_param(g, o, l, HST_KERNEL), err);
-    if (rc == 0 && o->dialect->blue_first && l->role == HST_STEM)
+    if (rc == 0 && o->dialect->blue_first && l->role == HST_STEM && !hst_facts_say_norm(t))
         swap_red_and_blue(our_param(g, o, l, HST_KERNEL));
     const hst_param *bias = our_param(g, o, l, HST_BIAS);
     if (rc == 0 && bias) /* no batch norm is behind it */
@@ -257,7 +257,7 @@ int hst_weights_import(const hst_tensors *t, const hst_origin *o, const hst_arch
                        hst_err *err)
 {
     hst_layer layer[HST_MAX_LAYERS];
-    int n = o->family->layers(a, layer), rc = 0;
+    int n = hst_family_layers(a, layer), rc = 0;
     for (int i = 0; rc == 0 && i < n; i++)
         rc = import_layer(t, o, &layer[i], a->bn_epsilon, g, err);
     return rc ? rc : check_superfluous(t, o, layer, n, err);

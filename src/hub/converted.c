@@ -127,39 +127,44 @@ static int is_foreign_folder(const char *dir)
     return is;
 }
 
-/* Its own two files, or a folder in a foreign format. */
-static int find_folder(hst_ctx *ctx, const char *dir, hst_found *f, hst_err *err)
+static int find_file(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
 {
-    char *model = hst_path_join(dir, "model.safetensors", err);
-    char *config = hst_path_join(dir, "config.json", err);
-    char *index = hst_path_join(dir, "model.safetensors.index.json", err);
-    int rc = model && config && index ? 0 : HST_EMEM;
-    if (rc == 0 && !hst_is_file(model) && is_foreign_folder(dir))
-        rc = find_foreign(ctx, dir, f, err);
-    else if (rc == 0 && !hst_is_file(model) && hst_is_file(index) && hst_is_file(config)) {
-        f->config = config;
-        config = NULL;
-        rc = find_foreign(ctx, index, f, err);
-    } else if (rc == 0 && (!hst_is_file(model) || !hst_is_file(config)))
-        rc = hst_fail(err, HST_EMODEL,
-                      "%s: a backbone's folder holds model.safetensors and config.json; %s is "
-                      "missing",
-                      dir, hst_is_file(model) ? "config.json" : "model.safetensors");
-    else if (rc == 0) {
-        f->config = config;
-        config = NULL;
-        rc = find_safetensors(model, f, err);
-    }
-    free(index);
-    free(model);
-    free(config);
-    return rc;
+    static const char own[] = ".safetensors";
+    const size_t n = strlen(path), m = strlen(own);
+    return n >= m && strcmp(path + n - m, own) == 0 ? find_safetensors(path, f, err)
+                                                    : find_foreign(ctx, path, f, err);
 }
 
-static int ends_with(const char *s, const char *end)
+/* Weights as Hugging Face's libraries name them and their config.json, or a folder in a foreign
+ * format. */
+static int find_folder(hst_ctx *ctx, const char *dir, hst_found *f, hst_err *err)
 {
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
+    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json",
+                                        "pytorch_model.bin"};
+    enum { N_NAMES = sizeof names / sizeof *names };
+    char *config = hst_path_join(dir, "config.json", err), *path = NULL;
+    int rc = config ? 0 : HST_EMEM, is = 0;
+    for (int i = 0; i < N_NAMES && rc == 0 && !is; i++) {
+        free(path);
+        path = hst_path_join(dir, names[i], err);
+        rc = path ? 0 : HST_EMEM;
+        is = rc == 0 && hst_is_file(path);
+    }
+    if (rc == 0 && is && hst_is_file(config)) {
+        f->config = config;
+        config = NULL;
+        rc = find_file(ctx, path, f, err);
+    } else if (rc == 0 && is_foreign_folder(dir)) {
+        rc = find_foreign(ctx, dir, f, err);
+    } else if (rc == 0) {
+        rc = hst_fail(err, HST_EMODEL,
+                      "%s: a backbone's folder holds model.safetensors (or pytorch_model.bin) and "
+                      "config.json; %s is missing",
+                      dir, is ? "config.json" : "model.safetensors");
+    }
+    free(path);
+    free(config);
+    return rc;
 }
 
 int hst_hub_local(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
@@ -168,8 +173,7 @@ int hst_hub_local(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
         return find_folder(ctx, path, f, err);
     if (!hst_is_file(path))
         return hst_fail(err, HST_EMODEL, "%s is not a regular file", path);
-    return ends_with(path, ".safetensors") ? find_safetensors(path, f, err)
-                                           : find_foreign(ctx, path, f, err);
+    return find_file(ctx, path, f, err);
 }
 
 void hst_found_clear(hst_found *f)

@@ -215,6 +215,10 @@ static void the_processor_file_is_read(void **state)
         {"{\"do_rescale\": false, \"image_mean\": [9, 9, 9], \"image_std\": [4, 4, 4]}", NULL, 9,
          4},
         {"{\"do_normalize\": false}", NULL, 0, 255},
+        /* EfficientNet's: in 0..1, then -1, and the deviation twice */
+        {"{\"image_mean\": [0.25, 0, 0], \"image_std\": [0.5, 1, 1], \"include_top\": true}", NULL,
+         63.75f, 63.75f},
+        {"{\"rescale_offset\": true, \"do_normalize\": false}", NULL, 255, 255},
         {"{\"image_mean\": [0.5], \"image_std\": [1, 1, 1]}", "image_mean", 0, 0},
         {"{\"image_mean\": [0, 0, 0], \"image_std\": [0, 0, 0]}", "image_std", 0, 0},
         {"{\"rescale_factor\": 0}", "rescale_factor", 0, 0},

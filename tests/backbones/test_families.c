@@ -1,13 +1,13 @@
 /* Every family as a whole network with made-up weights: features within 1e-4 of the largest of
  * those that its own library computes in double (golden_families.py), on every instruction set. A
  * wrong layer is off by tenths. */
+#include "made_up.h"
 #include "support.h"
 
 #include "backbones/backbone.h"
 #include "base/file.h"
 
 #include <math.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,38 +32,6 @@ static const struct network {
     {"resnet50", HST_PAD_SYMMETRIC, 1e-5},
 };
 
-/* [-0.5, 0.5), from key and index alone: MurmurHash3's last step. */
-static double noise(uint32_t key, uint32_t i)
-{
-    uint32_t x = i + key * 0x9E3779B9u;
-    x ^= x >> 16;
-    x *= 0x85EBCA6Bu;
-    x ^= x >> 13;
-    x *= 0xC2B2AE35u;
-    x ^= x >> 16;
-    return (x >> 8) / 16777216.0 - 0.5;
-}
-
-static int ends(const char *s, const char *with)
-{
-    size_t n = strlen(s), m = strlen(with);
-    return n >= m && strcmp(s + n - m, with) == 0;
-}
-
-static void fill(const hst_param *p, uint32_t key)
-{
-    double spread = 0.4, middle = 0;
-    if (ends(p->name, "kernel")) /* [H][W][I][O], depthwise [H][W][C][1] */
-        spread = sqrt(
-            24.0 / (p->dim[0] * p->dim[1] * (ends(p->name, "depthwise_kernel") ? 1 : p->dim[2])));
-    else if (ends(p->name, "variance"))
-        spread = middle = 1;
-    else if (ends(p->name, "gamma"))
-        middle = 1;
-    for (size_t i = 0; i < hst_param_count(p); i++)
-        p->data[i] = (float)(middle + spread * noise(key, (uint32_t)i));
-}
-
 static hst_graph *graph_of(const struct network *n)
 {
     hst_err err = {0};
@@ -73,8 +41,7 @@ static hst_graph *graph_of(const struct network *n)
         a.norm.std[c] = 1;
     hst_graph *g = hst_arch_graph(&a, &err);
     check_ok(g == NULL, &err);
-    for (size_t i = 0; i < hst_graph_n_params(g); i++)
-        fill(hst_graph_param(g, i), (uint32_t)i + 1);
+    made_up_fill(g);
     return g;
 }
 
@@ -122,7 +89,7 @@ static void families_have_their_librarys_features(void **state)
     (void)state;
     static float x[PX * PX * 3];
     for (size_t i = 0; i < sizeof x / sizeof *x; i++)
-        x[i] = (float)(2 * noise(0, (uint32_t)i));
+        x[i] = (float)(2 * made_up_noise(0, (uint32_t)i));
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++)
         check_network(&networks[i], x);
 }

@@ -168,3 +168,41 @@ void made_up_png(const char *path, int w, int h, uint64_t seed)
     assert_true(png_image_write_to_file(&image, path, 0, rgb, 0, NULL));
     free(rgb);
 }
+
+/* MurmurHash3's last step. */
+double made_up_noise(uint32_t key, uint32_t i)
+{
+    uint32_t x = i + key * 0x9E3779B9u;
+    x ^= x >> 16;
+    x *= 0x85EBCA6Bu;
+    x ^= x >> 13;
+    x *= 0xC2B2AE35u;
+    x ^= x >> 16;
+    return (x >> 8) / 16777216.0 - 0.5;
+}
+
+static int ends(const char *s, const char *with)
+{
+    size_t n = strlen(s), m = strlen(with);
+    return n >= m && strcmp(s + n - m, with) == 0;
+}
+
+static void fill(const hst_param *p, uint32_t key)
+{
+    double spread = 0.4, middle = 0;
+    if (ends(p->name, "kernel")) /* [H][W][I][O], depthwise [H][W][C][1] */
+        spread = sqrt(
+            24.0 / (p->dim[0] * p->dim[1] * (ends(p->name, "depthwise_kernel") ? 1 : p->dim[2])));
+    else if (ends(p->name, "variance"))
+        spread = middle = 1;
+    else if (ends(p->name, "gamma"))
+        middle = 1;
+    for (size_t i = 0; i < hst_param_count(p); i++)
+        p->data[i] = (float)(middle + spread * made_up_noise(key, (uint32_t)i));
+}
+
+void made_up_fill(const hst_graph *g)
+{
+    for (size_t i = 0; i < hst_graph_n_params(g); i++)
+        fill(hst_graph_param(g, i), (uint32_t)i + 1);
+}

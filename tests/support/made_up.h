@@ -25,6 +25,12 @@ hst_backbone *made_up_backbone(hst_ctx *ctx, uint64_t seed);
 /* With a random head; fails the test on any error. */
 hst_model *made_up_model(const hst_backbone *b, const char *const *labels, int n);
 
+/* [-0.5, 0.5), from key and index alone. */
+double made_up_noise(uint32_t key, uint32_t i);
+/* Weights for any network that let its features neither die nor grow; golden_families.py makes the
+ * same. */
+void made_up_fill(const hst_graph *g);
+
 /* A PNG file of w x h random pixels. */
 void made_up_png(const char *path, int w, int h, uint64_t seed);
 #endif

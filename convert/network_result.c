@@ -1,0 +1,340 @@
+/* network_result.c - from the values that a reader told to tensors and facts.
+ *
+ * Files hold the same network in different orders: what is added to a block's output may be
+ * computed before the block or behind it. Here values are told in one order, each behind what it is
+ * made of, and of two operands the one first that has more convolutions behind it. The graphs of
+ * src/backbones have this order too, so that the two lists can be compared word by word. */
+#include "network.h"
+
+#include "base/buf.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct result {
+    network *n;
+    weights *w;
+    int *number; /* [values] of the word that tells a value; -1: not told yet */
+    int *stack;  /* [values] */
+    int *conv;   /* [layers] those that are told, in their order */
+    int n_convs, n_words;
+    int normalised;
+    hst_buf ops;
+} result;
+
+static int refuse(hst_err *err, const char *why)
+{
+    return hst_fail(err, HST_EMODEL, "its graph is no network known here: %s", why);
+}
+
+/* ---- the output -------------------------------------------------------------------------------
+ */
+
+/* Marks what a map is made of. An average that is not among it is the network's result. */
+static void mark_inner(const network *n, char *inner)
+{
+    for (int i = n->n_values; i-- > 0;) {
+        const net_value *v = &n->value[i];
+        if (v->vector && !inner[i])
+            continue;
+        if (v->x >= 0)
+            inner[v->x] = 1;
+        if (v->y >= 0)
+            inner[v->y] = 1;
+    }
+}
+
+/* The average that nothing in the network needs; where there is none, the last map. */
+static int find_output(const network *n, int *out, hst_err *err)
+{
+    char *inner = hst_alloc((size_t)n->n_values + 1, 1, err);
+    int map = -1, average = -1, rivals = 0;
+    if (!inner)
+        return HST_EMEM;
+    mark_inner(n, inner);
+    for (int i = 0; i < n->n_values; i++) {
+        const net_value *v = &n->value[i];
+        if (v->kind == NET_AVERAGE && !inner[i]) {
+            rivals += average >= 0 && v->x != n->value[average].x;
+            average = i;
+        } else if (!v->vector && v->same == i)
+            map = i;
+    }
+    free(inner);
+    *out = average >= 0 ? average : map;
+    return rivals ? refuse(err, "it has more than one average to give") : 0;
+}
+
+/* ---- words ------------------------------------------------------------------------------------
+ */
+
+static const char act_letters[NET_N_ACTS] = {
+    [NET_RELU] = 'r',     [NET_RELU6] = '6',  [NET_SIGMOID] = 'g',
+    [NET_HSIGMOID] = 'i', [NET_HSWISH] = 'h', [NET_SWISH] = 's'};
+
+/* The word behind which a value stands; 0: the input. */
+static int number_of(const result *r, int value)
+{
+    return value < 0 ? -1 : r->number[r->n->value[value].same];
+}
+
+static int say_conv(result *r, int i, hst_err *err)
+{
+    const net_layer *l = &r->n->layer[r->n->value[i].layer];
+    if (l->tail != i)
+        return refuse(err, "a convolution is read in front of its bias");
+    r->conv[r->n_convs++] = r->n->value[i].layer;
+    hst_buf_printf(&r->ops, "%c%d", l->depthwise ? 'd' : 'c', l->stride);
+    return 0;
+}
+
+/* The word of value i, whose operands are told; weights.h has the grammar. */
+static int say(result *r, int i, hst_err *err)
+{
+    const net_value *v = &r->n->value[i];
+    int x = number_of(r, v->x), y = number_of(r, v->y), rc = 0;
+    if (v->kind == NET_INPUT) {
+        r->number[i] = 0;
+        return 0;
+    }
+    if (r->n_words++)
+        hst_buf_puts(&r->ops, " ");
+    if (v->kind == NET_CONV)
+        rc = say_conv(r, i, err);
+    else if (v->kind == NET_ACTIVATION && !act_letters[v->act])
+        rc = refuse(err, "numbers are added or multiplied between convolutions");
+    else if (v->kind == NET_ACTIVATION)
+        hst_buf_printf(&r->ops, "%c", act_letters[v->act]);
+    else if (v->kind == NET_MAX_POOL || v->kind == NET_AVERAGE)
+        hst_buf_puts(&r->ops, v->kind == NET_AVERAGE ? "a" : "m");
+    else if (v->kind == NET_ADD || v->kind == NET_SCALE) {
+        const int other = v->kind == NET_SCALE || x < y ? x : y;
+        x = other == x ? y : x;
+        hst_buf_printf(&r->ops, "%c%d", v->kind == NET_ADD ? '+' : '*', other);
+    } else
+        rc = refuse(err, "it goes on behind something that is not understood");
+    if (x != r->n_words - 1)
+        hst_buf_printf(&r->ops, "@%d", x);
+    r->number[i] = r->n_words;
+    return rc;
+}
+
+/* The operand of v that is to be told next; -1: all are. */
+static int next_operand(const result *r, const net_value *v)
+{
+    const net_value *value = r->n->value;
+    int first = v->x < 0 ? -1 : value[v->x].same, second = v->y < 0 ? -1 : value[v->y].same;
+    if (second >= 0 && value[second].depth > value[first].depth) {
+        const int deeper = second;
+        second = first;
+        first = deeper;
+    }
+    if (first >= 0 && r->number[first] < 0)
+        return first;
+    return second >= 0 && r->number[second] < 0 ? second : -1;
+}
+
+/* Everything that the output is made of, then it: depth first, without recursion. A value is on the
+ * stack once, as operands have smaller numbers. */
+static int tell(result *r, int output, hst_err *err)
+{
+    int depth = 0, rc = 0;
+    r->stack[depth++] = output;
+    while (depth && rc == 0) {
+        const int i = r->stack[depth - 1], next = next_operand(r, &r->n->value[i]);
+        if (next >= 0) {
+            r->stack[depth++] = next;
+            continue;
+        }
+        rc = say(r, i, err);
+        depth--;
+    }
+    return rc;
+}
+
+/* ---- tensors ----------------------------------------------------------------------------------
+ */
+
+/* A convolution of a picture; those of squeeze-and-excitation have no batch norm. */
+static int sees_picture(const network *n, const net_layer *l)
+{
+    return !n->value[l->tail].vector;
+}
+
+/* 1: every one has batch norm of one epsilon, and no bias. */
+static int is_normalised(const result *r, double *epsilon)
+{
+    int any = 0;
+    for (int i = 0; i < r->n_convs; i++) {
+        const net_layer *l = &r->n->layer[r->conv[i]];
+        if (!sees_picture(r->n, l))
+            continue;
+        if (!l->gamma || l->bias || (any && l->epsilon != *epsilon))
+            return 0;
+        *epsilon = l->epsilon;
+        any = 1;
+    }
+    return any;
+}
+
+/* The kernel in any layout as [h][w][i][o]. */
+static int read_kernel(network *n, const net_layer *l, float **w, hst_err *err)
+{
+    const hst_named *k = &l->from;
+    const int *at = net_places(l->layout);
+    size_t count = hst_named_count(k), step[4] = {0, 0, 0, 1}, out = 0;
+    if (count * sizeof **w > n->left)
+        return refuse(err, "its kernels are far larger than the file");
+    n->left -= count * sizeof **w;
+    float *raw = hst_alloc(count, sizeof *raw, err);
+    *w = raw ? hst_arena_alloc(n->arena, count, sizeof **w, err) : NULL;
+    int rc = *w ? hst_named_floats(k, raw, err) : HST_EMEM;
+    for (int i = 3; i-- > 0;)
+        step[i] = step[i + 1] * (size_t)k->dim[i + 1];
+    for (int64_t y = 0; rc == 0 && y < k->dim[at[0]]; y++)
+        for (int64_t x = 0; x < k->dim[at[1]]; x++)
+            for (int64_t i = 0; i < k->dim[at[2]]; i++) {
+                const float *from = raw + (size_t)y * step[at[0]] + (size_t)x * step[at[1]] +
+                                    (size_t)i * step[at[2]];
+                for (int64_t o = 0; o < k->dim[at[3]]; o++)
+                    (*w)[out++] = from[(size_t)o * step[at[3]]];
+            }
+    free(raw);
+    return rc;
+}
+
+/* y = gamma (conv + bias - mean) / sqrt(variance + epsilon) + beta as kernel and bias alone. */
+static int fold(network *n, net_layer *l, float *w, hst_err *err)
+{
+    size_t n_out = (size_t)l->out;
+    size_t rows = (size_t)l->kernel * (size_t)l->kernel * (size_t)(l->depthwise ? 1 : l->in);
+    if (!l->bias)
+        l->bias = hst_arena_alloc(n->arena, n_out, sizeof *l->bias, err);
+    if (!l->bias)
+        return HST_EMEM;
+    for (size_t c = 0; l->gamma && c < n_out; c++) {
+        double scale = l->gamma[c] / sqrt(l->variance[c] + l->epsilon);
+        l->bias[c] = (float)(l->beta[c] + ((double)l->bias[c] - l->mean[c]) * scale);
+        for (size_t r = 0; r < rows; r++)
+            w[r * n_out + c] = (float)(w[r * n_out + c] * scale);
+    }
+    return 0;
+}
+
+static int add_tensor(weights *w, int i, const char *part, const hst_named *like, hst_err *err)
+{
+    char name[64];
+    hst_named t = *like;
+    snprintf(name, sizeof name, "op%d/%s", i, part);
+    t.name = name;
+    t.n_bytes = sizeof(float);
+    for (int d = 0; d < t.n_dims; d++)
+        t.n_bytes *= (size_t)t.dim[d];
+    return weights_add(w, &t, err);
+}
+
+static int emit_conv(result *r, int i, hst_err *err)
+{
+    net_layer *l = &r->n->layer[r->conv[i]];
+    const int keeps = r->normalised && sees_picture(r->n, l);
+    hst_named kernel = {.n_dims = 4, .dim = {l->kernel, l->kernel, l->in, l->out}};
+    float *w = NULL;
+    if (l->depthwise) {
+        kernel.dim[2] = l->out;
+        kernel.dim[3] = 1;
+    }
+    int rc = read_kernel(r->n, l, &w, err);
+    rc = rc || keeps ? rc : fold(r->n, l, w, err);
+    kernel.data = w;
+    rc = rc ? rc : add_tensor(r->w, i, l->depthwise ? "depthwise_kernel" : "kernel", &kernel, err);
+    const struct {
+        const char *name;
+        const float *data;
+    } part[] = {{"bias", keeps ? NULL : l->bias},
+                {"gamma", keeps ? l->gamma : NULL},
+                {"beta", keeps ? l->beta : NULL},
+                {"moving_mean", keeps ? l->mean : NULL},
+                {"moving_variance", keeps ? l->variance : NULL}};
+    for (int k = 0; rc == 0 && k < 5; k++)
+        if (part[k].data)
+            rc = add_tensor(r->w, i, part[k].name,
+                            &(hst_named){.n_dims = 1, .dim = {l->out}, .data = part[k].data}, err);
+    return rc;
+}
+
+/* ---- facts ------------------------------------------------------------------------------------
+ */
+
+/* What the graph itself does to the input, if anything. It takes 0..255 where it makes the numbers
+ * far smaller, else 0..1: the first convolution of a network sees numbers around 1. */
+static int say_scaling(const network *n, weights *w, hst_err *err)
+{
+    double mean[3], std[3];
+    int changed = 0;
+    for (int c = 0; c < 3; c++) {
+        const double s = n->scale[c], range = s < 1.0 / 16 ? 1 : 255;
+        changed |= s != 1 || n->shift[c] != 0;
+        if (changed && !(s >= 1e-3 && s <= 16 && fabs(n->shift[c]) <= 16))
+            return hst_fail(err, HST_EMODEL,
+                            "its graph takes %g times its input plus %g, for no known input", s,
+                            n->shift[c]);
+        mean[c] = -n->shift[c] / s * range;
+        std[c] = range / s;
+    }
+    if (!changed)
+        return 0;
+    int rc = weights_say(w, err, "mean", "%.7g %.7g %.7g", mean[0], mean[1], mean[2]);
+    return rc ? rc : weights_say(w, err, "std", "%.7g %.7g %.7g", std[0], std[1], std[2]);
+}
+
+static int say_facts(const result *r, double epsilon, hst_err *err)
+{
+    const network *n = r->n;
+    int rc = weights_say(r->w, err, "ops", "%s", r->ops.p);
+    rc = rc ? rc : say_scaling(n, r->w, err);
+    rc =
+        rc ? rc : weights_say(r->w, err, "padding", net_pads_as_tensorflow(n) ? "tf" : "symmetric");
+    if (rc == 0 && n->px)
+        rc = weights_say(r->w, err, "image_px", "%lld", (long long)n->px);
+    if (rc == 0 && r->normalised)
+        rc = weights_say(r->w, err, "bn_epsilon", "%.9g", epsilon);
+    return rc;
+}
+
+static int make(result *r, hst_err *err)
+{
+    network *n = r->n;
+    size_t values = (size_t)n->n_values + 1;
+    int output = -1, rc = find_output(n, &output, err);
+    if (rc == 0 && (output < 0 || !n->n_layers))
+        rc = refuse(err, "it has no convolution");
+    if (rc == 0 && !n->padding)
+        rc = refuse(err, "some convolutions pad as TensorFlow does, others as PyTorch does");
+    if (rc)
+        return rc;
+    r->number = hst_arena_alloc(n->arena, values, sizeof *r->number, err);
+    r->stack = r->number ? hst_arena_alloc(n->arena, values, sizeof *r->stack, err) : NULL;
+    r->conv = r->stack ? hst_arena_alloc(n->arena, NET_MAX_LAYERS, sizeof *r->conv, err) : NULL;
+    if (!r->conv)
+        return HST_EMEM;
+    for (size_t i = 0; i < values; i++)
+        r->number[i] = -1;
+    double epsilon = 0;
+    rc = tell(r, output, err);
+    if (n->value[output].kind != NET_AVERAGE)
+        hst_buf_puts(&r->ops, " a"); /* which whoever uses the file would take */
+    rc = rc ? rc : hst_buf_check(&r->ops, err);
+    r->normalised = rc == 0 && is_normalised(r, &epsilon);
+    for (int i = 0; rc == 0 && i < r->n_convs; i++)
+        rc = emit_conv(r, i, err);
+    return rc ? rc : say_facts(r, epsilon, err);
+}
+
+int net_finish(network *n, weights *w, hst_err *err)
+{
+    result r = {.n = n, .w = w, .ops = HST_BUF(64 * 1024)};
+    int rc = make(&r, err);
+    hst_buf_free(&r.ops);
+    return rc;
+}

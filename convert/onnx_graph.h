@@ -1,0 +1,61 @@
+/* onnx_graph.h - what is known of an ONNX graph while its nodes are read one after another. */
+#ifndef CONVERT_ONNX_GRAPH_H
+#define CONVERT_ONNX_GRAPH_H
+#include "names.h"
+#include "network.h"
+#include "protobuf.h"
+
+enum {
+    ONNX_MAX_PORTS = 16, /* inputs or outputs of an operator */
+    ONNX_MAX_ATTRIBUTES = 32,
+    ONNX_MAX_INTS = 8
+};
+
+typedef struct onnx_attribute {
+    pb_field name;
+    int64_t i, ints[ONNX_MAX_INTS];
+    int n_ints;
+    float f;
+    pb_field s;
+    bytes t;
+} onnx_attribute;
+
+typedef struct onnx_node {
+    bytes in[ONNX_MAX_PORTS], out[ONNX_MAX_PORTS];
+    int n_in, n_out, n_attributes;
+    pb_field op;
+    onnx_attribute attribute[ONNX_MAX_ATTRIBUTES];
+} onnx_node;
+
+/* What a name stands for: a tensor, or a value of the network. */
+typedef struct onnx_thing {
+    int is_tensor, value;
+    hst_named t;
+} onnx_thing;
+
+typedef struct onnx {
+    weights *w;
+    hst_source *s;
+    names names; /* -> thing */
+    onnx_thing *thing;
+    int n, cap;
+    network net;
+    onnx_node node; /* the one being read */
+} onnx;
+
+/* Input i of the node: a constant tensor, or NULL; the number of a value of the network, or -1. */
+const hst_named *onnx_input_tensor(const onnx *o, int i);
+int onnx_input_value(const onnx *o, int i);
+
+const onnx_attribute *onnx_find_attribute(const onnx_node *n, const char *name); /* NULL: none */
+
+/* Does what the node says to value x, which is one of its inputs: the number of its result or an
+ * error (HST_EMODEL: unknown, or of a kind that no network here has). */
+HST_CHECK int onnx_operator(onnx *o, int x, hst_err *err);
+
+/* What a node gives that reads constants alone: 1 and the tensor, 0 when it is none that is worked
+ * out here, or HST_EMEM. */
+HST_CHECK int onnx_fold(onnx *o, hst_named *out, hst_err *err);
+
+HST_CHECK int onnx_refuse(hst_err *err, const char *why);
+#endif

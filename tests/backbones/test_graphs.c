@@ -1,0 +1,274 @@
+/* Every family as the graph formats hold it: operators without names, in another order, with batch
+ * norm folded or not, with activations in one piece or in many. What comes back has the weights and
+ * features that went in. */
+#include "made_up.h"
+#include "support.h"
+
+#include "backbones/family.h"
+#include "base/file.h"
+#include "network.h"
+#include "nn/op.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PX = 64 };
+
+/* How a writer has it. */
+typedef struct manner {
+    const char *name;
+    int folds;  /* batch norm cannot stay */
+    int parts;  /* hard swish and swish of their parts */
+    int second; /* of two operands the second is told first */
+    int pads;   /* zeros around the picture by an operator of their own */
+} manner;
+static const manner manners[] = {{"plain", .pads = 0},
+                                 {"folded", .folds = 1, .second = 1},
+                                 {"in parts", .parts = 1, .pads = 1, .second = 1}};
+
+/* A graph of ours on its way into a network of the importer's. */
+typedef struct writer {
+    const hst_graph *g;
+    const manner *how;
+    network net;
+    int *value; /* [nodes] numbers in net; -1: not told yet */
+} writer;
+
+static const hst_param *param_of(const writer *w, const hst_node *n, const char *ending)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s/%s", n->name, ending);
+    return hst_graph_find(w->g, name);
+}
+
+static hst_named tensor_of(const hst_param *p)
+{
+    hst_named t = {.name = p->name, .n_dims = p->n_dims, .data = p->data};
+    for (int i = 0; i < p->n_dims; i++)
+        t.dim[i] = p->dim[i];
+    t.n_bytes = hst_param_count(p) * sizeof(float);
+    return t;
+}
+
+/* A result that must not be an error. */
+static int good(int y, const hst_err *err)
+{
+    check_ok(y < 0, err);
+    return y;
+}
+
+static int tell_conv(writer *w, const hst_node *n, int x)
+{
+    hst_err err = {0};
+    const int depthwise = n->op == &hst_op_depthwise, k = n->conv.kernel, s = n->conv.stride;
+    hst_named kernel = tensor_of(param_of(w, n, depthwise ? "depthwise_kernel" : "kernel"));
+    net_conv c = {.kernel = &kernel,
+                  .layout = depthwise ? NET_HWC1 : NET_HWIO,
+                  .depthwise = depthwise,
+                  .stride = s};
+    const int h = hst_graph_shape(w->g, n->input[0]).h;
+    const int total = n->conv.padding == HST_PAD_SYMMETRIC ? k - 1 : (n->out.h - 1) * s + k - h;
+    for (int i = 0; i < 4; i++)
+        c.pad[i] = total <= 0 ? 0 : i < 2 ? total / 2 : total - total / 2;
+    if (w->how->pads && total > 0) {
+        x = good(net_pad(&w->net, x, c.pad, &err), &err);
+        memset(c.pad, 0, sizeof c.pad);
+    }
+    x = good(net_conv2d(&w->net, x, &c, &err), &err);
+    if (!n->conv.bias)
+        return x;
+    hst_named bias = tensor_of(param_of(w, n, "bias"));
+    return good(net_bias(&w->net, x, &bias, &err), &err);
+}
+
+static int tell_batchnorm(writer *w, const hst_node *n, int x)
+{
+    static const char *const endings[] = {"gamma", "beta", "moving_mean", "moving_variance"};
+    hst_err err = {0};
+    hst_named t[4];
+    const hst_named *of[4];
+    for (int i = 0; i < 4; i++) {
+        t[i] = tensor_of(param_of(w, n, endings[i]));
+        of[i] = &t[i];
+    }
+    return good(net_batchnorm(&w->net, x, of, n->epsilon, &err), &err);
+}
+
+static const struct {
+    const hst_op *op;
+    enum net_act act;
+} acts[] = {{&hst_op_relu, NET_RELU},       {&hst_op_relu6, NET_RELU6},
+            {&hst_op_sigmoid, NET_SIGMOID}, {&hst_op_hsigmoid, NET_HSIGMOID},
+            {&hst_op_hswish, NET_HSWISH},   {&hst_op_swish, NET_SWISH}};
+
+static int tell_act(writer *w, enum net_act act, int x)
+{
+    static const double one[3] = {1, 1, 1}, none[3], three[3] = {3, 3, 3},
+                        sixth[3] = {1.0f / 6, 1.0f / 6, 1.0f / 6};
+    hst_err err = {0};
+    network *n = &w->net;
+    if (!w->how->parts || (act != NET_HSIGMOID && act != NET_HSWISH && act != NET_SWISH))
+        return good(net_activate(n, x, act, &err), &err);
+    if (act == NET_SWISH)
+        return good(net_multiply(n, x, good(net_activate(n, x, NET_SIGMOID, &err), &err), &err),
+                    &err);
+    int y = good(net_affine(n, x, one, three, &err), &err);
+    y = good(net_activate(n, y, NET_RELU6, &err), &err);
+    if (act == NET_HSWISH)
+        y = good(net_multiply(n, y, x, &err), &err);
+    return good(net_affine(n, y, sixth, none, &err), &err);
+}
+
+static int tell_other(writer *w, const hst_node *n, int x, int y)
+{
+    hst_err err = {0};
+    if (n->op == &hst_op_add)
+        return good(net_add(&w->net, x, y, &err), &err);
+    if (n->op == &hst_op_scale)
+        return good(net_multiply(&w->net, x, y, &err), &err);
+    if (n->op == &hst_op_global_average)
+        return good(net_average(&w->net, x, &err), &err);
+    if (n->op == &hst_op_max_pool)
+        return good(
+            net_max_pool(&w->net, x, &(net_conv){.stride = 2, .pad = {1, 1, 1, 1}}, 3, &err), &err);
+    for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
+        if (acts[i].op == n->op)
+            return tell_act(w, acts[i].act, x);
+    fail_msg("op '%s' is not told", n->op->name);
+    return -1;
+}
+
+/* Tells node i and what it is made of. */
+static void tell(writer *w, int i)
+{
+    hst_err err = {0};
+    const hst_node *n = hst_graph_node(w->g, i);
+    if (w->value[i] >= 0)
+        return;
+    for (int k = 0; k < HST_MAX_INPUTS; k++) {
+        const int from = n->input[w->how->second ? HST_MAX_INPUTS - 1 - k : k];
+        if (from >= 0)
+            tell(w, from);
+    }
+    const int x = n->input[0] < 0 ? -1 : w->value[n->input[0]];
+    const int y = n->input[1] < 0 ? -1 : w->value[n->input[1]];
+    if (n->op == &hst_op_input)
+        w->value[i] = good(net_input(&w->net, PX, PX, 3, &err), &err);
+    else if (n->op == &hst_op_conv2d || n->op == &hst_op_depthwise)
+        w->value[i] = tell_conv(w, n, x);
+    else if (n->op == &hst_op_batchnorm)
+        w->value[i] = tell_batchnorm(w, n, x);
+    else
+        w->value[i] = tell_other(w, n, x, y);
+}
+
+/* The same function by another epsilon than that of all others: then every batch norm is drawn into
+ * its convolution. */
+static void other_epsilon(net_layer *l)
+{
+    for (int c = 0; c < l->out; c++)
+        l->variance[c] -= 0.125f;
+    l->epsilon += 0.125;
+}
+
+static void write_file(const hst_graph *g, const manner *how, const char *path)
+{
+    hst_err err = {0};
+    weights out;
+    check_ok(weights_begin(&out, &err), &err);
+    writer w = {.g = g, .how = how};
+    const int n = hst_graph_n_nodes(g);
+    w.value = calloc((size_t)n, sizeof *w.value);
+    for (int i = 0; i < n; i++)
+        w.value[i] = -1;
+    check_ok(net_init(&w.net, out.arena, 200 << 20, &err), &err);
+    tell(&w, n - 1);
+    if (how->folds)
+        other_epsilon(&w.net.layer[0]);
+    check_ok(net_finish(&w.net, &out, &err), &err);
+    check_ok(weights_say(&out, &err, "scaling", "pm1"), &err);
+    weights_sort(&out);
+    check_ok(hst_tensors_write(path, out.t, out.n, out.fact, out.n_facts, &err), &err);
+    weights_end(&out);
+    free(w.value);
+}
+
+static void features_of(const hst_graph *g, const float *x, float *y)
+{
+    hst_err err = {0};
+    hst_plan *p = hst_plan_new(g, hst_kernels_best(), &err);
+    check_ok(p == NULL, &err);
+    hst_work *w = hst_work_new(p, &err);
+    check_ok(w == NULL, &err);
+    hst_plan_run(p, w, x, 1, y);
+    hst_work_free(w);
+    hst_plan_free(p);
+}
+
+static void check_same(const hst_graph *g, const hst_backbone *b, const manner *how,
+                       const char *family)
+{
+    static float x[PX * PX * 3];
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++)
+        x[i] = (float)(2 * made_up_noise(0, (uint32_t)i));
+    size_t n = (size_t)hst_graph_shape(g, hst_graph_n_nodes(g) - 1).c;
+    float *want = calloc(n, sizeof *want), *got = calloc(n, sizeof *got), most = 0;
+    features_of(g, x, want);
+    features_of(b->graph, x, got);
+    for (size_t i = 0; i < n; i++)
+        most = fmaxf(most, fabsf(want[i]));
+    /* folding rounds every weight once more */
+    check_close(got, want, n, how->folds ? (double)most * 2e-5 : 0, 0, family);
+    free(want);
+    free(got);
+}
+
+static void check_family(hst_ctx *ctx, const hst_family *f, const char *path)
+{
+    hst_err err = {0};
+    hst_arch a = {.width = f->width != 0 ? f->width : 0.5,
+                  .px = PX,
+                  .padding = HST_PAD_SYMMETRIC,
+                  .bn_epsilon = 1e-3};
+    snprintf(a.family, sizeof a.family, "%s", f->name);
+    for (int c = 0; c < 3; c++)
+        a.norm.std[c] = 1;
+    hst_graph *g = hst_arch_graph(&a, &err);
+    check_ok(g == NULL, &err);
+    made_up_fill(g);
+    for (size_t i = 0; i < sizeof manners / sizeof *manners; i++) {
+        write_file(g, &manners[i], path);
+        hst_backbone *b = hst_backbone_open(ctx, path, &err);
+        if (!b)
+            fail_msg("%s, %s: %s", f->name, manners[i].name, err.msg);
+        assert_string_equal(b->arch.family, f->name);
+        assert_int_equal(b->arch.padding, HST_PAD_SYMMETRIC);
+        assert_true(manners[i].folds || b->arch.bn_epsilon == 1e-3);
+        check_same(g, b, &manners[i], f->name);
+        hst_backbone_free(b);
+    }
+    hst_graph_free(g);
+}
+
+static void every_family_comes_back(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    char *dir = temporary_folder(), *path = hst_path_join(dir, "net.safetensors", &err);
+    hst_ctx *ctx = made_up_ctx(1);
+    const hst_family *f;
+    for (size_t i = 0; (f = hst_family_at(i)); i++)
+        check_family(ctx, f, path);
+    hst_close(ctx);
+    remove_tree(dir);
+    free(path);
+    free(dir);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_family_comes_back)};
+    return cmocka_run_group_tests_name("graphs", tests, NULL, NULL);
+}
