@@ -9,10 +9,11 @@ static const cli_option options[] = {
     {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
      "Pretrained network (see headstart train --help)."},
     CLI_BACKBONE_OPTIONS,
-    {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast", "pil",
+    {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|hub", "pil",
      "How photos are decoded and resized: as Pillow or as TensorFlow does; fast: as Pillow, but "
-     "large "
-     "JPEGs read at a half or a quarter of their size."},
+     "large JPEGs read at a half or a quarter of their size; hub: as Pillow, resized and cropped "
+     "as "
+     "the backbone's publisher does."},
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };

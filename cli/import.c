@@ -22,6 +22,11 @@ static int print_json(cli_job *job, const hst_backbone_info *b)
     cli_json_set(&o, "scaling", cli_json_text(b->scaling));
     cli_json_set(&o, "mean", triple(b->mean));
     cli_json_set(&o, "std", triple(b->std));
+    if (b->geometry[0]) {
+        cli_json_set(&o, "geometry", cli_json_text(b->geometry));
+        cli_json_set(&o, "interpolation", cli_json_text(b->interpolation));
+        cli_json_set(&o, "resize_px", json_integer(b->resize_px));
+    }
     cli_json_set(&o, "sha256", cli_json_text(b->sha256));
     return cli_json_print(&job->out, o);
 }
@@ -31,6 +36,16 @@ static void put_scaling(cli_out *out, const hst_backbone_info *b)
     cli_out_printf(out, "%-12s%s%s(pixel - %g %g %g) / %g %g %g\n", "scaling", b->scaling,
                    b->scaling[0] ? ": " : "", b->mean[0], b->mean[1], b->mean[2], b->std[0],
                    b->std[1], b->std[2]);
+}
+
+/* What --prepare hub does. */
+static void put_sizing(cli_out *out, const hst_backbone_info *b)
+{
+    if (b->resize_px)
+        cli_out_printf(out, "%-12sshorter edge %d px, then the middle (%s, %s)\n", "hub",
+                       b->resize_px, b->geometry, b->interpolation);
+    else if (b->geometry[0])
+        cli_out_printf(out, "%-12s%s, %s\n", "hub", b->geometry, b->interpolation);
 }
 
 static int print_text(cli_job *job, const hst_backbone_info *b)
@@ -43,6 +58,7 @@ static int print_text(cli_job *job, const hst_backbone_info *b)
     cli_out_printf(out, "%-12s%d x %d px, padding %s\n", "input", b->image_px, b->image_px,
                    b->padding);
     put_scaling(out, b);
+    put_sizing(out, b);
     cli_out_printf(out, "%-12s%g\n", "epsilon", b->bn_epsilon);
     cli_out_printf(out, "%-12s%llu\n", "parameters", (unsigned long long)b->n_params);
     cli_out_printf(out, "%-12s%d\n", "features", b->n_features);

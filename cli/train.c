@@ -36,10 +36,11 @@ static const cli_option options[] = {
     {"val-split", 0, CLI_FRACTION, AT(val_split), "X", "0.2", "Part that is set aside."},
     {"val", 0, CLI_TEXT, AT(val), "DIR", NULL,
      "Folder of its own to measure accuracy on, with the same class folders."},
-    {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast", "pil",
+    {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|hub", "pil",
      "How photos are decoded and resized: as Pillow or as TensorFlow does; fast: as Pillow, but "
-     "large "
-     "JPEGs read at a half or a quarter of their size. With --recipe tutorial: tf."},
+     "large JPEGs read at a half or a quarter of their size; hub: as Pillow, resized and cropped "
+     "as "
+     "the backbone's publisher does. With --recipe tutorial: tf."},
     {"class-weight", 0, CLI_CHOICE, AT(class_weight), "balanced", NULL,
      "Let every class count the same, however many photos it has."},
     {"epochs", 0, CLI_COUNT, AT(epochs), "N", NULL,

@@ -303,16 +303,30 @@ int net_activate(network *n, int x, enum net_act act, hst_err *err)
     return new_act(n, x, act, err);
 }
 
-static int is_near(double x, double y)
+/* The sixth as float16 has it, too. */
+static int is_sixth(double x)
 {
-    return fabs(x - y) < 1e-6;
+    return fabs(x - 1.0 / 6) < 1e-4;
+}
+
+/* relu6(conv + bias) / 6, where 3 was drawn into the bias of squeeze-and-excitation. */
+static int biased_hsigmoid(network *n, int relu6, hst_err *err)
+{
+    const int x = n->value[n->value[relu6].x].same;
+    net_layer *l = n->value[x].kind == NET_CONV ? &n->layer[n->value[x].layer] : NULL;
+    if (!l || l->tail != x || !l->bias || l->gamma || !n->value[x].vector)
+        return refuse(err, "numbers are multiplied between convolutions");
+    for (int c = 0; c < l->out; c++)
+        l->bias[c] -= 3;
+    int y = extended(n, x, l, l->step, err); /* the value with the larger bias is read no more */
+    return y < 0 ? y : new_act(n, y, NET_HSIGMOID, err);
 }
 
 /* x + 3 and x / 6, of which hard sigmoid and hard swish are made. */
 static int affine_part(network *n, int x, double scale, double shift, hst_err *err)
 {
     const enum net_act act = act_of(n, x);
-    const int sixth = is_near(scale, 1.0 / 6) && shift == 0;
+    const int sixth = is_sixth(scale) && shift == 0;
     int rc = check_plain(n, x, "a constant", err);
     if (rc)
         return rc;
@@ -320,6 +334,8 @@ static int affine_part(network *n, int x, double scale, double shift, hst_err *e
         return new_act(n, x, NET_PLUS3, err);
     if (sixth && act == NET_CLIP3)
         return new_act(n, n->value[x].x, NET_HSIGMOID, err);
+    if (sixth && act == NET_RELU6)
+        return biased_hsigmoid(n, x, err);
     if (sixth && act == NET_X_CLIP3)
         return new_act(n, n->value[x].x, NET_HSWISH, err);
     if (sixth)

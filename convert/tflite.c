@@ -88,7 +88,8 @@ static int depthwise(tflite *t, int x, hst_err *err)
 static int constant(const tflite *t, size_t i, double v[3])
 {
     const tflite_tensor *s = i < t->n_in ? t->in[i] : NULL;
-    return s && s->constant && s->type == TFLITE_F32 && net_three(&s->t, v);
+    return s && s->constant && (s->type == TFLITE_F32 || s->type == TFLITE_F16) &&
+           net_three(&s->t, v);
 }
 
 /* Value of input i; -1: it is none. */

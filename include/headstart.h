@@ -234,6 +234,11 @@ typedef struct hst_backbone_info {
     const char *format;     /* "Keras 3 archive"; "safetensors" for one that is read as it is */
     const char *producer;   /* the program that wrote it, where the file says so; else "" */
     const char *scaling;    /* mean and std as hst_backbone_opts calls them, or "" */
+    /* How its publisher brings photos to image_px, where a config.json says so ("hub" of
+     * hst_features_compute), else "": "squash", "crop-torchvision" or "crop-hf" (the shorter edge
+     * to resize_px, then the middle), "bilinear" or "bicubic". */
+    const char *geometry, *interpolation;
+    int resize_px;
 } hst_backbone_info;
 /* info->size must be set by the caller (sizeof); the strings belong to b. */
 HST_API void hst_backbone_describe(const hst_backbone *b, hst_backbone_info *info);
@@ -311,10 +316,11 @@ HST_API int hst_data_label(const hst_data *d, size_t i);          /* -1: none or
 
 /* Runs every photo through the frozen backbone. prepare: "pil" (Pillow's pixels), "tf"
  * (TensorFlow's), "fast" (as "pil", but a JPEG at least twice too large is decoded at a half or a
- * quarter of its size), or NULL for the default (pil). A photo that cannot be read or decoded is
+ * quarter of its size), "hub" (Pillow's, as the backbone's publisher resizes and crops, see
+ * hst_backbone_info), or NULL for the default (pil). A photo that cannot be read or decoded is
  * left out, with a reason, and logged; it never stops the job. A photo's features have the same
- * bits for any number of threads. Errors: HST_ESTOPPED, HST_EMEM, HST_EARG, HST_EDATA (no photo at
- * all could be used). */
+ * bits for any number of threads. Errors: HST_ESTOPPED, HST_EMEM, HST_EARG (also: "hub", of which
+ * the backbone says nothing), HST_EDATA (no photo at all could be used). */
 HST_API HST_CHECK hst_features *hst_features_compute(hst_ctx *ctx, const hst_backbone *b,
                                                      const hst_data *d, const char *prepare,
                                                      hst_err *err);
@@ -356,8 +362,8 @@ typedef struct hst_train_opts {
      * "fine-tune": the head as "auto" trains it, then the backbone learns as well, from photos that
      * are changed a little each time, at a low rate. Minutes instead of seconds. */
     const char *recipe;
-    const char *prepare; /* "pil", "tf" or "fast"; NULL (default): "pil"; tutorial "tf", its only
-                            one */
+    const char *prepare; /* "pil", "tf", "fast" or "hub"; NULL (default): "pil"; tutorial "tf", its
+                            only one */
     uint64_t seed;       /* default 42: of folds, first weights, order, dropout, augmentation (the
                             split has its own) */
     /* Not tutorial. NULL or "balanced": every class counts the same, however many photos. */

@@ -148,8 +148,10 @@ hst_backbone_opts hst_backbone_opts_default(void)
 /* What the caller says counts more than what a file says. */
 static int override(hst_arch *a, const hst_backbone_opts *o, hst_err *err)
 {
-    if (o->image_px)
+    if (o->image_px) {
+        a->sizing.known &= o->image_px == a->px;
         a->px = o->image_px;
+    }
     return o->scaling ? hst_norm_named(o->scaling, &a->norm, err) : 0;
 }
 
@@ -266,6 +268,9 @@ void hst_backbone_describe(const hst_backbone *b, hst_backbone_info *info)
                              .producer = b->producer};
     const char *scaling = hst_norm_name(&a->norm);
     all.scaling = scaling ? scaling : "";
+    all.geometry = a->sizing.known ? hst_geometry_name(a->sizing.geometry) : "";
+    all.interpolation = a->sizing.known ? hst_interpolation_name(a->sizing.interpolation) : "";
+    all.resize_px = a->sizing.resize_px;
     size_t size = info->size < sizeof all ? info->size : sizeof all;
     for (size_t i = 0; i < hst_graph_n_params(b->graph); i++) {
         const hst_param *p = hst_graph_param(b->graph, i);

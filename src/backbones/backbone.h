@@ -6,7 +6,16 @@
 #include "images/prepare.h"
 #include "nn/plan.h"
 
-/* What rebuilds the graph; stored in the model file. */
+/* How those who published a network bring a photo to its size, where they say so. */
+typedef struct hst_sizing {
+    int known;
+    enum hst_geometry geometry;
+    int resize_px; /* as in hst_prep */
+    enum hst_interpolation interpolation;
+} hst_sizing;
+
+/* What rebuilds the graph; stored in the model file, but for the sizing: there it is part of the
+ * preparation. */
 typedef struct hst_arch {
     char family[32]; /* "mobilenet_v2", "efficientnet_lite0" */
     double width;    /* channel multiplier */
@@ -14,6 +23,7 @@ typedef struct hst_arch {
     enum hst_padding padding;
     double bn_epsilon;
     hst_norm norm; /* of the input */
+    hst_sizing sizing;
 } hst_arch;
 
 struct hst_backbone {

@@ -3,6 +3,7 @@
 #include "backbones/json.h"
 #include "base/file.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,72 @@ static int processor_norm(const json_t *o, hst_norm *out, hst_err *err)
     return rc;
 }
 
+/* ---- sizing -------------------------------------------------------------------------------------
+ */
+
+/* 1 and the interpolation, by its number in Pillow or its name in timm; 0: none that we have. */
+static int read_interpolation(const json_t *v, enum hst_interpolation *out)
+{
+    const char *name = json_string_value(v);
+    const json_int_t number = json_integer_value(v);
+    *out = number == 3 || (name && strcmp(name, "bicubic") == 0) ? HST_BICUBIC : HST_BILINEAR;
+    return *out == HST_BICUBIC || number == 2 || (name && strcmp(name, "bilinear") == 0);
+}
+
+/* {"height": n, "width": n} or n; 0: neither. */
+static int square_of(const json_t *v)
+{
+    const json_t *h = json_is_object(v) ? json_object_get(v, "height") : v;
+    const json_t *w = json_is_object(v) ? json_object_get(v, "width") : v;
+    const json_int_t n = json_integer_value(h);
+    return n == json_integer_value(w) && n > 0 && n <= 4096 ? (int)n : 0;
+}
+
+/* The shorter edge to resize_px, then the middle of px. */
+static void crop(hst_sizing *s, enum hst_geometry g, int resize_px, int px)
+{
+    if (resize_px < px || resize_px > 4096)
+        return;
+    *s = (hst_sizing){1, g, resize_px, s->interpolation};
+}
+
+/* Of a Hugging Face image processor: the shorter edge, and the middle of it; or a square.
+ * ConvNext's, which ResNets have, names what is cut out and crop_pct, its part of the edge, below
+ * 384 pixels. What it says in another way is not known. */
+static void processor_sizing(const json_t *o, int px, hst_sizing *s)
+{
+    const json_t *size = json_object_get(o, "size"), *edge = json_object_get(size, "shortest_edge");
+    const json_t *pct = json_object_get(o, "crop_pct");
+    const int n = (int)json_integer_value(json_is_integer(size) ? size : edge);
+    enum { LEAST_WHOLE = 384 };
+    if (!flag(o, "do_resize", 1) ||
+        !read_interpolation(json_object_get(o, "resample"), &s->interpolation))
+        return;
+    if (json_is_number(pct) && n == px && px < LEAST_WHOLE && json_number_value(pct) > 0.1)
+        crop(s, HST_CROP_HF, (int)(px / json_number_value(pct)), px);
+    else if (flag(o, "do_center_crop", 0) && square_of(json_object_get(o, "crop_size")) == px && n)
+        crop(s, HST_CROP_HF, n, px);
+    else if (!flag(o, "do_center_crop", 0) && json_is_object(size) && square_of(size) == px)
+        s->known = 1; /* geometry: HST_SQUASH */
+}
+
+/* Of timm: the shorter edge to px / crop_pct, rounded down, then the middle. */
+static void timm_sizing(const json_t *o, int px, hst_sizing *s)
+{
+    const json_t *pct = json_object_get(o, "crop_pct");
+    const char *mode = json_string_value(json_object_get(o, "crop_mode"));
+    if (!read_interpolation(json_object_get(o, "interpolation"), &s->interpolation) ||
+        !json_is_number(pct) || !(json_number_value(pct) > 0.1))
+        return;
+    if (mode && strcmp(mode, "squash") == 0)
+        s->known = json_number_value(pct) >= 1;
+    else if (!mode || strcmp(mode, "center") == 0)
+        crop(s, HST_CROP_TORCHVISION, (int)floor(px / json_number_value(pct)), px);
+}
+
+/* ---- the files ----------------------------------------------------------------------------------
+ */
+
 static int read_processor(const char *config_path, hst_arch *a, hst_err *err)
 {
     size_t n = (size_t)(hst_path_base(config_path) - config_path);
@@ -61,6 +128,8 @@ static int read_processor(const char *config_path, hst_arch *a, hst_err *err)
     if (rc == 0 && hst_is_file(path)) {
         json_t *o = read_object(path, err);
         rc = o ? processor_norm(o, &a->norm, err) : HST_EMODEL;
+        if (rc == 0)
+            processor_sizing(o, a->px, &a->sizing);
         if (o && rc)
             (void)hst_err_at(err, "preprocessor_config.json");
         json_decref(o);
@@ -180,5 +249,9 @@ int hst_timm_config(const json_t *o, hst_arch *a, hst_err *err)
     a->padding = tf ? HST_PAD_TF : HST_PAD_SYMMETRIC;
     a->bn_epsilon = tf ? 1e-3 : 1e-5;
     const json_t *p = json_object_get(o, "pretrained_cfg");
-    return timm_pretrained(json_is_object(p) ? p : o, a, err);
+    p = json_is_object(p) ? p : o;
+    rc = timm_pretrained(p, a, err);
+    if (rc == 0)
+        timm_sizing(p, a->px, &a->sizing);
+    return rc;
 }

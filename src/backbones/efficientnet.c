@@ -196,6 +196,7 @@ static const char *const torchvision_body[] = {"features.", NULL};
 
 static const hst_dialect dialects[] = {
     {HST_NUMBERED, .norm = HST_NORM_IMAGENET},
+    {HST_COUNTED("depthwise_conv2d_15/depthwise_kernel"), .norm = HST_NORM_IMAGENET},
     {.name = "Keras",
      .marker = "stem_conv/kernel",
      .body = keras_body,
@@ -236,6 +237,7 @@ static const hst_dialect dialects[] = {
 /* Keras, timm: there is no V2-B0 of torchvision. */
 static const hst_dialect v2_dialects[] = {
     {HST_NUMBERED, .norm = HST_NORM_IMAGENET},
+    {HST_COUNTED("depthwise_conv2d_15/depthwise_kernel"), .norm = HST_NORM_IMAGENET},
     {.name = "Keras",
      .marker = "stem_conv/kernel",
      .body = keras_body,

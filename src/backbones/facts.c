@@ -194,19 +194,21 @@ int hst_facts_check(const hst_tensors *t, const hst_arch *a, const hst_graph *g,
     return rc;
 }
 
-/* "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5": a width, then a size. */
+/* A width, then a size: "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5", and
+ * "mobilenet_2_5_128_tf_no_top.h5", whose width is 0.25. */
 int hst_px_of_name(const char *name, int otherwise)
 {
     for (const char *p = strpbrk(name, "_-"); p; p = strpbrk(p + 1, "_-")) {
         size_t whole = strspn(p + 1, "0123456789"), part;
-        if (whole != 1 || p[2] != '.')
+        if (whole != 1 || !(p[2] == '.' || p[2] == '_'))
             continue;
         part = strspn(p + 3, "0123456789");
         const char *size = p + 3 + part;
         size_t digits = strspn(size + (*size != 0), "0123456789");
-        int px = part && *size && strchr("_-", *size) && digits >= 2 && digits <= 4
-                     ? (int)strtol(size + 1, NULL, 10)
-                     : 0;
+        int is = part && *size && strchr("_-", *size) && digits >= 2 && digits <= 4;
+        if (is && p[2] == '_')
+            is = strncmp(size + 1 + digits, "_tf", 3) == 0;
+        int px = is ? (int)strtol(size + 1, NULL, 10) : 0;
         if (px >= 32 && px <= 1024)
             return px;
     }

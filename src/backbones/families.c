@@ -38,10 +38,12 @@ const hst_family *hst_family_find(const char *name)
 
 int hst_family_layers(const hst_arch *a, hst_layer *out)
 {
-    int n = hst_family_find(a->family)->layers(a, out), seen[2] = {0, 0};
+    int n = hst_family_find(a->family)->layers(a, out), seen[2] = {0, 0}, norms = 0;
     for (int i = 0; i < n; i++) {
         out[i].number = i;
         out[i].of_kind = seen[out[i].role == HST_DEPTHWISE]++;
+        out[i].of_norm = norms;
+        norms += out[i].role != HST_SQUEEZE && out[i].role != HST_EXCITE;
     }
     return n;
 }

@@ -38,8 +38,9 @@ typedef struct hst_layer {
     int kernel, stride;
     int in, out;  /* channels; equal for depthwise */
     int residual; /* project: the block's input is added to its output */
-    /* Its place among all layers, and among depthwise or other ones: hst_family_layers() says. */
-    int number, of_kind;
+    /* Its place among all layers, among depthwise or other ones, and that of its batch norm among
+     * all of them: hst_family_layers() says. */
+    int number, of_kind, of_norm;
 } hst_layer;
 
 enum { HST_MAX_LAYERS = 128, HST_MAX_TENSOR_NAME = 128 };
@@ -125,10 +126,15 @@ extern const hst_family hst_resnet[4];
  * files without names ("conv2d_3", counted by class). */
 hst_names_fn hst_numbered_names, hst_counted_names;
 extern const char *const hst_numbered_body[], *const hst_counted_body[];
-/* Members of the first dialect but for the norm; padding and epsilon come with the file. */
+/* Members of the two but for the norm; where only numbers are told, padding and epsilon come with
+ * the file. last: a tensor of the last such layer. */
 #define HST_NUMBERED                                                                               \
     .name = "numbered", .marker = "op0/kernel", .body = hst_numbered_body,                         \
     .names = hst_numbered_names, .style = &hst_style_keras, .padding = HST_PAD_TF,                 \
+    .bn_epsilon = 1e-3
+#define HST_COUNTED(last)                                                                          \
+    .name = "Keras, counted", .marker = last, .body = hst_counted_body,                            \
+    .names = hst_counted_names, .style = &hst_style_keras, .padding = HST_PAD_TF,                  \
     .bn_epsilon = 1e-3
 
 /* A 1x1 convolution that is `like` in all else. */

@@ -189,6 +189,7 @@ static const char *const timm_body[] = {"conv_stem.", "bn1.", "blocks.", NULL};
 
 static const hst_dialect dialects[] = {
     {HST_NUMBERED, .norm = HST_NORM_PM1},
+    {HST_COUNTED("depthwise_conv2d_10/depthwise_kernel"), .norm = HST_NORM_PM1},
     {.name = "Keras",
      .marker = "conv/kernel",
      .body = keras_body,

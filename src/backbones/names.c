@@ -49,5 +49,7 @@ void hst_counted_names(const hst_layer *l, hst_layer_names *out)
 {
     count(l->role == HST_DEPTHWISE ? "depthwise_conv2d" : "conv2d", l->of_kind, out->conv,
           sizeof out->conv);
-    count("batch_normalization", l->number, out->bn, sizeof out->bn);
+    *out->bn = 0;
+    if (l->role != HST_SQUEEZE && l->role != HST_EXCITE)
+        count("batch_normalization", l->of_norm, out->bn, sizeof out->bn);
 }

@@ -157,6 +157,16 @@ static void keras_names(const hst_layer *l, hst_layer_names *out)
     snprintf(out->bn, sizeof out->bn, "%s_bn", layer);
 }
 
+/* Keras counts the shortcut in front of the last convolution of its block. */
+static void counted_names(const hst_layer *l, hst_layer_names *out)
+{
+    const int shift = l->role == HST_SHORTCUT ? -1 : l->place == 3 && l->repeat == 0;
+    hst_layer as = *l;
+    as.of_kind += shift;
+    as.of_norm += shift;
+    hst_counted_names(&as, out);
+}
+
 static int huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
 {
     (void)a;
@@ -203,6 +213,16 @@ static const hst_dialect dialects[] = {
 
 static const hst_dialect keras_dialects[] = {
     {HST_NUMBERED, .norm = NORM_MEANS, .blue_first = 1},
+    {.name = "Keras, counted",
+     .marker = "conv2d_52/kernel",
+     .body = hst_counted_body,
+     .names = counted_names,
+     .style = &hst_style_keras,
+     .padding = HST_PAD_SYMMETRIC,
+     .bn_epsilon = 1.001e-5,
+     .norm = NORM_MEANS,
+     .biased = 1,
+     .blue_first = 1},
     {.name = "Keras",
      .marker = "conv1_conv/kernel",
      .body = keras_body,

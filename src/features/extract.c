@@ -34,7 +34,19 @@ typedef struct job {
 int hst_features_prep(const hst_backbone *b, const char *prepare, hst_prep *out, hst_err *err)
 {
     hst_prep p = {.px = b->arch.px, .norm = b->arch.norm};
-    int rc = hst_contract_parse(prepare ? prepare : "pil", &p.contract, err);
+    const hst_sizing *s = &b->arch.sizing;
+    const int as_published = prepare && strcmp(prepare, "hub") == 0;
+    if (as_published && !s->known)
+        return hst_fail(err, HST_EARG,
+                        "%s does not say how photos are brought to %d x %d pixels: choose \"pil\", "
+                        "\"tf\" or \"fast\"",
+                        b->source, p.px, p.px);
+    if (as_published) {
+        p.geometry = s->geometry;
+        p.resize_px = s->resize_px;
+        p.interpolation = s->interpolation;
+    }
+    int rc = hst_contract_parse(prepare && !as_published ? prepare : "pil", &p.contract, err);
     if (rc == 0)
         *out = p;
     return rc;

@@ -16,8 +16,8 @@ struct hst_features {
     hst_prep prep;
 };
 
-/* How a photo is prepared for backbone b under a named contract (NULL: "pil"). HST_EARG: unknown.
- */
+/* How a photo is prepared for backbone b by the name of it (NULL: "pil"). HST_EARG: unknown, or
+ * "hub" where the backbone says nothing of it. */
 HST_CHECK int hst_features_prep(const hst_backbone *b, const char *prepare, hst_prep *out,
                                 hst_err *err);
 

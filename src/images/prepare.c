@@ -38,10 +38,17 @@ int hst_contract_parse(const char *name, enum hst_contract *out, hst_err *err)
     int i = find(name, contract_names, COUNT(contract_names));
     if (i < 0)
         return hst_fail(err, HST_EARG,
-                        "unknown image preparation \"%s\"; it is \"pil\", \"tf\" or \"fast\"",
+                        "unknown image preparation \"%s\"; it is \"pil\", \"tf\", \"fast\" or "
+                        "\"hub\"",
                         name);
     *out = (enum hst_contract)i;
     return 0;
+}
+
+const char *hst_prep_name(const hst_prep *p)
+{
+    const int simple = p->geometry == HST_SQUASH && p->interpolation == HST_BILINEAR;
+    return simple ? hst_contract_name(p->contract) : "hub";
 }
 
 const char *hst_interpolation_name(enum hst_interpolation i)

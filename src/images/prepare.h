@@ -35,6 +35,9 @@ typedef struct hst_prep {
 /* "pil", "tf" or "fast"; and back: -1 and HST_EARG for any other name. */
 const char *hst_contract_name(enum hst_contract c);
 HST_CHECK int hst_contract_parse(const char *name, enum hst_contract *out, hst_err *err);
+/* What it is called by those who choose one: a contract's name, "hub" where photos are not simply
+ * squashed by bilinear interpolation. */
+const char *hst_prep_name(const hst_prep *p);
 /* "bilinear", "bicubic", "bilinear-antialias", "bicubic-antialias"; and back, as above. */
 const char *hst_interpolation_name(enum hst_interpolation i);
 HST_CHECK int hst_interpolation_parse(const char *name, enum hst_interpolation *out, hst_err *err);

@@ -156,7 +156,7 @@ static int record(const hst_fit *f, hst_err *err)
         const char *key, *text;
     } texts[] = {{"recipe", r->opts.recipe},
                  {"split", r->data->split},
-                 {"prepare", hst_contract_name(r->features->prep.contract)},
+                 {"prepare", hst_prep_name(&r->features->prep)},
                  {"class_weight", r->opts.class_weight ? r->opts.class_weight : "none"},
                  {"backbone_source", r->backbone->source},
                  {"backbone_sha256", r->backbone->sha256}};
@@ -259,7 +259,7 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
     if (rc == 0)
         rc = r->features ? assign_sides(r, err) : HST_EDATA;
     if (rc == 0) {
-        r->opts.prepare = hst_contract_name(r->features->prep.contract);
+        r->opts.prepare = hst_prep_name(&r->features->prep);
         rc = learn(&f, recipe, err);
     }
     r->opts.run_dir = NULL; /* the caller's text, and not needed any more */

@@ -345,14 +345,34 @@ class Predict(Case):
         first = self.ok(run("predict", self.model(), PHOTOS, "--format", "csv"))
         again = self.ok(run("predict", self.model(), PHOTOS, "--format", "csv", "--threads", "1"))
         self.assertEqual(first, again)
-        rows = {r.split(",")[0]: r.split(",") for r in first.splitlines()[1:]}
-        predictions = read(f"{ROOT}/once/predictions.csv").decode().splitlines()
+        self.predicts_as_in_training(first, f"{ROOT}/once")
+
+    def predicts_as_in_training(self, csv, folder):
+        rows = {r.split(",")[0]: r.split(",") for r in csv.splitlines()[1:]}
+        predictions = read(f"{folder}/predictions.csv").decode().splitlines()
         labels = [n[2:] for n in predictions[0].split(",")[3:]]
         for line in predictions[1:]:
             path, _, guess, *p = line.split(",")
             row = rows[path if path in rows else os.path.join(PHOTOS, path)]
             self.assertEqual(row[1], guess)
             self.assertEqual(row[2], p[labels.index(guess)])
+
+    def test_prepared_as_published(self):
+        said = shutil.copytree(BACKBONE, f"{ROOT}/said")
+        self.refused(run("features", PHOTOS, "--backbone", said, "--prepare", "hub"), 2, "does not say how photos")
+        with open(f"{said}/preprocessor_config.json", "w") as f:
+            json.dump({"image_mean": [.5] * 3, "image_std": [.5] * 3, "size": {"shortest_edge": 112},
+                       "do_center_crop": True, "crop_size": {"height": 96, "width": 96}, "resample": 3}, f)
+        self.assertIn("shorter edge 112 px", self.ok(run("backbones", "import", said)))
+        self.ok(train("published", "--backbone", said, "--prepare", "hub"))
+        model = os.path.join(ROOT, "published", "model.safetensors")
+        self.assertEqual(json.loads(self.ok(run("info", model, "--json")))["record"]["prepare"], "hub")
+        vectors = []
+        for prepare in ("hub", "pil"):
+            self.ok(run("features", PHOTOS, "--backbone", said, "--prepare", prepare, "-o", f"{prepare}.npy"))
+            vectors.append(read(f"{ROOT}/{prepare}.npy"))
+        self.assertNotEqual(*vectors)
+        self.predicts_as_in_training(self.ok(run("predict", model, PHOTOS, "--format", "csv")), f"{ROOT}/published")
 
     def test_order_and_errors(self):
         names = [f"{PHOTOS}/red/03.png", f"{ROOT}/no.jpg", f"{PHOTOS}/blue/01.png",
