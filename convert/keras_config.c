@@ -165,9 +165,51 @@ static void see_normalization_layer(facts *f, const json_t *config)
         f->unknown = 1;
 }
 
-/* Layers in front of the network; they end where it begins. */
-static void see_front(facts *f, const char *class, const json_t *config)
+/* The constant operand of a function that Keras keeps as a layer. Keras 2: [["layer", 0, 0, {"y":
+ * constant}]], perhaps in a list more; Keras 3: [{"args": [tensor, constant]}]. */
+static const json_t *operand(const json_t *layer)
 {
+    const json_t *v = json_array_get(json_object_get(layer, "inbound_nodes"), 0);
+    if (json_is_object(v))
+        return json_array_get(json_object_get(v, "args"), 1);
+    while (json_is_array(json_array_get(v, 0)))
+        v = json_array_get(v, 0);
+    return json_object_get(json_array_get(v, 3), "y");
+}
+
+/* +, -, *, / of a pixel and a constant: Keras 2's TFOpLambda names a function of TensorFlow, in
+ * Keras 3 the layer's class is called like it. 0: it is none of them. */
+static int see_function(facts *f, const char *name, const json_t *layer)
+{
+    static const double one[3] = {1, 1, 1}, none[3] = {0};
+    static const struct {
+        const char *name;
+        char does;
+    } known[] = {{"math.multiply", '*'}, {"Multiply", '*'},   {"math.truediv", '/'},
+                 {"math.divide", '/'},   {"TrueDivide", '/'}, {"Divide", '/'},
+                 {"math.add", '+'},      {"Add", '+'},        {"__operators__.add", '+'},
+                 {"math.subtract", '-'}, {"Subtract", '-'}};
+    double v[3];
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const char does = known[i].does;
+        if (strcmp(known[i].name, name) != 0)
+            continue;
+        if (!three(operand(layer), v)) {
+            f->unknown = 1;
+            return 1;
+        }
+        for (int c = 0; c < 3; c++)
+            v[c] = does == '/' ? 1 / v[c] : does == '-' ? -v[c] : v[c];
+        see_step(f, does == '*' || does == '/' ? v : one, does == '+' || does == '-' ? v : none);
+        return 1;
+    }
+    return 0;
+}
+
+/* Layers in front of the network; they end where it begins. */
+static void see_front(facts *f, const char *class, const json_t *layer)
+{
+    const json_t *config = json_object_get(layer, "config");
     static const char *const body[] = {
         "Conv2D",       "DepthwiseConv2D",    "ZeroPadding2D", "SeparableConv2D",
         "MaxPooling2D", "BatchNormalization", "Dense"};
@@ -179,8 +221,13 @@ static void see_front(facts *f, const char *class, const json_t *config)
         f->unknown = 1;
     if (strcmp(class, "Rescaling") == 0)
         see_rescaling(f, config);
-    if (strcmp(class, "Normalization") == 0)
+    else if (strcmp(class, "Normalization") == 0)
         see_normalization_layer(f, config);
+    else if (strcmp(class, "TFOpLambda") != 0)
+        (void)see_function(f, class, layer);
+    else if (!see_function(f, keras_text(config, "function"), layer) &&
+             strcmp(keras_text(config, "function"), "cast") != 0)
+        f->unknown = 1;
 }
 
 static int see_layers(facts *f, const json_t *model, int depth, hst_err *err);
@@ -196,7 +243,7 @@ static int see_layer(facts *f, const json_t *layer, int depth, hst_err *err)
                         keras_text(config, "name"));
     if (strcmp(class, "InputLayer") == 0)
         see_input(f, config);
-    see_front(f, class, config);
+    see_front(f, class, layer);
     if (strcmp(class, "BatchNormalization") == 0)
         return see_batch_norm(f, config, err);
     return see_layers(f, layer, depth + 1, err);

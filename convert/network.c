@@ -112,8 +112,12 @@ static int check_kernel(const net_conv *c, int channels, net_layer *l, hst_err *
     if (k->dim[at[0]] != k->dim[at[1]] || k->dim[at[0]] > MAX_KERNEL)
         return hst_fail(err, HST_EMODEL, "kernel '%.200s' is no square of 1 to %d", k->name,
                         MAX_KERNEL);
-    *l = (net_layer){
-        .from = *k, .layout = c->layout, .depthwise = c->depthwise, .kernel = (int)k->dim[at[0]]};
+    *l = (net_layer){.kernel_of_file = *k,
+                     .floats = c->floats,
+                     .from = c->from,
+                     .layout = c->layout,
+                     .depthwise = c->depthwise,
+                     .kernel = (int)k->dim[at[0]]};
     l->in = (int)k->dim[at[2]];
     l->out = (int)k->dim[at[3]];
     if (c->depthwise && l->in != 1)

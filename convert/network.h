@@ -30,8 +30,13 @@ enum net_act {
 /* Where a kernel's height, width, input and output channels lie among its four dimensions. */
 enum net_layout { NET_HWIO, NET_OIHW, NET_OHWI, NET_1HWC, NET_HWC1 };
 
+/* Fills out[] with a kernel's numbers, where they are not simply those of its data. */
+typedef int net_floats(const void *from, float *out, hst_err *err);
+
 typedef struct net_conv {
     const hst_named *kernel; /* its data must last until net_finish() */
+    net_floats *floats;      /* NULL: hst_named_floats() of the kernel */
+    const void *from;        /* lasts as long */
     enum net_layout layout;
     int depthwise;
     int64_t stride;
@@ -40,7 +45,9 @@ typedef struct net_conv {
 } net_conv;
 
 typedef struct net_layer {
-    hst_named from; /* the kernel as the file has it */
+    hst_named kernel_of_file; /* as the file has it, and how it is read */
+    net_floats *floats;
+    const void *from;
     enum net_layout layout;
     int depthwise;
     int kernel, stride, in, out;

@@ -181,7 +181,7 @@ static int is_normalised(const result *r, double *epsilon)
 /* The kernel in any layout as [h][w][i][o]. */
 static int read_kernel(network *n, const net_layer *l, float **w, hst_err *err)
 {
-    const hst_named *k = &l->from;
+    const hst_named *k = &l->kernel_of_file;
     const int *at = net_places(l->layout);
     size_t count = hst_named_count(k), step[4] = {0, 0, 0, 1}, out = 0;
     if (count * sizeof **w > n->left)
@@ -189,7 +189,9 @@ static int read_kernel(network *n, const net_layer *l, float **w, hst_err *err)
     n->left -= count * sizeof **w;
     float *raw = hst_alloc(count, sizeof *raw, err);
     *w = raw ? hst_arena_alloc(n->arena, count, sizeof **w, err) : NULL;
-    int rc = *w ? hst_named_floats(k, raw, err) : HST_EMEM;
+    int rc = !*w         ? HST_EMEM
+             : l->floats ? l->floats(l->from, raw, err)
+                         : hst_named_floats(k, raw, err);
     for (int i = 3; i-- > 0;)
         step[i] = step[i + 1] * (size_t)k->dim[i + 1];
     for (int64_t y = 0; rc == 0 && y < k->dim[at[0]]; y++)

@@ -254,6 +254,8 @@ static int read_input(onnx *o, bytes info, hst_err *err)
     if (rc)
         return rc;
     int last = dim[3] == 3 && dim[1] != 3; /* channels last, as TensorFlow's exporter has them */
+    if (dim[2] == 1)
+        return 0; /* numbers that tf2onnx found outside of the graph, and that it reads no more */
     int x = last ? net_input(&o->net, dim[1], dim[2], dim[3], err)
                  : net_input(&o->net, dim[2], dim[3], dim[1], err);
     return x < 0 ? x : add_thing(o, name, &(onnx_thing){.value = x}, err);
@@ -312,9 +314,10 @@ static int read_graph(onnx *o, bytes graph, hst_err *err)
     rc = rc ? rc : each(o, graph, GRAPH_NODE, read_and_run, err);
     rc = rc ? rc : net_finish(&o->net, o->w, err);
     /* PyTorch's own networks pad on all sides alike and take ImageNet's mean and deviation; those
-     * that pad as TensorFlow does were TensorFlow's. */
-    return rc || net_pads_as_tensorflow(&o->net) ? rc
-                                                 : weights_say(o->w, err, "scaling", "imagenet");
+     * that pad as TensorFlow does were TensorFlow's, and so are those of its exporter. */
+    return rc || o->of_tensorflow || net_pads_as_tensorflow(&o->net)
+               ? rc
+               : weights_say(o->w, err, "scaling", "imagenet");
 }
 
 static int read_model(onnx *o, bytes model, hst_err *err)
@@ -332,6 +335,7 @@ static int read_model(onnx *o, bytes model, hst_err *err)
     }
     if (rc == 0 && !graph.p)
         rc = onnx_refuse(err, "there is none");
+    o->of_tensorflow = pb_is(&producer, "tf2onnx");
     rc = rc ? rc : weights_say(o->w, err, "source_format", "ONNX");
     if (rc == 0 && producer.b.n)
         rc = weights_say(o->w, err, "producer", "%.*s %.*s", text_length(producer.b),

@@ -39,6 +39,7 @@ typedef struct onnx {
     names names; /* -> thing */
     onnx_thing *thing;
     int n, cap;
+    int of_tensorflow; /* 1: written by TensorFlow's exporter */
     network net;
     onnx_node node; /* the one being read */
 } onnx;

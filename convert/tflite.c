@@ -45,13 +45,27 @@ typedef struct conv_fields {
     int depthwise;
 } conv_fields;
 
+/* A constant as a vector of float32 in the arena. */
+static int widen(tflite *t, const tflite_tensor *of, hst_named *out, hst_err *err)
+{
+    size_t count = hst_named_count(&of->t);
+    if (count > t->left / sizeof(float))
+        return refuse(err, "its tensors are far larger than the file");
+    t->left -= count * sizeof(float);
+    float *wide = hst_arena_alloc(t->w->arena, count, sizeof *wide, err);
+    *out = of->t;
+    out->dtype = HST_F32;
+    out->data = wide;
+    out->n_bytes = count * sizeof *wide;
+    return wide ? tflite_floats(&(tflite_numbers){&t->f, of}, wide, err) : HST_EMEM;
+}
+
 static int any_conv(tflite *t, int x, const conv_fields *at, hst_err *err)
 {
-    hst_named kernel, bias;
-    tflite_tensor *b = t->n_in > 2 ? t->in[2] : NULL;
-    net_conv c = {.kernel = &kernel, .layout = at->layout, .depthwise = at->depthwise};
+    hst_named bias;
+    tflite_tensor *k = t->n_in > 1 ? t->in[1] : NULL, *b = t->n_in > 2 ? t->in[2] : NULL;
     int stride = option(t, 1, 4, 0);
-    if (t->n_in < 2 || !t->in[1] || !t->in[1]->constant || (b && !b->constant))
+    if (!k || !k->constant || (b && !b->constant))
         return refuse(err, "a convolution has no constant kernel and bias");
     if (option(t, at->dilation, 4, 1) != 1 || option(t, at->dilation + 1, 4, 1) != 1)
         return refuse(err, "a convolution is dilated");
@@ -60,16 +74,22 @@ static int any_conv(tflite *t, int x, const conv_fields *at, hst_err *err)
     int padding = option(t, 0, 1, SAME);
     if (padding != SAME && padding != VALID)
         return refuse(err, "a convolution pads in an unknown way");
-    c.stride = stride;
-    c.same = padding == SAME;
-    int rc = tflite_widen(&t->f, t->in[1], t->w->arena, &t->left, &kernel, err);
-    if (rc == 0 && b)
-        rc = tflite_widen(&t->f, b, t->w->arena, &t->left, &bias, err);
-    if (rc)
-        return rc;
+    tflite_numbers *from = hst_arena_alloc(t->w->arena, 1, sizeof *from, err);
+    if (!from)
+        return HST_EMEM;
+    *from = (tflite_numbers){&t->f, k};
+    const net_conv c = {.kernel = &k->t,
+                        .floats = tflite_floats,
+                        .from = from,
+                        .layout = at->layout,
+                        .depthwise = at->depthwise,
+                        .stride = stride,
+                        .same = padding == SAME};
     x = net_conv2d(&t->net, x, &c, err);
-    if (x >= 0 && b)
-        x = net_bias(&t->net, x, &bias, err);
+    if (x >= 0 && b) {
+        int rc = widen(t, b, &bias, err);
+        x = rc ? rc : net_bias(&t->net, x, &bias, err);
+    }
     return activate(t, x, option(t, at->activation, 1, 0), err);
 }
 

@@ -180,7 +180,7 @@ int tflite_code(tflite_file *f, fb_table operator, int * code, hst_err *err)
 }
 
 /* value = (q - zero_point) * scale, scale for the whole tensor or along one dimension. */
-static int scale_up(tflite_file *f, const tflite_tensor *t, float *out, hst_err *err)
+static int scale_up(const tflite_file *f, const tflite_tensor *t, float *out, hst_err *err)
 {
     size_t count = hst_named_count(&t->t), inner = 1;
     const int8_t *q = t->t.data;
@@ -199,32 +199,23 @@ static int scale_up(tflite_file *f, const tflite_tensor *t, float *out, hst_err 
     return 0;
 }
 
-int tflite_widen(tflite_file *f, const tflite_tensor *t, hst_arena *arena, size_t *left,
-                 hst_named *out, hst_err *err)
+int tflite_floats(const void *from, float *out, hst_err *err)
 {
-    size_t count = hst_named_count(&t->t);
-    *out = t->t;
-    if (t->type == TFLITE_F32)
-        return 0;
-    if (count > *left / sizeof(float))
-        return refuse(err, "its tensors are far larger than the file");
-    *left -= count * sizeof(float);
-    int rc = HST_EMEM;
-    float *wide = hst_arena_alloc(arena, count, sizeof *wide, err);
-    void *aligned = wide ? hst_arena_alloc(arena, t->t.n_bytes, 1, err) : NULL;
-    if (!aligned)
-        return rc;
-    out->data = memcpy(aligned, t->t.data, t->t.n_bytes);
+    const tflite_numbers *n = from;
+    const tflite_tensor *t = n->t;
     if (t->type == TFLITE_I8 && t->scale.n)
-        rc = scale_up(f, t, wide, err);
-    else if (t->type == TFLITE_F16)
-        rc = hst_named_floats(out, wide, err);
-    else
-        rc = hst_fail(err, HST_EMODEL,
-                      "tensor '%.200s' holds whole numbers where weights are expected", t->t.name);
-    out->dtype = HST_F32;
-    out->data = wide;
-    out->n_bytes = count * sizeof *wide;
+        return scale_up(n->f, t, out, err);
+    if (t->type != TFLITE_F32 && t->type != TFLITE_F16)
+        return hst_fail(err, HST_EMODEL,
+                        "tensor '%.200s' holds whole numbers where weights are expected",
+                        t->t.name);
+    hst_named aligned = t->t;
+    void *copy = hst_alloc(t->t.n_bytes + 1, 1, err);
+    if (!copy)
+        return HST_EMEM;
+    aligned.data = memcpy(copy, t->t.data, t->t.n_bytes);
+    int rc = hst_named_floats(&aligned, out, err);
+    free(copy);
     return rc;
 }
 

@@ -37,10 +37,12 @@ typedef struct tflite_file {
 HST_CHECK int tflite_open(tflite_file *f, bytes file, hst_arena *arena, hst_err *err);
 /* The operator code of an operator. */
 HST_CHECK int tflite_code(tflite_file *f, fb_table operator, int * code, hst_err *err);
-/* A constant as float32: int8 scaled, into the arena; else as it is. *left: bytes that may be made.
- */
-HST_CHECK int tflite_widen(tflite_file *f, const tflite_tensor *t, hst_arena *arena, size_t *left,
-                           hst_named *out, hst_err *err);
+/* A constant of a file, and its numbers as float32, int8 scaled: a net_floats (network.h). */
+typedef struct tflite_numbers {
+    const tflite_file *f;
+    const tflite_tensor *t;
+} tflite_numbers;
+HST_CHECK int tflite_floats(const void *from, float *out, hst_err *err);
 /* Says mean and std of the input where the file's metadata has them. */
 HST_CHECK int tflite_say_metadata(tflite_file *f, weights *w, hst_err *err);
 #endif

@@ -97,12 +97,13 @@ def padded(widths, **how):
 
 # ---- TFLite -------------------------------------------------------------------------------------
 
-def tflite(parts=False, window=3, padding=1):
-    """Values by name; operators as (code, inputs, outputs, options)."""
+def tflite(parts=False, window=3, padding=1, drawn_in=False):
+    """Values by name; operators as (code, inputs, outputs, options). drawn_in: the 3 of hard sigmoid is in
+    the bias, as TensorFlow's converter has it; its sixth is a float16."""
     codes = [0, 3, 4, 14, 17, 18, 19, 22, 34, 40, 117, 9]
-    names = ["x", "w0", "b0", "w1", "b1", "w2", "b2", "w3", "b3", "axes", "three", "third", "pads"]
+    names = ["x", "w0", "b0", "w1", "b1", "w2", "b2", "w3", "b3", "axes", "three", "third", "pads", "half"]
     tensors = small.tflite_tensors()[:10] + [["three", [], 10, 0], ["third", [], 11, 0],
-                                             ["pads", [4, 2], 12, 2]]
+                                             ["pads", [4, 2], 12, 2], ["half", [], 13, 1]]
     operators = []
 
     def op(code, inputs, output, options=None, shape=(1, 8, 8, 8)):
@@ -127,9 +128,13 @@ def tflite(parts=False, window=3, padding=1):
         op(117, ["c1"], "a1")
     op(40, ["a1", "axes"], "g", Table({0: ("b", 1)}), one)
     op(3, ["g", "w2", "b2"], "s1", conv_options(act=1), one)
-    op(3, ["s1", "w3", "b3"], "s2", conv_options(), one)
-    op(0, ["s2", "three"], "u", Table({0: ("b", 3)}), one)
-    op(18, ["u", "third"], "s3", None, one)
+    if drawn_in:
+        op(3, ["s1", "w3", "b3"], "u", conv_options(act=3), one)
+        op(18, ["u", "half"], "s3", None, one)
+    else:
+        op(3, ["s1", "w3", "b3"], "s2", conv_options(), one)
+        op(0, ["s2", "three"], "u", Table({0: ("b", 3)}), one)
+        op(18, ["u", "third"], "s3", None, one)
     op(18, ["a1", "s3"], "e")
     op(3, ["e", "w2", "b2"], "c2", conv_options())
     op(14, ["c2"], "z")
@@ -140,7 +145,8 @@ def tflite(parts=False, window=3, padding=1):
     op(9, ["f", "w2"], "logits", None, (1, 8))
     return small.tflite(tensors=tensors, operators=operators, codes=codes,
                         buffers={10: scalar(3), 11: THIRD,
-                                 12: struct.pack("<8i", 0, 0, 1, 1, 1, 1, 0, 0)})
+                                 12: struct.pack("<8i", 0, 0, 1, 1, 1, 1, 0, 0),
+                                 13: struct.pack("<e", 1 / 6)})
 
 
 # ---- TensorFlow.js ------------------------------------------------------------------------------
@@ -217,6 +223,26 @@ class Operators(unittest.TestCase):
                         if name != "net.tflite":  # where rows are output channels
                             want = floats(64) if name == "net" else self.transposed(floats(64))
                             self.assertEqual(data[begin:end], want)
+
+    def test_a_three_in_the_bias(self):
+        biases = []
+        for drawn_in in (False, True):
+            r, head, data = self.convert("net.tflite", tflite(drawn_in=drawn_in))
+            self.assertEqual(r.returncode, 0, r.stderr)
+            self.assertEqual(head["__metadata__"]["ops"], OPS)
+            begin, end = head["op3/bias"]["data_offsets"]
+            biases.append(struct.unpack("<8f", data[begin:end]))
+        self.assertEqual([x - 3 for x in biases[0]], list(biases[1]))
+
+    def test_inputs_that_nothing_reads(self):
+        inputs = [small.onnx_input(), small.onnx_input((1, 1, 1, 3), "mean:0")]
+        r, head, _ = self.convert("net.onnx", small.onnx(inputs=inputs))
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertEqual(head["__metadata__"]["scaling"], "imagenet")
+        # TensorFlow's exporter says nothing of pixels: what its network takes is its family's matter
+        r, head, _ = self.convert("net.onnx", small.onnx(front=[(2, "tf2onnx")]))
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertNotIn("scaling", head["__metadata__"])
 
     @staticmethod
     def transposed(raw):
