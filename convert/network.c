@@ -254,9 +254,33 @@ static int read_vector(network *n, const hst_named *t, int n_out, float **out, h
 int net_bias(network *n, int x, const hst_named *bias, hst_err *err)
 {
     net_layer *l;
-    int rc = extend(n, x, BIASED, "a bias", &l, err);
-    rc = rc ? rc : read_vector(n, bias, l->out, &l->bias, err);
-    return rc ? rc : extended(n, x, l, BIASED, err);
+    float *more = NULL;
+    int rc = extend(n, x, NORMALISED, "a bias", &l, err);
+    rc = rc ? rc : read_vector(n, bias, l->out, &more, err);
+    if (rc)
+        return rc;
+    for (int c = 0; l->bias && c < l->out; c++)
+        more[c] += l->bias[c];
+    l->bias = more;
+    return extended(n, x, l, BIASED, err);
+}
+
+/* A batch norm that is written as a product and a sum. */
+static int scale_channels(network *n, int x, const hst_named *scale, hst_err *err)
+{
+    net_layer *l;
+    float *by = NULL;
+    int rc = extend(n, x, NORMALISED, "a product", &l, err);
+    rc = rc ? rc : read_vector(n, scale, l->out, &by, err);
+    if (rc)
+        return rc;
+    for (int c = 0; c < l->out; c++) {
+        if (l->bias)
+            l->bias[c] *= by[c];
+        by[c] *= l->scale ? l->scale[c] : 1;
+    }
+    l->scale = by;
+    return extended(n, x, l, BIASED, err);
 }
 
 int net_batchnorm(network *n, int x, const hst_named *const of[4], double epsilon, hst_err *err)
@@ -347,15 +371,11 @@ static int affine_part(network *n, int x, double scale, double shift, hst_err *e
     return refuse(err, "numbers are added or multiplied between convolutions");
 }
 
-int net_affine(network *n, int x, const double scale[3], const double shift[3], hst_err *err)
+/* The input times scale plus shift. */
+static int affine_input(network *n, int x, const double scale[3], const double shift[3],
+                        hst_err *err)
 {
     net_value v = n->value[x];
-    if (v.kind != NET_INPUT) {
-        for (int c = 1; c < 3; c++)
-            if (scale[c] != scale[0] || shift[c] != shift[0])
-                return refuse(err, "numbers are added or multiplied between convolutions");
-        return affine_part(n, x, scale[0], shift[0], err);
-    }
     if (x != n->picture || n->n_layers)
         return refuse(err, "the input is scaled in two ways");
     for (int c = 0; c < 3; c++) {
@@ -366,15 +386,42 @@ int net_affine(network *n, int x, const double scale[3], const double shift[3], 
     return n->picture;
 }
 
-int net_three(const hst_named *t, double out[3])
+/* One number, or one for each colour. */
+static int read_three(const hst_named *t, double out[3], hst_err *err)
 {
     float x[3];
-    const size_t count = t ? hst_named_count(t) : 0;
-    if ((count != 1 && count != 3) || hst_named_floats(t, x, NULL))
-        return 0;
-    for (size_t c = 0; c < 3; c++)
+    const size_t count = hst_named_count(t);
+    if (count != 1 && count != 3)
+        return refuse(err, "numbers are added or multiplied between convolutions");
+    int rc = hst_named_floats(t, x, err);
+    for (size_t c = 0; rc == 0 && c < 3; c++)
         out[c] = (double)x[count == 1 ? 0 : c];
-    return 1;
+    return rc;
+}
+
+int net_constant(network *n, int x, char op, const hst_named *c, hst_err *err)
+{
+    const net_value *v = &n->value[x];
+    double scale[3] = {1, 1, 1}, shift[3] = {0}, number[3];
+    const size_t count = hst_named_count(c);
+    if (v->kind == NET_CONV && count > 1 && count == (size_t)v->c && (op == '*' || op == '+'))
+        return op == '*' ? scale_channels(n, x, c, err) : net_bias(n, x, c, err);
+    int rc = read_three(c, number, err);
+    if (rc)
+        return rc;
+    for (int i = 0; i < 3; i++) {
+        if (op == '/' && number[i] == 0)
+            return refuse(err, "it divides by 0");
+        if (op == '*' || op == '/')
+            scale[i] = op == '*' ? number[i] : 1 / number[i];
+        else
+            shift[i] = op == '+' ? number[i] : -number[i];
+    }
+    if (v->kind == NET_INPUT)
+        return affine_input(n, x, scale, shift, err);
+    if (count > 1)
+        return refuse(err, "numbers are added or multiplied between convolutions");
+    return affine_part(n, x, scale[0], shift[0], err);
 }
 
 /* ---- two values -------------------------------------------------------------------------------

@@ -52,9 +52,10 @@ typedef struct net_layer {
     int depthwise;
     int kernel, stride, in, out;
     int same, pad[4];
-    int tail; /* the number of its value, with what belongs to it: bias, batch norm */
-    int step; /* the last of them: enum step in network.c */
-    float *bias, *gamma, *beta, *mean, *variance; /* [out] or NULL */
+    int tail;            /* the number of its value, with what belongs to it: bias, batch norm */
+    int step;            /* the last of them: enum step in network.c */
+    float *scale, *bias; /* [out] or NULL: conv scale + bias */
+    float *gamma, *beta, *mean, *variance;
     double epsilon;
 } net_layer;
 
@@ -112,10 +113,10 @@ HST_CHECK int net_activate(network *n, int x, enum net_act act, hst_err *err);
 HST_CHECK int net_pad(network *n, int x, const int64_t pad[4], hst_err *err);
 HST_CHECK int net_add(network *n, int x, int y, hst_err *err);
 HST_CHECK int net_multiply(network *n, int x, int y, hst_err *err);
-/* x * scale + shift, for each channel of a picture: of the input; elsewhere only the sums and
- * products that hard sigmoid and hard swish are made of. */
-HST_CHECK int net_affine(network *n, int x, const double scale[3], const double shift[3],
-                         hst_err *err);
+/* x op c, where op is one of + - * / and c a constant: one number, or one a channel. Of the input
+ * it is what the network does to pixels; of a convolution's output one number a channel belongs to
+ * it; else only hard sigmoid and hard swish are made of such. */
+HST_CHECK int net_constant(network *n, int x, char op, const hst_named *c, hst_err *err);
 HST_CHECK int net_max_pool(network *n, int x, const net_conv *window, int64_t kernel, hst_err *err);
 HST_CHECK int net_average(network *n, int x, hst_err *err);
 /* The same numbers in another shape; only of one number a channel. */
@@ -126,10 +127,6 @@ HST_CHECK int net_other(network *n, int x, int rc, hst_err *err);
 /* Of two operands (-1: none) the one that says where the operator stands: a map before numbers, a
  * before b. */
 int net_operand(const network *n, int a, int b);
-
-/* What a constant operand of one number, or of one a channel, is as the scale or shift of
- * net_affine(); 0: it is neither. */
-int net_three(const hst_named *t, double out[3]);
 
 /* Positions of height, width, input and output channels among a kernel's dimensions. */
 const int *net_places(enum net_layout layout);

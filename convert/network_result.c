@@ -170,7 +170,7 @@ static int is_normalised(const result *r, double *epsilon)
         const net_layer *l = &r->n->layer[r->conv[i]];
         if (!sees_picture(r->n, l))
             continue;
-        if (!l->gamma || l->bias || (any && l->epsilon != *epsilon))
+        if (!l->gamma || l->bias || l->scale || (any && l->epsilon != *epsilon))
             return 0;
         *epsilon = l->epsilon;
         any = 1;
@@ -178,7 +178,7 @@ static int is_normalised(const result *r, double *epsilon)
     return any;
 }
 
-/* The kernel in any layout as [h][w][i][o]. */
+/* The kernel in any layout as [h][w][i][o], times the layer's scale. */
 static int read_kernel(network *n, const net_layer *l, float **w, hst_err *err)
 {
     const hst_named *k = &l->kernel_of_file;
@@ -200,7 +200,7 @@ static int read_kernel(network *n, const net_layer *l, float **w, hst_err *err)
                 const float *from = raw + (size_t)y * step[at[0]] + (size_t)x * step[at[1]] +
                                     (size_t)i * step[at[2]];
                 for (int64_t o = 0; o < k->dim[at[3]]; o++)
-                    (*w)[out++] = from[(size_t)o * step[at[3]]];
+                    (*w)[out++] = from[(size_t)o * step[at[3]]] * (l->scale ? l->scale[o] : 1);
             }
     free(raw);
     return rc;

@@ -114,56 +114,37 @@ static int hard_sigmoid(onnx *o, int x, hst_err *err)
     return net_activate(&o->net, x, NET_HSIGMOID, err);
 }
 
-/* The constant operand of an operator with two; *first: it is the first. 0: there is none. */
-static int constant(const onnx *o, double v[3], int *first)
+/* An operator on two values, or on one and a constant: + - * /. */
+static int binary(onnx *o, int x, char op, hst_err *err)
 {
-    *first = onnx_input_value(o, 0) < 0;
-    return net_three(onnx_input_tensor(o, *first ? 0 : 1), v);
+    const int a = onnx_input_value(o, 0), b = onnx_input_value(o, 1);
+    const hst_named *c = onnx_input_tensor(o, a < 0 ? 0 : 1);
+    const int commutes = op == '+' || op == '*';
+    if (a >= 0 && b >= 0 && commutes)
+        return op == '+' ? net_add(&o->net, a, b, err) : net_multiply(&o->net, a, b, err);
+    if (!c || (a < 0 && !commutes))
+        return onnx_refuse(err, "an Add, Sub, Mul or Div is of values that are not known");
+    return net_constant(&o->net, x, op, c, err);
 }
-
-static const double no_scale[3] = {1, 1, 1}, no_shift[3];
 
 static int add(onnx *o, int x, hst_err *err)
 {
-    double v[3];
-    int y = onnx_input_value(o, 1), first;
-    if (y >= 0 && onnx_input_value(o, 0) >= 0)
-        return net_add(&o->net, onnx_input_value(o, 0), y, err);
-    if (constant(o, v, &first))
-        return net_affine(&o->net, x, no_scale, v, err);
-    return onnx_refuse(err, "an Add takes neither two values nor a number");
+    return binary(o, x, '+', err);
 }
 
 static int subtract(onnx *o, int x, hst_err *err)
 {
-    double v[3];
-    int first;
-    if (!constant(o, v, &first) || first)
-        return onnx_refuse(err, "a Sub takes away no number");
-    for (int c = 0; c < 3; c++)
-        v[c] = -v[c];
-    return net_affine(&o->net, x, no_scale, v, err);
+    return binary(o, x, '-', err);
 }
 
 static int multiply(onnx *o, int x, hst_err *err)
 {
-    double v[3];
-    int y = onnx_input_value(o, 1), first;
-    if (y >= 0 && onnx_input_value(o, 0) >= 0)
-        return net_multiply(&o->net, onnx_input_value(o, 0), y, err);
-    return constant(o, v, &first) ? net_affine(&o->net, x, v, no_shift, err)
-                                  : onnx_refuse(err, "a Mul takes neither two values nor a number");
+    return binary(o, x, '*', err);
 }
 
 static int divide(onnx *o, int x, hst_err *err)
 {
-    double v[3];
-    int first;
-    if (!constant(o, v, &first) || first || v[0] == 0 || v[1] == 0 || v[2] == 0)
-        return onnx_refuse(err, "a Div is not by a number");
-    for (int c = 0; c < 3; c++)
-        v[c] = 1 / v[c];
-    return net_affine(&o->net, x, v, no_shift, err);
+    return binary(o, x, '/', err);
 }
 
 /* pads: begin of every dimension, then end. */

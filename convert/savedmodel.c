@@ -204,6 +204,24 @@ static int name_of(bundle *b, const char *key, const char **out, hst_err *err)
     return *out ? names_put(&b->used, name, 0, err) : HST_EMEM;
 }
 
+/* Keras 3 calls the kernel of a depthwise convolution, [h][w][c][1], "kernel" like any other; every
+ * other writer here "depthwise_kernel". */
+static int tell_depthwise(const bundle *b, hst_named *t, hst_err *err)
+{
+    static const char old[] = "/kernel", new[] = "/depthwise_kernel";
+    const size_t n = strlen(t->name), n_old = sizeof old - 1;
+    if (t->n_dims != 4 || t->dim[3] != 1 || t->dim[2] < 2 || n < n_old ||
+        strcmp(t->name + n - n_old, old) != 0)
+        return 0;
+    char *name = hst_arena_alloc(b->w->arena, n + sizeof new, 1, err);
+    if (!name)
+        return HST_EMEM;
+    memcpy(name, t->name, n - n_old);
+    memcpy(name + n - n_old, new, sizeof new);
+    t->name = name;
+    return 0;
+}
+
 /* Copies data that does not lie aligned for its type. */
 static int align(const bundle *b, hst_named *t, hst_err *err)
 {
@@ -249,6 +267,7 @@ static int read_tensor(bundle *b, const sst_entry *at, uint64_t *left, hst_err *
         return bad(err, at->key, "its check sum differs");
     t.data = data.p;
     rc = name_of(b, at->key, &t.name, err);
+    rc = rc ? rc : tell_depthwise(b, &t, err);
     rc = rc ? rc : align(b, &t, err);
     return rc ? rc : weights_add(b->w, &t, err);
 }

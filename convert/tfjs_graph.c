@@ -215,48 +215,36 @@ static int sigmoid(graph *g, const graph_node *n, int x, hst_err *err)
     return net_activate(&g->net, x, NET_SIGMOID, err);
 }
 
-static const double no_scale[3] = {1, 1, 1}, no_shift[3];
+/* An operator on two values, or on one and a constant: + - * /. */
+static int binary(graph *g, const graph_node *n, int x, char op, hst_err *err)
+{
+    const int a = value(g, n, 0), b = value(g, n, 1), commutes = op == '+' || op == '*';
+    const hst_named *c = constant(g, n, a < 0 ? 0 : 1);
+    if (a >= 0 && b >= 0 && commutes)
+        return op == '+' ? net_add(&g->net, a, b, err) : net_multiply(&g->net, a, b, err);
+    if (!c || (a < 0 && !commutes))
+        return refuse(err, "a sum or product is of values that are not known");
+    return net_constant(&g->net, x, op, c, err);
+}
 
 static int add(graph *g, const graph_node *n, int x, hst_err *err)
 {
-    double v[3];
-    int a = value(g, n, 0), b = value(g, n, 1);
-    if (a >= 0 && b >= 0)
-        return net_add(&g->net, a, b, err);
-    if (net_three(constant(g, n, 0), v) || net_three(constant(g, n, 1), v))
-        return net_affine(&g->net, x, no_scale, v, err);
-    return refuse(err, "an addition takes neither two values nor a number");
+    return binary(g, n, x, '+', err);
 }
 
 static int subtract(graph *g, const graph_node *n, int x, hst_err *err)
 {
-    double v[3];
-    if (!net_three(constant(g, n, 1), v))
-        return refuse(err, "something else than a number is subtracted");
-    for (int c = 0; c < 3; c++)
-        v[c] = -v[c];
-    return net_affine(&g->net, x, no_scale, v, err);
+    return binary(g, n, x, '-', err);
 }
 
 static int multiply(graph *g, const graph_node *n, int x, hst_err *err)
 {
-    double v[3];
-    int a = value(g, n, 0), b = value(g, n, 1);
-    if (a >= 0 && b >= 0)
-        return net_multiply(&g->net, a, b, err);
-    if (net_three(constant(g, n, 0), v) || net_three(constant(g, n, 1), v))
-        return net_affine(&g->net, x, v, no_shift, err);
-    return refuse(err, "a product is of neither two values nor a number");
+    return binary(g, n, x, '*', err);
 }
 
 static int divide(graph *g, const graph_node *n, int x, hst_err *err)
 {
-    double v[3];
-    if (!net_three(constant(g, n, 1), v) || v[0] == 0 || v[1] == 0 || v[2] == 0)
-        return refuse(err, "something is divided by more than a number");
-    for (int c = 0; c < 3; c++)
-        v[c] = 1 / v[c];
-    return net_affine(&g->net, x, v, no_shift, err);
+    return binary(g, n, x, '/', err);
 }
 
 static int pad(graph *g, const graph_node *n, int x, hst_err *err)

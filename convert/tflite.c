@@ -104,66 +104,48 @@ static int depthwise(tflite *t, int x, hst_err *err)
     return any_conv(t, x, &at, err);
 }
 
-/* The constant that input i holds, of one number or one a channel; 0: it holds none. */
-static int constant(const tflite *t, size_t i, double v[3])
-{
-    const tflite_tensor *s = i < t->n_in ? t->in[i] : NULL;
-    return s && s->constant && (s->type == TFLITE_F32 || s->type == TFLITE_F16) &&
-           net_three(&s->t, v);
-}
-
 /* Value of input i; -1: it is none. */
 static int value(const tflite *t, size_t i)
 {
     return i < t->n_in && t->in[i] ? t->in[i]->value : -1;
 }
 
-static const double no_scale[3] = {1, 1, 1}, no_shift[3];
+/* An operator on two values, or on one and a constant: + - * /. */
+static int binary(tflite *t, int x, char op, hst_err *err)
+{
+    hst_named c;
+    const int a = value(t, 0), b = value(t, 1), commutes = op == '+' || op == '*';
+    const size_t at = a < 0 ? 0 : 1;
+    const tflite_tensor *of = at < t->n_in ? t->in[at] : NULL;
+    if (a >= 0 && b >= 0 && commutes) {
+        x = op == '+' ? net_add(&t->net, a, b, err) : net_multiply(&t->net, a, b, err);
+    } else {
+        if (!of || !of->constant || (a < 0 && !commutes))
+            return refuse(err, "an ADD, SUB, MUL or DIV is of values that are not known");
+        int rc = widen(t, of, &c, err);
+        x = rc ? rc : net_constant(&t->net, x, op, &c, err);
+    }
+    return activate(t, x, option(t, 0, 1, 0), err);
+}
 
 static int add(tflite *t, int x, hst_err *err)
 {
-    double v[3];
-    const int a = value(t, 0), b = value(t, 1);
-    if (a >= 0 && b >= 0)
-        x = net_add(&t->net, a, b, err);
-    else if (constant(t, 0, v) || constant(t, 1, v))
-        x = net_affine(&t->net, x, no_scale, v, err);
-    else
-        return refuse(err, "an ADD takes neither two values nor a number");
-    return activate(t, x, option(t, 0, 1, 0), err);
+    return binary(t, x, '+', err);
 }
 
 static int subtract(tflite *t, int x, hst_err *err)
 {
-    double v[3];
-    if (!constant(t, 1, v))
-        return refuse(err, "a SUB takes away no number");
-    for (int c = 0; c < 3; c++)
-        v[c] = -v[c];
-    return activate(t, net_affine(&t->net, x, no_scale, v, err), option(t, 0, 1, 0), err);
+    return binary(t, x, '-', err);
 }
 
 static int multiply(tflite *t, int x, hst_err *err)
 {
-    double v[3];
-    const int a = value(t, 0), b = value(t, 1);
-    if (a >= 0 && b >= 0)
-        x = net_multiply(&t->net, a, b, err);
-    else if (constant(t, 1, v) || constant(t, 0, v))
-        x = net_affine(&t->net, x, v, no_shift, err);
-    else
-        return refuse(err, "a MUL takes neither two values nor a number");
-    return activate(t, x, option(t, 0, 1, 0), err);
+    return binary(t, x, '*', err);
 }
 
 static int divide(tflite *t, int x, hst_err *err)
 {
-    double v[3];
-    if (!constant(t, 1, v) || v[0] == 0 || v[1] == 0 || v[2] == 0)
-        return refuse(err, "a DIV is not by a number");
-    for (int c = 0; c < 3; c++)
-        v[c] = 1 / v[c];
-    return activate(t, net_affine(&t->net, x, v, no_shift, err), option(t, 0, 1, 0), err);
+    return binary(t, x, '/', err);
 }
 
 static int relu(tflite *t, int x, hst_err *err)

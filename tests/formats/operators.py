@@ -234,6 +234,14 @@ class Operators(unittest.TestCase):
             biases.append(struct.unpack("<8f", data[begin:end]))
         self.assertEqual([x - 3 for x in biases[0]], list(biases[1]))
 
+    def test_kernels_as_keras_3_names_them(self):
+        r, head, _ = self.convert("saved_model", small.saved_model(
+            names={"w1": "dw/kernel", "w2": "pw/kernel", "b1": "dw/bias"}))
+        self.assertEqual(r.returncode, 0, r.stderr)
+        del head["__metadata__"]
+        self.assertEqual(sorted(k for k in head if "net/" not in k),
+                         ["dw/bias", "dw/depthwise_kernel", "pw/kernel"])
+
     def test_inputs_that_nothing_reads(self):
         inputs = [small.onnx_input(), small.onnx_input((1, 1, 1, 3), "mean:0")]
         r, head, _ = self.convert("net.onnx", small.onnx(inputs=inputs))

@@ -319,15 +319,15 @@ def entry(dtype, shape, offset, data, /, **change):
     return out + varint(6 << 3 | 5) + struct.pack("<I", f["crc"]) + f.get("more", b"")
 
 
-def saved_model(pb_bytes=None, header=None, change=None, graph=None, extra=(), **how):
-    """{name: bytes} of the folder. change: {variable number: changes of its entry}."""
+def saved_model(pb_bytes=None, header=None, change=None, graph=None, extra=(), names=None, **how):
+    """{name: bytes} of the folder. change: {variable number: changes of its entry}. names: of variables."""
     entries, data, nodes = [], b"", []
     for i, (name, s) in enumerate(WEIGHTS.items()):
         key = "variables/%d/.ATTRIBUTES/VARIABLE_VALUE" % i
         raw = floats(count(s))
         entries.append((key.encode(), entry(1, s, len(data), raw, **(change or {}).get(i, {}))))
         data += raw
-        nodes.append((1, pb((2, pb((1, "VARIABLE_VALUE"), (2, "net/" + name), (3, key))))))
+        nodes.append((1, pb((2, pb((1, "VARIABLE_VALUE"), (2, (names or {}).get(name, "net/" + name)), (3, key))))))
     text = pb(*nodes)
     text = varint(len(text)) + struct.pack("<I", 0) + text if graph is None else graph
     entries.append((b"_CHECKPOINTABLE_OBJECT_GRAPH", entry(7, [], len(data), text)))

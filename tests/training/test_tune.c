@@ -208,6 +208,12 @@ static void a_pass_takes_every_photo_once(void **state)
     hst_sampler_clear(&s);
 }
 
+static int is_same_thaw(const hst_thaw *a, const hst_thaw *b)
+{
+    return a->first_node == b->first_node && a->first_layer == b->first_layer &&
+           a->n_layers == b->n_layers && a->n_learn == b->n_learn;
+}
+
 static void layers_are_thawed_by_name_or_number(void **state)
 {
     (void)state;
@@ -226,16 +232,16 @@ static void layers_are_thawed_by_name_or_number(void **state)
     assert_int_equal(all.first_layer, 0);
     assert_int_equal(all.n_learn, 2223872); /* all but the statistics, as Keras counts */
     check_ok(hst_thaw_parse("last:52", g, &other, &e), &e);
-    assert_memory_equal(&other, &all, sizeof all);
+    assert_true(is_same_thaw(&other, &all));
     check_ok(hst_thaw_parse("last:1", g, &other, &e), &e);
     assert_int_equal(other.n_learn, 320 * 1280 + 2 * 1280);
     check_ok(hst_thaw_parse("from:Conv_1", g, &all, &e), &e);
-    assert_memory_equal(&other, &all, sizeof all);
+    assert_true(is_same_thaw(&other, &all));
     check_ok(hst_thaw_parse("from:Conv_1_bn", g, &other, &e), &e);
     assert_int_equal(other.n_learn, 2 * 1280);
     check_ok(hst_thaw_parse("from:block_1", g, &other, &e), &e); /* not block_10 */
     check_ok(hst_thaw_parse("from:block_1_expand", g, &all, &e), &e);
-    assert_memory_equal(&other, &all, sizeof all);
+    assert_true(is_same_thaw(&other, &all));
     static const char *const wrong[] = {"",
                                         "last:",
                                         "last:0",
