@@ -9,11 +9,12 @@
  *      ...
  *
  * The last panel of a matrix may end within a vector. Where that is its middle, as with 24 and 40
- * columns in vectors of 16, the half is computed alone, which is half the work where the processor
- * has narrower vectors; else zeros are computed with it.
+ * columns in vectors of 16, the halves of two rows share one (halves_body); else zeros are computed
+ * with it.
  *
- * The accumulators are named, not an array: clang keeps only named ones in registers. `rows` and
- * `halves` are constants at every call of tile_body, which makes each call a kernel of its own. */
+ * The accumulators are named, not an array: clang keeps only named ones in registers. `rows`,
+ * `vecs` and `whole` are constants at every call of a body, which makes each call a kernel of its
+ * own. */
 #include <string.h>
 
 typedef struct tile {
@@ -48,30 +49,9 @@ typedef struct tile {
     X(12, p12, 0)                                                                                  \
     X(13, p12, 1)
 
-/* Each for a whole vector, or for its first half: the rest is then 0, not written, or anything. */
-static inline __attribute__((always_inline)) vf load_of(const float *p, const int whole)
-{
-    return whole ? v_load(p) : v_load_part(p, V_N / 2);
-}
-
-static inline __attribute__((always_inline)) void store_of(float *p, vf a, const int whole)
-{
-    if (whole)
-        v_store(p, a);
-    else
-        v_store_part(p, V_N / 2, a);
-}
-
-static inline __attribute__((always_inline)) vf fma_of(vf a, vf b, vf c, const int whole)
-{
-    return whole ? v_fma(a, b, c) : v_fma_half(a, b, c);
-}
-
-/* halves: columns in half vectors, 1 .. 4. */
 static inline __attribute__((always_inline)) void tile_body(const tile *t, const int rows,
-                                                            const int halves)
+                                                            const int vecs)
 {
-    const int vecs = halves > 2 ? 2 : 1, whole0 = halves > 1, whole1 = halves != 3;
     const size_t ld = t->ldx;
     const float *p0 = t->x, *p3 = p0 + 3 * ld, *p6 = p3 + 3 * ld, *p9 = p6 + 3 * ld,
                 *p12 = p9 + 3 * ld, *w = t->w;
@@ -84,9 +64,9 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
 #define STEP(i, p, o)                                                                              \
     if (rows > i) {                                                                                \
         const vf x = v_set1(p[o * ld + (size_t)k]);                                                \
-        a##i = fma_of(x, w0, a##i, whole0);                                                        \
+        a##i = v_fma(x, w0, a##i);                                                                 \
         if (vecs > 1)                                                                              \
-            b##i = fma_of(x, w1, b##i, whole1);                                                    \
+            b##i = v_fma(x, w1, b##i);                                                             \
     }
         EACH_ROW(STEP)
 #undef STEP
@@ -94,9 +74,9 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
     /* One branch for all rows: a branch a row would spill. */
 #define ADD(i, p, o)                                                                               \
     if (rows > i) {                                                                                \
-        a##i = v_add(a##i, load_of(t->residual + i * ldy, whole0));                                \
+        a##i = v_add(a##i, v_load(t->residual + i * ldy));                                         \
         if (vecs > 1)                                                                              \
-            b##i = v_add(b##i, load_of(t->residual + i * ldy + V_N, whole1));                      \
+            b##i = v_add(b##i, v_load(t->residual + i * ldy + V_N));                               \
     }
 #define CLAMP(i, p, o)                                                                             \
     if (rows > i) {                                                                                \
@@ -106,15 +86,15 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
     }
 #define GATE(i, p, o)                                                                              \
     if (rows > i) {                                                                                \
-        a##i = v_gate(a##i, load_of(t->gate + i * ld_gate, whole0));                               \
+        a##i = v_gate(a##i, v_load(t->gate + i * ld_gate));                                        \
         if (vecs > 1)                                                                              \
-            b##i = v_gate(b##i, load_of(t->gate + i * ld_gate + V_N, whole1));                     \
+            b##i = v_gate(b##i, v_load(t->gate + i * ld_gate + V_N));                              \
     }
 #define STORE(i, p, o)                                                                             \
     if (rows > i) {                                                                                \
-        store_of(t->y + i * ldy, a##i, whole0);                                                    \
+        v_store(t->y + i * ldy, a##i);                                                             \
         if (vecs > 1)                                                                              \
-            store_of(t->y + i * ldy + V_N, b##i, whole1);                                          \
+            v_store(t->y + i * ldy + V_N, b##i);                                                   \
     }
     const size_t ldy = t->ldy, ld_gate = t->ld_gate;
     if (t->residual) {
@@ -133,32 +113,103 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
 #undef STORE
 }
 
+/* X(number, row, its pointer and multiple, next row, its pointer and multiple) */
+#define EACH_PAIR(X)                                                                               \
+    X(0, 0, p0, 0, 1, p0, 1)                                                                       \
+    X(1, 2, p0, 2, 3, p3, 0)                                                                       \
+    X(2, 4, p3, 1, 5, p3, 2)                                                                       \
+    X(3, 6, p6, 0, 7, p6, 1)                                                                       \
+    X(4, 8, p6, 2, 9, p9, 0)                                                                       \
+    X(5, 10, p9, 1, 11, p9, 2)                                                                     \
+    X(6, 12, p12, 0, 13, p12, 1)
+
+/* Half a vector of columns, behind a whole one or alone:
+ *
+ *             w0            wh: a half, twice
+ *      x[0]   a0   \
+ *                    c0     first half of row 0, first half of row 1
+ *      x[1]   a1   /
+ *
+ * Behind an odd number of rows the last one stands twice. */
+static inline __attribute__((always_inline)) void halves_body(const tile *t, const int rows,
+                                                              const int whole)
+{
+    const size_t ld = t->ldx, at = whole ? V_N : 0;
+    const float *p0 = t->x, *p3 = p0 + 3 * ld, *p6 = p3 + 3 * ld, *p9 = p6 + 3 * ld,
+                *p12 = p9 + 3 * ld, *w = t->w;
+    const vf bias0 = v_load(t->bias), bias1 = v_twice(t->bias + at);
+#define DECLARE(j, i, p, o, i1, q, o1) vf a##i = bias0, a##i1 = bias0, c##j = bias1;
+    EACH_PAIR(DECLARE)
+#undef DECLARE
+    for (int k = 0; k < t->k; k++, w += t->panel) {
+        const vf w0 = v_load(w), wh = v_twice(w + at);
+#define STEP(j, i, p, o, i1, q, o1)                                                                \
+    if (rows > i) {                                                                                \
+        const vf x = v_set1(p[o * ld + (size_t)k]);                                                \
+        const vf x1 = rows > i1 ? v_set1(q[o1 * ld + (size_t)k]) : x;                              \
+        if (whole)                                                                                 \
+            a##i = v_fma(x, w0, a##i);                                                             \
+        if (whole && rows > i1)                                                                    \
+            a##i1 = v_fma(x1, w0, a##i1);                                                          \
+        c##j = v_fma(v_halves(x, x1), wh, c##j);                                                   \
+    }
+        EACH_PAIR(STEP)
+#undef STEP
+    }
+#define SECOND(i, i1) (rows > i1 ? i1 : i)
+#define ADD(j, i, p, o, i1, q, o1)                                                                 \
+    if (rows > i) {                                                                                \
+        const float *r = t->residual + i * ldy, *r1 = t->residual + SECOND(i, i1) * ldy;           \
+        if (whole) {                                                                               \
+            a##i = v_add(a##i, v_load(r));                                                         \
+            a##i1 = v_add(a##i1, v_load(r1));                                                      \
+        }                                                                                          \
+        c##j = v_add(c##j, v_load_halves(r + at, r1 + at));                                        \
+    }
+#define CLAMP(j, i, p, o, i1, q, o1)                                                               \
+    if (rows > i) {                                                                                \
+        a##i = v_relu6(a##i);                                                                      \
+        a##i1 = v_relu6(a##i1);                                                                    \
+        c##j = v_relu6(c##j);                                                                      \
+    }
+#define GATE(j, i, p, o, i1, q, o1)                                                                \
+    if (rows > i) {                                                                                \
+        const float *g = t->gate + i * ld_gate, *g1 = t->gate + SECOND(i, i1) * ld_gate;           \
+        if (whole) {                                                                               \
+            a##i = v_gate(a##i, v_load(g));                                                        \
+            a##i1 = v_gate(a##i1, v_load(g1));                                                     \
+        }                                                                                          \
+        c##j = v_gate(c##j, v_load_halves(g + at, g1 + at));                                       \
+    }
+#define STORE(j, i, p, o, i1, q, o1)                                                               \
+    if (rows > i) {                                                                                \
+        float *y = t->y + i * ldy, *y1 = t->y + SECOND(i, i1) * ldy;                               \
+        if (whole)                                                                                 \
+            v_store(y, a##i);                                                                      \
+        if (whole && rows > i1)                                                                    \
+            v_store(y1, a##i1);                                                                    \
+        v_store_halves(y + at, y1 + at, c##j);                                                     \
+    }
+    const size_t ldy = t->ldy, ld_gate = t->ld_gate;
+    if (t->residual) {
+        EACH_PAIR(ADD)
+    }
+    if (t->relu6) {
+        EACH_PAIR(CLAMP)
+    }
+    if (t->gate) {
+        EACH_PAIR(GATE)
+    }
+    EACH_PAIR(STORE)
+#undef SECOND
+#undef ADD
+#undef CLAMP
+#undef GATE
+#undef STORE
+}
+
 /* One kernel a row count; counts over V_ROWS never occur and are not built. */
 static __attribute__((noinline)) void tile_two(const tile *t, size_t rows)
-{
-    switch (rows) {
-#define CASE(i, p, o)                                                                              \
-    case i + 1:                                                                                    \
-        tile_body(t, i < V_ROWS ? i + 1 : 1, 4);                                                   \
-        break;
-        EACH_ROW(CASE)
-#undef CASE
-    }
-}
-
-static __attribute__((noinline)) void tile_one_and_half(const tile *t, size_t rows)
-{
-    switch (rows) {
-#define CASE(i, p, o)                                                                              \
-    case i + 1:                                                                                    \
-        tile_body(t, i < V_ROWS ? i + 1 : 1, 3);                                                   \
-        break;
-        EACH_ROW(CASE)
-#undef CASE
-    }
-}
-
-static __attribute__((noinline)) void tile_one(const tile *t, size_t rows)
 {
     switch (rows) {
 #define CASE(i, p, o)                                                                              \
@@ -170,12 +221,36 @@ static __attribute__((noinline)) void tile_one(const tile *t, size_t rows)
     }
 }
 
-static __attribute__((noinline)) void tile_half(const tile *t, size_t rows)
+static __attribute__((noinline)) void tile_one_and_half(const tile *t, size_t rows)
+{
+    switch (rows) {
+#define CASE(i, p, o)                                                                              \
+    case i + 1:                                                                                    \
+        halves_body(t, i < V_ROWS ? i + 1 : 1, 1);                                                 \
+        break;
+        EACH_ROW(CASE)
+#undef CASE
+    }
+}
+
+static __attribute__((noinline)) void tile_one(const tile *t, size_t rows)
 {
     switch (rows) {
 #define CASE(i, p, o)                                                                              \
     case i + 1:                                                                                    \
         tile_body(t, i < V_ROWS ? i + 1 : 1, 1);                                                   \
+        break;
+        EACH_ROW(CASE)
+#undef CASE
+    }
+}
+
+static __attribute__((noinline)) void tile_half(const tile *t, size_t rows)
+{
+    switch (rows) {
+#define CASE(i, p, o)                                                                              \
+    case i + 1:                                                                                    \
+        halves_body(t, i < V_ROWS ? i + 1 : 1, 0);                                                 \
         break;
         EACH_ROW(CASE)
 #undef CASE

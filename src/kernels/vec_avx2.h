@@ -31,10 +31,26 @@ static inline vf v_fma(vf a, vf b, vf c)
     return _mm256_fmadd_ps(a, b, c);
 }
 
-/* Of the first half of the vector; the rest may be anything. */
-static inline vf v_fma_half(vf a, vf b, vf c)
+/* Halves of vectors: half a vector at p in both; the first half of a and the second of b; those at
+ * p and q, loaded and stored. */
+static inline vf v_twice(const float *p)
 {
-    return v_fma(a, b, c);
+    return _mm256_broadcast_ps((const __m128 *)p);
+}
+
+static inline vf v_halves(vf a, vf b)
+{
+    return _mm256_blend_ps(a, b, 0xf0);
+}
+
+static inline vf v_load_halves(const float *p, const float *q)
+{
+    return _mm256_loadu2_m128(q, p);
+}
+
+static inline void v_store_halves(float *p, float *q, vf a)
+{
+    _mm256_storeu2_m128(q, p, a);
 }
 
 static inline vf v_add(vf a, vf b)

@@ -31,12 +31,28 @@ static inline vf v_fma(vf a, vf b, vf c)
     return _mm512_fmadd_ps(a, b, c);
 }
 
-/* Of the first half of the vector; the rest may be anything. Half the work where vectors of 32
- * bytes have twice the throughput. */
-static inline vf v_fma_half(vf a, vf b, vf c)
+/* Halves of vectors: half a vector at p in both; the first half of a and the second of b; those at
+ * p and q, loaded and stored. */
+static inline vf v_twice(const float *p)
 {
-    return _mm512_castps256_ps512(_mm256_fmadd_ps(
-        _mm512_castps512_ps256(a), _mm512_castps512_ps256(b), _mm512_castps512_ps256(c)));
+    return _mm512_castpd_ps(_mm512_broadcast_f64x4(_mm256_loadu_pd((const double *)p)));
+}
+
+static inline vf v_halves(vf a, vf b)
+{
+    return _mm512_mask_blend_ps(0xff00, a, b);
+}
+
+static inline vf v_load_halves(const float *p, const float *q)
+{
+    const __m512d low = _mm512_castpd256_pd512(_mm256_loadu_pd((const double *)p));
+    return _mm512_castpd_ps(_mm512_insertf64x4(low, _mm256_loadu_pd((const double *)q), 1));
+}
+
+static inline void v_store_halves(float *p, float *q, vf a)
+{
+    _mm256_storeu_ps(p, _mm512_castps512_ps256(a));
+    _mm256_storeu_pd((double *)q, _mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
 }
 
 static inline vf v_add(vf a, vf b)

@@ -31,10 +31,27 @@ static inline vf v_fma(vf a, vf b, vf c)
     return vfmaq_f32(c, a, b);
 }
 
-/* Of the first half of the vector; the rest may be anything. */
-static inline vf v_fma_half(vf a, vf b, vf c)
+/* Halves of vectors: half a vector at p in both; the first half of a and the second of b; those at
+ * p and q, loaded and stored. */
+static inline vf v_twice(const float *p)
 {
-    return v_fma(a, b, c);
+    return vcombine_f32(vld1_f32(p), vld1_f32(p));
+}
+
+static inline vf v_halves(vf a, vf b)
+{
+    return vcombine_f32(vget_low_f32(a), vget_high_f32(b));
+}
+
+static inline vf v_load_halves(const float *p, const float *q)
+{
+    return vcombine_f32(vld1_f32(p), vld1_f32(q));
+}
+
+static inline void v_store_halves(float *p, float *q, vf a)
+{
+    vst1_f32(p, vget_low_f32(a));
+    vst1_f32(q, vget_high_f32(a));
 }
 
 static inline vf v_add(vf a, vf b)

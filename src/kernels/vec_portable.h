@@ -31,10 +31,27 @@ static inline vf v_fma(vf a, vf b, vf c)
     return a * b + c;
 }
 
-/* Of the first half of the vector; the rest may be anything. */
-static inline vf v_fma_half(vf a, vf b, vf c)
+/* Halves of vectors: half a vector at p in both; the first half of a and the second of b; those at
+ * p and q, loaded and stored. */
+static inline vf v_twice(const float *p)
 {
-    return v_fma(a, b, c);
+    return (vf){p[0], p[1], p[0], p[1]};
+}
+
+static inline vf v_halves(vf a, vf b)
+{
+    return (vf){a[0], a[1], b[2], b[3]};
+}
+
+static inline vf v_load_halves(const float *p, const float *q)
+{
+    return (vf){p[0], p[1], q[0], q[1]};
+}
+
+static inline void v_store_halves(float *p, float *q, vf a)
+{
+    p[0] = a[0], p[1] = a[1];
+    q[0] = a[2], q[1] = a[3];
 }
 
 static inline vf v_add(vf a, vf b)
