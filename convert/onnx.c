@@ -187,10 +187,8 @@ static int run_node(onnx *o, hst_err *err)
     int x = -1;
     for (int i = o->node.n_in; i-- > 0;)
         x = net_operand(&o->net, onnx_input_value(o, i), x);
-    if (x < 0)
+    if (x < 0 || pb_is(&o->node.op, "Shape"))
         return run_constant(o, err);
-    if (pb_is(&o->node.op, "Shape"))
-        return 0; /* numbers that only a new shape is made of */
     int y = onnx_operator(o, x, err);
     if (y < 0)
         y = net_other(&o->net, x, y, err);
@@ -256,6 +254,7 @@ static int read_input(onnx *o, bytes info, hst_err *err)
     int last = dim[3] == 3 && dim[1] != 3; /* channels last, as TensorFlow's exporter has them */
     if (dim[2] == 1)
         return 0; /* numbers that tf2onnx found outside of the graph, and that it reads no more */
+    o->channels_first = !last;
     int x = last ? net_input(&o->net, dim[1], dim[2], dim[3], err)
                  : net_input(&o->net, dim[2], dim[3], dim[1], err);
     return x < 0 ? x : add_thing(o, name, &(onnx_thing){.value = x}, err);

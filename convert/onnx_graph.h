@@ -39,7 +39,8 @@ typedef struct onnx {
     names names; /* -> thing */
     onnx_thing *thing;
     int n, cap;
-    int of_tensorflow; /* 1: written by TensorFlow's exporter */
+    int of_tensorflow;  /* 1: written by TensorFlow's exporter */
+    int channels_first; /* 1: maps are [batch][channels][height][width] all along */
     network net;
     onnx_node node; /* the one being read */
 } onnx;
@@ -54,8 +55,8 @@ const onnx_attribute *onnx_find_attribute(const onnx_node *n, const char *name);
  * error (HST_EMODEL: unknown, or of a kind that no network here has). */
 HST_CHECK int onnx_operator(onnx *o, int x, hst_err *err);
 
-/* What a node gives that reads constants alone: 1 and the tensor, 0 when it is none that is worked
- * out here, or HST_EMEM. */
+/* What a node gives that reads constants, or the shape of a map: 1 and the tensor, 0 when it is
+ * none that is worked out here, or HST_EMEM. */
 HST_CHECK int onnx_fold(onnx *o, hst_named *out, hst_err *err);
 
 HST_CHECK int onnx_refuse(hst_err *err, const char *why);

@@ -160,8 +160,8 @@ static int pad(onnx *o, int x, hst_err *err)
     else if (a && a->n_ints == 8)
         memcpy(p, a->ints, sizeof p);
     else
-        return onnx_refuse(err, "a Pad works out its widths from the picture's size: export the "
-                                "network with dynamo=True or a fixed size");
+        return onnx_refuse(err, "a Pad works out its widths from something unknown: export the "
+                                "network for pictures of a fixed size");
     if ((mode && !pb_is(&mode->s, "constant")) ||
         (onnx_input_tensor(o, 2) && !scalar(o, 2, &with)) || with != 0 || p[0] || p[1] || p[4] ||
         p[5])
@@ -228,6 +228,14 @@ static int same(onnx *o, int x, hst_err *err)
     return x;
 }
 
+/* Between picture layouts; the convolutions' sizes say if it is not. */
+static int transpose(onnx *o, int x, hst_err *err)
+{
+    (void)err;
+    o->channels_first = 0;
+    return x;
+}
+
 static int reshape(onnx *o, int x, hst_err *err)
 {
     return net_reshape(&o->net, x, err);
@@ -259,7 +267,7 @@ static const struct {
     {"Unsqueeze", reshape},
     {"Identity", same},
     {"Dropout", same},
-    {"Transpose", same}, /* between picture layouts; the convolutions' sizes say if it is not */
+    {"Transpose", transpose},
 };
 enum { N_OPERATORS = sizeof operators / sizeof *operators };
 

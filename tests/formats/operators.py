@@ -95,6 +95,38 @@ def padded(widths, **how):
                       tensors=small.onnx_tensors() + tensors)
 
 
+def worked_out(px=32):
+    """The first convolution pads as TensorFlow does, by the picture's size: ceil, clip and all that."""
+    def real(name, x):
+        return tensor(name, [], struct.pack("<f", x))
+    def whole(name, x):
+        return tensor(name, [], struct.pack("<q", x), 7)
+    def floor_half(x, y, z):  # as float: the exporter casts to and fro
+        return [node("Div", [x, "2."], [y + "d"]), node("Cast", [y + "d"], [y + "i"], to(7)),
+                node("Cast", [y + "i"], [y], to(1)), node("Sub", [x, y], [z])]
+    def to(kind):
+        return pb((1, "to"), (3, kind), (20, 2))
+    def unsqueezed(x):
+        return node("Unsqueeze", [x, "axis"], [x + "u"])
+    tensors = [real("1.", 1), real("2.", 2), real("0.", 0), whole("3", 3), whole("8", 8), whole("0", 0)]
+    nodes = [
+        node("Shape", ["x"], ["dims"]), node("Gather", ["dims", "3"], ["w"]), node("Cast", ["w"], ["wf"], to(1)),
+        node("Div", ["wf", "2."], ["q0"]), node("Ceil", ["q0"], ["q1"]), node("Sub", ["q1", "1."], ["q2"]),
+        node("Mul", ["q2", "2."], ["q3"]), node("Add", ["q3", "2."], ["q4"]), node("Add", ["q4", "1."], ["q5"]),
+        node("Sub", ["q5", "wf"], ["q6"]), node("Clip", ["q6", "0.", ""], ["total"]),
+        *floor_half("total", "left", "right"), unsqueezed("left"), unsqueezed("right"),
+        node("Concat", ["leftu", "rightu", "leftu", "rightu"], ["wide"]), node("Cast", ["wide"], ["widths"], to(7)),
+        node("Shape", ["widths"], ["four"]), node("Gather", ["four", "0"], ["n"]),
+        node("Sub", ["8", "n"], ["rest"])]
+    rest, more = padding((0, 1, 0, 1), "pads")
+    more = [t for t in more if b"widths" not in t and b"rest" not in t]
+    net = small.onnx_nodes(pads=(0, 0, 0, 0))
+    net[0] = net[0].replace(b"\n\x01x", b"\n\x01z")
+    return small.onnx(nodes=[*nodes, *rest, node("Pad", ["x", "pads"], ["z"]), *net],
+                      tensors=small.onnx_tensors() + tensors + more,
+                      inputs=[small.onnx_input(("N", 3, px, px))])
+
+
 # ---- TFLite -------------------------------------------------------------------------------------
 
 def tflite(parts=False, window=3, padding=1, drawn_in=False):
@@ -270,7 +302,12 @@ class Operators(unittest.TestCase):
             r, head, _ = self.convert("net.onnx", padded(widths))
             # the depthwise convolution pads both ways alike
             self.assertEqual((r.returncode, head and head["__metadata__"]["padding"]), (0, how), r.stderr)
-        for content, says in ((padded((1, 0, 1, 0)), "pads by 1, 1, 0, 0"),
+        for px, pads in ((32, "tf"), (33, "symmetric")):  # there one pixel on every side is both ways
+            r, head, _ = self.convert("net.onnx", worked_out(px))
+            self.assertEqual(r.returncode, 0, r.stderr)
+            self.assertIn(head["__metadata__"]["padding"], ("tf", pads))
+        for content, says in ((worked_out("height"), "works out its widths"),
+                              (padded((1, 0, 1, 0)), "pads by 1, 1, 0, 0"),
                               (padded((1, 1, 1, 1), reverse=-2), "works out its widths")):
             r, _, _ = self.convert("net.onnx", content)
             self.assertEqual(r.returncode, 4, r.stderr)
@@ -291,7 +328,7 @@ class Operators(unittest.TestCase):
 def write_corpus(folder):
     files = tfjs()
     packed = struct.pack("<I", len(files["model.json"])) + files["model.json"] + files["w.bin"]  # tests/fuzz/folder.h
-    for name, body in [("onnx/gated.onnx", onnx(True)), ("onnx/padded.onnx", padded((0, 1, 0, 1))),
+    for name, body in [("onnx/gated.onnx", onnx(True)), ("onnx/padded.onnx", worked_out()),
                        ("tflite/gated.tflite", tflite(True)), ("tfjs/gated", packed)]:
         with open(os.path.join(folder, name), "wb") as f:
             f.write(body)
