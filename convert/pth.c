@@ -354,11 +354,17 @@ static const zip_member *find_object(const zip *z, hst_err *err)
 int pth_is_zip(const hst_source_file *f, int *is, hst_err *err)
 {
     zip z;
-    int rc = zip_open(&z, f, ZIP_RATIO, err);
+    int rc = zip_open(&z, f, ZIP_RATIO, err), program = 0;
     *is = 0;
-    for (size_t i = 0; i < z.n && rc == 0; i++)
+    for (size_t i = 0; i < z.n && rc == 0; i++) {
         *is |= ends_with(z.member[i].name, "/data.pkl");
+        program |= ends_with(z.member[i].name, "/archive_format");
+    }
     zip_free(&z);
+    if (program && !*is)
+        return hst_fail(err, HST_EMODEL,
+                        "holds a program that torch.export made: save the network's state_dict() "
+                        "with torch.save instead");
     return rc;
 }
 

@@ -319,6 +319,7 @@ PTH = {
     "stack of nothing": lambda: zip_of(b"\x80\x02tttt."),
     "unknown instruction": lambda: zip_of(b"\x80\x02\xfe."),
     "no pickle": lambda: archive(**{"odd/version": b"3\n"}),
+    "a program of torch.export": lambda: archive(**{"odd/archive_format": b"pt2", "odd/models/model.json": b"{}"}),
 }
 
 CASES = {"model.onnx": ONNX, "model.tflite": TFLITE, "tfjs": TFJS, "saved_model": SAVEDMODEL,
