@@ -9,7 +9,7 @@ enum { MAX_KERNEL = 31, MAX_STRIDE = 8, MAX_CHANNELS = 65536, MAX_PX = 4096 };
 /* Ways of padding, as bits. */
 enum { TF = 1, SYMMETRIC = 2 };
 
-/* What belongs to a convolution, in this order, each at most once. */
+/* What has come to a convolution: products and sums of its channels, and batch norm behind them. */
 enum step { CONVOLVED, BIASED, NORMALISED };
 
 static int refuse(hst_err *err, const char *why)
@@ -247,6 +247,9 @@ static int read_vector(network *n, const hst_named *t, int n_out, float **out, h
     if (count != (size_t)n_out || t->n_dims < 1)
         return hst_fail(err, HST_EMODEL, "'%.200s' has %zu numbers, expected %d", t->name, count,
                         n_out);
+    if (count * sizeof **out > n->left)
+        return refuse(err, "its numbers are far more than the file has");
+    n->left -= count * sizeof **out;
     *out = hst_arena_alloc(n->arena, count, sizeof **out, err);
     return *out ? hst_named_floats(t, *out, err) : HST_EMEM;
 }

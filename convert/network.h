@@ -95,11 +95,11 @@ typedef struct network {
     int padding;               /* bits: TensorFlow's and PyTorch's are still possible */
     int64_t px;                /* input height and width; 0: not known */
     double scale[3], shift[3]; /* the first convolution sees scale * input + shift */
-    size_t left;               /* bytes that kernels may still take */
+    size_t left;               /* bytes that numbers may still take */
     hst_err passed;            /* why the first operator behind an average was passed over */
 } network;
 
-/* file_bytes: how large the file is; kernels used many times must not multiply it. */
+/* file_bytes: how large the file is; numbers used many times must not multiply it. */
 HST_CHECK int net_init(network *n, hst_arena *arena, size_t file_bytes, hst_err *err);
 
 /* Each returns the number of its result, or an error, which is negative: HST_EMODEL, HST_EMEM. */

@@ -57,6 +57,14 @@ def deep(levels):
     return out
 
 
+def many_biases(channels, times):
+    """One vector of the file, added again and again."""
+    tensors = [tensor("k", [channels, 3, 1, 1], bytes(12 * channels)), tensor("b", [channels], bytes(4 * channels))]
+    nodes = [small.node("Conv", ["x", "k"], ["v0"])]
+    nodes += [small.node("Add", [f"v{i}", "b"], [f"v{i + 1}"]) for i in range(times)]
+    return onnx(nodes=nodes, tensors=tensors)
+
+
 FLOATS = small.floats(216)
 ONNX = {
     "cut off": lambda: onnx()[:-700],
@@ -84,6 +92,7 @@ ONNX = {
     "unknown op": lambda: with_nodes(lambda n: n.insert(1, small.node("Frobnicate", ["c0"], ["c0"]))),
     "no graph": lambda: pb((1, 8), (2, "small")),
     "a graph of nothing": lambda: onnx(nodes=[], tensors=[]),
+    "a large bias many times": lambda: many_biases(20000, 900),
     "deeply nested": lambda: deep(2000),
     "a number without end": lambda: b"\x08" + b"\xff" * 5000,
     "a length past the end": lambda: b"\x3a\xff\xff\xff\xff\x7f" + onnx(),
