@@ -1,6 +1,7 @@
 #include "tflite_file.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_TENSORS = 20000, MAX_OPERATORS = 20000, MAX_DIMS = 8, MAX_NAME = 1000 };
