@@ -223,6 +223,8 @@ static void see_front(facts *f, const char *class, const json_t *layer)
         see_rescaling(f, config);
     else if (strcmp(class, "Normalization") == 0)
         see_normalization_layer(f, config);
+    else if (strcmp(class, "SlicingOpLambda") == 0 || strcmp(class, "GetItem") == 0)
+        f->unknown = 1; /* colours in another order */
     else if (strcmp(class, "TFOpLambda") != 0)
         (void)see_function(f, class, layer);
     else if (!see_function(f, keras_text(config, "function"), layer) &&

@@ -36,6 +36,7 @@ static const struct {
     {LAMBDA("math.multiply", "\"many\"") RESCALING, "", ""},
     {LAMBDA("math.truediv", "0.0"), "", ""},
     {"{\"class_name\": \"TFOpLambda\"}, ", "", ""},
+    {RESCALING "{\"class_name\": \"SlicingOpLambda\"}, ", "", ""},
     {"", "", ""},
 };
 
