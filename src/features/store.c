@@ -15,7 +15,7 @@
 enum {
     SCHEMA_VERSION = 1,
     APPLICATION_ID = 0x68737466, /* "hstf" */
-    NUMERICS_VERSION = 1,        /* raised when the same photo may give other bits than before */
+    NUMERICS_VERSION = 2,        /* raised when the same photo may give other bits than before */
     BUSY_MS = 2000,              /* how long another process may hold the store */
     PUTS_A_COMMIT = 200,         /* a crash loses at most this many vectors */
     CHECK_BYTES = 8,             /* of the SHA-256 of key and vector, in front of the vector */

@@ -11,6 +11,8 @@
 
 #include "kernels/norm_body.h"
 
+#include "kernels/activation_body.h"
+
 #include "kernels/resize_body.h"
 
 #include "kernels/peak_body.h"

@@ -137,6 +137,17 @@ typedef struct hst_resize_pixels {
     uint8_t *out; /* [n][3] */
 } hst_resize_pixels;
 
+/* Activations other than ReLU6:
+ *
+ *   relu      max(x, 0)
+ *   sigmoid   1 / (1 + e^-x)
+ *   hsigmoid  min(max(x + 3, 0), 6) / 6              (Howard et al. 2019, arXiv 1905.02244)
+ *   hswish    x hsigmoid(x)                          (the same)
+ *   swish     x sigmoid(x), also called SiLU         (Ramachandran et al. 2017, arXiv 1710.05941)
+ *
+ * NaN is let through. */
+enum hst_act { HST_ACT_RELU, HST_ACT_SIGMOID, HST_ACT_HSIGMOID, HST_ACT_HSWISH, HST_ACT_SWISH };
+
 enum { HST_PEAK_FLOATS = 512 };
 typedef struct hst_kernels {
     const char *isa;
@@ -145,6 +156,8 @@ typedef struct hst_kernels {
     void (*depthwise)(const hst_depthwise *d);
     /* y[c] = mean over pixels of x[pixels][c] */
     void (*average)(const float *x, size_t pixels, int c, float *y);
+    /* y[i] = act(x[i]), i = 0 .. n-1; y may be x */
+    void (*activate)(enum hst_act act, const float *x, float *y, size_t n);
     void (*grad_gemm)(const hst_grad_gemm *g);
     void (*grad_taps)(const hst_grad_taps *g);
     void (*grad_pixels)(const hst_grad_pixels *g);

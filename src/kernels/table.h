@@ -8,6 +8,7 @@ const hst_kernels JOIN(hst_kernels_, V_ISA) = {
     .gemm = gemm,
     .depthwise = depthwise,
     .average = average,
+    .activate = activate,
     .grad_gemm = grad_gemm,
     .grad_taps = grad_taps,
     .grad_pixels = grad_pixels,

@@ -63,6 +63,18 @@ static inline vf v_mul(vf a, vf b)
     return _mm256_mul_ps(a, b);
 }
 
+static inline vf v_div(vf a, vf b)
+{
+    return _mm256_div_ps(a, b);
+}
+
+/* 2^n, n whole in -126 .. 127, from x = 1.5 2^23 + n, whose last bits are n. */
+static inline vf v_pow2(vf x)
+{
+    const __m256i biased = _mm256_add_epi32(_mm256_castps_si256(x), _mm256_set1_epi32(127));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+}
+
 /* x, in a register: the compiler may not load it again for every multiply-add that reads it. */
 static inline vf v_keep(vf x)
 {
@@ -71,9 +83,14 @@ static inline vf v_keep(vf x)
 }
 
 /* MAXPS and MINPS give their second operand when either is NaN: x stands second, so NaN is kept. */
+static inline vf v_clamp(vf low, vf high, vf x)
+{
+    return _mm256_min_ps(high, _mm256_max_ps(low, x));
+}
+
 static inline vf v_relu6(vf x)
 {
-    return _mm256_min_ps(_mm256_set1_ps(6), _mm256_max_ps(_mm256_setzero_ps(), x));
+    return v_clamp(v_set1(0), v_set1(6), x);
 }
 
 /* x where 0 < y < 6, else 0. */

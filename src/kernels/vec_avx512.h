@@ -65,6 +65,18 @@ static inline vf v_mul(vf a, vf b)
     return _mm512_mul_ps(a, b);
 }
 
+static inline vf v_div(vf a, vf b)
+{
+    return _mm512_div_ps(a, b);
+}
+
+/* 2^n, n whole in -126 .. 127, from x = 1.5 2^23 + n, whose last bits are n. */
+static inline vf v_pow2(vf x)
+{
+    const __m512i biased = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(127));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
+}
+
 /* x, in a register: the compiler may not load it again for every multiply-add that reads it. */
 static inline vf v_keep(vf x)
 {
@@ -73,9 +85,14 @@ static inline vf v_keep(vf x)
 }
 
 /* MAXPS and MINPS give their second operand when either is NaN: x stands second, so NaN is kept. */
+static inline vf v_clamp(vf low, vf high, vf x)
+{
+    return _mm512_min_ps(high, _mm512_max_ps(low, x));
+}
+
 static inline vf v_relu6(vf x)
 {
-    return _mm512_min_ps(_mm512_set1_ps(6), _mm512_max_ps(_mm512_setzero_ps(), x));
+    return v_clamp(v_set1(0), v_set1(6), x);
 }
 
 /* x where 0 < y < 6, else 0. */

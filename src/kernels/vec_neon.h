@@ -64,6 +64,18 @@ static inline vf v_mul(vf a, vf b)
     return vmulq_f32(a, b);
 }
 
+static inline vf v_div(vf a, vf b)
+{
+    return vdivq_f32(a, b);
+}
+
+/* 2^n, n whole in -126 .. 127, from x = 1.5 2^23 + n, whose last bits are n. */
+static inline vf v_pow2(vf x)
+{
+    const int32x4_t biased = vaddq_s32(vreinterpretq_s32_f32(x), vdupq_n_s32(127));
+    return vreinterpretq_f32_s32(vshlq_n_s32(biased, 23));
+}
+
 /* x, in a register; here the compiler keeps it there by itself. */
 static inline vf v_keep(vf x)
 {
@@ -71,9 +83,14 @@ static inline vf v_keep(vf x)
 }
 
 /* FMAX and FMIN give NaN when either operand is NaN. */
+static inline vf v_clamp(vf low, vf high, vf x)
+{
+    return vminq_f32(high, vmaxq_f32(low, x));
+}
+
 static inline vf v_relu6(vf x)
 {
-    return vminq_f32(vdupq_n_f32(6), vmaxq_f32(vdupq_n_f32(0), x));
+    return v_clamp(v_set1(0), v_set1(6), x);
 }
 
 /* x where 0 < y < 6, else 0. */

@@ -10,6 +10,7 @@
 typedef float vf __attribute__((vector_size(16)));
 typedef float vf_loose __attribute__((vector_size(16), aligned(4), may_alias));
 typedef int vi __attribute__((vector_size(16)));
+typedef unsigned vu __attribute__((vector_size(16)));
 
 static inline vf v_set1(float x)
 {
@@ -64,6 +65,17 @@ static inline vf v_mul(vf a, vf b)
     return a * b;
 }
 
+static inline vf v_div(vf a, vf b)
+{
+    return a / b;
+}
+
+/* 2^n, n whole in -126 .. 127, from x = 1.5 2^23 + n, whose last bits are n. */
+static inline vf v_pow2(vf x)
+{
+    return (vf)(((vu)x + 127) << 23);
+}
+
 /* x, in a register; here the compiler keeps it there by itself. */
 static inline vf v_keep(vf x)
 {
@@ -71,12 +83,15 @@ static inline vf v_keep(vf x)
 }
 
 /* Comparisons with NaN are false, so NaN is kept. */
+static inline vf v_clamp(vf low, vf high, vf x)
+{
+    vi below = x<low, above = x> high, kept = (vi)x & ~below & ~above;
+    return (vf)(kept | ((vi)low & below) | ((vi)high & above));
+}
+
 static inline vf v_relu6(vf x)
 {
-    vf six = v_set1(6);
-    vi low = x<v_set1(0), high = x> six;
-    vi kept = (vi)x & ~low & ~high;
-    return (vf)(kept | ((vi)six & high));
+    return v_clamp(v_set1(0), v_set1(6), x);
 }
 
 /* x where 0 < y < 6, else 0. */

@@ -41,7 +41,7 @@ HST_CHECK int hst_graph_batchnorm(hst_graph *g, int x, double epsilon, const cha
                                   hst_err *err);
 HST_CHECK int hst_graph_relu6(hst_graph *g, int x, hst_err *err);
 HST_CHECK int hst_graph_add(hst_graph *g, int x, int y, hst_err *err);
-/* op_activation.c has their formulas. */
+/* kernels.h has their formulas. */
 enum hst_activation {
     HST_RELU6,
     HST_RELU,

@@ -395,6 +395,7 @@ static int resizing(const hst_kernels *kn)
 const kernel_case kernel_cases[] = {{"products", products},
                                     {"windows", windows},
                                     {"averages", averages},
+                                    {"activations", activations},
                                     {"odd numbers", odd_numbers},
                                     {"resizing", resizing},
                                     {"gradients of matrices", grad_matrices},

@@ -16,6 +16,9 @@ int grad_windows(const hst_kernels *k);
 int grad_inputs(const hst_kernels *k);
 int grad_sums(const hst_kernels *k);
 
+/* act_cases.c */
+int activations(const hst_kernels *k);
+
 /* odd_cases.c */
 int odd_gradients(const hst_kernels *k);
 

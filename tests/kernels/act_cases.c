@@ -1,0 +1,78 @@
+/* Activations against double precision: any count, on and off the ends of a page, numbers large,
+ * small and odd; the same bits wherever a number stands. */
+#include "cases.h"
+#include "guard.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const names[] = {"relu", "sigmoid", "hsigmoid", "hswish", "swish"};
+
+/* act(x), and in *sizes that of the numbers whose roundings it holds. */
+static double reference(enum hst_act act, double x, double *sizes)
+{
+    const double sigmoid = 1 / (1 + exp(-x)), clipped = fmin(fmax(x + 3, 0), 6) / 6;
+    const double by_act[] = {fmax(x, 0), sigmoid, clipped, x * clipped, x * sigmoid};
+    /* x + 3 is rounded to its own size, not to that of what is left near -3 */
+    const double rounded = act == HST_ACT_HSIGMOID ? 0.5 : act == HST_ACT_HSWISH ? fabs(x) / 2 : 0;
+    *sizes = fabs(by_act[act]) + (clipped > 0 && clipped < 1 ? rounded : 0);
+    return by_act[act];
+}
+
+static int check(const hst_kernels *k, enum hst_act act, size_t n, int place)
+{
+    int wrong = 0;
+    guarded x = numbers(n, place, (uint32_t)n), y = numbers(n, place, 2);
+    for (size_t i = 0; i < n; i++)
+        x.p[i] *= i % 5 == 0 ? 8 : i % 7 == 0 ? 1e-3f : 1;
+    k->activate(act, x.p, y.p, n);
+    for (size_t i = 0; i < n; i++) {
+        double sizes, want = reference(act, (double)x.p[i], &sizes);
+        float alone;
+        k->activate(act, &x.p[i], &alone, 1);
+        wrong += far((double)y.p[i], want, sizes, 3) || memcmp(&alone, &y.p[i], sizeof alone) != 0;
+    }
+    k->activate(act, x.p, x.p, n); /* in its own place */
+    wrong += n && memcmp(x.p, y.p, n * sizeof *y.p) != 0;
+    release(&x);
+    release(&y);
+    if (wrong)
+        printf("%s: %s of %zu numbers is wrong\n", k->isa, names[act], n);
+    return wrong;
+}
+
+/* Whole vectors of one number that is not ordinary. */
+static int odd(const hst_kernels *k, enum hst_act act, float x, float want)
+{
+    float in[37], out[37];
+    int wrong = 0;
+    for (int i = 0; i < 37; i++)
+        in[i] = x;
+    k->activate(act, in, out, 37);
+    for (int i = 0; i < 37; i++)
+        wrong += isnan(want) ? !isnan(out[i]) : !(fabsf(out[i] - want) <= 1e-37f || out[i] == want);
+    if (wrong)
+        printf("%s: %s of %g is %g, not %g\n", k->isa, names[act], (double)x, (double)out[0],
+               (double)want);
+    return wrong;
+}
+
+int activations(const hst_kernels *k)
+{
+    static const float big[] = {100, 1e4f, 3e38f}, tiny = 1e-41f; /* no normal number */
+    int wrong = 0;
+    for (int a = HST_ACT_RELU; a <= HST_ACT_SWISH; a++) {
+        const enum hst_act act = (enum hst_act)a;
+        const int gate = act == HST_ACT_SIGMOID || act == HST_ACT_HSIGMOID;
+        for (size_t n = 0; n < 130; n += n < 40 ? 1 : 29)
+            wrong += check(k, act, n, (int)(n & 1));
+        wrong += odd(k, act, NAN, NAN) + odd(k, act, 0, gate ? 0.5f : 0);
+        wrong += odd(k, act, INFINITY, gate ? 1 : INFINITY);
+        for (int i = 0; i < 3; i++)
+            wrong += odd(k, act, big[i], gate ? 1 : big[i]);
+        wrong += act == HST_ACT_RELU ? odd(k, act, tiny, tiny) + odd(k, act, -tiny, 0) : 0;
+        wrong += act == HST_ACT_SWISH ? 0 : odd(k, act, -1000, act == HST_ACT_HSWISH ? -0.0f : 0);
+    }
+    return wrong;
+}
