@@ -155,6 +155,16 @@ static int override(hst_arch *a, const hst_backbone_opts *o, hst_err *err)
     return o->scaling ? hst_norm_named(o->scaling, &a->norm, err) : 0;
 }
 
+/* What is wrong with a file that fits nothing is said of the network that it is nearest to. */
+static void say_nearest(const hst_origin *o, hst_err *err)
+{
+    if (o->fits || !err || err->code != HST_EMODEL)
+        return;
+    hst_err why = *err;
+    hst_fail(err, HST_EMODEL, "no network known here; the nearest is %s (%s): %s", o->family->name,
+             o->dialect->name, why.msg);
+}
+
 static hst_backbone *import(hst_ctx *ctx, const hst_found *f, const hst_tensors *t,
                             const hst_backbone_opts *opts, hst_err *err)
 {
@@ -162,7 +172,7 @@ static hst_backbone *import(hst_ctx *ctx, const hst_found *f, const hst_tensors 
     hst_arch a;
     if (hst_recognise(t, &o, &a, err))
         return NULL;
-    if (!f->config && o.dialect->needs_config) {
+    if (!f->config && o.dialect->needs_config && o.fits) {
         hst_fail(err, HST_EMODEL,
                  "the tensors do not say how this %s network pads: give the folder with its "
                  "config.json",
@@ -178,6 +188,7 @@ static hst_backbone *import(hst_ctx *ctx, const hst_found *f, const hst_tensors 
     hst_graph *g = hst_arch_graph(&a, err);
     if (!g || hst_weights_import(t, &o, &a, g, err) || hst_facts_check(t, &a, g, err)) {
         hst_graph_free(g);
+        say_nearest(&o, err);
         return NULL;
     }
     hst_backbone *b = assemble(ctx, &a, g, err);

@@ -129,7 +129,7 @@ extern const char *const hst_numbered_body[], *const hst_counted_body[];
 /* Members of the two but for the norm; where only numbers are told, padding and epsilon come with
  * the file. last: a tensor of the last such layer. */
 #define HST_NUMBERED                                                                               \
-    .name = "numbered", .marker = "op0/kernel", .body = hst_numbered_body,                         \
+    .name = "a graph without names", .marker = "op0/kernel", .body = hst_numbered_body,            \
     .names = hst_numbered_names, .style = &hst_style_keras, .padding = HST_PAD_TF,                 \
     .bn_epsilon = 1e-3
 #define HST_COUNTED(last)                                                                          \
@@ -200,6 +200,7 @@ typedef struct hst_origin {
     const hst_family *family;
     const hst_dialect *dialect;
     char prefix[HST_MAX_TENSOR_NAME]; /* in front of every tensor's name */
+    int fits;                         /* 0: it is the nearest, but some layers have other shapes */
 } hst_origin;
 
 /* The family and dialect of a foreign file and, in *a, its defaults. HST_EMODEL: none we know. */
@@ -207,8 +208,8 @@ HST_CHECK int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hs
 /* The name of one of a layer's parameters in the file. */
 void hst_foreign_name(const hst_origin *o, const hst_layer *l, enum hst_part part, char *out,
                       size_t cap);
-/* Chooses the width with which the fewest tensors have the wrong shape: a->width, else a usual one,
- * else a hundredth; so that an error names the tensor that is really wrong. 1: all fit. */
+/* Chooses the width with which the fewest layers have the wrong shape: a->width, else a usual one,
+ * else a hundredth; so that an error names the tensor that is really wrong. How many have. */
 int hst_infer_width(const hst_tensors *t, const hst_origin *o, hst_arch *a);
 
 /* Reads config.json and, where it lies in the same folder, preprocessor_config.json (path: of the

@@ -65,7 +65,7 @@ int hst_infer_width(const hst_tensors *t, const hst_origin *o, hst_arch *a)
             a->width = as.width;
         }
     }
-    return least == 0;
+    return least;
 }
 
 static void defaults(const hst_origin *o, hst_arch *a)
@@ -87,56 +87,72 @@ static int unknown(const hst_tensors *t, hst_err *err)
         err, HST_EMODEL,
         "no network known here: %zu tensors, first '%s'; expected MobileNetV2 (names "
         "of Hugging Face, torchvision, timm, Keras or TF Hub), MobileNetV1 (Hugging "
-        "Face, timm or Keras), MobileNetV3 and EfficientNet-B0 (torchvision, timm or Keras), "
-        "EfficientNetV2-B0 (timm or Keras), "
-        "EfficientNet-Lite (PyTorch, timm or Keras) or ResNet "
+        "Face, timm or Keras), MobileNetV3 (torchvision, timm or Keras), EfficientNet-B0 "
+        "(torchvision, timm, Hugging Face or Keras), EfficientNetV2-B0 (timm or Keras), "
+        "EfficientNet-Lite (PyTorch, timm or Keras) or ResNet-18, -34, -50 "
         "(torchvision, timm, Hugging Face or Keras)",
         hst_tensors_count(t), first ? first->name : "");
 }
 
-/* How well the file suits a family: 0 it has other names, 1 other shapes, 2 other operators than it
- * tells, 3 nothing speaks against it. *a: the architecture. -1: HST_EMODEL. */
-enum { OTHER_SHAPES = 1, OTHER_OPERATORS, SUITS };
-static int suits(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err)
+/* How a file suits a family. */
+typedef struct suit {
+    enum { OTHER_NAMES, OTHER_SHAPES, OTHER_OPERATORS, SUITS } level;
+    double misfits; /* part of the family's layers whose shapes are others */
+} suit;
+
+static int is_better(const suit *a, const suit *b)
 {
+    return a->level > b->level || (a->level == b->level && a->misfits < b->misfits);
+}
+
+/* *a: the architecture. HST_EMODEL: more than one network. */
+static int try_on(const hst_tensors *t, hst_origin *o, hst_arch *a, suit *s, hst_err *err)
+{
+    hst_layer layer[HST_MAX_LAYERS];
     hst_err why = {0};
     int has = find_prefix(t, o->dialect->marker, o->prefix);
-    if (has < 0) {
-        hst_fail(err, HST_EMODEL, "more than one network in the file: several tensors end in '%s'",
-                 o->dialect->marker);
-        return -1;
-    }
+    *s = (suit){OTHER_NAMES, 1};
+    if (has < 0)
+        return hst_fail(err, HST_EMODEL,
+                        "more than one network in the file: several tensors end in '%s'",
+                        o->dialect->marker);
     if (!has)
         return 0;
     defaults(o, a);
-    if (!hst_infer_width(t, o, a))
-        return OTHER_SHAPES;
+    int misfits = hst_infer_width(t, o, a);
+    *s = (suit){OTHER_SHAPES, (double)misfits / hst_family_layers(a, layer)};
+    o->fits = misfits == 0;
+    if (misfits)
+        return 0;
+    s->level = SUITS;
     if (!hst_tensors_meta(t, "ops"))
-        return SUITS;
+        return 0;
     hst_graph *g = hst_arch_graph(a, &why);
-    int rc = g ? hst_facts_check(t, a, g, &why) : why.code;
+    if (!g || hst_facts_check(t, a, g, &why))
+        s->level = OTHER_OPERATORS;
     hst_graph_free(g);
-    return rc ? OTHER_OPERATORS : SUITS;
+    return 0;
 }
 
 int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err)
 {
-    int best = 0;
+    suit best = {OTHER_NAMES, 1};
     const hst_family *f;
     for (size_t i = 0; (f = hst_family_at(i)); i++)
         for (size_t j = 0; j < f->n_dialects; j++) {
             hst_origin as = {.family = f, .dialect = &f->dialects[j]};
             hst_arch try = {0};
-            int how_well = suits(t, &as, &try, err);
-            if (how_well < 0)
-                return err ? err->code : HST_EMODEL;
-            if (how_well > best) { /* where none suits, the import of the best says what is wrong */
+            suit s;
+            int rc = try_on(t, &as, &try, &s, err);
+            if (rc)
+                return rc;
+            if (is_better(&s, &best)) { /* where none suits, the import of the best says why */
                 *o = as;
                 *a = try;
-                best = how_well;
+                best = s;
             }
-            if (best == SUITS)
+            if (best.level == SUITS)
                 return 0;
         }
-    return best ? 0 : unknown(t, err);
+    return best.level ? 0 : unknown(t, err);
 }

@@ -318,6 +318,7 @@ static void wrong_weights_are_refused(void **state)
     t->n_dims = 3;
     t->dim[2] = 9;
     refused(&m, MADE_UP_CONFIG, "[48, 1, 9], expected [48, 1, 3, 3]");
+    refused(&m, MADE_UP_CONFIG, "the nearest is mobilenet_v2 (Hugging Face): ");
     *t = kept;
     ((float *)t->data)[5] = NAN;
     refused(&m, MADE_UP_CONFIG, "not a finite number");
