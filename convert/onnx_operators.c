@@ -50,8 +50,9 @@ static int conv_window(const onnx_node *n, net_conv *c, hst_err *err)
     return 0;
 }
 
-static int conv(onnx *o, int x, hst_err *err)
+static int conv(onnx *o, int x, int how, hst_err *err)
 {
+    (void)how;
     net_conv c = {.kernel = onnx_input_tensor(o, 1), .layout = NET_OIHW};
     int64_t group = attribute_int(&o->node, "group", 1);
     int has_bias = o->node.n_in > 2 && o->node.in[2].n;
@@ -67,8 +68,14 @@ static int conv(onnx *o, int x, hst_err *err)
     return x >= 0 && has_bias ? net_bias(&o->net, x, onnx_input_tensor(o, 2), err) : x;
 }
 
-static int batchnorm(onnx *o, int x, hst_err *err)
+static int activate(onnx *o, int x, int how, hst_err *err)
 {
+    return net_activate(&o->net, x, (enum net_act)how, err);
+}
+
+static int batchnorm(onnx *o, int x, int how, hst_err *err)
+{
+    (void)how;
     const hst_named *of[4] = {onnx_input_tensor(o, 1), onnx_input_tensor(o, 2),
                               onnx_input_tensor(o, 3), onnx_input_tensor(o, 4)};
     const onnx_attribute *epsilon = onnx_find_attribute(&o->node, "epsilon");
@@ -77,8 +84,9 @@ static int batchnorm(onnx *o, int x, hst_err *err)
     return net_batchnorm(&o->net, x, of, epsilon ? (double)epsilon->f : 1e-5, err);
 }
 
-static int clip(onnx *o, int x, hst_err *err)
+static int clip(onnx *o, int x, int how, hst_err *err)
 {
+    (void)how;
     const onnx_attribute *low_a = onnx_find_attribute(&o->node, "min");
     const onnx_attribute *high_a = onnx_find_attribute(&o->node, "max");
     double low = low_a ? (double)low_a->f : -1, high = high_a ? (double)high_a->f : -1;
@@ -89,24 +97,10 @@ static int clip(onnx *o, int x, hst_err *err)
     return net_activate(&o->net, x, NET_RELU6, err);
 }
 
-static int relu(onnx *o, int x, hst_err *err)
-{
-    return net_activate(&o->net, x, NET_RELU, err);
-}
-
-static int sigmoid(onnx *o, int x, hst_err *err)
-{
-    return net_activate(&o->net, x, NET_SIGMOID, err);
-}
-
-static int hard_swish(onnx *o, int x, hst_err *err)
-{
-    return net_activate(&o->net, x, NET_HSWISH, err);
-}
-
 /* max(0, min(1, alpha x + beta)); absent: .2 and .5. */
-static int hard_sigmoid(onnx *o, int x, hst_err *err)
+static int hard_sigmoid(onnx *o, int x, int how, hst_err *err)
 {
+    (void)how;
     const onnx_attribute *alpha = onnx_find_attribute(&o->node, "alpha");
     const onnx_attribute *beta = onnx_find_attribute(&o->node, "beta");
     if (!alpha || fabsf(alpha->f - 1.0f / 6) > 1e-6f || (beta && beta->f != 0.5f))
@@ -115,8 +109,9 @@ static int hard_sigmoid(onnx *o, int x, hst_err *err)
 }
 
 /* An operator on two values, or on one and a constant: + - * /. */
-static int binary(onnx *o, int x, char op, hst_err *err)
+static int binary(onnx *o, int x, int how, hst_err *err)
 {
+    const char op = (char)how;
     const int a = onnx_input_value(o, 0), b = onnx_input_value(o, 1);
     const hst_named *c = onnx_input_tensor(o, a < 0 ? 0 : 1);
     const int commutes = op == '+' || op == '*';
@@ -127,29 +122,10 @@ static int binary(onnx *o, int x, char op, hst_err *err)
     return net_constant(&o->net, x, op, c, err);
 }
 
-static int add(onnx *o, int x, hst_err *err)
-{
-    return binary(o, x, '+', err);
-}
-
-static int subtract(onnx *o, int x, hst_err *err)
-{
-    return binary(o, x, '-', err);
-}
-
-static int multiply(onnx *o, int x, hst_err *err)
-{
-    return binary(o, x, '*', err);
-}
-
-static int divide(onnx *o, int x, hst_err *err)
-{
-    return binary(o, x, '/', err);
-}
-
 /* pads: begin of every dimension, then end. */
-static int pad(onnx *o, int x, hst_err *err)
+static int pad(onnx *o, int x, int how, hst_err *err)
 {
+    (void)how;
     const onnx_attribute *mode = onnx_find_attribute(&o->node, "mode"),
                          *a = onnx_find_attribute(&o->node, "pads");
     const hst_named *t = onnx_input_tensor(o, 1);
@@ -169,8 +145,9 @@ static int pad(onnx *o, int x, hst_err *err)
     return net_pad(&o->net, x, (int64_t[4]){p[2], p[3], p[6], p[7]}, err);
 }
 
-static int max_pool(onnx *o, int x, hst_err *err)
+static int max_pool(onnx *o, int x, int how, hst_err *err)
 {
+    (void)how;
     const onnx_attribute *kernel = onnx_find_attribute(&o->node, "kernel_shape");
     net_conv c = {0};
     int rc = conv_window(&o->node, &c, err);
@@ -184,8 +161,9 @@ static int max_pool(onnx *o, int x, hst_err *err)
 
 /* Over everything, or it is none that the networks here have. A window larger than the map is cut
  * to it where the output's size is rounded up. */
-static int average_pool(onnx *o, int x, hst_err *err)
+static int average_pool(onnx *o, int x, int how, hst_err *err)
 {
+    (void)how;
     const onnx_attribute *kernel = onnx_find_attribute(&o->node, "kernel_shape");
     const onnx_attribute *pads = onnx_find_attribute(&o->node, "pads");
     const net_value *v = &o->net.value[x];
@@ -202,8 +180,9 @@ static int average_pool(onnx *o, int x, hst_err *err)
     return net_average(&o->net, x, err);
 }
 
-static int average(onnx *o, int x, hst_err *err)
+static int average(onnx *o, int x, int how, hst_err *err)
 {
+    (void)how;
     const onnx_attribute *a = onnx_find_attribute(&o->node, "axes");
     const hst_named *t = onnx_input_tensor(o, 1);
     int64_t axes[2] = {2, 3};
@@ -221,53 +200,57 @@ static int average(onnx *o, int x, hst_err *err)
     return net_average(&o->net, x, err);
 }
 
-static int same(onnx *o, int x, hst_err *err)
+static int same(onnx *o, int x, int how, hst_err *err)
 {
+    (void)how;
     (void)o;
     (void)err;
     return x;
 }
 
 /* Between picture layouts; the convolutions' sizes say if it is not. */
-static int transpose(onnx *o, int x, hst_err *err)
+static int transpose(onnx *o, int x, int how, hst_err *err)
 {
+    (void)how;
     (void)err;
     o->channels_first = 0;
     return x;
 }
 
-static int reshape(onnx *o, int x, hst_err *err)
+static int reshape(onnx *o, int x, int how, hst_err *err)
 {
+    (void)how;
     return net_reshape(&o->net, x, err);
 }
 
 static const struct {
     const char *name;
-    int (*read)(onnx *o, int x, hst_err *err);
+    int (*read)(onnx *o, int x, int how, hst_err *err);
+    int how; /* an activation, or which of + - * / */
 } operators[] = {
-    {"Conv", conv},
-    {"BatchNormalization", batchnorm},
-    {"Clip", clip},
-    {"Relu", relu},
-    {"Sigmoid", sigmoid},
-    {"HardSigmoid", hard_sigmoid},
-    {"HardSwish", hard_swish},
-    {"Add", add},
-    {"Sub", subtract},
-    {"Mul", multiply},
-    {"Div", divide},
-    {"Pad", pad},
-    {"MaxPool", max_pool},
-    {"AveragePool", average_pool},
-    {"GlobalAveragePool", average},
-    {"ReduceMean", average},
-    {"Flatten", reshape},
-    {"Reshape", reshape},
-    {"Squeeze", reshape},
-    {"Unsqueeze", reshape},
-    {"Identity", same},
-    {"Dropout", same},
-    {"Transpose", transpose},
+    {"Conv", conv, 0},
+    {"BatchNormalization", batchnorm, 0},
+    {"Clip", clip, 0},
+    {"Relu", activate, NET_RELU},
+    {"Sigmoid", activate, NET_SIGMOID},
+    {"HardSigmoid", hard_sigmoid, 0},
+    {"HardSwish", activate, NET_HSWISH},
+    {"Add", binary, '+'},
+    {"Sub", binary, '-'},
+    {"Mul", binary, '*'},
+    {"Div", binary, '/'},
+    {"Pad", pad, 0},
+    {"MaxPool", max_pool, 0},
+    {"AveragePool", average_pool, 0},
+    {"GlobalAveragePool", average, 0},
+    {"ReduceMean", average, 0},
+    {"Flatten", reshape, 0},
+    {"Reshape", reshape, 0},
+    {"Squeeze", reshape, 0},
+    {"Unsqueeze", reshape, 0},
+    {"Identity", same, 0},
+    {"Dropout", same, 0},
+    {"Transpose", transpose, 0},
 };
 enum { N_OPERATORS = sizeof operators / sizeof *operators };
 
@@ -275,7 +258,7 @@ int onnx_operator(onnx *o, int x, hst_err *err)
 {
     for (int i = 0; i < N_OPERATORS; i++)
         if (pb_is(&o->node.op, operators[i].name))
-            return operators[i].read(o, x, err);
+            return operators[i].read(o, x, operators[i].how, err);
     return hst_fail(err, HST_EMODEL,
                     "the ONNX operator '%.*s' is none that the networks known here have",
                     o->node.op.b.n < 100 ? (int)o->node.op.b.n : 100, (const char *)o->node.op.b.p);

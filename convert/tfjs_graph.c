@@ -160,8 +160,11 @@ static int fused(graph *g, const graph_node *n, int x, hst_err *err)
     return x;
 }
 
-static int any_conv(graph *g, const graph_node *n, int x, int depthwise, hst_err *err)
+enum { DEPTHWISE = 1 };
+
+static int conv(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
+    const int depthwise = how == DEPTHWISE;
     net_conv c = {.kernel = constant(g, n, 1),
                   .layout = depthwise ? NET_HWC1 : NET_HWIO,
                   .depthwise = depthwise};
@@ -171,24 +174,16 @@ static int any_conv(graph *g, const graph_node *n, int x, int depthwise, hst_err
     return rc ? rc : fused(g, n, net_conv2d(&g->net, x, &c, err), err);
 }
 
-static int conv(graph *g, const graph_node *n, int x, hst_err *err)
+static int bias(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
-    return any_conv(g, n, x, 0, err);
-}
-
-static int depthwise(graph *g, const graph_node *n, int x, hst_err *err)
-{
-    return any_conv(g, n, x, 1, err);
-}
-
-static int bias(graph *g, const graph_node *n, int x, hst_err *err)
-{
+    (void)how;
     const hst_named *t = constant(g, n, 1);
     return t ? net_bias(&g->net, x, t, err) : refuse(err, "a bias is not constant");
 }
 
-static int batchnorm(graph *g, const graph_node *n, int x, hst_err *err)
+static int batchnorm(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
+    (void)how;
     const hst_named *of[4] = {constant(g, n, 1), constant(g, n, 2), constant(g, n, 3),
                               constant(g, n, 4)};
     const json_t *epsilon = json_object_get(attribute(n, "epsilon"), "f");
@@ -197,27 +192,16 @@ static int batchnorm(graph *g, const graph_node *n, int x, hst_err *err)
     return net_batchnorm(&g->net, x, of, epsilon ? json_number_value(epsilon) : 1e-4, err);
 }
 
-static int relu(graph *g, const graph_node *n, int x, hst_err *err)
+static int activate(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
     (void)n;
-    return net_activate(&g->net, x, NET_RELU, err);
-}
-
-static int relu6(graph *g, const graph_node *n, int x, hst_err *err)
-{
-    (void)n;
-    return net_activate(&g->net, x, NET_RELU6, err);
-}
-
-static int sigmoid(graph *g, const graph_node *n, int x, hst_err *err)
-{
-    (void)n;
-    return net_activate(&g->net, x, NET_SIGMOID, err);
+    return net_activate(&g->net, x, (enum net_act)how, err);
 }
 
 /* An operator on two values, or on one and a constant: + - * /. */
-static int binary(graph *g, const graph_node *n, int x, char op, hst_err *err)
+static int binary(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
+    const char op = (char)how;
     const int a = value(g, n, 0), b = value(g, n, 1), commutes = op == '+' || op == '*';
     const hst_named *c = constant(g, n, a < 0 ? 0 : 1);
     if (a >= 0 && b >= 0 && commutes)
@@ -227,44 +211,27 @@ static int binary(graph *g, const graph_node *n, int x, char op, hst_err *err)
     return net_constant(&g->net, x, op, c, err);
 }
 
-static int add(graph *g, const graph_node *n, int x, hst_err *err)
+static int pad(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
-    return binary(g, n, x, '+', err);
-}
-
-static int subtract(graph *g, const graph_node *n, int x, hst_err *err)
-{
-    return binary(g, n, x, '-', err);
-}
-
-static int multiply(graph *g, const graph_node *n, int x, hst_err *err)
-{
-    return binary(g, n, x, '*', err);
-}
-
-static int divide(graph *g, const graph_node *n, int x, hst_err *err)
-{
-    return binary(g, n, x, '/', err);
-}
-
-static int pad(graph *g, const graph_node *n, int x, hst_err *err)
-{
+    (void)how;
     int32_t p[8];
     if (numbers(g, n, 1, p, 8) != 8 || p[0] || p[1] || p[6] || p[7])
         return refuse(err, "a Pad is not around the picture");
     return net_pad(&g->net, x, (int64_t[4]){p[2], p[4], p[3], p[5]}, err);
 }
 
-static int mean(graph *g, const graph_node *n, int x, hst_err *err)
+static int mean(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
+    (void)how;
     int32_t axes[2];
     if (numbers(g, n, 1, axes, 2) != 2 || axes[0] + axes[1] != 3 || axes[0] * axes[1] != 2)
         return refuse(err, "a Mean is not over height and width");
     return net_average(&g->net, x, err);
 }
 
-static int max_pool(graph *g, const graph_node *n, int x, hst_err *err)
+static int max_pool(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
+    (void)how;
     int64_t k[4];
     net_conv c = {0};
     int rc = window(n, &c, err);
@@ -275,14 +242,16 @@ static int max_pool(graph *g, const graph_node *n, int x, hst_err *err)
     return net_max_pool(&g->net, x, &c, k[1], err);
 }
 
-static int reshape(graph *g, const graph_node *n, int x, hst_err *err)
+static int reshape(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
+    (void)how;
     (void)n;
     return net_reshape(&g->net, x, err);
 }
 
-static int same(graph *g, const graph_node *n, int x, hst_err *err)
+static int same(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
+    (void)how;
     (void)g;
     (void)n;
     (void)err;
@@ -291,30 +260,31 @@ static int same(graph *g, const graph_node *n, int x, hst_err *err)
 
 static const struct {
     const char *name;
-    int (*read)(graph *g, const graph_node *n, int x, hst_err *err);
-} operators[] = {{"_FusedConv2D", conv},
-                 {"Conv2D", conv},
-                 {"FusedDepthwiseConv2dNative", depthwise},
-                 {"DepthwiseConv2dNative", depthwise},
-                 {"BiasAdd", bias},
-                 {"FusedBatchNorm", batchnorm},
-                 {"FusedBatchNormV2", batchnorm},
-                 {"FusedBatchNormV3", batchnorm},
-                 {"Relu", relu},
-                 {"Relu6", relu6},
-                 {"Sigmoid", sigmoid},
-                 {"Add", add},
-                 {"AddV2", add},
-                 {"Sub", subtract},
-                 {"Mul", multiply},
-                 {"RealDiv", divide},
-                 {"Pad", pad},
-                 {"MaxPool", max_pool},
-                 {"Reshape", reshape},
-                 {"Squeeze", reshape},
-                 {"ExpandDims", reshape},
-                 {"Mean", mean},
-                 {"Identity", same}};
+    int (*read)(graph *g, const graph_node *n, int x, int how, hst_err *err);
+    int how; /* an activation, which of + - * /, DEPTHWISE */
+} operators[] = {{"_FusedConv2D", conv, 0},
+                 {"Conv2D", conv, 0},
+                 {"FusedDepthwiseConv2dNative", conv, DEPTHWISE},
+                 {"DepthwiseConv2dNative", conv, DEPTHWISE},
+                 {"BiasAdd", bias, 0},
+                 {"FusedBatchNorm", batchnorm, 0},
+                 {"FusedBatchNormV2", batchnorm, 0},
+                 {"FusedBatchNormV3", batchnorm, 0},
+                 {"Relu", activate, NET_RELU},
+                 {"Relu6", activate, NET_RELU6},
+                 {"Sigmoid", activate, NET_SIGMOID},
+                 {"Add", binary, '+'},
+                 {"AddV2", binary, '+'},
+                 {"Sub", binary, '-'},
+                 {"Mul", binary, '*'},
+                 {"RealDiv", binary, '/'},
+                 {"Pad", pad, 0},
+                 {"MaxPool", max_pool, 0},
+                 {"Reshape", reshape, 0},
+                 {"Squeeze", reshape, 0},
+                 {"ExpandDims", reshape, 0},
+                 {"Mean", mean, 0},
+                 {"Identity", same, 0}};
 enum { N_OPERATORS = sizeof operators / sizeof *operators };
 
 /* The picture: the one placeholder of four dimensions. */
@@ -336,7 +306,7 @@ static int run_operator(graph *g, const graph_node *n, int x, hst_err *err)
 {
     for (int i = 0; i < N_OPERATORS; i++)
         if (strcmp(operators[i].name, n->op) == 0)
-            return operators[i].read(g, n, x, err);
+            return operators[i].read(g, n, x, operators[i].how, err);
     return hst_fail(err, HST_EMODEL,
                     "the TensorFlow operator '%.100s' is none that the networks known here have",
                     n->op);

@@ -38,13 +38,6 @@ static int activate(tflite *t, int x, int fused, hst_err *err)
     return net_activate(&t->net, x, fused == 1 ? NET_RELU : NET_RELU6, err);
 }
 
-/* Where an operator's options are, by their numbers in the schema. */
-typedef struct conv_fields {
-    unsigned activation, dilation;
-    enum net_layout layout;
-    int depthwise;
-} conv_fields;
-
 /* A constant as a vector of float32 in the arena. */
 static int widen(tflite *t, const tflite_tensor *of, hst_named *out, hst_err *err)
 {
@@ -60,14 +53,19 @@ static int widen(tflite *t, const tflite_tensor *of, hst_named *out, hst_err *er
     return wide ? tflite_floats(&(tflite_numbers){&t->f, of}, wide, err) : HST_EMEM;
 }
 
-static int any_conv(tflite *t, int x, const conv_fields *at, hst_err *err)
+enum { DEPTHWISE = 1 };
+
+/* Conv2DOptions: 0 padding, 1, 2 strides, 3 activation, 4, 5 dilations; DepthwiseConv2DOptions has
+ * a multiplier in front of the activation. */
+static int conv(tflite *t, int x, int how, hst_err *err)
 {
+    const unsigned later = how == DEPTHWISE;
     hst_named bias;
     tflite_tensor *k = t->n_in > 1 ? t->in[1] : NULL, *b = t->n_in > 2 ? t->in[2] : NULL;
     int stride = option(t, 1, 4, 0);
     if (!k || !k->constant || (b && !b->constant))
         return refuse(err, "a convolution has no constant kernel and bias");
-    if (option(t, at->dilation, 4, 1) != 1 || option(t, at->dilation + 1, 4, 1) != 1)
+    if (option(t, 4 + later, 4, 1) != 1 || option(t, 5 + later, 4, 1) != 1)
         return refuse(err, "a convolution is dilated");
     if (option(t, 2, 4, 0) != stride)
         return refuse(err, "a convolution has two strides");
@@ -81,8 +79,8 @@ static int any_conv(tflite *t, int x, const conv_fields *at, hst_err *err)
     const net_conv c = {.kernel = &k->t,
                         .floats = tflite_floats,
                         .from = from,
-                        .layout = at->layout,
-                        .depthwise = at->depthwise,
+                        .layout = how == DEPTHWISE ? NET_1HWC : NET_OHWI,
+                        .depthwise = how == DEPTHWISE,
                         .stride = stride,
                         .same = padding == SAME};
     x = net_conv2d(&t->net, x, &c, err);
@@ -90,18 +88,7 @@ static int any_conv(tflite *t, int x, const conv_fields *at, hst_err *err)
         int rc = widen(t, b, &bias, err);
         x = rc ? rc : net_bias(&t->net, x, &bias, err);
     }
-    return activate(t, x, option(t, at->activation, 1, 0), err);
-}
-
-static int conv(tflite *t, int x, hst_err *err)
-{
-    return any_conv(t, x, &(conv_fields){.activation = 3, .dilation = 4, .layout = NET_OHWI}, err);
-}
-
-static int depthwise(tflite *t, int x, hst_err *err)
-{
-    const conv_fields at = {.activation = 4, .dilation = 5, .layout = NET_1HWC, .depthwise = 1};
-    return any_conv(t, x, &at, err);
+    return activate(t, x, option(t, 3 + later, 1, 0), err);
 }
 
 /* Value of input i; -1: it is none. */
@@ -111,8 +98,9 @@ static int value(const tflite *t, size_t i)
 }
 
 /* An operator on two values, or on one and a constant: + - * /. */
-static int binary(tflite *t, int x, char op, hst_err *err)
+static int binary(tflite *t, int x, int how, hst_err *err)
 {
+    const char op = (char)how;
     hst_named c;
     const int a = value(t, 0), b = value(t, 1), commutes = op == '+' || op == '*';
     const size_t at = a < 0 ? 0 : 1;
@@ -128,48 +116,14 @@ static int binary(tflite *t, int x, char op, hst_err *err)
     return activate(t, x, option(t, 0, 1, 0), err);
 }
 
-static int add(tflite *t, int x, hst_err *err)
+static int activation(tflite *t, int x, int how, hst_err *err)
 {
-    return binary(t, x, '+', err);
+    return net_activate(&t->net, x, (enum net_act)how, err);
 }
 
-static int subtract(tflite *t, int x, hst_err *err)
+static int reshape(tflite *t, int x, int how, hst_err *err)
 {
-    return binary(t, x, '-', err);
-}
-
-static int multiply(tflite *t, int x, hst_err *err)
-{
-    return binary(t, x, '*', err);
-}
-
-static int divide(tflite *t, int x, hst_err *err)
-{
-    return binary(t, x, '/', err);
-}
-
-static int relu(tflite *t, int x, hst_err *err)
-{
-    return net_activate(&t->net, x, NET_RELU, err);
-}
-
-static int relu6(tflite *t, int x, hst_err *err)
-{
-    return net_activate(&t->net, x, NET_RELU6, err);
-}
-
-static int sigmoid(tflite *t, int x, hst_err *err)
-{
-    return net_activate(&t->net, x, NET_SIGMOID, err);
-}
-
-static int hard_swish(tflite *t, int x, hst_err *err)
-{
-    return net_activate(&t->net, x, NET_HSWISH, err);
-}
-
-static int reshape(tflite *t, int x, hst_err *err)
-{
+    (void)how;
     return net_reshape(&t->net, x, err);
 }
 
@@ -185,16 +139,18 @@ static int numbers(const tflite *t, int32_t *out, size_t most)
 }
 
 /* Before and behind, for batch, height, width and channels. */
-static int pad(tflite *t, int x, hst_err *err)
+static int pad(tflite *t, int x, int how, hst_err *err)
 {
+    (void)how;
     int32_t p[8];
     if (numbers(t, p, 8) != 8 || p[0] || p[1] || p[6] || p[7])
         return refuse(err, "a PAD is not around the picture");
     return net_pad(&t->net, x, (int64_t[4]){p[2], p[4], p[3], p[5]}, err);
 }
 
-static int mean(tflite *t, int x, hst_err *err)
+static int mean(tflite *t, int x, int how, hst_err *err)
 {
+    (void)how;
     int32_t axes[2];
     if (numbers(t, axes, 2) != 2 || axes[0] < 1 || axes[0] > 2 || axes[1] != 3 - axes[0])
         return refuse(err, "a MEAN is not over height and width");
@@ -202,8 +158,9 @@ static int mean(tflite *t, int x, hst_err *err)
 }
 
 /* Pool2DOptions: 0 padding, 1, 2 strides, 3, 4 the window's width and height, 5 activation. */
-static int average_pool(tflite *t, int x, hst_err *err)
+static int average_pool(tflite *t, int x, int how, hst_err *err)
 {
+    (void)how;
     const tflite_tensor *in = t->in[0];
     if (!in || in->t.n_dims != 4 || option(t, 3, 4, 0) != in->t.dim[2] ||
         option(t, 4, 4, 0) != in->t.dim[1])
@@ -211,8 +168,9 @@ static int average_pool(tflite *t, int x, hst_err *err)
     return net_average(&t->net, x, err);
 }
 
-static int max_pool(tflite *t, int x, hst_err *err)
+static int max_pool(tflite *t, int x, int how, hst_err *err)
 {
+    (void)how;
     const int kernel = option(t, 3, 4, 0), stride = option(t, 1, 4, 0);
     if (option(t, 4, 4, 0) != kernel || option(t, 2, 4, 0) != stride || option(t, 5, 1, 0))
         return refuse(err, "a MAX_POOL_2D is of an unknown kind");
@@ -223,18 +181,31 @@ static int max_pool(tflite *t, int x, hst_err *err)
 /* BuiltinOperator of the schema. */
 static const struct {
     int code;
-    int (*read)(tflite *t, int x, hst_err *err);
-} operators[] = {{0, add},       {1, average_pool}, {3, conv},      {4, depthwise},
-                 {14, sigmoid},  {17, max_pool},    {18, multiply}, {19, relu},
-                 {21, relu6},    {22, reshape},     {34, pad},      {40, mean},
-                 {41, subtract}, {42, divide},      {43, reshape},  {117, hard_swish}};
+    int (*read)(tflite *t, int x, int how, hst_err *err);
+    int how; /* an activation, which of + - * /, DEPTHWISE */
+} operators[] = {{0, binary, '+'},
+                 {1, average_pool, 0},
+                 {3, conv, 0},
+                 {4, conv, DEPTHWISE},
+                 {14, activation, NET_SIGMOID},
+                 {17, max_pool, 0},
+                 {18, binary, '*'},
+                 {19, activation, NET_RELU},
+                 {21, activation, NET_RELU6},
+                 {22, reshape, 0},
+                 {34, pad, 0},
+                 {40, mean, 0},
+                 {41, binary, '-'},
+                 {42, binary, '/'},
+                 {43, reshape, 0},
+                 {117, activation, NET_HSWISH}};
 enum { N_OPERATORS = sizeof operators / sizeof *operators, DEQUANTIZE = 6 };
 
 static int run_operator(tflite *t, int code, int x, hst_err *err)
 {
     for (int i = 0; i < N_OPERATORS; i++)
         if (operators[i].code == code)
-            return operators[i].read(t, x, err);
+            return operators[i].read(t, x, operators[i].how, err);
     return hst_fail(err, HST_EMODEL,
                     "the TFLite operator %d is none that the networks known here have", code);
 }
