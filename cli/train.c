@@ -389,8 +389,10 @@ static int run_on(cli_job *job)
     training t = {0};
     json_t *texts;
     int complete, status = cli_resume_recall(job, &texts, &complete);
-    if (status == 0 && complete)
+    if (status == 0 && complete) {
         cli_display_say(&job->display, "the run in %s is complete", job->v.resume);
+        cli_resume_forget(job->v.resume); /* all that a kill at the very end leaves undone */
+    }
     if (status == 0 && !complete)
         status = settle_recipe(job);
     if (status == 0 && !complete)

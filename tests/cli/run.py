@@ -244,6 +244,17 @@ class Train(Case):
         self.assertEqual((r.returncode, r.stdout), (0, b""))
         self.assertIn(b"is complete", r.stderr)
 
+    def test_a_run_that_was_killed_at_its_very_end(self):
+        self.ok(train("ended", "--fine-tune", "--epochs", "1"))
+        before = sorted(os.listdir(f"{ROOT}/ended"))
+        with open(f"{ROOT}/ended/command.json", "w") as f:
+            f.write("{}")
+        os.utime(f"{ROOT}/ended/command.json", (1, 1))
+        r = run("train", "--resume", f"{ROOT}/ended")
+        self.assertEqual(r.returncode, 0, r.stderr)
+        self.assertIn("is complete", r.stderr)
+        self.assertEqual(sorted(os.listdir(f"{ROOT}/ended")), before)
+
     def test_nothing_to_go_on_with(self):
         os.makedirs(f"{ROOT}/empty")
         self.refused(run("train", "--resume", "empty"), 3, "type the whole command")
