@@ -252,7 +252,7 @@ class Train(Case):
         os.utime(f"{ROOT}/ended/command.json", (1, 1))
         r = run("train", "--resume", f"{ROOT}/ended")
         self.assertEqual(r.returncode, 0, r.stderr)
-        self.assertIn("is complete", r.stderr)
+        self.assertIn(b"is complete", r.stderr)
         self.assertEqual(sorted(os.listdir(f"{ROOT}/ended")), before)
 
     def test_nothing_to_go_on_with(self):
