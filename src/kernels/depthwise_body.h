@@ -162,21 +162,15 @@ static void single(const hst_depthwise *d, int i, int c)
 /* Output i, the channels behind the last full vector, in a vector that is only partly used. */
 static void rest(const hst_depthwise *d, int i, int c)
 {
-    const size_t bytes = (size_t)(d->channels - c) * sizeof(float);
-    const int at = i * d->stride - d->before;
-    float x[V_N] = {0}, w[V_N] = {0};
+    const int at = i * d->stride - d->before, n = d->channels - c;
     int first, end;
     taps(d, i, &first, &end);
-    memcpy(x, d->bias + c, bytes);
-    vf a = v_load(x);
+    vf a = v_load_part(d->bias + c, n);
     for (int ky = 0; ky < d->kernel; ky++)
-        for (int kx = first; d->row[ky] && kx < end; kx++) {
-            memcpy(x, d->row[ky] + (size_t)(at + kx) * d->x_step + c, bytes);
-            memcpy(w, d->w + (size_t)(ky * d->kernel + kx) * d->w_step + c, bytes);
-            a = v_fma(v_load(x), v_load(w), a);
-        }
-    v_store(x, d->relu6 ? v_relu6(a) : a);
-    memcpy(d->y + (size_t)i * d->y_step + c, x, bytes);
+        for (int kx = first; d->row[ky] && kx < end; kx++)
+            a = v_fma(v_load_part(d->row[ky] + (size_t)(at + kx) * d->x_step + c, n),
+                      v_load_part(d->w + (size_t)(ky * d->kernel + kx) * d->w_step + c, n), a);
+    v_store_part(d->y + (size_t)i * d->y_step + c, n, d->relu6 ? v_relu6(a) : a);
 }
 
 static void depthwise(const hst_depthwise *d)

@@ -80,6 +80,7 @@ static void expand(const fused_run *r, int c, int first, int end)
         if (windows)
             hst_step_windows(s, r->a->x, y, r->windows);
         r->a->kernels->gemm(&g);
+        hst_step_activate(s, r->a, g.y, g.rows * g.ldy);
     }
 }
 
@@ -110,6 +111,8 @@ static void deepen(const fused_run *r, int c, int first, int n)
                                               : r->a->x + (size_t)y * (size_t)s->in.w * hidden + c;
         }
         r->a->kernels->depthwise(&d);
+        for (int px = 0; s->acts && px < d.out; px++)
+            hst_step_activate(s, r->a, d.y + (size_t)px * hidden, (size_t)d.channels);
     }
 }
 
@@ -286,7 +289,8 @@ static int block_length(const int *readers, const hst_step *s, int n)
     const int expands = n > 2 && is_conv(s) && s->z < 0 && leads_to(readers, s, s + 1);
     const hst_step *deep = s + expands, *project = deep + 1;
     if (n < expands + 2 || deep->run != hst_step_depthwise || !is_conv(project) ||
-        project->conv.kernel != 1 || project->conv.stride != 1 || !leads_to(readers, deep, project))
+        project->conv.kernel != 1 || project->conv.stride != 1 || project->acts ||
+        !leads_to(readers, deep, project))
         return 0;
     return expands + 2;
 }

@@ -41,8 +41,32 @@ static int only_reader(const planner *b, int i, const hst_op *op)
     return b->reader[i];
 }
 
-/* Takes a following addition and ReLU6 into step s, whose value so far is that of node `at`.
- * Returns the node whose value the step makes. */
+/* Takes a following activation into step s, whose value so far is that of node `at`. Returns the
+ * node whose value the step makes. */
+static int fuse_activation(planner *b, hst_step *s, int at)
+{
+    static const struct {
+        const hst_op *op;
+        enum hst_act act;
+    } acts[] = {{&hst_op_relu, HST_ACT_RELU},
+                {&hst_op_sigmoid, HST_ACT_SIGMOID},
+                {&hst_op_hsigmoid, HST_ACT_HSIGMOID},
+                {&hst_op_hswish, HST_ACT_HSWISH},
+                {&hst_op_swish, HST_ACT_SWISH}};
+    int next = only_reader(b, at, &hst_op_relu6);
+    s->relu6 = next >= 0;
+    for (size_t i = 0; next < 0 && i < sizeof acts / sizeof *acts; i++) {
+        next = only_reader(b, at, acts[i].op);
+        s->acts = next >= 0;
+        s->act = acts[i].act;
+    }
+    if (next < 0)
+        return at;
+    b->done[next] = 1;
+    return next;
+}
+
+/* The same with an addition in front of it. */
 static int fuse_behind(planner *b, hst_step *s, int at)
 {
     int add = s->z < 0 ? only_reader(b, at, &hst_op_add) : -1;
@@ -55,13 +79,7 @@ static int fuse_behind(planner *b, hst_step *s, int at)
             at = add;
         }
     }
-    int relu6 = only_reader(b, at, &hst_op_relu6);
-    if (relu6 >= 0) {
-        s->relu6 = 1;
-        b->done[relu6] = 1;
-        at = relu6;
-    }
-    return at;
+    return fuse_activation(b, s, at);
 }
 
 /* A 1x1 convolution that only an average reads makes the average. */
@@ -114,12 +132,8 @@ static int plan_conv(planner *b, hst_step *s, int i, hst_err *err)
     s->run = is_depthwise ? hst_step_depthwise : hst_step_conv2d;
     if (!is_depthwise && (n->conv.kernel > 1 || n->conv.stride > 1))
         s->scratch = (size_t)n->out.w * (size_t)(n->conv.kernel * n->conv.kernel) * (size_t)s->in.c;
-    if (is_depthwise) { /* its kernel adds nothing: only ReLU6 */
-        int relu6 = only_reader(b, at, &hst_op_relu6);
-        s->relu6 = relu6 >= 0;
-        if (relu6 >= 0)
-            b->done[relu6] = 1;
-        s->y = relu6 >= 0 ? relu6 : at;
+    if (is_depthwise) { /* its kernel adds nothing */
+        s->y = fuse_activation(b, s, at);
     } else {
         s->y = fuse_behind(b, s, at);
         fuse_average(b, s);

@@ -53,6 +53,8 @@ struct hst_step {
     float *weights;    /* the plan's: packed kernel, or [k][k][c], or [c] scale; NULL where none */
     const float *bias; /* inside weights */
     int relu6;
+    int acts; /* 1: act is done to y in the end; not with relu6 */
+    enum hst_act act;
     size_t scratch;   /* floats */
     hst_fused *fused; /* owned; NULL: a step by itself */
 };
@@ -89,6 +91,8 @@ void hst_step_pointwise(const hst_step *s, const hst_run_args *a); /* y = act(x 
 
 /* This thread's part of a matrix product: some rows, or some panels of columns. */
 void hst_step_product(const hst_run_args *a, const hst_gemm *g);
+/* The step's activation, if it has one, of n numbers where they are. */
+void hst_step_activate(const hst_step *s, const hst_run_args *a, float *y, size_t n);
 
 /* Weights of a convolution node with a following batch norm (or NULL) folded in, packed for k
  * (fold.c): with  g = gamma / sqrt(variance + epsilon)  kernel' = kernel g,  bias' = beta + (bias -

@@ -83,6 +83,36 @@ static hst_gemm product_of(const hst_step *s, const hst_run_args *a)
                       .relu6 = s->relu6};
 }
 
+void hst_step_activate(const hst_step *s, const hst_run_args *a, float *y, size_t n)
+{
+    if (s->acts)
+        a->kernels->activate(s->act, y, y, n);
+}
+
+/* A 1x1 convolution and its activation: alone, as many rows at a time as stay in the first-level
+ * cache between the two; in a crew, each thread's rows when all are there. */
+static void pointwise(const hst_step *s, const hst_run_args *a)
+{
+    enum { CACHE_FLOATS = 4096 };
+    const hst_gemm g = product_of(s, a);
+    const size_t n = (size_t)g.n, most = CACHE_FLOATS / n / TILE_ROWS * TILE_ROWS;
+    const size_t rows = !s->acts ? g.rows : most < TILE_ROWS ? TILE_ROWS : most;
+    if (a->threads > 1) {
+        hst_step_product(a, &g);
+        if (s->acts)
+            hst_crew_wait(a->crew);
+        const hst_share share = hst_share_of(a, (int)g.rows);
+        hst_step_activate(s, a, g.y + (size_t)share.first * n,
+                          (size_t)(share.end - share.first) * n);
+        return;
+    }
+    for (size_t at = 0; at < g.rows; at += rows) {
+        const hst_gemm part = product_rows(&g, at, g.rows - at < rows ? g.rows - at : rows);
+        a->kernels->gemm(&part);
+        hst_step_activate(s, a, part.y, part.rows * n);
+    }
+}
+
 /* A 1x1 convolution of which only the averages are wanted, one panel of channels at a time. */
 void hst_step_pooled(const hst_step *s, const hst_run_args *a)
 {
@@ -95,6 +125,7 @@ void hst_step_pooled(const hst_step *s, const hst_run_args *a)
         g.y = a->scratch;
         g.ldy = (size_t)count;
         a->kernels->gemm(&g);
+        hst_step_activate(s, a, a->scratch, g.rows * (size_t)count);
         a->kernels->average(a->scratch, g.rows, count, a->y + c);
     }
 }
@@ -158,8 +189,7 @@ void hst_step_conv2d(const hst_step *s, const hst_run_args *a)
     const hst_conv *c = &s->conv;
     int k = c->kernel * c->kernel * s->in.c;
     if (c->kernel == 1 && c->stride == 1) {
-        const hst_gemm g = product_of(s, a);
-        hst_step_product(a, &g);
+        pointwise(s, a);
         return;
     }
     const hst_share rows = hst_share_of(a, s->out.h);
@@ -177,6 +207,7 @@ void hst_step_conv2d(const hst_step *s, const hst_run_args *a)
                                      .k = k,
                                      .n = s->out.c,
                                      .relu6 = s->relu6});
+        hst_step_activate(s, a, a->y + at, row_floats(s->out));
     }
 }
 
@@ -204,6 +235,7 @@ void hst_step_depthwise(const hst_step *s, const hst_run_args *a)
             d.row[ky] = y < 0 || y >= s->in.h ? NULL : a->x + (size_t)y * row_floats(s->in);
         }
         a->kernels->depthwise(&d);
+        hst_step_activate(s, a, d.y, row_floats(s->out));
     }
 }
 
@@ -228,4 +260,6 @@ void hst_step_pointwise(const hst_step *s, const hst_run_args *a)
             v = v < 0 ? 0 : v > 6 ? 6 : v;
         a->y[i] = v;
     }
+    hst_step_activate(s, a, a->y + (size_t)share.first * row,
+                      (size_t)(share.end - share.first) * row);
 }

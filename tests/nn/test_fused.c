@@ -15,6 +15,7 @@ typedef struct block_case {
     int kernel, stride, out;
     enum hst_padding padding;
     int residual;
+    enum hst_activation act; /* absent: ReLU6 */
 } block_case;
 
 /* Fewer threads than rows, and more. */
@@ -47,13 +48,13 @@ static void fill(hst_graph *g)
     }
 }
 
-static int norm_relu6(hst_graph *g, int x, const char *name, int relu6)
+static int norm_act(hst_graph *g, int x, const char *name, enum hst_activation act)
 {
     hst_err e = {0};
     char norm[32];
     snprintf(norm, sizeof norm, "%s_BN", name);
     x = hst_graph_batchnorm(g, x, 1e-3, norm, &e);
-    return relu6 ? hst_graph_relu6(g, x, &e) : x;
+    return hst_graph_activation(g, x, act, &e);
 }
 
 static hst_graph *block(const block_case *c)
@@ -65,9 +66,9 @@ static hst_graph *block(const block_case *c)
              project = {1, 1, c->out, c->padding, 0};
     int in = hst_graph_input(g, c->in, &e), x = in;
     if (c->first > 0)
-        x = norm_relu6(g, hst_graph_conv2d(g, x, &first, "first", &e), "first", 1);
-    x = norm_relu6(g, hst_graph_depthwise(g, x, &deep, "deep", &e), "deep", 1);
-    x = norm_relu6(g, hst_graph_conv2d(g, x, &project, "project", &e), "project", 0);
+        x = norm_act(g, hst_graph_conv2d(g, x, &first, "first", &e), "first", c->act);
+    x = norm_act(g, hst_graph_depthwise(g, x, &deep, "deep", &e), "deep", c->act);
+    x = norm_act(g, hst_graph_conv2d(g, x, &project, "project", &e), "project", HST_LINEAR);
     if (c->residual)
         x = hst_graph_add(g, x, in, &e);
     assert_true(x > 0);
@@ -161,6 +162,8 @@ static void fused_equals_unfused(void **state)
         {.in.c = 11, .first = 1, .hidden = 75, .out = 11}, /* vectors that are not full */
         {.in.c = 16, .first = 1, .hidden = 96, .out = 24},
         {.in.c = 24, .first = 0, .hidden = 24, .out = 24},
+        {.in.c = 11, .first = 1, .hidden = 43, .out = 11, .act = HST_HSWISH},
+        {.in.c = 3, .first = 3, .hidden = 37, .out = 16, .act = HST_SWISH},
         {.in.c = 3, .first = 3, .hidden = 37, .out = 16}};
     (void)state;
     int usable;
