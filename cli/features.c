@@ -12,8 +12,7 @@ static const cli_option options[] = {
     {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|hub", "pil",
      "How photos are decoded and resized: as Pillow or as TensorFlow does; fast: as Pillow, but "
      "large JPEGs read at a half or a quarter of their size; hub: as Pillow, resized and cropped "
-     "as "
-     "the backbone's publisher does."},
+     "as the backbone's publisher does."},
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };

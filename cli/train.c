@@ -39,8 +39,7 @@ static const cli_option options[] = {
     {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|hub", "pil",
      "How photos are decoded and resized: as Pillow or as TensorFlow does; fast: as Pillow, but "
      "large JPEGs read at a half or a quarter of their size; hub: as Pillow, resized and cropped "
-     "as "
-     "the backbone's publisher does. With --recipe tutorial: tf."},
+     "as the backbone's publisher does. With --recipe tutorial: tf."},
     {"class-weight", 0, CLI_CHOICE, AT(class_weight), "balanced", NULL,
      "Let every class count the same, however many photos it has."},
     {"epochs", 0, CLI_COUNT, AT(epochs), "N", NULL,

@@ -149,7 +149,8 @@ hst_backbone_opts hst_backbone_opts_default(void)
 static int override(hst_arch *a, const hst_backbone_opts *o, hst_err *err)
 {
     if (o->image_px) {
-        a->sizing.known &= o->image_px == a->px;
+        if (o->image_px != a->px)
+            a->sizing = (hst_sizing){0}; /* it is of the published size */
         a->px = o->image_px;
     }
     return o->scaling ? hst_norm_named(o->scaling, &a->norm, err) : 0;

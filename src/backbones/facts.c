@@ -122,8 +122,7 @@ int hst_facts_say_norm(const hst_tensors *t)
     return hst_tensors_meta(t, "scaling") || hst_tensors_meta(t, "mean");
 }
 
-/* ---- the fact "ops" (convert/weights.h)
- * ----------------------------------------------------------
+/* ---- the fact "ops" (convert/weights.h) --------------------------------------------------------
  */
 
 /* A node's letter; 0: it has no word. */

@@ -1,6 +1,6 @@
-/* plan.h - a graph made ready to run: batch norm folded, ReLU6 and additions fused into the
- * convolution before them, weights packed for the kernels, every activation given its place in one
- * block.
+/* plan.h - a graph made ready to run: batch norm folded, additions and activation functions
+ * fused into the convolution before them, weights packed for the kernels, every node's value given
+ * its place in one block.
  *
  * A plan is immutable and shared by threads; each thread that runs it has its own work block. */
 #ifndef HST_NN_PLAN_H

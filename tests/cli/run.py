@@ -375,6 +375,8 @@ class Predict(Case):
             json.dump({"image_mean": [.5] * 3, "image_std": [.5] * 3, "size": {"shortest_edge": 112},
                        "do_center_crop": True, "crop_size": {"height": 96, "width": 96}, "resample": 3}, f)
         self.assertIn("shorter edge 112 px", self.ok(run("backbones", "import", said)))
+        # nothing is published of another size
+        self.assertNotIn("\nhub ", self.ok(run("backbones", "import", said, "--image-px", "64")))
         self.ok(train("published", "--backbone", said, "--prepare", "hub"))
         model = os.path.join(ROOT, "published", "model.safetensors")
         self.assertEqual(json.loads(self.ok(run("info", model, "--json")))["record"]["prepare"], "hub")
