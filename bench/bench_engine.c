@@ -8,9 +8,8 @@
  * is timed by its own processor time, all threads by the clock on the wall. GFLOP/s count a
  * multiply-add as 2; "peak" is multiply-adds on registers alone. */
 #include "backbones/backbone.h"
-#include "base/crew.h"
+#include "base/executor.h"
 #include "base/mem.h"
-#include "base/pipeline.h"
 #include "base/random.h"
 #include "nn/step.h"
 
@@ -34,7 +33,8 @@ struct job {
     hst_gemm gemm;
     hst_depthwise deep;
     hst_plan *plan;
-    hst_crew *crew; /* one image over all threads */
+    hst_executor *executor; /* of `threads` */
+    int one_image;          /* over all of them */
     hst_work *work[MAX_THREADS];
     float *x, *y, *w;
     size_t y_floats; /* of one image */
@@ -71,25 +71,21 @@ static float *randoms(size_t n)
 }
 
 /* n tasks on the job's threads. */
-static void on_threads(job *j, size_t n, int (*work)(void *, size_t, int, hst_err *))
+static void on_threads(job *j, size_t n, hst_item_fn *work)
 {
-    hst_err e = {0};
-    if (hst_parallel(j->threads, n, work, j, &e))
-        die(&e);
+    hst_executor_for(j->threads > 1 ? j->executor : NULL, n, work, j);
 }
 
 /* ---- the limit, and single kernels ------------------------------------------------------------
  */
 
-static int one_peak(void *arg, size_t i, int thread, hst_err *err)
+static void one_peak(void *arg, size_t i, int thread)
 {
     const job *j = arg;
     float sink[HST_PEAK_FLOATS] = {0};
     (void)i;
     (void)thread;
-    (void)err;
     (void)j->kernels->peak(100000L * j->times, sink);
-    return 0;
 }
 
 static double run_limit(job *j)
@@ -181,20 +177,18 @@ static job deep_job(const hst_kernels *k, int px, int c, int kernel, int stride)
 /* ---- graphs: whole networks, and single blocks ------------------------------------------------
  */
 
-static int one_image(void *arg, size_t i, int thread, hst_err *err)
+static void one_image(void *arg, size_t i, int thread)
 {
     job *j = arg;
     (void)i;
-    (void)err;
     hst_plan_run(j->plan, j->work[thread], j->x, 1, j->y + j->y_floats * (size_t)thread);
-    return 0;
 }
 
 static double run_graph(job *j)
 {
-    for (int i = 0; j->crew && i < j->times; i++)
-        hst_plan_run_crew(j->plan, j->work[0], j->crew, j->x, j->y);
-    if (j->crew)
+    for (int i = 0; j->one_image && i < j->times; i++)
+        hst_plan_run_together(j->plan, j->work[0], j->executor, j->x, j->y);
+    if (j->one_image)
         return j->flops * j->times;
     on_threads(j, (size_t)(j->times * j->threads), one_image);
     return j->flops * j->times * j->threads;
@@ -221,10 +215,9 @@ static job graph_job(const hst_kernels *k, hst_graph *g, const char *name, way w
     hst_plan_options o = hst_plan_defaults();
     o.fuse = w.fuse;
     j.plan = must(hst_plan_make(g, k, &o, &e), &e);
-    if (w.one_image) {
-        j.crew = must(hst_crew_new(w.threads, &e), &e);
-        j.work[0] = must(hst_work_new_crew(j.plan, w.threads, &e), &e);
-    }
+    j.one_image = w.one_image;
+    if (w.one_image)
+        j.work[0] = must(hst_work_new_together(j.plan, w.threads, &e), &e);
     for (int t = 0; t < w.threads && !w.one_image; t++)
         j.work[t] = must(hst_work_new(j.plan, &e), &e);
     const hst_shape in = hst_plan_input(j.plan), out = hst_plan_output(j.plan);
@@ -383,7 +376,6 @@ static void follow(job *jobs, int n)
 static void job_clear(job *j)
 {
     hst_plan_free(j->plan);
-    hst_crew_free(j->crew);
     for (int t = 0; t < MAX_THREADS; t++)
         hst_work_free(j->work[t]);
     free(j->x);
@@ -394,6 +386,7 @@ static void job_clear(job *j)
 int main(int argc, char **argv)
 {
     static job jobs[MAX_JOBS];
+    hst_err e = {0};
     const int following = argc > 1 && strcmp(argv[1], "--follow") == 0;
     int rounds = argc > 1 ? (int)strtol(argv[1], NULL, 10) : 15, n = 0, threads = hst_processors();
     rounds = rounds < 1 ? 1 : rounds > MAX_ROUNDS ? MAX_ROUNDS : rounds;
@@ -403,6 +396,9 @@ int main(int argc, char **argv)
         if (k && (argc < 3 || strstr(k->isa, argv[2])))
             n += add_jobs(jobs + n, k, threads);
     }
+    hst_executor *ex = must(hst_executor_new(threads, &e), &e);
+    for (int i = 0; i < n; i++)
+        jobs[i].executor = ex;
     if (following)
         follow(jobs, n);
     for (int r = 0; r < rounds && !following; r++)
@@ -412,5 +408,6 @@ int main(int argc, char **argv)
         report(jobs, n, rounds);
     for (int i = 0; i < n; i++)
         job_clear(&jobs[i]);
+    hst_executor_free(ex);
     return 0;
 }

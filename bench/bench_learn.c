@@ -8,8 +8,9 @@
  * multiply-add as 2, backward twice forward and what a fused block computes again unless it kept
  * it; images a second are also given as a share of the peak at 2.4 GFLOP an image. */
 #include "backbones/backbone.h"
+#include "base/context.h"
+#include "base/executor.h"
 #include "base/mem.h"
-#include "base/pipeline.h"
 #include "base/random.h"
 #include "nn/learn_step.h"
 
@@ -28,6 +29,7 @@ typedef struct bench {
     const hst_kernels *kernels;
     hst_graph *graph;
     hst_learn *learn;
+    hst_executor *executor;
     int threads, batchnorm;
     float *x, *features, *dfeatures, *grad, *sink;
     series forward[MAX_STEPS], backward[MAX_STEPS], update, whole, peak_s;
@@ -93,11 +95,11 @@ static void make(bench *b)
 {
     hst_err e = {0};
     hst_learn_options o = hst_learn_defaults();
-    o.threads = b->threads;
+    o.executor = b->executor = hst_executor_new(b->threads, &e);
     o.batchnorm = b->batchnorm ? HST_BN_BATCH : HST_BN_FROZEN;
     o.max_batch = BATCH;
     b->graph = network();
-    b->learn = b->graph ? hst_learn_new(b->graph, b->kernels, &o, &e) : NULL;
+    b->learn = b->graph && b->executor ? hst_learn_new(b->graph, b->kernels, &o, &e) : NULL;
     if (!b->learn || b->learn->n_steps > MAX_STEPS) {
         fprintf(stderr, "bench_learn: %s\n", e.msg);
         exit(1);
@@ -228,6 +230,7 @@ int main(int argc, char **argv)
     }
     report(&b, rounds);
     hst_learn_free(b.learn);
+    hst_executor_free(b.executor);
     hst_graph_free(b.graph);
     free(b.x);
     free(b.features);

@@ -6,8 +6,9 @@
  * empty line. A batch of one image on several threads is that image on all of them; a larger batch
  * is an image a thread at a time, as `headstart features` does it. Wall-clock time. */
 #include "backbones/backbone.h"
+#include "base/context.h"
+#include "base/executor.h"
 #include "base/mem.h"
-#include "base/pipeline.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +20,8 @@ static const int batches[] = {1, 8, LARGEST};
 typedef struct bench {
     const hst_plan *plan;
     int threads;
-    hst_crew *crew;
-    hst_work *shared; /* the crew's */
+    hst_executor *executor;
+    hst_work *shared; /* of all threads */
     hst_work **work;  /* [threads] */
     float *x, *y;     /* [LARGEST][input], [LARGEST][output] */
 } bench;
@@ -30,52 +31,47 @@ static size_t floats(hst_shape s)
     return (size_t)s.h * (size_t)s.w * (size_t)s.c;
 }
 
-static int run_image(void *arg, size_t i, int thread, hst_err *err)
+static void run_image(void *arg, size_t i, int thread)
 {
     const bench *b = arg;
-    (void)err;
     hst_plan_run(b->plan, b->work[thread], b->x + i * floats(hst_plan_input(b->plan)), 1,
                  b->y + i * floats(hst_plan_output(b->plan)));
-    return 0;
 }
 
-static int run(bench *b, int threads, int batch, hst_err *err)
+static void run(bench *b, int threads, int batch)
 {
     if (threads == 1)
         hst_plan_run(b->plan, b->work[0], b->x, batch, b->y);
     else if (batch == 1)
-        hst_plan_run_crew(b->plan, b->shared, b->crew, b->x, b->y);
+        hst_plan_run_together(b->plan, b->shared, b->executor, b->x, b->y);
     else
-        return hst_parallel(threads, (size_t)batch, run_image, b, err);
-    return 0;
+        hst_executor_for(b->executor, (size_t)batch, run_image, b);
 }
 
-static int measure(bench *b, int threads, int batch, hst_err *err)
+static void measure(bench *b, int threads, int batch)
 {
     const double since = hst_now_s();
     double s = 0;
     long images = 0;
     for (; s < least_s; images += batch, s = hst_now_s() - since)
-        if (run(b, threads, batch, err))
-            return -1;
+        run(b, threads, batch);
     printf("{\"threads\": %d, \"batch\": %d, \"images_s\": %.3f}\n", threads, batch,
            (double)images / s);
-    return 0;
 }
 
-static int follow(bench *b, hst_err *err)
+static void follow(bench *b)
 {
     for (int c = getchar(); c != EOF; c = getchar()) {
         if (c != '\n')
             continue;
-        for (size_t i = 0; i < sizeof batches / sizeof *batches; i++)
-            if (measure(b, 1, batches[i], err) ||
-                (b->threads > 1 && measure(b, b->threads, batches[i], err)))
-                return -1;
+        for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+            measure(b, 1, batches[i]);
+            if (b->threads > 1)
+                measure(b, b->threads, batches[i]);
+        }
         printf("\n");
         fflush(stdout);
     }
-    return 0;
 }
 
 static int make(bench *b, hst_err *err)
@@ -84,8 +80,7 @@ static int make(bench *b, hst_err *err)
     if (!(b->work = hst_alloc((size_t)b->threads, sizeof *b->work, err)) ||
         !(b->x = hst_alloc(LARGEST * in, sizeof *b->x, err)) ||
         !(b->y = hst_alloc(LARGEST * out, sizeof *b->y, err)) ||
-        !(b->crew = hst_crew_new(b->threads, err)) ||
-        !(b->shared = hst_work_new_crew(b->plan, b->threads, err)))
+        !(b->shared = hst_work_new_together(b->plan, b->threads, err)))
         return HST_EMEM;
     for (int t = 0; t < b->threads; t++)
         if (!(b->work[t] = hst_work_new(b->plan, err)))
@@ -100,7 +95,6 @@ static void clear(bench *b)
     for (int t = 0; b->work && t < b->threads; t++)
         hst_work_free(b->work[t]);
     hst_work_free(b->shared);
-    hst_crew_free(b->crew);
     free(b->work);
     free(b->x);
     free(b->y);
@@ -114,9 +108,10 @@ int main(int argc, char **argv)
     hst_backbone *b = ctx ? hst_backbone_open(ctx, argv[1], &err) : NULL;
     int rc = -1;
     if (b) {
-        bench m = {.plan = b->plan, .threads = hst_threads(ctx)};
+        bench m = {.plan = b->plan, .threads = hst_threads(ctx), .executor = ctx->executor};
         rc = make(&m, &err);
-        rc = rc ? rc : follow(&m, &err);
+        if (rc == 0)
+            follow(&m);
         clear(&m);
     }
     if (rc)

@@ -7,9 +7,10 @@
  * for all, and an empty line. Wall-clock time; a photo that cannot be used counts like the others.
  */
 #include "backbones/backbone.h"
+#include "base/context.h"
+#include "base/executor.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/pipeline.h"
 #include "base/sha256.h"
 #include "features/features.h"
 
@@ -19,7 +20,7 @@
 typedef struct bench {
     const hst_data *photos;
     hst_prep prep;
-    int threads;
+    hst_executor *executor;
     float *x; /* [threads][px][px][3] */
 } bench;
 
@@ -40,13 +41,14 @@ static int prepare(void *arg, size_t i, int thread, hst_err *err)
     return rc;
 }
 
-static int measure(bench *b, int threads, hst_err *err)
+/* NULL: one thread. */
+static int measure(bench *b, hst_executor *ex, hst_err *err)
 {
     const size_t n = hst_data_count(b->photos);
     const double since = hst_now_s();
-    int rc = hst_parallel(threads, n, prepare, b, err);
+    int rc = hst_executor_try(ex, n, prepare, b, err);
     if (rc == 0)
-        printf("{\"threads\": %d, \"batch\": 1, \"images_s\": %.3f}\n", threads,
+        printf("{\"threads\": %d, \"batch\": 1, \"images_s\": %.3f}\n", hst_executor_threads(ex),
                (double)n / (hst_now_s() - since));
     return rc;
 }
@@ -56,7 +58,8 @@ static int follow(bench *b, hst_err *err)
     for (int c = getchar(); c != EOF; c = getchar()) {
         if (c != '\n')
             continue;
-        if (measure(b, 1, err) || (b->threads > 1 && measure(b, b->threads, err)))
+        if (measure(b, NULL, err) ||
+            (hst_executor_threads(b->executor) > 1 && measure(b, b->executor, err)))
             return -1;
         printf("\n");
         fflush(stdout);
@@ -71,11 +74,11 @@ int main(int argc, char **argv)
     hst_ctx *ctx = argc == 3 ? hst_open(&cfg, &err) : NULL;
     hst_backbone *b = ctx ? hst_backbone_open(ctx, argv[1], &err) : NULL;
     hst_data *photos = b ? hst_data_open(ctx, argv[2], NULL, &err) : NULL;
-    bench m = {.photos = photos, .threads = ctx ? hst_threads(ctx) : 0};
+    bench m = {.photos = photos, .executor = ctx ? ctx->executor : NULL};
     int rc = photos ? hst_features_prep(b, NULL, &m.prep, &err) : -1;
     if (rc == 0) {
         const size_t floats = (size_t)m.prep.px * (size_t)m.prep.px * 3;
-        m.x = hst_alloc((size_t)m.threads, floats * sizeof *m.x, &err);
+        m.x = hst_alloc((size_t)hst_executor_threads(m.executor), floats * sizeof *m.x, &err);
         rc = m.x ? follow(&m, &err) : HST_EMEM;
     }
     if (rc)

@@ -1,9 +1,8 @@
 /* open.c - where implementations meet: the configuration, and the context made of it. */
 #include "base/context.h"
-#include "base/crew.h"
+#include "base/executor.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/pipeline.h"
 #include "hub/settings.h"
 #include "kernels/kernels.h"
 
@@ -28,9 +27,6 @@ static const char *env(const char *name)
     const char *v = getenv(name);
     return v && *v ? v : NULL;
 }
-
-/* Beyond so many threads the steps of one image are too short to be shared out. */
-enum { CREW_MAX = 16 };
 
 /* A whole number, or -1 (which hst_open refuses) when the text is anything else. */
 static int env_number(const char *name, int absent, int most)
@@ -168,9 +164,8 @@ hst_ctx *hst_open(const hst_config *cfg, hst_err *err)
     ctx->progress_arg = cfg->progress_arg;
     ctx->helper = hst_strdup(cfg->helper ? cfg->helper : HST_HELPER, err);
     ctx->cache_dir = cfg->cache_dir ? hst_strdup(cfg->cache_dir, err) : NULL;
-    if (ctx->threads > 1)
-        ctx->crew = hst_crew_new(ctx->threads < CREW_MAX ? ctx->threads : CREW_MAX, err);
-    if (ctx->helper && (ctx->cache_dir || !cfg->cache_dir) && (ctx->crew || ctx->threads == 1))
+    ctx->executor = hst_executor_new(ctx->threads, err);
+    if (ctx->helper && (ctx->cache_dir || !cfg->cache_dir) && ctx->executor)
         return ctx;
 fail:
     hst_close(ctx);
@@ -181,7 +176,7 @@ void hst_close(hst_ctx *ctx)
 {
     if (!ctx)
         return;
-    hst_crew_free(ctx->crew);
+    hst_executor_free(ctx->executor);
     hst_hub_free(ctx->hub);
     free(ctx->cache_dir);
     free(ctx->helper);

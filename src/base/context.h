@@ -3,17 +3,17 @@
 #define HST_BASE_CONTEXT_H
 #include "base/err.h"
 
-struct hst_kernels; /* kernels/kernels.h */
-struct hst_crew;    /* base/crew.h */
-struct hst_hub;     /* hub/settings.h */
+struct hst_executor; /* base/executor.h */
+struct hst_kernels;  /* kernels/kernels.h */
+struct hst_hub;      /* hub/settings.h */
 
 struct hst_ctx {
     int threads;
     const struct hst_kernels *kernels;
-    struct hst_crew *crew; /* for one image at a time; NULL: one thread */
-    char *cache_dir;       /* NULL: nothing is kept */
-    char *helper;          /* path of headstart-convert */
-    struct hst_hub *hub;   /* NULL: nothing can be downloaded */
+    struct hst_executor *executor; /* of as many threads; NULL: one */
+    char *cache_dir;               /* NULL: nothing is kept */
+    char *helper;                  /* path of headstart-convert */
+    struct hst_hub *hub;           /* NULL: nothing can be downloaded */
     int offline, no_store, rehash;
     uint64_t store_max_bytes;
     hst_log_fn *log;

@@ -1,5 +1,5 @@
 /* Processors without such an instruction. */
-#include "base/crew.h"
+#include "base/executor.h"
 
 void hst_pause(void)
 {

@@ -1,4 +1,4 @@
-#include "base/crew.h"
+#include "base/executor.h"
 
 void hst_pause(void)
 {

@@ -30,7 +30,4 @@ HST_CHECK int hst_pipeline_run(const hst_pipeline *p, hst_err *err);
 HST_CHECK int hst_parallel(int n_threads, size_t n,
                            int (*work)(void *arg, size_t i, int thread, hst_err *err), void *arg,
                            hst_err *err);
-
-/* Processors this process may use (at least 1). */
-int hst_processors(void);
 #endif

@@ -1,6 +1,6 @@
 /* Processors this process may use, asked of Linux: the affinity mask knows about taskset and
  * cpusets. */
-#include "base/pipeline.h"
+#include "base/executor.h"
 
 #include <sched.h>
 #include <unistd.h>

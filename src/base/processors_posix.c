@@ -1,5 +1,5 @@
 /* Processors online, for systems without an affinity mask. */
-#include "base/pipeline.h"
+#include "base/executor.h"
 
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
 /* team.h - threads that wait for loops: for many short parallel loops in a row, where starting
  * threads for each would cost more than the work. hst_team_run allocates nothing and cannot fail. A
- * loop ends with its last item, whichever threads did the items: unlike a crew's step (crew.h), it
+ * loop ends with its last item, whichever threads did the items: unlike a step of a run together, it
  * does not wait for a thread to which the system gave no processor. */
 #ifndef HST_BASE_TEAM_H
 #define HST_BASE_TEAM_H

@@ -165,7 +165,7 @@ static void run_bands(fused_run *r)
     }
 }
 
-/* ---- a crew on few rows: it shares out groups of channels, then the projection ---- */
+/* ---- several threads on few rows share out groups of channels, then the projection ---- */
 
 static int n_groups(const hst_fused *f)
 {
@@ -192,7 +192,7 @@ static void run_groups(fused_run *r)
             expand(r, c, first, end);
         deepen(r, c, y, n);
     }
-    hst_crew_wait(r->a->crew);
+    hst_barrier_wait(r->a->barrier);
     const hst_gemm g = projection(r, 0, out);
     hst_step_product(r->a, &g);
 }
@@ -222,7 +222,7 @@ static tiling lay_out_groups(const hst_fused *f, int threads)
 {
     const int chunks = n_chunks(f, threads);
     tiling t = lay_out(f, (f->rows.out + chunks - 1) / chunks, 1);
-    t.deep_floats = 0; /* the crew's */
+    t.deep_floats = 0; /* all threads' */
     return t;
 }
 

@@ -12,7 +12,6 @@ hst_learn_options hst_learn_defaults(void)
                                .bn_decay = 0.999,
                                .bn_unbiased = 1,
                                .max_batch = 32,
-                               .threads = 1,
                                .fuse = 1,
                                .cache_bytes = hst_cache_bytes()};
 }
@@ -34,11 +33,11 @@ static int check(const hst_graph *g, const hst_learn_options *o, hst_err *err)
         return hst_fail(err, HST_EMODEL,
                         "the graph must begin with its one input and have "
                         "parameters");
-    if (o->max_batch < 1 || o->threads < 1 || !(o->bn_decay >= 0 && o->bn_decay <= 1))
+    if (o->max_batch < 1 || !(o->bn_decay >= 0 && o->bn_decay <= 1))
         return hst_fail(err, HST_EARG,
-                        "a batch of %d images, %d threads or a decay of %g is out "
+                        "a batch of %d images or a decay of %g is out "
                         "of bounds",
-                        o->max_batch, o->threads, o->bn_decay);
+                        o->max_batch, o->bn_decay);
     return 0;
 }
 
@@ -55,8 +54,7 @@ hst_learn *hst_learn_new(hst_graph *g, const hst_kernels *k, const hst_learn_opt
     l->options = *o;
     l->n_values = hst_graph_n_nodes(g);
     l->params = learning_block(g);
-    l->team = hst_team_new(o->threads, err);
-    if (!l->team || hst_learn_build(l, err)) {
+    if (hst_learn_build(l, err)) {
         hst_learn_free(l);
         return NULL;
     }
@@ -71,7 +69,6 @@ void hst_learn_free(hst_learn *l)
     for (int i = 0; i < l->n_steps; i++)
         if (l->step[i].kind && l->step[i].kind->clear)
             l->step[i].kind->clear(&l->step[i]);
-    hst_team_free(l->team);
     free(l->step);
     free(l->value);
     free(l->grad);
@@ -184,7 +181,7 @@ static void run_task(void *arg, size_t i, int thread)
 void hst_learn_images(hst_learn *l, hst_learn_step *s, hst_learn_fn *fn)
 {
     loop p = {.l = l, .s = s, .fn = fn, .group = 1};
-    hst_team_run(l->team, (size_t)l->n, run_task, &p);
+    hst_executor_for(l->options.executor, (size_t)l->n, run_task, &p);
 }
 
 enum { PIECE = 16384 }; /* floats that a task adds up */
@@ -211,8 +208,9 @@ void hst_learn_groups_of(hst_learn *l, hst_learn_step *s, size_t from, size_t n,
 {
     loop p = {.l = l, .s = s, .fn = fn, .group = HST_LEARN_GROUP, .from = from};
     p.n = s->learns ? n : 0;
-    hst_team_run(l->team, ((size_t)l->n + HST_LEARN_GROUP - 1) / HST_LEARN_GROUP, run_task, &p);
-    hst_team_run(l->team, (p.n + PIECE - 1) / PIECE, add_up, &p);
+    hst_executor_for(l->options.executor, ((size_t)l->n + HST_LEARN_GROUP - 1) / HST_LEARN_GROUP,
+                     run_task, &p);
+    hst_executor_for(l->options.executor, (p.n + PIECE - 1) / PIECE, add_up, &p);
 }
 
 void hst_learn_groups(hst_learn *l, hst_learn_step *s, hst_learn_fn *fn)

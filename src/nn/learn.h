@@ -14,6 +14,7 @@
  * number of images alone. All memory is taken when the plan is made. */
 #ifndef HST_NN_LEARN_H
 #define HST_NN_LEARN_H
+#include "base/executor.h"
 #include "kernels/kernels.h"
 #include "nn/graph.h"
 
@@ -32,12 +33,12 @@ typedef struct hst_learn_options {
     int bn_unbiased; /* 1: the moving variance approaches N/(N-1) of the batch's (TensorFlow's fused
                         kernel, Keras 2); 0: the batch's (Keras 3) */
     int max_batch;   /* images */
-    int threads;
-    int fuse;           /* 1: runs of nodes as one step where that is faster */
+    hst_executor *executor; /* NULL: one thread */
+    int fuse;               /* 1: runs of nodes as one step where that is faster */
     size_t cache_bytes; /* of the cache that one thread has to itself: cuts such steps into pieces,
                            which changes speed and memory, no bit */
 } hst_learn_options;
-/* All nodes learn, frozen batch norm, decay 0.999, unbiased, 32 images, 1 thread, fused. */
+/* All nodes learn, frozen batch norm, decay 0.999, unbiased, 32 images, one thread, fused. */
 hst_learn_options hst_learn_defaults(void);
 
 /* Borrows g, whose parameters it reads and (HST_BN_BATCH) whose statistics it moves. Errors:

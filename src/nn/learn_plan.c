@@ -222,7 +222,7 @@ static int allocate(hst_learn *l, hst_err *err)
     l->scratch_floats = z.scratch;
 
     l->partial_floats = z.partials;
-    size_t threads = (size_t)hst_team_threads(l->team);
+    size_t threads = (size_t)hst_executor_threads(l->options.executor);
     size_t floats = z.states + threads * z.scratch + groups * z.partials;
     size_t doubles = z.states_d + batch * z.sums, bytes;
     if (!hst_mul_ok(values, batch * sizeof(float), &bytes))

@@ -3,6 +3,6 @@
 #define HST_NN_LEARN_PLAN_H
 #include "nn/learn_step.h"
 
-/* Fills l from l->graph, l->kernels, l->options and l->team. */
+/* Fills l from l->graph, l->kernels and l->options. */
 HST_CHECK int hst_learn_build(hst_learn *l, hst_err *err);
 #endif

@@ -6,7 +6,6 @@
  * S .. 2S-1 backward; memory is shared by what is never alive at the same time. */
 #ifndef HST_NN_LEARN_STEP_H
 #define HST_NN_LEARN_STEP_H
-#include "base/team.h"
 #include "nn/learn.h"
 #include "nn/step.h"
 
@@ -62,7 +61,6 @@ struct hst_learn {
     hst_graph *graph;
     const hst_kernels *kernels;
     hst_learn_options options;
-    hst_team *team;
     hst_learn_step *step;
     int n_steps, n_values;
     hst_value *value; /* [n_values] activations; those inside a step have first = -1 */

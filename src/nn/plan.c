@@ -298,7 +298,7 @@ hst_shape hst_plan_output(const hst_plan *p)
 struct hst_work {
     int threads;
     hst_step_memory extra; /* the most that a step needs */
-    float *block;          /* [block_floats], the crew's, then each thread's own */
+    float *block;          /* [block_floats], all threads', then each thread's own */
 };
 
 static hst_step_memory needs(const hst_step *s, int threads)
@@ -330,7 +330,7 @@ size_t hst_work_bytes(const hst_plan *p)
     return work_floats(p, &m, 1) * sizeof(float);
 }
 
-hst_work *hst_work_new_crew(const hst_plan *p, int threads, hst_err *err)
+hst_work *hst_work_new_together(const hst_plan *p, int threads, hst_err *err)
 {
     hst_work *w = hst_alloc(1, sizeof *w, err);
     if (!w)
@@ -346,7 +346,7 @@ hst_work *hst_work_new_crew(const hst_plan *p, int threads, hst_err *err)
 
 hst_work *hst_work_new(const hst_plan *p, hst_err *err)
 {
-    return hst_work_new_crew(p, 1, err);
+    return hst_work_new_together(p, 1, err);
 }
 
 void hst_work_free(hst_work *w)
@@ -361,17 +361,17 @@ void hst_work_free(hst_work *w)
 typedef struct passage {
     const hst_plan *plan;
     hst_work *work;
-    hst_crew *crew; /* NULL: one thread */
     const float *x;
     float *y;
 } passage;
 
-static void run_steps(void *arg, int thread, int threads)
+static void run_steps(void *arg, int thread, int threads, hst_barrier *barrier)
 {
     const passage *r = arg;
     const hst_plan *p = r->plan;
     float *block = r->work->block, *shared = block + p->block_floats;
-    hst_run_args a = {.kernels = p->kernels, .crew = r->crew, .thread = thread, .threads = threads};
+    hst_run_args a = {
+        .kernels = p->kernels, .barrier = barrier, .thread = thread, .threads = threads};
     a.shared = shared;
     a.scratch = shared + r->work->extra.shared + (size_t)thread * r->work->extra.own;
     for (int i = 0; i < p->n_steps; i++) {
@@ -382,7 +382,7 @@ static void run_steps(void *arg, int thread, int threads)
         a.y = y->is_output ? r->y : block + y->offset;
         a.z = !z ? NULL : z->is_input ? r->x : block + z->offset;
         s->run(s, &a);
-        hst_crew_wait(r->crew);
+        hst_barrier_wait(barrier);
     }
 }
 
@@ -390,13 +390,14 @@ void hst_plan_run(const hst_plan *p, hst_work *w, const float *x, int n, float *
 {
     passage r = {.plan = p, .work = w, .x = x, .y = y};
     for (int image = 0; image < n; image++) {
-        run_steps(&r, 0, 1);
+        run_steps(&r, 0, 1, NULL);
         r.x += p->value[0].floats;
         r.y += p->value[p->n_values - 1].floats;
     }
 }
 
-void hst_plan_run_crew(const hst_plan *p, hst_work *w, hst_crew *crew, const float *x, float *y)
+void hst_plan_run_together(const hst_plan *p, hst_work *w, hst_executor *ex, const float *x,
+                           float *y)
 {
-    hst_crew_run(crew, run_steps, &(passage){p, w, crew, x, y});
+    hst_executor_together(ex, w->threads, run_steps, &(passage){p, w, x, y});
 }

@@ -5,7 +5,7 @@
  * A plan is immutable and shared by threads; each thread that runs it has its own work block. */
 #ifndef HST_NN_PLAN_H
 #define HST_NN_PLAN_H
-#include "base/crew.h"
+#include "base/executor.h"
 #include "kernels/kernels.h"
 #include "nn/graph.h"
 
@@ -21,8 +21,8 @@ hst_shape hst_plan_output(const hst_plan *p);
 
 /* The memory one thread needs, in one block. */
 HST_CHECK hst_work *hst_work_new(const hst_plan *p, hst_err *err);
-/* The same for a crew of so many threads. */
-HST_CHECK hst_work *hst_work_new_crew(const hst_plan *p, int threads, hst_err *err);
+/* The same for so many threads that run the plan together. */
+HST_CHECK hst_work *hst_work_new_together(const hst_plan *p, int threads, hst_err *err);
 void hst_work_free(hst_work *w);
 size_t hst_work_bytes(const hst_plan *p);
 
@@ -30,7 +30,8 @@ size_t hst_work_bytes(const hst_plan *p);
  * thread: every sum runs over its inputs in one fixed order. */
 void hst_plan_run(const hst_plan *p, hst_work *w, const float *x, int n, float *y);
 
-/* One image over all threads of a crew, for the sake of its latency; the same bits. w is made for
- * as many threads. */
-void hst_plan_run_crew(const hst_plan *p, hst_work *w, hst_crew *crew, const float *x, float *y);
+/* One image over as many free threads as w is made for at most, for the sake of its latency; the
+ * same bits. */
+void hst_plan_run_together(const hst_plan *p, hst_work *w, hst_executor *ex, const float *x,
+                           float *y);
 #endif

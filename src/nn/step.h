@@ -2,7 +2,7 @@
  * loop. */
 #ifndef HST_NN_STEP_H
 #define HST_NN_STEP_H
-#include "base/crew.h"
+#include "base/executor.h"
 #include "nn/op.h"
 #include "nn/plan.h"
 
@@ -19,15 +19,15 @@ typedef struct hst_step hst_step;
 typedef struct hst_fused hst_fused; /* fused.h */
 
 /* What a step runs on: resolved addresses, and which part of it is this thread's. Every thread of a
- * crew runs every step; a step begins when all have ended the one before. */
+ * run together runs every step; a step begins when all have ended the one before. */
 typedef struct hst_run_args {
     const hst_kernels *kernels;
     const float *x, *z; /* inputs; z: what is added, or NULL */
     float *y;
     float *scratch; /* [hst_step_memory.own], this thread's */
-    float *shared;  /* [hst_step_memory.shared], the crew's */
+    float *shared;  /* [hst_step_memory.shared], of all threads */
     int thread, threads;
-    hst_crew *crew; /* NULL: one thread */
+    hst_barrier *barrier; /* NULL: one thread */
 } hst_run_args;
 
 /* Work memory beside the activations, in floats. */

@@ -90,7 +90,7 @@ void hst_step_activate(const hst_step *s, const hst_run_args *a, float *y, size_
 }
 
 /* A 1x1 convolution and its activation: alone, as many rows at a time as stay in the first-level
- * cache between the two; in a crew, each thread's rows when all are there. */
+ * cache between the two; together, each thread's rows when all are there. */
 static void pointwise(const hst_step *s, const hst_run_args *a)
 {
     enum { CACHE_FLOATS = 4096 };
@@ -100,7 +100,7 @@ static void pointwise(const hst_step *s, const hst_run_args *a)
     if (a->threads > 1) {
         hst_step_product(a, &g);
         if (s->acts)
-            hst_crew_wait(a->crew);
+            hst_barrier_wait(a->barrier);
         const hst_share share = hst_share_of(a, (int)g.rows);
         hst_step_activate(s, a, g.y + (size_t)share.first * n,
                           (size_t)(share.end - share.first) * n);

@@ -8,12 +8,12 @@
 
 struct hst_session {
     const hst_model *model;
-    hst_crew *crew;  /* the context's; NULL: one thread */
-    int alone;       /* this photo has the crew to itself */
-    hst_work *work;  /* one thread's */
-    hst_work *wide;  /* the crew's; made by the first photo that has it */
-    float *input;    /* [px][px][3] */
-    float *features; /* [dim] */
+    hst_executor *executor; /* the context's */
+    int alone;              /* this photo is the only one */
+    hst_work *work;         /* one thread's */
+    hst_work *wide;         /* of all threads; made by the first photo that is alone */
+    float *input;           /* [px][px][3] */
+    float *features;        /* [dim] */
 };
 
 hst_session *hst_session_open(hst_ctx *ctx, const hst_model *m, hst_err *err)
@@ -23,7 +23,7 @@ hst_session *hst_session_open(hst_ctx *ctx, const hst_model *m, hst_err *err)
     if (!s)
         return NULL;
     s->model = m;
-    s->crew = ctx->crew;
+    s->executor = ctx->executor;
     s->work = hst_work_new(m->backbone->plan, err);
     s->input = s->work ? hst_alloc(px * px, 3 * sizeof *s->input, err) : NULL;
     s->features = s->input ? hst_alloc((size_t)m->dim, sizeof *s->features, err) : NULL;
@@ -47,26 +47,27 @@ void hst_session_free(hst_session *s)
 /* A photo begins, and ends. While it is the only one of all sessions, all threads compute it. */
 static void enter(hst_session *s)
 {
-    s->alone = s->crew && hst_crew_enter(s->crew);
+    s->alone = hst_executor_enter(s->executor);
 }
 
 static void leave(hst_session *s)
 {
-    if (s->crew)
-        hst_crew_leave(s->crew);
+    hst_executor_leave(s->executor);
 }
 
 /* s->input is prepared. */
 static int infer(hst_session *s, float *prob, hst_err *err)
 {
+    enum { MOST = 16 }; /* for more the steps of one image are too short to be shared out */
     const hst_plan *plan = s->model->backbone->plan;
+    const int threads = hst_executor_threads(s->executor);
     if (s->alone && !s->wide) {
-        s->wide = hst_work_new_crew(plan, hst_crew_size(s->crew), err);
+        s->wide = hst_work_new_together(plan, threads < MOST ? threads : MOST, err);
         if (!s->wide)
             return HST_EMEM;
     }
     if (s->alone)
-        hst_plan_run_crew(plan, s->wide, s->crew, s->input, s->features);
+        hst_plan_run_together(plan, s->wide, s->executor, s->input, s->features);
     else
         hst_plan_run(plan, s->work, s->input, 1, s->features);
     hst_model_head(s->model, s->features, prob);

@@ -68,7 +68,7 @@ int hst_trainer_init(hst_trainer *t, const hst_ctx *ctx, const hst_backbone *b,
     size_t dim = (size_t)hst_plan_output(b->plan).c;
     l.first_node = o->thaw.first_node;
     l.max_batch = (int)o->max_batch;
-    l.threads = ctx->threads;
+    l.executor = ctx->executor;
     *t = (hst_trainer){.clip = o->clip};
     int rc = hst_dense_head_init(&t->head, (int)dim, o->n_classes, o->max_batch, err);
     if (rc)

@@ -19,8 +19,8 @@ typedef struct block_case {
 } block_case;
 
 /* Fewer threads than rows, and more. */
-enum { N_CREWS = 2 };
-static hst_crew *crews[N_CREWS];
+enum { N_EXECUTORS = 2 };
+static hst_executor *executors[N_EXECUTORS];
 
 static size_t floats(hst_shape s)
 {
@@ -77,18 +77,19 @@ static hst_graph *block(const block_case *c)
     return g;
 }
 
-/* Runs the graph on a crew (NULL: one thread); *steps: how many steps its plan has. To be freed. */
+/* Runs the graph on an executor (NULL: one thread); *steps: how many steps its plan has. To be
+ * freed. */
 static float *outcome_of(const hst_graph *g, const hst_kernels *k, hst_plan_options o,
-                         hst_crew *crew, int *steps)
+                         hst_executor *ex, int *steps)
 {
     hst_err e = {0};
     hst_plan *p = hst_plan_make(g, k, &o, &e);
     check_ok(!p, &e);
-    hst_work *w = hst_work_new_crew(p, hst_crew_size(crew), &e);
+    hst_work *w = hst_work_new_together(p, hst_executor_threads(ex), &e);
     check_ok(!w, &e);
     float *x = randoms(floats(p->input), 99), *y = calloc(floats(p->output), sizeof *y);
-    if (crew)
-        hst_plan_run_crew(p, w, crew, x, y);
+    if (ex)
+        hst_plan_run_together(p, w, ex, x, y);
     else
         hst_plan_run(p, w, x, 1, y);
     *steps = p->n_steps;
@@ -104,16 +105,16 @@ static float *outcome(const hst_graph *g, const hst_kernels *k, hst_plan_options
 }
 
 /* One image over several threads: fused and in steps. */
-static void compare_crews(const hst_kernels *k, const hst_graph *g, const float *want, size_t n)
+static void compare_together(const hst_kernels *k, const hst_graph *g, const float *want, size_t n)
 {
-    for (int i = 0; i < N_CREWS; i++)
+    for (int i = 0; i < N_EXECUTORS; i++)
         for (int fuse = 0; fuse < 2; fuse++) {
             int steps;
             hst_plan_options o = {fuse, 4000};
-            float *y = outcome_of(g, k, o, crews[i], &steps);
+            float *y = outcome_of(g, k, o, executors[i], &steps);
             if (memcmp(y, want, n * sizeof *y))
-                fail_msg("%s: a crew of %d, fuse %d", hst_kernels_isa(k), hst_crew_size(crews[i]),
-                         fuse);
+                fail_msg("%s: %d threads, fuse %d", hst_kernels_isa(k),
+                         hst_executor_threads(executors[i]), fuse);
             free(y);
         }
 }
@@ -137,7 +138,7 @@ static void compare(const hst_kernels *k, const block_case *c)
         free(y);
     }
     if (c->kernel == 3)
-        compare_crews(k, g, want, n);
+        compare_together(k, g, want, n);
     free(want);
     hst_graph_free(g);
 }
@@ -205,20 +206,20 @@ static void the_cache_has_a_sensible_size(void **state)
     assert_int_equal(hst_plan_defaults().fuse, 1);
 }
 
-static int make_crews(void **state)
+static int make_executors(void **state)
 {
     hst_err e = {0};
     (void)state;
-    crews[0] = hst_crew_new(2, &e);
-    crews[1] = hst_crew_new(5, &e);
-    return crews[0] && crews[1] ? 0 : -1;
+    executors[0] = hst_executor_new(2, &e);
+    executors[1] = hst_executor_new(5, &e);
+    return executors[0] && executors[1] ? 0 : -1;
 }
 
-static int free_crews(void **state)
+static int free_executors(void **state)
 {
     (void)state;
-    for (int i = 0; i < N_CREWS; i++)
-        hst_crew_free(crews[i]);
+    for (int i = 0; i < N_EXECUTORS; i++)
+        hst_executor_free(executors[i]);
     return 0;
 }
 
@@ -229,5 +230,5 @@ int main(void)
         cmocka_unit_test(values_with_other_readers_are_kept),
         cmocka_unit_test(the_cache_has_a_sensible_size),
     };
-    return cmocka_run_group_tests_name("fused", tests, make_crews, free_crews);
+    return cmocka_run_group_tests_name("fused", tests, make_executors, free_executors);
 }

@@ -214,13 +214,18 @@ static void same_bits_on(const hst_kernels *k)
         float *want = two_steps(k, &o, 11, &count);
         for (size_t i = 0; i < count; i++)
             assert_true(isfinite(want[i]));
-        for (o.threads = 2; o.threads <= 4; o.threads++) {
-            o.max_batch = 9 + o.threads;
+        for (int threads = 2; threads <= 4; threads++) {
+            hst_err e = {0};
+            o.executor = hst_executor_new(threads, &e);
+            check_ok(!o.executor, &e);
+            o.max_batch = 9 + threads;
             float *got = two_steps(k, &o, 11, &again);
             assert_int_equal(again, count);
             assert_memory_equal(got, want, count * sizeof *got);
             free(got);
+            hst_executor_free(o.executor);
         }
+        o.executor = NULL;
         free(want);
     }
 }

@@ -122,8 +122,11 @@ static void check_case(const block_case *c, const hst_kernels *k)
     o.fuse = 1;
     for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
         o.cache_bytes = caches[i];
-        o.threads = 1 + (int)i % 3;
+        hst_err e = {0};
+        o.executor = hst_executor_new(1 + (int)i % 3, &e);
+        check_ok(!o.executor, &e);
         outcome r = outcome_of(g, k, o);
+        hst_executor_free(o.executor);
         assert_int_equal(r.fused, 1);
         if (i == 0) {
             first = r;

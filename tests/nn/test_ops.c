@@ -37,16 +37,17 @@ static float *run(const hst_graph *g, const hst_kernels *k, const float *x)
     hst_plan *p = hst_plan_new(g, k, &e);
     check_ok(!p, &e);
     size_t n = plain_floats(hst_plan_output(p));
-    hst_crew *crew = hst_crew_new(3, &e);
-    hst_work *w = hst_work_new(p, &e), *many = hst_work_new_crew(p, hst_crew_size(crew), &e);
+    hst_executor *ex = hst_executor_new(3, &e);
+    hst_work *w = hst_work_new(p, &e),
+             *many = hst_work_new_together(p, hst_executor_threads(ex), &e);
     float *y = malloc(n * sizeof *y), *same = malloc(n * sizeof *same);
     hst_plan_run(p, w, x, 1, y);
-    hst_plan_run_crew(p, many, crew, x, same);
+    hst_plan_run_together(p, many, ex, x, same);
     assert_memory_equal(same, y, n * sizeof *y);
     free(same);
     hst_work_free(w);
     hst_work_free(many);
-    hst_crew_free(crew);
+    hst_executor_free(ex);
     hst_plan_free(p);
     return y;
 }
@@ -222,7 +223,8 @@ static void gradients_equal_central_differences(void **state)
         o.batchnorm = c & 2 ? HST_BN_BATCH : HST_BN_FROZEN;
         o.fuse = !(c & 4);
         o.max_batch = IMAGES;
-        o.threads = 2;
+        o.executor = hst_executor_new(2, &e);
+        check_ok(!o.executor, &e);
         hst_learn *l = hst_learn_new(g, hst_kernels_best(), &o, &e);
         check_ok(!l, &e);
         size_t in = plain_floats(hst_graph_shape(g, 0));
@@ -232,6 +234,7 @@ static void gradients_equal_central_differences(void **state)
         check_ok(hst_learn_backward(l, weight, grad, &e), &e);
         check_gradient(g, grad, o.batchnorm, x, weight);
         hst_learn_free(l);
+        hst_executor_free(o.executor);
         hst_graph_free(g);
         free(x);
         free(weight);

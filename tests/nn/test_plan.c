@@ -191,8 +191,9 @@ static void compare_whole(const hst_kernels *k, int px, int channels, enum hst_p
     size_t in = floats(hst_plan_input(p)), out = floats(hst_plan_output(p));
     float *x = random_floats(3 * in, 1), *y = calloc(3 * out, sizeof *y),
           *y1 = calloc(out, sizeof *y1);
-    hst_crew *crew = hst_crew_new(3, &e);
-    hst_work *w = hst_work_new(p, &e), *other = hst_work_new_crew(p, hst_crew_size(crew), &e);
+    hst_executor *ex = hst_executor_new(3, &e);
+    hst_work *w = hst_work_new(p, &e),
+             *other = hst_work_new_together(p, hst_executor_threads(ex), &e);
     hst_plan_run(p, w, x, 3, y);
     for (int i = 0; i < 3; i++) {
         double *want = interpret(g, x + (size_t)i * in);
@@ -201,10 +202,10 @@ static void compare_whole(const hst_kernels *k, int px, int channels, enum hst_p
         hst_plan_run(p, other, x + (size_t)i * in, 1,
                      y1); /* alone, elsewhere, on dirty memory: same bits */
         assert_memory_equal(y1, y + (size_t)i * out, out * sizeof *y);
-        hst_plan_run_crew(p, other, crew, x + (size_t)i * in, y1);
+        hst_plan_run_together(p, other, ex, x + (size_t)i * in, y1);
         assert_memory_equal(y1, y + (size_t)i * out, out * sizeof *y);
     }
-    hst_crew_free(crew);
+    hst_executor_free(ex);
     hst_work_free(w);
     hst_work_free(other);
     hst_plan_free(p);

@@ -227,7 +227,9 @@ static void check_net(const net_case *c, const hst_kernels *k)
     o.batchnorm = c->batchnorm;
     o.bn_decay = c->decay;
     o.max_batch = BATCH;
-    o.threads = 2;
+    hst_err e = {0};
+    o.executor = hst_executor_new(2, &e);
+    check_ok(!o.executor, &e);
     net n = begin(k, &o);
     snprintf(file, sizeof file, "%s.safetensors", c->name);
     hst_tensors *want = tensors(file), *usual = tensors("bn_train_m0_99.safetensors");
@@ -253,6 +255,7 @@ static void check_net(const net_case *c, const hst_kernels *k)
     }
     hst_tensors_free(want);
     end(&n);
+    hst_executor_free(o.executor);
 }
 
 static void steps_equal_the_reference(void **state)
