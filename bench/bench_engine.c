@@ -252,7 +252,7 @@ static int add_conv(hst_graph *g, int x, const hst_conv *c, int deep, int act)
     char name[16];
     snprintf(name, sizeof name, "c%d", x);
     x = deep ? hst_graph_depthwise(g, x, c, name, &e) : hst_graph_conv2d(g, x, c, name, &e);
-    x = act && x >= 0 ? hst_graph_relu6(g, x, &e) : x;
+    x = act && x >= 0 ? hst_graph_activation(g, x, HST_ACT_RELU6, &e) : x;
     return x;
 }
 

@@ -65,7 +65,7 @@ static int add_layer(hst_graph *g, const hst_arch *a, const hst_layer *l, int x,
     if (x >= 0)
         x = hst_graph_batchnorm(g, x, a->bn_epsilon, name.bn, err);
     if (x >= 0 && l->role != HST_PROJECT)
-        x = hst_graph_relu6(g, x, err);
+        x = hst_graph_activation(g, x, HST_ACT_RELU6, err);
     return x;
 }
 

@@ -88,12 +88,12 @@ static int v2_b0_layers(const hst_arch *a, hst_layer *out)
 }
 
 /* One whole convolution instead of a block ends in an activation. */
-static enum hst_activation activation(const hst_arch *a, const hst_layer *l)
+static enum hst_act activation(const hst_arch *a, const hst_layer *l)
 {
     (void)a;
-    return l->role == HST_PROJECT && l->kernel == 1 ? HST_LINEAR
-           : l->role == HST_EXCITE                  ? HST_SIGMOID
-                                                    : HST_SWISH;
+    return l->role == HST_PROJECT && l->kernel == 1 ? HST_ACT_NONE
+           : l->role == HST_EXCITE                  ? HST_ACT_SIGMOID
+                                                    : HST_ACT_SWISH;
 }
 
 static int build(hst_graph *g, const hst_arch *a, hst_err *err)

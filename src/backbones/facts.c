@@ -125,29 +125,34 @@ int hst_facts_say_norm(const hst_tensors *t)
 /* ---- the fact "ops" (convert/weights.h) --------------------------------------------------------
  */
 
-/* A node's letter; 0: it has no word. */
-static char letter_of(const hst_op *op)
+/* A node's letter, by what it is or, an activation, by which; 0: it has no word. */
+static char letter_of(const hst_graph *g, int node)
 {
     static const struct {
-        const hst_op *op;
+        const char *name;
         char letter;
-    } letters[] = {{&hst_op_conv2d, 'c'}, {&hst_op_depthwise, 'd'}, {&hst_op_relu, 'r'},
-                   {&hst_op_relu6, '6'},  {&hst_op_sigmoid, 'g'},   {&hst_op_hsigmoid, 'i'},
-                   {&hst_op_hswish, 'h'}, {&hst_op_swish, 's'},     {&hst_op_add, '+'},
-                   {&hst_op_scale, '*'},  {&hst_op_max_pool, 'm'},  {&hst_op_global_average, 'a'}};
+    } letters[] = {{"conv2d", 'c'}, {"depthwise", 'd'}, {"relu", 'r'},
+                   {"relu6", '6'},  {"sigmoid", 'g'},   {"hsigmoid", 'i'},
+                   {"hswish", 'h'}, {"swish", 's'},     {"add", '+'},
+                   {"scale", '*'},  {"max_pool", 'm'},  {"global_average", 'a'}};
+    hst_attr_value function = {0};
+    const char *name = hst_graph_op_name(g, node);
+    if (hst_graph_attr(g, node, 0, &function) && strcmp(function.name, "function") == 0)
+        name = function.word;
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
-        if (letters[i].op == op)
+        if (strcmp(letters[i].name, name) == 0)
             return letters[i].letter;
     return 0;
 }
 
 /* The word of a node of ours, behind word number `last`; x, y: numbers of its operands. */
-static void word_of(const hst_node *n, int last, int x, int y, char out[48])
+static void word_of(const hst_graph *g, int node, int last, int x, int y, char out[48])
 {
-    const char letter = letter_of(n->op);
+    const char letter = letter_of(g, node);
     size_t at = (size_t)snprintf(out, 48, "%c", letter);
     if (letter == 'c' || letter == 'd')
-        at += (size_t)snprintf(out + at, 48 - at, "%d", n->conv.stride);
+        at += (size_t)snprintf(out + at, 48 - at, "%d",
+                               hst_node_conv(hst_graph_node(g, node))->stride);
     if (letter == '+' || letter == '*') {
         const int other = letter == '*' || x < y ? x : y;
         x = other == x ? y : x;
@@ -168,9 +173,9 @@ static int compare(const char *ops, const hst_arch *a, const hst_graph *g, int *
         int x = n->input[0] < 0 ? 0 : number[n->input[0]];
         int y = n->input[1] < 0 ? 0 : number[n->input[1]];
         number[i] = x;
-        if (!letter_of(n->op))
+        if (!letter_of(g, i))
             continue;
-        word_of(n, words, x, y, want);
+        word_of(g, i, words, x, y, want);
         number[i] = ++words;
         if (len != strlen(want) || memcmp(ops, want, len) != 0)
             return hst_fail(err, HST_EMODEL,

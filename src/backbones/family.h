@@ -141,7 +141,7 @@ extern const char *const hst_numbered_body[], *const hst_counted_body[];
 hst_layer hst_pointwise(hst_layer like, enum hst_role role, int in, int out);
 /* The graph of layers with squeeze-and-excitation; activation: what ends each. Returns the last
  * node or a negative code. */
-typedef enum hst_activation hst_activation_fn(const hst_arch *a, const hst_layer *l);
+typedef enum hst_act hst_activation_fn(const hst_arch *a, const hst_layer *l);
 int hst_gated_build(hst_graph *g, const hst_arch *a, hst_activation_fn *activation, hst_err *err);
 
 /* The layer names of keras.applications' EfficientNets: stages count from 1, repeats from a. */

@@ -66,19 +66,19 @@ static int layers(const hst_arch *a, hst_layer *out)
     return n + 1;
 }
 
-static enum hst_activation activation(const hst_arch *a, const hst_layer *l)
+static enum hst_act activation(const hst_arch *a, const hst_layer *l)
 {
     int n;
     const struct row *r = rows_of(a, &n);
     switch (l->role) {
     case HST_PROJECT:
-        return HST_LINEAR;
+        return HST_ACT_NONE;
     case HST_SQUEEZE:
-        return HST_RELU;
+        return HST_ACT_RELU;
     case HST_EXCITE:
-        return HST_HSIGMOID;
+        return HST_ACT_HSIGMOID;
     default:
-        return l->block < 0 || r[l->block].hard_swish ? HST_HSWISH : HST_RELU;
+        return l->block < 0 || r[l->block].hard_swish ? HST_ACT_HSWISH : HST_ACT_RELU;
     }
 }
 

@@ -91,7 +91,7 @@ static int add_stem(hst_graph *g, const hst_arch *a, const hst_layer *l, hst_err
     if (x >= 0)
         x = add_conv(g, a, l, x, err);
     if (x >= 0)
-        x = hst_graph_activation(g, x, HST_RELU, err);
+        x = hst_graph_activation(g, x, HST_ACT_RELU, err);
     return x < 0 ? x : hst_graph_max_pool(g, x, &pool, err);
 }
 
@@ -110,7 +110,7 @@ static int build(hst_graph *g, const hst_arch *a, hst_err *err)
             x = cut < 0 ? cut : hst_graph_add(g, x, cut, err);
         }
         if (x >= 0)
-            x = hst_graph_activation(g, x, HST_RELU, err);
+            x = hst_graph_activation(g, x, HST_ACT_RELU, err);
     }
     return x < 0 ? x : hst_graph_global_average(g, x, err);
 }

@@ -29,24 +29,66 @@ static inline vf sigmoid(vf x)
 /* In this order so that no digits cancel near -3. */
 static inline vf hsigmoid(vf x)
 {
-    return v_mul(v_relu6(v_add(x, v_set1(3))), v_set1(1.0f / 6));
+    return v_mul(v_relu(v_add(x, v_set1(3)), v_set1(6)), v_set1(1.0f / 6));
 }
 
 static inline __attribute__((always_inline)) vf activated(const enum hst_act act, vf x)
 {
     switch (act) {
+    case HST_ACT_RELU6:
+        return v_relu(x, v_set1(6));
     case HST_ACT_RELU:
-        return v_clamp(v_set1(0), v_set1(INFINITY), x);
+        return v_relu(x, v_set1(INFINITY));
     case HST_ACT_SIGMOID:
         return sigmoid(x);
     case HST_ACT_HSIGMOID:
         return hsigmoid(x);
     case HST_ACT_HSWISH:
         return v_mul(x, hsigmoid(x));
-    default:
+    case HST_ACT_SWISH:
         return v_mul(x, sigmoid(x));
+    default:
+        return x;
     }
 }
+
+/* dy act'(x) */
+static inline __attribute__((always_inline)) vf slope(const enum hst_act act, vf x, vf dy)
+{
+    const vf one = v_set1(1), six = v_set1(6), minus = v_set1(-1);
+    switch (act) {
+    case HST_ACT_RELU6:
+        return v_gate(dy, x, six);
+    case HST_ACT_RELU:
+        return v_gate(dy, x, v_set1(INFINITY));
+    case HST_ACT_SIGMOID: {
+        const vf s = sigmoid(x);
+        return v_mul(dy, v_mul(s, v_fma(s, minus, one)));
+    }
+    case HST_ACT_HSIGMOID:
+        return v_gate(v_mul(dy, v_set1(1.0f / 6)), v_add(x, v_set1(3)), six);
+    case HST_ACT_HSWISH: {
+        const vf inside = v_gate(v_mul(x, v_set1(1.0f / 6)), v_add(x, v_set1(3)), six);
+        return v_mul(dy, v_add(hsigmoid(x), inside));
+    }
+    case HST_ACT_SWISH: {
+        const vf s = sigmoid(x);
+        return v_mul(dy, v_mul(s, v_fma(x, v_fma(s, minus, one), one)));
+    }
+    default:
+        return dy;
+    }
+}
+
+/* X(activation): a loop for each, in which it is a constant. */
+#define EACH_ACT(X)                                                                                \
+    X(HST_ACT_NONE)                                                                                \
+    X(HST_ACT_RELU6)                                                                               \
+    X(HST_ACT_RELU)                                                                                \
+    X(HST_ACT_SIGMOID)                                                                             \
+    X(HST_ACT_HSIGMOID)                                                                            \
+    X(HST_ACT_HSWISH)                                                                              \
+    X(HST_ACT_SWISH)
 
 static inline __attribute__((always_inline)) void activate_all(const enum hst_act act,
                                                                const float *x, float *y, size_t n)
@@ -58,17 +100,14 @@ static inline __attribute__((always_inline)) void activate_all(const enum hst_ac
         v_store_part(y + i, (int)(n - i), activated(act, v_load_part(x + i, (int)(n - i))));
 }
 
-/* A loop for each: what it does is a constant there. */
 static void activate(enum hst_act act, const float *x, float *y, size_t n)
 {
-    if (act == HST_ACT_RELU)
-        activate_all(HST_ACT_RELU, x, y, n);
-    else if (act == HST_ACT_SIGMOID)
-        activate_all(HST_ACT_SIGMOID, x, y, n);
-    else if (act == HST_ACT_HSIGMOID)
-        activate_all(HST_ACT_HSIGMOID, x, y, n);
-    else if (act == HST_ACT_HSWISH)
-        activate_all(HST_ACT_HSWISH, x, y, n);
-    else
-        activate_all(HST_ACT_SWISH, x, y, n);
+    switch (act) {
+#define CASE(a)                                                                                    \
+    case a:                                                                                        \
+        activate_all(a, x, y, n);                                                                  \
+        break;
+        EACH_ACT(CASE)
+#undef CASE
+    }
 }

@@ -78,7 +78,7 @@ static inline __attribute__((always_inline)) void chunk_body(const hst_depthwise
     float *y = d->y + (size_t)i * d->y_step + c;
 #define FINISH(o)                                                                                  \
     if (o < s.count)                                                                               \
-        v_store(y + (size_t)o * d->y_step, d->relu6 ? v_relu6(a##o) : a##o);
+        v_store(y + (size_t)o * d->y_step, d->clamp > 0 ? v_relu(a##o, v_set1(d->clamp)) : a##o);
     EACH_OUTPUT(FINISH)
 #undef FINISH
 }
@@ -156,7 +156,7 @@ static void single(const hst_depthwise *d, int i, int c)
         for (int kx = first; d->row[ky] && kx < end; kx++)
             a = v_fma(v_load(d->row[ky] + (size_t)(at + kx) * d->x_step + c),
                       v_load(d->w + (size_t)(ky * d->kernel + kx) * d->w_step + c), a);
-    v_store(d->y + (size_t)i * d->y_step + c, d->relu6 ? v_relu6(a) : a);
+    v_store(d->y + (size_t)i * d->y_step + c, d->clamp > 0 ? v_relu(a, v_set1(d->clamp)) : a);
 }
 
 /* Output i, the channels behind the last full vector, in a vector that is only partly used. */
@@ -170,7 +170,8 @@ static void rest(const hst_depthwise *d, int i, int c)
         for (int kx = first; d->row[ky] && kx < end; kx++)
             a = v_fma(v_load_part(d->row[ky] + (size_t)(at + kx) * d->x_step + c, n),
                       v_load_part(d->w + (size_t)(ky * d->kernel + kx) * d->w_step + c, n), a);
-    v_store_part(d->y + (size_t)i * d->y_step + c, n, d->relu6 ? v_relu6(a) : a);
+    v_store_part(d->y + (size_t)i * d->y_step + c, n,
+                 d->clamp > 0 ? v_relu(a, v_set1(d->clamp)) : a);
 }
 
 static void depthwise(const hst_depthwise *d)

@@ -26,9 +26,10 @@ typedef struct tile {
     size_t ldy;
     int k;
     int panel; /* floats between two k of the packed panel */
-    int relu6;
+    float clamp;
     const float *gate;
     size_t ld_gate;
+    float gate_top;
 } tile;
 
 /* X(row, pointer, multiple of ldx behind it): three rows share a pointer, so that five do for
@@ -80,15 +81,15 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
     }
 #define CLAMP(i, p, o)                                                                             \
     if (rows > i) {                                                                                \
-        a##i = v_relu6(a##i);                                                                      \
+        a##i = v_relu(a##i, top);                                                                  \
         if (vecs > 1)                                                                              \
-            b##i = v_relu6(b##i);                                                                  \
+            b##i = v_relu(b##i, top);                                                              \
     }
 #define GATE(i, p, o)                                                                              \
     if (rows > i) {                                                                                \
-        a##i = v_gate(a##i, v_load(t->gate + i * ld_gate));                                        \
+        a##i = v_gate(a##i, v_load(t->gate + i * ld_gate), top);                                   \
         if (vecs > 1)                                                                              \
-            b##i = v_gate(b##i, v_load(t->gate + i * ld_gate + V_N));                              \
+            b##i = v_gate(b##i, v_load(t->gate + i * ld_gate + V_N), top);                         \
     }
 #define STORE(i, p, o)                                                                             \
     if (rows > i) {                                                                                \
@@ -100,10 +101,12 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
     if (t->residual) {
         EACH_ROW(ADD)
     }
-    if (t->relu6) {
+    if (t->clamp > 0) {
+        const vf top = v_set1(t->clamp);
         EACH_ROW(CLAMP)
     }
     if (t->gate) {
+        const vf top = v_set1(t->gate_top);
         EACH_ROW(GATE)
     }
     EACH_ROW(STORE)
@@ -168,18 +171,18 @@ static inline __attribute__((always_inline)) void halves_body(const tile *t, con
     }
 #define CLAMP(j, i, p, o, i1, q, o1)                                                               \
     if (rows > i) {                                                                                \
-        a##i = v_relu6(a##i);                                                                      \
-        a##i1 = v_relu6(a##i1);                                                                    \
-        c##j = v_relu6(c##j);                                                                      \
+        a##i = v_relu(a##i, top);                                                                  \
+        a##i1 = v_relu(a##i1, top);                                                                \
+        c##j = v_relu(c##j, top);                                                                  \
     }
 #define GATE(j, i, p, o, i1, q, o1)                                                                \
     if (rows > i) {                                                                                \
         const float *g = t->gate + i * ld_gate, *g1 = t->gate + SECOND(i, i1) * ld_gate;           \
         if (whole) {                                                                               \
-            a##i = v_gate(a##i, v_load(g));                                                        \
-            a##i1 = v_gate(a##i1, v_load(g1));                                                     \
+            a##i = v_gate(a##i, v_load(g), top);                                                   \
+            a##i1 = v_gate(a##i1, v_load(g1), top);                                                \
         }                                                                                          \
-        c##j = v_gate(c##j, v_load_halves(g + at, g1 + at));                                       \
+        c##j = v_gate(c##j, v_load_halves(g + at, g1 + at), top);                                  \
     }
 #define STORE(j, i, p, o, i1, q, o1)                                                               \
     if (rows > i) {                                                                                \
@@ -194,10 +197,12 @@ static inline __attribute__((always_inline)) void halves_body(const tile *t, con
     if (t->residual) {
         EACH_PAIR(ADD)
     }
-    if (t->relu6) {
+    if (t->clamp > 0) {
+        const vf top = v_set1(t->clamp);
         EACH_PAIR(CLAMP)
     }
     if (t->gate) {
+        const vf top = v_set1(t->gate_top);
         EACH_PAIR(GATE)
     }
     EACH_PAIR(STORE)
@@ -318,9 +323,10 @@ static void block(const hst_gemm *g, size_t at, size_t count)
                   .ldy = g->ldy,
                   .k = g->k,
                   .panel = 2 * V_N,
-                  .relu6 = g->relu6,
+                  .clamp = g->clamp,
                   .gate = g->gate ? g->gate + at * g->ld_gate + n : NULL,
-                  .ld_gate = g->ld_gate};
+                  .ld_gate = g->ld_gate,
+                  .gate_top = g->gate_top};
         for (size_t i = 0; i < tiles; i++) {
             const size_t rows = base + (i < more);
             tile_of(&t, rows, valid);

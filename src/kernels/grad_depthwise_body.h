@@ -225,7 +225,7 @@ static inline __attribute__((always_inline)) void pixels_body(const hst_grad_pix
         const float *gate = d->gate + (size_t)i * d->gate_step + c;
 #define GATE(o)                                                                                    \
     if (o < s.count)                                                                               \
-        a##o = v_gate(a##o, v_load(gate + (size_t)o * d->gate_step));
+        a##o = v_gate(a##o, v_load(gate + (size_t)o * d->gate_step), v_set1(d->gate_top));
         EACH_OUTPUT(GATE)
 #undef GATE
     }
@@ -313,13 +313,15 @@ static inline __attribute__((always_inline)) void pairs_body(const pairs *p, con
 #undef TAKE
         if (x >= 0) {
             if (d->gate)
-                even = v_gate(even, v_load(d->gate + (size_t)x * gate_step + p->c));
+                even = v_gate(even, v_load(d->gate + (size_t)x * gate_step + p->c),
+                              v_set1(d->gate_top));
             v_store(d->dx + (size_t)x * d->dx_step + p->c, even);
             sum = v_add(sum, even);
         }
         if (x + 1 < width) {
             if (d->gate)
-                odd = v_gate(odd, v_load(d->gate + (size_t)(x + 1) * gate_step + p->c));
+                odd = v_gate(odd, v_load(d->gate + (size_t)(x + 1) * gate_step + p->c),
+                             v_set1(d->gate_top));
             v_store(d->dx + (size_t)(x + 1) * d->dx_step + p->c, odd);
             sum = v_add(sum, odd);
         }
@@ -359,7 +361,8 @@ static void any_pixel(const hst_grad_pixels *d, int x, int c, int n)
                     load_some(d->w + (size_t)(ky * d->kernel + kx) * d->w_step + c, n, partial), a);
         }
     if (d->gate)
-        a = v_gate(a, load_some(d->gate + (size_t)x * d->gate_step + c, n, partial));
+        a = v_gate(a, load_some(d->gate + (size_t)x * d->gate_step + c, n, partial),
+                   v_set1(d->gate_top));
     store_some(d->dx + (size_t)x * d->dx_step + c, n, a, partial);
     store_some(d->sum + c, n, v_add(load_some(d->sum + c, n, partial), a), partial);
 }

@@ -9,9 +9,9 @@
 
 #include "kernels/grad_depthwise_body.h"
 
-#include "kernels/norm_body.h"
-
 #include "kernels/activation_body.h"
+
+#include "kernels/norm_body.h"
 
 #include "kernels/resize_body.h"
 

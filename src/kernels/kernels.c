@@ -46,6 +46,11 @@ size_t hst_gemm_packed(const hst_kernels *kn, int k, int n)
     return padded(kn, n) * ((size_t)k + 1);
 }
 
+const float *hst_gemm_bias(const hst_kernels *kn, const float *packed, int k, int n)
+{
+    return packed + padded(kn, n) * (size_t)k;
+}
+
 const float *hst_gemm_pack(const hst_kernels *kn, const float *w, const float *bias, int k, int n,
                            float *out)
 {

@@ -2,14 +2,35 @@
  *
  * Callers never look at the processor: they get a table once (hst_kernels_best) and call through
  * it. To add an instruction set, write one file of vector primitives (vec_<isa>.h), one that
- * includes it and the bodies (isa_<isa>.c), and one line in kernels.c.
+ * includes it and the bodies (isa_<isa>.c), its flags in meson.build, its name in tables.h and a
+ * row in the table of the processor's present_*.c.
  *
  * Tiles cut outputs only: every sum runs over its inputs in one fixed order, so an output has the
- * same bits whatever tile, row count or thread it was computed in. ReLU6 lets NaN through. */
+ * same bits whatever tile, row count or thread it was computed in. Activations let NaN through. */
 #ifndef HST_KERNELS_KERNELS_H
 #define HST_KERNELS_KERNELS_H
 #include <stddef.h>
 #include <stdint.h>
+
+/* Activations:
+ *
+ *   relu6     min(max(x, 0), 6)
+ *   relu      max(x, 0)
+ *   sigmoid   1 / (1 + e^-x)
+ *   hsigmoid  min(max(x + 3, 0), 6) / 6              (Howard et al. 2019, arXiv 1905.02244)
+ *   hswish    x hsigmoid(x)                          (the same)
+ *   swish     x sigmoid(x), also called SiLU         (Ramachandran et al. 2017, arXiv 1710.05941)
+ *
+ * NaN is let through. */
+enum hst_act {
+    HST_ACT_NONE,
+    HST_ACT_RELU6,
+    HST_ACT_RELU,
+    HST_ACT_SIGMOID,
+    HST_ACT_HSIGMOID,
+    HST_ACT_HSWISH,
+    HST_ACT_SWISH
+};
 
 /* y[m][n] = act(bias[n] + sum_k x[m][k] w[k][n] + residual[m][n]), m = 0 .. rows-1.
  * A 1x1 convolution is this over pixels; any other one after its windows were laid out as rows. */
@@ -23,11 +44,13 @@ typedef struct hst_gemm {
     const float *residual; /* as y (same ldy), or NULL */
     size_t rows;
     int k, n;
-    int relu6; /* 1: act = min(max(v, 0), 6); 0: act = v */
-    /* NULL, or [rows][n], rows ld_gate floats apart: outputs of a ReLU6 whose gradient y is. y
-     * passes where 0 < gate < 6 and is 0 elsewhere. */
+    /* 0: act = v; else act = min(max(v, 0), clamp): ReLU6 with 6, ReLU with INFINITY. */
+    float clamp;
+    /* NULL, or [rows][n], rows ld_gate floats apart: outputs of a clamp whose gradient y is. y
+     * passes where 0 < gate < gate_top and is 0 elsewhere. */
     const float *gate;
     size_t ld_gate;
+    float gate_top;
 } hst_gemm;
 
 /* One row of outputs of a depthwise convolution:
@@ -42,7 +65,7 @@ typedef struct hst_depthwise {
     size_t x_step, w_step, y_step;    /* floats between pixels, taps, outputs: >= channels */
     int width, out, channels;
     int kernel, stride, before; /* before: padding in front */
-    int relu6;
+    float clamp;                /* as in hst_gemm */
 } hst_depthwise;
 
 /* Gradients of matrices: dw[i][j] += sum_r a[r][i] b[r][j], r = 0 .. rows-1. */
@@ -81,6 +104,7 @@ typedef struct hst_grad_pixels {
     size_t g_step, w_step, gate_step, dx_step;
     int width, out, channels;
     int kernel, stride, before;
+    float gate_top;
 } hst_grad_pixels;
 
 /* Batch norm over rows of channels, one row behind the other:
@@ -91,8 +115,19 @@ typedef struct hst_norm_map {
     float *y;
     size_t rows;
     int c;
-    int relu6; /* as in hst_gemm */
+    enum hst_act act;
 } hst_norm_map;
+
+/* Gradient of its activation:  dx[r][c] = dy[r][c] act'(x[r][c] scale[c] + shift[c]); scale NULL:
+ * act'(x[r][c]). At the ends of a piecewise linear part the derivative is 0. dx may be dy. */
+typedef struct hst_norm_gate {
+    const float *x, *scale, *shift;
+    const float *dy;
+    float *dx;
+    size_t rows;
+    int c;
+    enum hst_act act;
+} hst_norm_gate;
 
 /* Its gradient:  dx[r][c] = dy[r][c] of_dy[c] + x[r][c] of_x[c] + shift[c] */
 typedef struct hst_norm_back {
@@ -137,17 +172,6 @@ typedef struct hst_resize_pixels {
     uint8_t *out; /* [n][3] */
 } hst_resize_pixels;
 
-/* Activations other than ReLU6:
- *
- *   relu      max(x, 0)
- *   sigmoid   1 / (1 + e^-x)
- *   hsigmoid  min(max(x + 3, 0), 6) / 6              (Howard et al. 2019, arXiv 1905.02244)
- *   hswish    x hsigmoid(x)                          (the same)
- *   swish     x sigmoid(x), also called SiLU         (Ramachandran et al. 2017, arXiv 1710.05941)
- *
- * NaN is let through. */
-enum hst_act { HST_ACT_RELU, HST_ACT_SIGMOID, HST_ACT_HSIGMOID, HST_ACT_HSWISH, HST_ACT_SWISH };
-
 enum { HST_PEAK_FLOATS = 512 };
 typedef struct hst_kernels {
     const char *isa;
@@ -167,6 +191,7 @@ typedef struct hst_kernels {
      * (a multiply-add counts 2). sink[HST_PEAK_FLOATS] */
     double (*peak)(long rounds, float *sink);
     void (*norm_map)(const hst_norm_map *m);
+    void (*norm_gate)(const hst_norm_gate *g);
     void (*norm_back)(const hst_norm_back *b);
     void (*norm_moments)(const hst_norm_sums *s);
     void (*norm_products)(const hst_norm_sums *s);
@@ -184,6 +209,8 @@ const float *hst_gemm_pack(const hst_kernels *kn, const float *w, const float *b
 /* The same for the transpose of w[k][n], without bias: for products x[rows][n] w^T. */
 const float *hst_gemm_pack_transposed(const hst_kernels *kn, const float *w, int k, int n,
                                       float *out);
+/* Where the bias of a packed [k][n] matrix begins. */
+const float *hst_gemm_bias(const hst_kernels *kn, const float *packed, int k, int n);
 
 /* The best table this processor and operating system can run. Never NULL. */
 const hst_kernels *hst_kernels_best(void);

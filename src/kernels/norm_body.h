@@ -14,18 +14,17 @@ static inline __attribute__((always_inline)) void map_vector(const hst_norm_map 
 {
     vf v = v_fma(load_some(m->x + at, n, partial), load_some(m->scale + c, n, partial),
                  load_some(m->shift + c, n, partial));
-    if (m->relu6)
-        v = v_relu6(v);
+    v = activated(m->act, v);
     if (m->z)
         v = v_add(v, load_some(m->z + at, n, partial));
     store_some(m->y + at, n, v, partial);
 }
 
-static inline __attribute__((always_inline)) void map_rows(const hst_norm_map *all, const int relu6,
-                                                           const int adds)
+static inline __attribute__((always_inline)) void map_rows(const hst_norm_map *all,
+                                                           const enum hst_act act, const int adds)
 {
     hst_norm_map m = *all;
-    m.relu6 = relu6;
+    m.act = act;
     m.z = adds ? m.z : NULL;
     const int full = m.c / V_N * V_N;
     size_t at = 0;
@@ -39,14 +38,57 @@ static inline __attribute__((always_inline)) void map_rows(const hst_norm_map *a
 
 static void norm_map(const hst_norm_map *m)
 {
-    if (m->relu6 && m->z)
-        map_rows(m, 1, 1);
-    else if (m->relu6)
-        map_rows(m, 1, 0);
-    else if (m->z)
-        map_rows(m, 0, 1);
-    else
-        map_rows(m, 0, 0);
+    switch (m->act) {
+#define CASE(a)                                                                                    \
+    case a:                                                                                        \
+        if (m->z)                                                                                  \
+            map_rows(m, a, 1);                                                                     \
+        else                                                                                       \
+            map_rows(m, a, 0);                                                                     \
+        break;
+        EACH_ACT(CASE)
+#undef CASE
+    }
+}
+
+static inline __attribute__((always_inline)) void gate_vector(const hst_norm_gate *g, size_t at,
+                                                              int c, int n, const int partial)
+{
+    vf x = load_some(g->x + at, n, partial);
+    if (g->scale)
+        x = v_fma(x, load_some(g->scale + c, n, partial), load_some(g->shift + c, n, partial));
+    store_some(g->dx + at, n, slope(g->act, x, load_some(g->dy + at, n, partial)), partial);
+}
+
+static inline __attribute__((always_inline)) void
+gate_rows(const hst_norm_gate *all, const enum hst_act act, const int is_scaled)
+{
+    hst_norm_gate g = *all;
+    g.act = act;
+    g.scale = is_scaled ? g.scale : NULL;
+    const int full = g.c / V_N * V_N;
+    size_t at = 0;
+    for (size_t r = 0; r < g.rows; r++, at += (size_t)g.c) {
+        for (int c = 0; c < full; c += V_N)
+            gate_vector(&g, at + (size_t)c, c, V_N, 0);
+        if (full < g.c)
+            gate_vector(&g, at + (size_t)full, full, g.c - full, 1);
+    }
+}
+
+static void norm_gate(const hst_norm_gate *g)
+{
+    switch (g->act) {
+#define CASE(a)                                                                                    \
+    case a:                                                                                        \
+        if (g->scale)                                                                              \
+            gate_rows(g, a, 1);                                                                    \
+        else                                                                                       \
+            gate_rows(g, a, 0);                                                                    \
+        break;
+        EACH_ACT(CASE)
+#undef CASE
+    }
 }
 
 static inline __attribute__((always_inline)) void back_vector(const hst_norm_back *b, size_t at,

@@ -15,6 +15,7 @@ const hst_kernels JOIN(hst_kernels_, V_ISA) = {
     .grad_sum = grad_sum,
     .peak = peak,
     .norm_map = norm_map,
+    .norm_gate = norm_gate,
     .norm_back = norm_back,
     .norm_moments = norm_moments,
     .norm_products = norm_products,

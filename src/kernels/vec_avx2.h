@@ -88,16 +88,17 @@ static inline vf v_clamp(vf low, vf high, vf x)
     return _mm256_min_ps(high, _mm256_max_ps(low, x));
 }
 
-static inline vf v_relu6(vf x)
+/* min(max(x, 0), top): ReLU6 where top is 6, ReLU where it is infinite. */
+static inline vf v_relu(vf x, vf top)
 {
-    return v_clamp(v_set1(0), v_set1(6), x);
+    return v_clamp(v_set1(0), top, x);
 }
 
-/* x where 0 < y < 6, else 0. */
-static inline vf v_gate(vf x, vf y)
+/* x where 0 < y < top, else 0. */
+static inline vf v_gate(vf x, vf y, vf top)
 {
     const vf high = _mm256_cmp_ps(y, _mm256_setzero_ps(), _CMP_GT_OQ);
-    const vf low = _mm256_cmp_ps(y, _mm256_set1_ps(6), _CMP_LT_OQ);
+    const vf low = _mm256_cmp_ps(y, top, _CMP_LT_OQ);
     return _mm256_and_ps(x, _mm256_and_ps(high, low));
 }
 

@@ -90,16 +90,17 @@ static inline vf v_clamp(vf low, vf high, vf x)
     return _mm512_min_ps(high, _mm512_max_ps(low, x));
 }
 
-static inline vf v_relu6(vf x)
+/* min(max(x, 0), top): ReLU6 where top is 6, ReLU where it is infinite. */
+static inline vf v_relu(vf x, vf top)
 {
-    return v_clamp(v_set1(0), v_set1(6), x);
+    return v_clamp(v_set1(0), top, x);
 }
 
-/* x where 0 < y < 6, else 0. */
-static inline vf v_gate(vf x, vf y)
+/* x where 0 < y < top, else 0. */
+static inline vf v_gate(vf x, vf y, vf top)
 {
     const __mmask16 high = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ);
-    return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(high, y, _mm512_set1_ps(6), _CMP_LT_OQ), x);
+    return _mm512_maskz_mov_ps(_mm512_mask_cmp_ps_mask(high, y, top, _CMP_LT_OQ), x);
 }
 
 /* The first n < V_N floats; the others are read as 0, or not written. */

@@ -88,15 +88,16 @@ static inline vf v_clamp(vf low, vf high, vf x)
     return vminq_f32(high, vmaxq_f32(low, x));
 }
 
-static inline vf v_relu6(vf x)
+/* min(max(x, 0), top): ReLU6 where top is 6, ReLU where it is infinite. */
+static inline vf v_relu(vf x, vf top)
 {
-    return v_clamp(v_set1(0), v_set1(6), x);
+    return v_clamp(v_set1(0), top, x);
 }
 
-/* x where 0 < y < 6, else 0. */
-static inline vf v_gate(vf x, vf y)
+/* x where 0 < y < top, else 0. */
+static inline vf v_gate(vf x, vf y, vf top)
 {
-    const uint32x4_t high = vcgtq_f32(y, vdupq_n_f32(0)), low = vcltq_f32(y, vdupq_n_f32(6));
+    const uint32x4_t high = vcgtq_f32(y, vdupq_n_f32(0)), low = vcltq_f32(y, top);
     return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), vandq_u32(high, low)));
 }
 

@@ -89,15 +89,16 @@ static inline vf v_clamp(vf low, vf high, vf x)
     return (vf)(kept | ((vi)low & below) | ((vi)high & above));
 }
 
-static inline vf v_relu6(vf x)
+/* min(max(x, 0), top): ReLU6 where top is 6, ReLU where it is infinite. */
+static inline vf v_relu(vf x, vf top)
 {
-    return v_clamp(v_set1(0), v_set1(6), x);
+    return v_clamp(v_set1(0), top, x);
 }
 
-/* x where 0 < y < 6, else 0. */
-static inline vf v_gate(vf x, vf y)
+/* x where 0 < y < top, else 0. */
+static inline vf v_gate(vf x, vf y, vf top)
 {
-    vi high = y > v_set1(0), low = y < v_set1(6);
+    vi high = y > v_set1(0), low = y < top;
     return (vf)((vi)x & high & low);
 }
 

@@ -1,27 +1,56 @@
-/* graph.h - a network as data: nodes in order, each one op over earlier nodes, and its parameters.
+/* graph.h - a network as data: nodes in order, each one op over earlier nodes, and their
+ * parameters. The one representation of a network: families build it, the planner reads it (plan.h,
+ * learn.h), exporters walk it.
  *
- * Activations are float32 NHWC. Convolution kernels are HWIO, depthwise kernels HWC1 (channel
- * multiplier 1). Learning parameters (kernels, biases, gamma, beta) lie in one contiguous block, in
- * node order; batch-norm statistics (moving mean, moving variance) are state, in a block of their
- * own. */
+ * Activations of pictures are NHWC; tokens are [tokens][channels]. Convolution kernels are HWIO,
+ * depthwise kernels HWC1 (channel multiplier 1). Learning parameters (kernels, biases, gamma, beta)
+ * lie in one contiguous block, in node order; batch-norm statistics (moving mean, moving variance)
+ * are state, in a block of their own. */
 #ifndef HST_NN_GRAPH_H
 #define HST_NN_GRAPH_H
 #include "base/err.h"
+#include "kernels/kernels.h"
 
 typedef struct hst_graph hst_graph;
+struct hst_op; /* op.h */
 
-typedef struct hst_shape { /* of one image's activation; a vector is 1,1,c */
+enum hst_scalar { HST_SCALAR_F32, HST_SCALAR_BF16, HST_SCALAR_I8 };
+
+/* What a value is: numbers of one image, outermost dimension first. A picture has three dimensions
+ * (height, width, channels), tokens two (tokens, channels), a vector one. */
+enum { HST_MAX_DIMS = 4 };
+typedef struct hst_type {
+    enum hst_scalar dtype;
+    int n_dims, dim[HST_MAX_DIMS];
+} hst_type;
+
+/* A value seen as a picture: the last dimension is c, the one before it w, all others h; a vector
+ * is 1,1,c. */
+typedef struct hst_shape {
     int h, w, c;
 } hst_shape;
+static inline size_t hst_row_floats(hst_shape s)
+{
+    return (size_t)s.w * (size_t)s.c;
+}
+static inline size_t hst_pixels(hst_shape s)
+{
+    return (size_t)s.h * (size_t)s.w;
+}
+static inline size_t hst_floats(hst_shape s)
+{
+    return hst_pixels(s) * (size_t)s.c;
+}
 
 enum hst_padding {
     HST_PAD_TF, /* TensorFlow SAME: total = max((ceil(h/s)-1)*s + k - h, 0), smaller half first */
     HST_PAD_SYMMETRIC /* PyTorch padding=(k-1)/2 on every side */
 };
 
+/* A window that moves over a picture: of a convolution or a pooling. */
 typedef struct hst_conv {
-    int kernel, stride,
-        channels; /* square kernel; channels: output channels (depthwise: ignored) */
+    int kernel, stride; /* square */
+    int channels;       /* of a convolution's output; else ignored */
     enum hst_padding padding;
     int bias; /* 1: a bias vector */
 } hst_conv;
@@ -29,9 +58,14 @@ typedef struct hst_conv {
 HST_CHECK hst_graph *hst_graph_new(hst_err *err);
 void hst_graph_free(hst_graph *g);
 
-/* Each adds a node and returns its number (0, 1, ...) or a negative code: HST_EMODEL when shapes do
- * not fit or a size is out of bounds (dims 1..65536, activation < 2^28 floats), HST_EMEM. name
- * ("Conv1", "bn_Conv1") prefixes the node's parameters: "Conv1/kernel". */
+/* Adds a node of any op (op.h) and returns its number (0, 1, ...) or a negative code: HST_EMODEL
+ * when shapes do not fit or a size is out of bounds (dims 1..65536, activation < 2^28 numbers),
+ * HST_EMEM. input[op->n_inputs]: earlier nodes. attrs: the op's attributes, copied; NULL where it
+ * has none. name ("Conv1", "bn_Conv1") prefixes the node's parameters: "Conv1/kernel". */
+HST_CHECK int hst_graph_add_node(hst_graph *g, const struct hst_op *op, const int *input,
+                                 const void *attrs, const char *name, hst_err *err);
+
+/* The same, an op each. */
 HST_CHECK int hst_graph_input(hst_graph *g, hst_shape s, hst_err *err);
 HST_CHECK int hst_graph_conv2d(hst_graph *g, int x, const hst_conv *c, const char *name,
                                hst_err *err);
@@ -39,19 +73,9 @@ HST_CHECK int hst_graph_depthwise(hst_graph *g, int x, const hst_conv *c, const 
                                   hst_err *err);
 HST_CHECK int hst_graph_batchnorm(hst_graph *g, int x, double epsilon, const char *name,
                                   hst_err *err);
-HST_CHECK int hst_graph_relu6(hst_graph *g, int x, hst_err *err);
 HST_CHECK int hst_graph_add(hst_graph *g, int x, int y, hst_err *err);
-/* kernels.h has their formulas. */
-enum hst_activation {
-    HST_RELU6,
-    HST_RELU,
-    HST_SIGMOID,
-    HST_HSIGMOID,
-    HST_HSWISH,
-    HST_SWISH,
-    HST_LINEAR /* adds no node */
-};
-HST_CHECK int hst_graph_activation(hst_graph *g, int x, enum hst_activation a, hst_err *err);
+/* HST_ACT_NONE adds no node: x. */
+HST_CHECK int hst_graph_activation(hst_graph *g, int x, enum hst_act act, hst_err *err);
 /* c: kernel, stride, padding. */
 HST_CHECK int hst_graph_max_pool(hst_graph *g, int x, const hst_conv *c, hst_err *err);
 /* Every channel of x times its number in y, which is a vector. */
@@ -66,7 +90,7 @@ typedef struct hst_param {
     const char *name; /* "Conv1/kernel", "bn_Conv1/gamma", ".../beta", ".../moving_mean",
                          ".../moving_variance" */
     int n_dims;
-    int dim[4];
+    int dim[HST_MAX_DIMS];
     float *data;   /* inside the graph's block */
     int statistic; /* 1: batch-norm moving mean or variance */
 } hst_param;
@@ -75,10 +99,25 @@ const hst_param *hst_graph_param(const hst_graph *g, size_t i);        /* in nod
 const hst_param *hst_graph_find(const hst_graph *g, const char *name); /* NULL: none */
 size_t hst_param_count(const hst_param *p);                            /* product of dims */
 
+/* A walk over the graph, for those who write it down: nodes 0 .. n-1 in order; of each its op's
+ * name ("conv2d"), the nodes it reads, what it makes, its attributes and its parameters. */
 int hst_graph_n_nodes(const hst_graph *g);
-hst_shape hst_graph_shape(const hst_graph *g, int node);
-const char *hst_graph_op_name(const hst_graph *g, int node); /* "conv2d" */
-/* Of one image: multiply-adds x 2 of the convolutions, which is all that is left once batch norm is
- * folded and activations and additions are done on the way. */
+const char *hst_graph_op_name(const hst_graph *g, int node);
+int hst_graph_n_inputs(const hst_graph *g, int node);
+int hst_graph_input_of(const hst_graph *g, int node, int i);
+hst_type hst_graph_type(const hst_graph *g, int node);
+hst_shape hst_graph_shape(const hst_graph *g, int node); /* the type as a picture */
+/* The parameters of a node are hst_graph_param(g, first .. first + count - 1). */
+size_t hst_graph_node_params(const hst_graph *g, int node, size_t *first);
+/* Attribute i of the node; 0: it has fewer. */
+typedef struct hst_attr_value {
+    const char *name; /* "stride" */
+    double number;    /* what it is; of a word its place in the list of words */
+    const char *word; /* NULL: a number; else "relu6", "symmetric" */
+} hst_attr_value;
+int hst_graph_attr(const hst_graph *g, int node, int i, hst_attr_value *out);
+
+/* Of one image: multiply-adds x 2 of the ops that have weights to multiply, which is all that is
+ * left once batch norm is folded and activations and additions are done on the way. */
 double hst_graph_flops(const hst_graph *g);
 #endif

@@ -8,14 +8,13 @@
  *     ... an optimiser moves  hst_learn_params(l)[count]
  *     hst_learn_changed(l)                          weights are packed anew
  *
- * Nodes before the first learning one run as in inference. What learns is one contiguous range of
- * the graph's parameter block. Results have the same bits for any number of threads: a task is one
- * image or a fixed group of images, and partial sums are added in a tree whose shape depends on the
- * number of images alone. All memory is taken when the plan is made. */
+ * Nodes before the first learning one run as in inference, by its runners. What learns is one
+ * contiguous range of the graph's parameter block. Results have the same bits for any number of
+ * threads: a task is one image or a fixed group of images, and partial sums are added in a tree
+ * whose shape depends on the number of images alone. All memory is taken when the plan is made. */
 #ifndef HST_NN_LEARN_H
 #define HST_NN_LEARN_H
 #include "base/executor.h"
-#include "kernels/kernels.h"
 #include "nn/graph.h"
 
 typedef struct hst_learn hst_learn;
@@ -47,11 +46,9 @@ HST_CHECK hst_learn *hst_learn_new(hst_graph *g, const hst_kernels *k, const hst
                                    hst_err *err);
 void hst_learn_free(hst_learn *l);
 
-/* The learning parameters: where they begin, how many, and their place from the beginning of the
- * graph's parameter block (which is where the first parameter without `statistic` lies). */
+/* The learning parameters: where they begin, how many. */
 float *hst_learn_params(const hst_learn *l);
 size_t hst_learn_count(const hst_learn *l);
-size_t hst_learn_offset(const hst_learn *l);
 /* Bytes that the plan holds. */
 size_t hst_learn_bytes(const hst_learn *l);
 
@@ -60,6 +57,6 @@ HST_CHECK int hst_learn_forward(hst_learn *l, const float *x, int n, float *feat
 /* grad[count] = sum over the images of the last forward of  d features . dfeatures[n][output].
  * Once after each forward. */
 HST_CHECK int hst_learn_backward(hst_learn *l, const float *dfeatures, float *grad, hst_err *err);
-/* To be called whenever the graph's parameters or statistics were changed from outside. */
+/* To be called whenever parameters or statistics of nodes that learn were changed from outside. */
 void hst_learn_changed(hst_learn *l);
 #endif

@@ -1,29 +1,52 @@
-/* op.h - what an op is: one const object, one file per op. No op numbers, no switch over ops.
+/* op.h - what an op is: one const object, one file per op, which is the whole truth about it. No op
+ * numbers, no switch over ops: whoever needs to know something of an op asks its object.
  *
- * A node is an op at work in a graph: its inputs, its attributes, its output shape, its parameters.
- */
+ * A node is an op at work in a graph: its inputs, its attributes, what it makes, its parameters. */
 #ifndef HST_NN_OP_H
 #define HST_NN_OP_H
-#include "kernels/kernels.h"
 #include "nn/graph.h"
 
-typedef struct hst_node hst_node;
-struct hst_step; /* step.h */
-struct hst_run_args;
+#include <stdalign.h>
 
-/* A parameter that an op has: the ending of its name and its shape as a function of the node. */
+typedef struct hst_op hst_op;
+typedef struct hst_node hst_node;
+struct hst_infer_unit; /* infer/unit.h */
+struct hst_run_args;   /* plan/step.h */
+
+/* A parameter that a node has: the ending of its name and its shape. */
 typedef struct hst_slot {
     const char *ending; /* "kernel": the full name is "Conv1/kernel" */
     int statistic;
-    int dim[4], n_dims;
+    int dim[HST_MAX_DIMS], n_dims;
 } hst_slot;
 
-enum { HST_MAX_SLOTS = 4, HST_MAX_INPUTS = 2 };
+/* An attribute that nodes of an op have: a member of the struct that the op keeps in hst_node.attrs
+ * (an int, a double, or an int that stands for a word). */
+enum hst_attr_kind { HST_ATTR_INT, HST_ATTR_REAL, HST_ATTR_WORD };
+typedef struct hst_attr {
+    const char *name;
+    enum hst_attr_kind kind;
+    size_t offset;            /* in the struct */
+    const char *const *words; /* of HST_ATTR_WORD */
+} hst_attr;
 
-/* A node at work on one image in training. */
+enum { HST_MAX_SLOTS = 4, HST_MAX_INPUTS = 4, HST_ATTR_BYTES = 32 };
+
+struct hst_node {
+    const hst_op *op;
+    char name[64];                                  /* of its parameters; "" where it has none */
+    int input[HST_MAX_INPUTS];                      /* node numbers; -1 behind the last */
+    alignas(8) unsigned char attrs[HST_ATTR_BYTES]; /* the op's struct */
+    hst_type type;                                  /* what it makes */
+    hst_slot slot[HST_MAX_SLOTS];
+    int n_slots;
+    int first_param; /* of the graph's parameters */
+};
+
+/* One image, plain loops: what an op means. */
 typedef struct hst_op_args {
     const hst_node *node;
-    const hst_shape *in; /* [HST_MAX_INPUTS] */
+    const hst_shape *in; /* [n_inputs] */
     const hst_kernels *kernels;
     const float *x[HST_MAX_INPUTS];
     const float *param[HST_MAX_SLOTS];
@@ -33,46 +56,90 @@ typedef struct hst_op_args {
     float *dparam[HST_MAX_SLOTS]; /* backward adds to it; NULL: not wanted */
 } hst_op_args;
 
+/* A node's weights made ready for the kernels: every output channel c times scale[c], shift[c] as
+ * its bias. */
+typedef struct hst_packing {
+    const hst_node *node;
+    const hst_kernels *kernels;
+    enum hst_scalar dtype; /* of the packed weights */
+    const float *const *param;
+    const double *scale, *shift; /* [output channels] */
+    void *out;                   /* [packed_bytes] */
+} hst_packing;
+
 enum { HST_READS_INPUT = 1, HST_READS_OUTPUT = 2 }; /* what backward reads */
 
-typedef struct hst_op {
-    const char *name; /* "conv2d" */
-    /* Output shape (n->out) and parameter slots from inputs and attributes, or why they do not fit.
+struct hst_op {
+    const char *name; /* "conv2d": in graphs written down, in messages */
+    int n_inputs;
+    const hst_attr *attrs;
+    int n_attrs;
+    size_t attr_bytes; /* of the struct; 0: no attributes */
+    /* The node's type and parameter slots from its inputs and attributes, or why they do not fit.
      */
-    int (*shape)(hst_node *n, const hst_shape in[HST_MAX_INPUTS], hst_err *err);
+    int (*infer_type)(hst_node *n, const hst_type *in, hst_err *err);
     /* Floating-point operations of one image; a multiply-add counts 2. */
-    double (*flops)(const hst_node *n, const hst_shape in[HST_MAX_INPUTS]);
-    /* Training, image by image; backward is NULL where the op cannot learn (batch norm looks at all
-     * images: learn_norm.c), forward where `step` does the same. The plain loops: steps of a
-     * learning plan do the frequent cases faster. */
+    double (*flops)(const hst_node *n, const hst_shape *in);
+
+    /* Ops that multiply by weights: bytes of the packed weights (0: the data type is not
+     * supported); packs them and returns where the bias begins. NULL: no such weights. */
+    size_t (*packed_bytes)(const hst_node *n, const hst_kernels *k, enum hst_scalar dtype);
+    float *(*pack)(const hst_packing *p);
+    /* Ops that are y = scale x + shift for each channel once their parameters are fixed: composed
+     * behind the map that is there, scale' = s scale, shift' = s shift + t. NULL: no such op. */
+    void (*fold)(const hst_node *n, const float *const *param, double *scale, double *shift);
+
+    /* One image, or a thread's part of it, perhaps with what stands behind the node done on the way
+     * (infer/unit.h); scratch: floats that a thread needs for it, NULL: none. */
+    void (*infer)(const struct hst_infer_unit *u, const struct hst_run_args *a);
+    size_t (*scratch)(const hst_node *n, hst_shape in);
+
+    /* Learning, image by image; the plain loops, which runners of groups do faster. backward NULL:
+     * the op cannot learn by itself (batch norm looks at all images), forward NULL: `infer`. */
     void (*forward)(const hst_op_args *a);
     void (*backward)(const hst_op_args *a);
     int reads; /* HST_READS_* */
-    /* The loop of a plan; NULL: the plan has one for this op (plan.c). */
-    void (*step)(const struct hst_step *s, const struct hst_run_args *a);
-} hst_op;
-
-struct hst_node {
-    const hst_op *op;
-    char name[64];             /* of its parameters; "" where it has none */
-    int input[HST_MAX_INPUTS]; /* node numbers; -1: none */
-    hst_conv conv;             /* conv2d, depthwise */
-    double epsilon;            /* batchnorm */
-    hst_shape out;
-    hst_slot slot[HST_MAX_SLOTS];
-    int n_slots;
-    int first_param; /* of the graph's parameters */
 };
 
-extern const hst_op hst_op_input, hst_op_conv2d, hst_op_depthwise, hst_op_batchnorm, hst_op_relu6,
-    hst_op_add, hst_op_global_average, hst_op_relu, hst_op_sigmoid, hst_op_hsigmoid, hst_op_hswish,
-    hst_op_swish, hst_op_max_pool, hst_op_scale;
+extern const hst_op hst_op_input, hst_op_conv2d, hst_op_depthwise, hst_op_batchnorm, hst_op_add,
+    hst_op_activation, hst_op_global_average, hst_op_max_pool, hst_op_scale;
 
 const hst_node *hst_graph_node(const hst_graph *g, int i);
+
+hst_type hst_picture(hst_shape s); /* three dimensions, float32 */
+hst_type hst_vector(int c);
+hst_shape hst_type_shape(const hst_type *t);
+static inline hst_shape hst_node_shape(const hst_node *n)
+{
+    return hst_type_shape(&n->type);
+}
+
+/* The attributes of convolutions and poolings, of activations. */
+static inline const hst_conv *hst_node_conv(const hst_node *n)
+{
+    return (const void *)n->attrs;
+}
+enum hst_act hst_node_act(const hst_node *n);
+double hst_node_epsilon(const hst_node *n); /* of a batch norm */
+const char *hst_act_name(enum hst_act act); /* "relu6" */
+
+/* 1: the node multiplies by weights of its own (convolutions, matrices): what people call a layer.
+ */
+static inline int hst_node_has_weights(const hst_node *n)
+{
+    return n->op->pack != NULL;
+}
+
+size_t hst_slot_count(const hst_slot *s); /* product of dims */
 
 /* Output length and padding in front along one axis; length 0 when the kernel does not fit. */
 typedef struct hst_span {
     int out, before;
 } hst_span;
 hst_span hst_conv_span(const hst_conv *c, int in);
+/* Of both axes; an error in words when the window does not fit. */
+HST_CHECK int hst_conv_shape(const hst_node *n, hst_shape in, int channels, hst_type *out,
+                             hst_err *err);
+extern const hst_attr hst_conv_attrs[]; /* kernel, stride, padding, then channels and bias */
+enum { HST_POOL_ATTRS = 3, HST_CONV_ATTRS = 5 };
 #endif

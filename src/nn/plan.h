@@ -6,32 +6,46 @@
 #ifndef HST_NN_PLAN_H
 #define HST_NN_PLAN_H
 #include "base/executor.h"
-#include "kernels/kernels.h"
 #include "nn/graph.h"
 
 typedef struct hst_plan hst_plan;
 typedef struct hst_work hst_work;
 
+/* How a plan is made; the bits of results are the same whatever is chosen here. */
+typedef struct hst_plan_options {
+    int fuse;           /* 1: whole blocks as one step */
+    size_t cache_bytes; /* of the cache that one thread has to itself */
+    /* Nodes whose values are wanted, in any order, one behind the other in y: for maps of what the
+     * network saw, for features of several layers. NULL: the last node's alone. */
+    const int *output;
+    int n_outputs;
+} hst_plan_options;
+hst_plan_options hst_plan_defaults(void);
+
 /* For inference. Copies what it needs: the graph may be freed afterwards. Errors: HST_EMEM;
- * HST_EMODEL when a folded weight is not finite. */
+ * HST_EMODEL when a folded weight is not finite; HST_EARG for an output that does not exist. */
 HST_CHECK hst_plan *hst_plan_new(const hst_graph *g, const hst_kernels *k, hst_err *err);
+HST_CHECK hst_plan *hst_plan_make(const hst_graph *g, const hst_kernels *k,
+                                  const hst_plan_options *o, hst_err *err);
 void hst_plan_free(hst_plan *p);
 hst_shape hst_plan_input(const hst_plan *p);
-hst_shape hst_plan_output(const hst_plan *p);
+hst_shape hst_plan_output(const hst_plan *p);     /* of the last node */
+size_t hst_plan_output_floats(const hst_plan *p); /* of one image, all outputs together */
+int hst_plan_n_steps(const hst_plan *p);
 
 /* The memory one thread needs, in one block. */
 HST_CHECK hst_work *hst_work_new(const hst_plan *p, hst_err *err);
-/* The same for so many threads that run the plan together. */
+/* The same for up to so many threads on one image. */
 HST_CHECK hst_work *hst_work_new_together(const hst_plan *p, int threads, hst_err *err);
 void hst_work_free(hst_work *w);
 size_t hst_work_bytes(const hst_plan *p);
 
-/* y[n][output] = network(x[n][input]). An image's result has the same bits whatever n and whichever
- * thread: every sum runs over its inputs in one fixed order. */
+/* y[n][outputs] = network(x[n][input]). An image's result has the same bits whatever n and
+ * whichever thread: every sum runs over its inputs in one fixed order. */
 void hst_plan_run(const hst_plan *p, hst_work *w, const float *x, int n, float *y);
 
-/* One image over as many free threads as w is made for at most, for the sake of its latency; the
- * same bits. */
+/* One image over all threads of an executor, for the sake of its latency; the same bits. w is made
+ * for as many threads. */
 void hst_plan_run_together(const hst_plan *p, hst_work *w, hst_executor *ex, const float *x,
                            float *y);
 #endif

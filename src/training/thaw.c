@@ -7,16 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int begins_layer(const hst_node *n)
-{
-    return n->op == &hst_op_conv2d || n->op == &hst_op_depthwise;
-}
-
 int hst_thaw_layers(const hst_graph *g, int *layer)
 {
     int n = 0;
     for (int i = 0; i < hst_graph_n_nodes(g); i++) {
-        n += begins_layer(hst_graph_node(g, i));
+        n += hst_node_has_weights(hst_graph_node(g, i));
         layer[i] = n > 0 ? n - 1 : 0;
     }
     return n;
@@ -27,7 +22,7 @@ static int layer_node(const hst_graph *g, int k)
 {
     int i = 0;
     for (;; i++)
-        if (begins_layer(hst_graph_node(g, i)) && k-- == 0)
+        if (hst_node_has_weights(hst_graph_node(g, i)) && k-- == 0)
             return i;
 }
 
@@ -48,7 +43,7 @@ static int find_layer(const hst_graph *g, const char *name, int *node, hst_err *
             *node = i;
             return 0;
         }
-        if (!begins_layer(x))
+        if (!hst_node_has_weights(x))
             continue;
         first = first ? first : x->name;
         middle = middle || i < n / 2 ? middle : x->name;

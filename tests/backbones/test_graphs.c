@@ -64,14 +64,16 @@ static int good(int y, const hst_err *err)
 static int tell_conv(writer *w, const hst_node *n, int x)
 {
     hst_err err = {0};
-    const int depthwise = n->op == &hst_op_depthwise, k = n->conv.kernel, s = n->conv.stride;
+    const hst_conv *conv = hst_node_conv(n);
+    const int depthwise = n->op == &hst_op_depthwise, k = conv->kernel, s = conv->stride;
     hst_named kernel = tensor_of(param_of(w, n, depthwise ? "depthwise_kernel" : "kernel"));
     net_conv c = {.kernel = &kernel,
                   .layout = depthwise ? NET_HWC1 : NET_HWIO,
                   .depthwise = depthwise,
                   .stride = s};
     const int h = hst_graph_shape(w->g, n->input[0]).h;
-    const int total = n->conv.padding == HST_PAD_SYMMETRIC ? k - 1 : (n->out.h - 1) * s + k - h;
+    const int total =
+        conv->padding == HST_PAD_SYMMETRIC ? k - 1 : (hst_node_shape(n).h - 1) * s + k - h;
     for (int i = 0; i < 4; i++)
         c.pad[i] = total <= 0 ? 0 : i < 2 ? total / 2 : total - total / 2;
     if (w->how->pads && total > 0) {
@@ -79,7 +81,7 @@ static int tell_conv(writer *w, const hst_node *n, int x)
         memset(c.pad, 0, sizeof c.pad);
     }
     x = good(net_conv2d(&w->net, x, &c, &err), &err);
-    if (!n->conv.bias)
+    if (!conv->bias)
         return x;
     hst_named bias = tensor_of(param_of(w, n, "bias"));
     return good(net_bias(&w->net, x, &bias, &err), &err);
@@ -118,16 +120,14 @@ static int tell_batchnorm(writer *w, const hst_node *n, int x)
         of[i] = &t[i];
     }
     if (w->how->scales)
-        return tell_product_and_sum(w, of, n->epsilon, x);
-    return good(net_batchnorm(&w->net, x, of, n->epsilon, &err), &err);
+        return tell_product_and_sum(w, of, hst_node_epsilon(n), x);
+    return good(net_batchnorm(&w->net, x, of, hst_node_epsilon(n), &err), &err);
 }
 
-static const struct {
-    const hst_op *op;
-    enum net_act act;
-} acts[] = {{&hst_op_relu, NET_RELU},       {&hst_op_relu6, NET_RELU6},
-            {&hst_op_sigmoid, NET_SIGMOID}, {&hst_op_hsigmoid, NET_HSIGMOID},
-            {&hst_op_hswish, NET_HSWISH},   {&hst_op_swish, NET_SWISH}};
+static const enum net_act acts[] = {
+    [HST_ACT_RELU] = NET_RELU,       [HST_ACT_RELU6] = NET_RELU6,
+    [HST_ACT_SIGMOID] = NET_SIGMOID, [HST_ACT_HSIGMOID] = NET_HSIGMOID,
+    [HST_ACT_HSWISH] = NET_HSWISH,   [HST_ACT_SWISH] = NET_SWISH};
 
 static int tell_act(writer *w, enum net_act act, int x)
 {
@@ -160,9 +160,8 @@ static int tell_other(writer *w, const hst_node *n, int x, int y)
     if (n->op == &hst_op_max_pool)
         return good(
             net_max_pool(&w->net, x, &(net_conv){.stride = 2, .pad = {1, 1, 1, 1}}, 3, &err), &err);
-    for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
-        if (acts[i].op == n->op)
-            return tell_act(w, acts[i].act, x);
+    if (n->op == &hst_op_activation)
+        return tell_act(w, acts[hst_node_act(n)], x);
     fail_msg("op '%s' is not told", n->op->name);
     return -1;
 }

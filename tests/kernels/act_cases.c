@@ -7,13 +7,15 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const names[] = {"relu", "sigmoid", "hsigmoid", "hswish", "swish"};
+static const char *const names[] = {"none",     "relu6",  "relu", "sigmoid",
+                                    "hsigmoid", "hswish", "swish"};
 
 /* act(x), and in *sizes that of the numbers whose roundings it holds. */
 static double reference(enum hst_act act, double x, double *sizes)
 {
     const double sigmoid = 1 / (1 + exp(-x)), clipped = fmin(fmax(x + 3, 0), 6) / 6;
-    const double by_act[] = {fmax(x, 0), sigmoid, clipped, x * clipped, x * sigmoid};
+    const double by_act[] = {x,       fmin(fmax(x, 0), 6), fmax(x, 0), sigmoid,
+                             clipped, x * clipped,         x * sigmoid};
     /* x + 3 is rounded to its own size, not to that of what is left near -3 */
     const double rounded = act == HST_ACT_HSIGMOID ? 0.5 : act == HST_ACT_HSWISH ? fabs(x) / 2 : 0;
     *sizes = fabs(by_act[act]) + (clipped > 0 && clipped < 1 ? rounded : 0);
@@ -62,6 +64,9 @@ int activations(const hst_kernels *k)
 {
     static const float big[] = {100, 1e4f, 3e38f}, tiny = 1e-41f; /* no normal number */
     int wrong = 0;
+    for (size_t n = 0; n < 130; n += n < 40 ? 1 : 29)
+        wrong += check(k, HST_ACT_NONE, n, (int)(n & 1)) + check(k, HST_ACT_RELU6, n, 0);
+    wrong += odd(k, HST_ACT_RELU6, NAN, NAN) + odd(k, HST_ACT_RELU6, INFINITY, 6);
     for (int a = HST_ACT_RELU; a <= HST_ACT_SWISH; a++) {
         const enum hst_act act = (enum hst_act)a;
         const int gate = act == HST_ACT_SIGMOID || act == HST_ACT_HSIGMOID;

@@ -230,6 +230,7 @@ static int pixels_check(const hst_kernels *kn, const deep_case *t)
                          .g_step = c + 2,
                          .w_step = c + GAP,
                          .gate_step = c + 1,
+                         .gate_top = 6,
                          .dx_step = c + 4,
                          .width = t->width,
                          .out = out,

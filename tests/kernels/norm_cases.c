@@ -56,11 +56,37 @@ static int each(const hst_kernels *k, int (*check)(norm_case *t), const char *wh
     return wrong;
 }
 
+/* An activation and its derivative by their definitions (kernels.h). */
+static double act_of(enum hst_act act, double v)
+{
+    const double hard = fmin(fmax(v + 3, 0), 6) / 6, soft = 1 / (1 + exp(-v));
+    const double y[] = {[HST_ACT_NONE] = v,          [HST_ACT_RELU6] = fmin(fmax(v, 0), 6),
+                        [HST_ACT_RELU] = fmax(v, 0), [HST_ACT_SIGMOID] = soft,
+                        [HST_ACT_HSIGMOID] = hard,   [HST_ACT_HSWISH] = v * hard,
+                        [HST_ACT_SWISH] = v * soft};
+    return y[act];
+}
+
+static double slope_of(enum hst_act act, double v)
+{
+    const double soft = 1 / (1 + exp(-v)), inside = v > -3 && v < 3;
+    const double y[] = {[HST_ACT_NONE] = 1,
+                        [HST_ACT_RELU6] = v > 0 && v<6, [HST_ACT_RELU] = v> 0,
+                        [HST_ACT_SIGMOID] = soft * (1 - soft),
+                        [HST_ACT_HSIGMOID] = inside / 6,
+                        [HST_ACT_HSWISH] = v >= 3 ? 1 : inside * (v / 3 + 0.5),
+                        [HST_ACT_SWISH] = soft * (1 + v * (1 - soft))};
+    return y[act];
+}
+
+enum { EXTRA = 12 }; /* roundings of an activation: e^x, a division, products */
+
 static int check_map(norm_case *t)
 {
     int wrong = 0;
-    for (int kind = 0; kind < 4; kind++) {
-        int relu6 = kind & 1, adds = kind >> 1;
+    for (int kind = 0; kind <= 2 * HST_ACT_SWISH + 1; kind++) {
+        const enum hst_act act = (enum hst_act)(kind >> 1);
+        const int adds = kind & 1;
         t->kernels->norm_map(&(hst_norm_map){.x = t->x.p,
                                              .scale = t->a.p,
                                              .shift = t->b.p,
@@ -68,13 +94,40 @@ static int check_map(norm_case *t)
                                              .y = t->y.p,
                                              .rows = t->rows,
                                              .c = t->c,
-                                             .relu6 = relu6});
+                                             .act = act});
         for (size_t i = 0; i < t->rows * (size_t)t->c; i++) {
             size_t c = i % (size_t)t->c;
             double product = (double)t->x.p[i] * t->a.p[c], v = product + t->b.p[c];
             double sizes = fabs(product) + fabs(t->b.p[c]) + fabs(t->z.p[i]);
-            v = relu6 ? fmin(fmax(v, 0), 6) : v;
-            wrong |= far(t->y.p[i], v + (adds ? t->z.p[i] : 0), sizes, 3);
+            wrong |= far(t->y.p[i], act_of(act, v) + (adds ? t->z.p[i] : 0), sizes,
+                         act > HST_ACT_RELU ? 3 + EXTRA : 3);
+        }
+    }
+    return wrong;
+}
+
+/* Where x scale + shift is nearer to a kink than its rounding, either slope is right. */
+static int check_gate(norm_case *t)
+{
+    int wrong = 0;
+    for (int kind = 0; kind <= 2 * HST_ACT_SWISH + 1; kind++) {
+        const enum hst_act act = (enum hst_act)(kind >> 1);
+        const int scaled = kind & 1;
+        t->kernels->norm_gate(&(hst_norm_gate){.x = t->x.p,
+                                               .scale = scaled ? t->a.p : NULL,
+                                               .shift = scaled ? t->b.p : NULL,
+                                               .dy = t->z.p,
+                                               .dx = t->y.p,
+                                               .rows = t->rows,
+                                               .c = t->c,
+                                               .act = act});
+        for (size_t i = 0; i < t->rows * (size_t)t->c; i++) {
+            size_t c = i % (size_t)t->c;
+            double v = scaled ? (double)t->x.p[i] * t->a.p[c] + t->b.p[c] : t->x.p[i];
+            double dy = t->z.p[i], kinks[] = {-3, 0, 3, 6}, near = INFINITY;
+            for (int k = 0; k < 4; k++)
+                near = fmin(near, fabs(v - kinks[k]));
+            wrong |= near > 1e-5 && far(t->y.p[i], dy * slope_of(act, v), fabs(dy), 3 + EXTRA);
         }
     }
     return wrong;
@@ -147,7 +200,7 @@ static int check_products(norm_case *t)
 
 int norm_maps(const hst_kernels *k)
 {
-    return each(k, check_map, "batch norm");
+    return each(k, check_map, "batch norm") + each(k, check_gate, "slope of an activation");
 }
 
 int norm_backs(const hst_kernels *k)

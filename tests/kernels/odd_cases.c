@@ -73,6 +73,7 @@ static int residuals(const hst_kernels *k, const odd *o)
             wrong += others(y + r * C, (size_t)n, o->a);
         g.gate = gate;
         g.ld_gate = C;
+        g.gate_top = 6;
         k->gemm(&g);
         for (int r = 0; r < ROWS; r++)
             wrong += others(y + r * C, (size_t)n, 0);
@@ -120,6 +121,7 @@ static int pixels(const hst_kernels *k, const odd *o, int kernel, int stride)
     wrong += isfinite(o->a) ? others(sum, C, o->want) : 0; /* else also 0 times infinity */
     static const float shut[] = {0, 6, -1, NAN};
     d.gate = gate;
+    d.gate_top = 6;
     for (size_t i = 0; i < sizeof shut / sizeof *shut; i++) {
         fill(gate, WIDTH * C, shut[i]);
         fill(sum, C, 0);

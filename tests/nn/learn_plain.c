@@ -62,12 +62,14 @@ static const double *param(const plain *p, const hst_node *n, int slot)
 
 static void conv(const plain *p, const hst_node *n, hst_shape in, const double *x, double *y)
 {
-    int deep = n->op == &hst_op_depthwise, k = n->conv.kernel, s = n->conv.stride;
-    int oh = hst_conv_span(&n->conv, in.h).before, ow = hst_conv_span(&n->conv, in.w).before;
-    const double *w = param(p, n, 0), *bias = n->conv.bias ? param(p, n, 1) : NULL;
-    for (size_t i = 0; i < plain_floats(n->out); i++) {
-        int c = (int)(i % (size_t)n->out.c), px = (int)(i / (size_t)n->out.c);
-        int oy = px / n->out.w, ox = px % n->out.w;
+    const hst_conv *c2 = hst_node_conv(n);
+    const hst_shape out = hst_node_shape(n);
+    int deep = n->op == &hst_op_depthwise, k = c2->kernel, s = c2->stride;
+    int oh = hst_conv_span(c2, in.h).before, ow = hst_conv_span(c2, in.w).before;
+    const double *w = param(p, n, 0), *bias = c2->bias ? param(p, n, 1) : NULL;
+    for (size_t i = 0; i < plain_floats(out); i++) {
+        int c = (int)(i % (size_t)out.c), px = (int)(i / (size_t)out.c);
+        int oy = px / out.w, ox = px % out.w;
         double sum = bias ? bias[c] : 0;
         for (int t = 0; t < k * k; t++) {
             int iy = oy * s - oh + t / k, ix = ox * s - ow + t % k;
@@ -77,7 +79,7 @@ static void conv(const plain *p, const hst_node *n, hst_shape in, const double *
             if (deep)
                 sum += at[c] * w[t * in.c + c];
             for (int ci = 0; !deep && ci < in.c; ci++)
-                sum += at[ci] * w[(size_t)(t * in.c + ci) * (size_t)n->out.c + (size_t)c];
+                sum += at[ci] * w[(size_t)(t * in.c + ci) * (size_t)out.c + (size_t)c];
         }
         y[i] = sum;
     }
@@ -86,7 +88,8 @@ static void conv(const plain *p, const hst_node *n, hst_shape in, const double *
 /* Channel c of all n images. */
 static void norm(const plain *p, const hst_node *node, int batch, int n, const double *x, double *y)
 {
-    size_t channels = (size_t)node->out.c, count = plain_floats(node->out) * (size_t)n;
+    const hst_shape out = hst_node_shape(node);
+    size_t channels = (size_t)out.c, count = plain_floats(out) * (size_t)n;
     const double *gamma = param(p, node, 0), *beta = param(p, node, 1);
     const double *moving = param(p, node, 2), *moving_variance = param(p, node, 3);
     double pixels = (double)(count / channels);
@@ -99,40 +102,36 @@ static void norm(const plain *p, const hst_node *node, int batch, int n, const d
             for (size_t i = c; i < count; i += channels)
                 var += (x[i] - mean) * (x[i] - mean) / pixels;
         }
-        double scale = gamma[c] / sqrt(var + node->epsilon);
+        double scale = gamma[c] / sqrt(var + hst_node_epsilon(node));
         for (size_t i = c; i < count; i += channels)
             y[i] = scale * (x[i] - mean) + beta[c];
     }
 }
 
-static double activation(const hst_op *op, double x)
+static double activation(enum hst_act act, double x)
 {
     const double hard = fmin(fmax(x / 6 + 0.5, 0), 1), soft = 1 / (1 + exp(-x));
     if (isnan(x))
         return x;
-    return op == &hst_op_relu6      ? fmin(fmax(x, 0), 6)
-           : op == &hst_op_relu     ? fmax(x, 0)
-           : op == &hst_op_sigmoid  ? soft
-           : op == &hst_op_hsigmoid ? hard
-           : op == &hst_op_hswish   ? x * hard
-                                    : x * soft;
-}
-
-static int is_activation(const hst_op *op)
-{
-    return op == &hst_op_relu6 || op == &hst_op_relu || op == &hst_op_sigmoid ||
-           op == &hst_op_hsigmoid || op == &hst_op_hswish || op == &hst_op_swish;
+    return act == HST_ACT_RELU6      ? fmin(fmax(x, 0), 6)
+           : act == HST_ACT_RELU     ? fmax(x, 0)
+           : act == HST_ACT_SIGMOID  ? soft
+           : act == HST_ACT_HSIGMOID ? hard
+           : act == HST_ACT_HSWISH   ? x * hard
+                                     : x * soft;
 }
 
 static void max_pool(const hst_node *n, hst_shape in, const double *x, double *y)
 {
-    int k = n->conv.kernel, s = n->conv.stride;
-    int oh = hst_conv_span(&n->conv, in.h).before, ow = hst_conv_span(&n->conv, in.w).before;
-    for (size_t i = 0; i < plain_floats(n->out); i++) {
-        int c = (int)(i % (size_t)n->out.c), px = (int)(i / (size_t)n->out.c);
+    const hst_conv *window = hst_node_conv(n);
+    const hst_shape out = hst_node_shape(n);
+    int k = window->kernel, s = window->stride;
+    int oh = hst_conv_span(window, in.h).before, ow = hst_conv_span(window, in.w).before;
+    for (size_t i = 0; i < plain_floats(out); i++) {
+        int c = (int)(i % (size_t)out.c), px = (int)(i / (size_t)out.c);
         y[i] = -INFINITY;
         for (int t = 0; t < k * k; t++) {
-            int iy = px / n->out.w * s - oh + t / k, ix = px % n->out.w * s - ow + t % k;
+            int iy = px / out.w * s - oh + t / k, ix = px % out.w * s - ow + t % k;
             if (iy < 0 || iy >= in.h || ix < 0 || ix >= in.w)
                 continue;
             double v = x[(iy * in.w + ix) * in.c + c];
@@ -144,13 +143,14 @@ static void max_pool(const hst_node *n, hst_shape in, const double *x, double *y
 static void run_image(const plain *p, const hst_node *n, hst_shape in, const double *const x[2],
                       double *y)
 {
-    size_t count = plain_floats(n->out), c = (size_t)n->out.c;
+    const hst_shape out = hst_node_shape(n);
+    size_t count = plain_floats(out), c = (size_t)out.c;
     if (n->op == &hst_op_conv2d || n->op == &hst_op_depthwise)
         conv(p, n, in, x[0], y);
     if (n->op == &hst_op_max_pool)
         max_pool(n, in, x[0], y);
-    for (size_t i = 0; is_activation(n->op) && i < count; i++)
-        y[i] = activation(n->op, x[0][i]);
+    for (size_t i = 0; n->op == &hst_op_activation && i < count; i++)
+        y[i] = activation(hst_node_act(n), x[0][i]);
     for (size_t i = 0; n->op == &hst_op_scale && i < count; i++)
         y[i] = x[0][i] * x[1][i % c];
     for (size_t i = 0; n->op == &hst_op_add && i < count; i++)
@@ -165,7 +165,7 @@ static void run_node(const plain *p, int i, int n, double *const *value)
     const hst_node *node = hst_graph_node(p->graph, i);
     const int a = node->input[0], b = node->input[1];
     const hst_shape in = hst_graph_shape(p->graph, a);
-    const size_t from = plain_floats(in), count = plain_floats(node->out);
+    const size_t from = plain_floats(in), count = plain_floats(hst_node_shape(node));
     const size_t second = b < 0 ? 0 : plain_floats(hst_graph_shape(p->graph, b));
     if (node->op == &hst_op_batchnorm) {
         norm(p, node, i >= p->batch_from, n, value[a], value[i]);

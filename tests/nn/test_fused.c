@@ -2,7 +2,7 @@
 #include "support.h"
 
 #include "base/random.h"
-#include "nn/step.h"
+#include "nn/plan/step.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@ typedef struct block_case {
     int kernel, stride, out;
     enum hst_padding padding;
     int residual;
-    enum hst_activation act; /* absent: ReLU6 */
+    enum hst_act act; /* absent: ReLU6 */
 } block_case;
 
 /* Fewer threads than rows, and more. */
@@ -48,7 +48,7 @@ static void fill(hst_graph *g)
     }
 }
 
-static int norm_act(hst_graph *g, int x, const char *name, enum hst_activation act)
+static int norm_act(hst_graph *g, int x, const char *name, enum hst_act act)
 {
     hst_err e = {0};
     char norm[32];
@@ -64,11 +64,12 @@ static hst_graph *block(const block_case *c)
     hst_conv first = {c->first, c->first > 1 ? 2 : 1, c->hidden, c->padding, 0},
              deep = {c->kernel, c->stride, 0, c->padding, 0},
              project = {1, 1, c->out, c->padding, 0};
+    const enum hst_act act = c->act ? c->act : HST_ACT_RELU6;
     int in = hst_graph_input(g, c->in, &e), x = in;
     if (c->first > 0)
-        x = norm_act(g, hst_graph_conv2d(g, x, &first, "first", &e), "first", c->act);
-    x = norm_act(g, hst_graph_depthwise(g, x, &deep, "deep", &e), "deep", c->act);
-    x = norm_act(g, hst_graph_conv2d(g, x, &project, "project", &e), "project", HST_LINEAR);
+        x = norm_act(g, hst_graph_conv2d(g, x, &first, "first", &e), "first", act);
+    x = norm_act(g, hst_graph_depthwise(g, x, &deep, "deep", &e), "deep", act);
+    x = norm_act(g, hst_graph_conv2d(g, x, &project, "project", &e), "project", HST_ACT_NONE);
     if (c->residual)
         x = hst_graph_add(g, x, in, &e);
     assert_true(x > 0);
@@ -163,8 +164,8 @@ static void fused_equals_unfused(void **state)
         {.in.c = 11, .first = 1, .hidden = 75, .out = 11}, /* vectors that are not full */
         {.in.c = 16, .first = 1, .hidden = 96, .out = 24},
         {.in.c = 24, .first = 0, .hidden = 24, .out = 24},
-        {.in.c = 11, .first = 1, .hidden = 43, .out = 11, .act = HST_HSWISH},
-        {.in.c = 3, .first = 3, .hidden = 37, .out = 16, .act = HST_SWISH},
+        {.in.c = 11, .first = 1, .hidden = 43, .out = 11, .act = HST_ACT_HSWISH},
+        {.in.c = 3, .first = 3, .hidden = 37, .out = 16, .act = HST_ACT_SWISH},
         {.in.c = 3, .first = 3, .hidden = 37, .out = 16}};
     (void)state;
     int usable;

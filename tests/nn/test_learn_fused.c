@@ -3,7 +3,7 @@
 #include "learn_plain.h"
 #include "support.h"
 
-#include "nn/learn_step.h"
+#include "nn/learn/step.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -24,7 +24,7 @@ static int norm(hst_graph *g, int x, const char *name, int relu6)
     char of[32];
     snprintf(of, sizeof of, "%s_BN", name);
     x = hst_graph_batchnorm(g, x, 1e-3, of, &e);
-    return relu6 ? hst_graph_relu6(g, x, &e) : x;
+    return relu6 ? hst_graph_activation(g, x, HST_ACT_RELU6, &e) : x;
 }
 
 /* A learning layer in front, so that the block's input has a gradient; the block; an average. */
@@ -73,8 +73,8 @@ static outcome outcome_of(hst_graph *g, const hst_kernels *k, hst_learn_options 
     r.grad = malloc(r.count * sizeof(float));
     check_ok(hst_learn_forward(l, x, IMAGES, r.features, &e), &e);
     check_ok(hst_learn_backward(l, dy, r.grad, &e), &e);
-    for (int i = 0; i < l->n_steps; i++)
-        r.fused += l->step[i].kind == &hst_learn_fused_kind;
+    for (int i = 0; i < l->plan.n_steps; i++)
+        r.fused += l->plan.step[i].runner == &hst_learn_inverted_residual_runner;
     hst_learn_free(l);
     free(x);
     free(dy);

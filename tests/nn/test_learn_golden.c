@@ -3,7 +3,7 @@
 #include "support.h"
 
 #include "formats/safetensors.h"
-#include "nn/learn_step.h"
+#include "nn/learn/step.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -283,7 +283,8 @@ static void check_simple(const void *op, const hst_tensors *t, const hst_kernels
     hst_err e = {0};
     hst_graph *g = hst_graph_new(&e);
     int x = same_as(g, hst_graph_input(g, shape_of(t, "x"), &e));
-    int y = op == &hst_op_relu6 ? hst_graph_relu6(g, x, &e) : hst_graph_global_average(g, x, &e);
+    int y = op == &hst_op_activation ? hst_graph_activation(g, x, HST_ACT_RELU6, &e)
+                                     : hst_graph_global_average(g, x, &e);
     assert_true(y > 0);
     finish(g);
     hst_learn_options o = hst_learn_defaults();
@@ -297,7 +298,7 @@ static void check_simple(const void *op, const hst_tensors *t, const hst_kernels
 static void simple_ops_equal_the_reference(void **state)
 {
     (void)state;
-    each_table(check_simple, &hst_op_relu6, "layers/relu6");
+    each_table(check_simple, &hst_op_activation, "layers/relu6");
     each_table(check_simple, &hst_op_global_average, "layers/global_average_pool");
 }
 
@@ -309,8 +310,8 @@ static void addition_equals_the_reference(void **state)
     size_t n;
     float *x = tensor(t, "x", &n), *z = tensor(t, "z", &n), *gy = tensor(t, "gy", &n);
     float *y = calloc(n, sizeof *y), *gx = calloc(n, sizeof *gx), *gz = calloc(n, sizeof *gz);
-    hst_node node = {.op = &hst_op_add, .out = {1, 1, (int)n}};
-    hst_shape in[HST_MAX_INPUTS] = {node.out, node.out};
+    hst_node node = {.op = &hst_op_add, .type = hst_vector((int)n)};
+    hst_shape in[HST_MAX_INPUTS] = {{1, 1, (int)n}, {1, 1, (int)n}};
     hst_op_args a = {.node = &node, .in = in, .x = {x, z}, .y = y, .dy = gy, .dx = {gx, gz}};
     hst_op_add.forward(&a);
     hst_op_add.backward(&a);
@@ -342,7 +343,7 @@ static int block_unit(hst_graph *g, int x, const hst_conv *c, const char *name)
     snprintf(norm, sizeof norm, "%s_BN", name);
     x = is_deep ? hst_graph_depthwise(g, x, c, name, &e) : hst_graph_conv2d(g, x, c, name, &e);
     x = hst_graph_batchnorm(g, x, 1e-3, norm, &e);
-    return strcmp(name, "project") == 0 ? x : hst_graph_relu6(g, x, &e);
+    return strcmp(name, "project") == 0 ? x : hst_graph_activation(g, x, HST_ACT_RELU6, &e);
 }
 
 /* fn(graph name, reference's name) for every parameter of the block. */

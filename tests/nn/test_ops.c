@@ -4,7 +4,7 @@
 #include "support.h"
 
 #include "nn/op.h"
-#include "nn/step.h"
+#include "nn/plan.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,16 +15,16 @@ static const hst_conv pools[] = {{.kernel = 3, .stride = 2, .padding = HST_PAD_S
                                  {.kernel = 3, .stride = 2, .padding = HST_PAD_TF},
                                  {.kernel = 2, .stride = 1, .padding = HST_PAD_TF},
                                  {.kernel = 1, .stride = 1, .padding = HST_PAD_TF}};
-enum { N_POOLS = sizeof pools / sizeof *pools, N_OPS = HST_LINEAR + N_POOLS };
+enum { N_POOLS = sizeof pools / sizeof *pools, N_ACTS = HST_ACT_SWISH, N_OPS = N_ACTS + N_POOLS };
 
-/* A graph of its input and one op. */
+/* A graph of its input and one op: an activation, counted from 0, or a pooling. */
 static hst_graph *one_op(int op, hst_shape in)
 {
     hst_err e = {0};
     hst_graph *g = hst_graph_new(&e);
     int x = hst_graph_input(g, in, &e);
-    x = op < HST_LINEAR ? hst_graph_activation(g, x, (enum hst_activation)op, &e)
-                        : hst_graph_max_pool(g, x, &pools[op - HST_LINEAR], &e);
+    x = op < N_ACTS ? hst_graph_activation(g, x, (enum hst_act)(op + 1), &e)
+                    : hst_graph_max_pool(g, x, &pools[op - N_ACTS], &e);
     assert_int_equal(x, 1);
     check_ok(hst_graph_finish(g, &e), &e);
     return g;
@@ -93,14 +93,14 @@ static void activations_at_their_corners(void **state)
 {
     (void)state;
     static const float x[] = {-INFINITY, -1e30f, -3, -0.0f, 0, 3, 6, 1e30f, INFINITY};
-    static const float want[][9] = {[HST_RELU6] = {0, 0, 0, 0, 0, 3, 6, 6, 6},
-                                    [HST_RELU] = {0, 0, 0, 0, 0, 3, 6, 1e30f, INFINITY},
-                                    [HST_HSIGMOID] = {0, 0, 0, 0.5f, 0.5f, 1, 1, 1, 1}};
-    for (int op = HST_RELU6; op <= HST_HSIGMOID; op++) {
-        hst_graph *g = one_op(op, (hst_shape){1, 1, 9});
+    static const float want[][9] = {[HST_ACT_RELU6] = {0, 0, 0, 0, 0, 3, 6, 6, 6},
+                                    [HST_ACT_RELU] = {0, 0, 0, 0, 0, 3, 6, 1e30f, INFINITY},
+                                    [HST_ACT_HSIGMOID] = {0, 0, 0, 0.5f, 0.5f, 1, 1, 1, 1}};
+    for (int act = HST_ACT_RELU6; act <= HST_ACT_HSIGMOID; act++) {
+        hst_graph *g = one_op(act - 1, (hst_shape){1, 1, 9});
         float *y = run(g, hst_kernels_best(), x);
-        for (int i = 0; op != HST_SIGMOID && i < 9; i++)
-            assert_true(y[i] == want[op][i]);
+        for (int i = 0; act != HST_ACT_SIGMOID && i < 9; i++)
+            assert_true(y[i] == want[act][i]);
         for (int i = 0; i < 9; i++)
             assert_true(y[i] >= 0);
         free(y);
@@ -109,7 +109,7 @@ static void activations_at_their_corners(void **state)
 }
 
 /* x times what squeeze-and-excitation makes of its averages. */
-static int excite(hst_graph *g, int x, enum hst_activation gate, const char *names[2])
+static int excite(hst_graph *g, int x, enum hst_act gate, const char *names[2])
 {
     hst_err e = {0};
     const int channels = hst_graph_shape(g, x).c;
@@ -117,13 +117,13 @@ static int excite(hst_graph *g, int x, enum hst_activation gate, const char *nam
     const hst_conv more = {.kernel = 1, .stride = 1, .channels = channels, .bias = 1};
     int s = hst_graph_global_average(g, x, &e);
     s = hst_graph_conv2d(g, s, &less, names[0], &e);
-    s = hst_graph_activation(g, s, gate == HST_SIGMOID ? HST_SWISH : HST_RELU, &e);
+    s = hst_graph_activation(g, s, gate == HST_ACT_SIGMOID ? HST_ACT_SWISH : HST_ACT_RELU, &e);
     s = hst_graph_conv2d(g, s, &more, names[1], &e);
     s = hst_graph_activation(g, s, gate, &e);
     return hst_graph_scale(g, x, s, &e);
 }
 
-static int unit(hst_graph *g, int x, hst_conv c, enum hst_activation a, const char *names[2])
+static int unit(hst_graph *g, int x, hst_conv c, enum hst_act a, const char *names[2])
 {
     hst_err e = {0};
     x = c.channels > 0 ? hst_graph_conv2d(g, x, &c, names[0], &e)
@@ -143,23 +143,23 @@ static hst_graph *whole(int px, enum hst_padding pad)
                    expand = {1, 1, 21, pad, 0}, deep3 = {3, 1, 0, pad, 0},
                    deep5 = {5, 2, 0, pad, 0}, project = {1, 1, 9, pad, 0}, pool = {3, 2, 0, pad, 0};
     int x = hst_graph_input(g, (hst_shape){px, px + 3, 3}, &e);
-    x = unit(g, x, wide, HST_RELU, NAMES("stem", "stem_BN"));
+    x = unit(g, x, wide, HST_ACT_RELU, NAMES("stem", "stem_BN"));
     x = hst_graph_max_pool(g, x, &pool, &e);
     int kept = x;
-    x = unit(g, x, square, HST_RELU, NAMES("a", "a_BN"));
-    x = unit(g, x, square, HST_LINEAR, NAMES("b", "b_BN"));
-    x = hst_graph_activation(g, hst_graph_add(g, x, kept, &e), HST_RELU, &e);
+    x = unit(g, x, square, HST_ACT_RELU, NAMES("a", "a_BN"));
+    x = unit(g, x, square, HST_ACT_NONE, NAMES("b", "b_BN"));
+    x = hst_graph_activation(g, hst_graph_add(g, x, kept, &e), HST_ACT_RELU, &e);
     kept = x;
-    x = unit(g, x, expand, HST_HSWISH, NAMES("c", "c_BN"));
-    x = unit(g, x, deep3, HST_HSWISH, NAMES("d", "d_BN"));
-    x = excite(g, x, HST_HSIGMOID, NAMES("d1", "d2"));
-    x = unit(g, x, project, HST_LINEAR, NAMES("e", "e_BN"));
+    x = unit(g, x, expand, HST_ACT_HSWISH, NAMES("c", "c_BN"));
+    x = unit(g, x, deep3, HST_ACT_HSWISH, NAMES("d", "d_BN"));
+    x = excite(g, x, HST_ACT_HSIGMOID, NAMES("d1", "d2"));
+    x = unit(g, x, project, HST_ACT_NONE, NAMES("e", "e_BN"));
     x = hst_graph_add(g, x, kept, &e);
-    x = unit(g, x, expand, HST_SWISH, NAMES("f", "f_BN"));
-    x = unit(g, x, deep5, HST_SWISH, NAMES("g", "g_BN"));
-    x = excite(g, x, HST_SIGMOID, NAMES("g1", "g2"));
-    x = unit(g, x, project, HST_LINEAR, NAMES("h", "h_BN"));
-    x = unit(g, x, expand, HST_HSWISH, NAMES("i", "i_BN"));
+    x = unit(g, x, expand, HST_ACT_SWISH, NAMES("f", "f_BN"));
+    x = unit(g, x, deep5, HST_ACT_SWISH, NAMES("g", "g_BN"));
+    x = excite(g, x, HST_ACT_SIGMOID, NAMES("g1", "g2"));
+    x = unit(g, x, project, HST_ACT_NONE, NAMES("h", "h_BN"));
+    x = unit(g, x, expand, HST_ACT_HSWISH, NAMES("i", "i_BN"));
     x = hst_graph_global_average(g, x, &e);
     assert_true(x > 0);
     check_ok(hst_graph_finish(g, &e), &e);
@@ -257,7 +257,7 @@ static void shapes_that_do_not_fit_are_refused(void **state)
     int v = hst_graph_global_average(g, x, &e);
     assert_true(hst_graph_scale(g, x, v, &e) > 0);
     assert_true(hst_graph_max_pool(g, x, &pair, &e) > 0);
-    assert_int_equal(hst_graph_activation(g, x, HST_LINEAR, &e), x);
+    assert_int_equal(hst_graph_activation(g, x, HST_ACT_NONE, &e), x);
     hst_graph_free(g);
 }
 

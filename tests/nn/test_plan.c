@@ -1,5 +1,6 @@
 /* nn: plans against a double-precision interpreter of the same graph, and against reference layers.
  */
+#include "learn_plain.h"
 #include "support.h"
 
 #include "base/mem.h"
@@ -13,105 +14,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the interpreter: every node by its definition, in double ---- */
-
 static size_t floats(hst_shape s)
 {
     return (size_t)s.h * (size_t)s.w * (size_t)s.c;
 }
 
-static const float *param(const hst_graph *g, const hst_node *n, int slot)
-{
-    return hst_graph_param(g, (size_t)(n->first_param + slot))->data;
-}
-
-static void plain_conv(const hst_graph *g, const hst_node *n, hst_shape in, const double *x,
-                       double *y)
-{
-    int deep = n->op == &hst_op_depthwise, k = n->conv.kernel, s = n->conv.stride;
-    int oh = hst_conv_span(&n->conv, in.h).before, ow = hst_conv_span(&n->conv, in.w).before;
-    const float *w = param(g, n, 0), *bias = n->conv.bias ? param(g, n, 1) : NULL;
-    for (size_t i = 0; i < floats(n->out); i++) {
-        int c = (int)(i % (size_t)n->out.c), px = (int)(i / (size_t)n->out.c);
-        int oy = px / n->out.w, ox = px % n->out.w;
-        double sum = bias ? bias[c] : 0;
-        for (int t = 0; t < k * k; t++) {
-            int iy = oy * s - oh + t / k, ix = ox * s - ow + t % k;
-            if (iy < 0 || iy >= in.h || ix < 0 || ix >= in.w)
-                continue;
-            const double *p = x + (size_t)(iy * in.w + ix) * (size_t)in.c;
-            if (deep)
-                sum += p[c] * w[t * in.c + c];
-            for (int ci = 0; !deep && ci < in.c; ci++)
-                sum += p[ci] * w[(size_t)(t * in.c + ci) * (size_t)n->out.c + (size_t)c];
-        }
-        y[i] = sum;
-    }
-}
-
-static void plain_node(const hst_graph *g, const hst_node *n, hst_shape in, const double *x,
-                       const double *z, double *y)
-{
-    size_t count = floats(n->out), c = (size_t)n->out.c;
-    if (n->op == &hst_op_conv2d || n->op == &hst_op_depthwise) {
-        plain_conv(g, n, in, x, y);
-    } else if (n->op == &hst_op_batchnorm) {
-        const float *gamma = param(g, n, 0), *beta = param(g, n, 1), *mean = param(g, n, 2),
-                    *var = param(g, n, 3);
-        for (size_t i = 0; i < count; i++)
-            y[i] =
-                gamma[i % c] * (x[i] - mean[i % c]) / sqrt(var[i % c] + n->epsilon) + beta[i % c];
-    } else if (n->op == &hst_op_relu6) {
-        for (size_t i = 0; i < count; i++)
-            y[i] = x[i] < 0 ? 0 : x[i] > 6 ? 6 : x[i];
-    } else if (n->op == &hst_op_add) {
-        for (size_t i = 0; i < count; i++)
-            y[i] = x[i] + z[i];
-    } else {
-        memset(y, 0, count * sizeof *y);
-        for (size_t i = 0; i < floats(in); i++)
-            y[i % c] += x[i] / (in.h * in.w);
-    }
-}
-
 static double *interpret(const hst_graph *g, const float *x)
 {
-    int n = hst_graph_n_nodes(g);
-    double **value = calloc((size_t)n, sizeof *value);
-    for (int i = 0; i < n; i++) {
-        const hst_node *node = hst_graph_node(g, i);
-        value[i] = calloc(floats(node->out), sizeof **value);
-        for (size_t k = 0; i == 0 && k < floats(node->out); k++)
-            value[0][k] = x[k];
-        if (i > 0)
-            plain_node(g, node, hst_graph_shape(g, node->input[0]), value[node->input[0]],
-                       node->input[1] < 0 ? NULL : value[node->input[1]], value[i]);
-    }
-    double *out = value[n - 1];
-    for (int i = 0; i < n - 1; i++)
-        free(value[i]);
-    free(value);
-    return out;
+    plain p = plain_of(g);
+    double *y = plain_features(&p, x, 1);
+    plain_free(&p);
+    return y;
 }
 
 /* ---- graphs ---- */
-
-static void fill_params(hst_graph *g, uint64_t seed)
-{
-    hst_rng r = hst_rng_new(seed, HST_RNG_INIT, 0, 0);
-    for (size_t i = 0; i < hst_graph_n_params(g); i++) {
-        const hst_param *p = hst_graph_param(g, i);
-        size_t n = hst_param_count(p);
-        double fan_in =
-            p->n_dims == 4 ? p->dim[0] * p->dim[1] * (p->dim[3] > 1 ? p->dim[2] : 1) : 1;
-        for (size_t k = 0; k < n; k++) {
-            double u = 2 * hst_rng_uniform(&r) - 1;
-            p->data[k] = (float)(strstr(p->name, "variance") ? 1.2 + u
-                                 : strstr(p->name, "gamma")  ? 1 + 0.5 * u
-                                                             : u * sqrt(3 / fan_in));
-        }
-    }
-}
 
 static hst_conv conv(int kernel, int stride, int channels, enum hst_padding padding, int bias)
 {
@@ -126,7 +42,7 @@ static int unit(hst_graph *g, int x, hst_conv c, int deep, const char *name)
     snprintf(norm, sizeof norm, "%s_BN", name);
     x = deep ? hst_graph_depthwise(g, x, &c, name, &e) : hst_graph_conv2d(g, x, &c, name, &e);
     x = hst_graph_batchnorm(g, x, 1e-3, norm, &e);
-    return hst_graph_relu6(g, x, &e);
+    return hst_graph_activation(g, x, HST_ACT_RELU6, &e);
 }
 
 /* A network with everything in it: stem, inverted residuals with both strides and kernels, a sum
@@ -147,7 +63,7 @@ static hst_graph *whole(int px, int channels, enum hst_padding pad)
     x = hst_graph_batchnorm(g, x, 1e-3, "project_BN", &e);
     x = hst_graph_add(g, x, kept, &e);
     int sum = x;
-    x = hst_graph_relu6(g, x, &e);
+    x = hst_graph_activation(g, x, HST_ACT_RELU6, &e);
     x = hst_graph_add(g, sum, x, &e); /* both inputs are read twice */
     x = hst_graph_batchnorm(g, x, 1e-3, "lone_BN", &e);
     x = unit(g, x, conv(3, 2, 0, pad, 0), 1, "deep3s2");
@@ -160,32 +76,11 @@ static hst_graph *whole(int px, int channels, enum hst_padding pad)
     return g;
 }
 
-static float *random_floats(size_t n, uint64_t seed)
-{
-    hst_rng r = hst_rng_new(seed, HST_RNG_SHUFFLE, 0, 0);
-    float *x = malloc(n * sizeof *x);
-    for (size_t i = 0; i < n; i++)
-        x[i] = (float)(4 * hst_rng_uniform(&r) - 2);
-    return x;
-}
-
-/* Calls fn with every table this machine can run. */
-static void each_isa(void (*fn)(const hst_kernels *k))
-{
-    int usable;
-    for (int i = 0; hst_kernels_name(i, &usable); i++) {
-        if (usable)
-            fn(hst_kernels_find(hst_kernels_name(i, NULL)));
-        else
-            print_message("not on this machine: %s\n", hst_kernels_name(i, NULL));
-    }
-}
-
 static void compare_whole(const hst_kernels *k, int px, int channels, enum hst_padding pad)
 {
     hst_err e = {0};
     hst_graph *g = whole(px, channels, pad);
-    fill_params(g, 7);
+    random_params(g, 7);
     hst_plan *p = hst_plan_new(g, k, &e);
     check_ok(!p, &e);
     size_t in = floats(hst_plan_input(p)), out = floats(hst_plan_output(p));
@@ -235,7 +130,7 @@ static void memory_is_reused(void **state)
     (void)state;
     hst_err e = {0};
     hst_graph *g = whole(64, 32, HST_PAD_TF);
-    fill_params(g, 1);
+    random_params(g, 1);
     hst_plan *p = hst_plan_new(g, hst_kernels_best(), &e);
     size_t all = 0;
     for (int i = 0; i < hst_graph_n_nodes(g); i++)
@@ -251,7 +146,7 @@ static void nan_reaches_the_output(void **state)
     hst_err e = {0};
     int usable;
     hst_graph *g = whole(16, 8, HST_PAD_TF);
-    fill_params(g, 1);
+    random_params(g, 1);
     for (int i = 0; hst_kernels_name(i, &usable); i++) {
         if (!usable)
             continue;
@@ -273,7 +168,7 @@ static void weights_that_are_not_finite_are_refused(void **state)
     (void)state;
     hst_err e = {0};
     hst_graph *g = whole(16, 8, HST_PAD_TF);
-    fill_params(g, 1);
+    random_params(g, 1);
     hst_graph_find(g, "deep3s2_BN/moving_variance")->data[3] = -5;
     assert_null(hst_plan_new(g, hst_kernels_best(), &e));
     assert_int_equal(e.code, HST_EMODEL);

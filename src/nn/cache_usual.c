@@ -1,7 +1,0 @@
-/* cache_usual.c - a usual cache size, where the system does not tell. */
-#include "nn/step.h"
-
-size_t hst_cache_bytes(void)
-{
-    return 512 * 1024;
-}

@@ -1,0 +1,71 @@
+/* op_activation.c - a function of each number by itself; which one is an attribute. kernels.h has
+ * the formulas; their derivatives are the kernel norm_gate. */
+#include "nn/infer/unit.h"
+
+static const char *const words[] = {
+    [HST_ACT_NONE] = "none",       [HST_ACT_RELU6] = "relu6",       [HST_ACT_RELU] = "relu",
+    [HST_ACT_SIGMOID] = "sigmoid", [HST_ACT_HSIGMOID] = "hsigmoid", [HST_ACT_HSWISH] = "hswish",
+    [HST_ACT_SWISH] = "swish"};
+static const hst_attr attrs[] = {{"function", HST_ATTR_WORD, 0, words}};
+
+enum hst_act hst_node_act(const hst_node *n)
+{
+    return (enum hst_act) * (const int *)(const void *)n->attrs;
+}
+
+const char *hst_act_name(enum hst_act act)
+{
+    return words[act];
+}
+
+static int same_type(hst_node *n, const hst_type *in, hst_err *err)
+{
+    const int act = (int)hst_node_act(n);
+    if (act < 0 || act >= (int)(sizeof words / sizeof *words))
+        return hst_fail(err, HST_EMODEL, "there is no activation number %d", act);
+    n->type = *in;
+    return 0;
+}
+
+static double one_flop(const hst_node *n, const hst_shape *in)
+{
+    (void)n;
+    return (double)in->h * in->w * in->c;
+}
+
+/* y = act(x), [h][w][c] each */
+static void forward(const hst_op_args *a)
+{
+    a->kernels->activate(hst_node_act(a->node), a->x[0], a->y, hst_floats(a->in[0]));
+}
+
+/* dx += dy act'(x) */
+static void backward(const hst_op_args *a)
+{
+    enum { CHUNK = 256 };
+    float dx[CHUNK];
+    const size_t all = hst_floats(a->in[0]);
+    for (size_t at = 0, n; at < all; at += n) {
+        n = all - at < CHUNK ? all - at : CHUNK;
+        a->kernels->norm_gate(&(hst_norm_gate){.x = a->x[0] + at,
+                                               .dy = a->dy + at,
+                                               .dx = dx,
+                                               .rows = 1,
+                                               .c = (int)n,
+                                               .act = hst_node_act(a->node)});
+        for (size_t i = 0; i < n; i++)
+            a->dx[0][at + i] += dx[i];
+    }
+}
+
+const hst_op hst_op_activation = {.name = "activation",
+                                  .n_inputs = 1,
+                                  .attrs = attrs,
+                                  .n_attrs = 1,
+                                  .attr_bytes = sizeof(int),
+                                  .infer_type = same_type,
+                                  .flops = one_flop,
+                                  .infer = hst_infer_elementwise,
+                                  .forward = forward,
+                                  .backward = backward,
+                                  .reads = HST_READS_INPUT};

@@ -1,0 +1,285 @@
+/* op_conv.c - convolutions: every output channel sums over a k x k window of all input channels
+ * (conv2d), or of its own channel alone (depthwise). */
+#include "nn/infer/unit.h"
+
+#include <stddef.h>
+#include <string.h>
+
+hst_span hst_conv_span(const hst_conv *c, int in)
+{
+    int k = c->kernel, s = c->stride;
+    if (c->padding == HST_PAD_SYMMETRIC) {
+        int before = (k - 1) / 2, room = in + 2 * before - k;
+        return (hst_span){room < 0 ? 0 : room / s + 1, before};
+    }
+    int out = (in + s - 1) / s;
+    int total = (out - 1) * s + k - in;
+    return (hst_span){out, total > 0 ? total / 2 : 0};
+}
+
+static const char *const paddings[] = {[HST_PAD_TF] = "same", [HST_PAD_SYMMETRIC] = "symmetric"};
+
+const hst_attr hst_conv_attrs[] = {
+    {"kernel", HST_ATTR_INT, offsetof(hst_conv, kernel), NULL},
+    {"stride", HST_ATTR_INT, offsetof(hst_conv, stride), NULL},
+    {"padding", HST_ATTR_WORD, offsetof(hst_conv, padding), paddings},
+    {"channels", HST_ATTR_INT, offsetof(hst_conv, channels), NULL},
+    {"bias", HST_ATTR_INT, offsetof(hst_conv, bias), NULL},
+};
+
+int hst_conv_shape(const hst_node *n, hst_shape in, int channels, hst_type *out, hst_err *err)
+{
+    const hst_conv *c = hst_node_conv(n);
+    if (c->kernel < 1 || c->kernel > HST_MAX_KERNEL || c->stride < 1 || c->stride > HST_MAX_KERNEL)
+        return hst_fail(err, HST_EMODEL, "%s %s: kernel %d with stride %d is not supported",
+                        n->op->name, n->name, c->kernel, c->stride);
+    hst_span h = hst_conv_span(c, in.h), w = hst_conv_span(c, in.w);
+    if (h.out < 1 || w.out < 1)
+        return hst_fail(err, HST_EMODEL, "%s %s: a %d x %d kernel does not fit %d x %d inputs",
+                        n->op->name, n->name, c->kernel, c->kernel, in.h, in.w);
+    *out = hst_picture((hst_shape){h.out, w.out, channels});
+    return 0;
+}
+
+enum { KERNEL, BIAS }; /* slots */
+
+static int conv_type(hst_node *n, hst_shape in, const hst_slot *kernel, int channels, hst_err *err)
+{
+    int rc = hst_conv_shape(n, in, channels, &n->type, err);
+    n->slot[n->n_slots++] = *kernel;
+    if (hst_node_conv(n)->bias)
+        n->slot[n->n_slots++] = (hst_slot){"bias", 0, {channels}, 1};
+    return rc;
+}
+
+static int conv2d_type(hst_node *n, const hst_type *in, hst_err *err)
+{
+    const hst_shape x = hst_type_shape(in);
+    const int k = hst_node_conv(n)->kernel, channels = hst_node_conv(n)->channels;
+    return conv_type(n, x, &(hst_slot){"kernel", 0, {k, k, x.c, channels}, 4}, channels, err);
+}
+
+static int depthwise_type(hst_node *n, const hst_type *in, hst_err *err)
+{
+    const hst_shape x = hst_type_shape(in);
+    const int k = hst_node_conv(n)->kernel;
+    return conv_type(n, x, &(hst_slot){"depthwise_kernel", 0, {k, k, x.c, 1}, 4}, x.c, err);
+}
+
+/* Taps that fall on padding are counted: the count is the layer's, not the loop's. */
+static double window(const hst_node *n)
+{
+    const hst_shape out = hst_node_shape(n);
+    return 2.0 * out.h * out.w * out.c * hst_node_conv(n)->kernel * hst_node_conv(n)->kernel;
+}
+
+static double conv2d_flops(const hst_node *n, const hst_shape *in)
+{
+    return window(n) * in->c;
+}
+
+static double depthwise_flops(const hst_node *n, const hst_shape *in)
+{
+    (void)in;
+    return window(n);
+}
+
+/* ---- packed weights ---- */
+
+/* Rows of the kernel as a matrix whose columns are the output channels. */
+static size_t matrix_rows(const hst_node *n)
+{
+    return hst_slot_count(&n->slot[KERNEL]) / (size_t)hst_node_shape(n).c;
+}
+
+static size_t conv2d_packed(const hst_node *n, const hst_kernels *k, enum hst_scalar dtype)
+{
+    const size_t floats = hst_gemm_packed(k, (int)matrix_rows(n), hst_node_shape(n).c);
+    return dtype == HST_SCALAR_F32 ? floats * sizeof(float) : 0;
+}
+
+static size_t depthwise_packed(const hst_node *n, const hst_kernels *k, enum hst_scalar dtype)
+{
+    (void)k;
+    const size_t floats = (matrix_rows(n) + 1) * (size_t)hst_node_shape(n).c;
+    return dtype == HST_SCALAR_F32 ? floats * sizeof(float) : 0;
+}
+
+/* w[rows][stride]: columns c < n times scale[c]. */
+static void scale_columns(float *w, size_t rows, size_t stride, size_t n, const double *scale)
+{
+    for (size_t r = 0; r < rows; r++, w += stride)
+        for (size_t c = 0; c < n; c++)
+            w[c] = (float)(w[c] * scale[c]);
+}
+
+static float *set_bias(const hst_packing *p, float *bias)
+{
+    for (int c = 0; c < hst_node_shape(p->node).c; c++)
+        bias[c] = (float)p->shift[c];
+    return bias;
+}
+
+/* The kernel in panels, scaled panel by panel, the shift as bias behind. */
+static float *conv2d_pack(const hst_packing *p)
+{
+    const size_t rows = matrix_rows(p->node);
+    const int n = hst_node_shape(p->node).c, panel = p->kernels->panel;
+    float *out = p->out;
+    float *bias = (float *)hst_gemm_pack(p->kernels, p->param[KERNEL], NULL, (int)rows, n, out);
+    for (int c = 0; c < n; c += panel)
+        scale_columns(out + (size_t)c * rows, rows, (size_t)panel,
+                      (size_t)(n - c < panel ? n - c : panel), p->scale + c);
+    return set_bias(p, bias);
+}
+
+/* [kernel][kernel][channels], then the shift. */
+static float *depthwise_pack(const hst_packing *p)
+{
+    const size_t rows = matrix_rows(p->node), n = (size_t)hst_node_shape(p->node).c;
+    float *out = p->out;
+    memcpy(out, p->param[KERNEL], rows * n * sizeof *out);
+    scale_columns(out, rows, n, n, p->scale);
+    return set_bias(p, out + rows * n);
+}
+
+/* ---- plain loops, x [h][w][m], kernel [k][k][m][n], y [out h][out w][n] ---- */
+
+/* One tap of the window at one output pixel. */
+typedef struct tap {
+    size_t x, y, k; /* pixel of the input, of the output, place in the kernel */
+} tap;
+
+/* fn for every tap that lies inside the input, in order of output pixel, then ky, then kx. */
+static void each_tap(const hst_op_args *a, void (*fn)(const hst_op_args *a, const tap *t))
+{
+    const hst_conv *c = hst_node_conv(a->node);
+    hst_shape in = a->in[0], out = hst_node_shape(a->node);
+    hst_span h = hst_conv_span(c, in.h), w = hst_conv_span(c, in.w);
+    int k = c->kernel, pixels = out.h * out.w;
+    for (int at = 0; at < pixels; at++) {
+        int y0 = at / out.w * c->stride - h.before, x0 = at % out.w * c->stride - w.before;
+        for (int i = 0; i < k * k; i++) {
+            int y = y0 + i / k, x = x0 + i % k;
+            if (y >= 0 && y < in.h && x >= 0 && x < in.w)
+                fn(a, &(tap){(size_t)(y * in.w + x), (size_t)at, (size_t)i});
+        }
+    }
+}
+
+static void begin_with_bias(const hst_op_args *a)
+{
+    const hst_shape out = hst_node_shape(a->node);
+    size_t n = (size_t)out.c, pixels = hst_pixels(out);
+    for (size_t i = 0; i < pixels; i++)
+        for (size_t c = 0; c < n; c++)
+            a->y[i * n + c] = a->param[BIAS] ? a->param[BIAS][c] : 0;
+}
+
+static void bias_backward(const hst_op_args *a)
+{
+    const hst_shape out = hst_node_shape(a->node);
+    size_t n = (size_t)out.c, pixels = hst_pixels(out);
+    for (size_t i = 0; a->dparam[BIAS] && i < pixels; i++)
+        for (size_t c = 0; c < n; c++)
+            a->dparam[BIAS][c] += a->dy[i * n + c];
+}
+
+/* y[n] += sum_m x[m] w[m][n] */
+static void conv2d_tap(const hst_op_args *a, const tap *t)
+{
+    size_t m = (size_t)a->in[0].c, n = (size_t)hst_node_shape(a->node).c;
+    const float *x = a->x[0] + t->x * m, *w = a->param[KERNEL] + t->k * m * n;
+    float *y = a->y + t->y * n;
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j < n; j++)
+            y[j] += x[i] * w[i * n + j];
+}
+
+/* dw[m][n] += x[m] dy[n];  dx[m] += sum_n w[m][n] dy[n] */
+static void conv2d_tap_backward(const hst_op_args *a, const tap *t)
+{
+    size_t m = (size_t)a->in[0].c, n = (size_t)hst_node_shape(a->node).c;
+    const float *x = a->x[0] + t->x * m, *w = a->param[KERNEL] + t->k * m * n,
+                *dy = a->dy + t->y * n;
+    float *dw = a->dparam[KERNEL] ? a->dparam[KERNEL] + t->k * m * n : NULL;
+    float *dx = a->dx[0] ? a->dx[0] + t->x * m : NULL;
+    for (size_t i = 0; dw && i < m; i++)
+        for (size_t j = 0; j < n; j++)
+            dw[i * n + j] += x[i] * dy[j];
+    for (size_t i = 0; dx && i < m; i++) {
+        float sum = 0;
+        for (size_t j = 0; j < n; j++)
+            sum += w[i * n + j] * dy[j];
+        dx[i] += sum;
+    }
+}
+
+static void conv2d_forward(const hst_op_args *a)
+{
+    begin_with_bias(a);
+    each_tap(a, conv2d_tap);
+}
+
+static void conv2d_backward(const hst_op_args *a)
+{
+    each_tap(a, conv2d_tap_backward);
+    bias_backward(a);
+}
+
+static void depthwise_tap(const hst_op_args *a, const tap *t)
+{
+    size_t n = (size_t)hst_node_shape(a->node).c;
+    for (size_t c = 0; c < n; c++)
+        a->y[t->y * n + c] += a->x[0][t->x * n + c] * a->param[KERNEL][t->k * n + c];
+}
+
+static void depthwise_tap_backward(const hst_op_args *a, const tap *t)
+{
+    size_t n = (size_t)hst_node_shape(a->node).c;
+    const float *dy = a->dy + t->y * n;
+    for (size_t c = 0; a->dparam[KERNEL] && c < n; c++)
+        a->dparam[KERNEL][t->k * n + c] += a->x[0][t->x * n + c] * dy[c];
+    for (size_t c = 0; a->dx[0] && c < n; c++)
+        a->dx[0][t->x * n + c] += a->param[KERNEL][t->k * n + c] * dy[c];
+}
+
+static void depthwise_forward(const hst_op_args *a)
+{
+    begin_with_bias(a);
+    each_tap(a, depthwise_tap);
+}
+
+static void depthwise_backward(const hst_op_args *a)
+{
+    each_tap(a, depthwise_tap_backward);
+    bias_backward(a);
+}
+
+const hst_op hst_op_conv2d = {.name = "conv2d",
+                              .n_inputs = 1,
+                              .attrs = hst_conv_attrs,
+                              .n_attrs = HST_CONV_ATTRS,
+                              .attr_bytes = sizeof(hst_conv),
+                              .infer_type = conv2d_type,
+                              .flops = conv2d_flops,
+                              .packed_bytes = conv2d_packed,
+                              .pack = conv2d_pack,
+                              .infer = hst_infer_conv2d,
+                              .scratch = hst_infer_conv2d_scratch,
+                              .forward = conv2d_forward,
+                              .backward = conv2d_backward,
+                              .reads = HST_READS_INPUT};
+const hst_op hst_op_depthwise = {.name = "depthwise",
+                                 .n_inputs = 1,
+                                 .attrs = hst_conv_attrs,
+                                 .n_attrs = HST_CONV_ATTRS,
+                                 .attr_bytes = sizeof(hst_conv),
+                                 .infer_type = depthwise_type,
+                                 .flops = depthwise_flops,
+                                 .packed_bytes = depthwise_packed,
+                                 .pack = depthwise_pack,
+                                 .infer = hst_infer_depthwise,
+                                 .forward = depthwise_forward,
+                                 .backward = depthwise_backward,
+                                 .reads = HST_READS_INPUT};

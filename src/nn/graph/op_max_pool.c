@@ -1,0 +1,105 @@
+/* op_max_pool.c - the largest value of a window, channel by channel; padding does not count. NaN
+ * is larger than all. */
+#include "nn/infer/unit.h"
+
+#include <string.h>
+
+static int pooled_type(hst_node *n, const hst_type *in, hst_err *err)
+{
+    const hst_conv *c = hst_node_conv(n);
+    const hst_shape x = hst_type_shape(in);
+    if (c->stride > c->kernel)
+        return hst_fail(err, HST_EMODEL, "pooling %d x %d with stride %d is not supported",
+                        c->kernel, c->kernel, c->stride);
+    return hst_conv_shape(n, x, x.c, &n->type, err);
+}
+
+/* Comparisons are no multiply-adds. */
+static double no_flops(const hst_node *n, const hst_shape *in)
+{
+    (void)n;
+    (void)in;
+    return 0;
+}
+
+/* The window whose corner is at row y, column x. */
+typedef struct window {
+    int top, bottom, left, right; /* the part inside: rows top .. bottom-1 */
+} window;
+
+static window window_at(const hst_conv *c, hst_shape in, int oy, int ox)
+{
+    const int y = oy * c->stride - hst_conv_span(c, in.h).before;
+    const int x = ox * c->stride - hst_conv_span(c, in.w).before, k = c->kernel;
+    return (window){y < 0 ? 0 : y, y + k < in.h ? y + k : in.h, x < 0 ? 0 : x,
+                    x + k < in.w ? x + k : in.w};
+}
+
+static const float *pixel(const float *x, hst_shape in, int i, int j)
+{
+    return x + ((size_t)i * (size_t)in.w + (size_t)j) * (size_t)in.c;
+}
+
+static inline int is_larger(float a, float than)
+{
+    return a > than || a != a;
+}
+
+static void pool(const float *x, hst_shape in, const window *w, float *y)
+{
+    const size_t c = (size_t)in.c;
+    memcpy(y, pixel(x, in, w->top, w->left), c * sizeof *y);
+    for (int i = w->top; i < w->bottom; i++)
+        for (int j = w->left; j < w->right; j++) {
+            const float *p = pixel(x, in, i, j);
+            for (size_t q = 0; q < c; q++)
+                y[q] = is_larger(p[q], y[q]) ? p[q] : y[q];
+        }
+}
+
+static void infer(const hst_infer_unit *u, const hst_run_args *a)
+{
+    const hst_share rows = hst_share_of(a, u->out.h);
+    float *y = a->y + (size_t)rows.first * hst_row_floats(u->out);
+    for (int oy = rows.first; oy < rows.end; oy++)
+        for (int ox = 0; ox < u->out.w; ox++, y += u->out.c) {
+            const window w = window_at(hst_node_conv(&u->node), u->in, oy, ox);
+            pool(a->x[0], u->in, &w, y);
+        }
+}
+
+/* The place of the largest value of channel q, the first of equals. */
+static size_t largest(const hst_op_args *a, const window *w, size_t q)
+{
+    const hst_shape in = a->in[0];
+    const float *best = pixel(a->x[0], in, w->top, w->left) + q;
+    for (int i = w->top; i < w->bottom; i++)
+        for (int j = w->left; j < w->right; j++) {
+            const float *p = pixel(a->x[0], in, i, j) + q;
+            best = *p > *best ? p : best;
+        }
+    return (size_t)(best - a->x[0]);
+}
+
+static void backward(const hst_op_args *a)
+{
+    const hst_shape out = hst_node_shape(a->node);
+    const float *dy = a->dy;
+    for (int oy = 0; oy < out.h; oy++)
+        for (int ox = 0; ox < out.w; ox++, dy += out.c) {
+            const window w = window_at(hst_node_conv(a->node), a->in[0], oy, ox);
+            for (size_t q = 0; q < (size_t)out.c; q++)
+                a->dx[0][largest(a, &w, q)] += dy[q];
+        }
+}
+
+const hst_op hst_op_max_pool = {.name = "max_pool",
+                                .n_inputs = 1,
+                                .attrs = hst_conv_attrs,
+                                .n_attrs = HST_POOL_ATTRS,
+                                .attr_bytes = sizeof(hst_conv),
+                                .infer_type = pooled_type,
+                                .flops = no_flops,
+                                .infer = infer,
+                                .backward = backward,
+                                .reads = HST_READS_INPUT};

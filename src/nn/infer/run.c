@@ -1,0 +1,197 @@
+/* run.c - plans for inference: made, and run image by image. */
+#include "base/mem.h"
+#include "nn/plan/step.h"
+
+#include <stdlib.h>
+
+hst_plan_options hst_plan_defaults(void)
+{
+    return (hst_plan_options){.fuse = 1, .cache_bytes = hst_cache_bytes()};
+}
+
+/* One block for the weights of all steps: few large pages instead of many small ones. */
+static int pack_weights(hst_plan *p, hst_err *err)
+{
+    const hst_state_size z = hst_plan_hand_out(p, NULL, NULL);
+    p->weights = hst_alloc_raw(z.floats, sizeof *p->weights, err);
+    if (!p->weights)
+        return HST_EMEM;
+    hst_plan_hand_out(p, p->weights, NULL);
+    for (int i = 0; i < p->n_steps; i++) {
+        hst_step *s = &p->step[i];
+        int rc = s->runner->pack ? s->runner->pack(p, s, NULL, err) : 0;
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+hst_plan *hst_plan_new(const hst_graph *g, const hst_kernels *k, hst_err *err)
+{
+    hst_plan_options o = hst_plan_defaults();
+    return hst_plan_make(g, k, &o, err);
+}
+
+hst_plan *hst_plan_make(const hst_graph *g, const hst_kernels *k, const hst_plan_options *o,
+                        hst_err *err)
+{
+    hst_plan *p = hst_alloc(1, sizeof *p, err);
+    if (!p)
+        return NULL;
+    p->graph = g;
+    p->request = (hst_plan_request){.device = &hst_device_cpu_f32,
+                                    .kernels = k,
+                                    .fuse = o->fuse,
+                                    .cache_bytes = o->cache_bytes,
+                                    .output = o->output,
+                                    .n_outputs = o->n_outputs,
+                                    .learn_from = hst_graph_n_nodes(g)};
+    if (hst_plan_steps(p, err) || pack_weights(p, err)) {
+        hst_plan_free(p);
+        return NULL;
+    }
+    p->graph = NULL;
+    p->request.output = NULL;
+    return p;
+}
+
+void hst_plan_free(hst_plan *p)
+{
+    if (!p)
+        return;
+    hst_plan_clear(p);
+    free(p);
+}
+
+hst_shape hst_plan_input(const hst_plan *p)
+{
+    return p->input;
+}
+
+hst_shape hst_plan_output(const hst_plan *p)
+{
+    return p->output;
+}
+
+size_t hst_plan_output_floats(const hst_plan *p)
+{
+    return p->output_floats;
+}
+
+int hst_plan_n_steps(const hst_plan *p)
+{
+    return p->n_steps;
+}
+
+struct hst_work {
+    int threads;
+    hst_step_memory extra; /* the most that a step needs */
+    float *block;          /* [block_floats], then what is shared, then each thread's own */
+};
+
+static hst_step_memory needs(const hst_step *s, int threads)
+{
+    return s->runner->memory ? s->runner->memory(s, threads)
+                             : (hst_step_memory){.own = s->scratch_floats};
+}
+
+/* Enough for up to `threads` threads (not all may start). Rounded up to cache lines, so that no two
+ * threads write one. */
+static hst_step_memory most_needed(const hst_plan *p, int threads)
+{
+    hst_step_memory most = {0};
+    for (int i = 0; i < p->n_steps * threads; i++) {
+        const hst_step_memory m = needs(&p->step[i / threads], i % threads + 1);
+        most.own = m.own > most.own ? m.own : most.own;
+        most.shared = m.shared > most.shared ? m.shared : most.shared;
+    }
+    return (hst_step_memory){hst_whole_lines(most.own), hst_whole_lines(most.shared)};
+}
+
+static size_t work_floats(const hst_plan *p, const hst_step_memory *m, int threads)
+{
+    return p->block_floats + m->shared + m->own * (size_t)threads;
+}
+
+size_t hst_work_bytes(const hst_plan *p)
+{
+    const hst_step_memory m = most_needed(p, 1);
+    return work_floats(p, &m, 1) * sizeof(float);
+}
+
+hst_work *hst_work_new_together(const hst_plan *p, int threads, hst_err *err)
+{
+    hst_work *w = hst_alloc(1, sizeof *w, err);
+    if (!w)
+        return NULL;
+    w->threads = threads;
+    w->extra = most_needed(p, threads);
+    w->block = hst_alloc(work_floats(p, &w->extra, threads), sizeof *w->block, err);
+    if (w->block)
+        return w;
+    free(w);
+    return NULL;
+}
+
+hst_work *hst_work_new(const hst_plan *p, hst_err *err)
+{
+    return hst_work_new_together(p, 1, err);
+}
+
+void hst_work_free(hst_work *w)
+{
+    if (!w)
+        return;
+    free(w->block);
+    free(w);
+}
+
+/* One image on its way through a plan. */
+typedef struct passage {
+    const hst_plan *plan;
+    hst_work *work;
+    const float *x;
+    float *y;
+} passage;
+
+static float *place_of(const passage *r, const hst_value *v)
+{
+    return v->output ? r->y + v->output_at : r->work->block + v->offset;
+}
+
+static void run_steps(void *arg, int thread, int threads, hst_barrier *barrier)
+{
+    const passage *r = arg;
+    const hst_plan *p = r->plan;
+    float *shared = r->work->block + p->block_floats;
+    hst_run_args a = {
+        .kernels = p->kernels, .thread = thread, .threads = threads, .barrier = barrier};
+    a.shared = shared;
+    a.scratch = shared + r->work->extra.shared + (size_t)thread * r->work->extra.own;
+    for (int i = 0; i < p->n_steps; i++) {
+        const hst_step *s = &p->step[i];
+        for (int k = 0; k < HST_MAX_INPUTS; k++) {
+            const hst_value *v = s->input[k] < 0 ? NULL : &p->value[s->input[k]];
+            a.x[k] = !v ? NULL : v->is_input ? r->x : place_of(r, v);
+        }
+        a.y = place_of(r, &p->value[s->output]);
+        s->runner->infer(s, &a);
+        hst_barrier_wait(barrier);
+    }
+}
+
+void hst_plan_run(const hst_plan *p, hst_work *w, const float *x, int n, float *y)
+{
+    passage r = {.plan = p, .work = w, .x = x, .y = y};
+    for (int image = 0; image < n; image++) {
+        run_steps(&r, 0, 1, NULL);
+        r.x += p->value[0].floats;
+        r.y += p->output_floats;
+    }
+}
+
+void hst_plan_run_together(const hst_plan *p, hst_work *w, hst_executor *ex, const float *x,
+                           float *y)
+{
+    hst_executor_together(ex, w->threads, run_steps, &(passage){p, w, x, y});
+}

@@ -1,0 +1,158 @@
+/* unit.c - single units and nodes as steps of inference, their weights folded and packed. */
+#include "nn/infer/unit.h"
+
+#include "base/finite.h"
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+float hst_act_clamp(enum hst_act act)
+{
+    return act == HST_ACT_RELU6 ? 6 : act == HST_ACT_RELU ? INFINITY : 0;
+}
+
+enum hst_act hst_act_late(enum hst_act act)
+{
+    return hst_act_clamp(act) > 0 ? HST_ACT_NONE : act;
+}
+
+/* The unit's convolution, or whichever node it begins with. */
+static const hst_node *head_of(const hst_graph *g, const hst_unit *u)
+{
+    return hst_graph_node(g, u->first);
+}
+
+void hst_infer_unit_describe(const hst_graph *g, const hst_unit *u, hst_infer_unit *out)
+{
+    *out = (hst_infer_unit){.node = *head_of(g, u),
+                            .in = hst_graph_shape(g, u->x),
+                            .out = hst_graph_shape(g, u->end - 1),
+                            .act = hst_unit_act(g, u)};
+}
+
+size_t hst_infer_unit_floats(const hst_graph *g, const hst_unit *u, const hst_kernels *k)
+{
+    const hst_node *head = head_of(g, u);
+    if (hst_node_has_weights(head))
+        return head->op->packed_bytes(head, k, HST_SCALAR_F32) / sizeof(float);
+    return u->node[HST_PART_NORM] < 0 ? 0 : 2 * (size_t)hst_node_shape(head).c;
+}
+
+/* The parameters of a node as ops take them. */
+static void params_of(const hst_plan *p, int node, const float *param[HST_MAX_SLOTS])
+{
+    for (int i = 0; i < HST_MAX_SLOTS; i++)
+        param[i] = hst_plan_param(p, node, i);
+}
+
+/* y = scale x + shift behind the convolution: its bias, then the norm. */
+static void affine_of(const hst_plan *p, const hst_unit *u, size_t n, double *scale, double *shift)
+{
+    const float *param[HST_MAX_SLOTS];
+    const hst_node *norm = hst_unit_node(p->graph, u, HST_PART_NORM);
+    const float *bias = u->node[HST_PART_CONV] < 0 ? NULL : hst_plan_param(p, u->first, 1);
+    for (size_t c = 0; c < n; c++) {
+        scale[c] = 1;
+        shift[c] = bias ? bias[c] : 0;
+    }
+    if (!norm)
+        return;
+    params_of(p, u->node[HST_PART_NORM], param);
+    norm->op->fold(norm, param, scale, shift);
+}
+
+int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state, hst_infer_unit *out,
+                        hst_err *err)
+{
+    const hst_node *head = head_of(p->graph, u);
+    const size_t n = (size_t)hst_node_shape(head).c;
+    const size_t floats = hst_infer_unit_floats(p->graph, u, p->kernels);
+    const float *param[HST_MAX_SLOTS];
+    if (floats == 0)
+        return 0;
+    double *scale = hst_alloc(n, 2 * sizeof *scale, err), *shift = scale + n;
+    if (!scale)
+        return HST_EMEM;
+    affine_of(p, u, n, scale, shift);
+    out->weights = state;
+    if (hst_node_has_weights(head)) {
+        params_of(p, u->first, param);
+        out->bias = head->op->pack(&(hst_packing){.node = head,
+                                                  .kernels = p->kernels,
+                                                  .dtype = HST_SCALAR_F32,
+                                                  .param = param,
+                                                  .scale = scale,
+                                                  .shift = shift,
+                                                  .out = state});
+    } else {
+        out->bias = state + n;
+        for (size_t c = 0; c < n; c++) {
+            state[c] = (float)scale[c];
+            state[n + c] = (float)shift[c];
+        }
+    }
+    free(scale);
+    if (hst_all_finite(state, floats))
+        return 0;
+    return hst_fail(err, HST_EMODEL, "layer %s: its weights are not finite numbers", head->name);
+}
+
+/* ---- steps ---- */
+
+static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
+{
+    const hst_unit *u = &s->group.unit[0];
+    hst_infer_unit *own = hst_alloc(1, sizeof *own, err);
+    s->own = own;
+    if (!own)
+        return HST_EMEM;
+    hst_infer_unit_describe(p->graph, u, own);
+    s->input[0] = u->x;
+    s->input[1] = u->added;
+    if (u->kind == HST_UNIT_NODE)
+        memcpy(s->input, own->node.input, sizeof s->input);
+    s->state_floats = hst_infer_unit_floats(p->graph, u, p->kernels);
+    if (own->node.op->scratch)
+        s->scratch_floats = own->node.op->scratch(&own->node, own->in);
+    return 1;
+}
+
+static int prepare_pooled(const hst_plan *p, hst_step *s, hst_err *err)
+{
+    int rc = prepare(p, s, err);
+    if (rc == 1)
+        s->scratch_floats = hst_pixels(((hst_infer_unit *)s->own)->in) * (size_t)p->kernels->panel;
+    return rc;
+}
+
+static int pack(const hst_plan *p, hst_step *s, float *scratch, hst_err *err)
+{
+    (void)scratch;
+    return hst_infer_unit_pack(p, &s->group.unit[0], s->state, s->own, err);
+}
+
+static void infer(const hst_step *s, const hst_run_args *a)
+{
+    const hst_infer_unit *u = s->own;
+    u->node.op->infer(u, a);
+}
+
+static void infer_pooled(const hst_step *s, const hst_run_args *a)
+{
+    hst_infer_pooled(s->own, a);
+}
+
+static void clear(hst_step *s)
+{
+    free(s->own);
+}
+
+const hst_runner hst_infer_unit_runner = {
+    .name = "unit", .prepare = prepare, .pack = pack, .infer = infer, .clear = clear};
+const hst_runner hst_infer_pooled_runner = {.name = "1x1 and average",
+                                            .prepare = prepare_pooled,
+                                            .pack = pack,
+                                            .infer = infer_pooled,
+                                            .clear = clear};

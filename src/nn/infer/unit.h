@@ -1,0 +1,54 @@
+/* unit.h - a unit (graph/pattern.h) made ready for inference: norm folded into the weights, what
+ * comes behind done while the numbers are in registers or in the first-level cache. */
+#ifndef HST_NN_INFER_UNIT_H
+#define HST_NN_INFER_UNIT_H
+#include "nn/plan/step.h"
+
+typedef struct hst_infer_unit {
+    hst_node node; /* a copy of its first: op and attributes */
+    hst_shape in, out;
+    /* The head's packed weights and bias; without a head, the norm's [c] scale and shift; NULL:
+     * none. */
+    const float *weights, *bias;
+    enum hst_act act;
+} hst_infer_unit;
+
+/* Fills all but weights and bias; a step's input[0] and [1] are the unit's value and what is added.
+ */
+void hst_infer_unit_describe(const hst_graph *g, const hst_unit *u, hst_infer_unit *out);
+/* Packed weights: floats of them, and the packing with the norm folded in, in double. */
+size_t hst_infer_unit_floats(const hst_graph *g, const hst_unit *u, const hst_kernels *k);
+HST_CHECK int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state,
+                                  hst_infer_unit *out, hst_err *err);
+
+/* Activations that product and depthwise kernels do themselves (hst_gemm.clamp), 0: none; those
+ * left for later. */
+float hst_act_clamp(enum hst_act act);
+enum hst_act hst_act_late(enum hst_act act);
+
+/* The loops of units over one image (loops.c): ops' infer. */
+void hst_infer_conv2d(const hst_infer_unit *u, const hst_run_args *a);
+size_t hst_infer_conv2d_scratch(const hst_node *n, hst_shape in);
+void hst_infer_depthwise(const hst_infer_unit *u, const hst_run_args *a);
+void hst_infer_average(const hst_infer_unit *u, const hst_run_args *a);
+/* y = act(x scale + shift + z) */
+void hst_infer_elementwise(const hst_infer_unit *u, const hst_run_args *a);
+/* A 1x1 convolution and the average of its outputs: y[channels]. scratch: [pixels][panel]. */
+void hst_infer_pooled(const hst_infer_unit *u, const hst_run_args *a);
+
+/* This thread's part of a matrix product: some rows, or some panels of columns. */
+void hst_infer_product(const hst_run_args *a, const hst_gemm *g);
+/* The activation that is left for later, if there is one, of n numbers where they are. */
+void hst_infer_activate(const hst_infer_unit *u, const hst_run_args *a, float *y, size_t n);
+
+/* A convolution's windows (im2col): those of kernel x kernel inputs under output row oy as rows
+ * [kernel][kernel][c] of a matrix, padding as zeros. x: [in.h][in.w][in.c]. */
+typedef struct hst_geometry {
+    hst_conv conv;
+    hst_shape in, out;
+} hst_geometry;
+void hst_im2col(const hst_geometry *g, const float *x, int oy, float *out);
+
+extern const hst_runner hst_infer_unit_runner, hst_infer_pooled_runner,
+    hst_infer_inverted_residual_runner;
+#endif

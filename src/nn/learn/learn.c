@@ -1,0 +1,306 @@
+/* learn.c - plans for learning: made, and run forward and backward over a batch. */
+#include "nn/learn.h"
+
+#include "base/mem.h"
+#include "nn/learn/step.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+hst_learn_options hst_learn_defaults(void)
+{
+    return (hst_learn_options){.batchnorm = HST_BN_FROZEN,
+                               .bn_decay = 0.999,
+                               .bn_unbiased = 1,
+                               .max_batch = 32,
+                               .fuse = 1,
+                               .cache_bytes = hst_cache_bytes()};
+}
+
+static float *learning_block(const hst_graph *g)
+{
+    for (size_t i = 0; i < hst_graph_n_params(g); i++)
+        if (!hst_graph_param(g, i)->statistic)
+            return hst_graph_param(g, i)->data;
+    return NULL;
+}
+
+static int check(const hst_graph *g, const hst_learn_options *o, hst_err *err)
+{
+    if (!learning_block(g))
+        return hst_fail(err, HST_EMODEL, "the graph has no parameters that could learn");
+    if (o->max_batch < 1 || !(o->bn_decay >= 0 && o->bn_decay <= 1))
+        return hst_fail(err, HST_EARG, "a batch of %d images or a decay of %g is out of bounds",
+                        o->max_batch, o->bn_decay);
+    return 0;
+}
+
+/* The shared pieces, each big enough for the step that needs most of it. */
+typedef struct sizes {
+    size_t scratch, sums, partials;
+} sizes;
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+static sizes sizes_of(const hst_plan *p)
+{
+    sizes z = {0};
+    for (int i = 0; i < p->n_steps; i++) {
+        const hst_step *s = &p->step[i];
+        z.scratch = larger(z.scratch, hst_whole_lines(s->scratch_floats));
+        z.sums = larger(z.sums, hst_whole_lines(s->sum_doubles));
+        z.partials = larger(z.partials, s->learns ? hst_whole_lines(s->n_params) : 0);
+    }
+    return z;
+}
+
+static size_t groups_of(size_t images)
+{
+    return (images + HST_LEARN_GROUP - 1) / HST_LEARN_GROUP;
+}
+
+static int allocate(hst_learn *l, hst_err *err)
+{
+    const size_t batch = (size_t)l->options.max_batch, groups = groups_of(batch);
+    const size_t threads = (size_t)hst_executor_threads(l->options.executor);
+    const sizes z = sizes_of(&l->plan);
+    const hst_state_size state = hst_plan_hand_out(&l->plan, NULL, NULL);
+    size_t floats = state.floats + threads * z.scratch + groups * z.partials;
+    size_t doubles = state.doubles + batch * z.sums, bytes;
+    if (!hst_mul_ok(l->plan.block_floats, batch * sizeof(float), &bytes))
+        return hst_fail(err, HST_EMEM, "a batch of %zu images is too large", batch);
+    bytes += doubles * sizeof(double) + floats * sizeof(float);
+    l->states_d = hst_alloc(bytes, 1, err);
+    if (!l->states_d)
+        return HST_EMEM;
+    l->bytes = bytes;
+    l->scratch_floats = z.scratch;
+    l->partial_floats = z.partials;
+    l->sums = l->states_d + state.doubles;
+    l->states = (float *)(l->sums + batch * z.sums);
+    l->scratch = l->states + state.floats;
+    l->partials = l->scratch + threads * z.scratch;
+    l->block = l->partials + groups * z.partials;
+    hst_plan_hand_out(&l->plan, l->states, l->states_d);
+    return 0;
+}
+
+static int pack(hst_learn *l, int from, hst_err *err)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < l->plan.n_steps; i++) {
+        hst_step *s = &l->plan.step[i];
+        if (s->group.first >= from && s->runner->pack)
+            rc = s->runner->pack(&l->plan, s, l->scratch, err);
+    }
+    return rc;
+}
+
+hst_learn *hst_learn_new(hst_graph *g, const hst_kernels *k, const hst_learn_options *o,
+                         hst_err *err)
+{
+    if (check(g, o, err))
+        return NULL;
+    hst_learn *l = hst_alloc(1, sizeof *l, err);
+    if (!l)
+        return NULL;
+    l->options = *o;
+    l->params = learning_block(g);
+    l->plan.graph = g;
+    l->plan.request = (hst_plan_request){.device = &hst_device_cpu_f32,
+                                         .kernels = k,
+                                         .fuse = o->fuse,
+                                         .cache_bytes = o->cache_bytes,
+                                         .learn_from = o->first_node,
+                                         .batch_statistics = o->batchnorm == HST_BN_BATCH};
+    if (hst_plan_steps(&l->plan, err) || allocate(l, err) || pack(l, 0, err)) {
+        hst_learn_free(l);
+        return NULL;
+    }
+    return l;
+}
+
+void hst_learn_free(hst_learn *l)
+{
+    if (!l)
+        return;
+    hst_plan_clear(&l->plan);
+    free(l->states_d);
+    free(l);
+}
+
+float *hst_learn_params(const hst_learn *l)
+{
+    return l->params + l->plan.param;
+}
+
+size_t hst_learn_count(const hst_learn *l)
+{
+    return l->plan.n_params;
+}
+
+size_t hst_learn_bytes(const hst_learn *l)
+{
+    return l->bytes;
+}
+
+static float *at(const hst_learn *l, const hst_value *v, int i)
+{
+    return l->block + v->offset * (size_t)l->options.max_batch + (size_t)i * v->floats;
+}
+
+const float *hst_learn_value(const hst_learn *l, int value, int i)
+{
+    const hst_value *v = &l->plan.value[value];
+    return v->is_input ? l->x + (size_t)i * v->floats : at(l, v, i);
+}
+
+float *hst_learn_value_mut(const hst_learn *l, int value, int i)
+{
+    return at(l, &l->plan.value[value], i);
+}
+
+float *hst_learn_grad(const hst_learn *l, int value, int i)
+{
+    const hst_value *g = &l->plan.grad[value];
+    return g->first < 0 || g->last < 0 ? NULL : at(l, g, i);
+}
+
+float *hst_learn_saved(const hst_learn *l, const hst_step *s, int i)
+{
+    return at(l, &s->saved, i);
+}
+
+float *hst_learn_work(const hst_learn *l, const hst_step *s, int i)
+{
+    return at(l, &s->work, i);
+}
+
+double *hst_learn_sums(const hst_learn *l, const hst_step *s, int i)
+{
+    return l->sums + (size_t)i * s->sum_doubles;
+}
+
+float *hst_learn_param_grad(const hst_learn_task *t, int node, int slot)
+{
+    const hst_plan *p = &t->learn->plan;
+    const hst_node *n = hst_graph_node(p->graph, node);
+    if (!t->grad || slot >= n->n_slots || n->slot[slot].statistic)
+        return NULL;
+    return t->grad + (hst_plan_param(p, node, slot) - t->learn->params) - t->step->param;
+}
+
+/* A loop of hst_learn_images or _groups. */
+typedef struct loop {
+    hst_learn *l;
+    hst_step *s;
+    hst_learn_fn *fn;
+    int part, group;        /* group: images of a task */
+    hst_learn_range params; /* whose gradient is summed */
+} loop;
+
+static void run_task(void *arg, size_t i, int thread)
+{
+    const loop *p = arg;
+    hst_learn *l = p->l;
+    hst_learn_task t = {.learn = l, .step = p->s, .part = p->part, .count = p->group};
+    t.first = (int)i * p->group;
+    if (t.count > l->n - t.first)
+        t.count = l->n - t.first;
+    t.scratch = l->scratch + (size_t)thread * l->scratch_floats;
+    if (p->params.n > 0) {
+        t.grad = l->partials + i * l->partial_floats;
+        memset(t.grad + p->params.from, 0, p->params.n * sizeof *t.grad);
+    }
+    p->fn(&t);
+}
+
+void hst_learn_images(hst_learn *l, hst_step *s, int part, hst_learn_fn *fn)
+{
+    loop p = {.l = l, .s = s, .fn = fn, .part = part, .group = 1};
+    hst_executor_for(l->options.executor, (size_t)l->n, run_task, &p);
+}
+
+enum { PIECE = 16384 }; /* floats that a task adds up */
+
+/* One piece of the gradient: the shares of the groups, ((0 + 1) + (2 + 3)) + ... */
+static void add_up(void *arg, size_t i, int thread)
+{
+    const loop *p = arg;
+    const hst_learn *l = p->l;
+    const size_t groups = groups_of((size_t)l->n), left = p->params.n - i * PIECE;
+    const size_t from = p->params.from + i * PIECE, n = left < PIECE ? left : PIECE;
+    (void)thread;
+    for (size_t step = 1; step < groups; step *= 2)
+        for (size_t a = 0; a + step < groups; a += 2 * step) {
+            float *restrict to = l->partials + a * l->partial_floats + from;
+            const float *restrict more = l->partials + (a + step) * l->partial_floats + from;
+            for (size_t k = 0; k < n; k++)
+                to[k] += more[k];
+        }
+    memcpy(l->out + (p->s->param - l->plan.param) + from, l->partials + from, n * sizeof(float));
+}
+
+void hst_learn_groups(hst_learn *l, hst_step *s, int part, hst_learn_range params, hst_learn_fn *fn)
+{
+    loop p = {.l = l, .s = s, .fn = fn, .part = part, .group = HST_LEARN_GROUP, .params = params};
+    if (!s->learns)
+        p.params.n = 0;
+    hst_executor_for(l->options.executor, groups_of((size_t)l->n), run_task, &p);
+    hst_executor_for(l->options.executor, (p.params.n + PIECE - 1) / PIECE, add_up, &p);
+}
+
+/* A step of inference on one image. */
+static void infer_image(const hst_learn_task *t)
+{
+    const hst_step *s = t->step;
+    hst_run_args a = {.kernels = t->learn->plan.kernels, .scratch = t->scratch, .threads = 1};
+    for (int k = 0; k < HST_MAX_INPUTS; k++)
+        a.x[k] = s->input[k] < 0 ? NULL : hst_learn_value(t->learn, s->input[k], t->first);
+    a.y = hst_learn_value_mut(t->learn, s->output, t->first);
+    s->runner->infer(s, &a);
+}
+
+int hst_learn_forward(hst_learn *l, const float *x, int n, float *features, hst_err *err)
+{
+    const hst_value *out = &l->plan.value[l->plan.n_values - 1];
+    if (n < 1 || n > l->options.max_batch)
+        return hst_fail(err, HST_EARG, "a batch of %d images: 1 to %d were planned", n,
+                        l->options.max_batch);
+    l->x = x;
+    l->n = n;
+    for (int i = 0; i < l->plan.n_steps; i++) {
+        hst_step *s = &l->plan.step[i];
+        if (s->runner->forward)
+            s->runner->forward(l, s);
+        else
+            hst_learn_images(l, s, 0, infer_image);
+    }
+    memcpy(features, at(l, out, 0), (size_t)n * out->floats * sizeof *features);
+    return 0;
+}
+
+int hst_learn_backward(hst_learn *l, const float *dfeatures, float *grad, hst_err *err)
+{
+    const hst_value *out = &l->plan.grad[l->plan.n_values - 1];
+    if (l->n == 0)
+        return hst_fail(err, HST_EARG, "backward needs a forward before it");
+    l->out = grad;
+    memset(grad, 0, l->plan.n_params * sizeof *grad);
+    if (out->last >= 0)
+        memcpy(at(l, out, 0), dfeatures, (size_t)l->n * out->floats * sizeof *dfeatures);
+    for (int i = l->plan.n_steps - 1; i >= 0; i--)
+        if (l->plan.step[i].active)
+            l->plan.step[i].runner->backward(l, &l->plan.step[i]);
+    l->n = 0;
+    return 0;
+}
+
+void hst_learn_changed(hst_learn *l)
+{
+    /* What learns packs without fail: only inference looks whether weights are finite. */
+    (void)pack(l, l->plan.request.learn_from, NULL);
+}

@@ -1,0 +1,295 @@
+/* planner.c - which steps a plan has, when each value is alive, and where everything lies. */
+#include "base/mem.h"
+#include "nn/plan/step.h"
+
+#include <stdlib.h>
+
+static const hst_node *node(const hst_plan *p, int i)
+{
+    return hst_graph_node(p->graph, i);
+}
+
+int hst_plan_learns(const hst_plan *p, int i)
+{
+    return i >= p->request.learn_from;
+}
+
+int hst_plan_is_batch(const hst_plan *p, int i)
+{
+    return p->request.batch_statistics && hst_plan_learns(p, i);
+}
+
+float *hst_plan_param(const hst_plan *p, int i, int slot)
+{
+    const hst_node *n = node(p, i);
+    if (slot >= n->n_slots)
+        return NULL;
+    return hst_graph_param(p->graph, (size_t)(n->first_param + slot))->data;
+}
+
+static int is_learning(const hst_plan *p)
+{
+    return p->request.learn_from < p->n_values;
+}
+
+/* ---- the graph ---- */
+
+static int check_graph(const hst_plan *p, hst_err *err)
+{
+    int inputs = 0;
+    for (int i = 0; i < p->n_values; i++)
+        inputs += node(p, i)->op->n_inputs == 0;
+    if (p->n_values < 2 || inputs != 1 || node(p, 0)->op->n_inputs != 0)
+        return hst_fail(err, HST_EMODEL, "the graph must begin with its one input");
+    return 0;
+}
+
+/* What is wanted counts as read, so that no step leaves it out. */
+static int count_readers(hst_plan *p, hst_err *err)
+{
+    for (int i = 0; i < p->n_values; i++)
+        for (int k = 0; k < node(p, i)->op->n_inputs; k++)
+            p->readers.count[node(p, i)->input[k]]++;
+    for (int i = 0; i < p->request.n_outputs; i++) {
+        const int at = p->request.output[i];
+        if (at < 1 || at >= p->n_values || p->value[at].output)
+            return hst_fail(err, HST_EARG, "node %d cannot be an output: %s", at,
+                            at < 1 || at >= p->n_values ? "there is none" : "it is one already");
+        p->readers.count[at]++;
+        p->value[at].output = 1 + i;
+    }
+    if (p->request.n_outputs == 0)
+        p->value[p->n_values - 1].output = 1;
+    return 0;
+}
+
+/* Values have the numbers of their nodes. */
+static void begin_values(hst_plan *p)
+{
+    for (int i = 0; i < p->n_values; i++) {
+        hst_value *v = &p->value[i];
+        v->shape = hst_node_shape(node(p, i));
+        v->floats = hst_floats(v->shape);
+        v->is_input = i == 0;
+        v->first = v->last = -1;
+    }
+    for (int k = 1; k <= p->n_values; k++)
+        for (int i = 0; i < p->n_values; i++)
+            if (p->value[i].output == k) {
+                p->value[i].output_at = p->output_floats;
+                p->output_floats += p->value[i].floats;
+            }
+    p->input = p->value[0].shape;
+    p->output = p->value[p->n_values - 1].shape;
+}
+
+/* ---- steps ---- */
+
+/* Nodes that learn and nodes that do not are never in one step: the latter run as in inference. */
+static int match_step(hst_plan *p, hst_step *s, int at, hst_err *err)
+{
+    const hst_device *d = p->request.device;
+    const int learns = hst_plan_learns(p, at);
+    const int limit = learns ? p->n_values : p->request.learn_from;
+    for (const hst_device_row *r = learns ? d->learn : d->infer; r->pattern; r++) {
+        *s = (hst_step){.runner = r->runner, .input = {-1, -1, -1, -1}};
+        if (!hst_pattern_match(&p->readers, r->pattern, at, limit, &s->group))
+            continue;
+        if (s->group.n_units > 1 && !p->request.fuse)
+            continue;
+        s->output = s->group.end - 1;
+        int rc = r->runner->prepare(p, s, err);
+        if (rc)
+            return rc < 0 ? rc : 0;
+    }
+    const hst_node *n = node(p, at);
+    return hst_fail(err, HST_EMODEL, "layer %s: %s has no %s", n->name, n->op->name,
+                    learns ? "backward pass" : "loop");
+}
+
+/* The step's own learning parameters, which lie one behind the other. */
+static void find_params(hst_plan *p, hst_step *s)
+{
+    const float *base = NULL;
+    for (size_t i = 0; !base && i < hst_graph_n_params(p->graph); i++)
+        base = hst_graph_param(p->graph, i)->statistic ? NULL : hst_graph_param(p->graph, i)->data;
+    for (int i = s->group.first; i < s->group.end; i++)
+        for (int k = 0; k < node(p, i)->n_slots; k++) {
+            const hst_param *q = hst_graph_param(p->graph, (size_t)(node(p, i)->first_param + k));
+            if (q->statistic)
+                continue;
+            if (s->n_params == 0)
+                s->param = (size_t)(q->data - base);
+            s->n_params += hst_param_count(q);
+        }
+    s->learns = s->n_params > 0 && hst_plan_learns(p, s->group.first);
+    if (s->learns && p->n_params == 0)
+        p->param = s->param;
+    if (s->learns)
+        p->n_params = s->param + s->n_params - p->param;
+}
+
+static int list_steps(hst_plan *p, hst_err *err)
+{
+    for (int at = 1; at < p->n_values; at = p->step[p->n_steps - 1].group.end) {
+        hst_step *s = &p->step[p->n_steps];
+        int rc = match_step(p, s, at, err);
+        if (rc)
+            return rc;
+        p->n_steps++;
+        find_params(p, s);
+    }
+    if (is_learning(p) && p->n_params == 0)
+        return hst_fail(err, HST_EMODEL, "nothing learns from layer %d on", p->request.learn_from);
+    return 0;
+}
+
+/* ---- life times ---- */
+
+/* When step i goes backward. */
+static int back_of(const hst_plan *p, int i)
+{
+    return 2 * p->n_steps - 1 - i;
+}
+
+/* A step is active, and its output's gradient wanted, when it or something before it learns. */
+static void find_active(hst_plan *p)
+{
+    for (int i = 0; i < p->n_values; i++) {
+        p->grad[i] = p->value[i];
+        p->grad[i].first = p->grad[i].last = -1;
+    }
+    for (int i = 0; i < p->n_steps; i++) {
+        hst_step *s = &p->step[i];
+        s->active = s->learns;
+        for (int k = 0; k < HST_MAX_INPUTS; k++)
+            s->active |= s->input[k] >= 0 && p->grad[s->input[k]].last >= 0;
+        if (s->active)
+            p->grad[s->output].last = back_of(p, i);
+    }
+}
+
+/* A gradient is set by the first step of the backward pass that reads the value; later ones add to
+ * it. What leads nowhere gets none, and its step stays out of the backward pass. */
+static void gradient_lives(hst_plan *p)
+{
+    p->grad[p->n_values - 1].first = p->n_steps;
+    for (int i = p->n_steps - 1; i >= 0; i--) {
+        hst_step *s = &p->step[i];
+        s->active = s->active && p->grad[s->output].first >= 0;
+        for (int k = 0; s->active && k < HST_MAX_INPUTS; k++) {
+            hst_value *g = s->input[k] < 0 ? NULL : &p->grad[s->input[k]];
+            if (!g || g->last < 0)
+                continue;
+            s->adds[k] = g->first >= 0;
+            if (g->first < 0)
+                g->first = back_of(p, i);
+        }
+    }
+}
+
+static void value_lives(hst_plan *p)
+{
+    for (int i = 0; i < p->n_steps; i++) {
+        const hst_step *s = &p->step[i];
+        hst_value *y = &p->value[s->output];
+        y->first = i;
+        y->last = s->active && s->reads & HST_READS_OUTPUT ? back_of(p, i) : i;
+        for (int k = 0; k < HST_MAX_INPUTS; k++) {
+            int x = s->input[k], last = s->active && s->reads & HST_READS_INPUT ? back_of(p, i) : i;
+            if (x >= 0 && p->value[x].last < last)
+                p->value[x].last = last;
+        }
+    }
+    for (int i = 0; i < p->n_values; i++)
+        if (p->value[i].output && p->value[i].last < p->n_steps)
+            p->value[i].last = p->n_steps; /* learning copies it behind the last step */
+}
+
+static void step_lives(hst_plan *p)
+{
+    for (int i = 0; i < p->n_steps; i++) {
+        hst_step *s = &p->step[i];
+        s->saved = (hst_value){.floats = s->saved_floats, .first = i, .last = i};
+        if (s->active)
+            s->saved.last = back_of(p, i);
+        s->work =
+            (hst_value){.floats = s->work_floats, .first = s->saved.last, .last = s->saved.last};
+    }
+}
+
+/* ---- places ---- */
+
+static int place_values(hst_plan *p, hst_err *err)
+{
+    int n = 0, most = 2 * p->n_values + 2 * p->n_steps, learning = is_learning(p);
+    hst_value **v = hst_alloc((size_t)most, sizeof(*v), err);
+    if (!v)
+        return HST_EMEM;
+    for (int i = 1; i < p->n_values; i++)
+        if (p->value[i].first >= 0 && (learning || !p->value[i].output))
+            v[n++] = &p->value[i];
+    for (int i = 1; learning && i < p->n_values; i++)
+        if (p->grad[i].first >= 0 && p->grad[i].last >= 0)
+            v[n++] = &p->grad[i];
+    for (int i = 0; i < p->n_steps; i++)
+        if (p->step[i].saved_floats > 0)
+            v[n++] = &p->step[i].saved;
+    for (int i = 0; i < p->n_steps; i++)
+        if (p->step[i].work_floats > 0 && p->step[i].active)
+            v[n++] = &p->step[i].work;
+    hst_layout(v, n, &p->block_floats);
+    free(v);
+    return 0;
+}
+
+hst_state_size hst_plan_hand_out(hst_plan *p, float *f, double *d)
+{
+    hst_state_size z = {0};
+    for (int i = 0; i < p->n_steps; i++) {
+        hst_step *s = &p->step[i];
+        s->state = f ? f + z.floats : NULL;
+        s->state_d = d ? d + z.doubles : NULL;
+        z.floats += hst_whole_lines(s->state_floats);
+        z.doubles += hst_whole_lines(s->state_doubles);
+    }
+    return z;
+}
+
+int hst_plan_steps(hst_plan *p, hst_err *err)
+{
+    const size_t n = (size_t)hst_graph_n_nodes(p->graph);
+    p->n_values = (int)n;
+    p->kernels = p->request.kernels;
+    p->step = hst_alloc(n, sizeof *p->step, err);
+    p->value = p->step ? hst_alloc(n, sizeof *p->value, err) : NULL;
+    p->grad = p->value ? hst_alloc(n, sizeof *p->grad, err) : NULL;
+    p->readers = (hst_readers){p->graph, p->grad ? hst_alloc(n, sizeof(int), err) : NULL};
+    if (!p->readers.count)
+        return HST_EMEM;
+    int rc = check_graph(p, err);
+    rc = rc ? rc : count_readers(p, err);
+    if (rc)
+        return rc;
+    begin_values(p);
+    rc = list_steps(p, err);
+    if (rc)
+        return rc;
+    find_active(p);
+    gradient_lives(p);
+    value_lives(p);
+    step_lives(p);
+    return place_values(p, err);
+}
+
+void hst_plan_clear(hst_plan *p)
+{
+    for (int i = 0; p->step && i < p->n_steps; i++)
+        if (p->step[i].runner->clear)
+            p->step[i].runner->clear(&p->step[i]);
+    free(p->readers.count);
+    free(p->step);
+    free(p->value);
+    free(p->grad);
+    free(p->weights);
+}
