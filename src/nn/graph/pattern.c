@@ -19,7 +19,8 @@ static const struct {
 } rules[] = {{HST_UNIT_CONV, &hst_op_conv2d, NORM | ADD | ACT},
              {HST_UNIT_DEPTHWISE, &hst_op_depthwise, NORM | ACT}, /* its kernel adds nothing */
              {HST_UNIT_ELEMENTWISE, NULL, NORM | ADD | ACT},
-             {HST_UNIT_AVERAGE, &hst_op_global_average, 0}};
+             {HST_UNIT_AVERAGE, &hst_op_global_average, 0},
+             {HST_UNIT_SCALE, &hst_op_scale, 0}};
 
 /* Takes node u->end into the unit as the given part where it is that, and where it alone reads what
  * the unit makes so far. */
@@ -55,6 +56,7 @@ static hst_unit unit_at(const hst_readers *r, int at, int limit)
             continue;
         if (rules[i].head) {
             u.x = n->input[0];
+            u.added = n->input[1];
             u.node[HST_PART_CONV] = u.end++;
         }
         for (int part = HST_PART_NORM; part < HST_UNIT_PARTS; part++)
@@ -121,6 +123,13 @@ const hst_pattern hst_pattern_elementwise = {"elementwise", {{1 << HST_UNIT_ELEM
 const hst_pattern hst_pattern_node = {"node", {{NODE, 0, NULL}}};
 const hst_pattern hst_pattern_pooled = {
     "1x1 and average", {{CONV, 0, is_plain_pointwise}, {1 << HST_UNIT_AVERAGE, 0, NULL}}};
+/* Hu et al. 2018 (arXiv 1709.01507): the averages, two layers on them, their product with what was
+ * averaged. */
+const hst_pattern hst_pattern_squeeze_excite = {"squeeze and excite",
+                                                {{1 << HST_UNIT_AVERAGE, 0, NULL},
+                                                 {CONV, 0, is_plain_pointwise},
+                                                 {CONV, 0, is_plain_pointwise},
+                                                 {1 << HST_UNIT_SCALE, 0, NULL}}};
 /* Sandler et al. 2018 (arXiv 1801.04381): expansion, depthwise, projection [+ input]. */
 const hst_pattern hst_pattern_inverted_residual = {
     "inverted residual", {{CONV, 1, adds_nothing}, {DEPTHWISE, 0, NULL}, {CONV, 0, is_pointwise}}};
@@ -130,10 +139,16 @@ const hst_pattern hst_pattern_conv_chain = {"chain of convolutions",
                                              {CONV | DEPTHWISE, 1, goes_on},
                                              {CONV | DEPTHWISE, 1, goes_on}}};
 
-/* u reads what the group makes so far, and alone does. */
+/* u reads what the group makes so far, and alone does. A product does so by its second input; the
+ * first is what the group began with. */
 static int continues(const hst_readers *r, const hst_group *g, const hst_unit *u)
 {
-    return g->n_units == 0 || (r->count[g->end - 1] == 1 && u->x == g->end - 1);
+    const int value = g->end - 1;
+    if (g->n_units == 0)
+        return 1;
+    if (u->kind == HST_UNIT_SCALE)
+        return r->count[value] == 1 && u->added == value && u->x == g->unit[0].x;
+    return r->count[value] == 1 && u->x == value;
 }
 
 int hst_pattern_match(const hst_readers *r, const hst_pattern *p, int first, int limit,

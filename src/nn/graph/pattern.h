@@ -16,8 +16,9 @@ enum hst_unit_kind {
     HST_UNIT_CONV,        /* conv2d [norm] [add] [activation] */
     HST_UNIT_DEPTHWISE,   /* depthwise [norm] [activation] */
     HST_UNIT_ELEMENTWISE, /* [norm] [add] [activation] */
-    HST_UNIT_NODE,        /* any op by itself */
-    HST_UNIT_AVERAGE      /* the global average by itself */
+    HST_UNIT_AVERAGE,     /* the global average by itself */
+    HST_UNIT_SCALE,       /* channels times numbers (added) by itself */
+    HST_UNIT_NODE         /* any op by itself */
 };
 
 enum hst_unit_part { HST_PART_CONV, HST_PART_NORM, HST_PART_ADD, HST_PART_ACT, HST_UNIT_PARTS };
@@ -55,7 +56,8 @@ struct hst_pattern {
 };
 
 extern const hst_pattern hst_pattern_unit, hst_pattern_elementwise, hst_pattern_node,
-    hst_pattern_pooled, hst_pattern_inverted_residual, hst_pattern_conv_chain;
+    hst_pattern_pooled, hst_pattern_inverted_residual, hst_pattern_squeeze_excite,
+    hst_pattern_conv_chain;
 
 /* Whether the nodes from `first` on, before `limit`, are such a group: the longest there is. */
 int hst_pattern_match(const hst_readers *r, const hst_pattern *p, int first, int limit,

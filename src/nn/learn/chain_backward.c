@@ -404,30 +404,40 @@ static void backward_group(const hst_learn_task *t)
     }
 }
 
-/* dy behind the activation of the last link: by what it made where that is saved (a sum's), else by
- * the number that it is done to. */
-static void gate_output(const hst_learn_task *t, float *dy)
+/* dy behind a clamp at 0 and top: by what it made where that is saved (a sum's), else by the number
+ * that it is done to. */
+static void gate_clamp(const hst_learn_task *t, float top, float *dy)
 {
-    const hst_learn *l = t->learn;
     const hst_link *u = hst_link_of(t);
     const size_t c = (size_t)u->geometry.out.c, n = hst_floats(u->geometry.out);
-    const float *z = hst_learn_saved(l, t->step, t->first) + u->z;
-    const float *y = hst_learn_value(l, t->step->output, t->first);
+    const float *z = hst_learn_saved(t->learn, t->step, t->first) + u->z;
+    const float *y = hst_learn_value(t->learn, t->step->output, t->first);
     const hst_bn_state s = hst_link_norm(t->step, u);
-    const float top = hst_act_clamp(u->act);
-    for (size_t i = 0; top > 0 && i < n; i++) {
-        const float v = u->act_after_add ? y[i] : z[i] * s.scale[i % c] + s.shift[i % c];
-        dy[i] = v <= 0 || v >= top ? 0 : dy[i];
-    }
-    if (hst_act_late(u->act) != HST_ACT_NONE)
-        l->plan.kernels->norm_gate(&(hst_norm_gate){.x = z,
-                                                    .scale = s.scale,
-                                                    .shift = s.shift,
-                                                    .dy = dy,
-                                                    .dx = dy,
-                                                    .rows = n / c,
-                                                    .c = (int)c,
-                                                    .act = u->act});
+    for (size_t i = 0; u->act_after_add && i < n; i++)
+        dy[i] = y[i] <= 0 || y[i] >= top ? 0 : dy[i];
+    for (size_t i = 0; !u->act_after_add && i < n; i += c)
+        for (size_t k = 0; k < c; k++) {
+            const float v = z[i + k] * s.scale[k] + s.shift[k];
+            dy[i + k] = v <= 0 || v >= top ? 0 : dy[i + k];
+        }
+}
+
+static void gate_output(const hst_learn_task *t, float *dy)
+{
+    const hst_link *u = hst_link_of(t);
+    const hst_bn_state s = hst_link_norm(t->step, u);
+    if (hst_act_clamp(u->act) > 0)
+        gate_clamp(t, hst_act_clamp(u->act), dy);
+    else if (u->act != HST_ACT_NONE)
+        t->learn->plan.kernels->norm_gate(
+            &(hst_norm_gate){.x = hst_learn_saved(t->learn, t->step, t->first) + u->z,
+                             .scale = s.scale,
+                             .shift = s.shift,
+                             .dy = dy,
+                             .dx = dy,
+                             .rows = hst_pixels(u->geometry.out),
+                             .c = u->geometry.out.c,
+                             .act = u->act});
 }
 
 /* The gradient of one image's output: behind its activation, passed on to what was added. */

@@ -60,5 +60,6 @@ static inline hst_learn_range hst_learn_all(const hst_step *s)
 }
 
 extern const hst_runner hst_learn_inverted_residual_runner, hst_learn_pooled_runner,
-    hst_learn_chain_runner, hst_learn_norm_runner, hst_learn_node_runner;
+    hst_learn_squeeze_excite_runner, hst_learn_chain_runner, hst_learn_norm_runner,
+    hst_learn_node_runner;
 #endif
