@@ -11,7 +11,7 @@
 #include "base/executor.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "nn/step.h"
+#include "nn/plan/step.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -144,7 +144,7 @@ static job gemm_job(const hst_kernels *k, int px, int in, int out)
                         .rows = rows,
                         .k = in,
                         .n = out,
-                        .relu6 = 1};
+                        .clamp = 6};
     return j;
 }
 
@@ -170,7 +170,7 @@ static job deep_job(const hst_kernels *k, int px, int c, int kernel, int stride)
                              .kernel = kernel,
                              .stride = stride,
                              .before = (kernel - 1) / 2,
-                             .relu6 = 1};
+                             .clamp = 6};
     return j;
 }
 

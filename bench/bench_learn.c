@@ -12,7 +12,7 @@
 #include "base/executor.h"
 #include "base/mem.h"
 #include "base/random.h"
-#include "nn/learn_step.h"
+#include "nn/learn/step.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,7 +100,7 @@ static void make(bench *b)
     o.max_batch = BATCH;
     b->graph = network();
     b->learn = b->graph && b->executor ? hst_learn_new(b->graph, b->kernels, &o, &e) : NULL;
-    if (!b->learn || b->learn->n_steps > MAX_STEPS) {
+    if (!b->learn || b->learn->plan.n_steps > MAX_STEPS) {
         fprintf(stderr, "bench_learn: %s\n", e.msg);
         exit(1);
     }
@@ -118,20 +118,20 @@ static void make(bench *b)
 static void one_step(bench *b, int round)
 {
     hst_learn *l = b->learn;
-    const hst_value *last = &l->grad[l->n_values - 1];
+    const hst_value *last = &l->plan.grad[l->plan.n_values - 1];
     double begin = now_of(b), was = begin, now;
     l->x = b->x;
     l->n = BATCH;
     l->out = b->grad;
-    for (int i = 0; i < l->n_steps; i++, was = now) {
-        l->step[i].kind->forward(l, &l->step[i]);
+    for (int i = 0; i < l->plan.n_steps; i++, was = now) {
+        l->plan.step[i].runner->forward(l, &l->plan.step[i]);
         now = now_of(b);
         b->forward[i].s[round] = now - was;
     }
-    memcpy(hst_learn_grad(l, l->n_values - 1, 0), b->dfeatures,
+    memcpy(hst_learn_grad(l, l->plan.n_values - 1, 0), b->dfeatures,
            BATCH * last->floats * sizeof *b->dfeatures);
-    for (int i = l->n_steps - 1; i >= 0; i--, was = now) {
-        l->step[i].kind->backward(l, &l->step[i]);
+    for (int i = l->plan.n_steps - 1; i >= 0; i--, was = now) {
+        l->plan.step[i].runner->backward(l, &l->plan.step[i]);
         now = now_of(b);
         b->backward[i].s[round] = now - was;
     }
@@ -147,25 +147,26 @@ static void one_step(bench *b, int round)
 static double flops_of(const hst_graph *g, int i)
 {
     const hst_node *n = hst_graph_node(g, i);
-    return n->conv.kernel == 0
-               ? 0
-               : n->op->flops(n, &(hst_shape){0, 0, hst_graph_shape(g, n->input[0]).c});
+    return hst_node_has_weights(n)
+               ? n->op->flops(n, &(hst_shape){0, 0, hst_graph_shape(g, n->input[0]).c})
+               : 0;
 }
 
-/* GFLOP of an image: *back also has what a fused block computes again (not what it keeps), and not
+/* GFLOP of an image: *back also has what a fused block computes again (not what it saves), and not
  * the gradient of the network's input. */
-static double work(const bench *b, const hst_learn_step *s, double *back)
+static double work(const bench *b, const hst_step *s, double *back)
 {
     double forward = 0, again = 0, input = 0;
-    for (int i = s->node; i < s->end; i++) {
+    for (int i = s->group.first; i < s->group.end; i++) {
         const hst_node *n = hst_graph_node(b->graph, i);
         const double f = flops_of(b->graph, i);
-        const int first = i == s->node && s->keep_floats == 0, deep = n->op == &hst_op_depthwise;
+        const int first = i == s->group.first && s->saved_floats == 0,
+                  deep = n->op == &hst_op_depthwise;
         forward += f;
         again += first || deep ? f : 0;
         input += n->input[0] == 0 ? f : 0;
     }
-    const int fused = s->kind == &hst_learn_fused_kind;
+    const int fused = s->runner == &hst_learn_inverted_residual_runner;
     *back = 1e-9 * (2 * forward - input + (fused ? again : 0));
     return 1e-9 * forward;
 }
@@ -175,17 +176,17 @@ static void report(bench *b, int rounds)
     double peak = median(&b->peak_s, rounds), best = b->peak_s.s[rounds - 1], back, all[2] = {0};
     const double full = peak * b->threads;
     printf("%-28s %9s %7s %9s %7s\n", "", "forward", "of peak", "backward", "of peak");
-    for (int i = 0; i < b->learn->n_steps; i++) {
-        const hst_learn_step *s = &b->learn->step[i];
-        const hst_shape in = b->learn->value[s->input[s->input[0] < 0]].shape,
-                        out = b->learn->value[s->end - 1].shape;
+    for (int i = 0; i < b->learn->plan.n_steps; i++) {
+        const hst_step *s = &b->learn->plan.step[i];
+        const hst_shape in = b->learn->plan.value[s->input[s->input[0] < 0]].shape,
+                        out = b->learn->plan.value[s->output].shape;
         double forward = work(b, s, &back);
         double f = median(&b->forward[i], rounds) / BATCH;
         double r = median(&b->backward[i], rounds) / BATCH;
         all[0] += f;
         all[1] += r;
         char name[64];
-        snprintf(name, sizeof name, "%s %d -> %d @%d", s->kind->name, in.c, out.c, in.h);
+        snprintf(name, sizeof name, "%s %d -> %d @%d", s->runner->name, in.c, out.c, in.h);
         printf("%-28.28s %6.3f ms %5.0f %% %6.3f ms %5.0f %%\n", name, 1e3 * f,
                100 * forward / f / full, 1e3 * r, 100 * back / r / full);
     }
