@@ -153,7 +153,6 @@ hst_ctx *hst_open(const hst_config *cfg, hst_err *err)
     ctx->hub = hst_hub_new(cfg, hst_curl_exchange, err);
     if (!ctx->hub)
         goto fail;
-    ctx->threads = cfg->threads ? cfg->threads : hst_processors();
     ctx->offline = cfg->offline;
     ctx->no_store = cfg->no_store;
     ctx->rehash = cfg->rehash;
@@ -164,7 +163,7 @@ hst_ctx *hst_open(const hst_config *cfg, hst_err *err)
     ctx->progress_arg = cfg->progress_arg;
     ctx->helper = hst_strdup(cfg->helper ? cfg->helper : HST_HELPER, err);
     ctx->cache_dir = cfg->cache_dir ? hst_strdup(cfg->cache_dir, err) : NULL;
-    ctx->executor = hst_executor_new(ctx->threads, err);
+    ctx->executor = hst_executor_new(cfg->threads ? cfg->threads : hst_processors(), err);
     if (ctx->helper && (ctx->cache_dir || !cfg->cache_dir) && ctx->executor)
         return ctx;
 fail:
@@ -185,7 +184,7 @@ void hst_close(hst_ctx *ctx)
 
 int hst_threads(const hst_ctx *ctx)
 {
-    return ctx->threads;
+    return hst_executor_threads(ctx->executor);
 }
 
 const char *hst_cpu(const hst_ctx *ctx)

@@ -8,9 +8,8 @@ struct hst_kernels;  /* kernels/kernels.h */
 struct hst_hub;      /* hub/settings.h */
 
 struct hst_ctx {
-    int threads;
     const struct hst_kernels *kernels;
-    struct hst_executor *executor; /* of as many threads; NULL: one */
+    struct hst_executor *executor; /* NULL: one thread */
     char *cache_dir;               /* NULL: nothing is kept */
     char *helper;                  /* path of headstart-convert */
     struct hst_hub *hub;           /* NULL: nothing can be downloaded */

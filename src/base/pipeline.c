@@ -2,7 +2,6 @@
 #include "base/mem.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 
 /* A slot's item moves through these in order; the ring is indexed by item number modulo n_slots. */
@@ -19,7 +18,6 @@ typedef struct run {
     int ended;                /* next said 0, or an error stops the run */
     uint64_t failed_at;       /* item of the first error */
     hst_err err;
-    int threads; /* numbers given out */
 } run;
 
 /* Keeps the error of the earliest item. Lock held. */
@@ -84,12 +82,13 @@ static int take(run *r, uint64_t *item)
     return rc > 0;
 }
 
-static void *worker(void *arg)
+/* One thread's part of the run, from when it joins to the end. */
+static void take_part(void *arg, size_t i, int thread)
 {
     run *r = arg;
     uint64_t item;
+    (void)i;
     pthread_mutex_lock(&r->lock);
-    int thread = r->threads++;
     while (take(r, &item)) {
         size_t slot = item % r->p->n_slots;
         hst_err e = {0};
@@ -102,75 +101,21 @@ static void *worker(void *arg)
         deliver(r);
     }
     pthread_mutex_unlock(&r->lock);
-    return NULL;
 }
 
-int hst_pipeline_run(const hst_pipeline *p, hst_err *err)
+int hst_executor_pipeline(hst_executor *ex, const hst_pipeline *p, hst_err *err)
 {
-    int n = p->n_threads > 1 ? p->n_threads : 1, started = 0;
     run r = {.p = p};
     r.state = hst_alloc(p->n_slots, sizeof *r.state, err);
-    pthread_t *threads = r.state ? hst_alloc((size_t)n, sizeof *threads, err) : NULL;
-    if (!threads) {
-        free(r.state);
+    if (!r.state)
         return HST_EMEM;
-    }
     pthread_mutex_init(&r.lock, NULL);
     pthread_cond_init(&r.moved, NULL);
-    for (int i = 1; i < n; i++) /* the caller's thread is one of them */
-        if (pthread_create(&threads[started], NULL, worker, &r) == 0)
-            started++;
-    worker(&r);
-    for (int i = 0; i < started; i++)
-        pthread_join(threads[i], NULL);
+    hst_executor_for(ex, (size_t)hst_executor_threads(ex), take_part, &r);
     pthread_cond_destroy(&r.moved);
     pthread_mutex_destroy(&r.lock);
-    free(threads);
     free(r.state);
     if (r.err.code && err)
         *err = r.err;
     return r.err.code;
-}
-
-/* hst_parallel as a pipeline whose slots hold item numbers. */
-typedef struct loop {
-    int (*work)(void *arg, size_t i, int thread, hst_err *err);
-    void *arg;
-    size_t n, at;
-    size_t *item; /* [n_slots] */
-} loop;
-
-static int loop_next(void *arg, size_t slot, hst_err *err)
-{
-    loop *l = arg;
-    (void)err;
-    if (l->at == l->n)
-        return 0;
-    l->item[slot] = l->at++;
-    return 1;
-}
-
-static int loop_work(void *arg, size_t slot, int thread, hst_err *err)
-{
-    loop *l = arg;
-    return l->work(l->arg, l->item[slot], thread, err);
-}
-
-int hst_parallel(int n_threads, size_t n,
-                 int (*work)(void *arg, size_t i, int thread, hst_err *err), void *arg,
-                 hst_err *err)
-{
-    size_t slots = (size_t)(n_threads > 1 ? n_threads : 1) * 2;
-    loop l = {.work = work, .arg = arg, .n = n};
-    l.item = hst_alloc(slots, sizeof *l.item, err);
-    if (!l.item)
-        return HST_EMEM;
-    int rc = hst_pipeline_run(&(hst_pipeline){.arg = &l,
-                                              .next = loop_next,
-                                              .work = loop_work,
-                                              .n_threads = n_threads,
-                                              .n_slots = slots},
-                              err);
-    free(l.item);
-    return rc;
 }

@@ -8,26 +8,20 @@
  * each called by one thread at a time. */
 #ifndef HST_BASE_PIPELINE_H
 #define HST_BASE_PIPELINE_H
-#include "base/err.h"
+#include "base/executor.h"
 
 typedef struct hst_pipeline {
     void *arg;
     /* Fills slot with the next item: 1, or 0 at the end, or a negative error that ends the run. */
     int (*next)(void *arg, size_t slot, hst_err *err);
-    /* thread: 0 .. n_threads-1. A negative error ends the run. */
+    /* thread: as in a loop. A negative error ends the run. */
     int (*work)(void *arg, size_t slot, int thread, hst_err *err);
     /* NULL, or takes the finished item; a negative error ends the run. */
     int (*deliver)(void *arg, size_t slot, hst_err *err);
-    int n_threads;  /* 1: everything on the caller's thread */
-    size_t n_slots; /* at least n_threads */
+    size_t n_slots; /* at least the executor's threads */
 } hst_pipeline;
 
 /* Runs until next says 0 and everything is delivered, or until the first error (of the earliest
- * item that failed); returns it. When threads cannot be started it goes on with those it has. */
-HST_CHECK int hst_pipeline_run(const hst_pipeline *p, hst_err *err);
-
-/* work(arg, i, thread) for i in 0 .. n-1 on n_threads threads, in no order. */
-HST_CHECK int hst_parallel(int n_threads, size_t n,
-                           int (*work)(void *arg, size_t i, int thread, hst_err *err), void *arg,
-                           hst_err *err);
+ * item that failed); returns it. */
+HST_CHECK int hst_executor_pipeline(hst_executor *ex, const hst_pipeline *p, hst_err *err);
 #endif

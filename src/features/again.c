@@ -76,19 +76,19 @@ static int count_photo(void *arg, size_t slot, hst_err *err)
 
 int hst_features_again(const hst_again *a, hst_err *err)
 {
-    size_t threads = (size_t)a->ctx->threads, slots = threads * 4;
+    size_t threads = (size_t)hst_executor_threads(a->ctx->executor), slots = threads * 4;
     job j = {.a = a, .meter = hst_meter_start(a->ctx, "validation", a->n)};
     int rc = HST_EMEM;
     j.desks = hst_alloc(threads, sizeof *j.desks, err);
     j.item = j.desks ? hst_alloc(slots, sizeof *j.item, err) : NULL;
     if (j.item)
-        rc = hst_pipeline_run(&(hst_pipeline){.arg = &j,
-                                              .next = next_photo,
-                                              .work = work_photo,
-                                              .deliver = count_photo,
-                                              .n_threads = a->ctx->threads,
-                                              .n_slots = slots},
-                              err);
+        rc = hst_executor_pipeline(a->ctx->executor,
+                                   &(hst_pipeline){.arg = &j,
+                                                   .next = next_photo,
+                                                   .work = work_photo,
+                                                   .deliver = count_photo,
+                                                   .n_slots = slots},
+                                   err);
     for (size_t t = 0; j.desks && t < threads; t++) {
         hst_work_free(j.desks[t].work);
         free(j.desks[t].input);

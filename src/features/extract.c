@@ -173,20 +173,20 @@ static hst_features *features_new(const hst_backbone *b, size_t n, hst_err *err)
 
 static int extract(job *j, hst_err *err)
 {
-    size_t threads = (size_t)j->ctx->threads, slots = threads * 4;
+    size_t threads = (size_t)hst_executor_threads(j->ctx->executor), slots = threads * 4;
     int rc = HST_EMEM;
     j->desks = hst_alloc(threads, sizeof *j->desks, err);
     j->item = j->desks ? hst_alloc(slots, sizeof *j->item, err) : NULL;
     j->meter = hst_meter_start(j->ctx, "features", j->f->n);
     j->stored = j->item ? hst_alloc(slots, 1, err) : NULL;
     if (j->stored)
-        rc = hst_pipeline_run(&(hst_pipeline){.arg = j,
-                                              .next = next_photo,
-                                              .work = work_photo,
-                                              .deliver = count_photo,
-                                              .n_threads = j->ctx->threads,
-                                              .n_slots = slots},
-                              err);
+        rc = hst_executor_pipeline(j->ctx->executor,
+                                   &(hst_pipeline){.arg = j,
+                                                   .next = next_photo,
+                                                   .work = work_photo,
+                                                   .deliver = count_photo,
+                                                   .n_slots = slots},
+                                   err);
     for (size_t t = 0; j->desks && t < threads; t++) {
         hst_work_free(j->desks[t].work);
         free(j->desks[t].input);

@@ -4,8 +4,8 @@
  * is the machine's, the median what to expect while others use it, too. */
 #include "backbones/backbone.h"
 #include "base/context.h"
+#include "base/executor.h"
 #include "base/mem.h"
-#include "base/team.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +24,11 @@ typedef struct bench {
     const hst_kernels *kernels;
     const hst_plan *plan;
     size_t threads;
-    hst_team *all, *one; /* of all threads, of one */
-    hst_work **work;     /* [threads] */
-    float *x, *y;        /* [threads][input], [threads][output] */
-    char *from, *to;     /* [threads][COPY_BYTES] */
-    long peak_rounds;    /* that take at least peak_least_s */
+    hst_executor *all; /* of so many */
+    hst_work **work;   /* [threads] */
+    float *x, *y;      /* [threads][input], [threads][output] */
+    char *from, *to;   /* [threads][COPY_BYTES] */
+    long peak_rounds;  /* that take at least peak_least_s */
 } bench;
 
 static size_t floats(hst_shape s)
@@ -63,11 +63,11 @@ static void run_image(void *arg, size_t i, int thread)
                  b->y + t * floats(hst_plan_output(b->plan)));
 }
 
-/* Seconds of work n times over. */
-static double seconds(hst_team *team, size_t n, void (*work)(void *, size_t, int), bench *b)
+/* Seconds of work n times over. ex NULL: on one thread. */
+static double seconds(hst_executor *ex, size_t n, hst_item_fn *work, bench *b)
 {
     const double since = hst_now_s();
-    hst_team_run(team, n, work, b);
+    hst_executor_for(ex, n, work, b);
     return hst_now_s() - since;
 }
 
@@ -80,8 +80,8 @@ static void run_round(bench *b, round_rates *r)
 {
     float sink[HST_PEAK_FLOATS] = {0};
     const double n = (double)b->threads, flops = b->kernels->peak(b->peak_rounds, sink);
-    r->peak_one = flops / seconds(b->one, 1, run_peak, b);
-    r->images_one = IMAGES / seconds(b->one, IMAGES, run_image, b);
+    r->peak_one = flops / seconds(NULL, 1, run_peak, b);
+    r->images_one = IMAGES / seconds(NULL, IMAGES, run_image, b);
     r->peak_all = n * flops / seconds(b->all, b->threads, run_peak, b);
     r->images_all = n * IMAGES / seconds(b->all, b->threads * IMAGES, run_image, b);
     r->copy = 2.0 * n * COPY_BYTES / seconds(b->all, b->threads, run_copy, b); /* read, written */
@@ -93,8 +93,6 @@ static void bench_clear(bench *b)
 {
     for (size_t t = 0; b->work && t < b->threads; t++)
         hst_work_free(b->work[t]);
-    hst_team_free(b->all);
-    hst_team_free(b->one);
     free(b->work);
     free(b->x);
     free(b->y);
@@ -102,16 +100,15 @@ static void bench_clear(bench *b)
     free(b->to);
 }
 
-static int bench_make(bench *b, int threads, hst_err *err)
+static int bench_make(bench *b, hst_err *err)
 {
     const size_t in = floats(hst_plan_input(b->plan)), out = floats(hst_plan_output(b->plan));
-    b->threads = (size_t)threads;
+    b->threads = (size_t)hst_executor_threads(b->all);
     if (!(b->work = hst_alloc(b->threads, sizeof *b->work, err)) ||
         !(b->x = hst_alloc(b->threads * in, sizeof *b->x, err)) ||
         !(b->y = hst_alloc(b->threads * out, sizeof *b->y, err)) ||
         !(b->from = hst_alloc(b->threads, COPY_BYTES, err)) ||
-        !(b->to = hst_alloc(b->threads, COPY_BYTES, err)) ||
-        !(b->all = hst_team_new(threads, err)) || !(b->one = hst_team_new(1, err)))
+        !(b->to = hst_alloc(b->threads, COPY_BYTES, err)))
         return HST_EMEM;
     for (size_t t = 0; t < b->threads; t++)
         if (!(b->work[t] = hst_work_new(b->plan, err)))
@@ -120,7 +117,7 @@ static int bench_make(bench *b, int threads, hst_err *err)
         b->x[i] = (float)(i % 255) / 127.5f - 1; /* as pixels are, so that no number is odd */
     memset(b->from, 1, b->threads * COPY_BYTES);
     memset(b->to, 1, b->threads * COPY_BYTES);
-    for (b->peak_rounds = 1000; seconds(b->one, 1, run_peak, b) < peak_least_s;)
+    for (b->peak_rounds = 1000; seconds(NULL, 1, run_peak, b) < peak_least_s;)
         b->peak_rounds *= 2;
     return 0;
 }
@@ -146,12 +143,12 @@ static hst_rate rate(const round_rates *r, size_t n, size_t offset)
 int hst_speed_measure(hst_ctx *ctx, const hst_backbone *b, double at_least_s, hst_speed *out,
                       hst_err *err)
 {
-    bench m = {.kernels = ctx->kernels, .plan = b->plan};
+    bench m = {.kernels = ctx->kernels, .plan = b->plan, .all = ctx->executor};
     round_rates r[MAX_ROUNDS];
     size_t n = 0;
     hst_meter meter = hst_meter_start(ctx, "bench", 0);
     const double end = hst_now_s() + at_least_s;
-    int rc = bench_make(&m, ctx->threads, err);
+    int rc = bench_make(&m, err);
     while (rc == 0 && (n < MIN_ROUNDS || (n < MAX_ROUNDS && hst_now_s() < end))) {
         run_round(&m, &r[n++]);
         rc = hst_meter_at(&meter, n, err);
@@ -160,7 +157,7 @@ int hst_speed_measure(hst_ctx *ctx, const hst_backbone *b, double at_least_s, hs
     if (rc)
         return rc;
     *out = (hst_speed){.size = out->size,
-                       .threads = ctx->threads,
+                       .threads = hst_executor_threads(ctx->executor),
                        .peak_one = rate(r, n, offsetof(round_rates, peak_one)),
                        .peak_all = rate(r, n, offsetof(round_rates, peak_all)),
                        .copy = rate(r, n, offsetof(round_rates, copy)),

@@ -1,8 +1,8 @@
 /* load.c - a model file -> a model. Whatever the bytes are: a model as it was saved, or a reason.
  */
 #include "backbones/json.h"
+#include "base/executor.h"
 #include "base/mem.h"
-#include "base/pipeline.h"
 #include "model/model.h"
 
 #include <math.h>
@@ -215,7 +215,7 @@ typedef struct loading {
     hst_model *m;
 } loading;
 
-/* The digest takes as long as all else: each is a thread's work. Of two errors the first one
+/* The digest takes as long as all else: each is an item of a loop. Of two errors the first one
  * counts, so damage is told before what follows from it. */
 static int load_part(void *arg, size_t part, int thread, hst_err *err)
 {
@@ -232,7 +232,7 @@ static hst_model *from_tensors(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
     loading l = {.ctx = ctx, .t = t};
     if (check_format(t, err))
         return NULL;
-    if (hst_parallel(ctx->threads < 2 ? 1 : 2, 2, load_part, &l, err) == 0)
+    if (hst_executor_try(ctx->executor, 2, load_part, &l, err) == 0)
         return l.m;
     hst_model_free(l.m);
     return NULL;

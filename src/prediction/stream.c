@@ -63,7 +63,8 @@ static int deliver_item(void *arg, size_t slot, hst_err *err)
 
 static int run(job *j, hst_err *err)
 {
-    size_t threads = (size_t)j->ctx->threads, slots = threads * SLOTS_PER_THREAD;
+    size_t threads = (size_t)hst_executor_threads(j->ctx->executor),
+           slots = threads * SLOTS_PER_THREAD;
     size_t classes = (size_t)j->model->n_classes;
     j->item = hst_alloc(slots, sizeof *j->item, err);
     j->prob = j->item ? hst_alloc(slots, classes * sizeof *j->prob, err) : NULL;
@@ -72,13 +73,13 @@ static int run(job *j, hst_err *err)
         return HST_EMEM;
     for (size_t i = 0; i < slots; i++)
         j->item[i].prob = j->prob + i * classes;
-    return hst_pipeline_run(&(hst_pipeline){.arg = j,
-                                            .next = next_path,
-                                            .work = predict,
-                                            .deliver = deliver_item,
-                                            .n_threads = j->ctx->threads,
-                                            .n_slots = slots},
-                            err);
+    return hst_executor_pipeline(j->ctx->executor,
+                                 &(hst_pipeline){.arg = j,
+                                                 .next = next_path,
+                                                 .work = predict,
+                                                 .deliver = deliver_item,
+                                                 .n_slots = slots},
+                                 err);
 }
 
 int hst_stream_run(hst_ctx *ctx, const hst_model *m, const hst_stream *s, hst_err *err)
@@ -86,7 +87,7 @@ int hst_stream_run(hst_ctx *ctx, const hst_model *m, const hst_stream *s, hst_er
     job j = {.ctx = ctx, .model = m, .stream = s};
     j.meter = hst_meter_start(ctx, s->what, s->total);
     int rc = run(&j, err);
-    for (int i = 0; j.session && i < ctx->threads; i++)
+    for (int i = 0; j.session && i < hst_executor_threads(ctx->executor); i++)
         hst_session_free(j.session[i]);
     free(j.session);
     free(j.prob);

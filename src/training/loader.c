@@ -1,10 +1,9 @@
 #include "training/loader.h"
 
+#include "base/executor.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/pipeline.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 
 struct hst_loader {
@@ -15,8 +14,7 @@ struct hst_loader {
     hst_load load[2];
     hst_load *coming; /* being loaded, or NULL */
     uint32_t pass;    /* that the coming ones belong to */
-    pthread_t thread;
-    int in_thread; /* 1: by this thread; 0: loaded already */
+    hst_async *loading;
 };
 
 static int read_photo(hst_loader *l, size_t photo, float *out, hst_err *err)
@@ -52,16 +50,6 @@ static int load_one(void *arg, size_t i, int thread, hst_err *err)
                     l->fit->run->data->photos[b->photo[i]].path, why.msg);
 }
 
-static void *load(void *arg)
-{
-    hst_loader *l = arg;
-    hst_load *b = l->coming;
-    b->err = (hst_err){0};
-    b->rc = hst_parallel(l->fit->ctx->threads, b->n, load_one, l, &b->err);
-    return NULL;
-}
-
-/* Without another thread the photos are loaded here and now. */
 static void begin(hst_loader *l, uint64_t step)
 {
     hst_load *b = &l->load[step % 2];
@@ -74,32 +62,26 @@ static void begin(hst_loader *l, uint64_t step)
     }
     l->pass = s.pass;
     l->coming = b;
-    l->in_thread = pthread_create(&l->thread, NULL, load, l) == 0;
-    if (!l->in_thread)
-        load(l);
+    hst_async_begin(l->loading, b->n, load_one, l);
 }
 
-/* Waits for what is being loaded. */
-static void finish(hst_loader *l)
+/* The coming photos are all there, or it is known why not. */
+static int finish(hst_loader *l, hst_err *err)
 {
-    if (l->coming && l->in_thread)
-        pthread_join(l->thread, NULL);
+    int rc = hst_async_end(l->loading, err);
     l->coming = NULL;
+    return rc;
 }
 
 const hst_load *hst_loader_take(hst_loader *l, uint64_t step, uint64_t end, hst_err *err)
 {
     hst_load *b = &l->load[step % 2];
     if (!l->coming || l->coming->step != step) {
-        finish(l);
+        (void)!finish(l, NULL);
         begin(l, step);
     }
-    finish(l);
-    if (b->rc) {
-        if (err)
-            *err = b->err;
+    if (finish(l, err))
         return NULL;
-    }
     if (step + 1 < end)
         begin(l, step + 1);
     return b;
@@ -115,6 +97,11 @@ hst_loader *hst_loader_new(const hst_fit *f, hst_sampler *s, enum hst_augment ho
     l->sampler = s;
     l->how = how;
     l->floats = px * px * 3;
+    l->loading = hst_async_new(f->ctx->executor, err);
+    if (!l->loading) {
+        free(l);
+        return NULL;
+    }
     for (int i = 0; i < 2; i++) {
         hst_load *b = &l->load[i];
         b->x = hst_alloc(s->batch, l->floats * sizeof *b->x, err);
@@ -132,7 +119,7 @@ void hst_loader_free(hst_loader *l)
 {
     if (!l)
         return;
-    finish(l);
+    hst_async_free(l->loading);
     for (int i = 0; i < 2; i++) {
         free(l->load[i].x);
         free(l->load[i].photo);

@@ -12,8 +12,6 @@ typedef struct hst_load {
     float *x;      /* [n][px][px][3] */
     size_t *photo; /* [n] indices in the data */
     int *label;    /* [n] */
-    int rc;        /* of loading them */
-    hst_err err;
 } hst_load;
 
 typedef struct hst_loader hst_loader;

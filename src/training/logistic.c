@@ -1,6 +1,6 @@
 #include "training/logistic.h"
+#include "base/executor.h"
 #include "base/mem.h"
-#include "base/pipeline.h"
 #include "base/random.h"
 #include "evaluation/metrics.h"
 #include "training/softmax_fit.h"
@@ -80,7 +80,7 @@ int hst_logistic_fit(const hst_ctx *ctx, const hst_logistic *p, double l2, float
                          .l2 = l2 / (rows.scale * rows.scale),
                          .tolerance = 1e-6,
                          .max_steps = 500,
-                         .threads = ctx->threads,
+                         .executor = ctx->executor,
                          .tick = count_step,
                          .tick_arg = &told};
     if (rc == 0) {
@@ -193,7 +193,6 @@ static int fold_work(void *arg, size_t k, int thread, hst_err *err)
                            .l2 = s->l2,
                            .tolerance = 5e-4, /* enough to compare losses */
                            .max_steps = 100,
-                           .threads = 1,
                            .tick = check_stop,
                            .tick_arg = &s->told};
     int rc = hst_softmax_run(&fit, f->theta, f->logits, err);
@@ -211,7 +210,7 @@ static int search_run(const hst_ctx *ctx, search *s, double *best, hst_err *err)
     for (int i = 0; rc == 0 && i < STRENGTHS && worse < 2; i++) {
         double loss = 0, weight = 0;
         s->l2 = strength(i);
-        rc = hst_parallel(ctx->threads, FOLDS, fold_work, s, err);
+        rc = hst_executor_try(ctx->executor, FOLDS, fold_work, s, err);
         for (int k = 0; k < FOLDS; k++) {
             loss += s->fold[k].loss;
             weight += s->fold[k].held;
@@ -239,7 +238,7 @@ int hst_logistic_choose_l2(const hst_ctx *ctx, const hst_logistic *p, uint64_t s
     int rc = hst_rows_make(&s->rows, ctx->kernels, p, err);
     scale = s->rows.scale;
     if (rc == 0 && p->n <= (size_t)p->dim / 2)
-        rc = hst_rows_reduce(&s->rows, ctx->threads, err);
+        rc = hst_rows_reduce(&s->rows, ctx->executor, err);
     if (rc == 0)
         rc = hst_rows_pack(&s->rows, err);
     if (rc == 0)

@@ -1,6 +1,5 @@
 #include "training/rows.h"
 #include "base/mem.h"
-#include "base/pipeline.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -79,13 +78,12 @@ typedef struct gram {
     float *g;                    /* [n][n] */
 } gram;
 
-static int gram_block(void *arg, size_t block, int thread, hst_err *err)
+static void gram_block(void *arg, size_t block, int thread)
 {
     const gram *job = arg;
     const hst_rows *r = job->r;
     size_t first = block * HST_ROWS_BLOCK, left = r->n - first;
     (void)thread;
-    (void)err;
     r->kernels->gemm(&(hst_gemm){.x = r->z + first * (size_t)r->p,
                                  .ldx = (size_t)r->p,
                                  .w = job->packed,
@@ -95,10 +93,9 @@ static int gram_block(void *arg, size_t block, int thread, hst_err *err)
                                  .rows = left < HST_ROWS_BLOCK ? left : HST_ROWS_BLOCK,
                                  .k = r->p,
                                  .n = (int)r->n});
-    return 0;
 }
 
-static int gram_make(const hst_rows *r, int threads, float *g, hst_err *err)
+static int gram_make(const hst_rows *r, hst_executor *ex, float *g, hst_err *err)
 {
     size_t n = r->n, p = (size_t)r->p;
     gram job = {.r = r, .g = g};
@@ -113,7 +110,8 @@ static int gram_make(const hst_rows *r, int threads, float *g, hst_err *err)
                 turned[k * n + i] = r->z[i * p + k];
         job.zeros = hst_gemm_pack(r->kernels, turned, NULL, r->p, (int)n, packed);
         job.packed = packed;
-        rc = hst_parallel(threads, hst_rows_blocks(r), gram_block, &job, err);
+        hst_executor_for(ex, hst_rows_blocks(r), gram_block, &job);
+        rc = 0;
     }
     free(packed);
     free(turned);
@@ -142,7 +140,7 @@ static void cholesky(const float *g, size_t n, double *at)
     }
 }
 
-int hst_rows_reduce(hst_rows *r, int threads, hst_err *err)
+int hst_rows_reduce(hst_rows *r, hst_executor *ex, hst_err *err)
 {
     size_t n = r->n, cells;
     if (n >= (size_t)r->p)
@@ -152,7 +150,7 @@ int hst_rows_reduce(hst_rows *r, int threads, hst_err *err)
     float *g = hst_alloc(cells, sizeof *g, err), *z = NULL;
     double *at = g ? hst_alloc(cells, sizeof *at, err) : NULL;
     z = at ? hst_alloc(cells, sizeof *z, err) : NULL;
-    int rc = z ? gram_make(r, threads, g, err) : HST_EMEM;
+    int rc = z ? gram_make(r, ex, g, err) : HST_EMEM;
     if (rc == 0) {
         cholesky(g, n, at);
         for (size_t i = 0; i < n; i++)

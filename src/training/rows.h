@@ -1,6 +1,7 @@
 /* rows.h - feature rows made ready for a linear classifier, and the two products it needs. */
 #ifndef HST_TRAINING_ROWS_H
 #define HST_TRAINING_ROWS_H
+#include "base/executor.h"
 #include "kernels/kernels.h"
 #include "training/logistic.h"
 
@@ -29,7 +30,7 @@ void hst_rows_clear(hst_rows *r);
 /* With fewer rows than columns the rows live in a space of n dimensions: Z Z^T = L L^T (Cholesky),
  * and the rows of L have the same lengths and angles as those of Z, so that the same losses are
  * reached by kernels of the same length. Replaces Z by L [n][n] where that is smaller. */
-HST_CHECK int hst_rows_reduce(hst_rows *r, int threads, hst_err *err);
+HST_CHECK int hst_rows_reduce(hst_rows *r, hst_executor *ex, hst_err *err);
 
 /* Before the first product. */
 HST_CHECK int hst_rows_pack(hst_rows *r, hst_err *err);

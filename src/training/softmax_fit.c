@@ -1,6 +1,5 @@
 #include "training/softmax_fit.h"
 #include "base/mem.h"
-#include "base/pipeline.h"
 #include "training/lbfgs.h"
 
 #include <math.h>
@@ -89,40 +88,35 @@ static void part_blocks(const solver *s, size_t i, size_t *first, size_t *end)
     *end = blocks * (i + 1) / s->parts;
 }
 
-static int forward_part(void *arg, size_t i, int thread, hst_err *err)
+static void forward_part(void *arg, size_t i, int thread)
 {
     const solver *s = arg;
     size_t block, end;
     (void)thread;
-    (void)err;
     part_blocks(s, i, &block, &end);
     for (; block < end; block++)
         hst_rows_forward(&s->by, block, s->scratch + i * s->n_scratch, s->product);
-    return 0;
 }
 
-static int backward_part(void *arg, size_t i, int thread, hst_err *err)
+static void backward_part(void *arg, size_t i, int thread)
 {
     const solver *s = arg;
     double *sum = s->part + i * s->n_kernel;
     size_t block, end;
     (void)thread;
-    (void)err;
     part_blocks(s, i, &block, &end);
     memset(sum, 0, s->n_kernel * sizeof *sum);
     for (; block < end; block++)
         hst_rows_backward(&s->by, block, s->residual, s->scratch + i * s->n_scratch, sum);
-    return 0;
 }
 
 /* The residual, loss and derivative of part i at logits + t * slope. */
-static int residual_part(void *arg, size_t i, int thread, hst_err *err)
+static void residual_part(void *arg, size_t i, int thread)
 {
     const solver *s = arg;
     size_t first, end;
     double loss = 0, along = 0;
     (void)thread;
-    (void)err;
     part_blocks(s, i, &first, &end);
     end = end * HST_ROWS_BLOCK < s->n ? end * HST_ROWS_BLOCK : s->n;
     for (size_t r = first * HST_ROWS_BLOCK; r < end; r++) {
@@ -145,15 +139,14 @@ static int residual_part(void *arg, size_t i, int thread, hst_err *err)
     }
     s->loss[i] = loss;
     s->along[i] = along;
-    return 0;
 }
 
-static int each_part(solver *s, int (*work)(void *, size_t, int, hst_err *), hst_err *err)
+static void each_part(solver *s, hst_item_fn *work)
 {
-    return hst_parallel(s->f->threads, s->parts, work, s, err);
+    hst_executor_for(s->f->executor, s->parts, work, s);
 }
 
-static int multiply(solver *s, const double *vector, double *product, hst_err *err)
+static void multiply(solver *s, const double *vector, double *product)
 {
     s->by = (hst_product){.rows = s->f->rows,
                           .n_classes = s->f->n_classes,
@@ -161,13 +154,13 @@ static int multiply(solver *s, const double *vector, double *product, hst_err *e
                           .bias = vector + s->n_kernel};
     s->by.zeros = hst_rows_kernel(s->f->rows, vector, s->f->n_classes, s->scratch, s->packed);
     s->product = product;
-    return each_part(s, forward_part, err);
+    each_part(s, forward_part);
 }
 
 /* g = gradient of loss and penalty, from the residual. */
-static int gradient(solver *s, const double *theta, double *g, hst_err *err)
+static void gradient(solver *s, const double *theta, double *g)
 {
-    int rc = each_part(s, backward_part, err);
+    each_part(s, backward_part);
     for (size_t i = 0; i < s->n_kernel; i++)
         g[i] = s->f->l2 * theta[i];
     for (size_t part = 0; part < s->parts; part++)
@@ -178,7 +171,6 @@ static int gradient(solver *s, const double *theta, double *g, hst_err *err)
         for (size_t r = 0; r < s->n; r++)
             g[s->n_kernel + c] += s->residual[r * s->classes + c];
     }
-    return rc;
 }
 
 static double sum_parts(const solver *s, const double *part)
@@ -196,12 +188,12 @@ typedef struct line {
     double high, s_high; /* the shortest known too long; high 0: none yet */
 } line;
 
-static int try_step(solver *s, const line *l, double t, double *slope, hst_err *err)
+/* The slope at t. */
+static double try_step(solver *s, const line *l, double t)
 {
     s->t = t;
-    int rc = each_part(s, residual_part, err);
-    *slope = sum_parts(s, s->along) + s->f->l2 * (l->tk + t * l->kk);
-    return rc;
+    each_part(s, residual_part);
+    return sum_parts(s, s->along) + s->f->l2 * (l->tk + t * l->kk);
 }
 
 /* Where a straight line through the slopes crosses zero, kept away from the ends. */
@@ -216,23 +208,19 @@ static double next_try(const line *l, double before, double s_before)
     return !(t > 1.5 * l->low) ? 1.5 * l->low : t < 10 * l->low ? t : 10 * l->low;
 }
 
-/* The step along d where the slope has fallen to a third of its size at 0; *t = 0 when rounding
- * errors leave nothing to gain. Leaves the residual of *t. Uses slopes only: near the minimum they
- * are still exact when differences of losses are not. */
-static int line_search(solver *s, const double *theta, double s0, double *t, hst_err *err)
+/* The step along d where the slope has fallen to a third of its size at 0; 0 when rounding errors
+ * leave nothing to gain. Leaves its residual. Uses slopes only: near the minimum they are still
+ * exact when differences of losses are not. */
+static double line_search(solver *s, const double *theta, double s0)
 {
     line l = {.tk = hst_dot(theta, s->d, s->n_kernel),
               .kk = hst_dot(s->d, s->d, s->n_kernel),
               .s_low = s0};
-    double step = 1, slope;
+    double step = 1;
     for (int i = 0; i < 30; i++) {
-        double before = l.low, s_before = l.s_low;
-        int rc = try_step(s, &l, step, &slope, err);
-        if (rc != 0)
-            return rc;
-        *t = step;
+        double before = l.low, s_before = l.s_low, slope = try_step(s, &l, step);
         if (fabs(slope) <= 0.33 * -s0)
-            return 0;
+            return step;
         if (slope < 0) {
             l.low = step;
             l.s_low = slope;
@@ -242,48 +230,43 @@ static int line_search(solver *s, const double *theta, double s0, double *t, hst
         }
         step = next_try(&l, before, s_before);
     }
-    *t = l.low;
-    return try_step(s, &l, l.low, &slope, err);
+    (void)try_step(s, &l, l.low);
+    return l.low;
 }
 
-/* One step of L-BFGS; *moved: 0 when there is nothing left to gain. */
-static int step(solver *s, double *theta, int *moved, hst_err *err)
+/* One step of L-BFGS; 0 when there is nothing left to gain. */
+static int step(solver *s, double *theta)
 {
-    double t = 0, s0;
-    *moved = 0;
     hst_lbfgs_direction(s->history, s->g, s->d);
-    s0 = hst_dot(s->g, s->d, s->size);
+    double s0 = hst_dot(s->g, s->d, s->size);
     if (!(s0 < 0)) {
         hst_lbfgs_reset(s->history);
         hst_lbfgs_direction(s->history, s->g, s->d);
         s0 = hst_dot(s->g, s->d, s->size);
     }
-    int rc = multiply(s, s->d, s->slope, err);
-    if (rc == 0)
-        rc = line_search(s, theta, s0, &t, err);
-    if (rc != 0 || t == 0)
-        return rc;
-    *moved = 1;
+    multiply(s, s->d, s->slope);
+    const double t = line_search(s, theta, s0);
+    if (t == 0)
+        return 0;
     for (size_t i = 0; i < s->size; i++)
         theta[i] += t * s->d[i];
     for (size_t i = 0; i < s->n * s->classes; i++)
         s->logits[i] += t * s->slope[i];
-    rc = gradient(s, theta, s->g_new, err);
+    gradient(s, theta, s->g_new);
     hst_lbfgs_add(s->history, t, s->d, s->g, s->g_new);
     double *old = s->g;
     s->g = s->g_new;
     s->g_new = old;
-    return rc;
+    return 1;
 }
 
 /* Logits, residual and gradient at theta. */
-static int start(solver *s, const double *theta, hst_err *err)
+static void start(solver *s, const double *theta)
 {
-    int rc = multiply(s, theta, s->logits, err);
+    multiply(s, theta, s->logits);
     s->t = 0;
-    if (rc == 0)
-        rc = each_part(s, residual_part, err);
-    return rc == 0 ? gradient(s, theta, s->g, err) : rc;
+    each_part(s, residual_part);
+    gradient(s, theta, s->g);
 }
 
 int hst_softmax_run(const hst_softmax_fit *f, double *theta, double *logits, hst_err *err)
@@ -291,12 +274,12 @@ int hst_softmax_run(const hst_softmax_fit *f, double *theta, double *logits, hst
     solver s;
     int moved = 1, rc = solver_make(&s, f, err);
     if (rc == 0)
-        rc = start(&s, theta, err);
+        start(&s, theta);
     for (int i = 0; rc == 0 && moved && i < f->max_steps; i++) {
         if (sqrt(hst_dot(s.g, s.g, s.size)) <= f->tolerance)
             break;
-        rc = step(&s, theta, &moved, err);
-        if (rc == 0 && f->tick)
+        moved = step(&s, theta);
+        if (f->tick)
             rc = f->tick(f->tick_arg, err);
     }
     if (rc == 0 && logits)
@@ -310,9 +293,8 @@ int hst_softmax_loss(const hst_softmax_fit *f, const double *theta, double *loss
 {
     solver s;
     int rc = solver_make(&s, f, err);
-    if (rc == 0)
-        rc = start(&s, theta, err);
     if (rc == 0) {
+        start(&s, theta);
         *loss = sum_parts(&s, s.loss) + f->l2 / 2 * hst_dot(theta, theta, s.n_kernel);
         memcpy(g, s.g, s.size * sizeof *g);
     }

@@ -14,7 +14,7 @@ typedef struct hst_softmax_fit {
     double l2;                            /* in units of the rows as they are */
     double tolerance;                     /* ends when the gradient's length is at most this */
     int max_steps;                        /* and ends, too, without complaint after so many */
-    int threads, parts;                   /* parts: 1 .. HST_FIT_PARTS; decides the order of sums */
+    hst_executor *executor;               /* NULL: one thread */
     int (*tick)(void *arg, hst_err *err); /* after each step; negative ends with that error */
     void *tick_arg;
 } hst_softmax_fit;

@@ -1,11 +1,10 @@
-/* base: errors, memory, buffers, files, hashes, random numbers, the pipeline, processes. */
+/* base: errors, memory, buffers, files, hashes, random numbers, processes. */
 #include "support.h"
 
 #include "base/buf.h"
 #include "base/context.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/pipeline.h"
 #include "base/process.h"
 #include "base/random.h"
 #include "base/sha256.h"
@@ -263,71 +262,6 @@ static void mt19937_equals_numpy(void **state)
     assert_memory_equal(x, shuffled, sizeof x);
 }
 
-/* A pipeline over 0..n-1 that delivers squares; fail_at: the item whose work fails. */
-typedef struct squares {
-    int n, at, fail_at, delivered;
-    int item[8], square[8];
-    int in_order;
-} squares;
-
-static int squares_next(void *arg, size_t slot, hst_err *err)
-{
-    squares *s = arg;
-    (void)err;
-    if (s->at == s->n)
-        return 0;
-    s->item[slot] = s->at++;
-    return 1;
-}
-
-static int squares_work(void *arg, size_t slot, int thread, hst_err *err)
-{
-    squares *s = arg;
-    (void)thread;
-    if (s->item[slot] % 7 == 3)
-        usleep(200); /* some items finish late */
-    if (s->item[slot] >= s->fail_at)
-        return hst_fail(err, HST_EDATA, "item %d", s->item[slot]);
-    s->square[slot] = s->item[slot] * s->item[slot];
-    return 0;
-}
-
-static int squares_deliver(void *arg, size_t slot, hst_err *err)
-{
-    squares *s = arg;
-    (void)err;
-    if (s->item[slot] != s->delivered || s->square[slot] != s->delivered * s->delivered)
-        s->in_order = 0;
-    s->delivered++;
-    return 0;
-}
-
-static void pipeline_delivers_in_order(void **state)
-{
-    (void)state;
-    for (int threads = 1; threads <= 4; threads++) {
-        hst_err e = {0};
-        squares s = {.n = 1000, .fail_at = 2000, .in_order = 1};
-        hst_pipeline p = {&s, squares_next, squares_work, squares_deliver, threads, 8};
-        check_ok(hst_pipeline_run(&p, &e), &e);
-        assert_int_equal(s.delivered, 1000);
-        assert_true(s.in_order);
-    }
-}
-
-static void pipeline_returns_the_earliest_error(void **state)
-{
-    (void)state;
-    for (int threads = 1; threads <= 4; threads++) {
-        hst_err e = {0};
-        squares s = {.n = 1000, .fail_at = 500, .in_order = 1};
-        hst_pipeline p = {&s, squares_next, squares_work, squares_deliver, threads, 8};
-        assert_int_equal(hst_pipeline_run(&p, &e), HST_EDATA);
-        assert_string_equal(e.msg, "item 500");
-        assert_true(s.delivered <= 500);
-    }
-}
-
 static void processes_report_how_they_ended(void **state)
 {
     (void)state;
@@ -361,8 +295,6 @@ int main(void)
         cmocka_unit_test(philox_known_answers),
         cmocka_unit_test(streams_differ_and_repeat),
         cmocka_unit_test(mt19937_equals_numpy),
-        cmocka_unit_test(pipeline_delivers_in_order),
-        cmocka_unit_test(pipeline_returns_the_earliest_error),
         cmocka_unit_test(processes_report_how_they_ended),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);

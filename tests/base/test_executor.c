@@ -1,7 +1,7 @@
 /* base: the executor's threads, and every way of sharing work out to them. */
 #include "support.h"
 
-#include "base/executor.h"
+#include "base/pipeline.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -46,11 +46,13 @@ static void count(void *arg, size_t i, int thread)
     t->inside[thread]--;
 }
 
-static void check_tally(const tally *t, int n)
+/* 1 when items 0 .. n-1 were done once. */
+static int is_right(const tally *t, int n)
 {
-    assert_int_equal(t->wrong, 0);
+    int right = t->wrong == 0;
     for (int i = 0; i < ITEMS; i++)
-        assert_int_equal(t->times[i], i < n);
+        right &= t->times[i] == (i < n);
+    return right;
 }
 
 static void loops_do_every_item_once(void **state)
@@ -62,58 +64,67 @@ static void loops_do_every_item_once(void **state)
         for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
             tally t = {.ex = ex};
             hst_executor_for(ex, (size_t)counts[c], count, &t);
-            check_tally(&t, counts[c]);
+            assert_true(is_right(&t, counts[c]));
         }
         hst_executor_free(ex);
     }
 }
 
+/* Those who ask for work on threads that the test does not run on. */
+typedef struct callers {
+    hst_executor *ex;
+    atomic_int wrong;
+} callers;
+
 /* Every item is a loop itself. */
 static void count_inside(void *arg, size_t i, int thread)
 {
-    hst_executor *ex = arg;
-    tally t = {.ex = ex};
+    callers *c = arg;
+    tally t = {.ex = c->ex};
     (void)thread;
-    hst_executor_for(ex, 10 + i, count, &t);
-    check_tally(&t, 10 + (int)i);
+    hst_executor_for(c->ex, 10 + i, count, &t);
+    c->wrong += !is_right(&t, 10 + (int)i);
 }
 
 static void loops_may_be_inside_others(void **state)
 {
     (void)state;
     for (int s = 0; s < N_SIZES; s++) {
-        hst_executor *ex = executor(sizes[s]);
-        hst_executor_for(ex, 40, count_inside, ex);
-        hst_executor_free(ex);
+        callers c = {.ex = executor(sizes[s])};
+        hst_executor_for(c.ex, 40, count_inside, &c);
+        assert_int_equal(c.wrong, 0);
+        hst_executor_free(c.ex);
     }
 }
 
-static void *call_often(void *ex)
+static void *call_often(void *arg)
 {
+    callers *c = arg;
     for (int i = 0; i < 100; i++) {
-        tally t = {.ex = ex};
-        hst_executor_for(ex, 30, count, &t);
-        check_tally(&t, 30);
+        tally t = {.ex = c->ex};
+        hst_executor_for(c->ex, 30, count, &t);
+        c->wrong += !is_right(&t, 30);
     }
     return NULL;
 }
 
-static void on_threads(int n, void *(*run)(void *), void *arg)
+static void on_threads(int n, void *(*run)(void *), callers *c)
 {
     pthread_t thread[4];
     for (int i = 0; i < n; i++)
-        assert_int_equal(pthread_create(&thread[i], NULL, run, arg), 0);
+        assert_int_equal(pthread_create(&thread[i], NULL, run, c), 0);
     for (int i = 0; i < n; i++)
         assert_int_equal(pthread_join(thread[i], NULL), 0);
+    assert_int_equal(c->wrong, 0);
 }
 
 static void callers_may_be_many(void **state)
 {
     (void)state;
     for (int s = 0; s < N_SIZES; s++) {
-        hst_executor *ex = executor(sizes[s]);
-        on_threads(4, call_often, ex);
-        hst_executor_free(ex);
+        callers c = {.ex = executor(sizes[s])};
+        on_threads(4, call_often, &c);
+        hst_executor_free(c.ex);
     }
 }
 
@@ -173,7 +184,7 @@ static void work_in_the_background_is_done_when_it_ends(void **state)
             tally t = {.ex = ex};
             hst_async_begin(a, ITEMS, may_fail, &well);
             hst_executor_for(ex, 100, count, &t); /* meanwhile */
-            check_tally(&t, 100);
+            assert_true(is_right(&t, 100));
             check_ok(hst_async_end(a, &e), &e);
             for (int i = 0; i < ITEMS; i++)
                 assert_int_equal(well.done[i], 1);
@@ -189,6 +200,78 @@ static void work_in_the_background_is_done_when_it_ends(void **state)
         hst_executor_free(ex);
     }
     hst_async_free(NULL);
+}
+
+/* ---- pipelines ---- */
+
+/* A pipeline over 0..n-1 that delivers squares; fail_at: the item whose work fails. */
+enum { SLOTS = 8 };
+typedef struct squares {
+    int n, at, fail_at, delivered;
+    int item[SLOTS], square[SLOTS];
+    int in_order;
+} squares;
+
+static int squares_next(void *arg, size_t slot, hst_err *err)
+{
+    squares *s = arg;
+    (void)err;
+    if (s->at == s->n)
+        return 0;
+    s->item[slot] = s->at++;
+    return 1;
+}
+
+static int squares_work(void *arg, size_t slot, int thread, hst_err *err)
+{
+    squares *s = arg;
+    (void)thread;
+    if (s->item[slot] % 7 == 3)
+        usleep(100); /* some items finish late */
+    if (s->item[slot] >= s->fail_at)
+        return hst_fail(err, HST_EDATA, "item %d", s->item[slot]);
+    s->square[slot] = s->item[slot] * s->item[slot];
+    return 0;
+}
+
+static int squares_deliver(void *arg, size_t slot, hst_err *err)
+{
+    squares *s = arg;
+    (void)err;
+    if (s->item[slot] != s->delivered || s->square[slot] != s->delivered * s->delivered)
+        s->in_order = 0;
+    s->delivered++;
+    return 0;
+}
+
+static void pipelines_deliver_in_order(void **state)
+{
+    (void)state;
+    for (int s = 0; s < N_SIZES; s++) {
+        hst_err e = {0};
+        hst_executor *ex = executor(sizes[s]);
+        squares q = {.n = ITEMS, .fail_at = 2 * ITEMS, .in_order = 1};
+        hst_pipeline p = {&q, squares_next, squares_work, squares_deliver, SLOTS};
+        check_ok(hst_executor_pipeline(ex, &p, &e), &e);
+        assert_int_equal(q.delivered, ITEMS);
+        assert_true(q.in_order);
+        hst_executor_free(ex);
+    }
+}
+
+static void pipelines_return_the_earliest_error(void **state)
+{
+    (void)state;
+    for (int s = 0; s < N_SIZES; s++) {
+        hst_err e = {0};
+        hst_executor *ex = executor(sizes[s]);
+        squares q = {.n = ITEMS, .fail_at = 500, .in_order = 1};
+        hst_pipeline p = {&q, squares_next, squares_work, squares_deliver, SLOTS};
+        assert_int_equal(hst_executor_pipeline(ex, &p, &e), HST_EDATA);
+        assert_string_equal(e.msg, "item 500");
+        assert_true(q.delivered <= 500);
+        hst_executor_free(ex);
+    }
 }
 
 /* ---- together ---- */
@@ -213,14 +296,14 @@ static void run_relay(void *arg, int thread, int threads, hst_barrier *barrier)
     }
 }
 
-static int check_relay(hst_executor *ex, int most)
+/* How many threads ran; 0 when a step went wrong. */
+static int threads_of_relay(hst_executor *ex, int most)
 {
     relay r = {0};
     hst_executor_together(ex, most, run_relay, &r);
-    assert_int_equal(r.wrong, 0);
     for (int i = 0; i < r.threads; i++)
-        assert_int_equal(r.value[STEPS - 1][i], (STEPS - 1) * MOST + i + 1);
-    return r.threads;
+        r.wrong += r.value[STEPS - 1][i] != (STEPS - 1) * MOST + i + 1;
+    return r.wrong ? 0 : r.threads;
 }
 
 static void steps_wait_for_all_threads(void **state)
@@ -229,36 +312,38 @@ static void steps_wait_for_all_threads(void **state)
     for (int n = 0; n <= MOST; n += 3) {
         hst_executor *ex = executor(n);
         for (int again = 0; again < 3; again++) {
-            assert_int_equal(check_relay(ex, MOST), n > 1 ? n : 1); /* nobody else was there */
-            assert_in_range(check_relay(ex, 2), 1, 2);
+            assert_int_equal(threads_of_relay(ex, MOST), n > 1 ? n : 1); /* nobody else was there */
+            assert_in_range(threads_of_relay(ex, 2), 1, 2);
         }
         hst_executor_free(ex);
     }
     hst_barrier_wait(NULL);
 }
 
-static void *relay_often(void *ex)
+static void relay_inside(void *arg, size_t i, int thread)
 {
-    for (int i = 0; i < 20; i++)
-        assert_in_range(check_relay(ex, MOST), 1, hst_executor_threads(ex));
-    return NULL;
-}
-
-static void relay_inside(void *ex, size_t i, int thread)
-{
+    callers *c = arg;
     (void)i;
     (void)thread;
-    (void)check_relay(ex, MOST);
+    c->wrong += threads_of_relay(c->ex, MOST) == 0;
+}
+
+static void *relay_often(void *arg)
+{
+    for (size_t i = 0; i < 20; i++)
+        relay_inside(arg, i, 0);
+    return NULL;
 }
 
 /* With those that are free. */
 static void several_may_run_together_at_a_time(void **state)
 {
     (void)state;
-    hst_executor *ex = executor(3);
-    on_threads(3, relay_often, ex);
-    hst_executor_for(ex, 20, relay_inside, ex);
-    hst_executor_free(ex);
+    callers c = {.ex = executor(3)};
+    on_threads(3, relay_often, &c);
+    hst_executor_for(c.ex, 20, relay_inside, &c);
+    assert_int_equal(c.wrong, 0);
+    hst_executor_free(c.ex);
 }
 
 static void who_is_alone_is_told_so(void **state)
@@ -288,13 +373,10 @@ static void who_is_alone_is_told_so(void **state)
 static int use_all(hst_executor *ex)
 {
     tally t = {.ex = ex};
-    relay r = {0};
     hst_executor_for(ex, ITEMS, count, &t);
-    for (int i = 0; i < ITEMS; i++)
-        if (t.times[i] != 1)
-            return 1;
-    hst_executor_together(ex, MOST, run_relay, &r);
-    if (t.wrong || r.wrong || r.threads != hst_executor_threads(ex))
+    if (!is_right(&t, ITEMS))
+        return 1;
+    if (threads_of_relay(ex, MOST) != hst_executor_threads(ex))
         return 2;
     if (hst_executor_enter(ex) != 1)
         return 3;
@@ -326,10 +408,10 @@ static void children_have_threads_of_their_own(void **state)
     hst_executor *ex = executor(3);
     fork_one(ex, 0); /* before it started any thread */
     for (int i = 0; i < 20; i++) {
-        assert_int_equal(check_relay(ex, MOST), 3);
+        assert_int_equal(threads_of_relay(ex, MOST), 3);
         fork_one(ex, i % 2); /* while its threads are on their way to sleep */
     }
-    assert_int_equal(check_relay(ex, MOST), 3); /* and the parent goes on */
+    assert_int_equal(threads_of_relay(ex, MOST), 3); /* and the parent goes on */
     hst_executor_free(ex);
 }
 
@@ -341,6 +423,8 @@ int main(void)
         cmocka_unit_test(callers_may_be_many),
         cmocka_unit_test(the_earliest_error_is_returned),
         cmocka_unit_test(work_in_the_background_is_done_when_it_ends),
+        cmocka_unit_test(pipelines_deliver_in_order),
+        cmocka_unit_test(pipelines_return_the_earliest_error),
         cmocka_unit_test(steps_wait_for_all_threads),
         cmocka_unit_test(several_may_run_together_at_a_time),
         cmocka_unit_test(who_is_alone_is_told_so),

@@ -21,7 +21,7 @@ static void keep_log(void *arg, int level, const char *line)
     snprintf(last_log, sizeof last_log, "%s", line);
 }
 
-static hst_ctx context = {.threads = 1, .log = keep_log};
+static hst_ctx context = {.log = keep_log};
 
 static char *in(const char *dir, const char *name)
 {

@@ -99,7 +99,7 @@ static void check_flowers(const char *dir, const char *base, uint64_t seed)
 {
     static const char *const names[] = {"training", "validation"};
     hst_err e = {0};
-    hst_ctx ctx = {.threads = 1};
+    hst_ctx ctx = {0};
     hst_data_opts o = hst_data_opts_default();
     o.split = "keras";
     o.seed = seed;

@@ -14,9 +14,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_THREADS = 3 };
+static hst_executor *executors[MOST_THREADS + 1]; /* of 0 (none) threads, of 1 ... */
+
+static int make_executors(void **state)
+{
+    hst_err e = {0};
+    (void)state;
+    for (int i = 1; i <= MOST_THREADS; i++)
+        if (!(executors[i] = hst_executor_new(i, &e)))
+            return -1;
+    return 0;
+}
+
+static int free_executors(void **state)
+{
+    (void)state;
+    for (int i = 1; i <= MOST_THREADS; i++)
+        hst_executor_free(executors[i]);
+    return 0;
+}
+
 static hst_ctx context(int threads)
 {
-    return (hst_ctx){.threads = threads, .kernels = hst_kernels_best()};
+    return (hst_ctx){.executor = executors[threads], .kernels = hst_kernels_best()};
 }
 
 /* Features with their row pointers and labels. */
@@ -134,8 +155,7 @@ static void gradient_is_that_of_central_differences(void **state)
                              .label = p.label,
                              .weight = weight,
                              .n_classes = classes[at],
-                             .l2 = 0.05,
-                             .threads = 1};
+                             .l2 = 0.05};
         size_t size = hst_softmax_size(&rows, classes[at]);
         for (size_t i = 0; i < size; i++)
             theta[i] = sin((double)i);
@@ -209,7 +229,7 @@ static void bits_do_not_depend_on_threads(void **state)
         double l2_one = 0, l2 = 0;
         hst_ctx ctx = context(1);
         check_ok(hst_logistic_choose_l2(&ctx, &p, 42, &l2_one, &e), &e);
-        for (int threads = 2; threads <= 3; threads++) {
+        for (int threads = 2; threads <= MOST_THREADS; threads++) {
             head h = fit(&p, 0.01, threads);
             assert_memory_equal(h.kernel, one.kernel, bytes);
             assert_memory_equal(h.bias, one.bias, (size_t)p.n_classes * sizeof(float));
@@ -234,7 +254,7 @@ static void reduced_rows_keep_their_products(void **state)
     hst_rows full, reduced;
     check_ok(hst_rows_make(&full, hst_kernels_best(), &p, &e), &e);
     check_ok(hst_rows_make(&reduced, hst_kernels_best(), &p, &e), &e);
-    check_ok(hst_rows_reduce(&reduced, 2, &e), &e);
+    check_ok(hst_rows_reduce(&reduced, executors[2], &e), &e);
     assert_int_equal(reduced.p, 50);
     for (size_t i = 0; i < 50; i++) {
         for (size_t j = 0; j < 50; j++) {
@@ -354,7 +374,8 @@ static void bad_features_and_stops_are_told(void **state)
     hst_err e = {0};
     photos data = clouds(200, 300, 4, 0);
     hst_logistic p = problem(&data);
-    hst_ctx ctx = {.threads = 2, .kernels = hst_kernels_best(), .progress = stop};
+    hst_ctx ctx = context(2);
+    ctx.progress = stop;
     float *kernel = hst_alloc(1200, sizeof *kernel, &e), bias[4];
     double l2 = 7;
     assert_int_equal(hst_logistic_fit(&ctx, &p, 1e-3, kernel, bias, &e), HST_ESTOPPED);
@@ -384,5 +405,5 @@ int main(void)
         cmocka_unit_test(equal_features_leave_the_shares),
         cmocka_unit_test(bad_features_and_stops_are_told),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_executors, free_executors);
 }
