@@ -134,7 +134,10 @@ HST_API hst_config hst_config_from_env(void);
 
 /* cfg NULL: the defaults. Errors: HST_EARG (a thread count below 0 or above 1024, an unknown
  * instruction set), HST_EUNSUP (the processor or operating system lacks the named one), HST_EMEM.
- */
+ *
+ * After fork() a child may go on with all that its parent opened, and close it; its threads are its
+ * own. But where the parent was inside a call with the context at that moment, on whichever thread
+ * (a callback is inside its call), the child must leave the context alone, closing it included. */
 HST_API HST_CHECK hst_ctx *hst_open(const hst_config *cfg, hst_err *err);
 HST_API void hst_close(hst_ctx *ctx);
 

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { N_CLASSES = 3 };
 static const char *const labels[N_CLASSES] = {"a", "b", "c"};
@@ -141,6 +143,52 @@ static void sessions_predict_at_the_same_time(void **state)
         pthread_join(thread[i], NULL);
         assert_int_equal(u[i].rc, 0);
         assert_memory_equal(u[i].prob, u[0].prob, sizeof u->prob);
+    }
+    tear_down(&s);
+}
+
+/* In a child: 0 when it predicts what its parent did, by a session of its parent's and by one of
+ * its own. */
+static int predict_again(scene *s, const char *path, const float *want)
+{
+    hst_err err = {0};
+    float prob[3];
+    hst_session *own = hst_session_open(s->ctx, s->m, &err);
+    if (!own)
+        return 1;
+    for (int i = 0; i < 4; i++)
+        if (hst_predict_file(i % 2 ? own : s->s, path, prob, 3, &err) ||
+            memcmp(prob, want, sizeof prob))
+            return 2;
+    hst_session_free(own);
+    hst_session_free(s->s);
+    hst_model_free(s->m);
+    hst_backbone_free(s->b);
+    hst_close(s->ctx);
+    return 0;
+}
+
+static void a_forked_child_predicts_and_closes(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    scene s = set_up(3);
+    char path[4096];
+    float want[3], prob[3];
+    made_up_png(in(&s, "x.png", path), 50, 41, 1);
+    check_ok(hst_predict_file(s.s, path, want, 3, &err), &err);
+    for (int i = 0; i < 3; i++) {
+        int status;
+        const pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            alarm(20); /* a child that hangs ends */
+            _exit(predict_again(&s, path, want));
+        }
+        check_ok(hst_predict_file(s.s, path, prob, 3, &err), &err); /* at the same time */
+        assert_memory_equal(prob, want, sizeof want);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
     }
     tear_down(&s);
 }
@@ -362,6 +410,7 @@ int main(void)
         cmocka_unit_test(every_way_in_gives_the_same),
         cmocka_unit_test(threads_change_no_bit),
         cmocka_unit_test(sessions_predict_at_the_same_time),
+        cmocka_unit_test(a_forked_child_predicts_and_closes),
         cmocka_unit_test(bad_input_is_refused),
         cmocka_unit_test(a_stream_keeps_order_and_goes_on),
         cmocka_unit_test(a_stream_can_be_stopped),
