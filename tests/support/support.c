@@ -7,6 +7,18 @@
 #include <string.h>
 #include <unistd.h>
 
+/* GCC's name for it, and Clang's. */
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZER 1
+#endif
+#endif
+#ifndef THREAD_SANITIZER
+#define THREAD_SANITIZER 0
+#endif
+
 char *shared_path(const char *relative)
 {
     const char *root = getenv("HEADSTART_SHARED");
@@ -23,6 +35,14 @@ void skip_shared(const char *relative)
 {
     print_message("skipped: reference file %s is not here\n", relative);
     skip();
+}
+
+void skip_where_threads_are_watched(void)
+{
+    if (THREAD_SANITIZER) {
+        print_message("skipped: ThreadSanitizer cannot follow threads of a forked child\n");
+        skip();
+    }
 }
 
 char *temporary_folder(void)

@@ -34,6 +34,10 @@ void check_close(const float *got, const float *want, size_t n, double atol, dou
 void check_close_f64(const float *got, const double *want, size_t n, double atol, double rtol,
                      const char *what);
 
+/* For tests whose forked children start threads, which ThreadSanitizer cannot follow: under it,
+ * says so and skips. */
+void skip_where_threads_are_watched(void);
+
 /* Fails the test with err's message unless rc is 0. */
 #define check_ok(rc, err)                                                                          \
     do {                                                                                           \
