@@ -48,7 +48,7 @@ static int check_stop(void *arg, hst_err *err)
 }
 
 /* From classes first and scaled rows to features first and the caller's units. */
-static void restore(const hst_rows *r, int n_classes, const double *theta, float *kernel,
+static void restore(const hst_design *r, int n_classes, const double *theta, float *kernel,
                     float *bias)
 {
     size_t classes = (size_t)n_classes, p = (size_t)r->p;
@@ -66,13 +66,13 @@ static void restore(const hst_rows *r, int n_classes, const double *theta, float
 int hst_logistic_fit(const hst_ctx *ctx, const hst_logistic *p, double l2, float *kernel,
                      float *bias, hst_err *err)
 {
-    hst_rows rows = {0};
+    hst_design rows = {0};
     double *theta = NULL;
     progress told = {.meter = hst_meter_start(ctx, "head", 0)};
     pthread_mutex_init(&told.lock, NULL);
-    int rc = hst_rows_make(&rows, ctx->kernels, p, err);
+    int rc = hst_design_make(&rows, ctx->kernels, p, err);
     if (rc == 0)
-        rc = hst_rows_pack(&rows, err);
+        rc = hst_design_pack(&rows, err);
     hst_softmax_fit f = {.rows = &rows,
                          .label = p->label,
                          .weight = p->weight,
@@ -91,7 +91,7 @@ int hst_logistic_fit(const hst_ctx *ctx, const hst_logistic *p, double l2, float
         restore(&rows, p->n_classes, theta, kernel, bias);
     pthread_mutex_destroy(&told.lock);
     free(theta);
-    hst_rows_clear(&rows);
+    hst_design_clear(&rows);
     return rc;
 }
 
@@ -106,7 +106,7 @@ typedef struct fold {
 
 typedef struct search {
     const hst_logistic *p;
-    hst_rows rows;
+    hst_design rows;
     int *fold_of; /* [n]: 0 .. FOLDS-1, or FOLDS: never held out */
     fold fold[FOLDS];
     double l2;
@@ -235,12 +235,12 @@ int hst_logistic_choose_l2(const hst_ctx *ctx, const hst_logistic *p, uint64_t s
     s->p = p;
     s->told.meter = hst_meter_start(ctx, "head", STRENGTHS * FOLDS);
     pthread_mutex_init(&s->told.lock, NULL);
-    int rc = hst_rows_make(&s->rows, ctx->kernels, p, err);
+    int rc = hst_design_make(&s->rows, ctx->kernels, p, err);
     scale = s->rows.scale;
     if (rc == 0 && p->n <= (size_t)p->dim / 2)
-        rc = hst_rows_reduce(&s->rows, ctx->executor, err);
+        rc = hst_design_reduce(&s->rows, ctx->executor, err);
     if (rc == 0)
-        rc = hst_rows_pack(&s->rows, err);
+        rc = hst_design_pack(&s->rows, err);
     if (rc == 0)
         rc = folds_make(s, seed, err);
     if (rc == 0)
@@ -254,7 +254,7 @@ int hst_logistic_choose_l2(const hst_ctx *ctx, const hst_logistic *p, uint64_t s
     }
     free(s->fold_of);
     pthread_mutex_destroy(&s->told.lock);
-    hst_rows_clear(&s->rows);
+    hst_design_clear(&s->rows);
     free(s);
     return rc;
 }

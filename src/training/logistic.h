@@ -13,10 +13,10 @@ typedef struct hst_logistic {
 
 /* Minimises  sum_i w_i CE(softmax(x_i K + b), y_i) / sum w + l2/2 |K|^2  by L-BFGS from zero.
  * Inside, features are centred and divided by one number so that rows have length 1 in the mean
- * (rows.h); it ends when the gradient there is no longer than 1e-6, or after 500 steps, which is no
- * error: without a penalty there may be no minimum. kernel[dim][n_classes], bias[n_classes] are in
- * the features' own units. The same bits for any number of threads. Errors: HST_EMEM, HST_ESTOPPED,
- * HST_EDATA (a feature is not finite, or no weight is positive). */
+ * (design_matrix.h); it ends when the gradient there is no longer than 1e-6, or after 500 steps,
+ * which is no error: without a penalty there may be no minimum. kernel[dim][n_classes],
+ * bias[n_classes] are in the features' own units. The same bits for any number of threads. Errors:
+ * HST_EMEM, HST_ESTOPPED, HST_EDATA (a feature is not finite, or no weight is positive). */
 HST_CHECK int hst_logistic_fit(const hst_ctx *ctx, const hst_logistic *p, double l2, float *kernel,
                                float *bias, hst_err *err);
 

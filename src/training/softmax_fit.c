@@ -18,7 +18,7 @@ typedef struct solver {
     double *loss, *along;   /* [parts]: loss and its derivative in t */
     double *g, *g_new, *d;  /* [size] */
     double *part;           /* [parts][n_kernel] */
-    float *packed;          /* the kernel packed for hst_rows_forward */
+    float *packed;          /* the kernel packed for hst_design_forward */
     float *scratch;         /* [parts][n_scratch] */
     hst_product by;         /* the kernel to multiply with */
     double *product;        /* where forward goes */
@@ -26,7 +26,7 @@ typedef struct solver {
     hst_lbfgs *history;
 } solver;
 
-size_t hst_softmax_size(const hst_rows *r, int n_classes)
+size_t hst_softmax_size(const hst_design *r, int n_classes)
 {
     return (size_t)n_classes * ((size_t)r->p + 1);
 }
@@ -58,11 +58,11 @@ static double row_weight(const hst_softmax_fit *f, size_t i)
 
 static int solver_make(solver *s, const hst_softmax_fit *f, hst_err *err)
 {
-    size_t blocks = hst_rows_blocks(f->rows);
-    size_t packed = hst_rows_kernel_size(f->rows, f->n_classes);
+    size_t blocks = hst_design_blocks(f->rows);
+    size_t packed = hst_design_kernel_size(f->rows, f->n_classes);
     *s = (solver){.f = f, .n = f->rows->n, .classes = (size_t)f->n_classes};
     s->parts = blocks < HST_FIT_PARTS ? blocks : HST_FIT_PARTS;
-    s->n_scratch = hst_rows_scratch(f->rows, f->n_classes);
+    s->n_scratch = hst_design_scratch(f->rows, f->n_classes);
     s->size = hst_softmax_size(f->rows, f->n_classes);
     s->n_kernel = s->size - s->classes;
     for (size_t i = 0; i < s->n; i++)
@@ -83,7 +83,7 @@ static int solver_make(solver *s, const hst_softmax_fit *f, hst_err *err)
 /* The blocks of part i: *first .. *end - 1. */
 static void part_blocks(const solver *s, size_t i, size_t *first, size_t *end)
 {
-    size_t blocks = hst_rows_blocks(s->f->rows);
+    size_t blocks = hst_design_blocks(s->f->rows);
     *first = blocks * i / s->parts;
     *end = blocks * (i + 1) / s->parts;
 }
@@ -95,7 +95,7 @@ static void forward_part(void *arg, size_t i, int thread)
     (void)thread;
     part_blocks(s, i, &block, &end);
     for (; block < end; block++)
-        hst_rows_forward(&s->by, block, s->scratch + i * s->n_scratch, s->product);
+        hst_design_forward(&s->by, block, s->scratch + i * s->n_scratch, s->product);
 }
 
 static void backward_part(void *arg, size_t i, int thread)
@@ -107,7 +107,7 @@ static void backward_part(void *arg, size_t i, int thread)
     part_blocks(s, i, &block, &end);
     memset(sum, 0, s->n_kernel * sizeof *sum);
     for (; block < end; block++)
-        hst_rows_backward(&s->by, block, s->residual, s->scratch + i * s->n_scratch, sum);
+        hst_design_backward(&s->by, block, s->residual, s->scratch + i * s->n_scratch, sum);
 }
 
 /* The residual, loss and derivative of part i at logits + t * slope. */
@@ -118,8 +118,8 @@ static void residual_part(void *arg, size_t i, int thread)
     double loss = 0, along = 0;
     (void)thread;
     part_blocks(s, i, &first, &end);
-    end = end * HST_ROWS_BLOCK < s->n ? end * HST_ROWS_BLOCK : s->n;
-    for (size_t r = first * HST_ROWS_BLOCK; r < end; r++) {
+    end = end * HST_DESIGN_BLOCK < s->n ? end * HST_DESIGN_BLOCK : s->n;
+    for (size_t r = first * HST_DESIGN_BLOCK; r < end; r++) {
         const double *z = s->logits + r * s->classes, *slope = s->slope + r * s->classes;
         double *p = s->residual + r * s->classes, largest = -INFINITY, sum = 0;
         size_t truth = (size_t)s->f->label[r];
@@ -152,7 +152,7 @@ static void multiply(solver *s, const double *vector, double *product)
                           .n_classes = s->f->n_classes,
                           .packed = s->packed,
                           .bias = vector + s->n_kernel};
-    s->by.zeros = hst_rows_kernel(s->f->rows, vector, s->f->n_classes, s->scratch, s->packed);
+    s->by.zeros = hst_design_kernel(s->f->rows, vector, s->f->n_classes, s->scratch, s->packed);
     s->product = product;
     each_part(s, forward_part);
 }

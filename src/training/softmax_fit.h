@@ -1,15 +1,15 @@
 /* softmax_fit.h - the solver behind logistic.h, for rows that are ready. */
 #ifndef HST_TRAINING_SOFTMAX_FIT_H
 #define HST_TRAINING_SOFTMAX_FIT_H
-#include "training/rows.h"
+#include "training/design_matrix.h"
 
 /* Sums over rows are made in at most so many parts, whatever the number of threads. */
 enum { HST_FIT_PARTS = 8 };
 
 typedef struct hst_softmax_fit {
-    const hst_rows *rows; /* packed */
-    const int *label;     /* [n] */
-    const double *weight; /* [n], 0 for rows that are not learned from; NULL: 1 */
+    const hst_design *rows; /* packed */
+    const int *label;       /* [n] */
+    const double *weight;   /* [n], 0 for rows that are not learned from; NULL: 1 */
     int n_classes;
     double l2;                            /* in units of the rows as they are */
     double tolerance;                     /* ends when the gradient's length is at most this */
@@ -20,7 +20,7 @@ typedef struct hst_softmax_fit {
 } hst_softmax_fit;
 
 /* Numbers in theta: kernel [n_classes][p], then bias [n_classes]. */
-size_t hst_softmax_size(const hst_rows *r, int n_classes);
+size_t hst_softmax_size(const hst_design *r, int n_classes);
 
 /* Goes on from theta to the minimum of
  *   sum_i w_i CE(softmax(K z_i + b), y_i) / sum w + l2/2 |K|^2.

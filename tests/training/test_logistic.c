@@ -145,12 +145,12 @@ static void gradient_is_that_of_central_differences(void **state)
         photos data = clouds(37, 13, classes[at], 0.4);
         hst_logistic p = problem(&data);
         double weight[37], g[11 * 14], unused[11 * 14], theta[11 * 14];
-        hst_rows rows;
+        hst_design rows;
         for (size_t i = 0; i < 37; i++)
             weight[i] = (double)(i % 4);
         p.weight = weight;
-        check_ok(hst_rows_make(&rows, hst_kernels_best(), &p, &e), &e);
-        check_ok(hst_rows_pack(&rows, &e), &e);
+        check_ok(hst_design_make(&rows, hst_kernels_best(), &p, &e), &e);
+        check_ok(hst_design_pack(&rows, &e), &e);
         hst_softmax_fit f = {.rows = &rows,
                              .label = p.label,
                              .weight = weight,
@@ -172,7 +172,7 @@ static void gradient_is_that_of_central_differences(void **state)
                 fail_msg("%d classes, %zu: %g, not %g", classes[at], i, (up - down) / (2 * h),
                          g[i]);
         }
-        hst_rows_clear(&rows);
+        hst_design_clear(&rows);
         photos_free(&data);
     }
 }
@@ -251,10 +251,10 @@ static void reduced_rows_keep_their_products(void **state)
     photos data = clouds(50, 300, 5, 0.1);
     memcpy(data.x + 300, data.x, 300 * sizeof(float)); /* a copy of photo 0 */
     hst_logistic p = problem(&data);
-    hst_rows full, reduced;
-    check_ok(hst_rows_make(&full, hst_kernels_best(), &p, &e), &e);
-    check_ok(hst_rows_make(&reduced, hst_kernels_best(), &p, &e), &e);
-    check_ok(hst_rows_reduce(&reduced, executors[2], &e), &e);
+    hst_design full, reduced;
+    check_ok(hst_design_make(&full, hst_kernels_best(), &p, &e), &e);
+    check_ok(hst_design_make(&reduced, hst_kernels_best(), &p, &e), &e);
+    check_ok(hst_design_reduce(&reduced, executors[2], &e), &e);
     assert_int_equal(reduced.p, 50);
     for (size_t i = 0; i < 50; i++) {
         for (size_t j = 0; j < 50; j++) {
@@ -267,8 +267,8 @@ static void reduced_rows_keep_their_products(void **state)
                 fail_msg("rows %zu, %zu: %g, not %g", i, j, b, a);
         }
     }
-    hst_rows_clear(&full);
-    hst_rows_clear(&reduced);
+    hst_design_clear(&full);
+    hst_design_clear(&reduced);
     photos_free(&data);
 }
 

@@ -1,11 +1,11 @@
-#include "training/rows.h"
+#include "training/design_matrix.h"
 #include "base/mem.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-void hst_rows_clear(hst_rows *r)
+void hst_design_clear(hst_design *r)
 {
     free(r->z);
     free(r->mean);
@@ -20,7 +20,7 @@ static double weight_of(const hst_logistic *p, size_t i)
 }
 
 /* Mean per column and the mean squared distance from it; NaN or infinity tells of bad input. */
-static double centre(hst_rows *r, const hst_logistic *p, double total, double *largest)
+static double centre(hst_design *r, const hst_logistic *p, double total, double *largest)
 {
     size_t dim = (size_t)p->dim;
     double spread = 0;
@@ -44,11 +44,11 @@ static double centre(hst_rows *r, const hst_logistic *p, double total, double *l
     return spread;
 }
 
-int hst_rows_make(hst_rows *r, const hst_kernels *kernels, const hst_logistic *p, hst_err *err)
+int hst_design_make(hst_design *r, const hst_kernels *kernels, const hst_logistic *p, hst_err *err)
 {
     double largest, total = 0;
     size_t cells, dim = (size_t)p->dim;
-    *r = (hst_rows){.kernels = kernels, .n = p->n, .p = p->dim, .scale = 1};
+    *r = (hst_design){.kernels = kernels, .n = p->n, .p = p->dim, .scale = 1};
     if (!hst_mul_ok(r->n, dim, &cells))
         return hst_fail(err, HST_EMEM, "out of memory: %zu x %zu features", r->n, dim);
     r->mean = hst_alloc(dim, sizeof *r->mean, err);
@@ -73,7 +73,7 @@ int hst_rows_make(hst_rows *r, const hst_kernels *kernels, const hst_logistic *p
 
 /* Z Z^T, a block of its rows per item. */
 typedef struct gram {
-    const hst_rows *r;
+    const hst_design *r;
     const float *packed, *zeros; /* Z^T as the right side */
     float *g;                    /* [n][n] */
 } gram;
@@ -81,8 +81,8 @@ typedef struct gram {
 static void gram_block(void *arg, size_t block, int thread)
 {
     const gram *job = arg;
-    const hst_rows *r = job->r;
-    size_t first = block * HST_ROWS_BLOCK, left = r->n - first;
+    const hst_design *r = job->r;
+    size_t first = block * HST_DESIGN_BLOCK, left = r->n - first;
     (void)thread;
     r->kernels->gemm(&(hst_gemm){.x = r->z + first * (size_t)r->p,
                                  .ldx = (size_t)r->p,
@@ -90,12 +90,12 @@ static void gram_block(void *arg, size_t block, int thread)
                                  .bias = job->zeros,
                                  .y = job->g + first * r->n,
                                  .ldy = r->n,
-                                 .rows = left < HST_ROWS_BLOCK ? left : HST_ROWS_BLOCK,
+                                 .rows = left < HST_DESIGN_BLOCK ? left : HST_DESIGN_BLOCK,
                                  .k = r->p,
                                  .n = (int)r->n});
 }
 
-static int gram_make(const hst_rows *r, hst_executor *ex, float *g, hst_err *err)
+static int gram_make(const hst_design *r, hst_executor *ex, float *g, hst_err *err)
 {
     size_t n = r->n, p = (size_t)r->p;
     gram job = {.r = r, .g = g};
@@ -110,7 +110,7 @@ static int gram_make(const hst_rows *r, hst_executor *ex, float *g, hst_err *err
                 turned[k * n + i] = r->z[i * p + k];
         job.zeros = hst_gemm_pack(r->kernels, turned, NULL, r->p, (int)n, packed);
         job.packed = packed;
-        hst_executor_for(ex, hst_rows_blocks(r), gram_block, &job);
+        hst_executor_for(ex, hst_design_blocks(r), gram_block, &job);
         rc = 0;
     }
     free(packed);
@@ -140,7 +140,7 @@ static void cholesky(const float *g, size_t n, double *at)
     }
 }
 
-int hst_rows_reduce(hst_rows *r, hst_executor *ex, hst_err *err)
+int hst_design_reduce(hst_design *r, hst_executor *ex, hst_err *err)
 {
     size_t n = r->n, cells;
     if (n >= (size_t)r->p)
@@ -167,44 +167,44 @@ int hst_rows_reduce(hst_rows *r, hst_executor *ex, hst_err *err)
     return rc;
 }
 
-size_t hst_rows_blocks(const hst_rows *r)
+size_t hst_design_blocks(const hst_design *r)
 {
-    return (r->n + HST_ROWS_BLOCK - 1) / HST_ROWS_BLOCK;
+    return (r->n + HST_DESIGN_BLOCK - 1) / HST_DESIGN_BLOCK;
 }
 
-static size_t block_rows(const hst_rows *r, size_t block)
+static size_t block_rows(const hst_design *r, size_t block)
 {
-    size_t left = r->n - block * HST_ROWS_BLOCK;
-    return left < HST_ROWS_BLOCK ? left : HST_ROWS_BLOCK;
+    size_t left = r->n - block * HST_DESIGN_BLOCK;
+    return left < HST_DESIGN_BLOCK ? left : HST_DESIGN_BLOCK;
 }
 
-int hst_rows_pack(hst_rows *r, hst_err *err)
+int hst_design_pack(hst_design *r, hst_err *err)
 {
-    size_t blocks = hst_rows_blocks(r), cells;
-    r->packed_block = hst_gemm_packed(r->kernels, HST_ROWS_BLOCK, r->p);
+    size_t blocks = hst_design_blocks(r), cells;
+    r->packed_block = hst_gemm_packed(r->kernels, HST_DESIGN_BLOCK, r->p);
     if (!hst_mul_ok(blocks, r->packed_block, &cells))
         return hst_fail(err, HST_EMEM, "out of memory: %zu packed rows", r->n);
     r->packed = hst_alloc(cells, sizeof *r->packed, err);
     if (!r->packed)
         return HST_EMEM;
     for (size_t b = 0; b < blocks; b++)
-        (void)hst_gemm_pack(r->kernels, r->z + b * HST_ROWS_BLOCK * (size_t)r->p, NULL,
+        (void)hst_gemm_pack(r->kernels, r->z + b * HST_DESIGN_BLOCK * (size_t)r->p, NULL,
                             (int)block_rows(r, b), r->p, r->packed + b * r->packed_block);
     return 0;
 }
 
-size_t hst_rows_scratch(const hst_rows *r, int n_classes)
+size_t hst_design_scratch(const hst_design *r, int n_classes)
 {
-    return (size_t)n_classes * (HST_ROWS_BLOCK + (size_t)r->p);
+    return (size_t)n_classes * (HST_DESIGN_BLOCK + (size_t)r->p);
 }
 
-size_t hst_rows_kernel_size(const hst_rows *r, int n_classes)
+size_t hst_design_kernel_size(const hst_design *r, int n_classes)
 {
     return hst_gemm_packed(r->kernels, r->p, n_classes);
 }
 
-const float *hst_rows_kernel(const hst_rows *r, const double *kernel, int n_classes, float *scratch,
-                             float *packed)
+const float *hst_design_kernel(const hst_design *r, const double *kernel, int n_classes,
+                               float *scratch, float *packed)
 {
     size_t classes = (size_t)n_classes, p = (size_t)r->p;
     for (size_t c = 0; c < classes; c++)
@@ -213,12 +213,12 @@ const float *hst_rows_kernel(const hst_rows *r, const double *kernel, int n_clas
     return hst_gemm_pack(r->kernels, scratch, NULL, r->p, n_classes, packed);
 }
 
-void hst_rows_forward(const hst_product *m, size_t block, float *scratch, double *out)
+void hst_design_forward(const hst_product *m, size_t block, float *scratch, double *out)
 {
-    const hst_rows *r = m->rows;
+    const hst_design *r = m->rows;
     size_t classes = (size_t)m->n_classes, rows = block_rows(r, block);
-    double *to = out + block * HST_ROWS_BLOCK * classes;
-    r->kernels->gemm(&(hst_gemm){.x = r->z + block * HST_ROWS_BLOCK * (size_t)r->p,
+    double *to = out + block * HST_DESIGN_BLOCK * classes;
+    r->kernels->gemm(&(hst_gemm){.x = r->z + block * HST_DESIGN_BLOCK * (size_t)r->p,
                                  .ldx = (size_t)r->p,
                                  .w = m->packed,
                                  .bias = m->zeros,
@@ -232,16 +232,16 @@ void hst_rows_forward(const hst_product *m, size_t block, float *scratch, double
             to[i * classes + c] = scratch[i * classes + c] + m->bias[c];
 }
 
-void hst_rows_backward(const hst_product *m, size_t block, const double *residual, float *scratch,
-                       double *gradient)
+void hst_design_backward(const hst_product *m, size_t block, const double *residual, float *scratch,
+                         double *gradient)
 {
-    const hst_rows *r = m->rows;
+    const hst_design *r = m->rows;
     size_t classes = (size_t)m->n_classes, rows = block_rows(r, block), p = (size_t)r->p;
-    const double *from = residual + block * HST_ROWS_BLOCK * classes;
+    const double *from = residual + block * HST_DESIGN_BLOCK * classes;
     const float *w = r->packed + block * r->packed_block;
     /* The zeros that hst_gemm_pack left behind the block's panels. */
     size_t panel = (size_t)r->kernels->panel, padded = (p + panel - 1) / panel * panel;
-    float *turned = scratch, *sum = scratch + classes * HST_ROWS_BLOCK;
+    float *turned = scratch, *sum = scratch + classes * HST_DESIGN_BLOCK;
     for (size_t c = 0; c < classes; c++)
         for (size_t i = 0; i < rows; i++)
             turned[c * rows + i] = (float)from[i * classes + c];
