@@ -7,20 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "balanced" as scikit-learn defines it: n / (classes * photos of the class), per photo. */
-static double *balanced(const hst_examples *e, int n_classes, hst_err *err)
+/* The weight of each photo. */
+static double *photo_weights(const hst_examples *e, int n_classes, hst_err *err)
 {
-    double *weight = hst_alloc(e->n, sizeof *weight, err);
-    size_t *count = weight ? hst_alloc((size_t)n_classes, sizeof *count, err) : NULL;
-    if (!count) {
-        free(weight);
-        return NULL;
+    double *of_class = hst_alloc((size_t)n_classes, sizeof *of_class, err);
+    double *weight = of_class ? hst_alloc(e->n, sizeof *weight, err) : NULL;
+    if (weight) {
+        hst_balanced_weights(e, n_classes, of_class);
+        for (size_t i = 0; i < e->n; i++)
+            weight[i] = of_class[e->label[i]];
     }
-    for (size_t i = 0; i < e->n; i++)
-        count[e->label[i]]++;
-    for (size_t i = 0; i < e->n; i++)
-        weight[i] = (double)e->n / ((double)n_classes * (double)count[e->label[i]]);
-    free(count);
+    free(of_class);
     return weight;
 }
 
@@ -45,7 +42,7 @@ int hst_fit_logistic(hst_fit *f, hst_err *err)
     double *weight = NULL, l2 = 0;
     int rc = 0;
     if (f->run->opts.class_weight) {
-        weight = balanced(&f->train, m->n_classes, err);
+        weight = photo_weights(&f->train, m->n_classes, err);
         if (!weight)
             return HST_EMEM;
         p.weight = weight;

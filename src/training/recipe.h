@@ -30,6 +30,11 @@ typedef struct hst_recipe {
 
 extern const hst_recipe hst_recipe_auto, hst_recipe_fine_tune, hst_recipe_tutorial;
 
+/* weight[n_classes] with which every class counts the same: "balanced" of scikit-learn, n /
+ * (classes
+ * * photos of the class). No class is empty. */
+void hst_balanced_weights(const hst_examples *e, int n_classes, double *weight);
+
 /* Logistic regression to convergence, its L2 strength chosen by cross-validation (auto.c): fills
  * the model's head. */
 HST_CHECK int hst_fit_logistic(hst_fit *f, hst_err *err);

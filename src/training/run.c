@@ -51,6 +51,16 @@ int hst_head_score(const hst_model *m, const hst_examples *e, double *loss, doub
     return 0;
 }
 
+void hst_balanced_weights(const hst_examples *e, int n_classes, double *weight)
+{
+    for (int c = 0; c < n_classes; c++)
+        weight[c] = 0;
+    for (size_t i = 0; i < e->n; i++)
+        weight[e->label[i]]++;
+    for (int c = 0; c < n_classes; c++)
+        weight[c] = (double)e->n / ((double)n_classes * weight[c]);
+}
+
 int hst_record_number(hst_model *m, const char *key, double value, hst_err *err)
 {
     hst_buf b = HST_BUF(64);

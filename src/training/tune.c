@@ -25,7 +25,7 @@ typedef struct tuner {
     uint64_t epoch_steps, steps; /* of an epoch, of all epochs */
     uint64_t photos;             /* of all epochs */
     int validated;               /* the validation features are those of the weights as they are */
-    float *class_weight;         /* [classes], or NULL */
+    double *class_weight;        /* [classes], or NULL */
     float *weight;               /* [batch], or NULL */
     uint8_t *keep;               /* [batch][dim], or NULL without dropout */
     char *path;                  /* of the checkpoint, or NULL */
@@ -177,18 +177,13 @@ static int ran_out_of_patience(const tuner *t)
 
 static int make_class_weights(tuner *t, hst_err *err)
 {
-    const hst_examples *e = &t->fit->train;
-    size_t k = (size_t)t->fit->model->n_classes;
     if (!opts(t)->class_weight)
         return 0;
-    t->class_weight = hst_alloc(k, sizeof *t->class_weight, err);
+    t->class_weight = hst_alloc((size_t)t->fit->model->n_classes, sizeof *t->class_weight, err);
     t->weight = hst_alloc((size_t)opts(t)->batch, sizeof *t->weight, err);
     if (!t->class_weight || !t->weight)
         return HST_EMEM;
-    for (size_t i = 0; i < e->n; i++)
-        t->class_weight[e->label[i]]++;
-    for (size_t c = 0; c < k; c++) /* "balanced" of scikit-learn; no class is empty here */
-        t->class_weight[c] = (float)((double)e->n / ((double)k * (double)t->class_weight[c]));
+    hst_balanced_weights(&t->fit->train, t->fit->model->n_classes, t->class_weight);
     return 0;
 }
 
@@ -337,7 +332,7 @@ static hst_lesson make_lesson(tuner *t, const hst_load *b)
     if (t->keep)
         hst_dropout_draw(&drop, b->n, (size_t)t->fit->model->dim, t->keep);
     for (size_t i = 0; t->weight && i < b->n; i++)
-        t->weight[i] = t->class_weight[b->label[i]];
+        t->weight[i] = (float)t->class_weight[b->label[i]];
     return (hst_lesson){.x = b->x,
                         .batch = {.label = b->label,
                                   .n = b->n,
