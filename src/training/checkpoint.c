@@ -1,5 +1,6 @@
 #include "training/checkpoint.h"
 
+#include "base/finite.h"
 #include "base/mem.h"
 
 #include <math.h>
@@ -10,7 +11,7 @@
 #define FORMAT  "headstart checkpoint"
 #define VERSION "1"
 
-enum { N_PROGRESS = 10, N_EPOCH = 6, NAME_BYTES = 160 };
+enum { NAME_BYTES = 160 };
 
 /* ---- what is in it -----------------------------------------------------------------------------
  * One list of memory serves writing and reading alike. */
@@ -22,10 +23,28 @@ typedef struct piece {
     size_t n;
 } piece;
 
+/* The tensor "progress": whole numbers too are doubles, exact up to 2^53. */
+typedef struct progress {
+    double step, loss, right, seen, epoch;
+    double best_loss; /* -1: none yet; a loss is never negative */
+    double best_epoch, n_history;
+    double beta1_power, beta2_power; /* Adam's: all optimisers have taken the same steps */
+} progress;
+
+/* A row of the tensor "history". */
+typedef struct epoch_row {
+    double epoch, train_loss, train_accuracy, val_loss, val_accuracy, lr;
+} epoch_row;
+
+enum {
+    N_PROGRESS = sizeof(progress) / sizeof(double),
+    N_EPOCH = sizeof(epoch_row) / sizeof(double)
+};
+
 typedef struct pieces {
     piece *at;
     size_t n;
-    double progress[N_PROGRESS];
+    progress progress;
 } pieces;
 
 static void add(pieces *p, const char *prefix, const char *name, float *data, size_t n)
@@ -61,7 +80,7 @@ static void add_all(pieces *p, const hst_checkpoint *c)
         add(p, "best/", "backbone", c->best->param, c->best->n);
         add(p, "best/", "head", c->best->head, t->head.n_params);
     }
-    p->at[p->n++] = (piece){"progress", HST_F64, p->progress, N_PROGRESS};
+    p->at[p->n++] = (piece){"progress", HST_F64, &p->progress, N_PROGRESS};
 }
 
 /* Ended by pieces_clear, also after a failure. */
@@ -89,27 +108,33 @@ static size_t piece_bytes(const piece *x)
 /* ---- writing -----------------------------------------------------------------------------------
  */
 
-static void put_progress(const hst_checkpoint *c, double *v)
+static progress progress_of(const hst_checkpoint *c)
 {
     const hst_standing *s = c->standing;
     const hst_optimiser *o = &c->trainer->head_optimiser;
-    const double values[N_PROGRESS] = {
-        (double)s->step, s->loss,       s->right,      s->seen,
-        s->epoch,        s->best_loss,  s->best_epoch, (double)c->run->n_history,
-        o->beta1_power,  o->beta2_power};
-    memcpy(v, values, sizeof values);
-    if (!isfinite(s->best_loss))
-        v[5] = -1; /* none yet; a loss is never negative */
+    return (progress){.step = (double)s->step,
+                      .loss = s->loss,
+                      .right = s->right,
+                      .seen = s->seen,
+                      .epoch = s->epoch,
+                      .best_loss = isfinite(s->best_loss) ? s->best_loss : -1,
+                      .best_epoch = s->best_epoch,
+                      .n_history = (double)c->run->n_history,
+                      .beta1_power = o->beta1_power,
+                      .beta2_power = o->beta2_power};
 }
 
-static double *history_rows(const hst_run *r, hst_err *err)
+static epoch_row *history_rows(const hst_run *r, hst_err *err)
 {
-    double *row = hst_alloc(r->n_history, N_EPOCH * sizeof *row, err);
+    epoch_row *row = hst_alloc(r->n_history, sizeof *row, err);
     for (size_t i = 0; row && i < r->n_history; i++) {
         const hst_epoch *e = &r->history[i];
-        const double v[N_EPOCH] = {e->epoch,    e->train_loss,   e->train_accuracy,
-                                   e->val_loss, e->val_accuracy, e->lr};
-        memcpy(row + i * N_EPOCH, v, sizeof v);
+        row[i] = (epoch_row){.epoch = e->epoch,
+                             .train_loss = e->train_loss,
+                             .train_accuracy = e->train_accuracy,
+                             .val_loss = e->val_loss,
+                             .val_accuracy = e->val_accuracy,
+                             .lr = e->lr};
     }
     return row;
 }
@@ -142,11 +167,11 @@ int hst_checkpoint_write(const hst_checkpoint *c, const char *path, hst_err *err
 {
     pieces p = {0};
     hst_named *tensor = NULL;
-    double *history = NULL;
+    epoch_row *history = NULL;
     int rc = pieces_make(&p, c, err);
     if (rc)
         return rc;
-    put_progress(c, p.progress);
+    p.progress = progress_of(c);
     tensor = hst_alloc(p.n + 1, sizeof *tensor, err);
     history = tensor ? history_rows(c->run, err) : NULL;
     if (history) {
@@ -231,12 +256,13 @@ static void compare_origins(const hst_checkpoint *c, const hst_tensors *t)
     }
 }
 
-static int all_finite(const piece *x)
+static int is_finite(const piece *x)
 {
-    const float *f = x->data;
     const double *d = x->data;
+    if (x->dtype == HST_F32)
+        return hst_all_finite(x->data, x->n);
     for (size_t i = 0; i < x->n; i++)
-        if (!isfinite(x->dtype == HST_F32 ? (double)f[i] : d[i]))
+        if (!isfinite(d[i]))
             return 0;
     return 1;
 }
@@ -247,8 +273,8 @@ static int take(const hst_tensors *t, const piece *x, hst_err *err)
     if (!have || have->dtype != x->dtype || have->n_bytes != piece_bytes(x))
         return hst_fail(err, HST_EMODEL, "tensor '%s' is missing or has another size", x->name);
     memcpy(x->data, have->data, have->n_bytes);
-    return all_finite(x) ? 0
-                         : hst_fail(err, HST_EMODEL, "tensor '%s' holds no finite number", x->name);
+    return is_finite(x) ? 0
+                        : hst_fail(err, HST_EMODEL, "tensor '%s' holds no finite number", x->name);
 }
 
 /* A whole number from 0 to most. */
@@ -257,45 +283,48 @@ static int whole(double v, double most)
     return v >= 0 && v <= most && v == floor(v);
 }
 
-static int read_progress(const hst_checkpoint *c, const double *v, hst_err *err)
+static int read_progress(const hst_checkpoint *c, const progress *p, hst_err *err)
 {
-    const double most = 9007199254740992.0; /* 2^53: whole numbers of a double are exact up to it */
+    const double most = 9007199254740992.0; /* 2^53 */
     int epochs = c->run->opts.epochs;
-    if (!whole(v[0], most) || !whole(v[4], epochs) || !whole(v[6], v[4]) ||
-        !whole(v[7], (double)epochs + 1))
+    if (!whole(p->step, most) || !whole(p->epoch, epochs) || !whole(p->best_epoch, p->epoch) ||
+        !whole(p->n_history, (double)epochs + 1))
         return hst_fail(err, HST_EMODEL, "the checkpoint's progress makes no sense");
-    *c->standing = (hst_standing){.step = (uint64_t)v[0],
-                                  .loss = v[1],
-                                  .right = v[2],
-                                  .seen = v[3],
-                                  .epoch = (int)v[4],
-                                  .best_loss = v[5] < 0 ? INFINITY : v[5],
-                                  .best_epoch = (int)v[6]};
+    *c->standing = (hst_standing){.step = (uint64_t)p->step,
+                                  .loss = p->loss,
+                                  .right = p->right,
+                                  .seen = p->seen,
+                                  .epoch = (int)p->epoch,
+                                  .best_loss = p->best_loss < 0 ? (double)INFINITY : p->best_loss,
+                                  .best_epoch = (int)p->best_epoch};
     return 0;
 }
 
 static int read_history(const hst_checkpoint *c, const hst_tensors *t, size_t n, hst_err *err)
 {
-    double *row = hst_alloc(n, N_EPOCH * sizeof *row, err);
+    epoch_row *row = hst_alloc(n, sizeof *row, err);
     piece x = {"history", HST_F64, row, n * N_EPOCH};
     int rc = row ? take(t, &x, err) : HST_EMEM;
     c->run->n_history = 0;
     for (size_t i = 0; rc == 0 && i < n; i++) {
-        const double *v = row + i * N_EPOCH;
-        hst_epoch e = {(int)v[0], v[1], v[2], v[3], v[4], v[5]};
+        hst_epoch e = {.epoch = (int)row[i].epoch,
+                       .train_loss = row[i].train_loss,
+                       .train_accuracy = row[i].train_accuracy,
+                       .val_loss = row[i].val_loss,
+                       .val_accuracy = row[i].val_accuracy,
+                       .lr = row[i].lr};
         rc = hst_run_add_epoch(c->run, &e, err);
     }
     free(row);
     return rc;
 }
 
-/* Adam's powers: all optimisers have taken the same steps. */
-static void set_powers(hst_trainer *t, const double power[2])
+static void set_powers(hst_trainer *t, const progress *p)
 {
     for (size_t i = 0; i <= t->n_groups; i++) {
         hst_optimiser *o = i < t->n_groups ? &t->group[i].optimiser : &t->head_optimiser;
-        o->beta1_power = power[0];
-        o->beta2_power = power[1];
+        o->beta1_power = p->beta1_power;
+        o->beta2_power = p->beta2_power;
     }
 }
 
@@ -308,11 +337,11 @@ static int read_all(const hst_checkpoint *c, const hst_tensors *t, hst_err *err)
     for (size_t i = 0; rc == 0 && i < p.n; i++)
         rc = take(t, &p.at[i], err);
     if (rc == 0)
-        rc = read_progress(c, p.progress, err);
+        rc = read_progress(c, &p.progress, err);
     if (rc == 0)
-        rc = read_history(c, t, (size_t)p.progress[7], err);
+        rc = read_history(c, t, (size_t)p.progress.n_history, err);
     if (rc == 0)
-        set_powers(c->trainer, p.progress + 8);
+        set_powers(c->trainer, &p.progress);
     if (rc == 0)
         compare_origins(c, t);
     pieces_clear(&p);

@@ -1,5 +1,6 @@
 #include "training/trainer.h"
 
+#include "base/finite.h"
 #include "base/mem.h"
 #include "nn/op.h"
 
@@ -153,22 +154,13 @@ static void move(hst_trainer *t, double learning_rate)
     hst_learn_changed(t->learn);
 }
 
-/* Without a way out of the loop, so that it is computed on many at once. */
-static int all_finite(const float *x, size_t n)
-{
-    int bad = 0;
-    for (size_t i = 0; i < n; i++)
-        bad |= !isfinite(x[i]);
-    return !bad;
-}
-
 /* 1 when every parameter and statistic is a finite number. */
 static int weights_finite(const hst_trainer *t)
 {
-    int ok = all_finite(t->head.param, t->head.n_params);
+    int ok = hst_all_finite(t->head.param, t->head.n_params);
     for (size_t i = 0; ok && i < hst_graph_n_params(t->graph); i++) {
         const hst_param *p = hst_graph_param(t->graph, i);
-        ok = all_finite(p->data, hst_param_count(p));
+        ok = hst_all_finite(p->data, hst_param_count(p));
     }
     return ok;
 }
