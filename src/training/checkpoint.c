@@ -110,7 +110,7 @@ static size_t piece_bytes(const piece *x)
 
 static progress progress_of(const hst_checkpoint *c)
 {
-    const hst_standing *s = c->standing;
+    const hst_resume_state *s = c->state;
     const hst_optimiser *o = &c->trainer->head_optimiser;
     return (progress){.step = (double)s->step,
                       .loss = s->loss,
@@ -290,13 +290,13 @@ static int read_progress(const hst_checkpoint *c, const progress *p, hst_err *er
     if (!whole(p->step, most) || !whole(p->epoch, epochs) || !whole(p->best_epoch, p->epoch) ||
         !whole(p->n_history, (double)epochs + 1))
         return hst_fail(err, HST_EMODEL, "the checkpoint's progress makes no sense");
-    *c->standing = (hst_standing){.step = (uint64_t)p->step,
-                                  .loss = p->loss,
-                                  .right = p->right,
-                                  .seen = p->seen,
-                                  .epoch = (int)p->epoch,
-                                  .best_loss = p->best_loss < 0 ? (double)INFINITY : p->best_loss,
-                                  .best_epoch = (int)p->best_epoch};
+    *c->state = (hst_resume_state){.step = (uint64_t)p->step,
+                                   .loss = p->loss,
+                                   .right = p->right,
+                                   .seen = p->seen,
+                                   .epoch = (int)p->epoch,
+                                   .best_loss = p->best_loss < 0 ? (double)INFINITY : p->best_loss,
+                                   .best_epoch = (int)p->best_epoch};
     return 0;
 }
 

@@ -10,14 +10,14 @@
 #include "training/recipe.h"
 #include "training/trainer.h"
 
-/* Where training stands. */
-typedef struct hst_standing {
+/* What training goes on from, besides weights and running means. */
+typedef struct hst_resume_state {
     uint64_t step;            /* steps done */
     double loss, right, seen; /* of the steps of this epoch: sums over photos */
     int epoch;                /* epochs finished: scored and in the history */
     double best_loss;         /* of validation, with early stopping */
     int best_epoch;
-} hst_standing;
+} hst_resume_state;
 
 /* The weights of an earlier epoch. */
 typedef struct hst_best {
@@ -30,16 +30,17 @@ typedef struct hst_checkpoint {
     const hst_ctx *ctx;
     hst_trainer *trainer;
     hst_run *run; /* its history */
-    hst_standing *standing;
+    hst_resume_state *state;
     hst_best *best;
     const char *options; /* "epochs=5\nbatch=32\n...": what decides the result */
     char data[65];       /* SHA-256 of the photos and their sides */
 } hst_checkpoint;
 
 HST_CHECK int hst_checkpoint_write(const hst_checkpoint *c, const char *path, hst_err *err);
-/* Fills trainer, history, standing and best. HST_EARG when the file was made with other options,
- * other photos or another backbone, told by name; HST_EMODEL when it is damaged. Other kernels or
- * another version of the library are only warned about: training goes on, to other last bits. */
+/* Fills trainer, history, state and best. HST_EARG when the file was made with other options,
+ * other photos or another backbone, which the message names; HST_EMODEL when it is damaged. Other
+ * kernels or another version of the library are only warned about: training goes on, to other last
+ * bits. */
 HST_CHECK int hst_checkpoint_read(const hst_checkpoint *c, const char *path, hst_err *err);
 
 /* The file's name in the run folder. */

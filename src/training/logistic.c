@@ -22,13 +22,13 @@ static double strength(int i)
 }
 
 /* Progress from any thread, one at a time. */
-typedef struct progress {
+typedef struct head_progress {
     pthread_mutex_t lock;
     hst_meter meter;
     uint64_t done;
-} progress;
+} head_progress;
 
-static int progress_at(progress *p, uint64_t more, hst_err *err)
+static int progress_at(head_progress *p, uint64_t more, hst_err *err)
 {
     pthread_mutex_lock(&p->lock);
     p->done += more;
@@ -68,8 +68,8 @@ int hst_logistic_fit(const hst_ctx *ctx, const hst_logistic *p, double l2, float
 {
     hst_design rows = {0};
     double *theta = NULL;
-    progress told = {.meter = hst_meter_start(ctx, "head", 0)};
-    pthread_mutex_init(&told.lock, NULL);
+    head_progress progress = {.meter = hst_meter_start(ctx, "head", 0)};
+    pthread_mutex_init(&progress.lock, NULL);
     int rc = hst_design_make(&rows, ctx->kernels, p, err);
     if (rc == 0)
         rc = hst_design_pack(&rows, err);
@@ -82,14 +82,14 @@ int hst_logistic_fit(const hst_ctx *ctx, const hst_logistic *p, double l2, float
                          .max_steps = 500,
                          .executor = ctx->executor,
                          .tick = count_step,
-                         .tick_arg = &told};
+                         .tick_arg = &progress};
     if (rc == 0) {
         theta = hst_alloc(hst_softmax_size(&rows, p->n_classes), sizeof *theta, err);
         rc = theta ? hst_softmax_run(&f, theta, NULL, err) : HST_EMEM;
     }
     if (rc == 0)
         restore(&rows, p->n_classes, theta, kernel, bias);
-    pthread_mutex_destroy(&told.lock);
+    pthread_mutex_destroy(&progress.lock);
     free(theta);
     hst_design_clear(&rows);
     return rc;
@@ -110,7 +110,7 @@ typedef struct search {
     int *fold_of; /* [n]: 0 .. FOLDS-1, or FOLDS: never held out */
     fold fold[FOLDS];
     double l2;
-    progress told;
+    head_progress progress;
 } search;
 
 /* Deals each class's photos, in random order, to the folds in turn. A class with a single photo is
@@ -194,11 +194,11 @@ static int fold_work(void *arg, size_t k, int thread, hst_err *err)
                            .tolerance = 5e-4, /* enough to compare losses */
                            .max_steps = 100,
                            .tick = check_stop,
-                           .tick_arg = &s->told};
+                           .tick_arg = &s->progress};
     int rc = hst_softmax_run(&fit, f->theta, f->logits, err);
     if (rc == 0)
         rc = held_out_loss(s, (int)k, f, err);
-    return rc == 0 ? progress_at(&s->told, 1, err) : rc;
+    return rc == 0 ? progress_at(&s->progress, 1, err) : rc;
 }
 
 /* From the strongest on, each fold going on from where it was; ends early when two strengths in a
@@ -233,8 +233,8 @@ int hst_logistic_choose_l2(const hst_ctx *ctx, const hst_logistic *p, uint64_t s
     if (!s)
         return HST_EMEM;
     s->p = p;
-    s->told.meter = hst_meter_start(ctx, "head", STRENGTHS * FOLDS);
-    pthread_mutex_init(&s->told.lock, NULL);
+    s->progress.meter = hst_meter_start(ctx, "head", STRENGTHS * FOLDS);
+    pthread_mutex_init(&s->progress.lock, NULL);
     int rc = hst_design_make(&s->rows, ctx->kernels, p, err);
     scale = s->rows.scale;
     if (rc == 0 && p->n <= (size_t)p->dim / 2)
@@ -253,7 +253,7 @@ int hst_logistic_choose_l2(const hst_ctx *ctx, const hst_logistic *p, uint64_t s
         free(s->fold[k].logits);
     }
     free(s->fold_of);
-    pthread_mutex_destroy(&s->told.lock);
+    pthread_mutex_destroy(&s->progress.lock);
     hst_design_clear(&s->rows);
     free(s);
     return rc;

@@ -165,11 +165,11 @@ static int weights_finite(const hst_trainer *t)
     return ok;
 }
 
-int hst_trainer_step(hst_trainer *t, hst_lesson *lesson, hst_batch_score *score, hst_err *err)
+int hst_trainer_step(hst_trainer *t, hst_train_batch *batch, hst_batch_score *score, hst_err *err)
 {
-    hst_head_batch *b = &lesson->batch;
+    hst_head_batch *b = &batch->head;
     b->x = t->row;
-    int rc = hst_learn_forward(t->learn, lesson->x, (int)b->n, t->features, err);
+    int rc = hst_learn_forward(t->learn, batch->x, (int)b->n, t->features, err);
     if (rc)
         return rc;
     *score = hst_dense_head_gradient(&t->head, b);
@@ -181,7 +181,7 @@ int hst_trainer_step(hst_trainer *t, hst_lesson *lesson, hst_batch_score *score,
         return rc;
     int finite = isfinite(clip(t));
     if (finite)
-        move(t, lesson->learning_rate);
+        move(t, batch->learning_rate);
     if (!finite || !weights_finite(t))
         score->loss = (double)NAN;
     return 0;

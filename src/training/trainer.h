@@ -46,15 +46,15 @@ HST_CHECK int hst_trainer_init(hst_trainer *t, const hst_ctx *ctx, const hst_bac
                                const hst_trainer_options *o, hst_err *err);
 void hst_trainer_clear(hst_trainer *t);
 
-/* Photos prepared, and what to learn of them. */
-typedef struct hst_lesson {
-    const float *x;       /* [n][px][px][3] */
-    hst_head_batch batch; /* its x is filled here */
+/* What one step learns from: photos prepared, and their labels. */
+typedef struct hst_train_batch {
+    const float *x;      /* [n][px][px][3] */
+    hst_head_batch head; /* its x is filled here */
     double learning_rate;
-} hst_lesson;
+} hst_train_batch;
 
-/* One step. A loss, a gradient or, after it, weights that are not finite are told by score->loss.
+/* One step. A loss, a gradient or, after it, weights that are not finite show in score->loss.
  */
-HST_CHECK int hst_trainer_step(hst_trainer *t, hst_lesson *lesson, hst_batch_score *score,
+HST_CHECK int hst_trainer_step(hst_trainer *t, hst_train_batch *batch, hst_batch_score *score,
                                hst_err *err);
 #endif

@@ -13,14 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef struct tuner {
+typedef struct fine_tuner {
     hst_fit *fit;
     const hst_tuning *how;
     hst_trainer trainer;
     hst_sampler sampler;
     hst_loader *loader;
     enum hst_schedule schedule;
-    hst_standing at;
+    hst_resume_state at;
     hst_best best;
     uint64_t epoch_steps, steps; /* of an epoch, of all epochs */
     uint64_t photos;             /* of all epochs */
@@ -32,9 +32,9 @@ typedef struct tuner {
     hst_buf options;             /* for the checkpoint */
     char data[65];
     hst_meter meter;
-} tuner;
+} fine_tuner;
 
-static const hst_train_opts *opts(const tuner *t)
+static const hst_train_opts *opts(const fine_tuner *t)
 {
     return &t->fit->run->opts;
 }
@@ -65,19 +65,19 @@ static int digest_data(const hst_run *r, char hex[65], hst_err *err)
     return rc;
 }
 
-static hst_checkpoint checkpoint(tuner *t)
+static hst_checkpoint checkpoint(fine_tuner *t)
 {
     hst_checkpoint c = {.ctx = t->fit->ctx,
                         .trainer = &t->trainer,
                         .run = t->fit->run,
-                        .standing = &t->at,
+                        .state = &t->at,
                         .best = &t->best,
                         .options = t->options.p};
     memcpy(c.data, t->data, sizeof c.data);
     return c;
 }
 
-static int save(tuner *t, hst_err *err)
+static int save(fine_tuner *t, hst_err *err)
 {
     if (!t->path)
         return 0;
@@ -99,7 +99,7 @@ int hst_tune_claim(const hst_train_opts *o, hst_err *err)
 }
 
 /* *found: training goes on from a checkpoint. */
-static int find_checkpoint(tuner *t, int *found, hst_err *err)
+static int find_checkpoint(fine_tuner *t, int *found, hst_err *err)
 {
     *found = 0;
     if (!opts(t)->run_dir)
@@ -130,7 +130,7 @@ static int find_checkpoint(tuner *t, int *found, hst_err *err)
  */
 
 /* Copies between the network and t->best. */
-static void swap_weights(tuner *t, int keep)
+static void swap_weights(fine_tuner *t, int keep)
 {
     float *at = t->best.param;
     for (size_t i = 0; i < hst_graph_n_params(t->trainer.graph); i++) {
@@ -144,7 +144,7 @@ static void swap_weights(tuner *t, int keep)
            h->n_params * sizeof *h->param);
 }
 
-static int make_best(tuner *t, hst_err *err)
+static int make_best(fine_tuner *t, hst_err *err)
 {
     size_t n = 0;
     t->at.best_loss = INFINITY;
@@ -158,7 +158,7 @@ static int make_best(tuner *t, hst_err *err)
     return t->best.param && t->best.head ? 0 : HST_EMEM;
 }
 
-static void note_best(tuner *t, double val_loss)
+static void note_best(fine_tuner *t, double val_loss)
 {
     if (!t->best.n || !(val_loss < t->at.best_loss))
         return;
@@ -167,7 +167,7 @@ static void note_best(tuner *t, double val_loss)
     swap_weights(t, 1);
 }
 
-static int ran_out_of_patience(const tuner *t)
+static int ran_out_of_patience(const fine_tuner *t)
 {
     return t->best.n && t->at.epoch - t->at.best_epoch >= opts(t)->patience;
 }
@@ -175,7 +175,7 @@ static int ran_out_of_patience(const tuner *t)
 /* ---- a beginning -------------------------------------------------------------------------------
  */
 
-static int make_class_weights(tuner *t, hst_err *err)
+static int make_class_weights(fine_tuner *t, hst_err *err)
 {
     if (!opts(t)->class_weight)
         return 0;
@@ -187,7 +187,7 @@ static int make_class_weights(tuner *t, hst_err *err)
     return 0;
 }
 
-static int make_trainer(tuner *t, hst_err *err)
+static int make_trainer(fine_tuner *t, hst_err *err)
 {
     const hst_train_opts *o = opts(t);
     hst_trainer_options options = {.learn = hst_learn_defaults(),
@@ -208,7 +208,7 @@ static int make_trainer(tuner *t, hst_err *err)
     return rc;
 }
 
-static int make_batches(tuner *t, hst_err *err)
+static int make_loader(fine_tuner *t, hst_err *err)
 {
     const hst_train_opts *o = opts(t);
     enum hst_augment how;
@@ -229,14 +229,14 @@ static int make_batches(tuner *t, hst_err *err)
     return t->loader && (t->keep || !(o->dropout > 0)) ? 0 : HST_EMEM;
 }
 
-static hst_batch_score score(tuner *t, const hst_examples *e)
+static hst_batch_score score(fine_tuner *t, const hst_examples *e)
 {
     hst_head_batch all = {.x = e->x, .label = e->label, .n = e->n};
     return hst_dense_head_score(&t->trainer.head, &all);
 }
 
 /* The head alone, on the features it was made from: where the second phase begins. */
-static int note_head(tuner *t, hst_err *err)
+static int note_head(fine_tuner *t, hst_err *err)
 {
     const hst_examples *a = &t->fit->train, *v = &t->fit->validation;
     hst_batch_score train = score(t, a), validation = score(t, v);
@@ -247,7 +247,7 @@ static int note_head(tuner *t, hst_err *err)
     return hst_run_end_epoch(t->fit, &e, err);
 }
 
-static int start(tuner *t, hst_err *err)
+static int start(fine_tuner *t, hst_err *err)
 {
     hst_model *m = t->fit->model;
     int rc = t->how->start(t->fit, err);
@@ -257,9 +257,9 @@ static int start(tuner *t, hst_err *err)
     return t->how->first_phase ? note_head(t, err) : 0;
 }
 
-static int begin(tuner *t, hst_err *err)
+static int begin(fine_tuner *t, hst_err *err)
 {
-    int found = 0, rc = make_batches(t, err);
+    int found = 0, rc = make_loader(t, err);
     if (rc == 0)
         rc = make_trainer(t, err);
     if (rc == 0)
@@ -276,7 +276,7 @@ static int begin(tuner *t, hst_err *err)
     return rc;
 }
 
-static void end(tuner *t)
+static void end(fine_tuner *t)
 {
     hst_loader_free(t->loader);
     hst_trainer_clear(&t->trainer);
@@ -294,7 +294,7 @@ static void end(tuner *t)
  */
 
 /* "a/1.jpg, a/2.jpg" with as many names as fit into a message; returns how many. */
-static size_t name_photos(const tuner *t, const hst_load *b, hst_buf *names)
+static size_t name_photos(const fine_tuner *t, const hst_load *b, hst_buf *names)
 {
     enum { ROOM = 500 };
     for (size_t i = 0; i < b->n; i++) {
@@ -307,7 +307,7 @@ static size_t name_photos(const tuner *t, const hst_load *b, hst_buf *names)
 }
 
 /* The message names the photos of the batch; when they are too many, the log has them all. */
-static int diverged(const tuner *t, const hst_load *b, hst_err *err)
+static int diverged(const fine_tuner *t, const hst_load *b, hst_err *err)
 {
     hst_buf names = HST_BUF(1024);
     size_t named = name_photos(t, b, &names);
@@ -325,7 +325,7 @@ static int diverged(const tuner *t, const hst_load *b, hst_err *err)
     return rc;
 }
 
-static hst_lesson make_lesson(tuner *t, const hst_load *b)
+static hst_train_batch make_batch(fine_tuner *t, const hst_load *b)
 {
     const hst_train_opts *o = opts(t);
     hst_dropout drop = {o->seed, (uint32_t)b->step, o->dropout};
@@ -333,18 +333,18 @@ static hst_lesson make_lesson(tuner *t, const hst_load *b)
         hst_dropout_draw(&drop, b->n, (size_t)t->fit->model->dim, t->keep);
     for (size_t i = 0; t->weight && i < b->n; i++)
         t->weight[i] = (float)t->class_weight[b->label[i]];
-    return (hst_lesson){.x = b->x,
-                        .batch = {.label = b->label,
-                                  .n = b->n,
-                                  .keep = t->keep,
-                                  .keep_scale = (float)(1 / (1 - o->dropout)),
-                                  .weight = t->weight},
-                        .learning_rate =
-                            hst_schedule_rate(t->schedule, o->learning_rate, b->step, t->steps)};
+    return (hst_train_batch){
+        .x = b->x,
+        .head = {.label = b->label,
+                 .n = b->n,
+                 .keep = t->keep,
+                 .keep_scale = (float)(1 / (1 - o->dropout)),
+                 .weight = t->weight},
+        .learning_rate = hst_schedule_rate(t->schedule, o->learning_rate, b->step, t->steps)};
 }
 
 /* Of every step, so that none is taken after the caller asked to stop. */
-static int tell(tuner *t, hst_err *err)
+static int report_progress(fine_tuner *t, hst_err *err)
 {
     t->meter.reported_s = 0;
     t->meter.loss = t->at.loss / t->at.seen;
@@ -352,14 +352,14 @@ static int tell(tuner *t, hst_err *err)
     return hst_meter_at(&t->meter, hst_sampler_seen(&t->sampler, t->at.step), err);
 }
 
-static int run_step(tuner *t, hst_err *err)
+static int run_step(fine_tuner *t, hst_err *err)
 {
     hst_batch_score s;
     const hst_load *b = hst_loader_take(t->loader, t->at.step, t->steps, err);
     if (!b)
         return err && err->code ? err->code : HST_EMEM;
-    hst_lesson lesson = make_lesson(t, b);
-    int rc = hst_trainer_step(&t->trainer, &lesson, &s, err);
+    hst_train_batch batch = make_batch(t, b);
+    int rc = hst_trainer_step(&t->trainer, &batch, &s, err);
     if (rc == 0 && !isfinite(s.loss))
         rc = diverged(t, b, err);
     if (rc)
@@ -372,14 +372,14 @@ static int run_step(tuner *t, hst_err *err)
     int every = opts(t)->checkpoint_steps;
     if (every > 0 && t->at.step % (uint64_t)every == 0)
         rc = save(t, err);
-    return rc ? rc : tell(t, err);
+    return rc ? rc : report_progress(t, err);
 }
 
 /* ---- epochs ------------------------------------------------------------------------------------
  */
 
 /* Features of the validation photos under the weights as they are. */
-static int validate(tuner *t, hst_err *err)
+static int validate(fine_tuner *t, hst_err *err)
 {
     hst_run *r = t->fit->run;
     const hst_examples *v = &t->fit->validation;
@@ -400,7 +400,7 @@ static int validate(tuner *t, hst_err *err)
     return rc;
 }
 
-static int end_epoch(tuner *t, hst_err *err)
+static int end_epoch(fine_tuner *t, hst_err *err)
 {
     int rc = validate(t, err);
     if (rc)
@@ -422,7 +422,7 @@ static int end_epoch(tuner *t, hst_err *err)
     return save(t, err);
 }
 
-static hst_meter start_meter(const tuner *t)
+static hst_meter start_meter(const fine_tuner *t)
 {
     hst_meter m = hst_meter_start(t->fit->ctx, "training", t->photos);
     m.from = hst_sampler_seen(&t->sampler, t->at.step);
@@ -430,7 +430,7 @@ static hst_meter start_meter(const tuner *t)
 }
 
 /* Stopped, it leaves a checkpoint. */
-static int learn(tuner *t, hst_err *err)
+static int learn(fine_tuner *t, hst_err *err)
 {
     hst_err why = {0};
     int rc = 0;
@@ -450,7 +450,7 @@ static int learn(tuner *t, hst_err *err)
  */
 
 /* The model gets the weights. */
-static int hand_over(tuner *t, hst_err *err)
+static int hand_over(fine_tuner *t, hst_err *err)
 {
     hst_model *m = t->fit->model;
     hst_thaw thaw;
@@ -474,7 +474,7 @@ static int hand_over(tuner *t, hst_err *err)
     return rc;
 }
 
-static int finish(tuner *t, hst_err *err)
+static int finish(fine_tuner *t, hst_err *err)
 {
     if (t->best.n && t->at.best_epoch != t->at.epoch) {
         swap_weights(t, 0);
@@ -486,7 +486,7 @@ static int finish(tuner *t, hst_err *err)
 
 int hst_tune(hst_fit *f, const hst_tuning *how, hst_err *err)
 {
-    tuner t = {.fit = f, .how = how, .options = HST_BUF(4096)};
+    fine_tuner t = {.fit = f, .how = how, .options = HST_BUF(4096)};
     int rc = begin(&t, err);
     if (rc == 0)
         rc = learn(&t, err);

@@ -57,29 +57,29 @@ static int check(hst_train_opts *o, const hst_backbone *b, hst_err *err)
 /* ---- the stream of batches ---------------------------------------------------------------------
  */
 
-typedef struct lesson {
+typedef struct head_fit {
     hst_fit *fit;
     hst_dense_head head;
     hst_optimiser optimiser;
     hst_sampler sampler;
     uint32_t step;
     uint8_t *keep; /* [batch][dim], or NULL without dropout */
-} lesson;
+} head_fit;
 
-static hst_head_batch next_batch(lesson *l)
+static hst_head_batch next_batch(head_fit *h)
 {
-    const hst_examples *e = &l->fit->train;
-    const hst_train_opts *o = &l->fit->run->opts;
-    hst_sample s = hst_sampler_at(&l->sampler, l->step);
-    hst_dropout drop = {o->seed, l->step, o->dropout};
-    if (l->keep)
-        hst_dropout_draw(&drop, s.n, (size_t)l->head.dim, l->keep);
-    l->step++;
+    const hst_examples *e = &h->fit->train;
+    const hst_train_opts *o = &h->fit->run->opts;
+    hst_sample s = hst_sampler_at(&h->sampler, h->step);
+    hst_dropout drop = {o->seed, h->step, o->dropout};
+    if (h->keep)
+        hst_dropout_draw(&drop, s.n, (size_t)h->head.dim, h->keep);
+    h->step++;
     return (hst_head_batch){.x = e->x,
                             .label = e->label,
                             .order = s.order,
                             .n = s.n,
-                            .keep = l->keep,
+                            .keep = h->keep,
                             .keep_scale = (float)(1 / (1 - o->dropout))};
 }
 
@@ -97,81 +97,81 @@ static void draw_kernel(hst_model *m, uint64_t seed)
     memset(m->bias, 0, (size_t)m->n_classes * sizeof *m->bias);
 }
 
-static int begin(lesson *l, hst_err *err)
+static int begin(head_fit *h, hst_err *err)
 {
-    hst_model *m = l->fit->model;
-    const hst_train_opts *o = &l->fit->run->opts;
-    size_t n = l->fit->train.n, batch = (size_t)o->batch;
-    int rc = hst_dense_head_init(&l->head, m->dim, m->n_classes, batch, err);
+    hst_model *m = h->fit->model;
+    const hst_train_opts *o = &h->fit->run->opts;
+    size_t n = h->fit->train.n, batch = (size_t)o->batch;
+    int rc = hst_dense_head_init(&h->head, m->dim, m->n_classes, batch, err);
     if (rc == 0)
-        rc = hst_sampler_init(&l->sampler, n, batch, o->seed, err);
+        rc = hst_sampler_init(&h->sampler, n, batch, o->seed, err);
     if (rc)
         return rc;
-    rc = hst_optimiser_init(&l->optimiser, hst_optimiser_rule_find(o->optimizer), l->head.n_params,
+    rc = hst_optimiser_init(&h->optimiser, hst_optimiser_rule_find(o->optimizer), h->head.n_params,
                             err);
     if (rc)
         return rc;
-    l->optimiser.learning_rate = (float)o->learning_rate;
-    l->optimiser.momentum = o->momentum < 0 ? 0 : (float)o->momentum;
-    l->head.l2 = (float)o->l2;
-    l->head.label_smoothing = (float)o->label_smoothing;
-    if (o->dropout > 0 && !(l->keep = hst_alloc(batch, (size_t)m->dim, err)))
+    h->optimiser.learning_rate = (float)o->learning_rate;
+    h->optimiser.momentum = o->momentum < 0 ? 0 : (float)o->momentum;
+    h->head.l2 = (float)o->l2;
+    h->head.label_smoothing = (float)o->label_smoothing;
+    if (o->dropout > 0 && !(h->keep = hst_alloc(batch, (size_t)m->dim, err)))
         return HST_EMEM;
     draw_kernel(m, o->seed);
-    hst_dense_head_set(&l->head, m->kernel, m->bias);
+    hst_dense_head_set(&h->head, m->kernel, m->bias);
     return 0;
 }
 
-static void end(lesson *l)
+static void end(head_fit *h)
 {
-    hst_dense_head_clear(&l->head);
-    hst_optimiser_clear(&l->optimiser);
-    hst_sampler_clear(&l->sampler);
-    free(l->keep);
+    hst_dense_head_clear(&h->head);
+    hst_optimiser_clear(&h->optimiser);
+    hst_sampler_clear(&h->sampler);
+    free(h->keep);
 }
 
 /* Train numbers are what Keras prints: means over the photos of the epoch's steps, each scored with
  * dropout and before its step. The validation part is scored whole, without dropout. */
-static int run_epoch(lesson *l, int epoch, hst_err *err)
+static int run_epoch(head_fit *h, int epoch, hst_err *err)
 {
-    const hst_examples *v = &l->fit->validation;
-    const hst_train_opts *o = &l->fit->run->opts;
+    const hst_examples *v = &h->fit->validation;
+    const hst_train_opts *o = &h->fit->run->opts;
     double loss = 0, right = 0, seen = 0;
-    for (size_t step = l->fit->train.n / (size_t)o->batch; step > 0; step--) {
-        hst_head_batch b = next_batch(l);
-        hst_batch_score s = hst_dense_head_gradient(&l->head, &b);
-        hst_optimiser_step(&l->optimiser, l->head.param, l->head.grad);
+    for (size_t step = h->fit->train.n / (size_t)o->batch; step > 0; step--) {
+        hst_head_batch b = next_batch(h);
+        hst_batch_score s = hst_dense_head_gradient(&h->head, &b);
+        hst_optimiser_step(&h->optimiser, h->head.param, h->head.grad);
         loss += s.loss * (double)b.n;
         right += (double)s.right;
         seen += (double)b.n;
     }
     hst_head_batch all = {.x = v->x, .label = v->label, .n = v->n};
-    hst_batch_score s = hst_dense_head_score(&l->head, &all);
+    hst_batch_score s = hst_dense_head_score(&h->head, &all);
     hst_epoch e = {.epoch = epoch,
                    .train_loss = loss / seen,
                    .train_accuracy = right / seen,
                    .val_loss = s.loss,
                    .val_accuracy = (double)s.right / (double)v->n,
                    .lr = o->learning_rate};
-    return hst_run_end_epoch(l->fit, &e, err);
+    return hst_run_end_epoch(h->fit, &e, err);
 }
 
 static int fit_head(hst_fit *f, hst_err *err)
 {
     const hst_train_opts *o = &f->run->opts;
-    lesson l = {.fit = f};
+    head_fit h = {.fit = f};
     hst_meter meter = hst_meter_start(f->ctx, "head", (uint64_t)o->epochs);
-    int rc = begin(&l, err);
+    int rc = begin(&h, err);
     for (int epoch = 1; rc == 0 && epoch <= o->epochs; epoch++) {
-        rc = run_epoch(&l, epoch, err);
+        rc = run_epoch(&h, epoch, err);
         if (rc == 0)
             rc = hst_meter_at(&meter, (uint64_t)epoch, err);
     }
     if (rc == 0) {
-        hst_dense_head_get(&l.head, f->model->kernel, f->model->bias);
+        hst_dense_head_get(&h.head, f->model->kernel, f->model->bias);
         rc = hst_settings_record(f->model, o, err);
     }
-    end(&l);
+    end(&h);
     return rc;
 }
 
