@@ -15,7 +15,8 @@ hst_data_opts hst_data_opts_default(void)
 }
 
 /* The caller's options over the defaults; a caller built against an older header has fewer. */
-static int read_opts(const hst_data_opts *given, hst_data_opts *o, hst_err *err)
+static int read_opts(const hst_data_opts *given, hst_data_opts *o, enum hst_split *split,
+                     hst_err *err)
 {
     *o = hst_data_opts_default();
     if (given) {
@@ -23,11 +24,9 @@ static int read_opts(const hst_data_opts *given, hst_data_opts *o, hst_err *err)
             return hst_fail(err, HST_EARG, "hst_data_opts: start from hst_data_opts_default()");
         memcpy(o, given, given->size);
     }
-    if (!o->split)
-        o->split = "stable";
-    if (strcmp(o->split, "stable") != 0 && strcmp(o->split, "keras") != 0 &&
-        strcmp(o->split, "none") != 0)
-        return hst_fail(err, HST_EARG, "unknown split '%s': stable, keras or none", o->split);
+    *split = HST_SPLIT_STABLE;
+    if (o->split && hst_split_parse(o->split, split, err))
+        return HST_EARG;
     if (!(o->val_part > 0 && o->val_part < 1))
         return hst_fail(err, HST_EARG, "the validation part %g is not between 0 and 1",
                         o->val_part);
@@ -39,7 +38,7 @@ static hst_data *data_new(const char *dir, hst_err *err)
     hst_data *d = hst_alloc(1, sizeof *d, err);
     if (!d)
         return NULL;
-    d->split = "none";
+    d->split = HST_SPLIT_NONE;
     d->arena = hst_arena_new(err);
     char *copy = d->arena ? hst_arena_strdup(d->arena, dir, err) : NULL;
     if (!copy) {
@@ -205,7 +204,7 @@ static int find_layout(hst_data *d, const hst_data_opts *o, layout *l, hst_err *
         rc = side_folder(d, names[i], &val, err);
     l->root = train && val ? train : d->dir;
     l->val_root = train && val ? val : NULL;
-    l->webp = l->val_root || o->val_dir || strcmp(o->split, "keras") != 0;
+    l->webp = l->val_root || o->val_dir || d->split != HST_SPLIT_KERAS;
     if (rc == 0 && o->val_dir) {
         l->val_root = hst_arena_strdup(d->arena, o->val_dir, err);
         rc = l->val_root ? 0 : HST_EMEM;
@@ -231,7 +230,7 @@ static int check_enough(const hst_data *d, const char *root, int to_split, hst_e
         return hst_fail(err, HST_EDATA,
                         "%s: photos of one class only (%s); a model needs at least two classes",
                         root, d->classes[last]);
-    if (to_split && strcmp(d->split, "folders") != 0 && n < 2 * filled)
+    if (to_split && d->split != HST_SPLIT_FOLDERS && n < 2 * filled)
         return hst_fail(err, HST_EDATA,
                         "%s: too few photos: %zu in %zu classes; at least 2 per class are needed",
                         root, n, filled);
@@ -252,24 +251,20 @@ static int keras_sides(hst_data *d, hst_err *err)
 
 static int scan(const hst_ctx *ctx, hst_data *d, const hst_data_opts *o, hst_err *err)
 {
-    static const char *const kinds[] = {"stable", "keras", "none"};
     layout l;
-    for (size_t i = 0; i < 3; i++) /* the caller's string may go away */
-        if (strcmp(o->split, kinds[i]) == 0)
-            d->split = kinds[i];
-    int to_split = strcmp(d->split, "none") != 0;
+    int to_split = d->split != HST_SPLIT_NONE;
     d->val_part = o->val_part;
     d->seed = o->seed;
     int rc = find_layout(d, o, &l, err);
     if (rc == 0 && l.val_root)
-        d->split = "folders";
+        d->split = HST_SPLIT_FOLDERS;
     if (rc == 0)
         rc = scan_root(ctx, d, &l, err);
     if (rc == 0)
         rc = check_enough(d, l.root, to_split, err);
     if (rc == 0 && l.val_root)
         rc = scan_val_root(ctx, d, &l, err);
-    if (rc == 0 && strcmp(d->split, "keras") == 0)
+    if (rc == 0 && d->split == HST_SPLIT_KERAS)
         rc = keras_sides(d, err);
     return rc;
 }
@@ -288,15 +283,18 @@ static const char *folder_of(const hst_ctx *ctx, const char *dir, char *path, si
 hst_data *hst_data_open(hst_ctx *ctx, const char *dir, const hst_data_opts *opts, hst_err *err)
 {
     hst_data_opts o;
+    enum hst_split split;
     if (!ctx || !dir || !*dir) {
         hst_fail(err, HST_EARG, "hst_data_open: no context or no folder given");
         return NULL;
     }
-    if (read_opts(opts, &o, err) != 0)
+    if (read_opts(opts, &o, &split, err) != 0)
         return NULL;
     char path[4096] = "";
     dir = folder_of(ctx, dir, path, sizeof path, err);
     hst_data *d = dir ? data_new(dir, err) : NULL;
+    if (d)
+        d->split = split;
     if (d && scan(ctx, d, &o, err) != 0) {
         hst_data_free(d);
         d = NULL;

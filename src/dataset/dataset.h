@@ -8,19 +8,30 @@ typedef struct hst_photo {
     const char *relative; /* below dir (as keys in split.csv): "daisy/1.jpg"; all of path when the
                              photo lies in a validation folder outside dir */
     int label;            /* -1: none */
-    int side;             /* enum hst_side; HST_UNSPLIT until hst_split_assign for "stable" */
+    int side; /* enum hst_side; HST_UNSPLIT until hst_split_assign for HST_SPLIT_STABLE */
 } hst_photo;
+
+/* How photos come to their sides. */
+enum hst_split {
+    HST_SPLIT_STABLE, /* by content */
+    HST_SPLIT_KERAS,  /* by Keras' shuffle */
+    HST_SPLIT_NONE,
+    HST_SPLIT_FOLDERS /* each side is a folder; not the caller's choice, but found */
+};
+/* "stable", "keras", "none", "folders"; and back, what a caller may choose: HST_EARG. */
+const char *hst_split_name(enum hst_split s);
+HST_CHECK int hst_split_parse(const char *name, enum hst_split *out, hst_err *err);
 
 struct hst_data {
     struct hst_arena *arena; /* every string below */
     const char *dir;
     const char **classes;
     int n_classes;
-    /* In class order, files in order inside a class; with split "folders" the validation side
+    /* In class order, files in order inside a class; with HST_SPLIT_FOLDERS the validation side
      * follows the training side in the same way. */
     hst_photo *photos;
     size_t n_photos;
-    const char *split; /* "stable", "keras", "folders", "none" */
+    enum hst_split split;
     double val_part;
     uint64_t seed;
 };

@@ -6,6 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const names[] = {[HST_SPLIT_STABLE] = "stable",
+                                    [HST_SPLIT_KERAS] = "keras",
+                                    [HST_SPLIT_NONE] = "none",
+                                    [HST_SPLIT_FOLDERS] = "folders"};
+
+const char *hst_split_name(enum hst_split s)
+{
+    return names[s];
+}
+
+int hst_split_parse(const char *name, enum hst_split *out, hst_err *err)
+{
+    for (int i = 0; i < HST_SPLIT_FOLDERS; i++)
+        if (strcmp(names[i], name) == 0) {
+            *out = (enum hst_split)i;
+            return 0;
+        }
+    return hst_fail(err, HST_EARG, "unknown split '%s': stable, keras or none", name);
+}
+
 static int hex_digit(char c)
 {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
@@ -58,7 +78,7 @@ static int split_stable(const hst_data *d, const char *const *sha256, uint8_t *s
 int hst_split_assign(const hst_data *d, const char *const *sha256, uint8_t *side, hst_err *err)
 {
     size_t count[3] = {0};
-    if (strcmp(d->split, "stable") == 0) {
+    if (d->split == HST_SPLIT_STABLE) {
         int rc = split_stable(d, sha256, side, err);
         if (rc != 0)
             return rc;
@@ -66,7 +86,7 @@ int hst_split_assign(const hst_data *d, const char *const *sha256, uint8_t *side
         for (size_t i = 0; i < d->n_photos; i++)
             side[i] = (uint8_t)d->photos[i].side;
     }
-    if (strcmp(d->split, "none") == 0)
+    if (d->split == HST_SPLIT_NONE)
         return 0;
     for (size_t i = 0; i < d->n_photos; i++)
         count[side[i]]++;

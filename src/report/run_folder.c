@@ -74,7 +74,7 @@ static int save_args(const hst_run *r, const char *dir, hst_err *err)
               put(o, "recipe", json_string(r->opts.recipe)) ||
               put(o, "prepare", json_string(r->opts.prepare)) ||
               put(o, "seed", json_integer((json_int_t)r->opts.seed)) ||
-              put(o, "split", json_string(r->data->split)) ||
+              put(o, "split", json_string(hst_split_name(r->data->split))) ||
               put(o, "split_seed", json_integer((json_int_t)r->data->seed)) ||
               put(o, "val_split", json_real(r->data->val_part)) ||
               put(o, "class_weight",

@@ -155,7 +155,7 @@ static int record(const hst_fit *f, hst_err *err)
     const struct {
         const char *key, *text;
     } texts[] = {{"recipe", r->opts.recipe},
-                 {"split", r->data->split},
+                 {"split", hst_split_name(r->data->split)},
                  {"prepare", hst_prep_name(&r->features->prep)},
                  {"class_weight", r->opts.class_weight ? r->opts.class_weight : "none"},
                  {"backbone_source", r->backbone->source},

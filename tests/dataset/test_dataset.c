@@ -269,7 +269,7 @@ static void train_and_validation_folders_are_the_sides(void **state)
         snprintf(name, sizeof name, "%s/b/2.png", names[i]);
         touch(dir, name);
         hst_data *d = open_ok(dir, NULL);
-        assert_string_equal(d->split, "folders");
+        assert_int_equal(d->split, HST_SPLIT_FOLDERS);
         assert_int_equal(hst_data_classes(d), 3);
         assert_int_equal(hst_data_count(d), 3);
         assert_string_equal(d->photos[1].relative, "train/b/1.webp");
@@ -298,7 +298,7 @@ static void train_alone_is_a_class_like_others(void **state)
     touch(dir, "test/1.png");
     touch(dir, "test/2.png");
     hst_data *d = open_ok(dir, NULL);
-    assert_string_equal(d->split, "stable");
+    assert_int_equal(d->split, HST_SPLIT_STABLE);
     assert_string_equal(hst_data_class(d, 0), "test");
     hst_data_free(d);
     remove_tree(dir);
@@ -319,7 +319,7 @@ static void a_folder_of_its_own_for_validation(void **state)
     refused(train, &o, HST_EDATA, "y: no photos in its class folders");
     touch(dir, "y/b/2.png");
     hst_data *d = open_ok(train, &o);
-    assert_string_equal(d->split, "folders");
+    assert_int_equal(d->split, HST_SPLIT_FOLDERS);
     assert_string_equal(d->photos[0].relative, "a/1.png");
     assert_string_equal(d->photos[2].relative, photo);
     assert_string_equal(hst_data_path(d, 2), photo);

@@ -205,7 +205,7 @@ static void stable_split_depends_on_content_and_seed(void **state)
     hst_data d = {.dir = "x",
                   .photos = photos,
                   .n_photos = MANY,
-                  .split = "stable",
+                  .split = HST_SPLIT_STABLE,
                   .val_part = 0.2,
                   .seed = 42};
     size_t n_val = 0, moved = 0;
@@ -242,7 +242,8 @@ static void stable_split_follows_its_formula(void **state)
     const double number = 0.8663628879513114;
     const char *sha256[] = {empty, empty};
     hst_photo photos[2] = {{.path = "a"}, {.path = "b"}};
-    hst_data d = {.dir = "photos", .photos = photos, .n_photos = 2, .split = "stable", .seed = 42};
+    hst_data d = {
+        .dir = "photos", .photos = photos, .n_photos = 2, .split = HST_SPLIT_STABLE, .seed = 42};
     uint8_t side[2];
     hst_err e = {0};
     d.val_part = number + 1e-9;
@@ -260,13 +261,13 @@ static void known_sides_stay(void **state)
 {
     (void)state;
     hst_photo photos[2] = {{.side = HST_VALIDATION}, {.side = HST_TRAIN}};
-    hst_data d = {.dir = "x", .photos = photos, .n_photos = 2, .split = "folders"};
+    hst_data d = {.dir = "x", .photos = photos, .n_photos = 2, .split = HST_SPLIT_FOLDERS};
     uint8_t side[2];
     hst_err e = {0};
     check_ok(hst_split_assign(&d, NULL, side, &e), &e);
     assert_int_equal(side[0], HST_VALIDATION);
     assert_int_equal(side[1], HST_TRAIN);
-    d.split = "none";
+    d.split = HST_SPLIT_NONE;
     photos[0].side = photos[1].side = HST_UNSPLIT;
     check_ok(hst_split_assign(&d, NULL, side, &e), &e);
     assert_int_equal(side[0], HST_UNSPLIT);
