@@ -369,7 +369,7 @@ typedef struct hst_train_opts {
                             only one */
     uint64_t seed;       /* default 42: of folds, first weights, order, dropout, augmentation (the
                             split has its own) */
-    /* Not tutorial. NULL or "balanced": every class counts the same, however many photos. */
+    /* Not tutorial. "none" (NULL), "balanced": every class counts the same, however many photos. */
     const char *class_weight;
     /* The rest: not auto. 0, NULL or, for a double, a negative number (all of them as
      * hst_train_opts_default() gives them) stand for the recipe's value: tutorial; fine-tune. */
@@ -403,6 +403,40 @@ typedef struct hst_train_opts {
     int resume; /* 1: goes on from run_dir's checkpoint, where there is one, to the same bytes */
 } hst_train_opts;
 HST_API hst_train_opts hst_train_opts_default(void);
+
+/* What a setting's text may be. */
+enum hst_setting_type {
+    HST_SETTING_INT,    /* a whole number */
+    HST_SETTING_REAL,   /* a decimal number; its point is a point in every locale */
+    HST_SETTING_CHOICE, /* one of words */
+    HST_SETTING_FLAG,   /* "1" or "0" */
+    HST_SETTING_TEXT    /* any but the empty one */
+};
+/* One field of hst_train_opts (all but size, run_dir and resume, which are about this run alone).
+ */
+typedef struct hst_setting {
+    const char *name;         /* "lr", as the command line has it */
+    const char *field;        /* "learning_rate", as hst_train_opts and hst_model_record have it */
+    int type;                 /* enum hst_setting_type */
+    const char *const *words; /* of a choice, NULL at their end; else NULL */
+    const char *value;        /* else what stands for the value in a manual: "N"; of a flag NULL */
+    const char *unit;         /* of a number, where it has one: "photos"; else NULL */
+    double least, most;       /* of a number */
+    int above_least, below_most; /* 1: least, most themselves are not among them */
+    const char *help;            /* a few words on it, in sentences */
+} hst_setting;
+/* The i-th setting, NULL past the end. Static. */
+HST_API const hst_setting *hst_train_setting(int i);
+/* The text of what the setting is where nothing is said, with o's recipe, fine_tune and optimizer
+ * (o NULL: the default recipe); NULL: that recipe has no such setting. Static. */
+HST_API const char *hst_train_setting_default(const hst_setting *s, const hst_train_opts *o);
+/* Sets one, by name or field, from text. A text without words of its own (thaw) is borrowed, not
+ * copied. Errors: HST_EARG (no such setting, not such a value), and *o stays as it was. */
+HST_API HST_CHECK int hst_train_opts_set(hst_train_opts *o, const char *name, const char *text,
+                                         hst_err *err);
+/* What hst_train would refuse of o by itself, before there is a backbone or a photo. Errors:
+ * HST_EARG. */
+HST_API HST_CHECK int hst_train_opts_check(const hst_train_opts *o, hst_err *err);
 
 /* features -> split -> head -> evaluation over the whole validation side; nothing is written to
  * disk. run (may be NULL) receives what happened; it borrows b and d. Errors: those of

@@ -1,27 +1,10 @@
 /* augment.c - which augmentation, by name. */
 #include "images/augment.h"
 
-#include <string.h>
-
-static const char *const names[] = {
-    [HST_AUGMENT_NONE] = "none", [HST_AUGMENT_TUTORIAL] = "tutorial", [HST_AUGMENT_AUTO] = "auto"};
-
-const char *hst_augment_name(enum hst_augment a)
-{
-    return names[a];
-}
-
-int hst_augment_parse(const char *name, enum hst_augment *out, hst_err *err)
-{
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(name, names[i]) != 0)
-            continue;
-        *out = (enum hst_augment)i;
-        return 0;
-    }
-    return hst_fail(err, HST_EARG,
-                    "unknown augmentation \"%s\"; it is \"tutorial\", \"auto\" or \"none\"", name);
-}
+const char *const hst_augment_names[] = {[HST_AUGMENT_NONE] = "none",
+                                         [HST_AUGMENT_TUTORIAL] = "tutorial",
+                                         [HST_AUGMENT_AUTO] = "auto",
+                                         NULL};
 
 int hst_augment_image(enum hst_augment how, const hst_prep *p, const hst_image *img,
                       const hst_augment_key *key, float *out, hst_err *err)

@@ -12,10 +12,8 @@
  *                       pixels in one pass; then brightness, contrast and saturation. Widened
  *                       filters (antialiasing) where hst_prepare would use them. */
 enum hst_augment { HST_AUGMENT_NONE, HST_AUGMENT_TUTORIAL, HST_AUGMENT_AUTO };
-
-/* "none", "tutorial", "auto"; and back: HST_EARG for any other name. */
-const char *hst_augment_name(enum hst_augment a);
-HST_CHECK int hst_augment_parse(const char *name, enum hst_augment *out, hst_err *err);
+/* "none", ... by the enum; NULL ends them. */
+extern const char *const hst_augment_names[];
 
 /* What the random numbers of a photo depend on, and nothing else: not on threads, not on other
  * photos. */

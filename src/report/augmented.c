@@ -74,7 +74,7 @@ static int draw(const struct drawing *d, const hst_augmented *in, size_t rows, h
     cairo_set_source_rgb(d->c, .07, .07, .07);
     hst_canvas_font(d->c, 16, 1);
     snprintf(line, sizeof line, "prepared, then %d times with augmentation \"%s\"", COLUMNS - 1,
-             hst_augment_name(in->how));
+             hst_augment_names[in->how]);
     hst_canvas_text(d->c, GAP, 26, COLUMNS * (in->prep->px + GAP), line);
     for (size_t i = 0; rc == 0 && i < rows; i++)
         rc = put_row(d, in, i, err);

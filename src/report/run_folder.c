@@ -40,47 +40,42 @@ static int put(json_t *o, const char *key, json_t *value)
     return value ? json_object_set_new(o, key, value) : -1;
 }
 
-/* Settings that only some recipes have. */
-static int put_settings(json_t *o, const hst_train_opts *t)
+static json_t *json_value(const hst_setting_value *v)
 {
-    return t->optimizer &&
-           (put(o, "epochs", json_integer(t->epochs)) || put(o, "batch", json_integer(t->batch)) ||
-            put(o, "optimizer", json_string(t->optimizer)) ||
-            put(o, "learning_rate", json_real(t->learning_rate)) ||
-            put(o, "momentum", t->momentum < 0 ? json_null() : json_real(t->momentum)) ||
-            put(o, "l2", json_real(t->l2)) ||
-            put(o, "label_smoothing", json_real(t->label_smoothing)) ||
-            put(o, "dropout", json_real(t->dropout)));
+    if (v->word)
+        return json_string(v->word);
+    if (v->setting->type == HST_SETTING_INT)
+        return json_integer((json_int_t)v->number);
+    return v->number < 0 ? json_null() : json_real(v->number);
 }
 
-static int put_tuning(json_t *o, const hst_train_opts *t)
+/* Settings that only some recipes have. */
+static int put_settings(json_t *o, const hst_settings *s)
 {
-    return t->fine_tune &&
-           (put(o, "fine_tune", json_true()) || put(o, "thaw", json_string(t->thaw)) ||
-            put(o, "batch_norm", json_string(t->batch_norm)) ||
-            put(o, "augment", json_string(t->augment)) ||
-            put(o, "schedule", json_string(t->schedule)) ||
-            put(o, "layer_decay", json_real(t->layer_decay)) ||
-            put(o, "clip", json_real(t->clip)) || put(o, "patience", json_integer(t->patience)));
+    hst_setting_value v;
+    int bad = s->fine_tune && put(o, "fine_tune", json_true());
+    for (int i = 0; !bad && hst_settings_next(s, &i, &v);)
+        bad = put(o, v.setting->field, json_value(&v));
+    return bad;
 }
 
 /* What was asked for, resolved. */
 static int save_args(const hst_run *r, const char *dir, hst_err *err)
 {
+    const hst_settings *s = &r->settings;
     char printable[4096]; /* a folder name need not be UTF-8; JSON must be */
     json_t *o = json_object();
     hst_printable(printable, sizeof printable, r->data->dir ? r->data->dir : "");
     int bad = !o || put(o, "data", json_string(printable)) ||
-              put(o, "recipe", json_string(r->opts.recipe)) ||
-              put(o, "prepare", json_string(r->opts.prepare)) ||
-              put(o, "seed", json_integer((json_int_t)r->opts.seed)) ||
+              put(o, "recipe", json_string(hst_recipe_names[s->recipe])) ||
+              put(o, "prepare", json_string(hst_prep_name(&r->features->prep))) ||
+              put(o, "seed", json_integer((json_int_t)s->seed)) ||
               put(o, "split", json_string(hst_split_name(r->data->split))) ||
               put(o, "split_seed", json_integer((json_int_t)r->data->seed)) ||
               put(o, "val_split", json_real(r->data->val_part)) ||
               put(o, "class_weight",
-                  r->opts.class_weight ? json_string(r->opts.class_weight) : json_null()) ||
-              put_settings(o, &r->opts) || put_tuning(o, &r->opts) ||
-              put(o, "backbone", json_string(r->backbone->arch.family)) ||
+                  s->class_weight == HST_BALANCED ? json_string("balanced") : json_null()) ||
+              put_settings(o, s) || put(o, "backbone", json_string(r->backbone->arch.family)) ||
               put(o, "backbone_sha256", json_string(r->backbone->sha256)) ||
               put(o, "version", json_string(hst_version()));
     char *text = hst_json_write(bad ? NULL : o, JSON_INDENT(2) | JSON_REAL_PRECISION(15), err);
@@ -173,8 +168,8 @@ static int save_curves(const hst_run *r, const char *dir, hst_buf *svg, hst_err 
         int rc = remove_old(dir, "curves.png", err);
         return rc ? rc : remove_old(dir, "curves.svg", err);
     }
-    if (r->opts.label_smoothing > 0)
-        in.loss_floor = hst_smoothing_floor(r->opts.label_smoothing, r->data->n_classes);
+    if (r->settings.label_smoothing > 0)
+        in.loss_floor = hst_smoothing_floor(r->settings.label_smoothing, r->data->n_classes);
     int rc = hst_curves_svg(&in, svg, err);
     if (rc == 0)
         rc = hst_curves_png(&in, &png, err);
@@ -208,10 +203,11 @@ static int save_augmented(const hst_run *r, const char *dir, hst_err *err)
 {
     const char *paths[AUGMENTED];
     uint32_t photos[AUGMENTED];
-    hst_augmented in = {
-        .prep = &r->features->prep, .seed = r->opts.seed, .path = paths, .photo = photos};
-    if (r->opts.augment && hst_augment_parse(r->opts.augment, &in.how, err))
-        return HST_EARG;
+    hst_augmented in = {.prep = &r->features->prep,
+                        .how = r->settings.augment,
+                        .seed = r->settings.seed,
+                        .path = paths,
+                        .photo = photos};
     if (in.how == HST_AUGMENT_NONE)
         return remove_old(dir, "augmented.png", err);
     for (size_t i = 0; i < r->features->n && in.n < AUGMENTED; i++)
@@ -243,8 +239,8 @@ static int save_report(const hst_run *r, const hst_buf *curves, const char *dir,
     }
     hst_report_in in = {.title = r->data->dir ? r->data->dir : "",
                         .backbone = r->backbone->arch.family,
-                        .recipe = r->opts.recipe,
-                        .prepare = r->opts.prepare,
+                        .recipe = hst_recipe_names[r->settings.recipe],
+                        .prepare = hst_prep_name(&r->features->prep),
                         .eval = r->eval,
                         .n_train = r->n_train,
                         .n_skipped = n,

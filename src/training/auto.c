@@ -2,10 +2,9 @@
  * chosen by cross-validation on the training side only. */
 #include "base/mem.h"
 #include "training/logistic.h"
-#include "training/settings.h"
+#include "training/recipe.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* The weight of each photo. */
 static double *photo_weights(const hst_examples *e, int n_classes, hst_err *err)
@@ -41,13 +40,13 @@ int hst_fit_logistic(hst_fit *f, hst_err *err)
                       .n_classes = m->n_classes};
     double *weight = NULL, l2 = 0;
     int rc = 0;
-    if (f->run->opts.class_weight) {
+    if (f->run->settings.class_weight == HST_BALANCED) {
         weight = photo_weights(&f->train, m->n_classes, err);
         if (!weight)
             return HST_EMEM;
         p.weight = weight;
     }
-    rc = hst_logistic_choose_l2(f->ctx, &p, f->run->opts.seed, &l2, err);
+    rc = hst_logistic_choose_l2(f->ctx, &p, f->run->settings.seed, &l2, err);
     if (rc == 0)
         rc = hst_logistic_fit(f->ctx, &p, l2, m->kernel, m->bias, err);
     if (rc == 0)
@@ -62,36 +61,4 @@ static int fit(hst_fit *f, hst_err *err)
     return rc ? rc : score(f, err);
 }
 
-int hst_class_weight_check(hst_train_opts *o, hst_err *err)
-{
-    if (o->class_weight && strcmp(o->class_weight, "balanced") != 0)
-        return hst_fail(err, HST_EARG, "unknown class weight '%s'; there is: balanced",
-                        o->class_weight);
-    o->class_weight = o->class_weight ? "balanced" : NULL;
-    return 0;
-}
-
-static int check(hst_train_opts *o, const hst_backbone *b, hst_err *err)
-{
-    (void)b;
-    const struct {
-        const char *name;
-        int given;
-    } foreign[] = {{"epochs", o->epochs != 0},
-                   {"batch", o->batch != 0},
-                   {"optimizer", o->optimizer != NULL},
-                   {"learning rate", !(o->learning_rate < 0)},
-                   {"momentum", !(o->momentum < 0)},
-                   {"L2 strength", !(o->l2 < 0)},
-                   {"label smoothing", !(o->label_smoothing < 0)},
-                   {"dropout", !(o->dropout < 0)}};
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
-        if (foreign[i].given)
-            return hst_fail(err, HST_EARG,
-                            "recipe auto has no %s to set; recipes fine-tune and tutorial have",
-                            foreign[i].name);
-    int rc = hst_settings_no_tuning(o, "recipe auto", err);
-    return rc ? rc : hst_class_weight_check(o, err);
-}
-
-const hst_recipe hst_recipe_auto = {"auto", check, fit};
+const hst_recipe hst_recipe_auto = {.fit = fit};

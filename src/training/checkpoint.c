@@ -286,7 +286,7 @@ static int whole(double v, double most)
 static int read_progress(const hst_checkpoint *c, const progress *p, hst_err *err)
 {
     const double most = 9007199254740992.0; /* 2^53 */
-    int epochs = c->run->opts.epochs;
+    int epochs = c->run->settings.epochs;
     if (!whole(p->step, most) || !whole(p->epoch, epochs) || !whole(p->best_epoch, p->epoch) ||
         !whole(p->n_history, (double)epochs + 1))
         return hst_fail(err, HST_EMODEL, "the checkpoint's progress makes no sense");

@@ -24,7 +24,7 @@ static int read_photo(hst_loader *l, size_t photo, float *out, hst_err *err)
     uint8_t *bytes = NULL;
     size_t n;
     hst_image img = {0};
-    hst_augment_key key = {.seed = r->opts.seed, .epoch = l->pass, .photo = (uint32_t)photo};
+    hst_augment_key key = {.seed = r->settings.seed, .epoch = l->pass, .photo = (uint32_t)photo};
     int rc =
         hst_file_read(r->data->photos[photo].path, HST_IMAGE_MAX_BYTES, HST_EDATA, &bytes, &n, err);
     if (rc)

@@ -68,16 +68,25 @@ static void step_rmsprop(hst_optimiser *o, float *restrict w, const float *restr
     }
 }
 
-static const hst_optimiser_rule rules[] = {
-    {"sgd", 0.005, 0.9, 1, 0, step_sgd},        {"nesterov", 0.005, 0.9, 1, 0, step_nesterov},
-    {"adam", 0.001, -1, 1, 1, step_adam},       {"adamw", 0.001, -1, 1, 1, step_adamw},
-    {"rmsprop", 0.001, -1, 0, 1, step_rmsprop},
-};
+const char *const hst_optimiser_names[] = {
+    [HST_SGD] = "sgd",     [HST_NESTEROV] = "nesterov", [HST_ADAM] = "adam",
+    [HST_ADAMW] = "adamw", [HST_RMSPROP] = "rmsprop",   NULL};
+
+static const hst_optimiser_rule rules[] = {[HST_SGD] = {0.005, 0.9, 1, 0, step_sgd},
+                                           [HST_NESTEROV] = {0.005, 0.9, 1, 0, step_nesterov},
+                                           [HST_ADAM] = {0.001, -1, 1, 1, step_adam},
+                                           [HST_ADAMW] = {0.001, -1, 1, 1, step_adamw},
+                                           [HST_RMSPROP] = {0.001, -1, 0, 1, step_rmsprop}};
+
+const hst_optimiser_rule *hst_optimiser_rule_of(enum hst_optimiser_id id)
+{
+    return &rules[id];
+}
 
 const hst_optimiser_rule *hst_optimiser_rule_find(const char *name)
 {
-    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
-        if (strcmp(rules[i].name, name) == 0)
+    for (int i = 0; hst_optimiser_names[i]; i++)
+        if (strcmp(hst_optimiser_names[i], name) == 0)
             return &rules[i];
     return NULL;
 }

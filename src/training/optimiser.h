@@ -6,8 +6,11 @@
 
 typedef struct hst_optimiser hst_optimiser;
 
+enum hst_optimiser_id { HST_SGD, HST_NESTEROV, HST_ADAM, HST_ADAMW, HST_RMSPROP };
+/* "sgd", ... by the enum; NULL ends them. */
+extern const char *const hst_optimiser_names[];
+
 typedef struct hst_optimiser_rule {
-    const char *name;
     double learning_rate; /* the default: the tutorial's for SGD, else Keras' */
     double momentum;      /* the default; negative: the rule has no such setting */
     int uses_m, uses_v;   /* which running means it keeps */
@@ -15,7 +18,8 @@ typedef struct hst_optimiser_rule {
     void (*step)(hst_optimiser *o, float *w, const float *g);
 } hst_optimiser_rule;
 
-/* "sgd", "nesterov", "adam", "adamw" or "rmsprop"; NULL for any other name. */
+const hst_optimiser_rule *hst_optimiser_rule_of(enum hst_optimiser_id id);
+/* NULL for an unknown name. */
 const hst_optimiser_rule *hst_optimiser_rule_find(const char *name);
 
 struct hst_optimiser {

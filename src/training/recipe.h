@@ -21,10 +21,9 @@ typedef struct hst_fit {
 } hst_fit;
 
 typedef struct hst_recipe {
-    const char *name;
-    /* Refuses options and backbones that are not its own (HST_EARG) and fills in its defaults;
-     * strings become constants. Called before any photo is read. */
-    int (*check)(hst_train_opts *o, const hst_backbone *b, hst_err *err);
+    /* Refuses backbones and settings that the table of settings lets pass (HST_EARG). Called before
+     * any photo is read; NULL: nothing to refuse. */
+    int (*check)(const hst_settings *s, const hst_backbone *b, hst_err *err);
     int (*fit)(hst_fit *f, hst_err *err);
 } hst_recipe;
 
@@ -38,8 +37,6 @@ void hst_balanced_weights(const hst_examples *e, int n_classes, double *weight);
 /* Logistic regression to convergence, its L2 strength chosen by cross-validation (auto.c): fills
  * the model's head. */
 HST_CHECK int hst_fit_logistic(hst_fit *f, hst_err *err);
-/* o->class_weight becomes a constant. Errors: HST_EARG. */
-HST_CHECK int hst_class_weight_check(hst_train_opts *o, hst_err *err);
 
 /* Adds a line to the run's history. */
 HST_CHECK int hst_run_add_epoch(hst_run *r, const hst_epoch *e, hst_err *err);
@@ -52,4 +49,6 @@ HST_CHECK int hst_head_score(const hst_model *m, const hst_examples *e, double *
 
 /* A record line with a number, written so that it reads back exactly. */
 HST_CHECK int hst_record_number(hst_model *m, const char *key, double value, hst_err *err);
+/* What the run was set to, as far as not all recipes have it. */
+HST_CHECK int hst_record_settings(hst_model *m, const hst_settings *s, hst_err *err);
 #endif

@@ -19,7 +19,7 @@ int hst_run_add_epoch(hst_run *r, const hst_epoch *e, hst_err *err)
 
 int hst_run_end_epoch(hst_fit *f, const hst_epoch *e, hst_err *err)
 {
-    const hst_train_opts *o = &f->run->opts;
+    const hst_settings *o = &f->run->settings;
     if (!isfinite(e->train_loss) || !isfinite(e->val_loss))
         return hst_fail(err, HST_EARG,
                         "training left the range of numbers in epoch %d: use a smaller learning "
@@ -69,6 +69,16 @@ int hst_record_number(hst_model *m, const char *key, double value, hst_err *err)
     if (rc == 0)
         rc = hst_model_set_record(m, key, b.p, err);
     hst_buf_free(&b);
+    return rc;
+}
+
+int hst_record_settings(hst_model *m, const hst_settings *s, hst_err *err)
+{
+    hst_setting_value v;
+    int rc = 0;
+    for (int i = 0; rc == 0 && hst_settings_next(s, &i, &v);)
+        rc = v.word ? hst_model_set_record(m, v.setting->field, v.word, err)
+                    : hst_record_number(m, v.setting->field, v.number < 0 ? 0 : v.number, err);
     return rc;
 }
 

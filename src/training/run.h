@@ -3,6 +3,7 @@
 #define HST_TRAINING_RUN_H
 #include "evaluation/evaluation.h"
 #include "features/features.h"
+#include "training/settings.h"
 
 /* One line of results.csv. Losses are means over photos; accuracies 0..1. */
 typedef struct hst_epoch {
@@ -21,7 +22,7 @@ enum { HST_MAX_PHASES = 8 };
 struct hst_run {
     const hst_data *data;         /* borrowed */
     const hst_backbone *backbone; /* borrowed */
-    hst_train_opts opts;          /* its strings point to constants and to what follows */
+    hst_settings settings;        /* its texts are constants and what follows */
     char *thaw;                   /* NULL: none */
     hst_features *features;       /* owned: vectors, hashes, reasons for skipping */
     uint8_t *side;                /* [photos] enum hst_side */

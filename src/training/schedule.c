@@ -1,25 +1,6 @@
 #include "training/schedule.h"
 
 #include <math.h>
-#include <string.h>
-
-static const char *const names[] = {
-    [HST_CONSTANT] = "constant", [HST_COSINE] = "cosine", [HST_ONE_CYCLE] = "one-cycle"};
-
-const char *hst_schedule_name(enum hst_schedule s)
-{
-    return names[s];
-}
-
-int hst_schedule_parse(const char *name, enum hst_schedule *out, hst_err *err)
-{
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(names[i], name) == 0) {
-            *out = (enum hst_schedule)i;
-            return 0;
-        }
-    return hst_fail(err, HST_EARG, "unknown schedule '%s': constant, cosine or one-cycle", name);
-}
 
 /* From a to b along half a cosine; part 0 .. 1. */
 static double anneal(double a, double b, double part)

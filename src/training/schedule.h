@@ -11,10 +11,6 @@
  *                the numbers of PyTorch's OneCycleLR) */
 enum hst_schedule { HST_CONSTANT, HST_COSINE, HST_ONE_CYCLE };
 
-/* "constant", "cosine", "one-cycle"; and back: HST_EARG for any other name. */
-const char *hst_schedule_name(enum hst_schedule s);
-HST_CHECK int hst_schedule_parse(const char *name, enum hst_schedule *out, hst_err *err);
-
 /* The learning rate of step 0 .. steps-1. */
 double hst_schedule_rate(enum hst_schedule s, double peak, uint64_t step, uint64_t steps);
 #endif

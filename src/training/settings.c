@@ -1,212 +1,468 @@
 #include "training/settings.h"
 
-#include "images/augment.h"
-#include "training/optimiser.h"
-#include "training/schedule.h"
-#include "training/thaw.h"
-
+#include <errno.h>
 #include <inttypes.h>
-#include <math.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { MAX_EPOCHS = 1000000 };
-
-/* ---- defaults and checks -----------------------------------------------------------------------
+/* ---- the table ---------------------------------------------------------------------------------
  */
 
-/* Negative: the default. */
-static double or_default(double given, double standard)
+const char *const hst_recipe_names[] = {[HST_RECIPE_AUTO] = "auto",
+                                        [HST_RECIPE_FINE_TUNE] = "fine-tune",
+                                        [HST_RECIPE_TUTORIAL] = "tutorial",
+                                        NULL};
+const char *const hst_preparation_names[] = {[HST_PREPARE_PIL] = "pil",
+                                             [HST_PREPARE_TF] = "tf",
+                                             [HST_PREPARE_FAST] = "fast",
+                                             [HST_PREPARE_HUB] = "hub",
+                                             NULL};
+
+/* What a recipe does decides which settings it has. */
+enum training { AUTO, FINE_TUNE, TUTORIAL, TUTORIAL_TUNING, N_TRAININGS };
+
+/* Whether hst_settings_next gives a setting. */
+enum record { ALWAYS, WHERE_CHANGED, ELSEWHERE };
+
+typedef struct row {
+    hst_setting about;
+    const char *standard[N_TRAININGS]; /* the default of each; NULL: it has no such setting */
+    const char *adaptive[N_TRAININGS]; /* by_optimizer: of rules without momentum */
+    int by_optimizer;
+    enum record record;
+    size_t in_opts, bytes; /* the field of hst_train_opts */
+    size_t in_settings;    /* that of hst_settings */
+} row;
+
+/* Of every recipe, of those that learn step by step, of those whose backbone learns. */
+#define ALL(x)                                                                                     \
+    {                                                                                              \
+        x, x, x, x                                                                                 \
+    }
+#define STEPS(fine_tune, tutorial)                                                                 \
+    {                                                                                              \
+        NULL, fine_tune, tutorial, tutorial                                                        \
+    }
+#define TUNING(fine_tune, tutorial)                                                                \
+    {                                                                                              \
+        NULL, fine_tune, NULL, tutorial                                                            \
+    }
+#define WORDS(...)                                                                                 \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, NULL                                                                          \
+    }
+#define HST_SETTING(kind, member_type, member, ...)                                                \
+    {.about.type = HST_SETTING_##kind,                                                             \
+     .about.field = #member,                                                                       \
+     .in_opts = offsetof(hst_train_opts, member),                                                  \
+     .bytes = sizeof(((hst_train_opts *)0)->member),                                               \
+     .in_settings = offsetof(hst_settings, member),                                                \
+     __VA_ARGS__},
+static const row rows[] = {
+#include "training/settings_table.h"
+};
+enum { N_ROWS = sizeof rows / sizeof *rows };
+
+const hst_setting *hst_train_setting(int i)
 {
-    return given < 0 ? standard : given;
+    return i >= 0 && i < N_ROWS ? &rows[i].about : NULL;
 }
 
-static int check_optimizer(const hst_settings *s, hst_train_opts *o, hst_err *err)
+static const row *find_row(const char *name)
 {
-    const hst_optimiser_rule *rule =
-        hst_optimiser_rule_find(o->optimizer ? o->optimizer : s->optimizer);
-    if (!rule)
-        return hst_fail(err, HST_EARG,
-                        "unknown optimizer '%s': sgd, nesterov, adam, adamw or rmsprop",
-                        o->optimizer);
-    if (rule->momentum < 0 && !(o->momentum < 0))
-        return hst_fail(err, HST_EARG, "optimizer %s has no momentum to set", rule->name);
-    o->optimizer = rule->name;
-    o->learning_rate =
-        or_default(o->learning_rate, rule->momentum < 0 ? s->adaptive_rate : s->rate);
-    o->momentum = or_default(o->momentum, rule->momentum);
-    return 0;
+    for (int i = 0; i < N_ROWS; i++)
+        if (strcmp(rows[i].about.name, name) == 0 || strcmp(rows[i].about.field, name) == 0)
+            return &rows[i];
+    return NULL;
 }
 
-/* A number from 0, less than 1. */
-static int check_part(const char *name, double value, hst_err *err)
+/* ---- values ------------------------------------------------------------------------------------
+ */
+
+/* Of a choice: the number of its word. */
+typedef struct value {
+    uint64_t whole;
+    double real;
+    const char *text;
+} value;
+
+/* "a, b or c" */
+static void list_words(const char *const *words, char *out, size_t cap)
 {
-    if (value >= 0 && value < 1)
+    size_t n = 0;
+    out[0] = 0;
+    for (int i = 0; words[i] && n < cap; i++)
+        n += (size_t)snprintf(out + n, cap - n, "%s%s",
+                              i == 0         ? ""
+                              : words[i + 1] ? ", "
+                                             : " or ",
+                              words[i]);
+}
+
+/* What a number may be: "a number above 0, at most 1". */
+static void describe_range(const hst_setting *s, char *out, size_t cap)
+{
+    const char *kind = s->type == HST_SETTING_INT ? "whole number" : "number";
+    int n = snprintf(out, cap, "a %s %s %g", kind, s->above_least ? "above" : "from", s->least);
+    if (s->most < INT_MAX)
+        snprintf(out + n, cap - (size_t)n, "%s %.7g",
+                 s->below_most    ? ", less than"
+                 : s->above_least ? ", at most"
+                                  : " to",
+                 s->most);
+}
+
+static int bad_value(const row *r, const char *text, hst_err *err)
+{
+    char wanted[160] = "a text that is not empty";
+    const hst_setting *s = &r->about;
+    if (s->type == HST_SETTING_CHOICE) {
+        list_words(s->words, wanted, sizeof wanted);
+        return hst_fail(err, HST_EARG, "unknown %s '%s': %s", s->name, text, wanted);
+    }
+    if (s->type == HST_SETTING_FLAG)
+        snprintf(wanted, sizeof wanted, "1 or 0");
+    else if (s->type != HST_SETTING_TEXT)
+        describe_range(s, wanted, sizeof wanted);
+    return hst_fail(err, HST_EARG, "%s wants %s, not '%s'", s->name, wanted, text);
+}
+
+static int in_range(const hst_setting *s, double x)
+{
+    return (s->above_least ? x > s->least : x >= s->least) &&
+           (s->below_most ? x < s->most : x <= s->most);
+}
+
+/* The C library's readers also take spaces, signs, hexadecimal numbers and "nan", and a decimal
+ * mark that depends on the locale. */
+static int read_whole(const char *text, uint64_t *out)
+{
+    if (!*text || strspn(text, "0123456789") != strlen(text))
         return 0;
-    return hst_fail(err, HST_EARG, "the %s must be at least 0 and less than 1, not %g", name,
-                    value);
+    errno = 0;
+    *out = strtoull(text, NULL, 10);
+    return errno == 0 && *out <= INT64_MAX; /* readers of JSON have signed ones */
 }
 
-static int check_numbers(const hst_train_opts *o, hst_err *err)
+static int read_real(const char *text, double *out)
 {
-    int rc = check_part("momentum", o->momentum < 0 ? 0 : o->momentum, err);
-    if (rc == 0)
-        rc = check_part("label smoothing", o->label_smoothing, err);
-    if (rc == 0)
-        rc = check_part("dropout", o->dropout, err);
-    if (rc)
-        return rc;
-    if (!(o->learning_rate > 0 && o->learning_rate <= 1e6))
-        return hst_fail(err, HST_EARG, "the learning rate must be above 0 and at most 1e6, not %g",
-                        o->learning_rate);
-    if (!(o->l2 <= 1e6))
-        return hst_fail(err, HST_EARG, "the L2 strength must be a number from 0, not %g", o->l2);
-    if (o->epochs < 1 || o->epochs > MAX_EPOCHS || o->batch < 1)
-        return hst_fail(err, HST_EARG, "epochs (1 .. %d) and batch must be at least 1, not %d, %d",
-                        MAX_EPOCHS, o->epochs, o->batch);
+    char local[64], mark[8], *end;
+    if (!*text || strspn(text, "0123456789.eE-+") != strlen(text) || strlen(text) >= sizeof local)
+        return 0;
+    snprintf(mark, sizeof mark, "%.1f", 0.5);
+    snprintf(local, sizeof local, "%s", text);
+    for (char *s = local; *s; s++)
+        *s = *s == '.' ? mark[1] : *s;
+    *out = strtod(local, &end);
+    return *end == 0;
+}
+
+static int read_word(const row *r, const char *text, uint64_t *out)
+{
+    for (uint64_t i = 0; r->about.words[i]; i++)
+        if (strcmp(r->about.words[i], text) == 0) {
+            *out = i;
+            return 1;
+        }
     return 0;
 }
 
-int hst_settings_head(const hst_settings *s, hst_train_opts *o, hst_err *err)
+static int read_text(const row *r, const char *text, value *v, hst_err *err)
 {
-    o->epochs = o->epochs ? o->epochs : s->epochs;
-    o->batch = o->batch ? o->batch : s->batch;
-    o->l2 = or_default(o->l2, s->l2);
-    o->label_smoothing = or_default(o->label_smoothing, s->label_smoothing);
-    o->dropout = or_default(o->dropout, s->dropout);
-    int rc = check_optimizer(s, o, err);
-    return rc ? rc : check_numbers(o, err);
+    int ok = 0;
+    *v = (value){.text = text};
+    switch (r->about.type) {
+    case HST_SETTING_INT:
+        ok = read_whole(text, &v->whole) && in_range(&r->about, (double)v->whole);
+        break;
+    case HST_SETTING_REAL:
+        ok = read_real(text, &v->real) && in_range(&r->about, v->real);
+        break;
+    case HST_SETTING_CHOICE:
+        ok = read_word(r, text, &v->whole);
+        break;
+    case HST_SETTING_FLAG:
+        ok = read_whole(text, &v->whole) && v->whole <= 1;
+        break;
+    case HST_SETTING_TEXT:
+        ok = *text != 0;
+        break;
+    }
+    return ok ? 0 : bad_value(r, text, err);
 }
 
-/* Words become constants. */
-static int check_words(const hst_settings *s, hst_train_opts *o, hst_err *err)
+/* ---- hst_train_opts ----------------------------------------------------------------------------
+ */
+
+hst_train_opts hst_train_opts_default(void)
 {
-    enum hst_augment augment;
-    enum hst_schedule schedule;
-    const char *norm = o->batch_norm ? o->batch_norm : s->batch_norm;
-    int rc = hst_augment_parse(o->augment ? o->augment : s->augment, &augment, err);
-    if (rc == 0)
-        rc = hst_schedule_parse(o->schedule ? o->schedule : s->schedule, &schedule, err);
-    if (rc)
-        return rc;
-    if (strcmp(norm, "frozen") != 0 && strcmp(norm, "batch") != 0)
-        return hst_fail(err, HST_EARG, "unknown batch norm '%s': frozen or batch", norm);
-    o->batch_norm = strcmp(norm, "batch") == 0 ? "batch" : "frozen";
-    o->augment = hst_augment_name(augment);
-    o->schedule = hst_schedule_name(schedule);
+    hst_train_opts o = {.size = sizeof o, .recipe = find_row("recipe")->standard[AUTO]};
+    const double none = -1;
+    value seed = {0};
+    for (int i = 0; i < N_ROWS; i++)
+        if (rows[i].about.type == HST_SETTING_REAL)
+            memcpy((char *)&o + rows[i].in_opts, &none, sizeof none);
+    if (read_text(find_row("seed"), find_row("seed")->standard[AUTO], &seed, NULL) == 0)
+        o.seed = seed.whole;
+    return o;
+}
+
+/* A caller built against an older header has fewer fields. */
+static int read_opts(const hst_train_opts *given, hst_train_opts *o, hst_err *err)
+{
+    *o = hst_train_opts_default();
+    if (!given)
+        return 0;
+    if (given->size == 0 || given->size > sizeof *o)
+        return hst_fail(err, HST_EARG, "hst_train_opts: start from hst_train_opts_default()");
+    memcpy(o, given, given->size);
+    o->size = sizeof *o;
     return 0;
 }
 
-int hst_settings_tuning(const hst_settings *s, const hst_backbone *b, hst_train_opts *o,
+int hst_train_opts_set(hst_train_opts *o, const char *name, const char *text, hst_err *err)
+{
+    value v;
+    const row *r = find_row(name);
+    if (!r)
+        return hst_fail(err, HST_EARG, "there is no setting '%s'", name);
+    if (r->in_opts + r->bytes > o->size)
+        return hst_fail(err, HST_EARG, "hst_train_opts of this program is too old to have %s",
+                        r->about.name);
+    if (read_text(r, text, &v, err))
+        return HST_EARG;
+    char *field = (char *)o + r->in_opts;
+    const char *word = r->about.type == HST_SETTING_CHOICE ? r->about.words[v.whole] : text;
+    int n = (int)v.whole;
+    if (r->about.type == HST_SETTING_REAL)
+        memcpy(field, &v.real, r->bytes);
+    else if (r->about.type == HST_SETTING_CHOICE || r->about.type == HST_SETTING_TEXT)
+        memcpy(field, &word, r->bytes);
+    else
+        memcpy(field, r->bytes == sizeof n ? (const void *)&n : &v.whole, r->bytes);
+    return 0;
+}
+
+/* *given: 0, where the field stands for the default. */
+static int take_field(const row *r, const hst_train_opts *o, value *v, int *given, hst_err *err)
+{
+    const char *field = (const char *)o + r->in_opts;
+    int n = 0, ok = 1;
+    char text[40] = "";
+    *v = (value){0};
+    if (r->about.type == HST_SETTING_REAL) {
+        memcpy(&v->real, field, r->bytes);
+        *given = !(v->real < 0);
+        ok = in_range(&r->about, v->real);
+        snprintf(text, sizeof text, "%g", v->real);
+    } else if (r->about.type == HST_SETTING_CHOICE || r->about.type == HST_SETTING_TEXT) {
+        memcpy(&v->text, field, r->bytes);
+        *given = v->text != NULL;
+        return *given ? read_text(r, v->text, v, err) : 0;
+    } else if (r->bytes != sizeof n) {
+        memcpy(&v->whole, field, r->bytes);
+        *given = 1;
+    } else {
+        memcpy(&n, field, r->bytes);
+        v->whole = (uint64_t)n;
+        *given = n != 0;
+        ok = r->about.type == HST_SETTING_FLAG || in_range(&r->about, n);
+        snprintf(text, sizeof text, "%d", n);
+    }
+    return !*given || ok ? 0 : bad_value(r, text, err);
+}
+
+/* ---- which recipe has which -------------------------------------------------------------------
+ */
+
+static enum training training_of(enum hst_recipe_id recipe, int fine_tune)
+{
+    if (recipe == HST_RECIPE_TUTORIAL)
+        return fine_tune ? TUTORIAL_TUNING : TUTORIAL;
+    return recipe == HST_RECIPE_AUTO ? AUTO : FINE_TUNE;
+}
+
+/* Errors: HST_EARG, an unknown recipe. */
+static int find_training(const hst_train_opts *o, enum training *out, hst_err *err)
+{
+    value v = {0};
+    const row *r = find_row("recipe");
+    if (read_text(r, o->recipe ? o->recipe : r->standard[AUTO], &v, err))
+        return HST_EARG;
+    *out = training_of((enum hst_recipe_id)v.whole, o->fine_tune);
+    return 0;
+}
+
+static const char *standard_of(const row *r, const hst_train_opts *o, enum training t)
+{
+    if (!r->by_optimizer)
+        return r->standard[t];
+    const char *name = o->optimizer ? o->optimizer : find_row("optimizer")->standard[t];
+    const hst_optimiser_rule *rule = name ? hst_optimiser_rule_find(name) : NULL;
+    return rule && rule->momentum < 0 ? r->adaptive[t] : r->standard[t];
+}
+
+const char *hst_train_setting_default(const hst_setting *s, const hst_train_opts *given)
+{
+    hst_train_opts o;
+    enum training t;
+    const row *r = s ? find_row(s->name) : NULL;
+    if (!r || read_opts(given, &o, NULL) || find_training(&o, &t, NULL))
+        return NULL;
+    return standard_of(r, &o, t);
+}
+
+/* r is not a setting of t, or not with o's optimizer. */
+static int refuse(const row *r, const hst_train_opts *o, enum training t, hst_err *err)
+{
+    static const char *const names[] = {"auto", "fine-tune", "tutorial", "tutorial"};
+    const char *owner[N_TRAININGS + 1] = {NULL};
+    char owners[80] = "";
+    int n = 0, tunes = !r->standard[TUTORIAL] && r->standard[TUTORIAL_TUNING];
+    if (r->standard[t])
+        return hst_fail(err, HST_EARG, "optimizer %s has no %s to set", o->optimizer,
+                        r->about.name);
+    for (int i = 0; i < TUTORIAL_TUNING; i++)
+        if (r->standard[i])
+            owner[n++] = names[i];
+    if (tunes)
+        owner[n++] = "tutorial with fine-tuning";
+    for (int i = 0; i < n; i++)
+        snprintf(owners + strlen(owners), sizeof owners - strlen(owners), "%s%s",
+                 i == 0      ? ""
+                 : i + 1 < n ? ", "
+                             : " and ",
+                 owner[i]);
+    return hst_fail(err, HST_EARG, "recipe %s%s has no %s to set; recipes %s have", names[t],
+                    t == TUTORIAL && tunes ? " without fine-tuning" : "", r->about.name, owners);
+}
+
+/* ---- hst_settings ------------------------------------------------------------------------------
+ */
+
+static void store(const row *r, const value *v, hst_settings *s)
+{
+    char *field = (char *)s + r->in_settings;
+    int n = (int)v->whole;
+    if (r->about.type == HST_SETTING_REAL)
+        memcpy(field, &v->real, sizeof v->real);
+    else if (r->about.type == HST_SETTING_TEXT)
+        memcpy(field, &v->text, sizeof v->text);
+    else if (r->about.type == HST_SETTING_INT && r->bytes != sizeof n)
+        memcpy(field, &v->whole, sizeof v->whole);
+    else
+        memcpy(field, &n, sizeof n); /* GCC's and Clang's enums of these are as large as int */
+}
+
+static int read_setting(const row *r, const hst_train_opts *o, enum training t, hst_settings *s,
                         hst_err *err)
 {
-    enum { MAX_BATCH = 4096 };
-    hst_thaw thaw;
-    o->thaw = o->thaw ? o->thaw : s->thaw;
-    o->layer_decay = or_default(o->layer_decay, s->layer_decay);
-    o->clip = or_default(o->clip, s->clip);
-    int rc = check_words(s, o, err);
-    if (rc == 0)
-        rc = hst_thaw_parse(o->thaw, b->graph, &thaw, err);
-    if (rc)
-        return rc;
-    if (o->batch > MAX_BATCH)
-        return hst_fail(err, HST_EARG, "a batch of %d photos is too large to fine-tune: at most %d",
-                        o->batch, MAX_BATCH);
-    if (!(o->layer_decay > 0 && o->layer_decay <= 1))
-        return hst_fail(err, HST_EARG, "the layer decay must be above 0 and at most 1, not %g",
-                        o->layer_decay);
-    if (!(o->clip <= 1e6))
-        return hst_fail(err, HST_EARG, "the length to clip to must be a number from 0, not %g",
-                        o->clip);
-    if (o->patience < 0 || o->checkpoint_steps < 0)
-        return hst_fail(err, HST_EARG, "patience and steps between checkpoints must be 0 or more");
-    if ((o->resume || o->checkpoint_steps) && !o->run_dir)
-        return hst_fail(err, HST_EARG, "checkpoints need a run folder");
+    value v;
+    int given;
+    const char *standard = standard_of(r, o, t);
+    if (take_field(r, o, &v, &given, err))
+        return HST_EARG;
+    if (given && !standard)
+        return refuse(r, o, t, err);
+    if (!given)
+        v = (value){.real = -1};
+    if (!given && standard && read_text(r, standard, &v, err))
+        return HST_EARG;
+    store(r, &v, s);
     return 0;
 }
 
-int hst_settings_no_tuning(const hst_train_opts *o, const char *who, hst_err *err)
+int hst_settings_read(const hst_train_opts *given, hst_settings *s, hst_err *err)
 {
-    const struct {
-        const char *name;
-        int given;
-    } foreign[] = {{"fine-tuning", o->fine_tune},
-                   {"layers to thaw", o->thaw != NULL},
-                   {"batch norm", o->batch_norm != NULL},
-                   {"augmentation", o->augment != NULL},
-                   {"schedule", o->schedule != NULL},
-                   {"layer decay", !(o->layer_decay < 0)},
-                   {"clipping", !(o->clip < 0)},
-                   {"patience", o->patience != 0},
-                   {"steps between checkpoints", o->checkpoint_steps != 0}};
-    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++)
-        if (foreign[i].given)
-            return hst_fail(err, HST_EARG, "%s has no %s to set; recipe fine-tune has", who,
-                            foreign[i].name);
-    return 0;
+    enum { TUNING_BATCH_MAX = 4096 };
+    hst_train_opts o;
+    enum training t = AUTO;
+    int rc = read_opts(given, &o, err);
+    if (rc == 0)
+        rc = find_training(&o, &t, err);
+    memset(s, 0, sizeof *s);
+    s->run_dir = o.run_dir;
+    s->resume = o.resume;
+    for (int i = 0; rc == 0 && i < N_ROWS; i++)
+        rc = read_setting(&rows[i], &o, t, s, err);
+    if (rc == 0 && s->fine_tune && s->batch > TUNING_BATCH_MAX)
+        rc = hst_fail(err, HST_EARG, "a batch of %d photos is too large to fine-tune: at most %d",
+                      s->batch, TUNING_BATCH_MAX);
+    return rc;
+}
+
+int hst_train_opts_check(const hst_train_opts *o, hst_err *err)
+{
+    hst_settings s;
+    return hst_settings_read(o, &s, err);
+}
+
+int hst_settings_thaw(hst_settings *s, const hst_graph *g, hst_err *err)
+{
+    return s->fine_tune ? hst_thaw_parse(s->thaw, g, &s->layers, err) : 0;
 }
 
 /* ---- record ------------------------------------------------------------------------------------
  */
 
-typedef struct number {
-    const char *key;
-    double value;
-} number;
-
-typedef struct word {
-    const char *key, *value;
-} word;
-
-enum { N_HEAD = 7, N_NUMBERS = 10, N_WORDS = 5 };
-
-/* The first N_HEAD of the numbers and the first word belong to the head. */
-static void list(const hst_train_opts *o, number n[N_NUMBERS], word w[N_WORDS])
+static hst_setting_value value_of(const row *r, const hst_settings *s)
 {
-    const number numbers[N_NUMBERS] = {{"epochs", o->epochs},
-                                       {"batch", o->batch},
-                                       {"learning_rate", o->learning_rate},
-                                       {"momentum", o->momentum < 0 ? 0 : o->momentum},
-                                       {"l2", o->l2},
-                                       {"label_smoothing", o->label_smoothing},
-                                       {"dropout", o->dropout},
-                                       {"layer_decay", o->layer_decay},
-                                       {"clip", o->clip},
-                                       {"patience", o->patience}};
-    const word words[N_WORDS] = {{"optimizer", o->optimizer},
-                                 {"thaw", o->thaw},
-                                 {"batch_norm", o->batch_norm},
-                                 {"augment", o->augment},
-                                 {"schedule", o->schedule}};
-    memcpy(n, numbers, sizeof numbers);
-    memcpy(w, words, sizeof words);
+    const char *field = (const char *)s + r->in_settings;
+    hst_setting_value v = {.setting = &r->about};
+    int n;
+    if (r->about.type == HST_SETTING_REAL) {
+        memcpy(&v.number, field, sizeof v.number);
+    } else if (r->about.type == HST_SETTING_TEXT) {
+        memcpy(&v.word, field, sizeof v.word);
+    } else {
+        memcpy(&n, field, sizeof n);
+        v.number = n;
+        v.word = r->about.type == HST_SETTING_CHOICE ? r->about.words[n] : NULL;
+    }
+    return v;
 }
 
-int hst_settings_record(hst_model *m, const hst_train_opts *o, hst_err *err)
+static int is_default(const row *r, const hst_setting_value *have, enum training t)
 {
-    number n[N_NUMBERS];
-    word w[N_WORDS];
-    int rc = 0;
-    list(o, n, w);
-    for (size_t i = 0; rc == 0 && i < (o->fine_tune ? N_WORDS : 1); i++)
-        rc = hst_model_set_record(m, w[i].key, w[i].value, err);
-    for (size_t i = 0; rc == 0 && i < (o->fine_tune ? N_NUMBERS : N_HEAD); i++)
-        rc = hst_record_number(m, n[i].key, n[i].value, err);
-    return rc;
+    value v;
+    if (read_text(r, r->standard[t], &v, NULL))
+        return 0;
+    if (have->word)
+        return strcmp(have->word, r->standard[t]) == 0;
+    return have->number == (r->about.type == HST_SETTING_REAL ? v.real : (double)v.whole);
 }
 
-int hst_settings_lines(const hst_train_opts *o, hst_buf *b, hst_err *err)
+int hst_settings_next(const hst_settings *s, int *i, hst_setting_value *out)
 {
-    number n[N_NUMBERS];
-    word w[N_WORDS];
-    list(o, n, w);
-    hst_buf_printf(b, "recipe=%s\nprepare=%s\nseed=%" PRIu64 "\nclass_weight=%s\n", o->recipe,
-                   o->prepare, o->seed, o->class_weight ? o->class_weight : "none");
-    for (size_t i = 0; i < N_WORDS; i++)
-        hst_buf_printf(b, "%s=%s\n", w[i].key, w[i].value);
-    for (size_t i = 0; i < N_NUMBERS; i++) {
-        hst_buf_printf(b, "%s=", n[i].key);
-        hst_buf_double(b, n[i].value);
+    enum training t = training_of(s->recipe, s->fine_tune);
+    while (*i < N_ROWS) {
+        const row *r = &rows[(*i)++];
+        if (r->record == ELSEWHERE || !r->standard[t])
+            continue;
+        *out = value_of(r, s);
+        if (r->record == ALWAYS || !is_default(r, out, t))
+            return 1;
+    }
+    return 0;
+}
+
+int hst_settings_lines(const hst_settings *s, hst_buf *b, hst_err *err)
+{
+    hst_setting_value v;
+    hst_buf_printf(b, "recipe=%s\nprepare=%s\nseed=%" PRIu64 "\nclass_weight=%s\n",
+                   hst_recipe_names[s->recipe], hst_preparation_names[s->prepare], s->seed,
+                   s->class_weight == HST_BALANCED ? "balanced" : "none");
+    for (int i = 0; hst_settings_next(s, &i, &v);)
+        if (v.word)
+            hst_buf_printf(b, "%s=%s\n", v.setting->field, v.word);
+    for (int i = 0; hst_settings_next(s, &i, &v);) {
+        if (v.word)
+            continue;
+        hst_buf_printf(b, "%s=", v.setting->field);
+        hst_buf_double(b, v.number < 0 ? 0 : v.number);
         hst_buf_puts(b, "\n");
     }
     return hst_buf_check(b, err);

@@ -1,28 +1,46 @@
-/* settings.h - options of recipes that learn step by step: defaults, checks, record. */
+/* settings.h - what training is set to: read once from hst_train_opts, complete and in types. */
 #ifndef HST_TRAINING_SETTINGS_H
 #define HST_TRAINING_SETTINGS_H
-#include "training/recipe.h"
+#include "base/buf.h"
+#include "images/augment.h"
+#include "nn/learn.h"
+#include "training/optimiser.h"
+#include "training/schedule.h"
+#include "training/thaw.h"
 
-/* What a recipe does where nothing is said. */
+enum hst_recipe_id { HST_RECIPE_AUTO, HST_RECIPE_FINE_TUNE, HST_RECIPE_TUTORIAL };
+/* How hst_features_compute is to prepare photos. */
+enum hst_preparation { HST_PREPARE_PIL, HST_PREPARE_TF, HST_PREPARE_FAST, HST_PREPARE_HUB };
+enum hst_class_weight { HST_UNWEIGHTED, HST_BALANCED };
+
+/* Their words, by the enum; NULL ends them. */
+extern const char *const hst_recipe_names[], *const hst_preparation_names[];
+
 typedef struct hst_settings {
-    int epochs, batch;
-    const char *optimizer;
-    double rate, adaptive_rate; /* learning rate of sgd and nesterov, and of the others */
-    double l2, label_smoothing, dropout;
-    const char *thaw, *batch_norm, *augment, *schedule;
-    double layer_decay, clip;
+/* Of what this training has not: 0, NULL, and of a double a negative number. */
+#define HST_SETTING(kind, type, field, ...) type field;
+#include "training/settings_table.h"
+    hst_thaw layers;     /* of thaw, once a backbone is known (hst_settings_thaw) */
+    const char *run_dir; /* for checkpoints, or NULL */
+    int resume;
 } hst_settings;
 
-/* Completes and checks what training a head needs. Errors: HST_EARG. */
-HST_CHECK int hst_settings_head(const hst_settings *s, hst_train_opts *o, hst_err *err);
-/* The same for what training the backbone needs besides. o->thaw stays the caller's text. */
-HST_CHECK int hst_settings_tuning(const hst_settings *s, const hst_backbone *b, hst_train_opts *o,
-                                  hst_err *err);
-/* Refuses all that training the backbone needs; who: that has none of it. */
-HST_CHECK int hst_settings_no_tuning(const hst_train_opts *o, const char *who, hst_err *err);
+/* The caller's options, those left out being the recipe's; texts are borrowed. Errors: HST_EARG (an
+ * unknown word, a number out of range, a setting that the recipe has not). */
+HST_CHECK int hst_settings_read(const hst_train_opts *given, hst_settings *out, hst_err *err);
+/* Where the backbone learns: which of its layers. Errors: HST_EARG. */
+HST_CHECK int hst_settings_thaw(hst_settings *s, const hst_graph *g, hst_err *err);
 
-/* The settings, for the model's record. */
-HST_CHECK int hst_settings_record(hst_model *m, const hst_train_opts *o, hst_err *err);
+/* One setting as it is. */
+typedef struct hst_setting_value {
+    const hst_setting *setting;
+    const char *word; /* of a choice or a text; NULL: it is a number */
+    double number;    /* negative: there is none (momentum) */
+} hst_setting_value;
+/* The next setting from number *i on that decides the result and is this recipe's; 0: no more. What
+ * all recipes have is left out: recipe, seed, prepare, class_weight. So is a setting that came into
+ * the table later where it has its default: a model that it did not change says nothing of it. */
+int hst_settings_next(const hst_settings *s, int *i, hst_setting_value *out);
 /* All that decides the result, a line each: "epochs=5\n". */
-HST_CHECK int hst_settings_lines(const hst_train_opts *o, hst_buf *b, hst_err *err);
+HST_CHECK int hst_settings_lines(const hst_settings *s, hst_buf *b, hst_err *err);
 #endif

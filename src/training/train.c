@@ -8,44 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const hst_recipe *const recipes[] = {&hst_recipe_auto, &hst_recipe_fine_tune,
-                                            &hst_recipe_tutorial};
+static const hst_recipe *const recipes[] = {[HST_RECIPE_AUTO] = &hst_recipe_auto,
+                                            [HST_RECIPE_FINE_TUNE] = &hst_recipe_fine_tune,
+                                            [HST_RECIPE_TUTORIAL] = &hst_recipe_tutorial};
 
-hst_train_opts hst_train_opts_default(void)
+/* All that can be told before a photo is read. */
+static int read_settings(const hst_train_opts *given, const hst_backbone *b, hst_settings *s,
+                         hst_err *err)
 {
-    return (hst_train_opts){.size = sizeof(hst_train_opts),
-                            .recipe = "auto",
-                            .seed = 42,
-                            .learning_rate = -1,
-                            .momentum = -1,
-                            .l2 = -1,
-                            .label_smoothing = -1,
-                            .dropout = -1,
-                            .layer_decay = -1,
-                            .clip = -1};
-}
-
-/* The caller's options over the defaults (a caller built against an older header has fewer), made
- * complete by the recipe. Strings become constants of ours, so that the run may outlive the
- * caller's. */
-static int read_opts(const hst_train_opts *given, const hst_backbone *b, hst_train_opts *o,
-                     const hst_recipe **recipe, hst_err *err)
-{
-    *recipe = NULL;
-    *o = hst_train_opts_default();
-    if (given) {
-        if (given->size == 0 || given->size > sizeof *o)
-            return hst_fail(err, HST_EARG, "hst_train_opts: start from hst_train_opts_default()");
-        memcpy(o, given, given->size);
-    }
-    for (size_t i = 0; i < sizeof recipes / sizeof *recipes; i++)
-        if (strcmp(recipes[i]->name, o->recipe ? o->recipe : "auto") == 0)
-            *recipe = recipes[i];
-    if (!*recipe)
-        return hst_fail(err, HST_EARG, "unknown recipe '%s': auto, fine-tune or tutorial",
-                        o->recipe);
-    o->recipe = (*recipe)->name;
-    return (*recipe)->check(o, b, err);
+    int rc = hst_settings_read(given, s, err);
+    if (rc == 0 && recipes[s->recipe]->check)
+        rc = recipes[s->recipe]->check(s, b, err);
+    if (rc == 0)
+        rc = hst_settings_thaw(s, b->graph, err);
+    if (rc == 0 && s->fine_tune && (s->resume || s->checkpoint_steps) && !s->run_dir)
+        rc = hst_fail(err, HST_EARG, "checkpoints need a run folder");
+    return rc;
 }
 
 static void end_phase(hst_run *r, const char *what, double *since)
@@ -154,16 +132,16 @@ static int record(const hst_fit *f, hst_err *err)
         return rc;
     const struct {
         const char *key, *text;
-    } texts[] = {{"recipe", r->opts.recipe},
+    } texts[] = {{"recipe", hst_recipe_names[r->settings.recipe]},
                  {"split", hst_split_name(r->data->split)},
                  {"prepare", hst_prep_name(&r->features->prep)},
-                 {"class_weight", r->opts.class_weight ? r->opts.class_weight : "none"},
+                 {"class_weight", r->settings.class_weight == HST_BALANCED ? "balanced" : "none"},
                  {"backbone_source", r->backbone->source},
                  {"backbone_sha256", r->backbone->sha256}};
     const struct {
         const char *key;
         uint64_t value;
-    } counts[] = {{"seed", r->opts.seed},
+    } counts[] = {{"seed", r->settings.seed},
                   {"split_seed", r->data->seed},
                   {"n_train", r->n_train},
                   {"val_n", r->eval->n}};
@@ -186,7 +164,7 @@ static int record(const hst_fit *f, hst_err *err)
     return rc;
 }
 
-static int learn(hst_fit *f, const hst_recipe *recipe, hst_err *err)
+static int learn(hst_fit *f, hst_err *err)
 {
     hst_run *r = f->run;
     double since = hst_now_s();
@@ -202,8 +180,8 @@ static int learn(hst_fit *f, const hst_recipe *recipe, hst_err *err)
                              r->data->n_classes, err);
     if (!f->model)
         return HST_EMEM;
-    rc = recipe->fit(f, err);
-    end_phase(r, r->opts.fine_tune ? "training" : "head", &since);
+    rc = recipes[r->settings.recipe]->fit(f, err);
+    end_phase(r, r->settings.fine_tune ? "training" : "head", &since);
     if (rc == 0)
         rc = evaluate(f, err);
     if (rc == 0)
@@ -214,13 +192,13 @@ static int learn(hst_fit *f, const hst_recipe *recipe, hst_err *err)
     return rc;
 }
 
-/* Takes over the options: the run may outlive the caller's texts. */
-static int keep_opts(hst_run *r, const hst_train_opts *o, hst_err *err)
+/* Takes over the settings: the run may outlive the caller's texts. */
+static int keep_settings(hst_run *r, const hst_settings *s, hst_err *err)
 {
-    r->opts = *o;
-    if (!o->fine_tune)
+    r->settings = *s;
+    if (!s->thaw)
         return 0;
-    r->opts.thaw = r->thaw = hst_strdup(o->thaw, err);
+    r->settings.thaw = r->thaw = hst_strdup(s->thaw, err);
     return r->thaw ? 0 : HST_EMEM;
 }
 
@@ -241,28 +219,25 @@ static hst_run *run_new(const hst_backbone *b, const hst_data *d, hst_err *err)
 hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                      const hst_train_opts *o, hst_run **run, hst_err *err)
 {
-    const hst_recipe *recipe;
-    hst_train_opts opts;
-    if (read_opts(o, b, &opts, &recipe, err))
+    hst_settings settings;
+    if (read_settings(o, b, &settings, err))
         return NULL;
     hst_run *r = run_new(b, d, err);
     if (!r)
         return NULL;
     hst_fit f = {.ctx = ctx, .run = r};
     double since = hst_now_s();
-    int rc = keep_opts(r, &opts, err);
+    int rc = keep_settings(r, &settings, err);
     if (rc == 0)
-        rc = hst_tune_claim(&opts, err);
+        rc = hst_tune_claim(&settings, err);
     if (rc == 0)
-        r->features = hst_features_compute(ctx, b, d, opts.prepare, err);
+        r->features = hst_features_compute(ctx, b, d, hst_preparation_names[settings.prepare], err);
     end_phase(r, "features", &since);
     if (rc == 0)
         rc = r->features ? assign_sides(r, err) : HST_EDATA;
-    if (rc == 0) {
-        r->opts.prepare = hst_prep_name(&r->features->prep);
-        rc = learn(&f, recipe, err);
-    }
-    r->opts.run_dir = NULL; /* the caller's text, and not needed any more */
+    if (rc == 0)
+        rc = learn(&f, err);
+    r->settings.run_dir = NULL; /* the caller's text, and not needed any more */
     examples_clear(&f.train);
     examples_clear(&f.validation);
     if (rc) {

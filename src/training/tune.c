@@ -5,7 +5,6 @@
 #include "training/checkpoint.h"
 #include "training/loader.h"
 #include "training/schedule.h"
-#include "training/settings.h"
 
 #include <errno.h>
 #include <math.h>
@@ -19,7 +18,6 @@ typedef struct fine_tuner {
     hst_trainer trainer;
     hst_sampler sampler;
     hst_loader *loader;
-    enum hst_schedule schedule;
     hst_resume_state at;
     hst_best best;
     uint64_t epoch_steps, steps; /* of an epoch, of all epochs */
@@ -34,9 +32,9 @@ typedef struct fine_tuner {
     hst_meter meter;
 } fine_tuner;
 
-static const hst_train_opts *opts(const fine_tuner *t)
+static const hst_settings *settings(const fine_tuner *t)
 {
-    return &t->fit->run->opts;
+    return &t->fit->run->settings;
 }
 
 /* ---- checkpoints -------------------------------------------------------------------------------
@@ -85,7 +83,7 @@ static int save(fine_tuner *t, hst_err *err)
     return hst_checkpoint_write(&c, t->path, err);
 }
 
-int hst_tune_claim(const hst_train_opts *o, hst_err *err)
+int hst_tune_claim(const hst_settings *o, hst_err *err)
 {
     if (!o->fine_tune || !o->run_dir)
         return 0;
@@ -102,19 +100,19 @@ int hst_tune_claim(const hst_train_opts *o, hst_err *err)
 static int find_checkpoint(fine_tuner *t, int *found, hst_err *err)
 {
     *found = 0;
-    if (!opts(t)->run_dir)
+    if (!settings(t)->run_dir)
         return 0;
-    int rc = hst_settings_lines(opts(t), &t->options, err);
+    int rc = hst_settings_lines(settings(t), &t->options, err);
     if (rc == 0)
         rc = digest_data(t->fit->run, t->data, err);
-    t->path = rc ? NULL : hst_path_join(opts(t)->run_dir, HST_CHECKPOINT_NAME, err);
+    t->path = rc ? NULL : hst_path_join(settings(t)->run_dir, HST_CHECKPOINT_NAME, err);
     if (!t->path)
         return rc ? rc : HST_EMEM;
-    if (!opts(t)->resume)
+    if (!settings(t)->resume)
         return 0;
     if (!hst_is_file(t->path)) {
         hst_log(t->fit->ctx, HST_LOG_INFO, "%s has no checkpoint yet: the run begins anew",
-                opts(t)->run_dir);
+                settings(t)->run_dir);
         return 0;
     }
     hst_checkpoint c = checkpoint(t);
@@ -148,7 +146,7 @@ static int make_best(fine_tuner *t, hst_err *err)
 {
     size_t n = 0;
     t->at.best_loss = INFINITY;
-    if (!opts(t)->patience)
+    if (!settings(t)->patience)
         return 0;
     for (size_t i = 0; i < hst_graph_n_params(t->trainer.graph); i++)
         n += hst_param_count(hst_graph_param(t->trainer.graph, i));
@@ -169,7 +167,7 @@ static void note_best(fine_tuner *t, double val_loss)
 
 static int ran_out_of_patience(const fine_tuner *t)
 {
-    return t->best.n && t->at.epoch - t->at.best_epoch >= opts(t)->patience;
+    return t->best.n && t->at.epoch - t->at.best_epoch >= settings(t)->patience;
 }
 
 /* ---- a beginning -------------------------------------------------------------------------------
@@ -177,10 +175,10 @@ static int ran_out_of_patience(const fine_tuner *t)
 
 static int make_class_weights(fine_tuner *t, hst_err *err)
 {
-    if (!opts(t)->class_weight)
+    if (settings(t)->class_weight != HST_BALANCED)
         return 0;
     t->class_weight = hst_alloc((size_t)t->fit->model->n_classes, sizeof *t->class_weight, err);
-    t->weight = hst_alloc((size_t)opts(t)->batch, sizeof *t->weight, err);
+    t->weight = hst_alloc((size_t)settings(t)->batch, sizeof *t->weight, err);
     if (!t->class_weight || !t->weight)
         return HST_EMEM;
     hst_balanced_weights(&t->fit->train, t->fit->model->n_classes, t->class_weight);
@@ -189,41 +187,34 @@ static int make_class_weights(fine_tuner *t, hst_err *err)
 
 static int make_trainer(fine_tuner *t, hst_err *err)
 {
-    const hst_train_opts *o = opts(t);
-    hst_trainer_options options = {.learn = hst_learn_defaults(),
+    const hst_settings *o = settings(t);
+    hst_trainer_options options = {.thaw = o->layers,
+                                   .learn = hst_learn_defaults(),
                                    .max_batch = t->sampler.batch,
                                    .n_classes = t->fit->model->n_classes,
-                                   .rule = hst_optimiser_rule_find(o->optimizer),
+                                   .rule = hst_optimiser_rule_of(o->optimizer),
                                    .momentum = o->momentum,
                                    .layer_decay = o->layer_decay,
                                    .clip = o->clip,
                                    .l2 = o->l2,
                                    .label_smoothing = o->label_smoothing};
-    options.learn.batchnorm = strcmp(o->batch_norm, "batch") == 0 ? HST_BN_BATCH : HST_BN_FROZEN;
+    options.learn.batchnorm = o->batch_norm;
     options.learn.bn_decay = 0.99; /* the TF Hub modules' */
     options.learn.bn_unbiased = 1;
-    int rc = hst_thaw_parse(o->thaw, t->fit->run->backbone->graph, &options.thaw, err);
-    if (rc == 0)
-        rc = hst_trainer_init(&t->trainer, t->fit->ctx, t->fit->run->backbone, &options, err);
-    return rc;
+    return hst_trainer_init(&t->trainer, t->fit->ctx, t->fit->run->backbone, &options, err);
 }
 
 static int make_loader(fine_tuner *t, hst_err *err)
 {
-    const hst_train_opts *o = opts(t);
-    enum hst_augment how;
+    const hst_settings *o = settings(t);
     size_t n = t->fit->train.n, batch = n < (size_t)o->batch ? n : (size_t)o->batch;
     int rc = hst_sampler_init(&t->sampler, n, batch, o->seed, err);
-    if (rc == 0)
-        rc = hst_augment_parse(o->augment, &how, err);
-    if (rc == 0)
-        rc = hst_schedule_parse(o->schedule, &t->schedule, err);
     if (rc)
         return rc;
     t->epoch_steps = t->how->whole_batches ? n / batch : hst_sampler_steps(&t->sampler);
     t->steps = t->epoch_steps * (uint64_t)o->epochs;
     t->photos = hst_sampler_seen(&t->sampler, t->steps);
-    t->loader = hst_loader_new(t->fit, &t->sampler, how, err);
+    t->loader = hst_loader_new(t->fit, &t->sampler, o->augment, err);
     if (t->loader && o->dropout > 0)
         t->keep = hst_alloc(batch, (size_t)t->fit->model->dim, err);
     return t->loader && (t->keep || !(o->dropout > 0)) ? 0 : HST_EMEM;
@@ -318,7 +309,7 @@ static int diverged(const fine_tuner *t, const hst_load *b, hst_err *err)
         hst_fail(err, HST_EARG,
                  "in step %llu (epoch %d) loss, gradient or weights left the range of numbers: "
                  "use a smaller learning rate than %g%s; its %zu photos: %s%s",
-                 (unsigned long long)b->step + 1, t->at.epoch + 1, opts(t)->learning_rate,
+                 (unsigned long long)b->step + 1, t->at.epoch + 1, settings(t)->learning_rate,
                  t->path && hst_is_file(t->path) ? "; the last good checkpoint is kept" : "", b->n,
                  names.p ? names.p : "", named < b->n ? ", ..." : "");
     hst_buf_free(&names);
@@ -327,20 +318,20 @@ static int diverged(const fine_tuner *t, const hst_load *b, hst_err *err)
 
 static hst_train_batch make_batch(fine_tuner *t, const hst_load *b)
 {
-    const hst_train_opts *o = opts(t);
+    const hst_settings *o = settings(t);
     hst_dropout drop = {o->seed, (uint32_t)b->step, o->dropout};
     if (t->keep)
         hst_dropout_draw(&drop, b->n, (size_t)t->fit->model->dim, t->keep);
     for (size_t i = 0; t->weight && i < b->n; i++)
         t->weight[i] = (float)t->class_weight[b->label[i]];
-    return (hst_train_batch){
-        .x = b->x,
-        .head = {.label = b->label,
-                 .n = b->n,
-                 .keep = t->keep,
-                 .keep_scale = (float)(1 / (1 - o->dropout)),
-                 .weight = t->weight},
-        .learning_rate = hst_schedule_rate(t->schedule, o->learning_rate, b->step, t->steps)};
+    return (hst_train_batch){.x = b->x,
+                             .head = {.label = b->label,
+                                      .n = b->n,
+                                      .keep = t->keep,
+                                      .keep_scale = (float)(1 / (1 - o->dropout)),
+                                      .weight = t->weight},
+                             .learning_rate = hst_schedule_rate(
+                                 settings(t)->schedule, o->learning_rate, b->step, t->steps)};
 }
 
 /* Of every step, so that none is taken after the caller asked to stop. */
@@ -369,7 +360,7 @@ static int run_step(fine_tuner *t, hst_err *err)
     t->at.loss += s.loss * (double)b->n;
     t->at.right += (double)s.right;
     t->at.seen += (double)b->n;
-    int every = opts(t)->checkpoint_steps;
+    int every = settings(t)->checkpoint_steps;
     if (every > 0 && t->at.step % (uint64_t)every == 0)
         rc = save(t, err);
     return rc ? rc : report_progress(t, err);
@@ -406,13 +397,13 @@ static int end_epoch(fine_tuner *t, hst_err *err)
     if (rc)
         return rc;
     hst_batch_score s = score(t, &t->fit->validation);
-    hst_epoch e = {
-        .epoch = t->at.epoch + 1,
-        .train_loss = t->at.loss / t->at.seen,
-        .train_accuracy = t->at.right / t->at.seen,
-        .val_loss = s.loss,
-        .val_accuracy = (double)s.right / (double)t->fit->validation.n,
-        .lr = hst_schedule_rate(t->schedule, opts(t)->learning_rate, t->at.step - 1, t->steps)};
+    hst_epoch e = {.epoch = t->at.epoch + 1,
+                   .train_loss = t->at.loss / t->at.seen,
+                   .train_accuracy = t->at.right / t->at.seen,
+                   .val_loss = s.loss,
+                   .val_accuracy = (double)s.right / (double)t->fit->validation.n,
+                   .lr = hst_schedule_rate(settings(t)->schedule, settings(t)->learning_rate,
+                                           t->at.step - 1, t->steps)};
     rc = hst_run_end_epoch(t->fit, &e, err);
     if (rc)
         return rc;
@@ -435,7 +426,7 @@ static int learn(fine_tuner *t, hst_err *err)
     hst_err why = {0};
     int rc = 0;
     t->meter = start_meter(t);
-    while (rc == 0 && t->at.epoch < opts(t)->epochs && !ran_out_of_patience(t))
+    while (rc == 0 && t->at.epoch < settings(t)->epochs && !ran_out_of_patience(t))
         rc = t->at.step == (uint64_t)(t->at.epoch + 1) * t->epoch_steps ? end_epoch(t, err)
                                                                         : run_step(t, err);
     if (rc == HST_ESTOPPED && save(t, &why)) {
@@ -453,10 +444,6 @@ static int learn(fine_tuner *t, hst_err *err)
 static int hand_over(fine_tuner *t, hst_err *err)
 {
     hst_model *m = t->fit->model;
-    hst_thaw thaw;
-    int rc = hst_thaw_parse(opts(t)->thaw, t->trainer.graph, &thaw, err);
-    if (rc)
-        return rc;
     hst_dense_head_get(&t->trainer.head, m->kernel, m->bias);
     hst_graph *g = t->trainer.graph;
     hst_learn_free(t->trainer.learn);
@@ -466,9 +453,9 @@ static int hand_over(fine_tuner *t, hst_err *err)
     if (!m->owned_backbone)
         return err && err->code ? err->code : HST_EMEM;
     m->backbone = m->owned_backbone;
-    rc = hst_settings_record(m, opts(t), err);
+    int rc = hst_record_settings(m, settings(t), err);
     if (rc == 0)
-        rc = hst_record_number(m, "thawed_params", (double)thaw.n_learn, err);
+        rc = hst_record_number(m, "thawed_params", (double)settings(t)->layers.n_learn, err);
     if (rc == 0 && t->best.n)
         rc = hst_record_number(m, "best_epoch", t->at.best_epoch, err);
     return rc;

@@ -9,49 +9,23 @@
 #include "training/dense_head.h"
 #include "training/optimiser.h"
 #include "training/sampler.h"
-#include "training/settings.h"
 #include "training/tune.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- options -----------------------------------------------------------------------------------
- */
-
-static const hst_settings standard = {.epochs = 5,
-                                      .batch = 16,
-                                      .optimizer = "sgd",
-                                      .rate = 0.005,
-                                      .adaptive_rate = 0.001,
-                                      .l2 = 1e-4,
-                                      .label_smoothing = 0.1,
-                                      .dropout = 0.2,
-                                      .thaw = "all",
-                                      .batch_norm = "batch",
-                                      .augment = "none",
-                                      .schedule = "constant",
-                                      .layer_decay = 1,
-                                      .clip = 0};
-
-static int check(hst_train_opts *o, const hst_backbone *b, hst_err *err)
+static int check(const hst_settings *s, const hst_backbone *b, hst_err *err)
 {
     if (strcmp(b->arch.family, "mobilenet_v2") != 0)
         return hst_fail(err, HST_EARG,
                         "recipe tutorial wants the backbone mobilenet_v2, not %s: give a weight "
                         "file or folder of a MobileNetV2",
                         b->arch.family);
-    if (o->prepare && strcmp(o->prepare, "tf") != 0)
+    if (s->prepare != HST_PREPARE_TF)
         return hst_fail(err, HST_EARG, "recipe tutorial prepares photos as 'tf', not as '%s'",
-                        o->prepare);
-    if (o->class_weight)
-        return hst_fail(err, HST_EARG, "recipe tutorial has no class weights");
-    o->prepare = "tf";
-    int rc = hst_settings_head(&standard, o, err);
-    if (rc)
-        return rc;
-    return o->fine_tune ? hst_settings_tuning(&standard, b, o, err)
-                        : hst_settings_no_tuning(o, "recipe tutorial without fine-tuning", err);
+                        hst_preparation_names[s->prepare]);
+    return 0;
 }
 
 /* ---- the stream of batches ---------------------------------------------------------------------
@@ -69,7 +43,7 @@ typedef struct head_fit {
 static hst_head_batch next_batch(head_fit *h)
 {
     const hst_examples *e = &h->fit->train;
-    const hst_train_opts *o = &h->fit->run->opts;
+    const hst_settings *o = &h->fit->run->settings;
     hst_sample s = hst_sampler_at(&h->sampler, h->step);
     hst_dropout drop = {o->seed, h->step, o->dropout};
     if (h->keep)
@@ -100,14 +74,14 @@ static void draw_kernel(hst_model *m, uint64_t seed)
 static int begin(head_fit *h, hst_err *err)
 {
     hst_model *m = h->fit->model;
-    const hst_train_opts *o = &h->fit->run->opts;
+    const hst_settings *o = &h->fit->run->settings;
     size_t n = h->fit->train.n, batch = (size_t)o->batch;
     int rc = hst_dense_head_init(&h->head, m->dim, m->n_classes, batch, err);
     if (rc == 0)
         rc = hst_sampler_init(&h->sampler, n, batch, o->seed, err);
     if (rc)
         return rc;
-    rc = hst_optimiser_init(&h->optimiser, hst_optimiser_rule_find(o->optimizer), h->head.n_params,
+    rc = hst_optimiser_init(&h->optimiser, hst_optimiser_rule_of(o->optimizer), h->head.n_params,
                             err);
     if (rc)
         return rc;
@@ -135,7 +109,7 @@ static void end(head_fit *h)
 static int run_epoch(head_fit *h, int epoch, hst_err *err)
 {
     const hst_examples *v = &h->fit->validation;
-    const hst_train_opts *o = &h->fit->run->opts;
+    const hst_settings *o = &h->fit->run->settings;
     double loss = 0, right = 0, seen = 0;
     for (size_t step = h->fit->train.n / (size_t)o->batch; step > 0; step--) {
         hst_head_batch b = next_batch(h);
@@ -158,7 +132,7 @@ static int run_epoch(head_fit *h, int epoch, hst_err *err)
 
 static int fit_head(hst_fit *f, hst_err *err)
 {
-    const hst_train_opts *o = &f->run->opts;
+    const hst_settings *o = &f->run->settings;
     head_fit h = {.fit = f};
     hst_meter meter = hst_meter_start(f->ctx, "head", (uint64_t)o->epochs);
     int rc = begin(&h, err);
@@ -169,7 +143,7 @@ static int fit_head(hst_fit *f, hst_err *err)
     }
     if (rc == 0) {
         hst_dense_head_get(&h.head, f->model->kernel, f->model->bias);
-        rc = hst_settings_record(f->model, o, err);
+        rc = hst_record_settings(f->model, o, err);
     }
     end(&h);
     return rc;
@@ -179,13 +153,13 @@ static int fit_head(hst_fit *f, hst_err *err)
 static int start(hst_fit *f, hst_err *err)
 {
     (void)err;
-    draw_kernel(f->model, f->run->opts.seed);
+    draw_kernel(f->model, f->run->settings.seed);
     return 0;
 }
 
 static int fit(hst_fit *f, hst_err *err)
 {
-    const hst_train_opts *o = &f->run->opts;
+    const hst_settings *o = &f->run->settings;
     if (f->train.n < (size_t)o->batch)
         return hst_fail(err, HST_EDATA,
                         "%zu photos to train on are fewer than a batch of %d: add photos or use "
@@ -195,4 +169,4 @@ static int fit(hst_fit *f, hst_err *err)
     return o->fine_tune ? hst_tune(f, &tuning, err) : fit_head(f, err);
 }
 
-const hst_recipe hst_recipe_tutorial = {"tutorial", check, fit};
+const hst_recipe hst_recipe_tutorial = {check, fit};

@@ -274,7 +274,7 @@ class Train(Case):
         self.refused(train("x", "--recipe", "auto", "--fine-tune"), 2, "trains the head only")
         self.refused(train("x", "-q", "--fine-tune", "--thaw", "from:nowhere"), 2, "'nowhere'",
                      "Conv1 .. ")
-        self.refused(train("x", "-q", "--fine-tune", "--layer-decay", "2"), 2, "layer decay")
+        self.refused(train("x", "-q", "--fine-tune", "--layer-decay", "2"), 2, "layer-decay")
 
     def test_quiet(self):
         r = train("quiet", "-q")

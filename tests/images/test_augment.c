@@ -9,18 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void names(void **state)
-{
-    (void)state;
-    hst_err e = {0};
-    enum hst_augment a = HST_AUGMENT_NONE;
-    for (int i = HST_AUGMENT_NONE; i <= HST_AUGMENT_AUTO; i++) {
-        check_ok(hst_augment_parse(hst_augment_name((enum hst_augment)i), &a, &e), &e);
-        assert_int_equal(a, i);
-    }
-    assert_int_equal(hst_augment_parse("more", &a, &e), HST_EARG);
-}
-
 static void reflection_of_tensorflow(void **state)
 {
     (void)state;
@@ -382,7 +370,6 @@ static void odd_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),
         cmocka_unit_test(reflection_of_tensorflow),
         cmocka_unit_test(layers_equal_keras),
         cmocka_unit_test(five_layers_equal_keras),

@@ -244,7 +244,7 @@ static void what_does_not_fit_is_refused(void **state)
     snprintf(other.arch.family, sizeof other.arch.family, "efficientnet_lite0");
     check_refused(&s, &other, tutorial(), HST_EARG, "mobilenet_v2, not efficientnet_lite0");
     REFUSED(prepare, "pil", HST_EARG, "'tf', not as 'pil'");
-    REFUSED(class_weight, "balanced", HST_EARG, "class weights");
+    REFUSED(class_weight, "balanced", HST_EARG, "tutorial has no class-weight");
     REFUSED(batch, TRAIN + 1, HST_EDATA, "28 photos to train on are fewer than a batch of 29");
     REFUSED(batch, -1, HST_EARG, "batch");
     REFUSED(epochs, -1, HST_EARG, "epochs");
@@ -253,10 +253,11 @@ static void what_does_not_fit_is_refused(void **state)
     REFUSED(momentum, NAN, HST_EARG, "momentum");
     REFUSED(dropout, 1, HST_EARG, "dropout");
     REFUSED(dropout, NAN, HST_EARG, "dropout");
-    REFUSED(label_smoothing, 1.5, HST_EARG, "label smoothing");
-    REFUSED(l2, NAN, HST_EARG, "L2");
-    REFUSED(learning_rate, 0, HST_EARG, "learning rate");
-    REFUSED(learning_rate, INFINITY, HST_EARG, "learning rate");
+    REFUSED(label_smoothing, 1.5, HST_EARG,
+            "label-smoothing wants a number from 0, less than 1, not '1.5'");
+    REFUSED(l2, NAN, HST_EARG, "l2 wants");
+    REFUSED(learning_rate, 0, HST_EARG, "lr wants a number above 0, at most 1000000");
+    REFUSED(learning_rate, INFINITY, HST_EARG, "lr wants");
     REFUSED(learning_rate, 1e5, HST_EARG, "smaller learning rate"); /* it diverges */
     REFUSED(recipe, "auto", HST_EARG, "recipe auto has no epochs");
     REFUSED(recipe, "tutorials", HST_EARG, "unknown recipe 'tutorials'");

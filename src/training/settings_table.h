@@ -1,0 +1,93 @@
+/* settings_table.h - every setting of training, a row each; the one list of them.
+ *
+ *     HST_SETTING(kind, type, field, rest of the row)
+ *
+ * kind of enum hst_setting_type; type and field as in hst_settings, the field's name being that of
+ * hst_train_opts as well. A row and the field of hst_train_opts are all that a new setting needs
+ * besides the code that obeys it: parsing, checks, refusals, the record, checkpoints, the command
+ * line, its help, manual and completion follow from here. Included where HST_SETTING is defined
+ * (settings.h, settings.c); settings.c says what the rest of a row means. */
+
+HST_SETTING(CHOICE, enum hst_recipe_id, recipe, .about.name = "recipe",
+            .about.words = hst_recipe_names, .standard = ALL("auto"), .record = ELSEWHERE,
+            .about.help = "How to train. auto: logistic regression on what the backbone sees; "
+                          "fine-tune: then the backbone learns too; tutorial: step for step what "
+                          "the TF Hub retraining tutorial does.")
+HST_SETTING(FLAG, int, fine_tune, .about.name = "fine-tune", .standard = {NULL, "1", "0", "0"},
+            .record = ELSEWHERE,
+            .about.help = "Let the backbone learn too: recipe fine-tune; with recipe tutorial its "
+                          "fine-tuning, all layers on batch statistics.")
+HST_SETTING(INT, uint64_t, seed, .about.name = "seed", .about.value = "N", .about.most = 0x1p63,
+            .standard = ALL("42"), .record = ELSEWHERE,
+            .about.help = "Seed of everything random; the same seed gives the same model, byte for "
+                          "byte.")
+HST_SETTING(CHOICE, enum hst_preparation, prepare, .about.name = "prepare",
+            .about.words = hst_preparation_names, .standard = {"pil", "pil", "tf", "tf"},
+            .record = ELSEWHERE,
+            .about.help = "How photos are decoded and resized: as Pillow or as TensorFlow does "
+                          "(recipe tutorial: always); fast: as Pillow, but large JPEGs read at a "
+                          "half or a quarter of their size; hub: as Pillow, resized and cropped as "
+                          "the backbone's publisher does.")
+HST_SETTING(CHOICE, enum hst_class_weight, class_weight, .about.name = "class-weight",
+            .about.words = WORDS([HST_UNWEIGHTED] = "none", [HST_BALANCED] = "balanced"),
+            .standard = {"none", "none", NULL, NULL}, .record = ELSEWHERE,
+            .about.help = "balanced: every class counts the same, however many photos it has; not "
+                          "with recipe tutorial.")
+
+HST_SETTING(INT, int, epochs, .about.name = "epochs", .about.value = "N", .about.least = 1,
+            .about.most = 1e6, .standard = STEPS("5", "5"),
+            .about.help = "Passes over the photos (tutorial: short of the last batch).")
+HST_SETTING(INT, int, batch, .about.name = "batch", .about.value = "N", .about.unit = "photos",
+            .about.least = 1, .about.most = INT_MAX, .standard = STEPS("32", "16"),
+            .about.help = "Photos in a step.")
+HST_SETTING(CHOICE, enum hst_optimiser_id, optimizer, .about.name = "optimizer",
+            .about.words = hst_optimiser_names, .standard = STEPS("adamw", "sgd"),
+            .about.help = "How a step follows the gradient, each as in Keras.")
+HST_SETTING(REAL, double, learning_rate, .about.name = "lr", .about.value = "X",
+            .about.above_least = 1, .about.most = 1e6, .standard = STEPS("0.005", "0.005"),
+            .adaptive = STEPS("0.0003", "0.001"), .by_optimizer = 1,
+            .about.help = "Learning rate, its peak where it changes: of sgd and nesterov 0.005, of "
+                          "the others 0.0003 (fine-tune) or 0.001 (tutorial).")
+HST_SETTING(REAL, double, momentum, .about.name = "momentum", .about.value = "X", .about.most = 1,
+            .about.below_most = 1, .standard = STEPS("0.9", "0.9"), .by_optimizer = 1,
+            .about.help = "Momentum of sgd and nesterov.")
+HST_SETTING(REAL, double, l2, .about.name = "l2", .about.value = "X", .about.most = 1e6,
+            .standard = STEPS("0", "0.0001"), .about.help = "L2 strength on the head's kernel.")
+HST_SETTING(REAL, double, label_smoothing, .about.name = "label-smoothing", .about.value = "X",
+            .about.most = 1, .about.below_most = 1, .standard = STEPS("0.1", "0.1"),
+            .about.help = "Part of the target that is spread over all classes.")
+HST_SETTING(REAL, double, dropout, .about.name = "dropout", .about.value = "X", .about.most = 1,
+            .about.below_most = 1, .standard = STEPS("0.2", "0.2"),
+            .about.help = "Part of the features left out in each step.")
+
+HST_SETTING(TEXT, const char *, thaw, .about.name = "thaw", .about.value = "all|last:N|from:LAYER",
+            .standard = TUNING("all", "all"), .about.help = "Which layers of the backbone learn.")
+HST_SETTING(
+    CHOICE, enum hst_bn_mode, batch_norm, .about.name = "batch-norm",
+    .about.words = WORDS([HST_BN_FROZEN] = "frozen", [HST_BN_BATCH] = "batch"),
+    .standard = TUNING("frozen", "batch"),
+    .about.help = "frozen: statistics stay, weights learn; batch: statistics of each batch.")
+HST_SETTING(CHOICE, enum hst_augment, augment, .about.name = "augment",
+            .about.words = hst_augment_names, .standard = TUNING("auto", "none"),
+            .about.help = "How a photo is changed each time it is learned from.")
+HST_SETTING(
+    CHOICE, enum hst_schedule, schedule, .about.name = "schedule",
+    .about.words =
+        WORDS([HST_CONSTANT] = "constant", [HST_COSINE] = "cosine", [HST_ONE_CYCLE] = "one-cycle"),
+    .standard = TUNING("one-cycle", "constant"), .about.help = "How the learning rate changes.")
+HST_SETTING(REAL, double, layer_decay, .about.name = "layer-decay", .about.value = "X",
+            .about.above_least = 1, .about.most = 1, .standard = TUNING("1", "1"),
+            .about.help = "Learning rate of a layer as a part of that of the layer behind it.")
+HST_SETTING(REAL, double, clip, .about.name = "clip", .about.value = "X", .about.most = 1e6,
+            .standard = TUNING("1", "0"),
+            .about.help = "Shorten gradients to this length; 0: never.")
+HST_SETTING(INT, int, patience, .about.name = "patience", .about.value = "N",
+            .about.unit = "epochs", .about.most = INT_MAX, .standard = TUNING("0", "0"),
+            .about.help = "End when N epochs did not lower the loss on the photos kept aside, and "
+                          "take the best epoch's weights; the accuracy is then a little too good. "
+                          "0: never.")
+HST_SETTING(
+    INT, int, checkpoint_steps, .about.name = "checkpoint-steps", .about.value = "N",
+    .about.unit = "steps", .about.most = INT_MAX, .standard = TUNING("0", "0"), .record = ELSEWHERE,
+    .about.help = "Save where training stands every N steps too, not after each epoch only.")
+#undef HST_SETTING
