@@ -1,7 +1,8 @@
 #include "options.h"
 
-#include "headstart.h"
+#include "settings.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -70,15 +71,6 @@ static int read_fraction(const char *text, double *out)
     return *end == 0 && *out > 0 && *out < 1;
 }
 
-static int read_number(const char *text, double *out)
-{
-    char *end;
-    if (!*text || strspn(text, "0123456789.eE-") != strlen(text))
-        return 0;
-    *out = strtod(text, &end);
-    return *end == 0 && *out >= 0 && *out < HUGE_VAL && text[0] != '-';
-}
-
 /* 1 when text is one of the words of "pil|tf". */
 static int is_choice(const char *text, const char *words)
 {
@@ -101,9 +93,7 @@ static int bad_value(const cli_option *o, const char *text)
         [CLI_TEXT] = "a text that is not empty",
         [CLI_CHOICE] = "one of the words it knows",
         [CLI_COUNT] = "a whole number from 1",
-        [CLI_SEED] = "a whole number from 0 to 9223372036854775807",
         [CLI_FRACTION] = "a number between 0 and 1",
-        [CLI_NUMBER] = "a number from 0",
         [CLI_BYTES] = "a size such as 500M or 2G",
     };
     cli_error("--%s wants %s%s, not '%s'", o->name, o->kind == CLI_CHOICE ? "" : wanted[o->kind],
@@ -116,6 +106,8 @@ static int set_value(const cli_option *o, const char *text, cli_values *v)
     void *place = (char *)v + o->at;
     uint64_t whole = 0;
     int ok = 0;
+    if (o->setting)
+        return cli_settings_set(o, text, v);
     switch (o->kind) {
     case CLI_FLAG:
         *(int *)place = 1;
@@ -129,15 +121,10 @@ static int set_value(const cli_option *o, const char *text, cli_values *v)
         ok = read_whole(text, &whole) && whole >= 1 && whole <= INT_MAX;
         *(int *)place = (int)(ok ? whole : 0);
         break;
-    case CLI_SEED:
-        ok = read_whole(text, &whole) && whole <= INT64_MAX; /* JSON readers have signed ones */
-        *(uint64_t *)place = whole;
-        break;
     case CLI_FRACTION:
         ok = read_fraction(text, place);
         break;
-    case CLI_NUMBER:
-        ok = read_number(text, place);
+    case CLI_NUMBER: /* of a setting */
         break;
     case CLI_BYTES:
         ok = read_bytes(text, &whole);
@@ -150,44 +137,48 @@ static int set_value(const cli_option *o, const char *text, cli_values *v)
 /* ---- parsing -----------------------------------------------------------------------------------
  */
 
-const cli_option *cli_options_at(const cli_command *c, size_t i)
+/* The next of a table, NULL: none; *i counts them down to 0. */
+static const cli_option *nth(const cli_option *table, size_t *i)
 {
-    const cli_option *const tables[] = {c->options, c->uses_store ? cli_store_options : NULL,
-                                        cli_common};
-    for (size_t t = 0; t < sizeof tables / sizeof *tables; t++)
-        for (const cli_option *o = tables[t]; o && o->name; o++)
-            if (i-- == 0)
-                return o;
-    return NULL;
-}
-
-static const cli_option *find_option(const cli_command *c, const char *name, size_t n, char letter)
-{
-    const cli_option *o;
-    for (size_t i = 0; (o = cli_options_at(c, i)); i++)
-        if (letter ? o->letter == letter : strlen(o->name) == n && memcmp(o->name, name, n) == 0)
+    for (const cli_option *o = table; o && o->name; o++)
+        if ((*i)-- == 0)
             return o;
     return NULL;
 }
 
-int cli_options_typed(const cli_command *c, const cli_values *v, const char *name)
+int cli_options_at(const cli_command *c, size_t i, cli_option *out)
 {
-    const cli_option *o;
-    for (size_t i = 0; i < CLI_OPTIONS_MAX && (o = cli_options_at(c, i)); i++)
-        if (strcmp(o->name, name) == 0)
-            return v->text[i] != NULL;
-    return 0;
+    size_t settings = c->uses_settings ? cli_settings_count() : 0;
+    const cli_option *o = nth(c->options, &i);
+    if (!o && i < settings) {
+        cli_settings_at(i, out);
+        return 1;
+    }
+    i -= o ? 0 : settings;
+    o = o ? o : nth(c->uses_store ? cli_store_options : NULL, &i);
+    o = o ? o : nth(cli_common, &i);
+    if (o)
+        *out = *o;
+    return o != NULL;
 }
 
-/* Reads the value of an option and notes that it was typed. */
-static int type_value(const cli_command *c, const cli_option *typed, const char *text,
-                      cli_values *v)
+/* The number of the option with this name of n bytes or, unless that is 0, letter; -1: none. */
+static int find_option(const cli_command *c, const char *name, size_t n, char letter,
+                       cli_option *out)
 {
-    const cli_option *o;
-    for (size_t i = 0; i < CLI_OPTIONS_MAX && (o = cli_options_at(c, i)); i++)
-        if (o == typed)
-            v->text[i] = text;
-    return set_value(typed, text, v);
+    for (int i = 0; i < CLI_OPTIONS_MAX && cli_options_at(c, (size_t)i, out); i++)
+        if (letter ? out->letter == letter
+                   : strlen(out->name) == n && memcmp(out->name, name, n) == 0)
+            return i;
+    return -1;
+}
+
+int cli_options_typed(const cli_command *c, const cli_values *v, const char *name)
+{
+    cli_option o;
+    int i = find_option(c, name, strlen(name), 0, &o);
+    assert(i >= 0);
+    return i >= 0 && v->text[i] != NULL;
 }
 
 static int unknown_option(const cli_command *c, const char *typed)
@@ -195,9 +186,9 @@ static int unknown_option(const cli_command *c, const char *typed)
     const char *names[CLI_OPTIONS_MAX];
     size_t n = 0;
     char bare[64];
-    const cli_option *o;
-    for (; n < CLI_OPTIONS_MAX && (o = cli_options_at(c, n)); n++)
-        names[n] = o->name;
+    cli_option o;
+    for (; n < CLI_OPTIONS_MAX && cli_options_at(c, n, &o); n++)
+        names[n] = o.name;
     snprintf(bare, sizeof bare, "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
     const char *near = cli_nearest(bare, names, n);
     if (near)
@@ -215,16 +206,19 @@ typedef struct reader {
     cli_values *v;
 } reader;
 
-/* The value that follows in the next word; attached: one that came with the option, or NULL. */
-static int take_value(reader *r, const cli_option *o, const char *attached)
+/* Reads the value of the i-th option and notes that it was typed. attached: one that came with the
+ * option, or NULL: it is the next word. */
+static int take_value(reader *r, int i, const cli_option *o, const char *attached)
 {
-    if (attached)
-        return type_value(r->command, o, attached, r->v);
-    if (r->at == r->argc) {
-        cli_error("--%s wants a value: --%s %s", o->name, o->name, o->arg);
+    char arg[CLI_TEXT_MAX];
+    if (!attached && o->kind == CLI_FLAG)
+        attached = "";
+    if (!attached && r->at == r->argc) {
+        cli_error("--%s wants a value: --%s %s", o->name, o->name, cli_option_arg(o, arg));
         return CLI_USAGE;
     }
-    return type_value(r->command, o, r->argv[r->at++], r->v);
+    r->v->text[i] = attached ? attached : r->argv[r->at++];
+    return set_value(o, r->v->text[i], r->v);
 }
 
 /* --name, --name value, --name=value */
@@ -232,36 +226,38 @@ static int read_long(reader *r, const char *word)
 {
     const char *name = word + 2, *equals = strchr(name, '=');
     size_t n = equals ? (size_t)(equals - name) : strlen(name);
-    const cli_option *o = find_option(r->command, name, n, 0);
-    if (!o)
+    cli_option o;
+    int i = find_option(r->command, name, n, 0, &o);
+    if (i < 0)
         return unknown_option(r->command, word);
-    if (o->kind == CLI_FLAG)
-        return equals ? bad_value(o, equals + 1) : set_value(o, "", r->v);
-    return take_value(r, o, equals ? equals + 1 : NULL);
+    if (equals && o.kind == CLI_FLAG)
+        return bad_value(&o, equals + 1);
+    return take_value(r, i, &o, equals ? equals + 1 : NULL);
 }
 
 /* -q, -qo value, -ovalue */
 static int read_short(reader *r, const char *word)
 {
     for (const char *s = word + 1; *s; s++) {
-        const cli_option *o = find_option(r->command, NULL, 0, *s);
-        if (!o) {
+        cli_option o;
+        int i = find_option(r->command, NULL, 0, *s, &o);
+        if (i < 0) {
             cli_error("unknown option -%.1s (headstart %s --help lists them)", s, r->command->name);
             return CLI_USAGE;
         }
-        if (o->kind != CLI_FLAG)
-            return take_value(r, o, s[1] ? s + 1 : NULL);
-        set_value(o, "", r->v);
+        if (o.kind != CLI_FLAG)
+            return take_value(r, i, &o, s[1] ? s + 1 : NULL);
+        (void)take_value(r, i, &o, NULL);
     }
     return 0;
 }
 
 static int set_standards(const cli_command *c, cli_values *v)
 {
-    const cli_option *o;
+    cli_option o;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && (o = cli_options_at(c, i)); i++)
-        rc = o->standard ? set_value(o, o->standard, v) : 0;
+    for (size_t i = 0; rc == 0 && cli_options_at(c, i, &o); i++)
+        rc = o.standard ? set_value(&o, o.standard, v) : 0;
     return rc;
 }
 
@@ -283,6 +279,7 @@ int cli_options_parse(const cli_command *c, int argc, char **argv, cli_values *v
 {
     reader r = {.command = c, .argc = argc, .argv = argv, .v = v};
     memset(v, 0, sizeof *v);
+    v->train = hst_train_opts_default();
     v->words = calloc((size_t)argc + 1, sizeof *v->words);
     if (!v->words) {
         cli_error("out of memory");
@@ -381,15 +378,37 @@ void cli_options_put_row(cli_out *out, int column, const char *name, const char 
     put_wrapped(out, column, text);
 }
 
+const char *cli_option_arg(const cli_option *o, char text[CLI_TEXT_MAX])
+{
+    int n = 0;
+    if (o->arg || o->kind == CLI_FLAG)
+        return o->arg;
+    text[0] = 0;
+    for (const char *const *word = o->setting->words; *word && n < CLI_TEXT_MAX; word++)
+        n += snprintf(text + n, (size_t)(CLI_TEXT_MAX - n), "%s%s", n ? "|" : "", *word);
+    return text;
+}
+
+const char *cli_option_standard(const cli_option *o, char text[CLI_TEXT_MAX])
+{
+    return o->setting ? cli_settings_standard(o, text) : o->standard;
+}
+
+const char *cli_option_group(const cli_option *o)
+{
+    return o->setting ? cli_settings_group(o) : "";
+}
+
 static void put_option(cli_out *out, const cli_option *o)
 {
-    char head[64], help[512], letter[4] = "   ";
+    char head[96], help[768], letter[4] = "   ", text[CLI_TEXT_MAX];
+    const char *arg = cli_option_arg(o, text);
     if (o->letter)
         snprintf(letter, sizeof letter, "-%c,", o->letter);
-    snprintf(head, sizeof head, "%s --%s%s%s", letter, o->name, o->arg ? " " : "",
-             o->arg ? o->arg : "");
-    snprintf(help, sizeof help, "%s%s%s%s", o->help, o->standard ? " [" : "",
-             o->standard ? o->standard : "", o->standard ? "]" : "");
+    snprintf(head, sizeof head, "%s --%s%s%s", letter, o->name, arg ? " " : "", arg ? arg : "");
+    const char *standard = cli_option_standard(o, text);
+    snprintf(help, sizeof help, "%s%s%s%s", o->help, standard ? " [" : "", standard ? standard : "",
+             standard ? "]" : "");
     cli_options_put_row(out, HELP_COLUMN, head, help);
 }
 
@@ -406,11 +425,17 @@ static void put_indented(cli_out *out, const char *text)
 
 void cli_options_help(const cli_command *c, cli_out *out)
 {
-    const cli_option *o;
+    cli_option o;
+    const char *group = "";
     cli_out_printf(out, "Usage: headstart %s %s\n\n%s\n\nOptions (defaults in brackets):\n",
                    c->name, c->usage, c->text);
-    for (size_t i = 0; (o = cli_options_at(c, i)); i++)
-        put_option(out, o);
+    for (size_t i = 0; cli_options_at(c, i, &o); i++) {
+        const char *now = cli_option_group(&o);
+        if (strcmp(now, group) != 0)
+            cli_out_printf(out, "\n%s:\n", *now ? now : "In general");
+        group = now;
+        put_option(out, &o);
+    }
     cli_out_puts(out, "\nExamples:\n");
     put_indented(out, c->examples);
 }

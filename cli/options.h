@@ -4,6 +4,7 @@
  * code of their own for a new option. */
 #ifndef HST_CLI_OPTIONS_H
 #define HST_CLI_OPTIONS_H
+#include "headstart.h"
 #include "output.h"
 
 #include <stddef.h>
@@ -15,9 +16,8 @@ enum cli_kind {
     CLI_TEXT,     /* const char *: anything but the empty text */
     CLI_CHOICE,   /* const char *: one of the words in arg, "pil|tf" */
     CLI_COUNT,    /* int: a whole number from 1 */
-    CLI_SEED,     /* uint64_t: a whole number from 0 */
     CLI_FRACTION, /* double: between 0 and 1, both excluded */
-    CLI_NUMBER,   /* double: a decimal number from 0 */
+    CLI_NUMBER,   /* of a setting of the library: as its table has it */
     CLI_BYTES     /* uint64_t: a whole number from 1, with K, M, G or T for powers of 1024 */
 };
 
@@ -29,22 +29,26 @@ typedef struct cli_option {
     const char *arg;      /* what --help calls the value; NULL for a flag */
     const char *standard; /* the default, read as if it had been typed; NULL: zero or NULL */
     const char *help;
+    const hst_setting *setting; /* the value goes into cli_values.train; NULL: to `at` */
 } cli_option;
 
-enum { CLI_OPTIONS_MAX = 64 }; /* of one command, the common ones too */
+enum {
+    CLI_OPTIONS_MAX = 64, /* of one command, the common ones too */
+    CLI_TEXT_MAX = 256    /* bytes of a text about an option */
+};
 
 /* The values of every option of every command, and the other words of the command line. Texts are
  * borrowed from argv or from the tables. */
 typedef struct cli_values {
-    const char *output, *backbone, *recipe, *split, *val, *prepare, *class_weight, *format;
-    const char *optimizer, *thaw, *batch_norm, *augment, *schedule, *resume, *scaling;
-    uint64_t seed, store_max;
-    double val_split, learning_rate, momentum, l2, label_smoothing, dropout, layer_decay, clip;
-    int threads, top, epochs, batch, patience, checkpoint_steps, image_px;
-    int json, offline, quiet, help, labelled, devices, no_store, rehash, fine_tune;
-    const char **words; /* [n_words], to be freed */
+    const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling;
+    uint64_t store_max;
+    double val_split;
+    int threads, top, image_px;
+    int json, offline, quiet, help, labelled, devices, no_store, rehash;
+    hst_train_opts train; /* of a command that uses settings */
+    const char **words;   /* [n_words], to be freed */
     int n_words;
-    /* What was typed for the i-th option of the command, one that takes a value; NULL: nothing. */
+    /* What was typed for the i-th option of the command; "" for a flag; NULL: nothing. */
     const char *text[CLI_OPTIONS_MAX];
 } cli_values;
 
@@ -64,6 +68,7 @@ typedef struct cli_command {
     const char *text;                /* what it does; lines of at most 80 columns */
     const char *examples;            /* command lines, one a line */
     const cli_option *options;       /* its own; cli_common come on top */
+    int uses_settings;               /* 1: the library's settings of training as well */
     int uses_store;                  /* 1: cli_store_options as well */
     const cli_action *actions;       /* NULL: none */
     int min_words, max_words;        /* besides options; max_words -1: any number */
@@ -95,11 +100,18 @@ extern const cli_option cli_store_options[];
  * standard error. The caller frees v->words either way. */
 int cli_options_parse(const cli_command *c, int argc, char **argv, cli_values *v);
 
-/* 1 when the option, one that takes a value, stood on the command line. */
+/* 1 when the option stood on the command line. The command must have one of that name. */
 int cli_options_typed(const cli_command *c, const cli_values *v, const char *name);
 
-/* The i-th option of a command, its own first, the common ones last; NULL past the end. */
-const cli_option *cli_options_at(const cli_command *c, size_t i);
+/* The i-th option of a command, its own first, the common ones last; 0 past the end. */
+int cli_options_at(const cli_command *c, size_t i, cli_option *out);
+
+/* What --help calls the value, "DIR" or "pil|tf"; NULL for a flag. It may lie in text. */
+const char *cli_option_arg(const cli_option *o, char text[CLI_TEXT_MAX]);
+/* The default; NULL where there is none to tell. It may lie in text. */
+const char *cli_option_standard(const cli_option *o, char text[CLI_TEXT_MAX]);
+/* A heading for it and its neighbours; "": none. */
+const char *cli_option_group(const cli_option *o);
 
 /* A row of help: a name and, from a column on, text broken into lines. */
 void cli_options_put_row(cli_out *out, int column, const char *name, const char *text);

@@ -15,7 +15,8 @@
 enum { PATH_CAP = 4096 };
 
 /* Of this run alone, not of the work. */
-static const char *const passing[] = {"output", "resume", "threads", "store-max"};
+static const char *const passing[] = {"output", "resume",   "threads", "store-max", "json",
+                                      "quiet",  "no-store", "rehash",  "offline",   "help"};
 /* Texts that may be the name of a file or folder. */
 static const char *const paths[] = {"backbone", "val"};
 
@@ -57,24 +58,37 @@ static json_t *path_text(const char *text)
     return o;
 }
 
-/* "--name=text" of every option that was typed. NULL: one is not UTF-8, or no memory. */
+/* The text of the i-th option where it was typed and belongs to the work; else NULL. */
+static const char *lasting_text(const cli_job *job, size_t i, cli_option *o)
+{
+    int passes = !cli_options_at(job->command, i, o) ||
+                 one_of(o->name, passing, sizeof passing / sizeof *passing);
+    return passes ? NULL : job->v.text[i];
+}
+
+/* "--name=text", or "--name" of a flag. NULL: no UTF-8, or no memory. */
+static json_t *option_word(const cli_option *o, const char *text)
+{
+    int path = one_of(o->name, paths, sizeof paths / sizeof *paths);
+    if (o->kind == CLI_FLAG)
+        return json_sprintf("--%s", o->name);
+    json_t *value = path ? path_text(text) : json_string(text);
+    json_t *word = value ? json_sprintf("--%s=%s", o->name, json_string_value(value)) : NULL;
+    json_decref(value);
+    return word;
+}
+
+/* Every option that was typed. NULL: one is not UTF-8, or no memory. */
 static json_t *option_words(const cli_job *job)
 {
     json_t *list = json_array();
-    const cli_option *o;
+    cli_option o;
     int ok = list != NULL;
-    for (size_t i = 0; ok && i < CLI_OPTIONS_MAX && (o = cli_options_at(job->command, i)); i++) {
-        const char *text = job->v.text[i];
-        if (!text || one_of(o->name, passing, sizeof passing / sizeof *passing))
-            continue;
-        int path = one_of(o->name, paths, sizeof paths / sizeof *paths);
-        json_t *value = path ? path_text(text) : json_string(text);
-        json_t *word = value ? json_sprintf("--%s=%s", o->name, json_string_value(value)) : NULL;
-        json_decref(value);
-        ok = word && json_array_append_new(list, word) == 0;
+    for (size_t i = 0; ok && i < CLI_OPTIONS_MAX; i++) {
+        const char *text = lasting_text(job, i, &o);
+        json_t *word = text ? option_word(&o, text) : NULL;
+        ok = !text || (word && json_array_append_new(list, word) == 0);
     }
-    if (ok && job->v.fine_tune)
-        ok = json_array_append_new(list, json_string("--fine-tune")) == 0;
     if (ok)
         return list;
     json_decref(list);
@@ -131,18 +145,20 @@ int cli_resume_remember(const cli_job *job, const char *folder)
 
 void cli_resume_tell(const cli_job *job, const char *folder, int remembered)
 {
-    const cli_option *o;
+    cli_option o;
     fputs("headstart: to go on: ", stderr);
     cli_text_quote(stderr, job->program);
     fputs(" train ", stderr);
-    for (size_t i = 0; !remembered && (o = cli_options_at(job->command, i)); i++)
-        if (job->v.text[i] && !one_of(o->name, passing, sizeof passing / sizeof *passing)) {
-            fprintf(stderr, "--%s ", o->name);
-            cli_text_quote(stderr, job->v.text[i]);
-            putc(' ', stderr);
-        }
-    if (!remembered && job->v.fine_tune)
-        fputs("--fine-tune ", stderr);
+    for (size_t i = 0; !remembered && i < CLI_OPTIONS_MAX; i++) {
+        const char *text = lasting_text(job, i, &o);
+        if (!text)
+            continue;
+        fprintf(stderr, "--%s ", o.name);
+        if (o.kind == CLI_FLAG)
+            continue;
+        cli_text_quote(stderr, text);
+        putc(' ', stderr);
+    }
     fputs("--resume ", stderr);
     cli_text_quote(stderr, folder);
     if (!remembered) {

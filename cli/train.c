@@ -21,62 +21,13 @@ static const cli_option options[] = {
      "Pretrained network: a name of 'headstart backbones list', a weight file, or a folder with "
      "model.safetensors and config.json. With --recipe tutorial: mobilenet_v2."},
     CLI_BACKBONE_OPTIONS,
-    {"recipe", 0, CLI_CHOICE, AT(recipe), "auto|fine-tune|tutorial", "auto",
-     "How to train. auto: logistic regression on what the backbone sees; fine-tune: then the "
-     "backbone learns too; tutorial: step for step what the TF Hub retraining tutorial does."},
-    {"fine-tune", 0, CLI_FLAG, AT(fine_tune), NULL, NULL,
-     "The same as --recipe fine-tune; with --recipe tutorial: its fine-tuning, all layers on batch "
-     "statistics."},
-    {"seed", 0, CLI_SEED, AT(seed), "N", "42",
-     "Seed of everything random; the same seed gives the same model, byte for byte. With --recipe "
-     "tutorial: 123."},
     {"split", 0, CLI_CHOICE, AT(split), "stable|keras", "stable",
      "Which photos are set aside to measure accuracy. stable: by content, so that a photo never "
-     "changes sides; keras: as image_dataset_from_directory does. With --recipe tutorial: keras."},
+     "changes sides; keras: as image_dataset_from_directory does. With --recipe tutorial: keras, "
+     "and seed 123."},
     {"val-split", 0, CLI_FRACTION, AT(val_split), "X", "0.2", "Part that is set aside."},
     {"val", 0, CLI_TEXT, AT(val), "DIR", NULL,
      "Folder of its own to measure accuracy on, with the same class folders."},
-    {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|hub", "pil",
-     "How photos are decoded and resized: as Pillow or as TensorFlow does; fast: as Pillow, but "
-     "large JPEGs read at a half or a quarter of their size; hub: as Pillow, resized and cropped "
-     "as the backbone's publisher does. With --recipe tutorial: tf."},
-    {"class-weight", 0, CLI_CHOICE, AT(class_weight), "balanced", NULL,
-     "Let every class count the same, however many photos it has."},
-    {"epochs", 0, CLI_COUNT, AT(epochs), "N", NULL,
-     "Passes over the photos (tutorial: short of the last batch). This and the next seven: not "
-     "with "
-     "--recipe auto. [5]"},
-    {"batch", 0, CLI_COUNT, AT(batch), "N", NULL, "Photos in a step. [fine-tune 32, tutorial 16]"},
-    {"optimizer", 0, CLI_CHOICE, AT(optimizer), "sgd|nesterov|adam|adamw|rmsprop", NULL,
-     "How a step follows the gradient, each as in Keras. [fine-tune adamw, tutorial sgd]"},
-    {"lr", 0, CLI_NUMBER, AT(learning_rate), "X", NULL,
-     "Learning rate, its peak where it changes. [sgd, nesterov 0.005; else fine-tune 0.0003, "
-     "tutorial 0.001]"},
-    {"momentum", 0, CLI_NUMBER, AT(momentum), "X", NULL, "Momentum of sgd and nesterov. [0.9]"},
-    {"l2", 0, CLI_NUMBER, AT(l2), "X", NULL,
-     "L2 strength on the head's kernel. [fine-tune 0, tutorial 0.0001]"},
-    {"label-smoothing", 0, CLI_NUMBER, AT(label_smoothing), "X", NULL,
-     "Part of the target that is spread over all classes. [0.1]"},
-    {"dropout", 0, CLI_NUMBER, AT(dropout), "X", NULL,
-     "Part of the features left out in each step. [0.2]"},
-    {"thaw", 0, CLI_TEXT, AT(thaw), "all|last:N|from:LAYER", NULL,
-     "Which layers of the backbone learn. This and the next seven: fine-tuning only. [all]"},
-    {"batch-norm", 0, CLI_CHOICE, AT(batch_norm), "frozen|batch", NULL,
-     "frozen: statistics stay, weights learn; batch: statistics of each batch. [fine-tune frozen, "
-     "tutorial batch]"},
-    {"augment", 0, CLI_CHOICE, AT(augment), "auto|tutorial|none", NULL,
-     "How a photo is changed each time it is learned from. [fine-tune auto, tutorial none]"},
-    {"schedule", 0, CLI_CHOICE, AT(schedule), "constant|cosine|one-cycle", NULL,
-     "How the learning rate changes. [fine-tune one-cycle, tutorial constant]"},
-    {"layer-decay", 0, CLI_NUMBER, AT(layer_decay), "X", NULL,
-     "Learning rate of a layer as a part of that of the layer behind it. [1]"},
-    {"clip", 0, CLI_NUMBER, AT(clip), "X", NULL,
-     "Shorten gradients to this length; 0: never. [fine-tune 1, tutorial 0]"},
-    {"patience", 0, CLI_COUNT, AT(patience), "N", NULL,
-     "End when N epochs did not lower the loss on the photos kept aside, and take the best epoch's "
-     "weights; the accuracy is then a little too good."},
-    {"checkpoint-steps", 0, CLI_COUNT, AT(checkpoint_steps), "N", NULL,
-     "Save where training stands every N steps too, not after each epoch only."},
     {"resume", 0, CLI_TEXT, AT(resume), "RUN", NULL,
      "Go on with an interrupted fine-tuning run, given its folder; DIR and options are "
      "remembered."},
@@ -185,8 +136,8 @@ static int print_json(cli_job *job, const training *t)
     cli_json_set(&o, "skipped", json_integer((json_int_t)hst_run_skipped(t->run)));
     cli_json_set(&o, "stored", json_integer((json_int_t)hst_run_stored(t->run)));
     cli_json_set(&o, "backbone", cli_json_text(job->v.backbone));
-    cli_json_set(&o, "recipe", cli_json_text(job->v.recipe));
-    cli_json_set(&o, "seed", json_integer((json_int_t)job->v.seed));
+    cli_json_set(&o, "recipe", cli_json_text(job->v.train.recipe));
+    cli_json_set(&o, "seed", json_integer((json_int_t)job->v.train.seed));
     cli_json_classes(&o, e);
     return cli_json_print(&job->out, o);
 }
@@ -214,85 +165,21 @@ static int typed(const cli_job *job, const char *name)
     return cli_options_typed(job->command, &job->v, name);
 }
 
-static int foreign(const cli_job *job, const char *const *names, const char *owner)
-{
-    for (; *names; names++) {
-        if (!typed(job, *names))
-            continue;
-        cli_error("--%s belongs to %s; --recipe %s has no such setting", *names, owner,
-                  job->v.recipe);
-        return CLI_USAGE;
-    }
-    return CLI_OK;
-}
-
-/* The tutorial has defaults of its own; some settings mean nothing to other recipes. */
+/* The tutorial has defaults of its own. */
 static int settle_recipe(cli_job *job)
 {
-    static const char *const steps[] = {"epochs", "batch",           "optimizer", "lr", "momentum",
-                                        "l2",     "label-smoothing", "dropout",   NULL};
-    static const char *const tuning[] = {"thaw",     "batch-norm",       "augment",
-                                         "schedule", "layer-decay",      "clip",
-                                         "patience", "checkpoint-steps", NULL};
     cli_values *v = &job->v;
-    if (v->fine_tune && !typed(job, "recipe"))
-        v->recipe = "fine-tune";
-    int tutorial = strcmp(v->recipe, "tutorial") == 0;
-    if (v->fine_tune && strcmp(v->recipe, "auto") == 0) {
-        cli_error("--recipe auto trains the head only: leave it or --fine-tune out");
-        return CLI_USAGE;
-    }
-    if (strcmp(v->recipe, "fine-tune") == 0)
-        v->fine_tune = 1;
-    if (tutorial) {
+    hst_train_opts *o = &v->train;
+    if (o->fine_tune && !typed(job, "recipe"))
+        o->recipe = "fine-tune";
+    if (strcmp(o->recipe, "fine-tune") == 0)
+        o->fine_tune = 1;
+    if (strcmp(o->recipe, "tutorial") == 0) {
         v->split = typed(job, "split") ? v->split : "keras";
-        v->seed = typed(job, "seed") ? v->seed : 123;
         v->backbone = typed(job, "backbone") ? v->backbone : "mobilenet_v2";
+        o->seed = typed(job, "seed") ? o->seed : 123;
     }
-    int status = v->fine_tune ? CLI_OK : foreign(job, tuning, "--fine-tune");
-    if (status || tutorial || v->fine_tune)
-        return status;
-    return foreign(job, steps, "--recipe tutorial and --fine-tune");
-}
-
-/* folder: of the run, for checkpoints. */
-static hst_train_opts train_opts(const cli_job *job, const char *folder)
-{
-    const cli_values *v = &job->v;
-    hst_train_opts o = hst_train_opts_default();
-    o.recipe = v->recipe;
-    o.prepare = typed(job, "prepare") ? v->prepare : NULL;
-    o.seed = v->seed;
-    o.class_weight = v->class_weight;
-    o.epochs = v->epochs;
-    o.batch = v->batch;
-    o.optimizer = v->optimizer;
-    if (typed(job, "lr"))
-        o.learning_rate = v->learning_rate;
-    if (typed(job, "momentum"))
-        o.momentum = v->momentum;
-    if (typed(job, "l2"))
-        o.l2 = v->l2;
-    if (typed(job, "label-smoothing"))
-        o.label_smoothing = v->label_smoothing;
-    if (typed(job, "dropout"))
-        o.dropout = v->dropout;
-    if (!v->fine_tune)
-        return o;
-    o.fine_tune = 1;
-    o.thaw = v->thaw;
-    o.batch_norm = v->batch_norm;
-    o.augment = v->augment;
-    o.schedule = v->schedule;
-    if (typed(job, "layer-decay"))
-        o.layer_decay = v->layer_decay;
-    if (typed(job, "clip"))
-        o.clip = v->clip;
-    o.patience = v->patience;
-    o.run_dir = folder;
-    o.checkpoint_steps = v->checkpoint_steps;
-    o.resume = v->resume != NULL;
-    return o;
+    return hst_train_opts_check(o, &job->err) ? cli_job_fail(job) : CLI_OK;
 }
 
 /* ---- the work ----------------------------------------------------------------------------------
@@ -303,7 +190,7 @@ static hst_data *open_photos(cli_job *job)
     hst_data_opts o = hst_data_opts_default();
     o.split = job->v.split;
     o.val_part = job->v.val_split;
-    o.seed = job->v.seed;
+    o.seed = job->v.train.seed;
     o.val_dir = job->v.val;
     hst_data *d = hst_data_open(job->ctx, job->v.words[0], &o, &job->err);
     if (d)
@@ -315,12 +202,14 @@ static hst_data *open_photos(cli_job *job)
 /* 0, or non-zero with job->err. */
 static int train(cli_job *job, training *t)
 {
-    hst_train_opts o = train_opts(job, t->folder);
+    hst_train_opts o = job->v.train;
+    o.run_dir = o.fine_tune ? t->folder : NULL; /* for checkpoints */
+    o.resume = job->v.resume != NULL;
     t->data = open_photos(job);
     t->backbone = t->data ? cli_job_backbone(job, job->v.backbone) : NULL;
     if (!t->backbone)
         return -1;
-    if (job->v.fine_tune && !t->remembered)
+    if (job->v.train.fine_tune && !t->remembered)
         t->remembered = cli_resume_remember(job, t->folder);
     t->model = hst_train(job->ctx, t->backbone, t->data, &o, &t->run, &job->err);
     if (!t->model)
@@ -333,7 +222,7 @@ static int train(cli_job *job, training *t)
 static int give_up(cli_job *job, const training *t)
 {
     int status = cli_job_fail(job);
-    if (job->v.fine_tune && cli_resume_possible(t->folder)) {
+    if (job->v.train.fine_tune && cli_resume_possible(t->folder)) {
         if (job->err.code != HST_EARG && job->err.code != HST_EMODEL)
             cli_resume_tell(job, t->folder, t->remembered);
         return status;
@@ -431,6 +320,7 @@ const cli_command cli_train = {
                 "headstart train --resume runs/train3\n"
                 "headstart train photos/ --recipe tutorial --backbone my_mobilenet/",
     .options = options,
+    .uses_settings = 1,
     .uses_store = 1,
     .min_words = 0,
     .max_words = 1,

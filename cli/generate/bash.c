@@ -30,15 +30,16 @@ static void put_action(cli_out *out, enum gen_kind kind, const char *words)
 
 static void put_values(cli_out *out, const cli_command *c)
 {
-    const cli_option *o;
-    for (size_t i = 0; (o = cli_options_at(c, i)); i++) {
-        if (o->kind == CLI_FLAG)
+    cli_option o;
+    char arg[CLI_TEXT_MAX];
+    for (size_t i = 0; cli_options_at(c, i, &o); i++) {
+        if (o.kind == CLI_FLAG)
             continue;
-        cli_out_printf(out, "    %s,--%s", c->name, o->name);
-        if (o->letter)
-            cli_out_printf(out, " | %s,-%c", c->name, o->letter);
+        cli_out_printf(out, "    %s,--%s", c->name, o.name);
+        if (o.letter)
+            cli_out_printf(out, " | %s,-%c", c->name, o.letter);
         cli_out_puts(out, ") ");
-        put_action(out, gen_option_kind(o), o->arg);
+        put_action(out, gen_option_kind(&o), cli_option_arg(&o, arg));
     }
     for (const cli_action *a = c->actions; a && a->name; a++) {
         cli_out_printf(out, "    %s,%s) ", c->name, a->name);
@@ -48,10 +49,10 @@ static void put_values(cli_out *out, const cli_command *c)
 
 static void put_options(cli_out *out, const cli_command *c)
 {
-    const cli_option *o;
+    cli_option o;
     cli_out_printf(out, "    %s,-*) _headstart_words '", c->name);
-    for (size_t i = 0; (o = cli_options_at(c, i)); i++)
-        cli_out_printf(out, "%s--%s", i ? " " : "", o->name);
+    for (size_t i = 0; cli_options_at(c, i, &o); i++)
+        cli_out_printf(out, "%s--%s", i ? " " : "", o.name);
     cli_out_puts(out, "'; return ;;\n");
 }
 

@@ -45,12 +45,13 @@ static void put_condition(cli_out *out, const cli_command *c)
 
 static void put_option(cli_out *out, const cli_command *c, const cli_option *o)
 {
+    char arg[CLI_TEXT_MAX];
     put_condition(out, c);
     cli_out_printf(out, "' -l %s", o->name);
     if (o->letter)
         cli_out_printf(out, " -s %c", o->letter);
     if (o->kind != CLI_FLAG)
-        put_kind(out, gen_option_kind(o), o->arg, 1);
+        put_kind(out, gen_option_kind(o), cli_option_arg(o, arg), 1);
     cli_out_puts(out, " -d ");
     put_quoted(out, o->help, gen_brief(o->help));
     cli_out_puts(out, "\n");
@@ -78,7 +79,7 @@ static void put_actions(cli_out *out, const cli_command *c)
 
 void gen_fish(cli_out *out)
 {
-    const cli_option *o;
+    cli_option o;
     cli_out_puts(out, "complete -c headstart -f\n"
                       "complete -c headstart -n __fish_use_subcommand -l help -s h\n"
                       "complete -c headstart -n __fish_use_subcommand -l version\n");
@@ -87,8 +88,8 @@ void gen_fish(cli_out *out)
         cli_out_printf(out, "complete -c headstart -n __fish_use_subcommand -a %s -d ", c->name);
         put_quoted(out, c->summary, SIZE_MAX);
         cli_out_puts(out, "\n");
-        for (size_t n = 0; (o = cli_options_at(c, n)); n++)
-            put_option(out, c, o);
+        for (size_t n = 0; cli_options_at(c, n, &o); n++)
+            put_option(out, c, &o);
         if (c->actions) {
             put_actions(out, c);
             continue;

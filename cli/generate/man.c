@@ -62,25 +62,41 @@ static void put_examples(cli_out *out, const char *lines)
 
 static void put_option(cli_out *out, const cli_option *o)
 {
+    char text[CLI_TEXT_MAX];
+    const char *arg = cli_option_arg(o, text);
     cli_out_puts(out, ".TP\n");
     if (o->letter)
         cli_out_printf(out, "\\fB\\-%c\\fR, ", o->letter);
     cli_out_puts(out, "\\fB\\-\\-");
     put_text(out, o->name);
     cli_out_puts(out, "\\fR");
-    if (o->arg) {
+    if (arg) {
         cli_out_puts(out, o->kind == CLI_CHOICE ? " \\fB" : " \\fI");
-        put_text(out, o->arg);
+        put_text(out, arg);
         cli_out_puts(out, "\\fR");
     }
     cli_out_puts(out, "\n");
     put_text(out, o->help);
-    if (o->standard) {
+    const char *standard = cli_option_standard(o, text);
+    if (standard) {
         cli_out_puts(out, " Default: ");
-        put_text(out, o->standard);
+        put_text(out, standard);
         cli_out_puts(out, ".");
     }
     cli_out_puts(out, "\n");
+}
+
+/* *group: of the option before. */
+static void put_in_group(cli_out *out, const cli_option *o, const char **group)
+{
+    const char *now = cli_option_group(o);
+    if (strcmp(now, *group) != 0) {
+        cli_out_puts(out, ".SS ");
+        put_text(out, *now ? now : "In general");
+        cli_out_puts(out, "\n");
+    }
+    *group = now;
+    put_option(out, o);
 }
 
 static void put_notes(cli_out *out, const char *title, const cli_note *notes)
@@ -117,7 +133,8 @@ void gen_man_program(cli_out *out)
 
 void gen_man_command(cli_out *out, const cli_command *c)
 {
-    const cli_option *o;
+    cli_option o;
+    const char *group = "";
     put_title(out, c->name);
     put_text(out, c->summary);
     cli_out_printf(out, "\n.SH SYNOPSIS\n.B headstart %s\n", c->name);
@@ -125,8 +142,8 @@ void gen_man_command(cli_out *out, const cli_command *c)
     cli_out_puts(out, "\n.SH DESCRIPTION\n");
     put_text(out, c->text);
     cli_out_puts(out, "\n.SH OPTIONS\n");
-    for (size_t i = 0; (o = cli_options_at(c, i)); i++)
-        put_option(out, o);
+    for (size_t i = 0; cli_options_at(c, i, &o); i++)
+        put_in_group(out, &o, &group);
     put_examples(out, c->examples);
     cli_out_puts(out, ".SH SEE ALSO\n.BR headstart (1),\nfor environment and exit status\n");
 }

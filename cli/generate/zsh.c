@@ -43,7 +43,8 @@ static void put_kind(cli_out *out, enum gen_kind kind, const char *words)
 
 static void put_option(cli_out *out, const cli_option *o)
 {
-    const char *equals = o->kind == CLI_FLAG ? "" : "=";
+    char text[CLI_TEXT_MAX];
+    const char *equals = o->kind == CLI_FLAG ? "" : "=", *arg = cli_option_arg(o, text);
     if (o->letter)
         cli_out_printf(out, "            '(-%c --%s)'{-%c%s,--%s%s}'[", o->letter, o->name,
                        o->letter, o->kind == CLI_FLAG ? "" : "+", o->name, equals);
@@ -51,11 +52,11 @@ static void put_option(cli_out *out, const cli_option *o)
         cli_out_printf(out, "            '--%s%s[", o->name, equals);
     put_quoted(out, o->help, gen_brief(o->help));
     cli_out_puts(out, "]");
-    if (o->arg) {
+    if (arg) {
         cli_out_puts(out, ":");
-        put_quoted(out, o->arg, SIZE_MAX);
+        put_quoted(out, arg, SIZE_MAX);
         cli_out_puts(out, ":");
-        put_kind(out, gen_option_kind(o), o->arg);
+        put_kind(out, gen_option_kind(o), arg);
     }
     cli_out_puts(out, "' \\\n");
 }
@@ -86,10 +87,10 @@ static void put_action_function(cli_out *out, const cli_command *c)
 
 static void put_command(cli_out *out, const cli_command *c)
 {
-    const cli_option *o;
+    cli_option o;
     cli_out_printf(out, "    %s)\n        _arguments -s -S \\\n", c->name);
-    for (size_t i = 0; (o = cli_options_at(c, i)); i++)
-        put_option(out, o);
+    for (size_t i = 0; cli_options_at(c, i, &o); i++)
+        put_option(out, &o);
     if (c->actions) {
         put_actions(out, c);
     } else {

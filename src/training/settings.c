@@ -119,11 +119,9 @@ static int bad_value(const row *r, const char *text, hst_err *err)
 {
     char wanted[160] = "a text that is not empty";
     const hst_setting *s = &r->about;
-    if (s->type == HST_SETTING_CHOICE) {
+    if (s->type == HST_SETTING_CHOICE)
         list_words(s->words, wanted, sizeof wanted);
-        return hst_fail(err, HST_EARG, "unknown %s '%s': %s", s->name, text, wanted);
-    }
-    if (s->type == HST_SETTING_FLAG)
+    else if (s->type == HST_SETTING_FLAG)
         snprintf(wanted, sizeof wanted, "1 or 0");
     else if (s->type != HST_SETTING_TEXT)
         describe_range(s, wanted, sizeof wanted);

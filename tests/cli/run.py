@@ -175,7 +175,7 @@ class Train(Case):
                             ("momentum", "0"), ("l2", "0"), ("label-smoothing", "0"),
                             ("dropout", "0")):
             self.refused(train("x", "--" + name, value), 2,
-                         f"--{name} belongs to --recipe tutorial")
+                         f"recipe auto has no {name} to set; recipes fine-tune and tutorial have")
         tutorial = ["--recipe", "tutorial"]
         self.refused(train("x", *tutorial, "--prepare", "pil"), 2, "'tf', not as 'pil'")
         self.refused(train("x", "-q", *tutorial, "--batch", "400"), 3, "fewer than a batch of 400")
@@ -270,8 +270,10 @@ class Train(Case):
                             ("patience", "2"), ("checkpoint-steps", "5")):
             for recipe in ("auto", "tutorial"):
                 self.refused(train("x", "--recipe", recipe, "--" + name, value), 2,
-                             f"--{name} belongs to --fine-tune")
-        self.refused(train("x", "--recipe", "auto", "--fine-tune"), 2, "trains the head only")
+                             f"has no {name} to set; recipes fine-tune and tutorial with "
+                             "fine-tuning have")
+        self.refused(train("x", "--recipe", "auto", "--fine-tune"), 2,
+                     "recipe auto has no fine-tune to set")
         self.refused(train("x", "-q", "--fine-tune", "--thaw", "from:nowhere"), 2, "'nowhere'",
                      "Conv1 .. ")
         self.refused(train("x", "-q", "--fine-tune", "--layer-decay", "2"), 2, "layer-decay")
