@@ -9,28 +9,43 @@ static double anneal(double a, double b, double part)
     return b + (a - b) * (1 + cos(pi * part)) / 2;
 }
 
-static double cosine(double peak, double at, double steps)
+/* Up in a straight line over the first steps, the peak being that of the step behind them. */
+static double rise(const hst_rates *r, double at, double warmup)
 {
-    double warm = floor(0.05 * steps);
+    return r->peak * (at + 1) / (warmup + 1);
+}
+
+static double cosine(const hst_rates *r, double at)
+{
+    double steps = (double)r->steps, warm = r->warmup ? (double)r->warmup : floor(0.05 * steps);
     if (at < warm)
-        return peak * (at + 1) / (warm + 1);
-    return anneal(peak, 0, (at - warm) / (steps - warm));
+        return rise(r, at, warm);
+    return anneal(r->peak, 0, (at - warm) / (steps - warm));
 }
 
-static double one_cycle(double peak, double at, double steps)
+static double one_cycle(const hst_rates *r, double at)
 {
-    const double first = peak / 25, last = first / 1e4;
-    double top = 0.3 * steps - 1, end = steps - 1; /* steps at which the turns are, as PyTorch's */
+    const double first = r->peak / 25, last = first / 1e4;
+    /* steps at which the turns are, as PyTorch's */
+    double top = r->warmup ? (double)r->warmup : 0.3 * (double)r->steps - 1;
+    double end = (double)r->steps - 1;
     if (at <= top)
-        return anneal(first, peak, at / top);
-    return end > top ? anneal(peak, last, (at - top) / (end - top)) : peak;
+        return r->warmup ? r->peak : anneal(first, r->peak, at / top);
+    return end > top ? anneal(r->peak, last, (at - top) / (end - top)) : r->peak;
 }
 
-double hst_schedule_rate(enum hst_schedule s, double peak, uint64_t step, uint64_t steps)
+double hst_rates_at(const hst_rates *r, uint64_t step)
 {
-    if (s == HST_COSINE)
-        return cosine(peak, (double)step, (double)steps);
-    if (s == HST_ONE_CYCLE)
-        return one_cycle(peak, (double)step, (double)steps);
-    return peak;
+    if (step < r->warmup)
+        return rise(r, (double)step, (double)r->warmup);
+    if (r->schedule == HST_COSINE)
+        return cosine(r, (double)step);
+    if (r->schedule == HST_ONE_CYCLE)
+        return one_cycle(r, (double)step);
+    return r->peak;
+}
+
+uint64_t hst_warmup_steps(double epochs, uint64_t epoch_steps)
+{
+    return (uint64_t)floor(epochs * (double)epoch_steps + 0.5);
 }

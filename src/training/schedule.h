@@ -11,6 +11,18 @@
  *                the numbers of PyTorch's OneCycleLR) */
 enum hst_schedule { HST_CONSTANT, HST_COSINE, HST_ONE_CYCLE };
 
+/* The rates of all steps. A warm-up takes the place of the schedule's own rise: up to its end they
+ * rise in a straight line, from there the schedule falls (as Keras' CosineDecay does, but for the
+ * first step, which is not lost to a rate of 0). */
+typedef struct hst_rates {
+    enum hst_schedule schedule;
+    double peak;
+    uint64_t steps;
+    uint64_t warmup; /* steps below the peak; 0: none but the schedule's */
+} hst_rates;
+
 /* The learning rate of step 0 .. steps-1. */
-double hst_schedule_rate(enum hst_schedule s, double peak, uint64_t step, uint64_t steps);
+double hst_rates_at(const hst_rates *r, uint64_t step);
+/* Steps of a warm-up over so many epochs. */
+uint64_t hst_warmup_steps(double epochs, uint64_t epoch_steps);
 #endif

@@ -389,6 +389,9 @@ int hst_settings_read(const hst_train_opts *given, hst_settings *s, hst_err *err
     if (rc == 0 && s->fine_tune && s->batch > TUNING_BATCH_MAX)
         rc = hst_fail(err, HST_EARG, "a batch of %d photos is too large to fine-tune: at most %d",
                       s->batch, TUNING_BATCH_MAX);
+    if (rc == 0 && s->warmup > s->epochs)
+        rc = hst_fail(err, HST_EARG, "a warm-up of %g epochs is longer than training, which has %d",
+                      s->warmup, s->epochs);
     return rc;
 }
 

@@ -48,6 +48,11 @@ HST_SETTING(REAL, double, learning_rate, .about.name = "lr", .about.value = "X",
             .adaptive = STEPS("0.0003", "0.001"), .by_optimizer = 1,
             .about.help = "Learning rate, its peak where it changes: of sgd and nesterov 0.005, of "
                           "the others 0.0003 (fine-tune) or 0.001 (tutorial).")
+HST_SETTING(REAL, double, warmup, .about.name = "warmup", .about.value = "X",
+            .about.unit = "epochs", .about.most = 1e6, .standard = STEPS("0", "0"),
+            .record = WHERE_CHANGED,
+            .about.help = "Epochs, or a part of one, over which the learning rate rises in a "
+                          "straight line to its peak, instead of the schedule's own rise.")
 HST_SETTING(REAL, double, momentum, .about.name = "momentum", .about.value = "X", .about.most = 1,
             .about.below_most = 1, .standard = STEPS("0.9", "0.9"), .by_optimizer = 1,
             .about.help = "Momentum of sgd and nesterov.")

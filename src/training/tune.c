@@ -20,14 +20,15 @@ typedef struct fine_tuner {
     hst_loader *loader;
     hst_resume_state at;
     hst_best best;
-    uint64_t epoch_steps, steps; /* of an epoch, of all epochs */
-    uint64_t photos;             /* of all epochs */
-    int validated;               /* the validation features are those of the weights as they are */
-    double *class_weight;        /* [classes], or NULL */
-    float *weight;               /* [batch], or NULL */
-    uint8_t *keep;               /* [batch][dim], or NULL without dropout */
-    char *path;                  /* of the checkpoint, or NULL */
-    hst_buf options;             /* for the checkpoint */
+    hst_rates rates;
+    uint64_t epoch_steps; /* of an epoch; rates.steps: of all */
+    uint64_t photos;      /* of all epochs */
+    int validated;        /* the validation features are those of the weights as they are */
+    double *class_weight; /* [classes], or NULL */
+    float *weight;        /* [batch], or NULL */
+    uint8_t *keep;        /* [batch][dim], or NULL without dropout */
+    char *path;           /* of the checkpoint, or NULL */
+    hst_buf options;      /* for the checkpoint */
     char data[65];
     hst_meter meter;
 } fine_tuner;
@@ -117,8 +118,9 @@ static int find_checkpoint(fine_tuner *t, int *found, hst_err *err)
     }
     hst_checkpoint c = checkpoint(t);
     rc = hst_checkpoint_read(&c, t->path, err);
-    if (rc == 0 && (t->at.step > t->steps || t->at.step < (uint64_t)t->at.epoch * t->epoch_steps ||
-                    t->at.step > (uint64_t)(t->at.epoch + 1) * t->epoch_steps))
+    if (rc == 0 &&
+        (t->at.step > t->rates.steps || t->at.step < (uint64_t)t->at.epoch * t->epoch_steps ||
+         t->at.step > (uint64_t)(t->at.epoch + 1) * t->epoch_steps))
         rc = hst_fail(err, HST_EMODEL, "%s: the checkpoint's step and epoch do not fit", t->path);
     *found = rc == 0;
     return rc;
@@ -212,8 +214,11 @@ static int make_loader(fine_tuner *t, hst_err *err)
     if (rc)
         return rc;
     t->epoch_steps = t->how->whole_batches ? n / batch : hst_sampler_steps(&t->sampler);
-    t->steps = t->epoch_steps * (uint64_t)o->epochs;
-    t->photos = hst_sampler_seen(&t->sampler, t->steps);
+    t->rates = (hst_rates){.schedule = o->schedule,
+                           .peak = o->learning_rate,
+                           .steps = t->epoch_steps * (uint64_t)o->epochs,
+                           .warmup = hst_warmup_steps(o->warmup, t->epoch_steps)};
+    t->photos = hst_sampler_seen(&t->sampler, t->rates.steps);
     t->loader = hst_loader_new(t->fit, &t->sampler, o->augment, err);
     if (t->loader && o->dropout > 0)
         t->keep = hst_alloc(batch, (size_t)t->fit->model->dim, err);
@@ -263,7 +268,7 @@ static int begin(fine_tuner *t, hst_err *err)
         rc = start(t, err);
     if (found)
         hst_log(t->fit->ctx, HST_LOG_INFO, "goes on behind step %llu of %llu",
-                (unsigned long long)t->at.step, (unsigned long long)t->steps);
+                (unsigned long long)t->at.step, (unsigned long long)t->rates.steps);
     return rc;
 }
 
@@ -330,8 +335,7 @@ static hst_train_batch make_batch(fine_tuner *t, const hst_load *b)
                                       .keep = t->keep,
                                       .keep_scale = (float)(1 / (1 - o->dropout)),
                                       .weight = t->weight},
-                             .learning_rate = hst_schedule_rate(
-                                 settings(t)->schedule, o->learning_rate, b->step, t->steps)};
+                             .learning_rate = hst_rates_at(&t->rates, b->step)};
 }
 
 /* Of every step, so that none is taken after the caller asked to stop. */
@@ -346,7 +350,7 @@ static int report_progress(fine_tuner *t, hst_err *err)
 static int run_step(fine_tuner *t, hst_err *err)
 {
     hst_batch_score s;
-    const hst_load *b = hst_loader_take(t->loader, t->at.step, t->steps, err);
+    const hst_load *b = hst_loader_take(t->loader, t->at.step, t->rates.steps, err);
     if (!b)
         return err && err->code ? err->code : HST_EMEM;
     hst_train_batch batch = make_batch(t, b);
@@ -402,8 +406,7 @@ static int end_epoch(fine_tuner *t, hst_err *err)
                    .train_accuracy = t->at.right / t->at.seen,
                    .val_loss = s.loss,
                    .val_accuracy = (double)s.right / (double)t->fit->validation.n,
-                   .lr = hst_schedule_rate(settings(t)->schedule, settings(t)->learning_rate,
-                                           t->at.step - 1, t->steps)};
+                   .lr = hst_rates_at(&t->rates, t->at.step - 1)};
     rc = hst_run_end_epoch(t->fit, &e, err);
     if (rc)
         return rc;

@@ -9,6 +9,7 @@
 #include "training/dense_head.h"
 #include "training/optimiser.h"
 #include "training/sampler.h"
+#include "training/schedule.h"
 #include "training/tune.h"
 
 #include <math.h>
@@ -36,16 +37,19 @@ typedef struct head_fit {
     hst_dense_head head;
     hst_optimiser optimiser;
     hst_sampler sampler;
+    hst_rates rates;
     uint32_t step;
     uint8_t *keep; /* [batch][dim], or NULL without dropout */
 } head_fit;
 
+/* The next step's, and its learning rate. */
 static hst_head_batch next_batch(head_fit *h)
 {
     const hst_examples *e = &h->fit->train;
     const hst_settings *o = &h->fit->run->settings;
     hst_sample s = hst_sampler_at(&h->sampler, h->step);
     hst_dropout drop = {o->seed, h->step, o->dropout};
+    h->optimiser.learning_rate = (float)hst_rates_at(&h->rates, h->step);
     if (h->keep)
         hst_dropout_draw(&drop, s.n, (size_t)h->head.dim, h->keep);
     h->step++;
@@ -85,7 +89,9 @@ static int begin(head_fit *h, hst_err *err)
                             err);
     if (rc)
         return rc;
-    h->optimiser.learning_rate = (float)o->learning_rate;
+    h->rates = (hst_rates){.peak = o->learning_rate,
+                           .steps = n / batch * (uint64_t)o->epochs,
+                           .warmup = hst_warmup_steps(o->warmup, n / batch)};
     h->optimiser.momentum = o->momentum < 0 ? 0 : (float)o->momentum;
     h->head.l2 = (float)o->l2;
     h->head.label_smoothing = (float)o->label_smoothing;
@@ -126,7 +132,7 @@ static int run_epoch(head_fit *h, int epoch, hst_err *err)
                    .train_accuracy = right / seen,
                    .val_loss = s.loss,
                    .val_accuracy = (double)s.right / (double)v->n,
-                   .lr = o->learning_rate};
+                   .lr = hst_rates_at(&h->rates, h->step - 1)};
     return hst_run_end_epoch(h->fit, &e, err);
 }
 

@@ -54,6 +54,7 @@ static void defaults_are_the_recipes(void **state)
                 {"batch", NULL, "32", "16", "16"},
                 {"optimizer", NULL, "adamw", "sgd", "sgd"},
                 {"lr", NULL, "0.0003", "0.005", "0.005"},
+                {"warmup", NULL, "0", "0", "0"},
                 {"momentum", NULL, NULL, "0.9", "0.9"},
                 {"l2", NULL, "0", "0.0001", "0.0001"},
                 {"label-smoothing", NULL, "0.1", "0.1", "0.1"},
@@ -270,6 +271,19 @@ static void lines_say_all_that_decides(void **state)
                              "schedule=one-cycle\nepochs=7\nbatch=32\nlearning_rate=0.0003\n"
                              "momentum=0\nl2=0\nlabel_smoothing=0.1\ndropout=0.2\nlayer_decay=1\n"
                              "clip=1\npatience=0\n");
+    o.warmup = 0; /* its default: as if there were no such setting */
+    b.n = 0;
+    check_ok(hst_settings_read(&o, &s, &e), &e);
+    check_ok(hst_settings_lines(&s, &b, &e), &e);
+    assert_null(strstr(b.p, "warmup"));
+    o.warmup = 1.5;
+    b.n = 0;
+    check_ok(hst_settings_read(&o, &s, &e), &e);
+    check_ok(hst_settings_lines(&s, &b, &e), &e);
+    assert_non_null(strstr(b.p, "\nwarmup=1.5\n"));
+    o.warmup = 8;
+    assert_int_equal(hst_settings_read(&o, &s, &e), HST_EARG);
+    assert_non_null(strstr(e.msg, "a warm-up of 8 epochs is longer than training, which has 7"));
     hst_buf_free(&b);
 }
 

@@ -151,6 +151,11 @@ static int has_checkpoint(const scene *s)
 /* ---- tests -------------------------------------------------------------------------------------
  */
 
+static double rate(enum hst_schedule schedule, double peak, uint64_t step, uint64_t steps)
+{
+    return hst_rates_at(&(hst_rates){.schedule = schedule, .peak = peak, .steps = steps}, step);
+}
+
 static void schedules_are_pytorchs(void **state)
 {
     (void)state;
@@ -166,19 +171,41 @@ static void schedules_are_pytorchs(void **state)
                                     0.049519367986526254,
                                     4e-06};
     for (uint64_t i = 0; i < 10; i++)
-        assert_true(fabs(hst_schedule_rate(HST_ONE_CYCLE, 1, i, 10) - want[i]) < 1e-12);
-    assert_true(hst_schedule_rate(HST_CONSTANT, 0.3, 7, 10) == 0.3);
+        assert_true(fabs(rate(HST_ONE_CYCLE, 1, i, 10) - want[i]) < 1e-12);
+    assert_true(rate(HST_CONSTANT, 0.3, 7, 10) == 0.3);
     /* 100 steps: 5 of them up, then half a cosine from the peak */
-    assert_true(fabs(hst_schedule_rate(HST_COSINE, 1, 0, 100) - 1.0 / 6) < 1e-12);
-    assert_true(fabs(hst_schedule_rate(HST_COSINE, 1, 5, 100) - 1) < 1e-12);
-    assert_true(fabs(hst_schedule_rate(HST_COSINE, 2, 52, 100) - (1 + cos(M_PI * 47 / 95))) <
-                1e-12);
+    assert_true(fabs(rate(HST_COSINE, 1, 0, 100) - 1.0 / 6) < 1e-12);
+    assert_true(fabs(rate(HST_COSINE, 1, 5, 100) - 1) < 1e-12);
+    assert_true(fabs(rate(HST_COSINE, 2, 52, 100) - (1 + cos(M_PI * 47 / 95))) < 1e-12);
     for (uint64_t n = 1; n < 8; n++) /* nothing odd with few steps */
         for (uint64_t i = 0; i < n; i++) {
-            double one = hst_schedule_rate(HST_ONE_CYCLE, 1, i, n);
-            double cosine = hst_schedule_rate(HST_COSINE, 1, i, n);
+            double one = rate(HST_ONE_CYCLE, 1, i, n);
+            double cosine = rate(HST_COSINE, 1, i, n);
             assert_true(one > 0 && one <= 1 && cosine > 0 && cosine <= 1);
         }
+}
+
+/* Over 4 of 20 steps: a fifth of the peak more in each, then the peak, then the schedule falls. */
+static void a_warm_up_is_a_straight_line(void **state)
+{
+    (void)state;
+    hst_rates r = {.peak = 2, .steps = 20, .warmup = 4};
+    for (int s = HST_CONSTANT; s <= HST_ONE_CYCLE; s++) {
+        r.schedule = (enum hst_schedule)s;
+        for (uint64_t i = 0; i < 5; i++)
+            assert_true(fabs(hst_rates_at(&r, i) - 0.4 * (double)(i + 1)) < 1e-12);
+        for (uint64_t i = 5; i < 20; i++)
+            assert_true(hst_rates_at(&r, i) < hst_rates_at(&r, i - 1) || s == HST_CONSTANT);
+    }
+    r.schedule = HST_COSINE; /* 8 of 16 steps down: half of the half cosine */
+    assert_true(fabs(hst_rates_at(&r, 12) - 1) < 1e-12);
+    r.schedule = HST_ONE_CYCLE; /* the last step's is a 250,000th of the peak, with or without */
+    assert_true(fabs(hst_rates_at(&r, 19) - 2.0 / 250000) < 1e-15);
+    r.warmup = 20; /* all of training */
+    assert_true(fabs(hst_rates_at(&r, 19) - 2.0 * 20 / 21) < 1e-12);
+    assert_int_equal(hst_warmup_steps(0.5, 9), 5);
+    assert_int_equal(hst_warmup_steps(0, 9), 0);
+    assert_int_equal(hst_warmup_steps(2, 9), 18);
 }
 
 static void a_pass_takes_every_photo_once(void **state)
@@ -520,6 +547,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(schedules_are_pytorchs),
+        cmocka_unit_test(a_warm_up_is_a_straight_line),
         cmocka_unit_test(a_pass_takes_every_photo_once),
         cmocka_unit_test(layers_are_thawed_by_name_or_number),
         cmocka_unit_test(the_number_of_threads_changes_nothing),
