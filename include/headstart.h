@@ -404,6 +404,8 @@ typedef struct hst_train_opts {
     /* Of recipes tutorial and fine-tune again. */
     double warmup; /* 0; 0: epochs (0.5: half of the first) over which the learning rate rises in a
                       straight line to its peak, in place of the schedule's own rise */
+    double ema; /* 0; 0: above 0, the mean of the weights over the steps is evaluated and saved, and
+                   this is its decay (in early steps less); batch norm's statistics are the last */
 } hst_train_opts;
 HST_API hst_train_opts hst_train_opts_default(void);
 
@@ -477,11 +479,11 @@ HST_API const char *hst_model_label(const hst_model *m, int i); /* NULL out of r
 HST_API const hst_backbone *hst_model_backbone(const hst_model *m);
 /* A line of the training record: "recipe", "seed", "split", "prepare", "val_accuracy", "val_n",
  * "val_ci_low", "val_ci_high", "n_train", "l2", "content_sha256"; of recipes tutorial and fine-tune
- * also "epochs", "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout" and,
- * where it was used, "warmup";
- * where the backbone learned also "thaw", "thawed_params" (how many learned), "batch_norm",
- * "augment", "schedule", "layer_decay", "clip", "patience" and, with patience, "best_epoch"; NULL:
- * not recorded. "l2" is what the recipe calls so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
+ * also "epochs", "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout"
+ * and, where they were used, "warmup" and "ema"; where the backbone learned also "thaw",
+ * "thawed_params" (how many learned), "batch_norm", "augment", "schedule", "layer_decay", "clip",
+ * "patience" and, with patience, "best_epoch"; NULL: not recorded. "l2" is what the recipe calls
+ * so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
 HST_API const char *hst_model_record(const hst_model *m, const char *key);
 /* The model's layers as a table in the form of tf_keras' model.summary(), for the head of recipe
  * tutorial byte for byte: "keras_layer" is the frozen backbone, "dropout" is there where the head

@@ -76,6 +76,10 @@ static void add_all(pieces *p, const hst_checkpoint *c)
         add_optimiser(p, name, &t->group[i].optimiser);
     }
     add_optimiser(p, "head", &t->head_optimiser);
+    if (t->mean) {
+        add(p, "mean/", "backbone", t->mean, hst_learn_count(t->learn));
+        add(p, "mean/", "head", t->head_mean, t->head.n_params);
+    }
     if (c->best->n) {
         add(p, "best/", "backbone", c->best->param, c->best->n);
         add(p, "best/", "head", c->best->head, t->head.n_params);
@@ -87,7 +91,7 @@ static void add_all(pieces *p, const hst_checkpoint *c)
 static int pieces_make(pieces *p, const hst_checkpoint *c, hst_err *err)
 {
     const hst_trainer *t = c->trainer;
-    size_t most = hst_graph_n_params(t->graph) + 2 * t->n_groups + 6;
+    size_t most = hst_graph_n_params(t->graph) + 2 * t->n_groups + 8;
     p->at = hst_alloc(most, sizeof *p->at, err);
     if (!p->at)
         return HST_EMEM;

@@ -1,10 +1,10 @@
 /* checkpoint.h - training at one moment, as a file from which it goes on to the same bytes.
  *
  * safetensors: "backbone/<param>", "head/param", the optimisers' running means, F64 "progress" and
- * "history", and, with early stopping, the best weights so far. Metadata: what it was made for
- * (options, data, backbone), a line each, what computed it (kernels, version), and a digest of it
- * all. The file is replaced in one move once the new one is durable, so there is always a whole
- * one. */
+ * "history", where they are kept the mean of the weights and, with early stopping, the best ones so
+ * far. Metadata: what it was made for (options, data, backbone), a line each, what computed it
+ * (kernels, version), and a digest of it all. The file is replaced in one move once the new one is
+ * durable, so there is always a whole one. */
 #ifndef HST_TRAINING_CHECKPOINT_H
 #define HST_TRAINING_CHECKPOINT_H
 #include "training/recipe.h"

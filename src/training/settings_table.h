@@ -64,6 +64,10 @@ HST_SETTING(REAL, double, label_smoothing, .about.name = "label-smoothing", .abo
 HST_SETTING(REAL, double, dropout, .about.name = "dropout", .about.value = "X", .about.most = 1,
             .about.below_most = 1, .standard = STEPS("0.2", "0.2"),
             .about.help = "Part of the features left out in each step.")
+HST_SETTING(REAL, double, ema, .about.name = "ema", .about.value = "X", .about.most = 1,
+            .about.below_most = 1, .standard = STEPS("0", "0"), .record = WHERE_CHANGED,
+            .about.help = "Evaluate and save the mean of the weights over the steps, with this "
+                          "decay: 0.99 is a memory of some 100 steps; 0: the last step's weights.")
 
 HST_SETTING(TEXT, const char *, thaw, .about.name = "thaw", .about.value = "all|last:N|from:LAYER",
             .standard = TUNING("all", "all"), .about.help = "Which layers of the backbone learn.")

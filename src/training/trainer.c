@@ -3,6 +3,7 @@
 #include "base/finite.h"
 #include "base/mem.h"
 #include "nn/op.h"
+#include "training/average.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -62,6 +63,15 @@ static int start_optimisers(hst_trainer *t, const hst_trainer_options *o, hst_er
     return rc ? rc : start_optimiser(&t->head_optimiser, t->head.n_params, o, err);
 }
 
+static int make_mean(hst_trainer *t, hst_err *err)
+{
+    if (!(t->ema > 0))
+        return 0;
+    t->mean = hst_alloc(hst_learn_count(t->learn), sizeof *t->mean, err);
+    t->head_mean = t->mean ? hst_alloc(t->head.n_params, sizeof *t->head_mean, err) : NULL;
+    return t->head_mean ? 0 : HST_EMEM;
+}
+
 int hst_trainer_init(hst_trainer *t, const hst_ctx *ctx, const hst_backbone *b,
                      const hst_trainer_options *o, hst_err *err)
 {
@@ -70,7 +80,7 @@ int hst_trainer_init(hst_trainer *t, const hst_ctx *ctx, const hst_backbone *b,
     l.first_node = o->thaw.first_node;
     l.max_batch = (int)o->max_batch;
     l.executor = ctx->executor;
-    *t = (hst_trainer){.clip = o->clip};
+    *t = (hst_trainer){.clip = o->clip, .ema = o->ema};
     int rc = hst_dense_head_init(&t->head, (int)dim, o->n_classes, o->max_batch, err);
     if (rc)
         return rc;
@@ -88,7 +98,8 @@ int hst_trainer_init(hst_trainer *t, const hst_ctx *ctx, const hst_backbone *b,
         return HST_EMEM;
     for (size_t i = 0; i < o->max_batch; i++)
         t->row[i] = t->features + i * dim;
-    return start_optimisers(t, o, err);
+    rc = make_mean(t, err);
+    return rc ? rc : start_optimisers(t, o, err);
 }
 
 void hst_trainer_clear(hst_trainer *t)
@@ -104,6 +115,8 @@ void hst_trainer_clear(hst_trainer *t)
     free(t->features);
     free(t->dfeatures);
     free(t->row);
+    free(t->mean);
+    free(t->head_mean);
     *t = (hst_trainer){0};
 }
 
@@ -185,4 +198,29 @@ int hst_trainer_step(hst_trainer *t, hst_train_batch *batch, hst_batch_score *sc
     if (!finite || !weights_finite(t))
         score->loss = (double)NAN;
     return 0;
+}
+
+void hst_trainer_mean_start(hst_trainer *t)
+{
+    if (!t->mean)
+        return;
+    memcpy(t->mean, hst_learn_params(t->learn), hst_learn_count(t->learn) * sizeof *t->mean);
+    memcpy(t->head_mean, t->head.param, t->head.n_params * sizeof *t->head_mean);
+}
+
+void hst_trainer_mean_move(hst_trainer *t, uint64_t steps)
+{
+    double decay = hst_average_decay(t->ema, steps);
+    if (!t->mean)
+        return;
+    hst_average_move(t->mean, hst_learn_params(t->learn), hst_learn_count(t->learn), decay);
+    hst_average_move(t->head_mean, t->head.param, t->head.n_params, decay);
+}
+
+void hst_trainer_mean_exchange(hst_trainer *t)
+{
+    if (!t->mean)
+        return;
+    hst_average_exchange(t->mean, hst_learn_params(t->learn), hst_learn_count(t->learn));
+    hst_average_exchange(t->head_mean, t->head.param, t->head.n_params);
 }

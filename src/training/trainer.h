@@ -26,6 +26,10 @@ typedef struct hst_trainer {
     float *dfeatures;  /* as features */
     const float **row; /* [max_batch] rows of features */
     double clip;
+    /* The mean of the learning parameters and of the head's over the steps; NULL: none is kept. */
+    double ema;
+    float *mean;      /* [hst_learn_count] */
+    float *head_mean; /* as the head's */
 } hst_trainer;
 
 typedef struct hst_trainer_options {
@@ -38,6 +42,7 @@ typedef struct hst_trainer_options {
     double layer_decay; /* the rate of a layer: this times that of the layer behind it */
     double clip;        /* a gradient longer than this is shortened to it; 0: never */
     double l2, label_smoothing;
+    double ema; /* decay of the mean of the weights; 0 or less: none */
 } hst_trainer_options;
 
 /* Starts from b's weights, the head zero. On failure hst_trainer_clear() is still due. Errors:
@@ -57,4 +62,10 @@ typedef struct hst_train_batch {
  */
 HST_CHECK int hst_trainer_step(hst_trainer *t, hst_train_batch *batch, hst_batch_score *score,
                                hst_err *err);
+
+/* Where a mean of the weights is kept: begins with the weights as they are; takes those after so
+ * many steps into it; puts it in the place of the weights, and back. No step in between. */
+void hst_trainer_mean_start(hst_trainer *t);
+void hst_trainer_mean_move(hst_trainer *t, uint64_t steps);
+void hst_trainer_mean_exchange(hst_trainer *t);
 #endif

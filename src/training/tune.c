@@ -199,7 +199,8 @@ static int make_trainer(fine_tuner *t, hst_err *err)
                                    .layer_decay = o->layer_decay,
                                    .clip = o->clip,
                                    .l2 = o->l2,
-                                   .label_smoothing = o->label_smoothing};
+                                   .label_smoothing = o->label_smoothing,
+                                   .ema = o->ema};
     options.learn.batchnorm = o->batch_norm;
     options.learn.bn_decay = 0.99; /* the TF Hub modules' */
     options.learn.bn_unbiased = 1;
@@ -250,6 +251,7 @@ static int start(fine_tuner *t, hst_err *err)
     if (rc)
         return rc;
     hst_dense_head_set(&t->trainer.head, m->kernel, m->bias);
+    hst_trainer_mean_start(&t->trainer);
     return t->how->first_phase ? note_head(t, err) : 0;
 }
 
@@ -361,6 +363,7 @@ static int run_step(fine_tuner *t, hst_err *err)
         return rc;
     t->validated = 0;
     t->at.step++;
+    hst_trainer_mean_move(&t->trainer, t->at.step);
     t->at.loss += s.loss * (double)b->n;
     t->at.right += (double)s.right;
     t->at.seen += (double)b->n;
@@ -373,7 +376,7 @@ static int run_step(fine_tuner *t, hst_err *err)
 /* ---- epochs ------------------------------------------------------------------------------------
  */
 
-/* Features of the validation photos under the weights as they are. */
+/* Features of the validation photos under the weights that are in their place. */
 static int validate(fine_tuner *t, hst_err *err)
 {
     hst_run *r = t->fit->run;
@@ -395,7 +398,8 @@ static int validate(fine_tuner *t, hst_err *err)
     return rc;
 }
 
-static int end_epoch(fine_tuner *t, hst_err *err)
+/* The epoch is scored with the weights that would be saved, which are in their place now. */
+static int score_epoch(fine_tuner *t, hst_err *err)
 {
     int rc = validate(t, err);
     if (rc)
@@ -413,7 +417,15 @@ static int end_epoch(fine_tuner *t, hst_err *err)
     t->at.epoch++;
     t->at.loss = t->at.right = t->at.seen = 0;
     note_best(t, s.loss);
-    return save(t, err);
+    return 0;
+}
+
+static int end_epoch(fine_tuner *t, hst_err *err)
+{
+    hst_trainer_mean_exchange(&t->trainer);
+    int rc = score_epoch(t, err);
+    hst_trainer_mean_exchange(&t->trainer);
+    return rc ? rc : save(t, err);
 }
 
 static hst_meter start_meter(const fine_tuner *t)
@@ -469,6 +481,8 @@ static int finish(fine_tuner *t, hst_err *err)
     if (t->best.n && t->at.best_epoch != t->at.epoch) {
         swap_weights(t, 0);
         t->validated = 0;
+    } else {
+        hst_trainer_mean_exchange(&t->trainer);
     }
     int rc = validate(t, err);
     return rc ? rc : hand_over(t, err);

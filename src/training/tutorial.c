@@ -6,6 +6,7 @@
  * distributions Keras'. */
 #include "base/mem.h"
 #include "base/random.h"
+#include "training/average.h"
 #include "training/dense_head.h"
 #include "training/optimiser.h"
 #include "training/sampler.h"
@@ -40,6 +41,7 @@ typedef struct head_fit {
     hst_rates rates;
     uint32_t step;
     uint8_t *keep; /* [batch][dim], or NULL without dropout */
+    float *mean;   /* of the head's parameters over the steps, or NULL */
 } head_fit;
 
 /* The next step's, and its learning rate. */
@@ -75,6 +77,30 @@ static void draw_kernel(hst_model *m, uint64_t seed)
     memset(m->bias, 0, (size_t)m->n_classes * sizeof *m->bias);
 }
 
+static int begin_mean(head_fit *h, hst_err *err)
+{
+    h->mean = hst_alloc(h->head.n_params, sizeof *h->mean, err);
+    if (!h->mean)
+        return HST_EMEM;
+    memcpy(h->mean, h->head.param, h->head.n_params * sizeof *h->mean);
+    return 0;
+}
+
+/* The mean in the place of the parameters, and back; where there is one. */
+static void exchange_mean(head_fit *h)
+{
+    if (h->mean)
+        hst_average_exchange(h->mean, h->head.param, h->head.n_params);
+}
+
+static void take_step(head_fit *h)
+{
+    double ema = h->fit->run->settings.ema;
+    hst_optimiser_step(&h->optimiser, h->head.param, h->head.grad);
+    if (h->mean)
+        hst_average_move(h->mean, h->head.param, h->head.n_params, hst_average_decay(ema, h->step));
+}
+
 static int begin(head_fit *h, hst_err *err)
 {
     hst_model *m = h->fit->model;
@@ -99,7 +125,7 @@ static int begin(head_fit *h, hst_err *err)
         return HST_EMEM;
     draw_kernel(m, o->seed);
     hst_dense_head_set(&h->head, m->kernel, m->bias);
-    return 0;
+    return o->ema > 0 ? begin_mean(h, err) : 0;
 }
 
 static void end(head_fit *h)
@@ -108,6 +134,7 @@ static void end(head_fit *h)
     hst_optimiser_clear(&h->optimiser);
     hst_sampler_clear(&h->sampler);
     free(h->keep);
+    free(h->mean);
 }
 
 /* Train numbers are what Keras prints: means over the photos of the epoch's steps, each scored with
@@ -120,13 +147,15 @@ static int run_epoch(head_fit *h, int epoch, hst_err *err)
     for (size_t step = h->fit->train.n / (size_t)o->batch; step > 0; step--) {
         hst_head_batch b = next_batch(h);
         hst_batch_score s = hst_dense_head_gradient(&h->head, &b);
-        hst_optimiser_step(&h->optimiser, h->head.param, h->head.grad);
+        take_step(h);
         loss += s.loss * (double)b.n;
         right += (double)s.right;
         seen += (double)b.n;
     }
     hst_head_batch all = {.x = v->x, .label = v->label, .n = v->n};
+    exchange_mean(h);
     hst_batch_score s = hst_dense_head_score(&h->head, &all);
+    exchange_mean(h);
     hst_epoch e = {.epoch = epoch,
                    .train_loss = loss / seen,
                    .train_accuracy = right / seen,
@@ -148,6 +177,7 @@ static int fit_head(hst_fit *f, hst_err *err)
             rc = hst_meter_at(&meter, (uint64_t)epoch, err);
     }
     if (rc == 0) {
+        exchange_mean(&h);
         hst_dense_head_get(&h.head, f->model->kernel, f->model->bias);
         rc = hst_record_settings(f->model, o, err);
     }

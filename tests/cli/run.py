@@ -228,7 +228,8 @@ class Train(Case):
         return err.decode()
 
     def test_an_interrupted_run_goes_on(self):
-        words = ["--epochs", "2", "--lr", "0.001", "--split", "keras"]
+        words = ["--epochs", "2", "--lr", "0.001", "--split", "keras", "--warmup", "0.5", "--ema",
+                 "0.9"]
         self.ok(train("whole", "--fine-tune", "--batch", "4", *words))
         err = self.interrupted("halted", *words)
         self.assertIn("headstart train --resume halted", err)
@@ -237,6 +238,8 @@ class Train(Case):
         self.refused(run("train", "--resume", "halted", "-o", "x"), 2, "leave -o out")
         r = run("train", "--resume", "halted", *words)  # scripts repeat all their options
         self.assertIn("halted/model.safetensors", self.ok(r))
+        have = json.loads(read(f"{ROOT}/halted/args.json"))
+        self.assertEqual((have["warmup"], have["ema"]), (0.5, 0.9))
         for name in ("model.safetensors", "results.csv", "predictions.csv", "curves.png"):
             self.assertEqual(read(f"{ROOT}/halted/{name}"), read(f"{ROOT}/whole/{name}"), name)
         self.assertNotIn("command.json", os.listdir(f"{ROOT}/halted"))
@@ -277,6 +280,10 @@ class Train(Case):
         self.refused(train("x", "-q", "--fine-tune", "--thaw", "from:nowhere"), 2, "'nowhere'",
                      "Conv1 .. ")
         self.refused(train("x", "-q", "--fine-tune", "--layer-decay", "2"), 2, "layer-decay")
+        self.refused(train("x", "--fine-tune", "--epochs", "2", "--warmup", "3"), 2,
+                     "a warm-up of 3 epochs is longer than training, which has 2")
+        self.refused(train("x", "--fine-tune", "--ema", "1"), 2, "--ema wants a number from 0, "
+                     "less than 1, not '1'")
 
     def test_quiet(self):
         r = train("quiet", "-q")

@@ -93,16 +93,26 @@ static void the_seed_alone_decides(void **state)
     tear_down(&three);
 }
 
+static void check_mean(const hst_model *m, const double *mean)
+{
+    for (int c = 0; c < CLASSES; c++) {
+        for (int i = 0; i < m->dim; i++)
+            assert_true(fabs((double)m->kernel[i * CLASSES + c] - mean[c * m->dim + i]) < 1e-6);
+        assert_true(fabs((double)m->bias[c] - mean[CLASSES * m->dim + c]) < 1e-6);
+    }
+}
+
 /* The 12 batches of 4 epochs, in a stream of passes of 8, 8, 8 and 4 photos that no epoch breaks
  * off: the third epoch ends with the first batch of the third pass. */
-static void epochs_cut_one_stream_of_passes(void **state)
+static void check_head(double ema, double warmup)
 {
-    (void)state;
     hst_err e = {0};
     scene s = set_up(2);
     hst_run *run = NULL;
     hst_train_opts o = tutorial();
     o.dropout = 0;
+    o.ema = ema;
+    o.warmup = warmup;
     hst_model *m = train(&s, &o, &run);
     assert_int_equal(hst_run_trained(run), TRAIN);
 
@@ -126,6 +136,9 @@ static void epochs_cut_one_stream_of_passes(void **state)
     for (int i = 0; i < m->dim; i++)
         for (int c = 0; c < CLASSES; c++)
             h.param[c * m->dim + i] = (float)((2 * hst_rng_uniform(&r) - 1) * limit);
+    double *mean = calloc(h.n_params, sizeof *mean);
+    for (size_t i = 0; i < h.n_params; i++)
+        mean[i] = (double)h.param[i];
     for (uint32_t step = 0, pass = 0; step < EPOCHS * STEPS; step++) {
         if (at == TRAIN) {
             r = hst_rng_new(7, HST_RNG_SHUFFLE, pass++, 0);
@@ -138,18 +151,43 @@ static void epochs_cut_one_stream_of_passes(void **state)
         b.n = TRAIN - at < BATCH ? TRAIN - at : BATCH;
         at += b.n;
         hst_dense_head_gradient(&h, &b);
+        double rises = warmup * STEPS, decay = (2.0 + step) / (11.0 + step);
+        sgd.learning_rate = (float)(step < rises ? 0.005 * (step + 1) / (rises + 1) : 0.005);
         hst_optimiser_step(&sgd, h.param, h.grad);
+        decay = decay < ema ? decay : ema;
+        for (size_t i = 0; i < h.n_params; i++)
+            mean[i] = decay * mean[i] + (1 - decay) * (double)h.param[i];
     }
     float *kernel = calloc((size_t)m->dim * CLASSES, sizeof *kernel), bias[CLASSES];
     hst_dense_head_get(&h, kernel, bias);
-    assert_memory_equal(m->kernel, kernel, (size_t)m->dim * CLASSES * sizeof *kernel);
-    assert_memory_equal(m->bias, bias, sizeof bias);
+    if (ema > 0) {
+        check_mean(m, mean);
+        assert_memory_not_equal(m->kernel, kernel, (size_t)m->dim * CLASSES * sizeof *kernel);
+    } else {
+        assert_memory_equal(m->kernel, kernel, (size_t)m->dim * CLASSES * sizeof *kernel);
+        assert_memory_equal(m->bias, bias, sizeof bias);
+    }
+    free(mean);
     free(kernel);
     hst_optimiser_clear(&sgd);
     hst_dense_head_clear(&h);
     hst_run_free(run);
     hst_model_free(m);
     tear_down(&s);
+}
+
+static void epochs_cut_one_stream_of_passes(void **state)
+{
+    (void)state;
+    check_head(0, 0);
+}
+
+static void the_rate_rises_and_weights_are_averaged(void **state)
+{
+    (void)state;
+    check_head(0, 2);
+    check_head(0.3, 0);
+    check_head(0.9, 1);
 }
 
 static void check_record(const hst_model *m, const char *key, const char *want)
@@ -291,6 +329,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_seed_alone_decides),
         cmocka_unit_test(epochs_cut_one_stream_of_passes),
+        cmocka_unit_test(the_rate_rises_and_weights_are_averaged),
         cmocka_unit_test(defaults_and_history),
         cmocka_unit_test(it_learns),
         cmocka_unit_test(what_does_not_fit_is_refused),

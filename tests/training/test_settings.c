@@ -59,6 +59,7 @@ static void defaults_are_the_recipes(void **state)
                 {"l2", NULL, "0", "0.0001", "0.0001"},
                 {"label-smoothing", NULL, "0.1", "0.1", "0.1"},
                 {"dropout", NULL, "0.2", "0.2", "0.2"},
+                {"ema", NULL, "0", "0", "0"},
                 {"thaw", NULL, "all", NULL, "all"},
                 {"batch-norm", NULL, "frozen", NULL, "batch"},
                 {"augment", NULL, "auto", NULL, "none"},

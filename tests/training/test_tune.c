@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "base/file.h"
+#include "training/average.h"
 #include "training/checkpoint.h"
 #include "training/recipe.h"
 #include "training/sampler.h"
@@ -285,6 +286,118 @@ static void layers_are_thawed_by_name_or_number(void **state)
     hst_graph_free(g);
 }
 
+/* A parameter of the backbone and the head after each step of a run, as doubles. */
+enum { RUN_STEPS = 10 }; /* 2 epochs of 23 photos */
+typedef struct trace {
+    double *param[RUN_STEPS + 1], *head[RUN_STEPS + 1];
+    size_t n_param, n_head;
+} trace;
+
+static double *doubles(const float *x, size_t n)
+{
+    double *out = calloc(n, sizeof *out);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (double)x[i];
+    return out;
+}
+
+static double *tensor_doubles(const hst_tensors *t, const char *name, size_t *n)
+{
+    const hst_named *x = hst_tensors_find(t, name);
+    if (!x)
+        fail_msg("no tensor %s", name);
+    *n = x->n_bytes / sizeof(float);
+    return doubles(x->data, *n);
+}
+
+/* The head that recipe auto makes, and fine-tuning begins with, in the order of hst_dense_head. */
+static double *first_head(scene *s, size_t n)
+{
+    hst_err e = {0};
+    hst_model *m = hst_train(s->ctx, s->b, s->d, NULL, NULL, &e);
+    check_ok(m ? 0 : e.code, &e);
+    double *out = calloc(n, sizeof *out);
+    for (int c = 0; c < CLASSES; c++) {
+        for (int i = 0; i < m->dim; i++)
+            out[c * m->dim + i] = (double)m->kernel[i * CLASSES + c];
+        out[CLASSES * m->dim + c] = (double)m->bias[c];
+    }
+    hst_model_free(m);
+    return out;
+}
+
+static void read_trace(scene *s, hst_train_opts *o, const hst_param *p, trace *t)
+{
+    hst_err e = {0};
+    result r;
+    char name[200], path[4096];
+    snprintf(path, sizeof path, "%s/%s", s->run_dir, HST_CHECKPOINT_NAME);
+    snprintf(name, sizeof name, "backbone/%s", p->name);
+    for (int i = 1; i <= RUN_STEPS; i++) {
+        o->resume = i > 1;
+        assert_int_equal(train(s, o, i > 1 ? s->last + 1 : 1, &r, &e), HST_ESTOPPED);
+        hst_tensors *x = hst_tensors_read(path, &e);
+        check_ok(x ? 0 : e.code, &e);
+        t->param[i] = tensor_doubles(x, name, &t->n_param);
+        t->head[i] = tensor_doubles(x, "head/param", &t->n_head);
+        hst_tensors_free(x);
+    }
+    s->stop = 0;
+    t->param[0] = doubles(p->data, t->n_param);
+    t->head[0] = first_head(s, t->n_head);
+}
+
+/* The definition, weight by weight in double. */
+static double plain_mean(double *const *w, size_t k, double ema)
+{
+    double mean = w[0][k];
+    for (int i = 1; i <= RUN_STEPS; i++) {
+        double early = (1.0 + i) / (10.0 + i), decay = early < ema ? early : ema;
+        mean = decay * mean + (1 - decay) * w[i][k];
+    }
+    return mean;
+}
+
+/* The model that comes out is the mean over the steps, which the checkpoints tell. */
+static void the_mean_of_the_weights_is_saved(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    scene s = set_up(2);
+    trace t = {0};
+    hst_train_opts o = fine_tune(&s);
+    size_t last = 0;
+    o.epochs = 2;
+    o.ema = 0.4; /* reached in the fifth step */
+    while (hst_graph_param(s.b->graph, last)->statistic || last < 12)
+        last++;
+    const hst_param *p = hst_graph_param(s.b->graph, last);
+    read_trace(&s, &o, p, &t);
+    o.resume = 0;
+    hst_model *m = hst_train(s.ctx, s.b, s.d, &o, NULL, &e);
+    check_ok(m ? 0 : e.code, &e);
+    assert_string_equal(hst_model_record(m, "ema"), "0.4");
+    const float *got = hst_graph_param(m->backbone->graph, last)->data;
+    double moved = 0;
+    for (size_t k = 0; k < t.n_param; k++) {
+        double want = plain_mean(t.param, k, o.ema);
+        assert_true(fabs((double)got[k] - want) <= 1e-6 * (1 + fabs(want)));
+        moved += fabs(t.param[RUN_STEPS][k] - want);
+    }
+    assert_true(moved > 1e-4); /* the last step's are others */
+    for (int i = 0; i < m->dim; i++)
+        for (int c = 0; c < CLASSES; c++) {
+            double want = plain_mean(t.head, (size_t)(c * m->dim + i), o.ema);
+            assert_true(fabs((double)m->kernel[i * CLASSES + c] - want) <= 1e-6 * (1 + fabs(want)));
+        }
+    for (int i = 0; i <= RUN_STEPS; i++) {
+        free(t.param[i]);
+        free(t.head[i]);
+    }
+    hst_model_free(m);
+    tear_down(&s);
+}
+
 static void the_number_of_threads_changes_nothing(void **state)
 {
     (void)state;
@@ -336,6 +449,8 @@ static void a_stopped_run_goes_on_to_the_same_bytes(void **state)
     o.thaw = "last:9";
     o.layer_decay = 0.8;
     o.patience = 1;
+    o.warmup = 0.5;
+    o.ema = 0.9;
     o.class_weight = "balanced";
     check_stops(&s, &o);
     tear_down(&s);
@@ -350,6 +465,8 @@ static void the_tutorial_goes_on_too(void **state)
     result want, got;
     o.recipe = "tutorial";
     o.fine_tune = 1;
+    o.warmup = 1;
+    o.ema = 0.5;
     want = trained(&s, &o);
     assert_int_equal(want.n, EPOCHS); /* no first phase */
     assert_int_equal(train(&s, &o, s.last / 2, &got, &e), HST_ESTOPPED);
@@ -474,13 +591,13 @@ static void patience_ends_training_and_takes_the_best(void **state)
 }
 
 /* What was measured in training is what the saved model gives. */
-static void the_saved_model_predicts_the_same(void **state)
+static void check_saved(double ema)
 {
-    (void)state;
     hst_err e = {0};
     char path[4096];
     scene s = set_up(2);
     hst_train_opts o = fine_tune(&s);
+    o.ema = ema;
     hst_run *run = NULL;
     hst_model *m = hst_train(s.ctx, s.b, s.d, &o, &run, &e);
     check_ok(m ? 0 : e.code, &e);
@@ -505,6 +622,13 @@ static void the_saved_model_predicts_the_same(void **state)
     hst_model_free(m);
     hst_run_free(run);
     tear_down(&s);
+}
+
+static void the_saved_model_predicts_the_same(void **state)
+{
+    (void)state;
+    check_saved(0);
+    check_saved(0.9);
 }
 
 static void wrong_options_are_refused(void **state)
@@ -550,6 +674,7 @@ int main(void)
         cmocka_unit_test(a_warm_up_is_a_straight_line),
         cmocka_unit_test(a_pass_takes_every_photo_once),
         cmocka_unit_test(layers_are_thawed_by_name_or_number),
+        cmocka_unit_test(the_mean_of_the_weights_is_saved),
         cmocka_unit_test(the_number_of_threads_changes_nothing),
         cmocka_unit_test(a_stopped_run_goes_on_to_the_same_bytes),
         cmocka_unit_test(the_tutorial_goes_on_too),
