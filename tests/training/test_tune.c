@@ -3,12 +3,8 @@
 #include "support.h"
 
 #include "base/file.h"
-#include "training/average.h"
 #include "training/checkpoint.h"
 #include "training/recipe.h"
-#include "training/sampler.h"
-#include "training/schedule.h"
-#include "training/thaw.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -151,140 +147,6 @@ static int has_checkpoint(const scene *s)
 
 /* ---- tests -------------------------------------------------------------------------------------
  */
-
-static double rate(enum hst_schedule schedule, double peak, uint64_t step, uint64_t steps)
-{
-    return hst_rates_at(&(hst_rates){.schedule = schedule, .peak = peak, .steps = steps}, step);
-}
-
-static void schedules_are_pytorchs(void **state)
-{
-    (void)state;
-    /* torch 2.13: OneCycleLR(SGD(lr=1), max_lr=1, total_steps=10).get_last_lr(), step by step */
-    static const double want[10] = {0.04,
-                                    0.52,
-                                    1.0,
-                                    0.9504846320134737,
-                                    0.8117456539497631,
-                                    0.6112620219362893,
-                                    0.38874197806371075,
-                                    0.18825834605023694,
-                                    0.049519367986526254,
-                                    4e-06};
-    for (uint64_t i = 0; i < 10; i++)
-        assert_true(fabs(rate(HST_ONE_CYCLE, 1, i, 10) - want[i]) < 1e-12);
-    assert_true(rate(HST_CONSTANT, 0.3, 7, 10) == 0.3);
-    /* 100 steps: 5 of them up, then half a cosine from the peak */
-    assert_true(fabs(rate(HST_COSINE, 1, 0, 100) - 1.0 / 6) < 1e-12);
-    assert_true(fabs(rate(HST_COSINE, 1, 5, 100) - 1) < 1e-12);
-    assert_true(fabs(rate(HST_COSINE, 2, 52, 100) - (1 + cos(M_PI * 47 / 95))) < 1e-12);
-    for (uint64_t n = 1; n < 8; n++) /* nothing odd with few steps */
-        for (uint64_t i = 0; i < n; i++) {
-            double one = rate(HST_ONE_CYCLE, 1, i, n);
-            double cosine = rate(HST_COSINE, 1, i, n);
-            assert_true(one > 0 && one <= 1 && cosine > 0 && cosine <= 1);
-        }
-}
-
-/* Over 4 of 20 steps: a fifth of the peak more in each, then the peak, then the schedule falls. */
-static void a_warm_up_is_a_straight_line(void **state)
-{
-    (void)state;
-    hst_rates r = {.peak = 2, .steps = 20, .warmup = 4};
-    for (int s = HST_CONSTANT; s <= HST_ONE_CYCLE; s++) {
-        r.schedule = (enum hst_schedule)s;
-        for (uint64_t i = 0; i < 5; i++)
-            assert_true(fabs(hst_rates_at(&r, i) - 0.4 * (double)(i + 1)) < 1e-12);
-        for (uint64_t i = 5; i < 20; i++)
-            assert_true(hst_rates_at(&r, i) < hst_rates_at(&r, i - 1) || s == HST_CONSTANT);
-    }
-    r.schedule = HST_COSINE; /* 8 of 16 steps down: half of the half cosine */
-    assert_true(fabs(hst_rates_at(&r, 12) - 1) < 1e-12);
-    r.schedule = HST_ONE_CYCLE; /* the last step's is a 250,000th of the peak, with or without */
-    assert_true(fabs(hst_rates_at(&r, 19) - 2.0 / 250000) < 1e-15);
-    r.warmup = 20; /* all of training */
-    assert_true(fabs(hst_rates_at(&r, 19) - 2.0 * 20 / 21) < 1e-12);
-    assert_int_equal(hst_warmup_steps(0.5, 9), 5);
-    assert_int_equal(hst_warmup_steps(0, 9), 0);
-    assert_int_equal(hst_warmup_steps(2, 9), 18);
-}
-
-static void a_pass_takes_every_photo_once(void **state)
-{
-    (void)state;
-    hst_err e = {0};
-    hst_sampler s;
-    check_ok(hst_sampler_init(&s, 23, 5, 9, &e), &e);
-    assert_int_equal(hst_sampler_steps(&s), 5);
-    size_t first[5] = {0};
-    for (uint64_t pass = 0; pass < 3; pass++) {
-        int seen[23] = {0};
-        for (uint64_t i = 0; i < 5; i++) {
-            hst_sample x = hst_sampler_at(&s, pass * 5 + i);
-            assert_int_equal(x.n, i < 4 ? 5 : 3);
-            assert_int_equal(x.pass, pass);
-            assert_int_equal(hst_sampler_seen(&s, pass * 5 + i), pass * 23 + i * 5);
-            for (size_t k = 0; k < x.n; k++)
-                seen[x.order[k]]++;
-        }
-        for (int i = 0; i < 23; i++)
-            assert_int_equal(seen[i], 1);
-    }
-    memcpy(first, hst_sampler_at(&s, 1).order, sizeof first);
-    (void)hst_sampler_at(&s, 12);
-    assert_memory_equal(first, hst_sampler_at(&s, 1).order, sizeof first);
-    hst_sampler_clear(&s);
-}
-
-static int is_same_thaw(const hst_thaw *a, const hst_thaw *b)
-{
-    return a->first_node == b->first_node && a->first_layer == b->first_layer &&
-           a->n_layers == b->n_layers && a->n_learn == b->n_learn;
-}
-
-static void layers_are_thawed_by_name_or_number(void **state)
-{
-    (void)state;
-    hst_err e = {0};
-    hst_arch a = {.family = "mobilenet_v2",
-                  .width = 1,
-                  .px = 224,
-                  .padding = HST_PAD_TF,
-                  .bn_epsilon = 1e-3,
-                  .norm = {{127.5f, 127.5f, 127.5f}, {127.5f, 127.5f, 127.5f}}};
-    hst_graph *g = hst_arch_graph(&a, &e);
-    assert_non_null(g);
-    hst_thaw all, other;
-    check_ok(hst_thaw_parse("all", g, &all, &e), &e);
-    assert_int_equal(all.n_layers, 52);
-    assert_int_equal(all.first_layer, 0);
-    assert_int_equal(all.n_learn, 2223872); /* all but the statistics, as Keras counts */
-    check_ok(hst_thaw_parse("last:52", g, &other, &e), &e);
-    assert_true(is_same_thaw(&other, &all));
-    check_ok(hst_thaw_parse("last:1", g, &other, &e), &e);
-    assert_int_equal(other.n_learn, 320 * 1280 + 2 * 1280);
-    check_ok(hst_thaw_parse("from:Conv_1", g, &all, &e), &e);
-    assert_true(is_same_thaw(&other, &all));
-    check_ok(hst_thaw_parse("from:Conv_1_bn", g, &other, &e), &e);
-    assert_int_equal(other.n_learn, 2 * 1280);
-    check_ok(hst_thaw_parse("from:block_1", g, &other, &e), &e); /* not block_10 */
-    check_ok(hst_thaw_parse("from:block_1_expand", g, &all, &e), &e);
-    assert_true(is_same_thaw(&other, &all));
-    static const char *const wrong[] = {"",
-                                        "last:",
-                                        "last:0",
-                                        "last:53",
-                                        "last:-1",
-                                        "last:2x",
-                                        "last: 2",
-                                        "from:",
-                                        "from:bloc",
-                                        "everything",
-                                        "last:99999999999999999999"};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_int_equal(hst_thaw_parse(wrong[i], g, &other, &e), HST_EARG);
-    hst_graph_free(g);
-}
 
 /* A parameter of the backbone and the head after each step of a run, as doubles. */
 enum { RUN_STEPS = 10 }; /* 2 epochs of 23 photos */
@@ -670,10 +532,6 @@ static void wrong_options_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(schedules_are_pytorchs),
-        cmocka_unit_test(a_warm_up_is_a_straight_line),
-        cmocka_unit_test(a_pass_takes_every_photo_once),
-        cmocka_unit_test(layers_are_thawed_by_name_or_number),
         cmocka_unit_test(the_mean_of_the_weights_is_saved),
         cmocka_unit_test(the_number_of_threads_changes_nothing),
         cmocka_unit_test(a_stopped_run_goes_on_to_the_same_bytes),
