@@ -1,33 +1,18 @@
 /* arch.c - the few numbers that rebuild a graph: checked, and as JSON for the model file. */
 #include "backbones/family.h"
-#include "backbones/json.h"
+#include "base/json.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Bounds of what a file may say. Normalisation: of pixels in 0..255, so deviations near zero or
- * means far away are mistakes. */
+/* Bounds of what a file may say. */
 #define WIDTH_MIN   0.1
 #define WIDTH_MAX   4.0
 #define PX_MIN      32
 #define PX_MAX      1024
 #define EPSILON_MIN 1e-12
 #define EPSILON_MAX 1.0
-#define MEAN_MAX    1e4
-#define STD_MIN     1e-4
-#define STD_MAX     1e4
-
-static int check_norm(const hst_norm *n, hst_err *err)
-{
-    for (int c = 0; c < 3; c++)
-        if (!(fabsf(n->mean[c]) <= MEAN_MAX && n->std[c] >= STD_MIN && n->std[c] <= STD_MAX))
-            return hst_fail(err, HST_EMODEL,
-                            "input mean %g and deviation %g are out of bounds (pixels are 0 to "
-                            "255)",
-                            (double)n->mean[c], (double)n->std[c]);
-    return 0;
-}
 
 int hst_arch_check(const hst_arch *a, hst_err *err)
 {
@@ -47,7 +32,7 @@ int hst_arch_check(const hst_arch *a, hst_err *err)
     if (!(a->bn_epsilon >= EPSILON_MIN && a->bn_epsilon <= EPSILON_MAX))
         return hst_fail(err, HST_EMODEL, "batch-norm epsilon %g, expected %g to %g", a->bn_epsilon,
                         EPSILON_MIN, EPSILON_MAX);
-    return check_norm(&a->norm, err);
+    return hst_norm_check(&a->norm, err);
 }
 
 char *hst_arch_json(const hst_arch *a, hst_err *err)
@@ -81,19 +66,6 @@ static int parse_texts(const json_t *o, hst_arch *a, hst_err *err)
     else
         return hst_fail(err, HST_EMODEL, "unknown padding '%s'", padding);
     return 0;
-}
-
-int hst_norm_parse(const json_t *o, hst_norm *out, hst_err *err)
-{
-    double mean[3] = {0}, std[3] = {0};
-    int rc = hst_json_reals3(o, "mean", -MEAN_MAX, MEAN_MAX, mean, err);
-    if (rc == 0)
-        rc = hst_json_reals3(o, "std", STD_MIN, STD_MAX, std, err);
-    for (int c = 0; rc == 0 && c < 3; c++) {
-        out->mean[c] = (float)mean[c];
-        out->std[c] = (float)std[c];
-    }
-    return rc;
 }
 
 int hst_arch_parse(const char *json, hst_arch *out, hst_err *err)

@@ -1,7 +1,7 @@
 /* config.c - what a network's config.json and preprocessor_config.json say. */
 #include "backbones/family.h"
-#include "backbones/json.h"
 #include "base/file.h"
+#include "base/json.h"
 
 #include <math.h>
 #include <stdlib.h>

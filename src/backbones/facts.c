@@ -1,44 +1,12 @@
 /* facts.c - what a converted file says of itself, as metadata. */
 #include "backbones/family.h"
-#include "backbones/json.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "nn/op.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const struct {
-    const char *name;
-    hst_norm norm;
-} norms[] = {
-    {"pm1", HST_NORM_PM1},
-    {"01", HST_NORM_01},
-    {"imagenet", HST_NORM_IMAGENET},
-    {"255", {{0, 0, 0}, {1, 1, 1}}},
-};
-enum { N_NORMS = sizeof norms / sizeof *norms };
-
-int hst_norm_named(const char *name, hst_norm *out, hst_err *err)
-{
-    for (int i = 0; i < N_NORMS; i++)
-        if (strcmp(norms[i].name, name) == 0) {
-            *out = norms[i].norm;
-            return 0;
-        }
-    return hst_fail(err, HST_EARG,
-                    "unknown scaling '%.40s': known are pm1 (-1..1), 01 (0..1), imagenet (mean "
-                    "and deviation of ImageNet on 0..1) and 255 (0..255)",
-                    name);
-}
-
-const char *hst_norm_name(const hst_norm *n)
-{
-    for (int i = 0; i < N_NORMS; i++)
-        if (memcmp(&norms[i].norm, n, sizeof *n) == 0)
-            return norms[i].name;
-    return NULL;
-}
 
 /* {"key": value}, the numbers of a list apart by spaces; parsed as JSON, so that no locale has a
  * part in it. NULL: there is no such fact. */

@@ -11,6 +11,7 @@
 #ifndef HST_BACKBONES_FAMILY_H
 #define HST_BACKBONES_FAMILY_H
 #include "backbones/backbone.h"
+#include "backbones/norms.h"
 
 struct json_t; /* jansson.h */
 
@@ -151,30 +152,6 @@ hst_names_fn hst_efficientnet_names;
 hst_names_fn hst_timm_names;
 extern const char *const hst_timm_body[];
 
-/* Preparation that a dialect takes for granted. */
-#define HST_NORM_PM1                                                                               \
-    {                                                                                              \
-        {127.5f, 127.5f, 127.5f},                                                                  \
-        {                                                                                          \
-            127.5f, 127.5f, 127.5f                                                                 \
-        }                                                                                          \
-    }
-#define HST_NORM_IMAGENET                                                                          \
-    {                                                                                              \
-        {123.675f, 116.28f, 103.53f},                                                              \
-        {                                                                                          \
-            58.395f, 57.12f, 57.375f                                                               \
-        }                                                                                          \
-    }
-
-#define HST_NORM_01                                                                                \
-    {                                                                                              \
-        {0, 0, 0},                                                                                 \
-        {                                                                                          \
-            255, 255, 255                                                                          \
-        }                                                                                          \
-    }
-
 /* Their config.json. */
 int hst_timm_config(const struct json_t *root, hst_arch *a, hst_err *err);
 int hst_huggingface_config(const struct json_t *root, hst_arch *a, hst_err *err);
@@ -190,10 +167,6 @@ HST_CHECK int hst_facts_check(const hst_tensors *t, const hst_arch *a, const hst
                               hst_err *err);
 /* The image size that a file's name tells as keras.applications' names do; else otherwise. */
 int hst_px_of_name(const char *name, int otherwise);
-/* "pm1", "01", "imagenet", "255" -> normalisation of pixels in 0..255. HST_EARG: none of these. */
-HST_CHECK int hst_norm_named(const char *name, hst_norm *out, hst_err *err);
-/* The name of a normalisation; NULL: it has none. */
-const char *hst_norm_name(const hst_norm *n);
 
 /* Which network a file of tensors holds. */
 typedef struct hst_origin {

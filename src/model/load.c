@@ -1,7 +1,8 @@
 /* load.c - a model file -> a model. Whatever the bytes are: a model as it was saved, or a reason.
  */
-#include "backbones/json.h"
+#include "backbones/norms.h"
 #include "base/executor.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "model/model.h"
 

@@ -1,5 +1,5 @@
 /* save.c - a model -> its file. Equal models give equal bytes. */
-#include "backbones/json.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "model/model.h"
 

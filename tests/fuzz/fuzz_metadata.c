@@ -6,7 +6,8 @@
 #include "fuzz.h"
 
 #include "backbones/family.h"
-#include "backbones/json.h"
+#include "backbones/norms.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "model/model.h"
 

@@ -1,4 +1,5 @@
-#include "backbones/json.h"
+/* json_members.c - checked reading of what a JSON object holds. */
+#include "base/json.h"
 
 #include <math.h>
 #include <string.h>
