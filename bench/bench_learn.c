@@ -77,7 +77,7 @@ static double median(series *t, int rounds)
 static hst_graph *network(void)
 {
     hst_err e = {0};
-    hst_arch a = {.family = "mobilenet_v2", .width = 1, .px = 224, .bn_epsilon = 1e-3};
+    hst_arch a = {.family = "mobilenet_v2", .px = 224, .cnn = {1, HST_PAD_TF, 1e-3}};
     a.padding = HST_PAD_TF;
     a.norm = (hst_norm){{127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}};
     hst_graph *g = hst_arch_graph(&a, &e);

@@ -1,5 +1,8 @@
 /* backbone.c - a name, file or folder -> a network ready to run. */
-#include "backbones/family.h"
+#include "backbones/backbone.h"
+#include "backbones/facts.h"
+#include "backbones/norms.h"
+#include "backbones/recognise.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sha256.h"
@@ -10,21 +13,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Over everything that decides the features. The width is left out: the shapes say it, and several
- * widths make the same network. Numbers as stored, little endian. */
+/* Over everything that decides the features. Numbers as stored, little endian. */
 int hst_backbone_identity(const hst_backbone *b, char hex[65], hst_err *err)
 {
     const hst_arch *a = &b->arch;
     uint8_t digest[32];
-    int32_t ints[2] = {a->px, (int32_t)a->padding};
+    const int32_t px = a->px;
     hst_sha256 *h = hst_sha256_new(err);
     int rc = h ? hst_sha256_adds(h, "headstart backbone 1", err) : HST_EMEM;
     if (rc == 0)
         rc = hst_sha256_adds(h, a->family, err);
     if (rc == 0)
-        rc = hst_sha256_add(h, ints, sizeof ints, err);
+        rc = hst_sha256_add(h, &px, sizeof px, err);
     if (rc == 0)
-        rc = hst_sha256_add(h, &a->bn_epsilon, sizeof a->bn_epsilon, err);
+        rc = hst_family_find(a->family)->kind->hash(a, h, err);
     if (rc == 0)
         rc = hst_sha256_add(h, &a->norm, sizeof a->norm, err);
     for (size_t i = 0; rc == 0 && i < hst_graph_n_params(b->graph); i++) {
@@ -67,7 +69,7 @@ hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *a, const h
     hst_graph *g = hst_arch_graph(a, err);
     if (!g)
         return NULL;
-    if (hst_weights_read(t, prefix, g, err) == 0)
+    if (hst_params_read(t, prefix, g, err) == 0)
         return assemble(ctx, a, g, err);
     hst_graph_free(g);
     return NULL;
@@ -185,7 +187,9 @@ static hst_backbone *import(hst_ctx *ctx, const hst_found *f, const hst_tensors 
         return NULL;
     if (hst_facts_read(t, &a, err) || override(&a, opts, err))
         return NULL;
-    (void)hst_infer_width(t, &o, &a); /* where none fits, the import names the tensor */
+    /* Shapes count more than what a config says; where none fits, the import names the tensor. */
+    if (o.family->kind->fit(t, &o, &a, err) < 0)
+        return NULL;
     hst_graph *g = hst_arch_graph(&a, err);
     if (!g || hst_weights_import(t, &o, &a, g, err) || hst_facts_check(t, &a, g, err)) {
         hst_graph_free(g);
@@ -269,15 +273,14 @@ void hst_backbone_describe(const hst_backbone *b, hst_backbone_info *info)
 {
     const hst_arch *a = &b->arch;
     hst_backbone_info all = {.family = a->family,
-                             .width = a->width,
                              .image_px = a->px,
-                             .padding = a->padding == HST_PAD_TF ? "tf" : "symmetric",
-                             .bn_epsilon = a->bn_epsilon,
+                             .padding = "",
                              .n_features = hst_plan_output(b->plan).c,
                              .source = b->source,
                              .sha256 = b->sha256,
                              .format = b->format,
                              .producer = b->producer};
+    hst_family_find(a->family)->kind->describe(a, &all);
     const char *scaling = hst_norm_name(&a->norm);
     all.scaling = scaling ? scaling : "";
     all.geometry = a->sizing.known ? hst_geometry_name(a->sizing.geometry) : "";

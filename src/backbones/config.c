@@ -1,5 +1,6 @@
 /* config.c - what a network's config.json and preprocessor_config.json say. */
-#include "backbones/family.h"
+#include "backbones/cnn.h"
+#include "backbones/recognise.h"
 #include "base/file.h"
 #include "base/json.h"
 
@@ -187,11 +188,11 @@ int hst_huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
     if (rc == 0 && hst_json_has(o, "image_size"))
         rc = hst_json_int(o, "image_size", 32, 1024, &a->px, err);
     if (rc == 0 && hst_json_has(o, "layer_norm_eps"))
-        rc = hst_json_real(o, "layer_norm_eps", 1e-12, 1, &a->bn_epsilon, err);
+        rc = hst_json_real(o, "layer_norm_eps", 1e-12, 1, &a->cnn.bn_epsilon, err);
     if (rc == 0 && hst_json_has(o, "depth_multiplier"))
-        rc = hst_json_real(o, "depth_multiplier", 0.1, 4, &a->width, err);
+        rc = hst_json_real(o, "depth_multiplier", 0.1, 4, &a->cnn.width, err);
     if (rc == 0)
-        a->padding = flag(o, "tf_padding", 1) ? HST_PAD_TF : HST_PAD_SYMMETRIC;
+        a->cnn.padding = flag(o, "tf_padding", 1) ? HST_PAD_TF : HST_PAD_SYMMETRIC;
     return rc;
 }
 
@@ -210,7 +211,7 @@ int hst_huggingface_efficientnet_config(const json_t *o, hst_arch *a, hst_err *e
     if (rc == 0 && hst_json_has(o, "image_size"))
         rc = hst_json_int(o, "image_size", 32, 1024, &a->px, err);
     if (rc == 0 && hst_json_has(o, "batch_norm_eps"))
-        rc = hst_json_real(o, "batch_norm_eps", 1e-12, 1, &a->bn_epsilon, err);
+        rc = hst_json_real(o, "batch_norm_eps", 1e-12, 1, &a->cnn.bn_epsilon, err);
     return rc;
 }
 
@@ -246,8 +247,8 @@ int hst_timm_config(const json_t *o, hst_arch *a, hst_err *err)
     if (rc)
         return rc;
     int tf = strncmp(name, "tf_", 3) == 0; /* trained with TensorFlow: its padding and epsilon */
-    a->padding = tf ? HST_PAD_TF : HST_PAD_SYMMETRIC;
-    a->bn_epsilon = tf ? 1e-3 : 1e-5;
+    a->cnn.padding = tf ? HST_PAD_TF : HST_PAD_SYMMETRIC;
+    a->cnn.bn_epsilon = tf ? 1e-3 : 1e-5;
     const json_t *p = json_object_get(o, "pretrained_cfg");
     p = json_is_object(p) ? p : o;
     rc = timm_pretrained(p, a, err);

@@ -1,6 +1,6 @@
 /* efficientnet_lite.c - EfficientNet-Lite 0 to 4 (Google 2020): EfficientNet (Tan, Le 2019, arXiv
  * 1905.11946) with ReLU6, and without squeeze-and-excitation. */
-#include "backbones/family.h"
+#include "backbones/cnn.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,17 +14,17 @@ static const hst_stage stages[7] = {{1, 16, 1, 1, 3}, {6, 24, 2, 2, 3},  {6, 40,
 static const double depths[5] = {1.0, 1.1, 1.2, 1.4, 1.8}; /* Lite0 .. Lite4 */
 
 /* Stem and top keep their channels, the first and last stage their repeats. */
-static int layers(const hst_arch *a, hst_layer *out)
+static void layers(const hst_arch *a, hst_layers *out)
 {
-    double depth = depths[a->family[strlen(a->family) - 1] - '0'];
+    const double depth = depths[a->family[strlen(a->family) - 1] - '0'];
     hst_chain c = {.stem = 32, .top = 1280};
     for (int i = 0; i < 7; i++) {
         c.stage[i] = stages[i];
-        c.stage[i].channels = hst_make_divisible(stages[i].channels * a->width);
+        c.stage[i].channels = hst_make_divisible(stages[i].channels * a->cnn.width);
         if (i > 0 && i < 6)
             c.stage[i].repeats = (int)ceil(depth * stages[i].repeats);
     }
-    return hst_chain_layers(&c, out);
+    hst_chain_layers(&c, out);
 }
 
 void hst_efficientnet_names(const hst_layer *l, hst_layer_names *out)
@@ -70,50 +70,22 @@ static const char *const keras_body[] = {"stem_", "block", "top_", NULL};
 static const char *const port_body[] = {"_conv_stem.", "_bn0.", "_blocks.",
                                         "_conv_head.", "_bn1.", NULL};
 
-#define NORM_127_128                                                                               \
-    {                                                                                              \
-        {127, 127, 127},                                                                           \
-        {                                                                                          \
-            128, 128, 128                                                                          \
-        }                                                                                          \
-    }
+/* clang-format off */
+#define NORM_127_128 {{127, 127, 127}, {128, 128, 128}}
+/* clang-format on */
 
 static const hst_dialect dialects[] = {
-    {.name = "Keras",
-     .marker = "stem_conv/kernel",
-     .body = keras_body,
-     .style = &hst_style_keras,
-     .padding = HST_PAD_TF,
-     .bn_epsilon = 1e-3,
-     .norm = NORM_127_128},
-    {HST_NUMBERED, .norm = NORM_127_128},
-    {.name = "PyTorch",
-     .marker = "_conv_stem.weight",
-     .body = port_body,
-     .names = port_names,
-     .style = &hst_style_torch,
-     .padding = HST_PAD_TF,
-     .bn_epsilon = 1e-3,
-     .norm = NORM_127_128},
+    {"Keras", "stem_conv/kernel", keras_body, NORM_127_128, HST_CNN(keras, TF, 1e-3, NULL)},
+    HST_NUMBERED(NORM_127_128),
+    {"PyTorch", "_conv_stem.weight", port_body, NORM_127_128, HST_CNN(torch, TF, 1e-3, port_names)},
     /* There tf_efficientnet_lite0 and efficientnet_lite0 differ in padding, not in names. */
-    {.name = "timm",
-     .marker = "conv_stem.weight",
-     .body = hst_timm_body,
-     .names = hst_timm_names,
-     .style = &hst_style_torch,
-     .padding = HST_PAD_TF,
-     .bn_epsilon = 1e-3,
-     .norm = HST_NORM_PM1,
-     .config = hst_timm_config,
-     .needs_config = 1},
+    {"timm", "conv_stem.weight", hst_timm_body, HST_NORM_PM1,
+     HST_CNN(torch, TF, 1e-3, hst_timm_names), .config = hst_timm_config, .needs_config = 1},
 };
 
 #define LITE(variant, channels, pixels)                                                            \
-    {                                                                                              \
-        .name = "efficientnet_lite" #variant, .width = channels, .px = pixels, .layers = layers,   \
-        .names = hst_efficientnet_names, .dialects = dialects,                                     \
-        .n_dialects = sizeof dialects / sizeof *dialects                                           \
-    }
+    HST_CNN_FAMILY("efficientnet_lite" #variant, pixels, dialects, .width = channels,              \
+                   .layers = layers, .names = hst_efficientnet_names)
 
 const hst_family hst_efficientnet_lite[5] = {
     LITE(0, 1.0, 224), LITE(1, 1.0, 240), LITE(2, 1.1, 260), LITE(3, 1.2, 280), LITE(4, 1.4, 300)};

@@ -1,5 +1,7 @@
 /* facts.c - what a converted file says of itself, as metadata. */
+#include "backbones/facts.h"
 #include "backbones/family.h"
+#include "backbones/norms.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "nn/op.h"
@@ -27,18 +29,23 @@ static int parse_fact(const hst_tensors *t, const char *key, int list, json_t **
     return *o ? 0 : HST_EMODEL;
 }
 
-static int read_numbers(const hst_tensors *t, hst_arch *a, hst_err *err)
+int hst_fact_real(const hst_tensors *t, const char *key, double low, double high, double *out,
+                  hst_err *err)
+{
+    json_t *o;
+    int rc = parse_fact(t, key, 0, &o, err);
+    if (o)
+        rc = hst_json_real(o, key, low, high, out, err);
+    json_decref(o);
+    return rc;
+}
+
+static int read_px(const hst_tensors *t, int *px, hst_err *err)
 {
     json_t *o;
     int rc = parse_fact(t, "image_px", 0, &o, err);
     if (o)
-        rc = hst_json_int(o, "image_px", 32, 1024, &a->px, err);
-    json_decref(o);
-    if (rc)
-        return rc;
-    rc = parse_fact(t, "bn_epsilon", 0, &o, err);
-    if (o)
-        rc = hst_json_real(o, "bn_epsilon", 1e-12, 1, &a->bn_epsilon, err);
+        rc = hst_json_int(o, "image_px", 32, 1024, px, err);
     json_decref(o);
     return rc;
 }
@@ -74,15 +81,9 @@ static int read_norm(const hst_tensors *t, hst_norm *n, hst_err *err)
 
 int hst_facts_read(const hst_tensors *t, hst_arch *a, hst_err *err)
 {
-    const char *padding = hst_tensors_meta(t, "padding");
-    int rc = read_numbers(t, a, err);
+    int rc = read_px(t, &a->px, err);
     rc = rc ? rc : read_norm(t, &a->norm, err);
-    if (rc || !padding)
-        return rc;
-    if (strcmp(padding, "tf") != 0 && strcmp(padding, "symmetric") != 0)
-        return hst_fail(err, HST_EMODEL, "unknown padding '%.40s'", padding);
-    a->padding = strcmp(padding, "tf") == 0 ? HST_PAD_TF : HST_PAD_SYMMETRIC;
-    return 0;
+    return rc ? rc : hst_family_find(a->family)->kind->facts(t, a, err);
 }
 
 int hst_facts_say_norm(const hst_tensors *t)

@@ -1,4 +1,4 @@
-#include "backbones/family.h"
+#include "backbones/cnn.h"
 
 #include <string.h>
 
@@ -34,16 +34,4 @@ const hst_family *hst_family_find(const char *name)
         if (strcmp(families[i]->name, name) == 0)
             return families[i];
     return NULL;
-}
-
-int hst_family_layers(const hst_arch *a, hst_layer *out)
-{
-    int n = hst_family_find(a->family)->layers(a, out), seen[2] = {0, 0}, norms = 0;
-    for (int i = 0; i < n; i++) {
-        out[i].number = i;
-        out[i].of_kind = seen[out[i].role == HST_DEPTHWISE]++;
-        out[i].of_norm = norms;
-        norms += out[i].role != HST_SQUEEZE && out[i].role != HST_EXCITE;
-    }
-    return n;
 }

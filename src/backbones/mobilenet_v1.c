@@ -1,6 +1,6 @@
 /* mobilenet_v1.c - MobileNetV1 (Howard et al. 2017, arXiv 1704.04861, table 1), any width: a stem
  * and 13 times a depthwise and a 1x1 convolution, ReLU6 behind each. */
-#include "backbones/family.h"
+#include "backbones/cnn.h"
 
 #include <stdio.h>
 
@@ -8,28 +8,23 @@ static const struct row {
     int channels, repeats, stride;
 } rows[5] = {{64, 1, 1}, {128, 2, 2}, {256, 2, 2}, {512, 6, 2}, {1024, 2, 2}};
 
-static int layers(const hst_arch *a, hst_layer *out)
+static void layers(const hst_arch *a, hst_layers *out)
 {
-    int n = 0, block = 0, channels = (int)(32 * a->width);
-    out[n++] = (hst_layer){
-        .role = HST_STEM, .block = -1, .kernel = 3, .stride = 2, .in = 3, .out = channels};
+    hst_layer l = {.block = -1, .in = 3};
+    hst_layers_add(out, hst_layer_of(l, HST_STEM, 3, 2, (int)(32 * a->cnn.width)));
+    l.in = (int)(32 * a->cnn.width);
     for (int s = 0; s < 5; s++)
         for (int r = 0; r < rows[s].repeats; r++) {
-            hst_layer l = {.role = HST_DEPTHWISE,
-                           .block = block++,
-                           .stage = s,
-                           .repeat = r,
-                           .kernel = 3,
-                           .stride = r == 0 ? rows[s].stride : 1,
-                           .in = channels,
-                           .out = channels};
-            out[n++] = l;
-            l.role = HST_EXPAND; /* to more channels, with an activation: as the first of a block */
-            l.kernel = l.stride = 1;
-            l.out = channels = (int)(rows[s].channels * a->width);
-            out[n++] = l;
+            const int channels = (int)(rows[s].channels * a->cnn.width);
+            l.block++;
+            l.stage = s;
+            l.repeat = r;
+            hst_layers_add(out,
+                           hst_layer_of(l, HST_DEPTHWISE, 3, r == 0 ? rows[s].stride : 1, l.in));
+            /* to more channels, with an activation: as the first of a block */
+            hst_layers_add(out, hst_layer_of(l, HST_EXPAND, 1, 1, channels));
+            l.in = channels;
         }
-    return n;
 }
 
 /* The layer names of keras.applications: blocks count from 1. */
@@ -66,39 +61,15 @@ static const char *const keras_body[] = {"conv1", "conv_dw_", "conv_pw_", NULL};
 static const char *const huggingface_body[] = {"conv_stem.", "layer.", NULL};
 
 static const hst_dialect dialects[] = {
-    {.name = "Keras",
-     .marker = "conv_dw_1/depthwise_kernel",
-     .body = keras_body,
-     .style = &hst_style_keras,
-     .padding = HST_PAD_TF,
-     .bn_epsilon = 1e-3,
-     .norm = HST_NORM_PM1},
-    {HST_COUNTED("depthwise_conv2d_12/depthwise_kernel"), .norm = HST_NORM_PM1},
-    {HST_NUMBERED, .norm = HST_NORM_PM1},
-    {.name = "Hugging Face",
-     .marker = "conv_stem.convolution.weight",
-     .body = huggingface_body,
-     .names = huggingface_names,
-     .style = &hst_style_torch,
-     .padding = HST_PAD_TF,
-     .bn_epsilon = 1e-3,
-     .norm = HST_NORM_PM1,
-     .config = hst_huggingface_config},
-    {.name = "timm",
-     .marker = "conv_stem.weight",
-     .body = hst_timm_body,
-     .names = timm_names,
-     .style = &hst_style_torch,
-     .padding = HST_PAD_SYMMETRIC,
-     .bn_epsilon = 1e-5,
-     .norm = HST_NORM_PM1,
-     .config = hst_timm_config},
+    {"Keras", "conv_dw_1/depthwise_kernel", keras_body, HST_NORM_PM1,
+     HST_CNN(keras, TF, 1e-3, NULL)},
+    HST_COUNTED("depthwise_conv2d_12/depthwise_kernel", HST_NORM_PM1),
+    HST_NUMBERED(HST_NORM_PM1),
+    {"Hugging Face", "conv_stem.convolution.weight", huggingface_body, HST_NORM_PM1,
+     HST_CNN(torch, TF, 1e-3, huggingface_names), .config = hst_huggingface_config},
+    {"timm", "conv_stem.weight", hst_timm_body, HST_NORM_PM1,
+     HST_CNN(torch, SYMMETRIC, 1e-5, timm_names), .config = hst_timm_config},
 };
 
-const hst_family hst_mobilenet_v1 = {.name = "mobilenet_v1",
-                                     .width = 0,
-                                     .px = 224,
-                                     .layers = layers,
-                                     .names = keras_names,
-                                     .dialects = dialects,
-                                     .n_dialects = sizeof dialects / sizeof *dialects};
+const hst_family hst_mobilenet_v1 =
+    HST_CNN_FAMILY("mobilenet_v1", 224, dialects, .layers = layers, .names = keras_names);

@@ -1,5 +1,5 @@
 /* mobilenet_v2.c - MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381, table 2), any width. */
-#include "backbones/family.h"
+#include "backbones/cnn.h"
 
 #include <stdio.h>
 
@@ -8,16 +8,17 @@ static const hst_stage stages[7] = {{1, 16, 1, 1, 3}, {6, 24, 2, 2, 3}, {6, 32, 
                                     {6, 64, 4, 2, 3}, {6, 96, 3, 1, 3}, {6, 160, 3, 2, 3},
                                     {6, 320, 1, 1, 3}};
 
-static int layers(const hst_arch *a, hst_layer *out)
+static void layers(const hst_arch *a, hst_layers *out)
 {
-    hst_chain c = {.stem = hst_make_divisible(32 * a->width),
+    const double width = a->cnn.width;
+    hst_chain c = {.stem = hst_make_divisible(32 * width),
                    /* narrower networks keep all 1280 features */
-                   .top = a->width > 1 ? hst_make_divisible(1280 * a->width) : 1280};
+                   .top = width > 1 ? hst_make_divisible(1280 * width) : 1280};
     for (int i = 0; i < 7; i++) {
         c.stage[i] = stages[i];
-        c.stage[i].channels = hst_make_divisible(stages[i].channels * a->width);
+        c.stage[i].channels = hst_make_divisible(stages[i].channels * width);
     }
-    return hst_chain_layers(&c, out);
+    hst_chain_layers(&c, out);
 }
 
 /* The layer names of keras.applications. */
@@ -99,56 +100,19 @@ static const char *const huggingface_body[] = {"conv_stem.", "layer.", "conv_1x1
 static const char *const torchvision_body[] = {"features.", NULL};
 
 static const hst_dialect dialects[] = {
-    {.name = "Keras",
-     .marker = "Conv1/kernel",
-     .body = keras_body,
-     .style = &hst_style_keras,
-     .padding = HST_PAD_TF,
-     .bn_epsilon = 1e-3,
-     .norm = HST_NORM_PM1},
-    {HST_COUNTED("depthwise_conv2d_16/depthwise_kernel"), .norm = HST_NORM_PM1},
-    {HST_NUMBERED, .norm = HST_NORM_PM1},
+    {"Keras", "Conv1/kernel", keras_body, HST_NORM_PM1, HST_CNN(keras, TF, 1e-3, NULL)},
+    HST_COUNTED("depthwise_conv2d_16/depthwise_kernel", HST_NORM_PM1),
+    HST_NUMBERED(HST_NORM_PM1),
     /* Its modules take 0..1, and make -1..1 of it in front of the first convolution. */
-    {.name = "TF Hub",
-     .marker = "MobilenetV2/Conv/weights",
-     .body = slim_body,
-     .names = slim_names,
-     .style = &hst_style_slim,
-     .padding = HST_PAD_TF,
-     .bn_epsilon = 1e-3,
-     .norm = HST_NORM_PM1},
-    {.name = "Hugging Face",
-     .marker = "conv_stem.first_conv.convolution.weight",
-     .body = huggingface_body,
-     .names = huggingface_names,
-     .style = &hst_style_torch,
-     .padding = HST_PAD_TF,
-     .bn_epsilon = 1e-3,
-     .norm = HST_NORM_PM1,
-     .config = hst_huggingface_config},
-    {.name = "torchvision",
-     .marker = "features.1.conv.0.0.weight",
-     .body = torchvision_body,
-     .names = torchvision_names,
-     .style = &hst_style_torch,
-     .padding = HST_PAD_SYMMETRIC,
-     .bn_epsilon = 1e-5,
-     .norm = HST_NORM_IMAGENET},
-    {.name = "timm",
-     .marker = "conv_stem.weight",
-     .body = hst_timm_body,
-     .names = hst_timm_names,
-     .style = &hst_style_torch,
-     .padding = HST_PAD_SYMMETRIC,
-     .bn_epsilon = 1e-5,
-     .norm = HST_NORM_IMAGENET,
-     .config = hst_timm_config},
+    {"TF Hub", "MobilenetV2/Conv/weights", slim_body, HST_NORM_PM1,
+     HST_CNN(slim, TF, 1e-3, slim_names)},
+    {"Hugging Face", "conv_stem.first_conv.convolution.weight", huggingface_body, HST_NORM_PM1,
+     HST_CNN(torch, TF, 1e-3, huggingface_names), .config = hst_huggingface_config},
+    {"torchvision", "features.1.conv.0.0.weight", torchvision_body, HST_NORM_IMAGENET,
+     HST_CNN(torch, SYMMETRIC, 1e-5, torchvision_names)},
+    {"timm", "conv_stem.weight", hst_timm_body, HST_NORM_IMAGENET,
+     HST_CNN(torch, SYMMETRIC, 1e-5, hst_timm_names), .config = hst_timm_config},
 };
 
-const hst_family hst_mobilenet_v2 = {.name = "mobilenet_v2",
-                                     .width = 0,
-                                     .px = 224,
-                                     .layers = layers,
-                                     .names = keras_names,
-                                     .dialects = dialects,
-                                     .n_dialects = sizeof dialects / sizeof *dialects};
+const hst_family hst_mobilenet_v2 =
+    HST_CNN_FAMILY("mobilenet_v2", 224, dialects, .layers = layers, .names = keras_names);

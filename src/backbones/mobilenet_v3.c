@@ -2,7 +2,7 @@
  * inverted residuals, some with squeeze-and-excitation behind the depthwise convolution; ReLU in
  * the first ones, hard swish in the others. Its features are the averages of the last convolution's
  * maps, in front of the wide layer that its classifiers begin with. */
-#include "backbones/family.h"
+#include "backbones/cnn.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,42 +28,28 @@ static const struct row *rows_of(const hst_arch *a, int *n)
     return is_small ? small : large;
 }
 
-/* Adds the layers of a block; the number of layers then. */
-static int add_block(const struct row *r, hst_layer like, hst_layer *out, int n)
+static void layers(const hst_arch *a, hst_layers *out)
 {
-    const int in = like.in, squeezed = hst_make_divisible(r->expand / 4.0);
-    like.expands = r->expand != in;
-    like.excites = r->excites;
-    if (like.expands)
-        out[n++] = hst_pointwise(like, HST_EXPAND, in, r->expand);
-    out[n] = hst_pointwise(like, HST_DEPTHWISE, r->expand, r->expand);
-    out[n].kernel = r->kernel;
-    out[n++].stride = r->stride;
-    if (r->excites) {
-        out[n++] = hst_pointwise(like, HST_SQUEEZE, r->expand, squeezed);
-        out[n++] = hst_pointwise(like, HST_EXCITE, squeezed, r->expand);
-    }
-    out[n] = hst_pointwise(like, HST_PROJECT, r->expand, r->channels);
-    out[n++].residual = r->stride == 1 && in == r->channels;
-    return n;
-}
-
-static int layers(const hst_arch *a, hst_layer *out)
-{
-    int n = 0, n_rows, channels = STEM, repeat = 0;
-    const struct row *r = rows_of(a, &n_rows);
-    out[n++] = (hst_layer){
-        .role = HST_STEM, .block = -1, .kernel = 3, .stride = 2, .in = 3, .out = channels};
-    for (int i = 0; i < n_rows; i++) {
+    int n, repeat = 0;
+    const struct row *r = rows_of(a, &n);
+    hst_layer l = {.block = -1, .in = 3};
+    hst_layers_add(out, hst_layer_of(l, HST_STEM, 3, 2, STEM));
+    l.in = STEM;
+    for (int i = 0; i < n; i++) {
+        const hst_block b = {.kernel = r[i].kernel,
+                             .stride = r[i].stride,
+                             .wide = r[i].expand,
+                             .squeezed = r[i].excites ? hst_make_divisible(r[i].expand / 4.0) : 0,
+                             .out = r[i].channels};
         repeat = i > 0 && r[i].stage == r[i - 1].stage ? repeat + 1 : 0;
-        hst_layer like = {.block = i, .stage = r[i].stage, .repeat = repeat, .in = channels};
-        n = add_block(&r[i], like, out, n);
-        channels = r[i].channels;
+        l = (hst_layer){.block = i, .stage = r[i].stage, .repeat = repeat, .in = l.in};
+        hst_layers_block(out, l, &b);
+        l.in = r[i].channels;
     }
-    out[n] = hst_pointwise((hst_layer){.block = -1}, HST_TOP, channels, r[n_rows - 1].expand);
-    out[n].stage = n_rows + 1;               /* of torchvision's list */
-    out[n].repeat = r[n_rows - 1].stage + 1; /* of timm's */
-    return n + 1;
+    l = (hst_layer){.block = -1, .in = l.in};
+    l.stage = n + 1;               /* of torchvision's list */
+    l.repeat = r[n - 1].stage + 1; /* of timm's */
+    hst_layers_add(out, hst_layer_of(l, HST_TOP, 1, 1, r[n - 1].expand));
 }
 
 static enum hst_act activation(const hst_arch *a, const hst_layer *l)
@@ -82,18 +68,8 @@ static enum hst_act activation(const hst_arch *a, const hst_layer *l)
     }
 }
 
-static int build(hst_graph *g, const hst_arch *a, hst_err *err)
-{
-    return hst_gated_build(g, a, activation, err);
-}
-
 /* ---- names -------------------------------------------------------------------------------------
  */
-
-static int is_gate(const hst_layer *l)
-{
-    return l->role == HST_SQUEEZE || l->role == HST_EXCITE;
-}
 
 /* What the layers of a block are called in Keras: expanded_conv, expanded_conv_1... */
 static void block_name(const hst_layer *l, char out[32])
@@ -112,7 +88,7 @@ static void keras_names(const hst_layer *l, hst_layer_names *out)
     char block[32];
     block_name(l, block);
     *out = (hst_layer_names){""};
-    if (is_gate(l)) {
+    if (!hst_layer_has_norm(l)) {
         snprintf(out->conv, sizeof out->conv, "%s_squeeze_excite_conv%s", block,
                  l->role == HST_EXCITE ? "_1" : "");
         return;
@@ -132,7 +108,7 @@ static void keras2_names(const hst_layer *l, hst_layer_names *out)
     char block[32];
     block_name(l, block);
     *out = (hst_layer_names){""};
-    if (is_gate(l)) {
+    if (!hst_layer_has_norm(l)) {
         snprintf(out->conv, sizeof out->conv, "%s/squeeze_excite/Conv%s", block,
                  l->role == HST_EXCITE ? "_1" : "");
         return;
@@ -158,7 +134,7 @@ static void torchvision_names(const hst_layer *l, hst_layer_names *out)
     else
         snprintf(place, sizeof place, "features.%d.block.%d", l->block + 1, in_block);
     *out = (hst_layer_names){""};
-    if (is_gate(l)) {
+    if (!hst_layer_has_norm(l)) {
         snprintf(out->conv, sizeof out->conv, "%s.fc%d", place, l->role == HST_SQUEEZE ? 1 : 2);
         return;
     }
@@ -172,7 +148,7 @@ static void timm_names(const hst_layer *l, hst_layer_names *out)
     if (l->role == HST_TOP) {
         snprintf(out->conv, sizeof out->conv, "blocks.%d.0.conv", l->repeat);
         snprintf(out->bn, sizeof out->bn, "blocks.%d.0.bn1", l->repeat);
-    } else if (is_gate(l)) {
+    } else if (!hst_layer_has_norm(l)) {
         *out = (hst_layer_names){""};
         snprintf(out->conv, sizeof out->conv, "blocks.%d.%d.se.conv_%s", l->stage, l->repeat,
                  l->role == HST_SQUEEZE ? "reduce" : "expand");
@@ -188,49 +164,20 @@ static const char *const torchvision_body[] = {"features.", NULL};
 static const char *const timm_body[] = {"conv_stem.", "bn1.", "blocks.", NULL};
 
 static const hst_dialect dialects[] = {
-    {HST_NUMBERED, .norm = HST_NORM_PM1},
-    {HST_COUNTED("depthwise_conv2d_10/depthwise_kernel"), .norm = HST_NORM_PM1},
-    {.name = "Keras",
-     .marker = "conv/kernel",
-     .body = keras_body,
-     .style = &hst_style_keras,
-     .padding = HST_PAD_TF,
-     .bn_epsilon = 1e-3,
-     .norm = HST_NORM_PM1},
-    {.name = "Keras 2",
-     .marker = "expanded_conv/depthwise/depthwise_kernel",
-     .body = keras2_body,
-     .names = keras2_names,
-     .style = &hst_style_keras,
-     .padding = HST_PAD_TF,
-     .bn_epsilon = 1e-3,
-     .norm = HST_NORM_PM1},
-    {.name = "torchvision",
-     .marker = "features.1.block.0.0.weight",
-     .body = torchvision_body,
-     .names = torchvision_names,
-     .style = &hst_style_torch,
-     .padding = HST_PAD_SYMMETRIC,
-     .bn_epsilon = 1e-3,
-     .norm = HST_NORM_IMAGENET},
+    HST_NUMBERED(HST_NORM_PM1),
+    HST_COUNTED("depthwise_conv2d_10/depthwise_kernel", HST_NORM_PM1),
+    {"Keras", "conv/kernel", keras_body, HST_NORM_PM1, HST_CNN(keras, TF, 1e-3, NULL)},
+    {"Keras 2", "expanded_conv/depthwise/depthwise_kernel", keras2_body, HST_NORM_PM1,
+     HST_CNN(keras, TF, 1e-3, keras2_names)},
+    {"torchvision", "features.1.block.0.0.weight", torchvision_body, HST_NORM_IMAGENET,
+     HST_CNN(torch, SYMMETRIC, 1e-3, torchvision_names)},
     /* There tf_mobilenetv3_large_100 and mobilenetv3_large_100 differ in padding, not in names. */
-    {.name = "timm",
-     .marker = "conv_stem.weight",
-     .body = timm_body,
-     .names = timm_names,
-     .style = &hst_style_torch,
-     .padding = HST_PAD_SYMMETRIC,
-     .bn_epsilon = 1e-5,
-     .norm = HST_NORM_IMAGENET,
-     .config = hst_timm_config,
-     .needs_config = 1},
+    {"timm", "conv_stem.weight", timm_body, HST_NORM_IMAGENET,
+     HST_CNN(torch, SYMMETRIC, 1e-5, timm_names), .config = hst_timm_config, .needs_config = 1},
 };
 
 #define MOBILENET_V3(variant)                                                                      \
-    {                                                                                              \
-        .name = "mobilenet_v3_" variant, .width = 1, .px = 224, .layers = layers,                  \
-        .names = keras_names, .build = build, .dialects = dialects,                                \
-        .n_dialects = sizeof dialects / sizeof *dialects                                           \
-    }
+    HST_CNN_FAMILY("mobilenet_v3_" variant, 224, dialects, .width = 1, .layers = layers,           \
+                   .names = keras_names, .activation = activation)
 
 const hst_family hst_mobilenet_v3[2] = {MOBILENET_V3("large"), MOBILENET_V3("small")};

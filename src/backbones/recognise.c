@@ -1,5 +1,6 @@
 /* recognise.c - which network do these tensors belong to? Told by names and shapes alone. */
-#include "backbones/family.h"
+#include "backbones/recognise.h"
+#include "backbones/facts.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -25,59 +26,11 @@ static int find_prefix(const hst_tensors *t, const char *marker, char prefix[HST
     return found;
 }
 
-/* The tensor that holds a layer's kernel; NULL: not there. */
-static const hst_named *find_kernel(const hst_tensors *t, const hst_origin *o, const hst_layer *l)
-{
-    char name[3 * HST_MAX_TENSOR_NAME];
-    hst_foreign_name(o, l, HST_KERNEL, name, sizeof name);
-    return hst_tensors_find(t, name);
-}
-
-static int same_shape(const hst_named *k, const hst_origin *o, const hst_layer *l)
-{
-    int64_t oihw[4] = {l->out, l->role == HST_DEPTHWISE ? 1 : l->in, l->kernel, l->kernel};
-    int64_t hwio[4] = {l->kernel, l->kernel, l->in, l->role == HST_DEPTHWISE ? 1 : l->out};
-    return k && k->n_dims == 4 &&
-           memcmp(k->dim, o->dialect->style->oihw ? oihw : hwio, sizeof oihw) == 0;
-}
-
-/* Layers whose kernel is missing or has another shape. */
-static int count_misfits(const hst_tensors *t, const hst_origin *o, const hst_arch *a)
-{
-    hst_layer layer[HST_MAX_LAYERS];
-    int n = hst_family_layers(a, layer), misfits = 0;
-    for (int i = 0; i < n; i++)
-        misfits += !same_shape(find_kernel(t, o, &layer[i]), o, &layer[i]);
-    return misfits;
-}
-
-int hst_infer_width(const hst_tensors *t, const hst_origin *o, hst_arch *a)
-{
-    static const double usual[] = {1.0, 1.4, 1.3, 0.75, 0.5, 0.35, 0.25, 0.1};
-    enum { N_USUAL = sizeof usual / sizeof *usual };
-    hst_arch as = *a;
-    int least = count_misfits(t, o, a);
-    for (int i = 0; least > 0 && o->family->width == 0 && i < N_USUAL + 391; i++) {
-        as.width = i < N_USUAL ? usual[i] : (i - N_USUAL + 10) / 100.0; /* 0.10 .. 4.00 */
-        int misfits = count_misfits(t, o, &as);
-        if (misfits < least) {
-            least = misfits;
-            a->width = as.width;
-        }
-    }
-    return least;
-}
-
 static void defaults(const hst_origin *o, hst_arch *a)
 {
-    const hst_family *f = o->family;
-    const hst_dialect *d = o->dialect;
-    *a = (hst_arch){.width = f->width != 0 ? f->width : 1,
-                    .px = f->px,
-                    .padding = d->padding,
-                    .bn_epsilon = d->bn_epsilon,
-                    .norm = d->norm};
-    snprintf(a->family, sizeof a->family, "%s", f->name);
+    *a = (hst_arch){.px = o->family->px, .norm = o->dialect->norm};
+    snprintf(a->family, sizeof a->family, "%s", o->family->name);
+    o->family->kind->usual(o, a);
 }
 
 static int unknown(const hst_tensors *t, hst_err *err)
@@ -97,7 +50,7 @@ static int unknown(const hst_tensors *t, hst_err *err)
 /* How a file suits a family. */
 typedef struct suit {
     enum { OTHER_NAMES, OTHER_SHAPES, OTHER_OPERATORS, SUITS } level;
-    double misfits; /* part of the family's layers whose shapes are others */
+    double misfits; /* the part of the network that has other shapes */
 } suit;
 
 static int is_better(const suit *a, const suit *b)
@@ -105,10 +58,11 @@ static int is_better(const suit *a, const suit *b)
     return a->level > b->level || (a->level == b->level && a->misfits < b->misfits);
 }
 
-/* *a: the architecture. HST_EMODEL: more than one network. */
-static int try_on(const hst_tensors *t, hst_origin *o, hst_arch *a, suit *s, hst_err *err)
+/* How the file suits o's family and dialect; *a: the architecture. HST_EMODEL: more than one
+ * network.
+ */
+static int suit_of(const hst_tensors *t, hst_origin *o, hst_arch *a, suit *s, hst_err *err)
 {
-    hst_layer layer[HST_MAX_LAYERS];
     hst_err why = {0};
     int has = find_prefix(t, o->dialect->marker, o->prefix);
     *s = (suit){OTHER_NAMES, 1};
@@ -119,13 +73,12 @@ static int try_on(const hst_tensors *t, hst_origin *o, hst_arch *a, suit *s, hst
     if (!has)
         return 0;
     defaults(o, a);
-    int misfits = hst_infer_width(t, o, a);
-    *s = (suit){OTHER_SHAPES, (double)misfits / hst_family_layers(a, layer)};
-    o->fits = misfits == 0;
-    if (misfits)
-        return 0;
-    s->level = SUITS;
-    if (!hst_tensors_meta(t, "ops"))
+    const double misfit = o->family->kind->fit(t, o, a, err);
+    if (misfit < 0)
+        return HST_EMEM;
+    *s = (suit){misfit > 0 ? OTHER_SHAPES : SUITS, misfit};
+    o->fits = misfit == 0;
+    if (misfit > 0 || !hst_tensors_meta(t, "ops"))
         return 0;
     hst_graph *g = hst_arch_graph(a, &why);
     if (!g || hst_facts_check(t, a, g, &why))
@@ -141,14 +94,14 @@ int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err
     for (size_t i = 0; (f = hst_family_at(i)); i++)
         for (size_t j = 0; j < f->n_dialects; j++) {
             hst_origin as = {.family = f, .dialect = &f->dialects[j]};
-            hst_arch try = {0};
+            hst_arch arch = {0};
             suit s;
-            int rc = try_on(t, &as, &try, &s, err);
+            int rc = suit_of(t, &as, &arch, &s, err);
             if (rc)
                 return rc;
             if (is_better(&s, &best)) { /* where none suits, the import of the best says why */
                 *o = as;
-                *a = try;
+                *a = arch;
                 best = s;
             }
             if (best.level == SUITS)

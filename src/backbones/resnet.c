@@ -7,7 +7,7 @@
  * torchvision, timm and Hugging Face have the stride s of a bottleneck on its 3x3 convolution; in
  * the paper, and in Keras (resnet50_v1), it is on the first. Keras' convolutions have biases, and
  * its input is blue, green, red. */
-#include "backbones/family.h"
+#include "backbones/cnn.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -31,57 +31,46 @@ static const struct variant *variant_of(const hst_arch *a)
     return &variants[N_VARIANTS - 1];
 }
 
-/* The convolutions of a block, its shortcut last. Returns the number of layers then. */
-static int add_block(const struct variant *v, hst_layer like, int stride, hst_layer *out, int n)
+/* The convolutions of a block, its shortcut last; how many channels then. */
+static int add_block(const struct variant *v, hst_layer like, int stride, hst_layers *out)
 {
-    int wide = 64 << like.stage, made = v->bottleneck ? 4 * wide : wide, in = like.in;
-    int strided = v->bottleneck && !v->stride_first ? 2 : 1, convs = v->bottleneck ? 3 : 2;
-    for (int i = 1; i <= convs; i++, n++) {
-        out[n] = like;
-        out[n].role = HST_CONV;
-        out[n].place = i;
-        out[n].kernel = v->bottleneck && i != 2 ? 1 : 3;
-        out[n].stride = i == strided ? stride : 1;
-        out[n].in = i == 1 ? in : wide;
-        out[n].out = i == convs ? made : wide;
-        out[n].residual = i == convs;
+    const int wide = 64 << like.stage, made = v->bottleneck ? 4 * wide : wide, in = like.in;
+    const int strided = v->bottleneck && !v->stride_first ? 2 : 1, convs = v->bottleneck ? 3 : 2;
+    for (int i = 1; i <= convs; i++) {
+        hst_layer l = hst_layer_of(like, HST_CONV, v->bottleneck && i != 2 ? 1 : 3,
+                                   i == strided ? stride : 1, i == convs ? made : wide);
+        l.place = i;
+        l.in = i == 1 ? in : wide;
+        l.residual = i == convs;
+        hst_layers_add(out, l);
     }
-    if (stride == 1 && in == made)
-        return n;
-    out[n] = like;
-    out[n].role = HST_SHORTCUT;
-    out[n].kernel = 1;
-    out[n].stride = stride;
-    out[n].out = made;
-    return n + 1;
+    if (stride != 1 || in != made)
+        hst_layers_add(out, hst_layer_of(like, HST_SHORTCUT, 1, stride, made));
+    return made;
 }
 
-static int layers(const hst_arch *a, hst_layer *out)
+static void layers(const hst_arch *a, hst_layers *out)
 {
     const struct variant *v = variant_of(a);
-    int n = 0, block = 0, channels = 64;
-    out[n++] = (hst_layer){
-        .role = HST_STEM, .block = -1, .kernel = 7, .stride = 2, .in = 3, .out = channels};
+    hst_layer l = {.block = -1, .in = 3};
+    hst_layers_add(out, hst_layer_of(l, HST_STEM, 7, 2, 64));
+    l.in = 64;
     for (int s = 0; s < 4; s++)
         for (int r = 0; r < v->blocks[s]; r++) {
-            hst_layer like = {.block = block++, .stage = s, .repeat = r, .in = channels};
-            n = add_block(v, like, s > 0 && r == 0 ? 2 : 1, out, n);
-            channels = out[n - 1].out;
+            l.block++;
+            l.stage = s;
+            l.repeat = r;
+            l.in = add_block(v, l, s > 0 && r == 0 ? 2 : 1, out);
         }
-    return n;
 }
 
-/* ---- graph -------------------------------------------------------------------------------------
- */
+/* ---- graph ------------------------------------------------------------------------------------*/
 
-static int add_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst_err *err)
+/* The last of a block and its shortcut are added first. */
+static enum hst_act activation(const hst_arch *a, const hst_layer *l)
 {
-    hst_layer_names name;
-    hst_conv c = {
-        .kernel = l->kernel, .stride = l->stride, .channels = l->out, .padding = a->padding};
-    hst_family_find(a->family)->names(l, &name);
-    x = hst_graph_conv2d(g, x, &c, name.conv, err);
-    return x < 0 ? x : hst_graph_batchnorm(g, x, a->bn_epsilon, name.bn, err);
+    (void)a;
+    return l->residual || l->role == HST_SHORTCUT ? HST_ACT_NONE : HST_ACT_RELU;
 }
 
 static int add_stem(hst_graph *g, const hst_arch *a, const hst_layer *l, hst_err *err)
@@ -89,30 +78,27 @@ static int add_stem(hst_graph *g, const hst_arch *a, const hst_layer *l, hst_err
     const hst_conv pool = {.kernel = 3, .stride = 2, .padding = HST_PAD_SYMMETRIC};
     int x = hst_graph_input(g, (hst_shape){a->px, a->px, 3}, err);
     if (x >= 0)
-        x = add_conv(g, a, l, x, err);
-    if (x >= 0)
-        x = hst_graph_activation(g, x, HST_ACT_RELU, err);
+        x = hst_cnn_conv(g, a, l, x, err);
     return x < 0 ? x : hst_graph_max_pool(g, x, &pool, err);
 }
 
-static int build(hst_graph *g, const hst_arch *a, hst_err *err)
+static int build(hst_graph *g, const hst_arch *a, const hst_layers *layers, hst_err *err)
 {
-    hst_layer layer[HST_MAX_LAYERS];
-    int n = layers(a, layer), x = add_stem(g, a, layer, err), from = x;
-    for (int i = 1; i < n && x >= 0; i++) {
-        if (layer[i].place == 1)
+    const hst_layer *l = layers->layer, *end = l + layers->n;
+    int x = add_stem(g, a, l, err), from = x;
+    for (l++; l < end && x >= 0; l++) {
+        if (l->place == 1)
             from = x;
-        x = add_conv(g, a, &layer[i], x, err);
-        if (x >= 0 && layer[i].residual) {
-            int cut = from;
-            if (i + 1 < n && layer[i + 1].role == HST_SHORTCUT)
-                cut = add_conv(g, a, &layer[++i], from, err);
-            x = cut < 0 ? cut : hst_graph_add(g, x, cut, err);
-        }
+        x = hst_cnn_conv(g, a, l, x, err);
+        if (x < 0 || !l->residual)
+            continue;
+        if (l + 1 < end && l[1].role == HST_SHORTCUT)
+            from = hst_cnn_conv(g, a, ++l, from, err);
+        x = from < 0 ? from : hst_graph_add(g, x, from, err);
         if (x >= 0)
             x = hst_graph_activation(g, x, HST_ACT_RELU, err);
     }
-    return x < 0 ? x : hst_graph_global_average(g, x, err);
+    return x;
 }
 
 /* ---- names -------------------------------------------------------------------------------------
@@ -182,63 +168,31 @@ static const char *const huggingface_body[] = {"embedder.", "encoder.", NULL};
 static const char *const keras_body[] = {"conv", NULL};
 
 static const hst_dialect dialects[] = {
-    {HST_NUMBERED, .norm = HST_NORM_IMAGENET},
-    {.name = "torchvision or timm",
-     .marker = "layer1.0.conv1.weight",
-     .body = torchvision_body,
-     .names = torchvision_names,
-     .style = &hst_style_torch,
-     .padding = HST_PAD_SYMMETRIC,
-     .bn_epsilon = 1e-5,
-     .norm = HST_NORM_IMAGENET},
-    {.name = "Hugging Face",
-     .marker = "embedder.embedder.convolution.weight",
-     .body = huggingface_body,
-     .names = huggingface_names,
-     .style = &hst_style_torch,
-     .padding = HST_PAD_SYMMETRIC,
-     .bn_epsilon = 1e-5,
-     .norm = HST_NORM_IMAGENET,
-     .config = huggingface_config},
+    HST_NUMBERED(HST_NORM_IMAGENET),
+    {"torchvision or timm", "layer1.0.conv1.weight", torchvision_body, HST_NORM_IMAGENET,
+     HST_CNN(torch, SYMMETRIC, 1e-5, torchvision_names)},
+    {"Hugging Face", "embedder.embedder.convolution.weight", huggingface_body, HST_NORM_IMAGENET,
+     HST_CNN(torch, SYMMETRIC, 1e-5, huggingface_names), .config = huggingface_config},
 };
 
 /* Pixels keep their range, their means are of ImageNet. */
-#define NORM_MEANS                                                                                 \
-    {                                                                                              \
-        {123.68f, 116.779f, 103.939f},                                                             \
-        {                                                                                          \
-            1, 1, 1                                                                                \
-        }                                                                                          \
-    }
+/* clang-format off */
+#define NORM_MEANS {{123.68f, 116.779f, 103.939f}, {1, 1, 1}}
+/* clang-format on */
 
 static const hst_dialect keras_dialects[] = {
-    {HST_NUMBERED, .norm = NORM_MEANS, .blue_first = 1},
-    {.name = "Keras, counted",
-     .marker = "conv2d_52/kernel",
-     .body = hst_counted_body,
-     .names = counted_names,
-     .style = &hst_style_keras,
-     .padding = HST_PAD_SYMMETRIC,
-     .bn_epsilon = 1.001e-5,
-     .norm = NORM_MEANS,
-     .biased = 1,
-     .blue_first = 1},
-    {.name = "Keras",
-     .marker = "conv1_conv/kernel",
-     .body = keras_body,
-     .style = &hst_style_keras,
-     .padding = HST_PAD_SYMMETRIC,
-     .bn_epsilon = 1.001e-5,
-     .norm = NORM_MEANS,
-     .biased = 1,
-     .blue_first = 1},
+    {"a graph without names", "op0/kernel", hst_numbered_body, NORM_MEANS,
+     .own = &(const hst_cnn_dialect){&hst_style_keras, HST_PAD_TF, 1e-3, hst_numbered_names, 0, 1}},
+    {"Keras, counted", "conv2d_52/kernel", hst_counted_body, NORM_MEANS,
+     .own = &(const hst_cnn_dialect){&hst_style_keras, HST_PAD_SYMMETRIC, 1.001e-5, counted_names,
+                                     1, 1}},
+    {"Keras", "conv1_conv/kernel", keras_body, NORM_MEANS,
+     .own = &(const hst_cnn_dialect){&hst_style_keras, HST_PAD_SYMMETRIC, 1.001e-5, NULL, 1, 1}},
 };
 
 #define RESNET(number, list)                                                                       \
-    {                                                                                              \
-        .name = "resnet" number, .width = 1, .px = 224, .layers = layers, .names = keras_names,    \
-        .build = build, .dialects = list, .n_dialects = sizeof list / sizeof *list                 \
-    }
+    HST_CNN_FAMILY("resnet" number, 224, list, .width = 1, .layers = layers, .names = keras_names, \
+                   .activation = activation, .build = build)
 
 const hst_family hst_resnet[4] = {RESNET("34", dialects), RESNET("18", dialects),
                                   RESNET("50", dialects), RESNET("50_v1", keras_dialects)};

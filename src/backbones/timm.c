@@ -1,5 +1,5 @@
 /* timm.c - the tensor names of PyTorch Image Models, the same for every chain of blocks. */
-#include "backbones/family.h"
+#include "backbones/cnn.h"
 
 #include <stdio.h>
 

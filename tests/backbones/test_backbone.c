@@ -2,7 +2,7 @@
 #include "made_up.h"
 #include "support.h"
 
-#include "backbones/family.h"
+#include "backbones/cnn.h"
 #include "base/file.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@
 
 static hst_arch arch(const char *family, double width, int px)
 {
-    hst_arch a = {.width = width, .px = px, .bn_epsilon = 1e-3, .norm = HST_NORM_PM1};
+    hst_arch a = {.px = px, .norm = HST_NORM_PM1, .cnn = {width, HST_PAD_TF, 1e-3}};
     snprintf(a.family, sizeof a.family, "%s", family);
     return a;
 }
@@ -66,15 +66,15 @@ static void archs_out_of_bounds_are_refused(void **state)
     hst_arch bad[8];
     for (int i = 0; i < 8; i++)
         bad[i] = arch("mobilenet_v2", 1, 224);
-    bad[0].width = 0.01;
-    bad[1].width = NAN;
+    bad[0].cnn.width = 0.01;
+    bad[1].cnn.width = NAN;
     bad[2].px = 31;
     bad[3].px = 4096;
-    bad[4].bn_epsilon = 0;
+    bad[4].cnn.bn_epsilon = 0;
     bad[5].norm.std[1] = 0;
     strcpy(bad[6].family, "resnet");
     strcpy(bad[7].family, "efficientnet_lite0");
-    bad[7].width = 1.1;
+    bad[7].cnn.width = 1.1;
     for (int i = 0; i < 8; i++) {
         hst_err err = {0};
         assert_null(hst_arch_graph(&bad[i], &err));
@@ -88,15 +88,15 @@ static void an_arch_survives_its_json(void **state)
     (void)state;
     hst_err err = {0};
     hst_arch a = arch("mobilenet_v2", 0.35, 96), b;
-    a.padding = HST_PAD_SYMMETRIC;
+    a.cnn.padding = HST_PAD_SYMMETRIC;
     a.norm = (hst_norm)HST_NORM_IMAGENET;
     char *text = hst_arch_json(&a, &err);
     check_ok(text == NULL, &err);
     memset(&b, 0, sizeof b);
     check_ok(hst_arch_parse(text, &b, &err), &err);
     assert_string_equal(a.family, b.family);
-    assert_true(a.width == b.width && a.px == b.px && a.padding == b.padding);
-    assert_true(a.bn_epsilon == b.bn_epsilon);
+    assert_true(a.cnn.width == b.cnn.width && a.px == b.px && a.cnn.padding == b.cnn.padding);
+    assert_true(a.cnn.bn_epsilon == b.cnn.bn_epsilon);
     assert_memory_equal(&a.norm, &b.norm, sizeof a.norm);
     free(text);
     static const char *const bad[] = {

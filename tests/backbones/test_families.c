@@ -35,7 +35,7 @@ static const struct network {
 static hst_graph *graph_of(const struct network *n)
 {
     hst_err err = {0};
-    hst_arch a = {.width = 1, .px = PX, .padding = n->padding, .bn_epsilon = n->epsilon};
+    hst_arch a = {.px = PX, .cnn = {1, n->padding, n->epsilon}};
     snprintf(a.family, sizeof a.family, "%s", n->family);
     for (int c = 0; c < 3; c++)
         a.norm.std[c] = 1;

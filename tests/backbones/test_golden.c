@@ -93,7 +93,7 @@ static void torchvision_mobilenet_v2(void **state)
     check_ok(ctx == NULL, &err);
     hst_backbone *b = hst_backbone_open(ctx, path, &err);
     check_ok(b == NULL, &err);
-    assert_true(b->arch.padding == HST_PAD_SYMMETRIC && b->arch.bn_epsilon == 1e-5);
+    assert_true(b->arch.cnn.padding == HST_PAD_SYMMETRIC && b->arch.cnn.bn_epsilon == 1e-5);
     npy x = read_shared(FIXTURES "golden/inputs_pm1_nhwc.npy");
     npy want = read_shared(FIXTURES "golden/features_torchvision.npy");
     float *pixel = x.data;

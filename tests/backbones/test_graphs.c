@@ -4,7 +4,7 @@
 #include "made_up.h"
 #include "support.h"
 
-#include "backbones/family.h"
+#include "backbones/cnn.h"
 #include "base/file.h"
 #include "network.h"
 #include "nn/op.h"
@@ -254,10 +254,8 @@ static void check_same(const hst_graph *g, const hst_backbone *b, const manner *
 static void check_family(hst_ctx *ctx, const hst_family *f, const char *path)
 {
     hst_err err = {0};
-    hst_arch a = {.width = f->width != 0 ? f->width : 0.5,
-                  .px = PX,
-                  .padding = HST_PAD_SYMMETRIC,
-                  .bn_epsilon = 1e-3};
+    const double width = ((const hst_cnn_family *)f->own)->width;
+    hst_arch a = {.px = PX, .cnn = {width != 0 ? width : 0.5, HST_PAD_SYMMETRIC, 1e-3}};
     snprintf(a.family, sizeof a.family, "%s", f->name);
     for (int c = 0; c < 3; c++)
         a.norm.std[c] = 1;
@@ -270,8 +268,8 @@ static void check_family(hst_ctx *ctx, const hst_family *f, const char *path)
         if (!b)
             fail_msg("%s, %s: %s", f->name, manners[i].name, err.msg);
         assert_string_equal(b->arch.family, f->name);
-        assert_int_equal(b->arch.padding, HST_PAD_SYMMETRIC);
-        assert_true(manners[i].folds || manners[i].scales || b->arch.bn_epsilon == 1e-3);
+        assert_int_equal(b->arch.cnn.padding, HST_PAD_SYMMETRIC);
+        assert_true(manners[i].folds || manners[i].scales || b->arch.cnn.bn_epsilon == 1e-3);
         check_same(g, b, &manners[i], f->name);
         hst_backbone_free(b);
     }

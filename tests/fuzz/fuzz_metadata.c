@@ -5,8 +5,7 @@
  * loader goes on to read them. The last text is read as a config.json too. */
 #include "fuzz.h"
 
-#include "backbones/family.h"
-#include "backbones/norms.h"
+#include "backbones/cnn.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "model/model.h"
@@ -43,7 +42,10 @@ static void add(network *w, const char *prefix, const hst_param *p)
 
 static void network_make(network *w)
 {
-    static const hst_arch arch = {"mobilenet_v2", 0.1, 32, HST_PAD_TF, 1e-3, {{0}, {1, 1, 1}}};
+    static const hst_arch arch = {.family = "mobilenet_v2",
+                                  .px = 32,
+                                  .norm = {{0}, {1, 1, 1}},
+                                  .cnn = {0.1, HST_PAD_TF, 1e-3}};
     int dim = 0;
     w->graph = hst_arch_graph(&arch, NULL);
     if (!w->graph)
@@ -115,7 +117,8 @@ static void load_model(const char *path)
 
 static void read_config(const char *text)
 {
-    hst_arch arch = {"mobilenet_v2", 1, 224, HST_PAD_TF, 1e-3, HST_NORM_PM1};
+    hst_arch arch = {
+        .family = "mobilenet_v2", .px = 224, .norm = HST_NORM_PM1, .cnn = {1, HST_PAD_TF, 1e-3}};
     hst_err err = {0};
     json_t *o = hst_json_object(text, "config.json", &err);
     int rc = o ? hst_huggingface_config(o, &arch, &err) : 0;

@@ -1,7 +1,7 @@
 #include "made_up.h"
 #include "support.h"
 
-#include "backbones/family.h"
+#include "backbones/cnn.h"
 #include "base/file.h"
 #include "base/random.h"
 
@@ -68,17 +68,20 @@ made_up made_up_tensors(double width, uint64_t seed)
     const hst_family *f = hst_family_find("mobilenet_v2");
     const hst_dialect *d = f->dialects;
     hst_rng r = hst_rng_new(seed, HST_RNG_INIT, 0, 0);
-    hst_arch a = {.width = width};
-    hst_layer layer[HST_MAX_LAYERS];
-    int n = f->layers(&a, layer), classifier[2] = {3, layer[n - 1].out};
+    hst_arch a = {.family = "mobilenet_v2", .cnn = {.width = width}};
+    hst_layers l;
+    hst_err err = {0};
+    check_ok(hst_cnn_layers(&a, &l, &err), &err);
+    int classifier[2] = {3, l.layer[l.n - 1].out};
     made_up m = {0};
     while (strcmp(d->name, "Hugging Face") != 0)
         d++;
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < l.n; i++) {
         hst_layer_names names;
-        d->names(&layer[i], &names);
-        add_layer(&m, &layer[i], &names, &r);
+        ((const hst_cnn_dialect *)d->own)->names(&l.layer[i], &names);
+        add_layer(&m, &l.layer[i], &names, &r);
     }
+    hst_layers_free(&l);
     add(&m, "classifier", ".weight", 2, classifier);
     add(&m, "classifier", ".bias", 1, classifier);
     return m;

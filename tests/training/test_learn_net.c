@@ -50,8 +50,8 @@ static float *values(const hst_tensors *t, const char *name)
 static hst_graph *network(const hst_tensors *init)
 {
     hst_err e = {0};
-    hst_arch a = {.family = "mobilenet_v2", .width = 0.35, .px = PX, .bn_epsilon = 1e-3};
-    a.padding = HST_PAD_TF;
+    hst_arch a = {.family = "mobilenet_v2", .px = PX, .cnn = {0.35, HST_PAD_TF, 1e-3}};
+    a.cnn.padding = HST_PAD_TF;
     a.norm = (hst_norm){{127.5f, 127.5f, 127.5f}, {127.5f, 127.5f, 127.5f}};
     hst_graph *g = hst_arch_graph(&a, &e);
     check_ok(!g, &e);

@@ -105,10 +105,8 @@ static void layers_are_thawed_by_name_or_number(void **state)
     (void)state;
     hst_err e = {0};
     hst_arch a = {.family = "mobilenet_v2",
-                  .width = 1,
                   .px = 224,
-                  .padding = HST_PAD_TF,
-                  .bn_epsilon = 1e-3,
+                  .cnn = {1, HST_PAD_TF, 1e-3},
                   .norm = {{127.5f, 127.5f, 127.5f}, {127.5f, 127.5f, 127.5f}}};
     hst_graph *g = hst_arch_graph(&a, &e);
     assert_non_null(g);

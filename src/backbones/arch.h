@@ -1,0 +1,41 @@
+/* arch.h - what rebuilds a network's graph: what all networks have, and what the kind of the
+ * family (family.h) owns. */
+#ifndef HST_BACKBONES_ARCH_H
+#define HST_BACKBONES_ARCH_H
+#include "images/prepare.h"
+#include "nn/graph.h"
+
+/* How those who published a network bring a photo to its size, where they say so. */
+typedef struct hst_sizing {
+    int known;
+    enum hst_geometry geometry;
+    int resize_px; /* as in hst_prep */
+    enum hst_interpolation interpolation;
+} hst_sizing;
+
+/* Of convolutional networks. */
+typedef struct hst_cnn_arch {
+    double width; /* channel multiplier */
+    enum hst_padding padding;
+    double bn_epsilon;
+} hst_cnn_arch;
+
+/* Stored in the model file, but for the sizing: there it is part of the preparation. */
+typedef struct hst_arch {
+    char family[32]; /* "mobilenet_v2", "efficientnet_lite0" */
+    int px;          /* input height and width */
+    hst_norm norm;   /* of the input */
+    hst_sizing sizing;
+    union { /* one member a kind of family, which alone touches it */
+        hst_cnn_arch cnn;
+    };
+} hst_arch;
+
+/* HST_EMODEL: an unknown family, sizes or numbers out of bounds (px 32 .. 1024). */
+HST_CHECK int hst_arch_check(const hst_arch *a, hst_err *err);
+/* As JSON, to be freed; and back, checked. The same arch gives the same text. */
+HST_CHECK char *hst_arch_json(const hst_arch *a, hst_err *err);
+HST_CHECK int hst_arch_parse(const char *json, hst_arch *out, hst_err *err);
+/* Builds the graph of arch, parameters zero. HST_EMODEL: as hst_arch_check. */
+HST_CHECK hst_graph *hst_arch_graph(const hst_arch *a, hst_err *err);
+#endif

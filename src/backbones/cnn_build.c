@@ -1,0 +1,67 @@
+/* cnn_build.c - layers -> graph. */
+#include "backbones/cnn.h"
+
+static enum hst_act activation_of(const hst_arch *a, const hst_layer *l)
+{
+    const hst_cnn_family *f = hst_cnn_of(a);
+    if (f->activation)
+        return f->activation(a, l);
+    return l->role == HST_PROJECT ? HST_ACT_NONE : HST_ACT_RELU6;
+}
+
+int hst_cnn_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst_err *err)
+{
+    hst_layer_names name;
+    const int has_norm = hst_layer_has_norm(l);
+    const hst_conv c = {.kernel = l->kernel,
+                        .stride = l->stride,
+                        .channels = l->out,
+                        .padding = a->cnn.padding,
+                        .bias = !has_norm};
+    hst_cnn_of(a)->names(l, &name);
+    x = l->role == HST_DEPTHWISE ? hst_graph_depthwise(g, x, &c, name.conv, err)
+                                 : hst_graph_conv2d(g, x, &c, name.conv, err);
+    if (x >= 0 && has_norm)
+        x = hst_graph_batchnorm(g, x, a->cnn.bn_epsilon, name.bn, err);
+    return x < 0 ? x : hst_graph_activation(g, x, activation_of(a, l), err);
+}
+
+/* x times what the two layers from l on make of its averages. */
+static int excite(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst_err *err)
+{
+    int s = hst_graph_global_average(g, x, err);
+    for (int i = 0; i < 2 && s >= 0; i++)
+        s = hst_cnn_conv(g, a, &l[i], s, err);
+    return s < 0 ? s : hst_graph_scale(g, x, s, err);
+}
+
+static int inverted_residuals(hst_graph *g, const hst_arch *a, const hst_layers *layers,
+                              hst_err *err)
+{
+    int from = 0, block = -1;
+    int x = hst_graph_input(g, (hst_shape){a->px, a->px, 3}, err);
+    for (int i = 0; i < layers->n && x >= 0; i++) {
+        const hst_layer *l = &layers->layer[i];
+        if (l->block != block)
+            from = x;
+        block = l->block;
+        if (l->role == HST_SQUEEZE)
+            x = excite(g, a, &layers->layer[i++], x, err);
+        else
+            x = hst_cnn_conv(g, a, l, x, err);
+        if (x >= 0 && l->residual)
+            x = hst_graph_add(g, x, from, err);
+    }
+    return x;
+}
+
+int hst_cnn_build(hst_graph *g, const hst_arch *a, hst_err *err)
+{
+    const hst_cnn_family *f = hst_cnn_of(a);
+    hst_layers l;
+    int x = hst_cnn_layers(a, &l, err);
+    if (x == 0)
+        x = (f->build ? f->build : inverted_residuals)(g, a, &l, err);
+    hst_layers_free(&l);
+    return x < 0 ? x : hst_graph_global_average(g, x, err);
+}

@@ -1,0 +1,219 @@
+/* cnn_map.c - how programs that write weights name a layer's parameters, and lay them out. */
+#include "backbones/cnn.h"
+#include "backbones/facts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const hst_style hst_style_torch = {
+    1, ".weight", {".weight", ".weight", ".bias", ".running_mean", ".running_var", ".bias"}};
+const hst_style hst_style_keras = {
+    0,
+    "/depthwise_kernel",
+    {"/kernel", "/gamma", "/beta", "/moving_mean", "/moving_variance", "/bias"}};
+/* TensorFlow's slim library, which the networks of TF Hub were made with. */
+const hst_style hst_style_slim = {
+    0,
+    "/depthwise_weights",
+    {"/weights", "/gamma", "/beta", "/moving_mean", "/moving_variance", "/biases"}};
+
+/* ---- names ------------------------------------------------------------------------------------*/
+
+const char *const hst_numbered_body[] = {"op", NULL};
+const char *const hst_counted_body[] = {"conv2d", "depthwise_conv2d", "batch_normalization", NULL};
+
+void hst_numbered_names(const hst_layer *l, hst_layer_names *out)
+{
+    snprintf(out->conv, sizeof out->conv, "op%d", l->number);
+    snprintf(out->bn, sizeof out->bn, "op%d", l->number);
+}
+
+/* The first has no number. */
+static void count(const char *class, int number, char *out, size_t cap)
+{
+    if (number)
+        snprintf(out, cap, "%s_%d", class, number);
+    else
+        snprintf(out, cap, "%s", class);
+}
+
+void hst_counted_names(const hst_layer *l, hst_layer_names *out)
+{
+    count(l->role == HST_DEPTHWISE ? "depthwise_conv2d" : "conv2d", l->of_kind, out->conv,
+          sizeof out->conv);
+    *out->bn = 0;
+    if (hst_layer_has_norm(l))
+        count("batch_normalization", l->of_norm, out->bn, sizeof out->bn);
+}
+
+/* One of the two sides: what is in front of all names, what the layer is called, how it ends. */
+typedef struct side {
+    const char *prefix;
+    const hst_style *style;
+    hst_layer_names layer;
+} side;
+
+static side side_of(const hst_origin *o, const hst_layer *l)
+{
+    const hst_cnn_family *f = o->family->own;
+    const hst_cnn_dialect *d = o->dialect->own;
+    side s = {.prefix = o->prefix, .style = d->style};
+    (d->names ? d->names : f->names)(l, &s.layer);
+    return s;
+}
+
+static void name_part(const side *s, const hst_layer *l, enum hst_part part,
+                      char out[HST_MAX_FILE_NAME])
+{
+    const int of_conv = part == HST_KERNEL || part == HST_BIAS;
+    const int depthwise = part == HST_KERNEL && l->role == HST_DEPTHWISE;
+    snprintf(out, HST_MAX_FILE_NAME, "%s%s%s", s->prefix, of_conv ? s->layer.conv : s->layer.bn,
+             depthwise ? s->style->depthwise : s->style->part[part]);
+}
+
+static const hst_named *find_part(const hst_tensors *t, const side *s, const hst_layer *l,
+                                  enum hst_part part)
+{
+    char name[HST_MAX_FILE_NAME];
+    name_part(s, l, part, name);
+    return hst_tensors_find(t, name);
+}
+
+/* ---- the width --------------------------------------------------------------------------------*/
+
+static int fits(const hst_tensors *t, const hst_origin *o, const hst_layer *l)
+{
+    const side s = side_of(o, l);
+    const hst_named *k = find_part(t, &s, l, HST_KERNEL);
+    const int64_t in = l->role == HST_DEPTHWISE ? 1 : l->in;
+    const int64_t oihw[4] = {l->out, in, l->kernel, l->kernel};
+    const int64_t hwio[4] = {l->kernel, l->kernel, l->in, l->role == HST_DEPTHWISE ? 1 : l->out};
+    return k && k->n_dims == 4 && memcmp(k->dim, s.style->oihw ? oihw : hwio, sizeof oihw) == 0;
+}
+
+/* The part of the layers whose kernel is missing or has another shape. */
+static double misfit(const hst_tensors *t, const hst_origin *o, const hst_arch *a, hst_err *err)
+{
+    hst_layers l;
+    int misfits = 0;
+    if (hst_cnn_layers(a, &l, err))
+        return HST_EMEM;
+    const int n = l.n;
+    for (int i = 0; i < n; i++)
+        misfits += !fits(t, o, &l.layer[i]);
+    hst_layers_free(&l);
+    return (double)misfits / n;
+}
+
+/* The width as it is, else a usual one, else a hundredth; so that, where none fits, an error names
+ * the tensor that is really wrong. */
+double hst_cnn_fit(const hst_tensors *t, const hst_origin *o, hst_arch *a, hst_err *err)
+{
+    static const double usual[] = {1.0, 1.4, 1.3, 0.75, 0.5, 0.35, 0.25, 0.1};
+    enum { N_USUAL = sizeof usual / sizeof *usual };
+    const hst_cnn_family *f = o->family->own;
+    hst_arch as = *a;
+    double least = misfit(t, o, a, err);
+    for (int i = 0; least > 0 && f->width == 0 && i < N_USUAL + 391; i++) {
+        as.cnn.width = i < N_USUAL ? usual[i] : (i - N_USUAL + 10) / 100.0; /* 0.10 .. 4.00 */
+        const double part = misfit(t, o, &as, err);
+        if (part < least) {
+            least = part;
+            a->cnn.width = as.cnn.width;
+        }
+    }
+    return least;
+}
+
+/* ---- the map ----------------------------------------------------------------------------------*/
+
+/* One layer on its way into the list. */
+typedef struct mapping {
+    const hst_layer *l;
+    side ours, theirs;
+    hst_param_maps *out;
+    hst_err *err;
+} mapping;
+
+static hst_param_map *map_part(const mapping *m, enum hst_part ours, enum hst_part theirs)
+{
+    char to[HST_MAX_FILE_NAME], from[HST_MAX_FILE_NAME];
+    name_part(&m->ours, m->l, ours, to);
+    name_part(&m->theirs, m->l, theirs, from);
+    return hst_param_maps_add(m->out, to, from, m->err);
+}
+
+static int copy(const mapping *m, enum hst_part ours, enum hst_part theirs)
+{
+    return map_part(m, ours, theirs) ? 0 : HST_EMEM;
+}
+
+static int fill(const mapping *m, enum hst_part ours, float value)
+{
+    char to[HST_MAX_FILE_NAME];
+    name_part(&m->ours, m->l, ours, to);
+    hst_param_map *p = hst_param_maps_add(m->out, to, "", m->err);
+    if (p)
+        p->value = value;
+    return p ? 0 : HST_EMEM;
+}
+
+/* To [H][W][I][O] and, depthwise, [H][W][C][1]. */
+static int map_kernel(const mapping *m, int blue_first)
+{
+    static const int of_oihw[2][4] = {{2, 3, 1, 0}, {2, 3, 0, 1}};
+    hst_param_map *p = map_part(m, HST_KERNEL, HST_KERNEL);
+    if (!p)
+        return HST_EMEM;
+    p->permutes = m->theirs.style->oihw;
+    memcpy(p->order, of_oihw[m->l->role == HST_DEPTHWISE], sizeof p->order);
+    p->reversed = blue_first ? 1u << 2 : 0;
+    return 0;
+}
+
+/* The batch norm that does nothing but add the bias which batch norm was drawn into:
+ * (x - 0) / sqrt(1 - epsilon + epsilon) * 1 + bias. */
+static int map_folded(const mapping *m, double epsilon)
+{
+    int rc = fill(m, HST_GAMMA, 1);
+    rc = rc ? rc : fill(m, HST_MEAN, 0);
+    rc = rc ? rc : fill(m, HST_VARIANCE, (float)(1 - epsilon));
+    return rc ? rc : copy(m, HST_BETA, HST_BIAS);
+}
+
+/* biased: (x + bias - mean) is (x - (mean - bias)). */
+static int map_norm(const mapping *m, int biased)
+{
+    int rc = 0;
+    for (enum hst_part part = HST_GAMMA; rc == 0 && part <= HST_VARIANCE; part++)
+        rc = copy(m, part, part);
+    hst_param_map *p = rc == 0 && biased ? map_part(m, HST_MEAN, HST_BIAS) : NULL;
+    if (p)
+        p->subtracts = 1;
+    return rc || (biased && !p) ? HST_EMEM : 0;
+}
+
+int hst_cnn_map(const hst_arch *a, const hst_origin *o, const hst_tensors *t, hst_param_maps *out,
+                hst_err *err)
+{
+    static const hst_cnn_dialect own = {.style = &hst_style_keras};
+    static const hst_dialect ours = {.own = &own};
+    const hst_origin us = {.family = o->family, .dialect = &ours};
+    const hst_cnn_dialect *d = o->dialect->own;
+    const int blue_first = d->blue_first && !hst_facts_say_norm(t);
+    hst_layers layers;
+    int rc = hst_cnn_layers(a, &layers, err);
+    for (int i = 0; rc == 0 && i < layers.n; i++) {
+        const hst_layer *l = &layers.layer[i];
+        const mapping m = {l, side_of(&us, l), side_of(o, l), out, err};
+        const int is_folded =
+            !find_part(t, &m.theirs, l, HST_GAMMA) && find_part(t, &m.theirs, l, HST_BIAS);
+        rc = map_kernel(&m, blue_first && l->role == HST_STEM);
+        if (rc == 0)
+            rc = !hst_layer_has_norm(l) ? copy(&m, HST_BIAS, HST_BIAS)
+                 : is_folded            ? map_folded(&m, a->cnn.bn_epsilon)
+                                        : map_norm(&m, d->biased);
+    }
+    hst_layers_free(&layers);
+    return rc;
+}
