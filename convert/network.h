@@ -134,7 +134,7 @@ const int *net_places(enum net_layout layout);
 /* Once all convolutions are told. */
 int net_pads_as_tensorflow(const network *n);
 
-/* Adds the tensors and the facts "ops", "padding", "image_px" and "bn_epsilon" to w (weights.h
+/* Adds the tensors and the facts "graph", "padding", "image_px" and "bn_epsilon" to w (weights.h
  * says how). Where every convolution of a picture has batch norm of one epsilon and no bias, batch
  * norm stays; else it is folded into kernel and bias. (network_result.c) */
 HST_CHECK int net_finish(network *n, weights *w, hst_err *err);

@@ -3,7 +3,7 @@
  * Files hold the same network in different orders: what is added to a block's output may be
  * computed before the block or behind it. Here values are told in one order, each behind what it is
  * made of, and of two operands the one first that has more convolutions behind it. The graphs of
- * src/backbones have this order too, so that the two lists can be compared word by word. */
+ * src/backbones have this order too, so that the two can be compared line by line. */
 #include "network.h"
 
 #include "base/buf.h"
@@ -11,16 +11,17 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct result {
     network *n;
     weights *w;
-    int *number; /* [values] of the word that tells a value; -1: not told yet */
+    int *number; /* [values] of the line that tells a value; -1: not told yet */
     int *stack;  /* [values] */
     int *conv;   /* [layers] those that are told, in their order */
-    int n_convs, n_words;
+    int n_convs, n_lines;
     int normalised;
-    hst_buf ops;
+    hst_buf graph;
 } result;
 
 static int refuse(hst_err *err, const char *why)
@@ -66,70 +67,119 @@ static int find_output(const network *n, int *out, hst_err *err)
     return rivals ? refuse(err, "it has more than one average to give") : 0;
 }
 
-/* ---- words ------------------------------------------------------------------------------------
- */
+/* ---- lines ------------------------------------------------------------------------------------*/
 
-static const char act_letters[NET_N_ACTS] = {
-    [NET_RELU] = 'r',     [NET_RELU6] = '6',  [NET_SIGMOID] = 'g',
-    [NET_HSIGMOID] = 'i', [NET_HSWISH] = 'h', [NET_SWISH] = 's'};
+static const char *const act_names[NET_N_ACTS] = {
+    [NET_RELU] = "relu",         [NET_RELU6] = "relu6",   [NET_SIGMOID] = "sigmoid",
+    [NET_HSIGMOID] = "hsigmoid", [NET_HSWISH] = "hswish", [NET_SWISH] = "swish"};
 
-/* The word behind which a value stands; 0: the input. */
+/* The line of an operand. */
 static int number_of(const result *r, int value)
 {
-    return value < 0 ? -1 : r->number[r->n->value[value].same];
+    return r->number[r->n->value[value].same];
+}
+
+/* Of two operands the one whose way from the input has more convolutions, then the other. */
+static void order_operands(const network *n, const net_value *v, int *first, int *second)
+{
+    *first = v->x < 0 ? -1 : n->value[v->x].same;
+    *second = v->y < 0 ? -1 : n->value[v->y].same;
+    if (*second >= 0 && n->value[*second].depth > n->value[*first].depth) {
+        const int deeper = *second;
+        *second = *first;
+        *first = deeper;
+    }
 }
 
 static int say_conv(result *r, int i, hst_err *err)
 {
-    const net_layer *l = &r->n->layer[r->n->value[i].layer];
+    const net_value *v = &r->n->value[i];
+    const net_layer *l = &r->n->layer[v->layer];
     if (l->tail != i)
         return refuse(err, "a convolution is read in front of its bias");
-    r->conv[r->n_convs++] = r->n->value[i].layer;
-    hst_buf_printf(&r->ops, "%c%d", l->depthwise ? 'd' : 'c', l->stride);
+    r->conv[r->n_convs++] = v->layer;
+    hst_buf_printf(&r->graph, "%s %d kernel=%d stride=%d padding=%s",
+                   l->depthwise ? "depthwise" : "conv2d", number_of(r, v->x), l->kernel, l->stride,
+                   net_pads_as_tensorflow(r->n) ? "same" : "symmetric");
     return 0;
 }
 
-/* The word of value i, whose operands are told; weights.h has the grammar. */
-static int say(result *r, int i, hst_err *err)
+static int say_activation(result *r, const net_value *v, hst_err *err)
+{
+    if (!act_names[v->act])
+        return refuse(err, "numbers are added or multiplied between convolutions");
+    hst_buf_printf(&r->graph, "activation %d function=%s", number_of(r, v->x), act_names[v->act]);
+    return 0;
+}
+
+static int say_operator(result *r, int i, hst_err *err)
 {
     const net_value *v = &r->n->value[i];
-    int x = number_of(r, v->x), y = number_of(r, v->y), rc = 0;
-    if (v->kind == NET_INPUT) {
-        r->number[i] = 0;
+    int first, second;
+    switch (v->kind) {
+    case NET_INPUT:
+        hst_buf_puts(&r->graph, "input");
         return 0;
+    case NET_CONV:
+        return say_conv(r, i, err);
+    case NET_ACTIVATION:
+        return say_activation(r, v, err);
+    case NET_ADD:
+        order_operands(r->n, v, &first, &second);
+        hst_buf_printf(&r->graph, "add %d %d", number_of(r, first), number_of(r, second));
+        return 0;
+    case NET_SCALE:
+        hst_buf_printf(&r->graph, "scale %d %d", number_of(r, v->x), number_of(r, v->y));
+        return 0;
+    case NET_MAX_POOL: /* net_max_pool() takes no other */
+        hst_buf_printf(&r->graph, "max_pool %d kernel=3 stride=2 padding=symmetric",
+                       number_of(r, v->x));
+        return 0;
+    case NET_AVERAGE:
+        hst_buf_printf(&r->graph, "global_average %d", number_of(r, v->x));
+        return 0;
+    default:
+        return refuse(err, "it goes on behind something that is not understood");
     }
-    if (r->n_words++)
-        hst_buf_puts(&r->ops, " ");
-    if (v->kind == NET_CONV)
-        rc = say_conv(r, i, err);
-    else if (v->kind == NET_ACTIVATION && !act_letters[v->act])
-        rc = refuse(err, "numbers are added or multiplied between convolutions");
-    else if (v->kind == NET_ACTIVATION)
-        hst_buf_printf(&r->ops, "%c", act_letters[v->act]);
-    else if (v->kind == NET_MAX_POOL || v->kind == NET_AVERAGE)
-        hst_buf_puts(&r->ops, v->kind == NET_AVERAGE ? "a" : "m");
-    else if (v->kind == NET_ADD || v->kind == NET_SCALE) {
-        const int other = v->kind == NET_SCALE || x < y ? x : y;
-        x = other == x ? y : x;
-        hst_buf_printf(&r->ops, "%c%d", v->kind == NET_ADD ? '+' : '*', other);
-    } else
-        rc = refuse(err, "it goes on behind something that is not understood");
-    if (x != r->n_words - 1)
-        hst_buf_printf(&r->ops, "@%d", x);
-    r->number[i] = r->n_words;
+}
+
+/* What comes behind the arrow; of a long name the end, which tells more. */
+static void say_shape(result *r, const net_value *v)
+{
+    const char *of_file = v->kind == NET_CONV ? r->n->layer[v->layer].kernel_of_file.name : "";
+    char name[64];
+    const size_t len = strlen(of_file), most = sizeof name - 1;
+    hst_printable(name, sizeof name, len > most ? of_file + len - most : of_file);
+    if (v->h)
+        hst_buf_printf(&r->graph, " -> %lldx%lldx%d", (long long)v->h, (long long)v->w, v->c);
+    else
+        hst_buf_printf(&r->graph, " -> ?x?x%d", v->c);
+    hst_buf_printf(&r->graph, "%s%s", *name ? " " : "", name);
+}
+
+/* The line of value i, whose operands are told; weights.h has the grammar. */
+static int say(result *r, int i, hst_err *err)
+{
+    if (r->n_lines)
+        hst_buf_puts(&r->graph, "\n");
+    int rc = say_operator(r, i, err);
+    say_shape(r, &r->n->value[i]);
+    r->number[i] = r->n_lines++;
     return rc;
+}
+
+/* The average that whoever uses the file would take, where the file ends before it. */
+static void say_average(result *r, int of)
+{
+    const int number = r->n_lines - 1;
+    hst_buf_printf(&r->graph, "\nglobal_average %d -> 1x1x%d", number, r->n->value[of].c);
 }
 
 /* The operand of v that is to be told next; -1: all are. */
 static int next_operand(const result *r, const net_value *v)
 {
-    const net_value *value = r->n->value;
-    int first = v->x < 0 ? -1 : value[v->x].same, second = v->y < 0 ? -1 : value[v->y].same;
-    if (second >= 0 && value[second].depth > value[first].depth) {
-        const int deeper = second;
-        second = first;
-        first = deeper;
-    }
+    int first, second;
+    order_operands(r->n, v, &first, &second);
     if (first >= 0 && r->number[first] < 0)
         return first;
     return second >= 0 && r->number[second] < 0 ? second : -1;
@@ -293,10 +343,11 @@ static int say_scaling(const network *n, weights *w, hst_err *err)
 static int say_facts(const result *r, double epsilon, hst_err *err)
 {
     const network *n = r->n;
-    int rc = weights_say(r->w, err, "ops", "%s", r->ops.p);
+    int rc = weights_say_text(r->w, "graph", r->graph.p, err);
     rc = rc ? rc : say_scaling(n, r->w, err);
-    rc =
-        rc ? rc : weights_say(r->w, err, "padding", net_pads_as_tensorflow(n) ? "tf" : "symmetric");
+    rc = rc ? rc
+            : weights_say(r->w, err, "padding", "%s",
+                          net_pads_as_tensorflow(n) ? "tf" : "symmetric");
     if (rc == 0 && n->px)
         rc = weights_say(r->w, err, "image_px", "%lld", (long long)n->px);
     if (rc == 0 && r->normalised)
@@ -324,9 +375,9 @@ static int make(result *r, hst_err *err)
         r->number[i] = -1;
     double epsilon = 0;
     rc = tell(r, output, err);
-    if (n->value[output].kind != NET_AVERAGE)
-        hst_buf_puts(&r->ops, " a"); /* which whoever uses the file would take */
-    rc = rc ? rc : hst_buf_check(&r->ops, err);
+    if (rc == 0 && n->value[output].kind != NET_AVERAGE)
+        say_average(r, output);
+    rc = rc ? rc : hst_buf_check(&r->graph, err);
     r->normalised = rc == 0 && is_normalised(r, &epsilon);
     for (int i = 0; rc == 0 && i < r->n_convs; i++)
         rc = emit_conv(r, i, err);
@@ -335,8 +386,8 @@ static int make(result *r, hst_err *err)
 
 int net_finish(network *n, weights *w, hst_err *err)
 {
-    result r = {.n = n, .w = w, .ops = HST_BUF(64 * 1024)};
+    result r = {.n = n, .w = w, .graph = HST_BUF(4 << 20)};
     int rc = make(&r, err);
-    hst_buf_free(&r.ops);
+    hst_buf_free(&r.graph);
     return rc;
 }

@@ -76,24 +76,29 @@ int weights_add(weights *w, const hst_named *t, hst_err *err)
     return 0;
 }
 
-int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
+int weights_say_text(weights *w, const char *key, const char *text, hst_err *err)
 {
-    char text[MAX_FACT], clean[MAX_FACT];
-    va_list args;
     for (size_t i = 0; i < w->n_facts; i++)
         if (strcmp(w->fact[i].key, key) == 0)
             return 0;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    hst_printable(clean, sizeof clean, text);
     if (w->n_facts == WEIGHTS_MAX_FACTS)
         return hst_fail(err, HST_EMODEL, "more than %d facts", WEIGHTS_MAX_FACTS);
-    char *value = hst_arena_strdup(w->arena, clean, err);
+    char *value = hst_arena_strdup(w->arena, text, err);
     if (!value)
         return HST_EMEM;
     w->fact[w->n_facts++] = (hst_meta_pair){key, value};
     return 0;
+}
+
+int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
+{
+    char text[MAX_FACT], clean[MAX_FACT];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    hst_printable(clean, sizeof clean, text);
+    return weights_say_text(w, key, clean, err);
 }
 
 static int by_size_and_name(const void *a, const void *b)

@@ -11,17 +11,20 @@
  *   op<i>/bias [O] where batch norm is folded into them, else
  *   op<i>/gamma, /beta, /moving_mean, /moving_variance [O]
  *
- * and say in the fact "ops" what the tensors do not show: one word for each operator up to the
- * average over height and width that the features are, with a space between. Word number n, from 1,
- * makes value n of the value before it, where there is no @n at its end; value 0 is the picture.
+ * and say in the fact "graph" what the tensors do not show: a line for each operator up to the
+ * average over height and width that the features are. Line n, from 0, makes value n:
  *
- *   c2 d1              convolution, depthwise convolution, and its stride; with bias or batch norm
- *   r 6 g i h s        ReLU, ReLU6, sigmoid, hard sigmoid, hard swish, swish
- *   +n *n              value n is added; value n has its channels multiplied
- *   m a                max pooling of 3 x 3, stride 2; average over height and width
+ *   OPERATOR [INPUT...] [ATTRIBUTE=VALUE...] -> HEIGHTxWIDTHxCHANNELS [NAME]
  *
- * A block of MobileNetV2: "... c1 6 d1 6 c1 +5", where word 5 made the block's input. Words stand
- * in the order that network_result.c describes, whatever that of the file. */
+ *   input -> 224x224x3
+ *   conv2d 0 kernel=3 stride=2 padding=same -> 112x112x32 stem/kernel
+ *   activation 1 function=relu6 -> 112x112x32
+ *   depthwise, max_pool: as conv2d      add X Y, scale MAP NUMBERS, global_average X
+ *
+ * Operators, attributes and their values have the names of src/nn. Bias and batch norm belong to
+ * their convolution and have no line. Sizes are ? where the file's input may have any. NAME is what
+ * the file calls a convolution's kernel, for messages. Lines stand in the order that
+ * network_result.c describes, whatever that of the file. */
 #ifndef CONVERT_WEIGHTS_H
 #define CONVERT_WEIGHTS_H
 #include "base/mem.h"
@@ -60,9 +63,12 @@ HST_CHECK int weights_keep(weights *w, void *thing, void (*end)(void *), hst_err
  *   scaling        "pm1", "01", "imagenet", "255"  of the input: -1..1, 0..1, ImageNet's mean and
  *                                                  deviation on 0..1, or left as 0..255
  *   mean, std      "127.5 127.5 127.5"             the same in numbers, of pixels in 0..255
- *   ops            see above */
+ *   graph          see above */
 HST_CHECK int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
     HST_PRINTF(4, 5);
+
+/* The same for a text of any length and more than one line, printable UTF-8. */
+HST_CHECK int weights_say_text(weights *w, const char *key, const char *text, hst_err *err);
 
 /* Puts the tensors in the order of the result: largest element first, then by name. */
 void weights_sort(weights *w);

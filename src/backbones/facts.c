@@ -3,8 +3,6 @@
 #include "backbones/family.h"
 #include "backbones/norms.h"
 #include "base/json.h"
-#include "base/mem.h"
-#include "nn/op.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,82 +87,6 @@ int hst_facts_read(const hst_tensors *t, hst_arch *a, hst_err *err)
 int hst_facts_say_norm(const hst_tensors *t)
 {
     return hst_tensors_meta(t, "scaling") || hst_tensors_meta(t, "mean");
-}
-
-/* ---- the fact "ops" (convert/weights.h) --------------------------------------------------------
- */
-
-/* A node's letter, by what it is or, an activation, by which; 0: it has no word. */
-static char letter_of(const hst_graph *g, int node)
-{
-    static const struct {
-        const char *name;
-        char letter;
-    } letters[] = {{"conv2d", 'c'}, {"depthwise", 'd'}, {"relu", 'r'},
-                   {"relu6", '6'},  {"sigmoid", 'g'},   {"hsigmoid", 'i'},
-                   {"hswish", 'h'}, {"swish", 's'},     {"add", '+'},
-                   {"scale", '*'},  {"max_pool", 'm'},  {"global_average", 'a'}};
-    hst_attr_value function = {0};
-    const char *name = hst_graph_op_name(g, node);
-    if (hst_graph_attr(g, node, 0, &function) && strcmp(function.name, "function") == 0)
-        name = function.word;
-    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
-        if (strcmp(letters[i].name, name) == 0)
-            return letters[i].letter;
-    return 0;
-}
-
-/* The word of a node of ours, behind word number `last`; x, y: numbers of its operands. */
-static void word_of(const hst_graph *g, int node, int last, int x, int y, char out[48])
-{
-    const char letter = letter_of(g, node);
-    size_t at = (size_t)snprintf(out, 48, "%c", letter);
-    if (letter == 'c' || letter == 'd')
-        at += (size_t)snprintf(out + at, 48 - at, "%d",
-                               hst_node_conv(hst_graph_node(g, node))->stride);
-    if (letter == '+' || letter == '*') {
-        const int other = letter == '*' || x < y ? x : y;
-        x = other == x ? y : x;
-        at += (size_t)snprintf(out + at, 48 - at, "%d", other);
-    }
-    if (x != last)
-        snprintf(out + at, 48 - at, "@%d", x);
-}
-
-static int compare(const char *ops, const hst_arch *a, const hst_graph *g, int *number,
-                   hst_err *err)
-{
-    int words = 0;
-    for (int i = 0; i < hst_graph_n_nodes(g); i++) {
-        const hst_node *n = hst_graph_node(g, i);
-        char want[48];
-        size_t len = strcspn(ops, " ");
-        int x = n->input[0] < 0 ? 0 : number[n->input[0]];
-        int y = n->input[1] < 0 ? 0 : number[n->input[1]];
-        number[i] = x;
-        if (!letter_of(g, i))
-            continue;
-        word_of(g, i, words, x, y, want);
-        number[i] = ++words;
-        if (len != strlen(want) || memcmp(ops, want, len) != 0)
-            return hst_fail(err, HST_EMODEL,
-                            "operator %d of its graph is '%.*s', but in %s it would be '%s' (c "
-                            "convolution and its stride, d depthwise, +n addition, 6 ReLU6...)",
-                            words, (int)(len < 8 ? len : 8), ops, a->family, want);
-        ops += len + (ops[len] == ' ');
-    }
-    return *ops ? hst_fail(err, HST_EMODEL, "it has more operators than %s", a->family) : 0;
-}
-
-int hst_facts_check(const hst_tensors *t, const hst_arch *a, const hst_graph *g, hst_err *err)
-{
-    const char *ops = hst_tensors_meta(t, "ops");
-    if (!ops)
-        return 0;
-    int *number = hst_alloc((size_t)hst_graph_n_nodes(g), sizeof *number, err);
-    int rc = number ? compare(ops, a, g, number, err) : HST_EMEM;
-    free(number);
-    return rc;
 }
 
 /* A width, then a size: "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5", and

@@ -13,9 +13,12 @@ HST_CHECK int hst_fact_real(const hst_tensors *t, const char *key, double low, d
                             double *out, hst_err *err);
 /* 1: the file says what its pixels are, and says it of red, green, blue. */
 int hst_facts_say_norm(const hst_tensors *t);
-/* Compares the operators that such a file tells, where it does, with those of g, of a's family. */
-HST_CHECK int hst_facts_check(const hst_tensors *t, const hst_arch *a, const hst_graph *g,
-                              hst_err *err);
 /* The image size that a file's name tells as keras.applications' names do; else otherwise. */
 int hst_px_of_name(const char *name, int otherwise);
+
+/* 1: the file tells its graph. */
+int hst_facts_have_graph(const hst_tensors *t);
+/* Compares that graph, if there is one, with the family's own of that architecture, as the file's
+ * facts have it. HST_EMODEL: the first operator that differs. (compare.c) */
+HST_CHECK int hst_facts_compare(const hst_tensors *t, const hst_arch *a, hst_err *err);
 #endif

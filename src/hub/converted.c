@@ -46,6 +46,8 @@ int hst_hub_check(const char *path, const char *source_sha256, const hst_known *
                     differs(hst_tensors_meta(t, "source_sha256"), source_sha256) ||
                     (k && differs(tensors, k->tensors_sha256))))
         rc = hst_fail(err, HST_EHASH, "%s is not what was put into the cache: remove it", path);
+    if (rc == 0 && hst_tensors_meta(t, "ops"))
+        rc = hst_fail(err, HST_EHASH, "%s was made by an older headstart-convert: remove it", path);
     hst_tensors_free(t);
     return rc;
 }
@@ -70,7 +72,8 @@ int hst_hub_usable(const hst_ctx *ctx, const char *path, const char *sha256, con
     if (hst_hub_check(path, sha256, k, &why) == 0)
         return 1;
     if (why.code == HST_EHASH && !ctx->offline) { /* offline it stays, for verify to see */
-        hst_log(ctx, HST_LOG_WARN, "damaged in the cache, to be made again: %s", why.msg);
+        hst_log(ctx, HST_LOG_WARN, "damaged in the cache or outdated, to be made again: %s",
+                why.msg);
         unlink(path);
     }
     return 0;

@@ -1,5 +1,5 @@
-/* thaw.h - which layers of a backbone learn: those from one on. A layer is a convolution with what
- * follows it up to the next one. */
+/* thaw.h - which layers of a backbone learn: those from one on. A layer is an op with a kernel or
+ * matrix that learns (a convolution) with what follows it up to the next one. */
 #ifndef HST_TRAINING_THAW_H
 #define HST_TRAINING_THAW_H
 #include "nn/graph.h"

@@ -24,6 +24,7 @@ typedef struct manner {
     int parts;  /* hard swish and swish of their parts */
     int second; /* of two operands the second is told first */
     int pads;   /* zeros around the picture by an operator of their own */
+    int any;    /* pictures of any size */
 } manner;
 static const manner manners[] = {{"plain", .pads = 0},
                                  {"folded", .folds = 1, .second = 1},
@@ -181,7 +182,8 @@ static void tell(writer *w, int i)
     const int x = n->input[0] < 0 ? -1 : w->value[n->input[0]];
     const int y = n->input[1] < 0 ? -1 : w->value[n->input[1]];
     if (n->op == &hst_op_input)
-        w->value[i] = good(net_input(&w->net, PX, PX, 3, &err), &err);
+        w->value[i] =
+            good(net_input(&w->net, w->how->any ? 0 : PX, w->how->any ? 0 : PX, 3, &err), &err);
     else if (n->op == &hst_op_conv2d || n->op == &hst_op_depthwise)
         w->value[i] = tell_conv(w, n, x);
     else if (n->op == &hst_op_batchnorm)
@@ -199,7 +201,26 @@ static void other_epsilon(net_layer *l)
     l->epsilon += 0.125;
 }
 
-static void write_file(const hst_graph *g, const manner *how, const char *path)
+/* Puts one text for another in the first place of a fact. */
+static void change(weights *w, const char *key, const char *from, const char *to)
+{
+    for (size_t i = 0; from && i < w->n_facts; i++)
+        if (strcmp(w->fact[i].key, key) == 0) {
+            const char *text = w->fact[i].value, *at = strstr(text, from);
+            char *changed = NULL;
+            if (!at)
+                fail_msg("no '%s' in %s", from, text);
+            assert_true(
+                asprintf(&changed, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from)) > 0);
+            w->fact[i].value = hst_arena_strdup(w->arena, changed, NULL);
+            assert_non_null(w->fact[i].value);
+            free(changed);
+        }
+}
+
+/* from: NULL, or what is changed in the fact "graph". */
+static void write_changed(const hst_graph *g, const manner *how, const char *from, const char *to,
+                          const char *path)
 {
     hst_err err = {0};
     weights out;
@@ -215,10 +236,16 @@ static void write_file(const hst_graph *g, const manner *how, const char *path)
         other_epsilon(&w.net.layer[0]);
     check_ok(net_finish(&w.net, &out, &err), &err);
     check_ok(weights_say(&out, &err, "scaling", "pm1"), &err);
+    change(&out, "graph", from, to);
     weights_sort(&out);
     check_ok(hst_tensors_write(path, out.t, out.n, out.fact, out.n_facts, &err), &err);
     weights_end(&out);
     free(w.value);
+}
+
+static void write_file(const hst_graph *g, const manner *how, const char *path)
+{
+    write_changed(g, how, NULL, NULL, path);
 }
 
 static void features_of(const hst_graph *g, const float *x, float *y)
@@ -251,7 +278,7 @@ static void check_same(const hst_graph *g, const hst_backbone *b, const manner *
     free(got);
 }
 
-static void check_family(hst_ctx *ctx, const hst_family *f, const char *path)
+static hst_graph *made_up_graph(const hst_family *f)
 {
     hst_err err = {0};
     const double width = ((const hst_cnn_family *)f->own)->width;
@@ -262,6 +289,13 @@ static void check_family(hst_ctx *ctx, const hst_family *f, const char *path)
     hst_graph *g = hst_arch_graph(&a, &err);
     check_ok(g == NULL, &err);
     made_up_fill(g);
+    return g;
+}
+
+static void check_family(hst_ctx *ctx, const hst_family *f, const char *path)
+{
+    hst_err err = {0};
+    hst_graph *g = made_up_graph(f);
     for (size_t i = 0; i < sizeof manners / sizeof *manners; i++) {
         write_file(g, &manners[i], path);
         hst_backbone *b = hst_backbone_open(ctx, path, &err);
@@ -291,8 +325,81 @@ static void every_family_comes_back(void **state)
     free(dir);
 }
 
+static void pictures_of_any_size_are_known(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"mobilenet_v3_small", "resnet18"};
+    static const manner any = {"any size", .any = 1};
+    hst_err err = {0};
+    char *dir = temporary_folder(), *path = hst_path_join(dir, "net.safetensors", &err);
+    hst_ctx *ctx = made_up_ctx(1);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        hst_graph *g = made_up_graph(hst_family_find(names[i]));
+        write_file(g, &any, path);
+        hst_backbone *b = hst_backbone_open(ctx, path, &err);
+        check_ok(b == NULL, &err);
+        assert_string_equal(b->arch.family, names[i]);
+        assert_int_equal(b->arch.px, 224);
+        hst_backbone_free(b);
+        hst_graph_free(g);
+    }
+    hst_close(ctx);
+    remove_tree(dir);
+    free(path);
+    free(dir);
+}
+
+/* One thing in the graph is another; the message says which, what was expected and what is found.
+ */
+static void the_first_operator_that_differs_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to, *says[3];
+    } changes[] = {
+        {"activation 1 function=relu6",
+         "activation 1 function=relu",
+         {"operator 2 of its graph (behind 'Conv1/kernel')", "function=relu -> 32x32x16'",
+          "function=relu6 -> 32x32x16'"}},
+        {"kernel=3 stride=2", "kernel=5 stride=2", {"operator 1", "kernel=5", "kernel=3"}},
+        {"stride=2 padding=symmetric -> 16x16",
+         "stride=1 padding=symmetric -> 16x16",
+         {" ('block_1_depthwise/depthwise_kernel') is '", "stride=1", "stride=2"}},
+        {"32x32x16", "31x31x16", {"operator 1 ", "31x31x16", "32x32x16"}},
+        {"padding=symmetric", "padding=same", {"operator 1 ", "padding=same", "padding=symmetric"}},
+        {"add 15 10", "add 15 5", {"operator 16", "add 15 5", "add 15 10"}},
+        {"\nglobal_average 97 -> 1x1x1280", "", {"operator 98", "'missing'", "'global_average 97"}},
+        {" -> 1x1x1280",
+         " -> 1x1x1280\nactivation 98 function=relu",
+         {"goes on", "mobilenet_v2", ""}},
+        {"conv2d", "dense", {"operator 1 ", "'dense 0 kernel", "'conv2d 0 kernel"}},
+    };
+    static const manner plain = {"plain", .pads = 0};
+    hst_err err = {0};
+    char *dir = temporary_folder(), *path = hst_path_join(dir, "net.safetensors", &err);
+    hst_ctx *ctx = made_up_ctx(1);
+    hst_graph *g = made_up_graph(hst_family_find("mobilenet_v2"));
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        write_changed(g, &plain, changes[i].from, changes[i].to, path);
+        assert_null(hst_backbone_open(ctx, path, &err));
+        assert_int_equal(err.code, HST_EMODEL);
+        for (int k = 0; k < 3; k++)
+            if (!strstr(err.msg, changes[i].says[k]))
+                fail_msg("'%s' is not in '%s'", changes[i].says[k], err.msg);
+    }
+    hst_graph_free(g);
+    hst_close(ctx);
+    remove_tree(dir);
+    free(path);
+    free(dir);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_family_comes_back)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_family_comes_back),
+        cmocka_unit_test(pictures_of_any_size_are_known),
+        cmocka_unit_test(the_first_operator_that_differs_is_named),
+    };
     return cmocka_run_group_tests_name("graphs", tests, NULL, NULL);
 }

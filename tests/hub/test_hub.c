@@ -248,6 +248,42 @@ static void a_foreign_file_is_imported_once(void **state)
     free(path);
 }
 
+/* Writes the converted file again as a headstart-convert did that told graphs in letters. */
+static void make_older(const hst_found *f)
+{
+    hst_err err = {0};
+    char digest[65] = "";
+    const hst_meta_pair meta[] = {
+        {"content_sha256", digest}, {"ops", "c2 r"}, {"source_sha256", f->sha256}};
+    hst_tensors *t = hst_tensors_read(f->path, &err);
+    check_ok(t == NULL, &err);
+    const size_t n = hst_tensors_count(t);
+    check_ok(hst_tensors_digest(hst_tensors_at(t, 0), n, meta, 3, "content_sha256", digest, &err),
+             &err);
+    check_ok(hst_tensors_write(f->path, hst_tensors_at(t, 0), n, meta, 3, &err), &err);
+    hst_tensors_free(t);
+}
+
+static void a_file_of_an_older_importer_is_made_again(void **state)
+{
+    place *p = *state;
+    hst_err err = {0};
+    hst_found f;
+    const char *root = getenv("HEADSTART_ROOT");
+    char *path = hst_path_join(root ? root : ".", "tests/golden/formats/odd.pth", &err);
+    check_ok(hst_hub_find(&p->ctx, path, &f, &err), &err);
+    make_older(&f);
+    hst_found_clear(&f);
+    check_ok(hst_hub_find(&p->ctx, path, &f, &err), &err);
+    assert_non_null(strstr(p->log, "older headstart-convert"));
+    hst_tensors *t = hst_tensors_read(f.path, &err);
+    check_ok(t == NULL, &err);
+    assert_null(hst_tensors_meta(t, "ops"));
+    hst_tensors_free(t);
+    hst_found_clear(&f);
+    free(path);
+}
+
 static void files_and_folders_are_taken_as_they_are(void **state)
 {
     place *p = *state;
@@ -285,6 +321,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_damaged_file_is_not_taken_for_the_backbone, begin, end),
         cmocka_unit_test_setup_teardown(names_are_listed, begin, end),
         cmocka_unit_test_setup_teardown(a_foreign_file_is_imported_once, begin, end),
+        cmocka_unit_test_setup_teardown(a_file_of_an_older_importer_is_made_again, begin, end),
         cmocka_unit_test_setup_teardown(files_and_folders_are_taken_as_they_are, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
