@@ -145,7 +145,9 @@ static int resize_grids(const hst_param_map *m, const hst_named *x, const float 
     for (size_t at = 0; rc == 0 && at * n_to < hst_param_count(p); at++) {
         const float *one = from + at * n_from;
         float *to = p->data + at * n_to;
-        memcpy(to, one, front * sizeof *to);
+        memcpy(to, one, (m_side == g_side ? n_to : front) * sizeof *to);
+        if (m_side == g_side)
+            continue;
         rc = hst_grid_resize(&m->grid, one + front, m_side, to + front, g_side, c, err);
     }
     return rc;
@@ -186,8 +188,8 @@ static int subtract_values(const hst_param_map *m, const hst_named *x, const hst
     return rc;
 }
 
-static int import(const hst_tensors *t, const hst_param_map *m, const hst_param *p, char *used,
-                  hst_err *err)
+int hst_param_import(const hst_tensors *t, const hst_param_map *m, const hst_param *p, char *used,
+                     hst_err *err)
 {
     int64_t dim[4];
     for (size_t i = 0; !*m->theirs && i < hst_param_count(p); i++)
@@ -211,7 +213,7 @@ int hst_params_import(const hst_tensors *t, const hst_param_maps *l, const hst_g
     int rc = filled ? 0 : HST_EMEM;
     for (size_t i = 0; rc == 0 && i < l->n; i++) {
         const hst_param *p = hst_graph_find(g, l->map[i].ours);
-        rc = p ? import(t, &l->map[i], p, used, err)
+        rc = p ? hst_param_import(t, &l->map[i], p, used, err)
                : hst_fail(err, HST_EMODEL, "the network has no parameter '%s'", l->map[i].ours);
         if (p)
             filled[p - hst_graph_param(g, 0)] = 1;

@@ -52,9 +52,11 @@ HST_CHECK hst_param_map *hst_param_maps_add(hst_param_maps *l, const char *ours,
                                             hst_err *err);
 void hst_param_maps_free(hst_param_maps *l);
 
-/* Fills all of g's parameters. used[tensors]: 1 is put down for those that were needed. HST_EMODEL:
- * a tensor is missing, has another shape, or holds what no network can; the list leaves a parameter
- * out. */
+/* Fills one parameter; used[tensors]: 1 is put down for the tensor. HST_EMODEL: it is missing, has
+ * another shape, or holds what no network can. */
+HST_CHECK int hst_param_import(const hst_tensors *t, const hst_param_map *m, const hst_param *p,
+                               char *used, hst_err *err);
+/* Fills all of g's parameters. HST_EMODEL also: the list leaves one out. */
 HST_CHECK int hst_params_import(const hst_tensors *t, const hst_param_maps *l, const hst_graph *g,
                                 char *used, hst_err *err);
 /* Fills them from tensors in our own names, with prefix in front, and our own layout. */

@@ -1,0 +1,280 @@
+/* From tensors to parameters: every way of params.h against plain loops over the file's numbers,
+ * tables of positions against other libraries, and lists that are wrong. */
+#include "made_up.h"
+#include "support.h"
+
+#include "backbones/params.h"
+#include "base/file.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { D = 6, SIDE = 5 };
+
+/* The number at place i of every tensor here. */
+static float number(int i)
+{
+    return (float)(i * 37 % 64) / 16 - 2;
+}
+
+enum { N_NUMBERS = 4096 };
+static float numbers[N_NUMBERS];
+
+/* A file of one tensor "x". */
+static hst_tensors *file_of(int n_dims, const int *dim)
+{
+    hst_err err = {0};
+    hst_named x = {.name = "x", .dtype = HST_F32, .n_dims = n_dims, .data = numbers, .n_bytes = 4};
+    for (int i = 0; i < n_dims; i++)
+        x.n_bytes *= (size_t)(x.dim[i] = dim[i]);
+    char *dir = temporary_folder(), *path = hst_path_join(dir, "x.safetensors", &err);
+    check_ok(hst_tensors_write(path, &x, 1, NULL, 0, &err), &err);
+    hst_tensors *t = hst_tensors_read(path, &err);
+    check_ok(t == NULL, &err);
+    remove_tree(dir);
+    free(path);
+    free(dir);
+    return t;
+}
+
+/* Fills p, of those dimensions, from a file of one tensor. */
+static int import(const hst_param_map *m, const int file[4], int n_dims, hst_param *p, hst_err *err)
+{
+    char used[1] = {0};
+    hst_tensors *t = file_of(n_dims, file);
+    int rc = hst_param_import(t, m, p, used, err);
+    assert_int_equal(used[0], rc == 0 && *m->theirs);
+    hst_tensors_free(t);
+    return rc;
+}
+
+#define PARAM(to, ...)                                                                             \
+    {                                                                                              \
+        .name = "p/kernel", .data = to, .dim = {__VA_ARGS__},                                      \
+        .n_dims = sizeof((int[]){__VA_ARGS__}) / sizeof(int)                                       \
+    }
+
+static void a_copy_is_the_tensor(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    float got[24];
+    hst_param p = PARAM(got, 2, 3, 4);
+    check_ok(import(&(hst_param_map){.theirs = "x"}, (int[4]){2, 3, 4}, 3, &p, &err), &err);
+    assert_memory_equal(got, numbers, sizeof got);
+}
+
+static void a_transpose_exchanges_rows_and_columns(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    float got[12];
+    hst_param p = PARAM(got, 4, 3);
+    const hst_param_map m = {.theirs = "x", .permutes = 1, .order = {1, 0}};
+    check_ok(import(&m, (int[4]){3, 4}, 2, &p, &err), &err);
+    for (int i = 0; i < 4; i++)
+        for (int o = 0; o < 3; o++)
+            assert_true(got[i * 3 + o] == number(o * 4 + i));
+}
+
+static void a_permutation_is_of_axes(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    float got[2 * 3 * 4 * 5];
+    hst_param p = PARAM(got, 4, 5, 3, 2); /* [O][I][H][W] -> [H][W][I][O] */
+    hst_param_map m = {.theirs = "x", .permutes = 1, .order = {2, 3, 1, 0}};
+    for (int reversed = 0; reversed < 2; reversed++) {
+        m.reversed = reversed ? 1u << 2 | 1u << 0 : 0; /* I and H */
+        check_ok(import(&m, (int[4]){2, 3, 4, 5}, 4, &p, &err), &err);
+        for (int at = 0; at < 2 * 3 * 4 * 5; at++) {
+            const int o = at % 2, i = at / 2 % 3, w = at / 6 % 5, h = at / 30;
+            const int from_i = reversed ? 2 - i : i, from_h = reversed ? 3 - h : h;
+            assert_true(got[at] == number(((o * 3 + from_i) * 4 + from_h) * 5 + w));
+        }
+    }
+}
+
+/* Query, key and value in one matrix [3 D][D] and one bias [3 D]; ours are [D in][D out]. */
+static void a_fused_matrix_is_cut(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    float got[D * D], bias[D];
+    hst_param p = PARAM(got, D, D), b = PARAM(bias, D);
+    for (int part = 0; part < 3; part++) {
+        hst_param_map m = {.theirs = "x", .slice = {0, part, 3}, .permutes = 1, .order = {1, 0}};
+        check_ok(import(&m, (int[4]){3 * D, D}, 2, &p, &err), &err);
+        for (int in = 0; in < D; in++)
+            for (int out = 0; out < D; out++)
+                assert_true(got[in * D + out] == number((part * D + out) * D + in));
+        m.permutes = 0;
+        check_ok(import(&m, (int[4]){3 * D}, 1, &b, &err), &err);
+        assert_memory_equal(bias, numbers + part * D, sizeof bias);
+        m.slice.axis = 1; /* of columns */
+        check_ok(import(&m, (int[4]){D, 3 * D}, 2, &p, &err), &err);
+        for (int row = 0; row < D; row++)
+            assert_memory_equal(got + row * D, numbers + (row * 3 + part) * D, D * sizeof *got);
+    }
+}
+
+static void a_parameter_is_filled_and_subtracted_from(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    float got[5];
+    hst_param p = PARAM(got, 5);
+    check_ok(import(&(hst_param_map){.value = 0.75f}, (int[4]){5}, 1, &p, &err), &err);
+    assert_true(got[0] == 0.75f && got[4] == 0.75f);
+    check_ok(import(&(hst_param_map){.theirs = "x", .subtracts = 1}, (int[4]){5}, 1, &p, &err),
+             &err);
+    for (int i = 0; i < 5; i++)
+        assert_true(got[i] == 0.75f - number(i));
+}
+
+/* Ways of hst_grid in the order of golden_grids.py. */
+static const hst_grid ways[] = {{1, 1, 1, 0}, {1, 1, 0, 0}, {1, 1, 0, 0.1}};
+
+/* The reference has the scale in float32: up to 7 positions away, where the numbers change by 3
+ * from one to the next, that is 7 * 6e-8 * 3 and what its sums round. The next way is off by
+ * hundredths.
+ */
+static void a_table_of_positions_is_that_of_other_libraries(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    const char *root = getenv("HEADSTART_ROOT");
+    char *path = hst_path_join(root ? root : ".", "tests/golden/families/grids.npy", &err);
+    npy want = npy_read(path);
+    const float *next = want.data;
+    assert_int_equal(want.count, 3 * (9 + 49));
+    for (int way = 0; way < 3; way++)
+        for (int side = 3; side <= 7; side += 4) {
+            float got[49];
+            check_ok(hst_grid_resize(&ways[way], numbers, SIDE, got, side, 1, &err), &err);
+            check_close(got, next, (size_t)(side * side), 5e-6, 0, "a table of positions");
+            next += side * side;
+        }
+    free(want.data);
+    free(path);
+}
+
+/* Two channels, a token in front that stays, and the table inside of a tensor [1][tokens][2]. */
+static void a_class_token_stays(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    float got[(1 + 9) * 2], one[2][SIDE * SIDE], want[2][9];
+    hst_param p = PARAM(got, 1, 1 + 9, 2);
+    const int file[4] = {1, 1 + SIDE * SIDE, 2};
+    for (int way = 0; way < 3; way++) {
+        const hst_param_map m = {.theirs = "x", .grid = ways[way]};
+        check_ok(import(&m, file, 3, &p, &err), &err);
+        assert_true(got[0] == number(0) && got[1] == number(1));
+        for (int c = 0; c < 2; c++) {
+            for (int i = 0; i < SIDE * SIDE; i++)
+                one[c][i] = number(2 + 2 * i + c);
+            check_ok(hst_grid_resize(&ways[way], one[c], SIDE, want[c], 3, 1, &err), &err);
+            for (int i = 0; i < 9; i++)
+                assert_true(got[2 + 2 * i + c] == want[c][i]);
+        }
+        hst_param same = PARAM(one[0], 1, 1 + 9, 2); /* of the same size it is a copy */
+        check_ok(import(&m, (int[4]){1, 1 + 9, 2}, 3, &same, &err), &err);
+        assert_memory_equal(one[0], numbers, 20 * sizeof(float));
+    }
+}
+
+static void refused(const hst_param_map *m, const int file[4], int n_dims, hst_param *p,
+                    const char *why)
+{
+    hst_err err = {0};
+    assert_int_equal(import(m, file, n_dims, p, &err), HST_EMODEL);
+    if (!strstr(err.msg, why))
+        fail_msg("got '%s', want '%s'", err.msg, why);
+}
+
+static void tensors_that_do_not_fit_are_refused(void **state)
+{
+    (void)state;
+    float got[64];
+    hst_param p = PARAM(got, 4, 3), table = PARAM(got, 1, 10, 2), crooked = PARAM(got, 1, 9, 2);
+    hst_param_map m = {.theirs = "y"};
+    refused(&m, (int[4]){4, 3}, 2, &p, "tensor 'y' [4, 3] is missing");
+    strcpy(m.theirs, "x");
+    refused(&m, (int[4]){3, 4}, 2, &p, "tensor 'x' has shape [3, 4], expected [4, 3]");
+    refused(&m, (int[4]){4, 3, 1}, 3, &p, "[4, 3, 1], expected [4, 3]");
+    m.permutes = 1;
+    m.order[0] = 1;
+    refused(&m, (int[4]){4, 3}, 2, &p, "expected [3, 4]");
+    m.slice.of = 3;
+    refused(&m, (int[4]){3, 4}, 2, &p, "expected [9, 4]");
+    m = (hst_param_map){.theirs = "x", .grid = ways[0]};
+    refused(&m, (int[4]){1, 12, 2}, 3, &table, "[1, 12, 2], expected [1, 10, 2]");
+    refused(&m, (int[4]){1, 26, 3}, 3, &table, "[1, 26, 3], expected [1, 26, 2]");
+    refused(&m, (int[4]){1, 26, 2}, 3, &crooked, "no table of a square");
+}
+
+/* A network of more layers than any family has, of matrices that lie in one tensor. */
+static void lists_of_any_length(void **state)
+{
+    (void)state;
+    enum { LAYERS = 300 };
+    hst_err err = {0};
+    char used[1] = {0}, name[32];
+    const hst_conv c = {.kernel = 1, .stride = 1, .channels = 3};
+    hst_graph *g = hst_graph_new(&err);
+    hst_param_maps l = {0};
+    hst_tensors *t = file_of(4, (int[4]){LAYERS * 3, 3, 1, 1});
+    int x = hst_graph_input(g, (hst_shape){1, 1, 3}, &err);
+    for (int i = 0; i < LAYERS; i++) {
+        snprintf(name, sizeof name, "block_%d", i);
+        x = hst_graph_conv2d(g, x, &c, name, &err);
+        assert_true(x > 0);
+    }
+    check_ok(hst_graph_finish(g, &err), &err);
+    for (int i = 0; i < LAYERS; i++) {
+        snprintf(name, sizeof name, "block_%d/kernel", i);
+        hst_param_map *m = hst_param_maps_add(&l, name, "x", &err);
+        check_ok(m == NULL, &err);
+        m->slice.part = i;
+        m->slice.of = LAYERS;
+        m->permutes = 1;
+        memcpy(m->order, (int[4]){2, 3, 1, 0}, sizeof m->order);
+    }
+    check_ok(hst_params_import(t, &l, g, used, &err), &err);
+    assert_int_equal(used[0], 1);
+    for (int i = 0; i < LAYERS * 9; i++) {
+        const int layer = i / 9, in = i / 3 % 3, out = i % 3;
+        assert_true(hst_graph_param(g, (size_t)layer)->data[i % 9] ==
+                    number((layer * 3 + out) * 3 + in));
+    }
+    l.n--;
+    assert_int_equal(hst_params_import(t, &l, g, used, &err), HST_EMODEL);
+    assert_non_null(strstr(err.msg, "nothing is said of parameter 'block_299/kernel'"));
+    snprintf(l.map[0].ours, sizeof l.map[0].ours, "nowhere");
+    assert_int_equal(hst_params_import(t, &l, g, used, &err), HST_EMODEL);
+    assert_non_null(strstr(err.msg, "no parameter 'nowhere'"));
+    hst_tensors_free(t);
+    hst_param_maps_free(&l);
+    hst_graph_free(g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_copy_is_the_tensor),
+        cmocka_unit_test(a_transpose_exchanges_rows_and_columns),
+        cmocka_unit_test(a_permutation_is_of_axes),
+        cmocka_unit_test(a_fused_matrix_is_cut),
+        cmocka_unit_test(a_parameter_is_filled_and_subtracted_from),
+        cmocka_unit_test(a_table_of_positions_is_that_of_other_libraries),
+        cmocka_unit_test(a_class_token_stays),
+        cmocka_unit_test(tensors_that_do_not_fit_are_refused),
+        cmocka_unit_test(lists_of_any_length),
+    };
+    for (int i = 0; i < N_NUMBERS; i++)
+        numbers[i] = number(i);
+    return cmocka_run_group_tests_name("params", tests, NULL, NULL);
+}
