@@ -4,7 +4,7 @@
 #include "made_up.h"
 #include "support.h"
 
-#include "backbones/backbone.h"
+#include "backbones/cnn.h"
 #include "base/file.h"
 
 #include <math.h>
@@ -94,8 +94,77 @@ static void families_have_their_librarys_features(void **state)
         check_network(&networks[i], x);
 }
 
+/* As published, with their classifier: what learns, multiply-adds, and for networks of Keras all
+ * parameters. torchvision: num_params and _ops of its weights. Keras: count_params(). EfficientNet-
+ * Lite: timm's counts, and the table of Google's repository, which also counts batch norm,
+ * activations and additions (slack). ResNet-50 of the paper: its table 1, rounded down. */
+static const struct size {
+    const char *family;
+    int px, features;
+    uint64_t classifier, learns, all; /* 0: not published */
+    double madds, slack, unit;        /* in millions; unit: of its last digit */
+} sizes[] = {
+    {"mobilenet_v1", 224, 1024, 1025000, 0, 4253864, 0, 0, 0},
+    {"mobilenet_v2", 224, 1280, 1281000, 3504872, 0, 301, 0, 1},
+    {"mobilenet_v3_large", 224, 960, 2511080, 5483032, 0, 217, 0, 1},
+    {"mobilenet_v3_small", 224, 576, 1615848, 2542856, 0, 57, 0, 1},
+    {"efficientnet_b0", 224, 1280, 1281000, 5288548, 0, 386, 0, 1},
+    {"efficientnet_v2_b0", 224, 1280, 1281000, 0, 7200312, 0, 0, 0},
+    {"efficientnet_lite0", 224, 1280, 1281000, 4652008, 0, 407, 0.06, 1},
+    {"efficientnet_lite1", 240, 1280, 1281000, 5416680, 0, 631, 0.05, 1},
+    {"efficientnet_lite2", 260, 1280, 1281000, 6092072, 0, 899, 0.05, 1},
+    {"efficientnet_lite3", 280, 1280, 1281000, 8197096, 0, 1440, 0.04, 10},
+    {"efficientnet_lite4", 300, 1280, 1281000, 13006568, 0, 2640, 0.04, 10},
+    {"resnet18", 224, 512, 513000, 11689512, 0, 1814, 0, 1},
+    {"resnet34", 224, 512, 513000, 21797672, 0, 3664, 0, 1},
+    {"resnet50", 224, 2048, 2049000, 25557032, 0, 4089, 0, 1},
+    /* 26560 biases in front of batch norm, which our graph has not */
+    {"resnet50_v1", 224, 2048, 2049000, 0, 25636712 - 26560, 3850, 0, 100},
+};
+
+static void check_size(const struct size *s)
+{
+    hst_err err = {0};
+    const hst_family *f = hst_family_find(s->family);
+    const double width = ((const hst_cnn_family *)f->own)->width;
+    hst_arch a = {.px = f->px, .cnn = {width != 0 ? width : 1, HST_PAD_TF, 1e-3}};
+    a.norm = (hst_norm)HST_NORM_01;
+    snprintf(a.family, sizeof a.family, "%s", s->family);
+    hst_graph *g = hst_arch_graph(&a, &err);
+    check_ok(g == NULL, &err);
+    uint64_t learns = s->classifier, all = s->classifier;
+    for (size_t i = 0; i < hst_graph_n_params(g); i++) {
+        const hst_param *p = hst_graph_param(g, i);
+        all += hst_param_count(p);
+        learns += p->statistic ? 0 : hst_param_count(p);
+    }
+    const double madds = (hst_graph_flops(g) / 2 + (double)s->classifier) / 1e6;
+    const double least = s->madds * (1 - s->slack) - s->unit / 2,
+                 most = s->madds * (s->slack > 0 ? 0.98 : 1) + s->unit / 2;
+    if (f->px != s->px || hst_graph_shape(g, hst_graph_n_nodes(g) - 1).c != s->features ||
+        (s->learns && learns != s->learns) || (s->all && all != s->all) ||
+        (s->madds > 0 && (madds < least || madds > most)))
+        fail_msg("%s: %d px, %llu learn, %llu in all, %g million multiply-adds", s->family, f->px,
+                 (unsigned long long)learns, (unsigned long long)all, madds);
+    hst_graph_free(g);
+}
+
+static void families_have_their_published_sizes(void **state)
+{
+    (void)state;
+    size_t n = 0;
+    for (; hst_family_at(n); n++)
+        continue;
+    assert_int_equal(n, sizeof sizes / sizeof *sizes);
+    for (size_t i = 0; i < n; i++)
+        check_size(&sizes[i]);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(families_have_their_librarys_features)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(families_have_their_librarys_features),
+        cmocka_unit_test(families_have_their_published_sizes),
+    };
     return cmocka_run_group_tests_name("families", tests, NULL, NULL);
 }
