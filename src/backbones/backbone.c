@@ -21,24 +21,17 @@ int hst_backbone_identity(const hst_backbone *b, char hex[65], hst_err *err)
     const int32_t px = a->px;
     hst_sha256 *h = hst_sha256_new(err);
     int rc = h ? hst_sha256_adds(h, "headstart backbone 1", err) : HST_EMEM;
-    if (rc == 0)
-        rc = hst_sha256_adds(h, a->family, err);
-    if (rc == 0)
-        rc = hst_sha256_add(h, &px, sizeof px, err);
-    if (rc == 0)
-        rc = hst_family_find(a->family)->kind->hash(a, h, err);
-    if (rc == 0)
-        rc = hst_sha256_add(h, &a->norm, sizeof a->norm, err);
+    rc = rc ? rc : hst_sha256_adds(h, a->family, err);
+    rc = rc ? rc : hst_sha256_add(h, &px, sizeof px, err);
+    rc = rc ? rc : hst_family_find(a->family)->kind->hash(a, h, err);
+    rc = rc ? rc : hst_sha256_add(h, &a->norm, sizeof a->norm, err);
     for (size_t i = 0; rc == 0 && i < hst_graph_n_params(b->graph); i++) {
         const hst_param *p = hst_graph_param(b->graph, i);
         rc = hst_sha256_adds(h, p->name, err);
-        if (rc == 0)
-            rc = hst_sha256_add(h, p->dim, (size_t)p->n_dims * sizeof *p->dim, err);
-        if (rc == 0)
-            rc = hst_sha256_add(h, p->data, hst_param_count(p) * sizeof *p->data, err);
+        rc = rc ? rc : hst_sha256_add(h, p->dim, (size_t)p->n_dims * sizeof *p->dim, err);
+        rc = rc ? rc : hst_sha256_add(h, p->data, hst_param_count(p) * sizeof *p->data, err);
     }
-    if (rc == 0)
-        rc = hst_sha256_end(h, digest, err);
+    rc = rc ? rc : hst_sha256_end(h, digest, err);
     if (rc == 0)
         hst_hex(digest, hex);
     hst_sha256_free(h);

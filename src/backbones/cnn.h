@@ -80,6 +80,10 @@ typedef struct hst_layer_names {
     char conv[HST_MAX_TENSOR_NAME], bn[HST_MAX_TENSOR_NAME];
 } hst_layer_names;
 typedef void hst_names_fn(const hst_layer *l, hst_layer_names *out);
+/* Both, where they differ in their ends only. */
+void hst_names_set(hst_layer_names *out, const char *layer, const char *conv, const char *bn);
+/* 1 and the names of the stem or the top, where l is one of them. */
+int hst_names_of_ends(const hst_layer *l, const hst_layer_names ends[2], hst_layer_names *out);
 
 /* The parameters of a layer. Where batch norm is folded into the convolution there are only kernel
  * and bias. */
@@ -114,17 +118,16 @@ typedef struct hst_cnn_dialect {
     int blue_first;      /* the input is blue, green, red */
 } hst_cnn_dialect;
 
-/* Members of both. */
 #define HST_CNN(style_, padding_, epsilon_, names_)                                                \
     .own = &(const hst_cnn_dialect)                                                                \
     {                                                                                              \
         .style = &hst_style_##style_, .padding = HST_PAD_##padding_, .bn_epsilon = epsilon_,       \
         .names = names_                                                                            \
     }
-#define HST_CNN_FAMILY(name_, px_, dialects_, ...)                                                 \
+#define HST_CNN_FAMILY(name_, px_, dialects_, n_dialects_, ...)                                    \
     {                                                                                              \
         .name = name_, .px = px_, .kind = &hst_cnn, .own = &(const hst_cnn_family){__VA_ARGS__},   \
-        .dialects = dialects_, .n_dialects = sizeof dialects_ / sizeof *dialects_                  \
+        .dialects = dialects_, .n_dialects = n_dialects_                                           \
     }
 
 extern const hst_kind hst_cnn;
@@ -167,6 +170,9 @@ extern const char *const hst_numbered_body[], *const hst_counted_body[];
 
 /* The layer names of keras.applications' EfficientNets: stages count from 1, repeats from a. */
 hst_names_fn hst_efficientnet_names;
+
+/* torchvision's at that place of a list: convolution and norm are 0 and 1, gates have no norm. */
+void hst_torchvision_names(const hst_layer *l, const char *place, hst_layer_names *out);
 
 /* The names of PyTorch Image Models (timm), the same for all chains. */
 hst_names_fn hst_timm_names;

@@ -19,13 +19,36 @@ const hst_style hst_style_slim = {
 
 /* ---- names ------------------------------------------------------------------------------------*/
 
+void hst_names_set(hst_layer_names *out, const char *layer, const char *conv, const char *bn)
+{
+    snprintf(out->conv, sizeof out->conv, "%s%s", layer, conv);
+    snprintf(out->bn, sizeof out->bn, "%s%s", layer, bn);
+}
+
+int hst_names_of_ends(const hst_layer *l, const hst_layer_names ends[2], hst_layer_names *out)
+{
+    const int is_end = l->role == HST_STEM || l->role == HST_TOP;
+    if (is_end)
+        *out = ends[l->role == HST_TOP];
+    return is_end;
+}
+
+void hst_torchvision_names(const hst_layer *l, const char *place, hst_layer_names *out)
+{
+    if (hst_layer_has_norm(l))
+        hst_names_set(out, place, ".0", ".1");
+    else
+        hst_names_set(out, place, l->role == HST_SQUEEZE ? ".fc1" : ".fc2", "");
+}
+
 const char *const hst_numbered_body[] = {"op", NULL};
 const char *const hst_counted_body[] = {"conv2d", "depthwise_conv2d", "batch_normalization", NULL};
 
 void hst_numbered_names(const hst_layer *l, hst_layer_names *out)
 {
-    snprintf(out->conv, sizeof out->conv, "op%d", l->number);
-    snprintf(out->bn, sizeof out->bn, "op%d", l->number);
+    char layer[16];
+    snprintf(layer, sizeof layer, "op%d", l->number);
+    hst_names_set(out, layer, "", "");
 }
 
 /* The first has no number. */

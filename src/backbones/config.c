@@ -43,8 +43,7 @@ static int processor_norm(const json_t *o, hst_norm *out, hst_err *err)
         factor = 1;
     if (rc == 0 && flag(o, "do_normalize", 1)) {
         rc = hst_json_reals3(o, "image_mean", -1e4, 1e4, mean, err);
-        if (rc == 0)
-            rc = hst_json_reals3(o, "image_std", 1e-6, 1e4, std, err);
+        rc = rc ? rc : hst_json_reals3(o, "image_std", 1e-6, 1e4, std, err);
     }
     const int offset = flag(o, "rescale_offset", 0), twice = flag(o, "include_top", 0);
     for (int c = 0; rc == 0 && c < 3; c++) {
@@ -181,10 +180,8 @@ static int must_say(const json_t *o, const char *key, const char *want, hst_err 
 int hst_huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
 {
     int rc = must_say(o, "model_type", a->family, err);
-    if (rc == 0)
-        rc = must_say(o, "hidden_act", "relu6", err);
-    if (rc == 0)
-        rc = must_be(o, "output_stride", 32, err);
+    rc = rc ? rc : must_say(o, "hidden_act", "relu6", err);
+    rc = rc ? rc : must_be(o, "output_stride", 32, err);
     if (rc == 0 && hst_json_has(o, "image_size"))
         rc = hst_json_int(o, "image_size", 32, 1024, &a->px, err);
     if (rc == 0 && hst_json_has(o, "layer_norm_eps"))
@@ -222,8 +219,7 @@ static int timm_pretrained(const json_t *o, hst_arch *a, hst_err *err)
     int rc = 0;
     if (hst_json_has(o, "mean") || hst_json_has(o, "std")) {
         rc = hst_json_reals3(o, "mean", -1e3, 1e3, mean, err);
-        if (rc == 0)
-            rc = hst_json_reals3(o, "std", 1e-6, 1e3, std, err);
+        rc = rc ? rc : hst_json_reals3(o, "std", 1e-6, 1e3, std, err);
         for (int c = 0; rc == 0 && c < 3; c++) {
             a->norm.mean[c] = (float)(mean[c] * 255);
             a->norm.std[c] = (float)(std[c] * 255);

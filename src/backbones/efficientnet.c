@@ -64,9 +64,9 @@ static void keras_names(const hst_layer *l, hst_layer_names *out)
         hst_efficientnet_names(l, out);
         return;
     }
-    *out = (hst_layer_names){""};
-    snprintf(out->conv, sizeof out->conv, "block%d%c_se_%s", l->stage + 1, 'a' + l->repeat,
-             l->role == HST_SQUEEZE ? "reduce" : "expand");
+    char block[32];
+    snprintf(block, sizeof block, "block%d%c_se_", l->stage + 1, 'a' + l->repeat);
+    hst_names_set(out, block, l->role == HST_SQUEEZE ? "reduce" : "expand", "");
 }
 
 /* The depthwise layers of V2 have another name. */
@@ -87,17 +87,7 @@ static void timm_fused_names(const hst_layer *l, hst_layer_names *out)
 
 static void timm_names(const hst_layer *l, hst_layer_names *out)
 {
-    if (l->fused) {
-        timm_fused_names(l, out);
-        return;
-    }
-    if (hst_layer_has_norm(l)) {
-        hst_timm_names(l, out);
-        return;
-    }
-    *out = (hst_layer_names){""};
-    snprintf(out->conv, sizeof out->conv, "blocks.%d.%d.se.conv_%s", l->stage, l->repeat,
-             l->role == HST_SQUEEZE ? "reduce" : "expand");
+    (l->fused ? timm_fused_names : hst_timm_names)(l, out);
 }
 
 /* features.0 is the stem, features.1 to 7 the stages, features.8 the top. */
@@ -112,13 +102,7 @@ static void torchvision_names(const hst_layer *l, hst_layer_names *out)
         snprintf(place, sizeof place, "features.%d", l->role == HST_STEM ? 0 : 8);
     else
         snprintf(place, sizeof place, "features.%d.%d.block.%d", l->stage + 1, l->repeat, in_block);
-    *out = (hst_layer_names){""};
-    if (!hst_layer_has_norm(l)) {
-        snprintf(out->conv, sizeof out->conv, "%s.fc%d", place, l->role == HST_SQUEEZE ? 1 : 2);
-        return;
-    }
-    snprintf(out->conv, sizeof out->conv, "%s.0", place);
-    snprintf(out->bn, sizeof out->bn, "%s.1", place);
+    hst_torchvision_names(l, place, out);
 }
 
 static void huggingface_names(const hst_layer *l, hst_layer_names *out)
@@ -129,14 +113,12 @@ static void huggingface_names(const hst_layer *l, hst_layer_names *out)
         [HST_PROJECT] = {"projection.project_conv", "projection.project_bn"},
         [HST_SQUEEZE] = {"squeeze_excite.reduce", ""},
         [HST_EXCITE] = {"squeeze_excite.expand", ""}};
-    if (l->role == HST_STEM) {
-        *out = (hst_layer_names){"embeddings.convolution", "embeddings.batchnorm"};
-    } else if (l->role == HST_TOP) {
-        *out = (hst_layer_names){"encoder.top_conv", "encoder.top_bn"};
-    } else {
-        snprintf(out->conv, sizeof out->conv, "encoder.blocks.%d.%s", l->block, part[l->role][0]);
-        snprintf(out->bn, sizeof out->bn, "encoder.blocks.%d.%s", l->block, part[l->role][1]);
-    }
+    static const hst_layer_names ends[] = {{"embeddings.convolution", "embeddings.batchnorm"},
+                                           {"encoder.top_conv", "encoder.top_bn"}};
+    char block[48];
+    snprintf(block, sizeof block, "encoder.blocks.%d.", l->block);
+    if (!hst_names_of_ends(l, ends, out))
+        hst_names_set(out, block, part[l->role][0], part[l->role][1]);
 }
 
 static const char *const keras_body[] = {"stem_", "block", "top_", NULL};
@@ -147,27 +129,19 @@ static const hst_dialect dialects[] = {
     HST_NUMBERED(HST_NORM_IMAGENET),
     HST_COUNTED("depthwise_conv2d_15/depthwise_kernel", HST_NORM_IMAGENET),
     {"Keras", "stem_conv/kernel", keras_body, HST_NORM_IMAGENET, HST_CNN(keras, TF, 1e-3, NULL)},
+    /* There tf_efficientnet_b0 and efficientnet_b0 differ in padding, not in names. */
+    {"timm", "conv_stem.weight", hst_timm_body, HST_NORM_IMAGENET,
+     HST_CNN(torch, TF, 1e-3, timm_names), .config = hst_timm_config, .needs_config = 1},
     {"torchvision", "features.1.0.block.0.0.weight", torchvision_body, HST_NORM_IMAGENET,
      HST_CNN(torch, SYMMETRIC, 1e-5, torchvision_names)},
     {"Hugging Face", "encoder.top_conv.weight", huggingface_body, HST_NORM_IMAGENET,
      HST_CNN(torch, TF, 1e-3, huggingface_names), .config = hst_huggingface_efficientnet_config},
-    /* There tf_efficientnet_b0 and efficientnet_b0 differ in padding, not in names. */
-    {"timm", "conv_stem.weight", hst_timm_body, HST_NORM_IMAGENET,
-     HST_CNN(torch, TF, 1e-3, timm_names), .config = hst_timm_config, .needs_config = 1},
 };
-
-/* Keras, timm: there is no V2-B0 of torchvision. */
-static const hst_dialect v2_dialects[] = {
-    HST_NUMBERED(HST_NORM_IMAGENET),
-    HST_COUNTED("depthwise_conv2d_15/depthwise_kernel", HST_NORM_IMAGENET),
-    {"Keras", "stem_conv/kernel", keras_body, HST_NORM_IMAGENET, HST_CNN(keras, TF, 1e-3, NULL)},
-    {"timm", "conv_stem.weight", hst_timm_body, HST_NORM_IMAGENET,
-     HST_CNN(torch, TF, 1e-3, timm_names), .config = hst_timm_config, .needs_config = 1},
-};
+enum { N_DIALECTS = sizeof dialects / sizeof *dialects, WITHOUT_V2 = 2 /* the last */ };
 
 const hst_family hst_efficientnet_b0 =
-    HST_CNN_FAMILY("efficientnet_b0", 224, dialects, .width = 1, .layers = b0_layers,
+    HST_CNN_FAMILY("efficientnet_b0", 224, dialects, N_DIALECTS, .width = 1, .layers = b0_layers,
                    .names = keras_names, .activation = activation);
 const hst_family hst_efficientnet_v2_b0 =
-    HST_CNN_FAMILY("efficientnet_v2_b0", 224, v2_dialects, .width = 1, .layers = v2_b0_layers,
-                   .names = keras_v2_names, .activation = activation);
+    HST_CNN_FAMILY("efficientnet_v2_b0", 224, dialects, N_DIALECTS - WITHOUT_V2, .width = 1,
+                   .layers = v2_b0_layers, .names = keras_v2_names, .activation = activation);

@@ -29,14 +29,9 @@ static void layers(const hst_arch *a, hst_layers *out)
 
 void hst_efficientnet_names(const hst_layer *l, hst_layer_names *out)
 {
-    if (l->role == HST_STEM) {
-        *out = (hst_layer_names){"stem_conv", "stem_bn"};
+    static const hst_layer_names ends[] = {{"stem_conv", "stem_bn"}, {"top_conv", "top_bn"}};
+    if (hst_names_of_ends(l, ends, out))
         return;
-    }
-    if (l->role == HST_TOP) {
-        *out = (hst_layer_names){"top_conv", "top_bn"};
-        return;
-    }
     static const char *const conv[] = {
         [HST_EXPAND] = "expand_conv", [HST_DEPTHWISE] = "dwconv", [HST_PROJECT] = "project_conv"};
     static const char *const bn[] = {
@@ -50,14 +45,9 @@ void hst_efficientnet_names(const hst_layer *l, hst_layer_names *out)
 /* The names of the PyTorch port that published the weights. */
 static void port_names(const hst_layer *l, hst_layer_names *out)
 {
-    if (l->role == HST_STEM) {
-        *out = (hst_layer_names){"_conv_stem", "_bn0"};
+    static const hst_layer_names ends[] = {{"_conv_stem", "_bn0"}, {"_conv_head", "_bn1"}};
+    if (hst_names_of_ends(l, ends, out))
         return;
-    }
-    if (l->role == HST_TOP) {
-        *out = (hst_layer_names){"_conv_head", "_bn1"};
-        return;
-    }
     static const char *const conv[] = {[HST_EXPAND] = "_expand_conv",
                                        [HST_DEPTHWISE] = "_depthwise_conv",
                                        [HST_PROJECT] = "_project_conv"};
@@ -84,8 +74,9 @@ static const hst_dialect dialects[] = {
 };
 
 #define LITE(variant, channels, pixels)                                                            \
-    HST_CNN_FAMILY("efficientnet_lite" #variant, pixels, dialects, .width = channels,              \
-                   .layers = layers, .names = hst_efficientnet_names)
+    HST_CNN_FAMILY("efficientnet_lite" #variant, pixels, dialects,                                 \
+                   sizeof dialects / sizeof *dialects, .width = channels, .layers = layers,        \
+                   .names = hst_efficientnet_names)
 
 const hst_family hst_efficientnet_lite[5] = {
     LITE(0, 1.0, 224), LITE(1, 1.0, 240), LITE(2, 1.1, 260), LITE(3, 1.2, 280), LITE(4, 1.4, 300)};

@@ -34,8 +34,7 @@ static void keras_names(const hst_layer *l, hst_layer_names *out)
     if (l->role != HST_STEM)
         snprintf(layer, sizeof layer, "conv_%s_%d", l->role == HST_DEPTHWISE ? "dw" : "pw",
                  l->block + 1);
-    snprintf(out->conv, sizeof out->conv, "%s", layer);
-    snprintf(out->bn, sizeof out->bn, "%s_bn", layer);
+    hst_names_set(out, layer, "", "_bn");
 }
 
 /* The convolutions behind the stem are one list. */
@@ -44,8 +43,7 @@ static void huggingface_names(const hst_layer *l, hst_layer_names *out)
     char layer[32] = "conv_stem";
     if (l->role != HST_STEM)
         snprintf(layer, sizeof layer, "layer.%d", 2 * l->block + (l->role != HST_DEPTHWISE));
-    snprintf(out->conv, sizeof out->conv, "%s.convolution", layer);
-    snprintf(out->bn, sizeof out->bn, "%s.normalization", layer);
+    hst_names_set(out, layer, ".convolution", ".normalization");
 }
 
 /* There the 1x1 convolution is the last of a depthwise-separable block. */
@@ -72,4 +70,5 @@ static const hst_dialect dialects[] = {
 };
 
 const hst_family hst_mobilenet_v1 =
-    HST_CNN_FAMILY("mobilenet_v1", 224, dialects, .layers = layers, .names = keras_names);
+    HST_CNN_FAMILY("mobilenet_v1", 224, dialects, sizeof dialects / sizeof *dialects,
+                   .layers = layers, .names = keras_names);

@@ -21,20 +21,17 @@ static void layers(const hst_arch *a, hst_layers *out)
     hst_chain_layers(&c, out);
 }
 
+/* What Keras and slim call them. */
+static const char *const part[] = {
+    [HST_EXPAND] = "expand", [HST_DEPTHWISE] = "depthwise", [HST_PROJECT] = "project"};
+
 /* The layer names of keras.applications. */
 static void keras_names(const hst_layer *l, hst_layer_names *out)
 {
-    static const char *const part[] = {
-        [HST_EXPAND] = "expand", [HST_DEPTHWISE] = "depthwise", [HST_PROJECT] = "project"};
     char block[32] = "expanded_conv";
-    if (l->role == HST_STEM) {
-        *out = (hst_layer_names){"Conv1", "bn_Conv1"};
+    static const hst_layer_names ends[] = {{"Conv1", "bn_Conv1"}, {"Conv_1", "Conv_1_bn"}};
+    if (hst_names_of_ends(l, ends, out))
         return;
-    }
-    if (l->role == HST_TOP) {
-        *out = (hst_layer_names){"Conv_1", "Conv_1_bn"};
-        return;
-    }
     if (l->block > 0)
         snprintf(block, sizeof block, "block_%d", l->block);
     snprintf(out->conv, sizeof out->conv, "%s_%s", block, part[l->role]);
@@ -44,17 +41,16 @@ static void keras_names(const hst_layer *l, hst_layer_names *out)
 /* The first block lies in conv_stem, so layer.0 is the second block. */
 static void huggingface_names(const hst_layer *l, hst_layer_names *out)
 {
-    static const char *const part[] = {
+    static const char *const of[] = {
         [HST_EXPAND] = "expand_1x1", [HST_DEPTHWISE] = "conv_3x3", [HST_PROJECT] = "reduce_1x1"};
     char layer[64] = "conv_1x1";
     if (l->role == HST_STEM)
         snprintf(layer, sizeof layer, "conv_stem.first_conv");
     else if (l->block == 0)
-        snprintf(layer, sizeof layer, "conv_stem.%s", part[l->role]);
+        snprintf(layer, sizeof layer, "conv_stem.%s", of[l->role]);
     else if (l->block > 0)
-        snprintf(layer, sizeof layer, "layer.%d.%s", l->block - 1, part[l->role]);
-    snprintf(out->conv, sizeof out->conv, "%s.convolution", layer);
-    snprintf(out->bn, sizeof out->bn, "%s.normalization", layer);
+        snprintf(layer, sizeof layer, "layer.%d.%s", l->block - 1, of[l->role]);
+    hst_names_set(out, layer, ".convolution", ".normalization");
 }
 
 /* features.0 is the stem, features.1 the first block, features.18 the top. Inside a block every
@@ -79,8 +75,6 @@ static void torchvision_names(const hst_layer *l, hst_layer_names *out)
 /* Slim's: the first block without a number; batch norm below its convolution. */
 static void slim_names(const hst_layer *l, hst_layer_names *out)
 {
-    static const char *const part[] = {
-        [HST_EXPAND] = "expand", [HST_DEPTHWISE] = "depthwise", [HST_PROJECT] = "project"};
     char layer[64] = "Conv", number[16] = "";
     if (l->block > 0)
         snprintf(number, sizeof number, "_%d", l->block);
@@ -115,4 +109,5 @@ static const hst_dialect dialects[] = {
 };
 
 const hst_family hst_mobilenet_v2 =
-    HST_CNN_FAMILY("mobilenet_v2", 224, dialects, .layers = layers, .names = keras_names);
+    HST_CNN_FAMILY("mobilenet_v2", 224, dialects, sizeof dialects / sizeof *dialects,
+                   .layers = layers, .names = keras_names);

@@ -71,53 +71,40 @@ static enum hst_act activation(const hst_arch *a, const hst_layer *l)
 /* ---- names -------------------------------------------------------------------------------------
  */
 
-/* What the layers of a block are called in Keras: expanded_conv, expanded_conv_1... */
-static void block_name(const hst_layer *l, char out[32])
+/* How Keras writes them: the first and last layer, what stands between a block and its part, the
+ * gate, and behind a layer that of its batch norm. */
+typedef struct spelling {
+    const char *end, *gap, *gate, *norm;
+} spelling;
+
+/* The layers of a block: expanded_conv, expanded_conv_1... */
+static void spell(const hst_layer *l, const spelling *s, hst_layer_names *out)
 {
+    static const char *const part[] = {
+        [HST_EXPAND] = "expand", [HST_DEPTHWISE] = "depthwise", [HST_PROJECT] = "project"};
+    char number[16] = "", name[HST_MAX_TENSOR_NAME - 16];
     if (l->block > 0)
-        snprintf(out, 32, "expanded_conv_%d", l->block);
+        snprintf(number, sizeof number, "_%d", l->block);
+    if (l->block < 0)
+        snprintf(name, sizeof name, "%s%s", s->end, l->role == HST_TOP ? "_1" : "");
+    else if (!hst_layer_has_norm(l))
+        snprintf(name, sizeof name, "expanded_conv%s%s%s", number, s->gate,
+                 l->role == HST_EXCITE ? "_1" : "");
     else
-        snprintf(out, 32, "expanded_conv");
+        snprintf(name, sizeof name, "expanded_conv%s%s%s", number, s->gap, part[l->role]);
+    hst_names_set(out, name, "", s->norm);
 }
 
 /* Of Keras 3. */
 static void keras_names(const hst_layer *l, hst_layer_names *out)
 {
-    static const char *const part[] = {
-        [HST_EXPAND] = "expand", [HST_DEPTHWISE] = "depthwise", [HST_PROJECT] = "project"};
-    char block[32];
-    block_name(l, block);
-    *out = (hst_layer_names){""};
-    if (!hst_layer_has_norm(l)) {
-        snprintf(out->conv, sizeof out->conv, "%s_squeeze_excite_conv%s", block,
-                 l->role == HST_EXCITE ? "_1" : "");
-        return;
-    }
-    if (l->block < 0)
-        snprintf(out->conv, sizeof out->conv, "conv%s", l->role == HST_TOP ? "_1" : "");
-    else
-        snprintf(out->conv, sizeof out->conv, "%s_%s", block, part[l->role]);
-    snprintf(out->bn, sizeof out->bn, "%.100s_bn", out->conv);
+    spell(l, &(spelling){"conv", "_", "_squeeze_excite_conv", "_bn"}, out);
 }
 
 /* Of Keras 2, and of the weights that were published then. */
 static void keras2_names(const hst_layer *l, hst_layer_names *out)
 {
-    static const char *const part[] = {
-        [HST_EXPAND] = "expand", [HST_DEPTHWISE] = "depthwise", [HST_PROJECT] = "project"};
-    char block[32];
-    block_name(l, block);
-    *out = (hst_layer_names){""};
-    if (!hst_layer_has_norm(l)) {
-        snprintf(out->conv, sizeof out->conv, "%s/squeeze_excite/Conv%s", block,
-                 l->role == HST_EXCITE ? "_1" : "");
-        return;
-    }
-    if (l->block < 0)
-        snprintf(out->conv, sizeof out->conv, "Conv%s", l->role == HST_TOP ? "_1" : "");
-    else
-        snprintf(out->conv, sizeof out->conv, "%s/%s", block, part[l->role]);
-    snprintf(out->bn, sizeof out->bn, "%.100s/BatchNorm", out->conv);
+    spell(l, &(spelling){"Conv", "/", "/squeeze_excite/Conv", "/BatchNorm"}, out);
 }
 
 /* The list of features: the stem, the blocks, the top; in a block expand, depthwise, the gate and
@@ -133,28 +120,18 @@ static void torchvision_names(const hst_layer *l, hst_layer_names *out)
         snprintf(place, sizeof place, "features.%d", l->role == HST_STEM ? 0 : l->stage);
     else
         snprintf(place, sizeof place, "features.%d.block.%d", l->block + 1, in_block);
-    *out = (hst_layer_names){""};
-    if (!hst_layer_has_norm(l)) {
-        snprintf(out->conv, sizeof out->conv, "%s.fc%d", place, l->role == HST_SQUEEZE ? 1 : 2);
-        return;
-    }
-    snprintf(out->conv, sizeof out->conv, "%s.0", place);
-    snprintf(out->bn, sizeof out->bn, "%s.1", place);
+    hst_torchvision_names(l, place, out);
 }
 
 /* There the top is a stage of its own. */
 static void timm_names(const hst_layer *l, hst_layer_names *out)
 {
-    if (l->role == HST_TOP) {
-        snprintf(out->conv, sizeof out->conv, "blocks.%d.0.conv", l->repeat);
-        snprintf(out->bn, sizeof out->bn, "blocks.%d.0.bn1", l->repeat);
-    } else if (!hst_layer_has_norm(l)) {
-        *out = (hst_layer_names){""};
-        snprintf(out->conv, sizeof out->conv, "blocks.%d.%d.se.conv_%s", l->stage, l->repeat,
-                 l->role == HST_SQUEEZE ? "reduce" : "expand");
-    } else {
+    char block[32];
+    snprintf(block, sizeof block, "blocks.%d.0.", l->repeat);
+    if (l->role == HST_TOP)
+        hst_names_set(out, block, "conv", "bn1");
+    else
         hst_timm_names(l, out);
-    }
 }
 
 static const char *const keras_body[] = {"conv/",   "conv_bn/",   "expanded_conv",
@@ -177,7 +154,7 @@ static const hst_dialect dialects[] = {
 };
 
 #define MOBILENET_V3(variant)                                                                      \
-    HST_CNN_FAMILY("mobilenet_v3_" variant, 224, dialects, .width = 1, .layers = layers,           \
-                   .names = keras_names, .activation = activation)
+    HST_CNN_FAMILY("mobilenet_v3_" variant, 224, dialects, sizeof dialects / sizeof *dialects,     \
+                   .width = 1, .layers = layers, .names = keras_names, .activation = activation)
 
 const hst_family hst_mobilenet_v3[2] = {MOBILENET_V3("large"), MOBILENET_V3("small")};

@@ -199,8 +199,7 @@ int hst_param_import(const hst_tensors *t, const hst_param_map *m, const hst_par
     const hst_named *x = hst_tensors_find(t, m->theirs);
     expected_shape(m, p, x, dim);
     int rc = check_shape(x, m->theirs, dim, p->n_dims, err);
-    if (rc == 0)
-        rc = m->subtracts ? subtract_values(m, x, p, err) : read_values(m, x, p, err);
+    rc = rc ? rc : m->subtracts ? subtract_values(m, x, p, err) : read_values(m, x, p, err);
     if (rc == 0)
         used[x - hst_tensors_at(t, 0)] = 1;
     return rc ? rc : check_values(p, m->theirs, err);

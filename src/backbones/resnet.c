@@ -107,17 +107,17 @@ static int build(hst_graph *g, const hst_arch *a, const hst_layers *layers, hst_
 /* torchvision's, and timm's. */
 static void torchvision_names(const hst_layer *l, hst_layer_names *out)
 {
-    char block[32];
-    snprintf(block, sizeof block, "layer%d.%d", l->stage + 1, l->repeat);
-    if (l->role == HST_STEM) {
-        *out = (hst_layer_names){"conv1", "bn1"};
-    } else if (l->role == HST_SHORTCUT) {
-        snprintf(out->conv, sizeof out->conv, "%s.downsample.0", block);
-        snprintf(out->bn, sizeof out->bn, "%s.downsample.1", block);
-    } else {
-        snprintf(out->conv, sizeof out->conv, "%s.conv%d", block, l->place);
-        snprintf(out->bn, sizeof out->bn, "%s.bn%d", block, l->place);
+    char block[32] = "", number[16] = "1";
+    if (l->role != HST_STEM)
+        snprintf(block, sizeof block, "layer%d.%d.", l->stage + 1, l->repeat);
+    if (l->role == HST_CONV)
+        snprintf(number, sizeof number, "%d", l->place);
+    if (l->role == HST_SHORTCUT) {
+        hst_names_set(out, block, "downsample.0", "downsample.1");
+        return;
     }
+    snprintf(out->conv, sizeof out->conv, "%sconv%s", block, number);
+    snprintf(out->bn, sizeof out->bn, "%sbn%s", block, number);
 }
 
 static void huggingface_names(const hst_layer *l, hst_layer_names *out)
@@ -128,8 +128,7 @@ static void huggingface_names(const hst_layer *l, hst_layer_names *out)
     else if (l->role == HST_CONV)
         snprintf(layer, sizeof layer, "encoder.stages.%d.layers.%d.layer.%d", l->stage, l->repeat,
                  l->place - 1);
-    snprintf(out->conv, sizeof out->conv, "%s.convolution", layer);
-    snprintf(out->bn, sizeof out->bn, "%s.normalization", layer);
+    hst_names_set(out, layer, ".convolution", ".normalization");
 }
 
 /* Stages count from 2, as the stem is conv1; the shortcut is number 0. */
@@ -139,8 +138,7 @@ static void keras_names(const hst_layer *l, hst_layer_names *out)
     if (l->role != HST_STEM)
         snprintf(layer, sizeof layer, "conv%d_block%d_%d", l->stage + 2, l->repeat + 1,
                  l->role == HST_SHORTCUT ? 0 : l->place);
-    snprintf(out->conv, sizeof out->conv, "%s_conv", layer);
-    snprintf(out->bn, sizeof out->bn, "%s_bn", layer);
+    hst_names_set(out, layer, "_conv", "_bn");
 }
 
 /* Keras counts the shortcut in front of the last convolution of its block. */
@@ -191,8 +189,9 @@ static const hst_dialect keras_dialects[] = {
 };
 
 #define RESNET(number, list)                                                                       \
-    HST_CNN_FAMILY("resnet" number, 224, list, .width = 1, .layers = layers, .names = keras_names, \
-                   .activation = activation, .build = build)
+    HST_CNN_FAMILY("resnet" number, 224, list, sizeof list / sizeof *list, .width = 1,             \
+                   .layers = layers, .names = keras_names, .activation = activation,               \
+                   .build = build)
 
 const hst_family hst_resnet[4] = {RESNET("34", dialects), RESNET("18", dialects),
                                   RESNET("50", dialects), RESNET("50_v1", keras_dialects)};

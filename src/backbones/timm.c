@@ -9,18 +9,20 @@ const char *const hst_timm_body[] = {"conv_stem.", "bn1.", "blocks.", "conv_head
  * conv_pw, bn2; else conv_pw, bn1, conv_dw, bn2, conv_pwl, bn3. */
 void hst_timm_names(const hst_layer *l, hst_layer_names *out)
 {
-    if (l->role == HST_STEM) {
-        *out = (hst_layer_names){"conv_stem", "bn1"};
+    static const hst_layer_names ends[] = {{"conv_stem", "bn1"}, {"conv_head", "bn2"}};
+    if (hst_names_of_ends(l, ends, out))
         return;
-    }
-    if (l->role == HST_TOP) {
-        *out = (hst_layer_names){"conv_head", "bn2"};
+    char block[32];
+    snprintf(block, sizeof block, "blocks.%d.%d.", l->stage, l->repeat);
+    if (!hst_layer_has_norm(l)) {
+        hst_names_set(out, block, l->role == HST_SQUEEZE ? "se.conv_reduce" : "se.conv_expand", "");
         return;
     }
     const char *conv = l->role == HST_DEPTHWISE               ? "conv_dw"
                        : l->role == HST_PROJECT && l->expands ? "conv_pwl"
                                                               : "conv_pw";
     int bn = l->role == HST_EXPAND ? 1 : l->role == HST_DEPTHWISE ? 1 + l->expands : 2 + l->expands;
-    snprintf(out->conv, sizeof out->conv, "blocks.%d.%d.%s", l->stage, l->repeat, conv);
-    snprintf(out->bn, sizeof out->bn, "blocks.%d.%d.bn%d", l->stage, l->repeat, bn);
+    char norm[16];
+    snprintf(norm, sizeof norm, "bn%d", bn);
+    hst_names_set(out, block, conv, norm);
 }
