@@ -3,7 +3,7 @@
 #include "made_up.h"
 #include "support.h"
 
-#include "backbones/params.h"
+#include "backbones/recognise.h"
 #include "base/file.h"
 
 #include <math.h>
@@ -22,21 +22,26 @@ static float number(int i)
 enum { N_NUMBERS = 4096 };
 static float numbers[N_NUMBERS];
 
-/* A file of one tensor "x". */
-static hst_tensors *file_of(int n_dims, const int *dim)
+static hst_tensors *file_with(const hst_named *x, size_t n)
 {
     hst_err err = {0};
-    hst_named x = {.name = "x", .dtype = HST_F32, .n_dims = n_dims, .data = numbers, .n_bytes = 4};
-    for (int i = 0; i < n_dims; i++)
-        x.n_bytes *= (size_t)(x.dim[i] = dim[i]);
     char *dir = temporary_folder(), *path = hst_path_join(dir, "x.safetensors", &err);
-    check_ok(hst_tensors_write(path, &x, 1, NULL, 0, &err), &err);
+    check_ok(hst_tensors_write(path, x, n, NULL, 0, &err), &err);
     hst_tensors *t = hst_tensors_read(path, &err);
     check_ok(t == NULL, &err);
     remove_tree(dir);
     free(path);
     free(dir);
     return t;
+}
+
+/* A file of one tensor "x". */
+static hst_tensors *file_of(int n_dims, const int *dim)
+{
+    hst_named x = {.name = "x", .dtype = HST_F32, .n_dims = n_dims, .data = numbers, .n_bytes = 4};
+    for (int i = 0; i < n_dims; i++)
+        x.n_bytes *= (size_t)(x.dim[i] = dim[i]);
+    return file_with(&x, 1);
 }
 
 /* Fills p, of those dimensions, from a file of one tensor. */
@@ -261,6 +266,100 @@ static void lists_of_any_length(void **state)
     hst_graph_free(g);
 }
 
+/* ---- a family that is none of convolutions and batch norm ------------------------------------*/
+
+/* Patches of 2 x 2 become tokens of D numbers; of them query, key and value, which one matrix of
+ * the file holds. */
+static int build_tiny(hst_graph *g, const hst_arch *a, hst_err *err)
+{
+    static const char *const parts[] = {"query", "key", "value"};
+    const hst_conv patch = {.kernel = 2, .stride = 2, .channels = D, .bias = 1};
+    const hst_conv token = {.kernel = 1, .stride = 1, .channels = D, .bias = 1};
+    int x = hst_graph_input(g, (hst_shape){a->px, a->px, 3}, err), sum = -1;
+    x = x < 0 ? x : hst_graph_conv2d(g, x, &patch, "patch", err);
+    for (int i = 0; i < 3 && x >= 0; i++) {
+        const int y = hst_graph_conv2d(g, x, &token, parts[i], err);
+        sum = y < 0 || sum < 0 ? y : hst_graph_add(g, sum, y, err);
+    }
+    return sum < 0 ? sum : hst_graph_global_average(g, sum, err);
+}
+
+static int map_tiny(const hst_arch *a, const hst_origin *o, const hst_tensors *t,
+                    hst_param_maps *out, hst_err *err)
+{
+    static const struct {
+        const char *ours, *theirs;
+        int is_kernel, part, of;
+    } rows[] = {{"patch/kernel", "embed.weight", 1, 0, 0}, {"patch/bias", "embed.bias", 0, 0, 0},
+                {"query/kernel", "qkv.weight", 1, 0, 3},   {"query/bias", "qkv.bias", 0, 0, 3},
+                {"key/kernel", "qkv.weight", 1, 1, 3},     {"key/bias", "qkv.bias", 0, 1, 3},
+                {"value/kernel", "qkv.weight", 1, 2, 3},   {"value/bias", "qkv.bias", 0, 2, 3}};
+    (void)a;
+    (void)t;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char theirs[HST_MAX_FILE_NAME];
+        snprintf(theirs, sizeof theirs, "%s%s", o->prefix, rows[i].theirs);
+        hst_param_map *m = hst_param_maps_add(out, rows[i].ours, theirs, err);
+        if (!m)
+            return HST_EMEM;
+        m->slice.part = rows[i].part;
+        m->slice.of = rows[i].of;
+        m->permutes = rows[i].is_kernel;
+        memcpy(m->order, (int[4]){2, 3, 1, 0}, sizeof m->order);
+    }
+    return 0;
+}
+
+static const char *const tiny_body[] = {"embed.", "qkv.", NULL};
+static const hst_dialect tiny_dialect = {.name = "made up", .body = tiny_body};
+static const hst_kind tiny_kind = {.build = build_tiny, .map = map_tiny};
+static const hst_family tiny = {"tiny", 8, &tiny_kind, NULL, &tiny_dialect, 1};
+
+static hst_named tensor(const char *name, int n_dims, int a, int b, int kernel)
+{
+    const size_t floats =
+        n_dims == 1 ? (size_t)a : (size_t)a * (size_t)b * (size_t)(kernel * kernel);
+    return (hst_named){.name = name,
+                       .dtype = HST_F32,
+                       .n_dims = n_dims,
+                       .dim = {a, b, kernel, kernel},
+                       .data = numbers + strlen(name), /* others for each */
+                       .n_bytes = floats * sizeof(float)};
+}
+
+static void a_family_of_another_kind_is_imported(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    const hst_origin o = {.family = &tiny, .dialect = &tiny_dialect, .prefix = "net."};
+    const hst_arch arch = {.family = "tiny", .px = 8};
+    const hst_named x[] = {
+        tensor("net.embed.weight", 4, D, 3, 2),   tensor("net.embed.bias", 1, D, 0, 0),
+        tensor("net.qkv.weight", 4, 3 * D, D, 1), tensor("net.qkv.bias", 1, 3 * D, 0, 0),
+        tensor("head.weight", 1, 7, 0, 0),        tensor("net.qkv.scale", 1, D, 0, 0)};
+    hst_graph *g = hst_graph_new(&err);
+    check_ok(tiny.kind->build(g, &arch, &err) < 0 || hst_graph_finish(g, &err), &err);
+    hst_tensors *t = file_with(x, 5), *more = file_with(x, 6);
+    check_ok(hst_weights_import(t, &o, &arch, g, &err), &err);
+    const float *patch = hst_graph_find(g, "patch/kernel")->data;
+    const float *value = hst_graph_find(g, "value/kernel")->data;
+    const float *bias = hst_graph_find(g, "key/bias")->data;
+    for (int i = 0; i < 2 * 2 * 3 * D; i++) { /* [H][W][I][O] from [O][I][H][W] */
+        const int out = i % D, in = i / D % 3, w = i / D / 3 % 2, h = i / D / 6;
+        assert_true(patch[i] == number(16 + ((out * 3 + in) * 2 + h) * 2 + w));
+    }
+    for (int in = 0; in < D; in++)
+        for (int out = 0; out < D; out++)
+            assert_true(value[in * D + out] == number(14 + (2 * D + out) * D + in));
+    for (int c = 0; c < D; c++)
+        assert_true(bias[c] == number(12 + D + c));
+    assert_int_equal(hst_weights_import(more, &o, &arch, g, &err), HST_EMODEL);
+    assert_non_null(strstr(err.msg, "tensor 'net.qkv.scale' is not part of tiny"));
+    hst_tensors_free(more);
+    hst_tensors_free(t);
+    hst_graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +372,7 @@ int main(void)
         cmocka_unit_test(a_class_token_stays),
         cmocka_unit_test(tensors_that_do_not_fit_are_refused),
         cmocka_unit_test(lists_of_any_length),
+        cmocka_unit_test(a_family_of_another_kind_is_imported),
     };
     for (int i = 0; i < N_NUMBERS; i++)
         numbers[i] = number(i);
