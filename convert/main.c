@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "formats.h"
+#include "formats/convert.h"
 #include "sandbox.h"
 #include "zip.h"
 
@@ -61,10 +62,11 @@ static int write_tensors(const job *j, const weights *w, hst_err *err)
 {
     char digest[HST_SHA256_HEX] = "";
     hst_buf head = HST_BUF(128 * mib);
-    hst_meta_pair meta[WEIGHTS_MAX_FACTS + 2] = {{"content_sha256", digest},
-                                                 {"source_sha256", j->sha256}};
-    size_t n_meta = 2 + w->n_facts;
-    memcpy(meta + 2, w->fact, w->n_facts * sizeof *meta);
+    hst_meta_pair meta[WEIGHTS_MAX_FACTS + 3] = {{"content_sha256", digest},
+                                                 {"source_sha256", j->sha256},
+                                                 {"converter", HST_CONVERT_VERSION}};
+    size_t n_meta = 3 + w->n_facts;
+    memcpy(meta + 3, w->fact, w->n_facts * sizeof *meta);
     int rc = hst_tensors_digest(w->t, w->n, meta, n_meta, "content_sha256", digest, err);
     rc = rc ? rc : hst_tensors_head(w->t, w->n, meta, n_meta, &head, err);
     rc = rc ? rc : hst_out_write(j->out, head.p, head.n, err);

@@ -168,8 +168,6 @@ static hst_backbone *import(hst_ctx *ctx, const hst_found *f, const hst_tensors 
     hst_arch a;
     if (hst_recognise(t, &o, &a, err))
         return NULL;
-    if (o.fits && hst_facts_compare(t, &a, err))
-        return NULL;
     if (!f->config && o.dialect->needs_config && o.fits) {
         hst_fail(err, HST_EMODEL,
                  "the tensors do not say how this %s network pads: give the folder with its "

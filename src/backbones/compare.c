@@ -6,15 +6,11 @@
 #include "backbones/family.h"
 #include "base/buf.h"
 #include "base/mem.h"
+#include "formats/convert.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int hst_facts_have_graph(const hst_tensors *t)
-{
-    return hst_tensors_meta(t, "graph") != NULL || hst_tensors_meta(t, "ops") != NULL;
-}
 
 /* Batch norm, by what it alone has: statistics. */
 static int is_norm(const hst_graph *g, int node)
@@ -124,16 +120,16 @@ int hst_facts_compare(const hst_tensors *t, const hst_arch *a, hst_err *err)
 {
     const char *text = hst_tensors_meta(t, "graph");
     hst_arch as = *a;
+    if (!hst_convert_is_current(t))
+        return hst_fail(err, HST_EMODEL,
+                        "the file was made by another headstart-convert: convert its source again");
     if (!text)
-        return hst_facts_have_graph(t)
-                   ? hst_fail(err, HST_EMODEL,
-                              "the file was made by an older headstart-convert: convert its "
-                              "source again")
-                   : 0;
+        return 0;
     int rc = hst_facts_read(t, &as, err);
     hst_graph *g = rc ? NULL : hst_arch_graph(&as, err);
     int *number = g ? hst_alloc((size_t)hst_graph_n_nodes(g), sizeof *number, err) : NULL;
-    rc = number ? compare(text, &as, g, number, err) : HST_EMODEL;
+    if (rc == 0)
+        rc = number ? compare(text, &as, g, number, err) : err ? err->code : HST_EMODEL;
     free(number);
     hst_graph_free(g);
     return rc;

@@ -16,9 +16,7 @@ int hst_facts_say_norm(const hst_tensors *t);
 /* The image size that a file's name tells as keras.applications' names do; else otherwise. */
 int hst_px_of_name(const char *name, int otherwise);
 
-/* 1: the file tells its graph. */
-int hst_facts_have_graph(const hst_tensors *t);
-/* Compares that graph, if there is one, with the family's own of that architecture, as the file's
- * facts have it. HST_EMODEL: the first operator that differs. (compare.c) */
+/* Compares the graph that the file tells, if it does, with the family's own of that architecture,
+ * as the file's facts have it. HST_EMODEL: the first operator that differs. (compare.c) */
 HST_CHECK int hst_facts_compare(const hst_tensors *t, const hst_arch *a, hst_err *err);
 #endif

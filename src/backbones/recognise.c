@@ -80,7 +80,7 @@ static int suit_of(const hst_tensors *t, hst_origin *o, hst_arch *a, suit *s, hs
     o->fits = misfit == 0;
     if (misfit == 0 && hst_facts_compare(t, a, &why))
         s->level = OTHER_OPERATORS;
-    return 0;
+    return why.code == HST_EMEM ? hst_fail(err, HST_EMEM, "%s", why.msg) : 0;
 }
 
 int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err)
@@ -103,5 +103,7 @@ int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err
             if (best.level == SUITS)
                 return 0;
         }
+    if (best.level == OTHER_OPERATORS)
+        return hst_facts_compare(t, a, err);
     return best.level ? 0 : unknown(t, err);
 }

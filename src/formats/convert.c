@@ -38,6 +38,14 @@ static int verdict(const char *source, const hst_process_result *r, hst_err *err
     return hst_fail(err, code, "%s", reason(r));
 }
 
+int hst_convert_is_current(const hst_tensors *t)
+{
+    const char *made_by = hst_tensors_meta(t, "converter");
+    /* "ops": how graphs were told before there were versions */
+    return (!hst_tensors_meta(t, "graph") && !hst_tensors_meta(t, "ops")) ||
+           (made_by && strcmp(made_by, HST_CONVERT_VERSION) == 0);
+}
+
 int hst_convert_ready(const hst_ctx *ctx, hst_err *err)
 {
     if (!strchr(ctx->helper, '/') || hst_is_file(ctx->helper))

@@ -3,6 +3,12 @@
 #ifndef HST_FORMATS_CONVERT_H
 #define HST_FORMATS_CONVERT_H
 #include "base/context.h"
+#include "formats/safetensors.h"
+
+/* Of what the helper writes, in its fact "converter". */
+#define HST_CONVERT_VERSION "2"
+/* 0: the file tells a graph (convert/weights.h) as another version did, and is to be made again. */
+int hst_convert_is_current(const hst_tensors *t);
 
 /* 0 when the helper is where the context says; else HST_EPROC and what to do. To be asked before a
  * long download that would be of no use without it. */

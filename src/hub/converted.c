@@ -46,8 +46,8 @@ int hst_hub_check(const char *path, const char *source_sha256, const hst_known *
                     differs(hst_tensors_meta(t, "source_sha256"), source_sha256) ||
                     (k && differs(tensors, k->tensors_sha256))))
         rc = hst_fail(err, HST_EHASH, "%s is not what was put into the cache: remove it", path);
-    if (rc == 0 && hst_tensors_meta(t, "ops"))
-        rc = hst_fail(err, HST_EHASH, "%s was made by an older headstart-convert: remove it", path);
+    if (rc == 0 && !hst_convert_is_current(t))
+        rc = hst_fail(err, HST_EHASH, "%s was made by another headstart-convert: remove it", path);
     hst_tensors_free(t);
     return rc;
 }

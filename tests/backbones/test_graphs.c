@@ -6,6 +6,7 @@
 
 #include "backbones/cnn.h"
 #include "base/file.h"
+#include "formats/convert.h"
 #include "network.h"
 #include "nn/op.h"
 
@@ -218,9 +219,9 @@ static void change(weights *w, const char *key, const char *from, const char *to
         }
 }
 
-/* from: NULL, or what is changed in the fact "graph". */
-static void write_changed(const hst_graph *g, const manner *how, const char *from, const char *to,
-                          const char *path)
+/* from: NULL, or what is changed in the fact of that key. */
+static void write_changed(const hst_graph *g, const manner *how, const char *key, const char *from,
+                          const char *to, const char *path)
 {
     hst_err err = {0};
     weights out;
@@ -236,7 +237,8 @@ static void write_changed(const hst_graph *g, const manner *how, const char *fro
         other_epsilon(&w.net.layer[0]);
     check_ok(net_finish(&w.net, &out, &err), &err);
     check_ok(weights_say(&out, &err, "scaling", "pm1"), &err);
-    change(&out, "graph", from, to);
+    check_ok(weights_say(&out, &err, "converter", "%s", HST_CONVERT_VERSION), &err);
+    change(&out, key, from, to);
     weights_sort(&out);
     check_ok(hst_tensors_write(path, out.t, out.n, out.fact, out.n_facts, &err), &err);
     weights_end(&out);
@@ -245,7 +247,7 @@ static void write_changed(const hst_graph *g, const manner *how, const char *fro
 
 static void write_file(const hst_graph *g, const manner *how, const char *path)
 {
-    write_changed(g, how, NULL, NULL, path);
+    write_changed(g, how, NULL, NULL, NULL, path);
 }
 
 static void features_of(const hst_graph *g, const float *x, float *y)
@@ -355,24 +357,34 @@ static void the_first_operator_that_differs_is_named(void **state)
 {
     (void)state;
     static const struct {
-        const char *from, *to, *says[3];
+        const char *key, *from, *to, *says[3];
     } changes[] = {
-        {"activation 1 function=relu6",
+        {"graph",
+         "activation 1 function=relu6",
          "activation 1 function=relu",
          {"operator 2 of its graph (behind 'Conv1/kernel')", "function=relu -> 32x32x16'",
           "function=relu6 -> 32x32x16'"}},
-        {"kernel=3 stride=2", "kernel=5 stride=2", {"operator 1", "kernel=5", "kernel=3"}},
-        {"stride=2 padding=symmetric -> 16x16",
+        {"graph", "kernel=3 stride=2", "kernel=5 stride=2", {"operator 1", "kernel=5", "kernel=3"}},
+        {"graph",
+         "stride=2 padding=symmetric -> 16x16",
          "stride=1 padding=symmetric -> 16x16",
          {" ('block_1_depthwise/depthwise_kernel') is '", "stride=1", "stride=2"}},
-        {"32x32x16", "31x31x16", {"operator 1 ", "31x31x16", "32x32x16"}},
-        {"padding=symmetric", "padding=same", {"operator 1 ", "padding=same", "padding=symmetric"}},
-        {"add 15 10", "add 15 5", {"operator 16", "add 15 5", "add 15 10"}},
-        {"\nglobal_average 97 -> 1x1x1280", "", {"operator 98", "'missing'", "'global_average 97"}},
-        {" -> 1x1x1280",
+        {"graph", "32x32x16", "31x31x16", {"operator 1 ", "31x31x16", "32x32x16"}},
+        {"graph",
+         "padding=symmetric",
+         "padding=same",
+         {"operator 1 ", "padding=same", "padding=symmetric"}},
+        {"graph", "add 15 10", "add 15 5", {"operator 16", "add 15 5", "add 15 10"}},
+        {"graph",
+         "\nglobal_average 97 -> 1x1x1280",
+         "",
+         {"operator 98", "'missing'", "'global_average 97"}},
+        {"graph",
+         " -> 1x1x1280",
          " -> 1x1x1280\nactivation 98 function=relu",
          {"goes on", "mobilenet_v2", ""}},
-        {"conv2d", "dense", {"operator 1 ", "'dense 0 kernel", "'conv2d 0 kernel"}},
+        {"converter", HST_CONVERT_VERSION, "0", {"another headstart-convert", "again", ""}},
+        {"graph", "conv2d", "dense", {"operator 1 ", "'dense 0 kernel", "'conv2d 0 kernel"}},
     };
     static const manner plain = {"plain", .pads = 0};
     hst_err err = {0};
@@ -380,7 +392,7 @@ static void the_first_operator_that_differs_is_named(void **state)
     hst_ctx *ctx = made_up_ctx(1);
     hst_graph *g = made_up_graph(hst_family_find("mobilenet_v2"));
     for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
-        write_changed(g, &plain, changes[i].from, changes[i].to, path);
+        write_changed(g, &plain, changes[i].key, changes[i].from, changes[i].to, path);
         assert_null(hst_backbone_open(ctx, path, &err));
         assert_int_equal(err.code, HST_EMODEL);
         for (int k = 0; k < 3; k++)
