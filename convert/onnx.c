@@ -1,5 +1,6 @@
 #include "onnx.h"
-#include "onnx_graph.h"
+#include "onnx_fold.h"
+#include "onnx_operators.h"
 #include "onnx_tensor.h"
 
 #include <string.h>
@@ -9,8 +10,6 @@ enum { MAX_THINGS = 50000 }; /* tensors and results of operators */
 /* onnx.proto: the fields used here. */
 enum { MODEL_PRODUCER = 2, MODEL_VERSION = 3, MODEL_GRAPH = 7 };
 enum { GRAPH_NODE = 1, GRAPH_INITIALIZER = 5, GRAPH_INPUT = 11 };
-enum { NODE_INPUT = 1, NODE_OUTPUT = 2, NODE_OP = 4, NODE_ATTRIBUTE = 5 };
-enum { ATTR_NAME = 1, ATTR_F = 2, ATTR_I = 3, ATTR_S = 4, ATTR_T = 5, ATTR_INTS = 8 };
 enum {
     INFO_NAME = 1,
     INFO_TYPE = 2,
@@ -20,143 +19,11 @@ enum {
     DIM_VALUE = 1
 };
 
-int onnx_refuse(hst_err *err, const char *why)
-{
-    return hst_fail(err, HST_EMODEL, "the ONNX graph is refused: %s", why);
-}
-
 /* For "%.*s". */
 static int text_length(bytes b)
 {
     return b.n < 100 ? (int)b.n : 100;
 }
-
-/* ---- names ------------------------------------------------------------------------------------
- */
-
-static int add_thing(onnx *o, bytes name, const onnx_thing *what, hst_err *err)
-{
-    if (o->n == o->cap)
-        return onnx_refuse(err, "it has too many tensors and operators");
-    o->thing[o->n] = *what;
-    return names_put(&o->names, name, o->n++, err);
-}
-
-/* The thing that input i of the node is; NULL: none, or of no known value. */
-static const onnx_thing *input(const onnx *o, int i)
-{
-    int at = i < o->node.n_in ? names_get(&o->names, o->node.in[i]) : -1;
-    return at >= 0 ? &o->thing[at] : NULL;
-}
-
-const hst_named *onnx_input_tensor(const onnx *o, int i)
-{
-    const onnx_thing *t = input(o, i);
-    return t && t->is_tensor ? &t->t : NULL;
-}
-
-int onnx_input_value(const onnx *o, int i)
-{
-    const onnx_thing *t = input(o, i);
-    return t && !t->is_tensor ? t->value : -1;
-}
-
-/* ---- a node -----------------------------------------------------------------------------------
- */
-
-const onnx_attribute *onnx_find_attribute(const onnx_node *n, const char *name)
-{
-    for (int i = 0; i < n->n_attributes; i++)
-        if (pb_is(&n->attribute[i].name, name))
-            return &n->attribute[i];
-    return NULL;
-}
-
-static int add_int(onnx_attribute *a, uint64_t v, hst_err *err)
-{
-    if (a->n_ints == ONNX_MAX_INTS)
-        return onnx_refuse(err, "an attribute is longer than any that is needed");
-    a->ints[a->n_ints++] = (int64_t)v;
-    return 0;
-}
-
-static int read_ints(onnx_attribute *a, pb_field *f, hst_err *err)
-{
-    uint64_t v;
-    int rc;
-    if (f->wire == PB_VARINT)
-        return add_int(a, f->v, err);
-    while ((rc = pb_varint(&f->b, &v, err)) == 1) {
-        rc = add_int(a, v, err);
-        if (rc)
-            return rc;
-    }
-    return rc;
-}
-
-static int read_attribute(onnx_node *n, bytes m, hst_err *err)
-{
-    pb_field f;
-    int rc;
-    if (n->n_attributes == ONNX_MAX_ATTRIBUTES)
-        return onnx_refuse(err, "an operator has too many attributes");
-    onnx_attribute *a = &n->attribute[n->n_attributes++];
-    *a = (onnx_attribute){0};
-    while ((rc = pb_next(&m, &f, err)) == 1) {
-        float bits;
-        uint32_t v = (uint32_t)f.v;
-        memcpy(&bits, &v, sizeof bits);
-        switch (f.number) {
-        case ATTR_NAME:
-            a->name = f;
-            break;
-        case ATTR_F:
-            a->f = bits;
-            break;
-        case ATTR_I:
-            a->i = (int64_t)f.v;
-            break;
-        case ATTR_S:
-            a->s = f;
-            break;
-        case ATTR_T:
-            a->t = f.b;
-            break;
-        case ATTR_INTS:
-            rc = read_ints(a, &f, err);
-            if (rc)
-                return rc;
-        }
-    }
-    return rc;
-}
-
-static int read_node(onnx_node *n, bytes m, hst_err *err)
-{
-    pb_field f;
-    int rc;
-    n->n_in = n->n_out = n->n_attributes = 0;
-    n->op = (pb_field){0};
-    while ((rc = pb_next(&m, &f, err)) == 1) {
-        if ((f.number == NODE_INPUT && n->n_in == ONNX_MAX_PORTS) ||
-            (f.number == NODE_OUTPUT && n->n_out == ONNX_MAX_PORTS))
-            return onnx_refuse(err, "an operator has too many inputs or outputs");
-        if (f.number == NODE_INPUT)
-            n->in[n->n_in++] = f.b;
-        else if (f.number == NODE_OUTPUT)
-            n->out[n->n_out++] = f.b;
-        else if (f.number == NODE_OP)
-            n->op = f;
-        else if (f.number == NODE_ATTRIBUTE)
-            rc = read_attribute(n, f.b, err);
-        if (rc < 0)
-            return rc;
-    }
-    return rc;
-}
-
-/* ---- the graph --------------------------------------------------------------------------------
- */
 
 /* The tensor that a node gives which reads no value of the network: 1, 0 or an error. */
 static int constant_of(onnx *o, hst_named *t, hst_err *err)
@@ -179,7 +46,7 @@ static int run_constant(onnx *o, hst_err *err)
     onnx_thing t = {.is_tensor = 1};
     int rc = o->node.n_out == 1 ? constant_of(o, &t.t, err) : 0;
     /* where there is none and it matters, its user finds nothing */
-    return rc == 1 ? add_thing(o, o->node.out[0], &t, err) : rc;
+    return rc == 1 ? onnx_add(o, o->node.out[0], &t, err) : rc;
 }
 
 static int run_node(onnx *o, hst_err *err)
@@ -195,8 +62,7 @@ static int run_node(onnx *o, hst_err *err)
     if (y < 0)
         return y;
     for (int i = 0; i < o->node.n_out; i++) {
-        int rc =
-            o->node.out[i].n ? add_thing(o, o->node.out[i], &(onnx_thing){.value = y}, err) : 0;
+        int rc = o->node.out[i].n ? onnx_add(o, o->node.out[i], &(onnx_thing){.value = y}, err) : 0;
         if (rc)
             return rc;
     }
@@ -257,7 +123,7 @@ static int read_input(onnx *o, bytes info, hst_err *err)
     o->channels_first = !last;
     int x = last ? net_input(&o->net, dim[1], dim[2], dim[3], err)
                  : net_input(&o->net, dim[2], dim[3], dim[1], err);
-    return x < 0 ? x : add_thing(o, name, &(onnx_thing){.value = x}, err);
+    return x < 0 ? x : onnx_add(o, name, &(onnx_thing){.value = x}, err);
 }
 
 static int read_initializer(onnx *o, bytes m, hst_err *err)
@@ -265,12 +131,12 @@ static int read_initializer(onnx *o, bytes m, hst_err *err)
     bytes name;
     onnx_thing t = {.is_tensor = 1};
     int rc = onnx_tensor(m, o->s, o->w->arena, &name, &t.t, err);
-    return rc ? rc : add_thing(o, name, &t, err);
+    return rc ? rc : onnx_add(o, name, &t, err);
 }
 
 static int read_and_run(onnx *o, bytes m, hst_err *err)
 {
-    int rc = read_node(&o->node, m, err);
+    int rc = onnx_read_node(&o->node, m, err);
     return rc ? rc : run_node(o, err);
 }
 

@@ -4,7 +4,7 @@
  * numbers into ONNX's order: zeros are put behind them, pairs are reversed and transposed. Where a
  * network pads as TensorFlow does, the numbers themselves are worked out from a map's size:
  * max((ceil(size / stride) - 1) stride + kernel - size, 0), halved. */
-#include "onnx_graph.h"
+#include "onnx_fold.h"
 #include "onnx_tensor.h"
 
 #include <math.h>

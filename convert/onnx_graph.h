@@ -45,19 +45,17 @@ typedef struct onnx {
     onnx_node node; /* the one being read */
 } onnx;
 
+/* Gives a thing a name. HST_EMODEL: there are more than o->cap. */
+HST_CHECK int onnx_add(onnx *o, bytes name, const onnx_thing *what, hst_err *err);
+
+/* m: a NodeProto. What n points to stays inside it. */
+HST_CHECK int onnx_read_node(onnx_node *n, bytes m, hst_err *err);
+
 /* Input i of the node: a constant tensor, or NULL; the number of a value of the network, or -1. */
 const hst_named *onnx_input_tensor(const onnx *o, int i);
 int onnx_input_value(const onnx *o, int i);
 
 const onnx_attribute *onnx_find_attribute(const onnx_node *n, const char *name); /* NULL: none */
-
-/* Does what the node says to value x, which is one of its inputs: the number of its result or an
- * error (HST_EMODEL: unknown, or of a kind that no network here has). */
-HST_CHECK int onnx_operator(onnx *o, int x, hst_err *err);
-
-/* What a node gives that reads constants, or the shape of a map: 1 and the tensor, 0 when it is
- * none that is worked out here, or HST_EMEM. */
-HST_CHECK int onnx_fold(onnx *o, hst_named *out, hst_err *err);
 
 HST_CHECK int onnx_refuse(hst_err *err, const char *why);
 #endif

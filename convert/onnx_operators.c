@@ -1,5 +1,4 @@
-/* onnx_operators.c - what a node does to the network. */
-#include "onnx_graph.h"
+#include "onnx_operators.h"
 
 #include <math.h>
 #include <string.h>
