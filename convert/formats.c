@@ -39,26 +39,18 @@ static const struct {
 /* Of a folder: the file that is at its root. */
 static const struct {
     const char *file;
-    const char *name;
     reader *read;
 } folders[] = {
-    {"model.weights.h5", NULL, keras_read_archive},
-    {"saved_model.pb", NULL, savedmodel_read},
-    {"model.json", NULL, tfjs_read},
+    {"model.weights.h5", keras_read_archive},
+    {"saved_model.pb", savedmodel_read},
+    {"model.json", tfjs_read},
 };
-
-static int cannot(hst_err *err, const char *name)
-{
-    return hst_fail(err, HST_EMODEL, "is %s, which cannot be imported", name);
-}
 
 static int read_folder(weights *w, hst_source *s, hst_err *err)
 {
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
-        if (!hst_source_find(s, folders[i].file))
-            continue;
-        return folders[i].read ? folders[i].read(w, s, err) : cannot(err, folders[i].name);
-    }
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (hst_source_find(s, folders[i].file))
+            return folders[i].read(w, s, err);
     return hst_fail(err, HST_EMODEL,
                     "holds no weights of a known format (a PyTorch file, a Keras archive, a "
                     "SavedModel or a TensorFlow.js model)");
@@ -118,8 +110,14 @@ int formats_read(weights *w, hst_source *s, hst_err *err)
     int rc = s->is_folder ? read_folder(w, s, err) : read_head(&s->file[0], head, err);
     if (rc || s->is_folder)
         return rc;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-        if (memcmp(head + files[i].at, files[i].magic, files[i].n_magic) == 0)
-            return files[i].read ? files[i].read(w, s, err) : cannot(err, files[i].name);
-    return hst_fail(err, HST_EMODEL, "is no weight file of a known format (Keras, PyTorch)");
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        if (memcmp(head + files[i].at, files[i].magic, files[i].n_magic) != 0)
+            continue;
+        if (files[i].read)
+            return files[i].read(w, s, err);
+        return hst_fail(err, HST_EMODEL, "is %s, which cannot be imported", files[i].name);
+    }
+    return hst_fail(err, HST_EMODEL,
+                    "is no weight file of a known format (Keras, PyTorch, ONNX, TFLite, a "
+                    "SavedModel or TensorFlow.js)");
 }
