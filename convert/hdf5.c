@@ -52,6 +52,7 @@ void *h5_alloc(h5 *f, uint64_t n, hst_err *err)
 /* ---- superblock -------------------------------------------------------------------------------
  */
 
+/* II.A: format signature and superblock. */
 int h5_open(h5 *f, const uint8_t *p, size_t n, hst_arena *arena, hst_err *err)
 {
     static const uint8_t signature[8] = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
@@ -78,8 +79,8 @@ int h5_open(h5 *f, const uint8_t *p, size_t n, hst_arena *arena, hst_err *err)
 }
 
 /* ---- object headers ---------------------------------------------------------------------------
- * Version 1: a count of messages; version 2 ("OHDR"): a size. Both go on in further blocks, named
- * by continuation messages. */
+ * Version 1 (IV.A.1.a): a count of messages; version 2 (IV.A.1.b, "OHDR"): a size. Both go on in
+ * further blocks, named by continuation messages (IV.A.2.q). */
 
 typedef struct block {
     uint64_t at, n;
@@ -177,6 +178,7 @@ typedef struct heap {
     uint64_t n;
 } heap;
 
+/* III.D: a local heap. */
 static int open_heap(const h5 *f, uint64_t at, heap *out, hst_err *err)
 {
     const uint8_t *p = h5_at(f, at, 32);
@@ -226,6 +228,7 @@ static int see_link(h5 *f, search *s, const uint8_t *name, uint64_t n, uint64_t 
     return 0;
 }
 
+/* III.B: a group's symbol table node; III.C: its entries. */
 static int list_table(h5 *f, const heap *names, uint64_t at, search *to, hst_err *err)
 {
     enum { HARD = 1 }; /* kinds of entry: 0 and 1 lead to an object, 2 is a soft link */
@@ -248,7 +251,8 @@ static int list_table(h5 *f, const heap *names, uint64_t at, search *to, hst_err
     return rc;
 }
 
-/* A node of the tree and all below; level is one less with every step down, so it ends. */
+/* III.A.1: a node of the version 1 B-tree and all below; level is one less with every step down, so
+ * it ends. */
 static int list_node(h5 *f, const heap *names, uint64_t at, int level, search *to, hst_err *err)
 {
     enum { HEAD = 24, KEY = 8, CHILD = 8, MAX_LEVEL = 16 };
@@ -269,7 +273,7 @@ static int list_node(h5 *f, const heap *names, uint64_t at, int level, search *t
     return rc;
 }
 
-/* A link message: version, flags, then as the flags say. */
+/* IV.A.2.g: a link message: version, flags, then as the flags say. */
 static int list_message(h5 *f, const h5_message *m, search *to, hst_err *err)
 {
     static const char damaged[] = "a link is damaged";
@@ -291,6 +295,7 @@ static int list_message(h5 *f, const h5_message *m, search *to, hst_err *err)
     return see_link(f, to, m->p + at, n, h5_int(m->p + at + n, 8), err);
 }
 
+/* IV.A.2.c: link info; IV.A.2.r: symbol table. */
 static int see_group(h5 *f, void *to, const h5_message *m, hst_err *err)
 {
     heap names;

@@ -5,7 +5,8 @@
  * when it is met: links that are not hard links, data in other files or made of other data sets,
  * shared types, data that was never written, fractal heaps, version 4 chunk indexes. Everything
  * read costs from a budget of steps and of bytes, so that a small file cannot ask for much work.
- * Source: the HDF5 File Format Specification, version 3.0. */
+ * Source: the HDF5 File Format Specification, version 3.0; its sections are named
+ * at each reader. */
 #ifndef CONVERT_HDF5_H
 #define CONVERT_HDF5_H
 #include "base/mem.h"
@@ -52,6 +53,7 @@ HST_CHECK int h5_data(h5 *f, uint64_t object, hst_named *out, hst_err *err);
 /* ---- for hdf5*.c alone ------------------------------------------------------------------------
  */
 
+/* Parts a, b, c... of section IV.A.2 are in the order of these numbers. */
 enum h5_message_type {
     H5_DATASPACE = 1,
     H5_LINK_INFO = 2,
@@ -86,7 +88,7 @@ HST_CHECK int h5_step(h5 *f, uint64_t steps, hst_err *err);
 HST_CHECK void *h5_alloc(h5 *f, uint64_t n, hst_err *err);
 int h5_refuse(hst_err *err, const char *why); /* HST_EMODEL */
 
-/* Shape: version 1 or 2 of the dataspace message. */
+/* Shape: version 1 or 2 of the dataspace message (IV.A.2.b). */
 typedef struct h5_space {
     int n_dims, is_null;
     uint64_t dim[H5_MAX_DIMS], count;
@@ -100,5 +102,6 @@ typedef struct h5_type {
     enum hst_dtype dtype; /* of numbers */
     int is_text;          /* fixed or variable length */
 } h5_type;
+/* Versions 1 to 3 of the datatype message (IV.A.2.d). */
 HST_CHECK int h5_read_type(const uint8_t *p, uint64_t n, h5_type *out, hst_err *err);
 #endif

@@ -72,7 +72,8 @@ int h5_read_type(const uint8_t *p, uint64_t n, h5_type *out, hst_err *err)
 /* ---- attributes -------------------------------------------------------------------------------
  */
 
-/* Length and place of a text of variable length: length, address of a collection, number in it. */
+/* III.E: the global heap. Length and place of a text of variable length, from its length, the
+ * address of a collection and its number there. */
 static int find_text(h5 *f, const uint8_t *ref, const uint8_t **text, uint64_t *n, hst_err *err)
 {
     enum { HEAD = 16 };
@@ -123,7 +124,7 @@ static int read_texts(h5 *f, const h5_type *t, uint64_t count, const uint8_t *p,
     return 0;
 }
 
-/* Version 1 pads name, type and shape to 8 bytes each; version 3 has a byte more. */
+/* IV.A.2.m. Version 1 pads name, type and shape to 8 bytes each; version 3 has a byte more. */
 typedef struct attribute {
     const uint8_t *name, *type, *space, *data;
     uint64_t n_name, n_type, n_space, n_data;
@@ -157,6 +158,7 @@ typedef struct wanted {
     h5_texts *out;
 } wanted;
 
+/* IV.A.2.v: attribute info; IV.A.2.m: attribute. */
 static int see_attribute(h5 *f, void *to, const h5_message *m, hst_err *err)
 {
     wanted *w = to;
@@ -215,6 +217,7 @@ typedef struct dataset {
     int n_filters, filter[MAX_FILTERS];
 } dataset;
 
+/* IV.A.2.i: versions 3 and 4. */
 static int see_layout(dataset *d, const h5_message *m, hst_err *err)
 {
     static const char wrong[] = "a data set's layout is of a kind that is not read here";
@@ -246,6 +249,7 @@ static int see_layout(dataset *d, const h5_message *m, hst_err *err)
     return 0;
 }
 
+/* IV.A.2.l: versions 1 and 2. */
 static int see_filters(dataset *d, const h5_message *m, hst_err *err)
 {
     static const char wrong[] = "a data set is packed in a way that is not read here";
@@ -399,6 +403,7 @@ static int read_chunk(h5 *f, puzzle *z, const uint8_t *key, uint64_t at, hst_err
     return h5_step(f, 1 + z->chunk_bytes / 64, err);
 }
 
+/* III.A.1: the version 1 B-tree of a data set's chunks. */
 static int read_chunks(h5 *f, puzzle *z, uint64_t at, int level, hst_err *err)
 {
     enum { HEAD = 24, CHILD = 8, MAX_LEVEL = 16 };
