@@ -161,8 +161,7 @@ static int run(job *j)
         hst_err_at(&err, j->source);
         return complain(&err);
     }
-    j->out = hst_out_open(j->out_path, &err);
-    if (!j->out)
+    if (hst_out_open(&j->out, j->out_path, &err))
         return complain(&err);
     pid_t pid = fork();
     if (pid < 0) {

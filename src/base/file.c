@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -79,42 +80,57 @@ int hst_file_read(const char *path, size_t max, int code, uint8_t **data, size_t
     return rc;
 }
 
-/* What mkostemps makes the temporary name from: the name and this. */
+/* Behind a name while its file is being written; random letters and digits for the Xs. */
 static const char temporary_ending[] = ".XXXXXX.tmp";
 
 struct hst_out {
     char *path, *temporary;
-    int fd; /* -1 once closed */
-    int committed;
+    int fd;         /* -1 once closed */
+    int unfinished; /* 1: the temporary file is there */
 };
 
-hst_out *hst_out_open(const char *path, hst_err *err)
+/* Puts letters and digits for the Xs at the end of the path. */
+static int draw_ending(char *path)
 {
-    hst_out *o = hst_alloc(1, sizeof *o, err);
-    if (!o)
-        return NULL;
-    o->fd = -1;
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuv"; /* 32: a byte's low bits */
+    uint8_t random[sizeof temporary_ending];
+    char *ending = path + strlen(path) - (sizeof temporary_ending - 1);
+    if (getentropy(random, sizeof random) != 0)
+        return -1;
+    for (size_t i = 0; temporary_ending[i]; i++)
+        ending[i] = temporary_ending[i] == 'X' ? digits[random[i] & 31] : temporary_ending[i];
+    return 0;
+}
+
+/* A new file beside the result, with the rights that the process' umask leaves to any file; the
+ * umask itself cannot be asked for without being changed for every thread. -1: errno says why. */
+static int create_temporary(char *path)
+{
+    enum { TRIES = 100 };
+    for (int i = 0; i < TRIES && draw_ending(path) == 0; i++) {
+        int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd >= 0 || errno != EEXIST)
+            return fd;
+    }
+    return -1;
+}
+
+int hst_out_open(hst_out **out, const char *path, hst_err *err)
+{
     size_t n = strlen(path);
+    hst_out *o = *out = hst_alloc(1, sizeof *o, err);
+    if (!o)
+        return HST_EMEM;
+    o->fd = -1;
     o->path = hst_strdup(path, err);
     o->temporary = hst_resize(NULL, n + sizeof temporary_ending, 1, err);
     if (!o->path || !o->temporary)
-        goto fail;
+        return HST_EMEM;
     memcpy(o->temporary, path, n);
     memcpy(o->temporary + n, temporary_ending, sizeof temporary_ending);
-    o->fd = mkostemps(o->temporary, 4, O_CLOEXEC);
-    if (o->fd < 0) {
-        hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", path);
-        o->temporary[0] = 0;
-        goto fail;
-    }
-    mode_t mask = umask(0); /* mkostemps makes files private; a result is as public as any file */
-    umask(mask);
-    if (fchmod(o->fd, 0666 & ~mask) == 0)
-        return o;
-    hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", path);
-fail:
-    hst_out_close(o);
-    return NULL;
+    o->fd = create_temporary(o->temporary);
+    o->unfinished = o->fd >= 0;
+    return o->unfinished ? 0 : hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", path);
 }
 
 int hst_out_write(hst_out *o, const void *p, size_t n, hst_err *err)
@@ -162,7 +178,7 @@ int hst_out_commit(hst_out *o, hst_err *err)
         return hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", o->path);
     if (rename(o->temporary, o->path) != 0)
         return hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", o->path);
-    o->committed = 1;
+    o->unfinished = 0;
     return hst_sync_folder(o->path, err);
 }
 
@@ -172,7 +188,7 @@ void hst_out_close(hst_out *o)
         return;
     if (o->fd >= 0)
         close(o->fd);
-    if (o->temporary && o->temporary[0] && !o->committed)
+    if (o->unfinished)
         unlink(o->temporary);
     free(o->temporary);
     free(o->path);
@@ -205,12 +221,10 @@ void hst_out_sweep(const char *dir, const char *const *names, size_t n)
 
 int hst_file_write(const char *path, const void *p, size_t n, hst_err *err)
 {
-    hst_out *o = hst_out_open(path, err);
-    if (!o)
-        return HST_EIO;
-    int rc = hst_out_write(o, p, n, err);
-    if (rc == 0)
-        rc = hst_out_commit(o, err);
+    hst_out *o;
+    int rc = hst_out_open(&o, path, err);
+    rc = rc ? rc : hst_out_write(o, p, n, err);
+    rc = rc ? rc : hst_out_commit(o, err);
     hst_out_close(o);
     return rc;
 }

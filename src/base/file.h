@@ -12,9 +12,9 @@ HST_CHECK int hst_file_read(const char *path, size_t max, int code, uint8_t **da
 
 /* A file being written: bytes go to a temporary name in the same folder; commit does fsync, rename
  * and fsync of the folder; close without commit removes the temporary file and leaves path as it
- * was. */
+ * was. *o is to be closed also where it could not be opened. */
 typedef struct hst_out hst_out;
-HST_CHECK hst_out *hst_out_open(const char *path, hst_err *err);
+HST_CHECK int hst_out_open(hst_out **o, const char *path, hst_err *err);
 HST_CHECK int hst_out_write(hst_out *o, const void *p, size_t n, hst_err *err);
 HST_CHECK int hst_out_commit(hst_out *o, hst_err *err);
 void hst_out_close(hst_out *o); /* always, also after commit; NULL is fine */

@@ -9,10 +9,9 @@
 
 static int save_npy(const hst_features *f, const char *path, hst_err *err)
 {
-    hst_out *o = hst_out_open(path, err);
-    if (!o)
-        return HST_EIO;
-    int rc = hst_npy_header(o, f->n_used, (size_t)f->dim, err);
+    hst_out *o;
+    int rc = hst_out_open(&o, path, err);
+    rc = rc ? rc : hst_npy_header(o, f->n_used, (size_t)f->dim, err);
     for (size_t i = 0; rc == 0 && i < f->n; i++)
         if (!f->why[i])
             rc = hst_out_write(o, hst_features_row(f, i), (size_t)f->dim * sizeof(float), err);

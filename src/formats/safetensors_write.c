@@ -141,18 +141,11 @@ int hst_tensors_write(const char *path, const hst_named *t, size_t n, const hst_
     hst_buf head = HST_BUF(MAX_HEADER_BYTES + 64);
     hst_out *out = NULL;
     int rc = hst_tensors_head(t, n, meta, n_meta, &head, err);
-    if (rc)
-        goto out;
-    rc = HST_EIO;
-    out = hst_out_open(path, err);
-    if (!out)
-        goto out;
-    rc = hst_out_write(out, head.p, head.n, err);
+    rc = rc ? rc : hst_out_open(&out, path, err);
+    rc = rc ? rc : hst_out_write(out, head.p, head.n, err);
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = hst_out_write(out, t[i].data, t[i].n_bytes, err);
-    if (rc == 0)
-        rc = hst_out_commit(out, err);
-out:
+    rc = rc ? rc : hst_out_commit(out, err);
     hst_out_close(out);
     hst_buf_free(&head);
     return rc;

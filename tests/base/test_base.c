@@ -123,8 +123,8 @@ static void what_a_killed_writer_left_is_swept(void **state)
         free(path);
     }
     path = hst_path_join(dir, "a", &e);
-    hst_out *o = hst_out_open(path, &e); /* makes "a.XXXXXX.tmp" */
-    assert_non_null(o);
+    hst_out *o;
+    check_ok(hst_out_open(&o, path, &e), &e); /* makes "a.XXXXXX.tmp" */
     hst_out_sweep(dir, names, 2);
     assert_int_equal(hst_out_commit(o, &e), HST_EIO); /* it is gone */
     hst_out_close(o);
@@ -147,7 +147,8 @@ static void files_appear_whole_or_not_at_all(void **state)
     uint8_t *data;
     size_t n;
     check_ok(hst_file_write(path, "old", 3, &e), &e);
-    hst_out *o = hst_out_open(path, &e);
+    hst_out *o;
+    check_ok(hst_out_open(&o, path, &e), &e);
     check_ok(hst_out_write(o, "newer", 5, &e), &e);
     hst_out_close(o); /* without commit */
     check_ok(hst_file_read(path, 100, HST_EDATA, &data, &n, &e), &e);
@@ -159,8 +160,9 @@ static void files_appear_whole_or_not_at_all(void **state)
     assert_string_equal(e.msg, "is a folder");
     unlink(path);
     assert_int_equal(rmdir(dir), 0); /* no temporary file is left */
-    assert_null(hst_out_open(path, &e));
+    assert_int_equal(hst_out_open(&o, path, &e), HST_EIO);
     assert_int_equal(e.code, HST_EIO);
+    hst_out_close(o);
     free(path);
     free(dir);
 }

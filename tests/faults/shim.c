@@ -195,7 +195,6 @@ SHIM void free(void *p)
 
 typedef int open_fn(const char *, int, ...);
 typedef int openat_fn(int, const char *, int, ...);
-typedef int temporary_fn(char *, int, int);
 typedef ssize_t read_fn(int, void *, size_t);
 typedef ssize_t pread_fn(int, void *, size_t, off_t);
 typedef ssize_t write_fn(int, const void *, size_t);
@@ -226,11 +225,6 @@ typedef int thread_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), vo
         MODE(mode, flags)                                                                          \
         return fails(OPEN, EMFILE) ? -1 : REAL(#name, openat_fn *)(dir, path, flags, mode);        \
     }
-#define TEMPORARY(name)                                                                            \
-    SHIM int name(char *path, int suffix, int flags)                                               \
-    {                                                                                              \
-        return fails(OPEN, EMFILE) ? -1 : REAL(#name, temporary_fn *)(path, suffix, flags);        \
-    }
 #define READER(name)                                                                               \
     SHIM ssize_t name(int fd, void *p, size_t n)                                                   \
     {                                                                                              \
@@ -256,8 +250,6 @@ OPENER(open)
 OPENER(open64)
 OPENER_AT(openat)
 OPENER_AT(openat64)
-TEMPORARY(mkostemps)
-TEMPORARY(mkostemps64)
 READER(read)
 READER_AT(pread)
 READER_AT(pread64)
