@@ -114,3 +114,25 @@ void hst_hex(const uint8_t digest[32], char hex[HST_SHA256_HEX])
     }
     hex[64] = 0;
 }
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+int hst_unhex(const char *hex, uint8_t digest[32])
+{
+    for (int i = 0; i < 32; i++) {
+        int high = hex_digit(hex[2 * i]), low = high < 0 ? -1 : hex_digit(hex[2 * i + 1]);
+        if (low < 0)
+            return 0;
+        digest[i] = (uint8_t)(high << 4 | low);
+    }
+    return 1;
+}
+
+int hst_digest_is_set(const hst_digest *d)
+{
+    static const hst_digest none;
+    return memcmp(d, &none, sizeof none) != 0;
+}

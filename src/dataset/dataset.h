@@ -2,6 +2,7 @@
 #ifndef HST_DATASET_DATASET_H
 #define HST_DATASET_DATASET_H
 #include "base/context.h"
+#include "base/sha256.h"
 
 typedef struct hst_photo {
     const char *path;     /* as given: dir + "/" + path below it */
@@ -36,12 +37,12 @@ struct hst_data {
     uint64_t seed;
 };
 
-/* side[i] for every photo. sha256: [n] hex strings ("" where a photo could not be read:
+/* side[i] for every photo. content: [n] SHA-256 of their bytes (none where one could not be read:
  * HST_UNSPLIT), used by "stable" only: validation when the first 8 bytes (big endian) of
- * sha256(seed as 8 bytes LE || the 32 bytes of sha256) / 2^64 < val_part so a photo never changes
+ * sha256(seed as 8 bytes LE || content) / 2^64 < val_part, so a photo never changes
  * sides when others come or go, and copies fall on the same side. For "keras" and "folders" the
  * sides were known at the scan. */
-HST_CHECK int hst_split_assign(const hst_data *d, const char *const *sha256, uint8_t *side,
+HST_CHECK int hst_split_assign(const hst_data *d, const hst_digest *content, uint8_t *side,
                                hst_err *err);
 
 /* Keras' split of n files (tutorial-semantics: image_dataset_from_directory(validation_split,

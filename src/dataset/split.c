@@ -1,6 +1,5 @@
 #include "base/mem.h"
 #include "base/random.h"
-#include "base/sha256.h"
 #include "dataset/dataset.h"
 
 #include <stdlib.h>
@@ -26,31 +25,14 @@ int hst_split_parse(const char *name, enum hst_split *out, hst_err *err)
     return hst_fail(err, HST_EARG, "unknown split '%s': stable, keras or none", name);
 }
 
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static int parse_sha256(const char *hex, uint8_t out[32])
-{
-    for (int i = 0; i < 32; i++) {
-        int high = hex_digit(hex[2 * i]), low = high < 0 ? -1 : hex_digit(hex[2 * i + 1]);
-        if (low < 0)
-            return 0;
-        out[i] = (uint8_t)(high << 4 | low);
-    }
-    return hex[64] == 0;
-}
-
 /* A uniform number in [0, 1] that depends on the seed and the photo's content alone. */
-static int content_number(uint64_t seed, const char *hex, double *number, hst_err *err)
+static int content_number(uint64_t seed, const hst_digest *content, double *number, hst_err *err)
 {
-    uint8_t bytes[8 + 32], digest[32];
+    uint8_t bytes[8 + sizeof *content], digest[32];
     uint64_t v = 0;
     for (int i = 0; i < 8; i++)
         bytes[i] = (uint8_t)(seed >> (8 * i));
-    if (!parse_sha256(hex, bytes + 8))
-        return hst_fail(err, HST_EARG, "'%s' is no SHA-256", hex);
+    memcpy(bytes + 8, content, sizeof *content);
     int rc = hst_sha256_bytes(bytes, sizeof bytes, digest, err);
     if (rc != 0)
         return rc;
@@ -60,14 +42,14 @@ static int content_number(uint64_t seed, const char *hex, double *number, hst_er
     return 0;
 }
 
-static int split_stable(const hst_data *d, const char *const *sha256, uint8_t *side, hst_err *err)
+static int split_stable(const hst_data *d, const hst_digest *content, uint8_t *side, hst_err *err)
 {
     for (size_t i = 0; i < d->n_photos; i++) {
         double number = 0;
         side[i] = HST_UNSPLIT;
-        if (!sha256[i][0])
+        if (!hst_digest_is_set(&content[i]))
             continue;
-        int rc = content_number(d->seed, sha256[i], &number, err);
+        int rc = content_number(d->seed, &content[i], &number, err);
         if (rc != 0)
             return rc;
         side[i] = number < d->val_part ? HST_VALIDATION : HST_TRAIN;
@@ -75,11 +57,11 @@ static int split_stable(const hst_data *d, const char *const *sha256, uint8_t *s
     return 0;
 }
 
-int hst_split_assign(const hst_data *d, const char *const *sha256, uint8_t *side, hst_err *err)
+int hst_split_assign(const hst_data *d, const hst_digest *content, uint8_t *side, hst_err *err)
 {
     size_t count[3] = {0};
     if (d->split == HST_SPLIT_STABLE) {
-        int rc = split_stable(d, sha256, side, err);
+        int rc = split_stable(d, content, side, err);
         if (rc != 0)
             return rc;
     } else {

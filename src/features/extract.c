@@ -75,27 +75,25 @@ static int next_photo(void *arg, size_t slot, hst_err *err)
 /* One photo on its way through a worker. */
 typedef struct passage {
     const char *path;
-    char *hex;  /* its hash, HST_SHA256_HEX */
-    float *x;   /* its row of the features */
-    int stored; /* the row came from the store */
+    hst_digest *content; /* filled */
+    float *x;            /* its row of the features */
+    int stored;          /* the row came from the store */
 } passage;
 
 /* 1 when the store knows this very file and its vector: it need not be read. */
 static int from_known_file(job *j, passage *p, const struct stat *st)
 {
-    p->stored = j->store && hst_store_known_file(j->store, st, p->hex) &&
-                hst_store_get(j->store, p->hex, p->x);
+    p->stored = j->store && hst_store_known_file(j->store, st, p->content) &&
+                hst_store_get(j->store, p->content, p->x);
     return p->stored;
 }
 
 static int compute(job *j, desk *k, passage *p, const uint8_t *bytes, size_t n, hst_err *err)
 {
-    uint8_t digest[32];
-    int rc = hst_sha256_bytes(bytes, n, digest, err);
+    int rc = hst_sha256_bytes(bytes, n, p->content->byte, err);
     if (rc)
         return rc;
-    hst_hex(digest, p->hex);
-    p->stored = j->store && hst_store_get(j->store, p->hex, p->x);
+    p->stored = j->store && hst_store_get(j->store, p->content, p->x);
     if (p->stored)
         return 0;
     rc = sit_down(j, k, err);
@@ -105,7 +103,7 @@ static int compute(job *j, desk *k, passage *p, const uint8_t *bytes, size_t n, 
         return rc;
     hst_plan_run(j->b->plan, k->work, k->input, 1, p->x);
     if (j->store)
-        hst_store_put(j->store, p->hex, p->x);
+        hst_store_put(j->store, p->content, p->x);
     return 0;
 }
 
@@ -121,7 +119,7 @@ static int pass(job *j, desk *k, passage *p, hst_err *err)
     if (rc == 0)
         rc = compute(j, k, p, bytes, n, err);
     if (rc == 0 && there && j->store && (uint64_t)st.st_size == n)
-        hst_store_remember_file(j->store, &st, p->hex);
+        hst_store_remember_file(j->store, &st, p->content);
     free(bytes);
     return rc;
 }
@@ -131,8 +129,9 @@ static int work_photo(void *arg, size_t slot, int thread, hst_err *err)
     job *j = arg;
     size_t i = j->item[slot];
     hst_err why = {0};
-    passage p = {
-        .path = j->d->photos[i].path, .hex = j->f->sha256[i], .x = j->f->x + i * (size_t)j->f->dim};
+    passage p = {.path = j->d->photos[i].path,
+                 .content = &j->f->content[i],
+                 .x = j->f->x + i * (size_t)j->f->dim};
     int rc = pass(j, &j->desks[thread], &p, &why);
     j->stored[slot] = p.stored != 0;
     if (rc == HST_EMEM)
@@ -147,6 +146,8 @@ static int count_photo(void *arg, size_t slot, hst_err *err)
 {
     job *j = arg;
     size_t i = j->item[slot];
+    if (hst_digest_is_set(&j->f->content[i]))
+        hst_hex(j->f->content[i].byte, j->f->hex[i]);
     if (j->f->why[i])
         hst_log(j->ctx, HST_LOG_WARN, "skipped %s: %s", j->d->photos[i].path, j->f->why[i]);
     else
@@ -164,8 +165,9 @@ static hst_features *features_new(const hst_backbone *b, size_t n, hst_err *err)
     f->dim = hst_plan_output(b->plan).c;
     f->x = hst_alloc(n, (size_t)f->dim * sizeof *f->x, err);
     f->why = f->x ? hst_alloc(n, sizeof *f->why, err) : NULL;
-    f->sha256 = f->why ? hst_alloc(n, sizeof *f->sha256, err) : NULL;
-    if (f->sha256)
+    f->content = f->why ? hst_alloc(n, sizeof *f->content, err) : NULL;
+    f->hex = f->content ? hst_alloc(n, sizeof *f->hex, err) : NULL;
+    if (f->hex)
         return f;
     hst_features_free(f);
     return NULL;
@@ -236,7 +238,8 @@ void hst_features_free(hst_features *f)
     for (size_t i = 0; f->why && i < f->n; i++)
         free(f->why[i]);
     free(f->why);
-    free(f->sha256);
+    free(f->content);
+    free(f->hex);
     free(f->x);
     free(f);
 }
@@ -273,5 +276,5 @@ const char *hst_features_skipped(const hst_features *f, size_t i)
 
 const char *hst_features_sha256(const hst_features *f, size_t i)
 {
-    return i < f->n ? f->sha256[i] : "";
+    return i < f->n ? f->hex[i] : "";
 }

@@ -8,9 +8,10 @@
 struct hst_features {
     size_t n; /* photos */
     int dim;
-    float *x;                       /* [n][dim]; rows of skipped photos are zero */
-    char **why;                     /* [n]; NULL: usable */
-    char (*sha256)[HST_SHA256_HEX]; /* [n]; "": could not be read */
+    float *x;                    /* [n][dim]; rows of skipped photos are zero */
+    char **why;                  /* [n]; NULL: usable */
+    hst_digest *content;         /* [n] SHA-256 of the bytes; none: could not be read */
+    char (*hex)[HST_SHA256_HEX]; /* [n] the same as text for hst_features_sha256 */
     size_t n_used;
     size_t n_stored; /* of those, from the feature store */
     hst_prep prep;

@@ -256,11 +256,12 @@ static void write_row(hst_store *s, int which, int bound)
         commit(s);
 }
 
-static int key_of(const hst_store *s, const char *hex, uint8_t key[32])
+/* The content goes in as 64 digits and a NUL. */
+static int key_of(const hst_store *s, const hst_digest *content, uint8_t key[32])
 {
-    uint8_t text[32 + HST_SHA256_HEX];
+    char text[32 + HST_SHA256_HEX];
     memcpy(text, s->prefix, 32);
-    memcpy(text + 32, hex, HST_SHA256_HEX);
+    hst_hex(content->byte, text + 32);
     return hst_sha256_bytes(text, sizeof text, key, NULL) == 0;
 }
 
@@ -275,37 +276,34 @@ static int bind_file(sqlite3_stmt *q, const struct stat *st)
 
 /* The hash as it is kept: 64 digits, and as many that bind it to the file it is of. */
 enum { FILE_TEXT = 2 * (HST_SHA256_HEX - 1) };
-static int file_text(const struct stat *st, const char hex[HST_SHA256_HEX],
-                     char text[FILE_TEXT + 1])
+static int file_text(const struct stat *st, const hst_digest *content, char text[FILE_TEXT + 1])
 {
     char bound[256];
     uint8_t digest[32];
+    hst_hex(content->byte, text);
     int n = snprintf(bound, sizeof bound, "%lld %lld %lld %lld.%ld %s", (long long)st->st_dev,
                      (long long)st->st_ino, (long long)st->st_size, (long long)st->st_mtim.tv_sec,
-                     st->st_mtim.tv_nsec, hex);
+                     st->st_mtim.tv_nsec, text);
     if (hst_sha256_bytes(bound, (size_t)n, digest, NULL))
         return 0;
-    memcpy(text, hex, HST_SHA256_HEX - 1);
     hst_hex(digest, text + HST_SHA256_HEX - 1);
     return 1;
 }
 
 /* Copies the hash that q stands on when it is whole and this file's. */
-static int take_hash(sqlite3_stmt *q, const struct stat *st, char hex[HST_SHA256_HEX])
+static int take_hash(sqlite3_stmt *q, const struct stat *st, hst_digest *content)
 {
-    char found[HST_SHA256_HEX], text[FILE_TEXT + 1];
-    const unsigned char *kept = sqlite3_column_text(q, 0);
-    if (!kept || sqlite3_column_bytes(q, 0) != FILE_TEXT)
+    hst_digest found;
+    char text[FILE_TEXT + 1];
+    const char *kept = (const char *)sqlite3_column_text(q, 0);
+    if (!kept || sqlite3_column_bytes(q, 0) != FILE_TEXT || !hst_unhex(kept, found.byte) ||
+        !file_text(st, &found, text) || memcmp(text, kept, FILE_TEXT) != 0)
         return 0;
-    memcpy(found, kept, HST_SHA256_HEX - 1);
-    found[HST_SHA256_HEX - 1] = 0;
-    if (!file_text(st, found, text) || memcmp(text, kept, FILE_TEXT) != 0)
-        return 0;
-    memcpy(hex, found, HST_SHA256_HEX);
+    *content = found;
     return 1;
 }
 
-int hst_store_known_file(hst_store *s, const struct stat *st, char hex[HST_SHA256_HEX])
+int hst_store_known_file(hst_store *s, const struct stat *st, hst_digest *content)
 {
     int known = 0;
     if (s->ctx->rehash)
@@ -314,7 +312,7 @@ int hst_store_known_file(hst_store *s, const struct stat *st, char hex[HST_SHA25
     sqlite3_stmt *q = s->stmt[KNOWN];
     if (!s->off && bind_file(q, st) == SQLITE_OK) {
         int rc = sqlite3_step(q);
-        known = rc == SQLITE_ROW && take_hash(q, st, hex);
+        known = rc == SQLITE_ROW && take_hash(q, st, content);
         if (rc != SQLITE_ROW && rc != SQLITE_DONE)
             give_up(s, "reading");
         sqlite3_reset(q);
@@ -323,11 +321,11 @@ int hst_store_known_file(hst_store *s, const struct stat *st, char hex[HST_SHA25
     return known;
 }
 
-void hst_store_remember_file(hst_store *s, const struct stat *st, const char hex[HST_SHA256_HEX])
+void hst_store_remember_file(hst_store *s, const struct stat *st, const hst_digest *content)
 {
     /* A file changed a moment ago may change again within one tick of its mtime: not remembered. */
     char text[FILE_TEXT + 1];
-    if (time(NULL) - st->st_mtim.tv_sec < 2 || !file_text(st, hex, text))
+    if (time(NULL) - st->st_mtim.tv_sec < 2 || !file_text(st, content, text))
         return;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *q = s->stmt[REMEMBER];
@@ -369,11 +367,11 @@ static int take_row(const hst_store *s, sqlite3_stmt *q, const uint8_t key[32], 
     return 1;
 }
 
-int hst_store_get(hst_store *s, const char hex[HST_SHA256_HEX], float *x)
+int hst_store_get(hst_store *s, const hst_digest *content, float *x)
 {
     uint8_t key[32];
     int found = 0;
-    if (!key_of(s, hex, key))
+    if (!key_of(s, content, key))
         return 0;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *q = s->stmt[GET];
@@ -389,11 +387,11 @@ int hst_store_get(hst_store *s, const char hex[HST_SHA256_HEX], float *x)
     return found;
 }
 
-void hst_store_put(hst_store *s, const char hex[HST_SHA256_HEX], const float *x)
+void hst_store_put(hst_store *s, const hst_digest *content, const float *x)
 {
     uint8_t key[32];
     size_t bytes = s->dim * sizeof *x;
-    if (!key_of(s, hex, key))
+    if (!key_of(s, content, key))
         return;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *q = s->stmt[PUT];

@@ -29,11 +29,11 @@ hst_store *hst_store_open(const hst_ctx *ctx, const hst_backbone *b, const hst_p
 /* Commits, drops the oldest vectors over the size cap, closes; NULL is fine. */
 void hst_store_close(hst_store *s);
 
-/* 1 and hex filled when the file behind st was hashed before and has not changed since. */
-int hst_store_known_file(hst_store *s, const struct stat *st, char hex[HST_SHA256_HEX]);
-void hst_store_remember_file(hst_store *s, const struct stat *st, const char hex[HST_SHA256_HEX]);
+/* 1 and *content filled when the file behind st was hashed before and has not changed since. */
+int hst_store_known_file(hst_store *s, const struct stat *st, hst_digest *content);
+void hst_store_remember_file(hst_store *s, const struct stat *st, const hst_digest *content);
 
-/* 1 and x[dim] filled when the photo with this hash has a vector. */
-int hst_store_get(hst_store *s, const char hex[HST_SHA256_HEX], float *x);
-void hst_store_put(hst_store *s, const char hex[HST_SHA256_HEX], const float *x);
+/* 1 and x[dim] filled when the photo with this content has a vector. */
+int hst_store_get(hst_store *s, const hst_digest *content, float *x);
+void hst_store_put(hst_store *s, const hst_digest *content, const float *x);
 #endif

@@ -124,7 +124,7 @@ static int save_split(const hst_run *r, const char *dir, hst_err *err)
         hst_buf_csv(&b, p->relative);
         hst_buf_puts(&b, ",");
         hst_buf_csv(&b, r->data->classes[p->label]);
-        hst_buf_printf(&b, ",%s,%s\n", r->features->sha256[i],
+        hst_buf_printf(&b, ",%s,%s\n", hst_features_sha256(r->features, i),
                        names[r->features->why[i] ? 2 : r->side[i]]);
     }
     return write_buf(&b, dir, "split.csv", err);

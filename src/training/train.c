@@ -34,19 +34,6 @@ static void end_phase(hst_run *r, const char *what, double *since)
     *since = now;
 }
 
-static int assign_sides(hst_run *r, hst_err *err)
-{
-    size_t n = r->data->n_photos;
-    const char **sha = hst_alloc(n, sizeof *sha, err);
-    if (!sha)
-        return HST_EMEM;
-    for (size_t i = 0; i < n; i++)
-        sha[i] = r->features->sha256[i];
-    int rc = hst_split_assign(r->data, sha, r->side, err);
-    free(sha);
-    return rc;
-}
-
 static void examples_clear(hst_examples *e)
 {
     free(e->x);
@@ -234,7 +221,8 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
         r->features = hst_features_compute(ctx, b, d, hst_preparation_names[settings.prepare], err);
     end_phase(r, "features", &since);
     if (rc == 0)
-        rc = r->features ? assign_sides(r, err) : HST_EDATA;
+        rc =
+            r->features ? hst_split_assign(r->data, r->features->content, r->side, err) : HST_EDATA;
     if (rc == 0)
         rc = learn(&f, err);
     r->settings.run_dir = NULL; /* the caller's text, and not needed any more */

@@ -52,7 +52,7 @@ static int digest_data(const hst_run *r, char hex[65], hst_err *err)
     for (size_t i = 0; rc == 0 && i < r->data->n_photos; i++) {
         const int32_t facts[3] = {r->data->photos[i].label, r->side[i],
                                   r->features->why[i] != NULL};
-        rc = hst_sha256_adds(h, r->features->sha256[i], err);
+        rc = hst_sha256_adds(h, hst_features_sha256(r->features, i), err);
         if (rc == 0)
             rc = hst_sha256_add(h, facts, sizeof facts, err);
     }

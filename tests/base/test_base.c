@@ -204,6 +204,23 @@ static void sha256_known_answer(void **state)
     hst_sha256_free(h);
 }
 
+static void digests_are_read_from_hex(void **state)
+{
+    (void)state;
+    char hex[] = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", again[65];
+    hst_digest d = {0};
+    assert_false(hst_digest_is_set(&d));
+    assert_true(hst_unhex(hex, d.byte));
+    assert_true(hst_digest_is_set(&d));
+    hst_hex(d.byte, again);
+    assert_string_equal(again, hex);
+    hex[63] = 'g';
+    assert_false(hst_unhex(hex, d.byte));
+    hex[63] = 0; /* too short: nothing behind its end is looked at */
+    assert_false(hst_unhex(hex, d.byte));
+    assert_false(hst_unhex("", d.byte));
+}
+
 /* Known answers of the Random123 distribution (kat_vectors, philox4x32 10). */
 static void philox_known_answers(void **state)
 {
@@ -294,6 +311,7 @@ int main(void)
         cmocka_unit_test(what_a_killed_writer_left_is_swept),
         cmocka_unit_test(folders_are_made_with_their_parents),
         cmocka_unit_test(sha256_known_answer),
+        cmocka_unit_test(digests_are_read_from_hex),
         cmocka_unit_test(philox_known_answers),
         cmocka_unit_test(streams_differ_and_repeat),
         cmocka_unit_test(mt19937_equals_numpy),
