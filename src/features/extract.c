@@ -1,34 +1,19 @@
-/* extract.c - the loop over photos: read, hash, decode, prepare, run the network.
- *
- * A worker thread takes one photo through all of it, so decoding overlaps with the network of the
- * others, a pixel is copied once, and nothing about a photo depends on its neighbours. */
+/* extract.c - from photos to features: what the store knows, and the rest through the network. */
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/pipeline.h"
+#include "features/loop.h"
 #include "features/store.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-/* What one thread works with; made by the thread itself at its first photo. */
-typedef struct desk {
-    hst_work *work;
-    float *input; /* [px][px][3] */
-} desk;
-
 typedef struct job {
     hst_ctx *ctx;
-    const hst_backbone *b;
     const hst_data *d;
     hst_features *f;
-    desk *desks;      /* [threads] */
     hst_store *store; /* NULL: none */
-    size_t *item;     /* [n_slots]: photo in the slot */
-    char *stored;     /* [n_slots]: its features came from the store */
-    size_t next;
-    size_t done;
-    hst_meter meter;
+    char *stored;     /* [n]: its features came from the store */
 } job;
 
 int hst_features_prep(const hst_backbone *b, const char *prepare, hst_prep *out, hst_err *err)
@@ -52,88 +37,63 @@ int hst_features_prep(const hst_backbone *b, const char *prepare, hst_prep *out,
     return rc;
 }
 
-static int sit_down(job *j, desk *k, hst_err *err)
-{
-    size_t px = (size_t)j->f->prep.px;
-    if (k->work)
-        return 0;
-    k->input = hst_alloc(px * px, 3 * sizeof(float), err);
-    k->work = k->input ? hst_work_new(j->b->plan, err) : NULL;
-    return k->work ? 0 : HST_EMEM;
-}
-
-static int next_photo(void *arg, size_t slot, hst_err *err)
-{
-    job *j = arg;
-    (void)err;
-    if (j->next == j->f->n)
-        return 0;
-    j->item[slot] = j->next++;
-    return 1;
-}
-
-/* One photo on its way through a worker. */
-typedef struct passage {
+/* One photo on its way to its row. */
+typedef struct photo {
     const char *path;
     hst_digest *content; /* filled */
     float *x;            /* its row of the features */
-    int stored;          /* the row came from the store */
-} passage;
+    char *stored;        /* 1: the row came from the store */
+} photo;
 
 /* 1 when the store knows this very file and its vector: it need not be read. */
-static int from_known_file(job *j, passage *p, const struct stat *st)
+static int from_known_file(const job *j, const photo *p, const struct stat *st)
 {
-    p->stored = j->store && hst_store_known_file(j->store, st, p->content) &&
-                hst_store_get(j->store, p->content, p->x);
-    return p->stored;
+    return j->store && hst_store_known_file(j->store, st, p->content) &&
+           hst_store_get(j->store, p->content, p->x);
 }
 
-static int compute(job *j, desk *k, passage *p, const uint8_t *bytes, size_t n, hst_err *err)
+static int compute(const job *j, hst_photo_worker *w, const photo *p, const uint8_t *bytes,
+                   size_t n, hst_err *err)
 {
     int rc = hst_sha256_bytes(bytes, n, p->content->byte, err);
     if (rc)
         return rc;
-    p->stored = j->store && hst_store_get(j->store, p->content, p->x);
-    if (p->stored)
+    *p->stored = j->store && hst_store_get(j->store, p->content, p->x);
+    if (*p->stored)
         return 0;
-    rc = sit_down(j, k, err);
-    if (rc == 0)
-        rc = hst_prepare_bytes(&j->f->prep, bytes, n, k->input, err);
-    if (rc)
-        return rc;
-    hst_plan_run(j->b->plan, k->work, k->input, 1, p->x);
-    if (j->store)
+    rc = hst_photo_worker_run(w, bytes, n, p->x, err);
+    if (rc == 0 && j->store)
         hst_store_put(j->store, p->content, p->x);
-    return 0;
+    return rc;
 }
 
-static int pass(job *j, desk *k, passage *p, hst_err *err)
+static int fill_row(const job *j, hst_photo_worker *w, const photo *p, hst_err *err)
 {
     uint8_t *bytes = NULL;
     size_t n;
     struct stat st;
     int there = stat(p->path, &st) == 0;
-    if (there && from_known_file(j, p, &st))
+    *p->stored = there && from_known_file(j, p, &st);
+    if (*p->stored)
         return 0;
     int rc = hst_file_read(p->path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
-        rc = compute(j, k, p, bytes, n, err);
+        rc = compute(j, w, p, bytes, n, err);
     if (rc == 0 && there && j->store && (uint64_t)st.st_size == n)
         hst_store_remember_file(j->store, &st, p->content);
     free(bytes);
     return rc;
 }
 
-static int work_photo(void *arg, size_t slot, int thread, hst_err *err)
+static int work_photo(void *arg, size_t i, hst_photo_worker *w, hst_err *err)
 {
-    job *j = arg;
-    size_t i = j->item[slot];
+    const job *j = arg;
     hst_err why = {0};
-    passage p = {.path = j->d->photos[i].path,
-                 .content = &j->f->content[i],
-                 .x = j->f->x + i * (size_t)j->f->dim};
-    int rc = pass(j, &j->desks[thread], &p, &why);
-    j->stored[slot] = p.stored != 0;
+    photo p = {.path = j->d->photos[i].path,
+               .content = &j->f->content[i],
+               .x = j->f->x + i * (size_t)j->f->dim,
+               .stored = &j->stored[i]};
+    int rc = fill_row(j, w, &p, &why);
     if (rc == HST_EMEM)
         return hst_fail(err, HST_EMEM, "%s: %s", p.path, why.msg);
     if (rc == 0)
@@ -142,18 +102,16 @@ static int work_photo(void *arg, size_t slot, int thread, hst_err *err)
     return j->f->why[i] ? 0 : HST_EMEM;
 }
 
-static int count_photo(void *arg, size_t slot, hst_err *err)
+static void count_photo(void *arg, size_t i)
 {
-    job *j = arg;
-    size_t i = j->item[slot];
+    const job *j = arg;
     if (hst_digest_is_set(&j->f->content[i]))
         hst_hex(j->f->content[i].byte, j->f->hex[i]);
     if (j->f->why[i])
         hst_log(j->ctx, HST_LOG_WARN, "skipped %s: %s", j->d->photos[i].path, j->f->why[i]);
     else
         j->f->n_used++;
-    j->f->n_stored += j->stored[slot] != 0;
-    return hst_meter_at(&j->meter, ++j->done, err);
+    j->f->n_stored += j->stored[i] != 0;
 }
 
 static hst_features *features_new(const hst_backbone *b, size_t n, hst_err *err)
@@ -173,28 +131,20 @@ static hst_features *features_new(const hst_backbone *b, size_t n, hst_err *err)
     return NULL;
 }
 
-static int extract(job *j, hst_err *err)
+static int extract(job *j, const hst_backbone *b, hst_err *err)
 {
-    size_t threads = (size_t)hst_executor_threads(j->ctx->executor), slots = threads * 4;
+    j->stored = hst_alloc(j->f->n, 1, err);
     int rc = HST_EMEM;
-    j->desks = hst_alloc(threads, sizeof *j->desks, err);
-    j->item = j->desks ? hst_alloc(slots, sizeof *j->item, err) : NULL;
-    j->meter = hst_meter_start(j->ctx, "features", j->f->n);
-    j->stored = j->item ? hst_alloc(slots, 1, err) : NULL;
     if (j->stored)
-        rc = hst_executor_pipeline(j->ctx->executor,
-                                   &(hst_pipeline){.arg = j,
-                                                   .next = next_photo,
-                                                   .work = work_photo,
-                                                   .deliver = count_photo,
-                                                   .n_slots = slots},
-                                   err);
-    for (size_t t = 0; j->desks && t < threads; t++) {
-        hst_work_free(j->desks[t].work);
-        free(j->desks[t].input);
-    }
-    free(j->desks);
-    free(j->item);
+        rc = hst_photos_each(&(hst_photo_loop){.ctx = j->ctx,
+                                               .plan = b->plan,
+                                               .prep = &j->f->prep,
+                                               .phase = "features",
+                                               .n = j->f->n,
+                                               .arg = j,
+                                               .work = work_photo,
+                                               .done = count_photo},
+                             err);
     free(j->stored);
     if (rc == 0 && j->f->n_used == 0)
         rc = hst_fail(err, HST_EDATA, "none of the %zu photos could be used; the first: %s: %s",
@@ -213,8 +163,8 @@ hst_features *hst_features_of(hst_ctx *ctx, const hst_backbone *b, const hst_dat
     if (!f)
         return NULL;
     f->prep = *prep;
-    job j = {.ctx = ctx, .b = b, .d = d, .f = f, .store = hst_store_open(ctx, b, prep)};
-    int rc = extract(&j, err);
+    job j = {.ctx = ctx, .d = d, .f = f, .store = hst_store_open(ctx, b, prep)};
+    int rc = extract(&j, b, err);
     hst_store_close(j.store);
     if (rc == 0)
         return f;
