@@ -1,4 +1,4 @@
-/* again.c - some photos once more, through a network that has changed. */
+/* recompute.c - some photos once more, through a network that has changed. */
 #include "base/file.h"
 #include "features/features.h"
 #include "features/loop.h"
