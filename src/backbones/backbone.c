@@ -238,7 +238,8 @@ hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name, const hst_b
     hst_backbone *b = NULL;
     if (hst_hub_find(ctx, name, &found, err))
         return NULL;
-    hst_tensors *t = hst_tensors_read(found.path, err);
+    hst_tensors *t = found.tensors ? found.tensors : hst_tensors_read(found.path, err);
+    found.tensors = NULL;
     const char *format = t ? hst_tensors_meta(t, "format") : NULL;
     if (t)
         b = format && strcmp(format, "headstart") == 0 ? from_model(ctx, t, o, err)

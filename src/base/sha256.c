@@ -38,6 +38,16 @@ hst_sha256 *hst_sha256_new(hst_err *err)
     return h;
 }
 
+hst_sha256 *hst_sha256_copy(const hst_sha256 *h, hst_err *err)
+{
+    hst_sha256 *copy = hst_sha256_new(err);
+    if (!copy || EVP_MD_CTX_copy_ex(copy->evp, h->evp) == 1)
+        return copy;
+    no_hash(err);
+    hst_sha256_free(copy);
+    return NULL;
+}
+
 int hst_sha256_add(hst_sha256 *h, const void *p, size_t n, hst_err *err)
 {
     return EVP_DigestUpdate(h->evp, p, n) == 1 ? 0 : no_hash(err);

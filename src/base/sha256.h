@@ -16,6 +16,8 @@ HST_CHECK hst_sha256 *hst_sha256_new(hst_err *err);
 HST_CHECK int hst_sha256_add(hst_sha256 *h, const void *p, size_t n, hst_err *err);
 /* Adds a string and its NUL, so that neighbouring strings cannot run into one another. */
 HST_CHECK int hst_sha256_adds(hst_sha256 *h, const char *s, hst_err *err);
+/* A second one that has seen the same so far. */
+HST_CHECK hst_sha256 *hst_sha256_copy(const hst_sha256 *h, hst_err *err);
 HST_CHECK int hst_sha256_end(hst_sha256 *h, uint8_t digest[32], hst_err *err); /* once */
 void hst_sha256_free(hst_sha256 *h);
 

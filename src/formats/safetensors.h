@@ -79,4 +79,7 @@ HST_CHECK int hst_tensors_digest(const hst_named *t, size_t n, const hst_meta_pa
 /* The same digest of a file that was read. */
 HST_CHECK int hst_tensors_digest_of(const hst_tensors *t, const char *except, char hex[65],
                                     hst_err *err);
+/* And in the same pass that of its tensors without any metadata. */
+HST_CHECK int hst_tensors_digests(const hst_tensors *t, const char *except, char hex[65],
+                                  char tensors_hex[65], hst_err *err);
 #endif

@@ -151,6 +151,15 @@ int hst_tensors_write(const char *path, const hst_named *t, size_t n, const hst_
     return rc;
 }
 
+/* What a digest is over. */
+typedef struct content {
+    const hst_named *t;
+    size_t n;
+    const hst_meta_pair *meta;
+    size_t n_meta;
+    const char *except; /* a key that is left out; NULL: none */
+} content;
+
 static int add_number(hst_sha256 *h, uint64_t v, hst_err *err)
 {
     return hst_sha256_add(h, &v, sizeof v, err);
@@ -168,45 +177,63 @@ static int add_tensor(hst_sha256 *h, const hst_named *t, hst_err *err)
 }
 
 /* Tensors sorted by name, then metadata sorted by key; numbers as u64 LE, strings with their NUL.
- */
-static int add_all(hst_sha256 *h, const hst_named *t, size_t n, const hst_meta_pair *meta,
-                   size_t n_meta, const char *except, hst_err *err)
+ * *bare: a hash that has seen the tensors only, to be freed; NULL: not wanted. */
+static int add_all(hst_sha256 *h, const content *c, hst_sha256 **bare, hst_err *err)
 {
-    int rc = add_number(h, n, err);
-    for (size_t i = 0; i < n && rc == 0; i++)
-        rc = add_tensor(h, &t[i], err);
-    for (size_t i = 0; i < n_meta && rc == 0; i++) {
-        if (except && strcmp(meta[i].key, except) == 0)
-            continue;
-        rc = hst_sha256_adds(h, meta[i].key, err);
-        rc = rc ? rc : hst_sha256_adds(h, meta[i].value, err);
+    int rc = add_number(h, c->n, err);
+    for (size_t i = 0; i < c->n && rc == 0; i++)
+        rc = add_tensor(h, &c->t[i], err);
+    if (rc == 0 && bare) {
+        *bare = hst_sha256_copy(h, err);
+        rc = *bare ? 0 : HST_EMEM;
     }
+    for (size_t i = 0; i < c->n_meta && rc == 0; i++) {
+        if (c->except && strcmp(c->meta[i].key, c->except) == 0)
+            continue;
+        rc = hst_sha256_adds(h, c->meta[i].key, err);
+        rc = rc ? rc : hst_sha256_adds(h, c->meta[i].value, err);
+    }
+    return rc;
+}
+
+static int end_hex(hst_sha256 *h, char hex[65], hst_err *err)
+{
+    uint8_t digest[32];
+    int rc = hst_sha256_end(h, digest, err);
+    if (rc == 0)
+        hst_hex(digest, hex);
+    return rc;
+}
+
+/* tensors_hex: NULL, or the digest of the tensors alone. */
+static int digest(const content *c, char hex[65], char *tensors_hex, hst_err *err)
+{
+    int rc = HST_EMEM;
+    hst_sha256 *bare = NULL;
+    hst_named *t = sorted(c->t, c->n, sizeof *t, by_name, err);
+    hst_meta_pair *meta = t ? sorted(c->meta, c->n_meta, sizeof *meta, by_key, err) : NULL;
+    hst_sha256 *h = meta ? hst_sha256_new(err) : NULL;
+    const content ordered = {t, c->n, meta, c->n_meta, c->except};
+    if (h)
+        rc = add_all(h, &ordered, tensors_hex ? &bare : NULL, err);
+    rc = rc ? rc : end_hex(h, hex, err);
+    if (rc == 0 && bare)
+        rc = end_hex(bare, tensors_hex, err);
+    hst_sha256_free(bare);
+    hst_sha256_free(h);
+    free(meta);
+    free(t);
     return rc;
 }
 
 int hst_tensors_digest(const hst_named *t, size_t n, const hst_meta_pair *meta, size_t n_meta,
                        const char *except, char hex[65], hst_err *err)
 {
-    uint8_t digest[32];
-    int rc = HST_EMEM;
-    hst_named *tensors = sorted(t, n, sizeof *tensors, by_name, err);
-    hst_meta_pair *pairs = tensors ? sorted(meta, n_meta, sizeof *pairs, by_key, err) : NULL;
-    hst_sha256 *h = pairs ? hst_sha256_new(err) : NULL;
-    if (!h)
-        goto out;
-    rc = add_all(h, tensors, n, pairs, n_meta, except, err);
-    if (rc == 0)
-        rc = hst_sha256_end(h, digest, err);
-    if (rc == 0)
-        hst_hex(digest, hex);
-out:
-    hst_sha256_free(h);
-    free(pairs);
-    free(tensors);
-    return rc;
+    return digest(&(content){t, n, meta, n_meta, except}, hex, NULL, err);
 }
 
-int hst_tensors_digest_of(const hst_tensors *t, const char *except, char hex[65], hst_err *err)
+static int digest_of(const hst_tensors *t, const char *except, char hex[65], char *tensors_hex,
+                     hst_err *err)
 {
     size_t n = 0, i = 0;
     for (const char *key = NULL; (key = hst_tensors_meta_next(t, key));)
@@ -216,8 +243,19 @@ int hst_tensors_digest_of(const hst_tensors *t, const char *except, char hex[65]
         return HST_EMEM;
     for (const char *key = NULL; (key = hst_tensors_meta_next(t, key)); i++)
         meta[i] = (hst_meta_pair){key, hst_tensors_meta(t, key)};
-    int rc =
-        hst_tensors_digest(hst_tensors_at(t, 0), hst_tensors_count(t), meta, n, except, hex, err);
+    int rc = digest(&(content){hst_tensors_at(t, 0), hst_tensors_count(t), meta, n, except}, hex,
+                    tensors_hex, err);
     free(meta);
     return rc;
+}
+
+int hst_tensors_digest_of(const hst_tensors *t, const char *except, char hex[65], hst_err *err)
+{
+    return digest_of(t, except, hex, NULL, err);
+}
+
+int hst_tensors_digests(const hst_tensors *t, const char *except, char hex[65],
+                        char tensors_hex[65], hst_err *err)
+{
+    return digest_of(t, except, hex, tensors_hex, err);
 }

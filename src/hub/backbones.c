@@ -40,7 +40,7 @@ static uint64_t size_of(const char *path)
 
 static uint64_t converted_size(const hst_ctx *ctx, const char *sha256)
 {
-    char *path = sha256[0] ? hst_hub_path(ctx, sha256, NULL) : NULL;
+    char *path = sha256[0] ? hst_converted_path(ctx, sha256, NULL) : NULL;
     uint64_t n = size_of(path);
     free(path);
     return n;
@@ -151,13 +151,14 @@ static int each_place(visit *v, int (*fn)(visit *v, const hst_place *p))
 
 static int verify_converted(visit *v, const char *sha256, const hst_known *k)
 {
-    char *path = hst_hub_path(v->ctx, sha256, v->err);
-    int rc = path ? 0 : HST_EMEM;
-    if (rc == 0 && hst_is_file(path)) {
+    hst_found f = {.path = hst_converted_path(v->ctx, sha256, v->err)};
+    int rc = f.path ? 0 : HST_EMEM;
+    snprintf(f.sha256, sizeof f.sha256, "%s", sha256);
+    if (rc == 0 && hst_is_file(f.path)) {
         v->seen++;
-        rc = hst_hub_check(path, sha256, k, v->err);
+        rc = hst_converted_check(&f, k, v->err);
     }
-    free(path);
+    hst_found_clear(&f);
     return rc;
 }
 
@@ -230,7 +231,7 @@ static void drop(visit *v, const char *path)
 
 static void drop_converted(visit *v, const char *sha256)
 {
-    char *path = sha256[0] ? hst_hub_path(v->ctx, sha256, NULL) : NULL;
+    char *path = sha256[0] ? hst_converted_path(v->ctx, sha256, NULL) : NULL;
     drop(v, path);
     free(path);
 }

@@ -3,7 +3,6 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "formats/convert.h"
-#include "formats/safetensors.h"
 #include "formats/source.h"
 
 #include <stdio.h>
@@ -11,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-char *hst_hub_path(const hst_ctx *ctx, const char *sha256, hst_err *err)
+char *hst_converted_path(const hst_ctx *ctx, const char *sha256, hst_err *err)
 {
     char name[128];
     if (!ctx->cache_dir) {
@@ -29,52 +28,53 @@ static int differs(const char *got, const char *want)
     return !got || strcmp(got, want) != 0;
 }
 
-int hst_hub_check(const char *path, const char *source_sha256, const hst_known *k, hst_err *err)
+int hst_converted_check(hst_found *f, const hst_known *k, hst_err *err)
 {
     char whole[65], tensors[65];
     hst_err why = {0};
-    hst_tensors *t = hst_tensors_read(path, &why);
-    if (!t && why.code == HST_EMODEL)
-        return hst_fail(err, HST_EHASH, "%s", why.msg);
+    hst_tensors *t = hst_tensors_read(f->path, &why);
     if (!t)
-        return hst_fail(err, why.code, "%s", why.msg);
-    int rc = hst_tensors_digest_of(t, "content_sha256", whole, err);
-    rc = rc ? rc
-            : hst_tensors_digest(hst_tensors_at(t, 0), hst_tensors_count(t), NULL, 0, NULL, tensors,
-                                 err);
+        return hst_fail(err, why.code == HST_EMODEL ? HST_EHASH : why.code, "%s", why.msg);
+    int rc = hst_tensors_digests(t, "content_sha256", whole, tensors, err);
     if (rc == 0 && (differs(hst_tensors_meta(t, "content_sha256"), whole) ||
-                    differs(hst_tensors_meta(t, "source_sha256"), source_sha256) ||
+                    differs(hst_tensors_meta(t, "source_sha256"), f->sha256) ||
                     (k && differs(tensors, k->tensors_sha256))))
-        rc = hst_fail(err, HST_EHASH, "%s is not what was put into the cache: remove it", path);
+        rc = hst_fail(err, HST_EHASH, "%s is not what was put into the cache: remove it", f->path);
     if (rc == 0 && !hst_convert_is_current(t))
-        rc = hst_fail(err, HST_EHASH, "%s was made by another headstart-convert: remove it", path);
-    hst_tensors_free(t);
-    return rc;
+        rc = hst_fail(err, HST_EHASH, "%s was made by another headstart-convert: remove it",
+                      f->path);
+    if (rc) {
+        hst_tensors_free(t);
+        return rc;
+    }
+    hst_tensors_free(f->tensors);
+    f->tensors = t;
+    return 0;
 }
 
-int hst_hub_import(const hst_ctx *ctx, const char *source, const char *sha256, const char *out,
-                   hst_err *err)
+int hst_converted_make(const hst_ctx *ctx, const char *source, hst_found *f, const hst_known *k,
+                       hst_err *err)
 {
-    int rc = hst_convert(ctx, source, out, err);
+    int rc = hst_convert(ctx, source, f->path, err);
     if (rc)
         return rc;
-    rc = hst_hub_check(out, sha256, NULL, err);
+    rc = hst_converted_check(f, k, err);
     if (rc)
-        unlink(out); /* the source changed meanwhile, or the helper is not ours */
+        unlink(f->path); /* the source changed meanwhile, or the helper is not ours */
     return rc;
 }
 
-int hst_hub_usable(const hst_ctx *ctx, const char *path, const char *sha256, const hst_known *k)
+int hst_converted_usable(const hst_ctx *ctx, hst_found *f, const hst_known *k)
 {
     hst_err why = {0};
-    if (!hst_is_file(path))
+    if (!hst_is_file(f->path))
         return 0;
-    if (hst_hub_check(path, sha256, k, &why) == 0)
+    if (hst_converted_check(f, k, &why) == 0)
         return 1;
     if (why.code == HST_EHASH && !ctx->offline) { /* offline it stays, for verify to see */
         hst_log(ctx, HST_LOG_WARN, "damaged in the cache or outdated, to be made again: %s",
                 why.msg);
-        unlink(path);
+        unlink(f->path);
     }
     return 0;
 }
@@ -103,10 +103,10 @@ static int find_foreign(hst_ctx *ctx, const char *path, hst_found *f, hst_err *e
         (void)hst_err_at(err, path);
         return rc;
     }
-    f->path = hst_hub_path(ctx, f->sha256, err);
+    f->path = hst_converted_path(ctx, f->sha256, err);
     if (!f->path)
         return err ? err->code : HST_EARG;
-    if (hst_hub_usable(ctx, f->path, f->sha256, NULL))
+    if (hst_converted_usable(ctx, f, NULL))
         return 0;
     char *dir = hst_path_join(ctx->cache_dir, "backbones", err);
     rc = dir ? hst_mkdirs(dir, err) : HST_EMEM;
@@ -114,7 +114,7 @@ static int find_foreign(hst_ctx *ctx, const char *path, hst_found *f, hst_err *e
     if (rc)
         return rc;
     hst_log(ctx, HST_LOG_INFO, "importing %s", path);
-    return hst_hub_import(ctx, path, f->sha256, f->path, err);
+    return hst_converted_make(ctx, path, f, NULL, err);
 }
 
 /* 1 when the folder is a network in a format that the import helper reads. */
@@ -170,7 +170,7 @@ static int find_folder(hst_ctx *ctx, const char *dir, hst_found *f, hst_err *err
     return rc;
 }
 
-int hst_hub_local(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
+int hst_converted_local(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
 {
     if (hst_is_dir(path))
         return find_folder(ctx, path, f, err);
@@ -183,5 +183,6 @@ void hst_found_clear(hst_found *f)
 {
     free(f->path);
     free(f->config);
+    hst_tensors_free(f->tensors);
     *f = (hst_found){0};
 }

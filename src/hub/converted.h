@@ -4,32 +4,34 @@
 #ifndef HST_HUB_CONVERTED_H
 #define HST_HUB_CONVERTED_H
 #include "base/context.h"
+#include "formats/safetensors.h"
 #include "hub/known.h"
 
 /* A readable safetensors file. */
 typedef struct hst_found {
-    char *path;      /* to be freed */
-    char *config;    /* of its config.json, where there is one; to be freed; else NULL */
-    char base[256];  /* base name of the file or folder that was named */
-    char sha256[65]; /* of the file that was named; for a pulled one, of the weight file */
+    char *path;           /* to be freed */
+    char *config;         /* of its config.json, where there is one; to be freed; else NULL */
+    hst_tensors *tensors; /* of the file, where it had to be read to be checked; else NULL */
+    char base[256];       /* base name of the file or folder that was named */
+    char sha256[65];      /* of the file that was named; for a pulled one, of the weight file */
 } hst_found;
 void hst_found_clear(hst_found *f);
 
 /* A file or folder of this machine: as it is, or converted once. */
-HST_CHECK int hst_hub_local(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err);
+HST_CHECK int hst_converted_local(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err);
 
 /* cache_dir/backbones/<sha256>.safetensors, to be freed. HST_EARG: there is no cache. */
-HST_CHECK char *hst_hub_path(const hst_ctx *ctx, const char *sha256, hst_err *err);
+HST_CHECK char *hst_converted_path(const hst_ctx *ctx, const char *sha256, hst_err *err);
 
-/* Reads a converted file and compares its tensors and its record of the source with what they were
- * when it was made. k: NULL, or what is known about it. HST_EHASH. */
-HST_CHECK int hst_hub_check(const char *path, const char *source_sha256, const hst_known *k,
-                            hst_err *err);
+/* Reads the converted file f->path of the source f->sha256 into f->tensors, and compares them and
+ * the record of the source with what they were when it was made. k: NULL, or what is known about
+ * it. HST_EHASH. */
+HST_CHECK int hst_converted_check(hst_found *f, const hst_known *k, hst_err *err);
 
-/* 1 when a good converted file lies at path; a damaged one is removed, to be made again. */
-int hst_hub_usable(const hst_ctx *ctx, const char *path, const char *sha256, const hst_known *k);
+/* The same as 1 or 0 for a file that may be absent; a damaged one is removed, to be made again. */
+int hst_converted_usable(const hst_ctx *ctx, hst_found *f, const hst_known *k);
 
-/* Makes out be the conversion of the file source, whose hash is sha256. */
-HST_CHECK int hst_hub_import(const hst_ctx *ctx, const char *source, const char *sha256,
-                             const char *out, hst_err *err);
+/* Makes f->path from the file source, whose hash is f->sha256, and checks it. */
+HST_CHECK int hst_converted_make(const hst_ctx *ctx, const char *source, hst_found *f,
+                                 const hst_known *k, hst_err *err);
 #endif

@@ -21,16 +21,6 @@ static int unknown(const char *name, hst_err *err)
                     name);
 }
 
-static int find_package(hst_ctx *ctx, const hst_known *k, hst_found *f, hst_err *err)
-{
-    f->path = hst_hub_path(ctx, k->member_sha256, err);
-    if (!f->path)
-        return err ? err->code : HST_EARG;
-    snprintf(f->base, sizeof f->base, "%s", hst_path_base(k->member));
-    snprintf(f->sha256, sizeof f->sha256, "%s", k->member_sha256);
-    return hst_package_pull(ctx, k, err);
-}
-
 /* One place of a table's list, or of the user. HST_EARG: no such name. */
 static int find_place(hst_ctx *ctx, const char *name, int fresh, hst_found *f, hst_err *err)
 {
@@ -94,12 +84,12 @@ int hst_hub_fetch(hst_ctx *ctx, const char *name, int fresh, hst_found *f, hst_e
     const hst_known *k = hst_known_find(name);
     if (!k)
         return find_place(ctx, name, fresh, f, err);
-    return k->package ? find_package(ctx, k, f, err) : find_known(ctx, k, fresh, f, err);
+    return k->package ? hst_package_find(ctx, k, f, err) : find_known(ctx, k, fresh, f, err);
 }
 
 static int package_cached(const hst_ctx *ctx, const hst_known *k)
 {
-    char *path = hst_hub_path(ctx, k->member_sha256, NULL);
+    char *path = hst_converted_path(ctx, k->member_sha256, NULL);
     int is = path && hst_is_file(path);
     free(path);
     return is;
@@ -130,7 +120,7 @@ int hst_hub_find(hst_ctx *ctx, const char *name, hst_found *out, hst_err *err)
 {
     hst_found f = {0};
     int here = !hst_known_find(name) && !hst_place_has_scheme(name) && access(name, F_OK) == 0;
-    int rc = here ? hst_hub_local(ctx, name, &f, err) : hst_hub_fetch(ctx, name, 0, &f, err);
+    int rc = here ? hst_converted_local(ctx, name, &f, err) : hst_hub_fetch(ctx, name, 0, &f, err);
     if (rc == 0)
         *out = f;
     else

@@ -403,7 +403,7 @@ static int use(const repo *r, hst_ctx *ctx, const char *main_file, hst_found *f,
     if (rc)
         return rc;
     int folder = !r->p->file[0] && strncmp(main_file, "model.", 6) == 0 && hst_is_file(config);
-    rc = hst_hub_local(ctx, folder ? r->snapshot : path, f, err);
+    rc = hst_converted_local(ctx, folder ? r->snapshot : path, f, err);
     if (rc == 0 && !f->config && hst_is_file(config)) {
         f->config = hst_strdup(config, err);
         rc = f->config ? 0 : HST_EMEM;

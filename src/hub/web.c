@@ -227,16 +227,18 @@ out:
 static int find_converted(hst_ctx *ctx, const hst_place *p, hst_found *f, hst_err *err)
 {
     hst_kept k = {0};
+    hst_found found = {0};
     int rc = hst_kept_read(ctx, p->name, &k, err), is = 0;
-    char *path = rc == 0 && k.sha256[0] ? hst_hub_path(ctx, k.sha256, err) : NULL;
-    if (path && hst_is_file(path) && hst_hub_usable(ctx, path, k.sha256, NULL)) {
-        is = 1;
-        f->path = path;
-        path = NULL;
-        snprintf(f->sha256, sizeof f->sha256, "%s", k.sha256);
-        snprintf(f->base, sizeof f->base, "%s", hst_path_base(k.file));
+    if (rc == 0 && k.sha256[0]) {
+        found.path = hst_converted_path(ctx, k.sha256, err);
+        snprintf(found.sha256, sizeof found.sha256, "%s", k.sha256);
+        snprintf(found.base, sizeof found.base, "%s", hst_path_base(k.file));
+        is = found.path && hst_converted_usable(ctx, &found, NULL);
     }
-    free(path);
+    if (is)
+        *f = found;
+    else
+        hst_found_clear(&found);
     hst_kept_clear(&k);
     return rc ? rc : is;
 }
@@ -249,10 +251,10 @@ int hst_web_find(hst_ctx *ctx, const hst_place *p, hst_found *f, hst_err *err)
         return rc < 0 ? rc : 0;
     char *folder = elsewhere(ctx, p);
     if (folder && hst_is_dir(folder)) {
-        rc = hst_hub_local(ctx, folder, f, err);
+        rc = hst_converted_local(ctx, folder, f, err);
     } else {
         rc = hst_web_file(ctx, p, max_weights_bytes, &k, err);
-        rc = rc ? rc : hst_hub_local(ctx, k.file, f, err);
+        rc = rc ? rc : hst_converted_local(ctx, k.file, f, err);
     }
     free(folder);
     hst_kept_clear(&k);
@@ -265,7 +267,7 @@ int hst_web_cached(const hst_ctx *ctx, const hst_place *p)
     char *converted = NULL, *other = elsewhere(ctx, p);
     int is = other != NULL;
     if (hst_kept_read(ctx, p->name, &k, NULL) == 0 && k.name) {
-        converted = k.sha256[0] ? hst_hub_path(ctx, k.sha256, NULL) : NULL;
+        converted = k.sha256[0] ? hst_converted_path(ctx, k.sha256, NULL) : NULL;
         is |= hst_is_file(k.file) || (converted && hst_is_file(converted));
     }
     hst_kept_clear(&k);

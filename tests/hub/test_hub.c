@@ -178,7 +178,7 @@ static void a_damaged_file_is_not_taken_for_the_backbone(void **state)
     place *p = *state;
     hst_err err = {0};
     const hst_known *k = hst_known_find("efficientnet_lite0");
-    char *path = hst_hub_path(&p->ctx, k->member_sha256, &err);
+    char *path = hst_converted_path(&p->ctx, k->member_sha256, &err);
     char *dir = hst_path_join(p->cache, "backbones", &err);
     check_ok(hst_mkdirs(dir, &err), &err);
     check_ok(hst_file_write(path, "damaged", 7, &err), &err);
@@ -232,6 +232,7 @@ static void a_foreign_file_is_imported_once(void **state)
     p->ctx.helper = "/nowhere/headstart-convert";
     check_ok(hst_hub_find(&p->ctx, path, &again, &err), &err);
     assert_string_equal(again.path, f.path);
+    assert_int_equal(hst_tensors_count(f.tensors), hst_tensors_count(again.tensors));
     hst_found_clear(&again);
     int fd = open(f.path, O_RDWR);
     assert_int_equal(pwrite(fd, "x", 1, lseek(fd, 0, SEEK_END) - 9), 1);
@@ -295,6 +296,7 @@ static void files_and_folders_are_taken_as_they_are(void **state)
     check_ok(hst_hub_find(&p->ctx, model, &f, &err), &err);
     assert_string_equal(f.path, model);
     assert_string_equal(f.base, "model.safetensors");
+    assert_null(f.tensors); /* nothing has to be known of what is in it */
     assert_string_equal(f.sha256,
                         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     hst_found_clear(&f);
