@@ -1,8 +1,11 @@
-/* curl.c - the transport over libcurl, the only file that knows it. */
+/* curl.c - the transport over libcurl.
+ *
+ * It does not follow redirects itself (CURLOPT_FOLLOWLOCATION): http.c does, since no redirect may
+ * lead from https to http, credentials go to one origin only, a redirect may be the answer that was
+ * asked for, and each step is asked of the mirror where there is one. */
 #include "base/context.h"
-#include "hub/transport.h"
+#include "hub/response.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +14,7 @@ enum { LEAST_BYTES_S = 16, CONNECT_MAX_S = 30 };
 
 /* What the callbacks need; done: begin has been called for the answer that counts. */
 typedef struct exchange {
+    CURL *curl;
     const hst_request *rq;
     hst_response *r;
     hst_err *err;
@@ -31,10 +35,11 @@ static int begin(exchange *x)
 static size_t on_line(char *line, size_t size, size_t n, void *arg)
 {
     exchange *x = arg;
-    int is_end = size * n > 0 && (line[0] == '\r' || line[0] == '\n') && x->r->status >= 200;
     x->heard_s = hst_now_s();
-    hst_response_line(x->r, line, size * n);
-    return is_end && begin(x) != HST_TAKE ? 0 : size * n;
+    if (size * n == 0 || (line[0] != '\r' && line[0] != '\n'))
+        return size * n;
+    hst_response_read(x->curl, x->r);
+    return x->r->status >= 200 && begin(x) != HST_TAKE ? 0 : size * n;
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
@@ -161,7 +166,7 @@ int hst_curl_exchange(const hst_request *rq, hst_response *r, hst_err *err)
     *r = (hst_response){.retry_after_s = -1};
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return hst_fail(err, HST_EMEM, "out of memory: the network cannot be set up");
-    CURL *c = curl_easy_init();
+    CURL *c = x.curl = curl_easy_init();
     int rc;
     if (c && add_lines(&lines, rq) && set_up(c, &x, lines, text))
         rc = verdict(&x, curl_easy_perform(c), text);

@@ -111,8 +111,10 @@ static int follow(const hst_response *r, char url[HST_URL_MAX], hst_err *err)
     int rc = hst_url_join(url, r->location, next, err);
     if (rc)
         return rc;
-    if (hst_url_check(next, &why))
-        return hst_fail(err, HST_ENET, "a redirect that is not followed: %s", why.msg);
+    rc = hst_url_check(next, &why);
+    if (rc)
+        return hst_fail(err, rc == HST_EMEM ? rc : HST_ENET, "a redirect that is not followed: %s",
+                        why.msg);
     if (hst_url_is_plain(next) && !hst_url_is_plain(url))
         return hst_fail(err, HST_ENET, "a redirect from https to http, which is not followed");
     memcpy(url, next, strlen(next) + 1);

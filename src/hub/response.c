@@ -1,8 +1,7 @@
-/* response.c - the head of an HTTP answer. Every line comes from a stranger: what does not fit or
- * is no number is as if it had not come. */
-#include "hub/transport.h"
+/* response.c - the head of an HTTP answer, whose lines libcurl has taken apart. Every one comes
+ * from a stranger: what does not fit or is no number is as if it had not come. */
+#include "hub/response.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,18 @@
 #include <time.h>
 
 enum { MAX_WAIT_S = 1000000 };
+
+/* The value of line `index` of those of that name; "" where there is none that fits. */
+static void read_text(CURL *c, const char *name, size_t index, char *out, size_t cap)
+{
+    struct curl_header *h;
+    out[0] = 0;
+    if (curl_easy_header(c, name, index, CURLH_HEADER, -1, &h) != CURLHE_OK)
+        return;
+    size_t n = strcspn(h->value, "\r\n"); /* some versions leave an empty value its line's end */
+    if (n < cap)
+        snprintf(out, cap, "%.*s", (int)n, h->value);
+}
 
 static int read_number(const char *s, uint64_t *out)
 {
@@ -20,39 +31,15 @@ static int read_number(const char *s, uint64_t *out)
     return 1;
 }
 
-/* "bytes 100-199/200" */
-static void take_range(hst_response *r, const char *value)
+/* "bytes 100-199/200": 1. *total: 0 where it is not said. */
+static int read_range(const char *value, uint64_t *from, uint64_t *total)
 {
-    if (strncasecmp(value, "bytes ", 6) != 0 || !read_number(value + 6, &r->from))
-        return;
     const char *slash = strchr(value, '/');
-    r->has_range = 1;
-    if (!slash || !read_number(slash + 1, &r->total))
-        r->total = 0;
-}
-
-static void take_status(hst_response *r, const char *line)
-{
-    uint64_t status = 0;
-    const char *space = strchr(line, ' ');
-    *r = (hst_response){.retry_after_s = -1};
-    if (space && read_number(space + 1, &status) && status < 1000)
-        r->status = (int)status;
-}
-
-static void take_number(hst_response *r, const char *name, const char *value)
-{
-    uint64_t v;
-    if (!read_number(value, &v))
-        return;
-    if (strcasecmp(name, "content-length") == 0) {
-        r->has_length = 1;
-        r->length = v;
-    } else if (strcasecmp(name, "x-linked-size") == 0) {
-        r->linked_size = v;
-    } else if (strcasecmp(name, "retry-after") == 0 && v <= MAX_WAIT_S) {
-        r->retry_after_s = (long)v;
-    }
+    if (strncasecmp(value, "bytes ", 6) != 0 || !read_number(value + 6, from))
+        return 0;
+    if (!slash || !read_number(slash + 1, total))
+        *total = 0;
+    return 1;
 }
 
 /* "Fri, 31 Dec 1999 23:59:59 GMT" (RFC 9110, 5.6.7), in whatever locale. */
@@ -73,59 +60,60 @@ static int read_date(const char *s, time_t *out)
     return *out != (time_t)-1;
 }
 
-/* Retry-After may also be the time from which on. */
-static void take_date(hst_response *r, const char *name, const char *value)
+/* Retry-After: seconds, or the time from which on. -1: not said. */
+static long read_wait(const char *value)
 {
+    uint64_t seconds;
     time_t then;
-    if (strcasecmp(name, "retry-after") != 0 || !read_date(value, &then))
-        return;
+    if (read_number(value, &seconds))
+        return seconds <= MAX_WAIT_S ? (long)seconds : -1;
+    if (!read_date(value, &then))
+        return -1;
     const double wait = difftime(then, time(NULL));
-    if (wait <= MAX_WAIT_S)
-        r->retry_after_s = wait > 0 ? (long)wait + 1 : 0;
+    if (wait > MAX_WAIT_S)
+        return -1;
+    return wait > 0 ? (long)wait + 1 : 0;
 }
 
-static void take_text(hst_response *r, const char *name, const char *value)
+/* One line for all hashes, or one for each. */
+static void read_goog_hash(CURL *c, hst_response *r)
 {
-    const struct {
-        const char *name;
-        char *out;
-        size_t cap;
-    } texts[] = {{"etag", r->etag, sizeof r->etag},
-                 {"x-linked-etag", r->linked_etag, sizeof r->linked_etag},
-                 {"last-modified", r->last_modified, sizeof r->last_modified},
-                 {"content-type", r->content_type, sizeof r->content_type},
-                 {"x-repo-commit", r->commit, sizeof r->commit},
-                 {"x-error-code", r->error_code, sizeof r->error_code},
-                 {"location", r->location, sizeof r->location}};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (strcasecmp(name, texts[i].name) == 0 && strlen(value) < texts[i].cap)
-            snprintf(texts[i].out, texts[i].cap, "%s", value);
-    size_t have = strlen(r->goog_hash); /* one line for all hashes, or one for each */
-    if (strcasecmp(name, "x-goog-hash") == 0 && have + strlen(value) + 2 < sizeof r->goog_hash)
-        snprintf(r->goog_hash + have, sizeof r->goog_hash - have, "%s%s", have ? "," : "", value);
-}
-
-void hst_response_line(hst_response *r, const char *line, size_t n)
-{
-    char text[sizeof r->location + 64];
-    while (n && strchr(" \t\r\n", line[n - 1]))
-        n--;
-    if (n == 0 || n >= sizeof text || memchr(line, 0, n))
-        return;
-    memcpy(text, line, n);
-    text[n] = 0;
-    if (strncasecmp(text, "HTTP/", 5) == 0) {
-        take_status(r, text);
-        return;
+    char value[sizeof r->goog_hash];
+    for (size_t i = 0; read_text(c, "x-goog-hash", i, value, sizeof value), value[0]; i++) {
+        size_t have = strlen(r->goog_hash);
+        if (have + strlen(value) + 2 < sizeof r->goog_hash)
+            snprintf(r->goog_hash + have, sizeof r->goog_hash - have, "%s%s", have ? "," : "",
+                     value);
     }
-    char *value = strchr(text, ':');
-    if (!value)
-        return;
-    *value++ = 0;
-    value += strspn(value, " \t");
-    take_number(r, text, value);
-    take_date(r, text, value);
-    if (strcasecmp(text, "content-range") == 0)
-        take_range(r, value);
-    take_text(r, text, value);
+}
+
+static void read_numbers(CURL *c, hst_response *r)
+{
+    char value[64];
+    read_text(c, "content-length", 0, value, sizeof value);
+    r->has_length = read_number(value, &r->length);
+    read_text(c, "content-range", 0, value, sizeof value);
+    r->has_range = read_range(value, &r->from, &r->total);
+    read_text(c, "x-linked-size", 0, value, sizeof value);
+    if (!read_number(value, &r->linked_size))
+        r->linked_size = 0;
+    read_text(c, "retry-after", 0, value, sizeof value);
+    r->retry_after_s = read_wait(value);
+}
+
+void hst_response_read(CURL *c, hst_response *r)
+{
+    long status = 0;
+    *r = (hst_response){0};
+    if (curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status) == CURLE_OK)
+        r->status = (int)status;
+    read_numbers(c, r);
+    read_text(c, "etag", 0, r->etag, sizeof r->etag);
+    read_text(c, "x-linked-etag", 0, r->linked_etag, sizeof r->linked_etag);
+    read_text(c, "last-modified", 0, r->last_modified, sizeof r->last_modified);
+    read_text(c, "content-type", 0, r->content_type, sizeof r->content_type);
+    read_text(c, "x-repo-commit", 0, r->commit, sizeof r->commit);
+    read_text(c, "x-error-code", 0, r->error_code, sizeof r->error_code);
+    read_text(c, "location", 0, r->location, sizeof r->location);
+    read_goog_hash(c, r);
 }

@@ -20,9 +20,6 @@ typedef struct hst_response {
     char location[8192];
 } hst_response;
 
-/* Takes one line of the head; a status line begins a new answer. */
-void hst_response_line(hst_response *r, const char *line, size_t n);
-
 /* What begin may answer besides an error. */
 enum { HST_TAKE = 0, HST_ENOUGH = 1 };
 

@@ -1,13 +1,12 @@
+/* url.c - what is asked of an address is read by libcurl's own parser, which reads it again for the
+ * transfer: no two readers that could differ. The rules on top of it are ours. */
 #include "hub/url.h"
 
+#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-static const char letters[] = "abcdefghijklmnopqrstuvwxyz";
-static const char capitals[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-static const char digits[] = "0123456789";
 
 static int is_in(char c, const char *set)
 {
@@ -16,7 +15,7 @@ static int is_in(char c, const char *set)
 
 static int is_plain(char c)
 {
-    return is_in(c, letters) || is_in(c, capitals) || is_in(c, digits) || is_in(c, "-._~");
+    return is_in(c, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~");
 }
 
 int hst_url_is(const char *s)
@@ -29,59 +28,60 @@ int hst_url_is_plain(const char *url)
     return strncasecmp(url, "http:", 5) == 0;
 }
 
-/* The part between "//" and the path: "host:port". */
-static const char *authority(const char *url, size_t *n)
+/* What url is, seen from base (NULL: by itself); to be freed with curl_url_cleanup. NULL: *why. */
+static CURLU *parse(const char *base, const char *url, CURLUcode *why)
 {
-    const char *at = strstr(url, "//") + 2;
-    *n = strcspn(at, "/?#");
-    return at;
+    CURLU *u = curl_url();
+    *why = u ? CURLUE_OK : CURLUE_OUT_OF_MEMORY;
+    if (*why == CURLUE_OK && base)
+        *why = curl_url_set(u, CURLUPART_URL, base, 0);
+    if (*why == CURLUE_OK)
+        *why = curl_url_set(u, CURLUPART_URL, url, CURLU_DISALLOW_USER);
+    if (*why == CURLUE_OK)
+        return u;
+    curl_url_cleanup(u);
+    return NULL;
 }
 
-/* Splits "host:port" or "[::1]:port"; port 0: none. 0 when it is neither. */
-static int split(const char *at, size_t n, size_t *n_host, unsigned *port)
+/* To be freed with curl_free; NULL: there is none, or no memory. */
+static char *part(CURLU *u, CURLUPart which)
 {
-    const char *end = at + n, *close = NULL;
-    *port = 0;
-    *n_host = 0;
-    if (n && at[0] == '[')
-        close = memchr(at, ']', n);
-    if (n && at[0] == '[' && !close)
-        return 0;
-    const char *s = close ? close + 1 : at;
-    while (!close && s < end && *s != ':') {
-        if (!is_plain(*s))
-            return 0;
-        s++;
-    }
-    for (const char *c = at + 1; close && c < close; c++)
-        if (!is_in(*c, digits) && !is_in(*c, "abcdefABCDEF:."))
-            return 0;
-    *n_host = (size_t)(s - at);
-    if (s == end)
-        return *n_host > 0;
-    if (*s++ != ':' || end - s < 1 || end - s > 5)
-        return 0;
-    for (; s < end; s++) {
-        if (!is_in(*s, digits))
-            return 0;
-        *port = *port * 10 + (unsigned)(*s - '0');
-    }
-    return *n_host > 0 && *port >= 1 && *port <= 65535;
+    char *text = NULL;
+    unsigned flags = which == CURLUPART_PORT ? CURLU_DEFAULT_PORT : 0;
+    return curl_url_get(u, which, &text, flags) == CURLUE_OK ? text : NULL;
 }
 
-static int is_loopback(const char *host, size_t n)
+static int is_loopback(const char *host)
 {
     static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strlen(names[i]) == n && strncasecmp(names[i], host, n) == 0)
+        if (strcasecmp(names[i], host) == 0)
             return 1;
     return 0;
 }
 
+static int check_host(const char *url, hst_err *err)
+{
+    CURLUcode why;
+    int rc = 0;
+    CURLU *u = parse(NULL, url, &why);
+    if (why == CURLUE_USER_NOT_ALLOWED)
+        return hst_fail(err, HST_EARG, "an address with a user name or password is not taken");
+    if (!u && why != CURLUE_OUT_OF_MEMORY)
+        return hst_fail(err, HST_EARG, "%s: %s", url, curl_url_strerror(why));
+    char *host = u ? part(u, CURLUPART_HOST) : NULL;
+    if (!host)
+        rc = hst_fail(err, HST_EMEM, "out of memory");
+    else if (hst_url_is_plain(url) && !is_loopback(host))
+        rc = hst_fail(err, HST_EARG, "%s: only https is taken from other machines", url);
+    curl_free(host);
+    curl_url_cleanup(u);
+    return rc;
+}
+
 int hst_url_check(const char *url, hst_err *err)
 {
-    size_t n = strlen(url), n_authority, n_host;
-    unsigned port;
+    size_t n = strlen(url);
     if (n >= HST_URL_MAX)
         return hst_fail(err, HST_EARG, "an address of %zu characters is too long", n);
     if (!hst_url_is(url))
@@ -89,38 +89,26 @@ int hst_url_check(const char *url, hst_err *err)
     for (const char *s = url; *s; s++)
         if (!is_plain(*s) && !is_in(*s, ":/?#[]!$&'()*+,;=%@"))
             return hst_fail(err, HST_EARG, "%s: a character that no address may hold", url);
-    const char *at = authority(url, &n_authority);
-    if (memchr(at, '@', n_authority))
-        return hst_fail(err, HST_EARG, "an address with a user name or password is not taken");
-    if (!split(at, n_authority, &n_host, &port) || n_host > 255)
+    if (strstr(url, "//")[2] == '/') /* libcurl takes any number of slashes */
         return hst_fail(err, HST_EARG, "%s: no host", url);
-    if (hst_url_is_plain(url) && !is_loopback(at, n_host))
-        return hst_fail(err, HST_EARG, "%s: only https is taken from other machines", url);
-    return 0;
-}
-
-void hst_url_origin(const char *url, char out[HST_ORIGIN_MAX])
-{
-    size_t n, n_host = 0;
-    unsigned port = 0;
-    const char *at = authority(url, &n);
-    int plain = hst_url_is_plain(url);
-    split(at, n, &n_host, &port);
-    snprintf(out, HST_ORIGIN_MAX, "%s://%.*s:%u", plain ? "http" : "https", (int)n_host, at,
-             port    ? port
-             : plain ? 80
-                     : 443);
-    for (char *s = out; *s; s++)
-        if (is_in(*s, capitals))
-            *s = (char)(*s - 'A' + 'a');
+    return check_host(url, err);
 }
 
 int hst_url_same_origin(const char *a, const char *b)
 {
-    char x[HST_ORIGIN_MAX], y[HST_ORIGIN_MAX];
-    hst_url_origin(a, x);
-    hst_url_origin(b, y);
-    return strcmp(x, y) == 0;
+    static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
+    CURLUcode why;
+    CURLU *x = parse(NULL, a, &why), *y = parse(NULL, b, &why);
+    int same = x && y;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && same; i++) {
+        char *of_x = part(x, parts[i]), *of_y = part(y, parts[i]);
+        same = of_x && of_y && strcasecmp(of_x, of_y) == 0;
+        curl_free(of_x);
+        curl_free(of_y);
+    }
+    curl_url_cleanup(x);
+    curl_url_cleanup(y);
+    return same;
 }
 
 int hst_url_names_host(const char *location)
@@ -131,25 +119,21 @@ int hst_url_names_host(const char *location)
 
 int hst_url_join(const char *base, const char *location, char *out, hst_err *err)
 {
-    size_t n_authority;
-    const char *at = authority(base, &n_authority);
-    int n_scheme = (int)strcspn(base, ":") + 1;
-    int n_origin = (int)(at - base) + (int)n_authority;
-    int n_path = (int)strcspn(base, "?#"), n;
-    while (n_path > n_origin && base[n_path - 1] != '/')
-        n_path--;
-    if (strncmp(location, "//", 2) == 0)
-        n = snprintf(out, HST_URL_MAX, "%.*s%s", n_scheme, base, location);
-    else if (hst_url_names_host(location))
-        n = snprintf(out, HST_URL_MAX, "%s", location);
-    else if (location[0] == '/')
-        n = snprintf(out, HST_URL_MAX, "%.*s%s", n_origin, base, location);
+    CURLUcode why;
+    CURLU *u = parse(base, location, &why);
+    char *whole = u ? part(u, CURLUPART_URL) : NULL;
+    int rc = 0;
+    if (!u && why != CURLUE_OUT_OF_MEMORY)
+        rc = hst_fail(err, HST_ENET, "a redirect that is not followed: %s", curl_url_strerror(why));
+    else if (!whole)
+        rc = hst_fail(err, HST_EMEM, "out of memory");
+    else if (strlen(whole) >= HST_URL_MAX)
+        rc = hst_fail(err, HST_ENET, "a redirect to an address that is too long");
     else
-        n = snprintf(out, HST_URL_MAX, "%.*s%s%s", n_path, base, n_path > n_origin ? "" : "/",
-                     location);
-    if (n < 0 || n >= HST_URL_MAX)
-        return hst_fail(err, HST_ENET, "a redirect to an address that is too long");
-    return 0;
+        memcpy(out, whole, strlen(whole) + 1);
+    curl_free(whole);
+    curl_url_cleanup(u);
+    return rc;
 }
 
 void hst_url_escape(hst_buf *b, const char *text, const char *keep)
@@ -164,8 +148,7 @@ void hst_url_escape(hst_buf *b, const char *text, const char *keep)
 
 void hst_url_file(const char *url, char *out, size_t cap)
 {
-    size_t n_authority;
-    const char *path = authority(url, &n_authority) + n_authority;
+    const char *host = strstr(url, "//") + 2, *path = host + strcspn(host, "/?#");
     size_t n = strcspn(path, "?#"), at = n;
     while (at > 0 && path[at - 1] != '/')
         at--;

@@ -6,7 +6,7 @@
 #define HST_HUB_URL_H
 #include "base/buf.h"
 
-enum { HST_URL_MAX = 8192, HST_ORIGIN_MAX = 300 };
+enum { HST_URL_MAX = 8192 };
 
 /* HST_EARG: not an address that may be asked. */
 HST_CHECK int hst_url_check(const char *url, hst_err *err);
@@ -14,16 +14,14 @@ HST_CHECK int hst_url_check(const char *url, hst_err *err);
 /* 1 when s starts with http:// or https://. */
 int hst_url_is(const char *s);
 
-/* "https://host:port" in small letters, always with the port; the address must have been checked.
- */
-void hst_url_origin(const char *url, char out[HST_ORIGIN_MAX]);
+/* 1 when scheme, host and port are the same; both must have been checked. 0 also without memory. */
 int hst_url_same_origin(const char *a, const char *b);
 
 /* 1 when the address starts with http: */
 int hst_url_is_plain(const char *url);
 
 /* Where a Location header leads from base, which must have been checked. out[HST_URL_MAX] is not
- * yet checked. HST_ENET: too long. */
+ * yet checked. HST_ENET: too long, or no address. */
 HST_CHECK int hst_url_join(const char *base, const char *location, char *out, hst_err *err);
 /* 1 when a Location header names a host of its own. */
 int hst_url_names_host(const char *location);
