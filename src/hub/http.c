@@ -15,15 +15,13 @@ enum {
     GOT_ON_BYTES = 1 << 16
 };
 
-/* One try: the question, and what the answer's functions said. */
-typedef struct
-try {
+/* One attempt: the question, and what the answer's functions said. */
+typedef struct attempt {
     const hst_ask *ask;
     hst_response *r;
     hst_meter *meter;
-    int again; /* begin wants another try at once */
-}
-try;
+    int again; /* begin wants another attempt at once */
+} attempt;
 
 static int is_redirect(int status)
 {
@@ -39,7 +37,7 @@ static int is_answer(const hst_ask *a, const hst_response *r)
 
 static int on_begin(void *arg, const hst_response *r, hst_err *err)
 {
-    try *t = arg;
+    attempt *t = arg;
     if (!is_answer(t->ask, r))
         return HST_ENOUGH;
     int rc = t->ask->begin(t->ask->arg, r, err);
@@ -49,13 +47,13 @@ static int on_begin(void *arg, const hst_response *r, hst_err *err)
 
 static int on_body(void *arg, const void *p, size_t n, hst_err *err)
 {
-    try *t = arg;
+    attempt *t = arg;
     return t->ask->body ? t->ask->body(t->ask->arg, p, n, err) : HST_ENOUGH;
 }
 
 static int on_tick(void *arg, hst_err *err)
 {
-    try *t = arg;
+    attempt *t = arg;
     return hst_meter_at(t->meter, t->ask->progress ? t->ask->progress(t->ask->arg) : 0, err);
 }
 
@@ -74,8 +72,8 @@ static int mirrored(const hst_hub *hub, const char *url, char out[HST_URL_MAX], 
     return 0;
 }
 
-/* One request of a try. url becomes the address that was really asked. */
-static int exchange(const hst_hub *hub, try *t, char url[HST_URL_MAX], hst_err *err)
+/* One request of an attempt. url becomes the address that was really asked. */
+static int exchange(const hst_hub *hub, attempt *t, char url[HST_URL_MAX], hst_err *err)
 {
     const hst_ask *a = t->ask;
     char real[HST_URL_MAX];
@@ -121,7 +119,7 @@ static int follow(const hst_response *r, char url[HST_URL_MAX], hst_err *err)
     return 0;
 }
 
-static int one_try(const hst_hub *hub, try *t, hst_err *err)
+static int run_attempt(const hst_hub *hub, attempt *t, hst_err *err)
 {
     char url[HST_URL_MAX];
     t->again = 0;
@@ -181,7 +179,7 @@ static const char *reason(const hst_response *r, int named)
  */
 
 /* Sleeps, while the caller can still stop. */
-static int wait_ms(const try *t, int ms, hst_err *err)
+static int wait_ms(const attempt *t, int ms, hst_err *err)
 {
     enum { STEP_MS = 50 };
     while (ms > 0) {
@@ -196,13 +194,13 @@ static int wait_ms(const try *t, int ms, hst_err *err)
     return 0;
 }
 
-/* 1: the failed try is worth another. */
-static int worth_trying(const hst_response *r, int rc)
+/* 1: the failed attempt is worth another. */
+static int worth_another(const hst_response *r, int rc)
 {
     return rc == HST_ENET ? r->transient : rc == 0 && is_passing(r->status);
 }
 
-static int pause_before(const hst_ctx *ctx, const try *t, int tries, const hst_err *why,
+static int pause_before(const hst_ctx *ctx, const attempt *t, int tries, const hst_err *why,
                         hst_err *err)
 {
     const hst_hub *hub = ctx->hub;
@@ -216,8 +214,8 @@ static int pause_before(const hst_ctx *ctx, const try *t, int tries, const hst_e
     return wait_ms(t, (int)ms, err);
 }
 
-/* What is to be said of a try that did not bring the answer. */
-static int explain(const try *t, int rc, const hst_err *why, hst_err *err)
+/* What is to be said of an attempt that did not bring the answer. */
+static int explain(const attempt *t, int rc, const hst_err *why, hst_err *err)
 {
     if (rc == HST_ENET)
         return hst_fail(err, HST_ENET, "%s: %s", t->ask->what, why->msg);
@@ -229,12 +227,12 @@ static int explain(const try *t, int rc, const hst_err *why, hst_err *err)
 
 int hst_http_ask(const hst_ctx *ctx, const hst_ask *a, hst_response *r, hst_err *err)
 {
-    try t = {.ask = a, .r = r, .meter = a->meter};
+    attempt t = {.ask = a, .r = r, .meter = a->meter};
     int tries = 0;
     for (int all = 0; all < MAX_TRIES_ALL; all++) {
         hst_err why = {0};
         uint64_t before = a->progress ? a->progress(a->arg) : 0;
-        int rc = one_try(ctx->hub, &t, &why);
+        int rc = run_attempt(ctx->hub, &t, &why);
         uint64_t after = a->progress ? a->progress(a->arg) : 0;
         if (rc == 0 && !t.again && is_answer(a, r))
             return 0;
@@ -243,7 +241,7 @@ int hst_http_ask(const hst_ctx *ctx, const hst_ask *a, hst_response *r, hst_err 
             continue;
         if (rc == 0)
             snprintf(why.msg, sizeof why.msg, "HTTP %d", r->status);
-        if (tries >= MAX_TRIES || !worth_trying(r, rc) || r->retry_after_s > MAX_RETRY_AFTER_S)
+        if (tries >= MAX_TRIES || !worth_another(r, rc) || r->retry_after_s > MAX_RETRY_AFTER_S)
             return explain(&t, rc, &why, err);
         rc = pause_before(ctx, &t, tries, &why, err);
         if (rc)
