@@ -1,7 +1,8 @@
 /* options.h - one table of options per command: it drives parsing and --help alike.
  *
  * A table is pure data, so that other readers of it (a manual page, a shell's completion) need no
- * code of their own for a new option. */
+ * code of their own for a new option. getopt and argp want the help written beside the table, and
+ * know neither choices nor ranges nor "did you mean". */
 #ifndef HST_CLI_OPTIONS_H
 #define HST_CLI_OPTIONS_H
 #include "headstart.h"

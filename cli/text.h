@@ -1,4 +1,5 @@
-/* text.h - UTF-8 text for terminals: made printable, measured in columns, shortened. */
+/* text.h - UTF-8 text for terminals: made printable, measured in columns, shortened. wcwidth() goes
+ * by the locale, which a program that prints UTF-8 everywhere does not set. */
 #ifndef HST_CLI_TEXT_H
 #define HST_CLI_TEXT_H
 #include <stddef.h>

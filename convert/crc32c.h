@@ -1,4 +1,5 @@
-/* crc32c.h - CRC-32C (Castagnoli), masked as LevelDB and TensorFlow store it. */
+/* crc32c.h - CRC-32C (Castagnoli), masked as LevelDB and TensorFlow store it. zlib has another
+ * polynomial only, and a library for thirty lines is not worth its place among the dependencies. */
 #ifndef CONVERT_CRC32C_H
 #define CONVERT_CRC32C_H
 #include <stddef.h>

@@ -7,7 +7,8 @@
  * https://flatbuffers.dev/internals
  *
  * The first violation sticks in fb.bad; reading goes on with empty values, so that a reader asks
- * once, before it believes anything. */
+ * once, before it believes anything. A generated reader and its verifier are longer than this, and
+ * know all of TFLite's schema, of which a tenth is wanted. */
 #ifndef CONVERT_FLATBUFFER_H
 #define CONVERT_FLATBUFFER_H
 #include "base/err.h"

@@ -5,6 +5,9 @@
  * when it is met: links that are not hard links, data in other files or made of other data sets,
  * shared types, data that was never written, fractal heaps, version 4 chunk indexes. Everything
  * read costs from a budget of steps and of bytes, so that a small file cannot ask for much work.
+ *
+ * libhdf5 is a large reader with a long list of holes that damaged files found in it, and it opens
+ * other files and resolves links before a caller can look; weights need the small part above.
  * Source: the HDF5 File Format Specification, version 3.0; its sections are named
  * at each reader. */
 #ifndef CONVERT_HDF5_H

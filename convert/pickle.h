@@ -3,7 +3,7 @@
  * Pickle is a stack language whose GLOBAL and REDUCE name and call any Python function. Here GLOBAL
  * takes only the names of a constant list, and REDUCE makes a node that says "this would have been
  * called with these arguments". Source of the opcodes: Lib/pickletools.py of CPython; the set is
- * that of torch.load(weights_only=True), protocol 2. */
+ * that of torch.load(weights_only=True), protocol 2. Other readers run what they read. */
 #ifndef CONVERT_PICKLE_H
 #define CONVERT_PICKLE_H
 #include "base/err.h"

@@ -2,7 +2,10 @@
  *
  * A message is a run of fields: varint key (number * 8 + wire type), then a varint (type 0), 8
  * bytes (1), a varint length and that many bytes (2), or 4 bytes (5). Groups (3, 4), long gone from
- * the format, are refused. Source: https://protobuf.dev/programming-guides/encoding */
+ * the format, are refused. Source: https://protobuf.dev/programming-guides/encoding
+ *
+ * Protobuf's own libraries unpack the whole message into a tree, whose size a hostile file decides;
+ * this walks one level in the file's own bytes. */
 #ifndef CONVERT_PROTOBUF_H
 #define CONVERT_PROTOBUF_H
 #include "base/err.h"

@@ -6,7 +6,10 @@
  *   footer: handle of the metaindex, handle of the index (varint offset, size), zeros, u64 magic
  *
  * A key shares its first bytes with the key in front of it. The values of the index block are
- * handles of the data blocks. Source: tensorflow/core/lib/io/format.cc, table_format.txt */
+ * handles of the data blocks. Source: tensorflow/core/lib/io/format.cc, table_format.txt
+ *
+ * LevelDB's library opens folders with logs and locks, and repairs them; here one table is read, in
+ * memory and never written, with every offset checked. */
 #ifndef CONVERT_SSTABLE_H
 #define CONVERT_SSTABLE_H
 #include "base/mem.h"

@@ -3,7 +3,7 @@
  * Philox4x32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): the n-th
  * number for a key can be computed without the ones before it, so results do not depend on threads.
  * MT19937 (Matsumoto, Nishimura 1998) as NumPy's RandomState uses it: for the Keras-compatible
- * split only. */
+ * split only. Written out here: their bits are part of every result. */
 #ifndef HST_BASE_RANDOM_H
 #define HST_BASE_RANDOM_H
 #include <stddef.h>

@@ -1,7 +1,8 @@
 /* url.h - addresses: which are allowed, whose they are, where a redirect leads.
  *
  * Allowed is https, and http to this machine alone. Nothing but the characters of RFC 3986 is, so
- * that no other reader of an address can understand it differently. */
+ * that no other reader of an address can understand it differently. libcurl takes addresses apart;
+ * which of them may be asked is for the rules here. */
 #ifndef HST_HUB_URL_H
 #define HST_HUB_URL_H
 #include "base/buf.h"

@@ -10,7 +10,10 @@
  *
  * The "tf" contract refuses what TensorFlow refuses, but does not copy two of its faults:
  * TensorFlow shows the colour numbers of an 8-bit picture as gray instead of looking them up, and
- * takes 32 bits as blue, green, red whatever the masks say. */
+ * takes 32 bits as blue, green, red whatever the masks say.
+ *
+ * By hand since no maintained C library reads this format alone, and none gives the pixels of
+ * Pillow and of TensorFlow both. */
 #include "images/decode.h"
 
 #include "base/mem.h"

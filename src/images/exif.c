@@ -4,7 +4,10 @@
  *
  *   "II" or "MM" (byte order) | 42 u16 | offset of the directory u32
  *   directory: number of entries u16, then entries of 12 bytes:
- *   tag u16 | type u16 | count u32 | value, left-justified in 4 bytes */
+ *   tag u16 | type u16 | count u32 | value, left-justified in 4 bytes
+ *
+ * One number out of a few checked offsets: libexif would unpack every tag, maker notes included, of
+ * bytes that come from strangers. */
 #include "images/decode.h"
 
 #include "base/mem.h"

@@ -1,5 +1,6 @@
 /* lbfgs.h - the limited-memory BFGS direction (Nocedal, Wright: Numerical Optimization, 2nd ed.,
- * algorithm 7.4). */
+ * algorithm 7.4). Our own, so that every sum has its order: the same bits for any number of threads
+ * and whatever BLAS is there. */
 #ifndef HST_TRAINING_LBFGS_H
 #define HST_TRAINING_LBFGS_H
 #include "base/err.h"
