@@ -1,4 +1,5 @@
 #include "formats.h"
+#include "base/str.h"
 #include "keras.h"
 #include "onnx.h"
 #include "pth.h"
@@ -76,10 +77,7 @@ static int read_tar(weights *w, hst_source *s, hst_err *err)
 static int read_json(weights *w, hst_source *s, hst_err *err)
 {
     static const char index[] = ".safetensors.index.json";
-    const char *name = s->file[0].name;
-    size_t n = strlen(name), m = strlen(index);
-    return n >= m && strcmp(name + n - m, index) == 0 ? sharded_read(w, s, err)
-                                                      : tfjs_read(w, s, err);
+    return hst_ends_with(s->file[0].name, index) ? sharded_read(w, s, err) : tfjs_read(w, s, err);
 }
 
 /* PyTorch's archives hold a pickle; they are read without being unpacked first. */

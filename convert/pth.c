@@ -1,5 +1,6 @@
 #include "pth.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "pickle.h"
 #include "zip.h"
 
@@ -327,18 +328,12 @@ static int read_tensors(pth *p, uint64_t file_bytes, hst_err *err)
 /* ---- the two layouts --------------------------------------------------------------------------
  */
 
-static int ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
 /* The member <stem>/data.pkl; there must be one. */
 static const zip_member *find_object(const zip *z, hst_err *err)
 {
     const zip_member *found = NULL;
     for (size_t i = 0; i < z->n; i++) {
-        if (!ends_with(z->member[i].name, "/data.pkl"))
+        if (!hst_ends_with(z->member[i].name, "/data.pkl"))
             continue;
         if (found) {
             refuse(err, "the archive has two data.pkl");
@@ -357,8 +352,8 @@ int pth_is_zip(const hst_source_file *f, int *is, hst_err *err)
     int rc = zip_open(&z, f, ZIP_RATIO, err), program = 0;
     *is = 0;
     for (size_t i = 0; i < z.n && rc == 0; i++) {
-        *is |= ends_with(z.member[i].name, "/data.pkl");
-        program |= ends_with(z.member[i].name, "/archive_format");
+        *is |= hst_ends_with(z.member[i].name, "/data.pkl");
+        program |= hst_ends_with(z.member[i].name, "/archive_format");
     }
     zip_free(&z);
     if (program && !*is)

@@ -1,4 +1,5 @@
 #include "unpack.h"
+#include "base/str.h"
 #include "zip.h"
 
 #include <archive.h>
@@ -154,7 +155,7 @@ int unpack_tar(const hst_source_file *file, hst_source *out, hst_err *err)
 static long prefix_of(const char *name, const char *file)
 {
     size_t n = strlen(name), m = strlen(file);
-    if (n < m || strcmp(name + n - m, file) != 0 || (n > m && name[n - m - 1] != '/'))
+    if (!hst_ends_with(name, file) || (n > m && name[n - m - 1] != '/'))
         return -1;
     return (long)(n - m);
 }

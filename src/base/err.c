@@ -1,35 +1,23 @@
 #include "base/err.h"
+#include "base/str.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-/* Bytes of the UTF-8 sequence at s (1..4), or 0 when it is broken or a control character. C1
- * controls (U+0080..U+009F) count as controls: terminals act on them. Overlong forms and surrogates
- * are broken (RFC 3629): the ranges of the second byte below keep them out. */
-static size_t printable_bytes(const unsigned char *s)
+/* Bytes of the character at s, or 0 when it is broken or a control character. C1 controls (U+0080
+ * to U+009F) count as controls: terminals act on them. */
+static size_t printable_bytes(const char *s)
 {
-    if (s[0] < 0x80)
-        return s[0] >= 0x20 && s[0] != 0x7f;
-    size_t n = s[0] >= 0xc2 && s[0] <= 0xdf   ? 2
-               : s[0] >= 0xe0 && s[0] <= 0xef ? 3
-               : s[0] >= 0xf0 && s[0] <= 0xf4 ? 4
-                                              : 0;
-    unsigned low = s[0] == 0xe0 ? 0xa0 : s[0] == 0xf0 ? 0x90 : s[0] == 0xc2 ? 0xa0 : 0x80;
-    unsigned high = s[0] == 0xed ? 0x9f : s[0] == 0xf4 ? 0x8f : 0xbf;
-    if (n == 0 || s[1] < low || s[1] > high)
-        return 0;
-    for (size_t i = 2; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    return n;
+    uint32_t c = 0;
+    size_t n = hst_utf8_char(s, &c);
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) ? 0 : n;
 }
 
 void hst_printable(char *out, size_t cap, const char *text)
 {
-    const unsigned char *s = (const unsigned char *)text;
     size_t at = 0;
-    while (*s) {
+    for (const char *s = text; *s;) {
         size_t n = printable_bytes(s);
         size_t take = n ? n : 1;
         if (at + take >= cap)

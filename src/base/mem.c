@@ -15,7 +15,7 @@ void *hst_alloc_raw(size_t n, size_t size, hst_err *err)
         return NULL;
     }
     const size_t align = bytes < HUGE_PAGE ? HST_ALIGN : HUGE_PAGE;
-    padded = (bytes + align - 1) / align * align; /* as aligned_alloc wants it */
+    padded = hst_round_up(bytes, align); /* as aligned_alloc wants it */
     void *p = aligned_alloc(align, padded ? padded : align);
     if (!p)
         hst_fail(err, HST_EMEM, "out of memory: %zu bytes", bytes);
@@ -79,7 +79,7 @@ void *hst_arena_alloc(hst_arena *a, size_t n, size_t size, hst_err *err)
         hst_fail(err, HST_EMEM, "out of memory: %zu x %zu bytes do not fit", n, size);
         return NULL;
     }
-    padded = (bytes + HST_ALIGN - 1) / HST_ALIGN * HST_ALIGN;
+    padded = hst_round_up(bytes, HST_ALIGN);
     if (!a->first || a->first->cap - a->first->used < padded) {
         size_t cap = padded > CHUNK_BYTES ? padded : CHUNK_BYTES;
         chunk *c = hst_alloc(1, CHUNK_HEAD + cap, err);

@@ -26,6 +26,12 @@ static inline int hst_mul_ok(size_t a, size_t b, size_t *out)
     return !__builtin_mul_overflow(a, b, out);
 }
 
+/* n, or the next multiple of unit; the caller knows that it fits. */
+static inline size_t hst_round_up(size_t n, size_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
+
 /* An arena: many small pieces with one life time. Pieces are zeroed and HST_ALIGN-aligned. */
 typedef struct hst_arena hst_arena;
 HST_CHECK hst_arena *hst_arena_new(hst_err *err);

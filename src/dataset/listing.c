@@ -1,4 +1,5 @@
 #include "dataset/listing.h"
+#include "base/str.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -39,29 +40,13 @@ static char *join(hst_arena *arena, const char *dir, const char *name, hst_err *
     return p;
 }
 
-/* Whether name ends with ending (lower case), ASCII letters of either case. */
-static int ends_with(const char *name, const char *ending)
-{
-    size_t n = strlen(name), ne = strlen(ending);
-    if (n < ne)
-        return 0;
-    for (size_t i = 0; i < ne; i++) {
-        char c = name[n - ne + i];
-        if (c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
-        if (c != ending[i])
-            return 0;
-    }
-    return 1;
-}
-
 static int is_photo(const char *name, int webp)
 {
     static const char *const endings[] = {".bmp", ".gif", ".jpeg", ".jpg", ".png"};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
-        if (ends_with(name, endings[i]))
+        if (hst_ends_with_any_case(name, endings[i]))
             return 1;
-    return webp && ends_with(name, ".webp");
+    return webp && hst_ends_with_any_case(name, ".webp");
 }
 
 enum kind { OTHER, FOLDER, LINKED_FOLDER };

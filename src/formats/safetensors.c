@@ -246,7 +246,7 @@ static void align_data(hst_tensors *t, entry *e, size_t data)
         memmove(t->block + at, t->block + data + e[i].begin, e[i].named.n_bytes);
         e[i].named.data = t->block + at;
         t->t[i] = e[i].named;
-        at += (e[i].named.n_bytes + DATA_ALIGN - 1) / DATA_ALIGN * DATA_ALIGN;
+        at += hst_round_up(e[i].named.n_bytes, DATA_ALIGN);
     }
     qsort(t->t, t->n, sizeof *t->t, by_name);
 }

@@ -123,7 +123,7 @@ int hst_tensors_head(const hst_named *t, size_t n, const hst_meta_pair *meta, si
     if (!text)
         return err ? err->code : HST_EMEM;
     size_t length = strlen(text);
-    size_t padded = (length + HEADER_ALIGN - 1) / HEADER_ALIGN * HEADER_ALIGN;
+    size_t padded = hst_round_up(length, HEADER_ALIGN);
     uint64_t stored = padded;
     int rc = 0;
     if (padded > MAX_HEADER_BYTES)

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "base/str.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,12 +25,6 @@ static const struct {
     {".json", {".bin", NULL}},
     {".onnx", {".data", "_data", ".bin", ".weight", NULL}},
 };
-
-static int ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
 
 static hst_source_file *append(hst_source *s, const char *name, hst_err *err)
 {
@@ -79,7 +74,7 @@ static int wanted(const walk *w, const char *name)
     if (name[0] == '.' || (w->except && strcmp(name, w->except) == 0))
         return 0;
     for (const char *const *e = w->endings; e && *e; e++)
-        if (ends_with(name, *e))
+        if (hst_ends_with(name, *e))
             return 1;
     return !w->endings;
 }
@@ -159,7 +154,7 @@ static int open_companions(hst_source *s, const char *path, hst_err *err)
 {
     const char *base = hst_path_base(path), *const *endings = NULL;
     for (size_t i = 0; i < sizeof companions / sizeof *companions && !endings; i++)
-        if (ends_with(base, companions[i].of))
+        if (hst_ends_with(base, companions[i].of))
             endings = companions[i].beside;
     if (!endings)
         return 0;

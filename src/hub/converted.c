@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "base/str.h"
 #include "formats/convert.h"
 #include "formats/source.h"
 
@@ -132,10 +133,8 @@ static int is_foreign_folder(const char *dir)
 
 static int find_file(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
 {
-    static const char own[] = ".safetensors";
-    const size_t n = strlen(path), m = strlen(own);
-    return n >= m && strcmp(path + n - m, own) == 0 ? find_safetensors(path, f, err)
-                                                    : find_foreign(ctx, path, f, err);
+    return hst_ends_with(path, ".safetensors") ? find_safetensors(path, f, err)
+                                               : find_foreign(ctx, path, f, err);
 }
 
 /* Weights as Hugging Face's libraries name them and their config.json, or a folder in a foreign

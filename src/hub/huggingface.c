@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "hub/download.h"
 #include "hub/kept.h"
 #include "hub/lock.h"
@@ -438,12 +439,11 @@ static void remember(const repo *r, const char *main_file)
 static int get_beside(repo *r, const char *file, hst_err *err)
 {
     static const char *const endings[] = {"_data", ".data"};
-    const size_t n = strlen(file);
     int rc = 0;
+    if (!hst_ends_with(file, ".onnx"))
+        return 0;
     for (size_t i = 0; rc == 0 && i < sizeof endings / sizeof *endings; i++) {
         char path[MAX_PATH];
-        if (n < 5 || strcmp(file + n - 5, ".onnx") != 0)
-            return 0;
         rc = put(path, err, "%s%s", file, endings[i]);
         rc = rc ? rc : get_optional(r, path, err);
     }

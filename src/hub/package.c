@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/process.h"
 #include "base/sha256.h"
+#include "base/str.h"
 #include "formats/convert.h"
 #include "formats/workdir.h"
 #include "hub/download.h"
@@ -87,8 +88,7 @@ static char *find_wheel(const char *dir, hst_err *err)
         return NULL;
     }
     for (struct dirent *e; !path && (e = readdir(d));) {
-        size_t n = strlen(e->d_name);
-        if (n <= 4 || strcmp(e->d_name + n - 4, ".whl") != 0)
+        if (!hst_ends_with(e->d_name, ".whl"))
             continue;
         path = hst_path_join(dir, e->d_name, err);
         if (!path)

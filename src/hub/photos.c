@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "base/str.h"
 #include "formats/workdir.h"
 #include "hub/archive.h"
 #include "hub/known.h"
@@ -38,7 +39,7 @@ static size_t stem(const char *file)
     size_t n = strlen(file);
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         size_t m = strlen(endings[i]);
-        if (n > m && strcmp(file + n - m, endings[i]) == 0)
+        if (n > m && hst_ends_with(file, endings[i]))
             return n - m;
     }
     return 0;

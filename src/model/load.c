@@ -2,11 +2,11 @@
  */
 #include "backbones/norms.h"
 #include "base/executor.h"
+#include "base/finite.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "model/model.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,10 +132,9 @@ static int read_head(const hst_tensors *t, const char *name, int n_dims, const i
         return hst_fail(err, HST_EMODEL,
                         "tensor '%s' is missing or does not fit the labels and the network", name);
     memcpy(out, x->data, x->n_bytes);
-    for (size_t i = 0; i < x->n_bytes / sizeof *out; i++)
-        if (!isfinite(out[i]))
-            return hst_fail(err, HST_EMODEL,
-                            "tensor '%s' holds a value that is not a finite number", name);
+    if (!hst_all_finite(out, x->n_bytes / sizeof *out))
+        return hst_fail(err, HST_EMODEL, "tensor '%s' holds a value that is not a finite number",
+                        name);
     return 0;
 }
 

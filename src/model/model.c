@@ -1,34 +1,9 @@
 #include "model/model.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* Bytes of the UTF-8 sequence at s (RFC 3629: no surrogates, nothing over U+10FFFF, shortest form),
- * or 0 where it is broken. */
-static size_t utf8_bytes(const unsigned char *s)
-{
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if (s[0] > 0xf4 || (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-        (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return n;
-}
-
-static int is_utf8(const char *text)
-{
-    const unsigned char *s = (const unsigned char *)text;
-    while (*s) {
-        size_t n = utf8_bytes(s);
-        if (n == 0)
-            return 0;
-        s += n;
-    }
-    return 1;
-}
 
 static int compare(const void *a, const void *b)
 {
@@ -39,7 +14,7 @@ static int compare(const void *a, const void *b)
 static int check_labels(const char *const *labels, int n, hst_err *err)
 {
     for (int i = 0; i < n; i++)
-        if (!labels[i][0] || !is_utf8(labels[i]))
+        if (!labels[i][0] || !hst_is_utf8(labels[i]))
             return hst_fail(err, HST_EARG, "label %d '%s' is %s", i, labels[i],
                             labels[i][0] ? "not valid UTF-8" : "empty");
     const char **sorted = hst_alloc((size_t)n, sizeof *sorted, err);
@@ -122,7 +97,7 @@ static hst_record_pair *find_record(const hst_model *m, const char *key)
 
 int hst_model_set_record(hst_model *m, const char *key, const char *value, hst_err *err)
 {
-    if (!is_utf8(key) || !is_utf8(value))
+    if (!hst_is_utf8(key) || !hst_is_utf8(value))
         return hst_fail(err, HST_EARG, "record '%s' is not valid UTF-8: '%s'", key, value);
     char *v = hst_strdup(value, err);
     if (!v)

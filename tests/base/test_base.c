@@ -8,6 +8,7 @@
 #include "base/process.h"
 #include "base/random.h"
 #include "base/sha256.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <locale.h>
@@ -33,6 +34,56 @@ static void errors_are_one_printable_line(void **state)
     assert_string_equal(e.msg, "x: No such file or directory");
     assert_int_equal(hst_fail(NULL, HST_EMEM, "x"), HST_EMEM);
     assert_string_equal(hst_strcode(HST_EMEM), "out of memory");
+}
+
+static void utf8_is_read_by_its_rules(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t n;
+        uint32_t code;
+    } cases[] = {{"a", 1, 'a'},
+                 {"", 1, 0},
+                 {"\xc2\x80", 2, 0x80},
+                 {"\xdf\xbf", 2, 0x7ff},
+                 {"\xe0\xa0\x80", 3, 0x800},
+                 {"\xed\x9f\xbf", 3, 0xd7ff},
+                 {"\xee\x80\x80", 3, 0xe000},
+                 {"\xef\xbf\xbf", 3, 0xffff},
+                 {"\xf0\x90\x80\x80", 4, 0x10000},
+                 {"\xf4\x8f\xbf\xbf", 4, 0x10ffff},
+                 {"\x80", 0, 0},
+                 {"\xc0\x80", 0, 0},
+                 {"\xc1\xbf", 0, 0},
+                 {"\xc2", 0, 0},
+                 {"\xc2\x20", 0, 0},
+                 {"\xe0\x9f\xbf", 0, 0},
+                 {"\xed\xa0\x80", 0, 0},
+                 {"\xe2\x82", 0, 0},
+                 {"\xf0\x8f\xbf\xbf", 0, 0},
+                 {"\xf4\x90\x80\x80", 0, 0},
+                 {"\xf5\x80\x80\x80", 0, 0},
+                 {"\xff", 0, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint32_t code = 0;
+        assert_int_equal(hst_utf8_char(cases[i].text, &code), cases[i].n);
+        if (cases[i].n)
+            assert_int_equal(code, cases[i].code);
+        assert_int_equal(hst_is_utf8(cases[i].text), cases[i].n > 0);
+    }
+}
+
+static void endings_are_compared_as_they_are_or_in_any_case(void **state)
+{
+    (void)state;
+    assert_true(hst_ends_with("a.jpg", ".jpg"));
+    assert_true(hst_ends_with(".jpg", ".jpg"));
+    assert_false(hst_ends_with("jpg", ".jpg"));
+    assert_false(hst_ends_with("a.JPG", ".jpg"));
+    assert_true(hst_ends_with_any_case("a.JpG", ".jpg"));
+    assert_false(hst_ends_with_any_case("jpg", ".jpg"));
+    assert_false(hst_ends_with_any_case("a.jpgx", ".jpg"));
 }
 
 static void a_long_error_is_cut_between_characters(void **state)
@@ -302,6 +353,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_one_printable_line),
+        cmocka_unit_test(utf8_is_read_by_its_rules),
+        cmocka_unit_test(endings_are_compared_as_they_are_or_in_any_case),
         cmocka_unit_test(a_long_error_is_cut_between_characters),
         cmocka_unit_test(memory_refuses_products_that_overflow),
         cmocka_unit_test(arena_pieces_are_zeroed_and_aligned),

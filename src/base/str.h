@@ -1,0 +1,16 @@
+/* str.h - what strings are made of: UTF-8 characters, endings. */
+#ifndef HST_BASE_STR_H
+#define HST_BASE_STR_H
+#include <stddef.h>
+#include <stdint.h>
+
+/* The UTF-8 character at s: its bytes (1..4) with *code set, or 0 where it is broken (RFC 3629:
+ * the shortest form, no surrogates, nothing over U+10FFFF). The NUL at the end is a character. */
+size_t hst_utf8_char(const char *s, uint32_t *code);
+int hst_is_utf8(const char *s);
+
+/* 1 when s ends with that, or is it. */
+int hst_ends_with(const char *s, const char *ending);
+/* The same with ASCII letters of either case in s; the ending is in small letters. */
+int hst_ends_with_any_case(const char *s, const char *ending);
+#endif
