@@ -41,13 +41,6 @@ static double softmax_parts(const double *z, int n, double *largest)
     return sum;
 }
 
-void hst_softmax(const double *z, int n, float *prob)
-{
-    double largest, sum = softmax_parts(z, n, &largest);
-    for (int i = 0; i < n; i++)
-        prob[i] = (float)(exp(z[i] - largest) / sum);
-}
-
 void hst_softmax_f64(const double *z, int n, double *prob)
 {
     double largest, sum = softmax_parts(z, n, &largest);

@@ -11,8 +11,7 @@ int hst_argmax(const float *p, int n);
  * n = 0: [0, 1]. */
 void hst_wilson(uint64_t k, uint64_t n, double *low, double *high);
 
-/* softmax of z[n], safe for any finite z: exp(z - max) / sum, computed in double. */
-void hst_softmax(const double *z, int n, float *prob);
+/* softmax of z[n], safe for any finite z: exp(z - max) / sum. */
 void hst_softmax_f64(const double *z, int n, double *prob);
 
 /* -ln p, p clipped below at DBL_EPSILON as scikit-learn's log_loss does for doubles. */

@@ -116,13 +116,15 @@ static void head_free(head *h)
 
 static void probabilities(const hst_logistic *p, const head *h, size_t i, float *prob)
 {
-    double z[64];
+    double z[64], of_class[64];
     for (int c = 0; c < p->n_classes; c++) {
         z[c] = h->bias[c];
         for (int k = 0; k < p->dim; k++)
             z[c] += (double)p->x[i][k] * h->kernel[k * p->n_classes + c];
     }
-    hst_softmax(z, p->n_classes, prob);
+    hst_softmax_f64(z, p->n_classes, of_class);
+    for (int c = 0; c < p->n_classes; c++)
+        prob[c] = (float)of_class[c];
 }
 
 static size_t hits(const hst_logistic *p, const head *h)
