@@ -3,7 +3,7 @@
 #include "base/executor.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "hub/settings.h"
+#include "hub/endpoints.h"
 #include "kernels/kernels.h"
 
 #include <stdio.h>

@@ -5,7 +5,7 @@
 
 struct hst_executor; /* base/executor.h */
 struct hst_kernels;  /* kernels/kernels.h */
-struct hst_hub;      /* hub/settings.h */
+struct hst_hub;      /* hub/endpoints.h */
 
 struct hst_ctx {
     const struct hst_kernels *kernels;

@@ -2,7 +2,7 @@
 #include "base/mem.h"
 #include "dataset/dataset.h"
 #include "dataset/listing.h"
-#include "hub/photos.h"
+#include "hub/datasets.h"
 
 #include <stdlib.h>
 #include <string.h>

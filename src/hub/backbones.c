@@ -4,7 +4,7 @@
 #include "hub/hub.h"
 #include "hub/huggingface.h"
 #include "hub/lock.h"
-#include "hub/web.h"
+#include "hub/url_source.h"
 
 #include <dirent.h>
 #include <stdio.h>

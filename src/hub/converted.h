@@ -5,7 +5,7 @@
 #define HST_HUB_CONVERTED_H
 #include "base/context.h"
 #include "formats/safetensors.h"
-#include "hub/known.h"
+#include "hub/catalog.h"
 
 /* A readable safetensors file. */
 typedef struct hst_found {

@@ -2,8 +2,8 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "hub/endpoints.h"
 #include "hub/http.h"
-#include "hub/settings.h"
 
 #include <errno.h>
 #include <fcntl.h>

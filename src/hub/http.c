@@ -1,5 +1,5 @@
 #include "hub/http.h"
-#include "hub/settings.h"
+#include "hub/endpoints.h"
 #include "hub/url.h"
 
 #include <stdio.h>

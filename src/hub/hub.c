@@ -3,9 +3,9 @@
 #include "base/mem.h"
 #include "hub/download.h"
 #include "hub/huggingface.h"
-#include "hub/package.h"
-#include "hub/place.h"
-#include "hub/web.h"
+#include "hub/locator.h"
+#include "hub/pip.h"
+#include "hub/url_source.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* hub.h - names of backbones -> verified files in the cache.
  *
  * cache_dir/backbones/...     converted, ready to read (converted.h)
- * cache_dir/downloads/...     what was fetched (kept.h)
+ * cache_dir/downloads/...     what was fetched (downloads.h)
  * the Hugging Face cache      what was fetched by hf: names
  *
- *   name --known.c--> short name: several places     name --place.c--> hf:... | keras:... | ...
- *   place --huggingface.c | web.c--> file --converted.c--> safetensors
- *   short name --package.c--> safetensors */
+ *   name --catalog.c--> short name: several locators   name --locator.c--> hf:... | keras:... | ...
+ *   locator --huggingface.c | url_source.c--> file --converted.c--> safetensors
+ *   short name --pip.c--> safetensors */
 #ifndef HST_HUB_HUB_H
 #define HST_HUB_HUB_H
 #include "hub/converted.h"

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "hub/download.h"
-#include "hub/kept.h"
+#include "hub/downloads.h"
 #include "hub/lock.h"
 
 #include <errno.h>

@@ -2,7 +2,7 @@
 #ifndef HST_HUB_HUGGINGFACE_H
 #define HST_HUB_HUGGINGFACE_H
 #include "hub/converted.h"
-#include "hub/place.h"
+#include "hub/locator.h"
 
 /* fresh: ask the hub whether what a branch stands for has changed. */
 HST_CHECK int hst_hf_find(hst_ctx *ctx, const hst_place *p, int fresh, hst_found *f, hst_err *err);

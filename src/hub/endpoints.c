@@ -1,4 +1,4 @@
-#include "hub/settings.h"
+#include "hub/endpoints.h"
 #include "base/mem.h"
 
 #include <stdlib.h>

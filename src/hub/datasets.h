@@ -1,6 +1,6 @@
-/* photos.h - data sets by name or address; see hst_photos_pull in headstart.h. */
-#ifndef HST_HUB_PHOTOS_H
-#define HST_HUB_PHOTOS_H
+/* datasets.h - data sets by name or address; see hst_photos_pull in headstart.h. */
+#ifndef HST_HUB_DATASETS_H
+#define HST_HUB_DATASETS_H
 #include "base/context.h"
 
 /* 1 when text can be the name of a data set: one of the table, or an address. */

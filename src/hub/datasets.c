@@ -1,10 +1,10 @@
-/* photos.c - data sets: a name or an address -> a folder of photos.
+/* datasets.c - data sets: a name or an address -> a folder of photos.
  *
  *   cache_dir/photos/<name>/         the folder with one sub-folder a class, whole or not there
  *                   /<name>.lock
  *
- * The archive goes when its photos are there; its hash stays remembered (kept.h). */
-#include "hub/photos.h"
+ * The archive goes when its photos are there; its hash stays remembered (downloads.h). */
+#include "hub/datasets.h"
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -12,9 +12,9 @@
 #include "base/str.h"
 #include "formats/workdir.h"
 #include "hub/archive.h"
-#include "hub/known.h"
+#include "hub/catalog.h"
 #include "hub/lock.h"
-#include "hub/web.h"
+#include "hub/url_source.h"
 
 #include <dirent.h>
 #include <errno.h>

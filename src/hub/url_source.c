@@ -1,6 +1,6 @@
-/* web.c - files by address: Keras, torchvision, TF Hub, Kaggle and any other. They are kept in our
- * own store; what another program has already is taken from its cache. */
-#include "hub/web.h"
+/* url_source.c - files by address: Keras, torchvision, TF Hub, Kaggle and any other. They are kept
+ * in our own store; what another program has already is taken from its cache. */
+#include "hub/url_source.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"

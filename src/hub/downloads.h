@@ -1,16 +1,16 @@
-/* kept.h - our own store of what was downloaded, and the memory of what it was.
+/* downloads.h - our own store of what was downloaded, and the memory of what it was.
  *
  *   cache_dir/downloads/<40 digits of the name's SHA-256>/record.json
  *                                                        /<file>       until it is pruned
  *                                                        /lock
  * A record outlives its file: whatever comes from that name later must have the same content. */
-#ifndef HST_HUB_KEPT_H
-#define HST_HUB_KEPT_H
+#ifndef HST_HUB_DOWNLOADS_H
+#define HST_HUB_DOWNLOADS_H
 #include "base/context.h"
 
 typedef struct hst_kept {
     char *dir;       /* of the record; set also when there is none */
-    char *name;      /* as place.h writes it; NULL: nothing is remembered */
+    char *name;      /* as locator.h writes it; NULL: nothing is remembered */
     char *file;      /* path of the file, which may be gone, or lie in another program's cache */
     char sha256[65]; /* "" for what its hub may change (a branch of a repository) */
     uint64_t bytes;

@@ -1,6 +1,6 @@
-#include "hub/place.h"
+#include "hub/locator.h"
 #include "base/file.h"
-#include "hub/known.h"
+#include "hub/catalog.h"
 
 #include <stdarg.h>
 #include <stdio.h>

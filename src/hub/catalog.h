@@ -1,7 +1,7 @@
-/* known.h - what is known by name: backbones, the files of Keras Applications and torchvision, data
- * sets. All of it is in the constant tables of known.c. */
-#ifndef HST_HUB_KNOWN_H
-#define HST_HUB_KNOWN_H
+/* catalog.h - what is known by name: backbones, the files of Keras Applications and torchvision,
+ * data sets. All of it is in the constant tables of catalog.c. */
+#ifndef HST_HUB_CATALOG_H
+#define HST_HUB_CATALOG_H
 #include "base/err.h"
 
 typedef struct hst_known {

