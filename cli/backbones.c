@@ -1,7 +1,7 @@
 /* backbones.c - headstart backbones: the pretrained networks known by name, and own ones. */
 #include "commands.h"
 #include "import.h"
-#include "json.h"
+#include "json_result.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* bench.c - headstart bench: how fast this machine is, beside what it could be. */
 #include "commands.h"
-#include "json.h"
+#include "json_result.h"
 
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {

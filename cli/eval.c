@@ -1,6 +1,6 @@
 /* eval.c - headstart eval: how good a model is on labelled photos. */
 #include "commands.h"
-#include "json.h"
+#include "json_result.h"
 #include "tables.h"
 
 #define AT(field) offsetof(cli_values, field)

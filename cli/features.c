@@ -1,6 +1,6 @@
 /* features.c - headstart features: what a backbone sees, as a table of numbers. */
 #include "commands.h"
-#include "json.h"
+#include "json_result.h"
 
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {

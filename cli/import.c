@@ -1,5 +1,5 @@
 #include "import.h"
-#include "json.h"
+#include "json_result.h"
 #include "text.h"
 
 static json_t *triple(const double v[3])

@@ -1,6 +1,6 @@
 /* info.c - headstart info: what is in a model file, and what this machine offers. */
 #include "commands.h"
-#include "json.h"
+#include "json_result.h"
 #include "text.h"
 
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* pull.c - headstart pull: a data set of the network as a folder of photos. */
 #include "commands.h"
-#include "json.h"
+#include "json_result.h"
 #include "text.h"
 
 #include <stdio.h>

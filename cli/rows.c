@@ -1,6 +1,6 @@
 #include "rows.h"
 
-#include "json.h"
+#include "json_result.h"
 #include "text.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* store.c - headstart store: the features kept in the cache folder. */
 #include "commands.h"
-#include "json.h"
+#include "json_result.h"
 #include "text.h"
 
 #include <inttypes.h>

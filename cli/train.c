@@ -1,6 +1,6 @@
 /* train.c - headstart train: a folder of photos becomes a model. */
 #include "commands.h"
-#include "json.h"
+#include "json_result.h"
 #include "resume.h"
 #include "tables.h"
 

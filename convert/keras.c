@@ -2,7 +2,7 @@
 #include "keras.h"
 #include "base/json.h"
 #include "hdf5.h"
-#include "names.h"
+#include "name_table.h"
 
 #include <ctype.h>
 #include <stdio.h>

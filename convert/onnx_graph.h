@@ -1,7 +1,7 @@
 /* onnx_graph.h - what is known of an ONNX graph while its nodes are read one after another. */
 #ifndef CONVERT_ONNX_GRAPH_H
 #define CONVERT_ONNX_GRAPH_H
-#include "names.h"
+#include "name_table.h"
 #include "network.h"
 #include "protobuf.h"
 

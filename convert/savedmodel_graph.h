@@ -2,7 +2,7 @@
 #ifndef CONVERT_SAVEDMODEL_GRAPH_H
 #define CONVERT_SAVEDMODEL_GRAPH_H
 #include "bytes.h"
-#include "names.h"
+#include "name_table.h"
 #include "weights.h"
 
 /* saved_model.pb: checks its outer messages and says what the signature says of the input. */

@@ -1,7 +1,7 @@
 /* tfjs.h - TensorFlow.js: model.json and the shards of weights beside it. */
 #ifndef CONVERT_TFJS_H
 #define CONVERT_TFJS_H
-#include "names.h"
+#include "name_table.h"
 #include "weights.h"
 
 #include <jansson.h>

@@ -1,6 +1,6 @@
-/* json.h - results for other programs: one JSON object on standard output. */
-#ifndef HST_CLI_JSON_H
-#define HST_CLI_JSON_H
+/* json_result.h - results for other programs: one JSON object on standard output. */
+#ifndef HST_CLI_JSON_RESULT_H
+#define HST_CLI_JSON_RESULT_H
 #include "job.h"
 
 #include <jansson.h>

@@ -1,4 +1,4 @@
-#include "json.h"
+#include "json_result.h"
 
 #include "text.h"
 

@@ -1,6 +1,6 @@
-/* names.h - texts of a file -> numbers: a hash table of fixed size. */
-#ifndef CONVERT_NAMES_H
-#define CONVERT_NAMES_H
+/* name_table.h - texts of a file -> numbers: a hash table of fixed size. */
+#ifndef CONVERT_NAME_TABLE_H
+#define CONVERT_NAME_TABLE_H
 #include "base/mem.h"
 #include "bytes.h"
 
