@@ -160,7 +160,7 @@ def tflite(parts=False, window=3, padding=1, drawn_in=False):
         tensors.append([output, list(shape), 0, 0])
         operators.append([codes.index(code), [names.index(i) for i in inputs], [len(names) - 1], options])
 
-    def conv_options(stride=1, function=0):
+    def conv_options(stride=1, act=0):
         return Table({0: ("b", 0), 1: ("i", stride), 2: ("i", stride), 3: ("b", act)})
     one = (1, 1, 1, 8)
     # SAME on an even size is not one pixel on every side
@@ -201,7 +201,7 @@ def tflite(parts=False, window=3, padding=1, drawn_in=False):
 # ---- TensorFlow.js ------------------------------------------------------------------------------
 
 def tfjs(parts=False, ksize=3):
-    def conv(op, name, x, i, stride=1, function=None, padding="SAME"):
+    def conv(op, name, x, i, stride=1, act=None, padding="SAME"):
         return dict(name=name, op=op, input=[x, f"w{i}", f"b{i}"], attr={
             "strides": {"list": {"i": ["1", str(stride), str(stride), "1"]}}, "padding": {"s": padding},
             "fused_ops": {"list": {"s": ["BiasAdd"] + ([act] if act else [])}}})
