@@ -68,13 +68,12 @@ static int print_text(cli_job *job, const hst_backbone_info *b)
 
 int cli_import(cli_job *job)
 {
-    hst_backbone_info b = {.size = sizeof b};
     hst_backbone *backbone = cli_job_backbone(job, job->v.words[1]);
     if (!backbone)
         return cli_job_fail(job);
     cli_display_close(&job->display);
-    hst_backbone_describe(backbone, &b);
-    int status = job->v.json ? print_json(job, &b) : print_text(job, &b);
+    const hst_backbone_info *b = hst_backbone_describe(backbone);
+    int status = job->v.json ? print_json(job, b) : print_text(job, b);
     hst_backbone_free(backbone);
     return status;
 }

@@ -195,12 +195,11 @@ static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info 
 
 static int describe_model(cli_job *job)
 {
-    hst_backbone_info b = {.size = sizeof b};
     hst_model *m = hst_model_load(job->ctx, job->v.words[0], &job->err);
     if (!m)
         return cli_job_fail(job);
-    hst_backbone_describe(hst_model_backbone(m), &b);
-    int status = job->v.json ? print_json(job, m, &b) : print_text(job, m, &b);
+    const hst_backbone_info *b = hst_backbone_describe(hst_model_backbone(m));
+    int status = job->v.json ? print_json(job, m, b) : print_text(job, m, b);
     hst_model_free(m);
     return status;
 }

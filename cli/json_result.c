@@ -49,13 +49,13 @@ void cli_json_accuracy(json_t **o, const hst_eval *e)
 
 static json_t *one_class(const hst_eval *e, int c)
 {
-    hst_class_score s = hst_eval_class(e, c);
+    const hst_class_score *s = hst_eval_class(e, c);
     json_t *o = json_object();
     cli_json_set(&o, "label", cli_json_text(hst_eval_label(e, c)));
-    cli_json_set(&o, "precision", json_real(s.precision));
-    cli_json_set(&o, "recall", json_real(s.recall));
-    cli_json_set(&o, "f1", json_real(s.f1));
-    cli_json_set(&o, "support", json_integer((json_int_t)s.support));
+    cli_json_set(&o, "precision", json_real(s->precision));
+    cli_json_set(&o, "recall", json_real(s->recall));
+    cli_json_set(&o, "f1", json_real(s->f1));
+    cli_json_set(&o, "support", json_integer((json_int_t)s->support));
     return o;
 }
 

@@ -122,10 +122,10 @@ static int predict_all(prediction_run *r)
 
 static int put_labelled(prediction_run *r, const hst_eval *e)
 {
-    hst_eval_photo p;
+    const hst_eval_photo *p;
     int status = cli_rows_begin(&r->rows);
-    for (size_t i = 0; status == CLI_OK && hst_eval_at(e, i, &p); i++) {
-        cli_row row = {.path = p.path, .prob = p.prob, .truth = p.truth};
+    for (size_t i = 0; status == CLI_OK && (p = hst_eval_at(e, i)); i++) {
+        cli_row row = {.path = p->path, .prob = p->prob, .truth = p->truth};
         r->n++;
         if (cli_rows_put(&r->rows, &row))
             break;

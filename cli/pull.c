@@ -20,7 +20,7 @@ static int list(cli_job *job)
     const char *name;
     uint64_t bytes;
     int here;
-    for (int i = 0; (name = hst_photos_name(job->ctx, i, &bytes, &here)); i++) {
+    for (int i = 0; (name = hst_data_name(job->ctx, i, &bytes, &here)); i++) {
         if (job->v.json)
             cli_json_set(&o, name,
                          json_pack("{sI sb}", "bytes", (json_int_t)bytes, "cached", here));
@@ -39,7 +39,7 @@ static int run(cli_job *job)
         return status;
     if (!job->v.n_words)
         return list(job);
-    if (hst_photos_pull(job->ctx, job->v.words[0], job->v.output, path, sizeof path, &job->err))
+    if (hst_data_pull(job->ctx, job->v.words[0], job->v.output, path, sizeof path, &job->err))
         return cli_job_fail(job);
     cli_display_close(&job->display);
     if (job->v.json) {

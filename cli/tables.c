@@ -20,7 +20,7 @@ void cli_table_headline(cli_out *out, const hst_eval *e, const char *photos)
     if (hst_eval_metric(e, "accuracy", &accuracy, &low, &high, &err))
         return;
     for (int c = 0; c < hst_eval_classes(e); c++) {
-        n += hst_eval_class(e, c).support;
+        n += hst_eval_class(e, c)->support;
         right += hst_eval_confusion(e, c, c);
     }
     cli_out_printf(out, "accuracy %.3f (95 %% interval %.3f-%.3f, %" PRIu64 " of %" PRIu64 " %s)\n",
@@ -54,10 +54,10 @@ void cli_table_classes(cli_out *out, const hst_eval *e)
     put_name(out, "class", name);
     cli_out_puts(out, "  precision  recall     F1  photos\n");
     for (int c = 0; c < hst_eval_classes(e); c++) {
-        hst_class_score s = hst_eval_class(e, c);
+        const hst_class_score *s = hst_eval_class(e, c);
         put_name(out, hst_eval_label(e, c), name);
-        cli_out_printf(out, "  %9.3f  %6.3f  %5.3f  %6" PRIu64 "\n", s.precision, s.recall, s.f1,
-                       s.support);
+        cli_out_printf(out, "  %9.3f  %6.3f  %5.3f  %6" PRIu64 "\n", s->precision, s->recall, s->f1,
+                       s->support);
     }
 }
 

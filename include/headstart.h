@@ -1,22 +1,28 @@
 /* headstart.h - image transfer learning: the whole public interface of libheadstart.
  *
- * Conventions, true for every function below unless its comment says otherwise:
- *  - Handles (hst_xxx *) are opaque. hst_xxx_open/load/compute makes one, hst_xxx_free/close ends
- * it; free(NULL) does nothing. Whoever made a handle frees it, and frees it before the handles it
- * was made from (a session before its model, everything before the context).
- *  - A function that can fail takes hst_err *err last (may be NULL) and returns 0, a negative
- * HST_E... code, or NULL (makers). On failure every output is left as it was. A void function
- * cannot fail.
- *  - "const char *" results are borrowed until the handle they came from is freed. Strings passed
- * in are copied.
- *  - Option structs start from hst_xxx_default() and carry their size first, so that fields can be
- *    added at the end.
- *  - The library never prints, exits or aborts. It reads the environment in hst_config_from_env()
- *    only.
- *  - hst_ctx, hst_backbone, hst_data, hst_features and hst_model are immutable once made and may be
- *    shared by threads. Everything else: one thread at a time.
- *  - Images are 8-bit RGB, rows top to bottom, HWC. Probabilities are float, sum 1.
- */
+ * True for every function below unless its comment says otherwise:
+ *
+ *  Handles (hst_xxx *) are opaque. hst_xxx_open/load/compute makes one, hst_xxx_free/close ends it;
+ *    free(NULL) does nothing. Who made a handle frees it, before the handles it was made from (a
+ *    session before its model, everything before the context).
+ *  Errors. A function that can fail takes hst_err *err last (may be NULL) and returns 0, a negative
+ *    HST_E... code, or NULL (makers). On failure every output is left as it was. Any that allocates
+ *    can fail with HST_EMEM. A void function cannot fail.
+ *  Ownership. Pointers in results (texts, structs, rows) belong to the handle they came from and
+ *    are valid until it is freed, those given to a callback until it returns. What is passed in is
+ *    copied where it is kept.
+ *  Structs that may grow have their size in bytes first. Options start from hst_xxx_default().
+ *    Where the library fills a struct of the caller's, the caller sets size = sizeof it, and the
+ *    library writes no further. Structs of the library's own say by size how much they have:
+ *    HST_HAS(). docs/abi.md has the rule, and what else may change from one version to the next.
+ *  Threads. hst_ctx, hst_backbone, hst_data, hst_features and hst_model never change once made and
+ *    may be shared by threads. Everything else: one thread at a time.
+ *  Units are in the names: _px, _bytes, _s, _ms. Accuracy and the like are 0..1; probabilities are
+ *    float, sum 1. Images are 8-bit RGB, rows top to bottom. int flags are 0 or 1.
+ *  Stable is what is not marked [experimental]; that may change in any version.
+ *
+ * The library never prints, exits or aborts. It reads the environment in hst_config_from_env()
+ * only. */
 #ifndef HEADSTART_H
 #define HEADSTART_H
 #include <stddef.h>
@@ -27,6 +33,16 @@ extern "C" {
 
 #define HST_API   __attribute__((visibility("default")))
 #define HST_CHECK __attribute__((warn_unused_result))
+
+/* Of this header; hst_version() is that of the library in use. */
+#define HST_VERSION_MAJOR 0
+#define HST_VERSION_MINOR 1
+#define HST_VERSION_PATCH 0
+
+/* 1 where the struct at p, which the library made, is long enough to have the field. Only needed
+ * for fields that came with a later version than the oldest library to be run with. */
+#define HST_HAS(p, field)                                                                          \
+    ((size_t)((const char *)(&(p)->field + 1) - (const char *)(p)) <= (p)->size)
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
@@ -53,7 +69,8 @@ enum hst_code {
 };
 
 /* Filled on failure; needs no memory of its own, so it can also say "out of memory". msg is one
- * line of printable UTF-8: control characters from file names or file contents are shown as '?'. */
+ * line of printable UTF-8: control characters from file names or file contents are shown as '?'.
+ * Never grows. */
 typedef struct hst_err {
     int code;
     char msg[1024];
@@ -62,33 +79,35 @@ typedef struct hst_err {
 /* The text of a code, for example "out of memory"; "unknown error" for any other number. Static. */
 HST_API const char *hst_strcode(int code);
 
-/* "0.1.0". Static. */
+/* "0.1.0", of the library that runs. Static. */
 HST_API const char *hst_version(void);
 
 /* ---- context --------------------------------------------------------------------------------- */
 
-typedef struct hst_ctx hst_ctx; /* threads, kernels, cache, log: one per program is usual */
+typedef struct hst_ctx hst_ctx;           /* threads, kernels, cache, log: one a program is usual */
 typedef struct hst_backbone hst_backbone; /* graph + weights + preparation, no head */
 typedef struct hst_model hst_model;       /* backbone + head + labels + training record */
 typedef struct hst_session hst_session;   /* a model's working memory: one per predicting thread */
-typedef struct hst_data hst_data; /* a scanned folder of photos: paths, labels, split rule */
+typedef struct hst_data hst_data;         /* a scanned folder: paths, labels, split rule */
 typedef struct hst_features hst_features; /* what the backbone saw: one vector per usable photo */
 typedef struct hst_run hst_run;           /* what training did: split, skipped files, evaluation */
 typedef struct hst_eval hst_eval;         /* what evaluation found: predictions and metrics */
 
-/* Progress of anything long. Called by one thread at a time, but not always by the same one.
- * Return non-zero to stop: the function cleans up and returns HST_ESTOPPED. */
+/* Progress of anything long. Called by one thread of a job at a time, but not always by the same
+ * one. Return non-zero to stop: the function cleans up and returns HST_ESTOPPED. */
 typedef struct hst_progress {
+    size_t size;
     const char *what;      /* the phase: "features", "head", "training", "validation" */
     uint64_t done, total;  /* total 0: unknown */
     double per_s;          /* items per second since the phase began */
     int in_bytes;          /* 1: the items are bytes */
-    double loss, accuracy; /* "training": of the epoch so far, accuracy 0..1; negative: none */
+    double loss, accuracy; /* "training": of the epoch so far; negative: none */
 } hst_progress;
 typedef int hst_progress_fn(void *arg, const hst_progress *p);
 
+/* Called by any thread of a job. line: no newline at its end. */
 enum hst_log_level { HST_LOG_INFO = 0, HST_LOG_WARN = 1 };
-typedef void hst_log_fn(void *arg, int level, const char *line); /* line: no newline at its end */
+typedef void hst_log_fn(void *arg, int level, const char *line);
 
 typedef struct hst_config {
     size_t size;
@@ -110,8 +129,7 @@ typedef struct hst_config {
     const char *hf_cache; /* downloads of hf: names go there, in Hugging Face's layout */
     const char *kaggle_endpoint, *kaggle_user, *kaggle_key, *kaggle_cache;
     const char *tfhub_cache, *keras_home, *torch_home; /* read, never written */
-    const char *mirror; /* https://host/path is asked of mirror/host/path; hashes hold all the same
-                         */
+    const char *mirror; /* https://host/path is asked of mirror/host/path; same hashes */
     const char *http_proxy, *https_proxy, *no_proxy; /* NULL: none */
     const char *ca_file;                             /* certificates; NULL: the system's */
     int retry_ms; /* wait before the second try, doubled for each further one; 0: 1000 */
@@ -119,7 +137,13 @@ typedef struct hst_config {
 } hst_config;
 
 /* Defaults: all processors, best kernels, no cache, silent. */
-HST_API hst_config hst_config_default(void);
+HST_API void hst_config_init(hst_config *cfg, size_t size);
+static inline hst_config hst_config_default(void)
+{
+    hst_config cfg;
+    hst_config_init(&cfg, sizeof cfg);
+    return cfg;
+}
 
 /* The defaults, then HEADSTART_CACHE (else XDG_CACHE_HOME/headstart, else HOME/.cache/headstart),
  * HEADSTART_CPU, HEADSTART_NO_STORE, HEADSTART_THREADS, HEADSTART_HELPER, HEADSTART_OFFLINE (or
@@ -130,7 +154,13 @@ HST_API hst_config hst_config_default(void);
  * ALL_PROXY and NO_PROXY in small or (not the first) capital letters; CURL_CA_BUNDLE or
  * SSL_CERT_FILE. The strings are borrowed from the environment or, for composed paths, from
  * thread-local storage that the next call on this thread overwrites; hst_open() copies them. */
-HST_API hst_config hst_config_from_env(void);
+HST_API void hst_config_init_env(hst_config *cfg, size_t size);
+static inline hst_config hst_config_from_env(void)
+{
+    hst_config cfg;
+    hst_config_init_env(&cfg, sizeof cfg);
+    return cfg;
+}
 
 /* cfg NULL: the defaults. Errors: HST_EARG (a thread count below 0 or above 1024, an unknown
  * instruction set), HST_EUNSUP (the processor or operating system lacks the named one), HST_EMEM.
@@ -163,7 +193,7 @@ HST_API const char *hst_cpu_variant(int i, int *usable);
 /* The i-th short name, NULL past the end; *cached (may be NULL): 1 if it is here. */
 HST_API const char *hst_backbone_name(const hst_ctx *ctx, int i, int *cached);
 
-/* One line of a list of backbones. */
+/* One line of a list of backbones. Belongs to the library. */
 typedef struct hst_backbone_entry {
     size_t size;
     const char *name;
@@ -184,8 +214,7 @@ HST_API HST_CHECK int hst_backbone_list(hst_ctx *ctx, hst_backbone_entry_fn *fn,
  * HST_EPROC (no pip), HST_EIO (also: no space), HST_ESTOPPED. */
 HST_API HST_CHECK int hst_backbone_pull(hst_ctx *ctx, const char *name, hst_err *err);
 
-/* Reads every kept file of the backbone again and compares its hash. Errors: HST_EHASH, HST_EIO.
- */
+/* Reads every kept file of the backbone again and compares its hash. Errors: HST_EHASH, HST_EIO. */
 HST_API HST_CHECK int hst_backbone_verify(hst_ctx *ctx, const char *name, hst_err *err);
 
 /* Removes what is kept of a backbone, and the memory of its hash. The caches of other programs,
@@ -194,7 +223,7 @@ HST_API HST_CHECK int hst_backbone_verify(hst_ctx *ctx, const char *name, hst_er
 HST_API HST_CHECK int hst_backbone_remove(hst_ctx *ctx, const char *name, uint64_t *freed,
                                           hst_err *err);
 /* Removes what no backbone needs to be used: unfinished downloads, and files of which the converted
- * form is kept. Hashes stay remembered. */
+ * form is kept. Hashes stay remembered. *freed (may be NULL): bytes. Errors: HST_EARG. */
 HST_API HST_CHECK int hst_backbone_prune(hst_ctx *ctx, uint64_t *freed, hst_err *err);
 
 /* Opens a backbone by any name. Foreign files are converted once by the helper and kept in the
@@ -205,50 +234,58 @@ HST_API HST_CHECK hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name
 /* What the caller knows better than a file that does not say it. */
 typedef struct hst_backbone_opts {
     size_t size;
+    int image_px; /* 32 .. 1024; 0 (default): as the file, its name or its family has it */
     /* NULL (default): as the file or its producer has it; of pixels: "pm1" (-1..1), "01" (0..1),
      * "imagenet" (ImageNet's mean and deviation, on 0..1), "255" (left alone) */
     const char *scaling;
-    int image_px; /* 32 .. 1024; 0 (default): as the file, its name or its family has it */
 } hst_backbone_opts;
-HST_API hst_backbone_opts hst_backbone_opts_default(void);
+HST_API void hst_backbone_opts_init(hst_backbone_opts *o, size_t size);
+static inline hst_backbone_opts hst_backbone_opts_default(void)
+{
+    hst_backbone_opts o;
+    hst_backbone_opts_init(&o, sizeof o);
+    return o;
+}
 
-/* As hst_backbone_open with options, which travel in the backbone and in every model on it. */
+/* As hst_backbone_open with options (NULL: the defaults), which travel in the backbone and in every
+ * model on it. HST_EARG: an unknown scaling, image_px out of range. */
 HST_API HST_CHECK hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name,
                                                        const hst_backbone_opts *o, hst_err *err);
 HST_API void hst_backbone_free(hst_backbone *b);
 
-/* Copies into parts[cap] what this system enforces on the helper that reads foreign files, of
- * "limits no_new_privs landlock seccomp", with spaces between. Errors: HST_EPROC (no helper). */
+/* [experimental] Copies into parts[cap] what this system enforces on the helper that reads foreign
+ * files, of "limits no_new_privs landlock seccomp", with spaces between. Errors: HST_EPROC (no
+ * helper). */
 HST_API HST_CHECK int hst_sandbox_status(hst_ctx *ctx, char *parts, size_t cap, hst_err *err);
 
 typedef struct hst_backbone_info {
     size_t size;
-    const char *family;  /* "mobilenet_v2", "efficientnet_lite0" */
-    double width;        /* channel multiplier */
-    int image_px;        /* input height and width */
-    const char *padding; /* "tf" or "symmetric" */
-    double bn_epsilon;
+    const char *family;     /* "mobilenet_v2", "efficientnet_lite0" */
+    double width;           /* channel multiplier */
+    int image_px;           /* input height and width */
     int n_features;         /* length of the feature vector */
+    const char *padding;    /* "tf" or "symmetric" */
+    double bn_epsilon;      /* of batch norm */
     uint64_t n_params;      /* as Keras counts: weights and batch-norm statistics */
     uint64_t n_statistics;  /* of those, batch-norm moving means and variances */
     double mean[3], std[3]; /* input = (pixel - mean) / std for red, green, blue in 0..255 */
+    const char *scaling;    /* mean and std as hst_backbone_opts calls them, or "" */
     const char *source;     /* file name it was read from, without folders */
     const char *sha256;     /* of that file, hex */
     const char *format;     /* "Keras 3 archive"; "safetensors" for one that is read as it is */
     const char *producer;   /* the program that wrote it, where the file says so; else "" */
-    const char *scaling;    /* mean and std as hst_backbone_opts calls them, or "" */
     /* How its publisher brings photos to image_px, where a config.json says so ("hub" of
      * hst_features_compute), else "": "squash", "crop-torchvision" or "crop-hf" (the shorter edge
      * to resize_px, then the middle), "bilinear" or "bicubic". */
-    const char *geometry, *interpolation;
     int resize_px;
+    const char *geometry, *interpolation;
 } hst_backbone_info;
-/* info->size must be set by the caller (sizeof); the strings belong to b. */
-HST_API void hst_backbone_describe(const hst_backbone *b, hst_backbone_info *info);
+/* Belongs to b. */
+HST_API const hst_backbone_info *hst_backbone_describe(const hst_backbone *b);
 
-/* ---- speed ----------------------------------------------------------------------------------- */
+/* ---- speed [experimental] -------------------------------------------------------------------- */
 
-typedef struct hst_rate { /* amount a second, of several rounds */
+typedef struct hst_rate { /* amount a second, of several rounds. Never grows */
     double best, median;
 } hst_rate;
 
@@ -263,26 +300,26 @@ typedef struct hst_speed {
 } hst_speed;
 
 /* Measures the backbone's network beside the limits of the machine, round by round for about
- * at_least_s seconds (three rounds at least). out->size must be set by the caller (sizeof). Errors:
+ * at_least_s seconds (three rounds at least). out->size is set by the caller. Errors: HST_EARG,
  * HST_ESTOPPED, HST_EMEM. */
 HST_API HST_CHECK int hst_speed_measure(hst_ctx *ctx, const hst_backbone *b, double at_least_s,
                                         hst_speed *out, hst_err *err);
 
-/* ---- photos ---------------------------------------------------------------------------------- */
+/* ---- data: photos with labels ---------------------------------------------------------------- */
 
 /* Makes a data set be a folder of photos with a sub-folder for each class: one known by name
- * (hst_photos_name), or an https://... address of a .tgz, .tar.gz, .tar or .zip. dir: where to put
+ * (hst_data_name), or an https://... address of a .tgz, .tar.gz, .tar or .zip. dir: where to put
  * it, a folder that is not there yet or empty; NULL: in the cache, where hst_data_open finds it by
  * the same name, and where nothing is done when it is there. path[cap]: of that folder, which
  * appears whole or not at all. An archive that would write outside of it, holds links, or unpacks
  * to far more than its size is refused. Errors: HST_EARG (unknown name, no cache), HST_ENET,
  * HST_EHASH, HST_EDATA (the archive), HST_EIO (also: no space, dir holds something), HST_ESTOPPED,
  * HST_EMEM. */
-HST_API HST_CHECK int hst_photos_pull(hst_ctx *ctx, const char *name, const char *dir, char *path,
-                                      size_t cap, hst_err *err);
+HST_API HST_CHECK int hst_data_pull(hst_ctx *ctx, const char *name, const char *dir, char *path,
+                                    size_t cap, hst_err *err);
 /* The i-th data set known by name, NULL past the end; bytes of its archive, and whether it is in
  * the cache (both may be NULL). */
-HST_API const char *hst_photos_name(const hst_ctx *ctx, int i, uint64_t *bytes, int *here);
+HST_API const char *hst_data_name(const hst_ctx *ctx, int i, uint64_t *bytes, int *here);
 
 enum hst_side { HST_TRAIN = 0, HST_VALIDATION = 1, HST_UNSPLIT = 2 };
 
@@ -293,17 +330,23 @@ typedef struct hst_data_opts {
     uint64_t seed;       /* default 42 */
     const char *val_dir; /* a folder of its own for validation (class folders as in dir), or NULL */
 } hst_data_opts;
-HST_API hst_data_opts hst_data_opts_default(void);
+HST_API void hst_data_opts_init(hst_data_opts *o, size_t size);
+static inline hst_data_opts hst_data_opts_default(void)
+{
+    hst_data_opts o;
+    hst_data_opts_init(&o, sizeof o);
+    return o;
+}
 
 /* Scans dir/class_name/photo.jpg, where dir may also be the name of a data set that
- * hst_photos_pull put into the cache and no folder here has (folders below a class count for that
+ * hst_data_pull put into the cache and no folder here has (folders below a class count for that
  * class). Classes are the sub-folders in code-point order; files ending in .bmp .gif .jpeg .jpg
  * .png, as keras.utils.image_dataset_from_directory lists them, and .webp (not with split "keras",
  * whose list is exactly that of Keras). Where dir holds train/ and one of val/ validation/ test/,
  * these are the two sides. A sub-folder of a class that cannot be read is logged and left out. No
- * photo is read yet. Errors: HST_EDATA (no folder, no permission, no class, no photos; with split
- * other than "none": fewer than two classes, too few photos), HST_EARG (unknown split, val_part),
- * HST_EMEM. */
+ * photo is read yet. o NULL: the defaults. Errors: HST_EDATA (no folder, no permission, no class,
+ * no photos; with split other than "none": fewer than two classes, too few photos), HST_EARG
+ * (unknown split, val_part), HST_EMEM. */
 HST_API HST_CHECK hst_data *hst_data_open(hst_ctx *ctx, const char *dir, const hst_data_opts *o,
                                           hst_err *err);
 /* n files without labels, in this order (label -1). */
@@ -340,19 +383,19 @@ HST_API size_t hst_features_stored(const hst_features *f);
 /* SHA-256 of photo i's bytes, 64 hex digits; "" where it could not be read. */
 HST_API const char *hst_features_sha256(const hst_features *f, size_t i);
 /* path: NumPy .npy, float32 [used][dim]; beside it a .csv with a row per vector: path,label.
- * Both appear whole or not at all. */
+ * Both appear whole or not at all. Errors: HST_EIO. */
 HST_API HST_CHECK int hst_features_save(const hst_features *f, const hst_data *d, const char *path,
                                         hst_err *err);
 
-/* The feature store in the cache folder. info->size must be set by the caller (sizeof). A store
- * that does not exist is empty. Errors: HST_EARG (no cache folder), HST_EIO (unreadable). */
+/* The feature store in the cache folder. info->size is set by the caller. A store that does not
+ * exist is empty. Errors: HST_EARG (no cache folder), HST_EIO (unreadable). */
 typedef struct hst_store_info {
     size_t size;
     uint64_t vectors, files; /* kept feature vectors; files whose hash is remembered */
     uint64_t bytes, max_bytes;
 } hst_store_info;
 HST_API HST_CHECK int hst_store_describe(const hst_ctx *ctx, hst_store_info *info, hst_err *err);
-/* Removes it, and one set aside as damaged. */
+/* Removes it, and one set aside as damaged. Errors: HST_EARG (no cache folder), HST_EIO. */
 HST_API HST_CHECK int hst_store_clear(const hst_ctx *ctx, hst_err *err);
 
 /* ---- training -------------------------------------------------------------------------------- */
@@ -361,45 +404,56 @@ typedef struct hst_train_opts {
     size_t size;
     /* "auto" (default): multinomial logistic regression on frozen features, to convergence.
      * "tutorial": what the classic TF Hub retraining tutorial does, on a mobilenet_v2 backbone:
-     * Dropout, Dense and a few epochs of SGD, in Keras' arithmetic (docs/from-tf-hub.md).
+     *   Dropout, Dense and a few epochs of SGD, in Keras' arithmetic (docs/from-tf-hub.md).
      * "fine-tune": the head as "auto" trains it, then the backbone learns as well, from photos that
-     * are changed a little each time, at a low rate. Minutes instead of seconds. */
+     *   are changed a little each time, at a low rate. Minutes instead of seconds. */
     const char *recipe;
-    const char *prepare; /* "pil", "tf", "fast" or "hub"; NULL (default): "pil"; tutorial "tf", its
-                            only one */
-    uint64_t seed;       /* default 42: of folds, first weights, order, dropout, augmentation (the
-                            split has its own) */
-    /* Not tutorial. "none" (NULL), "balanced": every class counts the same, however many photos. */
+    /* "pil", "tf", "fast" or "hub"; NULL (default): "pil"; tutorial: "tf", its only one. */
+    const char *prepare;
+    /* Of folds, first weights, order, dropout, augmentation (the split has its own). Default 42. */
+    uint64_t seed;
+    /* Not tutorial. NULL or "balanced": every class counts the same, however many photos. */
     const char *class_weight;
-    /* The rest: not auto. 0, NULL or, for a double, a negative number (all of them as
-     * hst_train_opts_default() gives them) stand for the recipe's value: tutorial; fine-tune. */
-    int epochs;             /* 5; 5. tutorial: each of n / batch steps for n photos on the training
-                               side; fine-tune: each all of them */
-    int batch;              /* 16; 32 */
-    const char *optimizer;  /* "sgd" (the tutorial's), "nesterov", "adam", "adamw" (fine-tune's),
-                               "rmsprop" */
-    double learning_rate;   /* 0.005, and 0.001 of the last three; 0.005 and 0.0003 */
-    double momentum;        /* 0.9; sgd and nesterov only */
-    double l2;              /* 1e-4; 0: the loss gains l2 * (sum of the kernel's squares) */
-    double label_smoothing; /* 0.1; 0.1: this part of the target is spread over all classes */
-    double dropout;         /* 0.2; 0.2: part of the features set to 0 in each training step */
+
+    /* Of recipes tutorial and fine-tune; auto takes none of them. 0, NULL or, for a double, a
+     * negative number (all of them as hst_train_opts_default() gives them) stand for the recipe's
+     * own value, which is given here. */
+
+    /* 5. An epoch of tutorial is n / batch steps for n photos on the training side, one of
+     * fine-tune is every photo once. */
+    int epochs;
+    int batch; /* tutorial 16, fine-tune 32 */
+    /* "sgd" (tutorial), "nesterov", "adam", "adamw" (fine-tune), "rmsprop" */
+    const char *optimizer;
+    /* Of sgd and nesterov 0.005; of the others tutorial 0.001, fine-tune 0.0003. */
+    double learning_rate;
+    double momentum; /* 0.9; of sgd and nesterov only */
+    double l2;       /* of the kernel's squares, added to the loss: tutorial 1e-4, fine-tune 0 */
+    double label_smoothing; /* 0.1: this part of the target is spread over all classes */
+    double dropout;         /* 0.2: part of the features set to 0 in each training step */
+
     /* Of recipe fine-tune, and of recipe tutorial with fine_tune = 1, which is what the tutorial's
      * do_fine_tuning does: all layers learn, on batch statistics. */
+
     int fine_tune;
-    const char *thaw;       /* which layers learn: "all" (default), "last:N", "from:LAYER" */
-    const char *batch_norm; /* "batch": batch statistics, moving averages with decay 0.99
-                               (tutorial); "frozen": weights learn, statistics stay (fine-tune) */
-    const char *augment;    /* "none" (tutorial), "tutorial", "auto" (fine-tune): how a photo is
-                               changed each time it is learned from */
-    const char *schedule;   /* "constant" (tutorial), "cosine", "one-cycle" (fine-tune) */
-    double layer_decay; /* 1: a layer's learning rate is this times that of the layer behind it */
-    double clip;        /* 0; 1: a longer gradient is shortened to this; 0: never */
-    int patience; /* 0: never; else training ends when so many epochs in a row did not lower the
-                     loss on the validation side, and the weights of the best epoch are taken. The
-                     accuracy measured there is then a little too good. */
-    const char
-        *run_dir; /* an existing folder for checkpoints: after each epoch, when stopped, and */
-    int checkpoint_steps; /* after so many steps (0: not). NULL (default): no checkpoints */
+    const char *thaw; /* which layers learn: "all" (default), "last:N", "from:LAYER" */
+    /* "batch" (tutorial): batch statistics, moving averages with decay 0.99; "frozen" (fine-tune):
+     * weights learn, statistics stay */
+    const char *batch_norm;
+    /* How a photo is changed each time it is learned from: "none" (tutorial), "tutorial", "auto"
+     * (fine-tune) */
+    const char *augment;
+    const char *schedule; /* "constant" (tutorial), "cosine", "one-cycle" (fine-tune) */
+    double layer_decay;   /* 1: a layer's learning rate is this times that of the layer behind it */
+    double clip; /* a longer gradient is shortened to this; 0: never. tutorial 0, fine-tune 1 */
+    /* 0: never; else training ends when so many epochs in a row did not lower the loss on the
+     * validation side, and the weights of the best epoch are taken. The accuracy measured there is
+     * then a little too good. */
+    int patience;
+    /* An existing folder for checkpoints: after each epoch, when stopped, and after every
+     * checkpoint_steps steps (0: not). NULL (default): no checkpoints. */
+    const char *run_dir;
+    int checkpoint_steps;
     int resume; /* 1: goes on from run_dir's checkpoint, where there is one, to the same bytes */
     /* Of recipes tutorial and fine-tune again. */
     double warmup; /* 0; 0: epochs (0.5: half of the first) over which the learning rate rises in a
@@ -407,7 +461,13 @@ typedef struct hst_train_opts {
     double ema; /* 0; 0: above 0, the mean of the weights over the steps is evaluated and saved, and
                    this is its decay (in early steps less); batch norm's statistics are the last */
 } hst_train_opts;
-HST_API hst_train_opts hst_train_opts_default(void);
+HST_API void hst_train_opts_init(hst_train_opts *o, size_t size);
+static inline hst_train_opts hst_train_opts_default(void)
+{
+    hst_train_opts o;
+    hst_train_opts_init(&o, sizeof o);
+    return o;
+}
 
 /* What a setting's text may be. */
 enum hst_setting_type {
@@ -444,21 +504,21 @@ HST_API HST_CHECK int hst_train_opts_set(hst_train_opts *o, const char *name, co
 HST_API HST_CHECK int hst_train_opts_check(const hst_train_opts *o, hst_err *err);
 
 /* features -> split -> head -> evaluation over the whole validation side; nothing is written to
- * disk. run (may be NULL) receives what happened; it borrows b and d. Errors: those of
- * hst_features_compute; HST_EARG (an unknown word, an option or a backbone that the recipe does not
- * take, a number out of range, training that diverges, a checkpoint made for something else);
- * HST_EDATA when a class keeps no usable training photo, the validation side has none, or
- * (tutorial) there are fewer photos than a batch; HST_EMODEL (a damaged checkpoint); HST_EIO (one
- * that cannot be written). Stopped while the backbone learns, it finishes the step and saves a
- * checkpoint. */
+ * disk. o NULL: the defaults. run (may be NULL) receives what happened; it borrows b and d, as the
+ * model borrows b. Errors: those of hst_features_compute; HST_EARG (an unknown word, an option or a
+ * backbone that the recipe does not take, a number out of range, training that diverges, a
+ * checkpoint made for something else); HST_EDATA when a class keeps no usable training photo, the
+ * validation side has none, or (tutorial) there are fewer photos than a batch; HST_EMODEL (a
+ * damaged checkpoint); HST_EIO (one that cannot be written). Stopped while the backbone learns, it
+ * finishes the step and saves a checkpoint. */
 HST_API HST_CHECK hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                                        const hst_train_opts *o, hst_run **run, hst_err *err);
 /* Writes the run's files into dir, which is made when it is not there: model.safetensors,
  * labels.txt, args.json, results.csv, split.csv, predictions.csv, skipped.csv, report.html,
  * timing.csv (the only one with clock values), and of a run of two epochs or more curves.png and
- * curves.svg (loss and accuracy) and photo.png (the first validation photo with its labels). Each
- * appears whole or not at all, the model last; then a checkpoint in dir is removed. Errors:
- * HST_EIO, HST_EMEM. */
+ * curves.svg (loss and accuracy) and photo.png (the first validation photo with its labels); where
+ * photos were changed, augmented.png. Each appears whole or not at all, the model last; then a
+ * checkpoint in dir is removed. Errors: HST_EIO, HST_EMEM. */
 HST_API HST_CHECK int hst_run_save(const hst_run *r, const hst_model *m, const char *dir,
                                    hst_err *err);
 HST_API void hst_run_free(hst_run *r);
@@ -470,12 +530,15 @@ HST_API int hst_run_side(const hst_run *r, size_t i);   /* enum hst_side of phot
 
 /* ---- model ----------------------------------------------------------------------------------- */
 
-/* Errors: HST_EMODEL (not a model of ours, damaged, refused), HST_EIO, HST_EMEM. */
+/* The model has its own backbone. Errors: HST_EMODEL (not a model of ours, damaged, refused),
+ * HST_EIO, HST_EMEM. */
 HST_API HST_CHECK hst_model *hst_model_load(hst_ctx *ctx, const char *path, hst_err *err);
+/* The file appears whole or not at all. Errors: HST_EIO, HST_EMEM. */
 HST_API HST_CHECK int hst_model_save(const hst_model *m, const char *path, hst_err *err);
 HST_API void hst_model_free(hst_model *m);
 HST_API int hst_model_classes(const hst_model *m);
 HST_API const char *hst_model_label(const hst_model *m, int i); /* NULL out of range */
+/* Belongs to m where that was loaded or its backbone learned, else the one it was trained on. */
 HST_API const hst_backbone *hst_model_backbone(const hst_model *m);
 /* A line of the training record: "recipe", "seed", "split", "prepare", "val_accuracy", "val_n",
  * "val_ci_low", "val_ci_high", "n_train", "l2", "content_sha256"; of recipes tutorial and fine-tune
@@ -503,17 +566,34 @@ HST_API HST_CHECK int hst_predict_file(hst_session *s, const char *path, float *
                                        hst_err *err);
 HST_API HST_CHECK int hst_predict_bytes(hst_session *s, const void *bytes, size_t n_bytes,
                                         float *prob, size_t n, hst_err *err);
-HST_API HST_CHECK int hst_predict_rgb(hst_session *s, const uint8_t *rgb, int w, int h,
-                                      size_t row_bytes, float *prob, size_t n, hst_err *err);
+
+/* A picture in memory. */
+typedef struct hst_pixels {
+    size_t size;
+    const uint8_t *rgb; /* [height][row_bytes]: red, green and blue of each pixel */
+    int width_px, height_px;
+    size_t row_bytes; /* from one row to the next; 0 (default): 3 * width_px, dense rows */
+} hst_pixels;
+HST_API void hst_pixels_init(hst_pixels *p, size_t size);
+static inline hst_pixels hst_pixels_default(void)
+{
+    hst_pixels p;
+    hst_pixels_init(&p, sizeof p);
+    return p;
+}
+/* As hst_predict_file of pixels; HST_EARG also where they are none, or too many. */
+HST_API HST_CHECK int hst_predict_rgb(hst_session *s, const hst_pixels *p, float *prob, size_t n,
+                                      hst_err *err);
 
 /* One finished photo of hst_predict_stream(). Valid during the call only. */
 typedef struct hst_prediction {
+    size_t size;
     uint64_t index; /* 0, 1, ... in input order */
     const char *path;
-    int code;          /* 0, or why there is no prediction */
-    const char *why;   /* the error's line when code is not 0 */
-    const float *prob; /* [n] */
+    const char *why;   /* NULL, or the error's line */
+    const float *prob; /* [n], or NULL where there is no prediction */
     int n;
+    int code; /* 0, or why there is no prediction */
 } hst_prediction;
 /* The next path: copies it (with its NUL) into path[cap] and returns 1; 0: no more; negative: stop
  * with HST_ESTOPPED. */
@@ -541,22 +621,25 @@ HST_API int hst_eval_classes(const hst_eval *e);
 HST_API const char *hst_eval_label(const hst_eval *e, int c);
 /* Photos of class truth that were predicted as guess; 0 out of range. */
 HST_API uint64_t hst_eval_confusion(const hst_eval *e, int truth, int guess);
-/* Precision, recall, F1 and photo count of a class; 0/0 counts as 0, as in scikit-learn. */
+/* Scores of one class; 0/0 counts as 0, as in scikit-learn. */
 typedef struct hst_class_score {
+    size_t size;
     double precision, recall, f1;
-    uint64_t support;
+    uint64_t support; /* photos of that class */
 } hst_class_score;
-HST_API hst_class_score hst_eval_class(const hst_eval *e, int c);
-/* The i-th evaluated photo (0 .. n-1): path, truth and prob[classes]. NULL past the end. */
+/* Of class c, belongs to e; NULL out of range. */
+HST_API const hst_class_score *hst_eval_class(const hst_eval *e, int c);
+/* One evaluated photo. */
 typedef struct hst_eval_photo {
+    size_t size;
     const char *path;
-    int truth, guess; /* guess: first of the largest probabilities */
-    const float *prob;
+    int truth, guess;  /* classes; guess: first of the largest probabilities */
+    const float *prob; /* [hst_eval_classes()] */
 } hst_eval_photo;
-HST_API int hst_eval_at(const hst_eval *e, size_t i,
-                        hst_eval_photo *out); /* 1, or 0 past the end */
+/* The i-th of them, belongs to e; NULL past the end. */
+HST_API const hst_eval_photo *hst_eval_at(const hst_eval *e, size_t i);
 
-/* ---- pictures -------------------------------------------------------------------------------- */
+/* ---- pictures [experimental] ----------------------------------------------------------------- */
 
 /* A PNG sheet of the evaluated photos with true and predicted label, wrong ones marked; at most
  * max_photos, wrong ones first. Errors: HST_EIO, HST_EMEM. */

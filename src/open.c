@@ -3,6 +3,7 @@
 #include "base/executor.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "hub/endpoints.h"
 #include "kernels/kernels.h"
 
@@ -11,14 +12,17 @@
 #include <string.h>
 #include <strings.h>
 
+static const hst_sized sized = HST_SIZED(hst_config, stall_s);
+static const hst_config defaults = {.size = sizeof defaults, .store_max_bytes = (uint64_t)2 << 30};
+
 const char *hst_version(void)
 {
     return HST_VERSION;
 }
 
-hst_config hst_config_default(void)
+void hst_config_init(hst_config *cfg, size_t size)
 {
-    return (hst_config){.size = sizeof(hst_config), .store_max_bytes = (uint64_t)2 << 30};
+    hst_sized_init(&sized, &defaults, cfg, size);
 }
 
 /* An environment variable that is set and not empty, or NULL. */
@@ -103,10 +107,10 @@ static void network_from_env(hst_config *c)
     c->stall_s = env_number("HEADSTART_STALL_S", 0, 100000);
 }
 
-hst_config hst_config_from_env(void)
+void hst_config_init_env(hst_config *cfg, size_t size)
 {
     static _Thread_local paths p;
-    hst_config c = hst_config_default();
+    hst_config c = defaults;
     const char *home = env("HOME");
     char under_home[4096];
     const char *cache = place(under_home, env("XDG_CACHE_HOME"), home, ".cache");
@@ -118,7 +122,7 @@ hst_config hst_config_from_env(void)
     c.no_store = env("HEADSTART_NO_STORE") != NULL;
     caches_from_env(&c, &p, cache, home);
     network_from_env(&c);
-    return c;
+    hst_sized_init(&sized, &c, cfg, size);
 }
 
 static int choose_kernels(hst_ctx *ctx, const char *cpu, hst_err *err)
@@ -134,11 +138,13 @@ static int choose_kernels(hst_ctx *ctx, const char *cpu, hst_err *err)
                     cpu);
 }
 
-hst_ctx *hst_open(const hst_config *cfg, hst_err *err)
+hst_ctx *hst_open(const hst_config *given, hst_err *err)
 {
-    const hst_config defaults = hst_config_default();
+    hst_config full = defaults;
+    const hst_config *cfg = &full;
     hst_ctx *ctx = NULL;
-    cfg = cfg ? cfg : &defaults;
+    if (hst_sized_read(&sized, &full, given, err))
+        return NULL;
     if (cfg->threads < 0 || cfg->threads > 1024) {
         hst_fail(err, HST_EARG, "the number of threads must be 1 to 1024, or 0 for all processors");
         return NULL;

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "base/sized.h"
 #include "hub/hub.h"
 
 #include <math.h>
@@ -38,6 +39,38 @@ int hst_backbone_identity(const hst_backbone *b, char hex[65], hst_err *err)
     return rc;
 }
 
+static void fill_info(hst_backbone *b)
+{
+    const hst_arch *a = &b->arch;
+    const char *scaling = hst_norm_name(&a->norm);
+    const hst_sizing *s = &a->sizing;
+    hst_backbone_info *info = &b->info;
+    *info = (hst_backbone_info){.size = sizeof *info,
+                                .family = a->family,
+                                .image_px = a->px,
+                                .padding = "",
+                                .n_features = hst_plan_output(b->plan).c,
+                                .scaling = scaling ? scaling : "",
+                                .source = b->source,
+                                .sha256 = b->sha256,
+                                .format = b->format,
+                                .producer = b->producer,
+                                .resize_px = s->resize_px,
+                                .geometry = s->known ? hst_geometry_name(s->geometry) : "",
+                                .interpolation =
+                                    s->known ? hst_interpolation_name(s->interpolation) : ""};
+    hst_family_find(a->family)->kind->describe(a, info);
+    for (size_t i = 0; i < hst_graph_n_params(b->graph); i++) {
+        const hst_param *p = hst_graph_param(b->graph, i);
+        info->n_params += hst_param_count(p);
+        info->n_statistics += p->statistic ? hst_param_count(p) : 0;
+    }
+    for (int c = 0; c < 3; c++) {
+        info->mean[c] = (double)a->norm.mean[c];
+        info->std[c] = (double)a->norm.std[c];
+    }
+}
+
 /* A backbone of arch around a graph whose parameters are filled; takes the graph, also on failure.
  */
 static hst_backbone *assemble(const hst_ctx *ctx, const hst_arch *a, hst_graph *g, hst_err *err)
@@ -50,8 +83,10 @@ static hst_backbone *assemble(const hst_ctx *ctx, const hst_arch *a, hst_graph *
     b->arch = *a;
     b->graph = g;
     b->plan = hst_plan_new(g, ctx->kernels, err);
-    if (b->plan)
+    if (b->plan) {
+        fill_info(b);
         return b;
+    }
     hst_backbone_free(b);
     return NULL;
 }
@@ -135,9 +170,11 @@ static int try_out(const hst_backbone *b, hst_err *err)
     return rc;
 }
 
-hst_backbone_opts hst_backbone_opts_default(void)
+static const hst_sized sized = HST_SIZED(hst_backbone_opts, scaling);
+
+void hst_backbone_opts_init(hst_backbone_opts *o, size_t size)
 {
-    return (hst_backbone_opts){.size = sizeof(hst_backbone_opts)};
+    hst_sized_init(&sized, &(hst_backbone_opts){0}, o, size);
 }
 
 /* What the caller says counts more than what a file says. */
@@ -223,27 +260,23 @@ static void set_origin(hst_backbone *b, const hst_found *f, const hst_tensors *t
 
 hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name, hst_err *err)
 {
-    hst_backbone_opts o = hst_backbone_opts_default();
-    return hst_backbone_open_with(ctx, name, &o, err);
+    return hst_backbone_open_with(ctx, name, NULL, err);
 }
 
-hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name, const hst_backbone_opts *o,
+hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name, const hst_backbone_opts *opts,
                                      hst_err *err)
 {
-    if (o->size != sizeof *o) {
-        hst_fail(err, HST_EARG, "hst_backbone_opts: start from hst_backbone_opts_default()");
-        return NULL;
-    }
+    hst_backbone_opts o = {0};
     hst_found found = {0};
     hst_backbone *b = NULL;
-    if (hst_hub_find(ctx, name, &found, err))
+    if (hst_sized_read(&sized, &o, opts, err) || hst_hub_find(ctx, name, &found, err))
         return NULL;
     hst_tensors *t = found.tensors ? found.tensors : hst_tensors_read(found.path, err);
     found.tensors = NULL;
     const char *format = t ? hst_tensors_meta(t, "format") : NULL;
     if (t)
-        b = format && strcmp(format, "headstart") == 0 ? from_model(ctx, t, o, err)
-                                                       : import(ctx, &found, t, o, err);
+        b = format && strcmp(format, "headstart") == 0 ? from_model(ctx, t, &o, err)
+                                                       : import(ctx, &found, t, &o, err);
     if (b) {
         set_origin(b, &found, t);
     } else if (t) {
@@ -263,33 +296,7 @@ void hst_backbone_free(hst_backbone *b)
     free(b);
 }
 
-void hst_backbone_describe(const hst_backbone *b, hst_backbone_info *info)
+const hst_backbone_info *hst_backbone_describe(const hst_backbone *b)
 {
-    const hst_arch *a = &b->arch;
-    hst_backbone_info all = {.family = a->family,
-                             .image_px = a->px,
-                             .padding = "",
-                             .n_features = hst_plan_output(b->plan).c,
-                             .source = b->source,
-                             .sha256 = b->sha256,
-                             .format = b->format,
-                             .producer = b->producer};
-    hst_family_find(a->family)->kind->describe(a, &all);
-    const char *scaling = hst_norm_name(&a->norm);
-    all.scaling = scaling ? scaling : "";
-    all.geometry = a->sizing.known ? hst_geometry_name(a->sizing.geometry) : "";
-    all.interpolation = a->sizing.known ? hst_interpolation_name(a->sizing.interpolation) : "";
-    all.resize_px = a->sizing.resize_px;
-    size_t size = info->size < sizeof all ? info->size : sizeof all;
-    for (size_t i = 0; i < hst_graph_n_params(b->graph); i++) {
-        const hst_param *p = hst_graph_param(b->graph, i);
-        all.n_params += hst_param_count(p);
-        all.n_statistics += p->statistic ? hst_param_count(p) : 0;
-    }
-    for (int c = 0; c < 3; c++) {
-        all.mean[c] = (double)a->norm.mean[c];
-        all.std[c] = (double)a->norm.std[c];
-    }
-    all.size = info->size;
-    memcpy(info, &all, size);
+    return &b->info;
 }

@@ -13,6 +13,7 @@ struct hst_backbone {
     char source[256]; /* base name of the file it came from */
     char sha256[65];  /* of that file */
     char format[64], producer[64];
+    hst_backbone_info info; /* its texts are those above, or constants */
 };
 
 typedef struct hst_family hst_family; /* family.h */

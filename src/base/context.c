@@ -44,7 +44,14 @@ int hst_meter_at(hst_meter *m, uint64_t done, hst_err *err)
     m->reported_s = now;
     double spent = now - m->started_s;
     double rate = spent > 0 ? (double)(done - m->from) / spent : 0;
-    hst_progress p = {m->what, done, m->total, rate, m->in_bytes, m->loss, m->accuracy};
+    hst_progress p = {.size = sizeof p,
+                      .what = m->what,
+                      .done = done,
+                      .total = m->total,
+                      .per_s = rate,
+                      .in_bytes = m->in_bytes,
+                      .loss = m->loss,
+                      .accuracy = m->accuracy};
     if (m->ctx->progress(m->ctx->progress_arg, &p) != 0)
         return hst_fail(err, HST_ESTOPPED, "interrupted");
     return 0;

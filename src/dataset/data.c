@@ -1,5 +1,6 @@
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "dataset/dataset.h"
 #include "dataset/listing.h"
 #include "hub/datasets.h"
@@ -8,22 +9,21 @@
 #include <string.h>
 #include <unistd.h>
 
-hst_data_opts hst_data_opts_default(void)
+static const hst_sized sized = HST_SIZED(hst_data_opts, val_dir);
+static const hst_data_opts defaults = {
+    .size = sizeof defaults, .split = "stable", .val_part = 0.2, .seed = 42};
+
+void hst_data_opts_init(hst_data_opts *o, size_t size)
 {
-    return (hst_data_opts){
-        .size = sizeof(hst_data_opts), .split = "stable", .val_part = 0.2, .seed = 42};
+    hst_sized_init(&sized, &defaults, o, size);
 }
 
-/* The caller's options over the defaults; a caller built against an older header has fewer. */
 static int read_opts(const hst_data_opts *given, hst_data_opts *o, enum hst_split *split,
                      hst_err *err)
 {
-    *o = hst_data_opts_default();
-    if (given) {
-        if (given->size == 0 || given->size > sizeof *o)
-            return hst_fail(err, HST_EARG, "hst_data_opts: start from hst_data_opts_default()");
-        memcpy(o, given, given->size);
-    }
+    *o = defaults;
+    if (hst_sized_read(&sized, o, given, err))
+        return HST_EARG;
     *split = HST_SPLIT_STABLE;
     if (o->split && hst_split_parse(o->split, split, err))
         return HST_EARG;

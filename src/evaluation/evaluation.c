@@ -10,11 +10,10 @@ static int eval_alloc(hst_eval *e, size_t n, hst_err *err)
     if (!hst_mul_ok(classes, classes, &cells) || !hst_mul_ok(n, classes, &probs))
         return hst_fail(err, HST_EMEM, "out of memory: %zu photos of %zu classes", n, classes);
     if (!(e->labels = hst_alloc(classes, sizeof *e->labels, err)) ||
-        !(e->path = hst_alloc(n, sizeof *e->path, err)) ||
-        !(e->truth = hst_alloc(n, sizeof *e->truth, err)) ||
-        !(e->guess = hst_alloc(n, sizeof *e->guess, err)) ||
+        !(e->photo = hst_alloc(n, sizeof *e->photo, err)) ||
         !(e->prob = hst_alloc(probs, sizeof *e->prob, err)) ||
-        !(e->confusion = hst_alloc(cells, sizeof *e->confusion, err)))
+        !(e->confusion = hst_alloc(cells, sizeof *e->confusion, err)) ||
+        !(e->score = hst_alloc(classes, sizeof *e->score, err)))
         return HST_EMEM;
     e->cap = n;
     return 0;
@@ -48,13 +47,12 @@ void hst_eval_free(hst_eval *e)
     for (int c = 0; e->labels && c < e->n_classes; c++)
         free(e->labels[c]);
     for (size_t i = 0; i < e->n; i++)
-        free(e->path[i]);
+        free((char *)e->photo[i].path);
     free(e->labels);
-    free(e->path);
-    free(e->truth);
-    free(e->guess);
+    free(e->photo);
     free(e->prob);
     free(e->confusion);
+    free(e->score);
     free(e);
 }
 
@@ -67,11 +65,13 @@ int hst_eval_add(hst_eval *e, const char *path, int truth, const float *prob, hs
     char *copy = hst_strdup(path, err);
     if (!copy)
         return HST_EMEM;
-    e->path[e->n] = copy;
-    e->truth[e->n] = truth;
-    e->guess[e->n] = hst_argmax(prob, e->n_classes);
-    memcpy(e->prob + e->n * classes, prob, classes * sizeof *prob);
-    e->n++;
+    float *own = e->prob + e->n * classes;
+    memcpy(own, prob, classes * sizeof *prob);
+    e->photo[e->n++] = (hst_eval_photo){.size = sizeof *e->photo,
+                                        .path = copy,
+                                        .truth = truth,
+                                        .guess = hst_argmax(prob, e->n_classes),
+                                        .prob = own};
     return 0;
 }
 
@@ -82,11 +82,13 @@ void hst_eval_finish(hst_eval *e)
     e->hits = 0;
     memset(e->confusion, 0, classes * classes * sizeof *e->confusion);
     for (size_t i = 0; i < e->n; i++) {
-        size_t truth = (size_t)e->truth[i];
-        e->confusion[truth * classes + (size_t)e->guess[i]]++;
-        e->hits += e->truth[i] == e->guess[i];
-        sum += hst_log_loss(e->prob[i * classes + truth]);
+        const hst_eval_photo *p = &e->photo[i];
+        e->confusion[(size_t)p->truth * classes + (size_t)p->guess]++;
+        e->hits += p->truth == p->guess;
+        sum += hst_log_loss(p->prob[p->truth]);
     }
+    for (int c = 0; c < e->n_classes; c++)
+        e->score[c] = hst_score_class(e->confusion, e->n_classes, c);
     e->log_loss = e->n ? sum / (double)e->n : 0;
 }
 
@@ -140,20 +142,12 @@ uint64_t hst_eval_confusion(const hst_eval *e, int truth, int guess)
     return e->confusion[(size_t)truth * (size_t)e->n_classes + (size_t)guess];
 }
 
-hst_class_score hst_eval_class(const hst_eval *e, int c)
+const hst_class_score *hst_eval_class(const hst_eval *e, int c)
 {
-    if (!known(e, c))
-        return (hst_class_score){0};
-    return hst_score_class(e->confusion, e->n_classes, c);
+    return known(e, c) ? &e->score[c] : NULL;
 }
 
-int hst_eval_at(const hst_eval *e, size_t i, hst_eval_photo *out)
+const hst_eval_photo *hst_eval_at(const hst_eval *e, size_t i)
 {
-    if (i >= e->n)
-        return 0;
-    *out = (hst_eval_photo){.path = e->path[i],
-                            .truth = e->truth[i],
-                            .guess = e->guess[i],
-                            .prob = e->prob + i * (size_t)e->n_classes};
-    return 1;
+    return i < e->n ? &e->photo[i] : NULL;
 }

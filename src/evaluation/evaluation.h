@@ -6,15 +6,15 @@
 struct hst_eval {
     int n_classes;
     char **labels;
-    size_t n, n_skipped; /* n: added so far; n_skipped: set by who adds */
-    size_t n_stored;     /* of n, those that needed no forward pass; set by who adds */
-    size_t cap;          /* room, in photos */
-    uint64_t hits;       /* guess == truth */
-    char **path;
-    int *truth, *guess;
-    float *prob;         /* [n][n_classes] */
-    uint64_t *confusion; /* [truth][guess] */
-    double log_loss;     /* mean of -ln p(truth), p clipped below at DBL_EPSILON as scikit-learn */
+    size_t n, n_skipped;    /* n: added so far; n_skipped: set by who adds */
+    size_t n_stored;        /* of n, those that needed no forward pass; set by who adds */
+    size_t cap;             /* room, in photos */
+    uint64_t hits;          /* guess == truth */
+    hst_eval_photo *photo;  /* [n]; of each, path and prob are its own */
+    float *prob;            /* [n][n_classes] */
+    uint64_t *confusion;    /* [truth][guess] */
+    hst_class_score *score; /* [n_classes] */
+    double log_loss; /* mean of -ln p(truth), p clipped below at DBL_EPSILON as scikit-learn */
 };
 
 /* Room for n photos. Fill with hst_eval_add (HST_EARG: full, or truth out of range), then

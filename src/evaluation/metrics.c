@@ -65,7 +65,8 @@ hst_class_score hst_score_class(const uint64_t *confusion, int n, int c)
         truths += confusion[(size_t)c * (size_t)n + (size_t)i];
         guesses += confusion[(size_t)i * (size_t)n + (size_t)c];
     }
-    return (hst_class_score){.precision = ratio(hits, guesses),
+    return (hst_class_score){.size = sizeof(hst_class_score),
+                             .precision = ratio(hits, guesses),
                              .recall = ratio(hits, truths),
                              .f1 = ratio(2 * hits, truths + guesses),
                              .support = truths};

@@ -1,6 +1,7 @@
 #include "features/store.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "kernels/kernels.h"
 
 #include <errno.h>
@@ -452,7 +453,10 @@ static int64_t ask(const char *path, const char *sql)
 
 int hst_store_describe(const hst_ctx *ctx, hst_store_info *info, hst_err *err)
 {
+    static const hst_sized sized = HST_SIZED(hst_store_info, max_bytes);
     struct stat st;
+    if (hst_sized_check(&sized, info, err))
+        return HST_EARG;
     if (!ctx->cache_dir)
         return hst_fail(err, HST_EARG, "there is no cache folder, so there is no feature store");
     char *path = hst_path_join(ctx->cache_dir, HST_STORE_NAME, err);
@@ -471,7 +475,7 @@ int hst_store_describe(const hst_ctx *ctx, hst_store_info *info, hst_err *err)
                           path);
     }
     if (rc == 0)
-        *info = out;
+        hst_sized_write(&sized, &out, info);
     free(path);
     return rc;
 }

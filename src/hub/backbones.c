@@ -46,6 +46,13 @@ static uint64_t converted_size(const hst_ctx *ctx, const char *sha256)
     return n;
 }
 
+static int has_cache(const hst_ctx *ctx, hst_err *err)
+{
+    if (ctx->cache_dir)
+        return 0;
+    return hst_fail(err, HST_EARG, "there is no cache folder: set HEADSTART_CACHE or HOME");
+}
+
 typedef struct listing {
     const hst_ctx *ctx;
     hst_backbone_entry_fn *fn;
@@ -112,7 +119,7 @@ int hst_backbone_list(hst_ctx *ctx, hst_backbone_entry_fn *fn, void *arg, hst_er
 {
     listing l = {.ctx = ctx, .fn = fn, .arg = arg, .err = err};
     const hst_known *k;
-    int rc = 0;
+    int rc = has_cache(ctx, err);
     for (int i = 0; rc == 0 && (k = hst_known_at(i)); i++)
         rc = tell_known(&l, k);
     return rc ? rc : hst_kept_each(ctx, tell_kept, &l, err);
@@ -323,9 +330,9 @@ static int prune_folder(visit *v, const char *dir)
 int hst_backbone_prune(hst_ctx *ctx, uint64_t *freed, hst_err *err)
 {
     visit v = {.ctx = ctx, .err = err};
-    int rc = 0;
-    if (!ctx->cache_dir)
-        return hst_fail(err, HST_EARG, "there is no cache folder: set HEADSTART_CACHE or HOME");
+    int rc = has_cache(ctx, err);
+    if (rc)
+        return rc;
     char *top = hst_path_join(ctx->cache_dir, "downloads", err);
     DIR *d = top ? opendir(top) : NULL;
     for (struct dirent *e; rc == 0 && d && (e = readdir(d));) {

@@ -128,7 +128,7 @@ int hst_photos_here(const hst_ctx *ctx, const char *name, char *path, size_t cap
     return is;
 }
 
-const char *hst_photos_name(const hst_ctx *ctx, int i, uint64_t *bytes, int *here)
+const char *hst_data_name(const hst_ctx *ctx, int i, uint64_t *bytes, int *here)
 {
     char path[MAX_PATH];
     const hst_known_photos *k = hst_known_photos_at(i);
@@ -261,8 +261,8 @@ static int own_target(const char *dir, char target[MAX_PATH], hst_err *err)
     return 0;
 }
 
-int hst_photos_pull(hst_ctx *ctx, const char *name, const char *dir, char *path, size_t cap,
-                    hst_err *err)
+int hst_data_pull(hst_ctx *ctx, const char *name, const char *dir, char *path, size_t cap,
+                  hst_err *err)
 {
     char key[128], target[MAX_PATH], lock_path[MAX_PATH];
     int lock = -1;

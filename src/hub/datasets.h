@@ -1,4 +1,4 @@
-/* datasets.h - data sets by name or address; see hst_photos_pull in headstart.h. */
+/* datasets.h - data sets by name or address; see hst_data_pull in headstart.h. */
 #ifndef HST_HUB_DATASETS_H
 #define HST_HUB_DATASETS_H
 #include "base/context.h"

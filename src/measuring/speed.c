@@ -6,6 +6,7 @@
 #include "base/context.h"
 #include "base/executor.h"
 #include "base/mem.h"
+#include "base/sized.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -143,11 +144,14 @@ static hst_rate rate(const round_rates *r, size_t n, size_t offset)
 int hst_speed_measure(hst_ctx *ctx, const hst_backbone *b, double at_least_s, hst_speed *out,
                       hst_err *err)
 {
+    static const hst_sized sized = HST_SIZED(hst_speed, image_flops);
     bench m = {.kernels = ctx->kernels, .plan = b->plan, .all = ctx->executor};
     round_rates r[MAX_ROUNDS];
     size_t n = 0;
     hst_meter meter = hst_meter_start(ctx, "bench", 0);
     const double end = hst_now_s() + at_least_s;
+    if (hst_sized_check(&sized, out, err))
+        return HST_EARG;
     int rc = bench_make(&m, err);
     while (rc == 0 && (n < MIN_ROUNDS || (n < MAX_ROUNDS && hst_now_s() < end))) {
         run_round(&m, &r[n++]);
@@ -156,13 +160,13 @@ int hst_speed_measure(hst_ctx *ctx, const hst_backbone *b, double at_least_s, hs
     bench_clear(&m);
     if (rc)
         return rc;
-    *out = (hst_speed){.size = out->size,
-                       .threads = hst_executor_threads(ctx->executor),
-                       .peak_one = rate(r, n, offsetof(round_rates, peak_one)),
-                       .peak_all = rate(r, n, offsetof(round_rates, peak_all)),
-                       .copy = rate(r, n, offsetof(round_rates, copy)),
-                       .images_one = rate(r, n, offsetof(round_rates, images_one)),
-                       .images_all = rate(r, n, offsetof(round_rates, images_all)),
-                       .image_flops = hst_graph_flops(b->graph)};
+    const hst_speed full = {.threads = hst_executor_threads(ctx->executor),
+                            .peak_one = rate(r, n, offsetof(round_rates, peak_one)),
+                            .peak_all = rate(r, n, offsetof(round_rates, peak_all)),
+                            .copy = rate(r, n, offsetof(round_rates, copy)),
+                            .images_one = rate(r, n, offsetof(round_rates, images_one)),
+                            .images_all = rate(r, n, offsetof(round_rates, images_all)),
+                            .image_flops = hst_graph_flops(b->graph)};
+    hst_sized_write(&sized, &full, out);
     return 0;
 }

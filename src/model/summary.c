@@ -75,22 +75,21 @@ static uint64_t thawed(const hst_model *m, uint64_t most)
 size_t hst_model_summary(const hst_model *m, char *buf, size_t cap)
 {
     table t = {.n = 0};
-    hst_backbone_info b = {.size = sizeof b};
-    hst_backbone_describe(m->backbone, &b);
+    const hst_backbone_info *b = hst_backbone_describe(m->backbone);
     uint64_t head = ((uint64_t)m->dim + 1) * (uint64_t)m->n_classes;
-    uint64_t learned = thawed(m, b.n_params - b.n_statistics);
+    uint64_t learned = thawed(m, b->n_params - b->n_statistics);
     put(&t, "Model: \"sequential\"\n");
     put_rule(&t, '_');
     put_row(&t, " Layer (type)", "Output Shape", "Param #");
     put_rule(&t, '=');
-    put_layer(&t, " keras_layer (KerasLayer)", m->dim, b.n_params);
+    put_layer(&t, " keras_layer (KerasLayer)", m->dim, b->n_params);
     if (hst_model_record(m, "dropout"))
         put_layer(&t, " dropout (Dropout)", m->dim, 0);
     put_layer(&t, " dense (Dense)", m->n_classes, head);
     put_rule(&t, '=');
-    put_total(&t, "Total", b.n_params + head);
+    put_total(&t, "Total", b->n_params + head);
     put_total(&t, "Trainable", learned + head);
-    put_total(&t, "Non-trainable", b.n_params - learned);
+    put_total(&t, "Non-trainable", b->n_params - learned);
     put_rule(&t, '_');
     if (cap > 0)
         snprintf(buf, cap, "%s", t.text);

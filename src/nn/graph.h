@@ -29,17 +29,17 @@ typedef struct hst_type {
 typedef struct hst_shape {
     int h, w, c;
 } hst_shape;
-static inline size_t hst_row_floats(hst_shape s)
+static inline size_t hst_shape_row_floats(hst_shape s)
 {
     return (size_t)s.w * (size_t)s.c;
 }
-static inline size_t hst_pixels(hst_shape s)
+static inline size_t hst_shape_pixels(hst_shape s)
 {
     return (size_t)s.h * (size_t)s.w;
 }
-static inline size_t hst_floats(hst_shape s)
+static inline size_t hst_shape_floats(hst_shape s)
 {
-    return hst_pixels(s) * (size_t)s.c;
+    return hst_shape_pixels(s) * (size_t)s.c;
 }
 
 enum hst_padding {

@@ -1,6 +1,7 @@
 /* session.c - one photo -> probabilities. */
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "prediction/prediction.h"
 
 #include <stdlib.h>
@@ -124,34 +125,47 @@ int hst_predict_file(hst_session *s, const char *path, float *prob, size_t n, hs
     return rc;
 }
 
-static int check_rgb(const uint8_t *rgb, int w, int h, size_t row_bytes, hst_err *err)
+static const hst_sized sized = HST_SIZED(hst_pixels, row_bytes);
+
+void hst_pixels_init(hst_pixels *p, size_t size)
 {
-    if (!rgb || w < 1 || h < 1)
-        return hst_fail(err, HST_EARG, "a picture of %d x %d pixels", w, h);
-    if ((int64_t)w * h > HST_IMAGE_MAX_PIXELS)
-        return hst_fail(err, HST_EARG, "a picture of %d x %d pixels, expected at most %d in all", w,
-                        h, HST_IMAGE_MAX_PIXELS);
-    if (row_bytes < (size_t)w * 3)
+    hst_sized_init(&sized, &(hst_pixels){0}, p, size);
+}
+
+/* The caller's pixels, checked, with the bytes of a row set. */
+static int read_pixels(const hst_pixels *given, hst_pixels *p, hst_err *err)
+{
+    *p = (hst_pixels){0};
+    if (hst_sized_read(&sized, p, given, err))
+        return HST_EARG;
+    if (!p->rgb || p->width_px < 1 || p->height_px < 1)
+        return hst_fail(err, HST_EARG, "a picture of %d x %d pixels", p->width_px, p->height_px);
+    if ((int64_t)p->width_px * p->height_px > HST_IMAGE_MAX_PIXELS)
+        return hst_fail(err, HST_EARG, "a picture of %d x %d pixels, expected at most %d in all",
+                        p->width_px, p->height_px, HST_IMAGE_MAX_PIXELS);
+    const size_t dense = (size_t)p->width_px * 3;
+    p->row_bytes = p->row_bytes ? p->row_bytes : dense;
+    if (p->row_bytes < dense)
         return hst_fail(err, HST_EARG, "rows of %zu bytes are too short for %d pixels of 3",
-                        row_bytes, w);
+                        p->row_bytes, p->width_px);
     return 0;
 }
 
-int hst_predict_rgb(hst_session *s, const uint8_t *rgb, int w, int h, size_t row_bytes, float *prob,
-                    size_t n, hst_err *err)
+int hst_predict_rgb(hst_session *s, const hst_pixels *pixels, float *prob, size_t n, hst_err *err)
 {
-    hst_image img = {.w = w, .h = h};
+    hst_pixels p;
     int rc = check_n(s, n, err);
     if (rc == 0)
-        rc = check_rgb(rgb, w, h, row_bytes, err);
+        rc = read_pixels(pixels, &p, err);
     if (rc)
         return rc;
-    size_t row = (size_t)w * 3;
-    img.rgb = hst_resize(NULL, (size_t)h, row, err); /* dense rows */
+    hst_image img = {.w = p.width_px, .h = p.height_px};
+    size_t row = (size_t)img.w * 3;
+    img.rgb = hst_resize(NULL, (size_t)img.h, row, err); /* dense rows */
     if (!img.rgb)
         return HST_EMEM;
-    for (size_t y = 0; y < (size_t)h; y++)
-        memcpy(img.rgb + y * row, rgb + y * row_bytes, row);
+    for (size_t y = 0; y < (size_t)img.h; y++)
+        memcpy(img.rgb + y * row, p.rgb + y * p.row_bytes, row);
     enter(s);
     rc = hst_prepare(&s->model->prep, &img, s->input, err);
     free(img.rgb);

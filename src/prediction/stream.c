@@ -50,7 +50,8 @@ static int deliver_item(void *arg, size_t slot, hst_err *err)
     job *j = arg;
     const item *it = &j->item[slot];
     int code = it->why.code;
-    hst_prediction p = {.index = j->delivered++,
+    hst_prediction p = {.size = sizeof p,
+                        .index = j->delivered++,
                         .path = it->path,
                         .code = code,
                         .why = code ? it->why.msg : NULL,

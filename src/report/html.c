@@ -120,8 +120,8 @@ static void put_classes(hst_buf *b, const hst_eval *e)
                     "<th scope=\"col\">recall</th><th scope=\"col\">F1</th>"
                     "<th scope=\"col\">photos</th></tr>\n");
     for (int c = 0; c < hst_eval_classes(e); c++) {
-        hst_class_score s = hst_eval_class(e, c);
-        const double v[] = {s.precision, s.recall, s.f1};
+        const hst_class_score *s = hst_eval_class(e, c);
+        const double v[] = {s->precision, s->recall, s->f1};
         hst_buf_puts(b, "<tr><th scope=\"row\">");
         put_text(b, hst_eval_label(e, c));
         hst_buf_puts(b, "</th>");
@@ -130,7 +130,7 @@ static void put_classes(hst_buf *b, const hst_eval *e)
             put_fixed(b, v[i], 3);
             hst_buf_puts(b, "</td>");
         }
-        hst_buf_printf(b, "<td>%llu</td></tr>\n", (unsigned long long)s.support);
+        hst_buf_printf(b, "<td>%llu</td></tr>\n", (unsigned long long)s->support);
     }
     hst_buf_puts(b, "</table></div>\n<p class=\"note\">Precision: of the photos given this label, "
                     "the part that has it. Recall: of the photos that have it, the part that was "
@@ -172,7 +172,7 @@ static void put_matrix(hst_buf *b, const hst_eval *e)
         put_text(b, hst_eval_label(e, t));
         hst_buf_puts(b, "</th>");
         for (int g = 0; g < n; g++)
-            put_cell(b, e, t, g, hst_eval_class(e, t).support);
+            put_cell(b, e, t, g, hst_eval_class(e, t)->support);
         hst_buf_puts(b, "</tr>\n");
     }
     hst_buf_puts(b, "</table></div>\n");
@@ -215,37 +215,36 @@ static int put_picture(hst_buf *b, const char *path, hst_err *err)
 
 static int put_mistake(hst_buf *b, const hst_eval *e, const mistake *m, hst_err *err)
 {
-    hst_eval_photo p;
-    hst_eval_at(e, m->photo, &p);
+    const hst_eval_photo *p = hst_eval_at(e, m->photo);
     hst_buf_puts(b, "<figure>");
-    int rc = put_picture(b, p.path, err);
+    int rc = put_picture(b, p->path, err);
     if (rc)
         return rc;
     hst_buf_puts(b, "<figcaption><b>");
-    put_text(b, hst_eval_label(e, p.guess));
+    put_text(b, hst_eval_label(e, p->guess));
     hst_buf_puts(b, "</b> ");
     put_percent(b, (double)m->prob);
     hst_buf_puts(b, "<br>is <b>");
-    put_text(b, hst_eval_label(e, p.truth));
+    put_text(b, hst_eval_label(e, p->truth));
     hst_buf_puts(b, "</b> ");
-    put_percent(b, (double)p.prob[p.truth]);
+    put_percent(b, (double)p->prob[p->truth]);
     hst_buf_puts(b, "<br><small>");
-    put_text(b, p.path);
+    put_text(b, p->path);
     hst_buf_puts(b, "</small></figcaption></figure>\n");
     return 0;
 }
 
 static int put_mistakes(hst_buf *b, const hst_eval *e, hst_err *err)
 {
-    hst_eval_photo p;
+    const hst_eval_photo *p;
     size_t n = 0;
     int rc = 0;
     mistake *m = hst_alloc(e->n, sizeof *m, err);
     if (!m)
         return HST_EMEM;
-    for (size_t i = 0; hst_eval_at(e, i, &p); i++)
-        if (p.guess != p.truth)
-            m[n++] = (mistake){i, p.prob[p.guess]};
+    for (size_t i = 0; (p = hst_eval_at(e, i)); i++)
+        if (p->guess != p->truth)
+            m[n++] = (mistake){i, p->prob[p->guess]};
     qsort(m, n, sizeof *m, by_confidence);
     size_t shown = n < WRONG_MAX ? n : WRONG_MAX;
     hst_buf_puts(b, "<h2>Wrong photos</h2>\n");

@@ -55,15 +55,15 @@ static void draw(cairo_t *c, const title *t, const hst_image *img)
 
 int hst_report_photo(const hst_eval *e, size_t i, const char *path, hst_err *err)
 {
-    hst_eval_photo p;
+    const hst_eval_photo *p = hst_eval_at(e, i);
     hst_image img = {0};
     title t;
-    if (!hst_eval_at(e, i, &p))
+    if (!p)
         return hst_fail(err, HST_EARG, "there is no photo %zu among %zu", i, e->n);
-    int rc = hst_thumbnail_read(p.path, PHOTO_PX, &img, err);
+    int rc = hst_thumbnail_read(p->path, PHOTO_PX, &img, err);
     if (rc == HST_EMEM)
         return rc;
-    make_title(&t, e, &p);
+    make_title(&t, e, p);
     int h = 2 * MARGIN + t.n_lines * LINE_PX + (img.rgb ? img.h : 2 * LINE_PX);
     hst_buf b = HST_BUF(PICTURE_MAX);
     cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, WIDTH, h);

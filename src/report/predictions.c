@@ -27,22 +27,22 @@ static void add_column_name(hst_buf *b, const char *label)
 int hst_report_predictions(const hst_eval *e, const char *path, hst_err *err)
 {
     hst_buf b = HST_BUF(SIZE_MAX / 2);
-    hst_eval_photo p;
+    const hst_eval_photo *p;
     hst_buf_puts(&b, "path,true,predicted");
     for (int c = 0; c < hst_eval_classes(e); c++) {
         hst_buf_puts(&b, ",");
         add_column_name(&b, hst_eval_label(e, c));
     }
     hst_buf_puts(&b, "\n");
-    for (size_t i = 0; hst_eval_at(e, i, &p); i++) {
-        hst_buf_csv(&b, p.path);
+    for (size_t i = 0; (p = hst_eval_at(e, i)); i++) {
+        hst_buf_csv(&b, p->path);
         hst_buf_puts(&b, ",");
-        hst_buf_csv(&b, hst_eval_label(e, p.truth));
+        hst_buf_csv(&b, hst_eval_label(e, p->truth));
         hst_buf_puts(&b, ",");
-        hst_buf_csv(&b, hst_eval_label(e, p.guess));
+        hst_buf_csv(&b, hst_eval_label(e, p->guess));
         for (int c = 0; c < hst_eval_classes(e); c++) {
             hst_buf_puts(&b, ",");
-            add_float(&b, p.prob[c]);
+            add_float(&b, p->prob[c]);
         }
         hst_buf_puts(&b, "\n");
     }

@@ -109,11 +109,11 @@ static int put_cell(cairo_t *c, const hst_eval *e, const hst_eval_photo *p, int 
 /* order[<= max]: wrong photos first, then right ones, each in their own order. */
 static size_t choose(const hst_eval *e, size_t max, size_t *order)
 {
-    hst_eval_photo p;
+    const hst_eval_photo *p;
     size_t n = 0;
     for (int right = 0; right < 2; right++)
-        for (size_t i = 0; n < max && hst_eval_at(e, i, &p); i++)
-            if ((p.guess == p.truth) == right)
+        for (size_t i = 0; n < max && (p = hst_eval_at(e, i)); i++)
+            if ((p->guess == p->truth) == right)
                 order[n++] = i;
     return n;
 }
@@ -149,11 +149,8 @@ int hst_contact_sheet(const hst_eval *e, size_t max_photos, const char *path, hs
     cairo_set_source_rgb(c, 1, 1, 1);
     cairo_paint(c);
     put_head(c, e, n);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        hst_eval_photo p;
-        hst_eval_at(e, order[i], &p);
-        rc = put_cell(c, e, &p, (int)i, err);
-    }
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = put_cell(c, e, hst_eval_at(e, order[i]), (int)i, err);
     if (rc == 0)
         rc = write_png(c, s, path, err);
     cairo_destroy(c);

@@ -1,5 +1,7 @@
 #include "training/settings.h"
 
+#include "base/sized.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -195,7 +197,9 @@ static int read_text(const row *r, const char *text, value *v, hst_err *err)
 /* ---- hst_train_opts ----------------------------------------------------------------------------
  */
 
-hst_train_opts hst_train_opts_default(void)
+static const hst_sized sized = HST_SIZED(hst_train_opts, resume);
+
+static hst_train_opts defaults(void)
 {
     hst_train_opts o = {.size = sizeof o, .recipe = find_row("recipe")->standard[AUTO]};
     const double none = -1;
@@ -208,17 +212,16 @@ hst_train_opts hst_train_opts_default(void)
     return o;
 }
 
-/* A caller built against an older header has fewer fields. */
+void hst_train_opts_init(hst_train_opts *o, size_t size)
+{
+    const hst_train_opts all = defaults();
+    hst_sized_init(&sized, &all, o, size);
+}
+
 static int read_opts(const hst_train_opts *given, hst_train_opts *o, hst_err *err)
 {
-    *o = hst_train_opts_default();
-    if (!given)
-        return 0;
-    if (given->size == 0 || given->size > sizeof *o)
-        return hst_fail(err, HST_EARG, "hst_train_opts: start from hst_train_opts_default()");
-    memcpy(o, given, given->size);
-    o->size = sizeof *o;
-    return 0;
+    *o = defaults();
+    return hst_sized_read(&sized, o, given, err);
 }
 
 int hst_train_opts_set(hst_train_opts *o, const char *name, const char *text, hst_err *err)

@@ -1,5 +1,6 @@
 /* train.c - the main job: features -> split -> recipe -> evaluation. */
 #include "base/mem.h"
+#include "base/sized.h"
 #include "training/recipe.h"
 #include "training/tune.h"
 

@@ -58,17 +58,16 @@ static npy read_shared(const char *name)
 
 static void check_facts(const foreign *f, const hst_backbone *b)
 {
-    hst_backbone_info info = {.size = sizeof info};
-    hst_backbone_describe(b, &info);
-    assert_string_equal(info.family, "mobilenet_v2");
-    assert_true(info.width == f->width);
-    assert_int_equal(info.image_px, f->px);
-    assert_string_equal(info.padding, f->padding == HST_PAD_TF ? "tf" : "symmetric");
-    assert_true(info.bn_epsilon == f->epsilon);
+    const hst_backbone_info *info = hst_backbone_describe(b);
+    assert_string_equal(info->family, "mobilenet_v2");
+    assert_true(info->width == f->width);
+    assert_int_equal(info->image_px, f->px);
+    assert_string_equal(info->padding, f->padding == HST_PAD_TF ? "tf" : "symmetric");
+    assert_true(info->bn_epsilon == f->epsilon);
     assert_true(b->arch.norm.mean[0] == f->mean && b->arch.norm.std[0] == f->std);
-    assert_int_equal(info.n_features, 1280);
+    assert_int_equal(info->n_features, 1280);
     if (f->width == 1)
-        assert_int_equal(info.n_params, 2257984);
+        assert_int_equal(info->n_params, 2257984);
 }
 
 /* The fixtures' pixels are on -1..1; what the backbone wants of them is its own matter. */

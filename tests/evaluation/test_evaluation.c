@@ -93,11 +93,11 @@ static hst_eval *evaluate(const golden *g)
 static void check_scores(const hst_eval *e, const json_t *want)
 {
     for (int c = 0; c < CLASSES; c++) {
-        hst_class_score s = hst_eval_class(e, c);
-        close_to(s.precision, at(json_object_get(want, "precision"), c), 1e-12, "precision");
-        close_to(s.recall, at(json_object_get(want, "recall"), c), 1e-12, "recall");
-        close_to(s.f1, at(json_object_get(want, "f1"), c), 1e-12, "f1");
-        close_to((double)s.support, at(json_object_get(want, "support"), c), 0, "support");
+        const hst_class_score *s = hst_eval_class(e, c);
+        close_to(s->precision, at(json_object_get(want, "precision"), c), 1e-12, "precision");
+        close_to(s->recall, at(json_object_get(want, "recall"), c), 1e-12, "recall");
+        close_to(s->f1, at(json_object_get(want, "f1"), c), 1e-12, "f1");
+        close_to((double)s->support, at(json_object_get(want, "support"), c), 0, "support");
     }
 }
 
@@ -190,22 +190,23 @@ static void photos_are_kept_in_order(void **state)
 {
     const golden *g = *state;
     hst_eval *e = evaluate(g);
-    hst_eval_photo p;
-    assert_int_equal(hst_eval_at(e, 7, &p), 1);
-    assert_string_equal(p.path, "7.jpg");
-    assert_int_equal(p.truth, ((const int *)g->labels.data)[7]);
-    assert_int_equal(p.guess, hst_argmax(p.prob, CLASSES));
+    const hst_eval_photo *p = hst_eval_at(e, 7);
+    assert_non_null(p);
+    assert_string_equal(p->path, "7.jpg");
+    assert_int_equal(p->truth, ((const int *)g->labels.data)[7]);
+    assert_int_equal(p->guess, hst_argmax(p->prob, CLASSES));
     double sum = 0;
     for (int c = 0; c < CLASSES; c++)
-        sum += p.prob[c];
+        sum += p->prob[c];
     close_to(sum, 1, 1e-6, "sum of probabilities");
-    assert_int_equal(hst_eval_at(e, N, &p), 0);
+    assert_null(hst_eval_at(e, N));
     assert_int_equal(hst_eval_classes(e), CLASSES);
     assert_string_equal(hst_eval_label(e, 4), "e");
     assert_null(hst_eval_label(e, 5));
     assert_null(hst_eval_label(e, -1));
     assert_int_equal(hst_eval_confusion(e, 0, 5), 0);
-    assert_int_equal(hst_eval_class(e, -1).support, 0);
+    assert_null(hst_eval_class(e, -1));
+    assert_null(hst_eval_class(e, CLASSES));
     hst_eval_free(e);
     hst_eval_free(NULL);
 }
@@ -220,9 +221,8 @@ static void what_does_not_fit_is_refused(void **state)
     assert_int_equal(hst_eval_add(e, "x", -1, prob, &err), HST_EARG);
     check_ok(hst_eval_add(e, "x", 1, prob, &err), &err);
     assert_int_equal(hst_eval_add(e, "x", 1, prob, &err), HST_EARG);
-    hst_eval_photo p;
-    assert_int_equal(hst_eval_at(e, 0, &p), 1);
-    assert_int_equal(p.guess, 0); /* the first of equals */
+    assert_non_null(hst_eval_at(e, 0));
+    assert_int_equal(hst_eval_at(e, 0)->guess, 0); /* the first of equals */
     hst_eval_free(e);
     assert_null(hst_eval_new(labels, 0, 1, &err));
     assert_null(hst_eval_new(labels, CLASSES, SIZE_MAX / 2, &err));

@@ -128,7 +128,11 @@ static void picture_prob(hst_ctx *ctx, const hst_model *m, float prob[3])
         rgb[i] = (uint8_t)(i * 37 + i / 120 * 11);
     hst_session *session = hst_session_open(ctx, m, &err);
     check_ok(session == NULL, &err);
-    check_ok(hst_predict_rgb(session, rgb, 40, 30, 120, prob, 3, &err), &err);
+    hst_pixels p = hst_pixels_default();
+    p.rgb = rgb;
+    p.width_px = 40;
+    p.height_px = 30;
+    check_ok(hst_predict_rgb(session, &p, prob, 3, &err), &err);
     hst_session_free(session);
 }
 

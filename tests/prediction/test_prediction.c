@@ -53,6 +53,17 @@ static const char *in(const scene *s, const char *name, char path[4096])
     return path;
 }
 
+static int predict_rgb(hst_session *s, const uint8_t *rgb, int w, int h, size_t row_bytes,
+                       float *prob, hst_err *err)
+{
+    hst_pixels p = hst_pixels_default();
+    p.rgb = rgb;
+    p.width_px = w;
+    p.height_px = h;
+    p.row_bytes = row_bytes;
+    return hst_predict_rgb(s, &p, prob, N_CLASSES, err);
+}
+
 static void every_way_in_gives_the_same(void **state)
 {
     (void)state;
@@ -73,13 +84,13 @@ static void every_way_in_gives_the_same(void **state)
 
     hst_image img;
     check_ok(hst_image_decode(data, n, s.m->prep.contract, &img, &err), &err);
-    check_ok(hst_predict_rgb(s.s, img.rgb, 50, 41, 150, rgb, 3, &err), &err);
+    check_ok(predict_rgb(s.s, img.rgb, 50, 41, 0, rgb, &err), &err);
     assert_memory_equal(file, rgb, sizeof file);
     uint8_t *wide = malloc(41 * 167);
     memset(wide, 99, 41 * 167);
     for (int y = 0; y < 41; y++)
         memcpy(wide + (ptrdiff_t)y * 167, img.rgb + (ptrdiff_t)y * 150, 150);
-    check_ok(hst_predict_rgb(s.s, wide, 50, 41, 167, strided, 3, &err), &err);
+    check_ok(predict_rgb(s.s, wide, 50, 41, 167, strided, &err), &err);
     assert_memory_equal(file, strided, sizeof file);
     free(wide);
     hst_image_clear(&img);
@@ -208,13 +219,12 @@ static void bad_input_is_refused(void **state)
     assert_int_equal(hst_predict_file(s.s, path, prob, 2, &err), HST_EARG);
     assert_int_equal(hst_predict_bytes(s.s, "words", 5, prob, 3, &err), HST_EIMAGE);
     assert_int_equal(hst_predict_bytes(s.s, "", 0, prob, 3, &err), HST_EIMAGE);
-    assert_int_equal(hst_predict_rgb(s.s, NULL, 2, 2, 6, prob, 3, &err), HST_EARG);
-    assert_int_equal(hst_predict_rgb(s.s, rgb, 0, 2, 6, prob, 3, &err), HST_EARG);
-    assert_int_equal(hst_predict_rgb(s.s, rgb, 2, -1, 6, prob, 3, &err), HST_EARG);
-    assert_int_equal(hst_predict_rgb(s.s, rgb, 2, 2, 5, prob, 3, &err), HST_EARG);
-    assert_int_equal(
-        hst_predict_rgb(s.s, rgb, 2000000000, 2000000000, (size_t)1 << 40, prob, 3, &err),
-        HST_EARG);
+    assert_int_equal(predict_rgb(s.s, NULL, 2, 2, 6, prob, &err), HST_EARG);
+    assert_int_equal(predict_rgb(s.s, rgb, 0, 2, 6, prob, &err), HST_EARG);
+    assert_int_equal(predict_rgb(s.s, rgb, 2, -1, 6, prob, &err), HST_EARG);
+    assert_int_equal(predict_rgb(s.s, rgb, 2, 2, 5, prob, &err), HST_EARG);
+    assert_int_equal(predict_rgb(s.s, rgb, 2000000000, 2000000000, (size_t)1 << 40, prob, &err),
+                     HST_EARG);
     assert_true(prob[0] == 7 && prob[1] == 7 && prob[2] == 7);
     tear_down(&s);
 }
@@ -357,15 +367,15 @@ static void evaluation_matches_labels_by_name(void **state)
     assert_true(n == 7 && skipped == 1);
     assert_int_equal(hst_eval_classes(e), 3);
     assert_string_equal(hst_eval_label(e, 2), "c");
-    assert_int_equal(hst_eval_class(e, 0).support, 0);
-    assert_int_equal(hst_eval_class(e, 1).support, 3);
-    assert_int_equal(hst_eval_class(e, 2).support, 4);
-    hst_eval_photo p;
-    assert_true(hst_eval_at(e, 0, &p));
+    assert_int_equal(hst_eval_class(e, 0)->support, 0);
+    assert_int_equal(hst_eval_class(e, 1)->support, 3);
+    assert_int_equal(hst_eval_class(e, 2)->support, 4);
+    const hst_eval_photo *p = hst_eval_at(e, 0);
+    assert_non_null(p);
     float alone[3];
-    check_ok(hst_predict_file(s.s, p.path, alone, 3, &err), &err);
-    assert_memory_equal(alone, p.prob, sizeof alone);
-    assert_int_equal(p.truth, 1);
+    check_ok(hst_predict_file(s.s, p->path, alone, 3, &err), &err);
+    assert_memory_equal(alone, p->prob, sizeof alone);
+    assert_int_equal(p->truth, 1);
     hst_eval_free(e);
     hst_data_free(d);
     tear_down(&s);

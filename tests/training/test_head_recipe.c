@@ -299,28 +299,10 @@ static void what_does_not_fit_is_refused(void **state)
     REFUSED(learning_rate, 1e5, HST_EARG, "smaller learning rate"); /* it diverges */
     REFUSED(recipe, "auto", HST_EARG, "recipe auto has no epochs");
     REFUSED(recipe, "tutorials", HST_EARG, "not 'tutorials'");
-    REFUSED(size, 0, HST_EARG, "hst_train_opts_default");
-    REFUSED(size, sizeof(hst_train_opts) + 1, HST_EARG, "hst_train_opts_default");
     hst_train_opts o = tutorial();
     o.optimizer = "adam";
     o.momentum = 0.9;
     check_refused(&s, s.b, o, HST_EARG, "adam has no momentum");
-    tear_down(&s);
-}
-
-/* A caller built before there was a field behind class_weight. */
-static void an_older_callers_options_are_enough(void **state)
-{
-    (void)state;
-    scene s = set_up(1);
-    hst_train_opts o;
-    memset(&o, 0x5a, sizeof o); /* what lies behind the caller's struct */
-    o.size = offsetof(hst_train_opts, epochs);
-    o.recipe = "auto";
-    o.prepare = "pil";
-    o.seed = 1;
-    o.class_weight = NULL;
-    hst_model_free(train(&s, &o, NULL));
     tear_down(&s);
 }
 
@@ -333,7 +315,6 @@ int main(void)
         cmocka_unit_test(defaults_and_history),
         cmocka_unit_test(it_learns),
         cmocka_unit_test(what_does_not_fit_is_refused),
-        cmocka_unit_test(an_older_callers_options_are_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

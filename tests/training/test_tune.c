@@ -469,11 +469,11 @@ static void check_saved(double ema)
     check_ok(back ? 0 : e.code, &e);
     hst_session *session = hst_session_open(s.ctx, back, &e);
     const hst_eval *v = hst_run_eval(run);
-    hst_eval_photo p;
+    const hst_eval_photo *p;
     float prob[CLASSES];
-    for (size_t i = 0; hst_eval_at(v, i, &p); i++) {
-        check_ok(hst_predict_file(session, p.path, prob, CLASSES, &e), &e);
-        assert_memory_equal(prob, p.prob, sizeof prob);
+    for (size_t i = 0; (p = hst_eval_at(v, i)); i++) {
+        check_ok(hst_predict_file(session, p->path, prob, CLASSES, &e), &e);
+        assert_memory_equal(prob, p->prob, sizeof prob);
     }
     char before[65], after[65];
     check_ok(hst_backbone_identity(s.b, before, &e), &e);

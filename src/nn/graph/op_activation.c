@@ -36,7 +36,7 @@ static double one_flop(const hst_node *n, const hst_shape *in)
 /* y = act(x), [h][w][c] each */
 static void forward(const hst_op_args *a)
 {
-    a->kernels->activate(hst_node_act(a->node), a->x[0], a->y, hst_floats(a->in[0]));
+    a->kernels->activate(hst_node_act(a->node), a->x[0], a->y, hst_shape_floats(a->in[0]));
 }
 
 /* dx += dy act'(x) */
@@ -44,7 +44,7 @@ static void backward(const hst_op_args *a)
 {
     enum { CHUNK = 256 };
     float dx[CHUNK];
-    const size_t all = hst_floats(a->in[0]);
+    const size_t all = hst_shape_floats(a->in[0]);
     for (size_t at = 0, n; at < all; at += n) {
         n = all - at < CHUNK ? all - at : CHUNK;
         a->kernels->norm_gate(&(hst_norm_gate){.x = a->x[0] + at,

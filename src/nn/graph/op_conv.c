@@ -170,7 +170,7 @@ static void each_tap(const hst_op_args *a, void (*fn)(const hst_op_args *a, cons
 static void begin_with_bias(const hst_op_args *a)
 {
     const hst_shape out = hst_node_shape(a->node);
-    size_t n = (size_t)out.c, pixels = hst_pixels(out);
+    size_t n = (size_t)out.c, pixels = hst_shape_pixels(out);
     for (size_t i = 0; i < pixels; i++)
         for (size_t c = 0; c < n; c++)
             a->y[i * n + c] = a->param[BIAS] ? a->param[BIAS][c] : 0;
@@ -179,7 +179,7 @@ static void begin_with_bias(const hst_op_args *a)
 static void bias_backward(const hst_op_args *a)
 {
     const hst_shape out = hst_node_shape(a->node);
-    size_t n = (size_t)out.c, pixels = hst_pixels(out);
+    size_t n = (size_t)out.c, pixels = hst_shape_pixels(out);
     for (size_t i = 0; a->dparam[BIAS] && i < pixels; i++)
         for (size_t c = 0; c < n; c++)
             a->dparam[BIAS][c] += a->dy[i * n + c];

@@ -60,7 +60,7 @@ static void pool(const float *x, hst_shape in, const window *w, float *y)
 static void infer(const hst_infer_unit *u, const hst_run_args *a)
 {
     const hst_share rows = hst_share_of(a, u->out.h);
-    float *y = a->y + (size_t)rows.first * hst_row_floats(u->out);
+    float *y = a->y + (size_t)rows.first * hst_shape_row_floats(u->out);
     for (int oy = rows.first; oy < rows.end; oy++)
         for (int ox = 0; ox < u->out.w; ox++, y += u->out.c) {
             const window w = window_at(hst_node_conv(&u->node), u->in, oy, ox);

@@ -22,7 +22,7 @@ static double flops(const hst_node *n, const hst_shape *in)
 static void infer(const hst_infer_unit *u, const hst_run_args *a)
 {
     const hst_share rows = hst_share_of(a, u->out.h);
-    const size_t c = (size_t)u->out.c, row = hst_row_floats(u->out);
+    const size_t c = (size_t)u->out.c, row = hst_shape_row_floats(u->out);
     for (size_t i = (size_t)rows.first * row; i < (size_t)rows.end * row; i += c)
         for (size_t k = 0; k < c; k++)
             a->y[i + k] = a->x[0][i + k] * a->x[1][k];
@@ -31,7 +31,7 @@ static void infer(const hst_infer_unit *u, const hst_run_args *a)
 /* dx = dy z;  dz = sum over pixels of  dy x */
 static void backward(const hst_op_args *a)
 {
-    const size_t c = (size_t)a->in[0].c, n = hst_pixels(a->in[0]);
+    const size_t c = (size_t)a->in[0].c, n = hst_shape_pixels(a->in[0]);
     for (size_t i = 0; a->dx[0] && i < n; i++)
         for (size_t k = 0; k < c; k++)
             a->dx[0][i * c + k] += a->dy[i * c + k] * a->x[1][k];

@@ -44,14 +44,14 @@ static int sum_type(hst_node *n, const hst_type *in, hst_err *err)
 /* x, z, y [h][w][c] */
 static void add_forward(const hst_op_args *a)
 {
-    const size_t n = hst_floats(a->in[0]);
+    const size_t n = hst_shape_floats(a->in[0]);
     for (size_t i = 0; i < n; i++)
         a->y[i] = a->x[0][i] + a->x[1][i];
 }
 
 static void add_backward(const hst_op_args *a)
 {
-    const size_t n = hst_floats(a->in[0]);
+    const size_t n = hst_shape_floats(a->in[0]);
     for (int k = 0; k < 2; k++)
         for (size_t i = 0; a->dx[k] && i < n; i++)
             a->dx[k][i] += a->dy[i];
@@ -67,12 +67,12 @@ static int average_type(hst_node *n, const hst_type *in, hst_err *err)
 /* x [h][w][c], y [c] */
 static void average_forward(const hst_op_args *a)
 {
-    a->kernels->average(a->x[0], hst_pixels(a->in[0]), a->in[0].c, a->y);
+    a->kernels->average(a->x[0], hst_shape_pixels(a->in[0]), a->in[0].c, a->y);
 }
 
 static void average_backward(const hst_op_args *a)
 {
-    const size_t c = (size_t)a->in[0].c, pixels = hst_pixels(a->in[0]);
+    const size_t c = (size_t)a->in[0].c, pixels = hst_shape_pixels(a->in[0]);
     const float share = 1.0f / (float)pixels;
     for (size_t i = 0; i < pixels; i++)
         for (size_t k = 0; k < c; k++)

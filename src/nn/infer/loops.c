@@ -72,7 +72,7 @@ static hst_gemm product_of(const hst_infer_unit *u, const hst_run_args *a)
                       .y = a->y,
                       .ldy = (size_t)u->out.c,
                       .residual = a->x[1],
-                      .rows = hst_pixels(u->in),
+                      .rows = hst_shape_pixels(u->in),
                       .k = u->in.c,
                       .n = hst_node_conv(&u->node)->channels,
                       .clamp = hst_act_clamp(u->act)};
@@ -164,7 +164,8 @@ void hst_im2col(const hst_geometry *g, const float *x, int oy, float *out)
     left = left > right ? right : left;
     for (int ky = 0; ky < c->kernel; ky++, out += run) {
         int y = oy * c->stride - h.before + ky;
-        const float *row = y < 0 || y >= g->in.h ? NULL : x + (size_t)y * hst_row_floats(g->in);
+        const float *row =
+            y < 0 || y >= g->in.h ? NULL : x + (size_t)y * hst_shape_row_floats(g->in);
         for (int ox = 0; ox < g->out.w; ox++) {
             if (row && ox == left && right > left) {
                 window_runs(row + (size_t)(ox * c->stride - w.before) * (size_t)g->in.c,
@@ -197,7 +198,7 @@ void hst_infer_conv2d(const hst_infer_unit *u, const hst_run_args *a)
     }
     const hst_share rows = hst_share_of(a, u->out.h);
     for (int oy = rows.first; oy < rows.end; oy++) {
-        size_t at = (size_t)oy * hst_row_floats(u->out);
+        size_t at = (size_t)oy * hst_shape_row_floats(u->out);
         hst_im2col(&geometry, a->x[0], oy, a->scratch);
         a->kernels->gemm(&(hst_gemm){.x = a->scratch,
                                      .ldx = (size_t)k,
@@ -210,7 +211,7 @@ void hst_infer_conv2d(const hst_infer_unit *u, const hst_run_args *a)
                                      .k = k,
                                      .n = u->out.c,
                                      .clamp = hst_act_clamp(u->act)});
-        hst_infer_activate(u, a, a->y + at, hst_row_floats(u->out));
+        hst_infer_activate(u, a, a->y + at, hst_shape_row_floats(u->out));
     }
 }
 
@@ -222,7 +223,7 @@ void hst_infer_depthwise(const hst_infer_unit *u, const hst_run_args *a)
     for (int oy = rows.first; oy < rows.end; oy++) {
         hst_depthwise d = {.w = u->weights,
                            .bias = u->bias,
-                           .y = a->y + (size_t)oy * hst_row_floats(u->out),
+                           .y = a->y + (size_t)oy * hst_shape_row_floats(u->out),
                            .x_step = (size_t)u->in.c,
                            .w_step = (size_t)u->in.c,
                            .y_step = (size_t)u->in.c,
@@ -235,24 +236,25 @@ void hst_infer_depthwise(const hst_infer_unit *u, const hst_run_args *a)
                            .clamp = hst_act_clamp(u->act)};
         for (int ky = 0; ky < c->kernel; ky++) {
             int y = oy * c->stride - h.before + ky;
-            d.row[ky] = y < 0 || y >= u->in.h ? NULL : a->x[0] + (size_t)y * hst_row_floats(u->in);
+            d.row[ky] =
+                y < 0 || y >= u->in.h ? NULL : a->x[0] + (size_t)y * hst_shape_row_floats(u->in);
         }
         a->kernels->depthwise(&d);
-        hst_infer_activate(u, a, d.y, hst_row_floats(u->out));
+        hst_infer_activate(u, a, d.y, hst_shape_row_floats(u->out));
     }
 }
 
 void hst_infer_average(const hst_infer_unit *u, const hst_run_args *a)
 {
     if (a->thread == 0)
-        a->kernels->average(a->x[0], hst_pixels(u->in), u->in.c, a->y);
+        a->kernels->average(a->x[0], hst_shape_pixels(u->in), u->in.c, a->y);
 }
 
 /* What could not be done behind a convolution: y = act(x scale + shift + z), [h][w][c]. */
 void hst_infer_elementwise(const hst_infer_unit *u, const hst_run_args *a)
 {
     const hst_share share = hst_share_of(a, u->out.h);
-    const size_t row = hst_row_floats(u->out), c = (size_t)u->out.c;
+    const size_t row = hst_shape_row_floats(u->out), c = (size_t)u->out.c;
     const size_t from = (size_t)share.first * row, end = (size_t)share.end * row;
     for (size_t i = from; i < end && (u->weights || a->x[1]); i++) {
         float v = a->x[0][i];

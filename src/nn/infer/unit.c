@@ -123,7 +123,8 @@ static int prepare_pooled(const hst_plan *p, hst_step *s, hst_err *err)
 {
     int rc = prepare(p, s, err);
     if (rc == 1)
-        s->scratch_floats = hst_pixels(((hst_infer_unit *)s->own)->in) * (size_t)p->kernels->panel;
+        s->scratch_floats =
+            hst_shape_pixels(((hst_infer_unit *)s->own)->in) * (size_t)p->kernels->panel;
     return rc;
 }
 

@@ -15,7 +15,7 @@ enum {
 
 int hst_link_tile(const hst_link *u)
 {
-    size_t n = hst_pixels(u->geometry.out);
+    size_t n = hst_shape_pixels(u->geometry.out);
     size_t most = TILE_FLOATS / (size_t)(u->k + u->geometry.out.c);
     most = most < TILE_LEAST ? TILE_LEAST : most;
     size_t tiles = (n + most - 1) / most;
@@ -32,7 +32,7 @@ int hst_link_rows_at_once(const hst_link *u)
 int hst_link_band(const hst_link *u)
 {
     const hst_conv *c = &u->geometry.conv;
-    int rows = (int)(RING_FLOATS / hst_row_floats(u->geometry.in));
+    int rows = (int)(RING_FLOATS / hst_shape_row_floats(u->geometry.in));
     int band = rows <= c->kernel ? 1 : (rows - c->kernel) / c->stride + 1;
     return band < u->geometry.out.h ? band : u->geometry.out.h;
 }
@@ -86,9 +86,9 @@ static size_t scratch_of(const hst_link *u)
     const hst_shape in = u->geometry.in, out = u->geometry.out;
     size_t c = (size_t)out.c, sums = 2 * hst_whole_lines((size_t)(out.c > in.c ? out.c : in.c));
     if (u->depthwise)
-        return hst_whole_lines((size_t)hst_link_ring(u) * hst_row_floats(in)) +
-               hst_whole_lines((size_t)hst_link_back_ring(u) * hst_row_floats(out)) +
-               hst_whole_lines(hst_row_floats(in)) + sums;
+        return hst_whole_lines((size_t)hst_link_ring(u) * hst_shape_row_floats(in)) +
+               hst_whole_lines((size_t)hst_link_back_ring(u) * hst_shape_row_floats(out)) +
+               hst_whole_lines(hst_shape_row_floats(in)) + sums;
     size_t rows = u->im2col ? (size_t)(hst_link_rows_at_once(u) * out.w) : (size_t)hst_link_tile(u);
     size_t k = (size_t)u->k;
     return (u->im2col ? 2 : 1) * hst_whole_lines(rows * k) + hst_whole_lines(rows * c) + sums;
@@ -100,9 +100,9 @@ static void plan_memory(const hst_plan *p, hst_step *s, hst_chain *c)
     for (int i = 0; i < c->n; i++) {
         hst_link *u = &c->link[i];
         size_t n = (size_t)u->geometry.out.c, scratch = scratch_of(u);
-        u->z = take(&s->saved_floats, hst_floats(u->geometry.out));
+        u->z = take(&s->saved_floats, hst_shape_floats(u->geometry.out));
         if (i + 1 < c->n)
-            u->g = take(&s->work_floats, hst_floats(u->geometry.out));
+            u->g = take(&s->work_floats, hst_shape_floats(u->geometry.out));
         if (u->depthwise) {
             u->bias = take(&s->state_floats, n);
         } else {

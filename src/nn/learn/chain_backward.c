@@ -78,7 +78,7 @@ static void clear_sums(const hst_learn_task *t, const hst_link *u, int i)
 static void use_sums(hst_learn *l, hst_step *s, const hst_link *u)
 {
     size_t c = (size_t)u->geometry.out.c;
-    double *sums = s->state_d + u->sums, n = (double)hst_pixels(u->geometry.out) * l->n;
+    double *sums = s->state_d + u->sums, n = (double)hst_shape_pixels(u->geometry.out) * l->n;
     hst_bn_state norm = hst_link_norm(s, u);
     float *of_dy = s->state + u->norm_state + HST_BN_FLOATS * c, *of_x = of_dy + c;
     float *shift = of_x + c;
@@ -192,7 +192,7 @@ static void input_gradient(const image *m, const float *dz, size_t rows, const h
 
 static void backward_tiles(const image *m)
 {
-    size_t n = hst_pixels(m->u->geometry.out), tile = (size_t)hst_link_tile(m->u);
+    size_t n = hst_shape_pixels(m->u->geometry.out), tile = (size_t)hst_link_tile(m->u);
     size_t k = (size_t)m->u->k, c = (size_t)m->u->geometry.out.c;
     float *made = m->t->scratch, *dz = made + tile * k, *sums = dz + tile * c;
     for (size_t from = 0; from < n; from += tile) {
@@ -244,7 +244,7 @@ static void backward_im2col(const image *m)
     float *windows = m->t->scratch, *dwindows = windows + (size_t)at_once * row_k;
     float *dz = dwindows + (size_t)at_once * row_k;
     if (m->dx && !m->adds)
-        memset(m->dx, 0, hst_floats(m->u->geometry.in) * sizeof *m->dx);
+        memset(m->dx, 0, hst_shape_floats(m->u->geometry.in) * sizeof *m->dx);
     for (int row = 0, n; row < h; row += n) {
         n = h - row < at_once ? h - row : at_once;
         make_dz(m, (size_t)row * w, (size_t)n * w, dz);
@@ -277,7 +277,7 @@ static const float *dz_row(const band *b, int row)
     const hst_link *u = b->m->u;
     if (row < 0 || row >= u->geometry.out.h)
         return NULL;
-    return b->dz + (size_t)(row % hst_link_back_ring(u)) * hst_row_floats(u->geometry.out);
+    return b->dz + (size_t)(row % hst_link_back_ring(u)) * hst_shape_row_floats(u->geometry.out);
 }
 
 static void taps(const band *b)
@@ -346,7 +346,7 @@ static void input_rows(band *b, int end)
 {
     const image *m = b->m;
     const hst_shape in = m->u->geometry.in;
-    const size_t row = hst_row_floats(in), from = (size_t)b->done;
+    const size_t row = hst_shape_row_floats(in), from = (size_t)b->done;
     if (end <= b->done)
         return;
     const size_t pixels = ((size_t)end - from) * (size_t)in.w;
@@ -368,11 +368,11 @@ static void backward_depthwise(const image *m)
 {
     const hst_link *u = m->u;
     const hst_conv *c = &u->geometry.conv;
-    size_t in = hst_row_floats(u->geometry.in), w = (size_t)u->geometry.out.w;
+    size_t in = hst_shape_row_floats(u->geometry.in), w = (size_t)u->geometry.out.w;
     int step = hst_link_band(u), before = hst_conv_span(c, u->geometry.in.h).before;
     band b = {.m = m, .in = {.x = m->x, .ring = m->t->scratch}};
     b.dz = b.in.ring + (size_t)hst_link_ring(u) * in;
-    b.row = b.dz + (size_t)hst_link_back_ring(u) * hst_row_floats(u->geometry.out);
+    b.row = b.dz + (size_t)hst_link_back_ring(u) * hst_shape_row_floats(u->geometry.out);
     b.sums = b.row + in;
     for (b.from = 0; b.from < u->geometry.out.h; b.from = b.end) {
         b.end = b.from + step < u->geometry.out.h ? b.from + step : u->geometry.out.h;
@@ -409,7 +409,7 @@ static void backward_group(const hst_learn_task *t)
 static void gate_clamp(const hst_learn_task *t, float top, float *dy)
 {
     const hst_link *u = hst_link_of(t);
-    const size_t c = (size_t)u->geometry.out.c, n = hst_floats(u->geometry.out);
+    const size_t c = (size_t)u->geometry.out.c, n = hst_shape_floats(u->geometry.out);
     const float *z = hst_learn_saved(t->learn, t->step, t->first) + u->z;
     const float *y = hst_learn_value(t->learn, t->step->output, t->first);
     const hst_bn_state s = hst_link_norm(t->step, u);
@@ -435,7 +435,7 @@ static void gate_output(const hst_learn_task *t, float *dy)
                              .shift = s.shift,
                              .dy = dy,
                              .dx = dy,
-                             .rows = hst_pixels(u->geometry.out),
+                             .rows = hst_shape_pixels(u->geometry.out),
                              .c = u->geometry.out.c,
                              .act = u->act});
 }
@@ -446,7 +446,7 @@ static void begin_image(const hst_learn_task *t)
     const hst_learn *l = t->learn;
     const hst_link *u = hst_link_of(t);
     int other = t->step->input[HST_CHAIN_ADDED], i = t->first;
-    const size_t n = hst_floats(u->geometry.out), pixels = hst_pixels(u->geometry.out);
+    const size_t n = hst_shape_floats(u->geometry.out), pixels = hst_shape_pixels(u->geometry.out);
     float *dy = hst_learn_grad(l, t->step->output, i);
     float *added = other < 0 ? NULL : hst_learn_grad(l, other, i);
     const float *z = hst_learn_saved(l, t->step, i) + u->z;

@@ -21,7 +21,7 @@ void hst_link_input(const hst_learn_task *t, const float *z, size_t rows, float 
 void hst_link_make_rows(const hst_learn_task *t, hst_link_rows *r, int end)
 {
     const hst_link *u = hst_link_of(t);
-    size_t row = hst_row_floats(u->geometry.in);
+    size_t row = hst_shape_row_floats(u->geometry.in);
     for (; u->lazy && r->made < end; r->made++)
         hst_link_input(t, r->x + (size_t)r->made * row, (size_t)u->geometry.in.w,
                        r->ring + (size_t)(r->made % hst_link_ring(u)) * row);
@@ -34,7 +34,7 @@ const float *hst_link_row(const hst_learn_task *t, const hst_link_rows *r, int r
         return NULL;
     const float *from = u->lazy ? r->ring : r->x;
     size_t place = u->lazy ? (size_t)(row % hst_link_ring(u)) : (size_t)row;
-    return from + place * hst_row_floats(u->geometry.in);
+    return from + place * hst_shape_row_floats(u->geometry.in);
 }
 
 /* The image that the link reads: x of the chain, or the z before, from which it is made. */
@@ -111,7 +111,7 @@ static void forward_tiles(const hst_learn_task *t, float *z)
 {
     const hst_link *u = hst_link_of(t);
     const float *x = source(t);
-    size_t n = hst_pixels(u->geometry.out), tile = (size_t)hst_link_tile(u);
+    size_t n = hst_shape_pixels(u->geometry.out), tile = (size_t)hst_link_tile(u);
     size_t k = (size_t)u->k, c = (size_t)u->geometry.out.c;
     for (size_t from = 0; from < n; from += tile) {
         size_t rows = n - from < tile ? n - from : tile;
@@ -171,8 +171,8 @@ static void forward_depthwise(const hst_learn_task *t, float *z)
     const hst_conv *c = &at->geometry.conv;
     hst_link_rows r = {.x = source(t), .ring = t->scratch};
     int band = hst_link_band(at), before = hst_conv_span(c, at->geometry.in.h).before;
-    size_t row = hst_row_floats(at->geometry.out), w = (size_t)at->geometry.out.w;
-    float *sums = t->scratch + (size_t)hst_link_ring(at) * hst_row_floats(at->geometry.in);
+    size_t row = hst_shape_row_floats(at->geometry.out), w = (size_t)at->geometry.out.w;
+    float *sums = t->scratch + (size_t)hst_link_ring(at) * hst_shape_row_floats(at->geometry.in);
     for (int from = 0; from < at->geometry.out.h; from += band) {
         int end = from + band < at->geometry.out.h ? from + band : at->geometry.out.h;
         int last = (end - 1) * c->stride - before + c->kernel;
@@ -209,11 +209,11 @@ static void forward_output(const hst_learn_task *t)
                         .shift = n.shift,
                         .z = added < 0 ? NULL : hst_learn_value(l, added, t->first),
                         .y = y,
-                        .rows = hst_pixels(u->geometry.out),
+                        .rows = hst_shape_pixels(u->geometry.out),
                         .c = u->geometry.out.c,
                         .act = u->act_after_add ? HST_ACT_NONE : u->act});
     if (u->act_after_add)
-        l->plan.kernels->activate(u->act, y, y, hst_floats(u->geometry.out));
+        l->plan.kernels->activate(u->act, y, y, hst_shape_floats(u->geometry.out));
 }
 
 void hst_chain_forward(hst_learn *l, hst_step *s)

@@ -166,7 +166,7 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     describe(p, &s->group, &b);
     s->input[0] = s->group.unit[0].x;
     s->reads = HST_READS_INPUT | (b.top > 0 ? HST_READS_OUTPUT : 0);
-    s->saved_floats = b.saves_expanded ? hst_floats(b.wide) : 0;
+    s->saved_floats = b.saves_expanded ? hst_shape_floats(b.wide) : 0;
     const sizes z = sizes_of(p->kernels, &b);
     s->state_floats = z.expand + z.expand_t + z.depthwise + z.project + z.project_t;
     s->scratch_floats =

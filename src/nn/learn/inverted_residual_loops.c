@@ -148,7 +148,7 @@ static size_t e_step(const pass *p)
 static const float *front_rows(const pass *p, int image, int y)
 {
     const hst_learn_block *b = p->b;
-    const float *x = p->x + (size_t)image * hst_floats(b->in);
+    const float *x = p->x + (size_t)image * hst_shape_floats(b->in);
     if (!b->im2col)
         return x + (size_t)y * (size_t)b->in.w * (size_t)b->in.c;
     hst_im2col(&b->front, x, y, p->windows);
@@ -229,7 +229,7 @@ static void recompute(const pass *p)
 static size_t e_image(const pass *p)
 {
     const hst_learn_block *b = p->b;
-    return b->saves_expanded ? hst_floats(b->wide)
+    return b->saves_expanded ? hst_shape_floats(b->wide)
                              : (size_t)p->cut->e_rows * (size_t)b->wide.w * (size_t)p->n;
 }
 
@@ -476,7 +476,7 @@ static void backward_band(const pass *p)
 static void prepare_inputs(pass *p)
 {
     const hst_learn_block *b = p->b;
-    const size_t n = (size_t)p->images * hst_floats(b->in);
+    const size_t n = (size_t)p->images * hst_shape_floats(b->in);
     if (p->gx && !expands(b) && !p->adds) {
         memset(p->gx, 0, n * sizeof *p->gx);
         p->adds = 1;
@@ -491,12 +491,12 @@ static void backward_images(pass *p)
     float *e = p->e;
     prepare_inputs(p);
     for (int i = 0; i < p->images; i++) /* one by one, in the same order however many there are */
-        p->k->grad_sum(p->gy + (size_t)i * hst_floats(b->out), (size_t)b->out.c, hst_pixels(b->out),
-                       b->out.c, p->project_gb);
+        p->k->grad_sum(p->gy + (size_t)i * hst_shape_floats(b->out), (size_t)b->out.c,
+                       hst_shape_pixels(b->out), b->out.c, p->project_gb);
     for (p->c = 0; p->c < b->wide.c; p->c += b->group) {
         p->n = min(b->group, b->wide.c - p->c);
         p->d_step = (size_t)p->n;
-        p->e = b->saves_expanded ? e + hst_pixels(b->wide) * (size_t)p->c : e;
+        p->e = b->saves_expanded ? e + hst_shape_pixels(b->wide) * (size_t)p->c : e;
         p->e_image = e_image(p);
         for (p->from = 0; p->from < b->rows.out; p->from = p->end) {
             p->end = min(p->from + p->cut->band, b->rows.out);
@@ -525,7 +525,7 @@ static void gate_outputs(const hst_learn_task *t)
     const hst_learn_block *b = s->own;
     const float *y = hst_learn_value(t->learn, s->output, t->first);
     float *gy = hst_learn_grad(t->learn, s->output, t->first);
-    const size_t n = (size_t)t->count * hst_floats(b->out);
+    const size_t n = (size_t)t->count * hst_shape_floats(b->out);
     for (size_t i = 0; b->top > 0 && i < n; i++)
         gy[i] = y[i] > 0 && y[i] < b->top ? gy[i] : 0;
 }

@@ -23,7 +23,7 @@ static size_t channels(const hst_learn *l, const hst_step *s)
 
 static size_t pixels(const hst_learn *l, const hst_step *s)
 {
-    return hst_pixels(l->plan.value[s->output].shape);
+    return hst_shape_pixels(l->plan.value[s->output].shape);
 }
 
 void hst_bn_fix(const hst_plan *p, int node, const double *mean, const double *variance,

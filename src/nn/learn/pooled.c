@@ -29,7 +29,7 @@ typedef struct sizes {
 static sizes sizes_of(const hst_plan *p, const hst_step *s)
 {
     const pooled *t = s->own;
-    return (sizes){hst_pixels(p->value[s->input[0]].shape), t->unit.rows, t->unit.n};
+    return (sizes){hst_shape_pixels(p->value[s->input[0]].shape), t->unit.rows, t->unit.n};
 }
 
 static size_t larger(size_t a, size_t b)
@@ -44,7 +44,7 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     if (!hst_conv_norm_of(p, unit, &t.unit) || !(t.top > 0))
         return 0;
     const int in = (int)t.unit.rows, out = (int)t.unit.n;
-    const size_t pixels = hst_pixels(hst_graph_shape(p->graph, unit->first));
+    const size_t pixels = hst_shape_pixels(hst_graph_shape(p->graph, unit->first));
     t.group = hst_conv_norm_group(out, p->kernels->panel);
     s->input[0] = unit->x;
     s->reads = HST_READS_INPUT;

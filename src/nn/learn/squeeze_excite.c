@@ -56,7 +56,7 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
 {
     const hst_unit *unit = s->group.unit;
     const hst_shape x = hst_graph_shape(p->graph, unit[0].x);
-    excite e = {.pixels = hst_pixels(x), .c = (size_t)x.c};
+    excite e = {.pixels = hst_shape_pixels(x), .c = (size_t)x.c};
     size_t most = 0;
     if (!layer_of(p, &unit[1], &e.layer[0]) || !layer_of(p, &unit[2], &e.layer[1]))
         return 0;
