@@ -171,6 +171,28 @@ static inline hst_config hst_config_from_env(void)
 HST_API HST_CHECK hst_ctx *hst_open(const hst_config *cfg, hst_err *err);
 HST_API void hst_close(hst_ctx *ctx);
 
+/* Where one job's log and progress go. NULL: where the context's go. */
+typedef struct hst_callbacks {
+    size_t size;
+    hst_log_fn *log;
+    void *log_arg;
+    hst_progress_fn *progress;
+    void *progress_arg;
+} hst_callbacks;
+HST_API void hst_callbacks_init(hst_callbacks *c, size_t size);
+static inline hst_callbacks hst_callbacks_default(void)
+{
+    hst_callbacks c;
+    hst_callbacks_init(&c, sizeof c);
+    return c;
+}
+
+/* A view of ctx whose log and progress go elsewhere: for a job among others, as in a server. It
+ * takes the place of ctx in any call and shares all else with it. Cheap; any number at once, made
+ * and used by any thread. hst_close ends it, before ctx; handles made with it may outlive it, but
+ * not ctx. Errors: HST_EARG, HST_EMEM. */
+HST_API HST_CHECK hst_ctx *hst_ctx_with(const hst_ctx *ctx, const hst_callbacks *c, hst_err *err);
+
 HST_API int hst_threads(const hst_ctx *ctx);     /* threads in use */
 HST_API const char *hst_cpu(const hst_ctx *ctx); /* kernels in use: "avx2" */
 /* The i-th instruction set compiled in, best last, and whether this machine can run it; NULL past

@@ -181,10 +181,12 @@ void hst_close(hst_ctx *ctx)
 {
     if (!ctx)
         return;
-    hst_executor_free(ctx->executor);
-    hst_hub_free(ctx->hub);
-    free(ctx->cache_dir);
-    free(ctx->helper);
+    if (!ctx->parent) {
+        hst_executor_free(ctx->executor);
+        hst_hub_free(ctx->hub);
+        free(ctx->cache_dir);
+        free(ctx->helper);
+    }
     free(ctx);
 }
 

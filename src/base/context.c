@@ -1,8 +1,53 @@
 #include "base/context.h"
+#include "base/mem.h"
+#include "base/sized.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
+
+static const hst_sized callbacks = HST_SIZED(hst_callbacks, progress_arg);
+
+void hst_callbacks_init(hst_callbacks *c, size_t size)
+{
+    hst_sized_init(&callbacks, &(hst_callbacks){0}, c, size);
+}
+
+/* Shares what ctx points to; only the context itself frees it. */
+static hst_ctx view(const hst_ctx *ctx)
+{
+    hst_ctx v = *ctx;
+    v.parent = ctx;
+    return v;
+}
+
+hst_ctx *hst_ctx_with(const hst_ctx *ctx, const hst_callbacks *c, hst_err *err)
+{
+    hst_callbacks own = {0};
+    hst_ctx *v = NULL;
+    if (hst_sized_read(&callbacks, &own, c, err) == 0)
+        v = hst_alloc(1, sizeof *v, err);
+    if (!v)
+        return NULL;
+    *v = view(ctx);
+    if (own.log) {
+        v->log = own.log;
+        v->log_arg = own.log_arg;
+    }
+    if (own.progress) {
+        v->progress = own.progress;
+        v->progress_arg = own.progress_arg;
+    }
+    return v;
+}
+
+hst_ctx hst_ctx_offline(const hst_ctx *ctx)
+{
+    hst_ctx v = view(ctx);
+    v.offline = 1;
+    v.log = NULL;
+    return v;
+}
 
 void hst_log(const hst_ctx *ctx, int level, const char *fmt, ...)
 {

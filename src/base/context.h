@@ -8,6 +8,7 @@ struct hst_kernels;  /* kernels/kernels.h */
 struct hst_hub;      /* hub/endpoints.h */
 
 struct hst_ctx {
+    const struct hst_ctx *parent; /* of a view (hst_ctx_with), which owns nothing; else NULL */
     const struct hst_kernels *kernels;
     struct hst_executor *executor; /* NULL: one thread */
     char *cache_dir;               /* NULL: nothing is kept */
@@ -20,6 +21,10 @@ struct hst_ctx {
     hst_progress_fn *progress;
     void *progress_arg;
 };
+
+/* A view that neither downloads nor logs, to look for what is here already. It is a value: nothing
+ * to close. */
+hst_ctx hst_ctx_offline(const hst_ctx *ctx);
 
 /* One line to the caller's log, printable; nothing when there is none. */
 void hst_log(const hst_ctx *ctx, int level, const char *fmt, ...) HST_PRINTF(3, 4);

@@ -169,19 +169,9 @@ static int verify_converted(visit *v, const char *sha256, const hst_known *k)
     return rc;
 }
 
-/* A copy that neither downloads nor tells. */
-static hst_ctx quiet(const hst_ctx *ctx)
-{
-    hst_ctx here = *ctx;
-    here.offline = 1;
-    here.log = NULL;
-    here.progress = NULL;
-    return here;
-}
-
 static int verify_hf(visit *v, const hst_place *p, const hst_kept *k)
 {
-    hst_ctx here = quiet(v->ctx);
+    hst_ctx here = hst_ctx_offline(v->ctx);
     hst_found f = {0};
     hst_err why = {0};
     int rc = hst_hf_find(&here, p, 0, &f, &why);

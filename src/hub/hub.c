@@ -45,10 +45,8 @@ static int is_their_fault(int rc)
 /* What is here already, from whichever place of the list. */
 static int find_here(const hst_ctx *ctx, const hst_known *k, hst_found *f, hst_err *err)
 {
-    hst_ctx here = *ctx;
+    hst_ctx here = hst_ctx_offline(ctx);
     int rc = HST_ENET;
-    here.offline = 1;
-    here.log = NULL;
     for (int i = 0; k->sources[i] && is_their_fault(rc); i++) {
         hst_found_clear(f);
         rc = find_place(&here, k->sources[i], 0, f, err);

@@ -43,6 +43,14 @@ typedef struct config_0_1 {
     int stall_s;
 } config_0_1;
 
+typedef struct callbacks_0_1 {
+    size_t size;
+    hst_log_fn *log;
+    void *log_arg;
+    hst_progress_fn *progress;
+    void *progress_arg;
+} callbacks_0_1;
+
 typedef struct backbone_entry_0_1 {
     size_t size;
     const char *name;
@@ -167,6 +175,7 @@ typedef struct eval_photo_0_1 {
     X(err, msg)                                                                                    \
     X(progress, accuracy)                                                                          \
     X(config, stall_s)                                                                             \
+    X(callbacks, progress_arg)                                                                     \
     X(backbone_entry, cached)                                                                      \
     X(backbone_opts, scaling)                                                                      \
     X(backbone_info, interpolation)                                                                \

@@ -63,6 +63,7 @@ static int all_zero(const unsigned char *p, size_t n)
         hst_##name##_init(p, size);                                                                \
     }
 INIT(config)
+INIT(callbacks)
 INIT(backbone_opts)
 INIT(data_opts)
 INIT(train_opts)
@@ -72,6 +73,13 @@ static int use_config(const scene *s, void *o, hst_err *err)
 {
     (void)s;
     hst_ctx *ctx = hst_open(o, err);
+    hst_close(ctx);
+    return ctx ? 0 : err->code;
+}
+
+static int use_callbacks(const scene *s, void *o, hst_err *err)
+{
+    hst_ctx *ctx = hst_ctx_with(s->ctx, o, err);
     hst_close(ctx);
     return ctx ? 0 : err->code;
 }
@@ -116,8 +124,8 @@ static const struct options {
     size_t size_0_1, size;
     void (*init)(void *p, size_t size);
     int (*use)(const scene *s, void *o, hst_err *err);
-} options[] = {OPTIONS(config), OPTIONS(backbone_opts), OPTIONS(data_opts), OPTIONS(train_opts),
-               OPTIONS(pixels)};
+} options[] = {OPTIONS(config),    OPTIONS(callbacks),  OPTIONS(backbone_opts),
+               OPTIONS(data_opts), OPTIONS(train_opts), OPTIONS(pixels)};
 #define EACH_OPTIONS(o)                                                                            \
     for (const struct options *o = options; o < options + sizeof options / sizeof *options; o++)
 
@@ -210,6 +218,7 @@ static void no_options_are_the_defaults(void **state)
     const scene *s = *state;
     hst_err err = {0};
     check_ok(use_config(s, NULL, &err), &err);
+    check_ok(use_callbacks(s, NULL, &err), &err);
     check_ok(use_backbone_opts(s, NULL, &err), &err);
     check_ok(use_data_opts(s, NULL, &err), &err);
     check_ok(use_train_opts(s, NULL, &err), &err);
