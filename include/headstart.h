@@ -63,9 +63,9 @@ extern "C" {
 
 enum hst_code {
     HST_OK = 0,
-#define X(name, value, exit_code, text) name = value,
-    HST_ERRORS(X)
-#undef X
+#define HST_ENUMERATOR(name, value, exit_code, text) name = value,
+    HST_ERRORS(HST_ENUMERATOR)
+#undef HST_ENUMERATOR
 };
 
 /* Filled on failure; needs no memory of its own, so it can also say "out of memory". msg is one
