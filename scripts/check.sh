@@ -21,6 +21,8 @@ fi
 say layers
 scripts/check-layers || code=1
 
+if have abidiff; then say "the ABI of the last tag" && scripts/check-abi || code=1; fi
+
 if have clang; then
     say clang, warnings as errors
     CC=clang configured build-clang --werror
