@@ -16,8 +16,6 @@ struct hst_backbone {
     hst_backbone_info info; /* its texts are those above, or constants */
 };
 
-typedef struct hst_family hst_family; /* family.h */
-
 /* SHA-256 over arch and parameter values: the same weights by any route are the same. hex[65]. */
 HST_CHECK int hst_backbone_identity(const hst_backbone *b, char hex[65], hst_err *err);
 

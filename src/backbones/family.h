@@ -5,8 +5,9 @@
 #ifndef HST_BACKBONES_FAMILY_H
 #define HST_BACKBONES_FAMILY_H
 #include "backbones/arch.h"
-#include "backbones/backbone.h"
 #include "backbones/params.h"
+
+typedef struct hst_family hst_family;
 
 struct json_t; /* jansson.h */
 struct hst_sha256;
