@@ -48,7 +48,7 @@ torture: all
 bench: all
 	@scripts/bench.sh $(BUILD)
 
-# The program knows its helper by the prefix, so another prefix is another build of one file.
+# The pkg-config file names the prefix, and so does the last place where the helper is looked for.
 install: all
 	@$(MESON) configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
 	@ninja -C $(BUILD) --quiet

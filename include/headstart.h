@@ -114,7 +114,7 @@ typedef struct hst_config {
     int threads;           /* 0: all processors this process may use */
     const char *cpu;       /* NULL: best here; "portable", "avx2", "avx512", "neon" */
     const char *cache_dir; /* where backbones and features are kept; NULL: nothing is kept */
-    const char *helper;    /* path of headstart-convert; NULL: where `make install` puts it */
+    const char *helper;    /* path of headstart-convert; NULL: the one that came with the library */
     int offline;           /* 1: never start a download */
     int no_store;          /* 1: features are neither looked up in the cache nor kept there */
     int rehash;            /* 1: photos are hashed again, even where size and time say unchanged */

@@ -13,8 +13,7 @@ set -eu
 cd "$(dirname "$0")/.."
 build=$(cd "$1" && pwd)
 HEADSTART_CACHE=$build/cache
-HEADSTART_HELPER=$build/convert/headstart-convert
-export HEADSTART_CACHE HEADSTART_HELPER
+export HEADSTART_CACHE
 photos=${BENCH_PHOTOS:-demo/photos}
 python=${BENCH_PYTHON:-$build/bench-venv/bin/python}
 lite0=${BENCH_LITE0:-$build/bench-lite0/efficientnet-lite0-57934424.pth}

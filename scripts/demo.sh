@@ -8,8 +8,7 @@ cd "$(dirname "$0")/.."
 build=$(cd "$1" && pwd)
 headstart=$build/cli/headstart
 HEADSTART_CACHE=$PWD/demo/cache
-HEADSTART_HELPER=$build/convert/headstart-convert
-export HEADSTART_CACHE HEADSTART_HELPER
+export HEADSTART_CACHE
 run=demo/run photos=demo/photos unseen=demo/validation
 
 # Shows a command as the user would type it, then runs it.

@@ -11,8 +11,7 @@ here=$(dirname "$0")
 
 # Tests that need the pretrained backbone take it from a cache of their own, filled once.
 HEADSTART_CACHE=$(cd "$build" && pwd)/cache
-HEADSTART_HELPER=$(cd "$build" && pwd)/convert/headstart-convert
-export HEADSTART_CACHE HEADSTART_HELPER
+export HEADSTART_CACHE
 backbone=efficientnet_lite0
 no_backbone=$build/meson-logs/no-backbone.txt
 rm -f "$no_backbone"

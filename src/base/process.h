@@ -15,4 +15,8 @@ typedef struct hst_process_result {
  * function, which may stop it. Errors: HST_EPROC (cannot be started), HST_ESTOPPED. */
 HST_CHECK int hst_process_run(const hst_ctx *ctx, const char *what, const char *const argv[],
                               int limit_s, hst_process_result *r, hst_err *err);
+
+/* The file that this code was loaded from: the shared library, or the program where the library is
+ * part of it. To be freed; NULL when the system does not say. */
+char *hst_own_file(void);
 #endif

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs the program as its users do: arguments in, standard output, standard error, status out.
 
-    tests/cli/run.py PROGRAM HELPER
+    tests/cli/run.py PROGRAM
 """
 import glob
 import json
@@ -19,14 +19,14 @@ import unittest
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import material  # noqa: E402
 
-PROGRAM, HELPER = (os.path.abspath(p) for p in sys.argv[1:3])
+PROGRAM = os.path.abspath(sys.argv[1])
 ROOT = tempfile.mkdtemp(prefix="headstart-cli-")
-ENV = {**os.environ, "HEADSTART_CACHE": os.path.join(ROOT, "cache"), "HEADSTART_HELPER": HELPER,
-       "HEADSTART_OFFLINE": "1", "LC_ALL": "C",
+ENV = {**os.environ, "HEADSTART_CACHE": os.path.join(ROOT, "cache"), "HEADSTART_OFFLINE": "1",
+       "LC_ALL": "C",
        # Under a leak checker: fontconfig never frees its caches. Other programs do not look at it.
        "LSAN_OPTIONS": "print_suppressions=0:suppressions=" + os.path.join(
            os.path.dirname(os.path.abspath(__file__)), "leaks.txt")}
-for name in ("HEADSTART_CPU", "HEADSTART_THREADS"):
+for name in ("HEADSTART_CPU", "HEADSTART_THREADS", "HEADSTART_HELPER"):
     ENV.pop(name, None)
 PHOTOS, BACKBONE = os.path.join(ROOT, "photos"), os.path.join(ROOT, "backbone")
 

@@ -255,6 +255,19 @@ static void real_files_are_read(void **state)
     }
 }
 
+/* HEADSTART_HELPER is where Meson says that it built the helper. */
+static void the_builds_helper_is_found_from_the_program(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    char *found = hst_helper_find(&err), *built = realpath(getenv("HEADSTART_HELPER"), NULL);
+    assert_non_null(found);
+    assert_non_null(built);
+    assert_string_equal(found, built);
+    free(found);
+    free(built);
+}
+
 static void a_missing_helper_says_what_to_do(void **state)
 {
     place *p = *state;
@@ -297,6 +310,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_keras_layers_make_of_pixels_is_read, begin, end),
         cmocka_unit_test_setup_teardown(truncations_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(real_files_are_read, begin, end),
+        cmocka_unit_test(the_builds_helper_is_found_from_the_program),
         cmocka_unit_test_setup_teardown(a_missing_helper_says_what_to_do, begin, end),
         cmocka_unit_test_setup_teardown(one_member_is_unpacked, begin, end),
     };
