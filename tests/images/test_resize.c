@@ -33,7 +33,8 @@ static void tf_vectors(void **state)
     }
 }
 
-/* A stored array; data is NULL where there is none (an identity, or a case too big to keep). */
+/* A stored array; data is NULL where there is none (an identity, or a case too big to keep here).
+ */
 static npy read_part(const char *name, const char *part)
 {
     char relative[96];
@@ -95,12 +96,11 @@ static void golden_cases(void **state)
                  {"2x9_to_9x2", 2, 9},      {"313x207_to_224", 224, 224},
                  {"480x320_to_96", 96, 96}, {"50x71_to_224", 224, 224},
                  {"5x3_to_7x2", 2, 7},      {"7x5_to_3x4", 4, 3}};
-    char *here = shared_path("golden/resize/1x1_to_4x3_in.npy");
-    if (!here)
-        skip_shared("golden/resize");
-    free(here);
+    int n = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         npy in = read_part(cases[i].name, "in");
+        if (!in.data) /* of the shared data */
+            continue;
         hst_resampling r = {in.data,        (int)in.dim[1], (int)in.dim[0],
                             (int)in.dim[2], cases[i].dw,    cases[i].dh};
         for (int k = HST_BILINEAR; k <= HST_BICUBIC_ANTIALIAS; k++) {
@@ -109,7 +109,9 @@ static void golden_cases(void **state)
             check_pil(cases[i].name, &r);
         }
         free(in.data);
+        n++;
     }
+    assert_true(n >= 4);
 }
 
 enum { MOST = 40 };

@@ -19,16 +19,23 @@
 #define THREAD_SANITIZER 0
 #endif
 
-char *shared_path(const char *relative)
+/* root/folder/relative, to be freed, when it can be read; else NULL. */
+static char *readable(const char *root, const char *folder, const char *relative)
 {
-    const char *root = getenv("HEADSTART_SHARED");
     char *path = NULL;
-    if (!root || asprintf(&path, "%s/%s", root, relative) < 0)
+    if (!root || asprintf(&path, "%s/%s%s", root, folder, relative) < 0)
         return NULL;
     if (access(path, R_OK) == 0)
         return path;
     free(path);
     return NULL;
+}
+
+char *shared_path(const char *relative)
+{
+    const char *in_golden = relative + (strncmp(relative, "golden/", 7) == 0 ? 7 : 0);
+    char *own = readable(getenv("HEADSTART_ROOT"), "tests/golden/", in_golden);
+    return own ? own : readable(getenv("HEADSTART_SHARED"), "", relative);
 }
 
 void skip_shared(const char *relative)
