@@ -23,6 +23,11 @@ typedef struct foreign {
 } foreign;
 
 static const foreign files[] = {
+    {"huggingface/google--mobilenet_v2_1.0_224", "huggingface", 1, 224, HST_PAD_TF, 1e-3, 127.5f,
+     127.5f, 1e-4},
+    {"timm/mobilenetv2_100", "timm", 1, 224, HST_PAD_SYMMETRIC, 1e-5, 127.5f, 127.5f, 1e-4},
+    {"torchvision/mobilenet_v2-b3cad60d.pth", "torchvision", 1, 224, HST_PAD_SYMMETRIC, 1e-5,
+     123.675f, 58.395f, 1e-4},
     {"keras_h5/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5", "keras_h5", 1,
      224, HST_PAD_TF, 1e-3, 127.5f, 127.5f, 1e-4},
     {"keras_h5/full_model_mobilenet_v2_0.35_96_head5.h5", "keras_h5_full_0.35_96", 0.35, 96,
@@ -66,8 +71,10 @@ static void check_facts(const foreign *f, const hst_backbone *b)
     assert_true(info->bn_epsilon == f->epsilon);
     assert_true(b->arch.norm.mean[0] == f->mean && b->arch.norm.std[0] == f->std);
     assert_int_equal(info->n_features, 1280);
-    if (f->width == 1)
+    if (f->width == 1) {
         assert_int_equal(info->n_params, 2257984);
+        assert_int_equal(info->n_statistics, 34112);
+    }
 }
 
 /* The fixtures' pixels are on -1..1; what the backbone wants of them is its own matter. */
