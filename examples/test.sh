@@ -15,14 +15,16 @@ fail() {
     exit 1
 }
 
-backbone=efficientnet_lite0
-HEADSTART_OFFLINE=1 "$headstart" backbones verify $backbone >/dev/null 2>&1 || backbone=$fixture
-[ -e "$backbone" ] || [ $backbone = efficientnet_lite0 ] || {
-    echo "skipped: no backbone is here to train with"
-    exit 77
-}
-
+# The backbone of the README where it was fetched, else a published one, else a made-up one.
 cd "$work"
+backbone=efficientnet_lite0
+if ! HEADSTART_OFFLINE=1 "$headstart" backbones verify $backbone >/dev/null 2>&1; then
+    backbone=$fixture
+    [ -e "$backbone" ] || {
+        backbone=$work/backbone
+        PYTHONPATH=$here/../tests/cli python3 -c 'import material; material.backbone("backbone")'
+    }
+fi
 "$here/make-photos" photos 5 8
 "$headstart" train photos -o run --backbone "$backbone" -q || fail "train failed"
 cp run/model.safetensors model.safetensors
