@@ -3,7 +3,7 @@
 #   make            build the library, the program and the import helper
 #   make test       set up this machine if needed, build, run every test
 #   make demo       set up, build, fetch a backbone and photos, train, evaluate, predict
-#   make check      formatting, layers, both compilers without warnings, tests under sanitizers
+#   make check      formatting, lint, both compilers without warnings, tests under sanitizers
 #   make fuzz       libFuzzer over every parser, FUZZ_SECONDS=60 each (clang)
 #   make mutants    20,000 damaged copies of a file of every format, under sanitizers
 #   make test-neon  the kernels' tests for 64-bit ARM, under qemu-user
@@ -55,7 +55,7 @@ install: all
 	@$(MESON) install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir=$(DESTDIR))
 
 format:
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
 
 clean:
-	@rm -rf $(BUILD) build-asan build-clang build-fuzz
+	@rm -rf $(BUILD) build-asan build-clang build-fuzz build-ruff build-tsan

@@ -17,7 +17,7 @@ import time
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 BEGUN = time.monotonic()
 
-import tensorflow as tf  # noqa: E402
+import tensorflow as tf  # noqa: E402, F401
 import tf_keras as keras  # noqa: E402
 
 SIZE, BATCH, EPOCHS = (224, 224), 16, 5

@@ -28,7 +28,7 @@ rm -rf $run $unseen
 step train $photos -o $run
 
 # The validation side as a folder of its own, from the run's split.csv (path,label,sha256,side).
-for class in $photos/*; do
+for class in "$photos"/*; do
     mkdir -p "$unseen/$(basename "$class")"
 done
 awk -F, '$4 == "validation" { print $1 }' $run/split.csv | while read -r path; do

@@ -8,9 +8,9 @@
 # in tests/fuzz/corpus, which `make test` replays.
 set -eu
 cd "$(dirname "$0")/.."
-build=build-fuzz
+build="build-fuzz"
 seconds=${FUZZ_SECONDS:-60}
-targets=${*:-$(ls tests/fuzz/fuzz_*.c | sed 's/.*fuzz_\(.*\)\.c/\1/')}
+targets=${*:-$(printf '%s\n' tests/fuzz/fuzz_*.c | sed 's/.*fuzz_\(.*\)\.c/\1/')}
 
 if ! command -v clang >/dev/null 2>&1; then
     echo "make fuzz needs clang (its libFuzzer); apt-get install clang"

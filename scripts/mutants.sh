@@ -5,7 +5,7 @@
 #   MUTANTS=20000 scripts/mutants.sh [TARGET...]
 set -eu
 cd "$(dirname "$0")/.."
-build=build-asan
+build="build-asan"
 targets=${*:-keras onnx pth safetensors savedmodel sharded tfjs tflite}
 [ -f $build/build.ninja ] ||
     meson setup $build -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 >/dev/null

@@ -3,8 +3,7 @@
 #
 #   scripts/test.sh BUILD
 #
-# With CI set, the sanitizers and the other compiler follow (scripts/check.sh): what is not here
-# to run them with is named and left out.
+# With CI set, what scripts/check.sh checks follows, and all its tools must be here.
 set -eu
 build=$1
 here=$(dirname "$0")

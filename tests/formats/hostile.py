@@ -19,7 +19,7 @@ import zlib
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import small  # noqa: E402
-from small import Table, numbers, onnx, onnx_nodes, onnx_tensors, pb, tensor, tfjs, tflite  # noqa: E402
+from small import Table, onnx, onnx_nodes, onnx_tensors, pb, tensor, tfjs, tflite  # noqa: E402
 
 HELPER = os.path.abspath(sys.argv[1])
 LIMIT_BYTES = 64 << 20  # over the size of the file

@@ -15,7 +15,7 @@ import unittest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import small  # noqa: E402
-from small import Table, floats, ints, node, numbers, pb, tensor  # noqa: E402
+from small import Table, floats, ints, node, pb, tensor  # noqa: E402
 
 HELPER = os.path.abspath(sys.argv[1])
 # stem, pool, depthwise, squeeze, excite, project, and the pool's output is added

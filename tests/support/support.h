@@ -9,9 +9,9 @@
 
 #include <cmocka.h> /* after the headers above, which it needs */
 
-/* Path of a reference file ("golden/head/X.npy"), to be freed: the repository's own, which are small,
- * or one of the shared reference data. NULL where neither has it: the test goes on with what is
- * there, or, where that is nothing, calls skip_shared(), which says so and skips. */
+/* Path of a reference file ("golden/head/X.npy"), to be freed: the repository's own, which are
+ * small, or one of the shared reference data. NULL where neither has it: the test goes on with what
+ * is there, or, where that is nothing, calls skip_shared(), which says so and skips. */
 char *shared_path(const char *relative);
 void skip_shared(const char *relative);
 
