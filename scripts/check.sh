@@ -94,6 +94,5 @@ say gcc, ThreadSanitizer
 configured build-tsan -Db_sanitize=thread -Db_lundef=false -Doptimization=1
 ninja -C build-tsan --quiet || exit 1
 setarch "$(uname -m)" -R true 2>/dev/null && unmoved="setarch $(uname -m) -R"
-export TSAN_OPTIONS="halt_on_error=0:exitcode=66:suppressions=$PWD/tests/threads.txt"
 tests build-tsan 'under ThreadSanitizer' --suite unit --suite cli
 exit $code
