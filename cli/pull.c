@@ -56,13 +56,12 @@ const cli_command cli_pull = {
     .name = "pull",
     .summary = "fetch a data set of photos",
     .usage = "[NAME | https://...] [options]",
-    .text =
-        "Fetches an archive of photos, compares its hash and unpacks it into a folder with a\n"
-        "sub-folder for each class, whose path is printed. NAME is a data set of the list that\n"
-        "pull prints without one; an address leads to a .tgz, .tar.gz, .tar or .zip.\n"
-        "Afterwards train, eval and features take the same name or address for a folder.\n"
-        "An archive whose names lead out of the folder, that holds links, or that unpacks to\n"
-        "far more than its size is refused.",
+    .text = "Fetches an archive of photos, compares its hash and unpacks it into a folder\n"
+            "with a sub-folder for each class, whose path is printed. NAME is a data set of\n"
+            "the list that pull prints without one; an address leads to a .tgz, .tar.gz, .tar\n"
+            "or .zip. Afterwards train, eval and features take the same name or address for a\n"
+            "folder. An archive whose names lead out of the folder, that holds links, or that\n"
+            "unpacks to far more than its size is refused.",
     .examples = "headstart pull\n"
                 "headstart pull flower_photos\n"
                 "headstart pull https://example.com/birds.zip -o birds",
