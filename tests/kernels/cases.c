@@ -80,8 +80,8 @@ static int product_value(const product *p, const product_data *d, int row, int c
     }
     const float gate = d->gate.p[(size_t)row * d->ldx + (size_t)col];
     if (p->gate > 0 && !(gate > 0 && gate < p->gate))
-        return d->y.p[at] != 0;
-    return far(d->y.p[at], act(sum, p->clamp), sizes, p->k);
+        return d->y.p[at] != 0 && differs(at, (double)d->y.p[at], 0);
+    return far(at, d->y.p[at], act(sum, p->clamp), sizes, p->k);
 }
 
 /* 1 when it is wrong: a value, a float between rows, or other bits for a row by itself. */
@@ -109,8 +109,8 @@ static int product_check(const hst_kernels *kn, const product *p)
         wrong |= memcmp(alone, d.y.p + at, n * sizeof *alone) != 0;
     }
     if (wrong)
-        printf("%s: product of %d rows, k %d, n %d, residual %d, clamp %g is wrong\n", kn->isa,
-               p->rows, p->k, p->n, p->residual, (double)p->clamp);
+        say_wrong(kn, "product of %d rows, k %d, n %d, residual %d, clamp %g", p->rows, p->k, p->n,
+                  p->residual, (double)p->clamp);
     free(before);
     free(alone);
     product_end(&d);
@@ -162,8 +162,8 @@ static int window_value(const hst_depthwise *d, int i, int c)
         sum += term;
         sizes += fabs(term);
     }
-    return far(d->y[(size_t)i * d->y_step + (size_t)c], act(sum, d->clamp), sizes,
-               d->kernel * d->kernel);
+    const size_t at = (size_t)i * d->y_step + (size_t)c;
+    return far(at, d->y[at], act(sum, d->clamp), sizes, d->kernel * d->kernel);
 }
 
 static int window_check(const hst_kernels *kn, const window *t)
@@ -203,9 +203,8 @@ static int window_check(const hst_kernels *kn, const window *t)
         wrong |=
             memcmp(y.p + i * y_step + c, before.p + i * y_step + c, 3 * gap * sizeof *y.p) != 0;
     if (wrong)
-        printf("%s: depthwise %dx%d/%d over %d pixels of %d channels, padding %d+%d, is wrong\n",
-               kn->isa, t->kernel, t->kernel, t->stride, t->width, t->channels, t->before,
-               t->behind);
+        say_wrong(kn, "depthwise %dx%d/%d over %d pixels of %d channels, padding %d+%d", t->kernel,
+                  t->kernel, t->stride, t->width, t->channels, t->before, t->behind);
     for (int r = 0; r < t->kernel; r++)
         release(&rows[r]);
     release(&w);
@@ -253,10 +252,10 @@ static int average_check(const hst_kernels *kn, int pixels, int channels, int pl
             sum += x.p[i * c + ch];
             sizes += fabs(x.p[i * c + ch]);
         }
-        wrong |= far(y.p[ch], sum / pixels, sizes / pixels, pixels);
+        wrong |= far(ch, y.p[ch], sum / pixels, sizes / pixels, pixels);
     }
     if (wrong)
-        printf("%s: average of %d pixels of %d channels is wrong\n", kn->isa, pixels, channels);
+        say_wrong(kn, "average of %d pixels of %d channels", pixels, channels);
     release(&x);
     release(&y);
     return wrong;
@@ -288,16 +287,19 @@ static int passes(const hst_kernels *kn, float v, float want, float clamp)
     int wrong = 0;
     kn->gemm(&(hst_gemm){x, 1, packed, bias, y, N, NULL, ROWS, 1, N, clamp, NULL, 0, 0});
     for (int i = 0; i < ROWS * N; i++)
-        wrong |= memcmp(&y[i], &want, sizeof want) != 0 && !(isnan(y[i]) && isnan(want));
+        wrong |= memcmp(&y[i], &want, sizeof want) != 0 && !(isnan(y[i]) && isnan(want)) &&
+                 differs((size_t)i, (double)y[i], (double)want);
     kn->depthwise(&(hst_depthwise){{x}, w, zero, y, N, N, N, ROWS, ROWS, N, 1, 1, 0, clamp});
     for (int i = 0; i < ROWS * N; i++)
-        wrong |= memcmp(&y[i], &want, sizeof want) != 0 && !(isnan(y[i]) && isnan(want));
+        wrong |= memcmp(&y[i], &want, sizeof want) != 0 && !(isnan(y[i]) && isnan(want)) &&
+                 differs((size_t)i, (double)y[i], (double)want);
     kn->average(x, 1, N, mean);
     for (int i = 0; i < N && !(clamp > 0); i++)
-        wrong |= memcmp(&mean[i], &v, sizeof v) != 0 && !(isnan(mean[i]) && isnan(v));
+        wrong |= memcmp(&mean[i], &v, sizeof v) != 0 && !(isnan(mean[i]) && isnan(v)) &&
+                 differs((size_t)i, (double)mean[i], (double)v);
     if (wrong)
-        printf("%s: %g does not become %g (clamp %g)\n", kn->isa, (double)v, (double)want,
-               (double)clamp);
+        say_wrong(kn, "%g does not become %g (clamp %g)", (double)v, (double)want,
+                  (double)clamp);
     return wrong;
 }
 
@@ -353,10 +355,10 @@ static int rows_check(const hst_kernels *kn, int n, int count, int place)
         int64_t sum = 0;
         for (int t = 0; t < count; t++)
             sum += (int64_t)in[(size_t)t * stride + (size_t)i] * weight[t];
-        wrong |= out[i] != rounded(sum);
+        wrong |= out[i] != rounded(sum) && differs((size_t)i, out[i], rounded(sum));
     }
     if (wrong)
-        printf("%s: resizing %d rows of %d bytes is wrong\n", kn->isa, count, n);
+        say_wrong(kn, "resizing %d rows of %d bytes", count, n);
     release(&from);
     release(&to);
     return wrong;
@@ -380,10 +382,10 @@ static int pixels_check(const hst_kernels *kn, int n, int count, int place)
         int64_t sum = 0;
         for (int t = 0; t < count; t++)
             sum += (int64_t)in[i + 3 * t] * weight[(size_t)(i / 3) * STRIDE + (size_t)t];
-        wrong |= out[i] != rounded(sum);
+        wrong |= out[i] != rounded(sum) && differs((size_t)i, out[i], rounded(sum));
     }
     if (wrong)
-        printf("%s: resizing to %d pixels of %d each is wrong\n", kn->isa, n, count);
+        say_wrong(kn, "resizing to %d pixels of %d each", n, count);
     release(&from);
     release(&to);
     return wrong;

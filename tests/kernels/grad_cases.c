@@ -31,14 +31,13 @@ static int outer_check(const hst_kernels *kn, const outer_case *t)
                 sum += term;
                 sizes += fabs(term);
             }
-            wrong |= far(dw.p[i * ldb + j], sum, sizes, t->rows);
+            wrong |= far(i * ldb + j, dw.p[i * ldb + j], sum, sizes, t->rows);
         }
         if (i + 1 < m)
             wrong |= memcmp(dw.p + i * ldb + n, before.p + i * ldb + n, GAP * sizeof *dw.p) != 0;
     }
     if (wrong)
-        printf("%s: gradient of %d x %d weights over %d rows is wrong\n", kn->isa, t->m, t->n,
-               t->rows);
+        say_wrong(kn, "gradient of %d x %d weights over %d rows", t->m, t->n, t->rows);
     release(&a);
     release(&b);
     release(&dw);
@@ -68,20 +67,22 @@ int grad_sums(const hst_kernels *kn)
             guarded x = numbers((n - 1) * ld + c, rows & 1, 1), y = numbers(c, rows & 1, 2),
                     before = numbers(c, rows & 1, 2);
             kn->grad_sum(x.p, ld, n, channels, y.p);
+            int off = 0;
             for (size_t i = 0; i < c; i++) {
                 double sum = before.p[i], sizes = fabs(sum);
                 for (size_t r = 0; r < n; r++) {
                     sum += x.p[r * ld + i];
                     sizes += fabs(x.p[r * ld + i]);
                 }
-                wrong += far(y.p[i], sum, sizes, rows);
+                off |= far(i, y.p[i], sum, sizes, rows);
             }
+            if (off)
+                say_wrong(kn, "sum of %d rows of %d channels", rows, channels);
+            wrong += off;
             release(&x);
             release(&y);
             release(&before);
         }
-    if (wrong)
-        printf("%s: a sum of rows is wrong\n", kn->isa);
     return wrong;
 }
 
@@ -101,10 +102,11 @@ static int outputs(const deep_case *t)
 
 static int say(const hst_kernels *kn, const deep_case *t, const char *what)
 {
-    printf("%s: gradient of the %s, depthwise %dx%d/%d over %d pixels of %d channels, padding "
-           "%d+%d, missing %d, is wrong\n",
-           kn->isa, what, t->kernel, t->kernel, t->stride, t->width, t->channels, t->before,
-           t->behind, t->missing);
+    say_wrong(kn,
+              "gradient of the %s, depthwise %dx%d/%d over %d pixels of %d channels, padding "
+              "%d+%d, missing %d",
+              what, t->kernel, t->kernel, t->stride, t->width, t->channels, t->before, t->behind,
+              t->missing);
     return 1;
 }
 
@@ -125,7 +127,7 @@ static int tap_value(const hst_grad_taps *d, const float *before, int tap, int c
             sizes += fabs(term);
         }
     }
-    return far(d->dw[at], sum, sizes, d->n_rows * d->out);
+    return far(at, d->dw[at], sum, sizes, d->n_rows * d->out);
 }
 
 static int bias_value(const hst_grad_taps *d, const float *before, int c)
@@ -137,7 +139,7 @@ static int bias_value(const hst_grad_taps *d, const float *before, int c)
             sum += g;
             sizes += fabs(g);
         }
-    return far(d->db[c], sum, sizes, d->n_rows * d->out);
+    return far((size_t)c, d->db[c], sum, sizes, d->n_rows * d->out);
 }
 
 /* Rows are missing at the top of the image (missing > 0) or at its bottom (< 0). */
@@ -205,11 +207,12 @@ static int pixels_values(const hst_grad_pixels *d, const float *before, int c)
     int wrong = 0;
     for (int x = 0; x < d->width; x++) {
         double want = pixel_value(d, x, c, &sizes);
-        wrong |= far(d->dx[(size_t)x * d->dx_step + (size_t)c], want, sizes, d->kernel * d->kernel);
+        const size_t at = (size_t)x * d->dx_step + (size_t)c;
+        wrong |= far(at, d->dx[at], want, sizes, d->kernel * d->kernel);
         total += want;
         all += sizes;
     }
-    return wrong | far(d->sum[c], total, all, d->width * d->kernel * d->kernel);
+    return wrong | far((size_t)c, d->sum[c], total, all, d->width * d->kernel * d->kernel);
 }
 
 static int pixels_check(const hst_kernels *kn, const deep_case *t)

@@ -34,8 +34,7 @@ static norm_case begin(const hst_kernels *k, size_t rows, int c)
 static int end(norm_case *t, const char *what, int wrong)
 {
     if (wrong)
-        printf("%s: %s over %zu rows of %d channels is wrong\n", t->kernels->isa, what, t->rows,
-               t->c);
+        say_wrong(t->kernels, "%s over %zu rows of %d channels", what, t->rows, t->c);
     release(&t->x);
     release(&t->z);
     release(&t->y);
@@ -99,7 +98,7 @@ static int check_map(norm_case *t)
             size_t c = i % (size_t)t->c;
             double product = (double)t->x.p[i] * t->a.p[c], v = product + t->b.p[c];
             double sizes = fabs(product) + fabs(t->b.p[c]) + fabs(t->z.p[i]);
-            wrong |= far(t->y.p[i], act_of(act, v) + (adds ? t->z.p[i] : 0), sizes,
+            wrong |= far(i, t->y.p[i], act_of(act, v) + (adds ? t->z.p[i] : 0), sizes,
                          act > HST_ACT_RELU ? 3 + EXTRA : 3);
         }
     }
@@ -127,7 +126,7 @@ static int check_gate(norm_case *t)
             double dy = t->z.p[i], kinks[] = {-3, 0, 3, 6}, near = INFINITY;
             for (int k = 0; k < 4; k++)
                 near = fmin(near, fabs(v - kinks[k]));
-            wrong |= near > 1e-5 && far(t->y.p[i], dy * slope_of(act, v), fabs(dy), 3 + EXTRA);
+            wrong |= near > 1e-5 && far(i, t->y.p[i], dy * slope_of(act, v), fabs(dy), 3 + EXTRA);
         }
     }
     return wrong;
@@ -147,7 +146,7 @@ static int check_back(norm_case *t)
     for (size_t i = 0; i < t->rows * (size_t)t->c; i++) {
         size_t c = i % (size_t)t->c;
         double p = (double)t->x.p[i] * t->a.p[c], q = (double)t->z.p[i] * t->b.p[c];
-        wrong |= far(t->y.p[i], p + q + t->d.p[c], fabs(p) + fabs(q) + fabs(t->d.p[c]), 3);
+        wrong |= far(i, t->y.p[i], p + q + t->d.p[c], fabs(p) + fabs(q) + fabs(t->d.p[c]), 3);
     }
     return wrong;
 }
@@ -169,7 +168,8 @@ static int check_moments(norm_case *t)
             squares += d * d;
             sizes += fabs((double)t->x.p[r * t->c + c]);
         }
-        wrong |= far(t->a.p[c], mean, sizes / n, n + 1) | far(t->b.p[c], squares, squares, n + 2);
+        wrong |= far((size_t)c, t->a.p[c], mean, sizes / n, n + 1) |
+                 far((size_t)c, t->b.p[c], squares, squares, n + 2);
     }
     return wrong;
 }
@@ -193,7 +193,8 @@ static int check_products(norm_case *t)
             products += g * (x - (double)t->d.p[c]);
             sizes += fabs(g) * (fabs(x) + fabs((double)t->d.p[c]));
         }
-        wrong |= far(t->a.p[c], sum, size, n) | far(t->b.p[c], products, sizes, n + 2);
+        wrong |= far((size_t)c, t->a.p[c], sum, size, n) |
+                 far((size_t)c, t->b.p[c], products, sizes, n + 2);
     }
     return wrong;
 }
