@@ -298,8 +298,7 @@ static int passes(const hst_kernels *kn, float v, float want, float clamp)
         wrong |= memcmp(&mean[i], &v, sizeof v) != 0 && !(isnan(mean[i]) && isnan(v)) &&
                  differs((size_t)i, (double)mean[i], (double)v);
     if (wrong)
-        say_wrong(kn, "%g does not become %g (clamp %g)", (double)v, (double)want,
-                  (double)clamp);
+        say_wrong(kn, "%g does not become %g (clamp %g)", (double)v, (double)want, (double)clamp);
     return wrong;
 }
 
