@@ -76,8 +76,7 @@ static void on_threads(job *j, size_t n, hst_item_fn *work)
     hst_executor_for(j->threads > 1 ? j->executor : NULL, n, work, j);
 }
 
-/* ---- the limit, and single kernels ------------------------------------------------------------
- */
+/* ---- the limit, and single kernels ---- */
 
 static void one_peak(void *arg, size_t i, int thread)
 {
@@ -174,8 +173,7 @@ static job deep_job(const hst_kernels *k, int px, int c, int kernel, int stride)
     return j;
 }
 
-/* ---- graphs: whole networks, and single blocks ------------------------------------------------
- */
+/* ---- graphs: whole networks, and single blocks ---- */
 
 static void one_image(void *arg, size_t i, int thread)
 {
@@ -234,7 +232,7 @@ static job network_job(const hst_kernels *k, const char *family, way w)
     hst_err e = {0};
     char name[80];
     hst_arch a = {.px = 224, .cnn = {1, HST_PAD_TF, 1e-3}};
-    a.norm = (hst_norm){{127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}};
+    a.norm = (hst_pixel_norm){{127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}};
     snprintf(a.family, sizeof a.family, "%s", family);
     snprintf(name, sizeof name, "%s%s, %d thread%s%s", family, w.fuse ? "" : ", not fused",
              w.threads, w.threads > 1 ? "s" : "", w.one_image ? " on one image" : "");
@@ -276,8 +274,7 @@ static job block_job(const hst_kernels *k, const block *b)
     return graph_job(k, g, name, (way){1, 1, 0});
 }
 
-/* ---- all of them ------------------------------------------------------------------------------
- */
+/* ---- all of them ---- */
 
 static const int gemms[][3] = {{112, 16, 96}, {56, 24, 144}, {28, 192, 32}, {14, 64, 384},
                                {14, 576, 96}, {7, 160, 960}, {7, 960, 160}, {56, 144, 24}};
@@ -315,8 +312,7 @@ static int add_jobs(job *jobs, const hst_kernels *k, int threads)
     return n;
 }
 
-/* ---- measuring --------------------------------------------------------------------------------
- */
+/* ---- measuring ---- */
 
 static void measure(job *j, int round)
 {

@@ -23,8 +23,7 @@ static const char *const record_keys[] = {
     "val_ci_high", "content_sha256"};
 enum { N_RECORD = sizeof record_keys / sizeof *record_keys };
 
-/* ---- --devices ---------------------------------------------------------------------------------
- */
+/* ---- --devices ---- */
 
 static json_t *variants_json(void)
 {
@@ -66,8 +65,7 @@ static int devices(cli_job *job)
     return CLI_OK;
 }
 
-/* ---- a model -----------------------------------------------------------------------------------
- */
+/* ---- a model ---- */
 
 typedef struct counts {
     uint64_t total, trainable;

@@ -31,8 +31,7 @@ const cli_option cli_store_options[] = {
     {0},
 };
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 /* 1 when text is digits only and fits; the C library's readers also take spaces and signs. */
 static int read_whole(const char *text, uint64_t *out)
@@ -134,8 +133,7 @@ static int set_value(const cli_option *o, const char *text, cli_values *v)
     return ok ? 0 : bad_value(o, text);
 }
 
-/* ---- parsing -----------------------------------------------------------------------------------
- */
+/* ---- parsing ---- */
 
 /* The next of a table, NULL: none; *i counts them down to 0. */
 static const cli_option *nth(const cli_option *table, size_t *i)
@@ -298,8 +296,7 @@ int cli_options_parse(const cli_command *c, int argc, char **argv, cli_values *v
     return rc ? rc : check_words(c, v);
 }
 
-/* ---- did you mean ------------------------------------------------------------------------------
- */
+/* ---- did you mean ---- */
 
 enum { NEAREST_MAX = 32 }; /* longer words are not compared */
 
@@ -342,8 +339,7 @@ const char *cli_nearest(const char *typed, const char *const *names, size_t n)
     return best;
 }
 
-/* ---- help --------------------------------------------------------------------------------------
- */
+/* ---- help ---- */
 
 enum { HELP_COLUMN = 26, HELP_WIDTH = 79 };
 

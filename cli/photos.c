@@ -46,8 +46,7 @@ void cli_photos_close(cli_photos *p)
     *p = (cli_photos){0};
 }
 
-/* ---- standard input ----------------------------------------------------------------------------
- */
+/* ---- standard input ---- */
 
 static int begins(const cli_stdin *in, size_t at, const char *magic, size_t n)
 {
@@ -99,8 +98,7 @@ void *cli_stdin_read(const cli_stdin *in, size_t max, size_t *n)
     return NULL;
 }
 
-/* ---- folders -----------------------------------------------------------------------------------
- */
+/* ---- folders ---- */
 
 static int has_image_name(const char *name)
 {
@@ -171,8 +169,7 @@ static int is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* ---- the next one ------------------------------------------------------------------------------
- */
+/* ---- the next one ---- */
 
 /* A line of standard input, without its newline, to be freed; NULL at the end. */
 static char *read_line(cli_photos *p)

@@ -48,8 +48,7 @@ static int deliver(void *arg, const hst_prediction *p)
     return cli_rows_put(&r->rows, &row) || cli_signals_caught();
 }
 
-/* ---- files, folders, lists ---------------------------------------------------------------------
- */
+/* ---- files, folders, lists ---- */
 
 static int predict_words(prediction_run *r, const char *const *words, int n, cli_stdin *list)
 {
@@ -117,8 +116,7 @@ static int predict_all(prediction_run *r)
     return status;
 }
 
-/* ---- labelled photos ---------------------------------------------------------------------------
- */
+/* ---- labelled photos ---- */
 
 static int put_labelled(prediction_run *r, const hst_eval *e)
 {
@@ -162,8 +160,7 @@ static int predict_labelled(prediction_run *r)
     return status;
 }
 
-/* ---- the command -------------------------------------------------------------------------------
- */
+/* ---- the command ---- */
 
 static int check_use(const cli_job *job)
 {

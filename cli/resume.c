@@ -46,8 +46,7 @@ int cli_resume_possible(const char *folder)
     return exists(folder, "checkpoint.safetensors");
 }
 
-/* ---- remembering -------------------------------------------------------------------------------
- */
+/* ---- remembering ---- */
 
 /* The absolute path where there is such a file, else the text itself. */
 static json_t *path_text(const char *text)
@@ -175,8 +174,7 @@ void cli_resume_forget(const char *folder)
         unlink(path);
 }
 
-/* ---- recalling ---------------------------------------------------------------------------------
- */
+/* ---- recalling ---- */
 
 /* What is typed now and has no place in the remembered options. */
 static void keep_passing(cli_values *to, const cli_values *from)

@@ -32,8 +32,7 @@ static void put_clean(cli_out *out, const char *s)
     cli_out_puts(out, clean);
 }
 
-/* ---- text --------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 /* "a.jpg: daisy 0.9871, roses 0.0100", with --labelled "right" or "WRONG (tulips)" in front. */
 static void put_text(cli_rows *r, const cli_row *row)
@@ -61,8 +60,7 @@ static void put_text(cli_rows *r, const cli_row *row)
     cli_out_puts(r->out, "\n");
 }
 
-/* ---- CSV: path,label,probability,label_2,probability_2,...[,true],error -----------------------
- */
+/* ---- CSV: path,label,probability,label_2,probability_2,...[,true],error ---- */
 
 static void put_csv_field(cli_out *out, const char *s)
 {
@@ -106,8 +104,7 @@ static void put_csv(cli_rows *r, const cli_row *row)
     cli_out_puts(r->out, "\n");
 }
 
-/* ---- JSON --------------------------------------------------------------------------------------
- */
+/* ---- JSON ---- */
 
 static json_t *top_json(const cli_rows *r, const cli_row *row)
 {
@@ -142,8 +139,7 @@ static int put_json(cli_rows *r, const cli_row *row)
     return cli_json_print(r->out, o) == CLI_OK ? 0 : -1;
 }
 
-/* ---- all of them -------------------------------------------------------------------------------
- */
+/* ---- all of them ---- */
 
 int cli_rows_begin(cli_rows *r)
 {

@@ -37,8 +37,7 @@ static const cli_option options[] = {
 
 enum { RUNS_MAX = 100000, PATH_CAP = 4096 };
 
-/* ---- the run folder ----------------------------------------------------------------------------
- */
+/* ---- the run folder ---- */
 
 static int no_folder(const char *path, int e)
 {
@@ -109,8 +108,7 @@ static int claim_folder(const char *output, char *path, size_t cap, int *fresh)
     return access(path, W_OK | X_OK) == 0 ? 0 : no_folder(path, errno);
 }
 
-/* ---- the result --------------------------------------------------------------------------------
- */
+/* ---- the result ---- */
 
 typedef struct training {
     hst_backbone *backbone;
@@ -157,8 +155,7 @@ static int print_text(cli_job *job, const training *t)
     return CLI_OK;
 }
 
-/* ---- the recipe --------------------------------------------------------------------------------
- */
+/* ---- the recipe ---- */
 
 static int typed(const cli_job *job, const char *name)
 {
@@ -182,8 +179,7 @@ static int settle_recipe(cli_job *job)
     return hst_train_opts_check(o, &job->err) ? cli_job_fail(job) : CLI_OK;
 }
 
-/* ---- the work ----------------------------------------------------------------------------------
- */
+/* ---- the work ---- */
 
 static hst_data *open_photos(cli_job *job)
 {

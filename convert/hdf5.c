@@ -49,8 +49,7 @@ void *h5_alloc(h5 *f, uint64_t n, hst_err *err)
     return hst_arena_alloc(f->arena, (size_t)n, 1, err);
 }
 
-/* ---- superblock -------------------------------------------------------------------------------
- */
+/* ---- superblock ---- */
 
 /* II.A: format signature and superblock. */
 int h5_open(h5 *f, const uint8_t *p, size_t n, hst_arena *arena, hst_err *err)
@@ -78,7 +77,7 @@ int h5_open(h5 *f, const uint8_t *p, size_t n, hst_arena *arena, hst_err *err)
     return 0;
 }
 
-/* ---- object headers ---------------------------------------------------------------------------
+/* ---- object headers ----
  * Version 1 (IV.A.1.a): a count of messages; version 2 (IV.A.1.b, "OHDR"): a size. Both go on in
  * further blocks, named by continuation messages (IV.A.2.q). */
 
@@ -170,7 +169,7 @@ int h5_visit(h5 *f, uint64_t object, h5_visitor *see, void *to, hst_err *err)
     return rc;
 }
 
-/* ---- groups -----------------------------------------------------------------------------------
+/* ---- groups ----
  * Older: a B-tree of tables of symbols, whose names lie in a heap. Newer: link messages. */
 
 typedef struct heap {

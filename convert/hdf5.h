@@ -51,10 +51,9 @@ HST_CHECK int h5_attribute(h5 *f, uint64_t object, const char *name, h5_texts *o
 
 /* A data set's type, shape and data: in the file where they lie in one piece there, else in the
  * arena. The name is left alone. HST_EMODEL: it is no data set of little-endian numbers. */
-HST_CHECK int h5_data(h5 *f, uint64_t object, hst_named *out, hst_err *err);
+HST_CHECK int h5_data(h5 *f, uint64_t object, hst_tensor *out, hst_err *err);
 
-/* ---- for hdf5*.c alone ------------------------------------------------------------------------
- */
+/* ---- for hdf5*.c alone ---- */
 
 /* Parts a, b, c... of section IV.A.2 are in the order of these numbers. */
 enum h5_message_type {

@@ -4,8 +4,7 @@
 #include <string.h>
 #include <zlib.h>
 
-/* ---- shape and type ---------------------------------------------------------------------------
- */
+/* ---- shape and type ---- */
 
 int h5_read_space(const uint8_t *p, uint64_t n, h5_space *out, hst_err *err)
 {
@@ -69,8 +68,7 @@ int h5_read_type(const uint8_t *p, uint64_t n, h5_type *out, hst_err *err)
     return 0;
 }
 
-/* ---- attributes -------------------------------------------------------------------------------
- */
+/* ---- attributes ---- */
 
 /* III.E: the global heap. Length and place of a text of variable length, from its length, the
  * address of a collection and its number there. */
@@ -199,8 +197,7 @@ int h5_attribute(h5 *f, uint64_t object, const char *name, h5_texts *out, hst_er
     return h5_visit(f, object, see_attribute, &w, err);
 }
 
-/* ---- data -------------------------------------------------------------------------------------
- */
+/* ---- data ---- */
 
 enum { MAX_FILTERS = 4, DEFLATE = 1, SHUFFLE = 2, FLETCHER = 3 };
 enum layout_class { COMPACT, CONTIGUOUS, CHUNKED };
@@ -297,8 +294,7 @@ static int see_dataset(h5 *f, void *to, const h5_message *m, hst_err *err)
     }
 }
 
-/* ---- chunks -----------------------------------------------------------------------------------
- */
+/* ---- chunks ---- */
 
 /* A chunked data set being put together. */
 typedef struct puzzle {
@@ -458,7 +454,7 @@ static int read_chunked(h5 *f, const dataset *d, uint64_t bytes, const void **da
     return rc;
 }
 
-int h5_data(h5 *f, uint64_t object, hst_named *out, hst_err *err)
+int h5_data(h5 *f, uint64_t object, hst_tensor *out, hst_err *err)
 {
     dataset d = {0};
     uint64_t bytes;

@@ -69,7 +69,7 @@ static int is_depthwise(const keras2 *in, const char *name)
 static int add_weight(const keras2 *in, uint64_t layer, const char *name, hst_err *err)
 {
     char clean[MAX_NAME], other[MAX_NAME + 16];
-    hst_named t = {.name = clean};
+    hst_tensor t = {.name = clean};
     uint64_t at = 0;
     int rc = tensor_name(name, clean, err);
     rc = rc ? rc : h5_find(in->f, layer, name, &at, err);

@@ -15,8 +15,7 @@
 HST_CHECK int keras_read_h5(weights *w, hst_source *s, hst_err *err);
 HST_CHECK int keras_read_archive(weights *w, hst_source *s, hst_err *err);
 
-/* ---- for keras*.c alone -----------------------------------------------------------------------
- */
+/* ---- for keras*.c alone ---- */
 
 struct json_t;
 struct h5;

@@ -10,7 +10,7 @@
 
 enum { MAX_DEPTH = 12, MAX_PATH = 512, MAX_LAYERS = 5000 };
 
-/* ---- names from config.json -------------------------------------------------------------------
+/* ---- names from config.json ----
  * Keras walks the layers of a model in order and names each by its class; the second of a class is
  * class_1. Models in models the same again. */
 
@@ -77,8 +77,7 @@ static void replay_model(replay *r, const json_t *model, const char *prefix, int
     }
 }
 
-/* ---- variables --------------------------------------------------------------------------------
- */
+/* ---- variables ---- */
 
 typedef struct job {
     weights *w;
@@ -146,7 +145,7 @@ static int add_variables(const job *j, uint64_t vars, const char *path, hst_err 
     rc = rc ? rc : layer_name(j, vars, path, &layer, err);
     for (size_t i = 0; rc == 0 && i < l.n; i++) {
         char name[2 * MAX_PATH];
-        hst_named t = {.name = name};
+        hst_tensor t = {.name = name};
         size_t number = strtoul(l.link[i].name, NULL, 10);
         const char *part = number < l.n ? variable_name(class, n_class, number, l.n) : NULL;
         if (part)

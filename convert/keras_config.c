@@ -120,8 +120,8 @@ static int three_of(const weights *w, const char *layer, const char *part, doubl
     float x[3];
     hst_err why;
     for (size_t i = 0; i < w->n; i++) {
-        if (!is_part(w->t[i].name, layer, part) || hst_named_count(&w->t[i]) != 3 ||
-            hst_named_floats(&w->t[i], x, &why))
+        if (!is_part(w->t[i].name, layer, part) || hst_tensor_count(&w->t[i]) != 3 ||
+            hst_tensor_floats(&w->t[i], x, &why))
             continue;
         for (int c = 0; c < 3; c++)
             out[c] = (double)x[c];

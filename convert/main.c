@@ -55,8 +55,7 @@ static int complain(const hst_err *err)
     return exit_code(err->code);
 }
 
-/* ---- in the sandbox ---------------------------------------------------------------------------
- */
+/* ---- in the sandbox ---- */
 
 static int write_tensors(const job *j, const weights *w, hst_err *err)
 {
@@ -125,8 +124,7 @@ static int child(job *j)
     return rc ? complain(&err) : 0;
 }
 
-/* ---- outside ----------------------------------------------------------------------------------
- */
+/* ---- outside ---- */
 
 static int open_source(job *j, hst_err *err)
 {

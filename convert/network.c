@@ -83,8 +83,7 @@ int net_input(network *n, int64_t h, int64_t w, int64_t c, hst_err *err)
     return n->picture;
 }
 
-/* ---- convolutions -----------------------------------------------------------------------------
- */
+/* ---- convolutions ---- */
 
 /* Positions of height, width, input, output among the dimensions. */
 static const int places[][4] = {[NET_HWIO] = {0, 1, 2, 3},
@@ -100,7 +99,7 @@ const int *net_places(enum net_layout layout)
 
 static int check_kernel(const net_conv *c, int channels, net_layer *l, hst_err *err)
 {
-    const hst_named *k = c->kernel;
+    const hst_tensor *k = c->kernel;
     const int *at = places[c->layout];
     if (k->n_dims != 4)
         return hst_fail(err, HST_EMODEL, "kernel '%.200s' has %d dimensions, expected 4", k->name,
@@ -218,8 +217,7 @@ int net_conv2d(network *n, int x, const net_conv *c, hst_err *err)
     return l.tail;
 }
 
-/* ---- what belongs to one ----------------------------------------------------------------------
- */
+/* ---- what belongs to one ---- */
 
 /* *l: the convolution that made x, if the next thing done to it may be step. */
 static int extend(network *n, int x, int step, const char *what, net_layer **l, hst_err *err)
@@ -241,9 +239,9 @@ static int extended(network *n, int x, net_layer *l, int step, hst_err *err)
     return l->tail;
 }
 
-static int read_vector(network *n, const hst_named *t, int n_out, float **out, hst_err *err)
+static int read_vector(network *n, const hst_tensor *t, int n_out, float **out, hst_err *err)
 {
-    size_t count = hst_named_count(t);
+    size_t count = hst_tensor_count(t);
     if (count != (size_t)n_out || t->n_dims < 1)
         return hst_fail(err, HST_EMODEL, "'%.200s' has %zu numbers, expected %d", t->name, count,
                         n_out);
@@ -251,10 +249,10 @@ static int read_vector(network *n, const hst_named *t, int n_out, float **out, h
         return refuse(err, "its numbers are far more than the file has");
     n->left -= count * sizeof **out;
     *out = hst_arena_alloc(n->arena, count, sizeof **out, err);
-    return *out ? hst_named_floats(t, *out, err) : HST_EMEM;
+    return *out ? hst_tensor_floats(t, *out, err) : HST_EMEM;
 }
 
-int net_bias(network *n, int x, const hst_named *bias, hst_err *err)
+int net_bias(network *n, int x, const hst_tensor *bias, hst_err *err)
 {
     net_layer *l;
     float *more = NULL;
@@ -269,7 +267,7 @@ int net_bias(network *n, int x, const hst_named *bias, hst_err *err)
 }
 
 /* A batch norm that is written as a product and a sum. */
-static int scale_channels(network *n, int x, const hst_named *scale, hst_err *err)
+static int scale_channels(network *n, int x, const hst_tensor *scale, hst_err *err)
 {
     net_layer *l;
     float *by = NULL;
@@ -286,7 +284,7 @@ static int scale_channels(network *n, int x, const hst_named *scale, hst_err *er
     return extended(n, x, l, BIASED, err);
 }
 
-int net_batchnorm(network *n, int x, const hst_named *const of[4], double epsilon, hst_err *err)
+int net_batchnorm(network *n, int x, const hst_tensor *const of[4], double epsilon, hst_err *err)
 {
     net_layer *l;
     int rc = extend(n, x, NORMALISED, "batch norm", &l, err);
@@ -301,8 +299,7 @@ int net_batchnorm(network *n, int x, const hst_named *const of[4], double epsilo
     return rc ? rc : extended(n, x, l, NORMALISED, err);
 }
 
-/* ---- activations ------------------------------------------------------------------------------
- */
+/* ---- activations ---- */
 
 static enum net_act act_of(const network *n, int x)
 {
@@ -390,23 +387,23 @@ static int affine_input(network *n, int x, const double scale[3], const double s
 }
 
 /* One number, or one for each colour. */
-static int read_three(const hst_named *t, double out[3], hst_err *err)
+static int read_three(const hst_tensor *t, double out[3], hst_err *err)
 {
     float x[3];
-    const size_t count = hst_named_count(t);
+    const size_t count = hst_tensor_count(t);
     if (count != 1 && count != 3)
         return refuse(err, "numbers are added or multiplied between convolutions");
-    int rc = hst_named_floats(t, x, err);
+    int rc = hst_tensor_floats(t, x, err);
     for (size_t c = 0; rc == 0 && c < 3; c++)
         out[c] = (double)x[count == 1 ? 0 : c];
     return rc;
 }
 
-int net_constant(network *n, int x, char op, const hst_named *c, hst_err *err)
+int net_constant(network *n, int x, char op, const hst_tensor *c, hst_err *err)
 {
     const net_value *v = &n->value[x];
     double scale[3] = {1, 1, 1}, shift[3] = {0}, number[3];
-    const size_t count = hst_named_count(c);
+    const size_t count = hst_tensor_count(c);
     if (v->kind == NET_CONV && count > 1 && count == (size_t)v->c && (op == '*' || op == '+'))
         return op == '*' ? scale_channels(n, x, c, err) : net_bias(n, x, c, err);
     int rc = read_three(c, number, err);
@@ -427,8 +424,7 @@ int net_constant(network *n, int x, char op, const hst_named *c, hst_err *err)
     return affine_part(n, x, scale[0], shift[0], err);
 }
 
-/* ---- two values -------------------------------------------------------------------------------
- */
+/* ---- two values ---- */
 
 static int same_shape(const net_value *a, const net_value *b)
 {
@@ -493,8 +489,7 @@ int net_multiply(network *n, int x, int y, hst_err *err)
     return new_value(n, &v, err);
 }
 
-/* ---- pictures ---------------------------------------------------------------------------------
- */
+/* ---- pictures ---- */
 
 int net_pad(network *n, int x, const int64_t pad[4], hst_err *err)
 {

@@ -34,9 +34,9 @@ enum net_layout { NET_HWIO, NET_OIHW, NET_OHWI, NET_1HWC, NET_HWC1 };
 typedef int net_floats(const void *from, float *out, hst_err *err);
 
 typedef struct net_conv {
-    const hst_named *kernel; /* its data must last until net_finish() */
-    net_floats *floats;      /* NULL: hst_named_floats() of the kernel */
-    const void *from;        /* lasts as long */
+    const hst_tensor *kernel; /* its data must last until net_finish() */
+    net_floats *floats;       /* NULL: hst_tensor_floats() of the kernel */
+    const void *from;         /* lasts as long */
     enum net_layout layout;
     int depthwise;
     int64_t stride;
@@ -45,7 +45,7 @@ typedef struct net_conv {
 } net_conv;
 
 typedef struct net_layer {
-    hst_named kernel_of_file; /* as the file has it, and how it is read */
+    hst_tensor kernel_of_file; /* as the file has it, and how it is read */
     net_floats *floats;
     const void *from;
     enum net_layout layout;
@@ -105,9 +105,9 @@ HST_CHECK int net_init(network *n, hst_arena *arena, size_t file_bytes, hst_err 
 /* Each returns the number of its result, or an error, which is negative: HST_EMODEL, HST_EMEM. */
 HST_CHECK int net_input(network *n, int64_t h, int64_t w, int64_t c, hst_err *err); /* 0: any */
 HST_CHECK int net_conv2d(network *n, int x, const net_conv *c, hst_err *err);
-HST_CHECK int net_bias(network *n, int x, const hst_named *bias, hst_err *err);
+HST_CHECK int net_bias(network *n, int x, const hst_tensor *bias, hst_err *err);
 /* of: gamma, beta, moving mean, moving variance. */
-HST_CHECK int net_batchnorm(network *n, int x, const hst_named *const of[4], double epsilon,
+HST_CHECK int net_batchnorm(network *n, int x, const hst_tensor *const of[4], double epsilon,
                             hst_err *err);
 HST_CHECK int net_activate(network *n, int x, enum net_act act, hst_err *err);
 HST_CHECK int net_pad(network *n, int x, const int64_t pad[4], hst_err *err);
@@ -116,7 +116,7 @@ HST_CHECK int net_multiply(network *n, int x, int y, hst_err *err);
 /* x op c, where op is one of + - * / and c a constant: one number, or one a channel. Of the input
  * it is what the network does to pixels; of a convolution's output one number a channel belongs to
  * it; else only hard sigmoid and hard swish are made of such. */
-HST_CHECK int net_constant(network *n, int x, char op, const hst_named *c, hst_err *err);
+HST_CHECK int net_constant(network *n, int x, char op, const hst_tensor *c, hst_err *err);
 HST_CHECK int net_max_pool(network *n, int x, const net_conv *window, int64_t kernel, hst_err *err);
 HST_CHECK int net_average(network *n, int x, hst_err *err);
 /* The same numbers in another shape; only of one number a channel. */

@@ -29,8 +29,7 @@ static int refuse(hst_err *err, const char *why)
     return hst_fail(err, HST_EMODEL, "its graph is no network known here: %s", why);
 }
 
-/* ---- the output -------------------------------------------------------------------------------
- */
+/* ---- the output ---- */
 
 /* Marks what a map is made of. An average that is not among it is the network's result. */
 static void mark_inner(const network *n, char *inner)
@@ -67,7 +66,7 @@ static int find_output(const network *n, int *out, hst_err *err)
     return rivals ? refuse(err, "it has more than one average to give") : 0;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------*/
+/* ---- lines ---- */
 
 static const char *const act_names[NET_N_ACTS] = {
     [NET_RELU] = "relu",         [NET_RELU6] = "relu6",   [NET_SIGMOID] = "sigmoid",
@@ -203,8 +202,7 @@ static int tell(result *r, int output, hst_err *err)
     return rc;
 }
 
-/* ---- tensors ----------------------------------------------------------------------------------
- */
+/* ---- tensors ---- */
 
 /* A convolution of a picture; those of squeeze-and-excitation have no batch norm. */
 static int sees_picture(const network *n, const net_layer *l)
@@ -231,9 +229,9 @@ static int is_normalised(const result *r, double *epsilon)
 /* The kernel in any layout as [h][w][i][o], times the layer's scale. */
 static int read_kernel(network *n, const net_layer *l, float **w, hst_err *err)
 {
-    const hst_named *k = &l->kernel_of_file;
+    const hst_tensor *k = &l->kernel_of_file;
     const int *at = net_places(l->layout);
-    size_t count = hst_named_count(k), step[4] = {0, 0, 0, 1}, out = 0;
+    size_t count = hst_tensor_count(k), step[4] = {0, 0, 0, 1}, out = 0;
     if (count * sizeof **w > n->left)
         return refuse(err, "its kernels are far larger than the file");
     n->left -= count * sizeof **w;
@@ -241,7 +239,7 @@ static int read_kernel(network *n, const net_layer *l, float **w, hst_err *err)
     *w = raw ? hst_arena_alloc(n->arena, count, sizeof **w, err) : NULL;
     int rc = !*w         ? HST_EMEM
              : l->floats ? l->floats(l->from, raw, err)
-                         : hst_named_floats(k, raw, err);
+                         : hst_tensor_floats(k, raw, err);
     for (int i = 3; i-- > 0;)
         step[i] = step[i + 1] * (size_t)k->dim[i + 1];
     for (int64_t y = 0; rc == 0 && y < k->dim[at[0]]; y++)
@@ -274,10 +272,10 @@ static int fold(network *n, net_layer *l, float *w, hst_err *err)
     return 0;
 }
 
-static int add_tensor(weights *w, int i, const char *part, const hst_named *like, hst_err *err)
+static int add_tensor(weights *w, int i, const char *part, const hst_tensor *like, hst_err *err)
 {
     char name[64];
-    hst_named t = *like;
+    hst_tensor t = *like;
     snprintf(name, sizeof name, "op%d/%s", i, part);
     t.name = name;
     t.n_bytes = sizeof(float);
@@ -290,7 +288,7 @@ static int emit_conv(result *r, int i, hst_err *err)
 {
     net_layer *l = &r->n->layer[r->conv[i]];
     const int keeps = r->normalised && sees_picture(r->n, l);
-    hst_named kernel = {.n_dims = 4, .dim = {l->kernel, l->kernel, l->in, l->out}};
+    hst_tensor kernel = {.n_dims = 4, .dim = {l->kernel, l->kernel, l->in, l->out}};
     float *w = NULL;
     if (l->depthwise) {
         kernel.dim[2] = l->out;
@@ -311,12 +309,11 @@ static int emit_conv(result *r, int i, hst_err *err)
     for (int k = 0; rc == 0 && k < 5; k++)
         if (part[k].data)
             rc = add_tensor(r->w, i, part[k].name,
-                            &(hst_named){.n_dims = 1, .dim = {l->out}, .data = part[k].data}, err);
+                            &(hst_tensor){.n_dims = 1, .dim = {l->out}, .data = part[k].data}, err);
     return rc;
 }
 
-/* ---- facts ------------------------------------------------------------------------------------
- */
+/* ---- facts ---- */
 
 /* What the graph itself does to the input, if anything. It takes 0..255 where it makes the numbers
  * far smaller, else 0..1: the first convolution of a network sees numbers around 1. */

@@ -26,11 +26,11 @@ static int text_length(bytes b)
 }
 
 /* The tensor that a node gives which reads no value of the network: 1, 0 or an error. */
-static int constant_of(onnx *o, hst_named *t, hst_err *err)
+static int constant_of(onnx *o, hst_tensor *t, hst_err *err)
 {
     bytes unnamed;
     const onnx_attribute *value = onnx_find_attribute(&o->node, "value");
-    const hst_named *same = pb_is(&o->node.op, "Identity") ? onnx_input_tensor(o, 0) : NULL;
+    const hst_tensor *same = pb_is(&o->node.op, "Identity") ? onnx_input_tensor(o, 0) : NULL;
     if (same) {
         *t = *same;
         return 1;

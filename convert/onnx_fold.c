@@ -22,8 +22,8 @@ typedef struct list {
 /* Input i as a list; 0: it is none. */
 static int get(const onnx *o, int i, list *l)
 {
-    const hst_named *t = onnx_input_tensor(o, i);
-    const size_t n = t ? hst_named_count(t) : MOST + 1;
+    const hst_tensor *t = onnx_input_tensor(o, i);
+    const size_t n = t ? hst_tensor_count(t) : MOST + 1;
     int64_t whole[MOST];
     float real[MOST];
     if (n > MOST || t->n_dims > 2)
@@ -33,7 +33,7 @@ static int get(const onnx *o, int i, list *l)
         memcpy(l->v, t->data, n * sizeof *l->v);
     else if (l->whole && n)
         memcpy(whole, t->data, n * sizeof *whole);
-    else if (!l->whole && hst_named_floats(t, real, NULL))
+    else if (!l->whole && hst_tensor_floats(t, real, NULL))
         return 0;
     for (size_t k = 0; k < n && t->dtype != HST_F64; k++)
         l->v[k] = l->whole ? (double)whole[k] : (double)real[k];
@@ -60,8 +60,7 @@ static int is_number(const onnx *o, int i, double want)
     return number(o, i, &v) && v == want;
 }
 
-/* ---- lists ------------------------------------------------------------------------------------
- */
+/* ---- lists ---- */
 
 /* Of a length that is told. The numbers are 0 where no other value is. */
 static int zeros(const onnx *o, list *out)
@@ -70,11 +69,11 @@ static int zeros(const onnx *o, list *out)
     int64_t v = 0;
     double n;
     bytes unnamed;
-    hst_named t;
+    hst_tensor t;
     if (!number(o, 0, &n) || n < 0 || n > MOST)
         return 0;
     if (value && (onnx_tensor(value->t, o->s, o->w->arena, &unnamed, &t, NULL) ||
-                  t.dtype != HST_I64 || hst_named_count(&t) != 1))
+                  t.dtype != HST_I64 || hst_tensor_count(&t) != 1))
         return 0;
     if (value)
         memcpy(&v, t.data, sizeof v);
@@ -188,8 +187,7 @@ static int shape(const onnx *o, list *out)
     return 1;
 }
 
-/* ---- arithmetic -------------------------------------------------------------------------------
- */
+/* ---- arithmetic ---- */
 
 static double divided(double a, double b, int whole)
 {
@@ -267,7 +265,7 @@ static const struct {
     {"Mul", multiply},          {"Div", divide},    {"Ceil", round_up},   {"Clip", clip}};
 
 /* l as a tensor in the arena. */
-static int put(const onnx *o, const list *l, hst_named *out, hst_err *err)
+static int put(const onnx *o, const list *l, hst_tensor *out, hst_err *err)
 {
     double *v = hst_arena_alloc(o->w->arena, MOST, sizeof *v, err);
     if (!v)
@@ -277,7 +275,7 @@ static int put(const onnx *o, const list *l, hst_named *out, hst_err *err)
         const int64_t whole = fabs(l->v[i]) < 1e15 ? (int64_t)l->v[i] : 0;
         memcpy(&v[i], &whole, sizeof whole);
     }
-    *out = (hst_named){.name = "", .dtype = l->whole ? HST_I64 : HST_F64, .data = v};
+    *out = (hst_tensor){.name = "", .dtype = l->whole ? HST_I64 : HST_F64, .data = v};
     out->n_bytes = (size_t)l->n * sizeof *v;
     out->n_dims = l->columns ? 2 : 1;
     out->dim[0] = l->columns ? l->rows : l->n;
@@ -285,7 +283,7 @@ static int put(const onnx *o, const list *l, hst_named *out, hst_err *err)
     return 1;
 }
 
-int onnx_fold(onnx *o, hst_named *out, hst_err *err)
+int onnx_fold(onnx *o, hst_tensor *out, hst_err *err)
 {
     for (size_t i = 0; i < sizeof operators / sizeof *operators; i++) {
         list l;

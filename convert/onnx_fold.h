@@ -5,5 +5,5 @@
 
 /* What a node gives that reads constants, or the shape of a map: 1 and the tensor, 0 when it is
  * none that is worked out here, or HST_EMEM. */
-HST_CHECK int onnx_fold(onnx *o, hst_named *out, hst_err *err);
+HST_CHECK int onnx_fold(onnx *o, hst_tensor *out, hst_err *err);
 #endif

@@ -26,7 +26,7 @@ static const onnx_thing *input(const onnx *o, int i)
     return at >= 0 ? &o->thing[at] : NULL;
 }
 
-const hst_named *onnx_input_tensor(const onnx *o, int i)
+const hst_tensor *onnx_input_tensor(const onnx *o, int i)
 {
     const onnx_thing *t = input(o, i);
     return t && t->is_tensor ? &t->t : NULL;

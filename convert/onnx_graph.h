@@ -30,7 +30,7 @@ typedef struct onnx_node {
 /* What a name stands for: a tensor, or a value of the network. */
 typedef struct onnx_thing {
     int is_tensor, value;
-    hst_named t;
+    hst_tensor t;
 } onnx_thing;
 
 typedef struct onnx {
@@ -52,7 +52,7 @@ HST_CHECK int onnx_add(onnx *o, bytes name, const onnx_thing *what, hst_err *err
 HST_CHECK int onnx_read_node(onnx_node *n, bytes m, hst_err *err);
 
 /* Input i of the node: a constant tensor, or NULL; the number of a value of the network, or -1. */
-const hst_named *onnx_input_tensor(const onnx *o, int i);
+const hst_tensor *onnx_input_tensor(const onnx *o, int i);
 int onnx_input_value(const onnx *o, int i);
 
 const onnx_attribute *onnx_find_attribute(const onnx_node *n, const char *name); /* NULL: none */

@@ -3,8 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- inputs and attributes --------------------------------------------------------------------
- */
+/* ---- inputs and attributes ---- */
 
 static int64_t attribute_int(const onnx_node *n, const char *name, int64_t absent)
 {
@@ -16,15 +15,14 @@ static int64_t attribute_int(const onnx_node *n, const char *name, int64_t absen
 static int scalar(const onnx *o, int i, double *v)
 {
     float f;
-    const hst_named *t = onnx_input_tensor(o, i);
-    if (!t || hst_named_count(t) != 1 || hst_named_floats(t, &f, NULL))
+    const hst_tensor *t = onnx_input_tensor(o, i);
+    if (!t || hst_tensor_count(t) != 1 || hst_tensor_floats(t, &f, NULL))
         return 0;
     *v = (double)f;
     return 1;
 }
 
-/* ---- operators: each returns the number of its result or an error -------------------------------
- */
+/* ---- operators: each returns the number of its result or an error ---- */
 
 static int conv_window(const onnx_node *n, net_conv *c, hst_err *err)
 {
@@ -75,8 +73,8 @@ static int activate(onnx *o, int x, int how, hst_err *err)
 static int batchnorm(onnx *o, int x, int how, hst_err *err)
 {
     (void)how;
-    const hst_named *of[4] = {onnx_input_tensor(o, 1), onnx_input_tensor(o, 2),
-                              onnx_input_tensor(o, 3), onnx_input_tensor(o, 4)};
+    const hst_tensor *of[4] = {onnx_input_tensor(o, 1), onnx_input_tensor(o, 2),
+                               onnx_input_tensor(o, 3), onnx_input_tensor(o, 4)};
     const onnx_attribute *epsilon = onnx_find_attribute(&o->node, "epsilon");
     if (!of[0] || !of[1] || !of[2] || !of[3])
         return onnx_refuse(err, "batch norm has no constant statistics");
@@ -112,7 +110,7 @@ static int binary(onnx *o, int x, int how, hst_err *err)
 {
     const char op = (char)how;
     const int a = onnx_input_value(o, 0), b = onnx_input_value(o, 1);
-    const hst_named *c = onnx_input_tensor(o, a < 0 ? 0 : 1);
+    const hst_tensor *c = onnx_input_tensor(o, a < 0 ? 0 : 1);
     const int commutes = op == '+' || op == '*';
     if (a >= 0 && b >= 0 && commutes)
         return op == '+' ? net_add(&o->net, a, b, err) : net_multiply(&o->net, a, b, err);
@@ -127,10 +125,10 @@ static int pad(onnx *o, int x, int how, hst_err *err)
     (void)how;
     const onnx_attribute *mode = onnx_find_attribute(&o->node, "mode"),
                          *a = onnx_find_attribute(&o->node, "pads");
-    const hst_named *t = onnx_input_tensor(o, 1);
+    const hst_tensor *t = onnx_input_tensor(o, 1);
     int64_t p[8] = {0};
     double with = 0;
-    if (t && t->dtype == HST_I64 && hst_named_count(t) == 8)
+    if (t && t->dtype == HST_I64 && hst_tensor_count(t) == 8)
         memcpy(p, t->data, sizeof p);
     else if (a && a->n_ints == 8)
         memcpy(p, a->ints, sizeof p);
@@ -183,10 +181,10 @@ static int average(onnx *o, int x, int how, hst_err *err)
 {
     (void)how;
     const onnx_attribute *a = onnx_find_attribute(&o->node, "axes");
-    const hst_named *t = onnx_input_tensor(o, 1);
+    const hst_tensor *t = onnx_input_tensor(o, 1);
     int64_t axes[2] = {2, 3};
     if (pb_is(&o->node.op, "ReduceMean")) {
-        if (t && t->dtype == HST_I64 && hst_named_count(t) == 2)
+        if (t && t->dtype == HST_I64 && hst_tensor_count(t) == 2)
             memcpy(axes, t->data, sizeof axes);
         else if (a && a->n_ints == 2)
             memcpy(axes, a->ints, sizeof axes);

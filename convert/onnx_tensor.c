@@ -35,7 +35,7 @@ typedef struct place {
     bytes location;
 } place;
 
-static int bad(const hst_named *t, const char *why, hst_err *err)
+static int bad(const hst_tensor *t, const char *why, hst_err *err)
 {
     return hst_fail(err, HST_EMODEL, "tensor '%.200s': %s", t->name, why);
 }
@@ -71,7 +71,7 @@ static int read_entry(bytes m, place *at, hst_err *err)
     return ok ? 0 : hst_fail(err, HST_EMODEL, "external data has an offset that is no number");
 }
 
-static int add_dim(hst_named *t, uint64_t v, hst_err *err)
+static int add_dim(hst_tensor *t, uint64_t v, hst_err *err)
 {
     if (t->n_dims == MAX_DIMS || v > INT64_MAX)
         return hst_fail(err, HST_EMODEL, "a tensor has an impossible shape");
@@ -79,7 +79,7 @@ static int add_dim(hst_named *t, uint64_t v, hst_err *err)
     return 0;
 }
 
-static int read_dims(hst_named *t, pb_field *f, hst_err *err)
+static int read_dims(hst_tensor *t, pb_field *f, hst_err *err)
 {
     uint64_t v;
     int rc;
@@ -93,7 +93,7 @@ static int read_dims(hst_named *t, pb_field *f, hst_err *err)
     return rc;
 }
 
-static int read_field(pb_field *f, hst_named *t, bytes *name, place *at, hst_err *err)
+static int read_field(pb_field *f, hst_tensor *t, bytes *name, place *at, hst_err *err)
 {
     switch (f->number) {
     case DIMS:
@@ -132,7 +132,7 @@ static int read_field(pb_field *f, hst_named *t, bytes *name, place *at, hst_err
 }
 
 /* Only the plain name of a file beside the model; s holds nothing else, but say it clearly. */
-static int external_file(const hst_named *t, bytes location, hst_source *s, hst_source_file **out,
+static int external_file(const hst_tensor *t, bytes location, hst_source *s, hst_source_file **out,
                          hst_err *err)
 {
     char name[256];
@@ -153,7 +153,7 @@ static int external_file(const hst_named *t, bytes location, hst_source *s, hst_
     return hst_source_load(*out, err);
 }
 
-static int external_data(const hst_named *t, const place *at, hst_source *s, bytes *out,
+static int external_data(const hst_tensor *t, const place *at, hst_source *s, bytes *out,
                          hst_err *err)
 {
     hst_source_file *f = NULL;
@@ -168,7 +168,7 @@ static int external_data(const hst_named *t, const place *at, hst_source *s, byt
 }
 
 /* int64_data: packed varints. */
-static int unpack_ints(hst_named *t, bytes packed, hst_arena *arena, hst_err *err)
+static int unpack_ints(hst_tensor *t, bytes packed, hst_arena *arena, hst_err *err)
 {
     size_t count = t->n_bytes / sizeof(int64_t);
     if (count > packed.n)
@@ -186,7 +186,7 @@ static int unpack_ints(hst_named *t, bytes packed, hst_arena *arena, hst_err *er
     return rc == 1 && packed.n == 0 ? 0 : bad(t, "its data is not as long as its shape says", err);
 }
 
-static int find_data(hst_named *t, const place *at, hst_source *s, hst_arena *arena, hst_err *err)
+static int find_data(hst_tensor *t, const place *at, hst_source *s, hst_arena *arena, hst_err *err)
 {
     bytes data = at->raw;
     int rc = 0;
@@ -215,13 +215,13 @@ static int find_data(hst_named *t, const place *at, hst_source *s, hst_arena *ar
     return 0;
 }
 
-int onnx_tensor(bytes proto, hst_source *s, hst_arena *arena, bytes *name, hst_named *out,
+int onnx_tensor(bytes proto, hst_source *s, hst_arena *arena, bytes *name, hst_tensor *out,
                 hst_err *err)
 {
     pb_field f;
     place at = {0};
     int rc;
-    *out = (hst_named){.dtype = HST_OTHER};
+    *out = (hst_tensor){.dtype = HST_OTHER};
     *name = (bytes){(const uint8_t *)"", 0};
     while ((rc = pb_next(&proto, &f, err)) == 1) {
         rc = read_field(&f, out, name, &at, err);

@@ -44,8 +44,7 @@ static int refuse(machine *m, const char *why)
     return hst_fail(m->err, HST_EMODEL, "the pickle is refused at byte %zu: %s", m->at, why);
 }
 
-/* ---- bytes, stack, nodes ----------------------------------------------------------------------
- */
+/* ---- bytes, stack, nodes ---- */
 
 /* n bytes of the program, or NULL at its end. */
 static const uint8_t *take(machine *m, size_t n)
@@ -175,8 +174,7 @@ static int pop_mark(machine *m, const uint32_t **items, uint32_t *n)
     return 0;
 }
 
-/* ---- one function an opcode -------------------------------------------------------------------
- */
+/* ---- one function an opcode ---- */
 
 static int op_proto(machine *m)
 {

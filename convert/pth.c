@@ -52,8 +52,7 @@ static int refuse(hst_err *err, const char *why)
     return hst_fail(err, HST_EMODEL, "the PyTorch file is refused: %s", why);
 }
 
-/* ---- storages ---------------------------------------------------------------------------------
- */
+/* ---- storages ---- */
 
 /* What a persistent id says. */
 typedef struct stored {
@@ -124,12 +123,11 @@ static int list_storages(pth *p, hst_err *err)
     return 0;
 }
 
-/* ---- tensors ----------------------------------------------------------------------------------
- */
+/* ---- tensors ---- */
 
 /* A tensor as the pickle describes it, all bounds checked. */
 typedef struct view {
-    hst_named named; /* data: of its first element, in the storage */
+    hst_tensor named; /* data: of its first element, in the storage */
     int64_t stride[MAX_DIMS];
 } view;
 
@@ -250,8 +248,7 @@ static void gather(const view *v, uint8_t *out)
     }
 }
 
-/* ---- the dictionary ---------------------------------------------------------------------------
- */
+/* ---- the dictionary ---- */
 
 /* The dictionary with the tensors: the object itself, or an entry of a training checkpoint. */
 static const pickle_node *state_dict(const pickle *p)
@@ -325,8 +322,7 @@ static int read_tensors(pth *p, uint64_t file_bytes, hst_err *err)
     return 0;
 }
 
-/* ---- the two layouts --------------------------------------------------------------------------
- */
+/* ---- the two layouts ---- */
 
 /* The member <stem>/data.pkl; there must be one. */
 static const zip_member *find_object(const zip *z, hst_err *err)

@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* ---- Landlock ---------------------------------------------------------------------------------
+/* ---- Landlock ----
  * A rule set that handles every right and grants none. Older kernels know fewer rights and refuse
  * unknown bits, so the rights follow the version the kernel names. */
 
@@ -50,8 +50,7 @@ static int landlock_enter(void)
     return ok;
 }
 
-/* ---- seccomp ----------------------------------------------------------------------------------
- */
+/* ---- seccomp ---- */
 
 #if defined(__x86_64__)
 #define THIS_ARCH AUDIT_ARCH_X86_64

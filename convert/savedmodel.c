@@ -54,8 +54,7 @@ static int bad(hst_err *err, const char *key, const char *why)
     return hst_fail(err, HST_EMODEL, "checkpoint tensor '%.200s': %s", key, why);
 }
 
-/* ---- the index --------------------------------------------------------------------------------
- */
+/* ---- the index ---- */
 
 static int open_shards(bundle *b, hst_err *err)
 {
@@ -164,8 +163,7 @@ static int find_data(const bundle *b, const char *key, const entry *e, bytes *ou
     return 0;
 }
 
-/* ---- tensors ----------------------------------------------------------------------------------
- */
+/* ---- tensors ---- */
 
 /* The object graph is a text: varint length, masked CRC of the length, bytes. Its check sum covers
  * the text without the length, so the entry's own is not that of its bytes. */
@@ -206,7 +204,7 @@ static int name_of(bundle *b, const char *key, const char **out, hst_err *err)
 
 /* Keras 3 calls the kernel of a depthwise convolution, [h][w][c][1], "kernel" like any other; every
  * other writer here "depthwise_kernel". */
-static int tell_depthwise(const bundle *b, hst_named *t, hst_err *err)
+static int tell_depthwise(const bundle *b, hst_tensor *t, hst_err *err)
 {
     static const char old[] = "/kernel", new[] = "/depthwise_kernel";
     const size_t n = strlen(t->name), n_old = sizeof old - 1;
@@ -223,7 +221,7 @@ static int tell_depthwise(const bundle *b, hst_named *t, hst_err *err)
 }
 
 /* Copies data that does not lie aligned for its type. */
-static int align(const bundle *b, hst_named *t, hst_err *err)
+static int align(const bundle *b, hst_tensor *t, hst_err *err)
 {
     if ((uintptr_t)t->data % hst_dtype_bytes(t->dtype) == 0)
         return 0;
@@ -238,7 +236,7 @@ static int read_tensor(bundle *b, const sst_entry *at, uint64_t *left, hst_err *
 {
     entry e;
     bytes data = {0};
-    hst_named t = {.dtype = HST_OTHER};
+    hst_tensor t = {.dtype = HST_OTHER};
     int rc = read_entry(at->key, at->value, &e, err);
     if (rc || e.dtype == TYPE_STRING)
         return rc;

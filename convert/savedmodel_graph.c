@@ -80,8 +80,7 @@ int savedmodel_describe(weights *w, bytes pb, hst_err *err)
     return px ? weights_say(w, err, "image_px", "%lld", (long long)px) : 0;
 }
 
-/* ---- names ------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 static int read_attribute(object_names *o, bytes m, hst_err *err)
 {

@@ -25,7 +25,7 @@ static int read_shard(weights *w, const json_t *map, hst_source_file *f, size_t 
     json_object_foreach((json_t *)map, name, file)
     {
         const char *in = json_string_value(file);
-        const hst_named *x = in && strcmp(in, f->name) == 0 ? hst_tensors_find(t, name) : NULL;
+        const hst_tensor *x = in && strcmp(in, f->name) == 0 ? hst_tensors_find(t, name) : NULL;
         if (!in || strcmp(in, f->name) != 0)
             continue;
         if (!x)

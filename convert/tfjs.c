@@ -20,8 +20,7 @@ static int refuse(hst_err *err, const char *why)
     return hst_fail(err, HST_EMODEL, "the TensorFlow.js model is refused: %s", why);
 }
 
-/* ---- shards -----------------------------------------------------------------------------------
- */
+/* ---- shards ---- */
 
 /* Only a plain name of a file beside model.json. */
 static int find_shard(tfjs *j, const json_t *path, hst_source_file **out, hst_err *err)
@@ -75,8 +74,7 @@ static int join_shards(tfjs *j, const json_t *paths, bytes *out, hst_err *err)
     return 0;
 }
 
-/* ---- weights ----------------------------------------------------------------------------------
- */
+/* ---- weights ---- */
 
 /* How a weight is stored. */
 typedef struct stored {
@@ -107,7 +105,7 @@ static int read_quantization(const json_t *q, stored *st, hst_err *err)
     return 0;
 }
 
-static int read_shape(const json_t *shape, hst_named *t, hst_err *err)
+static int read_shape(const json_t *shape, hst_tensor *t, hst_err *err)
 {
     size_t n = json_array_size(shape);
     if (!json_is_array(shape) || n > MAX_DIMS)
@@ -123,7 +121,7 @@ static int read_shape(const json_t *shape, hst_named *t, hst_err *err)
 }
 
 /* Name, shape, type and way of storing; *bytes_wide: of a stored element. */
-static int read_entry(const json_t *e, hst_named *t, stored *st, size_t *bytes_wide, hst_err *err)
+static int read_entry(const json_t *e, hst_tensor *t, stored *st, size_t *bytes_wide, hst_err *err)
 {
     static const struct {
         const char *name;
@@ -147,7 +145,7 @@ static int read_entry(const json_t *e, hst_named *t, stored *st, size_t *bytes_w
 }
 
 /* q * scale + min in double precision, as TensorFlow.js computes it. */
-static void dequantise(const stored *st, const uint8_t *p, size_t count, hst_named *t, void *out)
+static void dequantise(const stored *st, const uint8_t *p, size_t count, hst_tensor *t, void *out)
 {
     float *f = out;
     int32_t *whole = out;
@@ -166,7 +164,7 @@ static void dequantise(const stored *st, const uint8_t *p, size_t count, hst_nam
 /* Takes a weight off the front of *data. */
 static int read_weight(tfjs *j, const json_t *e, bytes *data, hst_err *err)
 {
-    hst_named t = {0};
+    hst_tensor t = {0};
     stored st = {0};
     size_t wide = 0, n, count = 1;
     int rc = read_entry(e, &t, &st, &wide, err);
@@ -190,13 +188,13 @@ static int read_weight(tfjs *j, const json_t *e, bytes *data, hst_err *err)
         dequantise(&st, data->p, count, &t, out);
     } else if (st.as == HST_F16) {
         uint16_t *half = hst_alloc(count, sizeof *half, err);
-        hst_named h = {.name = t.name, .dtype = HST_F16, .n_dims = 1, .data = half};
+        hst_tensor h = {.name = t.name, .dtype = HST_F16, .n_dims = 1, .data = half};
         h.dim[0] = (int64_t)count;
         if (!half)
             return HST_EMEM;
         if (n)
             memcpy(half, data->p, n);
-        rc = hst_named_floats(&h, out, err);
+        rc = hst_tensor_floats(&h, out, err);
         free(half);
     } else if (n) {
         memcpy(out, data->p, n);
@@ -238,8 +236,7 @@ static int read_manifest(tfjs *j, const json_t *manifest, hst_err *err)
     return rc;
 }
 
-/* ---- layers model -----------------------------------------------------------------------------
- */
+/* ---- layers model ---- */
 
 /* The height of the first layer that says its input: [batch, height, width, 3]. 0: none does. */
 static json_int_t find_px(const json_t *config, int depth)
@@ -278,8 +275,7 @@ static int layers_model(tfjs *j, const json_t *topology, hst_err *err)
     return rc;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 static hst_source_file *find_model(hst_source *s)
 {

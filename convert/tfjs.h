@@ -13,7 +13,7 @@ HST_CHECK int tfjs_read(weights *w, hst_source *s, hst_err *err);
 
 /* The weights by name. */
 typedef struct tfjs_weights {
-    hst_named *t;
+    hst_tensor *t;
     size_t n;
     names names; /* -> t */
 } tfjs_weights;

@@ -18,10 +18,10 @@ typedef struct graph_node {
     const char *op;
     int in[MAX_PORTS]; /* numbers of nodes */
     size_t n_in;
-    size_t next_in;            /* how many inputs the walk has seen to */
-    int seen, done;            /* of the walk */
-    int value;                 /* of the network; -1: none */
-    const hst_named *constant; /* NULL: none */
+    size_t next_in;             /* how many inputs the walk has seen to */
+    int seen, done;             /* of the walk */
+    int value;                  /* of the network; -1: none */
+    const hst_tensor *constant; /* NULL: none */
 } graph_node;
 
 typedef struct graph {
@@ -38,8 +38,7 @@ static int refuse(hst_err *err, const char *why)
     return hst_fail(err, HST_EMODEL, "the TensorFlow.js graph is refused: %s", why);
 }
 
-/* ---- attributes -------------------------------------------------------------------------------
- */
+/* ---- attributes ---- */
 
 static const json_t *attribute(const graph_node *n, const char *name)
 {
@@ -89,10 +88,9 @@ static int list(const graph_node *n, const char *name, int64_t *out, size_t most
     return (int)count;
 }
 
-/* ---- inputs -----------------------------------------------------------------------------------
- */
+/* ---- inputs ---- */
 
-static const hst_named *constant(const graph *g, const graph_node *n, size_t i)
+static const hst_tensor *constant(const graph *g, const graph_node *n, size_t i)
 {
     return i < n->n_in ? g->node[n->in[i]].constant : NULL;
 }
@@ -105,16 +103,15 @@ static int value(const graph *g, const graph_node *n, size_t i)
 /* The int32 numbers of input i; their count, or -1. */
 static int numbers(const graph *g, const graph_node *n, size_t i, int32_t *out, size_t most)
 {
-    const hst_named *t = constant(g, n, i);
-    if (!t || t->dtype != HST_I32 || hst_named_count(t) > most)
+    const hst_tensor *t = constant(g, n, i);
+    if (!t || t->dtype != HST_I32 || hst_tensor_count(t) > most)
         return -1;
     if (t->n_bytes)
         memcpy(out, t->data, t->n_bytes);
-    return (int)hst_named_count(t);
+    return (int)hst_tensor_count(t);
 }
 
-/* ---- operators: each returns the number of its result or an error -------------------------------
- */
+/* ---- operators: each returns the number of its result or an error ---- */
 
 static int window(const graph_node *n, net_conv *c, hst_err *err)
 {
@@ -177,15 +174,15 @@ static int conv(graph *g, const graph_node *n, int x, int how, hst_err *err)
 static int bias(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
     (void)how;
-    const hst_named *t = constant(g, n, 1);
+    const hst_tensor *t = constant(g, n, 1);
     return t ? net_bias(&g->net, x, t, err) : refuse(err, "a bias is not constant");
 }
 
 static int batchnorm(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
     (void)how;
-    const hst_named *of[4] = {constant(g, n, 1), constant(g, n, 2), constant(g, n, 3),
-                              constant(g, n, 4)};
+    const hst_tensor *of[4] = {constant(g, n, 1), constant(g, n, 2), constant(g, n, 3),
+                               constant(g, n, 4)};
     const json_t *epsilon = json_object_get(attribute(n, "epsilon"), "f");
     if (!of[0] || !of[1] || !of[2] || !of[3])
         return refuse(err, "batch norm has no constant statistics");
@@ -203,7 +200,7 @@ static int binary(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
     const char op = (char)how;
     const int a = value(g, n, 0), b = value(g, n, 1), commutes = op == '+' || op == '*';
-    const hst_named *c = constant(g, n, a < 0 ? 0 : 1);
+    const hst_tensor *c = constant(g, n, a < 0 ? 0 : 1);
     if (a >= 0 && b >= 0 && commutes)
         return op == '+' ? net_add(&g->net, a, b, err) : net_multiply(&g->net, a, b, err);
     if (!c || (a < 0 && !commutes))
@@ -337,8 +334,7 @@ static int run_node(graph *g, graph_node *n, const tfjs_weights *have, hst_err *
     return n->value < 0 ? n->value : 0;
 }
 
-/* ---- order ------------------------------------------------------------------------------------
- */
+/* ---- order ---- */
 
 /* "name", "name:0" or "^name" (only to be computed before). */
 static int find_input(const graph *g, const char *text)

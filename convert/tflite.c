@@ -39,9 +39,9 @@ static int activate(tflite *t, int x, int fused, hst_err *err)
 }
 
 /* A constant as a vector of float32 in the arena. */
-static int widen(tflite *t, const tflite_tensor *of, hst_named *out, hst_err *err)
+static int widen(tflite *t, const tflite_tensor *of, hst_tensor *out, hst_err *err)
 {
-    size_t count = hst_named_count(&of->t);
+    size_t count = hst_tensor_count(&of->t);
     if (count > t->left / sizeof(float))
         return refuse(err, "its tensors are far larger than the file");
     t->left -= count * sizeof(float);
@@ -60,7 +60,7 @@ enum { DEPTHWISE = 1 };
 static int conv(tflite *t, int x, int how, hst_err *err)
 {
     const unsigned later = how == DEPTHWISE;
-    hst_named bias;
+    hst_tensor bias;
     tflite_tensor *k = t->n_in > 1 ? t->in[1] : NULL, *b = t->n_in > 2 ? t->in[2] : NULL;
     int stride = option(t, 1, 4, 0);
     if (!k || !k->constant || (b && !b->constant))
@@ -101,7 +101,7 @@ static int value(const tflite *t, size_t i)
 static int binary(tflite *t, int x, int how, hst_err *err)
 {
     const char op = (char)how;
-    hst_named c;
+    hst_tensor c;
     const int a = value(t, 0), b = value(t, 1), commutes = op == '+' || op == '*';
     const size_t at = a < 0 ? 0 : 1;
     const tflite_tensor *of = at < t->n_in ? t->in[at] : NULL;

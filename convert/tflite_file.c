@@ -35,7 +35,7 @@ static int refuse(hst_err *err, const char *why)
     return hst_fail(err, HST_EMODEL, "the TFLite file is refused: %s", why);
 }
 
-static int read_name(tflite_file *f, fb_table table, hst_arena *arena, hst_named *t, hst_err *err)
+static int read_name(tflite_file *f, fb_table table, hst_arena *arena, hst_tensor *t, hst_err *err)
 {
     bytes name = fb_text(&f->b, table, TENSOR_NAME);
     if (name.n > MAX_NAME || memchr(name.p, 0, name.n))
@@ -183,7 +183,7 @@ int tflite_code(tflite_file *f, fb_table operator, int * code, hst_err *err)
 /* value = (q - zero_point) * scale, scale for the whole tensor or along one dimension. */
 static int scale_up(const tflite_file *f, const tflite_tensor *t, float *out, hst_err *err)
 {
-    size_t count = hst_named_count(&t->t), inner = 1;
+    size_t count = hst_tensor_count(&t->t), inner = 1;
     const int8_t *q = t->t.data;
     int64_t d = t->channel_dim;
     int one = t->scale.n == 1;
@@ -210,18 +210,17 @@ int tflite_floats(const void *from, float *out, hst_err *err)
         return hst_fail(err, HST_EMODEL,
                         "tensor '%.200s' holds whole numbers where weights are expected",
                         t->t.name);
-    hst_named aligned = t->t;
+    hst_tensor aligned = t->t;
     void *copy = hst_alloc(t->t.n_bytes + 1, 1, err);
     if (!copy)
         return HST_EMEM;
     aligned.data = memcpy(copy, t->t.data, t->t.n_bytes);
-    int rc = hst_named_floats(&aligned, out, err);
+    int rc = hst_tensor_floats(&aligned, out, err);
     free(copy);
     return rc;
 }
 
-/* ---- metadata ---------------------------------------------------------------------------------
- */
+/* ---- metadata ---- */
 
 /* Three numbers, or one for all three channels. */
 static int say_three(fb *b, fb_vector v, weights *w, const char *key, double low, hst_err *err)

@@ -16,7 +16,7 @@ enum {
 };
 
 typedef struct tflite_tensor {
-    hst_named t; /* name, shape; where constant: dtype, data */
+    hst_tensor t; /* name, shape; where constant: dtype, data */
     int type;
     int constant;
     fb_vector scale, zero_point; /* of int8 weights; no elements: not quantised */

@@ -44,7 +44,7 @@ int weights_keep(weights *w, void *thing, void (*end)(void *), hst_err *err)
 }
 
 /* Whether the shape and type say n_bytes. */
-static int sizes_agree(const hst_named *t)
+static int sizes_agree(const hst_tensor *t)
 {
     size_t bytes = hst_dtype_bytes(t->dtype);
     for (int i = 0; i < t->n_dims; i++)
@@ -53,7 +53,7 @@ static int sizes_agree(const hst_named *t)
     return bytes == t->n_bytes;
 }
 
-int weights_add(weights *w, const hst_named *t, hst_err *err)
+int weights_add(weights *w, const hst_tensor *t, hst_err *err)
 {
     if (t->n_dims < 0 || t->n_dims > 8 || t->dtype == HST_OTHER || !sizes_agree(t))
         return hst_fail(err, HST_EMODEL, "tensor '%.200s': its shape does not match its data",
@@ -62,7 +62,7 @@ int weights_add(weights *w, const hst_named *t, hst_err *err)
         return hst_fail(err, HST_EMODEL, "more than %d tensors", MAX_TENSORS);
     if (w->n == w->cap) {
         size_t cap = w->cap ? w->cap * 2 : 256;
-        hst_named *more = hst_resize(w->t, cap, sizeof *more, err);
+        hst_tensor *more = hst_resize(w->t, cap, sizeof *more, err);
         if (!more)
             return HST_EMEM;
         w->t = more;
@@ -103,7 +103,7 @@ int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
 
 static int by_size_and_name(const void *a, const void *b)
 {
-    const hst_named *x = a, *y = b;
+    const hst_tensor *x = a, *y = b;
     size_t sx = hst_dtype_bytes(x->dtype), sy = hst_dtype_bytes(y->dtype);
     return sx != sy ? (sx < sy ? 1 : -1) : strcmp(x->name, y->name);
 }

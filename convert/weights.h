@@ -34,7 +34,7 @@
 enum { WEIGHTS_MAX_FACTS = 24 };
 
 typedef struct weights {
-    hst_named *t;
+    hst_tensor *t;
     size_t n, cap;
     hst_arena *arena; /* names and facts; readers may put data here too */
     hst_meta_pair fact[WEIGHTS_MAX_FACTS];
@@ -48,7 +48,7 @@ void weights_end(weights *w); /* in every case, and before the source is closed 
 /* Adds a tensor: the name is copied, data is not (it lives in the source, in the arena, or in what
  * weights_keep() was given). HST_EMODEL: more than 8 dimensions, or n_bytes is not what type and
  * shape say. */
-HST_CHECK int weights_add(weights *w, const hst_named *t, hst_err *err);
+HST_CHECK int weights_add(weights *w, const hst_tensor *t, hst_err *err);
 
 /* Has end(thing) called by weights_end(); and at once when this fails. */
 HST_CHECK int weights_keep(weights *w, void *thing, void (*end)(void *), hst_err *err);

@@ -44,7 +44,7 @@ extern "C" {
 #define HST_HAS(p, field)                                                                          \
     ((size_t)((const char *)(&(p)->field + 1) - (const char *)(p)) <= (p)->size)
 
-/* ---- errors ---------------------------------------------------------------------------------- */
+/* ---- errors ---- */
 
 /* One list makes the enum, hst_strcode(), the program's exit codes and the table in the manual:
  * name, code, exit code of the program, text. */
@@ -82,7 +82,7 @@ HST_API const char *hst_strcode(int code);
 /* "0.1.0", of the library that runs. Static. */
 HST_API const char *hst_version(void);
 
-/* ---- context --------------------------------------------------------------------------------- */
+/* ---- context ---- */
 
 typedef struct hst_ctx hst_ctx;           /* threads, kernels, cache, log: one a program is usual */
 typedef struct hst_backbone hst_backbone; /* graph + weights + preparation, no head */
@@ -199,7 +199,7 @@ HST_API const char *hst_cpu(const hst_ctx *ctx); /* kernels in use: "avx2" */
  * the end. usable may be NULL. */
 HST_API const char *hst_cpu_variant(int i, int *usable);
 
-/* ---- backbones ------------------------------------------------------------------------------- */
+/* ---- backbones ---- */
 
 /* Where a backbone is named, the name is one of
  *   mobilenet_v2                        a short name (hst_backbone_name lists them)
@@ -305,7 +305,7 @@ typedef struct hst_backbone_info {
 /* Belongs to b. */
 HST_API const hst_backbone_info *hst_backbone_describe(const hst_backbone *b);
 
-/* ---- speed [experimental] -------------------------------------------------------------------- */
+/* ---- speed [experimental] ---- */
 
 typedef struct hst_rate { /* amount a second, of several rounds. Never grows */
     double best, median;
@@ -327,7 +327,7 @@ typedef struct hst_speed {
 HST_API HST_CHECK int hst_speed_measure(hst_ctx *ctx, const hst_backbone *b, double at_least_s,
                                         hst_speed *out, hst_err *err);
 
-/* ---- data: photos with labels ---------------------------------------------------------------- */
+/* ---- data: photos with labels ---- */
 
 /* Makes a data set be a folder of photos with a sub-folder for each class: one known by name
  * (hst_data_name), or an https://... address of a .tgz, .tar.gz, .tar or .zip. dir: where to put
@@ -380,7 +380,7 @@ HST_API const char *hst_data_class(const hst_data *d, int label); /* NULL out of
 HST_API const char *hst_data_path(const hst_data *d, size_t i);   /* NULL out of range */
 HST_API int hst_data_label(const hst_data *d, size_t i);          /* -1: none or out of range */
 
-/* ---- features -------------------------------------------------------------------------------- */
+/* ---- features ---- */
 
 /* Runs every photo through the frozen backbone. prepare: "pil" (Pillow's pixels), "tf"
  * (TensorFlow's), "fast" (as "pil", but a JPEG at least twice too large is decoded at a half or a
@@ -420,7 +420,7 @@ HST_API HST_CHECK int hst_store_describe(const hst_ctx *ctx, hst_store_info *inf
 /* Removes it, and one set aside as damaged. Errors: HST_EARG (no cache folder), HST_EIO. */
 HST_API HST_CHECK int hst_store_clear(const hst_ctx *ctx, hst_err *err);
 
-/* ---- training -------------------------------------------------------------------------------- */
+/* ---- training ---- */
 
 typedef struct hst_train_opts {
     size_t size;
@@ -550,7 +550,7 @@ HST_API size_t hst_run_stored(const hst_run *r);        /* photos whose features
 HST_API const hst_eval *hst_run_eval(const hst_run *r); /* of the validation side; owned by r */
 HST_API int hst_run_side(const hst_run *r, size_t i);   /* enum hst_side of photo i of the data */
 
-/* ---- model ----------------------------------------------------------------------------------- */
+/* ---- model ---- */
 
 /* The model has its own backbone. Errors: HST_EMODEL (not a model of ours, damaged, refused),
  * HST_EIO, HST_EMEM. */
@@ -577,7 +577,7 @@ HST_API const char *hst_model_record(const hst_model *m, const char *key);
  * 0). Returns its length without the NUL, always below 2048. */
 HST_API size_t hst_model_summary(const hst_model *m, char *buf, size_t cap);
 
-/* ---- prediction ------------------------------------------------------------------------------ */
+/* ---- prediction ---- */
 
 /* A photo that is the only one at the time is computed on all threads of the context (16 at most);
  * photos of several sessions, each on its own thread. Same bits. */
@@ -627,7 +627,7 @@ typedef int hst_deliver_fn(void *arg, const hst_prediction *p); /* non-zero: sto
 HST_API HST_CHECK int hst_predict_stream(hst_ctx *ctx, const hst_model *m, hst_next_fn *next,
                                          hst_deliver_fn *deliver, void *arg, hst_err *err);
 
-/* ---- evaluation ------------------------------------------------------------------------------ */
+/* ---- evaluation ---- */
 
 /* Every photo of d (both sides), labels matched by name. Errors: HST_EDATA when d has a class the
  * model does not know, or nothing usable. */
@@ -661,7 +661,7 @@ typedef struct hst_eval_photo {
 /* The i-th of them, belongs to e; NULL past the end. */
 HST_API const hst_eval_photo *hst_eval_at(const hst_eval *e, size_t i);
 
-/* ---- pictures [experimental] ----------------------------------------------------------------- */
+/* ---- pictures [experimental] ---- */
 
 /* A PNG sheet of the evaluated photos with true and predicted label, wrong ones marked; at most
  * max_photos, wrong ones first. Errors: HST_EIO, HST_EMEM. */

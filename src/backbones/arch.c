@@ -24,12 +24,12 @@ int hst_arch_check(const hst_arch *a, hst_err *err)
     if (a->px < PX_MIN || a->px > PX_MAX)
         return hst_fail(err, HST_EMODEL, "image size %d, expected %d to %d", a->px, PX_MIN, PX_MAX);
     int rc = f->kind->check(a, err);
-    return rc ? rc : hst_norm_check(&a->norm, err);
+    return rc ? rc : hst_pixel_norm_check(&a->norm, err);
 }
 
 char *hst_arch_json(const hst_arch *a, hst_err *err)
 {
-    const hst_norm *n = &a->norm;
+    const hst_pixel_norm *n = &a->norm;
     json_t *o = json_pack("{s:s, s:i, s:[fff], s:[fff]}", "family", a->family, "image_px", a->px,
                           "mean", (double)n->mean[0], (double)n->mean[1], (double)n->mean[2], "std",
                           (double)n->std[0], (double)n->std[1], (double)n->std[2]);
@@ -48,7 +48,7 @@ int hst_arch_parse(const char *json, hst_arch *out, hst_err *err)
     int rc = o ? hst_json_text(o, "family", &name, err) : HST_EMODEL;
     const hst_family *f = rc ? NULL : find_family(name, err);
     rc = f ? hst_json_int(o, "image_px", PX_MIN, PX_MAX, &a.px, err) : HST_EMODEL;
-    rc = rc ? rc : hst_norm_parse(o, &a.norm, err);
+    rc = rc ? rc : hst_pixel_norm_parse(o, &a.norm, err);
     rc = rc ? rc : f->kind->parse(o, &a, err);
     if (rc == 0) {
         snprintf(a.family, sizeof a.family, "%s", f->name);

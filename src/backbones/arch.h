@@ -22,9 +22,9 @@ typedef struct hst_cnn_arch {
 
 /* Stored in the model file, but for the sizing: there it is part of the preparation. */
 typedef struct hst_arch {
-    char family[32]; /* "mobilenet_v2", "efficientnet_lite0" */
-    int px;          /* input height and width */
-    hst_norm norm;   /* of the input */
+    char family[32];     /* "mobilenet_v2", "efficientnet_lite0" */
+    int px;              /* input height and width */
+    hst_pixel_norm norm; /* of the input */
     hst_sizing sizing;
     union { /* one member a kind of family, which alone touches it */
         hst_cnn_arch cnn;

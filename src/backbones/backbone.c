@@ -42,7 +42,7 @@ int hst_backbone_identity(const hst_backbone *b, char hex[65], hst_err *err)
 static void fill_info(hst_backbone *b)
 {
     const hst_arch *a = &b->arch;
-    const char *scaling = hst_norm_name(&a->norm);
+    const char *scaling = hst_pixel_norm_name(&a->norm);
     const hst_sizing *s = &a->sizing;
     hst_backbone_info *info = &b->info;
     *info = (hst_backbone_info){.size = sizeof *info,
@@ -185,7 +185,7 @@ static int override(hst_arch *a, const hst_backbone_opts *o, hst_err *err)
             a->sizing = (hst_sizing){0}; /* it is of the published size */
         a->px = o->image_px;
     }
-    return o->scaling ? hst_norm_named(o->scaling, &a->norm, err) : 0;
+    return o->scaling ? hst_pixel_norm_named(o->scaling, &a->norm, err) : 0;
 }
 
 /* What is wrong with a file that fits nothing is said of the network that it is nearest to. */
@@ -198,7 +198,7 @@ static void say_nearest(const hst_origin *o, hst_err *err)
              o->dialect->name, why.msg);
 }
 
-static hst_backbone *import(hst_ctx *ctx, const hst_found *f, const hst_tensors *t,
+static hst_backbone *import(hst_ctx *ctx, const hst_weight_file *f, const hst_tensors *t,
                             const hst_backbone_opts *opts, hst_err *err)
 {
     hst_origin o;
@@ -248,7 +248,7 @@ static hst_backbone *from_model(hst_ctx *ctx, const hst_tensors *t, const hst_ba
     return hst_backbone_from_tensors(ctx, &a, t, "backbone/", err);
 }
 
-static void set_origin(hst_backbone *b, const hst_found *f, const hst_tensors *t)
+static void set_origin(hst_backbone *b, const hst_weight_file *f, const hst_tensors *t)
 {
     const char *format = hst_tensors_meta(t, "source_format");
     const char *producer = hst_tensors_meta(t, "producer");
@@ -267,7 +267,7 @@ hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name, const hst_b
                                      hst_err *err)
 {
     hst_backbone_opts o = {0};
-    hst_found found = {0};
+    hst_weight_file found = {0};
     hst_backbone *b = NULL;
     if (hst_sized_read(&sized, &o, opts, err) || hst_hub_find(ctx, name, &found, err))
         return NULL;
@@ -283,7 +283,7 @@ hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name, const hst_b
         (void)hst_err_at(err, name);
     }
     hst_tensors_free(t);
-    hst_found_clear(&found);
+    hst_weight_file_clear(&found);
     return b;
 }
 

@@ -14,7 +14,7 @@
 #define EPSILON_MIN 1e-12
 #define EPSILON_MAX 1.0
 
-/* ---- layers -----------------------------------------------------------------------------------*/
+/* ---- layers ---- */
 
 int hst_layer_has_norm(const hst_layer *l)
 {
@@ -61,7 +61,7 @@ int hst_cnn_layers(const hst_arch *a, hst_layers *out, hst_err *err)
     return hst_fail(err, HST_EMEM, "out of memory");
 }
 
-/* ---- the architecture -------------------------------------------------------------------------*/
+/* ---- the architecture ---- */
 
 static void usual(const hst_origin *o, hst_arch *a)
 {

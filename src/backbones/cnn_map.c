@@ -17,7 +17,7 @@ const hst_style hst_style_slim = {
     "/depthwise_weights",
     {"/weights", "/gamma", "/beta", "/moving_mean", "/moving_variance", "/biases"}};
 
-/* ---- names ------------------------------------------------------------------------------------*/
+/* ---- names ---- */
 
 void hst_names_set(hst_layer_names *out, const char *layer, const char *conv, const char *bn)
 {
@@ -94,20 +94,20 @@ static void name_part(const side *s, const hst_layer *l, enum hst_part part,
              depthwise ? s->style->depthwise : s->style->part[part]);
 }
 
-static const hst_named *find_part(const hst_tensors *t, const side *s, const hst_layer *l,
-                                  enum hst_part part)
+static const hst_tensor *find_part(const hst_tensors *t, const side *s, const hst_layer *l,
+                                   enum hst_part part)
 {
     char name[HST_MAX_FILE_NAME];
     name_part(s, l, part, name);
     return hst_tensors_find(t, name);
 }
 
-/* ---- the width --------------------------------------------------------------------------------*/
+/* ---- the width ---- */
 
 static int fits(const hst_tensors *t, const hst_origin *o, const hst_layer *l)
 {
     const side s = side_of(o, l);
-    const hst_named *k = find_part(t, &s, l, HST_KERNEL);
+    const hst_tensor *k = find_part(t, &s, l, HST_KERNEL);
     const int64_t in = l->role == HST_DEPTHWISE ? 1 : l->in;
     const int64_t oihw[4] = {l->out, in, l->kernel, l->kernel};
     const int64_t hwio[4] = {l->kernel, l->kernel, l->in, l->role == HST_DEPTHWISE ? 1 : l->out};
@@ -148,7 +148,7 @@ double hst_cnn_fit(const hst_tensors *t, const hst_origin *o, hst_arch *a, hst_e
     return least;
 }
 
-/* ---- the map ----------------------------------------------------------------------------------*/
+/* ---- the map ---- */
 
 /* One layer on its way into the list. */
 typedef struct mapping {

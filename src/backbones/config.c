@@ -33,7 +33,7 @@ static int flag(const json_t *o, const char *key, int absent)
 /* The normalisation of a Hugging Face image processor on pixels in 0..255:
  * (pixel * factor - offset - mean) / std = (pixel - (mean + offset) / factor) / (std / factor).
  * EfficientNet's divides by std once more where it says "include_top". */
-static int processor_norm(const json_t *o, hst_norm *out, hst_err *err)
+static int processor_norm(const json_t *o, hst_pixel_norm *out, hst_err *err)
 {
     double factor = 1.0 / 255, mean[3] = {0, 0, 0}, std[3] = {1, 1, 1};
     int rc = 0;
@@ -53,8 +53,7 @@ static int processor_norm(const json_t *o, hst_norm *out, hst_err *err)
     return rc;
 }
 
-/* ---- sizing -------------------------------------------------------------------------------------
- */
+/* ---- sizing ---- */
 
 /* 1 and the interpolation, by its number in Pillow or its name in timm; 0: none that we have. */
 static int read_interpolation(const json_t *v, enum hst_interpolation *out)
@@ -116,8 +115,7 @@ static void timm_sizing(const json_t *o, int px, hst_sizing *s)
         crop(s, HST_CROP_TORCHVISION, (int)floor(px / json_number_value(pct)), px);
 }
 
-/* ---- the files ----------------------------------------------------------------------------------
- */
+/* ---- the files ---- */
 
 static int read_processor(const char *config_path, hst_arch *a, hst_err *err)
 {

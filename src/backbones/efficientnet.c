@@ -55,8 +55,7 @@ static enum hst_act activation(const hst_arch *a, const hst_layer *l)
                                                     : HST_ACT_SWISH;
 }
 
-/* ---- names -------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 static void keras_names(const hst_layer *l, hst_layer_names *out)
 {

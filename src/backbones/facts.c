@@ -62,11 +62,11 @@ static int read_reals3(const hst_tensors *t, const char *key, double low, float 
     return rc;
 }
 
-static int read_norm(const hst_tensors *t, hst_norm *n, hst_err *err)
+static int read_norm(const hst_tensors *t, hst_pixel_norm *n, hst_err *err)
 {
     const char *name = hst_tensors_meta(t, "scaling");
-    hst_norm own = {{0, 0, 0}, {1, 1, 1}};
-    if (name && hst_norm_named(name, n, err))
+    hst_pixel_norm own = {{0, 0, 0}, {1, 1, 1}};
+    if (name && hst_pixel_norm_named(name, n, err))
         return HST_EMODEL;
     if (!hst_tensors_meta(t, "mean") && !hst_tensors_meta(t, "std"))
         return 0;

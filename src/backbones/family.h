@@ -19,7 +19,7 @@ typedef struct hst_dialect {
                            a dot or slash ("mobilenet_v2.", "module.") */
     const char *const *body; /* NULL-ended: tensors whose name goes on so belong to the network and
                                 must all be known; others (classifier, optimiser) are ignored */
-    hst_norm norm;
+    hst_pixel_norm norm;
     const void *own; /* of the kind */
     /* Takes what it knows of config.json into *a; NULL: there is none. needs_config: the tensors
      * alone do not say enough. */

@@ -68,8 +68,7 @@ static enum hst_act activation(const hst_arch *a, const hst_layer *l)
     }
 }
 
-/* ---- names -------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 /* How Keras writes them: the first and last layer, what stands between a block and its part, the
  * gate, and behind a layer that of its batch norm. */

@@ -11,7 +11,7 @@
 
 static const struct {
     const char *name;
-    hst_norm norm;
+    hst_pixel_norm norm;
 } norms[] = {
     {"pm1", HST_NORM_PM1},
     {"01", HST_NORM_01},
@@ -20,7 +20,7 @@ static const struct {
 };
 enum { N_NORMS = sizeof norms / sizeof *norms };
 
-int hst_norm_named(const char *name, hst_norm *out, hst_err *err)
+int hst_pixel_norm_named(const char *name, hst_pixel_norm *out, hst_err *err)
 {
     for (int i = 0; i < N_NORMS; i++)
         if (strcmp(norms[i].name, name) == 0) {
@@ -33,7 +33,7 @@ int hst_norm_named(const char *name, hst_norm *out, hst_err *err)
                     name);
 }
 
-const char *hst_norm_name(const hst_norm *n)
+const char *hst_pixel_norm_name(const hst_pixel_norm *n)
 {
     for (int i = 0; i < N_NORMS; i++)
         if (memcmp(&norms[i].norm, n, sizeof *n) == 0)
@@ -41,7 +41,7 @@ const char *hst_norm_name(const hst_norm *n)
     return NULL;
 }
 
-int hst_norm_check(const hst_norm *n, hst_err *err)
+int hst_pixel_norm_check(const hst_pixel_norm *n, hst_err *err)
 {
     for (int c = 0; c < 3; c++)
         if (!(fabsf(n->mean[c]) <= MEAN_MAX && n->std[c] >= STD_MIN && n->std[c] <= STD_MAX))
@@ -52,7 +52,7 @@ int hst_norm_check(const hst_norm *n, hst_err *err)
     return 0;
 }
 
-int hst_norm_parse(const json_t *o, hst_norm *out, hst_err *err)
+int hst_pixel_norm_parse(const json_t *o, hst_pixel_norm *out, hst_err *err)
 {
     double mean[3] = {0}, std[3] = {0};
     int rc = hst_json_reals3(o, "mean", -MEAN_MAX, MEAN_MAX, mean, err);

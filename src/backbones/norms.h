@@ -12,11 +12,11 @@ struct json_t; /* jansson.h */
 /* clang-format on */
 
 /* "pm1", "01", "imagenet", "255" -> normalisation of pixels in 0..255. HST_EARG: none of these. */
-HST_CHECK int hst_norm_named(const char *name, hst_norm *out, hst_err *err);
+HST_CHECK int hst_pixel_norm_named(const char *name, hst_pixel_norm *out, hst_err *err);
 /* The name of a normalisation; NULL: it has none. */
-const char *hst_norm_name(const hst_norm *n);
+const char *hst_pixel_norm_name(const hst_pixel_norm *n);
 /* HST_EMODEL: means or deviations that pixels in 0..255 cannot have. */
-HST_CHECK int hst_norm_check(const hst_norm *n, hst_err *err);
+HST_CHECK int hst_pixel_norm_check(const hst_pixel_norm *n, hst_err *err);
 /* The members "mean" and "std", checked. */
-HST_CHECK int hst_norm_parse(const struct json_t *o, hst_norm *out, hst_err *err);
+HST_CHECK int hst_pixel_norm_parse(const struct json_t *o, hst_pixel_norm *out, hst_err *err);
 #endif

@@ -31,7 +31,7 @@ void hst_param_maps_free(hst_param_maps *l)
     *l = (hst_param_maps){0};
 }
 
-/* ---- shapes -----------------------------------------------------------------------------------*/
+/* ---- shapes ---- */
 
 /* "[32, 3, 3, 3]" */
 static void shape_text(const int64_t *dim, int n, char out[200])
@@ -53,7 +53,7 @@ static int grid_side(int64_t tokens, int kept)
 }
 
 /* What the tensor x (NULL: missing) of the file should be like, for parameter p. */
-static void expected_shape(const hst_param_map *m, const hst_param *p, const hst_named *x,
+static void expected_shape(const hst_param_map *m, const hst_param *p, const hst_tensor *x,
                            int64_t dim[4])
 {
     const int tokens = p->n_dims - 2;
@@ -65,7 +65,7 @@ static void expected_shape(const hst_param_map *m, const hst_param *p, const hst
         dim[tokens] = x->dim[tokens];
 }
 
-static int check_shape(const hst_named *x, const char *name, const int64_t *dim, int n,
+static int check_shape(const hst_tensor *x, const char *name, const int64_t *dim, int n,
                        hst_err *err)
 {
     char want[200], have[200];
@@ -78,7 +78,7 @@ static int check_shape(const hst_named *x, const char *name, const int64_t *dim,
     return hst_fail(err, HST_EMODEL, "tensor '%s' has shape %s, expected %s", name, have, want);
 }
 
-/* ---- values -----------------------------------------------------------------------------------*/
+/* ---- values ---- */
 
 /* What no network can hold: NaN, infinity, a variance below zero. name: the tensor's in its file.
  */
@@ -96,16 +96,16 @@ static int check_values(const hst_param *p, const char *name, hst_err *err)
     return 0;
 }
 
-static int read_floats(const hst_named *x, float *out, hst_err *err)
+static int read_floats(const hst_tensor *x, float *out, hst_err *err)
 {
-    int rc = hst_named_floats(x, out, err);
+    int rc = hst_tensor_floats(x, out, err);
     if (rc)
         (void)hst_err_at(err, x->name);
     return rc;
 }
 
 /* p = the slice of x[..] = from in the parameter's order of axes. */
-static void arrange(const hst_param_map *m, const hst_named *x, const float *from,
+static void arrange(const hst_param_map *m, const hst_tensor *x, const float *from,
                     const hst_param *p)
 {
     ptrdiff_t stride[4] = {0}, step[4] = {0}, dim[4] = {1, 1, 1, 1}, at = 1;
@@ -134,7 +134,7 @@ static void arrange(const hst_param_map *m, const hst_named *x, const float *fro
 }
 
 /* Every table of positions that p holds ([tokens][C], one behind the other) from those of x. */
-static int resize_grids(const hst_param_map *m, const hst_named *x, const float *from,
+static int resize_grids(const hst_param_map *m, const hst_tensor *x, const float *from,
                         const hst_param *p, hst_err *err)
 {
     const int axis = p->n_dims - 2, kept = m->grid.kept;
@@ -158,11 +158,12 @@ static int is_copy(const hst_param_map *m)
     return !m->slice.of && !m->permutes && !m->reversed && !m->grid.is;
 }
 
-static int read_values(const hst_param_map *m, const hst_named *x, const hst_param *p, hst_err *err)
+static int read_values(const hst_param_map *m, const hst_tensor *x, const hst_param *p,
+                       hst_err *err)
 {
     if (is_copy(m))
         return read_floats(x, p->data, err);
-    float *raw = hst_alloc(hst_named_count(x), sizeof *raw, err);
+    float *raw = hst_alloc(hst_tensor_count(x), sizeof *raw, err);
     int rc = raw ? read_floats(x, raw, err) : HST_EMEM;
     if (rc == 0 && m->grid.is)
         rc = resize_grids(m, x, raw, p, err);
@@ -173,7 +174,7 @@ static int read_values(const hst_param_map *m, const hst_named *x, const hst_par
 }
 
 /* The same, subtracted from p. */
-static int subtract_values(const hst_param_map *m, const hst_named *x, const hst_param *p,
+static int subtract_values(const hst_param_map *m, const hst_tensor *x, const hst_param *p,
                            hst_err *err)
 {
     const size_t n = hst_param_count(p);
@@ -196,7 +197,7 @@ int hst_param_import(const hst_tensors *t, const hst_param_map *m, const hst_par
         p->data[i] = m->value;
     if (!*m->theirs)
         return 0;
-    const hst_named *x = hst_tensors_find(t, m->theirs);
+    const hst_tensor *x = hst_tensors_find(t, m->theirs);
     expected_shape(m, p, x, dim);
     int rc = check_shape(x, m->theirs, dim, p->n_dims, err);
     rc = rc ? rc : m->subtracts ? subtract_values(m, x, p, err) : read_values(m, x, p, err);

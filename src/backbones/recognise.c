@@ -35,7 +35,7 @@ static void defaults(const hst_origin *o, hst_arch *a)
 
 static int unknown(const hst_tensors *t, hst_err *err)
 {
-    const hst_named *first = hst_tensors_count(t) ? hst_tensors_at(t, 0) : NULL;
+    const hst_tensor *first = hst_tensors_count(t) ? hst_tensors_at(t, 0) : NULL;
     return hst_fail(
         err, HST_EMODEL,
         "no network known here: %zu tensors, first '%s'; expected MobileNetV2 (names "

@@ -64,7 +64,7 @@ static void layers(const hst_arch *a, hst_layers *out)
         }
 }
 
-/* ---- graph ------------------------------------------------------------------------------------*/
+/* ---- graph ---- */
 
 /* The last of a block and its shortcut are added first. */
 static enum hst_act activation(const hst_arch *a, const hst_layer *l)
@@ -101,8 +101,7 @@ static int build(hst_graph *g, const hst_arch *a, const hst_layers *layers, hst_
     return x;
 }
 
-/* ---- names -------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 /* torchvision's, and timm's. */
 static void torchvision_names(const hst_layer *l, hst_layer_names *out)

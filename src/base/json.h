@@ -13,7 +13,7 @@ HST_CHECK json_t *hst_json_parse(const char *text, size_t n, const char *what, h
  * memory left it: HST_EMEM. */
 HST_CHECK char *hst_json_write(const json_t *value, size_t flags, hst_err *err);
 
-/* ---- checked reading --------------------------------------------------------------------------*/
+/* ---- checked reading ---- */
 
 /* The object that text is, to be ended by json_decref(); NULL and HST_EMODEL for anything else,
  * duplicate keys included. what: its name in messages. */

@@ -274,7 +274,8 @@ static int scan(const hst_ctx *ctx, hst_data *d, const hst_data_opts *o, hst_err
 static const char *folder_of(const hst_ctx *ctx, const char *dir, char *path, size_t cap,
                              hst_err *err)
 {
-    if (access(dir, F_OK) == 0 || !hst_photos_is_name(dir) || hst_photos_here(ctx, dir, path, cap))
+    if (access(dir, F_OK) == 0 || !hst_datasets_is_name(dir) ||
+        hst_datasets_here(ctx, dir, path, cap))
         return path[0] ? path : dir;
     hst_fail(err, HST_EDATA, "%s is not here: headstart pull %s fetches it", dir, dir);
     return NULL;

@@ -31,7 +31,7 @@ int hst_features_prep(const hst_backbone *b, const char *prepare, hst_prep *out,
         p.resize_px = s->resize_px;
         p.interpolation = s->interpolation;
     }
-    int rc = hst_contract_parse(prepare && !as_published ? prepare : "pil", &p.contract, err);
+    int rc = hst_resampler_parse(prepare && !as_published ? prepare : "pil", &p.resampler, err);
     if (rc == 0)
         *out = p;
     return rc;

@@ -27,14 +27,14 @@ HST_CHECK hst_features *hst_features_of(hst_ctx *ctx, const hst_backbone *b, con
                                         const hst_prep *prep, hst_err *err);
 
 /* Photos to run once more, through a network that has changed since. */
-typedef struct hst_again {
+typedef struct hst_recompute {
     const hst_ctx *ctx;
     const hst_plan *plan;
     const hst_data *d;
     const size_t *photo; /* [n] of the data; usable ones */
     size_t n;
     hst_features *f; /* their rows are filled anew */
-} hst_again;
+} hst_recompute;
 /* Errors: HST_EDATA (a photo cannot be used any more), HST_ESTOPPED, HST_EMEM. */
-HST_CHECK int hst_features_again(const hst_again *a, hst_err *err);
+HST_CHECK int hst_features_recompute(const hst_recompute *a, hst_err *err);
 #endif

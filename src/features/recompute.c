@@ -7,7 +7,7 @@
 
 static int work_photo(void *arg, size_t k, hst_photo_worker *w, hst_err *err)
 {
-    const hst_again *a = arg;
+    const hst_recompute *a = arg;
     size_t i = a->photo[k], n;
     const char *path = a->d->photos[i].path;
     uint8_t *bytes = NULL;
@@ -22,9 +22,9 @@ static int work_photo(void *arg, size_t k, hst_photo_worker *w, hst_err *err)
                     "%s was readable and is not any more: %s", path, why.msg);
 }
 
-int hst_features_again(const hst_again *a, hst_err *err)
+int hst_features_recompute(const hst_recompute *a, hst_err *err)
 {
-    hst_again job = *a;
+    hst_recompute job = *a;
     return hst_photos_each(&(hst_photo_loop){.ctx = a->ctx,
                                              .plan = a->plan,
                                              .prep = &a->f->prep,

@@ -164,9 +164,9 @@ static enum opened begin_anew(hst_store *s)
 static int hash_prefix(hst_store *s, const hst_backbone *b, const hst_prep *prep, hst_err *err)
 {
     char text[512], identity[65];
-    const hst_norm *n = &prep->norm;
+    const hst_pixel_norm *n = &prep->norm;
     snprintf(text, sizeof text, "%d|%s|%d|%a,%a,%a|%a,%a,%a|%s|%zu", NUMERICS_VERSION,
-             hst_contract_name(prep->contract), prep->px, n->mean[0], n->mean[1], n->mean[2],
+             hst_resampler_name(prep->resampler), prep->px, n->mean[0], n->mean[1], n->mean[2],
              n->std[0], n->std[1], n->std[2], hst_kernels_isa(s->ctx->kernels), s->dim);
     hst_sha256 *h = hst_sha256_new(err);
     int rc = h ? hst_sha256_adds(h, text, err) : HST_EMEM;

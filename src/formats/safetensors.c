@@ -57,13 +57,13 @@ struct hst_tensors {
     uint8_t *block; /* the file; once parsed, only tensor data, moved to aligned places */
     json_t *root;   /* owns the names and the metadata */
     json_t *meta;   /* borrowed from root; NULL: none */
-    hst_named *t;   /* sorted by name */
+    hst_tensor *t;  /* sorted by name */
     size_t n;
 };
 
 /* One tensor while the header is read: its range of the data. */
 typedef struct entry {
-    hst_named named;
+    hst_tensor named;
     uint64_t begin, end;
 } entry;
 
@@ -156,7 +156,7 @@ static int read_size(const json_t *j, uint64_t *out)
     return 1;
 }
 
-static int read_shape(const json_t *shape, hst_named *named, size_t *count, hst_err *err)
+static int read_shape(const json_t *shape, hst_tensor *named, size_t *count, hst_err *err)
 {
     if (!json_is_array(shape))
         return refuse(err, named->name, "shape is missing or not a list");
@@ -215,7 +215,7 @@ static int by_place(const void *a, const void *b)
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const hst_named *)a)->name, ((const hst_named *)b)->name);
+    return strcmp(((const hst_tensor *)a)->name, ((const hst_tensor *)b)->name);
 }
 
 /* The ranges, sorted by begin, must cover 0 .. n_data without holes or overlaps. */
@@ -338,14 +338,14 @@ size_t hst_tensors_count(const hst_tensors *t)
     return t->n;
 }
 
-const hst_named *hst_tensors_at(const hst_tensors *t, size_t i)
+const hst_tensor *hst_tensors_at(const hst_tensors *t, size_t i)
 {
     return i < t->n ? &t->t[i] : NULL;
 }
 
-const hst_named *hst_tensors_find(const hst_tensors *t, const char *name)
+const hst_tensor *hst_tensors_find(const hst_tensors *t, const char *name)
 {
-    hst_named key = {.name = name};
+    hst_tensor key = {.name = name};
     return t->n ? bsearch(&key, t->t, t->n, sizeof *t->t, by_name) : NULL;
 }
 
@@ -361,7 +361,7 @@ const char *hst_tensors_meta_next(const hst_tensors *t, const char *key)
     return at ? json_object_iter_key(at) : NULL;
 }
 
-size_t hst_named_count(const hst_named *n)
+size_t hst_tensor_count(const hst_tensor *n)
 {
     size_t count = 1;
     for (int i = 0; i < n->n_dims; i++)
@@ -393,9 +393,9 @@ static float from_bf16(uint16_t h)
     return f;
 }
 
-int hst_named_floats(const hst_named *n, float *out, hst_err *err)
+int hst_tensor_floats(const hst_tensor *n, float *out, hst_err *err)
 {
-    size_t count = hst_named_count(n);
+    size_t count = hst_tensor_count(n);
     const uint16_t *half = n->data;
     const double *wide = n->data;
     switch (n->dtype) {

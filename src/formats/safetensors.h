@@ -24,14 +24,14 @@ enum hst_dtype {
     HST_OTHER /* one of the types of the format that nothing here works with */
 };
 
-typedef struct hst_named {
+typedef struct hst_tensor {
     const char *name;
     enum hst_dtype dtype;
     int n_dims; /* 0 .. 8 */
     int64_t dim[8];
     const void *data; /* as stored, little endian, aligned for its type */
     size_t n_bytes;
-} hst_named;
+} hst_tensor;
 
 typedef struct hst_tensors hst_tensors; /* a file in memory */
 
@@ -43,9 +43,9 @@ HST_CHECK hst_tensors *hst_tensors_read(const char *path, hst_err *err);
 HST_CHECK hst_tensors *hst_tensors_parse(const uint8_t *bytes, size_t n, hst_err *err);
 void hst_tensors_free(hst_tensors *t);
 size_t hst_tensors_count(const hst_tensors *t);
-const hst_named *hst_tensors_at(const hst_tensors *t, size_t i);           /* sorted by name */
-const hst_named *hst_tensors_find(const hst_tensors *t, const char *name); /* NULL: not there */
-const char *hst_tensors_meta(const hst_tensors *t, const char *key);       /* NULL: not there */
+const hst_tensor *hst_tensors_at(const hst_tensors *t, size_t i);           /* sorted by name */
+const hst_tensor *hst_tensors_find(const hst_tensors *t, const char *name); /* NULL: not there */
+const char *hst_tensors_meta(const hst_tensors *t, const char *key);        /* NULL: not there */
 /* The metadata key behind the given one (NULL: the first), in file order; NULL at the end. */
 const char *hst_tensors_meta_next(const hst_tensors *t, const char *key);
 /* Bytes of one element; 0 for HST_OTHER. */
@@ -53,9 +53,9 @@ size_t hst_dtype_bytes(enum hst_dtype d);
 /* "F32"; "OTHER". */
 const char *hst_dtype_name(enum hst_dtype d);
 /* Elements of a tensor (product of its dims). */
-size_t hst_named_count(const hst_named *n);
-/* Converts F32, F16, BF16 or F64 to out[hst_named_count(n)]. HST_EMODEL for other types. */
-HST_CHECK int hst_named_floats(const hst_named *n, float *out, hst_err *err);
+size_t hst_tensor_count(const hst_tensor *n);
+/* Converts F32, F16, BF16 or F64 to out[hst_tensor_count(n)]. HST_EMODEL for other types. */
+HST_CHECK int hst_tensor_floats(const hst_tensor *n, float *out, hst_err *err);
 
 typedef struct hst_meta_pair {
     const char *key, *value;
@@ -64,17 +64,17 @@ typedef struct hst_meta_pair {
 /* Writes path whole or not at all; tensors in the given order, metadata sorted by key, so equal
  * input gives equal bytes. HST_EARG: a name twice or not UTF-8, a type of HST_OTHER, more than a
  * reader accepts. */
-HST_CHECK int hst_tensors_write(const char *path, const hst_named *t, size_t n,
+HST_CHECK int hst_tensors_write(const char *path, const hst_tensor *t, size_t n,
                                 const hst_meta_pair *meta, size_t n_meta, hst_err *err);
 
 /* The part of such a file in front of the data: the caller writes head and then each tensor's bytes
  * (data may be NULL here). */
-HST_CHECK int hst_tensors_head(const hst_named *t, size_t n, const hst_meta_pair *meta,
+HST_CHECK int hst_tensors_head(const hst_tensor *t, size_t n, const hst_meta_pair *meta,
                                size_t n_meta, hst_buf *head, hst_err *err);
 
 /* SHA-256 over names, types, shapes, data and metadata (but for the key `except`): says whether
  * anything that matters in a file changed. hex[65]. */
-HST_CHECK int hst_tensors_digest(const hst_named *t, size_t n, const hst_meta_pair *meta,
+HST_CHECK int hst_tensors_digest(const hst_tensor *t, size_t n, const hst_meta_pair *meta,
                                  size_t n_meta, const char *except, char hex[65], hst_err *err);
 /* The same digest of a file that was read. */
 HST_CHECK int hst_tensors_digest_of(const hst_tensors *t, const char *except, char hex[65],

@@ -17,7 +17,7 @@ static int by_key(const void *a, const void *b)
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const hst_named *)a)->name, ((const hst_named *)b)->name);
+    return strcmp(((const hst_tensor *)a)->name, ((const hst_tensor *)b)->name);
 }
 
 /* A sorted copy of n things of a size; NULL when memory is short. */
@@ -64,7 +64,7 @@ static int put_meta(json_t *root, const hst_meta_pair *meta, size_t n, hst_err *
 }
 
 /* Checks that what the caller gives agrees with itself. */
-static int check_tensor(const hst_named *t, hst_err *err)
+static int check_tensor(const hst_tensor *t, hst_err *err)
 {
     size_t bytes = hst_dtype_bytes(t->dtype);
     int ok = bytes > 0 && t->n_dims >= 0 && t->n_dims <= MAX_DIMS;
@@ -77,7 +77,7 @@ static int check_tensor(const hst_named *t, hst_err *err)
                     t->name);
 }
 
-static int put_tensor(json_t *root, const hst_named *t, size_t *at, hst_err *err)
+static int put_tensor(json_t *root, const hst_tensor *t, size_t *at, hst_err *err)
 {
     size_t begin = *at;
     int rc = check_tensor(t, err);
@@ -101,7 +101,7 @@ static int put_tensor(json_t *root, const hst_named *t, size_t *at, hst_err *err
 }
 
 /* The header's JSON, as compact text to be freed. */
-static char *header_text(const hst_named *t, size_t n, const hst_meta_pair *meta, size_t n_meta,
+static char *header_text(const hst_tensor *t, size_t n, const hst_meta_pair *meta, size_t n_meta,
                          hst_err *err)
 {
     char *text = NULL;
@@ -116,7 +116,7 @@ static char *header_text(const hst_named *t, size_t n, const hst_meta_pair *meta
     return text;
 }
 
-int hst_tensors_head(const hst_named *t, size_t n, const hst_meta_pair *meta, size_t n_meta,
+int hst_tensors_head(const hst_tensor *t, size_t n, const hst_meta_pair *meta, size_t n_meta,
                      hst_buf *head, hst_err *err)
 {
     char *text = header_text(t, n, meta, n_meta, err);
@@ -135,7 +135,7 @@ int hst_tensors_head(const hst_named *t, size_t n, const hst_meta_pair *meta, si
     return rc ? rc : hst_buf_check(head, err);
 }
 
-int hst_tensors_write(const char *path, const hst_named *t, size_t n, const hst_meta_pair *meta,
+int hst_tensors_write(const char *path, const hst_tensor *t, size_t n, const hst_meta_pair *meta,
                       size_t n_meta, hst_err *err)
 {
     hst_buf head = HST_BUF(MAX_HEADER_BYTES + 64);
@@ -153,7 +153,7 @@ int hst_tensors_write(const char *path, const hst_named *t, size_t n, const hst_
 
 /* What a digest is over. */
 typedef struct content {
-    const hst_named *t;
+    const hst_tensor *t;
     size_t n;
     const hst_meta_pair *meta;
     size_t n_meta;
@@ -165,7 +165,7 @@ static int add_number(hst_sha256 *h, uint64_t v, hst_err *err)
     return hst_sha256_add(h, &v, sizeof v, err);
 }
 
-static int add_tensor(hst_sha256 *h, const hst_named *t, hst_err *err)
+static int add_tensor(hst_sha256 *h, const hst_tensor *t, hst_err *err)
 {
     int rc = hst_sha256_adds(h, t->name, err);
     rc = rc ? rc : hst_sha256_adds(h, hst_dtype_name(t->dtype), err);
@@ -210,7 +210,7 @@ static int digest(const content *c, char hex[65], char *tensors_hex, hst_err *er
 {
     int rc = HST_EMEM;
     hst_sha256 *bare = NULL;
-    hst_named *t = sorted(c->t, c->n, sizeof *t, by_name, err);
+    hst_tensor *t = sorted(c->t, c->n, sizeof *t, by_name, err);
     hst_meta_pair *meta = t ? sorted(c->meta, c->n_meta, sizeof *meta, by_key, err) : NULL;
     hst_sha256 *h = meta ? hst_sha256_new(err) : NULL;
     const content ordered = {t, c->n, meta, c->n_meta, c->except};
@@ -226,7 +226,7 @@ static int digest(const content *c, char hex[65], char *tensors_hex, hst_err *er
     return rc;
 }
 
-int hst_tensors_digest(const hst_named *t, size_t n, const hst_meta_pair *meta, size_t n_meta,
+int hst_tensors_digest(const hst_tensor *t, size_t n, const hst_meta_pair *meta, size_t n_meta,
                        const char *except, char hex[65], hst_err *err)
 {
     return digest(&(content){t, n, meta, n_meta, except}, hex, NULL, err);

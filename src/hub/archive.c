@@ -38,8 +38,7 @@ static int damaged(const unpacking *u, hst_err *err)
                     why ? why : "no reason");
 }
 
-/* ---- names --------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 /* Every part is a name of its own: none is empty, "." or "..", none holds what a terminal or
  * another system would read differently. */
@@ -89,8 +88,7 @@ static int is_below_file(const unpacking *u, const char *path)
     return lstat(path, &st) == 0 && !S_ISDIR(st.st_mode);
 }
 
-/* ---- one member ---------------------------------------------------------------------------------
- */
+/* ---- one member ---- */
 
 static int make_folder(const char *path, hst_err *err)
 {
@@ -197,8 +195,7 @@ static int unpack_one(unpacking *u, struct archive_entry *e, hst_err *err)
     return rc;
 }
 
-/* ---- the archive --------------------------------------------------------------------------------
- */
+/* ---- the archive ---- */
 
 /* A warning is that of a name in another character set, which is taken as it stands. */
 static int unpack_all(unpacking *u, hst_err *err)

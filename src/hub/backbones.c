@@ -15,7 +15,7 @@
 
 const char *hst_backbone_name(const hst_ctx *ctx, int i, int *cached)
 {
-    const hst_known *k = hst_known_at(i);
+    const hst_catalog_entry *k = hst_catalog_at(i);
     if (cached)
         *cached = k && hst_hub_cached(ctx, k->name);
     return k ? k->name : NULL;
@@ -23,14 +23,13 @@ const char *hst_backbone_name(const hst_ctx *ctx, int i, int *cached)
 
 int hst_backbone_pull(hst_ctx *ctx, const char *name, hst_err *err)
 {
-    hst_found f = {0};
+    hst_weight_file f = {0};
     int rc = hst_hub_fetch(ctx, name, 1, &f, err);
-    hst_found_clear(&f);
+    hst_weight_file_clear(&f);
     return rc;
 }
 
-/* ---- the list -----------------------------------------------------------------------------------
- */
+/* ---- the list ---- */
 
 static uint64_t size_of(const char *path)
 {
@@ -70,17 +69,17 @@ static int tell(const listing *l, hst_backbone_entry e)
 static uint64_t place_size(const hst_ctx *ctx, const char *source)
 {
     uint64_t n = 0;
-    hst_kept k = {0};
-    hst_place *p = hst_alloc(1, sizeof *p, NULL);
-    if (p && hst_place_parse(ctx->hub, source, p, NULL) == 1 &&
-        hst_kept_read(ctx, p->name, &k, NULL) == 0)
+    hst_downloaded k = {0};
+    hst_locator *p = hst_alloc(1, sizeof *p, NULL);
+    if (p && hst_locator_parse(ctx->hub, source, p, NULL) == 1 &&
+        hst_downloaded_read(ctx, p->name, &k, NULL) == 0)
         n = size_of(k.file) + converted_size(ctx, k.sha256);
-    hst_kept_clear(&k);
+    hst_downloaded_clear(&k);
     free(p);
     return n;
 }
 
-static int tell_known(listing *l, const hst_known *k)
+static int tell_known(listing *l, const hst_catalog_entry *k)
 {
     char sources[256] = "";
     size_t at = 0;
@@ -99,13 +98,13 @@ static int tell_known(listing *l, const hst_known *k)
                                         .cached = hst_hub_cached(l->ctx, k->name)});
 }
 
-static int tell_kept(void *arg, const hst_kept *k)
+static int tell_kept(void *arg, const hst_downloaded *k)
 {
     listing *l = arg;
-    hst_place *p = hst_alloc(1, sizeof *p, l->err);
+    hst_locator *p = hst_alloc(1, sizeof *p, l->err);
     if (!p)
         return HST_EMEM;
-    int is = hst_place_parse(l->ctx->hub, k->name, p, NULL) == 1; /* data sets are not */
+    int is = hst_locator_parse(l->ctx->hub, k->name, p, NULL) == 1; /* data sets are not */
     free(p);
     uint64_t bytes = size_of(k->file) + converted_size(l->ctx, k->sha256);
     return !is ? 0
@@ -118,15 +117,14 @@ static int tell_kept(void *arg, const hst_kept *k)
 int hst_backbone_list(hst_ctx *ctx, hst_backbone_entry_fn *fn, void *arg, hst_err *err)
 {
     listing l = {.ctx = ctx, .fn = fn, .arg = arg, .err = err};
-    const hst_known *k;
+    const hst_catalog_entry *k;
     int rc = has_cache(ctx, err);
-    for (int i = 0; rc == 0 && (k = hst_known_at(i)); i++)
+    for (int i = 0; rc == 0 && (k = hst_catalog_at(i)); i++)
         rc = tell_known(&l, k);
-    return rc ? rc : hst_kept_each(ctx, tell_kept, &l, err);
+    return rc ? rc : hst_downloaded_each(ctx, tell_kept, &l, err);
 }
 
-/* ---- one name, place by place -------------------------------------------------------------------
- */
+/* ---- one name, place by place ---- */
 
 typedef struct visit {
     hst_ctx *ctx;
@@ -137,13 +135,13 @@ typedef struct visit {
 } visit;
 
 /* Calls fn for the place or places behind a name. */
-static int each_place(visit *v, int (*fn)(visit *v, const hst_place *p))
+static int each_place(visit *v, int (*fn)(visit *v, const hst_locator *p))
 {
-    const hst_known *k = hst_known_find(v->name);
-    hst_place *p = hst_alloc(1, sizeof *p, v->err);
+    const hst_catalog_entry *k = hst_catalog_find(v->name);
+    hst_locator *p = hst_alloc(1, sizeof *p, v->err);
     int rc = p ? 0 : HST_EMEM;
     for (int i = 0; rc == 0 && (k ? k->sources[i] != NULL : i < 1); i++) {
-        rc = hst_place_parse(v->ctx->hub, k ? k->sources[i] : v->name, p, v->err);
+        rc = hst_locator_parse(v->ctx->hub, k ? k->sources[i] : v->name, p, v->err);
         if (rc == 0)
             rc = hst_fail(v->err, HST_EARG, "unknown backbone '%s' (see headstart backbones list)",
                           v->name);
@@ -153,29 +151,28 @@ static int each_place(visit *v, int (*fn)(visit *v, const hst_place *p))
     return rc;
 }
 
-/* ---- verify -------------------------------------------------------------------------------------
- */
+/* ---- verify ---- */
 
-static int verify_converted(visit *v, const char *sha256, const hst_known *k)
+static int verify_converted(visit *v, const char *sha256, const hst_catalog_entry *k)
 {
-    hst_found f = {.path = hst_converted_path(v->ctx, sha256, v->err)};
+    hst_weight_file f = {.path = hst_converted_path(v->ctx, sha256, v->err)};
     int rc = f.path ? 0 : HST_EMEM;
     snprintf(f.sha256, sizeof f.sha256, "%s", sha256);
     if (rc == 0 && hst_is_file(f.path)) {
         v->seen++;
         rc = hst_converted_check(&f, k, v->err);
     }
-    hst_found_clear(&f);
+    hst_weight_file_clear(&f);
     return rc;
 }
 
-static int verify_hf(visit *v, const hst_place *p, const hst_kept *k)
+static int verify_hf(visit *v, const hst_locator *p, const hst_downloaded *k)
 {
     hst_ctx here = hst_ctx_offline(v->ctx);
-    hst_found f = {0};
+    hst_weight_file f = {0};
     hst_err why = {0};
     int rc = hst_hf_find(&here, p, 0, &f, &why);
-    hst_found_clear(&f);
+    hst_weight_file_clear(&f);
     v->seen += rc == 0 || k->name != NULL;
     if (rc == 0 || !k->name)
         return 0;
@@ -183,11 +180,11 @@ static int verify_hf(visit *v, const hst_place *p, const hst_kept *k)
                     p->name);
 }
 
-static int verify_place(visit *v, const hst_place *p)
+static int verify_place(visit *v, const hst_locator *p)
 {
-    hst_kept k = {0};
+    hst_downloaded k = {0};
     char sha256[65];
-    int rc = hst_kept_read(v->ctx, p->name, &k, v->err);
+    int rc = hst_downloaded_read(v->ctx, p->name, &k, v->err);
     if (rc == 0 && p->kind == HST_HF) {
         rc = verify_hf(v, p, &k);
     } else if (rc == 0 && k.name) {
@@ -199,14 +196,14 @@ static int verify_place(visit *v, const hst_place *p)
         }
         rc = rc ? rc : verify_converted(v, k.sha256, NULL);
     }
-    hst_kept_clear(&k);
+    hst_downloaded_clear(&k);
     return rc;
 }
 
 int hst_backbone_verify(hst_ctx *ctx, const char *name, hst_err *err)
 {
     visit v = {.ctx = ctx, .name = name, .err = err};
-    const hst_known *k = hst_known_find(name);
+    const hst_catalog_entry *k = hst_catalog_find(name);
     int rc =
         k && k->package ? verify_converted(&v, k->member_sha256, k) : each_place(&v, verify_place);
     if (rc == 0 && !v.seen)
@@ -214,8 +211,7 @@ int hst_backbone_verify(hst_ctx *ctx, const char *name, hst_err *err)
     return rc;
 }
 
-/* ---- remove -------------------------------------------------------------------------------------
- */
+/* ---- remove ---- */
 
 static void drop(visit *v, const char *path)
 {
@@ -254,32 +250,32 @@ static int empty_folder(visit *v, const char *dir, const char *const keep[2])
     return rc;
 }
 
-static int remove_place(visit *v, const hst_place *p)
+static int remove_place(visit *v, const hst_locator *p)
 {
     static const char *const nothing[2] = {NULL, NULL};
-    hst_kept k = {0};
+    hst_downloaded k = {0};
     hst_err why = {0};
-    int rc = hst_kept_read(v->ctx, p->name, &k, &why), lock = -1;
+    int rc = hst_downloaded_read(v->ctx, p->name, &k, &why), lock = -1;
     if (rc && rc != HST_EHASH) { /* a damaged record is to go, too */
-        hst_kept_clear(&k);
+        hst_downloaded_clear(&k);
         return hst_fail(v->err, rc, "%s", why.msg);
     }
     rc = 0;
     if (hst_is_dir(k.dir)) {
-        lock = hst_kept_lock(v->ctx, &k, v->err);
+        lock = hst_downloaded_lock(v->ctx, &k, v->err);
         rc = lock < 0 ? lock : empty_folder(v, k.dir, nothing);
         if (rc == 0)
             drop_converted(v, k.sha256);
         hst_lock_drop(lock);
     }
-    hst_kept_clear(&k);
+    hst_downloaded_clear(&k);
     return rc;
 }
 
 int hst_backbone_remove(hst_ctx *ctx, const char *name, uint64_t *freed, hst_err *err)
 {
     visit v = {.ctx = ctx, .name = name, .err = err};
-    const hst_known *k = hst_known_find(name);
+    const hst_catalog_entry *k = hst_catalog_find(name);
     int rc = 0;
     if (k && k->package)
         drop_converted(&v, k->member_sha256);
@@ -292,8 +288,7 @@ int hst_backbone_remove(hst_ctx *ctx, const char *name, uint64_t *freed, hst_err
     return rc;
 }
 
-/* ---- prune --------------------------------------------------------------------------------------
- */
+/* ---- prune ---- */
 
 /* One folder below downloads: of what is converted, the record is enough; without a record nothing
  * was finished. A folder in use is left alone. */
@@ -306,13 +301,13 @@ static int prune_folder(visit *v, const char *dir)
     free(lock_path);
     if (lock < 0)
         return 0;
-    hst_kept k = {0};
-    if (hst_kept_at(dir, &k, NULL) == 0) {
-        int needed = k.name && hst_kept_is_own(&k) && converted_size(v->ctx, k.sha256) == 0;
+    hst_downloaded k = {0};
+    if (hst_downloaded_at(dir, &k, NULL) == 0) {
+        int needed = k.name && hst_downloaded_is_own(&k) && converted_size(v->ctx, k.sha256) == 0;
         const char *const keep[2] = {"record.json", needed ? hst_path_base(k.file) : NULL};
         rc = empty_folder(v, dir, keep);
     }
-    hst_kept_clear(&k);
+    hst_downloaded_clear(&k);
     hst_lock_drop(lock);
     return rc;
 }

@@ -24,7 +24,7 @@ static const char apache[] = "Apache-2.0", bsd[] = "BSD-3-Clause";
         }                                                                                          \
     }
 
-static const hst_known known[] = {
+static const hst_catalog_entry known[] = {
     {
         .name = "efficientnet_lite0",
         .licence = apache,
@@ -76,12 +76,12 @@ static const hst_known known[] = {
 };
 enum { N_KNOWN = sizeof known / sizeof *known };
 
-const hst_known *hst_known_at(int i)
+const hst_catalog_entry *hst_catalog_at(int i)
 {
     return i >= 0 && i < N_KNOWN ? &known[i] : NULL;
 }
 
-const hst_known *hst_known_find(const char *name)
+const hst_catalog_entry *hst_catalog_find(const char *name)
 {
     for (int i = 0; i < N_KNOWN; i++)
         if (strcmp(known[i].name, name) == 0)
@@ -89,13 +89,13 @@ const hst_known *hst_known_find(const char *name)
     return NULL;
 }
 
-/* ---- Keras Applications -------------------------------------------------------------------------
+/* ---- Keras Applications ----
  * Addresses and MD5 as keras.applications has them; files without the classifier. */
 
 #define KERAS  "https://storage.googleapis.com/tensorflow/keras-applications/"
 #define KERAS2 "https://storage.googleapis.com/keras-applications/"
 
-static const hst_known_file keras[] = {
+static const hst_catalog_file keras[] = {
     {"resnet50", KERAS "resnet/resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5",
      "4d473c1dd8becc155b73f8504c6f6626", 0},
     {"mobilenet_v3_small",
@@ -182,8 +182,7 @@ int hst_keras_file(const char *name, char *url, size_t cap, char md5[33], uint64
     return rc;
 }
 
-/* ---- torchvision --------------------------------------------------------------------------------
- */
+/* ---- torchvision ---- */
 
 /* A name without .V1 or .V2 is what torchvision calls DEFAULT. */
 static const char *const torchvision[][2] = {
@@ -217,25 +216,24 @@ const char *hst_torchvision_file(const char *name, hst_err *err)
     return NULL;
 }
 
-/* ---- data sets ----------------------------------------------------------------------------------
- */
+/* ---- data sets ---- */
 
-static const hst_known_photos photos[] = {
+static const hst_catalog_dataset photos[] = {
     {"flower_photos",
      "https://storage.googleapis.com/download.tensorflow.org/example_images/flower_photos.tgz",
      "4c54ace7911aaffe13a365c34f650e71dd5bf1be0a58b464e5a7183e3e595d9c", 228813984,
      "datasets/flower_photos.tgz", "CC-BY, LICENSE.txt in it names each photo's author"},
 };
 
-const hst_known_photos *hst_known_photos_at(int i)
+const hst_catalog_dataset *hst_catalog_dataset_at(int i)
 {
     return i >= 0 && i < (int)(sizeof photos / sizeof *photos) ? &photos[i] : NULL;
 }
 
-const hst_known_photos *hst_known_photos_find(const char *name)
+const hst_catalog_dataset *hst_catalog_dataset_find(const char *name)
 {
-    const hst_known_photos *p;
-    for (int i = 0; (p = hst_known_photos_at(i)); i++)
+    const hst_catalog_dataset *p;
+    for (int i = 0; (p = hst_catalog_dataset_at(i)); i++)
         if (strcmp(p->name, name) == 0)
             return p;
     return NULL;

@@ -4,7 +4,7 @@
 #define HST_HUB_CATALOG_H
 #include "base/err.h"
 
-typedef struct hst_known {
+typedef struct hst_catalog_entry {
     const char *name; /* "efficientnet_lite0" */
     const char *licence;
     /* Names of places with the same weights, the first to be asked first; NULL-ended. */
@@ -17,17 +17,17 @@ typedef struct hst_known {
     const char *member_sha256;
     uint64_t member_bytes;
     const char *tensors_sha256; /* hst_tensors_digest of its tensors without metadata */
-} hst_known;
-const hst_known *hst_known_at(int i); /* NULL past the end */
-const hst_known *hst_known_find(const char *name);
+} hst_catalog_entry;
+const hst_catalog_entry *hst_catalog_at(int i); /* NULL past the end */
+const hst_catalog_entry *hst_catalog_find(const char *name);
 
 /* A file that a library fetches by name. */
-typedef struct hst_known_file {
+typedef struct hst_catalog_file {
     const char *name; /* behind "keras:" or "torchvision:" */
     const char *url;
     const char *md5; /* NULL: not known */
     uint64_t bytes;  /* 0: not known */
-} hst_known_file;
+} hst_catalog_file;
 /* Fills url[cap] with the address of keras:name. 0, or HST_EARG: unknown, with the names there are.
  * md5 and bytes: "" and 0 where they are not known. */
 HST_CHECK int hst_keras_file(const char *name, char *url, size_t cap, char md5[33], uint64_t *bytes,
@@ -36,12 +36,12 @@ HST_CHECK int hst_keras_file(const char *name, char *url, size_t cap, char md5[3
  * HST_EARG. */
 HST_CHECK const char *hst_torchvision_file(const char *name, hst_err *err);
 
-typedef struct hst_known_photos {
+typedef struct hst_catalog_dataset {
     const char *name, *url, *sha256;
     uint64_t bytes;
     const char *keras_file; /* where Keras keeps it, in its own folder */
     const char *licence;
-} hst_known_photos;
-const hst_known_photos *hst_known_photos_at(int i);
-const hst_known_photos *hst_known_photos_find(const char *name);
+} hst_catalog_dataset;
+const hst_catalog_dataset *hst_catalog_dataset_at(int i);
+const hst_catalog_dataset *hst_catalog_dataset_find(const char *name);
 #endif

@@ -29,7 +29,7 @@ static int differs(const char *got, const char *want)
     return !got || strcmp(got, want) != 0;
 }
 
-int hst_converted_check(hst_found *f, const hst_known *k, hst_err *err)
+int hst_converted_check(hst_weight_file *f, const hst_catalog_entry *k, hst_err *err)
 {
     char whole[65], tensors[65];
     hst_err why = {0};
@@ -53,8 +53,8 @@ int hst_converted_check(hst_found *f, const hst_known *k, hst_err *err)
     return 0;
 }
 
-int hst_converted_make(const hst_ctx *ctx, const char *source, hst_found *f, const hst_known *k,
-                       hst_err *err)
+int hst_converted_make(const hst_ctx *ctx, const char *source, hst_weight_file *f,
+                       const hst_catalog_entry *k, hst_err *err)
 {
     int rc = hst_convert(ctx, source, f->path, err);
     if (rc)
@@ -65,7 +65,7 @@ int hst_converted_make(const hst_ctx *ctx, const char *source, hst_found *f, con
     return rc;
 }
 
-int hst_converted_usable(const hst_ctx *ctx, hst_found *f, const hst_known *k)
+int hst_converted_usable(const hst_ctx *ctx, hst_weight_file *f, const hst_catalog_entry *k)
 {
     hst_err why = {0};
     if (!hst_is_file(f->path))
@@ -80,20 +80,20 @@ int hst_converted_usable(const hst_ctx *ctx, hst_found *f, const hst_known *k)
     return 0;
 }
 
-static void set_base(hst_found *f, const char *path)
+static void set_base(hst_weight_file *f, const char *path)
 {
     snprintf(f->base, sizeof f->base, "%s", hst_path_base(path));
 }
 
 /* A file of the one format that is read as it is. */
-static int find_safetensors(const char *path, hst_found *f, hst_err *err)
+static int find_safetensors(const char *path, hst_weight_file *f, hst_err *err)
 {
     f->path = hst_strdup(path, err);
     set_base(f, path);
     return f->path ? hst_sha256_file(path, f->sha256, err) : HST_EMEM;
 }
 
-static int find_foreign(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
+static int find_foreign(hst_ctx *ctx, const char *path, hst_weight_file *f, hst_err *err)
 {
     hst_source s;
     set_base(f, path);
@@ -131,7 +131,7 @@ static int is_foreign_folder(const char *dir)
     return is;
 }
 
-static int find_file(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
+static int find_file(hst_ctx *ctx, const char *path, hst_weight_file *f, hst_err *err)
 {
     return hst_ends_with(path, ".safetensors") ? find_safetensors(path, f, err)
                                                : find_foreign(ctx, path, f, err);
@@ -139,7 +139,7 @@ static int find_file(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
 
 /* Weights as Hugging Face's libraries name them and their config.json, or a folder in a foreign
  * format. */
-static int find_folder(hst_ctx *ctx, const char *dir, hst_found *f, hst_err *err)
+static int find_folder(hst_ctx *ctx, const char *dir, hst_weight_file *f, hst_err *err)
 {
     static const char *const names[] = {"model.safetensors", "model.safetensors.index.json",
                                         "pytorch_model.bin"};
@@ -169,7 +169,7 @@ static int find_folder(hst_ctx *ctx, const char *dir, hst_found *f, hst_err *err
     return rc;
 }
 
-int hst_converted_local(hst_ctx *ctx, const char *path, hst_found *f, hst_err *err)
+int hst_converted_local(hst_ctx *ctx, const char *path, hst_weight_file *f, hst_err *err)
 {
     if (hst_is_dir(path))
         return find_folder(ctx, path, f, err);
@@ -178,10 +178,10 @@ int hst_converted_local(hst_ctx *ctx, const char *path, hst_found *f, hst_err *e
     return find_file(ctx, path, f, err);
 }
 
-void hst_found_clear(hst_found *f)
+void hst_weight_file_clear(hst_weight_file *f)
 {
     free(f->path);
     free(f->config);
     hst_tensors_free(f->tensors);
-    *f = (hst_found){0};
+    *f = (hst_weight_file){0};
 }

@@ -28,8 +28,7 @@
 enum { MAX_PATH = 4096, KEY_DIGITS = 12 };
 static const uint64_t max_archive_bytes = UINT64_C(64) << 30;
 
-/* ---- names --------------------------------------------------------------------------------------
- */
+/* ---- names ---- */
 
 static const char *const endings[] = {".tar.gz", ".tgz", ".zip", ".tar"};
 
@@ -48,8 +47,8 @@ static size_t stem(const char *file)
 static int unknown(const char *name, hst_err *err)
 {
     hst_buf names = HST_BUF(1024);
-    const hst_known_photos *p;
-    for (int i = 0; (p = hst_known_photos_at(i)); i++)
+    const hst_catalog_dataset *p;
+    for (int i = 0; (p = hst_catalog_dataset_at(i)); i++)
         hst_buf_printf(&names, "%s%s", i ? ", " : "", p->name);
     int rc = hst_fail(err, HST_EARG,
                       "unknown data set '%s': known is %s; or give the https://... address of a "
@@ -60,7 +59,7 @@ static int unknown(const char *name, hst_err *err)
 }
 
 /* key[cap]: what its folder is called. */
-static int parse_address(const char *url, hst_place *p, char *key, size_t cap, hst_err *err)
+static int parse_address(const char *url, hst_locator *p, char *key, size_t cap, hst_err *err)
 {
     uint8_t digest[32];
     char hex[HST_SHA256_HEX];
@@ -82,10 +81,10 @@ static int parse_address(const char *url, hst_place *p, char *key, size_t cap, h
     return m < (int)sizeof p->name ? 0 : hst_fail(err, HST_EARG, "an address that is too long");
 }
 
-static int parse(const char *name, hst_place *p, char *key, size_t cap, hst_err *err)
+static int parse(const char *name, hst_locator *p, char *key, size_t cap, hst_err *err)
 {
-    const hst_known_photos *k = hst_known_photos_find(name);
-    *p = (hst_place){0};
+    const hst_catalog_dataset *k = hst_catalog_dataset_find(name);
+    *p = (hst_locator){0};
     if (!k)
         return hst_url_is(name) ? parse_address(name, p, key, cap, err) : unknown(name, err);
     p->kind = HST_KERAS; /* which may have it in its own cache */
@@ -110,15 +109,15 @@ static int place_in_store(const hst_ctx *ctx, const char *key, const char *endin
     return n > 0 && n < MAX_PATH ? 0 : hst_fail(err, HST_EARG, "a path that is too long");
 }
 
-int hst_photos_is_name(const char *text)
+int hst_datasets_is_name(const char *text)
 {
-    return hst_url_is(text) || hst_known_photos_find(text) != NULL;
+    return hst_url_is(text) || hst_catalog_dataset_find(text) != NULL;
 }
 
-int hst_photos_here(const hst_ctx *ctx, const char *name, char *path, size_t cap)
+int hst_datasets_here(const hst_ctx *ctx, const char *name, char *path, size_t cap)
 {
     char key[128], in_store[MAX_PATH];
-    hst_place *p = hst_alloc(1, sizeof *p, NULL);
+    hst_locator *p = hst_alloc(1, sizeof *p, NULL);
     int is = p && parse(name, p, key, sizeof key, NULL) == 0 &&
              place_in_store(ctx, key, "", in_store, NULL) == 0 && hst_is_dir(in_store) &&
              strlen(in_store) < cap;
@@ -131,16 +130,15 @@ int hst_photos_here(const hst_ctx *ctx, const char *name, char *path, size_t cap
 const char *hst_data_name(const hst_ctx *ctx, int i, uint64_t *bytes, int *here)
 {
     char path[MAX_PATH];
-    const hst_known_photos *k = hst_known_photos_at(i);
+    const hst_catalog_dataset *k = hst_catalog_dataset_at(i);
     if (k && bytes)
         *bytes = k->bytes;
     if (k && here)
-        *here = hst_photos_here(ctx, k->name, path, sizeof path);
+        *here = hst_datasets_here(ctx, k->name, path, sizeof path);
     return k ? k->name : NULL;
 }
 
-/* ---- unpacking ----------------------------------------------------------------------------------
- */
+/* ---- unpacking ---- */
 
 /* The folders in a folder, and the name of the first; -1: it cannot be read. */
 static int count_entries(const char *dir, int *n_folders, char name[256])
@@ -199,13 +197,12 @@ static int unpack(const hst_ctx *ctx, const char *archive, const char *what, con
     return rc;
 }
 
-/* ---- pull ---------------------------------------------------------------------------------------
- */
+/* ---- pull ---- */
 
 /* Our own archive is no longer needed; that of nothing usable is not to be remembered either. */
-static void drop_archive(const hst_place *p, const hst_kept *k, int usable)
+static void drop_archive(const hst_locator *p, const hst_downloaded *k, int usable)
 {
-    if (!k->file || !hst_kept_is_own(k))
+    if (!k->file || !hst_downloaded_is_own(k))
         return;
     unlink(k->file);
     char *record = usable || p->known.sha256[0] ? NULL : hst_path_join(k->dir, "record.json", NULL);
@@ -221,21 +218,21 @@ static int is_empty(const char *dir)
     return count_entries(dir, &folders, name) == 0;
 }
 
-static int fetch(hst_ctx *ctx, const hst_place *p, const char *target, hst_err *err)
+static int fetch(hst_ctx *ctx, const hst_locator *p, const char *target, hst_err *err)
 {
-    hst_kept k = {0};
-    int rc = hst_web_file(ctx, p, max_archive_bytes, &k, err);
+    hst_downloaded k = {0};
+    int rc = hst_url_source_file(ctx, p, max_archive_bytes, &k, err);
     rc = rc ? rc : unpack(ctx, k.file, p->file, target, err);
     if (rc == 0 || rc == HST_EDATA)
         drop_archive(p, &k, rc == 0);
-    hst_kept_clear(&k);
+    hst_downloaded_clear(&k);
     return rc;
 }
 
-static int pull(hst_ctx *ctx, const char *name, const char *target, const hst_place *p,
+static int pull(hst_ctx *ctx, const char *name, const char *target, const hst_locator *p,
                 hst_err *err)
 {
-    const hst_known_photos *known = hst_known_photos_find(name);
+    const hst_catalog_dataset *known = hst_catalog_dataset_find(name);
     if (known)
         hst_log(ctx, HST_LOG_INFO, "fetching %s, %.1f MiB, licence %s", known->name,
                 (double)known->bytes / (1 << 20), known->licence);
@@ -266,7 +263,7 @@ int hst_data_pull(hst_ctx *ctx, const char *name, const char *dir, char *path, s
 {
     char key[128], target[MAX_PATH], lock_path[MAX_PATH];
     int lock = -1;
-    hst_place *p = hst_alloc(1, sizeof *p, err);
+    hst_locator *p = hst_alloc(1, sizeof *p, err);
     int rc = p ? parse(name, p, key, sizeof key, err) : HST_EMEM;
     rc = rc ? rc : place_in_store(ctx, key, "", target, err);
     rc = rc ? rc : place_in_store(ctx, key, ".lock", lock_path, err);

@@ -30,8 +30,7 @@ typedef struct download {
     hst_meter meter;
 } download;
 
-/* ---- the unfinished file ------------------------------------------------------------------------
- */
+/* ---- the unfinished file ---- */
 
 static int io_error(const download *d, int e, hst_err *err)
 {
@@ -84,8 +83,7 @@ static int open_part(download *d, hst_err *err)
     return lseek(d->fd, (off_t)d->have, SEEK_SET) >= 0 ? 0 : io_error(d, errno, err);
 }
 
-/* ---- the answer ---------------------------------------------------------------------------------
- */
+/* ---- the answer ---- */
 
 static void prepare(void *arg, hst_request *rq)
 {
@@ -215,8 +213,7 @@ static int take(void *arg, const void *p, size_t n, hst_err *err)
     return hst_meter_at(&d->meter, d->have, err);
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------
- */
+/* ---- the whole ---- */
 
 static int fetch(const hst_ctx *ctx, download *d, int *status, hst_err *err)
 {
@@ -313,8 +310,7 @@ out:
     return rc;
 }
 
-/* ---- small answers ------------------------------------------------------------------------------
- */
+/* ---- small answers ---- */
 
 typedef struct text {
     hst_buf buf;

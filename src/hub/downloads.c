@@ -48,7 +48,7 @@ static const char *text_of(const json_t *o, const char *key)
 }
 
 /* A file without a slash lies beside the record. */
-static int fill(hst_kept *k, const json_t *o, hst_err *err)
+static int fill(hst_downloaded *k, const json_t *o, hst_err *err)
 {
     const char *file = text_of(o, "file"), *sha256 = text_of(o, "sha256");
     json_int_t bytes = json_integer_value(json_object_get(o, "bytes"));
@@ -62,7 +62,7 @@ static int fill(hst_kept *k, const json_t *o, hst_err *err)
     return k->name && k->file ? 0 : HST_EMEM;
 }
 
-static int read_record(hst_kept *k, hst_err *err)
+static int read_record(hst_downloaded *k, hst_err *err)
 {
     uint8_t *text = NULL;
     size_t n = 0;
@@ -81,31 +81,31 @@ static int read_record(hst_kept *k, hst_err *err)
     return rc;
 }
 
-int hst_kept_read(const hst_ctx *ctx, const char *name, hst_kept *out, hst_err *err)
+int hst_downloaded_read(const hst_ctx *ctx, const char *name, hst_downloaded *out, hst_err *err)
 {
-    *out = (hst_kept){.dir = folder_of(ctx, name, err)};
+    *out = (hst_downloaded){.dir = folder_of(ctx, name, err)};
     if (!out->dir)
         return ctx->cache_dir ? HST_EMEM : HST_EARG;
     return read_record(out, err);
 }
 
-int hst_kept_at(const char *dir, hst_kept *out, hst_err *err)
+int hst_downloaded_at(const char *dir, hst_downloaded *out, hst_err *err)
 {
-    *out = (hst_kept){.dir = hst_strdup(dir, err)};
+    *out = (hst_downloaded){.dir = hst_strdup(dir, err)};
     return out->dir ? read_record(out, err) : HST_EMEM;
 }
 
-int hst_kept_is_own(const hst_kept *k)
+int hst_downloaded_is_own(const hst_downloaded *k)
 {
     size_t n = strlen(k->dir);
     return k->file && strncmp(k->file, k->dir, n) == 0 && k->file[n] == '/' &&
            !strchr(k->file + n + 1, '/');
 }
 
-int hst_kept_write(const hst_kept *k, hst_err *err)
+int hst_downloaded_write(const hst_downloaded *k, hst_err *err)
 {
     int rc = HST_EMEM;
-    const char *file = hst_kept_is_own(k) ? hst_path_base(k->file) : k->file;
+    const char *file = hst_downloaded_is_own(k) ? hst_path_base(k->file) : k->file;
     char *path = hst_path_join(k->dir, "record.json", err);
     json_t *o = json_pack("{ss ss ss sI}", "name", k->name, "file", file, "sha256", k->sha256,
                           "bytes", (json_int_t)k->bytes);
@@ -120,15 +120,15 @@ int hst_kept_write(const hst_kept *k, hst_err *err)
     return rc;
 }
 
-void hst_kept_clear(hst_kept *k)
+void hst_downloaded_clear(hst_downloaded *k)
 {
     free(k->dir);
     free(k->name);
     free(k->file);
-    *k = (hst_kept){0};
+    *k = (hst_downloaded){0};
 }
 
-int hst_kept_lock(const hst_ctx *ctx, const hst_kept *k, hst_err *err)
+int hst_downloaded_lock(const hst_ctx *ctx, const hst_downloaded *k, hst_err *err)
 {
     char *path = hst_path_join(k->dir, "lock", err);
     int fd = path ? hst_lock_take(ctx, path, err) : HST_EMEM;
@@ -136,11 +136,10 @@ int hst_kept_lock(const hst_ctx *ctx, const hst_kept *k, hst_err *err)
     return fd;
 }
 
-/* ---- all of them --------------------------------------------------------------------------------
- */
+/* ---- all of them ---- */
 
 typedef struct records {
-    hst_kept *k;
+    hst_downloaded *k;
     size_t n, cap;
 } records;
 
@@ -148,31 +147,31 @@ static int add(records *all, const char *top, const char *key, hst_err *err)
 {
     hst_err why;
     if (all->n == all->cap) {
-        hst_kept *more = hst_resize(all->k, all->cap * 2 + 16, sizeof *more, err);
+        hst_downloaded *more = hst_resize(all->k, all->cap * 2 + 16, sizeof *more, err);
         if (!more)
             return HST_EMEM;
         all->k = more;
         all->cap = all->cap * 2 + 16;
     }
-    hst_kept *k = &all->k[all->n];
+    hst_downloaded *k = &all->k[all->n];
     char *dir = hst_path_join(top, key, err);
     if (!dir)
         return HST_EMEM;
-    if (hst_kept_at(dir, k, &why) == 0 && k->name)
+    if (hst_downloaded_at(dir, k, &why) == 0 && k->name)
         all->n++;
     else
-        hst_kept_clear(k);
+        hst_downloaded_clear(k);
     free(dir);
     return 0;
 }
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(((const hst_kept *)a)->name, ((const hst_kept *)b)->name);
+    return strcmp(((const hst_downloaded *)a)->name, ((const hst_downloaded *)b)->name);
 }
 
-int hst_kept_each(const hst_ctx *ctx, int (*fn)(void *arg, const hst_kept *k), void *arg,
-                  hst_err *err)
+int hst_downloaded_each(const hst_ctx *ctx, int (*fn)(void *arg, const hst_downloaded *k),
+                        void *arg, hst_err *err)
 {
     records all = {0};
     int rc = 0;
@@ -190,7 +189,7 @@ int hst_kept_each(const hst_ctx *ctx, int (*fn)(void *arg, const hst_kept *k), v
     for (size_t i = 0; rc == 0 && i < all.n; i++)
         rc = fn(arg, &all.k[i]);
     for (size_t i = 0; i < all.n; i++)
-        hst_kept_clear(&all.k[i]);
+        hst_downloaded_clear(&all.k[i]);
     free(all.k);
     free(top);
     return rc;

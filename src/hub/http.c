@@ -57,8 +57,7 @@ static int on_tick(void *arg, hst_err *err)
     return hst_meter_at(t->meter, t->ask->progress ? t->ask->progress(t->ask->arg) : 0, err);
 }
 
-/* ---- one try, from redirect to redirect -------------------------------------------------------
- */
+/* ---- one try, from redirect to redirect ---- */
 
 /* The same place at the mirror, where there is one: https://host/path -> mirror/host/path. */
 static int mirrored(const hst_hub *hub, const char *url, char out[HST_URL_MAX], hst_err *err)
@@ -135,8 +134,7 @@ static int run_attempt(const hst_hub *hub, attempt *t, hst_err *err)
     return hst_fail(err, HST_ENET, "more than %d redirects, one after the other", MAX_REDIRECTS);
 }
 
-/* ---- what an answer means ---------------------------------------------------------------------
- */
+/* ---- what an answer means ---- */
 
 static int is_passing(int status)
 {
@@ -175,8 +173,7 @@ static const char *reason(const hst_response *r, int named)
     }
 }
 
-/* ---- tries -------------------------------------------------------------------------------------
- */
+/* ---- tries ---- */
 
 /* Sleeps, while the caller can still stop. */
 static int wait_ms(const attempt *t, int ms, hst_err *err)

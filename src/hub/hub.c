@@ -22,16 +22,17 @@ static int unknown(const char *name, hst_err *err)
 }
 
 /* One place of a table's list, or of the user. HST_EARG: no such name. */
-static int find_place(hst_ctx *ctx, const char *name, int fresh, hst_found *f, hst_err *err)
+static int find_place(hst_ctx *ctx, const char *name, int fresh, hst_weight_file *f, hst_err *err)
 {
-    hst_place *p = hst_alloc(1, sizeof *p, err);
+    hst_locator *p = hst_alloc(1, sizeof *p, err);
     if (!p)
         return HST_EMEM;
-    int rc = hst_place_parse(ctx->hub, name, p, err);
+    int rc = hst_locator_parse(ctx->hub, name, p, err);
     if (rc == 0)
         rc = unknown(name, err);
     else if (rc > 0)
-        rc = p->kind == HST_HF ? hst_hf_find(ctx, p, fresh, f, err) : hst_web_find(ctx, p, f, err);
+        rc = p->kind == HST_HF ? hst_hf_find(ctx, p, fresh, f, err)
+                               : hst_url_source_find(ctx, p, f, err);
     free(p);
     return rc;
 }
@@ -43,18 +44,20 @@ static int is_their_fault(int rc)
 }
 
 /* What is here already, from whichever place of the list. */
-static int find_here(const hst_ctx *ctx, const hst_known *k, hst_found *f, hst_err *err)
+static int find_here(const hst_ctx *ctx, const hst_catalog_entry *k, hst_weight_file *f,
+                     hst_err *err)
 {
     hst_ctx here = hst_ctx_offline(ctx);
     int rc = HST_ENET;
     for (int i = 0; k->sources[i] && is_their_fault(rc); i++) {
-        hst_found_clear(f);
+        hst_weight_file_clear(f);
         rc = find_place(&here, k->sources[i], 0, f, err);
     }
     return rc;
 }
 
-static int find_known(hst_ctx *ctx, const hst_known *k, int fresh, hst_found *f, hst_err *err)
+static int find_known(hst_ctx *ctx, const hst_catalog_entry *k, int fresh, hst_weight_file *f,
+                      hst_err *err)
 {
     hst_err why = {0};
     int rc = find_here(ctx, k, f, &why);
@@ -66,7 +69,7 @@ static int find_known(hst_ctx *ctx, const hst_known *k, int fresh, hst_found *f,
         return hst_download_allowed(ctx, k->name, err);
     hst_log(ctx, HST_LOG_INFO, "fetching backbone %s, licence %s", k->name, k->licence);
     for (int i = 0; k->sources[i]; i++) {
-        hst_found_clear(f);
+        hst_weight_file_clear(f);
         rc = find_place(ctx, k->sources[i], fresh, f, &why);
         if (rc == 0 || !is_their_fault(rc))
             break;
@@ -77,15 +80,15 @@ static int find_known(hst_ctx *ctx, const hst_known *k, int fresh, hst_found *f,
     return rc ? hst_fail(err, rc, "%s", why.msg) : 0;
 }
 
-int hst_hub_fetch(hst_ctx *ctx, const char *name, int fresh, hst_found *f, hst_err *err)
+int hst_hub_fetch(hst_ctx *ctx, const char *name, int fresh, hst_weight_file *f, hst_err *err)
 {
-    const hst_known *k = hst_known_find(name);
+    const hst_catalog_entry *k = hst_catalog_find(name);
     if (!k)
         return find_place(ctx, name, fresh, f, err);
-    return k->package ? hst_package_find(ctx, k, f, err) : find_known(ctx, k, fresh, f, err);
+    return k->package ? hst_pip_find(ctx, k, f, err) : find_known(ctx, k, fresh, f, err);
 }
 
-static int package_cached(const hst_ctx *ctx, const hst_known *k)
+static int package_cached(const hst_ctx *ctx, const hst_catalog_entry *k)
 {
     char *path = hst_converted_path(ctx, k->member_sha256, NULL);
     int is = path && hst_is_file(path);
@@ -95,16 +98,16 @@ static int package_cached(const hst_ctx *ctx, const hst_known *k)
 
 static int place_cached(const hst_ctx *ctx, const char *name)
 {
-    hst_place *p = hst_alloc(1, sizeof *p, NULL);
-    int is = p && hst_place_parse(ctx->hub, name, p, NULL) == 1 &&
-             (p->kind == HST_HF ? hst_hf_cached(ctx, p) : hst_web_cached(ctx, p));
+    hst_locator *p = hst_alloc(1, sizeof *p, NULL);
+    int is = p && hst_locator_parse(ctx->hub, name, p, NULL) == 1 &&
+             (p->kind == HST_HF ? hst_hf_cached(ctx, p) : hst_url_source_cached(ctx, p));
     free(p);
     return is;
 }
 
 int hst_hub_cached(const hst_ctx *ctx, const char *name)
 {
-    const hst_known *k = hst_known_find(name);
+    const hst_catalog_entry *k = hst_catalog_find(name);
     if (!k)
         return place_cached(ctx, name);
     int is = k->package && package_cached(ctx, k);
@@ -114,14 +117,14 @@ int hst_hub_cached(const hst_ctx *ctx, const char *name)
 }
 
 /* A short name wins over a file of that name, a file over a handle. */
-int hst_hub_find(hst_ctx *ctx, const char *name, hst_found *out, hst_err *err)
+int hst_hub_find(hst_ctx *ctx, const char *name, hst_weight_file *out, hst_err *err)
 {
-    hst_found f = {0};
-    int here = !hst_known_find(name) && !hst_place_has_scheme(name) && access(name, F_OK) == 0;
+    hst_weight_file f = {0};
+    int here = !hst_catalog_find(name) && !hst_locator_has_scheme(name) && access(name, F_OK) == 0;
     int rc = here ? hst_converted_local(ctx, name, &f, err) : hst_hub_fetch(ctx, name, 0, &f, err);
     if (rc == 0)
         *out = f;
     else
-        hst_found_clear(&f);
+        hst_weight_file_clear(&f);
     return rc;
 }

@@ -12,10 +12,11 @@
 #include "hub/converted.h"
 
 /* A readable safetensors file for name, file or folder. Pulls and converts as needed. */
-HST_CHECK int hst_hub_find(hst_ctx *ctx, const char *name, hst_found *out, hst_err *err);
+HST_CHECK int hst_hub_find(hst_ctx *ctx, const char *name, hst_weight_file *out, hst_err *err);
 /* The same for a name that is no path. fresh: ask the hub whether what a branch stands for has
  * changed. HST_EARG: unknown. */
-HST_CHECK int hst_hub_fetch(hst_ctx *ctx, const char *name, int fresh, hst_found *f, hst_err *err);
+HST_CHECK int hst_hub_fetch(hst_ctx *ctx, const char *name, int fresh, hst_weight_file *f,
+                            hst_err *err);
 
 /* 1 when nothing would have to be downloaded for the named backbone, as far as names of files tell:
  * nothing is read, made or removed. */

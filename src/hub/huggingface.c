@@ -29,7 +29,7 @@ static const uint64_t max_weights_bytes = UINT64_C(4) << 30, max_json_bytes = 16
 
 typedef struct repo {
     const hst_ctx *ctx;
-    const hst_place *p;
+    const hst_locator *p;
     char root[MAX_PATH];     /* the cache */
     char dir[MAX_PATH];      /* root/models--org--name */
     char commit[41];         /* "" until known */
@@ -46,8 +46,7 @@ static int HST_PRINTF(3, 4) put(char out[MAX_PATH], hst_err *err, const char *fm
     return n >= 0 && n < MAX_PATH ? 0 : hst_fail(err, HST_EARG, "a path that is too long");
 }
 
-/* ---- the repository -----------------------------------------------------------------------------
- */
+/* ---- the repository ---- */
 
 /* HF_TOKEN, else the file in which the hub's program keeps it. A missing file is no token. */
 static int read_token(repo *r, hst_err *err)
@@ -86,7 +85,7 @@ static int set_commit(repo *r, const char *commit, hst_err *err)
     return put(r->snapshot, err, "%s/snapshots/%s", r->dir, r->commit);
 }
 
-static int repo_begin(repo *r, const hst_ctx *ctx, const hst_place *p, hst_err *err)
+static int repo_begin(repo *r, const hst_ctx *ctx, const hst_locator *p, hst_err *err)
 {
     const char *slash = strchr(p->repo, '/');
     *r = (repo){.ctx = ctx, .p = p};
@@ -125,8 +124,7 @@ static int recall_commit(repo *r, hst_err *err)
     return rc;
 }
 
-/* ---- what is here -------------------------------------------------------------------------------
- */
+/* ---- what is here ---- */
 
 static void known_by_etag(const char *etag, hst_hashes *known)
 {
@@ -162,8 +160,7 @@ static int has_file(const repo *r, const char *path)
     return 0;
 }
 
-/* ---- one file -----------------------------------------------------------------------------------
- */
+/* ---- one file ---- */
 
 /* {endpoint}/org/name/resolve/<revision with all escaped>/<path> */
 static int address(const repo *r, const char *path, char url[HST_URL_MAX], hst_err *err)
@@ -319,8 +316,7 @@ static int get_optional(repo *r, const char *path, hst_err *err)
     return rc && !absent ? hst_fail(err, rc, "%s", why.msg) : 0;
 }
 
-/* ---- the usual files ----------------------------------------------------------------------------
- */
+/* ---- the usual files ---- */
 
 static int get_shards(repo *r, const char *index, hst_err *err)
 {
@@ -396,7 +392,7 @@ static int keep_ref(const repo *r, hst_err *err)
 }
 
 /* A folder as Hugging Face's libraries write one, or one file of it with its config.json. */
-static int use(const repo *r, hst_ctx *ctx, const char *main_file, hst_found *f, hst_err *err)
+static int use(const repo *r, hst_ctx *ctx, const char *main_file, hst_weight_file *f, hst_err *err)
 {
     char path[MAX_PATH], config[MAX_PATH];
     int rc = put(path, err, "%s/%s", r->snapshot, main_file);
@@ -417,11 +413,11 @@ static void remember(const repo *r, const char *main_file)
 {
     char path[MAX_PATH];
     struct stat st;
-    hst_kept k = {0};
+    hst_downloaded k = {0};
     hst_err why = {0};
     if (put(path, &why, "%s/%s", r->snapshot, main_file) || stat(path, &st) != 0 ||
-        !r->ctx->cache_dir || hst_kept_read(r->ctx, r->p->name, &k, &why)) {
-        hst_kept_clear(&k);
+        !r->ctx->cache_dir || hst_downloaded_read(r->ctx, r->p->name, &k, &why)) {
+        hst_downloaded_clear(&k);
         return;
     }
     free(k.name);
@@ -431,8 +427,8 @@ static void remember(const repo *r, const char *main_file)
     k.bytes = (uint64_t)st.st_size;
     k.sha256[0] = 0;
     if (k.name && k.file && hst_mkdirs(k.dir, &why) == 0)
-        (void)!hst_kept_write(&k, &why);
-    hst_kept_clear(&k);
+        (void)!hst_downloaded_write(&k, &why);
+    hst_downloaded_clear(&k);
 }
 
 /* Weights that an ONNX file keeps in another one, under the names that exporters give those. */
@@ -450,7 +446,7 @@ static int get_beside(repo *r, const char *file, hst_err *err)
     return rc;
 }
 
-static int find(repo *r, hst_ctx *ctx, int fresh, hst_found *f, hst_err *err)
+static int find(repo *r, hst_ctx *ctx, int fresh, hst_weight_file *f, hst_err *err)
 {
     int absent, known = recall_commit(r, err);
     const char *main_file = NULL;
@@ -477,7 +473,7 @@ static int find(repo *r, hst_ctx *ctx, int fresh, hst_found *f, hst_err *err)
     return use(r, ctx, main_file, f, err);
 }
 
-int hst_hf_find(hst_ctx *ctx, const hst_place *p, int fresh, hst_found *f, hst_err *err)
+int hst_hf_find(hst_ctx *ctx, const hst_locator *p, int fresh, hst_weight_file *f, hst_err *err)
 {
     repo *r = hst_alloc(1, sizeof *r, err);
     int rc = r ? repo_begin(r, ctx, p, err) : HST_EMEM;
@@ -494,7 +490,7 @@ static int lies_there(const repo *r, const char *file)
     return put(path, NULL, "%s/%s", r->snapshot, file) == 0 && hst_is_file(path);
 }
 
-int hst_hf_cached(const hst_ctx *ctx, const hst_place *p)
+int hst_hf_cached(const hst_ctx *ctx, const hst_locator *p)
 {
     repo *r = hst_alloc(1, sizeof *r, NULL);
     int is = 0;

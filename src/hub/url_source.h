@@ -5,12 +5,13 @@
 #include "hub/downloads.h"
 #include "hub/locator.h"
 
-HST_CHECK int hst_web_find(hst_ctx *ctx, const hst_place *p, hst_found *f, hst_err *err);
+HST_CHECK int hst_url_source_find(hst_ctx *ctx, const hst_locator *p, hst_weight_file *f,
+                                  hst_err *err);
 /* 1 when nothing would have to be downloaded, as far as names of files tell: nothing is read. */
-int hst_web_cached(const hst_ctx *ctx, const hst_place *p);
+int hst_url_source_cached(const hst_ctx *ctx, const hst_locator *p);
 
 /* The downloaded file, verified; its path is in k (to be cleared by the caller, also after an
  * error). max_bytes: of the file. */
-HST_CHECK int hst_web_file(hst_ctx *ctx, const hst_place *p, uint64_t max_bytes, hst_kept *k,
-                           hst_err *err);
+HST_CHECK int hst_url_source_file(hst_ctx *ctx, const hst_locator *p, uint64_t max_bytes,
+                                  hst_downloaded *k, hst_err *err);
 #endif

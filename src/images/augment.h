@@ -27,8 +27,7 @@ typedef struct hst_augment_key {
 HST_CHECK int hst_augment_image(enum hst_augment how, const hst_prep *p, const hst_image *img,
                                 const hst_augment_key *key, float *out, hst_err *err);
 
-/* ---- tutorial ----------------------------------------------------------------------------------
- */
+/* ---- tutorial ---- */
 
 /* What RandomRotation and the layers behind it draw for one photo. */
 typedef struct hst_tutorial_draw {
@@ -60,8 +59,7 @@ HST_CHECK int hst_tutorial_apply(const hst_tutorial_draw *d, float *x, int w, in
  * "reflect" does: d c b a | a b c d | d c b a. */
 void hst_reflect(float *at, int n, int length);
 
-/* ---- auto --------------------------------------------------------------------------------------
- */
+/* ---- auto ---- */
 
 typedef struct hst_auto_draw {
     float area, aspect;                     /* of the part, against the photo's */

@@ -18,8 +18,7 @@ enum {
     BLOCK_MAX = 1024 /* pixels along an axis that become one: their bytes add up in 32 bits */
 };
 
-/* ---- draws -------------------------------------------------------------------------------------
- */
+/* ---- draws ---- */
 
 static double draw_between(hst_rng *r, double from, double to)
 {
@@ -43,8 +42,7 @@ hst_auto_draw hst_auto_draw_new(const hst_augment_key *key)
     return d;
 }
 
-/* ---- geometry ----------------------------------------------------------------------------------
- */
+/* ---- geometry ---- */
 
 /* Where output coordinates u, v = -1/2 .. 1/2 come from, in pixels of the photo whose first one
  * reaches from 0 to 1: (x + ux u + vx v, y + uy u + vy v). */
@@ -95,8 +93,7 @@ static struct span span_around(double middle, double reach, int all, double shri
     return s;
 }
 
-/* ---- fewer pixels ------------------------------------------------------------------------------
- */
+/* ---- fewer pixels ---- */
 
 struct window {
     struct span x, y;
@@ -149,8 +146,7 @@ static void average_blocks(const struct window *win, const hst_image *img)
             average_strip(win, img, y, x, least(x + strip, win->x.blocks));
 }
 
-/* ---- colours -----------------------------------------------------------------------------------
- */
+/* ---- colours ---- */
 
 /* out = clip(m rgb + offset, 0, 255) * scale + shift for each channel */
 struct colours {
@@ -159,7 +155,7 @@ struct colours {
 
 /* Saturation blends with the luminance of ITU-R BT.601, brightness multiplies, contrast is about
  * the middle of the range. */
-static struct colours colours_of(const hst_auto_draw *d, const hst_norm *norm)
+static struct colours colours_of(const hst_auto_draw *d, const hst_pixel_norm *norm)
 {
     static const float luminance[3] = {.299f, .587f, .114f};
     struct colours k = {.offset = 127.5f * (1 - d->contrast)};
@@ -186,8 +182,7 @@ static void colour_strip(const struct colours *k, float rgb[3][STRIP], int n, fl
     }
 }
 
-/* ---- the pass ----------------------------------------------------------------------------------
- */
+/* ---- the pass ---- */
 
 /* n pixels of the window at x, y, which lie inside; a neighbour beyond the edge has no weight. Sums
  * of four channels, of which three are wanted, are one vector. */
@@ -241,7 +236,7 @@ static void warp_rows(const hst_warp *t, const struct window *win, const struct 
 /* TensorFlow's resizing looks at single pixels unless told otherwise. */
 static int antialiased(const hst_prep *p)
 {
-    return p->contract != HST_CONTRACT_TF || p->interpolation == HST_BILINEAR_ANTIALIAS ||
+    return p->resampler != HST_RESAMPLE_TF || p->interpolation == HST_BILINEAR_ANTIALIAS ||
            p->interpolation == HST_BICUBIC_ANTIALIAS;
 }
 

@@ -13,8 +13,7 @@
 
 enum { STRIP = 256 }; /* pixels whose positions are worked out together */
 
-/* ---- draws -------------------------------------------------------------------------------------
- */
+/* ---- draws ---- */
 
 /* Uniform in [-most, most). */
 static double draw_around_0(hst_rng *r, double most)
@@ -35,8 +34,7 @@ hst_tutorial_draw hst_tutorial_draw_new(const hst_augment_key *key, int w, int h
     return d;
 }
 
-/* ---- transforms --------------------------------------------------------------------------------
- */
+/* ---- transforms ---- */
 
 /* About the middle of the picture: m[2] and m[5] keep it where it is. */
 hst_warp hst_warp_rotation(float angle, int w, int h)
@@ -57,8 +55,7 @@ hst_warp hst_warp_zoom(float zx, float zy, int w, int h)
     return (hst_warp){{zx, 0, (float)(w - 1) / 2 * (1 - zx), 0, zy, (float)(h - 1) / 2 * (1 - zy)}};
 }
 
-/* ---- a pass ------------------------------------------------------------------------------------
- */
+/* ---- a pass ---- */
 
 void hst_reflect(float *at, int n, int length)
 {

@@ -96,7 +96,7 @@ static int read_header(struct bmp *b, hst_err *err)
     return 0;
 }
 
-static int check_kind(const struct bmp *b, enum hst_contract contract, hst_err *err)
+static int check_kind(const struct bmp *b, enum hst_resampler resampler, hst_err *err)
 {
     uint32_t bits = b->bits, c = b->compression;
     int palette = bits == 1 || bits == 4 || bits == 8;
@@ -104,7 +104,7 @@ static int check_kind(const struct bmp *b, enum hst_contract contract, hst_err *
         return unsupported(err, "this number of bits a pixel:", bits);
     if (c > MASKS || (c == MASKS && palette) || ((c == RLE8 || c == RLE4) && !palette))
         return unsupported(err, "compression", c);
-    if (contract == HST_CONTRACT_TF && (bits < 8 || bits == 16 || c == RLE8 || c == RLE4))
+    if (resampler == HST_RESAMPLE_TF && (bits < 8 || bits == 16 || c == RLE8 || c == RLE4))
         return hst_fail(err, HST_EIMAGE,
                         "a BMP of %u bits, compression %u, which TensorFlow does not read; use the "
                         "\"pil\" preparation or convert the file",
@@ -344,7 +344,7 @@ int hst_bmp_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_
     *orientation = 1;
     int rc = read_header(&b, err);
     if (rc == 0)
-        rc = check_kind(&b, in->contract, err);
+        rc = check_kind(&b, in->resampler, err);
     if (rc == 0)
         rc = read_layout(&b, err);
     if (rc)

@@ -7,7 +7,7 @@
 typedef struct hst_encoded {
     const uint8_t *bytes;
     size_t n;
-    enum hst_contract contract; /* PIL or TF */
+    enum hst_resampler resampler; /* PIL or TF */
     int least; /* pixels along the shorter side that are enough; 0: all (JPEG only) */
 } hst_encoded;
 

@@ -142,7 +142,7 @@ static uint64_t larger(int a, int b)
 static int read_frame(struct gif *g, hst_image *out, hst_err *err)
 {
     const GifImageDesc *d = &g->file->Image;
-    int tf = g->in->contract == HST_CONTRACT_TF;
+    int tf = g->in->resampler == HST_RESAMPLE_TF;
     int rc = tf ? hst_image_alloc(out, (uint64_t)d->Width, (uint64_t)d->Height, err)
                 : hst_image_alloc(out, larger(g->file->SWidth, d->Left + d->Width),
                                   larger(g->file->SHeight, d->Top + d->Height), err);

@@ -35,16 +35,16 @@ static decode_fn *decoder_of(const uint8_t *bytes, size_t n)
     return NULL;
 }
 
-int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_contract contract, hst_image *out,
+int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_resampler resampler, hst_image *out,
                      hst_err *err)
 {
-    return hst_image_decode_least(bytes, n, contract, 0, out, err);
+    return hst_image_decode_least(bytes, n, resampler, 0, out, err);
 }
 
-int hst_image_decode_least(const uint8_t *bytes, size_t n, enum hst_contract contract, int least,
+int hst_image_decode_least(const uint8_t *bytes, size_t n, enum hst_resampler resampler, int least,
                            hst_image *out, hst_err *err)
 {
-    const int fast = contract == HST_CONTRACT_FAST;
+    const int fast = resampler == HST_RESAMPLE_FAST;
     if (n == 0)
         return hst_fail(err, HST_EIMAGE, "the file is empty");
     if (n > HST_IMAGE_MAX_BYTES)
@@ -53,11 +53,11 @@ int hst_image_decode_least(const uint8_t *bytes, size_t n, enum hst_contract con
     decode_fn *decode = decoder_of(bytes, n);
     if (!decode)
         return hst_fail(err, HST_EIMAGE, "not a JPEG, PNG, GIF, WebP or BMP picture");
-    hst_encoded in = {bytes, n, fast ? HST_CONTRACT_PIL : contract, fast ? least : 0};
+    hst_encoded in = {bytes, n, fast ? HST_RESAMPLE_PIL : resampler, fast ? least : 0};
     hst_image img = {0};
     int orientation = 1;
     int rc = decode(&in, &img, &orientation, err);
-    if (rc == 0 && in.contract == HST_CONTRACT_PIL)
+    if (rc == 0 && in.resampler == HST_RESAMPLE_PIL)
         rc = hst_image_orient(&img, orientation, err);
     if (rc == 0)
         *out = img;

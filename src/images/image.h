@@ -9,13 +9,13 @@ typedef struct hst_image {
 } hst_image;
 
 /* Whose decoder we equal, pixel for pixel:
- *  HST_CONTRACT_PIL  Pillow: Image.open().convert("RGB") after ImageOps.exif_transpose
+ *  HST_RESAMPLE_PIL  Pillow: Image.open().convert("RGB") after ImageOps.exif_transpose
  *                    (JPEG: accurate integer DCT)
- *  HST_CONTRACT_TF   tf.io.decode_image(channels=3, expand_animations=False)
+ *  HST_RESAMPLE_TF   tf.io.decode_image(channels=3, expand_animations=False)
  *                    (JPEG: fast integer DCT; never turned by EXIF)
- *  HST_CONTRACT_FAST as PIL, but hst_image_decode_least may read a JPEG at a half or a quarter of
+ *  HST_RESAMPLE_FAST as PIL, but hst_image_decode_least may read a JPEG at a half or a quarter of
  *                    its size, which skips most of the work for a photo from a camera */
-enum hst_contract { HST_CONTRACT_PIL, HST_CONTRACT_TF, HST_CONTRACT_FAST };
+enum hst_resampler { HST_RESAMPLE_PIL, HST_RESAMPLE_TF, HST_RESAMPLE_FAST };
 
 /* More pixels than this are refused before anything is allocated for them (Pillow's hard limit). A
  * fuzzing build sets a smaller one: under its instruments a picture that large takes a minute. */
@@ -27,11 +27,11 @@ enum hst_contract { HST_CONTRACT_PIL, HST_CONTRACT_TF, HST_CONTRACT_FAST };
 
 /* The format is found by magic bytes, never by name. Errors: HST_EIMAGE with the reason (not an
  * image we know, truncated, damaged, too many pixels), HST_EMEM. On failure *out is untouched. */
-HST_CHECK int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_contract contract,
+HST_CHECK int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_resampler resampler,
                                hst_image *out, hst_err *err);
 /* The same for a picture that will be resized, of which `least` pixels along the shorter side are
  * enough (0: all of them). */
-HST_CHECK int hst_image_decode_least(const uint8_t *bytes, size_t n, enum hst_contract contract,
+HST_CHECK int hst_image_decode_least(const uint8_t *bytes, size_t n, enum hst_resampler resampler,
                                      int least, hst_image *out, hst_err *err);
 void hst_image_clear(hst_image *img); /* frees the pixels; {0} is fine */
 #endif

@@ -143,11 +143,11 @@ static unsigned shrinking(const struct jpeg *j)
 static void read_header(struct jpeg *j)
 {
     j_decompress_ptr d = &j->d;
-    if (j->in->contract == HST_CONTRACT_PIL)
+    if (j->in->resampler == HST_RESAMPLE_PIL)
         jpeg_save_markers(d, JPEG_APP0 + 1, 0xffff);
     jpeg_read_header(d, TRUE);
     read_orientation(j);
-    d->dct_method = j->in->contract == HST_CONTRACT_TF ? JDCT_IFAST : JDCT_ISLOW;
+    d->dct_method = j->in->resampler == HST_RESAMPLE_TF ? JDCT_IFAST : JDCT_ISLOW;
     d->do_fancy_upsampling = TRUE;
     d->out_color_space = d->num_components == 4 ? JCS_CMYK : JCS_RGB;
     if ((uint64_t)d->image_width * d->image_height <= HST_IMAGE_MAX_PIXELS && !can_hold_picture(j))
@@ -189,7 +189,7 @@ static void cmyk_row_tf(const uint8_t *cmyk, uint8_t *rgb, int w, int inverted)
 static void read_cmyk_row(struct jpeg *j, JSAMPARRAY buffer, uint8_t *rgb)
 {
     jpeg_read_scanlines(&j->d, buffer, 1);
-    if (j->in->contract == HST_CONTRACT_PIL)
+    if (j->in->resampler == HST_RESAMPLE_PIL)
         cmyk_row_pil(buffer[0], rgb, j->out->w);
     else
         cmyk_row_tf(buffer[0], rgb, j->out->w, j->d.saw_Adobe_marker);

@@ -57,7 +57,7 @@ static void on_read(png_structp png, png_bytep to, size_t n)
 static void set_transforms(struct png *p)
 {
     int type = png_get_color_type(p->png, p->info), depth = png_get_bit_depth(p->png, p->info);
-    p->clip_16 = p->in->contract == HST_CONTRACT_PIL && type == PNG_COLOR_TYPE_GRAY && depth == 16;
+    p->clip_16 = p->in->resampler == HST_RESAMPLE_PIL && type == PNG_COLOR_TYPE_GRAY && depth == 16;
     if (p->clip_16) {
         png_set_interlace_handling(p->png);
         png_read_update_info(p->png, p->info);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 static const char *const contract_names[] = {
-    [HST_CONTRACT_PIL] = "pil", [HST_CONTRACT_TF] = "tf", [HST_CONTRACT_FAST] = "fast"};
+    [HST_RESAMPLE_PIL] = "pil", [HST_RESAMPLE_TF] = "tf", [HST_RESAMPLE_FAST] = "fast"};
 static const char *const interpolation_names[] = {
     [HST_BILINEAR] = "bilinear",
     [HST_BICUBIC] = "bicubic",
@@ -28,12 +28,12 @@ static int find(const char *name, const char *const *names, size_t n)
     return -1;
 }
 
-const char *hst_contract_name(enum hst_contract c)
+const char *hst_resampler_name(enum hst_resampler c)
 {
     return contract_names[c];
 }
 
-int hst_contract_parse(const char *name, enum hst_contract *out, hst_err *err)
+int hst_resampler_parse(const char *name, enum hst_resampler *out, hst_err *err)
 {
     int i = find(name, contract_names, COUNT(contract_names));
     if (i < 0)
@@ -41,14 +41,14 @@ int hst_contract_parse(const char *name, enum hst_contract *out, hst_err *err)
                         "unknown image preparation \"%s\"; it is \"pil\", \"tf\", \"fast\" or "
                         "\"hub\"",
                         name);
-    *out = (enum hst_contract)i;
+    *out = (enum hst_resampler)i;
     return 0;
 }
 
 const char *hst_prep_name(const hst_prep *p)
 {
     const int simple = p->geometry == HST_SQUASH && p->interpolation == HST_BILINEAR;
-    return simple ? hst_contract_name(p->contract) : "hub";
+    return simple ? hst_resampler_name(p->resampler) : "hub";
 }
 
 const char *hst_interpolation_name(enum hst_interpolation i)
@@ -123,13 +123,13 @@ static int plan_crop(const hst_prep *p, const hst_image *img, hst_resampling *r,
     return 0;
 }
 
-static float normalised(const hst_norm *norm, int c, float pixel)
+static float normalised(const hst_pixel_norm *norm, int c, float pixel)
 {
     return (pixel - norm->mean[c]) / norm->std[c];
 }
 
 /* n pixels; four at a time, so that a compiler makes vectors of twelve numbers. */
-static void normalise(const hst_norm *norm, float *pixel, size_t n)
+static void normalise(const hst_pixel_norm *norm, float *pixel, size_t n)
 {
     float mean[12], std[12];
     size_t i = 0;
@@ -145,7 +145,7 @@ static void normalise(const hst_norm *norm, float *pixel, size_t n)
             pixel[c] = normalised(norm, c, pixel[c]);
 }
 
-static int prepare_pil(const hst_resampling *r, const hst_norm *norm, size_t n, float *out,
+static int prepare_pil(const hst_resampling *r, const hst_pixel_norm *norm, size_t n, float *out,
                        hst_err *err)
 {
     float of[3][256];
@@ -168,7 +168,7 @@ int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *er
     size_t n = (size_t)p->px * (size_t)p->px;
     hst_resampling r = {img->rgb, img->w, img->h, 3, p->px, p->px, p->interpolation};
     int rc = p->geometry == HST_SQUASH ? 0 : plan_crop(p, img, &r, err);
-    if (rc == 0 && p->contract != HST_CONTRACT_TF)
+    if (rc == 0 && p->resampler != HST_RESAMPLE_TF)
         return prepare_pil(&r, &p->norm, n, out, err);
     rc = rc ? rc : hst_resize_tf(&r, out, err);
     if (rc == 0)
@@ -180,7 +180,7 @@ int hst_prepare_bytes(const hst_prep *p, const uint8_t *bytes, size_t n, float *
 {
     hst_image img = {0};
     int least = p->geometry == HST_SQUASH ? p->px : p->resize_px;
-    int rc = hst_image_decode_least(bytes, n, p->contract, least, &img, err);
+    int rc = hst_image_decode_least(bytes, n, p->resampler, least, &img, err);
     if (rc == 0)
         rc = hst_prepare(p, &img, out, err);
     hst_image_clear(&img);

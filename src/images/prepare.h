@@ -6,9 +6,9 @@
 #include "images/resize.h"
 
 /* out = (pixel - mean) / std for red, green, blue; pixel in 0..255. */
-typedef struct hst_norm {
+typedef struct hst_pixel_norm {
     float mean[3], std[3];
-} hst_norm;
+} hst_pixel_norm;
 
 /* How a photo of any shape becomes a square:
  *  HST_SQUASH            resized to the square, whatever its shape
@@ -21,21 +21,21 @@ enum hst_geometry { HST_SQUASH, HST_CROP_TORCHVISION, HST_CROP_HF };
 
 /* Everything that decides what the backbone sees; stored in the model file. */
 typedef struct hst_prep {
-    enum hst_contract contract; /* decoder, EXIF, and resize:
+    enum hst_resampler resampler; /* decoder, EXIF, and resize:
                                    PIL: Image.resize, antialiased, 8-bit result
                                    TF:  tf.image.resize, float result
                                    FAST: as PIL, from a JPEG decoded no larger than needed */
-    int px;                     /* output height and width */
-    hst_norm norm;              /* how a pixel becomes a number */
+    int px;                       /* output height and width */
+    hst_pixel_norm norm;          /* how a pixel becomes a number */
     enum hst_interpolation interpolation;
     enum hst_geometry geometry;
     int resize_px; /* at least px; 0 where geometry is HST_SQUASH */
 } hst_prep;
 
 /* "pil", "tf" or "fast"; and back: -1 and HST_EARG for any other name. */
-const char *hst_contract_name(enum hst_contract c);
-HST_CHECK int hst_contract_parse(const char *name, enum hst_contract *out, hst_err *err);
-/* What it is called by those who choose one: a contract's name, "hub" where photos are not simply
+const char *hst_resampler_name(enum hst_resampler c);
+HST_CHECK int hst_resampler_parse(const char *name, enum hst_resampler *out, hst_err *err);
+/* What it is called by those who choose one: a resampler's name, "hub" where photos are not simply
  * squashed by bilinear interpolation. */
 const char *hst_prep_name(const hst_prep *p);
 /* "bilinear", "bicubic", "bilinear-antialias", "bicubic-antialias"; and back, as above. */

@@ -59,14 +59,14 @@ int hst_webp_decode(const hst_encoded *in, hst_image *out, int *orientation, hst
         return hst_fail(err, HST_EIMAGE, "truncated WebP: the file ends before the picture does");
     if (WebPGetFeatures(in->bytes, in->n, &f) != VP8_STATUS_OK)
         return damaged(err);
-    if (in->contract == HST_CONTRACT_TF && (f.has_alpha || f.has_animation))
+    if (in->resampler == HST_RESAMPLE_TF && (f.has_alpha || f.has_animation))
         return hst_fail(err, HST_EIMAGE,
                         "a WebP with transparency or animation, which TensorFlow does not read as "
                         "RGB; use the \"pil\" preparation or convert the file");
     /* Only Pillow's way looks at EXIF and animations; it needs every chunk to be whole. */
     WebPData data = {in->bytes, in->n};
-    WebPDemuxer *demux = in->contract == HST_CONTRACT_PIL ? WebPDemux(&data) : NULL;
-    int rc = in->contract == HST_CONTRACT_PIL && !demux ? damaged(err) : 0;
+    WebPDemuxer *demux = in->resampler == HST_RESAMPLE_PIL ? WebPDemux(&data) : NULL;
+    int rc = in->resampler == HST_RESAMPLE_PIL && !demux ? damaged(err) : 0;
     if (rc == 0)
         rc = hst_image_alloc(out, (uint64_t)f.width, (uint64_t)f.height, err);
     if (rc == 0)

@@ -37,7 +37,7 @@ static size_t floats(hst_shape s)
     return (size_t)s.h * (size_t)s.w * (size_t)s.c;
 }
 
-/* ---- what is measured ------------------------------------------------------------------------ */
+/* ---- what is measured ---- */
 
 static void run_peak(void *arg, size_t i, int thread)
 {
@@ -88,7 +88,7 @@ static void run_round(bench *b, round_rates *r)
     r->copy = 2.0 * n * COPY_BYTES / seconds(b->all, b->threads, run_copy, b); /* read, written */
 }
 
-/* ---- setting up ------------------------------------------------------------------------------ */
+/* ---- setting up ---- */
 
 static void bench_clear(bench *b)
 {
@@ -123,7 +123,7 @@ static int bench_make(bench *b, hst_err *err)
     return 0;
 }
 
-/* ---- the answer ------------------------------------------------------------------------------ */
+/* ---- the answer ---- */
 
 static int by_value(const void *a, const void *b)
 {

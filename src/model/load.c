@@ -67,17 +67,17 @@ static int read_geometry(const json_t *o, hst_prep *p, hst_err *err)
 static int read_prepare(const hst_tensors *t, hst_prep *out, hst_err *err)
 {
     hst_prep p = {0};
-    const char *contract, *text = meta(t, "prepare", err);
+    const char *resampler, *text = meta(t, "prepare", err);
     json_t *o = text ? hst_json_object(text, "prepare", err) : NULL;
     if (!o)
         return HST_EMODEL;
-    int rc = hst_json_text(o, "contract", &contract, err);
-    if (rc == 0 && hst_contract_parse(contract, &p.contract, NULL) != 0)
-        rc = hst_fail(err, HST_EMODEL, "prepare: unknown contract '%s'", contract);
+    int rc = hst_json_text(o, "contract", &resampler, err);
+    if (rc == 0 && hst_resampler_parse(resampler, &p.resampler, NULL) != 0)
+        rc = hst_fail(err, HST_EMODEL, "prepare: unknown contract '%s'", resampler);
     if (rc == 0)
         rc = hst_json_int(o, "image_px", 1, 65536, &p.px, err);
     if (rc == 0)
-        rc = hst_norm_parse(o, &p.norm, err);
+        rc = hst_pixel_norm_parse(o, &p.norm, err);
     if (rc == 0)
         rc = read_geometry(o, &p, err);
     if (rc == 0)
@@ -126,7 +126,7 @@ static hst_model *read_shell(const hst_tensors *t, const hst_backbone *b, hst_er
 static int read_head(const hst_tensors *t, const char *name, int n_dims, const int64_t *dim,
                      float *out, hst_err *err)
 {
-    const hst_named *x = hst_tensors_find(t, name);
+    const hst_tensor *x = hst_tensors_find(t, name);
     if (!x || x->dtype != HST_F32 || x->n_dims != n_dims ||
         memcmp(x->dim, dim, (size_t)n_dims * sizeof *dim) != 0)
         return hst_fail(err, HST_EMODEL,

@@ -10,7 +10,7 @@ enum { N_META = 8 }; /* content_sha256 is the last */
 
 typedef struct image {
     hst_arena *arena; /* tensors and names */
-    hst_named *tensor;
+    hst_tensor *tensor;
     size_t n;
     hst_meta_pair meta[N_META];
     char *json[N_META]; /* those of the values that are ours to free */
@@ -33,8 +33,8 @@ static int add_tensor(image *im, const char *prefix, const hst_param *p, hst_err
         return HST_EMEM;
     memcpy(name, prefix, np);
     memcpy(name + np, p->name, nn);
-    hst_named *t = &im->tensor[im->n++];
-    *t = (hst_named){.name = name, .dtype = HST_F32, .n_dims = p->n_dims, .data = p->data};
+    hst_tensor *t = &im->tensor[im->n++];
+    *t = (hst_tensor){.name = name, .dtype = HST_F32, .n_dims = p->n_dims, .data = p->data};
     for (int i = 0; i < p->n_dims; i++)
         t->dim[i] = p->dim[i];
     t->n_bytes = hst_param_count(p) * sizeof(float);
@@ -72,7 +72,7 @@ static char *prepare_json(const hst_model *m, hst_err *err)
 {
     const hst_prep *p = &m->prep;
     json_t *o =
-        json_pack("{s:s, s:i, s:o, s:o}", "contract", hst_contract_name(p->contract), "image_px",
+        json_pack("{s:s, s:i, s:o, s:o}", "contract", hst_resampler_name(p->resampler), "image_px",
                   p->px, "mean", norm_list(p->norm.mean), "std", norm_list(p->norm.std));
     int bad = !o;
     if (!bad && p->interpolation != HST_BILINEAR)

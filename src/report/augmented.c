@@ -18,7 +18,7 @@ enum {
 };
 
 /* What normalisation did, undone. */
-static void to_pixels(const hst_norm *norm, const float *x, size_t n, uint8_t *out)
+static void to_pixels(const hst_pixel_norm *norm, const float *x, size_t n, uint8_t *out)
 {
     for (size_t i = 0; i < n; i++) {
         float v = x[i] * norm->std[i % 3] + norm->mean[i % 3] + 0.5f;
@@ -57,7 +57,7 @@ static int put_row(const struct drawing *d, const hst_augmented *in, size_t row,
     hst_image photo = {0};
     int rc = hst_file_read(in->path[row], HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
-        rc = hst_image_decode(bytes, n, in->prep->contract, &photo, err);
+        rc = hst_image_decode(bytes, n, in->prep->resampler, &photo, err);
     for (int i = 0; rc == 0 && i < COLUMNS; i++)
         rc = put_cell(d, in, &photo, row, i, err);
     hst_image_clear(&photo);

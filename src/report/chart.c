@@ -26,8 +26,7 @@ typedef struct plot {
     double x_low, x_high, y_low, y_high, y_step;
 } plot;
 
-/* ---- scales ------------------------------------------------------------------------------------
- */
+/* ---- scales ---- */
 
 /* The smallest of 1, 2, 5 times a power of ten that cuts range into at most `parts`. */
 static double round_step(double range, int parts)
@@ -90,8 +89,7 @@ static void tick_text(char *out, size_t cap, double v, double step)
         snprintf(out, cap, "%s%ld", sign, n);
 }
 
-/* ---- axes --------------------------------------------------------------------------------------
- */
+/* ---- axes ---- */
 
 static void set_grey(cairo_t *c, double v)
 {
@@ -169,8 +167,7 @@ static void draw_level(const plot *p)
     hst_canvas_text(c, p->box.x + 6, y + 16, p->box.w - 12, p->chart->level_name);
 }
 
-/* ---- lines -------------------------------------------------------------------------------------
- */
+/* ---- lines ---- */
 
 static void set_line(cairo_t *c, const hst_line *l)
 {

@@ -19,8 +19,7 @@ enum {
     PAGE_MAX = 64 << 20
 };
 
-/* ---- text --------------------------------------------------------------------------------------
- */
+/* ---- text ---- */
 
 /* Text from outside: printable, and no character that HTML would act on. */
 static void put_text(hst_buf *b, const char *s)
@@ -52,8 +51,7 @@ static void put_percent(hst_buf *b, double part)
     hst_buf_puts(b, " %");
 }
 
-/* ---- headline ----------------------------------------------------------------------------------
- */
+/* ---- headline ---- */
 
 /* A line from 0 to 100 % with the interval as a band and the accuracy as a tick. */
 static void put_interval(hst_buf *b, double value, double low, double high)
@@ -110,8 +108,7 @@ static void put_curves(hst_buf *b, const hst_buf *svg)
     hst_buf_puts(b, "\"></div>\n");
 }
 
-/* ---- tables ------------------------------------------------------------------------------------
- */
+/* ---- tables ---- */
 
 static void put_classes(hst_buf *b, const hst_eval *e)
 {
@@ -178,8 +175,7 @@ static void put_matrix(hst_buf *b, const hst_eval *e)
     hst_buf_puts(b, "</table></div>\n");
 }
 
-/* ---- wrong photos ------------------------------------------------------------------------------
- */
+/* ---- wrong photos ---- */
 
 typedef struct mistake {
     size_t photo;
@@ -262,8 +258,7 @@ static int put_mistakes(hst_buf *b, const hst_eval *e, hst_err *err)
     return rc;
 }
 
-/* ---- the rest ----------------------------------------------------------------------------------
- */
+/* ---- the rest ---- */
 
 static void put_skipped(hst_buf *b, const hst_report_in *in)
 {

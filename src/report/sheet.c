@@ -29,8 +29,7 @@ enum {
     SHEET_MAX = 256 << 20
 };
 
-/* ---- one photo ---------------------------------------------------------------------------------
- */
+/* ---- one photo ---- */
 
 static void put_frame(cairo_t *c, double x, double y, const hst_image *img, int wrong)
 {
@@ -103,8 +102,7 @@ static int put_cell(cairo_t *c, const hst_eval *e, const hst_eval_photo *p, int 
     return 0;
 }
 
-/* ---- the sheet ---------------------------------------------------------------------------------
- */
+/* ---- the sheet ---- */
 
 /* order[<= max]: wrong photos first, then right ones, each in their own order. */
 static size_t choose(const hst_eval *e, size_t max, size_t *order)

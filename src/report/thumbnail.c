@@ -26,7 +26,7 @@ int hst_thumbnail_read(const char *path, int box, hst_image *out, hst_err *err)
     hst_image img = {0}, fit = {0};
     int rc = hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
-        rc = hst_image_decode_least(bytes, n, HST_CONTRACT_FAST, box, &img, err);
+        rc = hst_image_decode_least(bytes, n, HST_RESAMPLE_FAST, box, &img, err);
     if (rc)
         goto out;
     int longest = img.w > img.h ? img.w : img.h;
@@ -46,8 +46,7 @@ out:
     return rc;
 }
 
-/* ---- JPEG --------------------------------------------------------------------------------------
- */
+/* ---- JPEG ---- */
 
 /* libjpeg leaves on an error by longjmp; everything it needs lies here, so that nothing is lost. */
 struct encoder {

@@ -13,7 +13,7 @@
 
 enum { NAME_BYTES = 160 };
 
-/* ---- what is in it -----------------------------------------------------------------------------
+/* ---- what is in it ----
  * One list of memory serves writing and reading alike. */
 
 typedef struct piece {
@@ -109,8 +109,7 @@ static size_t piece_bytes(const piece *x)
     return x->n * hst_dtype_bytes(x->dtype);
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing ---- */
 
 static progress progress_of(const hst_checkpoint *c)
 {
@@ -143,7 +142,7 @@ static epoch_row *history_rows(const hst_run *r, hst_err *err)
     return row;
 }
 
-static int write_tensors(const hst_checkpoint *c, const hst_named *t, size_t n, const char *path,
+static int write_tensors(const hst_checkpoint *c, const hst_tensor *t, size_t n, const char *path,
                          hst_err *err)
 {
     char digest[65], backbone[65];
@@ -157,20 +156,20 @@ static int write_tensors(const hst_checkpoint *c, const hst_named *t, size_t n, 
     return rc ? rc : hst_tensors_write(path, t, n, meta, n_meta, err);
 }
 
-static hst_named named(const char *name, enum hst_dtype dtype, const void *data, size_t n)
+static hst_tensor named(const char *name, enum hst_dtype dtype, const void *data, size_t n)
 {
-    return (hst_named){.name = name,
-                       .dtype = dtype,
-                       .n_dims = 1,
-                       .dim = {(int64_t)n},
-                       .data = data,
-                       .n_bytes = n * hst_dtype_bytes(dtype)};
+    return (hst_tensor){.name = name,
+                        .dtype = dtype,
+                        .n_dims = 1,
+                        .dim = {(int64_t)n},
+                        .data = data,
+                        .n_bytes = n * hst_dtype_bytes(dtype)};
 }
 
 int hst_checkpoint_write(const hst_checkpoint *c, const char *path, hst_err *err)
 {
     pieces p = {0};
-    hst_named *tensor = NULL;
+    hst_tensor *tensor = NULL;
     epoch_row *history = NULL;
     int rc = pieces_make(&p, c, err);
     if (rc)
@@ -192,8 +191,7 @@ int hst_checkpoint_write(const hst_checkpoint *c, const char *path, hst_err *err
     return rc;
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading ---- */
 
 /* Names the first line in which two lists of options differ. */
 static int compare_options(const char *have, const char *want, hst_err *err)
@@ -273,7 +271,7 @@ static int is_finite(const piece *x)
 
 static int take(const hst_tensors *t, const piece *x, hst_err *err)
 {
-    const hst_named *have = hst_tensors_find(t, x->name);
+    const hst_tensor *have = hst_tensors_find(t, x->name);
     if (!have || have->dtype != x->dtype || have->n_bytes != piece_bytes(x))
         return hst_fail(err, HST_EMODEL, "tensor '%s' is missing or has another size", x->name);
     memcpy(x->data, have->data, have->n_bytes);

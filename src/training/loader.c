@@ -29,7 +29,7 @@ static int read_photo(hst_loader *l, size_t photo, float *out, hst_err *err)
         hst_file_read(r->data->photos[photo].path, HST_IMAGE_MAX_BYTES, HST_EDATA, &bytes, &n, err);
     if (rc)
         return rc;
-    rc = hst_image_decode(bytes, n, prep->contract, &img, err);
+    rc = hst_image_decode(bytes, n, prep->resampler, &img, err);
     free(bytes);
     if (rc == 0)
         rc = hst_augment_image(l->how, prep, &img, &key, out, err);

@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the table ---------------------------------------------------------------------------------
- */
+/* ---- the table ---- */
 
 const char *const hst_recipe_names[] = {[HST_RECIPE_AUTO] = "auto",
                                         [HST_RECIPE_FINE_TUNE] = "fine-tune",
@@ -81,8 +80,7 @@ static const row *find_row(const char *name)
     return NULL;
 }
 
-/* ---- values ------------------------------------------------------------------------------------
- */
+/* ---- values ---- */
 
 /* Of a choice: the number of its word. */
 typedef struct value {
@@ -194,8 +192,7 @@ static int read_text(const row *r, const char *text, value *v, hst_err *err)
     return ok ? 0 : bad_value(r, text, err);
 }
 
-/* ---- hst_train_opts ----------------------------------------------------------------------------
- */
+/* ---- hst_train_opts ---- */
 
 static const hst_sized sized = HST_SIZED(hst_train_opts, resume);
 
@@ -276,8 +273,7 @@ static int take_field(const row *r, const hst_train_opts *o, value *v, int *give
     return !*given || ok ? 0 : bad_value(r, text, err);
 }
 
-/* ---- which recipe has which -------------------------------------------------------------------
- */
+/* ---- which recipe has which ---- */
 
 static enum training training_of(enum hst_recipe_id recipe, int fine_tune)
 {
@@ -341,8 +337,7 @@ static int refuse(const row *r, const hst_train_opts *o, enum training t, hst_er
                     t == TUTORIAL && tunes ? " without fine-tuning" : "", r->about.name, owners);
 }
 
-/* ---- hst_settings ------------------------------------------------------------------------------
- */
+/* ---- hst_settings ---- */
 
 static void store(const row *r, const value *v, hst_settings *s)
 {
@@ -409,8 +404,7 @@ int hst_settings_thaw(hst_settings *s, const hst_graph *g, hst_err *err)
     return s->fine_tune ? hst_thaw_parse(s->thaw, g, &s->layers, err) : 0;
 }
 
-/* ---- record ------------------------------------------------------------------------------------
- */
+/* ---- record ---- */
 
 static hst_setting_value value_of(const row *r, const hst_settings *s)
 {

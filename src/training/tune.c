@@ -38,8 +38,7 @@ static const hst_settings *settings(const fine_tuner *t)
     return &t->fit->run->settings;
 }
 
-/* ---- checkpoints -------------------------------------------------------------------------------
- */
+/* ---- checkpoints ---- */
 
 /* SHA-256 of the photos in their order, with label, side and whether they could be used. */
 static int digest_data(const hst_run *r, char hex[65], hst_err *err)
@@ -126,8 +125,7 @@ static int find_checkpoint(fine_tuner *t, int *found, hst_err *err)
     return rc;
 }
 
-/* ---- weights of the best epoch -----------------------------------------------------------------
- */
+/* ---- weights of the best epoch ---- */
 
 /* Copies between the network and t->best. */
 static void swap_weights(fine_tuner *t, int keep)
@@ -172,8 +170,7 @@ static int ran_out_of_patience(const fine_tuner *t)
     return t->best.n && t->at.epoch - t->at.best_epoch >= settings(t)->patience;
 }
 
-/* ---- a beginning -------------------------------------------------------------------------------
- */
+/* ---- a beginning ---- */
 
 static int make_class_weights(fine_tuner *t, hst_err *err)
 {
@@ -288,8 +285,7 @@ static void end(fine_tuner *t)
     hst_buf_free(&t->options);
 }
 
-/* ---- steps -------------------------------------------------------------------------------------
- */
+/* ---- steps ---- */
 
 /* "a/1.jpg, a/2.jpg" with as many names as fit into a message; returns how many. */
 static size_t name_photos(const fine_tuner *t, const hst_load *b, hst_buf *names)
@@ -373,8 +369,7 @@ static int run_step(fine_tuner *t, hst_err *err)
     return rc ? rc : report_progress(t, err);
 }
 
-/* ---- epochs ------------------------------------------------------------------------------------
- */
+/* ---- epochs ---- */
 
 /* Features of the validation photos under the weights that are in their place. */
 static int validate(fine_tuner *t, hst_err *err)
@@ -386,13 +381,13 @@ static int validate(fine_tuner *t, hst_err *err)
     hst_plan *plan = hst_plan_new(t->trainer.graph, t->fit->ctx->kernels, err);
     if (!plan)
         return err && err->code ? err->code : HST_EMEM;
-    hst_again again = {.ctx = t->fit->ctx,
-                       .plan = plan,
-                       .d = r->data,
-                       .photo = v->photo,
-                       .n = v->n,
-                       .f = r->features};
-    int rc = hst_features_again(&again, err);
+    hst_recompute again = {.ctx = t->fit->ctx,
+                           .plan = plan,
+                           .d = r->data,
+                           .photo = v->photo,
+                           .n = v->n,
+                           .f = r->features};
+    int rc = hst_features_recompute(&again, err);
     hst_plan_free(plan);
     t->validated = rc == 0;
     return rc;
@@ -452,8 +447,7 @@ static int learn(fine_tuner *t, hst_err *err)
     return rc;
 }
 
-/* ---- an end ------------------------------------------------------------------------------------
- */
+/* ---- an end ---- */
 
 /* The model gets the weights. */
 static int hand_over(fine_tuner *t, hst_err *err)

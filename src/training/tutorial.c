@@ -30,8 +30,7 @@ static int check(const hst_settings *s, const hst_backbone *b, hst_err *err)
     return 0;
 }
 
-/* ---- the stream of batches ---------------------------------------------------------------------
- */
+/* ---- the stream of batches ---- */
 
 typedef struct head_fit {
     hst_fit *fit;
@@ -63,8 +62,7 @@ static hst_head_batch next_batch(head_fit *h)
                             .keep_scale = (float)(1 / (1 - o->dropout))};
 }
 
-/* ---- learning ----------------------------------------------------------------------------------
- */
+/* ---- learning ---- */
 
 /* Glorot and Bengio 2010: kernel ~ U(-limit, limit), limit = sqrt(6 / (inputs + outputs)); bias 0.
  * Drawn in the order of kernel[dim][n_classes]. */

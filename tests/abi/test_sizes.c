@@ -10,7 +10,7 @@
 
 enum { GUARD = 64, GUARD_BYTE = 0xa5, NEWER = 24 };
 
-/* ---- memory with guards around it ------------------------------------------------------------ */
+/* ---- memory with guards around it ---- */
 
 typedef struct guarded {
     unsigned char *block, *p; /* p: n bytes, of GUARD_BYTE as well */
@@ -55,7 +55,7 @@ static int all_zero(const unsigned char *p, size_t n)
     return 1;
 }
 
-/* ---- options --------------------------------------------------------------------------------- */
+/* ---- options ---- */
 
 #define INIT(name)                                                                                 \
     static void init_##name(void *p, size_t size)                                                  \
@@ -269,7 +269,7 @@ static void fields_that_came_later_keep_their_default(void **state)
     guarded_end(&g, "grown");
 }
 
-/* ---- answers --------------------------------------------------------------------------------- */
+/* ---- answers ---- */
 
 static int ask_store(const scene *s, void *out, hst_err *err)
 {

@@ -89,7 +89,7 @@ static void an_arch_survives_its_json(void **state)
     hst_err err = {0};
     hst_arch a = arch("mobilenet_v2", 0.35, 96), b;
     a.cnn.padding = HST_PAD_SYMMETRIC;
-    a.norm = (hst_norm)HST_NORM_IMAGENET;
+    a.norm = (hst_pixel_norm)HST_NORM_IMAGENET;
     char *text = hst_arch_json(&a, &err);
     check_ok(text == NULL, &err);
     memset(&b, 0, sizeof b);
@@ -305,7 +305,7 @@ static void wrong_weights_are_refused(void **state)
     const char *conv = "mobilenet_v2.layer.2.conv_3x3.convolution.weight";
     const char *var = "mobilenet_v2.layer.2.conv_3x3.normalization.running_var";
     made_up m = made_up_tensors(0.1, 1);
-    hst_named *t = made_up_find(&m, conv), kept = *t;
+    hst_tensor *t = made_up_find(&m, conv), kept = *t;
 
     t->name = "elsewhere";
     refused(&m, MADE_UP_CONFIG, conv);
@@ -352,7 +352,7 @@ static void dead_networks_are_refused(void **state)
     refused(&m, MADE_UP_CONFIG, "all its features are 0");
     made_up_free(&m);
     m = made_up_tensors(0.1, 1);
-    hst_named *t = made_up_find(&m, "mobilenet_v2.conv_stem.first_conv.convolution.weight");
+    hst_tensor *t = made_up_find(&m, "mobilenet_v2.conv_stem.first_conv.convolution.weight");
     memset((void *)t->data, 0, t->n_bytes);
     refused(&m, MADE_UP_CONFIG, "two different pictures have the same features");
     made_up_free(&m);
@@ -391,8 +391,8 @@ static void own_names_are_read(void **state)
     own.tensor = calloc(own.n, sizeof *own.tensor);
     for (size_t i = 0; i < own.n; i++) {
         const hst_param *p = hst_graph_param(b->graph, i);
-        hst_named *t = &own.tensor[i];
-        *t = (hst_named){.name = p->name, .dtype = HST_F32, .n_dims = p->n_dims, .data = p->data};
+        hst_tensor *t = &own.tensor[i];
+        *t = (hst_tensor){.name = p->name, .dtype = HST_F32, .n_dims = p->n_dims, .data = p->data};
         for (int k = 0; k < p->n_dims; k++)
             t->dim[k] = p->dim[k];
         t->n_bytes = hst_param_count(p) * sizeof(float);

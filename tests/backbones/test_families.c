@@ -128,7 +128,7 @@ static void check_size(const struct size *s)
     const hst_family *f = hst_family_find(s->family);
     const double width = ((const hst_cnn_family *)f->own)->width;
     hst_arch a = {.px = f->px, .cnn = {width != 0 ? width : 1, HST_PAD_TF, 1e-3}};
-    a.norm = (hst_norm)HST_NORM_01;
+    a.norm = (hst_pixel_norm)HST_NORM_01;
     snprintf(a.family, sizeof a.family, "%s", s->family);
     hst_graph *g = hst_arch_graph(&a, &err);
     check_ok(g == NULL, &err);

@@ -82,7 +82,7 @@ static void check_features(const foreign *f, const hst_backbone *b)
 {
     hst_err err = {0};
     char golden[128];
-    const hst_norm *norm = &b->arch.norm;
+    const hst_pixel_norm *norm = &b->arch.norm;
     size_t px = (size_t)f->px, dim = (size_t)hst_plan_output(b->plan).c;
     npy x = read_shared(f->px == 96 ? "inputs_pm1_nhwc_96" : "inputs_pm1_nhwc");
     snprintf(golden, sizeof golden, "features_%s", f->golden);

@@ -74,9 +74,9 @@ static void efficientnet_lite0(void **state)
         x[i] = ((float)pixel[i] - b->arch.norm.mean[i % 3]) / b->arch.norm.std[i % 3];
     hst_tensors *t = hst_tensors_read(golden, &err);
     check_ok(t == NULL, &err);
-    const hst_named *want = hst_tensors_find(t, "u8.features_f64");
+    const hst_tensor *want = hst_tensors_find(t, "u8.features_f64");
     float *y = run(b, x, u8.dim[0]);
-    for (size_t i = 0; i < hst_named_count(want); i++) {
+    for (size_t i = 0; i < hst_tensor_count(want); i++) {
         float one = (float)((const double *)want->data)[i];
         check_close(&y[i], &one, 1, 2e-4, 0, "efficientnet_lite0");
     }

@@ -47,9 +47,9 @@ static const hst_param *param_of(const writer *w, const hst_node *n, const char 
     return hst_graph_find(w->g, name);
 }
 
-static hst_named tensor_of(const hst_param *p)
+static hst_tensor tensor_of(const hst_param *p)
 {
-    hst_named t = {.name = p->name, .n_dims = p->n_dims, .data = p->data};
+    hst_tensor t = {.name = p->name, .n_dims = p->n_dims, .data = p->data};
     for (int i = 0; i < p->n_dims; i++)
         t.dim[i] = p->dim[i];
     t.n_bytes = hst_param_count(p) * sizeof(float);
@@ -68,7 +68,7 @@ static int tell_conv(writer *w, const hst_node *n, int x)
     hst_err err = {0};
     const hst_conv *conv = hst_node_conv(n);
     const int depthwise = n->op == &hst_op_depthwise, k = conv->kernel, s = conv->stride;
-    hst_named kernel = tensor_of(param_of(w, n, depthwise ? "depthwise_kernel" : "kernel"));
+    hst_tensor kernel = tensor_of(param_of(w, n, depthwise ? "depthwise_kernel" : "kernel"));
     net_conv c = {.kernel = &kernel,
                   .layout = depthwise ? NET_HWC1 : NET_HWIO,
                   .depthwise = depthwise,
@@ -85,16 +85,16 @@ static int tell_conv(writer *w, const hst_node *n, int x)
     x = good(net_conv2d(&w->net, x, &c, &err), &err);
     if (!conv->bias)
         return x;
-    hst_named bias = tensor_of(param_of(w, n, "bias"));
+    hst_tensor bias = tensor_of(param_of(w, n, "bias"));
     return good(net_bias(&w->net, x, &bias, &err), &err);
 }
 
 /* x gamma / sqrt(variance + epsilon) + (beta - mean gamma / sqrt(variance + epsilon)) */
-static int tell_product_and_sum(writer *w, const hst_named *const of[4], double epsilon, int x)
+static int tell_product_and_sum(writer *w, const hst_tensor *const of[4], double epsilon, int x)
 {
     hst_err err = {0};
-    hst_named scale = *of[0], shift = *of[1];
-    const size_t n = hst_named_count(&scale);
+    hst_tensor scale = *of[0], shift = *of[1];
+    const size_t n = hst_tensor_count(&scale);
     const float *gamma = of[0]->data, *beta = of[1]->data, *mean = of[2]->data,
                 *variance = of[3]->data;
     float *a = calloc(n, sizeof *a), *b = calloc(n, sizeof *b);
@@ -115,8 +115,8 @@ static int tell_batchnorm(writer *w, const hst_node *n, int x)
 {
     static const char *const endings[] = {"gamma", "beta", "moving_mean", "moving_variance"};
     hst_err err = {0};
-    hst_named t[4];
-    const hst_named *of[4];
+    hst_tensor t[4];
+    const hst_tensor *of[4];
     for (int i = 0; i < 4; i++) {
         t[i] = tensor_of(param_of(w, n, endings[i]));
         of[i] = &t[i];
@@ -134,8 +134,8 @@ static const enum net_act acts[] = {
 static int tell_act(writer *w, enum net_act act, int x)
 {
     static const float numbers[2] = {3, 1.0f / 6};
-    const hst_named three = {.data = &numbers[0], .n_bytes = 4},
-                    sixth = {.data = &numbers[1], .n_bytes = 4};
+    const hst_tensor three = {.data = &numbers[0], .n_bytes = 4},
+                     sixth = {.data = &numbers[1], .n_bytes = 4};
     hst_err err = {0};
     network *n = &w->net;
     if (!w->how->parts || (act != NET_HSIGMOID && act != NET_HSWISH && act != NET_SWISH))

@@ -22,7 +22,7 @@ static float number(int i)
 enum { N_NUMBERS = 4096 };
 static float numbers[N_NUMBERS];
 
-static hst_tensors *file_with(const hst_named *x, size_t n)
+static hst_tensors *file_with(const hst_tensor *x, size_t n)
 {
     hst_err err = {0};
     char *dir = temporary_folder(), *path = hst_path_join(dir, "x.safetensors", &err);
@@ -38,7 +38,7 @@ static hst_tensors *file_with(const hst_named *x, size_t n)
 /* A file of one tensor "x". */
 static hst_tensors *file_of(int n_dims, const int *dim)
 {
-    hst_named x = {.name = "x", .dtype = HST_F32, .n_dims = n_dims, .data = numbers, .n_bytes = 4};
+    hst_tensor x = {.name = "x", .dtype = HST_F32, .n_dims = n_dims, .data = numbers, .n_bytes = 4};
     for (int i = 0; i < n_dims; i++)
         x.n_bytes *= (size_t)(x.dim[i] = dim[i]);
     return file_with(&x, 1);
@@ -266,7 +266,7 @@ static void lists_of_any_length(void **state)
     hst_graph_free(g);
 }
 
-/* ---- a family that is none of convolutions and batch norm ------------------------------------*/
+/* ---- a family that is none of convolutions and batch norm ---- */
 
 /* Patches of 2 x 2 become tokens of D numbers; of them query, key and value, which one matrix of
  * the file holds. */
@@ -315,16 +315,16 @@ static const hst_dialect tiny_dialect = {.name = "made up", .body = tiny_body};
 static const hst_kind tiny_kind = {.build = build_tiny, .map = map_tiny};
 static const hst_family tiny = {"tiny", 8, &tiny_kind, NULL, &tiny_dialect, 1};
 
-static hst_named tensor(const char *name, int n_dims, int a, int b, int kernel)
+static hst_tensor tensor(const char *name, int n_dims, int a, int b, int kernel)
 {
     const size_t floats =
         n_dims == 1 ? (size_t)a : (size_t)a * (size_t)b * (size_t)(kernel * kernel);
-    return (hst_named){.name = name,
-                       .dtype = HST_F32,
-                       .n_dims = n_dims,
-                       .dim = {a, b, kernel, kernel},
-                       .data = numbers + strlen(name), /* others for each */
-                       .n_bytes = floats * sizeof(float)};
+    return (hst_tensor){.name = name,
+                        .dtype = HST_F32,
+                        .n_dims = n_dims,
+                        .dim = {a, b, kernel, kernel},
+                        .data = numbers + strlen(name), /* others for each */
+                        .n_bytes = floats * sizeof(float)};
 }
 
 static void a_family_of_another_kind_is_imported(void **state)
@@ -333,7 +333,7 @@ static void a_family_of_another_kind_is_imported(void **state)
     hst_err err = {0};
     const hst_origin o = {.family = &tiny, .dialect = &tiny_dialect, .prefix = "net."};
     const hst_arch arch = {.family = "tiny", .px = 8};
-    const hst_named x[] = {
+    const hst_tensor x[] = {
         tensor("net.embed.weight", 4, D, 3, 2),   tensor("net.embed.bias", 1, D, 0, 0),
         tensor("net.qkv.weight", 4, 3 * D, D, 1), tensor("net.qkv.bias", 1, 3 * D, 0, 0),
         tensor("head.weight", 1, 7, 0, 0),        tensor("net.qkv.scale", 1, D, 0, 0)};

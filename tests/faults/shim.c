@@ -93,7 +93,7 @@ static int fails(enum kind kind, int e)
 /* The function that this one stands in front of. */
 #define REAL(name, type) ((type)dlsym(RTLD_NEXT, name))
 
-/* ---- memory -----------------------------------------------------------------------------------
+/* ---- memory ----
  * Resolved once, as dlsym may itself allocate: until then from a small block that is never freed.
  */
 
@@ -190,8 +190,7 @@ SHIM void free(void *p)
         real.free(p);
 }
 
-/* ---- files ------------------------------------------------------------------------------------
- */
+/* ---- files ---- */
 
 typedef int open_fn(const char *, int, ...);
 typedef int openat_fn(int, const char *, int, ...);

@@ -83,29 +83,29 @@ static void odd_tensors_are_exact(place *p, const char *name)
     char *path = repository_file(name);
     hst_tensors *t = import(p, path);
     assert_int_equal(hst_tensors_count(t), 10); /* and not "note", a text */
-    const hst_named *half = hst_tensors_find(t, "t.half"), *view = hst_tensors_find(t, "t.view");
+    const hst_tensor *half = hst_tensors_find(t, "t.half"), *view = hst_tensors_find(t, "t.view");
     assert_int_equal(half->dtype, HST_F16);
     assert_int_equal(half->dim[0], 4);
     assert_int_equal(half->dim[2], 2);
-    check_ok(hst_named_floats(half, x, &err), &err);
+    check_ok(hst_tensor_floats(half, x, &err), &err);
     for (int a = 0; a < 4; a++)
         for (int b = 0; b < 3; b++)
             for (int c = 0; c < 2; c++)
                 assert_true(x[(a * 3 + b) * 2 + c] == (float)(c * 12 + b * 4 + a));
     assert_int_equal(view->dtype, HST_F64);
-    assert_int_equal(hst_named_count(view), 6);
-    check_ok(hst_named_floats(view, x, &err), &err);
+    assert_int_equal(hst_tensor_count(view), 6);
+    check_ok(hst_tensor_floats(view, x, &err), &err);
     for (int b = 0; b < 3; b++)
         for (int c = 0; c < 2; c++)
             assert_true(x[b * 2 + c] == (float)(12 + b * 4 + 1 + 2 * c));
-    check_ok(hst_named_floats(hst_tensors_find(t, "t.bf16"), x, &err), &err);
+    check_ok(hst_tensor_floats(hst_tensors_find(t, "t.bf16"), x, &err), &err);
     assert_true(x[11] == 11);
-    check_ok(hst_named_floats(hst_tensors_find(t, "t.expand"), x, &err), &err);
+    check_ok(hst_tensor_floats(hst_tensors_find(t, "t.expand"), x, &err), &err);
     assert_true(x[0] == 1.5f && x[5] == 1.5f);
-    check_ok(hst_named_floats(hst_tensors_find(t, "p"), x, &err), &err);
+    check_ok(hst_tensor_floats(hst_tensors_find(t, "p"), x, &err), &err);
     assert_true(x[0] == 1 && x[1] == 1);
-    assert_int_equal(hst_named_count(hst_tensors_find(t, "t.empty")), 0);
-    const hst_named *scalar = hst_tensors_find(t, "t.scalar");
+    assert_int_equal(hst_tensor_count(hst_tensors_find(t, "t.empty")), 0);
+    const hst_tensor *scalar = hst_tensors_find(t, "t.scalar");
     assert_int_equal(scalar->n_dims, 0);
     assert_int_equal(*(const int64_t *)scalar->data, 7);
     assert_memory_equal(hst_tensors_find(t, "t.i8")->data, "\xff\2", 2);
@@ -129,10 +129,10 @@ static void check_networks(place *p)
             return;
         hst_tensors *t = import(p, path);
         assert_int_equal(hst_tensors_count(t), 314);
-        const hst_named *w = hst_tensors_find(t, "features.0.0.weight"); /* not "module." */
+        const hst_tensor *w = hst_tensors_find(t, "features.0.0.weight"); /* not "module." */
         assert_non_null(w);
-        float *x = calloc(hst_named_count(w), sizeof *x);
-        check_ok(hst_named_floats(w, x, &err), &err);
+        float *x = calloc(hst_tensor_count(w), sizeof *x);
+        check_ok(hst_tensor_floats(w, x, &err), &err);
         if (i == 1) /* the two tiny files hold the same network */
             assert_true(x[0] == first[0]);
         first[0] = x[0];

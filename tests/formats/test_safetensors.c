@@ -42,7 +42,7 @@ static void refused(const char *header, size_t n_data, const char *why)
 
 static const float weights[6] = {1, -2, 3.5f, 0, 1e30f, -0.f};
 static const uint8_t odd[3] = {7, 8, 9};
-static const hst_named two[2] = {
+static const hst_tensor two[2] = {
     {"odd", HST_U8, 1, {3}, odd, 3},
     {"a.weight", HST_F32, 2, {2, 3}, weights, 24},
 };
@@ -60,10 +60,10 @@ static void what_is_written_is_read_again(void **state)
     assert_string_equal(hst_tensors_at(t, 0)->name, "a.weight");
     assert_null(hst_tensors_at(t, 2));
     assert_null(hst_tensors_find(t, "b"));
-    const hst_named *a = hst_tensors_find(t, "a.weight");
+    const hst_tensor *a = hst_tensors_find(t, "a.weight");
     assert_int_equal(a->n_dims, 2);
     assert_int_equal(a->dim[1], 3);
-    assert_int_equal(hst_named_count(a), 6);
+    assert_int_equal(hst_tensor_count(a), 6);
     assert_int_equal((uintptr_t)a->data % 8, 0); /* behind the three odd bytes of the file */
     assert_memory_equal(a->data, weights, 24);
     assert_memory_equal(hst_tensors_find(t, "odd")->data, odd, 3);
@@ -99,7 +99,7 @@ static void the_writer_refuses_what_no_reader_takes(void **state)
     (void)state;
     hst_err err = {0};
     char *dir = temporary_folder(), *path = hst_path_join(dir, "x.safetensors", &err);
-    hst_named bad[2] = {two[0], two[0]};
+    hst_tensor bad[2] = {two[0], two[0]};
     assert_int_equal(hst_tensors_write(path, bad, 2, NULL, 0, &err), HST_EARG);
     bad[0].name = "\xff";
     assert_int_equal(hst_tensors_write(path, bad, 1, NULL, 0, &err), HST_EARG);
@@ -168,8 +168,8 @@ static void rare_files_are_accepted(void **state)
               "\"c\":{\"dtype\":\"I64\",\"shape\":[],\"data_offsets\":[1,9]}}",
               9, &err);
     check_ok(t == NULL, &err);
-    assert_int_equal(hst_named_count(hst_tensors_find(t, "a")), 0);
-    assert_int_equal(hst_named_count(hst_tensors_find(t, "c")), 1);
+    assert_int_equal(hst_tensor_count(hst_tensors_find(t, "a")), 0);
+    assert_int_equal(hst_tensor_count(hst_tensors_find(t, "c")), 1);
     assert_int_equal((uintptr_t)hst_tensors_find(t, "c")->data % 8, 0);
     hst_tensors_free(t);
 }
@@ -269,8 +269,8 @@ static void halves_and_doubles_become_floats(void **state)
     hst_err err = {0};
     uint16_t half[8] = {0x3c00, 0xc000, 0x7bff, 0x0001, 0x83ff, 0x7c00, 0x7e00, 0x8000};
     float want[8] = {1, -2, 65504, 0x1p-24f, -1023 * 0x1p-24f, INFINITY, 0, 0}, out[8];
-    hst_named n = {"h", HST_F16, 1, {8}, half, 16};
-    check_ok(hst_named_floats(&n, out, &err), &err);
+    hst_tensor n = {"h", HST_F16, 1, {8}, half, 16};
+    check_ok(hst_tensor_floats(&n, out, &err), &err);
     for (int i = 0; i < 6; i++)
         assert_true(out[i] == want[i]);
     assert_true(isnan(out[6]));
@@ -279,19 +279,19 @@ static void halves_and_doubles_become_floats(void **state)
         half[0] = (uint16_t)h;
         double e = h >> 10 ? (double)(h >> 10) : 1;
         double v = ldexp((h >> 10 ? 1024 : 0) + (double)(h & 1023), (int)e - 25);
-        check_ok(hst_named_floats(&n, out, &err), &err);
+        check_ok(hst_tensor_floats(&n, out, &err), &err);
         assert_true((double)out[0] == v);
     }
     uint16_t brain[2] = {0x3f80, 0xc2f7};
-    n = (hst_named){"b", HST_BF16, 1, {2}, brain, 4};
-    check_ok(hst_named_floats(&n, out, &err), &err);
+    n = (hst_tensor){"b", HST_BF16, 1, {2}, brain, 4};
+    check_ok(hst_tensor_floats(&n, out, &err), &err);
     assert_true(out[0] == 1 && out[1] == -123.5f);
     double wide[2] = {0.1, -3};
-    n = (hst_named){"d", HST_F64, 1, {2}, wide, 16};
-    check_ok(hst_named_floats(&n, out, &err), &err);
+    n = (hst_tensor){"d", HST_F64, 1, {2}, wide, 16};
+    check_ok(hst_tensor_floats(&n, out, &err), &err);
     assert_true(out[0] == 0.1f && out[1] == -3);
     n.dtype = HST_I64;
-    assert_int_equal(hst_named_floats(&n, out, &err), HST_EMODEL);
+    assert_int_equal(hst_tensor_floats(&n, out, &err), HST_EMODEL);
 }
 
 static void hostile_files_get_their_verdict(void **state)
@@ -348,10 +348,10 @@ static void files_of_others_are_read(void **state)
             continue;
         hst_tensors *t = hst_tensors_read(path, &err);
         check_ok(t == NULL, &err);
-        const hst_named *n = hst_tensors_find(t, cases[i].tensor);
+        const hst_tensor *n = hst_tensors_find(t, cases[i].tensor);
         assert_non_null(n);
         assert_int_equal(n->dtype, HST_F32);
-        assert_int_equal(hst_named_count(n), cases[i].count);
+        assert_int_equal(hst_tensor_count(n), cases[i].count);
         hst_tensors_free(t);
         free(path);
     }

@@ -9,9 +9,9 @@ enum { PX = 24 };
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     float out[PX * PX * 3];
-    for (int c = HST_CONTRACT_PIL; c <= HST_CONTRACT_FAST; c++) {
+    for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_FAST; c++) {
         hst_err e = {0};
-        hst_prep p = {(enum hst_contract)c, PX, {{127.5f, 127.5f, 127.5f}, {128, 128, 128}}};
+        hst_prep p = {(enum hst_resampler)c, PX, {{127.5f, 127.5f, 127.5f}, {128, 128, 128}}};
         int rc = hst_prepare_bytes(&p, bytes, n, out, &e);
         if ((rc != 0) != (e.msg[0] != 0))
             __builtin_trap(); /* a failure has a reason, a success has none */

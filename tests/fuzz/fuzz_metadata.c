@@ -23,7 +23,7 @@ static const char *const keys[N_TEXTS] = {"arch", "prepare", "labels", "source",
 /* The tensors of a network of width 0.1 with a head for three classes, all zero. */
 typedef struct network {
     hst_graph *graph;
-    hst_named tensor[MOST_TENSORS];
+    hst_tensor tensor[MOST_TENSORS];
     size_t n;
     float *head; /* [dim][CLASSES], and the bias behind it */
 } network;
@@ -33,8 +33,8 @@ static void add(network *w, const char *prefix, const hst_param *p)
     char *name = NULL;
     if (w->n == MOST_TENSORS || asprintf(&name, "%s%s", prefix, p->name) < 0)
         __builtin_trap();
-    hst_named *t = &w->tensor[w->n++];
-    *t = (hst_named){.name = name, .dtype = HST_F32, .n_dims = p->n_dims, .data = p->data};
+    hst_tensor *t = &w->tensor[w->n++];
+    *t = (hst_tensor){.name = name, .dtype = HST_F32, .n_dims = p->n_dims, .data = p->data};
     for (int i = 0; i < p->n_dims; i++)
         t->dim[i] = p->dim[i];
     t->n_bytes = hst_param_count(p) * sizeof(float);

@@ -14,9 +14,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     if (hst_tensors_digest_of(t, NULL, digest, &err))
         abort();
     for (size_t i = 0; i < hst_tensors_count(t); i++) {
-        const hst_named *named = hst_tensors_at(t, i);
-        float *out = malloc(hst_named_count(named) * sizeof *out + 1);
-        if (out && hst_named_floats(named, out, &err) && err.code != HST_EMODEL)
+        const hst_tensor *named = hst_tensors_at(t, i);
+        float *out = malloc(hst_tensor_count(named) * sizeof *out + 1);
+        if (out && hst_tensor_floats(named, out, &err) && err.code != HST_EMODEL)
             abort();
         free(out);
     }

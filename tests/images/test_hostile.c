@@ -27,14 +27,14 @@ static bytes picture(const char *name)
 }
 
 /* Decodes a copy of exactly n bytes, so that a sanitizer sees any read behind them. */
-static int decode(const uint8_t *p, size_t n, enum hst_contract contract)
+static int decode(const uint8_t *p, size_t n, enum hst_resampler resampler)
 {
     hst_err e = {0};
     hst_image img = {0};
     uint8_t *copy = malloc(n ? n : 1);
     if (n)
         memcpy(copy, p, n);
-    int rc = hst_image_decode(copy, n, contract, &img, &e);
+    int rc = hst_image_decode(copy, n, resampler, &img, &e);
     if (rc) {
         assert_true(rc == HST_EIMAGE || rc == HST_EMEM);
         assert_true(strlen(e.msg) > 8 && !strchr(e.msg, '\n'));
@@ -67,7 +67,7 @@ static void every_cut_is_refused(void **state)
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
         bytes b = picture(samples[i].name);
         for (size_t n = 0; n < b.n; n++) {
-            int pil = decode(b.p, n, HST_CONTRACT_PIL), tf = decode(b.p, n, HST_CONTRACT_TF);
+            int pil = decode(b.p, n, HST_RESAMPLE_PIL), tf = decode(b.p, n, HST_RESAMPLE_TF);
             if (n + samples[i].spare < b.n && (pil == 0 || tf == 0))
                 fail_msg("%s cut to %zu of %zu bytes was decoded", samples[i].name, n, b.n);
         }
@@ -86,7 +86,7 @@ static void damaged_bytes_never_crash(void **state)
             size_t at = (random >> 8) % b.n;
             uint8_t old = b.p[at];
             b.p[at] = (uint8_t)(k % 3 ? random >> 24 : old ^ 1u << (random >> 29));
-            (void)decode(b.p, b.n, k % 2 ? HST_CONTRACT_TF : HST_CONTRACT_PIL);
+            (void)decode(b.p, b.n, k % 2 ? HST_RESAMPLE_TF : HST_RESAMPLE_PIL);
             b.p[at] = old;
         }
         free(b.p);
@@ -95,10 +95,10 @@ static void damaged_bytes_never_crash(void **state)
 
 static void check_refused(const void *p, size_t n, const char *why)
 {
-    for (int c = HST_CONTRACT_PIL; c <= HST_CONTRACT_TF; c++) {
+    for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_TF; c++) {
         hst_err e = {0};
         hst_image img = {0};
-        assert_int_equal(hst_image_decode(p, n, (enum hst_contract)c, &img, &e), HST_EIMAGE);
+        assert_int_equal(hst_image_decode(p, n, (enum hst_resampler)c, &img, &e), HST_EIMAGE);
         if (!strstr(e.msg, why))
             fail_msg("\"%s\" does not say \"%s\"", e.msg, why);
         assert_null(img.rgb);
@@ -214,8 +214,8 @@ static void repeated_scans_are_refused(void **state)
 {
     (void)state;
     bytes b = jpeg_of_scans(122);
-    assert_int_equal(decode(b.p, b.n, HST_CONTRACT_PIL), 0);
-    assert_int_equal(decode(b.p, b.n, HST_CONTRACT_TF), 0);
+    assert_int_equal(decode(b.p, b.n, HST_RESAMPLE_PIL), 0);
+    assert_int_equal(decode(b.p, b.n, HST_RESAMPLE_TF), 0);
     free(b.p);
     check_file_refused(jpeg_of_scans(123), "too many scans");
     check_file_refused(jpeg_of_scans(20000), "too many scans");
@@ -226,7 +226,7 @@ static void preparation_fails_with_the_decoder(void **state)
     (void)state;
     hst_err e = {0};
     float out[4 * 4 * 3] = {[5] = 7};
-    hst_prep p = {HST_CONTRACT_PIL, 4, {{0}, {1, 1, 1}}};
+    hst_prep p = {HST_RESAMPLE_PIL, 4, {{0}, {1, 1, 1}}};
     assert_int_equal(hst_prepare_bytes(&p, (const uint8_t *)"no picture", 10, out, &e), HST_EIMAGE);
     assert_true(out[5] == 7);
 }

@@ -14,14 +14,14 @@ static void contracts_have_names(void **state)
 {
     (void)state;
     hst_err e = {0};
-    enum hst_contract c = HST_CONTRACT_PIL;
-    assert_string_equal(hst_contract_name(HST_CONTRACT_PIL), "pil");
-    assert_string_equal(hst_contract_name(HST_CONTRACT_TF), "tf");
-    assert_string_equal(hst_contract_name(HST_CONTRACT_FAST), "fast");
-    check_ok(hst_contract_parse("tf", &c, &e), &e);
-    assert_int_equal(c, HST_CONTRACT_TF);
-    assert_int_equal(hst_contract_parse("TF", &c, &e), HST_EARG);
-    assert_int_equal(c, HST_CONTRACT_TF);
+    enum hst_resampler c = HST_RESAMPLE_PIL;
+    assert_string_equal(hst_resampler_name(HST_RESAMPLE_PIL), "pil");
+    assert_string_equal(hst_resampler_name(HST_RESAMPLE_TF), "tf");
+    assert_string_equal(hst_resampler_name(HST_RESAMPLE_FAST), "fast");
+    check_ok(hst_resampler_parse("tf", &c, &e), &e);
+    assert_int_equal(c, HST_RESAMPLE_TF);
+    assert_int_equal(hst_resampler_parse("TF", &c, &e), HST_EARG);
+    assert_int_equal(c, HST_RESAMPLE_TF);
 }
 
 static void each_channel_has_its_own_normalisation(void **state)
@@ -30,10 +30,10 @@ static void each_channel_has_its_own_normalisation(void **state)
     hst_err e = {0};
     uint8_t rgb[2 * 2 * 3] = {0, 100, 200, 0, 100, 200, 0, 100, 200, 0, 100, 200};
     hst_image img = {rgb, 2, 2};
-    hst_prep p = {HST_CONTRACT_PIL, 3, {{10, 20, 30}, {1, 2, 4}}};
-    for (int c = HST_CONTRACT_PIL; c <= HST_CONTRACT_TF; c++) {
+    hst_prep p = {HST_RESAMPLE_PIL, 3, {{10, 20, 30}, {1, 2, 4}}};
+    for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_TF; c++) {
         float out[3 * 3 * 3];
-        p.contract = (enum hst_contract)c;
+        p.resampler = (enum hst_resampler)c;
         check_ok(hst_prepare(&p, &img, out, &e), &e);
         for (int i = 0; i < 9; i++) {
             assert_true(out[3 * i] == -10.0f);
@@ -106,7 +106,7 @@ static void photo_as_tensorflow_prepares_it(void **state)
                  {"bilinear_aa", HST_BILINEAR_ANTIALIAS, 3e-3}};
     for (size_t i = 0; i < N_PHOTOS; i++)
         for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-            hst_prep p = {HST_CONTRACT_TF, (int)photos[i].px, {{0}, {1, 1, 1}}, cases[k].how};
+            hst_prep p = {HST_RESAMPLE_TF, (int)photos[i].px, {{0}, {1, 1, 1}}, cases[k].how};
             float *out = prepared(&photos[i], &p);
             if (!out)
                 continue;
@@ -142,13 +142,13 @@ static void check_bytes(const float *got, const npy *want, const char *what)
 static void photo_as_pillow_prepares_it(void **state)
 {
     (void)state;
-    hst_prep small = {HST_CONTRACT_PIL, (int)photos[0].px, {{0}, {1, 1, 1}}, HST_BILINEAR};
+    hst_prep small = {HST_RESAMPLE_PIL, (int)photos[0].px, {{0}, {1, 1, 1}}, HST_BILINEAR};
     float *out = prepared(&photos[0], &small);
     npy want = reference("golden/prepare/", "pil_bilinear");
     check_bytes(out, &want, "pil_bilinear");
     free(want.data);
     free(out);
-    hst_prep large = {HST_CONTRACT_PIL, (int)photos[1].px, {{0}, {1, 1, 1}}, HST_BILINEAR};
+    hst_prep large = {HST_RESAMPLE_PIL, (int)photos[1].px, {{0}, {1, 1, 1}}, HST_BILINEAR};
     if (!(out = prepared(&photos[1], &large)))
         return;
     char hex[HST_SHA256_HEX];
@@ -170,7 +170,7 @@ static void photo_decoded_by_one_and_resized_by_the_other(void **state)
             continue;
         npy want = reference(photos[i].tf_pil, "bilinear");
         uint8_t *out = calloc(want.count, 1);
-        check_ok(hst_image_decode(bytes, n, HST_CONTRACT_TF, &img, &e), &e);
+        check_ok(hst_image_decode(bytes, n, HST_RESAMPLE_TF, &img, &e), &e);
         hst_resampling r = {img.rgb, img.w, img.h, 3, (int)photos[i].px, (int)photos[i].px};
         check_ok(hst_resize_pil(&r, out, &e), &e);
         assert_memory_equal(out, want.data, want.count);
@@ -203,7 +203,7 @@ static hst_image photo_of(const char *name, int *there)
     *there = photo != NULL;
     if (photo) {
         check_ok(hst_file_read(photo, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, &e), &e);
-        check_ok(hst_image_decode(bytes, n, HST_CONTRACT_PIL, &img, &e), &e);
+        check_ok(hst_image_decode(bytes, n, HST_RESAMPLE_PIL, &img, &e), &e);
     }
     free(bytes);
     free(photo);
@@ -254,7 +254,7 @@ static void check_middle_of_photos(void)
         if (!there)
             continue;
         for (int k = 0; k < 4; k++) {
-            hst_prep p = {HST_CONTRACT_PIL,     PX, {{0}, {1, 1, 1}}, HST_BILINEAR,
+            hst_prep p = {HST_RESAMPLE_PIL,     PX, {{0}, {1, 1, 1}}, HST_BILINEAR,
                           HST_CROP_TORCHVISION, 256};
             char hex[HST_SHA256_HEX];
             p.interpolation = k / 2 ? HST_BICUBIC : HST_BILINEAR;
@@ -279,7 +279,7 @@ static void the_middle_of_a_photo(void **state)
                  {"middle_hf_bilinear", HST_BILINEAR, HST_CROP_HF},
                  {"middle_hf_bicubic", HST_BICUBIC, HST_CROP_HF}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        hst_prep p = {HST_CONTRACT_PIL, (int)photos[0].px, {{0}, {1, 1, 1}},
+        hst_prep p = {HST_RESAMPLE_PIL, (int)photos[0].px, {{0}, {1, 1, 1}},
                       cases[i].how,     cases[i].geometry, 32};
         float *out = prepared(&photos[0], &p);
         npy want = reference("golden/prepare/", cases[i].name);
@@ -300,15 +300,15 @@ static void the_corner_of_the_middle(void **state)
         float torchvision, hf;
     } cases[] = {{1, 0, 0}, {2, 0, 0}, {3, 1, 1}, {4, 2, 1}, {6, 2, 2}, {8, 4, 3}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (int c = HST_CONTRACT_PIL; c <= HST_CONTRACT_TF; c++) {
+        for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_TF; c++) {
             hst_err e = {0};
             uint8_t rgb[8 * 3];
             float out[3];
             for (int k = 0; k < 8 * 3; k++)
                 rgb[k] = (uint8_t)(k / 3);
             hst_image img = {rgb, cases[i].w, 1};
-            hst_prep p = {(enum hst_contract)c, 1, {{0}, {1, 1, 1}}, HST_BICUBIC,
-                          HST_CROP_TORCHVISION, 1};
+            hst_prep p = {(enum hst_resampler)c, 1, {{0}, {1, 1, 1}}, HST_BICUBIC,
+                          HST_CROP_TORCHVISION,  1};
             check_ok(hst_prepare(&p, &img, out, &e), &e);
             assert_true(out[0] == cases[i].torchvision && out[2] == out[0]);
             p.geometry = HST_CROP_HF;
@@ -322,7 +322,7 @@ static void what_cannot_be_cropped(void **state)
     (void)state;
     enum { LONG = 100000 };
     hst_err e = {0};
-    hst_prep p = {HST_CONTRACT_PIL, PX, {{0}, {1, 1, 1}}, HST_BILINEAR, HST_CROP_HF, PX};
+    hst_prep p = {HST_RESAMPLE_PIL, PX, {{0}, {1, 1, 1}}, HST_BILINEAR, HST_CROP_HF, PX};
     float *out = calloc(N, sizeof *out);
     uint8_t *rgb = calloc(LONG, 3);
     hst_image img = {rgb, 1, LONG};

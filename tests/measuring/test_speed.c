@@ -48,7 +48,7 @@ static void work_of_an_image(void **state)
     (void)state;
     hst_err err = {0};
     hst_arch a = {.family = "mobilenet_v2", .px = 224, .cnn = {1, HST_PAD_TF, 1e-3}};
-    a.norm = (hst_norm){{0}, {1, 1, 1}};
+    a.norm = (hst_pixel_norm){{0}, {1, 1, 1}};
     hst_graph *g = hst_arch_graph(&a, &err);
     check_ok(g == NULL, &err);
     static const int blocks[7][4] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},

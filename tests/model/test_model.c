@@ -221,7 +221,7 @@ static void every_flipped_bit_is_found(void **state)
  * so the digest does not answer for the checks behind it. */
 typedef struct parts {
     hst_tensors *t;
-    hst_named named[400];
+    hst_tensor named[400];
     size_t n, n_meta;
     hst_meta_pair meta[16];
 } parts;
@@ -338,7 +338,7 @@ static void lying_tensors_are_refused(void **state)
     for (size_t i = 0; i < sizeof name / sizeof *name; i++) {
         float *data;
         take_apart(s, p);
-        hst_named *t = &p->named[tensor_at(p, name[i])];
+        hst_tensor *t = &p->named[tensor_at(p, name[i])];
         t->name = "other";
         refused_parts(s, p, "");
         take_apart(s, p);
@@ -360,12 +360,12 @@ static void lying_tensors_are_refused(void **state)
         free(data);
     }
     take_apart(s, p);
-    p->named[p->n++] = (hst_named){.name = "more",
-                                   .dtype = HST_F32,
-                                   .n_dims = 1,
-                                   .dim = {1},
-                                   .data = &s->m->bias[0],
-                                   .n_bytes = 4};
+    p->named[p->n++] = (hst_tensor){.name = "more",
+                                    .dtype = HST_F32,
+                                    .n_dims = 1,
+                                    .dim = {1},
+                                    .data = &s->m->bias[0],
+                                    .n_bytes = 4};
     refused_parts(s, p, "tensors, expected");
     free(p);
     tear_down(s);

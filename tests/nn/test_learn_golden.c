@@ -13,13 +13,13 @@
 /* A tensor as floats, to be freed. */
 static float *tensor(const hst_tensors *t, const char *name, size_t *n)
 {
-    const hst_named *at = hst_tensors_find(t, name);
+    const hst_tensor *at = hst_tensors_find(t, name);
     hst_err e = {0};
     if (!at)
         fail_msg("no tensor %s", name);
-    *n = hst_named_count(at);
+    *n = hst_tensor_count(at);
     float *x = malloc(*n * sizeof *x + 1);
-    check_ok(hst_named_floats(at, x, &e), &e);
+    check_ok(hst_tensor_floats(at, x, &e), &e);
     return x;
 }
 
@@ -161,7 +161,7 @@ static const layer_case convolutions[] = {
 
 static hst_shape shape_of(const hst_tensors *t, const char *name)
 {
-    const hst_named *x = hst_tensors_find(t, name);
+    const hst_tensor *x = hst_tensors_find(t, name);
     return (hst_shape){(int)x->dim[1], (int)x->dim[2], (int)x->dim[3]};
 }
 

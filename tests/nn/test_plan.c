@@ -204,29 +204,29 @@ typedef struct layer_case {
     int kernel, stride, deep, channels, bias, same;
 } layer_case;
 
-static float *floats_of(const hst_tensors *t, const char *name, const hst_named **n)
+static float *floats_of(const hst_tensors *t, const char *name, const hst_tensor **n)
 {
     *n = hst_tensors_find(t, name);
-    float *x = malloc(hst_named_count(*n) * sizeof *x + 1);
+    float *x = malloc(hst_tensor_count(*n) * sizeof *x + 1);
     hst_err e = {0};
-    check_ok(hst_named_floats(*n, x, &e), &e);
+    check_ok(hst_tensor_floats(*n, x, &e), &e);
     return x;
 }
 
 static void set_param(hst_graph *g, const char *param_name, const hst_tensors *t, const char *name)
 {
-    const hst_named *n;
+    const hst_tensor *n;
     float *x = floats_of(t, name, &n);
     const hst_param *p = hst_graph_find(g, param_name);
-    assert_int_equal(hst_param_count(p), hst_named_count(n));
-    memcpy(p->data, x, hst_named_count(n) * sizeof *x);
+    assert_int_equal(hst_param_count(p), hst_tensor_count(n));
+    memcpy(p->data, x, hst_tensor_count(n) * sizeof *x);
     free(x);
 }
 
 static void compare_layer(const layer_case *c, const hst_tensors *t, const hst_kernels *k)
 {
     hst_err e = {0};
-    const hst_named *nx, *ny;
+    const hst_tensor *nx, *ny;
     float *x = floats_of(t, "x", &nx), *want = floats_of(t, "y.f64", &ny);
     hst_graph *g = hst_graph_new(&e);
     hst_conv cv =
@@ -241,7 +241,7 @@ static void compare_layer(const layer_case *c, const hst_tensors *t, const hst_k
         set_param(g, "l/bias", t, "b");
     hst_plan *p = hst_plan_new(g, k, &e);
     hst_work *w = hst_work_new(p, &e);
-    size_t n = hst_named_count(ny);
+    size_t n = hst_tensor_count(ny);
     assert_int_equal(n, (size_t)nx->dim[0] * floats(hst_plan_output(p)));
     float *y = calloc(n, sizeof *y);
     hst_plan_run(p, w, x, (int)nx->dim[0], y);

@@ -60,7 +60,7 @@ static void a_made_up_network(void **state)
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         hst_err err = {0};
         hst_arch a = {.px = 96, .cnn = {1, HST_PAD_TF, 1e-3}};
-        a.norm = (hst_norm){{127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}};
+        a.norm = (hst_pixel_norm){{127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}};
         snprintf(a.family, sizeof a.family, "%s", families[i]);
         hst_graph *g = hst_arch_graph(&a, &err);
         check_ok(g == NULL, &err);

@@ -32,7 +32,7 @@ static hst_image pixels_of(const hst_curves *c)
     hst_image img = {0};
     hst_buf b = HST_BUF(64 << 20);
     check_ok(hst_curves_png(c, &b, &err), &err);
-    check_ok(hst_image_decode((const uint8_t *)b.p, b.n, HST_CONTRACT_PIL, &img, &err), &err);
+    check_ok(hst_image_decode((const uint8_t *)b.p, b.n, HST_RESAMPLE_PIL, &img, &err), &err);
     hst_buf_free(&b);
     return img;
 }

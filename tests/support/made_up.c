@@ -26,8 +26,8 @@ static float *add(made_up *m, const char *name, const char *suffix, int n_dims, 
     char *full = NULL;
     m->tensor = realloc(m->tensor, (m->n + 1) * sizeof *m->tensor);
     assert_true(asprintf(&full, "%s%s", name, suffix) > 0);
-    hst_named *t = &m->tensor[m->n++];
-    *t = (hst_named){.name = full, .dtype = HST_F32, .n_dims = n_dims};
+    hst_tensor *t = &m->tensor[m->n++];
+    *t = (hst_tensor){.name = full, .dtype = HST_F32, .n_dims = n_dims};
     for (int i = 0; i < n_dims; i++)
         count *= (size_t)(t->dim[i] = dim[i]);
     t->n_bytes = count * sizeof(float);
@@ -87,7 +87,7 @@ made_up made_up_tensors(double width, uint64_t seed)
     return m;
 }
 
-hst_named *made_up_find(const made_up *m, const char *name)
+hst_tensor *made_up_find(const made_up *m, const char *name)
 {
     for (size_t i = 0; i < m->n; i++)
         if (strcmp(m->tensor[i].name, name) == 0)

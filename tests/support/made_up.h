@@ -7,11 +7,11 @@
 /* The tensors of a MobileNetV2 as Hugging Face names them, with a classifier and counters, which
  * are no part of the backbone. Values depend on seed alone. */
 typedef struct made_up {
-    hst_named *tensor; /* name and data are their own blocks */
+    hst_tensor *tensor; /* name and data are their own blocks */
     size_t n;
 } made_up;
 made_up made_up_tensors(double width, uint64_t seed);
-hst_named *made_up_find(const made_up *m, const char *name); /* fails the test when not there */
+hst_tensor *made_up_find(const made_up *m, const char *name); /* fails the test when not there */
 void made_up_free(made_up *m);
 
 /* A temporary folder with model.safetensors and, unless it is NULL, config.json; to be freed. */

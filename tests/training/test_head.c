@@ -66,10 +66,10 @@ static void golden_free(golden *g)
 
 static const double *want_f64(const golden *g, const char *name, size_t n)
 {
-    const hst_named *t = hst_tensors_find(g->want, name);
+    const hst_tensor *t = hst_tensors_find(g->want, name);
     assert_non_null(t);
     assert_int_equal(t->dtype, HST_F64);
-    assert_int_equal(hst_named_count(t), n);
+    assert_int_equal(hst_tensor_count(t), n);
     return t->data;
 }
 
@@ -82,7 +82,7 @@ static void check_slot(const golden *g, const char *slot, const float *got, doub
     char name[32];
     hst_dense_head_get(&h, kernel, bias);
     snprintf(name, sizeof name, "slot_%s_W", slot);
-    const hst_named *t = hst_tensors_find(g->want, name);
+    const hst_tensor *t = hst_tensors_find(g->want, name);
     assert_true(t && t->dtype == HST_F32 && t->n_bytes == sizeof kernel);
     check_close(kernel, t->data, DIM * CLASSES, atol, 0, name);
     snprintf(name, sizeof name, "slot_%s_b", slot);

@@ -38,12 +38,12 @@ static hst_tensors *tensors(const char *name)
 /* A tensor as floats, to be freed. */
 static float *values(const hst_tensors *t, const char *name)
 {
-    const hst_named *n = hst_tensors_find(t, name);
+    const hst_tensor *n = hst_tensors_find(t, name);
     hst_err e = {0};
     if (!n)
         fail_msg("no tensor %s", name);
-    float *x = malloc(hst_named_count(n) * sizeof *x);
-    check_ok(hst_named_floats(n, x, &e), &e);
+    float *x = malloc(hst_tensor_count(n) * sizeof *x);
+    check_ok(hst_tensor_floats(n, x, &e), &e);
     return x;
 }
 
@@ -52,7 +52,7 @@ static hst_graph *network(const hst_tensors *init)
     hst_err e = {0};
     hst_arch a = {.family = "mobilenet_v2", .px = PX, .cnn = {0.35, HST_PAD_TF, 1e-3}};
     a.cnn.padding = HST_PAD_TF;
-    a.norm = (hst_norm){{127.5f, 127.5f, 127.5f}, {127.5f, 127.5f, 127.5f}};
+    a.norm = (hst_pixel_norm){{127.5f, 127.5f, 127.5f}, {127.5f, 127.5f, 127.5f}};
     hst_graph *g = hst_arch_graph(&a, &e);
     check_ok(!g, &e);
     for (size_t i = 0; i < hst_graph_n_params(g); i++) {
@@ -233,9 +233,9 @@ static void check_net(const net_case *c, const hst_kernels *k)
     net n = begin(k, &o);
     snprintf(file, sizeof file, "%s.safetensors", c->name);
     hst_tensors *want = tensors(file), *usual = tensors("bn_train_m0_99.safetensors");
-    const hst_named *losses = hst_tensors_find(want, "loss_f64");
+    const hst_tensor *losses = hst_tensors_find(want, "loss_f64");
     losses = losses ? losses : hst_tensors_find(usual, "loss_f64"); /* the decay changes no loss */
-    assert_int_equal(hst_named_count(losses), STEPS);
+    assert_int_equal(hst_tensor_count(losses), STEPS);
     double loss[STEPS];
     memcpy(loss, losses->data, sizeof loss);
     hst_tensors_free(usual);

@@ -15,8 +15,7 @@
 
 enum { CLASSES = 3, PER_CLASS = 10, BATCH = 5, EPOCHS = 3 };
 
-/* ---- a scene -----------------------------------------------------------------------------------
- */
+/* ---- a scene ---- */
 
 typedef struct scene {
     hst_ctx *ctx;
@@ -145,8 +144,7 @@ static int has_checkpoint(const scene *s)
     return there;
 }
 
-/* ---- tests -------------------------------------------------------------------------------------
- */
+/* ---- tests ---- */
 
 /* A parameter of the backbone and the head after each step of a run, as doubles. */
 enum { RUN_STEPS = 10 }; /* 2 epochs of 23 photos */
@@ -165,7 +163,7 @@ static double *doubles(const float *x, size_t n)
 
 static double *tensor_doubles(const hst_tensors *t, const char *name, size_t *n)
 {
-    const hst_named *x = hst_tensors_find(t, name);
+    const hst_tensor *x = hst_tensors_find(t, name);
     if (!x)
         fail_msg("no tensor %s", name);
     *n = x->n_bytes / sizeof(float);
