@@ -176,6 +176,7 @@ static void rest(const hst_depthwise *d, int i, int c)
 
 static void depthwise(const hst_depthwise *d)
 {
+    depthwise_contract(d);
     const int full = d->channels / V_N * V_N;
     if ((d->kernel == 3 || d->kernel == 5) && (d->stride == 1 || d->stride == 2) && full > 0)
         chunks(d);

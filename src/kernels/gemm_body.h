@@ -344,6 +344,7 @@ static void block(const hst_gemm *g, size_t at, size_t count)
  * them. */
 static void gemm(const hst_gemm *g)
 {
+    gemm_contract(g);
     const size_t cache_floats = 48 * 1024, a_row = (size_t)g->k + (size_t)g->n;
     size_t rows = cache_floats / a_row / V_ROWS * V_ROWS;
     if (rows < 4 * V_ROWS)

@@ -165,6 +165,7 @@ static void taps_inside(const hst_grad_taps *d, int j, int *first, int *last)
 
 static void grad_taps(const hst_grad_taps *d)
 {
+    grad_taps_contract(d);
     const int fast = (d->kernel == 3 || d->kernel == 5) && (d->stride == 1 || d->stride == 2);
     const int full = fast ? d->channels / V_N * V_N : 0;
     for (int j = 0, end, first, last, f, l; full > 0 && j < d->n_rows; j = end) {
@@ -399,6 +400,7 @@ static int pixels_stride2(const hst_grad_pixels *d, int full)
 
 static void grad_pixels(const hst_grad_pixels *d)
 {
+    grad_pixels_contract(d);
     const int fast = d->kernel == 3 || d->kernel == 5, full = d->channels / V_N * V_N;
     int done = 0;
     if (fast && d->stride == 1 && full > 0) {

@@ -112,6 +112,7 @@ static void outer_tile(outer *t, int rows, int columns)
 /* Chunks and rows are shared out evenly: 24 rows are 2 tiles of 12, not 14 and 10. */
 static void grad_gemm(const hst_grad_gemm *g)
 {
+    grad_gemm_contract(g);
     enum { CHUNK = 128 };
     const size_t chunks = (g->rows + CHUNK - 1) / CHUNK;
     const int tiles = (g->m + V_ROWS - 1) / V_ROWS, base = g->m / tiles, more = g->m % tiles;

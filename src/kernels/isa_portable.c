@@ -1,6 +1,8 @@
 #include "kernels/tables.h"
 #include "kernels/vec_portable.h"
 
+#include "kernels/contract.h"
+
 #include "kernels/gemm_body.h"
 
 #include "kernels/depthwise_body.h"

@@ -38,6 +38,7 @@ static inline __attribute__((always_inline)) void map_rows(const hst_norm_map *a
 
 static void norm_map(const hst_norm_map *m)
 {
+    rows_contract(m->x, m->rows, m->c);
     switch (m->act) {
 #define CASE(a)                                                                                    \
     case a:                                                                                        \
@@ -78,6 +79,7 @@ gate_rows(const hst_norm_gate *all, const enum hst_act act, const int is_scaled)
 
 static void norm_gate(const hst_norm_gate *g)
 {
+    rows_contract(g->x, g->rows, g->c);
     switch (g->act) {
 #define CASE(a)                                                                                    \
     case a:                                                                                        \
@@ -103,6 +105,7 @@ static inline __attribute__((always_inline)) void back_vector(const hst_norm_bac
 
 static void norm_back(const hst_norm_back *b)
 {
+    rows_contract(b->x, b->rows, b->c);
     const int full = b->c / V_N * V_N;
     size_t at = 0;
     for (size_t r = 0; r < b->rows; r++, at += (size_t)b->c) {
@@ -157,6 +160,7 @@ static inline __attribute__((always_inline)) void moments_block(const float *x, 
 
 static void norm_moments(const hst_norm_sums *s)
 {
+    rows_contract(s->x, s->rows, s->c);
     const size_t ld = (size_t)s->c;
     int c = 0;
     for (; c + BLOCK <= s->c; c += BLOCK)
@@ -200,6 +204,7 @@ static inline __attribute__((always_inline)) void products_block(const hst_norm_
 
 static void norm_products(const hst_norm_sums *s)
 {
+    rows_contract(s->x, s->rows, s->c);
     int c = 0;
     for (; c + BLOCK <= s->c; c += BLOCK)
         products_block(s, c, 4, 0);
