@@ -16,6 +16,8 @@ struct hst_op; /* op.h */
 
 enum hst_scalar { HST_SCALAR_F32, HST_SCALAR_BF16, HST_SCALAR_I8 };
 
+size_t hst_scalar_bytes(enum hst_scalar s);
+
 /* What a value is: numbers of one image, outermost dimension first. A picture has three dimensions
  * (height, width, channels), tokens two (tokens, channels), a vector one. */
 enum { HST_MAX_DIMS = 4 };

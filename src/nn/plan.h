@@ -11,10 +11,11 @@
 typedef struct hst_plan hst_plan;
 typedef struct hst_work hst_work;
 
-/* How a plan is made; the bits of results are the same whatever is chosen here. */
+/* How a plan is made; the bits of results are the same whatever fuse and cache_bytes are. */
 typedef struct hst_plan_options {
-    int fuse;           /* 1: whole blocks as one step */
-    size_t cache_bytes; /* of the cache that one thread has to itself */
+    const struct hst_device *device; /* NULL: the processor in float32 (plan/step.h) */
+    int fuse;                        /* 1: whole blocks as one step */
+    size_t cache_bytes;              /* of the cache that one thread has to itself */
     /* Nodes whose values are wanted, in any order, one behind the other in y: for maps of what the
      * network saw, for features of several layers. NULL: the last node's alone. */
     const int *output;

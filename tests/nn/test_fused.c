@@ -111,7 +111,7 @@ static void compare_together(const hst_kernels *k, const hst_graph *g, const flo
     for (int i = 0; i < N_EXECUTORS; i++)
         for (int fuse = 0; fuse < 2; fuse++) {
             int steps;
-            hst_plan_options o = {fuse, 4000};
+            hst_plan_options o = {.fuse = fuse, .cache_bytes = 4000};
             float *y = outcome_of(g, k, o, executors[i], &steps);
             if (memcmp(y, want, n * sizeof *y))
                 fail_msg("%s: %d threads, fuse %d", hst_kernels_isa(k),
@@ -130,7 +130,7 @@ static void compare(const hst_kernels *k, const block_case *c)
     float *want = outcome(g, k, (hst_plan_options){.fuse = 0}, &steps);
     assert_int_equal(steps, c->first > 0 ? 3 : 2);
     for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
-        float *y = outcome(g, k, (hst_plan_options){1, caches[i]}, &steps);
+        float *y = outcome(g, k, (hst_plan_options){.fuse = 1, .cache_bytes = caches[i]}, &steps);
         assert_int_equal(steps, 1);
         if (memcmp(y, want, n * sizeof *y))
             fail_msg("%s: %d x %d x %d, first %d, kernel %d, stride %d, padding %d, cache %zu",
@@ -199,12 +199,12 @@ static void values_with_other_readers_are_kept(void **state)
     hst_graph_free(g);
 }
 
-/* The options a plan has by default are those of hst_plan_new. */
+/* A size that no cache has would make bands of one row, or none. */
 static void the_cache_has_a_sensible_size(void **state)
 {
     (void)state;
     assert_in_range(hst_cache_bytes(), 64 * 1024, 64 * 1024 * 1024);
-    assert_int_equal(hst_plan_defaults().fuse, 1);
+    assert_int_equal(hst_plan_defaults().cache_bytes, hst_cache_bytes());
 }
 
 static int make_executors(void **state)

@@ -214,6 +214,50 @@ static void what_is_asked_for_is_not_fused_away(void **state)
     hst_graph_free(g);
 }
 
+/* ---- a device: it counts what the processor's runners do, and has one for all that is a unit ---- */
+
+static int runs;
+
+static void count_and_infer(const hst_step *s, const hst_run_args *a)
+{
+    runs++;
+    hst_infer_unit_runner.infer(s, a);
+}
+
+static void another_device_is_another_table(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    hst_runner counting = hst_infer_unit_runner;
+    counting.infer = count_and_infer;
+    const hst_device_row rows[] = {
+        {&hst_pattern_unit, &counting}, {&hst_pattern_node, &hst_infer_unit_runner}, {NULL, NULL}};
+    const hst_device device = {"counting", rows, NULL};
+    hst_graph *g = graph();
+    hst_plan_options o = hst_plan_defaults();
+    o.device = &device;
+    hst_plan *p = hst_plan_make(g, hst_kernels_best(), &o, &e),
+             *usual = hst_plan_new(g, hst_kernels_best(), &e);
+    check_ok(!p || !usual, &e);
+    float *x = random_floats(PX * PX * 3, 5), y[C], want[C];
+    hst_work *w = hst_work_new(p, &e), *w2 = hst_work_new(usual, &e);
+    hst_plan_run(p, w, x, 1, y);
+    hst_plan_run(usual, w2, x, 1, want);
+    assert_int_equal(runs, 3); /* the three convolutions; blend and average are nodes */
+    assert_memory_equal(y, want, sizeof y);
+    const hst_device_row few[] = {{&hst_pattern_unit, &counting}, {NULL, NULL}};
+    const hst_device poor = {"poor", few, NULL};
+    o.device = &poor;
+    assert_null(hst_plan_make(g, hst_kernels_best(), &o, &e));
+    assert_int_equal(e.code, HST_EMODEL);
+    hst_work_free(w);
+    hst_work_free(w2);
+    hst_plan_free(p);
+    hst_plan_free(usual);
+    hst_graph_free(g);
+    free(x);
+}
+
 /* d loss / d parameter by differences of float32 losses, so that no second definition is needed. */
 static double loss_of(hst_learn *l, const float *x, const float *weight)
 {
@@ -264,6 +308,7 @@ int main(void)
         cmocka_unit_test(its_nodes_can_be_walked),
         cmocka_unit_test(its_values_can_be_asked_for),
         cmocka_unit_test(what_is_asked_for_is_not_fused_away),
+        cmocka_unit_test(another_device_is_another_table),
         cmocka_unit_test(it_learns),
     };
     return cmocka_run_group_tests_name("open", tests, NULL, NULL);

@@ -39,6 +39,11 @@ const hst_node *hst_graph_node(const hst_graph *g, int i)
     return &g->node[i];
 }
 
+size_t hst_scalar_bytes(enum hst_scalar s)
+{
+    return s == HST_SCALAR_F32 ? 4 : s == HST_SCALAR_BF16 ? 2 : 1;
+}
+
 hst_type hst_picture(hst_shape s)
 {
     return (hst_type){HST_SCALAR_F32, 3, {s.h, s.w, s.c}};

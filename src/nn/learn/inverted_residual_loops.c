@@ -3,9 +3,9 @@
  *
  * Band by band and a group of hidden channels at a time, so that what lies between the three
  * convolutions never leaves the second-level cache. Backward, per group and band (e: expanded, d:
- * depthwise output, both behind their ReLU6; g prefixes a gradient):
+ * depthwise output, both behind their clamps; g prefixes a gradient):
  *
- *     x --expand--> e --depthwise--> d            computed again, unless e was kept
+ *     x --expand--> e --depthwise--> d            computed again, unless e was saved
  *     dW project += d' gy
  *     gd = gate(gy W project', by d)
  *     dW depthwise += e * gd
@@ -34,7 +34,7 @@ typedef struct pass {
     int from, end; /* output rows */
     const float *x, *gy;
     float *y, *gx; /* gx NULL: not wanted */
-    int has_e;     /* e is there: kept, or the block does not expand */
+    int has_e;     /* e is there: saved, or the block does not expand */
     int adds;      /* gx has a value already */
     float *e, *d, *gd, *ge, *windows, *unused;
     size_t e_image; /* floats between two images' e */

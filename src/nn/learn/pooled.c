@@ -1,7 +1,8 @@
-/* pooled.c - a network's last 1x1 convolution, its frozen batch norm, ReLU6 and the average
+/* pooled.c - a network's last 1x1 convolution, its frozen batch norm, clamp (ReLU or
+ * ReLU6) and the average
  * over all pixels as one step, a group of channels at a time:
  *
- *   forward     f = relu6(x W' + b')                  kept: [groups][pixels][channels]
+ *   forward     f = clamp(x W' + b')                  saved: [groups][pixels][channels]
  *               y = average of f
  *   backward    gf = gate(gy / pixels, by f)
  *               dW' += x' gf,   gx += gf W'' (transposed) */

@@ -69,7 +69,8 @@ static void begin_values(hst_plan *p)
     for (int i = 0; i < p->n_values; i++) {
         hst_value *v = &p->value[i];
         v->shape = hst_node_shape(node(p, i));
-        v->floats = hst_shape_floats(v->shape);
+        v->dtype = node(p, i)->type.dtype;
+        v->floats = (hst_shape_floats(v->shape) * hst_scalar_bytes(v->dtype) + 3) / sizeof(float);
         v->is_input = i == 0;
         v->first = v->last = -1;
     }

@@ -19,7 +19,8 @@ struct hst_learn; /* learn/step.h */
 /* What lives in a plan's block: an activation, its gradient, what a step keeps. */
 typedef struct hst_value {
     hst_shape shape;
-    size_t floats;   /* of one image */
+    enum hst_scalar dtype;
+    size_t floats;   /* of one image; of a smaller data type as many as it fills */
     int first, last; /* steps that write it and read it last; -1: never */
     size_t offset;   /* in the block, in floats of one image */
     int is_input;    /* 1: it is the caller's, not in the block */
