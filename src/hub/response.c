@@ -80,10 +80,12 @@ static void read_goog_hash(CURL *c, hst_response *r)
 {
     char value[sizeof r->goog_hash];
     for (size_t i = 0; read_text(c, "x-goog-hash", i, value, sizeof value), value[0]; i++) {
-        size_t have = strlen(r->goog_hash);
-        if (have + strlen(value) + 2 < sizeof r->goog_hash)
-            snprintf(r->goog_hash + have, sizeof r->goog_hash - have, "%s%s", have ? "," : "",
-                     value);
+        size_t have = strlen(r->goog_hash), n = strlen(value);
+        if (have + n + 2 > sizeof r->goog_hash)
+            continue;
+        if (have > 0)
+            r->goog_hash[have++] = ',';
+        memcpy(r->goog_hash + have, value, n + 1);
     }
 }
 

@@ -111,3 +111,28 @@ static void activate(enum hst_act act, const float *x, float *y, size_t n)
 #undef CASE
     }
 }
+
+static inline __attribute__((always_inline)) void slope_all(const enum hst_act act, const float *x,
+                                                            const float *dy, float *dx, size_t n)
+{
+    size_t i = 0;
+    for (; i + V_N <= n; i += V_N)
+        v_store(dx + i, slope(act, v_load(x + i), v_load(dy + i)));
+    if (i < n) {
+        const int rest = (int)(n - i);
+        v_store_part(dx + i, rest, slope(act, v_load_part(x + i, rest), v_load_part(dy + i, rest)));
+    }
+}
+
+/* dx[i] = dy[i] act'(x[i]); dx may be dy. */
+static void activate_back(enum hst_act act, const float *x, const float *dy, float *dx, size_t n)
+{
+    switch (act) {
+#define CASE(a)                                                                                    \
+    case a:                                                                                        \
+        slope_all(a, x, dy, dx, n);                                                                \
+        break;
+        EACH_ACT(CASE)
+#undef CASE
+    }
+}

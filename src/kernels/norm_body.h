@@ -8,89 +8,96 @@
 #define EACH_VECTOR(X) X(0) X(1) X(2) X(3)
 enum { BLOCK = 4 * V_N };
 
-/* y = act(x scale + shift) + z for one row's channels c .. c+V_N. */
-static inline __attribute__((always_inline)) void map_vector(const hst_norm_map *m, size_t at,
-                                                             int c, int n, const int partial)
+/* y = clamp(x scale + shift) + z for one row's channels c .. c+V_N. */
+static inline __attribute__((always_inline)) void
+map_vector(const hst_norm_map *m, float top, size_t at, int c, int n, const int partial)
 {
     vf v = v_fma(load_some(m->x + at, n, partial), load_some(m->scale + c, n, partial),
                  load_some(m->shift + c, n, partial));
-    v = activated(m->act, v);
+    if (top > 0)
+        v = v_relu(v, v_set1(top));
     if (m->z)
         v = v_add(v, load_some(m->z + at, n, partial));
     store_some(m->y + at, n, v, partial);
 }
 
-static inline __attribute__((always_inline)) void map_rows(const hst_norm_map *all,
-                                                           const enum hst_act act, const int adds)
+/* top, adds: constants at every call. */
+static inline __attribute__((always_inline)) void map_rows(const hst_norm_map *all, const float top,
+                                                           const int adds)
 {
     hst_norm_map m = *all;
-    m.act = act;
     m.z = adds ? m.z : NULL;
     const int full = m.c / V_N * V_N;
     size_t at = 0;
     for (size_t r = 0; r < m.rows; r++, at += (size_t)m.c) {
         for (int c = 0; c < full; c += V_N)
-            map_vector(&m, at + (size_t)c, c, V_N, 0);
+            map_vector(&m, top, at + (size_t)c, c, V_N, 0);
         if (full < m.c)
-            map_vector(&m, at + (size_t)full, full, m.c - full, 1);
+            map_vector(&m, top, at + (size_t)full, full, m.c - full, 1);
+    }
+}
+
+/* y += z */
+static void add_row(const float *z, float *y, int c)
+{
+    int i = 0;
+    for (; i + V_N <= c; i += V_N)
+        v_store(y + i, v_add(v_load(y + i), v_load(z + i)));
+    if (i < c)
+        v_store_part(y + i, c - i, v_add(v_load_part(y + i, c - i), v_load_part(z + i, c - i)));
+}
+
+/* Activations that are no clamp: row by row, which stays in the first-level cache. */
+static void map_and_activate(const hst_norm_map *all)
+{
+    hst_norm_map m = *all;
+    m.z = NULL;
+    m.rows = 1;
+    for (size_t r = 0; r < all->rows; r++, m.x += m.c, m.y += m.c) {
+        map_rows(&m, 0, 0);
+        activate(m.act, m.y, m.y, (size_t)m.c);
+        if (all->z)
+            add_row(all->z + r * (size_t)m.c, m.y, m.c);
     }
 }
 
 static void norm_map(const hst_norm_map *m)
 {
     rows_contract(m->x, m->rows, m->c);
-    switch (m->act) {
-#define CASE(a)                                                                                    \
-    case a:                                                                                        \
-        if (m->z)                                                                                  \
-            map_rows(m, a, 1);                                                                     \
-        else                                                                                       \
-            map_rows(m, a, 0);                                                                     \
-        break;
-        EACH_ACT(CASE)
-#undef CASE
-    }
+    if (m->act > HST_ACT_RELU)
+        map_and_activate(m);
+    else if (m->act == HST_ACT_RELU)
+        map_rows(m, INFINITY, m->z != NULL);
+    else if (m->act == HST_ACT_RELU6 && m->z)
+        map_rows(m, 6, 1);
+    else if (m->act == HST_ACT_RELU6)
+        map_rows(m, 6, 0);
+    else if (m->z)
+        map_rows(m, 0, 1);
+    else
+        map_rows(m, 0, 0);
 }
 
-static inline __attribute__((always_inline)) void gate_vector(const hst_norm_gate *g, size_t at,
-                                                              int c, int n, const int partial)
-{
-    vf x = load_some(g->x + at, n, partial);
-    if (g->scale)
-        x = v_fma(x, load_some(g->scale + c, n, partial), load_some(g->shift + c, n, partial));
-    store_some(g->dx + at, n, slope(g->act, x, load_some(g->dy + at, n, partial)), partial);
-}
-
-static inline __attribute__((always_inline)) void
-gate_rows(const hst_norm_gate *all, const enum hst_act act, const int is_scaled)
-{
-    hst_norm_gate g = *all;
-    g.act = act;
-    g.scale = is_scaled ? g.scale : NULL;
-    const int full = g.c / V_N * V_N;
-    size_t at = 0;
-    for (size_t r = 0; r < g.rows; r++, at += (size_t)g.c) {
-        for (int c = 0; c < full; c += V_N)
-            gate_vector(&g, at + (size_t)c, c, V_N, 0);
-        if (full < g.c)
-            gate_vector(&g, at + (size_t)full, full, g.c - full, 1);
-    }
-}
-
+/* A row in pieces, whose numbers before the activation are made beside it. */
 static void norm_gate(const hst_norm_gate *g)
 {
+    enum { PIECE = 256 };
+    float made[PIECE];
     rows_contract(g->x, g->rows, g->c);
-    switch (g->act) {
-#define CASE(a)                                                                                    \
-    case a:                                                                                        \
-        if (g->scale)                                                                              \
-            gate_rows(g, a, 1);                                                                    \
-        else                                                                                       \
-            gate_rows(g, a, 0);                                                                    \
-        break;
-        EACH_ACT(CASE)
-#undef CASE
-    }
+    size_t at = 0;
+    for (size_t r = 0; r < g->rows; r++)
+        for (int c = 0, n; c < g->c; c += n, at += (size_t)n) {
+            n = g->c - c < PIECE ? g->c - c : PIECE;
+            if (g->scale)
+                map_rows(&(hst_norm_map){.x = g->x + at,
+                                         .scale = g->scale + c,
+                                         .shift = g->shift + c,
+                                         .y = made,
+                                         .rows = 1,
+                                         .c = n},
+                         0, 0);
+            activate_back(g->act, g->scale ? made : g->x + at, g->dy + at, g->dx + at, (size_t)n);
+        }
 }
 
 static inline __attribute__((always_inline)) void back_vector(const hst_norm_back *b, size_t at,
