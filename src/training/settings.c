@@ -293,11 +293,17 @@ static int find_training(const hst_train_opts *o, enum training *out, hst_err *e
     return 0;
 }
 
+/* NULL: such training has none. */
+static const char *optimizer_of(const hst_train_opts *o, enum training t)
+{
+    return o->optimizer ? o->optimizer : find_row("optimizer")->standard[t];
+}
+
 static const char *standard_of(const row *r, const hst_train_opts *o, enum training t)
 {
     if (!r->by_optimizer)
         return r->standard[t];
-    const char *name = o->optimizer ? o->optimizer : find_row("optimizer")->standard[t];
+    const char *name = optimizer_of(o, t);
     const hst_optimiser_rule *rule = name ? hst_optimiser_rule_find(name) : NULL;
     return rule && rule->momentum < 0 ? r->adaptive[t] : r->standard[t];
 }
@@ -320,7 +326,7 @@ static int refuse(const row *r, const hst_train_opts *o, enum training t, hst_er
     char owners[80] = "";
     int n = 0, tunes = !r->standard[TUTORIAL] && r->standard[TUTORIAL_TUNING];
     if (r->standard[t])
-        return hst_fail(err, HST_EARG, "optimizer %s has no %s to set", o->optimizer,
+        return hst_fail(err, HST_EARG, "optimizer %s has no %s to set", optimizer_of(o, t),
                         r->about.name);
     for (int i = 0; i < TUTORIAL_TUNING; i++)
         if (r->standard[i])

@@ -303,6 +303,9 @@ static void what_does_not_fit_is_refused(void **state)
     o.optimizer = "adam";
     o.momentum = 0.9;
     check_refused(&s, s.b, o, HST_EARG, "adam has no momentum");
+    o.recipe = "fine-tune";
+    o.optimizer = NULL; /* its default is named */
+    check_refused(&s, s.b, o, HST_EARG, "optimizer adamw has no momentum");
     tear_down(&s);
 }
 
