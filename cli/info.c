@@ -1,6 +1,7 @@
 /* info.c - headstart info: what is in a model file, and what this machine offers. */
 #include "commands.h"
 #include "json_result.h"
+#include "settings.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -14,14 +15,20 @@ static const cli_option options[] = {
     {0},
 };
 
-/* What the training record may hold, in the order it is shown. */
-static const char *const record_keys[] = {
-    "recipe",      "seed",          "split",      "prepare",       "n_train",         "epochs",
-    "batch",       "optimizer",     "schedule",   "learning_rate", "momentum",        "l2",
-    "layer_decay", "clip",          "patience",   "best_epoch",    "label_smoothing", "dropout",
-    "augment",     "thaw",          "batch_norm", "val_n",         "val_accuracy",    "val_ci_low",
-    "val_ci_high", "content_sha256"};
-enum { N_RECORD = sizeof record_keys / sizeof *record_keys };
+/* What the training record may hold besides the settings, which come first. */
+static const char *const other_keys[] = {"split",       "n_train",       "best_epoch",
+                                         "val_n",       "val_accuracy",  "val_ci_low",
+                                         "val_ci_high", "content_sha256"};
+enum { N_OTHER = sizeof other_keys / sizeof *other_keys };
+
+/* The i-th that is shown; NULL: no more. */
+static const char *record_key(int i)
+{
+    int settings = (int)cli_settings_count();
+    if (i < settings)
+        return hst_train_setting(i)->field;
+    return i - settings < N_OTHER ? other_keys[i - settings] : NULL;
+}
 
 /* ---- --devices ---- */
 
@@ -119,10 +126,10 @@ static int print_json(cli_job *job, const hst_model *m, const hst_backbone_info 
     cli_json_set(&o, "mean", triple_json(b->mean));
     cli_json_set(&o, "std", triple_json(b->std));
     cli_json_set(&o, "labels", labels_json(m));
-    for (int i = 0; i < N_RECORD; i++)
-        if (hst_model_record(m, record_keys[i]))
-            cli_json_set(&record, record_keys[i],
-                         cli_json_text(hst_model_record(m, record_keys[i])));
+    const char *key, *text;
+    for (int i = 0; (key = record_key(i)); i++)
+        if ((text = hst_model_record(m, key)))
+            cli_json_set(&record, key, cli_json_text(text));
     cli_json_set(&o, "record", record);
     return cli_json_print(&job->out, o);
 }
@@ -182,9 +189,10 @@ static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info 
     put_normalisation(out, b);
     cli_out_printf(out, "%-16s%d\n", "classes", hst_model_classes(m));
     put_labels(out, m);
-    for (int i = 0; i < N_RECORD; i++)
-        if (hst_model_record(m, record_keys[i]))
-            put_clean(out, record_keys[i], hst_model_record(m, record_keys[i]));
+    const char *key, *text;
+    for (int i = 0; (key = record_key(i)); i++)
+        if ((text = hst_model_record(m, key)))
+            put_clean(out, key, text);
     char table[2048]; /* longer than any summary */
     hst_model_summary(m, table, sizeof table);
     cli_out_printf(out, "\n%s", table);

@@ -208,8 +208,10 @@ class Train(Case):
         e = json.loads(self.ok(run("eval", model, PHOTOS, "--json")))
         self.assertEqual(e["n"], 36)
         self.ok(run("predict", model, os.path.join(PHOTOS, "red/00.png")))
-        self.ok(train("all", "--recipe", "tutorial", "--fine-tune", "--epochs", "1"))
+        self.ok(train("all", "--recipe", "tutorial", "--fine-tune", "--epochs", "1",
+                      "--warmup", "0.5", "--ema", "0.9"))
         info = json.loads(self.ok(run("info", f"{ROOT}/all/model.safetensors", "--json")))
+        self.assertEqual((info["record"]["warmup"], info["record"]["ema"]), ("0.5", "0.9"))
         self.assertEqual(info["non_trainable"], 14080)  # the statistics, and nothing else
         self.assertEqual((info["record"]["thaw"], info["record"]["batch_norm"],
                           info["record"]["learning_rate"]), ("all", "batch", "0.005"))
