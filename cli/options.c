@@ -428,7 +428,7 @@ void cli_options_help(const cli_command *c, cli_out *out)
     for (size_t i = 0; cli_options_at(c, i, &o); i++) {
         const char *now = cli_option_group(&o);
         if (strcmp(now, group) != 0)
-            cli_out_printf(out, "\n%s:\n", *now ? now : "In general");
+            cli_out_printf(out, "\n%s:\n", *now ? now : "Other options");
         group = now;
         put_option(out, &o);
     }

@@ -66,5 +66,6 @@ const char *cli_settings_group(const cli_option *o)
 {
     if (o->kind == CLI_FLAG || default_of(o->setting, "auto", 0))
         return "";
-    return default_of(o->setting, "tutorial", 0) ? "Not with --recipe auto" : "With --fine-tune";
+    return default_of(o->setting, "tutorial", 0) ? "With --fine-tune or --recipe tutorial"
+                                                 : "With --fine-tune";
 }

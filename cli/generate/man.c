@@ -92,7 +92,7 @@ static void put_in_group(cli_out *out, const cli_option *o, const char **group)
     const char *now = cli_option_group(o);
     if (strcmp(now, *group) != 0) {
         cli_out_puts(out, ".SS ");
-        put_text(out, *now ? now : "In general");
+        put_text(out, *now ? now : "Other options");
         cli_out_puts(out, "\n");
     }
     *group = now;
