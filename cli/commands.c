@@ -8,7 +8,7 @@ const cli_command *const cli_commands[] = {
 const char cli_summary[] = "A folder of photos in, a model that names what is on a new photo out";
 
 const char *const cli_examples[] = {
-    "headstart train flower_photos/",
+    "headstart train photos/",
     "headstart predict runs/train/model.safetensors daisy.jpg more/",
     "headstart eval runs/train/model.safetensors holdout/",
     NULL,

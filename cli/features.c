@@ -69,7 +69,7 @@ const cli_command cli_features = {
     .usage = "DIR [options]",
     .text = "Runs every photo of DIR/class_name/ through the backbone and writes its feature\n"
             "vectors, for example to train something else on them.",
-    .examples = "headstart features flower_photos/ -o flowers.npy",
+    .examples = "headstart features photos/ -o photos.npy",
     .options = options,
     .uses_store = 1,
     .min_words = 1,

@@ -3,6 +3,7 @@
 #include "json_result.h"
 #include "resume.h"
 #include "tables.h"
+#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -142,6 +143,7 @@ static int print_json(cli_job *job, const training *t)
 
 static int print_text(cli_job *job, const training *t)
 {
+    char program[PATH_CAP];
     cli_out *out = &job->out;
     cli_table_headline(out, hst_run_eval(t->run), "validation photos");
     cli_out_printf(out, "model    %s\n", t->file);
@@ -151,7 +153,8 @@ static int print_text(cli_job *job, const training *t)
     if (hst_run_skipped(t->run))
         cli_out_printf(out, "skipped  %zu photos, listed in %s/skipped.csv\n",
                        hst_run_skipped(t->run), t->folder);
-    cli_out_printf(out, "next     headstart predict %s PHOTO\n", t->file);
+    cli_text_clean(program, sizeof program, job->program);
+    cli_out_printf(out, "next     %s predict %s PHOTO\n", program, t->file);
     return CLI_OK;
 }
 
@@ -306,11 +309,12 @@ const cli_command cli_train = {
             "report.html, and lists of what was used and what was skipped. A photo that\n"
             "cannot be used is skipped with its reason. The accuracy is measured on photos\n"
             "the training has not seen. Where DIR holds train/ and val/ (or validation/,\n"
-            "test/), these are the two sides. Files of an earlier run in the folder of -o\n"
-            "are replaced. Fine-tuning saves where it stands after each epoch and when it is\n"
+            "test/), these are the two sides. DIR may also be the name of a data set that\n"
+            "headstart pull has fetched. Files of an earlier run in the folder of -o are\n"
+            "replaced. Fine-tuning saves where it stands after each epoch and when it is\n"
             "interrupted; --resume goes on from there, to the same bytes.",
-    .examples = "headstart train flower_photos/\n"
-                "headstart train flower_photos/ --val-split 0.3 -o runs/flowers\n"
+    .examples = "headstart train photos/\n"
+                "headstart train photos/ --val-split 0.3 -o runs/flowers\n"
                 "headstart train photos/ --backbone my_mobilenet/ --json\n"
                 "headstart train photos/ --fine-tune --epochs 8\n"
                 "headstart train --resume runs/train3\n"
