@@ -48,7 +48,7 @@ torture: all
 bench: all
 	@scripts/bench.sh $(BUILD)
 
-# The pkg-config file names the prefix, and so does the last place where the helper is looked for.
+# The prefix is the last place where the helper is looked for.
 install: all
 	@$(MESON) configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
 	@ninja -C $(BUILD) --quiet
