@@ -15,8 +15,9 @@ const char *const cli_examples[] = {
 };
 
 const cli_note cli_environment[] = {
-    {"HEADSTART_CACHE", "Where backbones and features are kept [XDG_CACHE_HOME/headstart, else "
-                        "~/.cache/headstart]."},
+    {"HEADSTART_CACHE",
+     "Where backbones, features and data sets are kept [XDG_CACHE_HOME/headstart, else "
+     "~/.cache/headstart]."},
     {"HEADSTART_CPU", "Kernels to use (headstart info --devices lists them)."},
     {"HEADSTART_THREADS", "Threads to use, as --threads."},
     {"HEADSTART_NO_STORE", "Set to anything: as --no-store."},
@@ -29,7 +30,7 @@ const cli_note cli_statuses[] = {
     {"0", "Done."},
     {"1", "Failed: valid but not supported here, or a helper program failed."},
     {"2", "Wrong use: unknown command or option, bad value."},
-    {"3", "Photos cannot be used: no folder, too few, or some of the photos to predict."},
+    {"3", "Photos cannot be used: no folder, too few, or bad ones among those to predict."},
     {"4", "The model or weight file cannot be used."},
     {"5", "A download failed, or did not match its checksum."},
     {"6", "Reading or writing failed, or no space is left."},

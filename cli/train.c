@@ -312,7 +312,7 @@ const cli_command cli_train = {
             "test/), these are the two sides. DIR may also be the name of a data set that\n"
             "headstart pull has fetched. Files of an earlier run in the folder of -o are\n"
             "replaced. Fine-tuning saves where it stands after each epoch and when it is\n"
-            "interrupted; --resume goes on from there, to the same bytes.",
+            "interrupted; --resume goes on from there, to the same model, byte for byte.",
     .examples = "headstart train photos/\n"
                 "headstart train photos/ --val-split 0.3 -o runs/flowers\n"
                 "headstart train photos/ --backbone my_mobilenet/ --json\n"
