@@ -214,7 +214,7 @@ static void what_is_asked_for_is_not_fused_away(void **state)
     hst_graph_free(g);
 }
 
-/* ---- a device: it counts what the processor's runners do, and has one for all that is a unit ---- */
+/* ---- a device: it counts what the processor's runner of units does ---- */
 
 static int runs;
 
