@@ -86,7 +86,7 @@ static int take(run *r, uint64_t *item)
 static void take_part(void *arg, size_t i, int thread)
 {
     run *r = arg;
-    uint64_t item;
+    uint64_t item = 0;
     (void)i;
     pthread_mutex_lock(&r->lock);
     while (take(r, &item)) {

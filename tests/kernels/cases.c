@@ -39,9 +39,9 @@ static product_data product_make(const hst_kernels *kn, const product *p)
     d.bias = numbers(n, p->place, 3);
     d.packed = guard(hst_gemm_packed(kn, p->k, p->n), p->place);
     d.residual = numbers(last * d.ldy + n, p->place, 4);
-    d.gate = numbers(last * d.ldx + n, p->place, 6);
+    d.gate = numbers(last * d.ldy + n, p->place, 6);
     d.y = numbers(last * d.ldy + n, p->place, 5);
-    for (size_t i = 0; i < last * d.ldx + n; i += 5) /* where a ReLU6 clipped */
+    for (size_t i = 0; i < last * d.ldy + n; i += 5) /* where a ReLU6 clipped */
         d.gate.p[i] = i % 2 ? 6 : 0;
     d.g = (hst_gemm){.x = d.x.p,
                      .ldx = d.ldx,
@@ -54,7 +54,7 @@ static product_data product_make(const hst_kernels *kn, const product *p)
                      .n = p->n,
                      .clamp = p->clamp,
                      .gate = p->gate > 0 ? d.gate.p : NULL,
-                     .ld_gate = d.ldx,
+                     .ld_gate = d.ldy,
                      .gate_top = p->gate};
     d.g.bias = hst_gemm_pack(kn, d.w.p, d.bias.p, p->k, p->n, d.packed.p);
     return d;
@@ -78,7 +78,7 @@ static int product_value(const product *p, const product_data *d, int row, int c
         sum += term;
         sizes += fabs(term);
     }
-    const float gate = d->gate.p[(size_t)row * d->ldx + (size_t)col];
+    const float gate = d->gate.p[(size_t)row * d->ldy + (size_t)col];
     if (p->gate > 0 && !(gate > 0 && gate < p->gate))
         return d->y.p[at] != 0 && differs(at, (double)d->y.p[at], 0);
     return far(at, d->y.p[at], act(sum, p->clamp), sizes, p->k);
@@ -103,7 +103,7 @@ static int product_check(const hst_kernels *kn, const product *p)
         one.x += (size_t)r * d.ldx;
         one.y = alone;
         one.residual = p->residual ? d.residual.p + at : NULL;
-        one.gate = p->gate > 0 ? d.gate.p + (size_t)r * d.ldx : NULL;
+        one.gate = p->gate > 0 ? d.gate.p + (size_t)r * d.ldy : NULL;
         one.rows = 1;
         kn->gemm(&one);
         wrong |= memcmp(alone, d.y.p + at, n * sizeof *alone) != 0;
