@@ -95,7 +95,7 @@ tests build-asan 'under the sanitizers' $suites
 say gcc, ThreadSanitizer
 configured build-tsan -Db_sanitize=thread -Db_lundef=false -Doptimization=1
 setarch "$(uname -m)" -R true 2>/dev/null && unmoved="setarch $(uname -m) -R"
-meet='executor executor_alone threads prediction abi_views learn fused plan open store'
+meet='executor executor_alone threads prediction abi_views open'
 if [ "${1:-}" = all ]; then
     ninja -C build-tsan --quiet || exit 1
     tests build-tsan 'under ThreadSanitizer' --suite unit --suite cli
