@@ -121,7 +121,6 @@ static inline const hst_conv *hst_node_conv(const hst_node *n)
 }
 enum hst_act hst_node_act(const hst_node *n);
 double hst_node_epsilon(const hst_node *n); /* of a batch norm */
-const char *hst_act_name(enum hst_act act); /* "relu6" */
 
 /* 1: the node multiplies by weights of its own (convolutions, matrices): what people call a layer.
  */

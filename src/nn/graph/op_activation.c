@@ -13,11 +13,6 @@ enum hst_act hst_node_act(const hst_node *n)
     return (enum hst_act) * (const int *)(const void *)n->attrs;
 }
 
-const char *hst_act_name(enum hst_act act)
-{
-    return words[act];
-}
-
 static int same_type(hst_node *n, const hst_type *in, hst_err *err)
 {
     const int act = (int)hst_node_act(n);

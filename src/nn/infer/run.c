@@ -156,7 +156,7 @@ typedef struct passage {
 
 static float *place_of(const passage *r, const hst_value *v)
 {
-    return v->output ? r->y + v->output_at : r->work->block + v->offset;
+    return v->is_output ? r->y + v->output_at : r->work->block + v->offset;
 }
 
 static void run_steps(void *arg, int thread, int threads, hst_barrier *barrier)

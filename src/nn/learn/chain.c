@@ -73,13 +73,6 @@ static int link_of(const hst_plan *p, const hst_unit *unit, hst_link *u)
 
 /* ---- memory ---- */
 
-static size_t take(size_t *at, size_t n)
-{
-    size_t offset = *at;
-    *at += hst_whole_lines(n);
-    return offset;
-}
-
 /* Floats of a loop over the link, forward or backward. */
 static size_t scratch_of(const hst_link *u)
 {
@@ -100,16 +93,16 @@ static void plan_memory(const hst_plan *p, hst_step *s, hst_chain *c)
     for (int i = 0; i < c->n; i++) {
         hst_link *u = &c->link[i];
         size_t n = (size_t)u->geometry.out.c, scratch = scratch_of(u);
-        u->z = take(&s->saved_floats, hst_shape_floats(u->geometry.out));
+        u->z = hst_learn_take(&s->saved_floats, hst_shape_floats(u->geometry.out));
         if (i + 1 < c->n)
-            u->g = take(&s->work_floats, hst_shape_floats(u->geometry.out));
+            u->g = hst_learn_take(&s->work_floats, hst_shape_floats(u->geometry.out));
         if (u->depthwise) {
-            u->bias = take(&s->state_floats, n);
+            u->bias = hst_learn_take(&s->state_floats, n);
         } else {
-            u->w = take(&s->state_floats, hst_gemm_packed(p->kernels, u->k, (int)n));
-            u->back = take(&s->state_floats, hst_gemm_packed(p->kernels, (int)n, u->k));
+            u->w = hst_learn_take(&s->state_floats, hst_gemm_packed(p->kernels, u->k, (int)n));
+            u->back = hst_learn_take(&s->state_floats, hst_gemm_packed(p->kernels, (int)n, u->k));
         }
-        u->norm_state = take(&s->state_floats, (HST_BN_FLOATS + 3) * n);
+        u->norm_state = hst_learn_take(&s->state_floats, (HST_BN_FLOATS + 3) * n);
         u->sums = s->state_doubles;
         s->state_doubles += 2 * n;
         u->params.from = params;

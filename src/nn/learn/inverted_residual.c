@@ -90,11 +90,6 @@ typedef struct sizes {
     size_t expand, expand_t, depthwise, project, project_t, folded;
 } sizes;
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 static sizes sizes_of(const hst_kernels *k, const hst_learn_block *b)
 {
     const int hidden = b->wide.c;
@@ -105,7 +100,7 @@ static sizes sizes_of(const hst_kernels *k, const hst_learn_block *b)
     if (b->expand.n > 0) {
         z.expand = hst_gemm_packed(k, (int)b->expand.rows, hidden);
         z.expand_t = b->im2col ? 0 : hst_conv_norm_packed_groups(k, &b->expand, b->group);
-        most = larger(most, (b->expand.rows + 1) * b->expand.n);
+        most = hst_larger(most, (b->expand.rows + 1) * b->expand.n);
     }
     z.folded = 2 * most; /* and transposed */
     return z;
@@ -169,8 +164,8 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     s->saved_floats = b.saves_expanded ? hst_shape_floats(b.wide) : 0;
     const sizes z = sizes_of(p->kernels, &b);
     s->state_floats = z.expand + z.expand_t + z.depthwise + z.project + z.project_t;
-    s->scratch_floats =
-        larger(larger(hst_block_forward_floats(&b), hst_block_backward_floats(&b)), z.folded);
+    s->scratch_floats = hst_larger(
+        hst_larger(hst_block_forward_floats(&b), hst_block_backward_floats(&b)), z.folded);
     s->own = hst_alloc(1, sizeof b, err);
     if (!s->own)
         return HST_EMEM;

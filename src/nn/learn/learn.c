@@ -40,19 +40,14 @@ typedef struct sizes {
     size_t scratch, sums, partials;
 } sizes;
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 static sizes sizes_of(const hst_plan *p)
 {
     sizes z = {0};
     for (int i = 0; i < p->n_steps; i++) {
         const hst_step *s = &p->step[i];
-        z.scratch = larger(z.scratch, hst_whole_lines(s->scratch_floats));
-        z.sums = larger(z.sums, hst_whole_lines(s->sum_doubles));
-        z.partials = larger(z.partials, s->learns ? hst_whole_lines(s->n_params) : 0);
+        z.scratch = hst_larger(z.scratch, hst_whole_lines(s->scratch_floats));
+        z.sums = hst_larger(z.sums, hst_whole_lines(s->sum_doubles));
+        z.partials = hst_larger(z.partials, s->learns ? hst_whole_lines(s->n_params) : 0);
     }
     return z;
 }

@@ -33,11 +33,6 @@ static sizes sizes_of(const hst_plan *p, const hst_step *s)
     return (sizes){hst_shape_pixels(p->value[s->input[0]].shape), t->unit.rows, t->unit.n};
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
 {
     const hst_unit *unit = &s->group.unit[0];
@@ -53,7 +48,7 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
                       hst_conv_norm_packed_groups(p->kernels, &t.unit, t.group);
     s->saved_floats = pixels * t.unit.n;
     s->scratch_floats =
-        larger(HST_LEARN_GROUP * pixels * (size_t)t.group, (2 * t.unit.rows + 1) * t.unit.n);
+        hst_larger(HST_LEARN_GROUP * pixels * (size_t)t.group, (2 * t.unit.rows + 1) * t.unit.n);
     s->own = hst_alloc(1, sizeof t, err);
     if (!s->own)
         return HST_EMEM;

@@ -45,13 +45,6 @@ static int layer_of(const hst_plan *p, const hst_unit *u, layer *out)
     return u->node[HST_PART_NORM] < 0;
 }
 
-static size_t take(size_t *at, size_t n)
-{
-    const size_t offset = *at;
-    *at += hst_whole_lines(n);
-    return offset;
-}
-
 static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
 {
     const hst_unit *unit = s->group.unit;
@@ -60,12 +53,12 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     size_t most = 0;
     if (!layer_of(p, &unit[1], &e.layer[0]) || !layer_of(p, &unit[2], &e.layer[1]))
         return 0;
-    e.layer[0].x = take(&s->saved_floats, e.c);
+    e.layer[0].x = hst_learn_take(&s->saved_floats, e.c);
     for (int i = 0; i < 2; i++) {
         layer *l = &e.layer[i];
-        l->w = take(&s->state_floats, hst_gemm_packed(p->kernels, l->in, l->out));
-        l->back = take(&s->state_floats, hst_gemm_packed(p->kernels, l->out, l->in));
-        l->u = take(&s->saved_floats, (size_t)l->out);
+        l->w = hst_learn_take(&s->state_floats, hst_gemm_packed(p->kernels, l->in, l->out));
+        l->back = hst_learn_take(&s->state_floats, hst_gemm_packed(p->kernels, l->out, l->in));
+        l->u = hst_learn_take(&s->saved_floats, (size_t)l->out);
         most += hst_whole_lines((size_t)l->in) + hst_whole_lines((size_t)l->out);
     }
     s->input[0] = unit[0].x;

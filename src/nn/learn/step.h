@@ -59,6 +59,14 @@ static inline hst_learn_range hst_learn_all(const hst_step *s)
     return (hst_learn_range){0, s->n_params};
 }
 
+/* A place for n floats behind those taken so far, at the beginning of a cache line. */
+static inline size_t hst_learn_take(size_t *at, size_t n)
+{
+    const size_t offset = *at;
+    *at += hst_whole_lines(n);
+    return offset;
+}
+
 extern const hst_runner hst_learn_inverted_residual_runner, hst_learn_pooled_runner,
     hst_learn_squeeze_excite_runner, hst_learn_chain_runner, hst_learn_norm_runner,
     hst_learn_node_runner;

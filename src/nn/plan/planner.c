@@ -44,44 +44,44 @@ static int check_graph(const hst_plan *p, hst_err *err)
     return 0;
 }
 
-/* What is wanted counts as read, so that no step leaves it out. */
-static int count_readers(hst_plan *p, hst_err *err)
+static void count_readers(hst_plan *p)
 {
     for (int i = 0; i < p->n_values; i++)
         for (int k = 0; k < node(p, i)->op->n_inputs; k++)
             p->readers.count[node(p, i)->input[k]]++;
-    for (int i = 0; i < p->request.n_outputs; i++) {
-        const int at = p->request.output[i];
-        if (at < 1 || at >= p->n_values || p->value[at].output)
-            return hst_fail(err, HST_EARG, "node %d cannot be an output: %s", at,
-                            at < 1 || at >= p->n_values ? "there is none" : "it is one already");
-        p->readers.count[at]++;
-        p->value[at].output = 1 + i;
-    }
-    if (p->request.n_outputs == 0)
-        p->value[p->n_values - 1].output = 1;
-    return 0;
 }
 
 /* Values have the numbers of their nodes. */
 static void begin_values(hst_plan *p)
 {
     for (int i = 0; i < p->n_values; i++) {
+        const hst_type *t = &node(p, i)->type;
         hst_value *v = &p->value[i];
-        v->shape = hst_node_shape(node(p, i));
-        v->dtype = node(p, i)->type.dtype;
-        v->floats = (hst_shape_floats(v->shape) * hst_scalar_bytes(v->dtype) + 3) / sizeof(float);
+        v->shape = hst_type_shape(t);
+        v->floats = (hst_shape_floats(v->shape) * hst_scalar_bytes(t->dtype) + 3) / sizeof(float);
         v->is_input = i == 0;
         v->first = v->last = -1;
     }
-    for (int k = 1; k <= p->n_values; k++)
-        for (int i = 0; i < p->n_values; i++)
-            if (p->value[i].output == k) {
-                p->value[i].output_at = p->output_floats;
-                p->output_floats += p->value[i].floats;
-            }
     p->input = p->value[0].shape;
     p->output = p->value[p->n_values - 1].shape;
+}
+
+/* What is wanted counts as read, so that no step leaves it out. */
+static int mark_outputs(hst_plan *p, hst_err *err)
+{
+    const int last = p->n_values - 1, n = p->request.n_outputs ? p->request.n_outputs : 1;
+    const int *output = p->request.n_outputs ? p->request.output : &last;
+    for (int i = 0; i < n; i++) {
+        const int at = output[i];
+        if (at < 1 || at > last || p->value[at].is_output)
+            return hst_fail(err, HST_EARG, "node %d cannot be an output: %s", at,
+                            at < 1 || at > last ? "there is none" : "it is one already");
+        p->readers.count[at]++;
+        p->value[at].is_output = 1;
+        p->value[at].output_at = p->output_floats;
+        p->output_floats += p->value[at].floats;
+    }
+    return 0;
 }
 
 /* ---- steps ---- */
@@ -203,7 +203,7 @@ static void value_lives(hst_plan *p)
         }
     }
     for (int i = 0; i < p->n_values; i++)
-        if (p->value[i].output && p->value[i].last < p->n_steps)
+        if (p->value[i].is_output && p->value[i].last < p->n_steps)
             p->value[i].last = p->n_steps; /* learning copies it behind the last step */
 }
 
@@ -228,7 +228,7 @@ static int place_values(hst_plan *p, hst_err *err)
     if (!v)
         return HST_EMEM;
     for (int i = 1; i < p->n_values; i++)
-        if (p->value[i].first >= 0 && (learning || !p->value[i].output))
+        if (p->value[i].first >= 0 && (learning || !p->value[i].is_output))
             v[n++] = &p->value[i];
     for (int i = 1; learning && i < p->n_values; i++)
         if (p->grad[i].first >= 0 && p->grad[i].last >= 0)
@@ -269,11 +269,12 @@ int hst_plan_steps(hst_plan *p, hst_err *err)
     if (!p->readers.count)
         return HST_EMEM;
     int rc = check_graph(p, err);
-    rc = rc ? rc : count_readers(p, err);
     if (rc)
         return rc;
+    count_readers(p);
     begin_values(p);
-    rc = list_steps(p, err);
+    rc = mark_outputs(p, err);
+    rc = rc ? rc : list_steps(p, err);
     if (rc)
         return rc;
     find_active(p);

@@ -19,12 +19,11 @@ struct hst_learn; /* learn/step.h */
 /* What lives in a plan's block: an activation, its gradient, what a step keeps. */
 typedef struct hst_value {
     hst_shape shape;
-    enum hst_scalar dtype;
-    size_t floats;   /* of one image; of a smaller data type as many as it fills */
-    int first, last; /* steps that write it and read it last; -1: never */
-    size_t offset;   /* in the block, in floats of one image */
-    int is_input;    /* 1: it is the caller's, not in the block */
-    int output;      /* 1 + its place among the plan's outputs, which are the caller's too; 0: no */
+    size_t floats;    /* of one image; of a smaller data type as many as it fills */
+    int first, last;  /* steps that write it and read it last; -1: never */
+    size_t offset;    /* in the block, in floats of one image */
+    int is_input;     /* 1: it is the caller's, not in the block */
+    int is_output;    /* 1: one of the outputs, which in inference are the caller's, too */
     size_t output_at; /* floats before it in the caller's memory */
 } hst_value;
 
@@ -160,10 +159,14 @@ size_t hst_cache_bytes(void);
  * where the block ends. Sorts v. */
 void hst_layout(hst_value **v, int n, size_t *end);
 
+static inline size_t hst_larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Whole cache lines. */
 static inline size_t hst_whole_lines(size_t floats)
 {
-    const size_t line = HST_ALIGN / sizeof(float);
-    return (floats + line - 1) / line * line;
+    return hst_round_up(floats, HST_ALIGN / sizeof(float));
 }
 #endif
