@@ -294,6 +294,12 @@ static void what_cannot_be_done_is_said(void **state)
     assert_int_equal(hst_learn_forward(l, x, 0, y, &e), HST_EARG);
     assert_int_equal(hst_learn_backward(l, y, y, &e), HST_EARG);
     hst_learn_free(l);
+    static const int outside[] = {-1, 10000};
+    for (int i = 0; i < 3; i++) { /* behind the last node, and where there is none */
+        o.first_node = i < 2 ? outside[i] : hst_graph_n_nodes(g);
+        assert_null(hst_learn_new(g, hst_kernels_best(), &o, &e));
+        assert_int_equal(e.code, HST_EMODEL);
+    }
     o.first_node = hst_graph_n_nodes(g) - 1;
     assert_null(hst_learn_new(g, hst_kernels_best(), &o, &e));
     assert_int_equal(e.code, HST_EMODEL);
