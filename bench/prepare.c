@@ -75,7 +75,7 @@ int main(int argc, char **argv)
     hst_backbone *b = ctx ? hst_backbone_open(ctx, argv[1], &err) : NULL;
     hst_data *photos = b ? hst_data_open(ctx, argv[2], NULL, &err) : NULL;
     bench m = {.photos = photos, .executor = ctx ? ctx->executor : NULL};
-    int rc = photos ? hst_features_prep(b, NULL, &m.prep, &err) : -1;
+    int rc = photos ? hst_extractor_prep(b, NULL, &m.prep, &err) : -1;
     if (rc == 0) {
         const size_t floats = (size_t)m.prep.px * (size_t)m.prep.px * 3;
         m.x = hst_alloc((size_t)hst_executor_threads(m.executor), floats * sizeof *m.x, &err);

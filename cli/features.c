@@ -9,6 +9,7 @@ static const cli_option options[] = {
     {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
      "Pretrained network (see headstart train --help)."},
     CLI_BACKBONE_OPTIONS,
+    CLI_VIEWS_OPTION,
     {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|hub", "pil",
      "How photos are decoded and resized: as Pillow or as TensorFlow does; fast: as Pillow, but "
      "large JPEGs read at a half or a quarter of their size; hub: as Pillow, resized and cropped "

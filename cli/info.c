@@ -174,6 +174,18 @@ static void put_normalisation(cli_out *out, const hst_backbone_info *b)
                        b->mean[1], b->mean[2], b->std[0], b->std[1], b->std[2]);
 }
 
+/* Of a model with more than one backbone or view. */
+static void put_views(cli_out *out, const hst_model *m)
+{
+    char what[1024];
+    int passes;
+    const double cost = hst_model_cost(m, &passes);
+    hst_model_extractor(m, what, sizeof what);
+    if (passes > 1)
+        cli_out_printf(out, "%-16s%s: %d passes a photo, %.1f times the work of the first\n",
+                       "views", what, passes, cost);
+}
+
 static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info *b)
 {
     cli_out *out = &job->out;
@@ -183,6 +195,7 @@ static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info 
     put_clean(out, "source", b->source);
     put_clean(out, "source sha256", b->sha256);
     cli_out_printf(out, "%-16s%d per photo\n", "features", b->n_features);
+    put_views(out, m);
     cli_out_printf(out,
                    "%-16s%" PRIu64 " total, %" PRIu64 " trainable, %" PRIu64 " non-trainable\n",
                    "parameters", n.total, n.trainable, n.total - n.trainable);

@@ -42,6 +42,7 @@ hst_backbone *cli_job_backbone(cli_job *job, const char *name)
     hst_backbone_opts o = hst_backbone_opts_default();
     o.scaling = job->v.scaling;
     o.image_px = job->v.image_px;
+    o.views = job->v.views;
     return hst_backbone_open_with(job->ctx, name, &o, &job->err);
 }
 

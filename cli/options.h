@@ -41,7 +41,7 @@ enum {
 /* The values of every option of every command, and the other words of the command line. Texts are
  * borrowed from argv or from the tables. */
 typedef struct cli_values {
-    const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling;
+    const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling, *views;
     uint64_t store_max;
     double val_split;
     int threads, top, image_px;
@@ -92,6 +92,14 @@ extern const cli_option cli_common[];
     {                                                                                              \
         "image-px", 0, CLI_COUNT, offsetof(cli_values, image_px), "N", NULL,                       \
             "Height and width of the backbone's input (if not given, what its file says)."         \
+    }
+/* Of those that compute features. */
+#define CLI_VIEWS_OPTION                                                                           \
+    {                                                                                              \
+        "views", 0, CLI_TEXT, offsetof(cli_values, views), "LIST", NULL,                           \
+            "Show each photo in other ways too and take the mean of the features: mirror, crop "   \
+            "(the middle), sizes in pixels; with commas: mirror,288. Each view is one more pass "  \
+            "through the network, mirror doubles them all; in prediction, too."                    \
     }
 
 /* Options of the commands that look photos up in the feature store. */

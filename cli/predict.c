@@ -176,6 +176,18 @@ static int check_use(const cli_job *job)
     return 0;
 }
 
+/* What a photo costs, where that is more than one pass through one network. */
+static void say_cost(cli_job *job, const hst_model *m)
+{
+    char what[1024];
+    int passes;
+    const double cost = hst_model_cost(m, &passes);
+    hst_model_extractor(m, what, sizeof what);
+    if (passes > 1)
+        cli_display_say(&job->display, "each photo: %d passes, %.1f times the work of one (%s)",
+                        passes, cost, what);
+}
+
 static int run(cli_job *job)
 {
     prediction_run r = {.job = job};
@@ -190,6 +202,7 @@ static int run(cli_job *job)
     if (!m)
         return cli_job_fail(job);
     r.model = m;
+    say_cost(job, m);
     r.rows = (cli_rows){.out = &job->out,
                         .model = m,
                         .format = job->v.format,

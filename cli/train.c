@@ -20,8 +20,11 @@ static const cli_option options[] = {
      "Folder for the run's files (runs/train, runs/train2, ... if not given)."},
     {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
      "Pretrained network: a name of 'headstart backbones list', a weight file, or a folder with "
-     "model.safetensors and config.json. With --recipe tutorial: mobilenet_v2."},
+     "model.safetensors and config.json; several with '+' between (a+b) side by side. With "
+     "--recipe "
+     "tutorial: mobilenet_v2."},
     CLI_BACKBONE_OPTIONS,
+    CLI_VIEWS_OPTION,
     {"split", 0, CLI_CHOICE, AT(split), "stable|keras", "stable",
      "Which photos are set aside to measure accuracy. stable: by content, so that a photo never "
      "changes sides; keras: as image_dataset_from_directory does. With --recipe tutorial: keras, "

@@ -208,6 +208,7 @@ HST_API const char *hst_cpu_variant(int i, int *usable);
  *   https://tfhub.dev/..., https://www.kaggle.com/models/..., or their handles without the host
  *   https://...                         a weight file anywhere
  *   a file (.safetensors, .pth, ...), or a folder with model.safetensors and config.json
+ *   several of these with '+' between: side by side, the features of one behind those of another
  * What is not here is fetched, checked against the strongest hash known, and kept. Content that no
  * hash is known for must stay what it was the first time. What another program has in its cache
  * (hst_config) is not fetched again. */
@@ -260,6 +261,10 @@ typedef struct hst_backbone_opts {
     /* NULL (default): as the file or its producer has it; of pixels: "pm1" (-1..1), "01" (0..1),
      * "imagenet" (ImageNet's mean and deviation, on 0..1), "255" (left alone) */
     const char *scaling;
+    /* NULL (default): a photo is shown once. Else a list with commas, in which ways it is shown
+     * besides; the features are the mean over all of them. "mirror": every view mirrored too;
+     * "288": the whole photo at 288 pixels too; "crop": the middle too, 7/8 of the shorter edge. */
+    const char *views;
 } hst_backbone_opts;
 HST_API void hst_backbone_opts_init(hst_backbone_opts *o, size_t size);
 static inline hst_backbone_opts hst_backbone_opts_default(void)
@@ -270,9 +275,12 @@ static inline hst_backbone_opts hst_backbone_opts_default(void)
 }
 
 /* As hst_backbone_open with options (NULL: the defaults), which travel in the backbone and in every
- * model on it. HST_EARG: an unknown scaling, image_px out of range. */
+ * model on it. Of several side by side image_px and views are of each. HST_EARG: an unknown scaling
+ * or view, a scaling for several, image_px out of range. */
 HST_API HST_CHECK hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name,
                                                        const hst_backbone_opts *o, hst_err *err);
+/* Of several side by side the one behind b, which belongs to the first; NULL: there is none. */
+HST_API const hst_backbone *hst_backbone_beside(const hst_backbone *b);
 HST_API void hst_backbone_free(hst_backbone *b);
 
 /* [experimental] Copies into parts[cap] what this system enforces on the helper that reads foreign
@@ -560,8 +568,15 @@ HST_API HST_CHECK int hst_model_save(const hst_model *m, const char *path, hst_e
 HST_API void hst_model_free(hst_model *m);
 HST_API int hst_model_classes(const hst_model *m);
 HST_API const char *hst_model_label(const hst_model *m, int i); /* NULL out of range */
-/* Belongs to m where that was loaded or its backbone learned, else the one it was trained on. */
+/* The first, where there are several. Belongs to m where that was loaded or its backbone learned,
+ * else the one it was trained on. */
 HST_API const hst_backbone *hst_model_backbone(const hst_model *m);
+/* What a prediction costs: the arithmetic of all networks for a photo, against that of the first
+ * one at its own size; *passes (may be NULL): how often a photo goes through a network. */
+HST_API double hst_model_cost(const hst_model *m, int *passes);
+/* Backbones and views for people: "efficientnet_lite0 224, 224 mirrored; mobilenet_v2 224". Written
+ * into buf[cap] like snprintf. Returns its length without the NUL, always below 1024. */
+HST_API size_t hst_model_extractor(const hst_model *m, char *buf, size_t cap);
 /* A line of the training record: "recipe", "seed", "split", "prepare", "val_accuracy", "val_n",
  * "val_ci_low", "val_ci_high", "n_train", "l2", "content_sha256"; of recipes tutorial and fine-tune
  * also "epochs", "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout"

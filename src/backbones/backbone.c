@@ -13,13 +13,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Over everything that decides the features. Numbers as stored, little endian. */
-int hst_backbone_identity(const hst_backbone *b, char hex[65], hst_err *err)
+int hst_backbone_identity_at(const hst_backbone *b, int at_px, char hex[65], hst_err *err)
 {
     const hst_arch *a = &b->arch;
     uint8_t digest[32];
-    const int32_t px = a->px;
+    const int32_t px = at_px;
     hst_sha256 *h = hst_sha256_new(err);
     int rc = h ? hst_sha256_adds(h, "headstart backbone 1", err) : HST_EMEM;
     rc = rc ? rc : hst_sha256_adds(h, a->family, err);
@@ -37,6 +38,11 @@ int hst_backbone_identity(const hst_backbone *b, char hex[65], hst_err *err)
         hst_hex(digest, hex);
     hst_sha256_free(h);
     return rc;
+}
+
+int hst_backbone_identity(const hst_backbone *b, char hex[65], hst_err *err)
+{
+    return hst_backbone_identity_at(b, b->arch.px, hex, err);
 }
 
 static void fill_info(hst_backbone *b)
@@ -112,6 +118,23 @@ hst_backbone *hst_backbone_tuned(const hst_ctx *ctx, const hst_backbone *b, hst_
         memcpy(t->sha256, b->sha256, sizeof t->sha256);
     }
     return t;
+}
+
+hst_plan *hst_backbone_plan_at(const hst_ctx *ctx, const hst_backbone *b, const hst_graph *g,
+                               int px, hst_err *err)
+{
+    hst_arch a = b->arch;
+    a.px = px;
+    hst_graph *own = hst_arch_graph(&a, err);
+    if (!own)
+        return NULL;
+    for (size_t i = 0; i < hst_graph_n_params(own); i++) {
+        const hst_param *to = hst_graph_param(own, i), *from = hst_graph_param(g, i);
+        memcpy(to->data, from->data, hst_param_count(to) * sizeof *to->data);
+    }
+    hst_plan *p = hst_plan_new(own, ctx->kernels, err);
+    hst_graph_free(own);
+    return p;
 }
 
 /* Two made-up pictures, prepared: slopes of colour with blocks and a fine pattern on them, and the
@@ -263,20 +286,19 @@ hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name, hst_err *err)
     return hst_backbone_open_with(ctx, name, NULL, err);
 }
 
-hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name, const hst_backbone_opts *opts,
-                                     hst_err *err)
+static hst_backbone *open_one(hst_ctx *ctx, const char *name, const hst_backbone_opts *opts,
+                              hst_err *err)
 {
-    hst_backbone_opts o = {0};
     hst_weight_file found = {0};
     hst_backbone *b = NULL;
-    if (hst_sized_read(&sized, &o, opts, err) || hst_hub_find(ctx, name, &found, err))
+    if (hst_hub_find(ctx, name, &found, err))
         return NULL;
     hst_tensors *t = found.tensors ? found.tensors : hst_tensors_read(found.path, err);
     found.tensors = NULL;
     const char *format = t ? hst_tensors_meta(t, "format") : NULL;
     if (t)
-        b = format && strcmp(format, "headstart") == 0 ? from_model(ctx, t, &o, err)
-                                                       : import(ctx, &found, t, &o, err);
+        b = format && strcmp(format, "headstart") == 0 ? from_model(ctx, t, opts, err)
+                                                       : import(ctx, &found, t, opts, err);
     if (b) {
         set_origin(b, &found, t);
     } else if (t) {
@@ -287,13 +309,67 @@ hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name, const hst_b
     return b;
 }
 
+/* "a+b": each of the names, in its order, as a chain. names is cut up. */
+static hst_backbone *open_several(hst_ctx *ctx, char *names, const hst_backbone_opts *o,
+                                  hst_err *err)
+{
+    hst_backbone *first = NULL, **at = &first;
+    int n = 0;
+    for (char *name = names, *next; name; name = next, n++) {
+        next = strchr(name, '+');
+        if (next)
+            *next++ = 0;
+        if (n == HST_MAX_BESIDE)
+            hst_fail(err, HST_EARG, "more than %d backbones side by side", HST_MAX_BESIDE);
+        else if (*name)
+            *at = open_one(ctx, name, o, err);
+        else
+            hst_fail(err, HST_EARG, "a name is missing beside a '+'");
+        if (n == HST_MAX_BESIDE || !*at) {
+            hst_backbone_free(first);
+            return NULL;
+        }
+        at = &(*at)->beside;
+    }
+    return first;
+}
+
+hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name, const hst_backbone_opts *opts,
+                                     hst_err *err)
+{
+    hst_backbone_opts o = {0};
+    hst_views views = {0};
+    if (hst_sized_read(&sized, &o, opts, err) || (o.views && hst_views_parse(o.views, &views, err)))
+        return NULL;
+    const int several = strchr(name, '+') && access(name, F_OK) != 0;
+    if (several && o.scaling) {
+        hst_fail(err, HST_EARG, "a scaling is of one backbone, not of several side by side");
+        return NULL;
+    }
+    char *names = several ? hst_strdup(name, err) : NULL;
+    if (several && !names)
+        return NULL;
+    hst_backbone *b = several ? open_several(ctx, names, &o, err) : open_one(ctx, name, &o, err);
+    free(names);
+    for (hst_backbone *each = b; each; each = each->beside)
+        each->views = views;
+    return b;
+}
+
 void hst_backbone_free(hst_backbone *b)
 {
-    if (!b)
-        return;
-    hst_plan_free(b->plan);
-    hst_graph_free(b->graph);
-    free(b);
+    while (b) {
+        hst_backbone *next = b->beside;
+        hst_plan_free(b->plan);
+        hst_graph_free(b->graph);
+        free(b);
+        b = next;
+    }
+}
+
+const hst_backbone *hst_backbone_beside(const hst_backbone *b)
+{
+    return b->beside;
 }
 
 const hst_backbone_info *hst_backbone_describe(const hst_backbone *b)

@@ -2,6 +2,7 @@
 #ifndef HST_BACKBONES_BACKBONE_H
 #define HST_BACKBONES_BACKBONE_H
 #include "backbones/arch.h"
+#include "backbones/views.h"
 #include "base/context.h"
 #include "formats/safetensors.h"
 #include "nn/plan.h"
@@ -14,10 +15,20 @@ struct hst_backbone {
     char sha256[65];  /* of that file */
     char format[64], producer[64];
     hst_backbone_info info; /* its texts are those above, or constants */
+    hst_views views;
+    hst_backbone *beside; /* the next of several that were opened side by side, owned; or NULL */
 };
+enum { HST_MAX_BESIDE = 8 };
 
-/* SHA-256 over arch and parameter values: the same weights by any route are the same. hex[65]. */
+/* SHA-256 over arch and parameter values: the same weights by any route are the same. hex[65].
+ * _at: of the network for photos of px pixels. */
 HST_CHECK int hst_backbone_identity(const hst_backbone *b, char hex[65], hst_err *err);
+HST_CHECK int hst_backbone_identity_at(const hst_backbone *b, int px, char hex[65], hst_err *err);
+
+/* The network for photos of px pixels, ready to run, with the weights of g (b's own, or others of
+ * the same shapes). Errors: HST_EMODEL (it cannot be that small or large), HST_EMEM. */
+HST_CHECK hst_plan *hst_backbone_plan_at(const hst_ctx *ctx, const hst_backbone *b,
+                                         const hst_graph *g, int px, hst_err *err);
 
 /* A backbone from arch and tensors named as hst_graph_param() names them with `prefix` in front
  * (the model file's layout). HST_EMODEL: a tensor is missing, has another shape, or is not finite.

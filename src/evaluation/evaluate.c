@@ -60,7 +60,7 @@ hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d, hst_
     int *label = hst_alloc((size_t)d->n_classes, sizeof *label, err);
     if (!label || match_labels(m, d, label, err))
         goto out;
-    f = hst_features_of(ctx, m->backbone, d, &m->prep, err);
+    f = hst_features_through(ctx, m->extractor, d, 0, err);
     e = f ? hst_eval_new((const char *const *)m->labels, m->n_classes, d->n_photos, err) : NULL;
     if (e)
         rc = score(m, d, f, label, e, err);

@@ -10,92 +10,97 @@
 
 typedef struct job {
     hst_ctx *ctx;
+    const hst_extractor *e;
     const hst_data *d;
     hst_features *f;
-    hst_store *store; /* NULL: none */
-    char *stored;     /* [n]: its features came from the store */
+    hst_store *store;     /* NULL: none */
+    hst_store_kind *kind; /* [n_views] of the extractor */
+    int n_views;
+    char *stored; /* [n]: its features came from the store */
 } job;
-
-int hst_features_prep(const hst_backbone *b, const char *prepare, hst_prep *out, hst_err *err)
-{
-    hst_prep p = {.px = b->arch.px, .norm = b->arch.norm};
-    const hst_sizing *s = &b->arch.sizing;
-    const int as_published = prepare && strcmp(prepare, "hub") == 0;
-    if (as_published && !s->known)
-        return hst_fail(err, HST_EARG,
-                        "%s does not say how photos are brought to %d x %d pixels: choose \"pil\", "
-                        "\"tf\" or \"fast\"",
-                        b->source, p.px, p.px);
-    if (as_published) {
-        p.geometry = s->geometry;
-        p.resize_px = s->resize_px;
-        p.interpolation = s->interpolation;
-    }
-    int rc = hst_resampler_parse(prepare && !as_published ? prepare : "pil", &p.resampler, err);
-    if (rc == 0)
-        *out = p;
-    return rc;
-}
 
 /* One photo on its way to its row. */
 typedef struct photo {
     const char *path;
-    hst_digest *content; /* filled */
-    float *x;            /* its row of the features */
-    char *stored;        /* 1: the row came from the store */
+    hst_digest *content;                        /* filled */
+    float *views;                               /* of all views */
+    char found[HST_MAX_BESIDE * HST_MAX_VIEWS]; /* 1: that view's came from the store */
+    int n_found;
 } photo;
 
-/* 1 when the store knows this very file and its vector: it need not be read. */
-static int from_known_file(const job *j, const photo *p, const struct stat *st)
+/* Takes from the store what it has of a photo whose content is known. */
+static void look_up(const job *j, photo *p)
 {
-    return j->store && hst_store_known_file(j->store, st, p->content) &&
-           hst_store_get(j->store, p->content, p->x);
+    int at;
+    p->n_found = 0;
+    for (int i = 0; j->store && hst_extractor_view(j->e, i, &at, NULL); i++) {
+        p->found[i] = (char)hst_store_get(j->store, &j->kind[i], p->content, p->views + at);
+        p->n_found += p->found[i];
+    }
 }
 
-static int compute(const job *j, hst_photo_worker *w, const photo *p, const uint8_t *bytes,
-                   size_t n, hst_err *err)
+static int compute(const job *j, hst_looking *l, photo *p, const uint8_t *bytes, size_t n,
+                   hst_err *err)
 {
-    int rc = hst_sha256_bytes(bytes, n, p->content->byte, err);
+    int at, rc = hst_sha256_bytes(bytes, n, p->content->byte, err);
     if (rc)
         return rc;
-    *p->stored = j->store && hst_store_get(j->store, p->content, p->x);
-    if (*p->stored)
-        return 0;
-    rc = hst_photo_worker_run(w, bytes, n, p->x, err);
-    if (rc == 0 && j->store)
-        hst_store_put(j->store, p->content, p->x);
+    look_up(j, p);
+    hst_looking_at_bytes(l, bytes, n);
+    for (int i = 0; rc == 0 && hst_extractor_view(j->e, i, &at, NULL); i++) {
+        if (p->found[i])
+            continue;
+        rc = hst_looking_view(l, i, NULL, p->views + at, err);
+        if (rc == 0 && j->store)
+            hst_store_put(j->store, &j->kind[i], p->content, p->views + at);
+    }
     return rc;
 }
 
-static int fill_row(const job *j, hst_photo_worker *w, const photo *p, hst_err *err)
+/* The features of every view. */
+static int fill_views(const job *j, hst_looking *l, photo *p, hst_err *err)
 {
     uint8_t *bytes = NULL;
     size_t n;
     struct stat st;
     int there = stat(p->path, &st) == 0;
-    *p->stored = there && from_known_file(j, p, &st);
-    if (*p->stored)
+    /* a known file of which the store has all need not be read */
+    if (there && j->store && hst_store_known_file(j->store, &st, p->content))
+        look_up(j, p);
+    if (p->n_found == j->n_views)
         return 0;
     int rc = hst_file_read(p->path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
-        rc = compute(j, w, p, bytes, n, err);
+        rc = compute(j, l, p, bytes, n, err);
     if (rc == 0 && there && j->store && (uint64_t)st.st_size == n)
         hst_store_remember_file(j->store, &st, p->content);
     free(bytes);
     return rc;
 }
 
-static int work_photo(void *arg, size_t i, hst_photo_worker *w, hst_err *err)
+static int fill_row(const job *j, size_t i, hst_looking *l, hst_err *err)
 {
-    const job *j = arg;
-    hst_err why = {0};
+    const size_t dim = (size_t)j->f->dim, floats = (size_t)j->e->view_floats;
+    float *own = j->f->views ? NULL : hst_alloc(floats, sizeof *own, err);
     photo p = {.path = j->d->photos[i].path,
                .content = &j->f->content[i],
-               .x = j->f->x + i * (size_t)j->f->dim,
-               .stored = &j->stored[i]};
-    int rc = fill_row(j, w, &p, &why);
+               .views = j->f->views ? j->f->views + i * floats : own};
+    int rc = p.views ? fill_views(j, l, &p, err) : HST_EMEM;
+    if (rc == 0)
+        hst_extractor_combine(j->e, p.views, j->f->x + i * dim);
+    j->stored[i] = rc == 0 && p.n_found == j->n_views;
+    free(own);
+    return rc;
+}
+
+static int work_photo(void *arg, size_t i, hst_looking *l, hst_err *err)
+{
+    const job *j = arg;
+    const char *path = j->d->photos[i].path;
+    hst_err why = {0};
+    int rc = fill_row(j, i, l, &why);
     if (rc == HST_EMEM)
-        return hst_fail(err, HST_EMEM, "%s: %s", p.path, why.msg);
+        return hst_fail(err, HST_EMEM, "%s: %s", path, why.msg);
     if (rc == 0)
         return 0;
     j->f->why[i] = hst_strdup(why.msg, err); /* this photo only: the job goes on */
@@ -114,37 +119,60 @@ static void count_photo(void *arg, size_t i)
     j->f->n_stored += j->stored[i] != 0;
 }
 
-static hst_features *features_new(const hst_backbone *b, size_t n, hst_err *err)
+static hst_features *features_new(const hst_extractor *e, size_t n, int keep_views, hst_err *err)
 {
+    const size_t views = keep_views ? (size_t)e->view_floats : 0;
     hst_features *f = hst_alloc(1, sizeof *f, err);
     if (!f)
         return NULL;
     f->n = n;
-    f->dim = hst_plan_output(b->plan).c;
+    f->dim = e->dim;
+    f->view_floats = e->view_floats;
+    f->prep = e->branch[0].view[0].prep;
     f->x = hst_alloc(n, (size_t)f->dim * sizeof *f->x, err);
     f->why = f->x ? hst_alloc(n, sizeof *f->why, err) : NULL;
     f->content = f->why ? hst_alloc(n, sizeof *f->content, err) : NULL;
     f->hex = f->content ? hst_alloc(n, sizeof *f->hex, err) : NULL;
-    if (f->hex)
+    f->views = f->hex && views ? hst_alloc(n, views * sizeof *f->views, err) : NULL;
+    if (f->hex && (f->views || !views))
         return f;
     hst_features_free(f);
     return NULL;
 }
 
-static int extract(job *j, const hst_backbone *b, hst_err *err)
+/* Without a key no vector is kept or found. */
+static int open_store(job *j, hst_err *err)
 {
-    j->stored = hst_alloc(j->f->n, 1, err);
-    int rc = HST_EMEM;
+    int branch, rc = 0;
+    const hst_view *v;
+    j->n_views = hst_extractor_n_views(j->e);
+    j->store = hst_store_open(j->ctx);
+    if (!j->store)
+        return 0;
+    j->kind = hst_alloc((size_t)j->n_views, sizeof *j->kind, err);
+    rc = j->kind ? 0 : HST_EMEM;
+    for (int i = 0; rc == 0 && (v = hst_extractor_view(j->e, i, NULL, &branch)); i++)
+        rc = hst_store_kind_of(j->ctx, j->e->branch[branch].backbone, &v->prep, &j->kind[i], err);
+    return rc;
+}
+
+static int extract(job *j, hst_err *err)
+{
+    int rc = open_store(j, err);
+    j->stored = rc ? NULL : hst_alloc(j->f->n, 1, err);
+    if (rc == 0)
+        rc = HST_EMEM;
     if (j->stored)
         rc = hst_photos_each(&(hst_photo_loop){.ctx = j->ctx,
-                                               .plan = b->plan,
-                                               .prep = &j->f->prep,
+                                               .extractor = j->e,
                                                .phase = "features",
                                                .n = j->f->n,
                                                .arg = j,
                                                .work = work_photo,
                                                .done = count_photo},
                              err);
+    hst_store_close(j->store);
+    free(j->kind);
     free(j->stored);
     if (rc == 0 && j->f->n_used == 0)
         rc = hst_fail(err, HST_EDATA, "none of the %zu photos could be used; the first: %s: %s",
@@ -152,21 +180,16 @@ static int extract(job *j, const hst_backbone *b, hst_err *err)
     return rc;
 }
 
-hst_features *hst_features_of(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
-                              const hst_prep *prep, hst_err *err)
+hst_features *hst_features_through(hst_ctx *ctx, const hst_extractor *e, const hst_data *d,
+                                   int keep_views, hst_err *err)
 {
     if (d->n_photos == 0) {
         hst_fail(err, HST_EDATA, "there are no photos");
         return NULL;
     }
-    hst_features *f = features_new(b, d->n_photos, err);
-    if (!f)
-        return NULL;
-    f->prep = *prep;
-    job j = {.ctx = ctx, .d = d, .f = f, .store = hst_store_open(ctx, b, prep)};
-    int rc = extract(&j, b, err);
-    hst_store_close(j.store);
-    if (rc == 0)
+    hst_features *f = features_new(e, d->n_photos, keep_views, err);
+    job j = {.ctx = ctx, .e = e, .d = d, .f = f};
+    if (f && extract(&j, err) == 0)
         return f;
     hst_features_free(f);
     return NULL;
@@ -175,10 +198,10 @@ hst_features *hst_features_of(hst_ctx *ctx, const hst_backbone *b, const hst_dat
 hst_features *hst_features_compute(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                                    const char *prepare, hst_err *err)
 {
-    hst_prep prep;
-    if (hst_features_prep(b, prepare, &prep, err))
-        return NULL;
-    return hst_features_of(ctx, b, d, &prep, err);
+    hst_extractor *e = hst_extractor_of(ctx, b, prepare, err);
+    hst_features *f = e ? hst_features_through(ctx, e, d, 0, err) : NULL;
+    hst_extractor_free(e);
+    return f;
 }
 
 void hst_features_free(hst_features *f)
@@ -191,6 +214,7 @@ void hst_features_free(hst_features *f)
     free(f->content);
     free(f->hex);
     free(f->x);
+    free(f->views);
     free(f);
 }
 

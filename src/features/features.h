@@ -1,35 +1,32 @@
 /* features.h - photos -> feature vectors, on all threads, memory flat. */
 #ifndef HST_FEATURES_FEATURES_H
 #define HST_FEATURES_FEATURES_H
-#include "backbones/backbone.h"
 #include "base/sha256.h"
 #include "dataset/dataset.h"
+#include "extractor/extractor.h"
 
 struct hst_features {
     size_t n; /* photos */
     int dim;
     float *x;                    /* [n][dim]; rows of skipped photos are zero */
+    int view_floats;             /* of the extractor */
+    float *views;                /* [n][view_floats]: every view's own, where they are kept */
     char **why;                  /* [n]; NULL: usable */
     hst_digest *content;         /* [n] SHA-256 of the bytes; none: could not be read */
     char (*hex)[HST_SHA256_HEX]; /* [n] the same as text for hst_features_sha256 */
     size_t n_used;
     size_t n_stored; /* of those, from the feature store */
-    hst_prep prep;
+    hst_prep prep;   /* of the first view */
 };
 
-/* How a photo is prepared for backbone b by the name of it (NULL: "pil"). HST_EARG: unknown, or
- * "hub" where the backbone says nothing of it. */
-HST_CHECK int hst_features_prep(const hst_backbone *b, const char *prepare, hst_prep *out,
-                                hst_err *err);
-
-/* hst_features_compute under a given preparation. */
-HST_CHECK hst_features *hst_features_of(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
-                                        const hst_prep *prep, hst_err *err);
+/* Of all photos under an extractor. keep_views: every view's features stay as well. */
+HST_CHECK hst_features *hst_features_through(hst_ctx *ctx, const hst_extractor *e,
+                                             const hst_data *d, int keep_views, hst_err *err);
 
 /* Photos to run once more, through a network that has changed since. */
 typedef struct hst_recompute {
     const hst_ctx *ctx;
-    const hst_plan *plan;
+    const hst_extractor *extractor;
     const hst_data *d;
     const size_t *photo; /* [n] of the data; usable ones */
     size_t n;

@@ -8,30 +8,11 @@ enum { SLOTS_PER_THREAD = 4 };
 
 typedef struct run {
     const hst_photo_loop *l;
-    hst_photo_worker *worker; /* [threads] */
-    size_t *item;             /* [slots]: the photo in each */
+    hst_looking **looking; /* [threads]; made by the thread at its first photo */
+    size_t *item;          /* [slots]: the photo in each */
     size_t next, done;
     hst_meter meter;
 } run;
-
-static int prepare_worker(hst_photo_worker *w, hst_err *err)
-{
-    size_t px = (size_t)w->prep->px;
-    if (w->work)
-        return 0;
-    w->input = hst_alloc(px * px, 3 * sizeof(float), err);
-    w->work = w->input ? hst_work_new(w->plan, err) : NULL;
-    return w->work ? 0 : HST_EMEM;
-}
-
-int hst_photo_worker_run(hst_photo_worker *w, const void *bytes, size_t n, float *out, hst_err *err)
-{
-    int rc = prepare_worker(w, err);
-    rc = rc ? rc : hst_prepare_bytes(w->prep, bytes, n, w->input, err);
-    if (rc == 0)
-        hst_plan_run(w->plan, w->work, w->input, 1, out);
-    return rc;
-}
 
 static int next_photo(void *arg, size_t slot, hst_err *err)
 {
@@ -46,7 +27,10 @@ static int next_photo(void *arg, size_t slot, hst_err *err)
 static int work_photo(void *arg, size_t slot, int thread, hst_err *err)
 {
     run *r = arg;
-    return r->l->work(r->l->arg, r->item[slot], &r->worker[thread], err);
+    hst_looking **looking = &r->looking[thread];
+    if (!*looking)
+        *looking = hst_looking_new(r->l->extractor, err);
+    return *looking ? r->l->work(r->l->arg, r->item[slot], *looking, err) : HST_EMEM;
 }
 
 static int deliver_photo(void *arg, size_t slot, hst_err *err)
@@ -63,10 +47,8 @@ int hst_photos_each(const hst_photo_loop *l, hst_err *err)
     size_t slots = threads * SLOTS_PER_THREAD;
     run r = {.l = l, .meter = hst_meter_start(l->ctx, l->phase, l->n)};
     int rc = HST_EMEM;
-    r.worker = hst_alloc(threads, sizeof *r.worker, err);
-    r.item = r.worker ? hst_alloc(slots, sizeof *r.item, err) : NULL;
-    for (size_t t = 0; r.item && t < threads; t++)
-        r.worker[t] = (hst_photo_worker){.plan = l->plan, .prep = l->prep};
+    r.looking = hst_alloc(threads, sizeof *r.looking, err);
+    r.item = r.looking ? hst_alloc(slots, sizeof *r.item, err) : NULL;
     if (r.item)
         rc = hst_executor_pipeline(l->ctx->executor,
                                    &(hst_pipeline){.arg = &r,
@@ -75,11 +57,9 @@ int hst_photos_each(const hst_photo_loop *l, hst_err *err)
                                                    .deliver = deliver_photo,
                                                    .n_slots = slots},
                                    err);
-    for (size_t t = 0; r.worker && t < threads; t++) {
-        hst_work_free(r.worker[t].work);
-        free(r.worker[t].input);
-    }
-    free(r.worker);
+    for (size_t t = 0; r.looking && t < threads; t++)
+        hst_looking_free(r.looking[t]);
+    free(r.looking);
     free(r.item);
     return rc;
 }

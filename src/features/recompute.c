@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-static int work_photo(void *arg, size_t k, hst_photo_worker *w, hst_err *err)
+static int work_photo(void *arg, size_t k, hst_looking *l, hst_err *err)
 {
     const hst_recompute *a = arg;
     size_t i = a->photo[k], n;
@@ -13,8 +13,10 @@ static int work_photo(void *arg, size_t k, hst_photo_worker *w, hst_err *err)
     uint8_t *bytes = NULL;
     hst_err why = {0};
     int rc = hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, &why);
-    if (rc == 0)
-        rc = hst_photo_worker_run(w, bytes, n, a->f->x + i * (size_t)a->f->dim, &why);
+    if (rc == 0) {
+        hst_looking_at_bytes(l, bytes, n);
+        rc = hst_looking_run(l, NULL, a->f->x + i * (size_t)a->f->dim, &why);
+    }
     free(bytes);
     if (rc == 0)
         return 0;
@@ -26,8 +28,7 @@ int hst_features_recompute(const hst_recompute *a, hst_err *err)
 {
     hst_recompute job = *a;
     return hst_photos_each(&(hst_photo_loop){.ctx = a->ctx,
-                                             .plan = a->plan,
-                                             .prep = &a->f->prep,
+                                             .extractor = a->extractor,
                                              .phase = "validation",
                                              .n = a->n,
                                              .arg = &job,

@@ -29,7 +29,7 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS files(dev INTEGER, ino INTEGER, size INTEGER, mtime INTEGER,"
     "  sha256 TEXT NOT NULL, PRIMARY KEY(dev, ino)) WITHOUT ROWID;";
 
-enum { GET, PUT, KNOWN, REMEMBER, N_STATEMENTS };
+enum statement { GET, PUT, KNOWN, REMEMBER, N_STATEMENTS };
 static const char *const statements[N_STATEMENTS] = {
     [GET] = "SELECT vector FROM vectors WHERE key=?1",
     [PUT] = "INSERT OR REPLACE INTO vectors(key, vector) VALUES(?1, ?2)",
@@ -38,17 +38,30 @@ static const char *const statements[N_STATEMENTS] = {
         "INSERT OR REPLACE INTO files(dev, ino, size, mtime, sha256) VALUES(?1,?2,?3,?4,?5)",
 };
 
+/* The hash as it is kept: 64 digits, and as many that bind it to the file it is of. */
+enum { FILE_TEXT = 2 * (HST_SHA256_HEX - 1) };
+
+/* A row to be written: a vector, or the hash of a file. */
+typedef struct queued {
+    enum statement how; /* PUT, REMEMBER */
+    uint8_t key[32];
+    uint8_t *row; /* [n_bytes]: CHECK_BYTES, then the vector */
+    size_t n_bytes;
+    struct stat file;
+    char text[FILE_TEXT + 1];
+} queued;
+
 struct hst_store {
     const hst_ctx *ctx;
     char *path;
     sqlite3 *db;
     sqlite3_stmt *stmt[N_STATEMENTS];
     pthread_mutex_t lock; /* guards the connection and what follows */
-    int pending;          /* puts since the last commit; a transaction is open when > 0 */
     int off;              /* something failed: nothing more is asked of it */
-    size_t dim;
-    uint8_t *row;       /* [CHECK_BYTES + dim floats] */
-    uint8_t prefix[32]; /* hash of everything in the key but the photo */
+    /* What is to be written is gathered and written in one go, so that other processes wait for
+     * the disk and never for a network. */
+    queued queue[PUTS_A_COMMIT];
+    int n_queued;
 };
 
 /* One line, once: afterwards the store is not used any more in this job. Lock held, or not yet
@@ -160,14 +173,16 @@ static enum opened begin_anew(hst_store *s)
     return open_db(s);
 }
 
-/* Everything a vector depends on but the photo itself. */
-static int hash_prefix(hst_store *s, const hst_backbone *b, const hst_prep *prep, hst_err *err)
+/* Over everything that a vector depends on but the photo itself. */
+int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep *prep,
+                      hst_store_kind *out, hst_err *err)
 {
     char text[512], identity[65];
+    hst_store_kind kind = {.dim = (size_t)hst_plan_output(b->plan).c};
     const hst_pixel_norm *n = &prep->norm;
     snprintf(text, sizeof text, "%d|%s|%d|%a,%a,%a|%a,%a,%a|%s|%zu", NUMERICS_VERSION,
              hst_resampler_name(prep->resampler), prep->px, n->mean[0], n->mean[1], n->mean[2],
-             n->std[0], n->std[1], n->std[2], hst_kernels_isa(s->ctx->kernels), s->dim);
+             n->std[0], n->std[1], n->std[2], hst_kernels_isa(ctx->kernels), kind.dim);
     hst_sha256 *h = hst_sha256_new(err);
     int rc = h ? hst_sha256_adds(h, text, err) : HST_EMEM;
     if (rc == 0 && (prep->interpolation != HST_BILINEAR || prep->geometry != HST_SQUASH)) {
@@ -175,34 +190,33 @@ static int hash_prefix(hst_store *s, const hst_backbone *b, const hst_prep *prep
                  hst_geometry_name(prep->geometry), prep->resize_px);
         rc = hst_sha256_adds(h, text, err);
     }
-    rc = rc ? rc : hst_backbone_identity(b, identity, err);
+    if (rc == 0 && prep->mirror)
+        rc = hst_sha256_adds(h, "|mirror|", err);
+    rc = rc ? rc : hst_backbone_identity_at(b, prep->px, identity, err);
     rc = rc ? rc : hst_sha256_adds(h, identity, err);
-    rc = rc ? rc : hst_sha256_end(h, s->prefix, err);
+    rc = rc ? rc : hst_sha256_end(h, kind.prefix, err);
     hst_sha256_free(h);
+    if (rc == 0)
+        *out = kind;
     return rc;
 }
 
-static hst_store *store_new(const hst_ctx *ctx, const hst_backbone *b, const hst_prep *prep,
-                            hst_err *err)
+static hst_store *store_new(const hst_ctx *ctx, hst_err *err)
 {
     hst_store *s = hst_alloc(1, sizeof *s, err);
     if (!s)
         return NULL;
     s->ctx = ctx;
-    s->dim = (size_t)hst_plan_output(b->plan).c;
     s->path = hst_path_join(ctx->cache_dir, HST_STORE_NAME, err);
-    s->row = s->path ? hst_alloc(CHECK_BYTES + s->dim * sizeof(float), 1, err) : NULL;
-    if (s->row && hash_prefix(s, b, prep, err) == 0) {
+    if (s->path) {
         pthread_mutex_init(&s->lock, NULL);
         return s;
     }
-    free(s->row);
-    free(s->path);
     free(s);
     return NULL;
 }
 
-hst_store *hst_store_open(const hst_ctx *ctx, const hst_backbone *b, const hst_prep *prep)
+hst_store *hst_store_open(const hst_ctx *ctx)
 {
     hst_err e = {0};
     if (!ctx->cache_dir || ctx->no_store)
@@ -211,7 +225,7 @@ hst_store *hst_store_open(const hst_ctx *ctx, const hst_backbone *b, const hst_p
         hst_log(ctx, HST_LOG_WARN, "no feature store: %s", e.msg);
         return NULL;
     }
-    hst_store *s = store_new(ctx, b, prep, &e);
+    hst_store *s = store_new(ctx, &e);
     if (!s)
         return NULL;
     enum opened how = open_db(s);
@@ -224,44 +238,11 @@ hst_store *hst_store_open(const hst_ctx *ctx, const hst_backbone *b, const hst_p
     return NULL;
 }
 
-/* Begins the transaction that puts are gathered in. Lock held. */
-static int begin(hst_store *s)
-{
-    if (s->pending++ > 0)
-        return 1;
-    if (sqlite3_exec(s->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK)
-        return 1;
-    s->pending = 0;
-    give_up(s, "writing");
-    return 0;
-}
-
-static void commit(hst_store *s)
-{
-    if (s->pending == 0)
-        return;
-    s->pending = 0;
-    if (sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL) != SQLITE_OK) {
-        give_up(s, "writing");
-        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-    }
-}
-
-/* Runs a prepared write to its end. Lock held; bindings are done. */
-static void write_row(hst_store *s, int which, int bound)
-{
-    if (bound != SQLITE_OK || sqlite3_step(s->stmt[which]) != SQLITE_DONE)
-        give_up(s, "writing");
-    sqlite3_reset(s->stmt[which]);
-    if (s->pending >= PUTS_A_COMMIT || s->off)
-        commit(s);
-}
-
 /* The content goes in as 64 digits and a NUL. */
-static int key_of(const hst_store *s, const hst_digest *content, uint8_t key[32])
+static int key_of(const hst_store_kind *kind, const hst_digest *content, uint8_t key[32])
 {
     char text[32 + HST_SHA256_HEX];
-    memcpy(text, s->prefix, 32);
+    memcpy(text, kind->prefix, 32);
     hst_hex(content->byte, text + 32);
     return hst_sha256_bytes(text, sizeof text, key, NULL) == 0;
 }
@@ -275,8 +256,6 @@ static int bind_file(sqlite3_stmt *q, const struct stat *st)
     return rc ? rc : sqlite3_bind_int64(q, 4, mtime);
 }
 
-/* The hash as it is kept: 64 digits, and as many that bind it to the file it is of. */
-enum { FILE_TEXT = 2 * (HST_SHA256_HEX - 1) };
 static int file_text(const struct stat *st, const hst_digest *content, char text[FILE_TEXT + 1])
 {
     char bound[256];
@@ -322,20 +301,61 @@ int hst_store_known_file(hst_store *s, const struct stat *st, hst_digest *conten
     return known;
 }
 
+/* ---- writing ---- */
+
+static int write_row(hst_store *s, const queued *q)
+{
+    sqlite3_stmt *st = s->stmt[q->how];
+    int rc;
+    if (q->how == PUT) {
+        rc = sqlite3_bind_blob(st, 1, q->key, sizeof q->key, SQLITE_STATIC);
+        rc = rc ? rc : sqlite3_bind_blob64(st, 2, q->row, q->n_bytes, SQLITE_STATIC);
+    } else {
+        rc = bind_file(st, &q->file);
+        rc = rc ? rc : sqlite3_bind_text(st, 5, q->text, FILE_TEXT, SQLITE_STATIC);
+    }
+    rc = rc ? rc : sqlite3_step(st);
+    sqlite3_reset(st);
+    sqlite3_clear_bindings(st);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc ? rc : SQLITE_ERROR;
+}
+
+/* Writes what was gathered as one transaction. Lock held. */
+static void flush(hst_store *s)
+{
+    int rc = SQLITE_OK;
+    if (s->n_queued && !s->off) {
+        rc = run_patiently(s->db, "BEGIN IMMEDIATE");
+        for (int i = 0; rc == SQLITE_OK && i < s->n_queued; i++)
+            rc = write_row(s, &s->queue[i]);
+        if (rc == SQLITE_OK)
+            rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+        if (rc != SQLITE_OK) {
+            give_up(s, "writing");
+            sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
+        }
+    }
+    for (int i = 0; i < s->n_queued; i++)
+        free(s->queue[i].row);
+    s->n_queued = 0;
+}
+
+/* Takes q with its row. */
+static void enqueue(hst_store *s, const queued *q)
+{
+    pthread_mutex_lock(&s->lock);
+    s->queue[s->n_queued++] = *q;
+    if (s->n_queued == PUTS_A_COMMIT)
+        flush(s);
+    pthread_mutex_unlock(&s->lock);
+}
+
 void hst_store_remember_file(hst_store *s, const struct stat *st, const hst_digest *content)
 {
     /* A file changed a moment ago may change again within one tick of its mtime: not remembered. */
-    char text[FILE_TEXT + 1];
-    if (time(NULL) - st->st_mtim.tv_sec < 2 || !file_text(st, content, text))
-        return;
-    pthread_mutex_lock(&s->lock);
-    sqlite3_stmt *q = s->stmt[REMEMBER];
-    if (!s->off && begin(s)) {
-        int rc = bind_file(q, st);
-        write_row(s, REMEMBER,
-                  rc ? rc : sqlite3_bind_text(q, 5, text, FILE_TEXT, SQLITE_TRANSIENT));
-    }
-    pthread_mutex_unlock(&s->lock);
+    queued q = {.how = REMEMBER, .file = *st};
+    if (time(NULL) - st->st_mtim.tv_sec >= 2 && file_text(st, content, q.text))
+        enqueue(s, &q);
 }
 
 /* What a row must show: it binds the vector to its key, so that neither a flipped bit nor an index
@@ -354,11 +374,11 @@ static int check_of(const uint8_t key[32], const void *vector, size_t bytes,
     return rc == 0;
 }
 
-/* Copies the row that q stands on into x when it is whole and the key's. */
-static int take_row(const hst_store *s, sqlite3_stmt *q, const uint8_t key[32], float *x)
+/* Copies the row that q stands on into x[dim] when it is whole and the key's. */
+static int take_row(sqlite3_stmt *q, const uint8_t key[32], size_t dim, float *x)
 {
     uint8_t check[CHECK_BYTES];
-    size_t bytes = s->dim * sizeof *x;
+    size_t bytes = dim * sizeof *x;
     const uint8_t *row = sqlite3_column_blob(q, 0);
     if (!row || (size_t)sqlite3_column_bytes(q, 0) != CHECK_BYTES + bytes)
         return 0;
@@ -368,18 +388,18 @@ static int take_row(const hst_store *s, sqlite3_stmt *q, const uint8_t key[32], 
     return 1;
 }
 
-int hst_store_get(hst_store *s, const hst_digest *content, float *x)
+int hst_store_get(hst_store *s, const hst_store_kind *kind, const hst_digest *content, float *x)
 {
     uint8_t key[32];
     int found = 0;
-    if (!key_of(s, content, key))
+    if (!key_of(kind, content, key))
         return 0;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *q = s->stmt[GET];
     if (!s->off && sqlite3_bind_blob(q, 1, key, sizeof key, SQLITE_TRANSIENT) == SQLITE_OK) {
         int rc = sqlite3_step(q);
         if (rc == SQLITE_ROW)
-            found = take_row(s, q, key, x);
+            found = take_row(q, key, kind->dim, x);
         else if (rc != SQLITE_DONE)
             give_up(s, "reading");
         sqlite3_reset(q);
@@ -388,21 +408,18 @@ int hst_store_get(hst_store *s, const hst_digest *content, float *x)
     return found;
 }
 
-void hst_store_put(hst_store *s, const hst_digest *content, const float *x)
+void hst_store_put(hst_store *s, const hst_store_kind *kind, const hst_digest *content,
+                   const float *x)
 {
-    uint8_t key[32];
-    size_t bytes = s->dim * sizeof *x;
-    if (!key_of(s, content, key))
+    const size_t bytes = kind->dim * sizeof *x;
+    queued q = {.how = PUT, .n_bytes = CHECK_BYTES + bytes};
+    if (!key_of(kind, content, q.key) || !(q.row = hst_alloc(q.n_bytes, 1, NULL)))
         return;
-    pthread_mutex_lock(&s->lock);
-    sqlite3_stmt *q = s->stmt[PUT];
-    if (!s->off && check_of(key, x, bytes, s->row) && begin(s)) {
-        memcpy(s->row + CHECK_BYTES, x, bytes);
-        int rc = sqlite3_bind_blob(q, 1, key, sizeof key, SQLITE_TRANSIENT);
-        rc = rc ? rc : sqlite3_bind_blob64(q, 2, s->row, CHECK_BYTES + bytes, SQLITE_STATIC);
-        write_row(s, PUT, rc);
-    }
-    pthread_mutex_unlock(&s->lock);
+    memcpy(q.row + CHECK_BYTES, x, bytes);
+    if (check_of(q.key, x, bytes, q.row))
+        enqueue(s, &q);
+    else
+        free(q.row);
 }
 
 /* Drops the oldest tenth while the file's used pages are over the cap. */
@@ -427,13 +444,11 @@ void hst_store_close(hst_store *s)
 {
     if (!s)
         return;
-    if (s->db && !s->off) {
-        commit(s);
+    flush(s);
+    if (s->db && !s->off)
         trim(s);
-    }
     close_db(s);
     pthread_mutex_destroy(&s->lock);
-    free(s->row);
     free(s->path);
     free(s);
 }

@@ -23,9 +23,9 @@
 
 typedef struct hst_store hst_store;
 
-/* The store of ctx, for vectors of backbone b under prep; NULL when there is none to be had (no
- * cache, switched off, unusable: said once through the log). */
-hst_store *hst_store_open(const hst_ctx *ctx, const hst_backbone *b, const hst_prep *prep);
+/* The store of ctx; NULL when there is none to be had (no cache, switched off, unusable: said once
+ * through the log). */
+hst_store *hst_store_open(const hst_ctx *ctx);
 /* Commits, drops the oldest vectors over the size cap, closes; NULL is fine. */
 void hst_store_close(hst_store *s);
 
@@ -33,7 +33,17 @@ void hst_store_close(hst_store *s);
 int hst_store_known_file(hst_store *s, const struct stat *st, hst_digest *content);
 void hst_store_remember_file(hst_store *s, const struct stat *st, const hst_digest *content);
 
-/* 1 and x[dim] filled when the photo with this content has a vector. */
-int hst_store_get(hst_store *s, const hst_digest *content, float *x);
-void hst_store_put(hst_store *s, const hst_digest *content, const float *x);
+/* What the keys of vectors have in common, but for the photo. */
+typedef struct hst_store_kind {
+    uint8_t prefix[32];
+    size_t dim;
+} hst_store_kind;
+/* Of vectors of backbone b that sees photos under prep. Errors: HST_EMEM. */
+HST_CHECK int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep *prep,
+                                hst_store_kind *out, hst_err *err);
+
+/* 1 and x[kind->dim] filled when the photo with this content has a vector of that kind. */
+int hst_store_get(hst_store *s, const hst_store_kind *kind, const hst_digest *content, float *x);
+void hst_store_put(hst_store *s, const hst_store_kind *kind, const hst_digest *content,
+                   const float *x);
 #endif

@@ -163,7 +163,19 @@ static int prepare_pil(const hst_resampling *r, const hst_pixel_norm *norm, size
     return rc;
 }
 
-int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *err)
+/* Left and right of x[px][px][3] change places. */
+static void mirror(float *x, size_t px)
+{
+    for (size_t row = 0; row < px; row++, x += 3 * px)
+        for (size_t a = 0, b = px - 1; a < b; a++, b--)
+            for (size_t c = 0; c < 3; c++) {
+                float left = x[3 * a + c];
+                x[3 * a + c] = x[3 * b + c];
+                x[3 * b + c] = left;
+            }
+}
+
+static int prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *err)
 {
     size_t n = (size_t)p->px * (size_t)p->px;
     hst_resampling r = {img->rgb, img->w, img->h, 3, p->px, p->px, p->interpolation};
@@ -173,6 +185,14 @@ int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *er
     rc = rc ? rc : hst_resize_tf(&r, out, err);
     if (rc == 0)
         normalise(&p->norm, out, n);
+    return rc;
+}
+
+int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *err)
+{
+    int rc = prepare(p, img, out, err);
+    if (rc == 0 && p->mirror)
+        mirror(out, (size_t)p->px);
     return rc;
 }
 

@@ -30,6 +30,7 @@ typedef struct hst_prep {
     enum hst_interpolation interpolation;
     enum hst_geometry geometry;
     int resize_px; /* at least px; 0 where geometry is HST_SQUASH */
+    int mirror;    /* 1: left and right change places, after all else */
 } hst_prep;
 
 /* "pil", "tf" or "fast"; and back: -1 and HST_EARG for any other name. */

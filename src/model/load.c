@@ -11,17 +11,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int check_format(const hst_tensors *t, hst_err *err)
+/* *branches: the file lists several backbones or views. */
+static int check_format(const hst_tensors *t, int *branches, hst_err *err)
 {
     const char *format = hst_tensors_meta(t, "format");
     const char *version = hst_tensors_meta(t, "format_version");
     if (!format || strcmp(format, HST_MODEL_FORMAT) != 0)
         return hst_fail(err, HST_EMODEL,
                         "not a headstart model (expected one that headstart train wrote)");
-    if (!version || strcmp(version, HST_MODEL_VERSION) != 0)
+    *branches = version && strcmp(version, HST_MODEL_VERSION_BRANCHES) == 0;
+    if (!*branches && (!version || strcmp(version, HST_MODEL_VERSION) != 0))
         return hst_fail(err, HST_EMODEL,
-                        "model format version %s, expected %s; use the program that wrote it",
-                        version ? version : "missing", HST_MODEL_VERSION);
+                        "model format version %s, expected %s or %s; use the program that wrote it",
+                        version ? version : "missing", HST_MODEL_VERSION,
+                        HST_MODEL_VERSION_BRANCHES);
     return 0;
 }
 
@@ -64,13 +67,10 @@ static int read_geometry(const json_t *o, hst_prep *p, hst_err *err)
     return rc ? rc : hst_json_int(o, "resize_px", 1, 65536, &p->resize_px, err);
 }
 
-static int read_prepare(const hst_tensors *t, hst_prep *out, hst_err *err)
+static int read_prepare(const json_t *o, hst_prep *out, hst_err *err)
 {
-    hst_prep p = {0};
-    const char *resampler, *text = meta(t, "prepare", err);
-    json_t *o = text ? hst_json_object(text, "prepare", err) : NULL;
-    if (!o)
-        return HST_EMODEL;
+    hst_prep p = {.mirror = json_is_true(json_object_get(o, "mirror"))};
+    const char *resampler;
     int rc = hst_json_text(o, "contract", &resampler, err);
     if (rc == 0 && hst_resampler_parse(resampler, &p.resampler, NULL) != 0)
         rc = hst_fail(err, HST_EMODEL, "prepare: unknown contract '%s'", resampler);
@@ -80,9 +80,10 @@ static int read_prepare(const hst_tensors *t, hst_prep *out, hst_err *err)
         rc = hst_pixel_norm_parse(o, &p.norm, err);
     if (rc == 0)
         rc = read_geometry(o, &p, err);
+    if (rc == 0 && hst_prep_check(&p, err))
+        rc = err ? (err->code = HST_EMODEL) : HST_EMODEL; /* the file's fault, not the caller's */
     if (rc == 0)
         *out = p;
-    json_decref(o);
     return rc;
 }
 
@@ -104,20 +105,147 @@ static const char **list_texts(const json_t *list, hst_err *err)
     return text;
 }
 
-/* The model without its numbers. */
-static hst_model *read_shell(const hst_tensors *t, const hst_backbone *b, hst_err *err)
+/* ---- the extractor ---- */
+
+static int read_source(const json_t *o, hst_backbone *b, hst_err *err)
+{
+    const char *name, *sha256;
+    int rc = hst_json_text(o, "name", &name, err);
+    if (rc == 0)
+        rc = hst_json_text(o, "sha256", &sha256, err);
+    if (rc == 0) {
+        snprintf(b->source, sizeof b->source, "%s", name);
+        snprintf(b->sha256, sizeof b->sha256, "%s", sha256);
+    }
+    return rc;
+}
+
+/* Adds a backbone of the file, which the extractor owns. */
+static int add_backbone(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, const char *arch_json,
+                        const char *prefix, hst_err *err)
+{
+    hst_arch arch;
+    int rc = hst_arch_parse(arch_json, &arch, err);
+    if (rc)
+        return rc;
+    hst_backbone *b = hst_backbone_from_tensors(ctx, &arch, t, prefix, err);
+    if (!b)
+        return err && err->code ? err->code : HST_EMEM;
+    rc = hst_extractor_add_branch(e, b, err);
+    if (rc)
+        hst_backbone_free(b);
+    else
+        e->branch[e->n_branches - 1].owned = b;
+    return rc;
+}
+
+static int add_plain(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, hst_err *err)
 {
     hst_prep prep;
+    const char *arch = meta(t, "arch", err), *prepare = arch ? meta(t, "prepare", err) : NULL;
+    const char *source = prepare ? meta(t, "source", err) : NULL;
+    int rc = source ? add_backbone(e, ctx, t, arch, "backbone/", err) : HST_EMODEL;
+    json_t *p = rc ? NULL : hst_json_object(prepare, "prepare", err);
+    json_t *o = p ? hst_json_object(source, "source", err) : NULL;
+    if (rc == 0)
+        rc = o ? read_prepare(p, &prep, err) : HST_EMODEL;
+    if (rc == 0 && prep.px != e->branch[0].backbone->arch.px)
+        rc = hst_fail(err, HST_EMODEL, "pictures are prepared for %d pixels, the network wants %d",
+                      prep.px, e->branch[0].backbone->arch.px);
+    if (rc == 0)
+        rc = hst_extractor_add_view(e, ctx, &prep, err);
+    if (rc == 0)
+        rc = read_source(o, e->branch[0].owned, err);
+    json_decref(p);
+    json_decref(o);
+    return rc;
+}
+
+static int read_transform(const json_t *o, enum hst_transform *out, hst_err *err)
+{
+    const char *name;
+    int rc = hst_json_text(o, "transform", &name, err);
+    for (int i = 0; rc == 0 && hst_transform_names[i]; i++)
+        if (strcmp(hst_transform_names[i], name) == 0) {
+            *out = (enum hst_transform)i;
+            return 0;
+        }
+    return rc ? rc : hst_fail(err, HST_EMODEL, "branches: unknown transform '%s'", name);
+}
+
+static int add_views(hst_extractor *e, const hst_ctx *ctx, const json_t *list, hst_err *err)
+{
+    const size_t n = json_array_size(list);
+    int rc = n ? 0 : hst_fail(err, HST_EMODEL, "branches: a backbone without views");
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        hst_prep prep;
+        rc = read_prepare(json_array_get(list, i), &prep, err);
+        if (rc == 0)
+            rc = hst_extractor_add_view(e, ctx, &prep, err);
+    }
+    return rc;
+}
+
+static int add_branch(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, const json_t *o,
+                      hst_err *err)
+{
+    const char *arch, *prefix;
+    int rc = hst_json_text(o, "arch", &arch, err);
+    if (rc == 0)
+        rc = hst_json_text(o, "weights", &prefix, err);
+    if (rc == 0)
+        rc = add_backbone(e, ctx, t, arch, prefix, err);
+    if (rc)
+        return rc;
+    hst_branch *b = &e->branch[e->n_branches - 1];
+    rc = read_transform(o, &b->transform, err);
+    if (rc == 0)
+        rc = read_source(json_object_get(o, "source"), b->owned, err);
+    return rc ? rc : add_views(e, ctx, json_object_get(o, "views"), err);
+}
+
+static int add_branches(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, hst_err *err)
+{
+    const char *text = meta(t, "branches", err);
+    json_t *list = text ? hst_json_list(text, "branches", err) : NULL;
+    const size_t n = json_array_size(list);
+    int rc = list ? 0 : HST_EMODEL;
+    if (list && n == 0)
+        rc = hst_fail(err, HST_EMODEL, "branches: an empty list");
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = add_branch(e, ctx, t, json_array_get(list, i), err);
+    json_decref(list);
+    return rc;
+}
+
+static hst_extractor *read_extractor(hst_ctx *ctx, const hst_tensors *t, int branches, hst_err *err)
+{
+    hst_extractor *e = hst_extractor_new(err);
+    if (!e)
+        return NULL;
+    if ((branches ? add_branches(e, ctx, t, err) : add_plain(e, ctx, t, err)) == 0)
+        return e;
+    if (err && err->code == HST_EARG)
+        err->code = HST_EMODEL; /* the file's fault, not the caller's */
+    hst_extractor_free(e);
+    return NULL;
+}
+
+/* ---- the rest ---- */
+
+/* The model without its numbers; takes the extractor. */
+static hst_model *read_shell(const hst_tensors *t, hst_extractor *e, hst_err *err)
+{
     hst_model *m = NULL;
     const char *text = meta(t, "labels", err);
-    if (!text || read_prepare(t, &prep, err))
-        return NULL;
-    json_t *list = hst_json_list(text, "labels", err);
+    json_t *list = text ? hst_json_list(text, "labels", err) : NULL;
     const char **labels = list ? list_texts(list, err) : NULL;
     if (labels)
-        m = hst_model_new(b, &prep, labels, (int)json_array_size(list), err);
+        m = hst_model_new(e, labels, (int)json_array_size(list), err);
+    else
+        hst_extractor_free(e);
     if (labels && !m && err && err->code == HST_EARG)
-        err->code = HST_EMODEL; /* the file's fault, not the caller's */
+        err->code = HST_EMODEL;
     free(labels);
     json_decref(list);
     return m;
@@ -154,27 +282,12 @@ static int read_record(const hst_tensors *t, hst_model *m, hst_err *err)
     return rc;
 }
 
-static int read_source(const hst_tensors *t, hst_backbone *b, hst_err *err)
-{
-    const char *name, *sha256, *text = meta(t, "source", err);
-    json_t *o = text ? hst_json_object(text, "source", err) : NULL;
-    if (!o)
-        return HST_EMODEL;
-    int rc = hst_json_text(o, "name", &name, err);
-    if (rc == 0)
-        rc = hst_json_text(o, "sha256", &sha256, err);
-    if (rc == 0) {
-        snprintf(b->source, sizeof b->source, "%s", name);
-        snprintf(b->sha256, sizeof b->sha256, "%s", sha256);
-    }
-    json_decref(o);
-    return rc;
-}
-
 static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
 {
     int64_t dim[2] = {m->dim, m->n_classes};
-    size_t want = hst_graph_n_params(m->backbone->graph) + 2;
+    size_t want = 2;
+    for (int k = 0; k < m->extractor->n_branches; k++)
+        want += hst_graph_n_params(m->extractor->branch[k].backbone->graph);
     if (hst_tensors_count(t) != want)
         return hst_fail(err, HST_EMODEL, "%zu tensors, expected %zu", hst_tensors_count(t), want);
     int rc = read_head(t, "head/kernel", 2, dim, m->kernel, err);
@@ -183,27 +296,16 @@ static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
     if (rc == 0)
         rc = read_record(t, m, err);
     if (rc == 0)
-        rc = read_source(t, m->owned_backbone, err);
-    if (rc == 0)
         snprintf(m->content_sha256, sizeof m->content_sha256, "%s",
                  hst_tensors_meta(t, "content_sha256"));
     return rc;
 }
 
-static hst_model *make_model(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
+static hst_model *make_model(hst_ctx *ctx, const hst_tensors *t, int branches, hst_err *err)
 {
-    hst_arch arch;
-    const char *text = meta(t, "arch", err);
-    if (!text || hst_arch_parse(text, &arch, err))
-        return NULL;
-    hst_backbone *b = hst_backbone_from_tensors(ctx, &arch, t, "backbone/", err);
-    hst_model *m = b ? read_shell(t, b, err) : NULL;
-    if (!m) {
-        hst_backbone_free(b);
-        return NULL;
-    }
-    m->owned_backbone = b;
-    if (read_rest(t, m, err) == 0)
+    hst_extractor *e = read_extractor(ctx, t, branches, err);
+    hst_model *m = e ? read_shell(t, e, err) : NULL;
+    if (!m || read_rest(t, m, err) == 0)
         return m;
     hst_model_free(m);
     return NULL;
@@ -212,6 +314,7 @@ static hst_model *make_model(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
 typedef struct loading {
     hst_ctx *ctx;
     const hst_tensors *t;
+    int branches;
     hst_model *m;
 } loading;
 
@@ -223,14 +326,14 @@ static int load_part(void *arg, size_t part, int thread, hst_err *err)
     (void)thread;
     if (part == 0)
         return check_whole(l->t, err);
-    l->m = make_model(l->ctx, l->t, err);
+    l->m = make_model(l->ctx, l->t, l->branches, err);
     return l->m ? 0 : err->code;
 }
 
 static hst_model *from_tensors(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
 {
     loading l = {.ctx = ctx, .t = t};
-    if (check_format(t, err))
+    if (check_format(t, &l.branches, err))
         return NULL;
     if (hst_executor_try(ctx->executor, 2, load_part, &l, err) == 0)
         return l.m;

@@ -30,43 +30,52 @@ static int check_labels(const char *const *labels, int n, hst_err *err)
     return rc;
 }
 
-static int check_new(const hst_backbone *b, const hst_prep *prep, const char *const *labels, int n,
-                     hst_err *err)
+static int check_new(const hst_extractor *e, const char *const *labels, int n, hst_err *err)
 {
+    const hst_view *v;
     if (n < 1 || n > HST_MAX_CLASSES)
         return hst_fail(err, HST_EARG, "%d classes, expected 1 to %d", n, HST_MAX_CLASSES);
-    if (prep->px != b->arch.px)
-        return hst_fail(err, HST_EARG, "pictures are prepared for %d pixels, the network wants %d",
-                        prep->px, b->arch.px);
-    if (hst_prep_check(prep, err))
-        return HST_EARG;
+    for (int i = 0; (v = hst_extractor_view(e, i, NULL, NULL)); i++)
+        if (hst_prep_check(&v->prep, err))
+            return HST_EARG;
     return check_labels(labels, n, err);
 }
 
-hst_model *hst_model_new(const hst_backbone *b, const hst_prep *prep, const char *const *labels,
-                         int n_classes, hst_err *err)
+static int fill(hst_model *m, const char *const *labels, hst_err *err)
 {
-    if (check_new(b, prep, labels, n_classes, err))
-        return NULL;
-    hst_model *m = hst_alloc(1, sizeof *m, err);
-    if (!m)
-        return NULL;
-    m->backbone = b;
-    m->prep = *prep;
-    m->n_classes = n_classes;
-    m->dim = hst_plan_output(b->plan).c;
-    m->labels = hst_alloc((size_t)n_classes, sizeof *m->labels, err);
-    m->kernel = hst_alloc((size_t)m->dim, (size_t)n_classes * sizeof *m->kernel, err);
-    m->bias = hst_alloc((size_t)n_classes, sizeof *m->bias, err);
+    const size_t classes = (size_t)m->n_classes;
+    m->labels = hst_alloc(classes, sizeof *m->labels, err);
+    m->kernel = hst_alloc((size_t)m->dim, classes * sizeof *m->kernel, err);
+    m->bias = hst_alloc(classes, sizeof *m->bias, err);
     if (!m->labels || !m->kernel || !m->bias)
-        goto fail;
-    for (int i = 0; i < n_classes; i++)
+        return HST_EMEM;
+    for (size_t i = 0; i < classes; i++)
         if (!(m->labels[i] = hst_strdup(labels[i], err)))
-            goto fail;
-    return m;
-fail:
+            return HST_EMEM;
+    return 0;
+}
+
+hst_model *hst_model_new(hst_extractor *e, const char *const *labels, int n_classes, hst_err *err)
+{
+    hst_model *m = check_new(e, labels, n_classes, err) ? NULL : hst_alloc(1, sizeof *m, err);
+    if (!m) {
+        hst_extractor_free(e);
+        return NULL;
+    }
+    *m = (hst_model){.extractor = e, .n_classes = n_classes, .dim = e->dim};
+    if (fill(m, labels, err) == 0)
+        return m;
     hst_model_free(m);
     return NULL;
+}
+
+const hst_branch *hst_model_plain(const hst_model *m)
+{
+    const hst_branch *b = &m->extractor->branch[0];
+    const int plain =
+        m->extractor->n_branches == 1 && b->n_views == 1 && b->transform == HST_IDENTITY;
+    return plain && b->view[0].prep.px == b->backbone->arch.px && !b->view[0].prep.mirror ? b
+                                                                                          : NULL;
 }
 
 void hst_model_free(hst_model *m)
@@ -83,7 +92,7 @@ void hst_model_free(hst_model *m)
     free(m->record);
     free(m->kernel);
     free(m->bias);
-    hst_backbone_free(m->owned_backbone);
+    hst_extractor_free(m->extractor);
     free(m);
 }
 
@@ -140,5 +149,25 @@ const char *hst_model_label(const hst_model *m, int i)
 
 const hst_backbone *hst_model_backbone(const hst_model *m)
 {
-    return m->backbone;
+    return m->extractor->branch[0].backbone;
+}
+
+double hst_model_cost(const hst_model *m, int *passes)
+{
+    if (passes)
+        *passes = hst_extractor_n_views(m->extractor);
+    return hst_extractor_cost(m->extractor);
+}
+
+size_t hst_model_extractor(const hst_model *m, char *buf, size_t cap)
+{
+    char text[1024];
+    hst_extractor_describe(m->extractor, text, sizeof text);
+    const size_t n = strlen(text);
+    if (cap > 0) {
+        const size_t kept = n < cap ? n : cap - 1;
+        memcpy(buf, text, kept);
+        buf[kept] = 0;
+    }
+    return n;
 }

@@ -1,21 +1,24 @@
-/* model.h - what training makes: backbone, head, labels, preparation, record; and its file.
+/* model.h - what training makes: extractor, head, labels, record; and its file.
  *
  * safetensors; tensors "backbone/<param>" as hst_graph_param() names them, "head/kernel"
  * [dim][classes], "head/bias" [classes]. Metadata: format, format_version, arch (JSON), prepare
  * (JSON), labels (JSON list), source (JSON: file name and SHA-256 the backbone came from), record
- * (JSON object of strings), content_sha256 (of all else). No time, path, host or thread count. */
+ * (JSON object of strings), content_sha256 (of all else). No time, path, host or thread count.
+ *
+ * That is version 1, of one backbone that sees a photo in one way. Version 2 has a metadatum more,
+ * branches: a JSON list of objects with arch, source, transform, weights ("backbone2/", in front of
+ * its tensors' names; the first's are "backbone/") and views (list of prepare). arch, source and
+ * prepare then repeat what is the first's. */
 #ifndef HST_MODEL_MODEL_H
 #define HST_MODEL_MODEL_H
-#include "backbones/backbone.h"
+#include "extractor/extractor.h"
 
 typedef struct hst_record_pair {
     char *key, *value;
 } hst_record_pair;
 
 struct hst_model {
-    const hst_backbone *backbone; /* used; borrowed when made by training, owned when loaded */
-    hst_backbone *owned_backbone; /* NULL when borrowed */
-    hst_prep prep;
+    hst_extractor *extractor; /* its backbones: borrowed when made by training, owned when loaded */
     int n_classes, dim;
     char **labels;
     float *kernel; /* [dim][n_classes] */
@@ -25,18 +28,24 @@ struct hst_model {
     char content_sha256[65]; /* after hst_model_seal or load */
 };
 
-#define HST_MODEL_FORMAT  "headstart"
-#define HST_MODEL_VERSION "1"
+#define HST_MODEL_FORMAT           "headstart"
+#define HST_MODEL_VERSION          "1"
+#define HST_MODEL_VERSION_BRANCHES "2"
 enum { HST_MAX_CLASSES = 65536 };
 
-/* An empty model (kernel and bias zero) over a backbone it borrows; labels are copied. HST_EARG:
- * labels that are empty, equal or not UTF-8; a preparation for another image size. */
-HST_CHECK hst_model *hst_model_new(const hst_backbone *b, const hst_prep *prep,
-                                   const char *const *labels, int n_classes, hst_err *err);
+/* An empty model (kernel and bias zero) over an extractor that it takes, also on failure; labels
+ * are copied. HST_EARG: labels that are empty, equal or not UTF-8; a preparation that makes no
+ * sense. */
+HST_CHECK hst_model *hst_model_new(hst_extractor *e, const char *const *labels, int n_classes,
+                                   hst_err *err);
 /* Sets or replaces a line of the record. HST_EARG: not UTF-8. */
 HST_CHECK int hst_model_set_record(hst_model *m, const char *key, const char *value, hst_err *err);
 /* Sets content_sha256, once the head and the record are complete. */
 HST_CHECK int hst_model_seal(hst_model *m, hst_err *err);
+
+/* The extractor of a plain model: one backbone, borrowed, that sees a photo in one way; NULL: this
+ * model is none. */
+const hst_branch *hst_model_plain(const hst_model *m);
 
 /* prob[n_classes] = softmax(features . kernel + bias). Sums run in double in index order. */
 void hst_model_head(const hst_model *m, const float *features, float *prob);

@@ -3,10 +3,11 @@
 #include "base/mem.h"
 #include "model/model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_META = 8 }; /* content_sha256 is the last */
+enum { N_META = 9 }; /* content_sha256 is the last */
 
 typedef struct image {
     hst_arena *arena; /* tensors and names */
@@ -41,20 +42,36 @@ static int add_tensor(image *im, const char *prefix, const hst_param *p, hst_err
     return 0;
 }
 
+/* What stands in front of the names of a branch's tensors. */
+static void prefix_of(int branch, char prefix[24])
+{
+    if (branch)
+        snprintf(prefix, 24, "backbone%d/", branch + 1);
+    else
+        snprintf(prefix, 24, "backbone/");
+}
+
 static int add_tensors(image *im, const hst_model *m, hst_err *err)
 {
-    const hst_graph *g = m->backbone->graph;
-    size_t n = hst_graph_n_params(g);
+    const hst_extractor *e = m->extractor;
+    size_t n = 2;
+    for (int k = 0; k < e->n_branches; k++)
+        n += hst_graph_n_params(e->branch[k].backbone->graph);
     hst_param kernel = {
         .name = "kernel", .n_dims = 2, .dim = {m->dim, m->n_classes}, .data = m->kernel};
     hst_param bias = {.name = "bias", .n_dims = 1, .dim = {m->n_classes}, .data = m->bias};
     im->arena = hst_arena_new(err);
     if (!im->arena)
         return HST_EMEM;
-    im->tensor = hst_arena_alloc(im->arena, n + 2, sizeof *im->tensor, err);
+    im->tensor = hst_arena_alloc(im->arena, n, sizeof *im->tensor, err);
     int rc = im->tensor ? 0 : HST_EMEM;
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = add_tensor(im, "backbone/", hst_graph_param(g, i), err);
+    for (int k = 0; k < e->n_branches; k++) {
+        const hst_graph *g = e->branch[k].backbone->graph;
+        char prefix[24];
+        prefix_of(k, prefix);
+        for (size_t i = 0; rc == 0 && i < hst_graph_n_params(g); i++)
+            rc = add_tensor(im, prefix, hst_graph_param(g, i), err);
+    }
     if (rc == 0)
         rc = add_tensor(im, "head/", &kernel, err);
     if (rc == 0)
@@ -68,9 +85,8 @@ static json_t *norm_list(const float x[3])
 }
 
 /* The fields of a squash by bilinear interpolation are not written: they are what absence means. */
-static char *prepare_json(const hst_model *m, hst_err *err)
+static json_t *prepare_object(const hst_prep *p)
 {
-    const hst_prep *p = &m->prep;
     json_t *o =
         json_pack("{s:s, s:i, s:o, s:o}", "contract", hst_resampler_name(p->resampler), "image_px",
                   p->px, "mean", norm_list(p->norm.mean), "std", norm_list(p->norm.std));
@@ -81,18 +97,60 @@ static char *prepare_json(const hst_model *m, hst_err *err)
     if (!bad && p->geometry != HST_SQUASH)
         bad = json_object_set_new(o, "geometry", json_string(hst_geometry_name(p->geometry))) ||
               json_object_set_new(o, "resize_px", json_integer(p->resize_px));
-    if (bad) {
-        json_decref(o);
-        o = NULL;
-    }
-    return hst_json_dump(o, err);
+    if (!bad && p->mirror)
+        bad = json_object_set_new(o, "mirror", json_true());
+    if (!bad)
+        return o;
+    json_decref(o);
+    return NULL;
+}
+
+static char *prepare_json(const hst_model *m, hst_err *err)
+{
+    return hst_json_dump(prepare_object(&m->extractor->branch[0].view[0].prep), err);
+}
+
+static json_t *source_object(const hst_backbone *b)
+{
+    char name[sizeof b->source]; /* a file name may be any bytes */
+    hst_printable(name, sizeof name, b->source);
+    return json_pack("{s:s, s:s}", "name", name, "sha256", b->sha256);
 }
 
 static char *source_json(const hst_model *m, hst_err *err)
 {
-    char name[sizeof m->backbone->source]; /* a file name may be any bytes */
-    hst_printable(name, sizeof name, m->backbone->source);
-    return hst_json_dump(json_pack("{s:s, s:s}", "name", name, "sha256", m->backbone->sha256), err);
+    return hst_json_dump(source_object(m->extractor->branch[0].backbone), err);
+}
+
+static json_t *branch_object(const hst_branch *b, int number, hst_err *err)
+{
+    char prefix[24], *arch = hst_arch_json(&b->backbone->arch, err);
+    json_t *views = json_array();
+    prefix_of(number, prefix);
+    for (int i = 0; views && i < b->n_views; i++)
+        if (json_array_append_new(views, prepare_object(&b->view[i].prep)) != 0) {
+            json_decref(views);
+            views = NULL;
+        }
+    json_t *o = arch && views ? json_pack("{s:s, s:o, s:s, s:s, s:O}", "arch", arch, "source",
+                                          source_object(b->backbone), "transform",
+                                          hst_transform_names[b->transform], "weights", prefix,
+                                          "views", views)
+                              : NULL;
+    json_decref(views);
+    free(arch);
+    return o;
+}
+
+static char *branches_json(const hst_model *m, hst_err *err)
+{
+    json_t *list = json_array();
+    for (int k = 0; list && k < m->extractor->n_branches; k++)
+        if (json_array_append_new(list, branch_object(&m->extractor->branch[k], k, err)) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    return hst_json_dump(list, err);
 }
 
 static char *labels_json(const hst_model *m, hst_err *err)
@@ -119,13 +177,20 @@ static char *record_json(const hst_model *m, hst_err *err)
 
 static int add_meta(image *im, const hst_model *m, hst_err *err)
 {
-    char *json[] = {hst_arch_json(&m->backbone->arch, err), prepare_json(m, err),
-                    labels_json(m, err), source_json(m, err), record_json(m, err)};
-    static const char *const key[] = {"arch", "prepare", "labels", "source", "record"};
+    const int plain = hst_model_plain(m) != NULL;
+    char *json[] = {hst_arch_json(&m->extractor->branch[0].backbone->arch, err),
+                    prepare_json(m, err),
+                    labels_json(m, err),
+                    source_json(m, err),
+                    record_json(m, err),
+                    plain ? NULL : branches_json(m, err)};
+    static const char *const key[] = {"arch", "prepare", "labels", "source", "record", "branches"};
+    const size_t n = sizeof json / sizeof *json - (size_t)plain;
     int rc = 0;
     im->meta[im->n_meta++] = (hst_meta_pair){"format", HST_MODEL_FORMAT};
-    im->meta[im->n_meta++] = (hst_meta_pair){"format_version", HST_MODEL_VERSION};
-    for (size_t i = 0; i < sizeof json / sizeof *json; i++) {
+    im->meta[im->n_meta++] =
+        (hst_meta_pair){"format_version", plain ? HST_MODEL_VERSION : HST_MODEL_VERSION_BRANCHES};
+    for (size_t i = 0; i < n; i++) {
         im->json[i] = json[i];
         im->meta[im->n_meta++] = (hst_meta_pair){key[i], json[i]};
         if (!json[i])

@@ -75,7 +75,7 @@ static uint64_t thawed(const hst_model *m, uint64_t most)
 size_t hst_model_summary(const hst_model *m, char *buf, size_t cap)
 {
     table t = {.n = 0};
-    const hst_backbone_info *b = hst_backbone_describe(m->backbone);
+    const hst_backbone_info *b = hst_backbone_describe(hst_model_backbone(m));
     uint64_t head = ((uint64_t)m->dim + 1) * (uint64_t)m->n_classes;
     uint64_t learned = thawed(m, b->n_params - b->n_statistics);
     put(&t, "Model: \"sequential\"\n");

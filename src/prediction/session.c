@@ -11,23 +11,19 @@ struct hst_session {
     const hst_model *model;
     hst_executor *executor; /* the context's */
     int alone;              /* this photo is the only one */
-    hst_work *work;         /* one thread's */
-    hst_work *wide;         /* of all threads; made by the first photo that is alone */
-    float *input;           /* [px][px][3] */
-    float *features;        /* [dim] */
+    hst_looking *looking;
+    float *features; /* [dim] */
 };
 
 hst_session *hst_session_open(hst_ctx *ctx, const hst_model *m, hst_err *err)
 {
-    size_t px = (size_t)m->prep.px;
     hst_session *s = hst_alloc(1, sizeof *s, err);
     if (!s)
         return NULL;
     s->model = m;
     s->executor = ctx->executor;
-    s->work = hst_work_new(m->backbone->plan, err);
-    s->input = s->work ? hst_alloc(px * px, 3 * sizeof *s->input, err) : NULL;
-    s->features = s->input ? hst_alloc((size_t)m->dim, sizeof *s->features, err) : NULL;
+    s->looking = hst_looking_new(m->extractor, err);
+    s->features = s->looking ? hst_alloc((size_t)m->dim, sizeof *s->features, err) : NULL;
     if (s->features)
         return s;
     hst_session_free(s);
@@ -38,9 +34,7 @@ void hst_session_free(hst_session *s)
 {
     if (!s)
         return;
-    hst_work_free(s->work);
-    hst_work_free(s->wide);
-    free(s->input);
+    hst_looking_free(s->looking);
     free(s->features);
     free(s);
 }
@@ -56,29 +50,19 @@ static void leave(hst_session *s)
     hst_executor_leave(s->executor);
 }
 
-/* s->input is prepared. */
+/* s->looking has the photo. */
 static int infer(hst_session *s, float *prob, hst_err *err)
 {
-    enum { MOST = 16 }; /* for more the steps of one image are too short to be shared out */
-    const hst_plan *plan = s->model->backbone->plan;
-    const int threads = hst_executor_threads(s->executor);
-    if (s->alone && !s->wide) {
-        s->wide = hst_work_new_together(plan, threads < MOST ? threads : MOST, err);
-        if (!s->wide)
-            return HST_EMEM;
-    }
-    if (s->alone)
-        hst_plan_run_together(plan, s->wide, s->executor, s->input, s->features);
-    else
-        hst_plan_run(plan, s->work, s->input, 1, s->features);
-    hst_model_head(s->model, s->features, prob);
-    return 0;
+    int rc = hst_looking_run(s->looking, s->alone ? s->executor : NULL, s->features, err);
+    if (rc == 0)
+        hst_model_head(s->model, s->features, prob);
+    return rc;
 }
 
 static int predict_bytes(hst_session *s, const void *bytes, size_t n, float *prob, hst_err *err)
 {
-    int rc = hst_prepare_bytes(&s->model->prep, bytes, n, s->input, err);
-    return rc ? rc : infer(s, prob, err);
+    hst_looking_at_bytes(s->looking, bytes, n);
+    return infer(s, prob, err);
 }
 
 static int check_n(const hst_session *s, size_t n, hst_err *err)
@@ -167,10 +151,9 @@ int hst_predict_rgb(hst_session *s, const hst_pixels *pixels, float *prob, size_
     for (size_t y = 0; y < (size_t)img.h; y++)
         memcpy(img.rgb + y * row, p.rgb + y * p.row_bytes, row);
     enter(s);
-    rc = hst_prepare(&s->model->prep, &img, s->input, err);
-    free(img.rgb);
-    if (rc == 0)
-        rc = infer(s, prob, err);
+    hst_looking_at_image(s->looking, &img);
+    rc = infer(s, prob, err);
     leave(s);
+    free(img.rgb);
     return rc;
 }

@@ -17,7 +17,8 @@ typedef struct hst_fit {
     const hst_ctx *ctx;
     hst_run *run; /* history is filled here */
     hst_examples train, validation;
-    hst_model *model; /* kernel, bias and record are filled here; owned_backbone when it learned */
+    hst_extractor *extractor; /* until the model has it */
+    hst_model *model; /* kernel, bias and record are filled here; the backbone, when it learned */
 } hst_fit;
 
 typedef struct hst_recipe {

@@ -22,6 +22,12 @@ static int read_settings(const hst_train_opts *given, const hst_backbone *b, hst
         rc = recipes[s->recipe]->check(s, b, err);
     if (rc == 0)
         rc = hst_settings_thaw(s, b->graph, err);
+    if (rc == 0 && s->recipe != HST_RECIPE_AUTO && b->beside)
+        rc = hst_fail(err, HST_EARG, "recipe %s learns on one backbone, not on several",
+                      hst_recipe_names[s->recipe]);
+    if (rc == 0 && s->recipe == HST_RECIPE_TUTORIAL &&
+        (b->views.mirror || b->views.crop || b->views.n_px))
+        rc = hst_fail(err, HST_EARG, "recipe tutorial shows a photo to the backbone in one way");
     if (rc == 0 && s->fine_tune && (s->resume || s->checkpoint_steps) && !s->run_dir)
         rc = hst_fail(err, HST_EARG, "checkpoints need a run folder");
     return rc;
@@ -164,8 +170,9 @@ static int learn(hst_fit *f, hst_err *err)
     if (rc)
         return rc;
     r->n_train = f->train.n;
-    f->model = hst_model_new(r->backbone, &r->features->prep, (const char *const *)r->data->classes,
-                             r->data->n_classes, err);
+    f->model =
+        hst_model_new(f->extractor, (const char *const *)r->data->classes, r->data->n_classes, err);
+    f->extractor = NULL; /* the model's, or gone */
     if (!f->model)
         return HST_EMEM;
     rc = recipes[r->settings.recipe]->fit(f, err);
@@ -219,7 +226,9 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
     if (rc == 0)
         rc = hst_tune_claim(&settings, err);
     if (rc == 0)
-        r->features = hst_features_compute(ctx, b, d, hst_preparation_names[settings.prepare], err);
+        f.extractor = hst_extractor_of(ctx, b, hst_preparation_names[settings.prepare], err);
+    if (f.extractor)
+        r->features = hst_features_through(ctx, f.extractor, d, 0, err);
     end_phase(r, "features", &since);
     if (rc == 0)
         rc =
@@ -227,6 +236,7 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
     if (rc == 0)
         rc = learn(&f, err);
     r->settings.run_dir = NULL; /* the caller's text, and not needed any more */
+    hst_extractor_free(f.extractor);
     examples_clear(&f.train);
     examples_clear(&f.validation);
     if (rc) {

@@ -378,17 +378,18 @@ static int validate(fine_tuner *t, hst_err *err)
     const hst_examples *v = &t->fit->validation;
     if (t->validated)
         return 0;
-    hst_plan *plan = hst_plan_new(t->trainer.graph, t->fit->ctx->kernels, err);
-    if (!plan)
+    hst_extractor *now =
+        hst_extractor_learned(t->fit->model->extractor, t->fit->ctx, t->trainer.graph, err);
+    if (!now)
         return err && err->code ? err->code : HST_EMEM;
     hst_recompute again = {.ctx = t->fit->ctx,
-                           .plan = plan,
+                           .extractor = now,
                            .d = r->data,
                            .photo = v->photo,
                            .n = v->n,
                            .f = r->features};
     int rc = hst_features_recompute(&again, err);
-    hst_plan_free(plan);
+    hst_extractor_free(now);
     t->validated = rc == 0;
     return rc;
 }
@@ -458,11 +459,15 @@ static int hand_over(fine_tuner *t, hst_err *err)
     hst_learn_free(t->trainer.learn);
     t->trainer.learn = NULL;
     t->trainer.graph = NULL;
-    m->owned_backbone = hst_backbone_tuned(t->fit->ctx, t->fit->run->backbone, g, err);
-    if (!m->owned_backbone)
+    hst_backbone *tuned = hst_backbone_tuned(t->fit->ctx, t->fit->run->backbone, g, err);
+    if (!tuned)
         return err && err->code ? err->code : HST_EMEM;
-    m->backbone = m->owned_backbone;
-    int rc = hst_record_settings(m, settings(t), err);
+    int rc = hst_extractor_replace(m->extractor, t->fit->ctx, tuned, err);
+    if (rc) {
+        hst_backbone_free(tuned);
+        return rc;
+    }
+    rc = hst_record_settings(m, settings(t), err);
     if (rc == 0)
         rc = hst_record_number(m, "thawed_params", (double)settings(t)->layers.n_learn, err);
     if (rc == 0 && t->best.n)

@@ -25,6 +25,11 @@ typedef struct scene {
     size_t n;
 } scene;
 
+static hst_prep *prep_of(const hst_model *m)
+{
+    return &m->extractor->branch[0].view[0].prep;
+}
+
 static scene *set_up(void)
 {
     hst_err err = {0};
@@ -77,13 +82,13 @@ static void what_is_saved_is_loaded(void **state)
                         hst_model_record(s->m, "content_sha256"));
     assert_memory_equal(m->kernel, s->m->kernel, (size_t)m->dim * 3 * sizeof(float));
     assert_memory_equal(m->bias, s->m->bias, 3 * sizeof(float));
-    assert_memory_equal(&m->prep, &s->m->prep, sizeof m->prep);
+    assert_memory_equal(prep_of(m), prep_of(s->m), sizeof(hst_prep));
     char want[65], got[65];
     check_ok(hst_backbone_identity(s->b, want, &err), &err);
-    check_ok(hst_backbone_identity(m->backbone, got, &err), &err);
+    check_ok(hst_backbone_identity(hst_model_backbone(m), got, &err), &err);
     assert_string_equal(got, want);
-    assert_string_equal(m->backbone->source, s->b->source);
-    assert_string_equal(m->backbone->sha256, s->b->sha256);
+    assert_string_equal(hst_model_backbone(m)->source, s->b->source);
+    assert_string_equal(hst_model_backbone(m)->sha256, s->b->sha256);
     check_ok(hst_model_save(m, s->path, &err), &err); /* over the file it came from */
     uint8_t *again;
     size_t n;
@@ -101,7 +106,7 @@ static void every_preparation_is_kept(void **state)
     (void)state;
     hst_err err = {0};
     scene *s = set_up();
-    hst_prep prep = s->m->prep;
+    hst_prep prep = *prep_of(s->m);
     assert_null(memmem(s->bytes, s->n, "geometry", 8));
     assert_null(memmem(s->bytes, s->n, "interpolation", 13));
     for (int g = HST_SQUASH; g <= HST_CROP_HF; g++)
@@ -109,11 +114,11 @@ static void every_preparation_is_kept(void **state)
             prep.geometry = (enum hst_geometry)g;
             prep.interpolation = (enum hst_interpolation)i;
             prep.resize_px = g == HST_SQUASH ? 0 : prep.px + 8;
-            s->m->prep = prep;
+            *prep_of(s->m) = prep;
             check_ok(hst_model_save(s->m, s->path, &err), &err);
             hst_model *m = hst_model_load(s->ctx, s->path, &err);
             check_ok(m == NULL, &err);
-            assert_memory_equal(&m->prep, &prep, sizeof prep);
+            assert_memory_equal(prep_of(m), &prep, sizeof prep);
             hst_model_free(m);
         }
     tear_down(s);
@@ -267,7 +272,8 @@ static void lying_metadata_is_refused(void **state)
     "{\"contract\": \"pil\", \"image_px\": 32, \"mean\": [1, 1, 1], \"std\": [1, 1, 1], " more "}"
     static const char *const lies[][3] = {
         {"format", "pt", "not a headstart model"},
-        {"format_version", "2", "format version 2"},
+        {"format_version", "3", "format version 3"},
+        {"format_version", "2", "'branches'"},
         {"arch", "", "not valid JSON"},
         {"arch", "{}", "missing"},
         {"arch", "{\"family\": \"resnet\", \"padding\": \"tf\"}", "resnet"},
@@ -371,6 +377,14 @@ static void lying_tensors_are_refused(void **state)
     tear_down(s);
 }
 
+static hst_extractor *extractor(const scene *s)
+{
+    hst_err err = {0};
+    hst_extractor *e = hst_extractor_of(s->ctx, s->b, NULL, &err);
+    check_ok(e == NULL, &err);
+    return e;
+}
+
 static void bad_labels_make_no_model(void **state)
 {
     (void)state;
@@ -378,16 +392,16 @@ static void bad_labels_make_no_model(void **state)
                                          {"a", "\xff"},     {"a", "\xed\xa0\x80"},
                                          {"a", "\xc0\xaf"}, {"a", "\xe2\x82"}};
     scene *s = set_up();
-    hst_prep prep = s->m->prep;
+    hst_err err = {0};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        hst_err err = {0};
-        assert_null(hst_model_new(s->b, &prep, bad[i], 2, &err));
+        err.code = 0;
+        assert_null(hst_model_new(extractor(s), bad[i], 2, &err));
         assert_int_equal(err.code, HST_EARG);
     }
-    hst_err err = {0};
-    assert_null(hst_model_new(s->b, &prep, labels, 0, &err));
-    prep.px = 33;
-    assert_null(hst_model_new(s->b, &prep, labels, 3, &err));
+    assert_null(hst_model_new(extractor(s), labels, 0, &err));
+    hst_extractor *e = extractor(s);
+    e->branch[0].view[0].prep.resize_px = 40; /* of a photo that is squashed */
+    assert_null(hst_model_new(e, labels, 3, &err));
     assert_int_equal(hst_model_set_record(s->m, "k", "\xff", &err), HST_EARG);
     check_ok(hst_model_set_record(s->m, "seed", "8", &err), &err);
     assert_string_equal(hst_model_record(s->m, "seed"), "8");

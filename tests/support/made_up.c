@@ -145,8 +145,9 @@ hst_model *made_up_model(const hst_backbone *b, const char *const *labels, int n
 {
     hst_err err = {0};
     hst_rng r = hst_rng_new(7, HST_RNG_INIT, 1, 0);
-    hst_prep prep = {.px = b->arch.px, .norm = b->arch.norm};
-    hst_model *m = hst_model_new(b, &prep, labels, n, &err);
+    hst_extractor *e = hst_extractor_of(NULL, b, NULL, &err);
+    check_ok(e == NULL, &err);
+    hst_model *m = hst_model_new(e, labels, n, &err);
     check_ok(m == NULL, &err);
     for (int i = 0; i < m->dim * n; i++)
         m->kernel[i] = 0.2f * normal(&r);

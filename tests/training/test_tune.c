@@ -237,7 +237,7 @@ static void the_mean_of_the_weights_is_saved(void **state)
     hst_model *m = hst_train(s.ctx, s.b, s.d, &o, NULL, &e);
     check_ok(m ? 0 : e.code, &e);
     assert_string_equal(hst_model_record(m, "ema"), "0.4");
-    const float *got = hst_graph_param(m->backbone->graph, last)->data;
+    const float *got = hst_graph_param(hst_model_backbone(m)->graph, last)->data;
     double moved = 0;
     for (size_t k = 0; k < t.n_param; k++) {
         double want = plain_mean(t.param, k, o.ema);
@@ -475,7 +475,7 @@ static void check_saved(double ema)
     }
     char before[65], after[65];
     check_ok(hst_backbone_identity(s.b, before, &e), &e);
-    check_ok(hst_backbone_identity(back->backbone, after, &e), &e);
+    check_ok(hst_backbone_identity(hst_model_backbone(back), after, &e), &e);
     assert_string_not_equal(before, after);
     hst_session_free(session);
     hst_model_free(back);

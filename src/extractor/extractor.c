@@ -1,0 +1,249 @@
+#include "extractor/extractor.h"
+
+#include "base/mem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const hst_transform_names[] = {
+    [HST_IDENTITY] = "identity", [HST_ROOT] = "sqrt", [HST_UNIT] = "l2", NULL};
+
+int hst_extractor_prep(const hst_backbone *b, const char *prepare, hst_prep *out, hst_err *err)
+{
+    hst_prep p = {.px = b->arch.px, .norm = b->arch.norm};
+    const hst_sizing *s = &b->arch.sizing;
+    const int as_published = prepare && strcmp(prepare, "hub") == 0;
+    if (as_published && !s->known)
+        return hst_fail(err, HST_EARG,
+                        "%s does not say how photos are brought to %d x %d pixels: choose \"pil\", "
+                        "\"tf\" or \"fast\"",
+                        b->source, p.px, p.px);
+    if (as_published) {
+        p.geometry = s->geometry;
+        p.resize_px = s->resize_px;
+        p.interpolation = s->interpolation;
+    }
+    int rc = hst_resampler_parse(prepare && !as_published ? prepare : "pil", &p.resampler, err);
+    if (rc == 0)
+        *out = p;
+    return rc;
+}
+
+/* ---- made and changed ---- */
+
+hst_extractor *hst_extractor_new(hst_err *err)
+{
+    return hst_alloc(1, sizeof(hst_extractor), err);
+}
+
+static void branch_clear(hst_branch *b)
+{
+    for (int i = 0; i < b->n_views; i++)
+        hst_plan_free(b->view[i].owned);
+    hst_backbone_free(b->owned);
+}
+
+void hst_extractor_free(hst_extractor *e)
+{
+    if (!e)
+        return;
+    for (int i = 0; i < e->n_branches; i++)
+        branch_clear(&e->branch[i]);
+    free(e);
+}
+
+int hst_extractor_add_branch(hst_extractor *e, const hst_backbone *b, hst_err *err)
+{
+    const int dim = hst_plan_output(b->plan).c;
+    if (e->n_branches == HST_MAX_BESIDE)
+        return hst_fail(err, HST_EARG, "more than %d backbones side by side", HST_MAX_BESIDE);
+    e->branch[e->n_branches++] = (hst_branch){.backbone = b, .dim = dim, .first = e->dim};
+    e->dim += dim;
+    return 0;
+}
+
+/* A view of the last branch, seen through its network with the weights of g. */
+static int add_view(hst_extractor *e, const hst_ctx *ctx, const hst_graph *g, const hst_prep *p,
+                    hst_err *err)
+{
+    hst_branch *b = &e->branch[e->n_branches - 1];
+    const int usual = g == b->backbone->graph && p->px == b->backbone->arch.px;
+    hst_view v = {.prep = *p, .plan = usual ? b->backbone->plan : NULL};
+    if (b->n_views == HST_MAX_VIEWS)
+        return hst_fail(err, HST_EARG, "more than %d views", HST_MAX_VIEWS);
+    for (int i = 0; i < b->n_views; i++) /* views of one size share a plan */
+        v.plan = b->view[i].prep.px == p->px ? b->view[i].plan : v.plan;
+    if (!v.plan)
+        v.plan = v.owned = hst_backbone_plan_at(ctx, b->backbone, g, p->px, err);
+    if (!v.plan)
+        return err && err->code ? err->code : HST_EMEM;
+    b->view[b->n_views++] = v;
+    e->view_floats += b->dim;
+    return 0;
+}
+
+int hst_extractor_add_view(hst_extractor *e, const hst_ctx *ctx, const hst_prep *p, hst_err *err)
+{
+    return add_view(e, ctx, e->branch[e->n_branches - 1].backbone->graph, p, err);
+}
+
+hst_extractor *hst_extractor_of(const hst_ctx *ctx, const hst_backbone *first, const char *prepare,
+                                hst_err *err)
+{
+    hst_extractor *e = hst_extractor_new(err);
+    int rc = e ? 0 : HST_EMEM;
+    for (const hst_backbone *b = first; rc == 0 && b; b = b->beside) {
+        hst_prep base, view[HST_MAX_VIEWS];
+        rc = hst_extractor_prep(b, prepare, &base, err);
+        if (rc == 0)
+            rc = hst_extractor_add_branch(e, b, err);
+        for (int i = 0, n = rc ? 0 : hst_views_list(&b->views, &base, view); rc == 0 && i < n; i++)
+            rc = hst_extractor_add_view(e, ctx, &view[i], err);
+    }
+    if (rc == 0)
+        return e;
+    hst_extractor_free(e);
+    return NULL;
+}
+
+int hst_extractor_replace(hst_extractor *e, const hst_ctx *ctx, hst_backbone *b, hst_err *err)
+{
+    hst_branch *last = &e->branch[e->n_branches - 1], old = *last;
+    const int view_floats = e->view_floats;
+    int rc = 0;
+    *last =
+        (hst_branch){.backbone = b, .transform = old.transform, .dim = old.dim, .first = old.first};
+    for (int i = 0; rc == 0 && i < old.n_views; i++)
+        rc = hst_extractor_add_view(e, ctx, &old.view[i].prep, err);
+    e->view_floats = view_floats;
+    if (rc) {
+        branch_clear(last);
+        *last = old;
+        return rc;
+    }
+    last->owned = b;
+    branch_clear(&old);
+    return 0;
+}
+
+hst_extractor *hst_extractor_learned(const hst_extractor *e, const hst_ctx *ctx, const hst_graph *g,
+                                     hst_err *err)
+{
+    const hst_branch *b = &e->branch[0];
+    hst_extractor *l = hst_extractor_new(err);
+    int rc = l ? hst_extractor_add_branch(l, b->backbone, err) : HST_EMEM;
+    for (int i = 0; rc == 0 && i < b->n_views; i++)
+        rc = add_view(l, ctx, g, &b->view[i].prep, err);
+    if (rc == 0) {
+        l->branch[0].transform = b->transform;
+        return l;
+    }
+    hst_extractor_free(l);
+    return NULL;
+}
+
+/* ---- what it is ---- */
+
+int hst_extractor_n_views(const hst_extractor *e)
+{
+    int n = 0;
+    for (int i = 0; i < e->n_branches; i++)
+        n += e->branch[i].n_views;
+    return n;
+}
+
+const hst_view *hst_extractor_view(const hst_extractor *e, int i, int *at, int *branch)
+{
+    int floats = 0;
+    for (int k = 0; k < e->n_branches; k++) {
+        const hst_branch *b = &e->branch[k];
+        if (i < b->n_views) {
+            if (at)
+                *at = floats + i * b->dim;
+            if (branch)
+                *branch = k;
+            return &b->view[i];
+        }
+        i -= b->n_views;
+        floats += b->n_views * b->dim;
+    }
+    return NULL;
+}
+
+/* A network's work grows with the area of the photo. */
+static double view_cost(const hst_branch *b, const hst_view *v)
+{
+    const double side = (double)v->prep.px / b->backbone->arch.px;
+    return hst_graph_flops(b->backbone->graph) * side * side;
+}
+
+double hst_extractor_cost(const hst_extractor *e)
+{
+    double sum = 0;
+    for (int k = 0; k < e->n_branches; k++)
+        for (int i = 0; i < e->branch[k].n_views; i++)
+            sum += view_cost(&e->branch[k], &e->branch[k].view[i]);
+    return sum / view_cost(&e->branch[0], &e->branch[0].view[0]);
+}
+
+void hst_extractor_describe(const hst_extractor *e, char *out, size_t cap)
+{
+    size_t n = 0;
+    out[0] = 0;
+    for (int k = 0; k < e->n_branches; k++) {
+        const hst_branch *b = &e->branch[k];
+        for (int i = 0; i < b->n_views && n < cap; i++) {
+            const hst_prep *p = &b->view[i].prep;
+            n += (size_t)snprintf(out + n, cap - n, "%s%s%s%d%s%s",
+                                  i   ? ", "
+                                  : k ? "; "
+                                      : "",
+                                  i ? "" : b->backbone->arch.family, i ? "" : " ", p->px,
+                                  i && p->geometry != b->view[0].prep.geometry ? " crop" : "",
+                                  p->mirror ? " mirrored" : "");
+        }
+        if (b->transform != HST_IDENTITY && n < cap)
+            n += (size_t)snprintf(out + n, cap - n, " (%s)", hst_transform_names[b->transform]);
+    }
+}
+
+/* ---- arithmetic ---- */
+
+static void transform(enum hst_transform t, float *x, int n)
+{
+    double sum = 0;
+    for (int i = 0; t == HST_UNIT && i < n; i++)
+        sum += (double)x[i] * (double)x[i];
+    const double length = sqrt(sum);
+    for (int i = 0; i < n; i++) {
+        if (t == HST_ROOT)
+            x[i] = x[i] < 0 ? -sqrtf(-x[i]) : sqrtf(x[i]);
+        else if (length > 0)
+            x[i] = (float)((double)x[i] / length);
+    }
+}
+
+void hst_views_combine(const float *const *view, int n, int dim, enum hst_transform t, float *out)
+{
+    for (int k = 0; k < dim; k++) {
+        double sum = (double)view[0][k];
+        for (int i = 1; i < n; i++)
+            sum += (double)view[i][k];
+        out[k] = n == 1 ? view[0][k] : (float)(sum / n);
+    }
+    if (t != HST_IDENTITY)
+        transform(t, out, dim);
+}
+
+void hst_extractor_combine(const hst_extractor *e, const float *views, float *out)
+{
+    const float *view[HST_MAX_VIEWS];
+    for (int k = 0; k < e->n_branches; k++) {
+        const hst_branch *b = &e->branch[k];
+        for (int i = 0; i < b->n_views; i++, views += b->dim)
+            view[i] = views;
+        hst_views_combine(view, b->n_views, b->dim, b->transform, out + b->first);
+    }
+}

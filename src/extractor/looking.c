@@ -1,0 +1,142 @@
+/* looking.c - one photo through an extractor, by one thread or by all of them together. */
+#include "base/mem.h"
+#include "extractor/extractor.h"
+
+#include <stdlib.h>
+
+enum { WORKS = HST_MAX_BESIDE * HST_MAX_VIEWS };
+
+struct hst_looking {
+    const hst_extractor *e;
+    hst_work *alone[WORKS];    /* of each view, unless it shares a plan with one before; made by */
+    hst_work *together[WORKS]; /* the first photo that needs it */
+    float *input;              /* [px][px][3] of the largest view */
+    float *views;              /* [view_floats] */
+    const void *bytes;         /* of the photo; NULL: its pixels are the caller's */
+    size_t n_bytes;
+    hst_image own;          /* decoded from bytes; no pixels: not yet */
+    const hst_image *image; /* own, or the caller's */
+    const hst_prep *how;    /* own was decoded for this */
+};
+
+hst_looking *hst_looking_new(const hst_extractor *e, hst_err *err)
+{
+    size_t px = 1;
+    hst_looking *l = hst_alloc(1, sizeof *l, err);
+    const hst_view *v;
+    if (!l)
+        return NULL;
+    l->e = e;
+    for (int i = 0; (v = hst_extractor_view(e, i, NULL, NULL)); i++)
+        px = (size_t)v->prep.px > px ? (size_t)v->prep.px : px;
+    l->input = hst_alloc(px * px, 3 * sizeof *l->input, err);
+    l->views = l->input ? hst_alloc((size_t)e->view_floats, sizeof *l->views, err) : NULL;
+    if (l->views)
+        return l;
+    hst_looking_free(l);
+    return NULL;
+}
+
+void hst_looking_free(hst_looking *l)
+{
+    if (!l)
+        return;
+    for (int i = 0; i < WORKS; i++) {
+        hst_work_free(l->alone[i]);
+        hst_work_free(l->together[i]);
+    }
+    hst_image_clear(&l->own);
+    free(l->input);
+    free(l->views);
+    free(l);
+}
+
+void hst_looking_at_bytes(hst_looking *l, const void *bytes, size_t n)
+{
+    hst_image_clear(&l->own);
+    l->bytes = bytes;
+    l->n_bytes = n;
+    l->image = NULL;
+}
+
+void hst_looking_at_image(hst_looking *l, const hst_image *img)
+{
+    hst_image_clear(&l->own);
+    l->bytes = NULL;
+    l->image = img;
+}
+
+/* Pixels along the shorter side that are enough for it. */
+static int least_px(const hst_prep *p)
+{
+    return p->geometry == HST_SQUASH ? p->px : p->resize_px;
+}
+
+/* Whether a photo decoded for a has what b needs. Only HST_RESAMPLE_FAST decodes by size. */
+static int decoded_alike(const hst_prep *a, const hst_prep *b)
+{
+    return a->resampler == b->resampler &&
+           (a->resampler != HST_RESAMPLE_FAST || least_px(a) == least_px(b));
+}
+
+static int decode(hst_looking *l, const hst_prep *p, hst_err *err)
+{
+    if (l->image && (!l->bytes || decoded_alike(l->how, p)))
+        return 0;
+    hst_image_clear(&l->own);
+    l->image = NULL;
+    int rc = hst_image_decode_least(l->bytes, l->n_bytes, p->resampler, least_px(p), &l->own, err);
+    if (rc)
+        return rc;
+    l->image = &l->own;
+    l->how = p;
+    return 0;
+}
+
+/* The working memory of the i-th view's plan, made where it is not there yet. */
+static hst_work *work_of(hst_looking *l, int i, hst_executor *together, hst_err *err)
+{
+    enum { MOST = 16 }; /* for more threads the steps of one image are too short to be shared out */
+    hst_work **work = together ? l->together : l->alone;
+    const hst_plan *plan = hst_extractor_view(l->e, i, NULL, NULL)->plan;
+    const int threads = together ? hst_executor_threads(together) : 1;
+    int first = 0;
+    while (hst_extractor_view(l->e, first, NULL, NULL)->plan != plan)
+        first++;
+    if (!work[first] && together)
+        work[first] = hst_work_new_together(plan, threads < MOST ? threads : MOST, err);
+    else if (!work[first])
+        work[first] = hst_work_new(plan, err);
+    return work[first];
+}
+
+int hst_looking_view(hst_looking *l, int i, hst_executor *together, float *out, hst_err *err)
+{
+    const hst_view *v = hst_extractor_view(l->e, i, NULL, NULL);
+    int rc = decode(l, &v->prep, err);
+    rc = rc ? rc : hst_prepare(&v->prep, l->image, l->input, err);
+    if (l->bytes && !hst_extractor_view(l->e, i + 1, NULL, NULL)) {
+        hst_image_clear(&l->own); /* not kept while the network runs */
+        l->image = NULL;
+    }
+    if (rc)
+        return rc;
+    hst_work *work = work_of(l, i, together, err);
+    if (!work)
+        return HST_EMEM;
+    if (together)
+        hst_plan_run_together(v->plan, work, together, l->input, out);
+    else
+        hst_plan_run(v->plan, work, l->input, 1, out);
+    return 0;
+}
+
+int hst_looking_run(hst_looking *l, hst_executor *together, float *out, hst_err *err)
+{
+    int at, rc = 0;
+    for (int i = 0; rc == 0 && hst_extractor_view(l->e, i, &at, NULL); i++)
+        rc = hst_looking_view(l, i, together, l->views + at, err);
+    if (rc == 0)
+        hst_extractor_combine(l->e, l->views, out);
+    return rc;
+}
