@@ -1,7 +1,7 @@
 /* auto.c - the default recipe: multinomial logistic regression to convergence, its L2 strength
  * chosen by cross-validation on the training side only. */
 #include "base/mem.h"
-#include "training/logistic.h"
+#include "training/cross_validation.h"
 #include "training/recipe.h"
 
 #include <stdlib.h>

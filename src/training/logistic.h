@@ -19,12 +19,4 @@ typedef struct hst_logistic {
  * HST_EMEM, HST_ESTOPPED, HST_EDATA (a feature is not finite, or no weight is positive). */
 HST_CHECK int hst_logistic_fit(const hst_ctx *ctx, const hst_logistic *p, double l2, float *kernel,
                                float *bias, hst_err *err);
-
-/* The l2 with the smallest log loss over the held-out photos of five folds, stratified and drawn
- * from seed; of equals the strongest. Tried from strong to weak: 1e-2 to 1e-6, a factor of sqrt(10)
- * apart, times the mean squared distance of the features from their mean, so that the same
- * strengths suit any backbone; ends early when two in a row did worse than the best. A class with
- * one photo is never held out. Errors as above. */
-HST_CHECK int hst_logistic_choose_l2(const hst_ctx *ctx, const hst_logistic *p, uint64_t seed,
-                                     double *l2, hst_err *err);
 #endif

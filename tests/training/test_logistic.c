@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "evaluation/metrics.h"
-#include "training/logistic.h"
+#include "training/cross_validation.h"
 #include "training/softmax_fit.h"
 
 #include <float.h>

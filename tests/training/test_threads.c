@@ -3,7 +3,7 @@
 #include "made_up.h"
 #include "support.h"
 
-#include "training/logistic.h"
+#include "training/cross_validation.h"
 #include "training/recipe.h"
 
 #include <ctype.h>

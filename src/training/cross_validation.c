@@ -1,0 +1,281 @@
+#include "training/cross_validation.h"
+#include "base/executor.h"
+#include "base/mem.h"
+#include "evaluation/metrics.h"
+#include "training/softmax_fit.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Strengths tried, for rows of mean length 1. */
+enum { STRENGTHS = 9 };
+
+static double strength(int i)
+{
+    static const double of[2] = {1, 0.31622776601683794};
+    static const double tens[5] = {1e-2, 1e-3, 1e-4, 1e-5, 1e-6};
+    return tens[i / 2] * of[i % 2];
+}
+
+/* How far a fit goes: to a gradient of that length, or so many steps. */
+typedef struct goal {
+    double tolerance;
+    int steps;
+} goal;
+
+static const goal to_compare = {5e-4, 100}; /* enough to compare losses */
+static const goal to_predict = {1e-6, 500}; /* as hst_logistic_fit */
+
+/* One fold: learns from the photos with a weight, and looks at those of its own. */
+typedef struct part {
+    double *weight; /* [n]: 0 for held-out photos */
+    double *theta;  /* goes on from strength to strength */
+    double *best;   /* theta at the best strength so far */
+    double *logits; /* [n][n_classes] */
+    double loss;    /* weighted sum over the held-out photos, and the sum of weights */
+    double held;
+    int in_use; /* it holds photos out, and has others to learn from */
+} part;
+
+typedef struct search {
+    const hst_cross_validation *v;
+    hst_design rows;
+    size_t size; /* numbers in theta */
+    part fold[HST_FOLDS];
+    double l2, best_l2; /* for rows of mean length 1 */
+    goal goal;
+    pthread_mutex_t lock; /* of what follows: progress from any thread, one at a time */
+    hst_meter meter;
+    uint64_t done;
+} search;
+
+static int progress_at(search *s, uint64_t more, hst_err *err)
+{
+    pthread_mutex_lock(&s->lock);
+    s->done += more;
+    int rc = hst_meter_at(&s->meter, s->done, err);
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
+static int check_stop(void *arg, hst_err *err)
+{
+    return progress_at(arg, 0, err);
+}
+
+static double weight_of(const hst_logistic *p, size_t i)
+{
+    return p->weight ? p->weight[i] : 1;
+}
+
+static double score_of(const hst_cross_validation *v, size_t i)
+{
+    return v->score ? v->score[i] : weight_of(v->p, i);
+}
+
+static void share_photos(const hst_cross_validation *v, int k, part *f)
+{
+    double learned = 0;
+    int any = 0;
+    for (size_t i = 0; i < v->p->n; i++) {
+        int own = v->fold[i] == k;
+        f->weight[i] = own ? 0 : weight_of(v->p, i);
+        f->held += own ? score_of(v, i) : 0;
+        learned += f->weight[i];
+        any |= own;
+    }
+    f->in_use = any && learned > 0;
+}
+
+static int folds_make(search *s, hst_err *err)
+{
+    const hst_logistic *p = s->v->p;
+    size_t cells;
+    s->size = hst_softmax_size(&s->rows, p->n_classes);
+    if (!hst_mul_ok(p->n, (size_t)p->n_classes, &cells))
+        return hst_fail(err, HST_EMEM, "out of memory: %zu photos", p->n);
+    for (int k = 0; k < HST_FOLDS; k++) {
+        part *f = &s->fold[k];
+        if (!(f->weight = hst_alloc(p->n, sizeof *f->weight, err)) ||
+            !(f->theta = hst_alloc(s->size, sizeof *f->theta, err)) ||
+            !(f->best = hst_alloc(s->size, sizeof *f->best, err)) ||
+            !(f->logits = hst_alloc(cells, sizeof *f->logits, err)))
+            return HST_EMEM;
+        share_photos(s->v, k, f);
+    }
+    return 0;
+}
+
+static int held_out_loss(const search *s, int k, part *f, hst_err *err)
+{
+    const hst_logistic *p = s->v->p;
+    double *prob = hst_alloc((size_t)p->n_classes, sizeof *prob, err);
+    if (!prob)
+        return HST_EMEM;
+    f->loss = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        if (s->v->fold[i] != k)
+            continue;
+        hst_softmax_f64(f->logits + i * (size_t)p->n_classes, p->n_classes, prob);
+        f->loss += score_of(s->v, i) * hst_log_loss(prob[p->label[i]]);
+    }
+    free(prob);
+    return 0;
+}
+
+static int fold_work(void *arg, size_t k, int thread, hst_err *err)
+{
+    search *s = arg;
+    part *f = &s->fold[k];
+    (void)thread;
+    if (!f->in_use)
+        return 0;
+    hst_softmax_fit fit = {.rows = &s->rows,
+                           .label = s->v->p->label,
+                           .weight = f->weight,
+                           .n_classes = s->v->p->n_classes,
+                           .l2 = s->l2,
+                           .tolerance = s->goal.tolerance,
+                           .max_steps = s->goal.steps,
+                           .tick = check_stop,
+                           .tick_arg = s};
+    int rc = hst_softmax_run(&fit, f->theta, f->logits, err);
+    if (rc == 0)
+        rc = held_out_loss(s, (int)k, f, err);
+    return rc == 0 ? progress_at(s, 1, err) : rc;
+}
+
+/* Every fold at s->l2; *loss: the mean over what was held out. */
+static int run_folds(const hst_ctx *ctx, search *s, double *loss, hst_err *err)
+{
+    double sum = 0, weight = 0;
+    int rc = hst_executor_try(ctx->executor, HST_FOLDS, fold_work, s, err);
+    for (int k = 0; k < HST_FOLDS; k++) {
+        sum += s->fold[k].loss;
+        weight += s->fold[k].held;
+    }
+    *loss = weight > 0 ? sum / weight : 0;
+    return rc;
+}
+
+/* From the strongest on, each fold going on from where it was; ends early when two strengths in a
+ * row did worse than the best. */
+static int find_strength(const hst_ctx *ctx, search *s, hst_err *err)
+{
+    double least = INFINITY, loss;
+    int rc = 0, worse = 0;
+    s->goal = to_compare;
+    s->best_l2 = strength(0);
+    for (int i = 0; rc == 0 && i < STRENGTHS && worse < 2; i++) {
+        s->l2 = strength(i);
+        rc = run_folds(ctx, s, &loss, err);
+        worse++;
+        if (rc || !(loss < least))
+            continue;
+        worse = 0;
+        least = loss;
+        s->best_l2 = s->l2;
+        for (int k = 0; k < HST_FOLDS; k++)
+            memcpy(s->fold[k].best, s->fold[k].theta, s->size * sizeof(double));
+    }
+    return rc;
+}
+
+/* The folds once more at the best strength, now until their probabilities stand still. */
+static int predict(const hst_ctx *ctx, search *s, hst_out_of_fold *out, hst_err *err)
+{
+    const hst_cross_validation *v = s->v;
+    size_t n = v->p->n, classes = (size_t)v->p->n_classes;
+    *out = (hst_out_of_fold){.n = n, .n_classes = v->p->n_classes};
+    out->fold = hst_alloc(n, sizeof *out->fold, err);
+    out->prob = out->fold ? hst_alloc(n * classes, sizeof *out->prob, err) : NULL;
+    double *prob = out->prob ? hst_alloc(classes, sizeof *prob, err) : NULL;
+    if (!prob)
+        return HST_EMEM;
+    for (int k = 0; k < HST_FOLDS; k++)
+        memcpy(s->fold[k].theta, s->fold[k].best, s->size * sizeof(double));
+    s->goal = to_predict;
+    s->l2 = s->best_l2;
+    int rc = run_folds(ctx, s, &out->log_loss, err);
+    for (size_t i = 0; i < n; i++) {
+        out->fold[i] = v->fold[i];
+        if (v->fold[i] >= HST_FOLDS)
+            continue;
+        hst_softmax_f64(s->fold[v->fold[i]].logits + i * classes, v->p->n_classes, prob);
+        for (size_t c = 0; c < classes; c++)
+            out->prob[i * classes + c] = (float)prob[c];
+    }
+    free(prob);
+    return rc;
+}
+
+/* out NULL: the strength alone. */
+static int cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, double *l2,
+                          hst_out_of_fold *out, hst_err *err)
+{
+    search *s = hst_alloc(1, sizeof *s, err);
+    if (!s)
+        return HST_EMEM;
+    s->v = v;
+    s->meter = hst_meter_start(ctx, "head", STRENGTHS * HST_FOLDS);
+    pthread_mutex_init(&s->lock, NULL);
+    int rc = hst_design_make(&s->rows, ctx->kernels, v->p, err);
+    double scale = s->rows.scale;
+    if (rc == 0 && v->p->n <= (size_t)v->p->dim / 2)
+        rc = hst_design_reduce(&s->rows, ctx->executor, err);
+    if (rc == 0)
+        rc = hst_design_pack(&s->rows, err);
+    if (rc == 0)
+        rc = folds_make(s, err);
+    if (rc == 0)
+        rc = find_strength(ctx, s, err);
+    if (rc == 0 && out)
+        rc = predict(ctx, s, out, err);
+    if (rc == 0)
+        *l2 = s->best_l2 * scale * scale;
+    for (int k = 0; k < HST_FOLDS; k++) {
+        free(s->fold[k].weight);
+        free(s->fold[k].theta);
+        free(s->fold[k].best);
+        free(s->fold[k].logits);
+    }
+    pthread_mutex_destroy(&s->lock);
+    hst_design_clear(&s->rows);
+    free(s);
+    return rc;
+}
+
+int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, hst_out_of_fold *out,
+                       hst_err *err)
+{
+    double l2 = 0;
+    *out = (hst_out_of_fold){0};
+    int rc = cross_validate(ctx, v, &l2, out, err);
+    out->l2 = l2;
+    return rc;
+}
+
+void hst_out_of_fold_clear(hst_out_of_fold *o)
+{
+    free(o->fold);
+    free(o->prob);
+    *o = (hst_out_of_fold){0};
+}
+
+int hst_logistic_choose_l2(const hst_ctx *ctx, const hst_logistic *p, uint64_t seed, double *l2,
+                           hst_err *err)
+{
+    int *fold = hst_alloc(p->n, sizeof *fold, err);
+    size_t *group = fold ? hst_alloc(p->n, sizeof *group, err) : NULL;
+    int rc = group ? hst_copies_group(p->x, p->n, p->dim, group, err) : HST_EMEM;
+    hst_deal deal = {.label = p->label, .group = group, .n = p->n, .n_classes = p->n_classes};
+    if (rc == 0)
+        rc = hst_folds_deal(&deal, seed, fold, err);
+    if (rc == 0)
+        rc = cross_validate(ctx, &(hst_cross_validation){.p = p, .fold = fold}, l2, NULL, err);
+    free(group);
+    free(fold);
+    return rc;
+}

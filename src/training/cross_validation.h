@@ -1,0 +1,39 @@
+/* cross_validation.h - a linear classifier asked about photos that it has not learned from. */
+#ifndef HST_TRAINING_CROSS_VALIDATION_H
+#define HST_TRAINING_CROSS_VALIDATION_H
+#include "training/folds.h"
+
+/* Features to cross-validate. Several matrices of the same photos can share their folds: then their
+ * out-of-fold losses are differences in pairs. */
+typedef struct hst_cross_validation {
+    const hst_logistic *p; /* weights: with which a photo is learned from */
+    const int *fold;       /* [n] of hst_folds_deal */
+    /* [n], NULL: as it is learned from. With which a held-out photo counts in the loss; 0: not at
+     * all, as a changed view of a photo that is there as well. */
+    const double *score;
+} hst_cross_validation;
+
+/* What each photo is given by a classifier that learned from the other folds only. */
+typedef struct hst_out_of_fold {
+    size_t n;
+    int n_classes;
+    int *fold;       /* [n] HST_FOLDS: never held out, and its row of prob is zero */
+    float *prob;     /* [n][n_classes] */
+    double l2;       /* the strength chosen, for hst_logistic_fit */
+    double log_loss; /* at that strength: mean over the photos that count; 0 where none does */
+} hst_out_of_fold;
+
+/* Takes the strength with the smallest log loss over the held-out photos; of equals the strongest.
+ * Tried from strong to weak: 1e-2 to 1e-6, a factor of sqrt(10) apart, times the mean squared
+ * distance of the features from their mean, so that the same strengths suit any backbone; ends
+ * early when two in a row did worse than the best. The same bits for any number of threads. out
+ * (ended with hst_out_of_fold_clear, also after failure) holds the predictions at that strength, of
+ * classifiers as converged as hst_logistic_fit's. Errors as there. */
+HST_CHECK int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v,
+                                 hst_out_of_fold *out, hst_err *err);
+void hst_out_of_fold_clear(hst_out_of_fold *o);
+
+/* The strength alone, over folds dealt from seed with copies together. */
+HST_CHECK int hst_logistic_choose_l2(const hst_ctx *ctx, const hst_logistic *p, uint64_t seed,
+                                     double *l2, hst_err *err);
+#endif

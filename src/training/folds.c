@@ -1,0 +1,105 @@
+#include "training/folds.h"
+#include "base/mem.h"
+#include "base/random.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static size_t group_of(const hst_deal *d, size_t i)
+{
+    return d->group ? d->group[i] : i;
+}
+
+/* Marks in fold[] (else 0) the first photo of each group that is all there is of a class. */
+static int mark_single(const hst_deal *d, int *fold, hst_err *err)
+{
+    size_t classes = (size_t)d->n_classes;
+    size_t *first = hst_alloc(classes, sizeof *first, err); /* a group with the class, + 1 */
+    char *several = first ? hst_alloc(classes, 1, err) : NULL;
+    if (!several) {
+        free(first);
+        return HST_EMEM;
+    }
+    for (size_t i = 0; i < d->n; i++) {
+        size_t c = (size_t)d->label[i], group = group_of(d, i) + 1;
+        several[c] |= first[c] && first[c] != group;
+        first[c] = first[c] ? first[c] : group;
+    }
+    for (size_t i = 0; i < d->n; i++)
+        fold[i] = 0;
+    for (size_t i = 0; i < d->n; i++)
+        if (!several[d->label[i]])
+            fold[group_of(d, i)] = HST_FOLDS;
+    free(several);
+    free(first);
+    return 0;
+}
+
+int hst_folds_deal(const hst_deal *d, uint64_t seed, int *fold, hst_err *err)
+{
+    size_t *photos = hst_alloc(d->n, sizeof *photos, err), next = 0;
+    int rc = photos ? mark_single(d, fold, err) : HST_EMEM;
+    hst_rng random = hst_rng_new(seed, HST_RNG_FOLDS, 0, 0);
+    for (int c = 0; rc == 0 && c < d->n_classes; c++) {
+        size_t n = 0;
+        for (size_t i = 0; i < d->n; i++)
+            if (d->label[i] == c && group_of(d, i) == i)
+                photos[n++] = i;
+        hst_rng_shuffle(&random, photos, n);
+        for (size_t i = 0; i < n; i++)
+            if (fold[photos[i]] != HST_FOLDS)
+                fold[photos[i]] = (int)(next++ % HST_FOLDS);
+    }
+    for (size_t i = 0; rc == 0 && i < d->n; i++)
+        fold[i] = fold[group_of(d, i)];
+    free(photos);
+    return rc;
+}
+
+/* ---- copies ---- */
+
+typedef struct row {
+    const float *x;
+    size_t bytes, photo;
+    uint64_t hash;
+} row;
+
+/* FNV-1a over the bits of each number (Fowler, Noll, Vo). */
+static uint64_t hash_row(const float *x, int dim)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+    for (int k = 0; k < dim; k++) {
+        uint32_t bits;
+        memcpy(&bits, x + k, sizeof bits);
+        h = (h ^ bits) * 0x100000001b3u;
+    }
+    return h;
+}
+
+/* Equal rows next to each other, in the order of the photos. */
+static int by_content(const void *pa, const void *pb)
+{
+    const row *a = pa, *b = pb;
+    if (a->hash != b->hash)
+        return a->hash < b->hash ? -1 : 1;
+    int order = memcmp(a->x, b->x, a->bytes);
+    return order ? order : a->photo < b->photo ? -1 : a->photo > b->photo;
+}
+
+int hst_copies_group(const float *const *x, size_t n, int dim, size_t *group, hst_err *err)
+{
+    size_t bytes = (size_t)dim * sizeof **x;
+    row *rows = hst_alloc(n, sizeof *rows, err);
+    if (!rows)
+        return HST_EMEM;
+    for (size_t i = 0; i < n; i++)
+        rows[i] = (row){x[i], bytes, i, hash_row(x[i], dim)};
+    qsort(rows, n, sizeof *rows, by_content);
+    for (size_t i = 0, first = 0; i < n; i++) {
+        if (rows[i].hash != rows[first].hash || memcmp(rows[i].x, rows[first].x, bytes) != 0)
+            first = i;
+        group[rows[i].photo] = rows[first].photo;
+    }
+    free(rows);
+    return 0;
+}

@@ -1,0 +1,218 @@
+/* training: folds keep copies together, and what is predicted out of fold was not learned from. */
+#include "support.h"
+
+#include "base/executor.h"
+#include "base/random.h"
+#include "evaluation/metrics.h"
+#include "kernels/kernels.h"
+#include "training/cross_validation.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { N = 150, DIM = 12, CLASSES = 4 };
+
+typedef struct photos {
+    float x[N][DIM];
+    const float *row[N];
+    int label[N];
+    size_t group[N];
+    int fold[N];
+} photos;
+
+/* Overlapping clouds, photo i of class i % CLASSES. */
+static void make_photos(photos *p)
+{
+    hst_rng r = hst_rng_new(11, HST_RNG_INIT, 0, 0);
+    for (size_t i = 0; i < N; i++) {
+        p->row[i] = p->x[i];
+        p->label[i] = (int)(i % CLASSES);
+        for (int k = 0; k < DIM; k++)
+            p->x[i][k] = (float)(hst_rng_uniform(&r) + (k == p->label[i] ? 0.4 : 0));
+    }
+}
+
+static hst_logistic problem(const photos *p)
+{
+    return (hst_logistic){.x = p->row, .label = p->label, .n = N, .dim = DIM, .n_classes = CLASSES};
+}
+
+static void deal(photos *p)
+{
+    hst_err e = {0};
+    hst_deal d = {.label = p->label, .group = p->group, .n = N, .n_classes = CLASSES};
+    check_ok(hst_copies_group(p->row, N, DIM, p->group, &e), &e);
+    check_ok(hst_folds_deal(&d, 42, p->fold, &e), &e);
+}
+
+static hst_out_of_fold validate(const hst_cross_validation *v, int threads)
+{
+    hst_err e = {0};
+    hst_executor *executor = hst_executor_new(threads, &e);
+    hst_ctx ctx = {.executor = executor, .kernels = hst_kernels_best()};
+    hst_out_of_fold o;
+    check_ok(hst_cross_validate(&ctx, v, &o, &e), &e);
+    hst_executor_free(executor);
+    return o;
+}
+
+static void folds_are_stratified(void **state)
+{
+    (void)state;
+    photos p;
+    int count[CLASSES][HST_FOLDS] = {{0}}, again[N];
+    make_photos(&p);
+    deal(&p);
+    for (size_t i = 0; i < N; i++) {
+        assert_in_range(p.fold[i], 0, HST_FOLDS - 1);
+        assert_int_equal(p.group[i], i);
+        count[p.label[i]][p.fold[i]]++;
+    }
+    for (int c = 0; c < CLASSES; c++)
+        for (int k = 0; k < HST_FOLDS; k++)
+            assert_in_range(count[c][k], 7, 8); /* 37 or 38 photos of a class */
+    hst_err e = {0};
+    hst_deal d = {.label = p.label, .n = N, .n_classes = CLASSES};
+    check_ok(hst_folds_deal(&d, 42, again, &e), &e);
+    assert_memory_equal(again, p.fold, sizeof again);
+    check_ok(hst_folds_deal(&d, 43, again, &e), &e);
+    assert_memory_not_equal(again, p.fold, sizeof again);
+}
+
+/* Photos 10 .. 39 are copies of 0 .. 9, thrice, whatever their label. */
+static void copies_share_a_fold(void **state)
+{
+    (void)state;
+    photos p;
+    make_photos(&p);
+    for (size_t i = 10; i < 40; i++)
+        memcpy(p.x[i], p.x[i % 10], sizeof p.x[i]);
+    deal(&p);
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(p.group[i], i < 40 ? i % 10 : i);
+        assert_int_equal(p.fold[i], p.fold[p.group[i]]);
+    }
+}
+
+/* Class 3 has one photo and a copy of it under the name of class 0. */
+static void what_a_class_has_one_of_is_never_held_out(void **state)
+{
+    (void)state;
+    photos p;
+    make_photos(&p);
+    for (size_t i = 0; i < N; i++)
+        p.label[i] = (int)(i % 3);
+    p.label[77] = 3;
+    p.label[90] = 0;
+    memcpy(p.x[90], p.x[77], sizeof p.x[90]);
+    deal(&p);
+    for (size_t i = 0; i < N; i++)
+        assert_int_equal(p.fold[i] == HST_FOLDS, i == 77 || i == 90);
+    hst_logistic l = problem(&p);
+    hst_out_of_fold o = validate(&(hst_cross_validation){.p = &l, .fold = p.fold}, 1);
+    for (size_t i = 0; i < N; i++) {
+        float sum = 0;
+        for (int c = 0; c < CLASSES; c++)
+            sum += o.prob[i * CLASSES + (size_t)c];
+        assert_true(fabsf(sum - (o.fold[i] == HST_FOLDS ? 0 : 1)) < 1e-5f);
+    }
+    hst_out_of_fold_clear(&o);
+}
+
+/* Of fold k: those of a head fitted to the photos of the other folds. The scale of the strengths
+ * comes from all photos; the tolerance is what two converged fits may differ by. */
+static void predictions_are_those_of_heads_that_saw_the_other_folds(void **state)
+{
+    (void)state;
+    photos p;
+    hst_err e = {0};
+    hst_ctx ctx = {.kernels = hst_kernels_best()};
+    make_photos(&p);
+    deal(&p);
+    hst_logistic l = problem(&p);
+    hst_out_of_fold o = validate(&(hst_cross_validation){.p = &l, .fold = p.fold}, 2);
+    double loss = 0;
+    for (int k = 0; k < HST_FOLDS; k++) {
+        float kernel[DIM * CLASSES], bias[CLASSES];
+        double weight[N];
+        for (size_t i = 0; i < N; i++)
+            weight[i] = p.fold[i] != k;
+        l.weight = weight;
+        check_ok(hst_logistic_fit(&ctx, &l, o.l2, kernel, bias, &e), &e);
+        for (size_t i = 0; i < N; i++) {
+            double z[CLASSES], prob[CLASSES];
+            float want[CLASSES];
+            if (p.fold[i] != k)
+                continue;
+            for (int c = 0; c < CLASSES; c++) {
+                z[c] = bias[c];
+                for (int d = 0; d < DIM; d++)
+                    z[c] += (double)p.x[i][d] * kernel[d * CLASSES + c];
+            }
+            hst_softmax_f64(z, CLASSES, prob);
+            for (int c = 0; c < CLASSES; c++)
+                want[c] = (float)prob[c];
+            check_close(o.prob + i * CLASSES, want, CLASSES, 1e-4, 0, "out of fold");
+            loss += hst_log_loss(prob[p.label[i]]) / N;
+        }
+    }
+    assert_true(fabs(o.log_loss - loss) < 1e-4);
+    hst_out_of_fold_clear(&o);
+}
+
+/* A view that does not count is learned from, and leaves the loss to the photos. */
+static void views_are_learned_from_but_not_scored(void **state)
+{
+    (void)state;
+    photos p;
+    double score[N];
+    hst_err e = {0};
+    make_photos(&p);
+    for (size_t i = 0; i < N; i++) {
+        p.group[i] = i - i % 2;
+        p.label[i] = p.label[p.group[i]];
+        score[i] = 1 - (double)(i % 2);
+    }
+    hst_deal d = {.label = p.label, .group = p.group, .n = N, .n_classes = CLASSES};
+    check_ok(hst_folds_deal(&d, 42, p.fold, &e), &e);
+    hst_logistic l = problem(&p);
+    hst_out_of_fold o =
+        validate(&(hst_cross_validation){.p = &l, .fold = p.fold, .score = score}, 1);
+    double loss = 0;
+    for (size_t i = 0; i < N; i += 2)
+        loss += hst_log_loss((double)o.prob[i * CLASSES + (size_t)p.label[i]]) / (N / 2);
+    assert_true(fabs(o.log_loss - loss) < 1e-6);
+    hst_out_of_fold_clear(&o);
+}
+
+static void bits_do_not_depend_on_threads(void **state)
+{
+    (void)state;
+    photos p;
+    make_photos(&p);
+    deal(&p);
+    hst_logistic l = problem(&p);
+    hst_cross_validation v = {.p = &l, .fold = p.fold};
+    hst_out_of_fold one = validate(&v, 1);
+    for (int threads = 2; threads <= 3; threads++) {
+        hst_out_of_fold o = validate(&v, threads);
+        assert_true(o.l2 == one.l2 && o.log_loss == one.log_loss);
+        assert_memory_equal(o.prob, one.prob, N * CLASSES * sizeof *o.prob);
+        hst_out_of_fold_clear(&o);
+    }
+    hst_out_of_fold_clear(&one);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(folds_are_stratified),
+        cmocka_unit_test(copies_share_a_fold),
+        cmocka_unit_test(what_a_class_has_one_of_is_never_held_out),
+        cmocka_unit_test(predictions_are_those_of_heads_that_saw_the_other_folds),
+        cmocka_unit_test(views_are_learned_from_but_not_scored),
+        cmocka_unit_test(bits_do_not_depend_on_threads),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
