@@ -144,12 +144,13 @@ static const cli_option *nth(const cli_option *table, size_t *i)
     return NULL;
 }
 
-int cli_options_at(const cli_command *c, size_t i, cli_option *out)
+static int option_at(const cli_command *c, size_t i, void (*setting_at)(size_t, cli_option *),
+                     cli_option *out)
 {
     size_t settings = c->uses_settings ? cli_settings_count() : 0;
     const cli_option *o = nth(c->options, &i);
     if (!o && i < settings) {
-        cli_settings_at(i, out);
+        setting_at(i, out);
         return 1;
     }
     i -= o ? 0 : settings;
@@ -158,6 +159,16 @@ int cli_options_at(const cli_command *c, size_t i, cli_option *out)
     if (o)
         *out = *o;
     return o != NULL;
+}
+
+int cli_options_at(const cli_command *c, size_t i, cli_option *out)
+{
+    return option_at(c, i, cli_settings_at, out);
+}
+
+int cli_options_grouped_at(const cli_command *c, size_t i, cli_option *out)
+{
+    return option_at(c, i, cli_settings_grouped_at, out);
 }
 
 /* The number of the option with this name of n bytes or, unless that is 0, letter; -1: none. */
@@ -425,7 +436,7 @@ void cli_options_help(const cli_command *c, cli_out *out)
     const char *group = "";
     cli_out_printf(out, "Usage: headstart %s %s\n\n%s\n\nOptions (defaults in brackets):\n",
                    c->name, c->usage, c->text);
-    for (size_t i = 0; cli_options_at(c, i, &o); i++) {
+    for (size_t i = 0; cli_options_grouped_at(c, i, &o); i++) {
         const char *now = cli_option_group(&o);
         if (strcmp(now, group) != 0)
             cli_out_printf(out, "\n%s:\n", *now ? now : "Other options");

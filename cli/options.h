@@ -114,6 +114,8 @@ int cli_options_typed(const cli_command *c, const cli_values *v, const char *nam
 
 /* The i-th option of a command, its own first, the common ones last; 0 past the end. */
 int cli_options_at(const cli_command *c, size_t i, cli_option *out);
+/* The same in the order of a page of help, where options under one heading stand together. */
+int cli_options_grouped_at(const cli_command *c, size_t i, cli_option *out);
 
 /* What --help calls the value, "DIR" or "pil|tf"; NULL for a flag. It may lie in text. */
 const char *cli_option_arg(const cli_option *o, char text[CLI_TEXT_MAX]);

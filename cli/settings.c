@@ -11,16 +11,49 @@ size_t cli_settings_count(void)
     return (size_t)n;
 }
 
-void cli_settings_at(size_t i, cli_option *out)
+static void as_option(const hst_setting *s, cli_option *out)
 {
     static const enum cli_kind kinds[] = {[HST_SETTING_INT] = CLI_NUMBER,
                                           [HST_SETTING_REAL] = CLI_NUMBER,
                                           [HST_SETTING_CHOICE] = CLI_CHOICE,
                                           [HST_SETTING_FLAG] = CLI_FLAG,
                                           [HST_SETTING_TEXT] = CLI_TEXT};
-    const hst_setting *s = hst_train_setting((int)i);
     *out = (cli_option){
         .name = s->name, .kind = kinds[s->type], .arg = s->value, .help = s->help, .setting = s};
+}
+
+void cli_settings_at(size_t i, cli_option *out)
+{
+    as_option(hst_train_setting((int)i), out);
+}
+
+static const char *default_of(const hst_setting *s, const char *recipe, int fine_tune)
+{
+    hst_train_opts o = hst_train_opts_default();
+    o.recipe = recipe;
+    o.fine_tune = fine_tune;
+    return hst_train_setting_default(s, &o);
+}
+
+/* Settings of every recipe, of those that learn step by step, of those whose backbone learns. */
+enum group { EVERY, STEPS, TUNING, N_GROUPS };
+
+static enum group group_of(const hst_setting *s)
+{
+    if (s->type == HST_SETTING_FLAG || default_of(s, "auto", 0))
+        return EVERY;
+    return default_of(s, "tutorial", 0) ? STEPS : TUNING;
+}
+
+void cli_settings_grouped_at(size_t i, cli_option *out)
+{
+    const hst_setting *s;
+    for (int group = 0; group < N_GROUPS; group++)
+        for (int k = 0; (s = hst_train_setting(k)); k++)
+            if (group_of(s) == (enum group)group && i-- == 0) {
+                as_option(s, out);
+                return;
+            }
 }
 
 int cli_settings_set(const cli_option *o, const char *text, cli_values *v)
@@ -30,14 +63,6 @@ int cli_settings_set(const cli_option *o, const char *text, cli_values *v)
         return 0;
     cli_error("--%s", err.msg); /* it begins with the name */
     return CLI_USAGE;
-}
-
-static const char *default_of(const hst_setting *s, const char *recipe, int fine_tune)
-{
-    hst_train_opts o = hst_train_opts_default();
-    o.recipe = recipe;
-    o.fine_tune = fine_tune;
-    return hst_train_setting_default(s, &o);
 }
 
 const char *cli_settings_standard(const cli_option *o, char text[CLI_TEXT_MAX])
@@ -64,8 +89,8 @@ const char *cli_settings_standard(const cli_option *o, char text[CLI_TEXT_MAX])
 
 const char *cli_settings_group(const cli_option *o)
 {
-    if (o->kind == CLI_FLAG || default_of(o->setting, "auto", 0))
-        return "";
-    return default_of(o->setting, "tutorial", 0) ? "With --fine-tune or --recipe tutorial"
-                                                 : "With --fine-tune";
+    static const char *const headings[] = {[EVERY] = "",
+                                           [STEPS] = "With --fine-tune or --recipe tutorial",
+                                           [TUNING] = "With --fine-tune"};
+    return headings[group_of(o->setting)];
 }

@@ -142,7 +142,7 @@ void gen_man_command(cli_out *out, const cli_command *c)
     cli_out_puts(out, "\n.SH DESCRIPTION\n");
     put_text(out, c->text);
     cli_out_puts(out, "\n.SH OPTIONS\n");
-    for (size_t i = 0; cli_options_at(c, i, &o); i++)
+    for (size_t i = 0; cli_options_grouped_at(c, i, &o); i++)
         put_in_group(out, &o, &group);
     put_examples(out, c->examples);
     cli_out_puts(out, ".SH SEE ALSO\n.BR headstart (1),\nfor environment and exit status\n");
