@@ -490,6 +490,14 @@ typedef struct hst_train_opts {
                       straight line to its peak, in place of the schedule's own rise */
     double ema; /* 0; 0: above 0, the mean of the weights over the steps is evaluated and saved, and
                    this is its decay (in early steps less); batch norm's statistics are the last */
+    /* Of recipe auto. 0 (default) to 3: how much is tried for features that serve these photos
+     * better than the backbone's own: 1 transforms of them; 2 views, and a second backbone that is
+     * in the cache (for at most 4 times the passes of 0); 3 more of both (30 times). A step is kept
+     * where cross-validation on the training side says that it helps; nothing is downloaded. The
+     * model owns the backbones that were added. */
+    int effort;
+    double time_s; /* 0; above 0: seconds that effort may take (0: effort 3); steps that should take
+                      longer are left out, so the model depends on the machine's speed */
 } hst_train_opts;
 HST_API void hst_train_opts_init(hst_train_opts *o, size_t size);
 static inline hst_train_opts hst_train_opts_default(void)

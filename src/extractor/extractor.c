@@ -144,6 +144,33 @@ hst_extractor *hst_extractor_learned(const hst_extractor *e, const hst_ctx *ctx,
     return NULL;
 }
 
+hst_extractor *hst_extractor_copy(const hst_extractor *e, const hst_ctx *ctx, hst_err *err)
+{
+    hst_extractor *c = hst_extractor_new(err);
+    int rc = c ? 0 : HST_EMEM;
+    for (int k = 0; rc == 0 && k < e->n_branches; k++) {
+        const hst_branch *b = &e->branch[k];
+        rc = hst_extractor_add_branch(c, b->backbone, err);
+        for (int i = 0; rc == 0 && i < b->n_views; i++)
+            rc = hst_extractor_add_view(c, ctx, &b->view[i].prep, err);
+        c->branch[k].transform = b->transform;
+    }
+    if (rc == 0)
+        return c;
+    hst_extractor_free(c);
+    return NULL;
+}
+
+void hst_extractor_give(hst_extractor *e, hst_extractor *to)
+{
+    for (int k = 0; k < e->n_branches; k++)
+        for (int i = 0; i < to->n_branches; i++)
+            if (e->branch[k].owned && to->branch[i].backbone == e->branch[k].owned) {
+                to->branch[i].owned = e->branch[k].owned;
+                e->branch[k].owned = NULL;
+            }
+}
+
 /* ---- what it is ---- */
 
 int hst_extractor_n_views(const hst_extractor *e)

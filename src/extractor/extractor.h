@@ -55,6 +55,12 @@ HST_CHECK int hst_extractor_add_branch(hst_extractor *e, const hst_backbone *b, 
  * NULL where the view has the backbone's own size. */
 HST_CHECK int hst_extractor_add_view(hst_extractor *e, const hst_ctx *ctx, const hst_prep *p,
                                      hst_err *err);
+/* A copy that borrows every backbone: e outlives it, unless it passes them on by
+ * hst_extractor_give. Errors: as hst_extractor_add_view. */
+HST_CHECK hst_extractor *hst_extractor_copy(const hst_extractor *e, const hst_ctx *ctx,
+                                            hst_err *err);
+/* What e owns of the backbones that `to` borrows is to's from now on. */
+void hst_extractor_give(hst_extractor *e, hst_extractor *to);
 /* e, which has one branch, with the weights of g, of the same network, in the place of its own.
  * Errors: as hst_extractor_add_view. */
 HST_CHECK hst_extractor *hst_extractor_learned(const hst_extractor *e, const hst_ctx *ctx,

@@ -17,23 +17,44 @@ typedef struct job {
     hst_store_kind *kind; /* [n_views] of the extractor */
     int n_views;
     char *stored; /* [n]: its features came from the store */
+    /* Features of the same photos that are there already, or NULL; of each view of e where they are
+     * among their views, or -1. */
+    const hst_features *have;
+    int have_at[HST_MAX_BESIDE * HST_MAX_VIEWS];
 } job;
 
 /* One photo on its way to its row. */
 typedef struct photo {
+    size_t i;
     const char *path;
     hst_digest *content;                        /* filled */
     float *views;                               /* of all views */
-    char found[HST_MAX_BESIDE * HST_MAX_VIEWS]; /* 1: that view's came from the store */
+    char found[HST_MAX_BESIDE * HST_MAX_VIEWS]; /* 1: that view's need not be computed */
     int n_found;
 } photo;
+
+/* Takes what is there already. */
+static void take_over(const job *j, photo *p)
+{
+    int at, branch;
+    const float *have = j->have->views + p->i * (size_t)j->have->view_floats;
+    for (int i = 0; hst_extractor_view(j->e, i, &at, &branch); i++) {
+        if (j->have_at[i] < 0)
+            continue;
+        memcpy(p->views + at, have + j->have_at[i],
+               (size_t)j->e->branch[branch].dim * sizeof *p->views);
+        p->found[i] = 1;
+        p->n_found++;
+    }
+}
 
 /* Takes from the store what it has of a photo whose content is known. */
 static void look_up(const job *j, photo *p)
 {
     int at;
-    p->n_found = 0;
     for (int i = 0; j->store && hst_extractor_view(j->e, i, &at, NULL); i++) {
+        if (p->found[i])
+            continue;
         p->found[i] = (char)hst_store_get(j->store, &j->kind[i], p->content, p->views + at);
         p->n_found += p->found[i];
     }
@@ -63,6 +84,10 @@ static int fill_views(const job *j, hst_looking *l, photo *p, hst_err *err)
     uint8_t *bytes = NULL;
     size_t n;
     struct stat st;
+    if (j->have)
+        take_over(j, p);
+    if (p->n_found == j->n_views)
+        return 0;
     int there = stat(p->path, &st) == 0;
     /* a known file of which the store has all need not be read */
     if (there && j->store && hst_store_known_file(j->store, &st, p->content))
@@ -82,7 +107,8 @@ static int fill_row(const job *j, size_t i, hst_looking *l, hst_err *err)
 {
     const size_t dim = (size_t)j->f->dim, floats = (size_t)j->e->view_floats;
     float *own = j->f->views ? NULL : hst_alloc(floats, sizeof *own, err);
-    photo p = {.path = j->d->photos[i].path,
+    photo p = {.i = i,
+               .path = j->d->photos[i].path,
                .content = &j->f->content[i],
                .views = j->f->views ? j->f->views + i * floats : own};
     int rc = p.views ? fill_views(j, l, &p, err) : HST_EMEM;
@@ -98,7 +124,8 @@ static int work_photo(void *arg, size_t i, hst_looking *l, hst_err *err)
     const job *j = arg;
     const char *path = j->d->photos[i].path;
     hst_err why = {0};
-    int rc = fill_row(j, i, l, &why);
+    const int skipped = j->have && j->have->why[i];
+    int rc = skipped ? hst_fail(&why, HST_EIMAGE, "%s", j->have->why[i]) : fill_row(j, i, l, &why);
     if (rc == HST_EMEM)
         return hst_fail(err, HST_EMEM, "%s: %s", path, why.msg);
     if (rc == 0)
@@ -112,7 +139,7 @@ static void count_photo(void *arg, size_t i)
     const job *j = arg;
     if (hst_digest_is_set(&j->f->content[i]))
         hst_hex(j->f->content[i].byte, j->f->hex[i]);
-    if (j->f->why[i])
+    if (j->f->why[i] && !j->have)
         hst_log(j->ctx, HST_LOG_WARN, "skipped %s: %s", j->d->photos[i].path, j->f->why[i]);
     else
         j->f->n_used++;
@@ -191,6 +218,34 @@ hst_features *hst_features_through(hst_ctx *ctx, const hst_extractor *e, const h
     job j = {.ctx = ctx, .e = e, .d = d, .f = f};
     if (f && extract(&j, err) == 0)
         return f;
+    hst_features_free(f);
+    return NULL;
+}
+
+/* Where the features of e's i-th view are among those of another extractor, or -1. */
+static int find_view(const hst_extractor *e, int i, const hst_extractor *among)
+{
+    int branch, other, at;
+    const hst_view *v = hst_extractor_view(e, i, NULL, &branch), *o;
+    for (int k = 0; (o = hst_extractor_view(among, k, &at, &other)); k++)
+        if (e->branch[branch].backbone == among->branch[other].backbone &&
+            memcmp(&o->prep, &v->prep, sizeof v->prep) == 0)
+            return at;
+    return -1;
+}
+
+hst_features *hst_features_further(hst_ctx *ctx, const hst_extractor *to, const hst_data *d,
+                                   const hst_extractor *e, const hst_features *have, hst_err *err)
+{
+    hst_features *f = features_new(to, d->n_photos, 1, err);
+    job j = {.ctx = ctx, .e = to, .d = d, .f = f, .have = have};
+    for (int i = 0; i < hst_extractor_n_views(to); i++)
+        j.have_at[i] = find_view(to, i, e);
+    if (f) {
+        memcpy(f->content, have->content, f->n * sizeof *f->content);
+        if (extract(&j, err) == 0)
+            return f;
+    }
     hst_features_free(f);
     return NULL;
 }

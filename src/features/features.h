@@ -23,6 +23,12 @@ struct hst_features {
 HST_CHECK hst_features *hst_features_through(hst_ctx *ctx, const hst_extractor *e,
                                              const hst_data *d, int keep_views, hst_err *err);
 
+/* The same, with the views kept, where f has those of extractor e (kept too) over the same photos:
+ * what both have in common is copied, and photos that f skipped are skipped. */
+HST_CHECK hst_features *hst_features_further(hst_ctx *ctx, const hst_extractor *to,
+                                             const hst_data *d, const hst_extractor *e,
+                                             const hst_features *f, hst_err *err);
+
 /* Photos to run once more, through a network that has changed since. */
 typedef struct hst_recompute {
     const hst_ctx *ctx;

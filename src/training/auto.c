@@ -4,6 +4,7 @@
 #include "training/cross_validation.h"
 #include "training/recipe.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 /* The weight of each photo. */
@@ -30,6 +31,22 @@ static int score(hst_fit *f, hst_err *err)
     return rc ? rc : hst_run_add_epoch(f->run, &e, err);
 }
 
+void hst_branch_scales(const hst_extractor *e, const float *const *x, size_t n, float *scale)
+{
+    for (int k = 0; k < e->n_branches; k++) {
+        const hst_branch *b = &e->branch[k];
+        double sum = 0;
+        for (size_t i = 0; e->n_branches > 1 && i < n; i++) {
+            double square = 0;
+            for (int j = b->first; j < b->first + b->dim; j++)
+                square += (double)x[i][j] * (double)x[i][j];
+            sum += sqrt(square);
+        }
+        for (int j = b->first; j < b->first + b->dim; j++)
+            scale[j] = sum > 0 ? (float)((double)n / sum) : 1;
+    }
+}
+
 int hst_fit_logistic(hst_fit *f, hst_err *err)
 {
     hst_model *m = f->model;
@@ -46,11 +63,20 @@ int hst_fit_logistic(hst_fit *f, hst_err *err)
             return HST_EMEM;
         p.weight = weight;
     }
-    rc = hst_logistic_choose_l2(f->ctx, &p, f->run->settings.seed, &l2, err);
+    float *scale = hst_alloc((size_t)m->dim, sizeof *scale, err);
+    if (scale) {
+        hst_branch_scales(m->extractor, f->train.x, f->train.n, scale);
+        p.scale = scale;
+    } else {
+        rc = HST_EMEM;
+    }
+    if (rc == 0)
+        rc = hst_logistic_choose_l2(f->ctx, &p, f->run->settings.seed, &l2, err);
     if (rc == 0)
         rc = hst_logistic_fit(f->ctx, &p, l2, m->kernel, m->bias, err);
     if (rc == 0)
         rc = hst_record_number(m, "l2", l2, err);
+    free(scale);
     free(weight);
     return rc;
 }

@@ -19,6 +19,11 @@ static double weight_of(const hst_logistic *p, size_t i)
     return p->weight ? p->weight[i] : 1;
 }
 
+static double feature(const hst_logistic *p, size_t i, size_t k)
+{
+    return p->scale ? (double)p->x[i][k] * (double)p->scale[k] : (double)p->x[i][k];
+}
+
 /* Mean per column and the mean squared distance from it; NaN or infinity tells of bad input. */
 static double centre(hst_design *r, const hst_logistic *p, double total, double *largest)
 {
@@ -28,12 +33,12 @@ static double centre(hst_design *r, const hst_logistic *p, double total, double 
     for (size_t i = 0; i < p->n; i++) {
         double share = weight_of(p, i) / total;
         for (size_t k = 0; k < dim; k++)
-            r->mean[k] += share * p->x[i][k];
+            r->mean[k] += share * feature(p, i, k);
     }
     for (size_t i = 0; i < p->n; i++) {
         double sum[4] = {0}, squares[4] = {0}; /* separate sums: none waits for the one before */
         for (size_t k = 0; k < dim; k++) {
-            double x = p->x[i][k], c = x - r->mean[k];
+            double x = feature(p, i, k), c = x - r->mean[k];
             sum[k % 4] += c * c;
             squares[k % 4] += x * x;
         }
@@ -67,7 +72,7 @@ int hst_design_make(hst_design *r, const hst_kernels *kernels, const hst_logisti
     r->scale = constant ? 1 : sqrt(spread);
     for (size_t i = 0; !constant && i < p->n; i++)
         for (size_t k = 0; k < dim; k++)
-            r->z[i * dim + k] = (float)((p->x[i][k] - r->mean[k]) / r->scale);
+            r->z[i * dim + k] = (float)((feature(p, i, k) - r->mean[k]) / r->scale);
     return 0;
 }
 

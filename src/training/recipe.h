@@ -14,10 +14,11 @@ typedef struct hst_examples {
 } hst_examples;
 
 typedef struct hst_fit {
-    const hst_ctx *ctx;
+    hst_ctx *ctx;
     hst_run *run; /* history is filled here */
     hst_examples train, validation;
     hst_extractor *extractor; /* until the model has it */
+    double began_s;           /* when training began, in hst_now_s */
     hst_model *model; /* kernel, bias and record are filled here; the backbone, when it learned */
 } hst_fit;
 
@@ -38,6 +39,10 @@ void hst_balanced_weights(const hst_examples *e, int n_classes, double *weight);
 /* Logistic regression to convergence, its L2 strength chosen by cross-validation (auto.c): fills
  * the model's head. */
 HST_CHECK int hst_fit_logistic(hst_fit *f, hst_err *err);
+
+/* scale[e->dim] that brings the features of each branch to a mean length of 1 over the rows x[n],
+ * so that none outweighs another; 1 where there is one branch. */
+void hst_branch_scales(const hst_extractor *e, const float *const *x, size_t n, float *scale);
 
 /* Adds a line to the run's history. */
 HST_CHECK int hst_run_add_epoch(hst_run *r, const hst_epoch *e, hst_err *err);

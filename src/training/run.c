@@ -90,6 +90,7 @@ void hst_run_free(hst_run *r)
     hst_eval_free(r->eval);
     free(r->side);
     free(r->history);
+    free(r->step);
     free(r->thaw);
     free(r);
 }

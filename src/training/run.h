@@ -17,6 +17,15 @@ typedef struct hst_phase {
     double seconds;
 } hst_phase;
 
+/* What a search for better features tried (effort.h); the first: what it began with. */
+typedef struct hst_effort_step {
+    char what[96];
+    double log_loss, accuracy; /* out of fold, on the training side */
+    double cost;               /* passes of a photo that it added */
+    double seconds;
+    int kept;
+} hst_effort_step;
+
 enum { HST_MAX_PHASES = 8 };
 
 struct hst_run {
@@ -30,6 +39,8 @@ struct hst_run {
     hst_eval *eval;               /* of the validation side */
     hst_epoch *history;
     size_t n_history;
+    hst_effort_step *step;
+    size_t n_steps;
     hst_phase phase[HST_MAX_PHASES];
     int n_phases;
 };

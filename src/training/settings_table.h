@@ -33,6 +33,19 @@ HST_SETTING(CHOICE, enum hst_class_weight, class_weight, .about.name = "class-we
             .standard = {"none", "none", NULL, NULL}, .record = ELSEWHERE,
             .about.help = "balanced: every class counts the same, however many photos it has; not "
                           "with recipe tutorial.")
+HST_SETTING(INT, int, effort, .about.name = "effort", .about.value = "0..3", .about.most = 3,
+            .standard = {"0", NULL, NULL, NULL}, .record = WHERE_CHANGED,
+            .about.help = "How much to try for a better model; each step is kept only where "
+                          "cross-validation on the training side says that it helps. 0: the "
+                          "backbone's features as they are; 1: transforms of them; 2: mirrored and "
+                          "larger views, and a second backbone that is here already, for up to 4 "
+                          "times the passes through the network; 3: more backbones, for up to 30.")
+HST_SETTING(REAL, double, time_s, .about.name = "time", .about.value = "X", .about.unit = "s",
+            .about.most = 1e9, .standard = {"0", NULL, NULL, NULL}, .record = WHERE_CHANGED,
+            .about.help =
+                "Seconds for --effort (3 where it is not given): a step is begun only where "
+                "it should end in time. What is tried then depends on the machine. 0: no "
+                "limit.")
 
 HST_SETTING(INT, int, epochs, .about.name = "epochs", .about.value = "N", .about.least = 1,
             .about.most = 1e6, .standard = STEPS("5", "5"),

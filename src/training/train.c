@@ -1,6 +1,7 @@
 /* train.c - the main job: features -> split -> recipe -> evaluation. */
 #include "base/mem.h"
 #include "base/sized.h"
+#include "training/effort.h"
 #include "training/recipe.h"
 #include "training/tune.h"
 
@@ -169,6 +170,11 @@ static int learn(hst_fit *f, hst_err *err)
         rc = check_classes(f, err);
     if (rc)
         return rc;
+    rc = hst_effort_search(f, err);
+    if (r->n_steps)
+        end_phase(r, "effort", &since);
+    if (rc)
+        return rc;
     r->n_train = f->train.n;
     f->model =
         hst_model_new(f->extractor, (const char *const *)r->data->classes, r->data->n_classes, err);
@@ -220,15 +226,16 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
     hst_run *r = run_new(b, d, err);
     if (!r)
         return NULL;
-    hst_fit f = {.ctx = ctx, .run = r};
     double since = hst_now_s();
+    hst_fit f = {.ctx = ctx, .run = r, .began_s = since};
     int rc = keep_settings(r, &settings, err);
     if (rc == 0)
         rc = hst_tune_claim(&settings, err);
     if (rc == 0)
         f.extractor = hst_extractor_of(ctx, b, hst_preparation_names[settings.prepare], err);
     if (f.extractor)
-        r->features = hst_features_through(ctx, f.extractor, d, 0, err);
+        r->features =
+            hst_features_through(ctx, f.extractor, d, settings.effort || settings.time_s > 0, err);
     end_phase(r, "features", &since);
     if (rc == 0)
         rc =
