@@ -92,6 +92,6 @@ int cli_job_act(cli_job *job)
 void cli_job_say_stored(cli_job *job, size_t stored, size_t n)
 {
     if (stored)
-        cli_display_say(&job->display, "features of %zu of %zu photos were in the store%s", stored,
-                        n, stored == n ? ": no forward pass" : "");
+        cli_display_say(&job->display, "features of %zu of %zu photos were in the store", stored,
+                        n);
 }

@@ -27,6 +27,6 @@ int cli_job_usage(const cli_job *job, const char *why);
 
 /* Runs the action that the first word names, with the library open. The command's exit status. */
 int cli_job_act(cli_job *job);
-/* Says, unless quiet, how many of n photos needed no forward pass. */
+/* Says, unless quiet, of how many of n photos the features were in the store. */
 void cli_job_say_stored(cli_job *job, size_t stored, size_t n);
 #endif

@@ -510,7 +510,7 @@ class Store(Case):
         self.assertRegex(first.stderr.decode(), r"features: 36 photos")
         again = self.features()
         self.assertEqual(self.ok(again), first.stdout.decode())
-        self.assertIn(b"features of 36 of 36 photos were in the store: no forward pass",
+        self.assertIn(b"features of 36 of 36 photos were in the store",
                       again.stderr)
         r = self.program("train", PHOTOS, "-b", BACKBONE, "-o", "stored_run", "--json")
         self.assertEqual(json.loads(self.ok(r))["stored"], 36)
