@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """The retraining tutorial in Keras' own code, to put beside `headstart train --recipe tutorial`.
 
-    bench/keras_tutorial.py PHOTOS WEIGHTS.h5 [--seed N]
+    bench/keras_tutorial.py PHOTOS WEIGHTS.h5 [--seed N] [--augment]
 
 WEIGHTS.h5: MobileNetV2 1.0, 224 px, without its top, as keras.applications publishes it. Wants
 tensorflow and tf_keras. Steps and settings are the notebook's; the hub module is replaced by the
-same network from tf_keras.applications, which takes -1..1 instead of 0..1. Ends with one JSON line:
-accuracy over the whole validation part, seconds, processor seconds, peak memory.
+same network from tf_keras.applications, which takes -1..1 instead of 0..1. --augment is its
+do_data_augmentation, for `--augment tutorial`. Ends with one JSON line: accuracy over the whole
+validation part, seconds, processor seconds, peak memory.
 """
 import argparse
 import json
@@ -27,6 +28,15 @@ def photos(folder, subset, seed):
     return keras.utils.image_dataset_from_directory(
         folder, validation_split=0.2, subset=subset, label_mode="categorical", seed=seed,
         image_size=SIZE, batch_size=1)
+
+
+def changed():
+    """The notebook's layers of do_data_augmentation."""
+    layers = keras.layers
+    return keras.Sequential([
+        layers.RandomRotation(40), layers.RandomTranslation(0, 0.2),
+        layers.RandomTranslation(0.2, 0), layers.RandomZoom(0.2, 0.2),
+        layers.RandomFlip(mode="horizontal")])
 
 
 def build(weights, n_classes):
@@ -51,13 +61,15 @@ def main():
     args.add_argument("photos")
     args.add_argument("weights")
     args.add_argument("--seed", type=int, default=123)
+    args.add_argument("--augment", action="store_true")
     args = args.parse_args()
     keras.utils.set_random_seed(args.seed)
 
     train, val = (photos(args.photos, s, args.seed) for s in ("training", "validation"))
     names, n_train, n_val = train.class_names, len(train), len(val)
     rescale = keras.layers.Rescaling(1 / 127.5, offset=-1)
-    train = train.unbatch().batch(BATCH).repeat().map(lambda x, y: (rescale(x), y))
+    change = changed() if args.augment else lambda x: x
+    train = train.unbatch().batch(BATCH).repeat().map(lambda x, y: (change(rescale(x)), y))
     val = val.unbatch().batch(BATCH).map(lambda x, y: (rescale(x), y))
 
     model = build(args.weights, len(names))
