@@ -471,7 +471,8 @@ typedef struct hst_train_opts {
      * weights learn, statistics stay */
     const char *batch_norm;
     /* How a photo is changed each time it is learned from: "none" (tutorial), "tutorial", "auto"
-     * (fine-tune) */
+     * (fine-tune). Tutorial with fine_tune = 0 has it, too: its features are then computed anew in
+     * every step, and it takes as long as a forward pass per photo and epoch does. */
     const char *augment;
     const char *schedule; /* "constant" (tutorial), "cosine", "one-cycle" (fine-tune) */
     double layer_decay;   /* 1: a layer's learning rate is this times that of the layer behind it */
@@ -588,7 +589,7 @@ HST_API size_t hst_model_extractor(const hst_model *m, char *buf, size_t cap);
 /* A line of the training record: "recipe", "seed", "split", "prepare", "val_accuracy", "val_n",
  * "val_ci_low", "val_ci_high", "n_train", "l2", "content_sha256"; of recipes tutorial and fine-tune
  * also "epochs", "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout"
- * and, where they were used, "warmup" and "ema"; where the backbone learned also "thaw",
+ * and, where they were used, "warmup", "ema" and "augment"; where the backbone learned also "thaw",
  * "thawed_params" (how many learned), "batch_norm", "augment", "schedule", "layer_decay", "clip",
  * "patience" and, with patience, "best_epoch"; NULL: not recorded. "l2" is what the recipe calls
  * so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */

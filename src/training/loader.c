@@ -17,37 +17,43 @@ struct hst_loader {
     hst_async *loading;
 };
 
-static int read_photo(hst_loader *l, size_t photo, float *out, hst_err *err)
+static int read_photo(const hst_fit *f, enum hst_augment how, const hst_augment_key *key,
+                      float *out, hst_err *err)
 {
-    const hst_run *r = l->fit->run;
-    const hst_prep *prep = &r->features->prep;
+    const hst_prep *prep = &f->run->features->prep;
     uint8_t *bytes = NULL;
     size_t n;
     hst_image img = {0};
-    hst_augment_key key = {.seed = r->settings.seed, .epoch = l->pass, .photo = (uint32_t)photo};
-    int rc =
-        hst_file_read(r->data->photos[photo].path, HST_IMAGE_MAX_BYTES, HST_EDATA, &bytes, &n, err);
+    int rc = hst_file_read(f->run->data->photos[key->photo].path, HST_IMAGE_MAX_BYTES, HST_EDATA,
+                           &bytes, &n, err);
     if (rc)
         return rc;
     rc = hst_image_decode(bytes, n, prep->resampler, &img, err);
     free(bytes);
     if (rc == 0)
-        rc = hst_augment_image(l->how, prep, &img, &key, out, err);
+        rc = hst_augment_image(how, prep, &img, key, out, err);
     hst_image_clear(&img);
     return rc;
+}
+
+int hst_load_photo(const hst_fit *f, enum hst_augment how, uint32_t pass, size_t photo, float *out,
+                   hst_err *err)
+{
+    hst_augment_key key = {.seed = f->run->settings.seed, .epoch = pass, .photo = (uint32_t)photo};
+    hst_err why = {0};
+    int rc = read_photo(f, how, &key, out, &why);
+    if (rc == 0 || rc == HST_EMEM)
+        return rc ? hst_fail(err, rc, "%s", why.msg) : 0;
+    return hst_fail(err, HST_EDATA, "%s was readable and is not any more: %s",
+                    f->run->data->photos[photo].path, why.msg);
 }
 
 static int load_one(void *arg, size_t i, int thread, hst_err *err)
 {
     hst_loader *l = arg;
     hst_load *b = l->coming;
-    hst_err why = {0};
     (void)thread;
-    int rc = read_photo(l, b->photo[i], b->x + i * l->floats, &why);
-    if (rc == 0 || rc == HST_EMEM)
-        return rc ? hst_fail(err, rc, "%s", why.msg) : 0;
-    return hst_fail(err, HST_EDATA, "%s was readable and is not any more: %s",
-                    l->fit->run->data->photos[b->photo[i]].path, why.msg);
+    return hst_load_photo(l->fit, l->how, l->pass, b->photo[i], b->x + i * l->floats, err);
 }
 
 static void begin(hst_loader *l, uint64_t step)

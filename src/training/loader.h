@@ -5,6 +5,11 @@
 #include "training/recipe.h"
 #include "training/sampler.h"
 
+/* A photo of f's data as it is learned from in a pass: out[px][px][3]. Any thread may call it.
+ * Errors: HST_EDATA (it could be read before and cannot be any more), HST_EMEM. */
+HST_CHECK int hst_load_photo(const hst_fit *f, enum hst_augment how, uint32_t pass, size_t photo,
+                             float *out, hst_err *err);
+
 /* The photos of one step. */
 typedef struct hst_load {
     uint64_t step;

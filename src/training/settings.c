@@ -25,7 +25,7 @@ const char *const hst_preparation_names[] = {[HST_PREPARE_PIL] = "pil",
 enum training { AUTO, FINE_TUNE, TUTORIAL, TUTORIAL_TUNING, N_TRAININGS };
 
 /* Whether hst_settings_next gives a setting. */
-enum record { ALWAYS, WHERE_CHANGED, ELSEWHERE };
+enum record { ALWAYS, WHERE_CHANGED, WHERE_TUNING_OR_CHANGED, ELSEWHERE };
 
 typedef struct row {
     hst_setting about;
@@ -447,7 +447,8 @@ int hst_settings_next(const hst_settings *s, int *i, hst_setting_value *out)
         if (r->record == ELSEWHERE || !r->standard[t])
             continue;
         *out = value_of(r, s);
-        if (r->record == ALWAYS || !is_default(r, out, t))
+        if (r->record == ALWAYS || (r->record == WHERE_TUNING_OR_CHANGED && s->fine_tune) ||
+            !is_default(r, out, t))
             return 1;
     }
     return 0;

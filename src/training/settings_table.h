@@ -90,8 +90,10 @@ HST_SETTING(
     .standard = TUNING("frozen", "batch"),
     .about.help = "frozen: statistics stay, weights learn; batch: statistics of each batch.")
 HST_SETTING(CHOICE, enum hst_augment, augment, .about.name = "augment",
-            .about.words = hst_augment_names, .standard = TUNING("auto", "none"),
-            .about.help = "How a photo is changed each time it is learned from.")
+            .about.words = hst_augment_names, .standard = STEPS("auto", "none"),
+            .record = WHERE_TUNING_OR_CHANGED,
+            .about.help = "How a photo is changed each time it is learned from; with recipe "
+                          "tutorial each change is another pass through the backbone.")
 HST_SETTING(
     CHOICE, enum hst_schedule, schedule, .about.name = "schedule",
     .about.words =

@@ -1,5 +1,6 @@
 /* tutorial.c - the classic retraining tutorial: Dropout, Dense(classes), SGD with momentum, a few
- * epochs; on frozen features, or (fine_tune) with all of the network learning.
+ * epochs; on frozen features, computed once or (augment) anew for every step, or (fine_tune) with
+ * all of the network learning.
  *
  * An epoch is n / batch steps of the stream of batches (sampler.h), wherever it stands. The
  * arithmetic is Keras'. The random numbers are ours (Philox, keyed by the seed), their
@@ -7,9 +8,8 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "training/average.h"
-#include "training/dense_head.h"
+#include "training/feature_stream.h"
 #include "training/optimiser.h"
-#include "training/sampler.h"
 #include "training/schedule.h"
 #include "training/tune.h"
 
@@ -30,8 +30,6 @@ static int check(const hst_settings *s, const hst_backbone *b, hst_err *err)
     return 0;
 }
 
-/* ---- the stream of batches ---- */
-
 typedef struct head_fit {
     hst_fit *fit;
     hst_dense_head head;
@@ -39,28 +37,11 @@ typedef struct head_fit {
     hst_sampler sampler;
     hst_rates rates;
     uint32_t step;
-    uint8_t *keep; /* [batch][dim], or NULL without dropout */
-    float *mean;   /* of the head's parameters over the steps, or NULL */
+    uint8_t *keep;            /* [batch][dim], or NULL without dropout */
+    float *mean;              /* of the head's parameters over the steps, or NULL */
+    double loss, right, seen; /* sums over the photos of this epoch's steps */
+    hst_meter meter;
 } head_fit;
-
-/* The next step's, and its learning rate. */
-static hst_head_batch next_batch(head_fit *h)
-{
-    const hst_examples *e = &h->fit->train;
-    const hst_settings *o = &h->fit->run->settings;
-    hst_sample s = hst_sampler_at(&h->sampler, h->step);
-    hst_dropout drop = {o->seed, h->step, o->dropout};
-    h->optimiser.learning_rate = (float)hst_rates_at(&h->rates, h->step);
-    if (h->keep)
-        hst_dropout_draw(&drop, s.n, (size_t)h->head.dim, h->keep);
-    h->step++;
-    return (hst_head_batch){.x = e->x,
-                            .label = e->label,
-                            .order = s.order,
-                            .n = s.n,
-                            .keep = h->keep,
-                            .keep_scale = (float)(1 / (1 - o->dropout))};
-}
 
 /* ---- learning ---- */
 
@@ -89,14 +70,6 @@ static void exchange_mean(head_fit *h)
 {
     if (h->mean)
         hst_average_exchange(h->mean, h->head.param, h->head.n_params);
-}
-
-static void take_step(head_fit *h)
-{
-    double ema = h->fit->run->settings.ema;
-    hst_optimiser_step(&h->optimiser, h->head.param, h->head.grad);
-    if (h->mean)
-        hst_average_move(h->mean, h->head.param, h->head.n_params, hst_average_decay(ema, h->step));
 }
 
 static int begin(head_fit *h, hst_err *err)
@@ -135,45 +108,110 @@ static void end(head_fit *h)
     free(h->mean);
 }
 
+/* ---- steps ---- */
+
+/* Of a batch that has neither dropout nor weights yet. */
+static void take_step(head_fit *h, hst_head_batch b)
+{
+    const hst_settings *o = &h->fit->run->settings;
+    hst_dropout drop = {o->seed, h->step, o->dropout};
+    if (h->keep)
+        hst_dropout_draw(&drop, b.n, (size_t)h->head.dim, h->keep);
+    b.keep = h->keep;
+    b.keep_scale = (float)(1 / (1 - o->dropout));
+    hst_batch_score s = hst_dense_head_gradient(&h->head, &b);
+    h->optimiser.learning_rate = (float)hst_rates_at(&h->rates, h->step);
+    hst_optimiser_step(&h->optimiser, h->head.param, h->head.grad);
+    h->step++;
+    if (h->mean)
+        hst_average_move(h->mean, h->head.param, h->head.n_params,
+                         hst_average_decay(o->ema, h->step));
+    h->loss += s.loss * (double)b.n;
+    h->right += (double)s.right;
+    h->seen += (double)b.n;
+}
+
+static void step_on_stored(head_fit *h)
+{
+    const hst_examples *e = &h->fit->train;
+    hst_sample s = hst_sampler_at(&h->sampler, h->step);
+    take_step(h, (hst_head_batch){.x = e->x, .label = e->label, .order = s.order, .n = s.n});
+}
+
+static int step_on_changed(void *arg, const hst_head_batch *b, hst_err *err)
+{
+    head_fit *h = arg;
+    take_step(h, *b);
+    h->meter.loss = h->loss / h->seen;
+    h->meter.accuracy = h->right / h->seen;
+    return hst_meter_at(&h->meter, hst_sampler_seen(&h->sampler, h->step), err);
+}
+
+/* ---- epochs ---- */
+
+static int is_augmented(const head_fit *h)
+{
+    return h->fit->run->settings.augment != HST_AUGMENT_NONE;
+}
+
+static int take_steps(head_fit *h, hst_err *err)
+{
+    uint32_t end = h->step + (uint32_t)(h->fit->train.n / h->sampler.batch);
+    h->loss = h->right = h->seen = 0;
+    if (is_augmented(h))
+        return hst_feature_stream_run(&(hst_feature_stream){.fit = h->fit,
+                                                            .sampler = &h->sampler,
+                                                            .begin = h->step,
+                                                            .end = end,
+                                                            .arg = h,
+                                                            .step = step_on_changed},
+                                      err);
+    while (h->step < end)
+        step_on_stored(h);
+    return 0;
+}
+
 /* Train numbers are what Keras prints: means over the photos of the epoch's steps, each scored with
- * dropout and before its step. The validation part is scored whole, without dropout. */
+ * dropout and before its step. The validation part is scored whole, unchanged and without dropout.
+ */
 static int run_epoch(head_fit *h, int epoch, hst_err *err)
 {
     const hst_examples *v = &h->fit->validation;
-    const hst_settings *o = &h->fit->run->settings;
-    double loss = 0, right = 0, seen = 0;
-    for (size_t step = h->fit->train.n / (size_t)o->batch; step > 0; step--) {
-        hst_head_batch b = next_batch(h);
-        hst_batch_score s = hst_dense_head_gradient(&h->head, &b);
-        take_step(h);
-        loss += s.loss * (double)b.n;
-        right += (double)s.right;
-        seen += (double)b.n;
-    }
+    int rc = take_steps(h, err);
+    if (rc)
+        return rc;
     hst_head_batch all = {.x = v->x, .label = v->label, .n = v->n};
     exchange_mean(h);
     hst_batch_score s = hst_dense_head_score(&h->head, &all);
     exchange_mean(h);
     hst_epoch e = {.epoch = epoch,
-                   .train_loss = loss / seen,
-                   .train_accuracy = right / seen,
+                   .train_loss = h->loss / h->seen,
+                   .train_accuracy = h->right / h->seen,
                    .val_loss = s.loss,
                    .val_accuracy = (double)s.right / (double)v->n,
                    .lr = hst_rates_at(&h->rates, h->step - 1)};
-    return hst_run_end_epoch(h->fit, &e, err);
+    rc = hst_run_end_epoch(h->fit, &e, err);
+    return rc || is_augmented(h) ? rc : hst_meter_at(&h->meter, (uint64_t)epoch, err);
+}
+
+/* Counts photos where each of them takes its time, else epochs. */
+static hst_meter start_meter(const head_fit *h)
+{
+    if (is_augmented(h))
+        return hst_meter_start(h->fit->ctx, "training",
+                               hst_sampler_seen(&h->sampler, h->rates.steps));
+    return hst_meter_start(h->fit->ctx, "head", (uint64_t)h->fit->run->settings.epochs);
 }
 
 static int fit_head(hst_fit *f, hst_err *err)
 {
     const hst_settings *o = &f->run->settings;
     head_fit h = {.fit = f};
-    hst_meter meter = hst_meter_start(f->ctx, "head", (uint64_t)o->epochs);
     int rc = begin(&h, err);
-    for (int epoch = 1; rc == 0 && epoch <= o->epochs; epoch++) {
+    if (rc == 0)
+        h.meter = start_meter(&h);
+    for (int epoch = 1; rc == 0 && epoch <= o->epochs; epoch++)
         rc = run_epoch(&h, epoch, err);
-        if (rc == 0)
-            rc = hst_meter_at(&meter, (uint64_t)epoch, err);
-    }
     if (rc == 0) {
         exchange_mean(&h);
         hst_dense_head_get(&h.head, f->model->kernel, f->model->bias);

@@ -170,11 +170,25 @@ class Train(Case):
         self.ok(train("tutorial2", "--recipe", "tutorial", "--split", "stable", "--seed", "5"))
         have = json.loads(read(f"{ROOT}/tutorial2/args.json"))
         self.assertEqual((have["split"], have["seed"], have["split_seed"]), ("stable", 5, 5))
+        self.assertNotIn("augment", have)
+
+    def test_tutorial_with_augmentation(self):
+        r = train("augmented", "--recipe", "tutorial", "--epochs", "2", "--batch", "8", "--augment",
+                  "tutorial", "--threads", "3")
+        self.ok(r)
+        self.assertRegex(r.stderr.decode(), r"training: \d+ photos")
+        self.assertIn("augmented.png", os.listdir(f"{ROOT}/augmented"))
+        self.assertEqual(json.loads(read(f"{ROOT}/augmented/args.json"))["augment"], "tutorial")
+        one = train("augmented1", "--recipe", "tutorial", "--epochs", "2", "--batch", "8",
+                    "--augment", "tutorial", "--threads", "1")
+        self.ok(one)
+        self.assertEqual(read(f"{ROOT}/augmented/model.safetensors"),
+                         read(f"{ROOT}/augmented1/model.safetensors"))
 
     def test_settings_of_the_tutorial_only(self):
         for name, value in (("epochs", "5"), ("batch", "16"), ("optimizer", "sgd"), ("lr", "0.1"),
                             ("momentum", "0"), ("l2", "0"), ("label-smoothing", "0"),
-                            ("dropout", "0")):
+                            ("dropout", "0"), ("augment", "none")):
             self.refused(train("x", "--" + name, value), 2,
                          f"recipe auto has no {name} to set; recipes fine-tune and tutorial have")
         tutorial = ["--recipe", "tutorial"]
@@ -271,9 +285,9 @@ class Train(Case):
         self.assertIn("empty/model.safetensors", self.ok(r))
 
     def test_settings_of_fine_tuning_only(self):
-        for name, value in (("thaw", "all"), ("batch-norm", "batch"), ("augment", "none"),
-                            ("schedule", "cosine"), ("layer-decay", "0.9"), ("clip", "1"),
-                            ("patience", "2"), ("checkpoint-steps", "5")):
+        for name, value in (("thaw", "all"), ("batch-norm", "batch"), ("schedule", "cosine"),
+                            ("layer-decay", "0.9"), ("clip", "1"), ("patience", "2"),
+                            ("checkpoint-steps", "5")):
             for recipe in ("auto", "tutorial"):
                 self.refused(train("x", "--recipe", recipe, "--" + name, value), 2,
                              f"has no {name} to set; recipes fine-tune and tutorial with "

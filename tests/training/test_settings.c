@@ -62,7 +62,7 @@ static void defaults_are_the_recipes(void **state)
                 {"ema", NULL, "0", "0", "0"},
                 {"thaw", NULL, "all", NULL, "all"},
                 {"batch-norm", NULL, "frozen", NULL, "batch"},
-                {"augment", NULL, "auto", NULL, "none"},
+                {"augment", NULL, "auto", "none", "none"},
                 {"schedule", NULL, "one-cycle", NULL, "constant"},
                 {"layer-decay", NULL, "1", NULL, "1"},
                 {"clip", NULL, "1", NULL, "0"},
@@ -211,25 +211,25 @@ static void wrong_texts_are_refused(void **state)
 static void settings_of_other_recipes_are_refused(void **state)
 {
     (void)state;
-    static const char *const steps[] = {"epochs", "batch",   "optimizer",      "lr",
-                                        "l2",     "dropout", "label-smoothing"};
-    static const char *const tuning[] = {"thaw",        "batch-norm", "augment",         "schedule",
-                                         "layer-decay", "clip",       "checkpoint-steps"};
+    enum { STEPS = 8, ALL = 14 };
+    static const char *const names[ALL] = {
+        "epochs",  "batch", "optimizer",  "lr",       "l2",          "dropout", "label-smoothing",
+        "augment", "thaw",  "batch-norm", "schedule", "layer-decay", "clip",    "checkpoint-steps"};
     char want[160];
-    for (size_t i = 0; i < 14; i++) {
-        const char *name = i < 7 ? steps[i] : tuning[i - 7];
+    for (size_t i = 0; i < ALL; i++) {
+        const char *name = names[i];
         hst_err e = {0};
         hst_train_opts o = hst_train_opts_default();
         check_ok(hst_train_opts_set(&o, name, other_text(find(name)), &e), &e);
         assert_int_equal(hst_train_opts_check(&o, &e), HST_EARG);
         snprintf(want, sizeof want,
                  "recipe auto has no %s to set; recipes fine-tune and tutorial%s", name,
-                 i < 7 ? " have" : " with fine-tuning have");
+                 i < STEPS ? " have" : " with fine-tuning have");
         assert_string_equal(e.msg, want);
         o.recipe = "tutorial";
-        assert_int_equal(hst_train_opts_check(&o, &e), i < 7 ? 0 : HST_EARG);
+        assert_int_equal(hst_train_opts_check(&o, &e), i < STEPS ? 0 : HST_EARG);
         snprintf(want, sizeof want, "recipe tutorial without fine-tuning has no %s to set", name);
-        assert_true(i < 7 || strstr(e.msg, want));
+        assert_true(i < STEPS || strstr(e.msg, want));
         o.fine_tune = 1;
         check_ok(hst_train_opts_check(&o, &e), &e);
     }
@@ -288,6 +288,35 @@ static void lines_say_all_that_decides(void **state)
     hst_buf_free(&b);
 }
 
+/* With a frozen backbone where there is some, so that models without it are as they were; where the
+ * backbone learns always. */
+static void the_tutorial_tells_of_augmentation_that_it_has(void **state)
+{
+    (void)state;
+    static const struct {
+        int fine_tune;
+        const char *augment, *line;
+    } cases[] = {{0, NULL, NULL},
+                 {0, "none", NULL},
+                 {0, "auto", "\naugment=auto\n"},
+                 {1, NULL, "\naugment=none\n"},
+                 {1, "tutorial", "\naugment=tutorial\n"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        hst_err e = {0};
+        hst_settings s;
+        hst_buf b = HST_BUF(4096);
+        hst_train_opts o = of_recipe("tutorial", cases[i].fine_tune);
+        o.augment = cases[i].augment;
+        check_ok(hst_settings_read(&o, &s, &e), &e);
+        check_ok(hst_settings_lines(&s, &b, &e), &e);
+        if (cases[i].line)
+            assert_non_null(strstr(b.p, cases[i].line));
+        else
+            assert_null(strstr(b.p, "augment"));
+        hst_buf_free(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +328,7 @@ int main(void)
         cmocka_unit_test(settings_of_other_recipes_are_refused),
         cmocka_unit_test(an_older_struct_is_not_overrun),
         cmocka_unit_test(lines_say_all_that_decides),
+        cmocka_unit_test(the_tutorial_tells_of_augmentation_that_it_has),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
