@@ -26,9 +26,10 @@ typedef struct hst_out_of_fold {
 /* Takes the strength with the smallest log loss over the held-out photos; of equals the strongest.
  * Tried from strong to weak: 1e-2 to 1e-6, a factor of sqrt(10) apart, times the mean squared
  * distance of the features from their mean, so that the same strengths suit any backbone; ends
- * early when two in a row did worse than the best. The same bits for any number of threads. out
- * (ended with hst_out_of_fold_clear, also after failure) holds the predictions at that strength, of
- * classifiers as converged as hst_logistic_fit's. Errors as there. */
+ * early when two in a row did worse than the best. Fewer than five photos a class in the mean are
+ * too few to choose by: they get 1e-4, fewer than two 1e-3. The same bits for any number of
+ * threads. out (ended with hst_out_of_fold_clear, also after failure) holds the predictions at that
+ * strength, of classifiers as converged as hst_logistic_fit's. Errors as there. */
 HST_CHECK int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v,
                                  hst_out_of_fold *out, hst_err *err);
 void hst_out_of_fold_clear(hst_out_of_fold *o);

@@ -296,6 +296,33 @@ static void penalty_follows_the_data(void **state)
     photos_free(&b);
 }
 
+/* Below five photos a class the strength is a constant in units of the data, whatever the folds. */
+static void few_photos_have_a_strength_of_their_own(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n;
+        double strength; /* 0: chosen */
+    } cases[] = {{4, 1e-3}, {7, 1e-3}, {8, 1e-4}, {19, 1e-4}, {20, 0}};
+    hst_ctx ctx = context(1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        hst_err e = {0};
+        hst_design rows;
+        double l2 = -1, other = -1;
+        photos data = clouds(cases[i].n, 60, 4, 0); /* noise: the strongest would be chosen */
+        hst_logistic p = problem(&data);
+        check_ok(hst_design_make(&rows, ctx.kernels, &p, &e), &e);
+        check_ok(hst_logistic_choose_l2(&ctx, &p, 1, &l2, &e), &e);
+        check_ok(hst_logistic_choose_l2(&ctx, &p, 2, &other, &e), &e);
+        l2 /= rows.scale * rows.scale;
+        other /= rows.scale * rows.scale;
+        double want = cases[i].strength > 0 ? cases[i].strength : 1e-2;
+        assert_true(fabs(l2 / want - 1) < 1e-12 && fabs(other / want - 1) < 1e-12);
+        hst_design_clear(&rows);
+        photos_free(&data);
+    }
+}
+
 /* Chooses and fits; the bars of the odd cases are that it ends, finitely. */
 static size_t train(const hst_logistic *p)
 {
@@ -403,6 +430,7 @@ int main(void)
         cmocka_unit_test(bits_do_not_depend_on_threads),
         cmocka_unit_test(reduced_rows_keep_their_products),
         cmocka_unit_test(penalty_follows_the_data),
+        cmocka_unit_test(few_photos_have_a_strength_of_their_own),
         cmocka_unit_test(odd_data_is_survived),
         cmocka_unit_test(equal_features_leave_the_shares),
         cmocka_unit_test(bad_features_and_stops_are_told),
