@@ -31,6 +31,8 @@ static int print_text(cli_job *job, const hst_eval *e)
 {
     cli_out *out = &job->out;
     cli_table_headline(out, e, "photos");
+    if (!job->v.quiet)
+        cli_table_caveats(out, e);
     cli_out_printf(out, "log loss %.4f\n", metric(e, "log_loss"));
     if (metric(e, "skipped") > 0)
         cli_out_printf(out, "skipped  %.0f photos\n", metric(e, "skipped"));

@@ -2,6 +2,7 @@
 
 #include "text.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,22 +30,30 @@ json_t *cli_json_text(const char *s)
     return j;
 }
 
+/* null: there was no photo to measure it on. */
+static json_t *measured(double v)
+{
+    return isnan(v) ? json_null() : json_real(v);
+}
+
 void cli_json_accuracy(json_t **o, const hst_eval *e)
 {
-    double accuracy = 0, low = 0, high = 0, n = 0, loss = 0;
+    double accuracy = 0, low = 0, high = 0, n = 0, loss = 0, balanced = 0;
     hst_err err;
     if (hst_eval_metric(e, "accuracy", &accuracy, &low, &high, &err) ||
+        hst_eval_metric(e, "balanced_accuracy", &balanced, NULL, NULL, &err) ||
         hst_eval_metric(e, "n", &n, NULL, NULL, &err) ||
         hst_eval_metric(e, "log_loss", &loss, NULL, NULL, &err)) {
         json_decref(*o);
         *o = NULL;
         return;
     }
-    cli_json_set(o, "accuracy", json_real(accuracy));
+    cli_json_set(o, "accuracy", measured(accuracy));
     cli_json_set(o, "n", json_integer((json_int_t)n));
-    cli_json_set(o, "ci_low", json_real(low));
-    cli_json_set(o, "ci_high", json_real(high));
-    cli_json_set(o, "log_loss", json_real(loss));
+    cli_json_set(o, "ci_low", measured(low));
+    cli_json_set(o, "ci_high", measured(high));
+    cli_json_set(o, "balanced_accuracy", measured(balanced));
+    cli_json_set(o, "log_loss", measured(loss));
 }
 
 static json_t *one_class(const hst_eval *e, int c)

@@ -23,8 +23,32 @@ void cli_table_headline(cli_out *out, const hst_eval *e, const char *photos)
         n += hst_eval_class(e, c)->support;
         right += hst_eval_confusion(e, c, c);
     }
-    cli_out_printf(out, "accuracy %.3f (95 %% interval %.3f-%.3f, %" PRIu64 " of %" PRIu64 " %s)\n",
-                   accuracy, low, high, right, n, photos);
+    if (n == 0)
+        cli_out_puts(out, "accuracy cannot be measured: no photo was kept aside\n");
+    else
+        cli_out_printf(out,
+                       "accuracy %.3f (95 %% interval %.3f-%.3f, %" PRIu64 " of %" PRIu64 " %s)\n",
+                       accuracy, low, high, right, n, photos);
+}
+
+void cli_table_caveats(cli_out *out, const hst_eval *e)
+{
+    enum { WIDE = 10, UNEQUAL = 5 };
+    double accuracy = 0, low = 0, high = 0, balanced = 0, imbalance = 0, n = 0;
+    hst_err err;
+    if (hst_eval_metric(e, "accuracy", &accuracy, &low, &high, &err) ||
+        hst_eval_metric(e, "balanced_accuracy", &balanced, NULL, NULL, &err) ||
+        hst_eval_metric(e, "imbalance", &imbalance, NULL, NULL, &err) ||
+        hst_eval_metric(e, "n", &n, NULL, NULL, &err))
+        return;
+    if (imbalance > UNEQUAL)
+        cli_out_printf(out,
+                       "balanced %.3f (mean of the classes' recalls; the largest has %.0f photos "
+                       "for one of the smallest)\n",
+                       balanced, imbalance);
+    if (100 * (high - low) > WIDE)
+        cli_out_printf(out, "%.0f photo%s: the accuracy is between %.0f and %.0f %%\n", n,
+                       n > 1 ? "s" : "", 100 * low, 100 * high);
 }
 
 /* A class name in exactly `columns`, left-aligned. */

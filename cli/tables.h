@@ -5,6 +5,9 @@
 
 /* "accuracy 0.917 (95 % interval 0.853-0.955, 110 of 120 validation photos)" */
 void cli_table_headline(cli_out *out, const hst_eval *e, const char *photos);
+/* Where accuracy alone would mislead: the balanced accuracy, when the largest class has more than 5
+ * photos for one of the smallest; a sentence, when its interval is wider than 10 points. */
+void cli_table_caveats(cli_out *out, const hst_eval *e);
 /* A line per class: precision, recall, F1, photos. */
 void cli_table_classes(cli_out *out, const hst_eval *e);
 /* The confusion matrix; with too many classes to read one, the most frequent mix-ups. */

@@ -26,9 +26,10 @@ static const cli_option options[] = {
     CLI_BACKBONE_OPTIONS,
     CLI_VIEWS_OPTION,
     {"split", 0, CLI_CHOICE, AT(split), "stable|keras", "stable",
-     "Which photos are set aside to measure accuracy. stable: by content, so that a photo never "
-     "changes sides; keras: as image_dataset_from_directory does. With --recipe tutorial: keras, "
-     "and seed 123."},
+     "Which photos are set aside to measure accuracy. stable: by content, so that a photo stays on "
+     "its side when others come or go; but one of each class always trains, which may move one "
+     "photo of a very small class; keras: as image_dataset_from_directory does. With --recipe "
+     "tutorial: keras, and seed 123."},
     {"val-split", 0, CLI_FRACTION, AT(val_split), "X", "0.2", "Part that is set aside."},
     {"val", 0, CLI_TEXT, AT(val), "DIR", NULL,
      "Folder of its own to measure accuracy on, with the same class folders."},
@@ -149,6 +150,8 @@ static int print_text(cli_job *job, const training *t)
     char program[PATH_CAP];
     cli_out *out = &job->out;
     cli_table_headline(out, hst_run_eval(t->run), "validation photos");
+    if (!job->v.quiet)
+        cli_table_caveats(out, hst_run_eval(t->run));
     cli_out_printf(out, "model    %s\n", t->file);
     if (job->v.quiet)
         return CLI_OK;

@@ -658,9 +658,11 @@ HST_API HST_CHECK int hst_predict_stream(hst_ctx *ctx, const hst_model *m, hst_n
 HST_API HST_CHECK hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d,
                                          hst_err *err);
 HST_API void hst_eval_free(hst_eval *e);
-/* "accuracy" (with the 95 % Wilson interval), "log_loss", "n", "skipped", "stored"
- * (photos whose features came from the feature store). low and high may be NULL;
- * both equal the value where there is no interval. HST_EARG: unknown name. */
+/* "accuracy" (with the 95 % Wilson interval), "balanced_accuracy" (mean recall of the classes that
+ * have photos, as in scikit-learn), "imbalance" (photos of the largest of these classes for one of
+ * the smallest), "log_loss", "n", "skipped", "stored" (photos whose features came from the feature
+ * store). low and high may be NULL; both equal the value where there is no interval. Of no photos
+ * (n 0) all but the counts are NaN. HST_EARG: unknown name. */
 HST_API HST_CHECK int hst_eval_metric(const hst_eval *e, const char *name, double *value,
                                       double *low, double *high, hst_err *err);
 HST_API int hst_eval_classes(const hst_eval *e);

@@ -1,6 +1,7 @@
 #include "evaluation/evaluation.h"
 #include "base/mem.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,6 +76,25 @@ int hst_eval_add(hst_eval *e, const char *path, int truth, const float *prob, hs
     return 0;
 }
 
+/* Over the classes that have photos. */
+static void compare_classes(hst_eval *e)
+{
+    uint64_t most = 0, fewest = UINT64_MAX;
+    double recalls = 0;
+    int classes = 0;
+    for (int c = 0; c < e->n_classes; c++) {
+        uint64_t photos = e->score[c].support;
+        if (photos == 0)
+            continue;
+        classes++;
+        recalls += e->score[c].recall;
+        most = photos > most ? photos : most;
+        fewest = photos < fewest ? photos : fewest;
+    }
+    e->balanced_accuracy = classes ? recalls / classes : NAN;
+    e->imbalance = classes ? (double)most / (double)fewest : NAN;
+}
+
 void hst_eval_finish(hst_eval *e)
 {
     size_t classes = (size_t)e->n_classes;
@@ -89,7 +109,8 @@ void hst_eval_finish(hst_eval *e)
     }
     for (int c = 0; c < e->n_classes; c++)
         e->score[c] = hst_score_class(e->confusion, e->n_classes, c);
-    e->log_loss = e->n ? sum / (double)e->n : 0;
+    e->log_loss = e->n ? sum / (double)e->n : NAN;
+    compare_classes(e);
 }
 
 int hst_eval_metric(const hst_eval *e, const char *name, double *value, double *low, double *high,
@@ -97,7 +118,11 @@ int hst_eval_metric(const hst_eval *e, const char *name, double *value, double *
 {
     double v, a, b;
     if (strcmp(name, "accuracy") == 0)
-        v = e->n ? (double)e->hits / (double)e->n : 0;
+        v = e->n ? (double)e->hits / (double)e->n : NAN;
+    else if (strcmp(name, "balanced_accuracy") == 0)
+        v = e->balanced_accuracy;
+    else if (strcmp(name, "imbalance") == 0)
+        v = e->imbalance;
     else if (strcmp(name, "log_loss") == 0)
         v = e->log_loss;
     else if (strcmp(name, "n") == 0)
@@ -108,9 +133,11 @@ int hst_eval_metric(const hst_eval *e, const char *name, double *value, double *
         v = (double)e->n_stored;
     else
         return hst_fail(err, HST_EARG,
-                        "unknown metric '%s': accuracy, log_loss, n, skipped or stored", name);
+                        "unknown metric '%s': accuracy, balanced_accuracy, imbalance, log_loss, n, "
+                        "skipped or stored",
+                        name);
     a = b = v;
-    if (strcmp(name, "accuracy") == 0)
+    if (strcmp(name, "accuracy") == 0 && e->n)
         hst_wilson(e->hits, e->n, &a, &b);
     *value = v;
     if (low)

@@ -3,6 +3,9 @@
 #define HST_EVALUATION_EVALUATION_H
 #include "evaluation/metrics.h"
 
+/* Photos of the largest class for one of the smallest, beyond which accuracy alone misleads. */
+enum { HST_UNEQUAL = 5 };
+
 struct hst_eval {
     int n_classes;
     char **labels;
@@ -14,7 +17,10 @@ struct hst_eval {
     float *prob;            /* [n][n_classes] */
     uint64_t *confusion;    /* [truth][guess] */
     hst_class_score *score; /* [n_classes] */
+    /* NaN where there are no photos: */
     double log_loss; /* mean of -ln p(truth), p clipped below at DBL_EPSILON as scikit-learn */
+    double balanced_accuracy; /* mean recall of the classes that have photos */
+    double imbalance;         /* photos of the largest of them for one of the smallest */
 };
 
 /* Room for n photos. Fill with hst_eval_add (HST_EARG: full, or truth out of range), then

@@ -51,7 +51,7 @@ static void fit_scales(plot *p)
 {
     const hst_chart *k = p->chart;
     double low = k->line[0].y[0], high = low;
-    for (int l = 0; l < HST_CHART_LINES; l++)
+    for (int l = 0; l < k->n_lines; l++)
         for (size_t i = 0; i < k->n; i++) {
             low = fmin(low, k->line[l].y[i]);
             high = fmax(high, k->line[l].y[i]);
@@ -226,6 +226,10 @@ static void draw_names(const plot *p)
 {
     const hst_line *l = p->chart->line;
     size_t last = p->chart->n - 1;
+    if (p->chart->n_lines == 1) {
+        draw_name(p, l, to_y(p, l->y[last]));
+        return;
+    }
     int upper = l[1].y[last] > l[0].y[last];
     double top = to_y(p, l[upper].y[last]), bottom = to_y(p, l[!upper].y[last]);
     double lack = fmax(NAME_GAP - (bottom - top), 0) / 2;
@@ -250,7 +254,7 @@ void hst_chart_draw(cairo_t *c, const hst_chart *chart, const hst_box *box)
     draw_x_axis(&p);
     if (chart->level_name)
         draw_level(&p);
-    for (int l = 0; l < HST_CHART_LINES; l++)
+    for (int l = 0; l < chart->n_lines; l++)
         draw_line(&p, &chart->line[l]);
     draw_names(&p);
 }

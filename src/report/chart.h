@@ -22,7 +22,7 @@ typedef struct hst_line {
     double red, green, blue;
 } hst_line;
 
-enum { HST_CHART_LINES = 2 };
+enum { HST_CHART_LINES = 2 }; /* at most */
 
 typedef struct hst_chart {
     const char *title;
@@ -31,6 +31,7 @@ typedef struct hst_chart {
     const double *x;    /* [n] rising */
     size_t n;           /* at least 2 */
     hst_line line[HST_CHART_LINES];
+    int n_lines;            /* at least 1 */
     const char *level_name; /* NULL: no level */
     double level;           /* nothing is below it */
     double y_min, y_max;    /* the axis does not go beyond these */

@@ -59,6 +59,7 @@ static void draw(cairo_t *c, const hst_curves *in)
     char level[80];
     columns k;
     choose(in, &k);
+    int n_lines = in->history[0].val_loss < 0 ? 1 : 2;
     long thousandths = lround(1000 * in->loss_floor);
     snprintf(level, sizeof level, "smallest loss reachable with label smoothing: %ld.%03ld",
              thousandths / 1000, thousandths % 1000);
@@ -67,6 +68,7 @@ static void draw(cairo_t *c, const hst_curves *in)
                       .x = k.epoch,
                       .n = k.n,
                       .line = {train_line(k.train_loss), validation_line(k.val_loss)},
+                      .n_lines = n_lines,
                       .level_name = in->loss_floor > 0 ? level : NULL,
                       .level = in->loss_floor,
                       .y_min = 0,
@@ -78,6 +80,7 @@ static void draw(cairo_t *c, const hst_curves *in)
                           .x = k.epoch,
                           .n = k.n,
                           .line = {train_line(k.train_accuracy), validation_line(k.val_accuracy)},
+                          .n_lines = n_lines,
                           .y_min = 0,
                           .y_max = 100,
                           .least_range = 2};

@@ -66,32 +66,40 @@ static void put_interval(hst_buf *b, double value, double low, double high)
                     "<div class=\"ends\"><span>0 %</span><span>100 %</span></div>\n");
 }
 
-static int put_headline(hst_buf *b, const hst_report_in *in, hst_err *err)
+static int put_accuracy(hst_buf *b, const hst_eval *e, hst_err *err)
 {
-    double accuracy, low, high, loss;
-    int rc = hst_eval_metric(in->eval, "accuracy", &accuracy, &low, &high, err);
-    if (rc == 0)
-        rc = hst_eval_metric(in->eval, "log_loss", &loss, NULL, NULL, err);
+    double accuracy, low, high;
+    int rc = hst_eval_metric(e, "accuracy", &accuracy, &low, &high, err);
     if (rc)
         return rc;
-    unsigned long long right = 0;
-    for (int c = 0; c < hst_eval_classes(in->eval); c++)
-        right += hst_eval_confusion(in->eval, c, c);
-    hst_buf_puts(b, "<h1>");
-    put_text(b, in->title);
-    hst_buf_puts(b, "</h1>\n<p class=\"big\">");
+    hst_buf_puts(b, "<p class=\"big\">");
     put_percent(b, accuracy);
     hst_buf_printf(b,
                    " <span>accuracy</span></p>\n<p>%llu of %zu validation photos right; 95 %% "
                    "interval ",
-                   right, in->eval->n);
+                   (unsigned long long)e->hits, e->n);
     put_percent(b, low);
     hst_buf_puts(b, " to ");
     put_percent(b, high);
     hst_buf_puts(b, " (Wilson); log loss ");
-    put_fixed(b, loss, 3);
+    put_fixed(b, e->log_loss, 3);
+    if (e->imbalance > HST_UNEQUAL) {
+        hst_buf_puts(b, "; balanced accuracy, the mean of the classes' recalls, ");
+        put_percent(b, e->balanced_accuracy);
+    }
     hst_buf_puts(b, ".</p>\n");
     put_interval(b, accuracy, low, high);
+    return 0;
+}
+
+static int put_headline(hst_buf *b, const hst_report_in *in, hst_err *err)
+{
+    hst_buf_puts(b, "<h1>");
+    put_text(b, in->title);
+    hst_buf_puts(b, "</h1>\n");
+    if (in->eval->n)
+        return put_accuracy(b, in->eval, err);
+    hst_buf_puts(b, "<p>The accuracy cannot be measured: no photo was kept aside.</p>\n");
     return 0;
 }
 
@@ -310,10 +318,13 @@ static int put_page(hst_buf *b, const hst_report_in *in, hst_err *err)
     int rc = put_headline(b, in, err);
     if (rc)
         return rc;
-    put_matrix(b, in->eval);
-    put_classes(b, in->eval);
+    if (in->eval->n) {
+        put_matrix(b, in->eval);
+        put_classes(b, in->eval);
+    }
     put_curves(b, in->curves);
-    rc = put_mistakes(b, in->eval, err);
+    if (in->eval->n)
+        rc = put_mistakes(b, in->eval, err);
     put_skipped(b, in);
     put_making(b, in);
     hst_buf_puts(b, "</main>\n</body>\n</html>\n");

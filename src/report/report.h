@@ -25,7 +25,8 @@ HST_CHECK int hst_report_predictions(const hst_eval *e, const char *path, hst_er
 
 /* Loss and accuracy over the epochs. */
 typedef struct hst_curves {
-    const hst_epoch *history; /* [n], finite; n at least 2 */
+    const hst_epoch *history; /* [n], finite; n at least 2. All or none have validation
+                                 numbers: where none has, there is no line of them. */
     size_t n;
     double loss_floor; /* above 0: drawn in as the smallest loss that can be reached */
 } hst_curves;

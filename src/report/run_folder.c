@@ -98,7 +98,8 @@ static int save_results(const hst_run *r, const char *dir, hst_err *err)
         hst_buf_printf(&b, "%d", e->epoch);
         for (size_t k = 0; k < sizeof v / sizeof *v; k++) {
             hst_buf_puts(&b, ",");
-            hst_buf_double(&b, v[k]);
+            if (v[k] >= 0)
+                hst_buf_double(&b, v[k]);
         }
         hst_buf_puts(&b, "\n");
     }
@@ -188,7 +189,7 @@ static int save_curves(const hst_run *r, const char *dir, hst_buf *svg, hst_err 
  * the default recipe draws none. */
 static int save_photo(const hst_run *r, const char *dir, hst_err *err)
 {
-    if (r->n_history < 2)
+    if (r->n_history < 2 || r->eval->n == 0)
         return remove_old(dir, "photo.png", err);
     char *path = hst_path_join(dir, "photo.png", err);
     int rc = path ? hst_report_photo(r->eval, 0, path, err) : HST_EMEM;

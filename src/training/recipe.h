@@ -46,10 +46,11 @@ void hst_branch_scales(const hst_extractor *e, const float *const *x, size_t n, 
 
 /* Adds a line to the run's history. */
 HST_CHECK int hst_run_add_epoch(hst_run *r, const hst_epoch *e, hst_err *err);
-/* The same, and logs it. Errors: HST_EARG when a loss is no finite number. */
+/* The same, and logs it; where nothing was kept aside, val_loss and val_accuracy are not looked at.
+ * Errors: HST_EARG when a loss is no finite number. */
 HST_CHECK int hst_run_end_epoch(hst_fit *f, const hst_epoch *e, hst_err *err);
 
-/* Mean cross-entropy -ln p(label) and accuracy of the model's head over examples. */
+/* Mean cross-entropy -ln p(label) and accuracy of the model's head over examples; of none -1. */
 HST_CHECK int hst_head_score(const hst_model *m, const hst_examples *e, double *loss,
                              double *accuracy, hst_err *err);
 

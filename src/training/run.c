@@ -5,6 +5,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 int hst_run_add_epoch(hst_run *r, const hst_epoch *e, hst_err *err)
@@ -20,15 +21,21 @@ int hst_run_add_epoch(hst_run *r, const hst_epoch *e, hst_err *err)
 int hst_run_end_epoch(hst_fit *f, const hst_epoch *e, hst_err *err)
 {
     const hst_settings *o = &f->run->settings;
-    if (!isfinite(e->train_loss) || !isfinite(e->val_loss))
+    hst_epoch kept = *e;
+    char validation[80] = "";
+    if (f->validation.n == 0)
+        kept.val_loss = kept.val_accuracy = -1;
+    else
+        snprintf(validation, sizeof validation, "  val_loss %.4f  val_accuracy %.4f", e->val_loss,
+                 e->val_accuracy);
+    if (!isfinite(kept.train_loss) || !isfinite(kept.val_loss))
         return hst_fail(err, HST_EARG,
                         "training left the range of numbers in epoch %d: use a smaller learning "
                         "rate than %g",
                         e->epoch, o->learning_rate);
-    hst_log(f->ctx, HST_LOG_INFO,
-            "epoch %d/%d  loss %.4f  accuracy %.4f  val_loss %.4f  val_accuracy %.4f", e->epoch,
-            o->epochs, e->train_loss, e->train_accuracy, e->val_loss, e->val_accuracy);
-    return hst_run_add_epoch(f->run, e, err);
+    hst_log(f->ctx, HST_LOG_INFO, "epoch %d/%d  loss %.4f  accuracy %.4f%s", e->epoch, o->epochs,
+            e->train_loss, e->train_accuracy, validation);
+    return hst_run_add_epoch(f->run, &kept, err);
 }
 
 int hst_head_score(const hst_model *m, const hst_examples *e, double *loss, double *accuracy,
@@ -46,8 +53,8 @@ int hst_head_score(const hst_model *m, const hst_examples *e, double *loss, doub
         right += hst_argmax(prob, m->n_classes) == e->label[i];
     }
     free(prob);
-    *loss = e->n ? sum / (double)e->n : 0;
-    *accuracy = e->n ? (double)right / (double)e->n : 0;
+    *loss = e->n ? sum / (double)e->n : -1;
+    *accuracy = e->n ? (double)right / (double)e->n : -1;
     return 0;
 }
 

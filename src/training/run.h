@@ -8,8 +8,9 @@
 /* One line of results.csv. Losses are means over photos; accuracies 0..1. */
 typedef struct hst_epoch {
     int epoch; /* 1, 2, ...; 0: the head alone, before the backbone learned */
-    double train_loss, train_accuracy, val_loss, val_accuracy;
-    double lr; /* learning rate; 0 where the recipe has none */
+    double train_loss, train_accuracy;
+    double val_loss, val_accuracy; /* negative: no photo was kept aside */
+    double lr;                     /* learning rate; 0 where the recipe has none */
 } hst_epoch;
 
 typedef struct hst_phase {

@@ -147,6 +147,7 @@ static int record(const hst_fit *f, hst_err *err)
                    {"val_accuracy", value},
                    {"val_ci_low", low},
                    {"val_ci_high", high}};
+    size_t n_numbers = r->eval->n ? sizeof numbers / sizeof *numbers : 1;
     char text[24];
     for (size_t i = 0; rc == 0 && i < sizeof counts / sizeof *counts; i++) {
         snprintf(text, sizeof text, "%" PRIu64, counts[i].value);
@@ -154,7 +155,7 @@ static int record(const hst_fit *f, hst_err *err)
     }
     for (size_t i = 0; rc == 0 && i < sizeof texts / sizeof *texts; i++)
         rc = hst_model_set_record(m, texts[i].key, texts[i].text, err);
-    for (size_t i = 0; rc == 0 && i < sizeof numbers / sizeof *numbers; i++)
+    for (size_t i = 0; rc == 0 && i < n_numbers; i++)
         rc = hst_record_number(m, numbers[i].key, numbers[i].value, err);
     return rc;
 }

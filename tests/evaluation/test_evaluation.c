@@ -186,6 +186,34 @@ static void missing_classes_score_zero(void **state)
     hst_eval_free(e);
 }
 
+/* sklearn.metrics.balanced_accuracy_score of the golden photos: of all 200, and of those left when
+ * the classes keep their first 54, 2, 3, 0 and 1. */
+static void balanced_accuracy_is_that_of_scikit_learn(void **state)
+{
+    const golden *g = *state;
+    static const int most[CLASSES] = {54, 2, 3, 0, 1};
+    hst_err err = {0};
+    double v;
+    int kept[CLASSES] = {0};
+    hst_eval *all = evaluate(g), *e = hst_eval_new(labels, CLASSES, N, &err);
+    for (size_t i = 0; i < N; i++) {
+        const hst_eval_photo *p = hst_eval_at(all, i);
+        if (kept[p->truth]++ < most[p->truth])
+            check_ok(hst_eval_add(e, "x", p->truth, p->prob, &err), &err);
+    }
+    hst_eval_finish(e);
+    check_ok(hst_eval_metric(all, "balanced_accuracy", &v, NULL, NULL, &err), &err);
+    close_to(v, 0.5945065679964567, 1e-14, "balanced accuracy");
+    check_ok(hst_eval_metric(all, "imbalance", &v, NULL, NULL, &err), &err);
+    close_to(v, 54. / 17, 1e-15, "imbalance");
+    check_ok(hst_eval_metric(e, "balanced_accuracy", &v, NULL, NULL, &err), &err);
+    close_to(v, 0.49074074074074076, 1e-14, "balanced accuracy");
+    check_ok(hst_eval_metric(e, "imbalance", &v, NULL, NULL, &err), &err);
+    close_to(v, 54, 1e-15, "imbalance");
+    hst_eval_free(all);
+    hst_eval_free(e);
+}
+
 static void photos_are_kept_in_order(void **state)
 {
     const golden *g = *state;
@@ -231,7 +259,12 @@ static void what_does_not_fit_is_refused(void **state)
     hst_eval_finish(e);
     double v, low, high;
     check_ok(hst_eval_metric(e, "accuracy", &v, &low, &high, &err), &err);
-    assert_true(v == 0 && low == 0 && high == 1);
+    assert_true(isnan(v) && isnan(low) && isnan(high)); /* not measured */
+    static const char *const others[] = {"balanced_accuracy", "imbalance", "log_loss"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        check_ok(hst_eval_metric(e, others[i], &v, NULL, NULL, &err), &err);
+        assert_true(isnan(v));
+    }
     hst_eval_free(e);
 }
 
@@ -251,6 +284,7 @@ int main(void)
         cmocka_unit_test(log_loss_in_double),
         cmocka_unit_test(intervals_are_those_of_wilson),
         cmocka_unit_test(missing_classes_score_zero),
+        cmocka_unit_test(balanced_accuracy_is_that_of_scikit_learn),
         cmocka_unit_test(photos_are_kept_in_order),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(softmax_is_safe_for_large_logits),

@@ -116,6 +116,17 @@ static void lines_stay_inside_their_plots(void **state)
     hst_image_clear(&img);
 }
 
+static void nothing_kept_aside_has_no_line(void **state)
+{
+    (void)state;
+    static const int all[] = {0, 600, 0, 540};
+    const hst_epoch e[2] = {{1, 1.4, .40, -1, -1, 0}, {2, 1.0, .70, -1, -1, 0}};
+    hst_image img = pixels_of(&(hst_curves){e, 2, 0});
+    assert_true(coloured(&img, all, is_red) > 500);
+    assert_int_equal(coloured(&img, all, is_blue), 0);
+    hst_image_clear(&img);
+}
+
 /* Lines that do not move, that end in the same place, huge numbers, very many epochs. */
 static void odd_histories_are_drawn(void **state)
 {
@@ -187,6 +198,7 @@ int main(void)
         cmocka_unit_test(svg_is_the_same_twice_and_in_any_locale),
         cmocka_unit_test(the_floor_is_drawn_only_where_there_is_one),
         cmocka_unit_test(lines_stay_inside_their_plots),
+        cmocka_unit_test(nothing_kept_aside_has_no_line),
         cmocka_unit_test(odd_histories_are_drawn),
         cmocka_unit_test(the_photo_has_its_labels_above_it),
     };

@@ -150,6 +150,23 @@ static void page_tells_the_numbers(void **state)
     assert_true(sure < unsure); /* the surest mistake first */
 }
 
+/* Six photos of one class, one of the other: 5 of 6 and 0 of 1 are right. */
+static void page_of_unequal_classes_tells_the_balanced_accuracy(void **state)
+{
+    fixture *f = *state;
+    hst_err err = {0};
+    hst_eval *equal = f->eval;
+    static const float right[] = {.9f, .1f}, wrong[] = {.1f, .9f};
+    assert_null(strstr(write_page(f, "report.html"), "balanced accuracy"));
+    f->eval = hst_eval_new(labels, 2, 7, &err);
+    for (int i = 0; i < 7; i++)
+        check_ok(hst_eval_add(f->eval, "x", i == 6, i == 5 ? wrong : right, &err), &err);
+    hst_eval_finish(f->eval);
+    assert_non_null(strstr(write_page(f, "report.html"),
+                           "; balanced accuracy, the mean of the classes' recalls, 41.7 %."));
+    hst_eval_free(equal);
+}
+
 static void page_is_the_same_twice_and_in_any_locale(void **state)
 {
     fixture *f = *state;
@@ -262,6 +279,11 @@ static void an_empty_evaluation_still_makes_everything(void **state)
     char *page = in_dir(f, "empty.html"), *sheet = in_dir(f, "empty.png");
     check_ok(hst_report_html(&in, page, &err), &err);
     check_ok(hst_contact_sheet(e, 10, sheet, &err), &err);
+    const char *text = read_back(f, "empty.html");
+    assert_non_null(strstr(text, "The accuracy cannot be measured"));
+    assert_null(strstr(text, "nan"));
+    assert_null(strstr(text, "<h2>Confusion matrix"));
+    assert_null(strstr(text, "named rightly"));
     free(page);
     free(sheet);
     hst_eval_free(e);
@@ -280,6 +302,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(page_escapes_everything, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_needs_nothing_but_itself, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_tells_the_numbers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(page_of_unequal_classes_tells_the_balanced_accuracy, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(page_is_the_same_twice_and_in_any_locale, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_page_that_cannot_be_written_is_an_error, set_up,
