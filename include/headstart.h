@@ -355,7 +355,11 @@ enum hst_side { HST_TRAIN = 0, HST_VALIDATION = 1, HST_UNSPLIT = 2 };
 
 typedef struct hst_data_opts {
     size_t size;
-    const char *split;   /* "stable" (default), "keras", "none" */
+    /* "stable" (default): a photo's side depends on its content and the seed alone, so it stays
+     * when others come or go, and copies stay together. But one photo of each class always trains:
+     * where all of a class would be kept aside, one is not, and photos that come or go may move one
+     * photo of that class. A class of few photos may have none kept aside. "keras", "none" */
+    const char *split;
     double val_part;     /* 0 < val_part < 1, default 0.2 */
     uint64_t seed;       /* default 42 */
     const char *val_dir; /* a folder of its own for validation (class folders as in dir), or NULL */
@@ -375,8 +379,8 @@ static inline hst_data_opts hst_data_opts_default(void)
  * whose list is exactly that of Keras). Where dir holds train/ and one of val/ validation/ test/,
  * these are the two sides. A sub-folder of a class that cannot be read is logged and left out. No
  * photo is read yet. o NULL: the defaults. Errors: HST_EDATA (no folder, no permission, no class,
- * no photos; with split other than "none": fewer than two classes, too few photos), HST_EARG
- * (unknown split, val_part), HST_EMEM. */
+ * no photos; with split other than "none": fewer than two classes; with "keras": too few photos),
+ * HST_EARG (unknown split, val_part), HST_EMEM. */
 HST_API HST_CHECK hst_data *hst_data_open(hst_ctx *ctx, const char *dir, const hst_data_opts *o,
                                           hst_err *err);
 /* n files without labels, in this order (label -1). */
@@ -546,10 +550,11 @@ HST_API HST_CHECK int hst_train_opts_check(const hst_train_opts *o, hst_err *err
  * disk. o NULL: the defaults. run (may be NULL) receives what happened; it borrows b and d, as the
  * model borrows b. Errors: those of hst_features_compute; HST_EARG (an unknown word, an option or a
  * backbone that the recipe does not take, a number out of range, training that diverges, a
- * checkpoint made for something else); HST_EDATA when a class keeps no usable training photo, the
- * validation side has none, or (tutorial) there are fewer photos than a batch; HST_EMODEL (a
- * damaged checkpoint); HST_EIO (one that cannot be written). Stopped while the backbone learns, it
- * finishes the step and saves a checkpoint. */
+ * checkpoint made for something else); HST_EDATA when a class keeps no usable training photo,
+ * (tutorial) there are fewer photos than a batch, or the validation side has none, which only split
+ * "stable" may leave, without recipe tutorial and patience (then nothing is measured); HST_EMODEL
+ * (a damaged checkpoint); HST_EIO (one that cannot be written). Stopped while the backbone learns,
+ * it finishes the step and saves a checkpoint. */
 HST_API HST_CHECK hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                                        const hst_train_opts *o, hst_run **run, hst_err *err);
 /* Writes the run's files into dir, which is made when it is not there: model.safetensors,
@@ -561,11 +566,12 @@ HST_API HST_CHECK hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, cons
 HST_API HST_CHECK int hst_run_save(const hst_run *r, const hst_model *m, const char *dir,
                                    hst_err *err);
 HST_API void hst_run_free(hst_run *r);
-HST_API size_t hst_run_trained(const hst_run *r);       /* photos the head learned from */
-HST_API size_t hst_run_skipped(const hst_run *r);       /* photos left out */
-HST_API size_t hst_run_stored(const hst_run *r);        /* photos whose features were stored */
-HST_API const hst_eval *hst_run_eval(const hst_run *r); /* of the validation side; owned by r */
-HST_API int hst_run_side(const hst_run *r, size_t i);   /* enum hst_side of photo i of the data */
+HST_API size_t hst_run_trained(const hst_run *r); /* photos the head learned from */
+HST_API size_t hst_run_skipped(const hst_run *r); /* photos left out */
+HST_API size_t hst_run_stored(const hst_run *r);  /* photos whose features were stored */
+/* Of the validation side, which may have no photo: then nothing was measured. Owned by r. */
+HST_API const hst_eval *hst_run_eval(const hst_run *r);
+HST_API int hst_run_side(const hst_run *r, size_t i); /* enum hst_side of photo i of the data */
 
 /* ---- model ---- */
 

@@ -230,9 +230,10 @@ static int check_enough(const hst_data *d, const char *root, int to_split, hst_e
         return hst_fail(err, HST_EDATA,
                         "%s: photos of one class only (%s); a model needs at least two classes",
                         root, d->classes[last]);
-    if (to_split && d->split != HST_SPLIT_FOLDERS && n < 2 * filled)
+    if (d->split == HST_SPLIT_KERAS && n < 2 * filled)
         return hst_fail(err, HST_EDATA,
-                        "%s: too few photos: %zu in %zu classes; at least 2 per class are needed",
+                        "%s: too few photos: %zu in %zu classes; the Keras split wants at least 2 "
+                        "per class",
                         root, n, filled);
     return 0;
 }

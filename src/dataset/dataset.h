@@ -38,12 +38,22 @@ struct hst_data {
 };
 
 /* side[i] for every photo. content: [n] SHA-256 of their bytes (none where one could not be read:
- * HST_UNSPLIT), used by "stable" only: validation when the first 8 bytes (big endian) of
- * sha256(seed as 8 bytes LE || content) / 2^64 < val_part, so a photo never changes
- * sides when others come or go, and copies fall on the same side. For "keras" and "folders" the
- * sides were known at the scan. */
-HST_CHECK int hst_split_assign(const hst_data *d, const hst_digest *content, uint8_t *side,
-                               hst_err *err);
+ * HST_UNSPLIT), and why[n], not NULL where a photo cannot be used (why NULL: all can), are used by
+ * "stable" only. With number = the first 8 bytes (big endian) of sha256(seed as 8 bytes LE ||
+ * content) / 2^64, a photo is on the validation side when number < val_part, unless it has the
+ * largest number of the usable photos of its class: that one stays on the training side, so that
+ * every class has something to learn from. Copies fall on the same side, in other classes too.
+ *
+ * So a photo's side depends on its content alone but for one photo of a class, and for that one
+ * only while all photos of its class have numbers below val_part (with 0.2: one in 5 classes of a
+ * single photo, one in 3,000 of five). Photos that come or go then move at most one content of
+ * their class. A class is not promised a validation photo: where sides depend on content alone, all
+ * photos of a class may fall on the training side (with 0.2: half of the classes of three photos,
+ * one in ten of ten), and choosing one of them would move others when photos come.
+ *
+ * A side may be empty. For "keras" and "folders" the sides were known at the scan. */
+HST_CHECK int hst_split_assign(const hst_data *d, const hst_digest *content, char *const *why,
+                               uint8_t *side, hst_err *err);
 
 /* Keras' split of n files (tutorial-semantics: image_dataset_from_directory(validation_split,
  * seed)): side[i] and, for the tutorial's data order, order[n]: file indices after the shuffle (may

@@ -42,42 +42,67 @@ static int content_number(uint64_t seed, const hst_digest *content, double *numb
     return 0;
 }
 
-static int split_stable(const hst_data *d, const hst_digest *content, uint8_t *side, hst_err *err)
+/* number[i]: a photo's content number; negative: it could not be read. */
+static int content_numbers(const hst_data *d, const hst_digest *content, double *number,
+                           hst_err *err)
 {
-    for (size_t i = 0; i < d->n_photos; i++) {
-        double number = 0;
-        side[i] = HST_UNSPLIT;
-        if (!hst_digest_is_set(&content[i]))
-            continue;
-        int rc = content_number(d->seed, &content[i], &number, err);
-        if (rc != 0)
-            return rc;
-        side[i] = number < d->val_part ? HST_VALIDATION : HST_TRAIN;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < d->n_photos; i++) {
+        number[i] = -1;
+        if (hst_digest_is_set(&content[i]))
+            rc = content_number(d->seed, &content[i], &number[i], err);
     }
-    return 0;
+    return rc;
 }
 
-int hst_split_assign(const hst_data *d, const hst_digest *content, uint8_t *side, hst_err *err)
+static int by_value(const void *pa, const void *pb)
 {
-    size_t count[3] = {0};
-    if (d->split == HST_SPLIT_STABLE) {
-        int rc = split_stable(d, content, side, err);
-        if (rc != 0)
-            return rc;
-    } else {
-        for (size_t i = 0; i < d->n_photos; i++)
-            side[i] = (uint8_t)d->photos[i].side;
+    const double *a = pa, *b = pb;
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* kept[n_classes], rising: each class's largest number of a usable photo. Negative: it has none. */
+static void find_kept(const hst_data *d, char *const *why, const double *number, double *kept)
+{
+    for (int c = 0; c < d->n_classes; c++)
+        kept[c] = -1;
+    for (size_t i = 0; i < d->n_photos; i++) {
+        double *largest = &kept[d->photos[i].label];
+        if (number[i] > *largest && !(why && why[i]))
+            *largest = number[i];
     }
-    if (d->split == HST_SPLIT_NONE)
-        return 0;
+    qsort(kept, (size_t)d->n_classes, sizeof *kept, by_value);
+}
+
+static int split_stable(const hst_data *d, const hst_digest *content, char *const *why,
+                        uint8_t *side, hst_err *err)
+{
+    size_t classes = (size_t)d->n_classes;
+    double *number = hst_alloc(d->n_photos, sizeof *number, err);
+    double *kept = number ? hst_alloc(classes, sizeof *kept, err) : NULL;
+    int rc = kept ? content_numbers(d, content, number, err) : HST_EMEM;
+    if (rc == 0) {
+        find_kept(d, why, number, kept);
+        for (size_t i = 0; i < d->n_photos; i++)
+            side[i] = number[i] < 0 ? HST_UNSPLIT
+                      : number[i] < d->val_part &&
+                              !bsearch(&number[i], kept, classes, sizeof *kept, by_value)
+                          ? HST_VALIDATION
+                          : HST_TRAIN;
+    }
+    free(number);
+    free(kept);
+    return rc;
+}
+
+int hst_split_assign(const hst_data *d, const hst_digest *content, char *const *why, uint8_t *side,
+                     hst_err *err)
+{
+    if (d->split == HST_SPLIT_STABLE)
+        return split_stable(d, content, why, side, err);
     for (size_t i = 0; i < d->n_photos; i++)
-        count[side[i]]++;
-    if (count[HST_TRAIN] && count[HST_VALIDATION])
-        return 0;
-    return hst_fail(err, HST_EDATA,
-                    "%s: too few photos: the split leaves %zu for training and %zu for validation; "
-                    "add photos, or choose another validation part or seed",
-                    d->dir, count[HST_TRAIN], count[HST_VALIDATION]);
+        side[i] = (uint8_t)d->photos[i].side;
+    return 0;
 }
 
 int hst_split_keras(size_t n, double val_part, uint64_t seed, uint8_t *side, size_t *order,

@@ -69,6 +69,19 @@ static int examples_make(const hst_run *r, int side, hst_examples *e, hst_err *e
     return 0;
 }
 
+/* A stable split of few photos may keep none aside. The tutorial and Keras' split always measure,
+ * and where the caller made the sides or counts on them (patience), an empty one is a mistake. */
+static int check_measurable(const hst_fit *f, hst_err *err)
+{
+    const hst_settings *s = &f->run->settings;
+    if (f->run->data->split != HST_SPLIT_STABLE || s->recipe == HST_RECIPE_TUTORIAL ||
+        s->patience > 0)
+        return hst_fail(err, HST_EDATA, "no usable photo is on the validation side");
+    hst_log(f->ctx, HST_LOG_WARN,
+            "no photo is kept aside: the accuracy cannot be measured; with more photos it can");
+    return 0;
+}
+
 /* Every class must have something to learn from; one without validation photos is only warned
  * about. */
 static int check_classes(const hst_fit *f, hst_err *err)
@@ -85,14 +98,12 @@ static int check_classes(const hst_fit *f, hst_err *err)
                             "class %s keeps no usable photo to train on; add photos or take the "
                             "class away",
                             d->classes[c]);
-        if (validation == 0)
+        if (validation == 0 && f->validation.n)
             hst_log(f->ctx, HST_LOG_WARN,
                     "class %s has no validation photos: the accuracy says nothing about it",
                     d->classes[c]);
     }
-    if (f->validation.n == 0)
-        return hst_fail(err, HST_EDATA, "no usable photo is on the validation side");
-    return 0;
+    return f->validation.n ? 0 : check_measurable(f, err);
 }
 
 static int evaluate(hst_fit *f, hst_err *err)
@@ -239,8 +250,9 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
             hst_features_through(ctx, f.extractor, d, settings.effort || settings.time_s > 0, err);
     end_phase(r, "features", &since);
     if (rc == 0)
-        rc =
-            r->features ? hst_split_assign(r->data, r->features->content, r->side, err) : HST_EDATA;
+        rc = r->features
+                 ? hst_split_assign(r->data, r->features->content, r->features->why, r->side, err)
+                 : HST_EDATA;
     if (rc == 0)
         rc = learn(&f, err);
     r->settings.run_dir = NULL; /* the caller's text, and not needed any more */

@@ -377,6 +377,61 @@ class Train(Case):
             self.assertFalse(os.path.exists(f"{ROOT}/stopped"))
 
 
+class Few(Case):
+    """Photos that are too few to measure, or too unequal."""
+
+    @classmethod
+    def setUpClass(cls):
+        for n in (1, 2, 3, 5):
+            material.photos(f"{ROOT}/few{n}", n)
+
+    def few(self, n, *more):
+        return run("train", f"{ROOT}/few{n}", "--backbone", BACKBONE, *more)
+
+    def test_any_number_trains_with_any_seed(self):
+        for n in (1, 2, 3, 5):
+            for seed in range(6):
+                out = f"{ROOT}/few-{n}-{seed}"
+                o = json.loads(self.ok(self.few(n, "-o", out, "--json", "--seed", str(seed))))
+                rows = read(f"{out}/predictions.csv").decode().splitlines()[1:]
+                self.assertEqual(o["n"], len(rows))
+                for key in ("accuracy", "ci_low", "ci_high", "balanced_accuracy", "log_loss"):
+                    self.assertEqual(o[key] is None, o["n"] == 0, (n, seed, key))
+
+    def test_what_cannot_be_measured_says_so(self):
+        r = self.few(1, "-o", f"{ROOT}/one")
+        self.assertIn("accuracy cannot be measured", self.ok(r))
+        self.assertIn("the accuracy cannot be measured", r.stderr.decode())
+        self.assertIn("The accuracy cannot be measured", read(f"{ROOT}/one/report.html").decode())
+        self.assertRegex(read(f"{ROOT}/one/results.csv").decode().splitlines()[1],
+                         r"^1,[\d.e-]+,1,,,0$")
+        model = f"{ROOT}/one/model.safetensors"
+        record = json.loads(self.ok(run("info", model, "--json")))["record"]
+        self.assertEqual((record["val_n"], record["n_train"]), ("0", "3"))
+        self.assertFalse({"val_accuracy", "val_ci_low", "val_ci_high"} & set(record))
+        self.assertEqual(json.loads(self.ok(run("eval", model, PHOTOS, "--json")))["n"], 36)
+        r = self.few(1, "-o", f"{ROOT}/one-tuned", "--fine-tune", "--epochs", "2")
+        self.assertIn("accuracy cannot be measured", self.ok(r))
+        self.assertRegex(r.stderr.decode(), r"epoch 2/2  loss \d\.\d{4}  accuracy \d\.\d{4}\n")
+        self.assertTrue(os.path.exists(f"{ROOT}/one-tuned/curves.png"))
+        self.assertFalse(os.path.exists(f"{ROOT}/one-tuned/photo.png"))
+
+    def test_what_must_be_measured_is_refused(self):
+        self.refused(self.few(1, "--split", "keras", "-q"), 3, "at least 2 per class")
+        self.refused(self.few(1, "--recipe", "tutorial"), 3, "at least 2 per class")
+        tutorial = ("--recipe", "tutorial", "--split", "stable", "--batch", "2", "-q")
+        self.refused(self.few(1, *tutorial), 3, "no usable photo is on the validation side")
+        self.refused(self.few(1, "--fine-tune", "--patience", "1", "-q"), 3,
+                     "no usable photo is on the validation side")
+
+    def test_a_wide_interval_is_a_sentence(self):
+        text = self.ok(run("eval", self.model(), f"{ROOT}/few5"))
+        right, low, high = re.match(r"accuracy \S+ \(95 % interval ([\d.]+)-([\d.]+), (\d+) of 15 ",
+                                    text).group(3, 1, 2)
+        self.assertIn(f"15 photos: the accuracy is between {100 * float(low):.0f} and "
+                      f"{100 * float(high):.0f} %\n", text, right)
+
+
 class Predict(Case):
     def test_another_process_gives_the_same(self):
         first = self.ok(run("predict", self.model(), PHOTOS, "--format", "csv"))

@@ -181,7 +181,7 @@ static void keras_split_of_600_flowers(void **state)
 
 enum { MANY = 2000 };
 
-/* MANY made-up photos; photo i's content is its number. */
+/* MANY made-up photos of one class; photo i's content is its number. */
 static void make_contents(hst_photo *photos, hst_digest *content)
 {
     for (uint32_t i = 0; i < MANY; i++) {
@@ -199,6 +199,7 @@ static void stable_split_depends_on_content_and_seed(void **state)
     static uint8_t a[MANY], b[MANY];
     hst_err e = {0};
     hst_data d = {.dir = "x",
+                  .n_classes = 1,
                   .photos = photos,
                   .n_photos = MANY,
                   .split = HST_SPLIT_STABLE,
@@ -206,50 +207,162 @@ static void stable_split_depends_on_content_and_seed(void **state)
                   .seed = 42};
     size_t n_val = 0, moved = 0;
     make_contents(photos, content);
-    check_ok(hst_split_assign(&d, content, a, &e), &e);
+    check_ok(hst_split_assign(&d, content, NULL, a, &e), &e);
     for (size_t i = 0; i < MANY; i++)
         n_val += a[i] == HST_VALIDATION;
     assert_in_range(n_val, 340, 460); /* 400, standard deviation 18 */
     d.n_photos = MANY / 2;            /* others go */
-    check_ok(hst_split_assign(&d, content, b, &e), &e);
+    check_ok(hst_split_assign(&d, content, NULL, b, &e), &e);
     assert_memory_equal(a, b, MANY / 2);
     content[1] = content[0]; /* a copy, and one that could not be read */
     content[2] = (hst_digest){0};
-    check_ok(hst_split_assign(&d, content, b, &e), &e);
+    check_ok(hst_split_assign(&d, content, NULL, b, &e), &e);
     assert_int_equal(b[1], a[0]);
     assert_int_equal(b[2], HST_UNSPLIT);
     d.val_part = 0.4; /* a larger part only adds */
-    check_ok(hst_split_assign(&d, content, b, &e), &e);
+    check_ok(hst_split_assign(&d, content, NULL, b, &e), &e);
     for (size_t i = 3; i < MANY / 2; i++)
         assert_true(a[i] == HST_TRAIN || b[i] == HST_VALIDATION);
     d.val_part = 0.2;
     d.seed = 43;
-    check_ok(hst_split_assign(&d, content, b, &e), &e);
+    check_ok(hst_split_assign(&d, content, NULL, b, &e), &e);
     for (size_t i = 3; i < MANY / 2; i++)
         moved += a[i] != b[i];
     assert_in_range(moved, 200, 440); /* 320 expected */
 }
 
-/* sha256(2a 00 00 00 00 00 00 00 || sha256("")) from Python's hashlib. */
+/* sha256(2a 00 00 00 00 00 00 00 || sha256("")) from Python's hashlib, and the same of "@". */
 static void stable_split_follows_its_formula(void **state)
 {
     (void)state;
-    const double number = 0.8663628879513114;
+    const double number = 0.8663628879513114, larger = 0.9368316516301197;
     hst_digest content[2];
     hst_photo photos[2] = {{.path = "a"}, {.path = "b"}};
-    hst_data d = {
-        .dir = "photos", .photos = photos, .n_photos = 2, .split = HST_SPLIT_STABLE, .seed = 42};
+    hst_data d = {.dir = "photos",
+                  .n_classes = 1,
+                  .photos = photos,
+                  .n_photos = 2,
+                  .split = HST_SPLIT_STABLE,
+                  .seed = 42};
     uint8_t side[2];
     hst_err e = {0};
-    for (int i = 0; i < 2; i++)
-        check_ok(hst_sha256_bytes("", 0, content[i].byte, &e), &e);
+    check_ok(hst_sha256_bytes("", 0, content[0].byte, &e), &e);
+    check_ok(hst_sha256_bytes("@", 1, content[1].byte, &e), &e);
     d.val_part = number + 1e-9;
-    assert_int_equal(hst_split_assign(&d, content, side, &e), HST_EDATA);
+    check_ok(hst_split_assign(&d, content, NULL, side, &e), &e);
     assert_int_equal(side[0], HST_VALIDATION);
-    assert_non_null(strstr(e.msg, "leaves 0 for training and 2 for validation"));
+    assert_int_equal(side[1], HST_TRAIN);
     d.val_part = number - 1e-9;
-    assert_int_equal(hst_split_assign(&d, content, side, &e), HST_EDATA);
+    check_ok(hst_split_assign(&d, content, NULL, side, &e), &e);
     assert_int_equal(side[0], HST_TRAIN);
+    d.val_part = larger + 1e-9; /* the largest number of its class */
+    check_ok(hst_split_assign(&d, content, NULL, side, &e), &e);
+    assert_int_equal(side[0], HST_VALIDATION);
+    assert_int_equal(side[1], HST_TRAIN);
+}
+
+enum { CLASSES = 5, SEEDS = 100, MOST_A_CLASS = 6 };
+
+/* A made-up data set of CLASSES classes, n photos each; no two contents are equal. */
+typedef struct small_set {
+    hst_photo photos[CLASSES * MOST_A_CLASS];
+    hst_digest content[CLASSES * MOST_A_CLASS];
+    hst_data d;
+} small_set;
+
+static void small_set_make(small_set *s, size_t n, uint64_t seed)
+{
+    hst_err e = {0};
+    *s = (small_set){.d = {.dir = "x",
+                           .n_classes = CLASSES,
+                           .photos = s->photos,
+                           .split = HST_SPLIT_STABLE,
+                           .val_part = 0.2,
+                           .seed = seed}};
+    for (uint32_t c = 0; c < CLASSES; c++)
+        for (uint32_t i = 0; i < n; i++) {
+            const uint32_t is[2] = {c, i};
+            hst_photo *p = &s->photos[s->d.n_photos];
+            *p = (hst_photo){.path = "x", .relative = "x", .label = (int)c};
+            check_ok(hst_sha256_bytes(is, sizeof is, s->content[s->d.n_photos++].byte, &e), &e);
+        }
+}
+
+static void every_class_keeps_a_photo_to_learn_from(void **state)
+{
+    (void)state;
+    small_set s;
+    hst_err e = {0};
+    uint8_t side[CLASSES * MOST_A_CLASS];
+    size_t n_val = 0;
+    for (size_t n = 1; n <= MOST_A_CLASS; n++)
+        for (uint64_t seed = 0; seed < SEEDS; seed++) {
+            size_t train[CLASSES] = {0};
+            small_set_make(&s, n, seed);
+            s.d.val_part = seed % 2 ? 0.2 : 0.9;
+            check_ok(hst_split_assign(&s.d, s.content, NULL, side, &e), &e);
+            for (size_t i = 0; i < s.d.n_photos; i++) {
+                train[s.photos[i].label] += side[i] == HST_TRAIN;
+                n_val += side[i] == HST_VALIDATION;
+            }
+            for (int c = 0; c < CLASSES; c++)
+                assert_true(train[c] > 0);
+            assert_true(n > 1 || n_val == 0); /* a single photo is learned from */
+        }
+    assert_true(n_val > 0);
+}
+
+/* Photos that come or go move at most one photo of their class, and none of another class. */
+static void photos_that_go_move_one_at_most(void **state)
+{
+    (void)state;
+    small_set s;
+    hst_err e = {0};
+    uint8_t all[CLASSES * MOST_A_CLASS], some[CLASSES * MOST_A_CLASS];
+    size_t moves = 0;
+    for (size_t n = 2; n <= MOST_A_CLASS; n++)
+        for (uint64_t seed = 0; seed < SEEDS; seed++)
+            for (size_t gone = 1; gone < n; gone++) {
+                size_t moved[CLASSES] = {0};
+                small_set_make(&s, n, seed);
+                s.d.val_part = 0.5;
+                check_ok(hst_split_assign(&s.d, s.content, NULL, all, &e), &e);
+                for (size_t i = 0; i < gone; i++) /* the first ones of class 0 */
+                    s.content[i] = (hst_digest){0};
+                check_ok(hst_split_assign(&s.d, s.content, NULL, some, &e), &e);
+                for (size_t i = gone; i < s.d.n_photos; i++)
+                    moved[s.photos[i].label] += all[i] != some[i];
+                assert_true(moved[0] <= 1);
+                for (int c = 1; c < CLASSES; c++)
+                    assert_int_equal(moved[c], 0);
+                moves += moved[0];
+            }
+    assert_true(moves > 0); /* or nothing was tried */
+}
+
+/* One content in two classes, which only one of them keeps; and a file that is no photo. */
+static void copies_stay_together_and_bad_files_do_not_count(void **state)
+{
+    (void)state;
+    small_set s;
+    hst_err e = {0};
+    uint8_t side[CLASSES * MOST_A_CLASS];
+    char bad[] = "not a photo", *why[CLASSES * MOST_A_CLASS] = {NULL};
+    small_set_make(&s, 2, 7);
+    s.d.val_part = 0.999999; /* all but the kept ones */
+    check_ok(hst_split_assign(&s.d, s.content, NULL, side, &e), &e);
+    size_t kept = side[0] == HST_TRAIN ? 0 : 1, other = 1 - kept;
+    assert_int_equal(side[other], HST_VALIDATION);
+    why[kept] = bad;
+    check_ok(hst_split_assign(&s.d, s.content, why, side, &e), &e);
+    assert_int_equal(side[other], HST_TRAIN);
+    assert_int_equal(side[kept], HST_VALIDATION);
+    for (size_t c = 1; c < CLASSES; c++) /* every class has the second photo of class 0 too */
+        s.content[2 * c] = s.content[kept];
+    why[kept] = NULL;
+    check_ok(hst_split_assign(&s.d, s.content, why, side, &e), &e);
+    for (size_t c = 0; c < CLASSES; c++)
+        assert_int_equal(side[c ? 2 * c : kept], HST_TRAIN);
 }
 
 static void known_sides_stay(void **state)
@@ -259,12 +372,12 @@ static void known_sides_stay(void **state)
     hst_data d = {.dir = "x", .photos = photos, .n_photos = 2, .split = HST_SPLIT_FOLDERS};
     uint8_t side[2];
     hst_err e = {0};
-    check_ok(hst_split_assign(&d, NULL, side, &e), &e);
+    check_ok(hst_split_assign(&d, NULL, NULL, side, &e), &e);
     assert_int_equal(side[0], HST_VALIDATION);
     assert_int_equal(side[1], HST_TRAIN);
     d.split = HST_SPLIT_NONE;
     photos[0].side = photos[1].side = HST_UNSPLIT;
-    check_ok(hst_split_assign(&d, NULL, side, &e), &e);
+    check_ok(hst_split_assign(&d, NULL, NULL, side, &e), &e);
     assert_int_equal(side[0], HST_UNSPLIT);
 }
 
@@ -277,6 +390,9 @@ int main(void)
         cmocka_unit_test(keras_split_of_600_flowers),
         cmocka_unit_test(stable_split_depends_on_content_and_seed),
         cmocka_unit_test(stable_split_follows_its_formula),
+        cmocka_unit_test(every_class_keeps_a_photo_to_learn_from),
+        cmocka_unit_test(photos_that_go_move_one_at_most),
+        cmocka_unit_test(copies_stay_together_and_bad_files_do_not_count),
         cmocka_unit_test(known_sides_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
