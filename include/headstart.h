@@ -503,6 +503,9 @@ typedef struct hst_train_opts {
     int effort;
     double time_s; /* 0; above 0: seconds that effort may take (0: effort 3); steps that should take
                       longer are left out, so the model depends on the machine's speed */
+    /* Of recipe fine-tune. "better" (default), "tuned": the model has the backbone that learned in
+     * any case, and no photo of the training side is kept from it. */
+    const char *keep;
 } hst_train_opts;
 HST_API void hst_train_opts_init(hst_train_opts *o, size_t size);
 static inline hst_train_opts hst_train_opts_default(void)

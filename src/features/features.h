@@ -34,6 +34,7 @@ typedef struct hst_recompute {
     const hst_ctx *ctx;
     const hst_extractor *extractor;
     const hst_data *d;
+    const char *phase;   /* what progress calls it */
     const size_t *photo; /* [n] of the data; usable ones */
     size_t n;
     hst_features *f; /* their rows are filled anew */

@@ -29,7 +29,7 @@ int hst_features_recompute(const hst_recompute *a, hst_err *err)
     hst_recompute job = *a;
     return hst_photos_each(&(hst_photo_loop){.ctx = a->ctx,
                                              .extractor = a->extractor,
-                                             .phase = "validation",
+                                             .phase = a->phase,
                                              .n = a->n,
                                              .arg = &job,
                                              .work = work_photo},

@@ -7,8 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* The weight of each photo. */
-static double *photo_weights(const hst_examples *e, int n_classes, hst_err *err)
+double *hst_photo_weights(const hst_examples *e, int n_classes, hst_err *err)
 {
     double *of_class = hst_alloc((size_t)n_classes, sizeof *of_class, err);
     double *weight = of_class ? hst_alloc(e->n, sizeof *weight, err) : NULL;
@@ -58,7 +57,7 @@ int hst_fit_logistic(hst_fit *f, hst_err *err)
     double *weight = NULL, l2 = 0;
     int rc = 0;
     if (f->run->settings.class_weight == HST_BALANCED) {
-        weight = photo_weights(&f->train, m->n_classes, err);
+        weight = hst_photo_weights(&f->train, m->n_classes, err);
         if (!weight)
             return HST_EMEM;
         p.weight = weight;

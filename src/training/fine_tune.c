@@ -5,7 +5,7 @@
 
 static int fit(hst_fit *f, hst_err *err)
 {
-    static const hst_tuning tuning = {.start = hst_fit_logistic, .first_phase = 1};
+    static const hst_tuning tuning = {.start = hst_fit_logistic, .refit = 1, .first_phase = 1};
     return hst_tune(f, &tuning, err);
 }
 

@@ -8,6 +8,7 @@
 
 struct hst_loader {
     const hst_fit *fit;
+    const hst_examples *from;
     hst_sampler *sampler;
     enum hst_augment how;
     size_t floats; /* of one prepared photo */
@@ -63,8 +64,8 @@ static void begin(hst_loader *l, uint64_t step)
     b->step = step;
     b->n = s.n;
     for (size_t i = 0; i < s.n; i++) {
-        b->photo[i] = l->fit->train.photo[s.order[i]];
-        b->label[i] = l->fit->train.label[s.order[i]];
+        b->photo[i] = l->from->photo[s.order[i]];
+        b->label[i] = l->from->label[s.order[i]];
     }
     l->pass = s.pass;
     l->coming = b;
@@ -93,13 +94,15 @@ const hst_load *hst_loader_take(hst_loader *l, uint64_t step, uint64_t end, hst_
     return b;
 }
 
-hst_loader *hst_loader_new(const hst_fit *f, hst_sampler *s, enum hst_augment how, hst_err *err)
+hst_loader *hst_loader_new(const hst_fit *f, const hst_examples *from, hst_sampler *s,
+                           enum hst_augment how, hst_err *err)
 {
     size_t px = (size_t)f->run->features->prep.px;
     hst_loader *l = hst_alloc(1, sizeof *l, err);
     if (!l)
         return NULL;
     l->fit = f;
+    l->from = from;
     l->sampler = s;
     l->how = how;
     l->floats = px * px * 3;

@@ -21,9 +21,9 @@ typedef struct hst_load {
 
 typedef struct hst_loader hst_loader;
 
-/* Batches of f's training photos. Borrows f and s. Errors: HST_EMEM. */
-HST_CHECK hst_loader *hst_loader_new(const hst_fit *f, hst_sampler *s, enum hst_augment how,
-                                     hst_err *err);
+/* Batches of f's photos that are in `from`. Borrows all three. Errors: HST_EMEM. */
+HST_CHECK hst_loader *hst_loader_new(const hst_fit *f, const hst_examples *from, hst_sampler *s,
+                                     enum hst_augment how, hst_err *err);
 void hst_loader_free(hst_loader *l);
 
 /* The photos of a step, which stay until the call after the next; those of the step behind it are

@@ -35,6 +35,8 @@ extern const hst_recipe hst_recipe_auto, hst_recipe_fine_tune, hst_recipe_tutori
  * (classes
  * * photos of the class). No class is empty. */
 void hst_balanced_weights(const hst_examples *e, int n_classes, double *weight);
+/* The same of each photo, [e->n]. NULL: HST_EMEM. */
+HST_CHECK double *hst_photo_weights(const hst_examples *e, int n_classes, hst_err *err);
 
 /* Logistic regression to convergence, its L2 strength chosen by cross-validation (auto.c): fills
  * the model's head. */

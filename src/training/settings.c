@@ -339,8 +339,9 @@ static int refuse(const row *r, const hst_train_opts *o, enum training t, hst_er
                  : i + 1 < n ? ", "
                              : " and ",
                  owner[i]);
-    return hst_fail(err, HST_EARG, "recipe %s%s has no %s to set; recipes %s have", names[t],
-                    t == TUTORIAL && tunes ? " without fine-tuning" : "", r->about.name, owners);
+    return hst_fail(err, HST_EARG, "recipe %s%s has no %s to set; recipe%s %s %s", names[t],
+                    t == TUTORIAL && tunes ? " without fine-tuning" : "", r->about.name,
+                    n > 1 ? "s" : "", owners, n > 1 ? "have" : "has");
 }
 
 /* ---- hst_settings ---- */

@@ -13,6 +13,9 @@ enum hst_recipe_id { HST_RECIPE_AUTO, HST_RECIPE_FINE_TUNE, HST_RECIPE_TUTORIAL 
 enum hst_preparation { HST_PREPARE_PIL, HST_PREPARE_TF, HST_PREPARE_FAST, HST_PREPARE_HUB };
 enum hst_class_weight { HST_UNWEIGHTED, HST_BALANCED };
 
+/* Which backbone a fine-tuned model has. */
+enum hst_keep { HST_KEEP_BETTER, HST_KEEP_TUNED };
+
 /* Their words, by the enum; NULL ends them. */
 extern const char *const hst_recipe_names[], *const hst_preparation_names[];
 

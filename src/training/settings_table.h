@@ -110,6 +110,13 @@ HST_SETTING(INT, int, patience, .about.name = "patience", .about.value = "N",
             .about.help = "End when N epochs did not lower the loss on the photos kept aside, and "
                           "take the best epoch's weights; the accuracy is then a little too good. "
                           "0: never.")
+HST_SETTING(CHOICE, enum hst_keep, keep, .about.name = "keep",
+            .about.words = WORDS([HST_KEEP_BETTER] = "better", [HST_KEEP_TUNED] = "tuned"),
+            .standard = {NULL, "better", NULL, NULL}, .record = WHERE_CHANGED,
+            .about.help =
+                "better: a fifth of the photos to learn from is kept from the backbone, "
+                "to tell whether learning did it good, else it stays as it was; tuned: it "
+                "learns from all of them and stays as it became.")
 HST_SETTING(
     INT, int, checkpoint_steps, .about.name = "checkpoint-steps", .about.value = "N",
     .about.unit = "steps", .about.most = INT_MAX, .standard = TUNING("0", "0"), .record = ELSEWHERE,

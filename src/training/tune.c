@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "training/checkpoint.h"
+#include "training/judge.h"
 #include "training/loader.h"
 #include "training/schedule.h"
 
@@ -15,6 +16,7 @@
 typedef struct fine_tuner {
     hst_fit *fit;
     const hst_tuning *how;
+    hst_judge judge;
     hst_trainer trainer;
     hst_sampler sampler;
     hst_loader *loader;
@@ -207,7 +209,7 @@ static int make_trainer(fine_tuner *t, hst_err *err)
 static int make_loader(fine_tuner *t, hst_err *err)
 {
     const hst_settings *o = settings(t);
-    size_t n = t->fit->train.n, batch = n < (size_t)o->batch ? n : (size_t)o->batch;
+    size_t n = t->judge.learn.n, batch = n < (size_t)o->batch ? n : (size_t)o->batch;
     int rc = hst_sampler_init(&t->sampler, n, batch, o->seed, err);
     if (rc)
         return rc;
@@ -217,10 +219,12 @@ static int make_loader(fine_tuner *t, hst_err *err)
                            .steps = t->epoch_steps * (uint64_t)o->epochs,
                            .warmup = hst_warmup_steps(o->warmup, t->epoch_steps)};
     t->photos = hst_sampler_seen(&t->sampler, t->rates.steps);
-    t->loader = hst_loader_new(t->fit, &t->sampler, o->augment, err);
-    if (t->loader && o->dropout > 0)
-        t->keep = hst_alloc(batch, (size_t)t->fit->model->dim, err);
-    return t->loader && (t->keep || !(o->dropout > 0)) ? 0 : HST_EMEM;
+    t->loader = hst_loader_new(t->fit, &t->judge.learn, &t->sampler, o->augment, err);
+    if (!t->loader)
+        return HST_EMEM;
+    if (o->dropout > 0 && !(t->keep = hst_alloc(batch, (size_t)t->fit->model->dim, err)))
+        return HST_EMEM;
+    return 0;
 }
 
 static hst_batch_score score(fine_tuner *t, const hst_examples *e)
@@ -244,7 +248,9 @@ static int note_head(fine_tuner *t, hst_err *err)
 static int start(fine_tuner *t, hst_err *err)
 {
     hst_model *m = t->fit->model;
-    int rc = t->how->start(t->fit, err);
+    hst_fit fit = *t->fit;
+    fit.train = t->judge.learn;
+    int rc = t->how->start(&fit, err);
     if (rc)
         return rc;
     hst_dense_head_set(&t->trainer.head, m->kernel, m->bias);
@@ -254,7 +260,10 @@ static int start(fine_tuner *t, hst_err *err)
 
 static int begin(fine_tuner *t, hst_err *err)
 {
-    int found = 0, rc = make_loader(t, err);
+    int found = 0, keep = t->how->refit && settings(t)->keep == HST_KEEP_BETTER;
+    int rc = hst_judge_init(&t->judge, t->fit, keep, err);
+    if (rc == 0)
+        rc = make_loader(t, err);
     if (rc == 0)
         rc = make_trainer(t, err);
     if (rc == 0)
@@ -276,6 +285,7 @@ static void end(fine_tuner *t)
     hst_loader_free(t->loader);
     hst_trainer_clear(&t->trainer);
     hst_sampler_clear(&t->sampler);
+    hst_judge_clear(&t->judge);
     free(t->best.param);
     free(t->best.head);
     free(t->class_weight);
@@ -371,25 +381,35 @@ static int run_step(fine_tuner *t, hst_err *err)
 
 /* ---- epochs ---- */
 
-/* Features of the validation photos under the weights that are in their place. */
-static int validate(fine_tuner *t, hst_err *err)
+/* Features of some photos as an extractor gives them. */
+static int look(fine_tuner *t, const hst_extractor *e, const hst_examples *photos, hst_err *err)
 {
-    hst_run *r = t->fit->run;
-    const hst_examples *v = &t->fit->validation;
-    if (t->validated)
-        return 0;
+    int training = photos == &t->fit->train;
+    return hst_features_recompute(&(hst_recompute){.ctx = t->fit->ctx,
+                                                   .extractor = e,
+                                                   .d = t->fit->run->data,
+                                                   .phase = training ? "features" : "validation",
+                                                   .photo = photos->photo,
+                                                   .n = photos->n,
+                                                   .f = t->fit->run->features},
+                                  err);
+}
+
+/* The same under the weights that are in their place. */
+static int look_now(fine_tuner *t, const hst_examples *photos, hst_err *err)
+{
     hst_extractor *now =
         hst_extractor_learned(t->fit->model->extractor, t->fit->ctx, t->trainer.graph, err);
     if (!now)
         return err && err->code ? err->code : HST_EMEM;
-    hst_recompute again = {.ctx = t->fit->ctx,
-                           .extractor = now,
-                           .d = r->data,
-                           .photo = v->photo,
-                           .n = v->n,
-                           .f = r->features};
-    int rc = hst_features_recompute(&again, err);
+    int rc = look(t, now, photos, err);
     hst_extractor_free(now);
+    return rc;
+}
+
+static int validate(fine_tuner *t, hst_err *err)
+{
+    int rc = t->validated ? 0 : look_now(t, &t->fit->validation, err);
     t->validated = rc == 0;
     return rc;
 }
@@ -450,11 +470,9 @@ static int learn(fine_tuner *t, hst_err *err)
 
 /* ---- an end ---- */
 
-/* The model gets the weights. */
+/* The model gets the backbone. */
 static int hand_over(fine_tuner *t, hst_err *err)
 {
-    hst_model *m = t->fit->model;
-    hst_dense_head_get(&t->trainer.head, m->kernel, m->bias);
     hst_graph *g = t->trainer.graph;
     hst_learn_free(t->trainer.learn);
     t->trainer.learn = NULL;
@@ -462,14 +480,38 @@ static int hand_over(fine_tuner *t, hst_err *err)
     hst_backbone *tuned = hst_backbone_tuned(t->fit->ctx, t->fit->run->backbone, g, err);
     if (!tuned)
         return err && err->code ? err->code : HST_EMEM;
-    int rc = hst_extractor_replace(m->extractor, t->fit->ctx, tuned, err);
-    if (rc) {
+    int rc = hst_extractor_replace(t->fit->model->extractor, t->fit->ctx, tuned, err);
+    if (rc)
         hst_backbone_free(tuned);
+    return rc;
+}
+
+/* The features are those of the backbone that learned: the head is fitted to them, or both go back
+ * to what they were. */
+static int refit(fine_tuner *t, int *better, hst_err *err)
+{
+    const hst_extractor *frozen = t->fit->model->extractor;
+    int rc = hst_judge_before(&t->judge, err);
+    if (rc == 0)
+        rc = look_now(t, &t->fit->train, err);
+    if (rc == 0)
+        rc = hst_judge_after(&t->judge, better, err);
+    if (rc || *better)
         return rc;
-    }
-    rc = hst_record_settings(m, settings(t), err);
+    rc = look(t, frozen, &t->fit->train, err);
+    if (rc == 0)
+        rc = look(t, frozen, &t->fit->validation, err);
+    return rc ? rc : hst_judge_fit_auto(&t->judge, err);
+}
+
+static int record(const fine_tuner *t, hst_err *err)
+{
+    hst_model *m = t->fit->model;
+    int rc = hst_record_settings(m, settings(t), err);
     if (rc == 0)
         rc = hst_record_number(m, "thawed_params", (double)settings(t)->layers.n_learn, err);
+    if (rc == 0 && t->how->refit)
+        rc = hst_record_number(m, "head_l2", t->judge.l2, err);
     if (rc == 0 && t->best.n)
         rc = hst_record_number(m, "best_epoch", t->at.best_epoch, err);
     return rc;
@@ -477,6 +519,7 @@ static int hand_over(fine_tuner *t, hst_err *err)
 
 static int finish(fine_tuner *t, hst_err *err)
 {
+    int better = 1;
     if (t->best.n && t->at.best_epoch != t->at.epoch) {
         swap_weights(t, 0);
         t->validated = 0;
@@ -484,7 +527,13 @@ static int finish(fine_tuner *t, hst_err *err)
         hst_trainer_mean_exchange(&t->trainer);
     }
     int rc = validate(t, err);
-    return rc ? rc : hand_over(t, err);
+    if (rc == 0 && t->how->refit)
+        rc = refit(t, &better, err);
+    else
+        hst_dense_head_get(&t->trainer.head, t->fit->model->kernel, t->fit->model->bias);
+    if (rc == 0 && better)
+        rc = hand_over(t, err);
+    return rc ? rc : record(t, err);
 }
 
 int hst_tune(hst_fit *f, const hst_tuning *how, hst_err *err)

@@ -8,6 +8,7 @@ typedef struct hst_tuning {
     /* Sets the head that training begins with, in the model; not called when training goes on from
      * a checkpoint. */
     int (*start)(hst_fit *f, hst_err *err);
+    int refit;         /* 1: the head is fitted anew in the end (judge.h) */
     int first_phase;   /* 1: start is a phase of training: its result is epoch 0 of the history */
     int whole_batches; /* 1: an epoch is n / batch steps; 0: all photos */
 } hst_tuning;

@@ -201,7 +201,7 @@ class Train(Case):
 
     def test_fine_tuning(self):
         words = ["--fine-tune", "--epochs", "2", "--batch", "8", "--lr", "0.001", "--thaw",
-                 "from:block_12", "--augment", "none"]
+                 "from:block_12", "--augment", "none", "--keep", "tuned"]
         r = train("tuned", *words)
         self.ok(r)
         lines = [s for s in r.stderr.decode().splitlines() if s.startswith("epoch ")]
@@ -213,7 +213,8 @@ class Train(Case):
         have = json.loads(read(f"{ROOT}/tuned/args.json"))
         want = {"recipe": "fine-tune", "prepare": "pil", "epochs": 2, "batch": 8,
                 "optimizer": "adamw", "learning_rate": 0.001, "thaw": "from:block_12",
-                "batch_norm": "frozen", "augment": "none", "schedule": "one-cycle"}
+                "batch_norm": "frozen", "augment": "none", "schedule": "one-cycle",
+                "keep": "tuned"}
         self.assertEqual({k: have.get(k) for k in want}, want)
         model = f"{ROOT}/tuned/model.safetensors"
         info = json.loads(self.ok(run("info", model, "--json")))
@@ -222,6 +223,13 @@ class Train(Case):
         e = json.loads(self.ok(run("eval", model, PHOTOS, "--json")))
         self.assertEqual(e["n"], 36)
         self.ok(run("predict", model, os.path.join(PHOTOS, "red/00.png")))
+        r = train("judged", "--fine-tune", "--epochs", "1", "--lr", "1e-6", "--augment", "none")
+        self.ok(r)
+        self.assertRegex(r.stderr.decode(), r"log loss on \d+ training photos kept from the "
+                         r"backbone: [\d.]+ before it learned, [\d.]+ after: it stays as it has")
+        info = json.loads(self.ok(run("info", f"{ROOT}/judged/model.safetensors", "--json")))
+        self.assertEqual(info["record"]["kept"], "tuned")
+        self.assertNotIn("keep", info["record"])
         self.ok(train("all", "--recipe", "tutorial", "--fine-tune", "--epochs", "1",
                       "--warmup", "0.5", "--ema", "0.9"))
         info = json.loads(self.ok(run("info", f"{ROOT}/all/model.safetensors", "--json")))
@@ -292,6 +300,8 @@ class Train(Case):
                 self.refused(train("x", "--recipe", recipe, "--" + name, value), 2,
                              f"has no {name} to set; recipes fine-tune and tutorial with "
                              "fine-tuning have")
+        self.refused(train("x", "--keep", "tuned"), 2,
+                     "recipe auto has no keep to set; recipe fine-tune has")
         self.refused(train("x", "--recipe", "auto", "--fine-tune"), 2,
                      "recipe auto has no fine-tune to set")
         self.refused(train("x", "-q", "--fine-tune", "--thaw", "from:nowhere"), 2, "'nowhere'",

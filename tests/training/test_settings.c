@@ -66,7 +66,8 @@ static void defaults_are_the_recipes(void **state)
                 {"schedule", NULL, "one-cycle", NULL, "constant"},
                 {"layer-decay", NULL, "1", NULL, "1"},
                 {"clip", NULL, "1", NULL, "0"},
-                {"patience", NULL, "0", NULL, "0"}};
+                {"patience", NULL, "0", NULL, "0"},
+                {"keep", NULL, "better", NULL, NULL}};
     const hst_train_opts opts[] = {of_recipe(NULL, 0), of_recipe("fine-tune", 0),
                                    of_recipe("tutorial", 0), of_recipe("tutorial", 1)};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
