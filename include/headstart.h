@@ -506,6 +506,10 @@ typedef struct hst_train_opts {
     /* Of recipe fine-tune. "better" (default), "tuned": the model has the backbone that learned in
      * any case, and no photo of the training side is kept from it. */
     const char *keep;
+    /* Where the backbone learns: 0; above 0, the photos of a step are mixed in pairs, with their
+     * labels, by parts drawn from Beta(mixup, mixup); or each has a rectangle of the other, whose
+     * area is drawn from Beta(cutmix, cutmix). With both, every step takes one of the two. */
+    double mixup, cutmix;
 } hst_train_opts;
 HST_API void hst_train_opts_init(hst_train_opts *o, size_t size);
 static inline hst_train_opts hst_train_opts_default(void)

@@ -96,12 +96,22 @@ static double penalty(const hst_dense_head *h)
     return (double)h->l2 * sum;
 }
 
-/* One row: its input and label, and the factor of its loss. */
+/* One row: its input, its label or two of them, and the factor of its loss. */
 typedef struct row {
     const float *x;
-    int label;
+    int label, other; /* negative: no other */
+    float part;       /* of label */
     float weight;
 } row;
+
+/* What of the target is not spread over all classes. */
+static double share(const row *r, size_t c)
+{
+    if (r->other < 0)
+        return c == (size_t)r->label;
+    return (c == (size_t)r->label ? (double)r->part : 0) +
+           (c == (size_t)r->other ? 1 - (double)r->part : 0);
+}
 
 /* Adds one row to *sum. delta[n_classes], where not NULL: d loss / d logit of this row alone, which
  * is weight (softmax(logit) - target). */
@@ -120,7 +130,7 @@ static void add_row(hst_dense_head *h, const row *r, float *delta, hst_batch_sco
     double log_total = log(total) + top;
     for (size_t c = 0; c < k; c++) {
         double log_p = p[c] - log_total;
-        double target = others + (c == (size_t)r->label ? 1 - (double)h->label_smoothing : 0);
+        double target = others + (1 - (double)h->label_smoothing) * share(r, c);
         if (target > 0)
             loss -= target * log_p;
         if (delta)
@@ -128,6 +138,16 @@ static void add_row(hst_dense_head *h, const row *r, float *delta, hst_batch_sco
     }
     sum->loss += (double)r->weight * loss;
     sum->right += best == (size_t)r->label;
+}
+
+static row row_of(const hst_head_batch *b, size_t i)
+{
+    size_t at = b->order ? b->order[i] : i;
+    return (row){.x = b->x[at],
+                 .label = b->label[at],
+                 .other = b->other ? b->other[i] : -1,
+                 .part = b->part,
+                 .weight = b->weight ? b->weight[i] : 1};
 }
 
 /* What dropout leaves of row i of the batch. */
@@ -144,9 +164,9 @@ hst_batch_score hst_dense_head_gradient(hst_dense_head *h, const hst_head_batch 
     hst_batch_score s = {0};
     float scale = 1 / (float)b->n;
     for (size_t i = 0; i < b->n; i++) {
-        size_t at = b->order ? b->order[i] : i;
-        drop(b, i, b->x[at], h->dropped + i * dim, dim);
-        row r = {h->dropped + i * dim, b->label[at], b->weight ? b->weight[i] : 1};
+        row r = row_of(b, i);
+        drop(b, i, r.x, h->dropped + i * dim, dim);
+        r.x = h->dropped + i * dim;
         add_row(h, &r, h->delta + i * k, &s);
     }
     for (size_t c = 0; c < k; c++) {
@@ -183,8 +203,7 @@ hst_batch_score hst_dense_head_score(hst_dense_head *h, const hst_head_batch *b)
 {
     hst_batch_score s = {0};
     for (size_t i = 0; i < b->n; i++) {
-        size_t at = b->order ? b->order[i] : i;
-        row r = {b->x[at], b->label[at], b->weight ? b->weight[i] : 1};
+        row r = row_of(b, i);
         add_row(h, &r, NULL, &s);
     }
     s.loss = (b->n ? s.loss / (double)b->n : 0) + penalty(h);

@@ -3,6 +3,7 @@
  *   dropped = keep ? x * keep_scale : 0                  (inputs of one photo, [dim])
  *   logit   = dropped . kernel + bias                    ([classes])
  *   target  = (1 - smoothing) [class == label] + smoothing / classes
+ *             (of a mixture of two photos: part [class == label] + (1 - part) [class == other])
  *   loss    = mean over the batch of -weight sum target * log(softmax(logit)),
  *             + l2 * sum kernel^2
  *
@@ -23,6 +24,8 @@ typedef struct hst_head_batch {
     const uint8_t *keep; /* [n][dim] 1: the input stays, 0: it is dropped; NULL: all stay */
     float keep_scale;    /* 1 / (1 - dropout): the mean input stays the same */
     const float *weight; /* [n] factor of each photo's loss, or NULL for 1 */
+    const int *other;    /* [n] second label of each, or NULL for none; in the order of the batch */
+    float part;          /* of the first, where there is a second */
 } hst_head_batch;
 
 typedef struct hst_batch_score {

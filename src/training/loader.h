@@ -14,7 +14,7 @@ HST_CHECK int hst_load_photo(const hst_fit *f, enum hst_augment how, uint32_t pa
 typedef struct hst_load {
     uint64_t step;
     size_t n;
-    float *x;      /* [n][px][px][3] */
+    float *x;      /* [n][px][px][3]; the caller may change them */
     size_t *photo; /* [n] indices in the data */
     int *label;    /* [n] */
 } hst_load;

@@ -102,6 +102,15 @@ HST_SETTING(
 HST_SETTING(REAL, double, layer_decay, .about.name = "layer-decay", .about.value = "X",
             .about.above_least = 1, .about.most = 1, .standard = TUNING("1", "1"),
             .about.help = "Learning rate of a layer as a part of that of the layer behind it.")
+HST_SETTING(REAL, double, mixup, .about.name = "mixup", .about.value = "X", .about.most = 1e6,
+            .standard = TUNING("0", "0"), .record = WHERE_CHANGED,
+            .about.help = "Mix the photos of a step in pairs, pixels and labels alike, in parts "
+                          "drawn from Beta(X, X): 0.2 mixes little, 1 by any part; 0: never.")
+HST_SETTING(REAL, double, cutmix, .about.name = "cutmix", .about.value = "X", .about.most = 1e6,
+            .standard = TUNING("0", "0"), .record = WHERE_CHANGED,
+            .about.help = "Put a rectangle of each photo of a step into another one, labels by "
+                          "area, drawn from Beta(X, X); 0: never. With mixup a step takes one of "
+                          "the two.")
 HST_SETTING(REAL, double, clip, .about.name = "clip", .about.value = "X", .about.most = 1e6,
             .standard = TUNING("1", "0"),
             .about.help = "Shorten gradients to this length; 0: never.")

@@ -5,6 +5,7 @@
 #include "training/checkpoint.h"
 #include "training/judge.h"
 #include "training/loader.h"
+#include "training/mixing.h"
 #include "training/schedule.h"
 
 #include <errno.h>
@@ -28,6 +29,7 @@ typedef struct fine_tuner {
     int validated;        /* the validation features are those of the weights as they are */
     double *class_weight; /* [classes], or NULL */
     float *weight;        /* [batch], or NULL */
+    int *other;           /* [batch] the labels mixed in, or NULL */
     uint8_t *keep;        /* [batch][dim], or NULL without dropout */
     char *path;           /* of the checkpoint, or NULL */
     hst_buf options;      /* for the checkpoint */
@@ -224,7 +226,8 @@ static int make_loader(fine_tuner *t, hst_err *err)
         return HST_EMEM;
     if (o->dropout > 0 && !(t->keep = hst_alloc(batch, (size_t)t->fit->model->dim, err)))
         return HST_EMEM;
-    return 0;
+    int mixes = o->mixup > 0 || o->cutmix > 0;
+    return !mixes || (t->other = hst_alloc(batch, sizeof *t->other, err)) ? 0 : HST_EMEM;
 }
 
 static hst_batch_score score(fine_tuner *t, const hst_examples *e)
@@ -290,6 +293,7 @@ static void end(fine_tuner *t)
     free(t->best.head);
     free(t->class_weight);
     free(t->weight);
+    free(t->other);
     free(t->keep);
     free(t->path);
     hst_buf_free(&t->options);
@@ -329,20 +333,45 @@ static int diverged(const fine_tuner *t, const hst_load *b, hst_err *err)
     return rc;
 }
 
+/* Mixes the photos of the batch, if they are to be; returns the part that is each one's own. */
+static float mix(fine_tuner *t, const hst_load *b)
+{
+    const hst_settings *o = settings(t);
+    int px = t->fit->run->features->prep.px;
+    if (!t->other)
+        return 1;
+    hst_mix m = hst_mix_draw(&(hst_mixing){o->mixup, o->cutmix}, o->seed, (uint32_t)b->step, px);
+    hst_mix_apply(&m, b->x, b->n, px);
+    for (size_t i = 0; i < b->n; i++)
+        t->other[i] = b->label[hst_mix_partner(i, b->n)];
+    return m.part;
+}
+
+static void weigh(fine_tuner *t, const hst_load *b, float part)
+{
+    for (size_t i = 0; t->weight && i < b->n; i++) {
+        double own = t->class_weight[b->label[i]];
+        double other = t->other ? t->class_weight[t->other[i]] : own;
+        t->weight[i] = (float)((double)part * own + (1 - (double)part) * other);
+    }
+}
+
 static hst_train_batch make_batch(fine_tuner *t, const hst_load *b)
 {
     const hst_settings *o = settings(t);
     hst_dropout drop = {o->seed, (uint32_t)b->step, o->dropout};
+    float part = mix(t, b);
     if (t->keep)
         hst_dropout_draw(&drop, b->n, (size_t)t->fit->model->dim, t->keep);
-    for (size_t i = 0; t->weight && i < b->n; i++)
-        t->weight[i] = (float)t->class_weight[b->label[i]];
+    weigh(t, b, part);
     return (hst_train_batch){.x = b->x,
                              .head = {.label = b->label,
                                       .n = b->n,
                                       .keep = t->keep,
                                       .keep_scale = (float)(1 / (1 - o->dropout)),
-                                      .weight = t->weight},
+                                      .weight = t->weight,
+                                      .other = t->other,
+                                      .part = part},
                              .learning_rate = hst_rates_at(&t->rates, b->step)};
 }
 

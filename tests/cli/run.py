@@ -223,12 +223,13 @@ class Train(Case):
         e = json.loads(self.ok(run("eval", model, PHOTOS, "--json")))
         self.assertEqual(e["n"], 36)
         self.ok(run("predict", model, os.path.join(PHOTOS, "red/00.png")))
-        r = train("judged", "--fine-tune", "--epochs", "1", "--lr", "1e-6", "--augment", "none")
+        r = train("judged", "--fine-tune", "--epochs", "1", "--lr", "1e-6", "--augment", "none",
+                  "--mixup", "0.2")
         self.ok(r)
         self.assertRegex(r.stderr.decode(), r"log loss on \d+ training photos kept from the "
                          r"backbone: [\d.]+ before it learned, [\d.]+ after: it stays as it has")
         info = json.loads(self.ok(run("info", f"{ROOT}/judged/model.safetensors", "--json")))
-        self.assertEqual(info["record"]["kept"], "tuned")
+        self.assertEqual((info["record"]["kept"], info["record"]["mixup"]), ("tuned", "0.2"))
         self.assertNotIn("keep", info["record"])
         self.ok(train("all", "--recipe", "tutorial", "--fine-tune", "--epochs", "1",
                       "--warmup", "0.5", "--ema", "0.9"))
@@ -295,7 +296,7 @@ class Train(Case):
     def test_settings_of_fine_tuning_only(self):
         for name, value in (("thaw", "all"), ("batch-norm", "batch"), ("schedule", "cosine"),
                             ("layer-decay", "0.9"), ("clip", "1"), ("patience", "2"),
-                            ("checkpoint-steps", "5")):
+                            ("checkpoint-steps", "5"), ("mixup", "0.2"), ("cutmix", "1")):
             for recipe in ("auto", "tutorial"):
                 self.refused(train("x", "--recipe", recipe, "--" + name, value), 2,
                              f"has no {name} to set; recipes fine-tune and tutorial with "

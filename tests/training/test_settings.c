@@ -67,6 +67,8 @@ static void defaults_are_the_recipes(void **state)
                 {"layer-decay", NULL, "1", NULL, "1"},
                 {"clip", NULL, "1", NULL, "0"},
                 {"patience", NULL, "0", NULL, "0"},
+                {"mixup", NULL, "0", NULL, "0"},
+                {"cutmix", NULL, "0", NULL, "0"},
                 {"keep", NULL, "better", NULL, NULL}};
     const hst_train_opts opts[] = {of_recipe(NULL, 0), of_recipe("fine-tune", 0),
                                    of_recipe("tutorial", 0), of_recipe("tutorial", 1)};

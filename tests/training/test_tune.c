@@ -148,6 +148,13 @@ static void the_number_of_threads_changes_nothing(void **state)
     hst_train_opts o = fine_tune(&one), p = fine_tune(&three);
     result a = trained(&one, &o), b = trained(&three, &p);
     check_equal(&a, &b);
+    o.mixup = p.mixup = 0.4;
+    o.cutmix = p.cutmix = 1;
+    result mixed = trained(&one, &o);
+    b = trained(&three, &p);
+    check_equal(&mixed, &b);
+    assert_true(mixed.row[1].train_loss != a.row[1].train_loss);
+    o.mixup = o.cutmix = 0;
     o.seed++;
     b = trained(&one, &o);
     assert_string_not_equal(a.sha256, b.sha256);
@@ -195,6 +202,8 @@ static void a_stopped_run_goes_on_to_the_same_bytes(void **state)
     o.warmup = 0.5;
     o.ema = 0.9;
     o.class_weight = "balanced";
+    o.mixup = 0.4;
+    o.cutmix = 1;
     check_stops(&s, &o);
     tear_down(&s);
 }
