@@ -17,7 +17,8 @@ typedef struct hst_logistic {
  * (design_matrix.h); it ends when the gradient there is no longer than 1e-6, or after 500 steps,
  * which is no error: without a penalty there may be no minimum. kernel[dim][n_classes],
  * bias[n_classes] are for the features as they are, not multiplied. The same bits for any number of
- * threads. Errors: HST_EMEM, HST_ESTOPPED, HST_EDATA (a feature is not finite, or no weight is positive). */
+ * threads. Errors: HST_EMEM, HST_ESTOPPED, HST_EDATA (a feature is not finite, or no weight is
+ * positive). */
 HST_CHECK int hst_logistic_fit(const hst_ctx *ctx, const hst_logistic *p, double l2, float *kernel,
                                float *bias, hst_err *err);
 #endif
