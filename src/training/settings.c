@@ -145,13 +145,14 @@ static int read_whole(const char *text, uint64_t *out)
     return errno == 0 && *out <= INT64_MAX; /* readers of JSON have signed ones */
 }
 
-static int read_real(const char *text, double *out)
+static int read_real(const char *text, const char *unit, double *out)
 {
     char local[64], mark[8], *end;
-    if (!*text || strspn(text, "0123456789.eE-+") != strlen(text) || strlen(text) >= sizeof local)
+    const size_t n = strspn(text, "0123456789.eE-+");
+    if (n == 0 || n >= sizeof local || (text[n] && !(unit && strcmp(text + n, unit) == 0)))
         return 0;
     snprintf(mark, sizeof mark, "%.1f", 0.5);
-    snprintf(local, sizeof local, "%s", text);
+    snprintf(local, sizeof local, "%.*s", (int)n, text);
     for (char *s = local; *s; s++)
         *s = *s == '.' ? mark[1] : *s;
     *out = strtod(local, &end);
@@ -177,7 +178,7 @@ static int read_text(const row *r, const char *text, value *v, hst_err *err)
         ok = read_whole(text, &v->whole) && in_range(&r->about, (double)v->whole);
         break;
     case HST_SETTING_REAL:
-        ok = read_real(text, &v->real) && in_range(&r->about, v->real);
+        ok = read_real(text, r->about.unit, &v->real) && in_range(&r->about, v->real);
         break;
     case HST_SETTING_CHOICE:
         ok = read_word(r, text, &v->whole);

@@ -121,7 +121,7 @@ static void every_setting_can_be_set_from_text(void **state)
         memset(&again, 0, sizeof again);
         o.recipe = strcmp(s->name, "fine-tune") == 0 ? "tutorial" : "fine-tune";
         o.optimizer = "sgd";
-        if (strcmp(s->name, "recipe") == 0)
+        if (strcmp(s->name, "recipe") == 0 || !hst_train_setting_default(s, &o))
             o = hst_train_opts_default();
         before = o;
         check_ok(hst_settings_read(&o, &plain, &e), &e);
