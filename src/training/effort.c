@@ -21,11 +21,11 @@ typedef struct search {
 
 double hst_effort_budget(int effort)
 {
-    static const double passes[HST_EFFORT_MOST + 1] = {1, 1, 4, 30};
+    static const double passes[HST_EFFORT_MOST + 1] = {1, 1, 4.3, 60};
     return passes[effort];
 }
 
-int hst_effort_gains(const double *a, const double *b, size_t n)
+int hst_effort_gains(const double *a, const double *b, size_t n, double margin)
 {
     double sum = 0, squares = 0;
     if (n < 2)
@@ -35,8 +35,7 @@ int hst_effort_gains(const double *a, const double *b, size_t n)
     const double mean = sum / (double)n;
     for (size_t i = 0; i < n; i++)
         squares += (a[i] - b[i] - mean) * (a[i] - b[i] - mean);
-    const double widened = 2 - 1.0 / HST_FOLDS; /* of the variance: see hst_wilson_out_of_fold */
-    return mean > sqrt(widened * squares / ((double)n - 1) / (double)n);
+    return mean > margin * sqrt(squares / ((double)n - 1) / (double)n);
 }
 
 /* ---- judging ---- */
@@ -130,10 +129,17 @@ static double new_passes(const search *s, const hst_extractor *c)
 static int affordable(const search *s, double passes)
 {
     const hst_run *r = s->fit->run;
-    const double used = hst_now_s() - s->began_s, a_pass = used / (s->spent + 1);
+    const double used = hst_now_s() - s->began_s, a_pass = used / s->spent;
     if (r->settings.time_s > 0 && used + passes * a_pass > r->settings.time_s)
         return 0;
     return s->spent + passes <= s->budget + 1e-9;
+}
+
+/* The usual rule of one standard error where a step makes every prediction dearer; what costs
+ * nothing need hardly be better. */
+static double margin(const hst_effort_step *step)
+{
+    return step->cost > 0 ? 1 : 0.25;
 }
 
 /* Tries an extractor, which is taken; NULL: it could not be made. */
@@ -158,7 +164,7 @@ static int consider(search *s, const char *what, hst_extractor *c, hst_err *err)
     if (rc == 0 && all)
         rc = cross_validate(s, c, g, loss, &step, err);
     step.seconds = hst_now_s() - since;
-    step.kept = rc == 0 && all && hst_effort_gains(s->loss, loss, f->train.n);
+    step.kept = rc == 0 && all && hst_effort_gains(s->loss, loss, f->train.n, margin(&step));
     if (step.kept) {
         s->log_loss = step.log_loss;
         s->accuracy = step.accuracy;
@@ -176,6 +182,8 @@ static int consider(search *s, const char *what, hst_extractor *c, hst_err *err)
 static int try_transform(search *s, enum hst_transform t, hst_err *err)
 {
     char what[64];
+    if (s->fit->extractor->branch[0].transform == t)
+        return 0;
     hst_extractor *c = hst_extractor_copy(s->fit->extractor, s->fit->ctx, err);
     for (int k = 0; c && k < c->n_branches; k++)
         c->branch[k].transform = t;
@@ -224,10 +232,12 @@ static int larger(const hst_prep *p, hst_prep *more)
     return 1;
 }
 
-/* Views of the kind are there already, as the user asked for them. */
-static int has_more_than_one_view(const search *s)
+/* The middle, 7/8 of the shorter edge. */
+static int cropped(const hst_prep *p, hst_prep *more)
 {
-    return s->fit->extractor->branch[0].n_views > 1;
+    more->geometry = HST_CROP_HF;
+    more->resize_px = (p->px * 8 + 6) / 7;
+    return p->geometry == HST_SQUASH;
 }
 
 /* ---- backbones at hand ---- */
@@ -258,8 +268,9 @@ static int in_use(const search *s, const hst_backbone *b)
     return 0;
 }
 
-/* What is kept, and beside it b, which sees photos in the ways that the first backbone does. */
-static hst_extractor *with_beside(const search *s, hst_backbone *b, hst_err *err)
+/* What is kept, and beside it b, which sees photos in as many of the ways in which the first
+ * backbone sees them. */
+static hst_extractor *with_beside(const search *s, hst_backbone *b, int n_views, hst_err *err)
 {
     const hst_branch *first = &s->fit->extractor->branch[0];
     hst_extractor *c = hst_extractor_copy(s->fit->extractor, s->fit->ctx, err);
@@ -268,12 +279,14 @@ static hst_extractor *with_beside(const search *s, hst_backbone *b, hst_err *err
     p.resampler = first->view[0].prep.resampler;
     if (rc == 0)
         rc = hst_extractor_add_branch(c, b, err);
-    for (int i = 0; rc == 0 && i < first->n_views; i++) {
-        const hst_prep *like = &first->view[i].prep;
+    for (int i = 0; rc == 0 && i < n_views; i++) {
+        const hst_prep *like = &first->view[i].prep, *plain = &first->view[0].prep;
         hst_prep own = p;
         own.mirror = like->mirror;
-        if (like->px == first->view[0].prep.px && like->geometry == first->view[0].prep.geometry)
-            rc = hst_extractor_add_view(c, s->fit->ctx, &own, err);
+        own.px = p.px * like->px / plain->px;
+        if (like->geometry != plain->geometry)
+            (void)cropped(&p, &own);
+        rc = hst_extractor_add_view(c, s->fit->ctx, &own, err);
     }
     if (rc) {
         hst_extractor_free(c);
@@ -297,8 +310,12 @@ static int try_beside(search *s, const char *name, int *tried, hst_err *err)
                    ? hst_fail(err, why.code, "%s", why.msg)
                    : 0;
     }
-    hst_extractor *c = with_beside(s, b, err);
     const int n = s->fit->extractor->n_branches;
+    hst_extractor *c = with_beside(s, b, s->fit->extractor->branch[0].n_views, err);
+    if (c && !affordable(s, new_passes(s, c))) {
+        hst_extractor_free(c);
+        c = with_beside(s, b, 1, err);
+    }
     const double spent = s->spent;
     snprintf(what, sizeof what, "%s beside", name);
     int rc = consider(s, what, c, err);
@@ -345,18 +362,33 @@ static int start(search *s, hst_err *err)
     return rc ? rc : note(s, &first, err);
 }
 
+static int try_transforms(search *s, hst_err *err)
+{
+    int rc = 0;
+    for (int t = HST_IDENTITY; rc == 0 && t < HST_TRANSFORMS; t++)
+        rc = try_transform(s, (enum hst_transform)t, err);
+    return rc;
+}
+
+/* What brought most for its cost comes first. The transform is chosen again in the end, since it is
+ * for all. Where the user chose views, they stay as they are. */
 static int run_steps(search *s, int level, hst_err *err)
 {
+    const int given = s->fit->extractor->branch[0].n_views > 1;
     int rc = start(s, err);
-    for (int t = HST_ROOT; rc == 0 && t < HST_TRANSFORMS; t++)
-        rc = try_transform(s, (enum hst_transform)t, err);
-    if (rc == 0 && level >= 2)
+    if (rc == 0)
+        rc = try_transforms(s, err);
+    if (level == 1)
+        return rc;
+    if (rc == 0 && !given)
+        rc = consider(s, "the middle too", with_views(s, cropped, err), err);
+    if (rc == 0)
         rc = try_companions(s, level == 2 ? 1 : 3, err);
-    if (rc == 0 && level >= 2 && !has_more_than_one_view(s))
+    if (rc == 0 && !given)
         rc = consider(s, "mirrored too", with_views(s, mirrored, err), err);
-    if (rc == 0 && level >= 2 && s->fit->extractor->branch[0].n_views <= 2)
+    if (rc == 0 && !given)
         rc = consider(s, "larger too", with_views(s, larger, err), err);
-    return rc;
+    return rc ? rc : try_transforms(s, err);
 }
 
 int hst_effort_search(hst_fit *f, hst_err *err)

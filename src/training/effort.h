@@ -2,9 +2,8 @@
  *
  * Each step tries one change of the extractor: a transform of the features, another backbone beside
  * the first, more views. It is kept where five-fold cross-validation on the training side says so:
- * the mean gain in log loss over the photos, in pairs, must exceed its standard error, widened for
- * cross-validation as intervals of accuracies are (evaluation/metrics.h). The validation side is
- * not looked at. */
+ * the mean gain in log loss over the photos, in pairs, must exceed its standard error; a step that
+ * costs nothing in prediction, a quarter of it. The validation side is not looked at. */
 #ifndef HST_TRAINING_EFFORT_H
 #define HST_TRAINING_EFFORT_H
 #include "training/recipe.h"
@@ -20,7 +19,7 @@ double hst_effort_budget(int effort);
  * HST_ESTOPPED, HST_EMEM. */
 HST_CHECK int hst_effort_search(hst_fit *f, hst_err *err);
 
-/* Whether the gain of b over a in log loss is more than chance would give: per-photo losses
- * a[n], b[n]. n < 2: never. */
-int hst_effort_gains(const double *a, const double *b, size_t n);
+/* Whether the losses b[n] of n photos are smaller in the mean than a[n], by more than margin times
+ * the standard error of the difference in pairs. n < 2: never. */
+int hst_effort_gains(const double *a, const double *b, size_t n, double margin);
 #endif
