@@ -510,6 +510,11 @@ typedef struct hst_train_opts {
      * labels, by parts drawn from Beta(mixup, mixup); or each has a rectangle of the other, whose
      * area is drawn from Beta(cutmix, cutmix). With both, every step takes one of the two. */
     double mixup, cutmix;
+    /* Not tutorial: how often the model is to expect each class. NULL or "as-trained": as among the
+     * photos it learned from; "balanced": all alike; else a CSV file with a line label,share for
+     * each class. Probabilities are divided by the shares among the photos, times these shares;
+     * that changes the head's bias alone, after training. Epochs are scored as trained. */
+    const char *prior;
 } hst_train_opts;
 HST_API void hst_train_opts_init(hst_train_opts *o, size_t size);
 static inline hst_train_opts hst_train_opts_default(void)
@@ -600,7 +605,8 @@ HST_API double hst_model_cost(const hst_model *m, int *passes);
  * into buf[cap] like snprintf. Returns its length without the NUL, always below 1024. */
 HST_API size_t hst_model_extractor(const hst_model *m, char *buf, size_t cap);
 /* A line of the training record: "recipe", "seed", "split", "prepare", "val_accuracy", "val_n",
- * "val_ci_low", "val_ci_high", "n_train", "l2", "content_sha256"; of recipes tutorial and fine-tune
+ * "val_ci_low", "val_ci_high", "n_train", "l2", "content_sha256"; where there is one "prior"
+ * ("balanced", or the shares in the order of the labels); of recipes tutorial and fine-tune
  * also "epochs", "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout"
  * and, where they were used, "warmup", "ema" and "augment"; where the backbone learned also "thaw",
  * "thawed_params" (how many learned), "batch_norm", "augment", "schedule", "layer_decay", "clip",

@@ -2,7 +2,7 @@
  * chosen by cross-validation on the training side only. */
 #include "base/mem.h"
 #include "training/cross_validation.h"
-#include "training/recipe.h"
+#include "training/prior.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -83,6 +83,8 @@ int hst_fit_logistic(hst_fit *f, hst_err *err)
 static int fit(hst_fit *f, hst_err *err)
 {
     int rc = hst_fit_logistic(f, err);
+    if (rc == 0)
+        rc = hst_prior_apply(f, &f->train, err);
     return rc ? rc : score(f, err);
 }
 

@@ -99,6 +99,8 @@ void hst_run_free(hst_run *r)
     free(r->history);
     free(r->step);
     free(r->thaw);
+    free(r->prior_text);
+    free(r->prior);
     free(r);
 }
 

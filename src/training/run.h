@@ -33,7 +33,8 @@ struct hst_run {
     const hst_data *data;         /* borrowed */
     const hst_backbone *backbone; /* borrowed */
     hst_settings settings;        /* its texts are constants and what follows */
-    char *thaw;                   /* NULL: none */
+    char *thaw, *prior_text;      /* NULL: none */
+    double *prior;                /* [classes] shares, sum 1; NULL: as trained */
     hst_features *features;       /* owned: vectors, hashes, reasons for skipping */
     uint8_t *side;                /* [photos] enum hst_side */
     size_t n_train;               /* usable photos on the training side */

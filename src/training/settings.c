@@ -145,7 +145,7 @@ static int read_whole(const char *text, uint64_t *out)
     return errno == 0 && *out <= INT64_MAX; /* readers of JSON have signed ones */
 }
 
-static int read_real(const char *text, const char *unit, double *out)
+int hst_read_real(const char *text, const char *unit, double *out)
 {
     char local[64], mark[8], *end;
     const size_t n = strspn(text, "0123456789.eE-+");
@@ -178,7 +178,7 @@ static int read_text(const row *r, const char *text, value *v, hst_err *err)
         ok = read_whole(text, &v->whole) && in_range(&r->about, (double)v->whole);
         break;
     case HST_SETTING_REAL:
-        ok = read_real(text, r->about.unit, &v->real) && in_range(&r->about, v->real);
+        ok = hst_read_real(text, r->about.unit, &v->real) && in_range(&r->about, v->real);
         break;
     case HST_SETTING_CHOICE:
         ok = read_word(r, text, &v->whole);

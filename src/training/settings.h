@@ -16,6 +16,10 @@ enum hst_class_weight { HST_UNWEIGHTED, HST_BALANCED };
 /* Which backbone a fine-tuned model has. */
 enum hst_keep { HST_KEEP_BETTER, HST_KEEP_TUNED };
 
+/* What a prior may be but a file. */
+#define HST_PRIOR_AS_TRAINED "as-trained"
+#define HST_PRIOR_BALANCED   "balanced"
+
 /* Their words, by the enum; NULL ends them. */
 extern const char *const hst_recipe_names[], *const hst_preparation_names[];
 
@@ -27,6 +31,10 @@ typedef struct hst_settings {
     const char *run_dir; /* for checkpoints, or NULL */
     int resume;
 } hst_settings;
+
+/* A decimal number as a text: digits, a point, an exponent and signs, in any locale; behind it the
+ * unit may stand (NULL: none). 0: it is none. */
+int hst_read_real(const char *text, const char *unit, double *out);
 
 /* The caller's options, those left out being the recipe's; texts are borrowed. Errors: HST_EARG (an
  * unknown word, a number out of range, a setting that the recipe has not). */

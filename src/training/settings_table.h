@@ -33,6 +33,14 @@ HST_SETTING(CHOICE, enum hst_class_weight, class_weight, .about.name = "class-we
             .standard = {"none", "none", NULL, NULL}, .record = ELSEWHERE,
             .about.help = "balanced: every class counts the same, however many photos it has; not "
                           "with recipe tutorial.")
+HST_SETTING(TEXT, const char *, prior, .about.name = "prior",
+            .about.value = "as-trained|balanced|FILE",
+            .standard = {HST_PRIOR_AS_TRAINED, HST_PRIOR_AS_TRAINED, NULL, NULL},
+            .record = WHERE_CHANGED,
+            .about.help = "How often the model is to expect each class. as-trained: as among the "
+                          "photos it learns from; balanced: all alike, so that a class of few "
+                          "photos is named as readily as one of many; FILE: a CSV file with a line "
+                          "label,share for each class. Not with recipe tutorial.")
 HST_SETTING(INT, int, effort, .about.name = "effort", .about.value = "0..3", .about.most = 3,
             .standard = {"0", NULL, NULL, NULL}, .record = WHERE_CHANGED,
             .about.help = "How much to try for a better model; each step is kept only where "

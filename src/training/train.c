@@ -2,7 +2,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "training/effort.h"
-#include "training/recipe.h"
+#include "training/prior.h"
 #include "training/tune.h"
 
 #include <inttypes.h>
@@ -182,6 +182,7 @@ static int learn(hst_fit *f, hst_err *err)
         rc = check_classes(f, err);
     if (rc)
         return rc;
+    hst_prior_suggest(f);
     rc = hst_effort_search(f, err);
     if (r->n_steps)
         end_phase(r, "effort", &since);
@@ -209,10 +210,12 @@ static int learn(hst_fit *f, hst_err *err)
 static int keep_settings(hst_run *r, const hst_settings *s, hst_err *err)
 {
     r->settings = *s;
-    if (!s->thaw)
+    if (s->thaw && !(r->settings.thaw = r->thaw = hst_strdup(s->thaw, err)))
+        return HST_EMEM;
+    if (!s->prior)
         return 0;
-    r->settings.thaw = r->thaw = hst_strdup(s->thaw, err);
-    return r->thaw ? 0 : HST_EMEM;
+    r->settings.prior = r->prior_text = hst_strdup(s->prior, err);
+    return r->prior_text ? hst_prior_read(s->prior, r->data, &r->prior, err) : HST_EMEM;
 }
 
 static hst_run *run_new(const hst_backbone *b, const hst_data *d, hst_err *err)

@@ -435,6 +435,35 @@ class Few(Case):
         self.refused(self.few(1, "--fine-tune", "--patience", "1", "-q"), 3,
                      "no usable photo is on the validation side")
 
+    def test_unequal_classes(self):
+        folder = material.photos(f"{ROOT}/unequal", 14, ("red",))
+        material.photos(folder, 2, ("blue", "green"))
+        args = ("train", folder, "--backbone", BACKBONE)
+        r = run(*args, "-o", f"{ROOT}/unequal0")
+        self.ok(r)
+        self.assertRegex(r.stderr.decode(), r"class red has \d+ photos to learn from, \w+ has [12]: "
+                                            "with --prior balanced ")
+        for more in (["--prior", "balanced"], ["--class-weight", "balanced"]):
+            r = run(*args, "-o", f"{ROOT}/unequal1", *more)
+            self.ok(r)
+            self.assertNotIn("--prior", r.stderr.decode())
+        with open(f"{ROOT}/prior.csv", "w") as f:
+            f.write("label,share\nred,1\ngreen,1\nblue,2\n")
+        out = f"{ROOT}/unequal2"
+        self.ok(run(*args, "-o", out, "--prior", f"{ROOT}/prior.csv"))
+        record = json.loads(self.ok(run("info", f"{out}/model.safetensors", "--json")))["record"]
+        self.assertEqual(record["prior"], "0.5,0.25,0.25")
+        self.assertEqual(json.loads(read(f"{out}/args.json"))["prior"], f"{ROOT}/prior.csv")
+        self.assertIn("\nbalanced ", self.ok(run("eval", f"{out}/model.safetensors", folder)))
+        self.assertNotIn("\nbalanced ", self.ok(run("eval", f"{out}/model.safetensors", PHOTOS)))
+        with open(f"{ROOT}/prior.csv", "a") as f:
+            f.write("red,-1\n")
+        wrong = ("-o", f"{ROOT}/none", "-q", "--prior")
+        self.refused(run(*args, *wrong, f"{ROOT}/prior.csv"), 2, "line 5", "a number above 0")
+        self.refused(run(*args, *wrong, "balance"), 2, "balanced, as-trained or a file", "'balance'")
+        self.refused(run(*args, *wrong, "balanced", "--recipe", "tutorial"), 2, "has no prior")
+        self.assertFalse(os.path.exists(f"{ROOT}/none"))
+
     def test_a_wide_interval_is_a_sentence(self):
         text = self.ok(run("eval", self.model(), f"{ROOT}/few5"))
         right, low, high = re.match(r"accuracy \S+ \(95 % interval ([\d.]+)-([\d.]+), (\d+) of 15 ",

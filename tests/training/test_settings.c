@@ -50,6 +50,7 @@ static void defaults_are_the_recipes(void **state)
     } want[] = {{"seed", "42", "42", "42", "42"},
                 {"prepare", "pil", "pil", "tf", "tf"},
                 {"class-weight", "none", "none", NULL, NULL},
+                {"prior", "as-trained", "as-trained", NULL, NULL},
                 {"epochs", NULL, "5", "5", "5"},
                 {"batch", NULL, "32", "16", "16"},
                 {"optimizer", NULL, "adamw", "sgd", "sgd"},
