@@ -16,9 +16,20 @@ static const cli_option options[] = {
 };
 
 /* What the training record may hold besides the settings, which come first. */
-static const char *const other_keys[] = {"split",       "n_train",       "best_epoch",
-                                         "val_n",       "val_accuracy",  "val_ci_low",
-                                         "val_ci_high", "content_sha256"};
+static const char *const other_keys[] = {"split",
+                                         "n_train",
+                                         "best_epoch",
+                                         "head_l2",
+                                         "kept",
+                                         "kept_aside_n",
+                                         "kept_aside_loss_frozen",
+                                         "kept_aside_loss_halfway",
+                                         "kept_aside_loss_tuned",
+                                         "val_n",
+                                         "val_accuracy",
+                                         "val_ci_low",
+                                         "val_ci_high",
+                                         "content_sha256"};
 enum { N_OTHER = sizeof other_keys / sizeof *other_keys };
 
 /* The i-th that is shown; NULL: no more. */

@@ -440,7 +440,8 @@ typedef struct hst_train_opts {
      * "tutorial": what the classic TF Hub retraining tutorial does, on a mobilenet_v2 backbone:
      *   Dropout, Dense and a few epochs of SGD, in Keras' arithmetic (docs/from-tf-hub.md).
      * "fine-tune": the head as "auto" trains it, then the backbone learns as well, from photos that
-     *   are changed a little each time, at a low rate. Minutes instead of seconds. */
+     *   are changed a little each time, at a low rate, and the head is trained as before once more.
+     *   Minutes instead of seconds. */
     const char *recipe;
     /* "pil", "tf", "fast" or "hub"; NULL (default): "pil"; tutorial: "tf", its only one. */
     const char *prepare;
@@ -453,8 +454,8 @@ typedef struct hst_train_opts {
      * negative number (all of them as hst_train_opts_default() gives them) stand for the recipe's
      * own value, which is given here. */
 
-    /* 5. An epoch of tutorial is n / batch steps for n photos on the training side, one of
-     * fine-tune is every photo once. */
+    /* tutorial 5, fine-tune 3. An epoch of tutorial is n / batch steps for n photos on the training
+     * side, one of fine-tune is every photo once. */
     int epochs;
     int batch; /* tutorial 16, fine-tune 32 */
     /* "sgd" (tutorial), "nesterov", "adam", "adamw" (fine-tune), "rmsprop" */
@@ -503,8 +504,9 @@ typedef struct hst_train_opts {
     int effort;
     double time_s; /* 0; above 0: seconds that effort may take (0: effort 3); steps that should take
                       longer are left out, so the model depends on the machine's speed */
-    /* Of recipe fine-tune. "better" (default), "tuned": the model has the backbone that learned in
-     * any case, and no photo of the training side is kept from it. */
+    /* Of recipe fine-tune. "best" (default): a fifth of the training side is kept from the
+     * backbone, and on these photos it is chosen as it was, as it became, or halfway between.
+     * "tuned": it learns from all of them and stays as it became. */
     const char *keep;
     /* Where the backbone learns: 0; above 0, the photos of a step are mixed in pairs, with their
      * labels, by parts drawn from Beta(mixup, mixup); or each has a rectangle of the other, whose
@@ -610,8 +612,11 @@ HST_API size_t hst_model_extractor(const hst_model *m, char *buf, size_t cap);
  * also "epochs", "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout"
  * and, where they were used, "warmup", "ema" and "augment"; where the backbone learned also "thaw",
  * "thawed_params" (how many learned), "batch_norm", "augment", "schedule", "layer_decay", "clip",
- * "patience" and, with patience, "best_epoch"; NULL: not recorded. "l2" is what the recipe calls
- * so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
+ * "patience", where they were used "mixup" and "cutmix" and, with patience, "best_epoch"; of recipe
+ * fine-tune "head_l2" (auto's, of the head it ends with) and, where photos were kept from the
+ * backbone, "kept" ("frozen", "halfway" or "tuned"), "kept_aside_n" and the log losses on them,
+ * "kept_aside_loss_frozen", "_halfway" and "_tuned"; NULL: not recorded. "l2" is what the recipe
+ * calls so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
 HST_API const char *hst_model_record(const hst_model *m, const char *key);
 /* The model's layers as a table in the form of tf_keras' model.summary(), for the head of recipe
  * tutorial byte for byte: "keras_layer" is the frozen backbone, "dropout" is there where the head

@@ -109,6 +109,28 @@ static size_t piece_bytes(const piece *x)
     return x->n * hst_dtype_bytes(x->dtype);
 }
 
+int hst_checkpoint_data(const hst_run *r, char hex[65], hst_err *err)
+{
+    uint8_t digest[32];
+    hst_sha256 *h = hst_sha256_new(err);
+    int rc = h ? 0 : HST_EMEM;
+    for (int c = 0; rc == 0 && c < r->data->n_classes; c++)
+        rc = hst_sha256_adds(h, r->data->classes[c], err);
+    for (size_t i = 0; rc == 0 && i < r->data->n_photos; i++) {
+        const int32_t facts[3] = {r->data->photos[i].label, r->side[i],
+                                  r->features->why[i] != NULL};
+        rc = hst_sha256_adds(h, hst_features_sha256(r->features, i), err);
+        if (rc == 0)
+            rc = hst_sha256_add(h, facts, sizeof facts, err);
+    }
+    if (rc == 0)
+        rc = hst_sha256_end(h, digest, err);
+    if (rc == 0)
+        hst_hex(digest, hex);
+    hst_sha256_free(h);
+    return rc;
+}
+
 /* ---- writing ---- */
 
 static progress progress_of(const hst_checkpoint *c)

@@ -33,8 +33,12 @@ typedef struct hst_checkpoint {
     hst_resume_state *state;
     hst_best *best;
     const char *options; /* "epochs=5\nbatch=32\n...": what decides the result */
-    char data[65];       /* SHA-256 of the photos and their sides */
+    char data[65];       /* hst_checkpoint_data */
 } hst_checkpoint;
+
+/* What of the photos decides the result: SHA-256 of them in their order, with label, side and
+ * whether they could be used. */
+HST_CHECK int hst_checkpoint_data(const hst_run *r, char hex[65], hst_err *err);
 
 HST_CHECK int hst_checkpoint_write(const hst_checkpoint *c, const char *path, hst_err *err);
 /* Fills trainer, history, state and best. HST_EARG when the file was made with other options,

@@ -1,8 +1,7 @@
 #include "training/judge.h"
 #include "base/mem.h"
-#include "evaluation/metrics.h"
+#include "training/cross_validation.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 static hst_logistic problem(const hst_judge *j)
@@ -77,91 +76,58 @@ void hst_judge_clear(hst_judge *j)
     free(j->learn.x);
     free(j->learn.label);
     free(j->learn.photo);
-    hst_out_of_fold_clear(&j->before);
     *j = (hst_judge){0};
 }
 
 /* A head learns from the photos that the backbone learns from; the others are asked. */
-static int ask(const hst_judge *j, hst_out_of_fold *out, hst_err *err)
+int hst_judge_ask(hst_judge *j, enum hst_tuned which, hst_err *err)
 {
     const hst_logistic p = problem(j);
-    return hst_cross_validate(j->fit->ctx, &(hst_cross_validation){.p = &p, .fold = j->fold}, out,
-                              err);
-}
-
-int hst_judge_before(hst_judge *j, hst_err *err)
-{
-    return j->fold ? ask(j, &j->before, err) : 0;
-}
-
-/* By how much the loss of the photos kept aside rose in the mean, and the standard error of it. */
-static void compare(const hst_judge *j, const hst_out_of_fold *after, double *rise, double *error)
-{
-    double sum = 0, squares = 0, total = 0, weights = 0;
-    for (size_t i = 0; i < after->n; i++) {
-        if (j->fold[i] != 0)
-            continue;
-        size_t at = i * (size_t)after->n_classes + (size_t)j->fit->train.label[i];
-        double w = j->weight ? j->weight[i] : 1;
-        double d = hst_log_loss((double)after->prob[at]) - hst_log_loss((double)j->before.prob[at]);
-        sum += w * d;
-        squares += w * w * d * d;
-        total += w;
-        weights += w * w;
-    }
-    *rise = sum / total;
-    double spread = squares / weights - *rise * *rise; /* of a photo */
-    *error = sqrt((spread > 0 ? spread : 0) * weights) / total;
-}
-
-static int record(const hst_judge *j, const hst_out_of_fold *after, int better, hst_err *err)
-{
-    hst_model *m = j->fit->model;
-    size_t n = j->fit->train.n - j->learn.n;
-    hst_log(j->fit->ctx, HST_LOG_INFO,
-            "log loss on %zu training photos kept from the backbone: %.4f before it learned, %.4f "
-            "after: %s",
-            n, j->before.log_loss, after->log_loss,
-            better ? "it stays as it has become" : "it goes back to what it was");
-    int rc = hst_model_set_record(m, "kept", better ? "tuned" : "frozen", err);
-    if (rc == 0)
-        rc = hst_record_number(m, "kept_aside_n", (double)n, err);
-    if (rc == 0)
-        rc = hst_record_number(m, "kept_aside_loss_frozen", j->before.log_loss, err);
-    return rc ? rc : hst_record_number(m, "kept_aside_loss_tuned", after->log_loss, err);
-}
-
-static int fit_head(hst_judge *j, double l2, hst_err *err)
-{
-    const hst_logistic p = problem(j);
-    hst_model *m = j->fit->model;
-    j->l2 = l2;
-    return hst_logistic_fit(j->fit->ctx, &p, l2, m->kernel, m->bias, err);
-}
-
-int hst_judge_after(hst_judge *j, int *better, hst_err *err)
-{
-    hst_out_of_fold after = {0};
-    double rise = 0, error = 0;
-    *better = 1;
-    if (!j->fold)
-        return hst_judge_fit_auto(j, err);
-    int rc = ask(j, &after, err);
-    if (rc == 0) {
-        compare(j, &after, &rise, &error);
-        *better = !(rise > error);
-        rc = record(j, &after, *better, err);
-    }
-    if (rc == 0 && *better)
-        rc = fit_head(j, after.l2, err);
-    hst_out_of_fold_clear(&after);
+    hst_out_of_fold out;
+    int rc = hst_cross_validate(j->fit->ctx, &(hst_cross_validation){.p = &p, .fold = j->fold},
+                                &out, err);
+    j->loss[which] = out.log_loss;
+    j->l2[which] = out.l2;
+    hst_out_of_fold_clear(&out);
     return rc;
 }
 
-int hst_judge_fit_auto(hst_judge *j, hst_err *err)
+int hst_judge_decide(const hst_judge *j, enum hst_tuned *best, hst_err *err)
+{
+    static const char *const names[] = {"frozen", "halfway", "tuned"};
+    static const char *const keys[] = {"kept_aside_loss_frozen", "kept_aside_loss_halfway",
+                                       "kept_aside_loss_tuned"};
+    static const char *const words[] = {"it goes back to what it was", "it is kept halfway",
+                                        "it stays as it became"};
+    hst_model *m = j->fit->model;
+    size_t n = j->fit->train.n - j->learn.n;
+    *best = HST_TUNED;
+    if (!j->fold)
+        return 0;
+    *best = HST_FROZEN;
+    for (int i = 1; i < HST_N_TUNED; i++)
+        *best = j->loss[i] < j->loss[*best] ? (enum hst_tuned)i : *best;
+    hst_log(j->fit->ctx, HST_LOG_INFO,
+            "log loss on %zu training photos kept from the backbone: %.4f before it learned, %.4f "
+            "after, %.4f halfway: %s",
+            n, j->loss[HST_FROZEN], j->loss[HST_TUNED], j->loss[HST_HALFWAY], words[*best]);
+    int rc = hst_model_set_record(m, "kept", names[*best], err);
+    if (rc == 0)
+        rc = hst_record_number(m, "kept_aside_n", (double)n, err);
+    for (int i = 0; rc == 0 && i < HST_N_TUNED; i++)
+        rc = hst_record_number(m, keys[i], j->loss[i], err);
+    return rc;
+}
+
+int hst_judge_fit(hst_judge *j, enum hst_tuned which, hst_err *err)
 {
     const hst_logistic p = problem(j);
-    double l2 = 0;
-    int rc = hst_logistic_choose_l2(j->fit->ctx, &p, j->fit->run->settings.seed, &l2, err);
-    return rc ? rc : fit_head(j, l2, err);
+    hst_model *m = j->fit->model;
+    double *l2 = &j->l2[which];
+    int rc = 0;
+    if (!j->fold || which == HST_FROZEN)
+        rc = hst_logistic_choose_l2(j->fit->ctx, &p, j->fit->run->settings.seed, l2, err);
+    if (rc == 0)
+        rc = hst_logistic_fit(j->fit->ctx, &p, *l2, m->kernel, m->bias, err);
+    return rc ? rc : hst_record_number(m, "head_l2", *l2, err);
 }

@@ -1,23 +1,24 @@
-/* judge.h - whether the backbone learned to any use, and the head that fine-tuning ends with.
+/* judge.h - what of the learning is kept, and the head that fine-tuning ends with.
  *
  * A head that learned together with the backbone is behind it all the time; one like recipe
  * auto's, fitted to the features as they are in the end, is better. But photos that the backbone
  * has learned from tell little of either: their classes lie further apart than those of new ones.
  * So one of five folds of the training side is kept from the backbone. These photos choose the
- * head's L2 strength, and they decide between the network as it was and as it became, each with the
- * head that suits it. */
+ * head's L2 strength, and they decide between three backbones, each with the head that suits it:
+ * as it was, as it became, and the mean of the two's weights, which is often better than either
+ * (Wortsman et al. 2022, arXiv 2109.01903). */
 #ifndef HST_TRAINING_JUDGE_H
 #define HST_TRAINING_JUDGE_H
-#include "training/cross_validation.h"
 #include "training/recipe.h"
+
+enum hst_tuned { HST_FROZEN, HST_HALFWAY, HST_TUNED, HST_N_TUNED };
 
 typedef struct hst_judge {
     const hst_fit *fit;
-    int *fold;              /* [train.n] 0: kept from the backbone, else HST_FOLDS; NULL: none is */
-    hst_examples learn;     /* what the backbone learns from */
-    double *weight;         /* [train.n], or NULL for 1 */
-    hst_out_of_fold before; /* what the frozen features say */
-    double l2;              /* of the head that was fitted last */
+    int *fold;          /* [train.n] 0: kept from the backbone, else HST_FOLDS; NULL: none is */
+    hst_examples learn; /* what the backbone learns from */
+    double *weight;     /* [train.n], or NULL for 1 */
+    double loss[HST_N_TUNED], l2[HST_N_TUNED]; /* on the photos kept from it, and the head's */
 } hst_judge;
 
 /* keep: photos are kept from the backbone, as far as there are any to spare. On failure
@@ -25,13 +26,12 @@ typedef struct hst_judge {
 HST_CHECK int hst_judge_init(hst_judge *j, const hst_fit *f, int keep, hst_err *err);
 void hst_judge_clear(hst_judge *j);
 
-/* While the features of the training side are the frozen backbone's. Errors: as hst_cross_validate.
- */
-HST_CHECK int hst_judge_before(hst_judge *j, hst_err *err);
-/* With the features that the backbone gives now. *better: it stays as it became, and the model's
- * head is fitted to it. It is given up where the loss on the photos kept from it rose by more than
- * the standard error of that. The verdict is recorded and logged. */
-HST_CHECK int hst_judge_after(hst_judge *j, int *better, hst_err *err);
-/* The head of recipe auto, on the features as they are. */
-HST_CHECK int hst_judge_fit_auto(hst_judge *j, hst_err *err);
+/* Asks the photos kept from the backbone while the features of the training side are those of
+ * `which`. Errors: as hst_cross_validate. */
+HST_CHECK int hst_judge_ask(hst_judge *j, enum hst_tuned which, hst_err *err);
+/* Once all were asked: the one with the smallest loss, of equals the least changed; without photos
+ * to ask HST_TUNED. Recorded and logged. */
+HST_CHECK int hst_judge_decide(const hst_judge *j, enum hst_tuned *best, hst_err *err);
+/* The model's head on the features as they are, those of `which`. HST_FROZEN: recipe auto's. */
+HST_CHECK int hst_judge_fit(hst_judge *j, enum hst_tuned which, hst_err *err);
 #endif

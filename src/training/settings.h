@@ -14,7 +14,7 @@ enum hst_preparation { HST_PREPARE_PIL, HST_PREPARE_TF, HST_PREPARE_FAST, HST_PR
 enum hst_class_weight { HST_UNWEIGHTED, HST_BALANCED };
 
 /* Which backbone a fine-tuned model has. */
-enum hst_keep { HST_KEEP_BETTER, HST_KEEP_TUNED };
+enum hst_keep { HST_KEEP_BEST, HST_KEEP_TUNED };
 
 /* What a prior may be but a file. */
 #define HST_PRIOR_AS_TRAINED "as-trained"

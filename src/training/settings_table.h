@@ -56,7 +56,7 @@ HST_SETTING(REAL, double, time_s, .about.name = "time", .about.value = "X", .abo
                 "limit.")
 
 HST_SETTING(INT, int, epochs, .about.name = "epochs", .about.value = "N", .about.least = 1,
-            .about.most = 1e6, .standard = STEPS("5", "5"),
+            .about.most = 1e6, .standard = STEPS("3", "5"),
             .about.help = "Passes over the photos (tutorial: short of the last batch).")
 HST_SETTING(INT, int, batch, .about.name = "batch", .about.value = "N", .about.unit = "photos",
             .about.least = 1, .about.most = INT_MAX, .standard = STEPS("32", "16"),
@@ -128,11 +128,11 @@ HST_SETTING(INT, int, patience, .about.name = "patience", .about.value = "N",
                           "take the best epoch's weights; the accuracy is then a little too good. "
                           "0: never.")
 HST_SETTING(CHOICE, enum hst_keep, keep, .about.name = "keep",
-            .about.words = WORDS([HST_KEEP_BETTER] = "better", [HST_KEEP_TUNED] = "tuned"),
-            .standard = {NULL, "better", NULL, NULL}, .record = WHERE_CHANGED,
+            .about.words = WORDS([HST_KEEP_BEST] = "best", [HST_KEEP_TUNED] = "tuned"),
+            .standard = {NULL, "best", NULL, NULL}, .record = WHERE_CHANGED,
             .about.help =
-                "better: a fifth of the photos to learn from is kept from the backbone, "
-                "to tell whether learning did it good, else it stays as it was; tuned: it "
+                "best: a fifth of the photos to learn from is kept from the backbone, and "
+                "on these it is chosen as it was, as it became, or halfway; tuned: it "
                 "learns from all of them and stays as it became.")
 HST_SETTING(
     INT, int, checkpoint_steps, .about.name = "checkpoint-steps", .about.value = "N",

@@ -224,3 +224,38 @@ void hst_trainer_mean_exchange(hst_trainer *t)
     hst_average_exchange(t->mean, hst_learn_params(t->learn), hst_learn_count(t->learn));
     hst_average_exchange(t->head_mean, t->head.param, t->head.n_params);
 }
+
+size_t hst_trainer_n_params(const hst_trainer *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < hst_graph_n_params(t->graph); i++)
+        n += hst_param_count(hst_graph_param(t->graph, i));
+    return n;
+}
+
+void hst_trainer_get(const hst_trainer *t, float *out)
+{
+    for (size_t i = 0; i < hst_graph_n_params(t->graph); i++) {
+        const hst_param *p = hst_graph_param(t->graph, i);
+        memcpy(out, p->data, hst_param_count(p) * sizeof *out);
+        out += hst_param_count(p);
+    }
+}
+
+void hst_trainer_set(hst_trainer *t, const float *x)
+{
+    for (size_t i = 0; i < hst_graph_n_params(t->graph); i++) {
+        const hst_param *p = hst_graph_param(t->graph, i);
+        memcpy(p->data, x, hst_param_count(p) * sizeof *x);
+        x += hst_param_count(p);
+    }
+}
+
+void hst_trainer_go_halfway(hst_trainer *t, const hst_graph *other)
+{
+    for (size_t i = 0; i < hst_graph_n_params(t->graph); i++) {
+        const hst_param *p = hst_graph_param(t->graph, i), *to = hst_graph_param(other, i);
+        for (size_t k = 0; k < hst_param_count(p); k++)
+            p->data[k] = 0.5F * p->data[k] + 0.5F * to->data[k];
+    }
+}

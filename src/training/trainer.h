@@ -68,4 +68,10 @@ HST_CHECK int hst_trainer_step(hst_trainer *t, hst_train_batch *batch, hst_batch
 void hst_trainer_mean_start(hst_trainer *t);
 void hst_trainer_mean_move(hst_trainer *t, uint64_t steps);
 void hst_trainer_mean_exchange(hst_trainer *t);
+/* The backbone's parameters, statistics too, one after the other: how many; out of the graph; into
+ * it; and their mean with those of another graph of the same network, in their place. */
+size_t hst_trainer_n_params(const hst_trainer *t);
+void hst_trainer_get(const hst_trainer *t, float *out);
+void hst_trainer_set(hst_trainer *t, const float *x);
+void hst_trainer_go_halfway(hst_trainer *t, const hst_graph *other);
 #endif

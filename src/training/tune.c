@@ -44,29 +44,6 @@ static const hst_settings *settings(const fine_tuner *t)
 
 /* ---- checkpoints ---- */
 
-/* SHA-256 of the photos in their order, with label, side and whether they could be used. */
-static int digest_data(const hst_run *r, char hex[65], hst_err *err)
-{
-    uint8_t digest[32];
-    hst_sha256 *h = hst_sha256_new(err);
-    int rc = h ? 0 : HST_EMEM;
-    for (int c = 0; rc == 0 && c < r->data->n_classes; c++)
-        rc = hst_sha256_adds(h, r->data->classes[c], err);
-    for (size_t i = 0; rc == 0 && i < r->data->n_photos; i++) {
-        const int32_t facts[3] = {r->data->photos[i].label, r->side[i],
-                                  r->features->why[i] != NULL};
-        rc = hst_sha256_adds(h, hst_features_sha256(r->features, i), err);
-        if (rc == 0)
-            rc = hst_sha256_add(h, facts, sizeof facts, err);
-    }
-    if (rc == 0)
-        rc = hst_sha256_end(h, digest, err);
-    if (rc == 0)
-        hst_hex(digest, hex);
-    hst_sha256_free(h);
-    return rc;
-}
-
 static hst_checkpoint checkpoint(fine_tuner *t)
 {
     hst_checkpoint c = {.ctx = t->fit->ctx,
@@ -108,7 +85,7 @@ static int find_checkpoint(fine_tuner *t, int *found, hst_err *err)
         return 0;
     int rc = hst_settings_lines(settings(t), &t->options, err);
     if (rc == 0)
-        rc = digest_data(t->fit->run, t->data, err);
+        rc = hst_checkpoint_data(t->fit->run, t->data, err);
     t->path = rc ? NULL : hst_path_join(settings(t)->run_dir, HST_CHECKPOINT_NAME, err);
     if (!t->path)
         return rc ? rc : HST_EMEM;
@@ -131,16 +108,13 @@ static int find_checkpoint(fine_tuner *t, int *found, hst_err *err)
 
 /* ---- weights of the best epoch ---- */
 
-/* Copies between the network and t->best. */
+/* Copies between the network with its head and t->best. */
 static void swap_weights(fine_tuner *t, int keep)
 {
-    float *at = t->best.param;
-    for (size_t i = 0; i < hst_graph_n_params(t->trainer.graph); i++) {
-        const hst_param *p = hst_graph_param(t->trainer.graph, i);
-        size_t n = hst_param_count(p);
-        memcpy(keep ? at : p->data, keep ? p->data : at, n * sizeof *at);
-        at += n;
-    }
+    if (keep)
+        hst_trainer_get(&t->trainer, t->best.param);
+    else
+        hst_trainer_set(&t->trainer, t->best.param);
     hst_dense_head *h = &t->trainer.head;
     memcpy(keep ? t->best.head : h->param, keep ? h->param : t->best.head,
            h->n_params * sizeof *h->param);
@@ -148,12 +122,10 @@ static void swap_weights(fine_tuner *t, int keep)
 
 static int make_best(fine_tuner *t, hst_err *err)
 {
-    size_t n = 0;
+    size_t n = hst_trainer_n_params(&t->trainer);
     t->at.best_loss = INFINITY;
     if (!settings(t)->patience)
         return 0;
-    for (size_t i = 0; i < hst_graph_n_params(t->trainer.graph); i++)
-        n += hst_param_count(hst_graph_param(t->trainer.graph, i));
     t->best.param = hst_alloc(n, sizeof *t->best.param, err);
     t->best.head = hst_alloc(t->trainer.head.n_params, sizeof *t->best.head, err);
     t->best.n = n;
@@ -236,15 +208,20 @@ static hst_batch_score score(fine_tuner *t, const hst_examples *e)
     return hst_dense_head_score(&t->trainer.head, &all);
 }
 
+static double accuracy(const hst_batch_score *s, size_t n)
+{
+    return n ? (double)s->right / (double)n : 0; /* no photo may be kept aside */
+}
+
 /* The head alone, on the features it was made from: where the second phase begins. */
 static int note_head(fine_tuner *t, hst_err *err)
 {
     const hst_examples *a = &t->fit->train, *v = &t->fit->validation;
     hst_batch_score train = score(t, a), validation = score(t, v);
     hst_epoch e = {.train_loss = train.loss,
-                   .train_accuracy = (double)train.right / (double)a->n,
+                   .train_accuracy = accuracy(&train, a->n),
                    .val_loss = validation.loss,
-                   .val_accuracy = (double)validation.right / (double)v->n};
+                   .val_accuracy = accuracy(&validation, v->n)};
     return hst_run_end_epoch(t->fit, &e, err);
 }
 
@@ -263,7 +240,7 @@ static int start(fine_tuner *t, hst_err *err)
 
 static int begin(fine_tuner *t, hst_err *err)
 {
-    int found = 0, keep = t->how->refit && settings(t)->keep == HST_KEEP_BETTER;
+    int found = 0, keep = t->how->refit && settings(t)->keep == HST_KEEP_BEST;
     int rc = hst_judge_init(&t->judge, t->fit, keep, err);
     if (rc == 0)
         rc = make_loader(t, err);
@@ -454,7 +431,7 @@ static int score_epoch(fine_tuner *t, hst_err *err)
                    .train_loss = t->at.loss / t->at.seen,
                    .train_accuracy = t->at.right / t->at.seen,
                    .val_loss = s.loss,
-                   .val_accuracy = (double)s.right / (double)t->fit->validation.n,
+                   .val_accuracy = accuracy(&s, t->fit->validation.n),
                    .lr = hst_rates_at(&t->rates, t->at.step - 1)};
     rc = hst_run_end_epoch(t->fit, &e, err);
     if (rc)
@@ -515,32 +492,58 @@ static int hand_over(fine_tuner *t, hst_err *err)
     return rc;
 }
 
-/* The features are those of the backbone that learned: the head is fitted to them, or both go back
- * to what they were. */
-static int refit(fine_tuner *t, int *better, hst_err *err)
+/* The backbone in one of its forms, learned[] being its weights behind the last step; and what it
+ * makes of the training side. */
+static int take_form(fine_tuner *t, enum hst_tuned which, const float *learned, hst_err *err)
 {
-    const hst_extractor *frozen = t->fit->model->extractor;
-    int rc = hst_judge_before(&t->judge, err);
-    if (rc == 0)
-        rc = look_now(t, &t->fit->train, err);
-    if (rc == 0)
-        rc = hst_judge_after(&t->judge, better, err);
-    if (rc || *better)
-        return rc;
-    rc = look(t, frozen, &t->fit->train, err);
-    if (rc == 0)
-        rc = look(t, frozen, &t->fit->validation, err);
-    return rc ? rc : hst_judge_fit_auto(&t->judge, err);
+    if (which == HST_FROZEN)
+        return look(t, t->fit->model->extractor, &t->fit->train, err);
+    hst_trainer_set(&t->trainer, learned);
+    if (which == HST_HALFWAY)
+        hst_trainer_go_halfway(&t->trainer, t->fit->run->backbone->graph);
+    t->validated = 0;
+    return look_now(t, &t->fit->train, err);
 }
 
-static int record(const fine_tuner *t, hst_err *err)
+/* The features of the training side are the frozen backbone's at first, in the end those of the
+ * form that is best. */
+static int choose(fine_tuner *t, const float *learned, enum hst_tuned *best, hst_err *err)
+{
+    static const enum hst_tuned order[] = {HST_TUNED, HST_HALFWAY};
+    int rc = hst_judge_ask(&t->judge, HST_FROZEN, err);
+    for (int i = 0; rc == 0 && i < 2; i++) {
+        rc = take_form(t, order[i], learned, err);
+        if (rc == 0)
+            rc = hst_judge_ask(&t->judge, order[i], err);
+    }
+    if (rc == 0)
+        rc = hst_judge_decide(&t->judge, best, err);
+    return rc || *best == HST_HALFWAY ? rc : take_form(t, *best, learned, err);
+}
+
+/* The backbone as it is to be kept, all features as it makes them, and the head that belongs to
+ * it. */
+static int refit(fine_tuner *t, enum hst_tuned *best, hst_err *err)
+{
+    float *learned = hst_alloc(hst_trainer_n_params(&t->trainer), sizeof *learned, err);
+    if (!learned)
+        return HST_EMEM;
+    hst_trainer_get(&t->trainer, learned);
+    int rc = t->judge.fold ? choose(t, learned, best, err) : take_form(t, *best, learned, err);
+    free(learned);
+    if (rc == 0)
+        rc = *best == HST_FROZEN ? look(t, t->fit->model->extractor, &t->fit->validation, err)
+                                 : validate(t, err);
+    return rc ? rc : hst_judge_fit(&t->judge, *best, err);
+}
+
+static int record(const fine_tuner *t, enum hst_tuned kept, hst_err *err)
 {
     hst_model *m = t->fit->model;
     int rc = hst_record_settings(m, settings(t), err);
     if (rc == 0)
-        rc = hst_record_number(m, "thawed_params", (double)settings(t)->layers.n_learn, err);
-    if (rc == 0 && t->how->refit)
-        rc = hst_record_number(m, "head_l2", t->judge.l2, err);
+        rc = hst_record_number(m, "thawed_params",
+                               kept == HST_FROZEN ? 0 : (double)settings(t)->layers.n_learn, err);
     if (rc == 0 && t->best.n)
         rc = hst_record_number(m, "best_epoch", t->at.best_epoch, err);
     return rc;
@@ -548,21 +551,19 @@ static int record(const fine_tuner *t, hst_err *err)
 
 static int finish(fine_tuner *t, hst_err *err)
 {
-    int better = 1;
+    enum hst_tuned best = HST_TUNED;
     if (t->best.n && t->at.best_epoch != t->at.epoch) {
         swap_weights(t, 0);
         t->validated = 0;
     } else {
         hst_trainer_mean_exchange(&t->trainer);
     }
-    int rc = validate(t, err);
-    if (rc == 0 && t->how->refit)
-        rc = refit(t, &better, err);
-    else
+    int rc = t->how->refit ? refit(t, &best, err) : validate(t, err);
+    if (!t->how->refit)
         hst_dense_head_get(&t->trainer.head, t->fit->model->kernel, t->fit->model->bias);
-    if (rc == 0 && better)
+    if (rc == 0 && best != HST_FROZEN)
         rc = hand_over(t, err);
-    return rc ? rc : record(t, err);
+    return rc ? rc : record(t, best, err);
 }
 
 int hst_tune(hst_fit *f, const hst_tuning *how, hst_err *err)

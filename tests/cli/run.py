@@ -227,9 +227,12 @@ class Train(Case):
                   "--mixup", "0.2")
         self.ok(r)
         self.assertRegex(r.stderr.decode(), r"log loss on \d+ training photos kept from the "
-                         r"backbone: [\d.]+ before it learned, [\d.]+ after: it stays as it has")
+                         r"backbone: [\d.]+ before it learned, [\d.]+ after, [\d.]+ halfway: it ")
         info = json.loads(self.ok(run("info", f"{ROOT}/judged/model.safetensors", "--json")))
-        self.assertEqual((info["record"]["kept"], info["record"]["mixup"]), ("tuned", "0.2"))
+        self.assertEqual(info["record"]["mixup"], "0.2")
+        losses = {k: float(info["record"]["kept_aside_loss_" + k])
+                  for k in ("frozen", "halfway", "tuned")}
+        self.assertEqual(losses[info["record"]["kept"]], min(losses.values()))
         self.assertNotIn("keep", info["record"])
         self.ok(train("all", "--recipe", "tutorial", "--fine-tune", "--epochs", "1",
                       "--warmup", "0.5", "--ema", "0.9"))

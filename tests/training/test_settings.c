@@ -51,7 +51,7 @@ static void defaults_are_the_recipes(void **state)
                 {"prepare", "pil", "pil", "tf", "tf"},
                 {"class-weight", "none", "none", NULL, NULL},
                 {"prior", "as-trained", "as-trained", NULL, NULL},
-                {"epochs", NULL, "5", "5", "5"},
+                {"epochs", NULL, "3", "5", "5"},
                 {"batch", NULL, "32", "16", "16"},
                 {"optimizer", NULL, "adamw", "sgd", "sgd"},
                 {"lr", NULL, "0.0003", "0.005", "0.005"},
@@ -70,7 +70,7 @@ static void defaults_are_the_recipes(void **state)
                 {"patience", NULL, "0", NULL, "0"},
                 {"mixup", NULL, "0", NULL, "0"},
                 {"cutmix", NULL, "0", NULL, "0"},
-                {"keep", NULL, "better", NULL, NULL}};
+                {"keep", NULL, "best", NULL, NULL}};
     const hst_train_opts opts[] = {of_recipe(NULL, 0), of_recipe("fine-tune", 0),
                                    of_recipe("tutorial", 0), of_recipe("tutorial", 1)};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
@@ -100,7 +100,7 @@ static const char *other_text(const hst_setting *s)
         return "last:1";
     if (s->type == HST_SETTING_FLAG)
         return "1";
-    return s->type == HST_SETTING_INT ? "3" : "0.03125";
+    return s->type == HST_SETTING_INT ? "2" : "0.03125";
 }
 
 static int same(const hst_settings *a, const hst_settings *b)
