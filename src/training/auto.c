@@ -69,7 +69,8 @@ int hst_fit_logistic(hst_fit *f, hst_err *err)
     } else {
         rc = HST_EMEM;
     }
-    if (rc == 0)
+    l2 = f->l2;
+    if (rc == 0 && !(l2 > 0))
         rc = hst_logistic_choose_l2(f->ctx, &p, f->run->settings.seed, &l2, err);
     if (rc == 0)
         rc = hst_logistic_fit(f->ctx, &p, l2, m->kernel, m->bias, err);

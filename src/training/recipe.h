@@ -19,6 +19,7 @@ typedef struct hst_fit {
     hst_examples train, validation;
     hst_extractor *extractor; /* until the model has it */
     double began_s;           /* when training began, in hst_now_s */
+    double l2; /* above 0: the head\'s strength, chosen on photos that no backbone has seen */
     hst_model *model; /* kernel, bias and record are filled here; the backbone, when it learned */
 } hst_fit;
 

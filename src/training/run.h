@@ -24,6 +24,7 @@ typedef struct hst_effort_step {
     double log_loss, accuracy; /* out of fold, on the training side */
     double cost;               /* passes of a photo that it added */
     double seconds;
+    double l2; /* the strength that cross-validation chose */
     int kept;
 } hst_effort_step;
 
