@@ -517,6 +517,10 @@ typedef struct hst_train_opts {
      * each class. Probabilities are divided by the shares among the photos, times these shares;
      * that changes the head's bias alone, after training. Epochs are scored as trained. */
     const char *prior;
+    /* Of recipe auto. 0 (default) to 100: augmented views of each photo to learn from besides it,
+     * changed as augment "auto" does. A photo and its views weigh as one photo and are held out
+     * together in cross-validation, which counts photos as they are. */
+    int augmented;
 } hst_train_opts;
 HST_API void hst_train_opts_init(hst_train_opts *o, size_t size);
 static inline hst_train_opts hst_train_opts_default(void)

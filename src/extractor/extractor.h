@@ -6,6 +6,7 @@
 #ifndef HST_EXTRACTOR_EXTRACTOR_H
 #define HST_EXTRACTOR_EXTRACTOR_H
 #include "backbones/backbone.h"
+#include "images/augment.h"
 
 /* Of a branch's features x, before a linear head:
  *  HST_ROOT    sign(x) sqrt(|x|), which brings large values nearer to small ones (the "power
@@ -94,6 +95,8 @@ void hst_looking_free(hst_looking *l);
 /* From now on the photo is that of an image file, or of pixels; borrowed until the next. */
 void hst_looking_at_bytes(hst_looking *l, const void *bytes, size_t n);
 void hst_looking_at_image(hst_looking *l, const hst_image *img);
+/* Until the next photo it is seen as augmentation changes it for this key, every view of it. */
+void hst_looking_change(hst_looking *l, enum hst_augment how, const hst_augment_key *key);
 /* Features of the i-th of all views. together: NULL, or all threads compute this photo (the same
  * bits). Errors: HST_EIMAGE, HST_EMEM. */
 HST_CHECK int hst_looking_view(hst_looking *l, int i, hst_executor *together, float *out,

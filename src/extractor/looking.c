@@ -17,6 +17,8 @@ struct hst_looking {
     hst_image own;          /* decoded from bytes; no pixels: not yet */
     const hst_image *image; /* own, or the caller's */
     const hst_prep *how;    /* own was decoded for this */
+    enum hst_augment augment;
+    hst_augment_key key; /* of augment */
 };
 
 hst_looking *hst_looking_new(const hst_extractor *e, hst_err *err)
@@ -57,6 +59,7 @@ void hst_looking_at_bytes(hst_looking *l, const void *bytes, size_t n)
     l->bytes = bytes;
     l->n_bytes = n;
     l->image = NULL;
+    l->augment = HST_AUGMENT_NONE;
 }
 
 void hst_looking_at_image(hst_looking *l, const hst_image *img)
@@ -64,6 +67,13 @@ void hst_looking_at_image(hst_looking *l, const hst_image *img)
     hst_image_clear(&l->own);
     l->bytes = NULL;
     l->image = img;
+    l->augment = HST_AUGMENT_NONE;
+}
+
+void hst_looking_change(hst_looking *l, enum hst_augment how, const hst_augment_key *key)
+{
+    l->augment = how;
+    l->key = *key;
 }
 
 /* Pixels along the shorter side that are enough for it. */
@@ -85,7 +95,8 @@ static int decode(hst_looking *l, const hst_prep *p, hst_err *err)
         return 0;
     hst_image_clear(&l->own);
     l->image = NULL;
-    int rc = hst_image_decode_least(l->bytes, l->n_bytes, p->resampler, least_px(p), &l->own, err);
+    const int least = l->augment ? 0 : least_px(p); /* a part of it is to fill the view, too */
+    int rc = hst_image_decode_least(l->bytes, l->n_bytes, p->resampler, least, &l->own, err);
     if (rc)
         return rc;
     l->image = &l->own;
@@ -114,8 +125,8 @@ int hst_looking_view(hst_looking *l, int i, hst_executor *together, float *out, 
 {
     const hst_view *v = hst_extractor_view(l->e, i, NULL, NULL);
     int rc = decode(l, &v->prep, err);
-    rc = rc ? rc : hst_prepare(&v->prep, l->image, l->input, err);
-    if (l->bytes && !hst_extractor_view(l->e, i + 1, NULL, NULL)) {
+    rc = rc ? rc : hst_augment_image(l->augment, &v->prep, l->image, &l->key, l->input, err);
+    if (l->bytes && !l->augment && !hst_extractor_view(l->e, i + 1, NULL, NULL)) {
         hst_image_clear(&l->own); /* not kept while the network runs */
         l->image = NULL;
     }

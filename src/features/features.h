@@ -41,4 +41,23 @@ typedef struct hst_recompute {
 } hst_recompute;
 /* Errors: HST_EDATA (a photo cannot be used any more), HST_ESTOPPED, HST_EMEM. */
 HST_CHECK int hst_features_recompute(const hst_recompute *a, hst_err *err);
+
+/* Photos as augmentation "auto" changes them, several times each. A change depends on the seed, its
+ * number and the photo's content, so that the store can keep its features; the key is {seed,
+ * number, first four bytes of the content's SHA-256}, numbers being 1 .. times. */
+typedef struct hst_changes {
+    hst_ctx *ctx;
+    const hst_extractor *extractor;
+    const hst_data *d;
+    const hst_features *have; /* of d: the contents are known */
+    const size_t *photo;      /* [n] of the data; usable ones */
+    size_t n;
+    uint64_t seed;
+    int times;
+} hst_changes;
+/* The key of a change of photo i of the data. */
+hst_augment_key hst_change_key(const hst_changes *c, size_t i, int number);
+/* x[n][times][dim]. Errors: HST_EDATA (a photo cannot be used any more, or is another one),
+ * HST_ESTOPPED, HST_EMEM. */
+HST_CHECK int hst_features_changed(const hst_changes *c, float *x, hst_err *err);
 #endif

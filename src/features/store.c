@@ -5,6 +5,7 @@
 #include "kernels/kernels.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -198,6 +199,23 @@ int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep 
     hst_sha256_free(h);
     if (rc == 0)
         *out = kind;
+    return rc;
+}
+
+int hst_store_kind_changed(const hst_store_kind *kind, enum hst_augment how,
+                           const hst_augment_key *key, hst_store_kind *out, hst_err *err)
+{
+    char text[96];
+    hst_store_kind changed = {.dim = kind->dim};
+    snprintf(text, sizeof text, "|%s|%" PRIu64 "|%" PRIu32, hst_augment_names[how], key->seed,
+             key->epoch);
+    hst_sha256 *h = hst_sha256_new(err);
+    int rc = h ? hst_sha256_add(h, kind->prefix, sizeof kind->prefix, err) : HST_EMEM;
+    rc = rc ? rc : hst_sha256_adds(h, text, err);
+    rc = rc ? rc : hst_sha256_end(h, changed.prefix, err);
+    hst_sha256_free(h);
+    if (rc == 0)
+        *out = changed;
     return rc;
 }
 

@@ -41,6 +41,10 @@ typedef struct hst_store_kind {
 /* Of vectors of backbone b that sees photos under prep. Errors: HST_EMEM. */
 HST_CHECK int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep *prep,
                                 hst_store_kind *out, hst_err *err);
+/* Of the same where the photo is seen as augmentation changes it; the key's photo is no part of it,
+ * as it must follow from the content. Errors: HST_EMEM. */
+HST_CHECK int hst_store_kind_changed(const hst_store_kind *kind, enum hst_augment how,
+                                     const hst_augment_key *key, hst_store_kind *out, hst_err *err);
 
 /* 1 and x[kind->dim] filled when the photo with this content has a vector of that kind. */
 int hst_store_get(hst_store *s, const hst_store_kind *kind, const hst_digest *content, float *x);

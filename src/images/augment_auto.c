@@ -63,7 +63,8 @@ static struct place place_part(const hst_auto_draw *d, const hst_prep *p, const 
         fit_w = fit_h = fmin(fit_w, fit_h);
     w *= fit_w;
     h *= fit_h;
-    double c = cos((double)d->angle), s = sin((double)d->angle), side = d->flip ? -w : w;
+    double c = cos((double)d->angle), s = sin((double)d->angle);
+    double side = d->flip != p->mirror ? -w : w;
     return (struct place){w / 2 + (double)d->x * (all_w - w),
                           h / 2 + (double)d->y * (all_h - h),
                           c * side,

@@ -1,7 +1,7 @@
 /* auto.c - the default recipe: multinomial logistic regression to convergence, its L2 strength
  * chosen by cross-validation on the training side only. */
 #include "base/mem.h"
-#include "training/cross_validation.h"
+#include "training/augmented_rows.h"
 #include "training/prior.h"
 
 #include <math.h>
@@ -46,6 +46,26 @@ void hst_branch_scales(const hst_extractor *e, const float *const *x, size_t n, 
     }
 }
 
+/* The strength by cross-validation; with augmented views p becomes *r, which has them. */
+static int choose(hst_fit *f, hst_logistic *p, hst_augmented_rows *r, double *l2, hst_err *err)
+{
+    hst_out_of_fold o = {0};
+    if (f->run->settings.augmented == 0)
+        return hst_logistic_choose_l2(f->ctx, p, f->run->settings.seed, l2, err);
+    int rc = hst_augmented_rows_make(f, &f->train, p->weight, r, err);
+    if (rc)
+        return rc;
+    p->x = r->x;
+    p->label = r->label;
+    p->weight = r->weight;
+    p->n = r->n;
+    rc = hst_cross_validate(
+        f->ctx, &(hst_cross_validation){.p = p, .fold = r->fold, .score = r->score}, &o, err);
+    *l2 = o.l2;
+    hst_out_of_fold_clear(&o);
+    return rc;
+}
+
 int hst_fit_logistic(hst_fit *f, hst_err *err)
 {
     hst_model *m = f->model;
@@ -55,6 +75,7 @@ int hst_fit_logistic(hst_fit *f, hst_err *err)
                       .dim = m->dim,
                       .n_classes = m->n_classes};
     double *weight = NULL, l2 = 0;
+    hst_augmented_rows rows = {0};
     int rc = 0;
     if (f->run->settings.class_weight == HST_BALANCED) {
         weight = hst_photo_weights(&f->train, m->n_classes, err);
@@ -71,11 +92,12 @@ int hst_fit_logistic(hst_fit *f, hst_err *err)
     }
     l2 = f->l2;
     if (rc == 0 && !(l2 > 0))
-        rc = hst_logistic_choose_l2(f->ctx, &p, f->run->settings.seed, &l2, err);
+        rc = choose(f, &p, &rows, &l2, err);
     if (rc == 0)
         rc = hst_logistic_fit(f->ctx, &p, l2, m->kernel, m->bias, err);
     if (rc == 0)
         rc = hst_record_number(m, "l2", l2, err);
+    hst_augmented_rows_clear(&rows);
     free(scale);
     free(weight);
     return rc;
@@ -85,7 +107,9 @@ static int fit(hst_fit *f, hst_err *err)
 {
     int rc = hst_fit_logistic(f, err);
     if (rc == 0)
-        rc = hst_prior_apply(f, &f->train, err);
+        rc = hst_record_settings(f->model, &f->run->settings, err);
+    if (rc == 0)
+        rc = hst_prior_apply(f, &f->train, err); /* records its shares in place of its text */
     return rc ? rc : score(f, err);
 }
 

@@ -55,6 +55,14 @@ HST_SETTING(REAL, double, time_s, .about.name = "time", .about.value = "X", .abo
                 "it should end in time. What is tried then depends on the machine. 0: no "
                 "limit.")
 
+HST_SETTING(
+    INT, int, augmented, .about.name = "augmented", .about.value = "N", .about.unit = "views",
+    .about.most = 100, .standard = {"0", NULL, NULL, NULL}, .record = WHERE_CHANGED,
+    .about.help = "Learn from N augmented views of each photo as well: parts of it, tilted, "
+                  "mirrored, in other light. A photo and its views weigh as one; what is "
+                  "measured is photos as they are. Each view is a pass through the "
+                  "backbone, kept in the feature store.")
+
 HST_SETTING(INT, int, epochs, .about.name = "epochs", .about.value = "N", .about.least = 1,
             .about.most = 1e6, .standard = STEPS("3", "5"),
             .about.help = "Passes over the photos (tutorial: short of the last batch).")

@@ -244,17 +244,18 @@ static void difference(const float *a, const float *b, size_t n, double *most, d
     }
 }
 
-/* Where the draw changes nothing, auto is the preparation, but for how it resizes. */
+/* Where the draw changes nothing, auto is the preparation, mirrored or not, resizing apart. */
 static void auto_unchanged_is_the_preparation(void **state)
 {
     (void)state;
     static const int sizes[][2] = {{500, 333}, {96, 96}, {40, 200}, {301, 77}, {1201, 903}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        for (int resampler = HST_RESAMPLE_PIL; resampler <= HST_RESAMPLE_TF; resampler++) {
+        for (int k = 0; k < 4; k++) {
             hst_err e = {0};
             enum { P = 96, M = P * P * 3 };
             static float got[M], want[M];
-            hst_prep p = {(enum hst_resampler)resampler, P, {{1, 2, 3}, {1, 1, 1}}};
+            hst_prep p = {k % 2 ? HST_RESAMPLE_TF : HST_RESAMPLE_PIL, P, {{1, 2, 3}, {1, 1, 1}}};
+            p.mirror = k / 2;
             hst_image img = smooth_picture(sizes[i][0], sizes[i][1]);
             double most, mean;
             check_ok(hst_auto_apply(&unchanged, &p, &img, got, &e), &e);

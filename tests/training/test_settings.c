@@ -51,6 +51,7 @@ static void defaults_are_the_recipes(void **state)
                 {"prepare", "pil", "pil", "tf", "tf"},
                 {"class-weight", "none", "none", NULL, NULL},
                 {"prior", "as-trained", "as-trained", NULL, NULL},
+                {"augmented", "0", NULL, NULL, NULL},
                 {"epochs", NULL, "3", "5", "5"},
                 {"batch", NULL, "32", "16", "16"},
                 {"optimizer", NULL, "adamw", "sgd", "sgd"},
