@@ -28,7 +28,7 @@ def accuracy(args, folder, seed, work, *more):
     if done.returncode:
         sys.exit(done.stderr)
     told = json.loads(done.stdout)
-    return told["accuracy"], told["n"]
+    return told["holdout"]["accuracy"], told["holdout"]["n"]
 
 
 def study(args, folder, options):

@@ -18,6 +18,7 @@ static const cli_option options[] = {
 /* What the training record may hold besides the settings, which come first. */
 static const char *const other_keys[] = {"split",
                                          "n_train",
+                                         "final",
                                          "best_epoch",
                                          "head_l2",
                                          "kept",
@@ -29,6 +30,10 @@ static const char *const other_keys[] = {"split",
                                          "val_accuracy",
                                          "val_ci_low",
                                          "val_ci_high",
+                                         "oof_n",
+                                         "oof_accuracy",
+                                         "oof_ci_low",
+                                         "oof_ci_high",
                                          "content_sha256"};
 enum { N_OTHER = sizeof other_keys / sizeof *other_keys };
 

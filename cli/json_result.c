@@ -56,6 +56,16 @@ void cli_json_accuracy(json_t **o, const hst_eval *e)
     cli_json_set(o, "log_loss", measured(loss));
 }
 
+void cli_json_estimate(json_t **o, const hst_run *r)
+{
+    const hst_eval *holdout = hst_run_holdout(r);
+    json_t *aside = json_object();
+    cli_json_accuracy(&aside, holdout);
+    cli_json_set(o, "estimate",
+                 json_string(hst_run_eval(r) == holdout ? "hold-out" : "out-of-fold"));
+    cli_json_set(o, "holdout", aside);
+}
+
 static json_t *one_class(const hst_eval *e, int c)
 {
     const hst_class_score *s = hst_eval_class(e, c);

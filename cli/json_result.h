@@ -13,6 +13,9 @@ json_t *cli_json_text(const char *s);
 /* The numbers of an evaluation: accuracy, n, ci_low, ci_high, balanced_accuracy,
  * log_loss; null where no photo could be measured. */
 void cli_json_accuracy(json_t **o, const hst_eval *e);
+/* What the photos kept aside say, as an object: "holdout"; and which of both the numbers of
+ * cli_json_accuracy are: "estimate", "out-of-fold" or "hold-out". */
+void cli_json_estimate(json_t **o, const hst_run *r);
 /* labels, classes (list of label, precision, recall, f1, support), confusion ([truth][guess]). */
 void cli_json_classes(json_t **o, const hst_eval *e);
 /* Writes o on one line and frees it. 0, or the exit status after an error line. */

@@ -51,6 +51,35 @@ void cli_table_caveats(cli_out *out, const hst_eval *e)
                        n > 1 ? "s" : "", 100 * low, 100 * high);
 }
 
+void cli_table_estimate(cli_out *out, const hst_run *r, int brief)
+{
+    const hst_eval *e = hst_run_eval(r), *aside = hst_run_holdout(r);
+    double value = 0, low = 0, high = 0, n = 0, measured = 0;
+    size_t learned = hst_run_trained(r);
+    hst_err err;
+    if (e == aside) {
+        cli_table_headline(out, e, "validation photos");
+        return;
+    }
+    cli_table_headline(out, e, "photos, out of fold");
+    if (brief || hst_eval_metric(aside, "accuracy", &value, &low, &high, &err) ||
+        hst_eval_metric(aside, "n", &n, NULL, NULL, &err) ||
+        hst_eval_metric(e, "n", &measured, NULL, NULL, &err))
+        return;
+    cli_out_printf(out,
+                   "         each judged by a model that had not seen it; yours has learned from "
+                   "all %zu\n",
+                   learned);
+    if ((size_t)measured < learned)
+        cli_out_printf(out, "         %zu, the only ones of their class, could not be judged\n",
+                       learned - (size_t)measured);
+    if (n > 0)
+        cli_out_printf(out,
+                       "hold-out %.3f (%.3f-%.3f), %.0f photos kept aside from a model of the "
+                       "other %zu\n",
+                       value, low, high, n, learned - (size_t)n);
+}
+
 /* A class name in exactly `columns`, left-aligned. */
 static void put_name(cli_out *out, const char *name, int columns)
 {

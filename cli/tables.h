@@ -8,6 +8,9 @@ void cli_table_headline(cli_out *out, const hst_eval *e, const char *photos);
 /* Where accuracy alone would mislead: the balanced accuracy, when the largest class has more than 5
  * photos for one of the smallest; a sentence, when its interval is wider than 10 points. */
 void cli_table_caveats(cli_out *out, const hst_eval *e);
+/* The headline of a training run and, where its model learned from all photos, what that figure is
+ * and what the photos kept aside say; brief: the headline alone. */
+void cli_table_estimate(cli_out *out, const hst_run *r, int brief);
 /* A line per class: precision, recall, F1, photos. */
 void cli_table_classes(cli_out *out, const hst_eval *e);
 /* The confusion matrix; with too many classes to read one, the most frequent mix-ups. */

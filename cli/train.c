@@ -132,6 +132,7 @@ static int print_json(cli_job *job, const training *t)
     const hst_eval *e = hst_run_eval(t->run);
     json_t *o = json_object();
     cli_json_accuracy(&o, e);
+    cli_json_estimate(&o, t->run);
     cli_json_set(&o, "model", cli_json_text(t->file));
     cli_json_set(&o, "report", cli_json_text(report));
     cli_json_set(&o, "photos", json_integer((json_int_t)hst_data_count(t->data)));
@@ -149,7 +150,7 @@ static int print_text(cli_job *job, const training *t)
 {
     char program[PATH_CAP];
     cli_out *out = &job->out;
-    cli_table_headline(out, hst_run_eval(t->run), "validation photos");
+    cli_table_estimate(out, t->run, job->v.quiet);
     if (!job->v.quiet)
         cli_table_caveats(out, hst_run_eval(t->run));
     cli_out_printf(out, "model    %s\n", t->file);
@@ -313,12 +314,14 @@ const cli_command cli_train = {
     .usage = "DIR [options]",
     .text = "Trains on DIR/class_name/photo.jpg and leaves a folder with model.safetensors,\n"
             "report.html, and lists of what was used and what was skipped. A photo that\n"
-            "cannot be used is skipped with its reason. The accuracy is measured on photos\n"
-            "the training has not seen. Where DIR holds train/ and val/ (or validation/,\n"
-            "test/), these are the two sides. DIR may also be the name of a data set that\n"
-            "headstart pull has fetched. Files of an earlier run in the folder of -o are\n"
-            "replaced. Fine-tuning saves where it stands after each epoch and when it is\n"
-            "interrupted; --resume goes on from there, to the same model, byte for byte.",
+            "cannot be used is skipped with its reason. The accuracy is that of models that\n"
+            "had not seen what they judged: each photo is judged by one that learned from\n"
+            "others, and the model you get has learned from all (--final). Where DIR holds\n"
+            "train/ and val/ (or validation/, test/), these are the two sides. DIR may also\n"
+            "be the name of a data set that headstart pull has fetched. Files of an earlier\n"
+            "run in the folder of -o are replaced. Fine-tuning saves where it stands after\n"
+            "each epoch and when it is interrupted; --resume goes on from there, to the same\n"
+            "model, byte for byte.",
     .examples = "headstart train photos/\n"
                 "headstart train photos/ --val-split 0.3 -o runs/flowers\n"
                 "headstart train photos/ --backbone my_mobilenet/ --json\n"

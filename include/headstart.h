@@ -521,6 +521,11 @@ typedef struct hst_train_opts {
      * changed as augment "auto" does. A photo and its views weigh as one photo and are held out
      * together in cross-validation, which counts photos as they are. */
     int augmented;
+    /* Of recipe auto: what the final head learns from. "train": the training side, and the other
+     * side measures it. "all": every usable photo; then the accuracy is measured out of fold: each
+     * photo is judged by a head that learned from four fifths of the others. NULL or "auto": "all"
+     * where hst_data_open made a "stable" split, else "train". */
+    const char *final;
 } hst_train_opts;
 HST_API void hst_train_opts_init(hst_train_opts *o, size_t size);
 static inline hst_train_opts hst_train_opts_default(void)
@@ -564,15 +569,16 @@ HST_API HST_CHECK int hst_train_opts_set(hst_train_opts *o, const char *name, co
  * HST_EARG. */
 HST_API HST_CHECK int hst_train_opts_check(const hst_train_opts *o, hst_err *err);
 
-/* features -> split -> head -> evaluation over the whole validation side; nothing is written to
- * disk. o NULL: the defaults. run (may be NULL) receives what happened; it borrows b and d, as the
- * model borrows b. Errors: those of hst_features_compute; HST_EARG (an unknown word, an option or a
- * backbone that the recipe does not take, a number out of range, training that diverges, a
- * checkpoint made for something else); HST_EDATA when a class keeps no usable training photo,
- * (tutorial) there are fewer photos than a batch, or the validation side has none, which only split
- * "stable" may leave, without recipe tutorial and patience (then nothing is measured); HST_EMODEL
- * (a damaged checkpoint); HST_EIO (one that cannot be written). Stopped while the backbone learns,
- * it finishes the step and saves a checkpoint. */
+/* features -> split -> head -> evaluation over the whole validation side -> where "final" says so a
+ * head of all photos, evaluated out of fold; nothing is written to disk. o NULL: the defaults. run
+ * (may be NULL) receives what happened; it borrows b and d, as the model borrows b. Errors: those
+ * of hst_features_compute; HST_EARG (an unknown word, an option or a backbone that the recipe does
+ * not take, a number out of range, training that diverges, a checkpoint made for something else);
+ * HST_EDATA when a class keeps no usable training photo, (tutorial) there are fewer photos than a
+ * batch, or the validation side has none, which only split "stable" may leave, without recipe
+ * tutorial and patience (then nothing is measured); HST_EMODEL (a damaged checkpoint); HST_EIO (one
+ * that cannot be written). Stopped while the backbone learns, it finishes the step and saves a
+ * checkpoint. */
 HST_API HST_CHECK hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                                        const hst_train_opts *o, hst_run **run, hst_err *err);
 /* Writes the run's files into dir, which is made when it is not there: model.safetensors,
@@ -587,8 +593,14 @@ HST_API void hst_run_free(hst_run *r);
 HST_API size_t hst_run_trained(const hst_run *r); /* photos the head learned from */
 HST_API size_t hst_run_skipped(const hst_run *r); /* photos left out */
 HST_API size_t hst_run_stored(const hst_run *r);  /* photos whose features were stored */
-/* Of the validation side, which may have no photo: then nothing was measured. Owned by r. */
+/* The evaluation that stands for the model; owned by r. Where the final head learned from all
+ * photos: out of fold, of every usable photo but the only one of a class, which was never held out;
+ * the interval of its accuracy is wider than of as many independent photos (docs/measuring.md).
+ * Else of the validation side, which may have no photo: then nothing was measured. */
 HST_API const hst_eval *hst_run_eval(const hst_run *r);
+/* Of the validation side, by a head of the training side; owned by r. The same as hst_run_eval()
+ * where that is the final head. */
+HST_API const hst_eval *hst_run_holdout(const hst_run *r);
 HST_API int hst_run_side(const hst_run *r, size_t i); /* enum hst_side of photo i of the data */
 
 /* ---- model ---- */
@@ -611,16 +623,18 @@ HST_API double hst_model_cost(const hst_model *m, int *passes);
  * into buf[cap] like snprintf. Returns its length without the NUL, always below 1024. */
 HST_API size_t hst_model_extractor(const hst_model *m, char *buf, size_t cap);
 /* A line of the training record: "recipe", "seed", "split", "prepare", "val_accuracy", "val_n",
- * "val_ci_low", "val_ci_high", "n_train", "l2", "content_sha256"; where there is one "prior"
- * ("balanced", or the shares in the order of the labels); of recipes tutorial and fine-tune
- * also "epochs", "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout"
- * and, where they were used, "warmup", "ema" and "augment"; where the backbone learned also "thaw",
- * "thawed_params" (how many learned), "batch_norm", "augment", "schedule", "layer_decay", "clip",
- * "patience", where they were used "mixup" and "cutmix" and, with patience, "best_epoch"; of recipe
- * fine-tune "head_l2" (auto's, of the head it ends with) and, where photos were kept from the
- * backbone, "kept" ("frozen", "halfway" or "tuned"), "kept_aside_n" and the log losses on them,
- * "kept_aside_loss_frozen", "_halfway" and "_tuned"; NULL: not recorded. "l2" is what the recipe
- * calls so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
+ * "val_ci_low", "val_ci_high" (of the validation side, by a head of the training side), "n_train"
+ * (photos the head learned from), "l2", "content_sha256"; of recipe auto "final" ("all" or "train")
+ * and, with all photos, "oof_accuracy", "oof_n", "oof_ci_low", "oof_ci_high" (out of fold); where
+ * there is one "prior" ("balanced", or the shares in the order of the labels); of recipes tutorial
+ * and fine-tune also "epochs", "batch", "optimizer", "learning_rate", "momentum",
+ * "label_smoothing", "dropout" and, where they were used, "warmup", "ema" and "augment"; where the
+ * backbone learned also "thaw", "thawed_params" (how many learned), "batch_norm", "augment",
+ * "schedule", "layer_decay", "clip", "patience", where they were used "mixup" and "cutmix" and,
+ * with patience, "best_epoch"; of recipe fine-tune "head_l2" (auto's, of the head it ends with) and,
+ * where photos were kept from the backbone, "kept" ("frozen", "halfway" or "tuned"), "kept_aside_n"
+ * and the log losses on them, "kept_aside_loss_frozen", "_halfway" and "_tuned"; NULL: not
+ * recorded. "l2" is what the recipe calls so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
 HST_API const char *hst_model_record(const hst_model *m, const char *key);
 /* The model's layers as a table in the form of tf_keras' model.summary(), for the head of recipe
  * tutorial byte for byte: "keras_layer" is the frozen backbone, "dropout" is there where the head

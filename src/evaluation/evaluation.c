@@ -30,6 +30,7 @@ hst_eval *hst_eval_new(const char *const *labels, int n_classes, size_t n, hst_e
     if (!e)
         return NULL;
     e->n_classes = n_classes;
+    e->folds = 1;
     if (eval_alloc(e, n, err) != 0)
         goto fail;
     for (int c = 0; c < n_classes; c++)
@@ -138,7 +139,7 @@ int hst_eval_metric(const hst_eval *e, const char *name, double *value, double *
                         name);
     a = b = v;
     if (strcmp(name, "accuracy") == 0 && e->n)
-        hst_wilson(e->hits, e->n, &a, &b);
+        hst_wilson_part(v, hst_fold_trials((double)e->n, e->folds), &a, &b);
     *value = v;
     if (low)
         *low = a;

@@ -12,6 +12,7 @@ struct hst_eval {
     size_t n, n_skipped;    /* n: added so far; n_skipped: set by who adds */
     size_t n_stored;        /* of n, those that needed no forward pass; set by who adds */
     size_t cap;             /* room, in photos */
+    int folds;              /* out of so many folds (hst_fold_trials); 1: of one model */
     uint64_t hits;          /* guess == truth */
     hst_eval_photo *photo;  /* [n]; of each, path and prob are its own */
     float *prob;            /* [n][n_classes] */

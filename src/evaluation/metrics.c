@@ -14,18 +14,27 @@ int hst_argmax(const float *p, int n)
 
 void hst_wilson(uint64_t k, uint64_t n, double *low, double *high)
 {
+    hst_wilson_part(n ? (double)k / (double)n : 0, (double)n, low, high);
+}
+
+void hst_wilson_part(double p, double n, double *low, double *high)
+{
     const double z = 1.959963984540054; /* 0.975 quantile of the normal distribution */
     *low = 0;
     *high = 1;
-    if (n == 0)
+    if (!(n > 0))
         return;
-    double m = (double)n, p = (double)k / m, shrink = 1 + z * z / m;
-    double centre = (p + z * z / (2 * m)) / shrink;
-    double half = z * sqrt(p * (1 - p) / m + z * z / (4 * m * m)) / shrink;
-    if (k > 0) /* at the ends the bounds are exact, where the formula leaves a rounding error */
+    double shrink = 1 + z * z / n, centre = (p + z * z / (2 * n)) / shrink;
+    double half = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / shrink;
+    if (p > 0) /* at the ends the bounds are exact, where the formula leaves a rounding error */
         *low = fmax(0, centre - half);
-    if (k < n)
+    if (p < 1)
         *high = fmin(1, centre + half);
+}
+
+double hst_fold_trials(double n, int folds)
+{
+    return n / (2 - 1.0 / folds);
 }
 
 /* The largest of z[n] and sum exp(z - largest). */

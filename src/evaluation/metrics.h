@@ -10,6 +10,15 @@ int hst_argmax(const float *p, int n);
  *   centre = (k/n + z^2/2n) / (1 + z^2/n), half = z sqrt(p(1-p)/n + z^2/4n^2) / (1 + z^2/n).
  * n = 0: [0, 1]. */
 void hst_wilson(uint64_t k, uint64_t n, double *low, double *high);
+/* The same of a part p of what is worth n independent trials, a whole number or not. */
+void hst_wilson_part(double p, double n, double *low, double *high);
+
+/* Independent photos that n are worth which were predicted out of K folds: n / (2 - 1/K).
+ * The K estimates have variance s^2 each and, since their training sides overlap, a correlation
+ * rho: their mean has variance s^2 (rho + (1 - rho) / K). It cannot be estimated from the folds
+ * (Bengio and Grandvalet 2004); Nadeau and Bengio 2003 take the part that is held out, rho = 1/K,
+ * which gives (s^2 / K) (2 - 1/K). K = 1: n itself. */
+double hst_fold_trials(double n, int folds);
 
 /* softmax of z[n], safe for any finite z: exp(z - max) / sum. */
 void hst_softmax_f64(const double *z, int n, double *prob);

@@ -66,8 +66,41 @@ static void put_interval(hst_buf *b, double value, double low, double high)
                     "<div class=\"ends\"><span>0 %</span><span>100 %</span></div>\n");
 }
 
-static int put_accuracy(hst_buf *b, const hst_eval *e, hst_err *err)
+static void put_range(hst_buf *b, double low, double high)
 {
+    put_percent(b, low);
+    hst_buf_puts(b, " to ");
+    put_percent(b, high);
+}
+
+/* What an accuracy out of fold is, beside that of the photos kept aside. */
+static int put_estimate(hst_buf *b, const hst_report_in *in, hst_err *err)
+{
+    double accuracy, low, high;
+    int rc = hst_eval_metric(in->holdout, "accuracy", &accuracy, &low, &high, err);
+    if (rc)
+        return rc;
+    hst_buf_printf(b,
+                   "<p>Out of fold: each photo was judged by a model that had learned from the "
+                   "photos of the other folds only, copies of a photo always sharing a fold; so "
+                   "are all numbers and photos below. The model in this folder has learned from "
+                   "all %zu photos.</p>\n<p>Photos kept aside, judged by a model of the other "
+                   "%zu: ",
+                   in->n_train, in->n_train - in->holdout->n);
+    if (in->holdout->n) {
+        put_percent(b, accuracy);
+        hst_buf_printf(b, " of %zu right, 95 %% interval ", in->holdout->n);
+        put_range(b, low, high);
+    } else {
+        hst_buf_puts(b, "there were none");
+    }
+    hst_buf_puts(b, ".</p>\n");
+    return 0;
+}
+
+static int put_accuracy(hst_buf *b, const hst_report_in *in, hst_err *err)
+{
+    const hst_eval *e = in->eval;
     double accuracy, low, high;
     int rc = hst_eval_metric(e, "accuracy", &accuracy, &low, &high, err);
     if (rc)
@@ -75,12 +108,10 @@ static int put_accuracy(hst_buf *b, const hst_eval *e, hst_err *err)
     hst_buf_puts(b, "<p class=\"big\">");
     put_percent(b, accuracy);
     hst_buf_printf(b,
-                   " <span>accuracy</span></p>\n<p>%llu of %zu validation photos right; 95 %% "
+                   " <span>accuracy</span></p>\n<p>%llu of %zu %sphotos right; 95 %% "
                    "interval ",
-                   (unsigned long long)e->hits, e->n);
-    put_percent(b, low);
-    hst_buf_puts(b, " to ");
-    put_percent(b, high);
+                   (unsigned long long)e->hits, e->n, in->holdout ? "" : "validation ");
+    put_range(b, low, high);
     hst_buf_puts(b, " (Wilson); log loss ");
     put_fixed(b, e->log_loss, 3);
     if (e->imbalance > HST_UNEQUAL) {
@@ -89,7 +120,7 @@ static int put_accuracy(hst_buf *b, const hst_eval *e, hst_err *err)
     }
     hst_buf_puts(b, ".</p>\n");
     put_interval(b, accuracy, low, high);
-    return 0;
+    return in->holdout ? put_estimate(b, in, err) : 0;
 }
 
 static int put_headline(hst_buf *b, const hst_report_in *in, hst_err *err)
@@ -98,7 +129,7 @@ static int put_headline(hst_buf *b, const hst_report_in *in, hst_err *err)
     put_text(b, in->title);
     hst_buf_puts(b, "</h1>\n");
     if (in->eval->n)
-        return put_accuracy(b, in->eval, err);
+        return put_accuracy(b, in, err);
     hst_buf_puts(b, "<p>The accuracy cannot be measured: no photo was kept aside.</p>\n");
     return 0;
 }
@@ -253,7 +284,7 @@ static int put_mistakes(hst_buf *b, const hst_eval *e, hst_err *err)
     size_t shown = n < WRONG_MAX ? n : WRONG_MAX;
     hst_buf_puts(b, "<h2>Wrong photos</h2>\n");
     if (n == 0)
-        hst_buf_puts(b, "<p>None: every validation photo was named rightly.</p>\n");
+        hst_buf_puts(b, "<p>None: every photo that was measured was named rightly.</p>\n");
     else if (shown < n)
         hst_buf_printf(b, "<p>The %zu surest mistakes of %zu.</p>\n", shown, n);
     else

@@ -11,6 +11,7 @@ typedef struct hst_report_in {
     const char *title; /* the folder that was trained on */
     const char *backbone, *recipe, *prepare;
     const hst_eval *eval;
+    const hst_eval *holdout; /* eval is out of fold; NULL: it is of the validation side */
     size_t n_train, n_skipped;
     const char *const *skipped_path, *const *skipped_why; /* [n_skipped] */
     const hst_buf *curves;                                /* an SVG picture; NULL or empty: none */

@@ -54,6 +54,8 @@ static int put_settings(json_t *o, const hst_settings *s)
 {
     hst_setting_value v;
     int bad = s->fine_tune && put(o, "fine_tune", json_true());
+    if (!bad && s->recipe == HST_RECIPE_AUTO)
+        bad = put(o, "final", json_string(hst_final_names[s->final]));
     for (int i = 0; !bad && hst_settings_next(s, &i, &v);)
         bad = put(o, v.setting->field, json_value(&v));
     return bad;
@@ -115,18 +117,36 @@ static int save_timing(const hst_run *r, const char *dir, hst_err *err)
     return write_buf(&b, dir, "timing.csv", err);
 }
 
+/* The fold that held photo i out, from 1 on; empty where none did. *at: its place among the photos
+ * with folds, in data order. */
+static void put_fold(const hst_run *r, size_t i, size_t *at, hst_buf *b)
+{
+    const hst_out_of_fold *o = &r->out_of_fold;
+    hst_buf_puts(b, ",");
+    if (*at == o->n || r->out_of_fold_photo[*at] != i)
+        return;
+    int fold = o->fold[(*at)++];
+    if (fold < HST_FOLDS)
+        hst_buf_printf(b, "%d", fold + 1);
+}
+
 static int save_split(const hst_run *r, const char *dir, hst_err *err)
 {
     static const char *const names[] = {"train", "validation", "skipped"};
     hst_buf b = HST_BUF(SIZE_MAX / 2);
-    hst_buf_puts(&b, "path,label,sha256,side\n");
+    size_t at = 0;
+    int folds = r->out_of_fold.n > 0;
+    hst_buf_printf(&b, "path,label,sha256,side%s\n", folds ? ",fold" : "");
     for (size_t i = 0; i < r->data->n_photos; i++) {
         const hst_photo *p = &r->data->photos[i];
         hst_buf_csv(&b, p->relative);
         hst_buf_puts(&b, ",");
         hst_buf_csv(&b, r->data->classes[p->label]);
-        hst_buf_printf(&b, ",%s,%s\n", hst_features_sha256(r->features, i),
+        hst_buf_printf(&b, ",%s,%s", hst_features_sha256(r->features, i),
                        names[r->features->why[i] ? 2 : r->side[i]]);
+        if (folds)
+            put_fold(r, i, &at, &b);
+        hst_buf_puts(&b, "\n");
     }
     return write_buf(&b, dir, "split.csv", err);
 }
@@ -192,7 +212,7 @@ static int save_photo(const hst_run *r, const char *dir, hst_err *err)
     if (r->n_history < 2 || r->eval->n == 0)
         return remove_old(dir, "photo.png", err);
     char *path = hst_path_join(dir, "photo.png", err);
-    int rc = path ? hst_report_photo(r->eval, 0, path, err) : HST_EMEM;
+    int rc = path ? hst_report_photo(hst_run_eval(r), 0, path, err) : HST_EMEM;
     free(path);
     return rc;
 }
@@ -242,13 +262,14 @@ static int save_report(const hst_run *r, const hst_buf *curves, const char *dir,
                         .backbone = r->backbone->arch.family,
                         .recipe = hst_recipe_names[r->settings.recipe],
                         .prepare = hst_prep_name(&r->features->prep),
-                        .eval = r->eval,
+                        .eval = hst_run_eval(r),
+                        .holdout = r->eval ? r->holdout : NULL,
                         .n_train = r->n_train,
                         .n_skipped = n,
                         .skipped_path = path,
                         .skipped_why = why,
                         .curves = curves};
-    rc = hst_report_predictions(r->eval, csv, err);
+    rc = hst_report_predictions(in.eval, csv, err);
     if (rc == 0)
         rc = hst_report_html(&in, html, err);
 out:

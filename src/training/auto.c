@@ -1,5 +1,5 @@
 /* auto.c - the default recipe: multinomial logistic regression to convergence, its L2 strength
- * chosen by cross-validation on the training side only. */
+ * chosen by cross-validation among the photos that it learns from. */
 #include "base/mem.h"
 #include "training/augmented_rows.h"
 #include "training/prior.h"
@@ -46,61 +46,83 @@ void hst_branch_scales(const hst_extractor *e, const float *const *x, size_t n, 
     }
 }
 
-/* The strength by cross-validation; with augmented views p becomes *r, which has them. */
-static int choose(hst_fit *f, hst_logistic *p, hst_augmented_rows *r, double *l2, hst_err *err)
+/* The rows and weights to learn from: the photos, with augmented views where the run has them. */
+static int make_rows(hst_fit *f, const hst_examples *e, hst_logistic *p, hst_augmented_rows *r,
+                     hst_err *err)
 {
-    hst_out_of_fold o = {0};
     if (f->run->settings.augmented == 0)
-        return hst_logistic_choose_l2(f->ctx, p, f->run->settings.seed, l2, err);
-    int rc = hst_augmented_rows_make(f, &f->train, p->weight, r, err);
+        return 0;
+    int rc = hst_augmented_rows_make(f, e, p->weight, r, err);
     if (rc)
         return rc;
     p->x = r->x;
     p->label = r->label;
     p->weight = r->weight;
     p->n = r->n;
-    rc = hst_cross_validate(
-        f->ctx, &(hst_cross_validation){.p = p, .fold = r->fold, .score = r->score}, &o, err);
-    *l2 = o.l2;
-    hst_out_of_fold_clear(&o);
+    return 0;
+}
+
+/* Predictions out of fold, where they are wanted, come with the strength. r: made, or all zero. */
+static int choose(hst_fit *f, const hst_logistic *p, const hst_augmented_rows *r,
+                  hst_out_of_fold *o, double *l2, hst_err *err)
+{
+    hst_out_of_fold unwanted = {0}, *out = o ? o : &unwanted;
+    hst_cross_validation v = {.p = p, .fold = r->fold, .score = r->score};
+    uint64_t seed = f->run->settings.seed;
+    if (!o && !r->fold)
+        return hst_logistic_choose_l2(f->ctx, p, seed, l2, err);
+    int *own = r->fold ? NULL : hst_alloc(p->n, sizeof *own, err);
+    int rc = r->fold || own ? 0 : HST_EMEM;
+    if (rc == 0 && own) {
+        v.fold = own;
+        rc = hst_folds_make(p, seed, own, err);
+    }
+    if (rc == 0)
+        rc = hst_cross_validate(f->ctx, &v, out, err);
+    free(own);
+    *l2 = out->l2;
+    hst_out_of_fold_clear(&unwanted);
     return rc;
 }
 
-int hst_fit_logistic(hst_fit *f, hst_err *err)
+/* From e. o: NULL, or the predictions of e's photos out of fold are wanted. */
+static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_err *err)
 {
     hst_model *m = f->model;
-    hst_logistic p = {.x = f->train.x,
-                      .label = f->train.label,
-                      .n = f->train.n,
-                      .dim = m->dim,
-                      .n_classes = m->n_classes};
-    double *weight = NULL, l2 = 0;
+    hst_logistic p = {
+        .x = e->x, .label = e->label, .n = e->n, .dim = m->dim, .n_classes = m->n_classes};
     hst_augmented_rows rows = {0};
-    int rc = 0;
+    double *weight = NULL, l2 = f->l2;
     if (f->run->settings.class_weight == HST_BALANCED) {
-        weight = hst_photo_weights(&f->train, m->n_classes, err);
+        weight = hst_photo_weights(e, m->n_classes, err);
         if (!weight)
             return HST_EMEM;
         p.weight = weight;
     }
     float *scale = hst_alloc((size_t)m->dim, sizeof *scale, err);
-    if (scale) {
-        hst_branch_scales(m->extractor, f->train.x, f->train.n, scale);
+    int rc = scale ? 0 : HST_EMEM;
+    if (rc == 0) {
+        hst_branch_scales(m->extractor, e->x, e->n, scale);
         p.scale = scale;
-    } else {
-        rc = HST_EMEM;
+        rc = make_rows(f, e, &p, &rows, err);
     }
-    l2 = f->l2;
     if (rc == 0 && !(l2 > 0))
-        rc = choose(f, &p, &rows, &l2, err);
+        rc = choose(f, &p, &rows, o, &l2, err);
     if (rc == 0)
         rc = hst_logistic_fit(f->ctx, &p, l2, m->kernel, m->bias, err);
     if (rc == 0)
         rc = hst_record_number(m, "l2", l2, err);
+    if (o)
+        o->n = e->n; /* views are the rows behind the photos */
     hst_augmented_rows_clear(&rows);
     free(scale);
     free(weight);
     return rc;
+}
+
+int hst_fit_logistic(hst_fit *f, hst_err *err)
+{
+    return fit_head(f, &f->train, NULL, err);
 }
 
 static int fit(hst_fit *f, hst_err *err)
@@ -113,4 +135,13 @@ static int fit(hst_fit *f, hst_err *err)
     return rc ? rc : score(f, err);
 }
 
-const hst_recipe hst_recipe_auto = {.fit = fit};
+static int fit_all(hst_fit *f, hst_err *err)
+{
+    hst_out_of_fold *o = &f->run->out_of_fold;
+    int rc = fit_head(f, &f->all, o, err);
+    if (rc == 0)
+        rc = hst_prior_apply(f, &f->all, err);
+    return rc ? rc : hst_prior_reweight(f, &f->all, o, err);
+}
+
+const hst_recipe hst_recipe_auto = {.fit = fit, .fit_all = fit_all};

@@ -26,7 +26,7 @@ typedef struct goal {
 } goal;
 
 static const goal to_compare = {5e-4, 100}; /* enough to compare losses */
-static const goal to_predict = {1e-6, 500}; /* as hst_logistic_fit */
+static const goal to_predict = {1e-5, 500};
 
 /* One fold: learns from the photos with a weight, and looks at those of its own. */
 typedef struct part {
@@ -285,14 +285,9 @@ int hst_logistic_choose_l2(const hst_ctx *ctx, const hst_logistic *p, uint64_t s
                            hst_err *err)
 {
     int *fold = hst_alloc(p->n, sizeof *fold, err);
-    size_t *group = fold ? hst_alloc(p->n, sizeof *group, err) : NULL;
-    int rc = group ? hst_copies_group(p->x, p->n, p->dim, group, err) : HST_EMEM;
-    hst_deal deal = {.label = p->label, .group = group, .n = p->n, .n_classes = p->n_classes};
-    if (rc == 0)
-        rc = hst_folds_deal(&deal, seed, fold, err);
+    int rc = fold ? hst_folds_make(p, seed, fold, err) : HST_EMEM;
     if (rc == 0)
         rc = cross_validate(ctx, &(hst_cross_validation){.p = p, .fold = fold}, l2, NULL, err);
-    free(group);
     free(fold);
     return rc;
 }

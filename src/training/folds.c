@@ -103,3 +103,14 @@ int hst_copies_group(const float *const *x, size_t n, int dim, size_t *group, hs
     free(rows);
     return 0;
 }
+
+int hst_folds_make(const hst_logistic *p, uint64_t seed, int *fold, hst_err *err)
+{
+    size_t *group = hst_alloc(p->n, sizeof *group, err);
+    int rc = group ? hst_copies_group(p->x, p->n, p->dim, group, err) : HST_EMEM;
+    hst_deal deal = {.label = p->label, .group = group, .n = p->n, .n_classes = p->n_classes};
+    if (rc == 0)
+        rc = hst_folds_deal(&deal, seed, fold, err);
+    free(group);
+    return rc;
+}

@@ -26,4 +26,7 @@ HST_CHECK int hst_folds_deal(const hst_deal *d, uint64_t seed, int *fold, hst_er
  * for bit. Errors: HST_EMEM. */
 HST_CHECK int hst_copies_group(const float *const *x, size_t n, int dim, size_t *group,
                                hst_err *err);
+
+/* Both: fold[n] of photos whose copies stay together. */
+HST_CHECK int hst_folds_make(const hst_logistic *p, uint64_t seed, int *fold, hst_err *err);
 #endif

@@ -228,3 +228,24 @@ int hst_prior_apply(hst_fit *f, const hst_examples *e, hst_err *err)
     free(share);
     return record(f, err);
 }
+
+int hst_prior_reweight(const hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_err *err)
+{
+    const size_t classes = (size_t)o->n_classes;
+    if (!f->run->prior)
+        return 0;
+    double *share = hst_alloc(classes, sizeof *share, err);
+    if (!share)
+        return HST_EMEM;
+    hst_prior_shares(e, o->n_classes, f->run->settings.class_weight, share);
+    for (size_t i = 0; i < o->n; i++) {
+        float *prob = o->prob + i * classes;
+        double sum = 0;
+        for (size_t c = 0; c < classes; c++)
+            sum += (double)prob[c] * f->run->prior[c] / share[c];
+        for (size_t c = 0; sum > 0 && c < classes; c++)
+            prob[c] = (float)((double)prob[c] * f->run->prior[c] / share[c] / sum);
+    }
+    free(share);
+    return 0;
+}

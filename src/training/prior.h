@@ -27,4 +27,7 @@ void hst_prior_shift(const double *prior, const double *share, int n_classes, fl
 /* Moves the model's head, which has learned from e, to the prior of f's run, and records it: to be
  * called once after each fit of the final head. */
 HST_CHECK int hst_prior_apply(hst_fit *f, const hst_examples *e, hst_err *err);
+/* The same for predictions of e's photos by heads that learned from shares like e's. */
+HST_CHECK int hst_prior_reweight(const hst_fit *f, const hst_examples *e, hst_out_of_fold *o,
+                                 hst_err *err);
 #endif

@@ -17,6 +17,7 @@ typedef struct hst_fit {
     hst_ctx *ctx;
     hst_run *run; /* history is filled here */
     hst_examples train, validation;
+    hst_examples all; /* both; made where the final head learns from them */
     hst_extractor *extractor; /* until the model has it */
     double began_s;           /* when training began, in hst_now_s */
     double l2; /* above 0: the head\'s strength, chosen on photos that no backbone has seen */
@@ -28,6 +29,9 @@ typedef struct hst_recipe {
      * any photo is read; NULL: nothing to refuse. */
     int (*check)(const hst_settings *s, const hst_backbone *b, hst_err *err);
     int (*fit)(hst_fit *f, hst_err *err);
+    /* The head again, from f->all, and the run's predictions out of fold; NULL: always of the
+     * training side. */
+    int (*fit_all)(hst_fit *f, hst_err *err);
 } hst_recipe;
 
 extern const hst_recipe hst_recipe_auto, hst_recipe_fine_tune, hst_recipe_tutorial;

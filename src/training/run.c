@@ -94,7 +94,10 @@ void hst_run_free(hst_run *r)
     if (!r)
         return;
     hst_features_free(r->features);
+    hst_eval_free(r->holdout);
     hst_eval_free(r->eval);
+    hst_out_of_fold_clear(&r->out_of_fold);
+    free(r->out_of_fold_photo);
     free(r->side);
     free(r->history);
     free(r->step);
@@ -121,7 +124,12 @@ size_t hst_run_stored(const hst_run *r)
 
 const hst_eval *hst_run_eval(const hst_run *r)
 {
-    return r->eval;
+    return r->eval ? r->eval : r->holdout;
+}
+
+const hst_eval *hst_run_holdout(const hst_run *r)
+{
+    return r->holdout;
 }
 
 int hst_run_side(const hst_run *r, size_t i)

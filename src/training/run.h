@@ -3,6 +3,7 @@
 #define HST_TRAINING_RUN_H
 #include "evaluation/evaluation.h"
 #include "features/features.h"
+#include "training/cross_validation.h"
 #include "training/settings.h"
 
 /* One line of results.csv. Losses are means over photos; accuracies 0..1. */
@@ -38,8 +39,11 @@ struct hst_run {
     double *prior;                /* [classes] shares, sum 1; NULL: as trained */
     hst_features *features;       /* owned: vectors, hashes, reasons for skipping */
     uint8_t *side;                /* [photos] enum hst_side */
-    size_t n_train;               /* usable photos on the training side */
-    hst_eval *eval;               /* of the validation side */
+    size_t n_train;               /* photos that the final head learned from */
+    hst_eval *holdout;            /* of the validation side, by a head of the training side */
+    hst_eval *eval;              /* out of fold, of all photos; NULL: the final head is holdout's */
+    hst_out_of_fold out_of_fold; /* of all usable photos; n 0: not made */
+    size_t *out_of_fold_photo;   /* [out_of_fold.n] index in the data */
     hst_epoch *history;
     size_t n_history;
     hst_effort_step *step;

@@ -20,6 +20,8 @@ const char *const hst_preparation_names[] = {[HST_PREPARE_PIL] = "pil",
                                              [HST_PREPARE_FAST] = "fast",
                                              [HST_PREPARE_HUB] = "hub",
                                              NULL};
+const char *const hst_final_names[] = {
+    [HST_FINAL_BY_SPLIT] = "auto", [HST_FINAL_ALL] = "all", [HST_FINAL_TRAIN] = "train", NULL};
 
 /* What a recipe does decides which settings it has. */
 enum training { AUTO, FINE_TUNE, TUTORIAL, TUTORIAL_TUNING, N_TRAININGS };

@@ -12,6 +12,8 @@ enum hst_recipe_id { HST_RECIPE_AUTO, HST_RECIPE_FINE_TUNE, HST_RECIPE_TUTORIAL 
 /* How hst_features_compute is to prepare photos. */
 enum hst_preparation { HST_PREPARE_PIL, HST_PREPARE_TF, HST_PREPARE_FAST, HST_PREPARE_HUB };
 enum hst_class_weight { HST_UNWEIGHTED, HST_BALANCED };
+/* What the final head learns from; by split: all photos where the split is ours. */
+enum hst_final { HST_FINAL_BY_SPLIT, HST_FINAL_ALL, HST_FINAL_TRAIN };
 
 /* Which backbone a fine-tuned model has. */
 enum hst_keep { HST_KEEP_BEST, HST_KEEP_TUNED };
@@ -21,7 +23,8 @@ enum hst_keep { HST_KEEP_BEST, HST_KEEP_TUNED };
 #define HST_PRIOR_BALANCED   "balanced"
 
 /* Their words, by the enum; NULL ends them. */
-extern const char *const hst_recipe_names[], *const hst_preparation_names[];
+extern const char *const hst_recipe_names[], *const hst_preparation_names[],
+                                                 *const hst_final_names[];
 
 typedef struct hst_settings {
 /* Of what this training has not: 0, NULL, and of a double a negative number. */

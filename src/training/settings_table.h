@@ -146,4 +146,11 @@ HST_SETTING(
     INT, int, checkpoint_steps, .about.name = "checkpoint-steps", .about.value = "N",
     .about.unit = "steps", .about.most = INT_MAX, .standard = TUNING("0", "0"), .record = ELSEWHERE,
     .about.help = "Save where training stands every N steps too, not after each epoch only.")
+HST_SETTING(CHOICE, enum hst_final, final, .about.name = "final", .about.words = hst_final_names,
+            .standard = {"auto", NULL, NULL, NULL}, .record = ELSEWHERE,
+            .about.help =
+                "What the final model learns from. all: every photo; the accuracy is that of "
+                "models that each judged photos they had not seen. train: the training side, and "
+                "the other side measures it. auto: all, but train where you chose the sides "
+                "(--val, folders train/ and val/, --split keras).")
 #undef HST_SETTING

@@ -49,7 +49,9 @@ static void examples_clear(hst_examples *e)
     free(e->photo);
 }
 
-/* The usable photos of one side, in data order. */
+enum { BOTH_SIDES = -1 };
+
+/* The usable photos of one side or both, in data order. */
 static int examples_make(const hst_run *r, int side, hst_examples *e, hst_err *err)
 {
     size_t n = r->data->n_photos;
@@ -60,7 +62,7 @@ static int examples_make(const hst_run *r, int side, hst_examples *e, hst_err *e
         return HST_EMEM;
     for (size_t i = 0; i < n; i++) {
         const float *x = hst_features_row(r->features, i);
-        if (r->side[i] != side || !x)
+        if ((side != BOTH_SIDES && r->side[i] != side) || !x)
             continue;
         e->x[e->n] = x;
         e->label[e->n] = r->data->photos[i].label;
@@ -77,8 +79,9 @@ static int check_measurable(const hst_fit *f, hst_err *err)
     if (f->run->data->split != HST_SPLIT_STABLE || s->recipe == HST_RECIPE_TUTORIAL ||
         s->patience > 0)
         return hst_fail(err, HST_EDATA, "no usable photo is on the validation side");
-    hst_log(f->ctx, HST_LOG_WARN,
-            "no photo is kept aside: the accuracy cannot be measured; with more photos it can");
+    if (s->final != HST_FINAL_ALL)
+        hst_log(f->ctx, HST_LOG_WARN,
+                "no photo is kept aside: the accuracy cannot be measured; with more photos it can");
     return 0;
 }
 
@@ -98,7 +101,7 @@ static int check_classes(const hst_fit *f, hst_err *err)
                             "class %s keeps no usable photo to train on; add photos or take the "
                             "class away",
                             d->classes[c]);
-        if (validation == 0 && f->validation.n)
+        if (validation == 0 && f->validation.n && f->run->settings.final != HST_FINAL_ALL)
             hst_log(f->ctx, HST_LOG_WARN,
                     "class %s has no validation photos: the accuracy says nothing about it",
                     d->classes[c]);
@@ -113,7 +116,7 @@ static int evaluate(hst_fit *f, hst_err *err)
     hst_eval *e = hst_eval_new((const char *const *)m->labels, m->n_classes, v->n, err);
     float *prob = e ? hst_alloc((size_t)m->n_classes, sizeof *prob, err) : NULL;
     int rc = prob ? 0 : HST_EMEM;
-    f->run->eval = e;
+    f->run->holdout = e;
     for (size_t i = 0; rc == 0 && i < v->n; i++) {
         hst_model_head(m, v->x[i], prob);
         rc = hst_eval_add(e, f->run->data->photos[v->photo[i]].path, v->label[i], prob, err);
@@ -127,15 +130,84 @@ static int evaluate(hst_fit *f, hst_err *err)
     return rc;
 }
 
+/* Every photo that was held out, as judged by the head that had not seen it. */
+static int evaluate_out_of_fold(hst_fit *f, hst_err *err)
+{
+    hst_run *r = f->run;
+    const hst_model *m = f->model;
+    const hst_out_of_fold *o = &r->out_of_fold;
+    hst_eval *e = hst_eval_new((const char *const *)m->labels, m->n_classes, o->n, err);
+    int rc = e ? 0 : HST_EMEM;
+    r->eval = e;
+    for (size_t i = 0; rc == 0 && i < o->n; i++)
+        if (o->fold[i] < HST_FOLDS)
+            rc = hst_eval_add(e, r->data->photos[f->all.photo[i]].path, f->all.label[i],
+                              o->prob + i * (size_t)o->n_classes, err);
+    if (rc)
+        return rc;
+    e->folds = HST_FOLDS;
+    e->n_skipped = r->features->n - r->features->n_used;
+    hst_eval_finish(e);
+    if (e->n == 0)
+        hst_log(f->ctx, HST_LOG_WARN,
+                "no class has a second photo: the accuracy cannot be measured; with more photos it "
+                "can");
+    for (int c = 0; e->n && c < m->n_classes; c++)
+        if (e->score[c].support == 0)
+            hst_log(f->ctx, HST_LOG_WARN,
+                    "class %s has one photo only, which was always learned from: the accuracy says "
+                    "nothing about it",
+                    m->labels[c]);
+    return 0;
+}
+
+/* The final head, from all photos. */
+static int learn_all(hst_fit *f, hst_err *err)
+{
+    hst_run *r = f->run;
+    int rc = examples_make(r, BOTH_SIDES, &f->all, err);
+    if (rc == 0)
+        rc = recipes[r->settings.recipe]->fit_all(f, err);
+    if (rc == 0)
+        rc = evaluate_out_of_fold(f, err);
+    r->n_train = f->all.n;
+    r->out_of_fold_photo = f->all.photo;
+    f->all.photo = NULL;
+    return rc;
+}
+
+/* key: of the number of photos, and where there are any of accuracy and interval. */
+static int record_accuracy(hst_model *m, const hst_eval *e, const char *const key[4], hst_err *err)
+{
+    double v[4] = {0};
+    int rc = hst_eval_metric(e, "n", &v[0], NULL, NULL, err);
+    if (rc == 0)
+        rc = hst_eval_metric(e, "accuracy", &v[1], &v[2], &v[3], err);
+    for (int i = 0; rc == 0 && i < (e->n ? 4 : 1); i++)
+        rc = hst_record_number(m, key[i], v[i], err);
+    return rc;
+}
+
+/* How good the model is, and what it learned from. */
+static int record_measures(const hst_fit *f, hst_err *err)
+{
+    static const char *const holdout[4] = {"val_n", "val_accuracy", "val_ci_low", "val_ci_high"};
+    static const char *const all[4] = {"oof_n", "oof_accuracy", "oof_ci_low", "oof_ci_high"};
+    const hst_run *r = f->run;
+    int rc = record_accuracy(f->model, r->holdout, holdout, err);
+    if (rc == 0 && r->eval)
+        rc = record_accuracy(f->model, r->eval, all, err);
+    if (rc == 0 && recipes[r->settings.recipe]->fit_all)
+        rc = hst_model_set_record(f->model, "final", hst_final_names[r->settings.final], err);
+    return rc;
+}
+
 /* What the model file tells about its making: nothing that differs between equal runs. */
 static int record(const hst_fit *f, hst_err *err)
 {
     const hst_run *r = f->run;
     hst_model *m = f->model;
-    double value, low, high;
-    int rc = hst_eval_metric(r->eval, "accuracy", &value, &low, &high, err);
-    if (rc)
-        return rc;
+    int rc = record_measures(f, err);
     const struct {
         const char *key, *text;
     } texts[] = {{"recipe", hst_recipe_names[r->settings.recipe]},
@@ -147,18 +219,12 @@ static int record(const hst_fit *f, hst_err *err)
     const struct {
         const char *key;
         uint64_t value;
-    } counts[] = {{"seed", r->settings.seed},
-                  {"split_seed", r->data->seed},
-                  {"n_train", r->n_train},
-                  {"val_n", r->eval->n}};
+    } counts[] = {
+        {"seed", r->settings.seed}, {"split_seed", r->data->seed}, {"n_train", r->n_train}};
     const struct {
         const char *key;
         double value;
-    } numbers[] = {{"val_part", r->data->val_part},
-                   {"val_accuracy", value},
-                   {"val_ci_low", low},
-                   {"val_ci_high", high}};
-    size_t n_numbers = r->eval->n ? sizeof numbers / sizeof *numbers : 1;
+    } numbers[] = {{"val_part", r->data->val_part}};
     char text[24];
     for (size_t i = 0; rc == 0 && i < sizeof counts / sizeof *counts; i++) {
         snprintf(text, sizeof text, "%" PRIu64, counts[i].value);
@@ -166,7 +232,7 @@ static int record(const hst_fit *f, hst_err *err)
     }
     for (size_t i = 0; rc == 0 && i < sizeof texts / sizeof *texts; i++)
         rc = hst_model_set_record(m, texts[i].key, texts[i].text, err);
-    for (size_t i = 0; rc == 0 && i < n_numbers; i++)
+    for (size_t i = 0; rc == 0 && i < sizeof numbers / sizeof *numbers; i++)
         rc = hst_record_number(m, numbers[i].key, numbers[i].value, err);
     return rc;
 }
@@ -198,11 +264,21 @@ static int learn(hst_fit *f, hst_err *err)
     end_phase(r, r->settings.fine_tune ? "training" : "head", &since);
     if (rc == 0)
         rc = evaluate(f, err);
+    end_phase(r, "evaluation", &since);
+    if (rc == 0 && r->settings.final == HST_FINAL_ALL && f->l2 > 0) {
+        hst_log(f->ctx, HST_LOG_INFO,
+                "the final model learns from the training side, as its "
+                "fine-tuned backbone did: the other side measures it");
+        r->settings.final = HST_FINAL_TRAIN;
+    }
+    if (rc == 0 && r->settings.final == HST_FINAL_ALL) {
+        rc = learn_all(f, err);
+        end_phase(r, "final head", &since);
+    }
     if (rc == 0)
         rc = record(f, err);
     if (rc == 0)
         rc = hst_model_seal(f->model, err);
-    end_phase(r, "evaluation", &since);
     return rc;
 }
 
@@ -210,6 +286,10 @@ static int learn(hst_fit *f, hst_err *err)
 static int keep_settings(hst_run *r, const hst_settings *s, hst_err *err)
 {
     r->settings = *s;
+    if (!recipes[s->recipe]->fit_all)
+        r->settings.final = HST_FINAL_TRAIN;
+    else if (s->final == HST_FINAL_BY_SPLIT)
+        r->settings.final = r->data->split == HST_SPLIT_STABLE ? HST_FINAL_ALL : HST_FINAL_TRAIN;
     if (s->thaw && !(r->settings.thaw = r->thaw = hst_strdup(s->thaw, err)))
         return HST_EMEM;
     if (!s->prior)
@@ -262,6 +342,7 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
     hst_extractor_free(f.extractor);
     examples_clear(&f.train);
     examples_clear(&f.validation);
+    examples_clear(&f.all);
     if (rc) {
         hst_model_free(f.model);
         f.model = NULL;

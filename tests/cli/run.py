@@ -132,7 +132,8 @@ class Train(Case):
         r = train("result")
         text, err = self.ok(r), r.stderr.decode()
         self.assertRegex(text, r"^accuracy \d\.\d{3} \(95 % interval \d\.\d{3}-\d\.\d{3}, "
-                               r"\d+ of \d+ validation photos\)\n")
+                               r"\d+ of 36 photos, out of fold\)\n")
+        self.assertRegex(text, r"\nhold-out \d\.\d{3} \(\d\.\d{3}-\d\.\d{3}\), \d+ photos kept aside ")
         self.assertIn("result/model.safetensors", text)
         self.assertIn("result/report.html", text)
         self.assertIn("found 36 photos in 3 classes", err)
@@ -149,6 +150,54 @@ class Train(Case):
         self.assertLessEqual(o["ci_low"], o["accuracy"])
         self.assertGreater(o["n"], 0)
         self.assertTrue(os.path.exists(os.path.join(ROOT, o["model"])))
+
+    def test_final_model_learns_from_all_photos(self):
+        o = json.loads(self.ok(train("final", "--json")))
+        aside = o["holdout"]["n"]
+        self.assertEqual((o["estimate"], o["n"], o["n_train"]), ("out-of-fold", 36, 36))
+        self.assertTrue(0 < aside < 36)
+        self.assertEqual(sum(c["support"] for c in o["classes"]), 36)
+        record = json.loads(self.ok(run("info", o["model"], "--json")))["record"]
+        self.assertEqual([record[k] for k in ("final", "n_train", "oof_n", "val_n")], ["all", "36", "36", str(aside)])
+        self.assertAlmostEqual(float(record["oof_accuracy"]), o["accuracy"], places=12)
+        self.assertAlmostEqual(float(record["val_ci_low"]), o["holdout"]["ci_low"], places=12)
+        rows = [r.split(",") for r in read(f"{ROOT}/final/split.csv").decode().splitlines()]
+        self.assertEqual(rows[0][3:], ["side", "fold"])
+        self.assertEqual({r[4] for r in rows[1:]}, set("12345"))
+        self.assertEqual(len(read(f"{ROOT}/final/predictions.csv").decode().splitlines()), 37)
+        self.assertIn(b"Out of fold: each photo", read(f"{ROOT}/final/report.html"))
+        self.assertEqual(json.loads(read(f"{ROOT}/final/args.json"))["final"], "all")
+
+    def test_final_model_learns_from_the_training_side(self):
+        for options in (["--final", "train"], ["--split", "keras"], ["--val", PHOTOS]):
+            o = json.loads(self.ok(train("sides", "--json", *options)))
+            self.assertEqual((o["estimate"], o["n"]), ("hold-out", o["holdout"]["n"]))
+            self.assertEqual(o["n_train"], o["photos"] - o["n"])
+            self.assertTrue(read(f"{ROOT}/sides/split.csv").startswith(b"path,label,sha256,side\n"))
+            self.assertNotIn(b"Out of fold", read(f"{ROOT}/sides/report.html"))
+            record = json.loads(self.ok(run("info", o["model"], "--json")))["record"]
+            self.assertEqual((record["final"], record.get("oof_n")), ("train", None))
+        o = json.loads(self.ok(train("sides", "--json", "--split", "keras", "--final", "all")))
+        self.assertEqual((o["estimate"], o["n"], o["n_train"]), ("out-of-fold", 36, 36))
+        self.refused(train("sides", "--recipe", "tutorial", "--final", "all"), 2, "has no final to set")
+
+    def test_copies_and_the_only_photo_of_a_class(self):
+        folder = shutil.copytree(PHOTOS, f"{ROOT}/copies")
+        for i in range(9):
+            shutil.copy(f"{folder}/red/00.png", f"{folder}/red/copy{i}.png")
+        for i in range(3): # the one photo of its class, on both sides
+            os.makedirs(f"{folder}/alone", exist_ok=True)
+            shutil.copy(f"{PHOTOS}/blue/03.png", f"{folder}/alone/{i}.png")
+        os.remove(f"{folder}/blue/03.png")
+        r = run("train", folder, "--backbone", BACKBONE, "-o", "copied", "--json", "--seed", "1")
+        if r.returncode == 3: # the split put that class on the other side
+            r = run("train", folder, "--backbone", BACKBONE, "-o", "copied", "--json", "--seed", "2")
+        o = json.loads(self.ok(r))
+        self.assertEqual((o["n"], o["n_train"]), (44, 47))
+        self.assertIn(b"class alone has one photo only", r.stderr)
+        fold = {p: f for p, _, _, _, f in (s.split(",") for s in read(f"{ROOT}/copied/split.csv").decode().splitlines())}
+        self.assertEqual(len({fold[f"red/copy{i}.png"] for i in range(9)} | {fold["red/00.png"]}), 1)
+        self.assertEqual({fold[f"alone/{i}.png"] for i in range(3)}, {""})
 
     def test_tutorial(self):
         r = train("tutorial", "--recipe", "tutorial", "--epochs", "3", "--batch", "8", "--lr",
@@ -477,10 +526,12 @@ class Few(Case):
 
 class Predict(Case):
     def test_another_process_gives_the_same(self):
-        first = self.ok(run("predict", self.model(), PHOTOS, "--format", "csv"))
-        again = self.ok(run("predict", self.model(), PHOTOS, "--format", "csv", "--threads", "1"))
+        self.ok(train("aside", "--final", "train"))
+        model = os.path.join(ROOT, "aside", "model.safetensors")
+        first = self.ok(run("predict", model, PHOTOS, "--format", "csv"))
+        again = self.ok(run("predict", model, PHOTOS, "--format", "csv", "--threads", "1"))
         self.assertEqual(first, again)
-        self.predicts_as_in_training(first, f"{ROOT}/once")
+        self.predicts_as_in_training(first, f"{ROOT}/aside")
 
     def predicts_as_in_training(self, csv, folder):
         rows = {r.split(",")[0]: r.split(",") for r in csv.splitlines()[1:]}
@@ -501,7 +552,7 @@ class Predict(Case):
         self.assertIn("shorter edge 112 px", self.ok(run("backbones", "import", said)))
         # nothing is published of another size
         self.assertNotIn("\nhub ", self.ok(run("backbones", "import", said, "--image-px", "64")))
-        self.ok(train("published", "--backbone", said, "--prepare", "hub"))
+        self.ok(train("published", "--backbone", said, "--prepare", "hub", "--final", "train"))
         model = os.path.join(ROOT, "published", "model.safetensors")
         self.assertEqual(json.loads(self.ok(run("info", model, "--json")))["record"]["prepare"], "hub")
         vectors = []

@@ -167,6 +167,27 @@ static void page_of_unequal_classes_tells_the_balanced_accuracy(void **state)
     hst_eval_free(equal);
 }
 
+static void page_tells_an_estimate_out_of_fold(void **state)
+{
+    fixture *f = *state;
+    static const char *const names[] = {"a", "b"};
+    static const float sure[] = {1, 0};
+    hst_err err = {0};
+    hst_eval *aside = hst_eval_new(names, 2, 1, &err);
+    check_ok(hst_eval_add(aside, "x.png", 0, sure, &err), &err);
+    hst_eval_finish(aside);
+    hst_report_in in = {.title = "t", .eval = f->eval, .holdout = aside, .n_train = 5};
+    char *path = in_dir(f, "folds.html");
+    check_ok(hst_report_html(&in, path, &err), &err);
+    const char *page = read_back(f, "folds.html");
+    assert_null(strstr(page, "validation photos"));
+    assert_non_null(strstr(page, "2 of 4 photos right"));
+    assert_non_null(strstr(page, "learned from all 5 photos"));
+    assert_non_null(strstr(page, "a model of the other 4: 100.0 % of 1 right"));
+    free(path);
+    hst_eval_free(aside);
+}
+
 static void page_is_the_same_twice_and_in_any_locale(void **state)
 {
     fixture *f = *state;
@@ -304,6 +325,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(page_tells_the_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_of_unequal_classes_tells_the_balanced_accuracy, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(page_tells_an_estimate_out_of_fold, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_is_the_same_twice_and_in_any_locale, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_page_that_cannot_be_written_is_an_error, set_up,

@@ -120,8 +120,8 @@ static void what_a_class_has_one_of_is_never_held_out(void **state)
     hst_out_of_fold_clear(&o);
 }
 
-/* Of fold k: those of a head fitted to the photos of the other folds. The scale of the strengths
- * comes from all photos; the tolerance is what two converged fits may differ by. */
+/* Of fold k: those of a head fitted to the photos of the other folds. The tolerance
+ * is what cross_validation.h says. */
 static void predictions_are_those_of_heads_that_saw_the_other_folds(void **state)
 {
     (void)state;
@@ -153,7 +153,7 @@ static void predictions_are_those_of_heads_that_saw_the_other_folds(void **state
             hst_softmax_f64(z, CLASSES, prob);
             for (int c = 0; c < CLASSES; c++)
                 want[c] = (float)prob[c];
-            check_close(o.prob + i * CLASSES, want, CLASSES, 1e-4, 0, "out of fold");
+            check_close(o.prob + i * CLASSES, want, CLASSES, 2e-3, 0, "out of fold");
             loss += hst_log_loss(prob[p.label[i]]) / N;
         }
     }

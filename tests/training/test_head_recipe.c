@@ -218,7 +218,7 @@ static void defaults_and_history(void **state)
     assert_int_equal(run->n_history, 5);
     double value;
     hst_err e = {0};
-    check_ok(hst_eval_metric(run->eval, "accuracy", &value, NULL, NULL, &e), &e);
+    check_ok(hst_eval_metric(hst_run_eval(run), "accuracy", &value, NULL, NULL, &e), &e);
     assert_true(fabs(run->history[4].val_accuracy - value) < 1e-12); /* the same whole part */
     for (int i = 0; i < 5; i++) {
         const hst_epoch *h = &run->history[i];
