@@ -209,7 +209,7 @@ static int save_curves(const hst_run *r, const char *dir, hst_buf *svg, hst_err 
  * the default recipe draws none. */
 static int save_photo(const hst_run *r, const char *dir, hst_err *err)
 {
-    if (r->n_history < 2 || r->eval->n == 0)
+    if (r->n_history < 2 || hst_run_eval(r)->n == 0)
         return remove_old(dir, "photo.png", err);
     char *path = hst_path_join(dir, "photo.png", err);
     int rc = path ? hst_report_photo(hst_run_eval(r), 0, path, err) : HST_EMEM;
