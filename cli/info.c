@@ -19,6 +19,7 @@ static const cli_option options[] = {
 static const char *const other_keys[] = {"split",
                                          "n_train",
                                          "final",
+                                         "views",
                                          "best_epoch",
                                          "head_l2",
                                          "kept",

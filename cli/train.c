@@ -125,6 +125,26 @@ typedef struct training {
     int remembered; /* the command line is in the folder */
 } training;
 
+static json_t *steps_json(const hst_run *r)
+{
+    const hst_effort_step *s;
+    json_t *list = json_array();
+    for (size_t i = 0; list && (s = hst_run_step(r, i)); i++) {
+        json_t *o = json_object();
+        cli_json_set(&o, "what", cli_json_text(s->what));
+        cli_json_set(&o, "log_loss", json_real(s->log_loss));
+        cli_json_set(&o, "accuracy", json_real(s->accuracy));
+        cli_json_set(&o, "passes", json_real(s->cost));
+        cli_json_set(&o, "seconds", json_real(s->seconds));
+        cli_json_set(&o, "kept", json_boolean(s->kept));
+        if (!o || json_array_append_new(list, o) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return list;
+}
+
 static int print_json(cli_job *job, const training *t)
 {
     char report[PATH_CAP + 32];
@@ -142,14 +162,20 @@ static int print_json(cli_job *job, const training *t)
     cli_json_set(&o, "backbone", cli_json_text(job->v.backbone));
     cli_json_set(&o, "recipe", cli_json_text(job->v.train.recipe));
     cli_json_set(&o, "seed", json_integer((json_int_t)job->v.train.seed));
+    cli_json_set(&o, "passes", json_real(hst_model_cost(t->model, NULL)));
+    if (hst_run_step(t->run, 0))
+        cli_json_set(&o, "effort", steps_json(t->run));
     cli_json_classes(&o, e);
     return cli_json_print(&job->out, o);
 }
 
 static int print_text(cli_job *job, const training *t)
 {
-    char program[PATH_CAP];
+    char program[PATH_CAP], views[1024];
     cli_out *out = &job->out;
+    int passes;
+    const double cost = hst_model_cost(t->model, &passes);
+    hst_model_extractor(t->model, views, sizeof views);
     cli_table_estimate(out, t->run, job->v.quiet);
     if (!job->v.quiet)
         cli_table_caveats(out, hst_run_eval(t->run));
@@ -157,6 +183,9 @@ static int print_text(cli_job *job, const training *t)
     if (job->v.quiet)
         return CLI_OK;
     cli_out_printf(out, "report   %s/report.html\n", t->folder);
+    if (passes > 1)
+        cli_out_printf(out, "views    %s: %d passes a photo, %.1f times the work of one\n", views,
+                       passes, cost);
     if (hst_run_skipped(t->run))
         cli_out_printf(out, "skipped  %zu photos, listed in %s/skipped.csv\n",
                        hst_run_skipped(t->run), t->folder);

@@ -602,6 +602,19 @@ HST_API const hst_eval *hst_run_eval(const hst_run *r);
  * where that is the final head. */
 HST_API const hst_eval *hst_run_holdout(const hst_run *r);
 HST_API int hst_run_side(const hst_run *r, size_t i); /* enum hst_side of photo i of the data */
+/* One step of effort: a change of the features that was tried. */
+typedef struct hst_effort_step {
+    size_t size;
+    char what[96];             /* "transform sqrt" */
+    double log_loss, accuracy; /* out of fold, on the training side; of a fine-tuned backbone on the
+                                  photos that were kept from it */
+    double cost; /* passes of a photo that it adds, counted in those of the first view */
+    double seconds;
+    double l2; /* of the head: the strength that cross-validation chose */
+    int kept;
+} hst_effort_step;
+/* The i-th, belongs to r; the first (always kept) is what it began with. NULL past the end. */
+HST_API const hst_effort_step *hst_run_step(const hst_run *r, size_t i);
 
 /* ---- model ---- */
 
@@ -624,18 +637,18 @@ HST_API double hst_model_cost(const hst_model *m, int *passes);
 HST_API size_t hst_model_extractor(const hst_model *m, char *buf, size_t cap);
 /* A line of the training record: "recipe", "seed", "split", "prepare", "val_accuracy", "val_n",
  * "val_ci_low", "val_ci_high" (of the validation side, by a head of the training side), "n_train"
- * (photos the head learned from), "l2", "content_sha256"; of recipe auto "final" ("all" or
- * "train") and, with all photos, "oof_accuracy", "oof_n", "oof_ci_low", "oof_ci_high" (out of
- * fold); where there is one "prior" ("balanced", or the shares in the order of the labels); of
- * recipes tutorial and fine-tune also "epochs", "batch", "optimizer", "learning_rate", "momentum",
- * "label_smoothing", "dropout" and, where they were used, "warmup", "ema" and "augment"; where the
- * backbone learned also "thaw", "thawed_params" (how many learned), "batch_norm", "augment",
- * "schedule", "layer_decay", "clip", "patience", where they were used "mixup" and "cutmix" and,
- * with patience, "best_epoch"; of recipe fine-tune "head_l2" (auto's, of the head it ends with)
- * and, where photos were kept from the backbone, "kept" ("frozen", "halfway" or "tuned"),
- * "kept_aside_n" and the log losses on them, "kept_aside_loss_frozen", "_halfway" and "_tuned";
- * NULL: not recorded. "l2" is what the recipe calls so: auto l2/2 |kernel|^2, tutorial l2
- * |kernel|^2. */
+ * (photos the head learned from), "l2", "content_sha256"; where there is more than one view or
+ * backbone "views"; of recipe auto "final" ("all" or "train") and, with all photos,
+ * "oof_accuracy", "oof_n", "oof_ci_low", "oof_ci_high" (out of fold); where there is one "prior"
+ * ("balanced", or the shares in the order of the labels); of recipes tutorial and fine-tune also
+ * "epochs", "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout" and,
+ * where they were used, "warmup", "ema" and "augment"; where the backbone learned also "thaw",
+ * "thawed_params" (how many learned), "batch_norm", "augment", "schedule", "layer_decay", "clip",
+ * "patience", where they were used "mixup" and "cutmix" and, with patience, "best_epoch"; of
+ * recipe fine-tune "head_l2" (auto's, of the head it ends with) and, where photos were kept from
+ * the backbone, "kept" ("frozen", "halfway" or "tuned"), "kept_aside_n" and the log losses on
+ * them, "kept_aside_loss_frozen", "_halfway" and "_tuned"; NULL: not recorded. "l2" is what the
+ * recipe calls so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
 HST_API const char *hst_model_record(const hst_model *m, const char *key);
 /* The model's layers as a table in the form of tf_keras' model.summary(), for the head of recipe
  * tutorial byte for byte: "keras_layer" is the frozen backbone, "dropout" is there where the head

@@ -297,6 +297,34 @@ static int put_mistakes(hst_buf *b, const hst_eval *e, hst_err *err)
     return rc;
 }
 
+/* ---- effort ---- */
+
+/* Without seconds: equal runs have equal pages. */
+static void put_steps(hst_buf *b, const hst_report_in *in)
+{
+    if (in->n_steps == 0)
+        return;
+    hst_buf_puts(b, "<h2>What was tried</h2>\n<p>Judged by five-fold cross-validation on the "
+                    "training side; a step is kept where the log loss falls by more than chance "
+                    "would explain. Passes are what it adds to every prediction, counted in those "
+                    "of the backbone alone.</p>\n<div class=\"wide\"><table class=\"list\">\n<tr>"
+                    "<th scope=\"col\">step</th><th scope=\"col\">log loss</th><th scope=\"col\">"
+                    "accuracy</th><th scope=\"col\">passes</th><th scope=\"col\"></th></tr>\n");
+    for (size_t i = 0; i < in->n_steps; i++) {
+        const hst_effort_step *s = &in->step[i];
+        hst_buf_puts(b, "<tr><td>");
+        put_text(b, s->what);
+        hst_buf_puts(b, "</td><td>");
+        put_fixed(b, s->log_loss, 3);
+        hst_buf_puts(b, "</td><td>");
+        put_percent(b, s->accuracy);
+        hst_buf_puts(b, "</td><td>");
+        put_fixed(b, s->cost, 1);
+        hst_buf_printf(b, "</td><td>%s</td></tr>\n", s->kept ? "kept" : "left out");
+    }
+    hst_buf_puts(b, "</table></div>\n");
+}
+
 /* ---- the rest ---- */
 
 static void put_skipped(hst_buf *b, const hst_report_in *in)
@@ -356,6 +384,7 @@ static int put_page(hst_buf *b, const hst_report_in *in, hst_err *err)
     put_curves(b, in->curves);
     if (in->eval->n)
         rc = put_mistakes(b, in->eval, err);
+    put_steps(b, in);
     put_skipped(b, in);
     put_making(b, in);
     hst_buf_puts(b, "</main>\n</body>\n</html>\n");

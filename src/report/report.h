@@ -15,6 +15,8 @@ typedef struct hst_report_in {
     size_t n_train, n_skipped;
     const char *const *skipped_path, *const *skipped_why; /* [n_skipped] */
     const hst_buf *curves;                                /* an SVG picture; NULL or empty: none */
+    const hst_effort_step *step;                          /* [n_steps] what was tried */
+    size_t n_steps;
 } hst_report_in;
 
 /* One self-contained page: headline with interval, confusion matrix, per-class table, wrong photos

@@ -8,6 +8,7 @@
 #include "training/run.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -114,6 +115,12 @@ static int save_timing(const hst_run *r, const char *dir, hst_err *err)
     hst_buf_puts(&b, "phase,seconds\n");
     for (int i = 0; i < r->n_phases; i++)
         hst_buf_printf(&b, "%s,%.3f\n", r->phase[i].what, r->phase[i].seconds);
+    for (size_t i = 0; i < r->n_steps; i++) {
+        char what[sizeof r->step[i].what + 8];
+        snprintf(what, sizeof what, "effort: %s", r->step[i].what);
+        hst_buf_csv(&b, what);
+        hst_buf_printf(&b, ",%.3f\n", r->step[i].seconds);
+    }
     return write_buf(&b, dir, "timing.csv", err);
 }
 
@@ -268,7 +275,9 @@ static int save_report(const hst_run *r, const hst_buf *curves, const char *dir,
                         .n_skipped = n,
                         .skipped_path = path,
                         .skipped_why = why,
-                        .curves = curves};
+                        .curves = curves,
+                        .step = r->step,
+                        .n_steps = r->n_steps};
     rc = hst_report_predictions(in.eval, csv, err);
     if (rc == 0)
         rc = hst_report_html(&in, html, err);

@@ -79,7 +79,8 @@ int hst_search_note(hst_search *s, const hst_effort_step *step, hst_err *err)
     if (!more)
         return HST_EMEM;
     r->step = more;
-    r->step[r->n_steps++] = *step;
+    r->step[r->n_steps] = *step;
+    r->step[r->n_steps++].size = sizeof *step;
     hst_log(s->fit->ctx, HST_LOG_INFO,
             "effort: %s: out-of-fold log loss %.4f, accuracy %.3f: %s (%.1f s)", step->what,
             step->log_loss, step->accuracy, step->kept ? "kept" : "left out", step->seconds);

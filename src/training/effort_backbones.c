@@ -258,7 +258,7 @@ static int judge_tuned(hst_search *s, hst_backbone *b, hst_effort_step *step, hs
 int hst_search_tuned(hst_search *s, hst_err *err)
 {
     tuning t = {.plain = NULL};
-    hst_effort_step step = {.what = "the first backbone, fine-tuned, beside"};
+    hst_effort_step step = {.what = "the first backbone fine-tuned beside"};
     const double since = hst_now_s();
     if (!worth_tuning(s))
         return 0;

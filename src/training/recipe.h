@@ -17,7 +17,7 @@ typedef struct hst_fit {
     hst_ctx *ctx;
     hst_run *run; /* history is filled here */
     hst_examples train, validation;
-    hst_examples all; /* both; made where the final head learns from them */
+    hst_examples all;         /* both; made where the final head learns from them */
     hst_extractor *extractor; /* until the model has it */
     double began_s;           /* when training began, in hst_now_s */
     double l2; /* above 0: the head\'s strength, chosen on photos that no backbone has seen */

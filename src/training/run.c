@@ -132,6 +132,11 @@ const hst_eval *hst_run_holdout(const hst_run *r)
     return r->holdout;
 }
 
+const hst_effort_step *hst_run_step(const hst_run *r, size_t i)
+{
+    return i < r->n_steps ? &r->step[i] : NULL;
+}
+
 int hst_run_side(const hst_run *r, size_t i)
 {
     return i < r->features->n ? r->side[i] : HST_UNSPLIT;

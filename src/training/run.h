@@ -19,16 +19,6 @@ typedef struct hst_phase {
     double seconds;
 } hst_phase;
 
-/* What a search for better features tried (effort.h); the first: what it began with. */
-typedef struct hst_effort_step {
-    char what[96];
-    double log_loss, accuracy; /* out of fold, on the training side */
-    double cost;               /* passes of a photo that it added */
-    double seconds;
-    double l2; /* the strength that cross-validation chose */
-    int kept;
-} hst_effort_step;
-
 enum { HST_MAX_PHASES = 8 };
 
 struct hst_run {
@@ -46,7 +36,7 @@ struct hst_run {
     size_t *out_of_fold_photo;   /* [out_of_fold.n] index in the data */
     hst_epoch *history;
     size_t n_history;
-    hst_effort_step *step;
+    hst_effort_step *step; /* what a search for better features tried (effort.h) */
     size_t n_steps;
     hst_phase phase[HST_MAX_PHASES];
     int n_phases;

@@ -207,7 +207,11 @@ static int record(const hst_fit *f, hst_err *err)
 {
     const hst_run *r = f->run;
     hst_model *m = f->model;
+    char views[1024];
     int rc = record_measures(f, err);
+    hst_extractor_describe(m->extractor, views, sizeof views);
+    if (rc == 0 && !hst_model_plain(m))
+        rc = hst_model_set_record(m, "views", views, err);
     const struct {
         const char *key, *text;
     } texts[] = {{"recipe", hst_recipe_names[r->settings.recipe]},
