@@ -325,6 +325,58 @@ static void lying_metadata_is_refused(void **state)
     tear_down(s);
 }
 
+/* text with its first `from` replaced, to be freed. */
+static char *replaced(const char *text, const char *from, const char *to)
+{
+    const char *at = strstr(text, from);
+    assert_non_null(at);
+    const size_t before = (size_t)(at - text), n = strlen(text) + strlen(to) + 1;
+    char *out = malloc(n);
+    snprintf(out, n, "%.*s%s%s", (int)before, text, to, at + strlen(from));
+    return out;
+}
+
+/* Of a model with two views. */
+static void lying_branches_are_refused(void **state)
+{
+    (void)state;
+    static const char *const lies[][3] = {
+        {"[{", "[3,{", "arch"},
+        {"\"transform\":\"identity\"", "\"transform\":\"cube\"", "transform 'cube'"},
+        {"\"transform\":\"identity\"", "\"transform\":3", "transform"},
+        {"\"weights\":\"backbone/\"", "\"weights\":\"elsewhere/\"", "elsewhere/"},
+        {"\"weights\":\"backbone/\"", "\"weight\":\"backbone/\"", "weights"},
+        {"\"views\":[{", "\"views\":[[],{", "contract"},
+        {"\"views\":", "\"view\":", "without views"},
+        {"\"image_px\":32,\"mean\"", "\"image_px\":65536,\"mean\"", "image size"},
+        {"\"contract\":\"pil\"", "\"contract\":\"pile\"", "contract"},
+    };
+    hst_err err = {0};
+    scene *s = set_up();
+    parts *p = calloc(1, sizeof *p);
+    hst_prep mirrored = *prep_of(s->m);
+    mirrored.mirror = 1;
+    check_ok(hst_extractor_add_view(s->m->extractor, s->ctx, &mirrored, &err), &err);
+    check_ok(hst_model_save(s->m, s->path, &err), &err);
+    free(s->bytes);
+    check_ok(hst_file_read(s->path, 1u << 30, HST_EIO, &s->bytes, &s->n, &err), &err);
+    for (size_t i = 0; i < sizeof lies / sizeof *lies; i++) {
+        take_apart(s, p);
+        size_t k = 0;
+        while (strcmp(p->meta[k].key, "branches") != 0)
+            k++;
+        char *lie = replaced(p->meta[k].value, lies[i][0], lies[i][1]);
+        p->meta[k].value = lie;
+        refused_parts(s, p, lies[i][2]);
+        free(lie);
+        take_apart(s, p);
+        p->meta[k].value = i % 2 ? "[]" : "{}";
+        refused_parts(s, p, "branches");
+    }
+    free(p);
+    tear_down(s);
+}
+
 static size_t tensor_at(const parts *p, const char *name)
 {
     size_t i = 0;
@@ -455,6 +507,7 @@ int main(void)
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(every_flipped_bit_is_found),
         cmocka_unit_test(lying_metadata_is_refused),
+        cmocka_unit_test(lying_branches_are_refused),
         cmocka_unit_test(lying_tensors_are_refused),
         cmocka_unit_test(bad_labels_make_no_model),
         cmocka_unit_test(the_head_is_a_softmax),
