@@ -212,15 +212,8 @@ static int mirrored(const hst_prep *p, hst_prep *more)
     return !p->mirror;
 }
 
-/* 288 beside 224: 9/7, to a multiple of 8. */
-static int larger(const hst_prep *p, hst_prep *more)
-{
-    more->px = (p->px * 9 / 7 + 4) / 8 * 8;
-    if (p->geometry != HST_SQUASH)
-        more->resize_px = (p->resize_px * more->px + p->px - 1) / p->px;
-    return 1;
-}
-
+/* A part of the photo at the same size shows it larger, for one pass more; a second size as large
+ * costs more than that and was measured to bring less. */
 int hst_search_cropped(const hst_prep *p, hst_prep *more)
 {
     more->geometry = HST_CROP_HF;
@@ -277,8 +270,6 @@ static int run_steps(hst_search *s, int level, hst_err *err)
         rc = hst_search_companions(s, level == 2 ? 1 : 3, err);
     if (rc == 0 && !given)
         rc = hst_search_consider(s, "mirrored too", with_views(s, mirrored, err), err);
-    if (rc == 0 && !given)
-        rc = hst_search_consider(s, "larger too", with_views(s, larger, err), err);
     if (rc == 0)
         rc = try_transforms(s, err);
     return rc || level == 2 ? rc : hst_search_tuned(s, err);

@@ -45,9 +45,10 @@ HST_SETTING(INT, int, effort, .about.name = "effort", .about.value = "0..3", .ab
             .standard = {"0", NULL, NULL, NULL}, .record = WHERE_CHANGED,
             .about.help = "How much to try for a better model; each step is kept only where "
                           "cross-validation on the training side says that it helps. 0: the "
-                          "backbone's features as they are; 1: transforms of them; 2: mirrored and "
-                          "larger views, and a second backbone that is here already, for up to 4 "
-                          "times the passes through the network; 3: more backbones, for up to 30.")
+                          "backbone's features as they are; 1: transforms of them; 2: the "
+                          "photo's middle and mirrored photos too, and a second backbone that is "
+                          "here already, for some 4 times the passes through networks; 3: more "
+                          "backbones, and the first one fine-tuned beside itself, for up to 60.")
 HST_SETTING(REAL, double, time_s, .about.name = "time", .about.value = "X", .about.unit = "s",
             .about.most = 1e9, .standard = {"0", NULL, NULL, NULL}, .record = WHERE_CHANGED,
             .about.help =
