@@ -498,10 +498,10 @@ typedef struct hst_train_opts {
                    this is its decay (in early steps less); batch norm's statistics are the last */
     /* Of recipe auto. 0 (default) to 3: how much is tried for features that serve these photos
      * better than the backbone's own: 1 transforms of them; 2 views, and a second backbone that is
-     * in the cache (for some 4 times the passes of 0); 3 more backbones, and the first one
-     * fine-tuned beside itself (60 times; then the final head learns from the training side). A
-     * step is kept where cross-validation on the training side says that it helps; nothing is downloaded. The
-     * model owns the backbones that were added. */
+     * in the cache (for some 4 times the passes of 0); 3 more backbones, and the first one fine-
+     * tuned beside itself (60 times; then the final head learns from the training side). A step is
+     * kept where cross-validation on the training side says that it helps; nothing is downloaded.
+     * The model owns the backbones that were added. */
     int effort;
     double time_s; /* 0; above 0: seconds that effort may take (0: effort 3); steps that should take
                       longer are left out, so the model depends on the machine's speed */
