@@ -186,13 +186,16 @@ static int open_store(job *j, hst_err *err)
 static int extract(job *j, hst_err *err)
 {
     int rc = open_store(j, err);
+    int known = j->have != NULL;
+    for (int i = 0; i < j->n_views; i++)
+        known &= j->have_at[i] >= 0;
     j->stored = rc ? NULL : hst_alloc(j->f->n, 1, err);
     if (rc == 0)
         rc = HST_EMEM;
     if (j->stored)
         rc = hst_photos_each(&(hst_photo_loop){.ctx = j->ctx,
                                                .extractor = j->e,
-                                               .phase = "features",
+                                               .phase = known ? NULL : "features",
                                                .n = j->f->n,
                                                .arg = j,
                                                .work = work_photo,

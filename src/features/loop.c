@@ -38,7 +38,7 @@ static int deliver_photo(void *arg, size_t slot, hst_err *err)
     run *r = arg;
     if (r->l->done)
         r->l->done(r->l->arg, r->item[slot]);
-    return hst_meter_at(&r->meter, ++r->done, err);
+    return r->l->phase ? hst_meter_at(&r->meter, ++r->done, err) : 0;
 }
 
 int hst_photos_each(const hst_photo_loop *l, hst_err *err)

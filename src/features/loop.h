@@ -10,7 +10,7 @@
 typedef struct hst_photo_loop {
     const hst_ctx *ctx;
     const hst_extractor *extractor;
-    const char *phase; /* what progress calls it */
+    const char *phase; /* what progress calls it; NULL: too short to be told of */
     size_t n;
     void *arg;
     /* Photo i of n, on a thread of its own, with that thread's memory; a negative error ends the
