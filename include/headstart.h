@@ -97,7 +97,8 @@ typedef struct hst_eval hst_eval;         /* what evaluation found: predictions 
  * one. Return non-zero to stop: the function cleans up and returns HST_ESTOPPED. */
 typedef struct hst_progress {
     size_t size;
-    const char *what;      /* the phase: "features", "head", "training", "validation" */
+    /* The phase: "features", "head", "learning rate", "training", "validation" */
+    const char *what;
     uint64_t done, total;  /* total 0: unknown */
     double per_s;          /* items per second since the phase began */
     int in_bytes;          /* 1: the items are bytes */
@@ -460,7 +461,9 @@ typedef struct hst_train_opts {
     int batch; /* tutorial 16, fine-tune 32 */
     /* "sgd" (tutorial), "nesterov", "adam", "adamw" (fine-tune), "rmsprop" */
     const char *optimizer;
-    /* Of sgd and nesterov 0.005; of the others tutorial 0.001, fine-tune 0.0003. */
+    /* Of sgd and nesterov 0.005; of the others tutorial 0.001, fine-tune 0.0003. 0, where the
+     * backbone learns: found before training by a range test (Smith 2017) of at most 100 steps on
+     * the photos to learn from, which begin at the same weights and are then forgotten. */
     double learning_rate;
     double momentum; /* 0.9; of sgd and nesterov only */
     double l2;       /* of the kernel's squares, added to the loss: tutorial 1e-4, fine-tune 0 */
@@ -547,13 +550,15 @@ enum hst_setting_type {
 /* One field of hst_train_opts (all but size, run_dir and resume, which are about this run alone).
  */
 typedef struct hst_setting {
-    const char *name;         /* "lr", as the command line has it */
-    const char *field;        /* "learning_rate", as hst_train_opts and hst_model_record have it */
-    int type;                 /* enum hst_setting_type */
-    const char *const *words; /* of a choice, NULL at their end; else NULL */
-    const char *value;        /* else what stands for the value in a manual: "N"; of a flag NULL */
-    const char *unit;         /* of a number, where it has one: "photos"; else NULL */
-    double least, most;       /* of a number */
+    const char *name;  /* "lr", as the command line has it */
+    const char *field; /* "learning_rate", as hst_train_opts and hst_model_record have it */
+    int type;          /* enum hst_setting_type */
+    /* Of a choice, NULL at their end; of a number the one word that it may be instead, which stands
+     * as 0 in hst_train_opts; else NULL. */
+    const char *const *words;
+    const char *value;  /* else what stands for the value in a manual: "N"; of a flag NULL */
+    const char *unit;   /* of a number, where it has one: "photos"; else NULL */
+    double least, most; /* of a number */
     int above_least, below_most; /* 1: least, most themselves are not among them */
     const char *help;            /* a few words on it, in sentences */
 } hst_setting;
@@ -645,11 +650,12 @@ HST_API size_t hst_model_extractor(const hst_model *m, char *buf, size_t cap);
  * "epochs", "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout" and,
  * where they were used, "warmup", "ema" and "augment"; where the backbone learned also "thaw",
  * "thawed_params" (how many learned), "batch_norm", "augment", "schedule", "layer_decay", "clip",
- * "patience", where they were used "mixup" and "cutmix" and, with patience, "best_epoch"; of
- * recipe fine-tune "head_l2" (auto's, of the head it ends with) and, where photos were kept from
- * the backbone, "kept" ("frozen", "halfway" or "tuned"), "kept_aside_n" and the log losses on
- * them, "kept_aside_loss_frozen", "_halfway" and "_tuned"; NULL: not recorded. "l2" is what the
- * recipe calls so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
+ * "patience", where they were used "mixup" and "cutmix", where the learning rate was found
+ * "learning_rate_from" ("range test") and, with patience, "best_epoch"; of recipe fine-tune
+ * "head_l2" (auto's, of the head it ends with) and, where photos were kept from the backbone,
+ * "kept" ("frozen", "halfway" or "tuned"), "kept_aside_n" and the log losses on them,
+ * "kept_aside_loss_frozen", "_halfway" and "_tuned"; NULL: not recorded. "l2" is what the recipe
+ * calls so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
 HST_API const char *hst_model_record(const hst_model *m, const char *key);
 /* The model's layers as a table in the form of tf_keras' model.summary(), for the head of recipe
  * tutorial byte for byte: "keras_layer" is the frozen backbone, "dropout" is there where the head

@@ -84,6 +84,8 @@ static void add_all(pieces *p, const hst_checkpoint *c)
         add(p, "best/", "backbone", c->best->param, c->best->n);
         add(p, "best/", "head", c->best->head, t->head.n_params);
     }
+    if (c->found_rate)
+        p->at[p->n++] = (piece){"learning_rate", HST_F64, c->found_rate, 1};
     p->at[p->n++] = (piece){"progress", HST_F64, &p->progress, N_PROGRESS};
 }
 
@@ -91,7 +93,7 @@ static void add_all(pieces *p, const hst_checkpoint *c)
 static int pieces_make(pieces *p, const hst_checkpoint *c, hst_err *err)
 {
     const hst_trainer *t = c->trainer;
-    size_t most = hst_graph_n_params(t->graph) + 2 * t->n_groups + 8;
+    size_t most = hst_graph_n_params(t->graph) + 2 * t->n_groups + 9;
     p->at = hst_alloc(most, sizeof *p->at, err);
     if (!p->at)
         return HST_EMEM;
@@ -311,6 +313,8 @@ static int read_progress(const hst_checkpoint *c, const progress *p, hst_err *er
 {
     const double most = 9007199254740992.0; /* 2^53 */
     int epochs = c->run->settings.epochs;
+    if (c->found_rate && !(*c->found_rate > 0))
+        return hst_fail(err, HST_EMODEL, "the checkpoint's learning rate makes no sense");
     if (!whole(p->step, most) || !whole(p->epoch, epochs) || !whole(p->best_epoch, p->epoch) ||
         !whole(p->n_history, (double)epochs + 1))
         return hst_fail(err, HST_EMODEL, "the checkpoint's progress makes no sense");

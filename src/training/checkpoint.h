@@ -1,10 +1,10 @@
 /* checkpoint.h - training at one moment, as a file from which it goes on to the same bytes.
  *
  * safetensors: "backbone/<param>", "head/param", the optimisers' running means, F64 "progress" and
- * "history", where they are kept the mean of the weights and, with early stopping, the best ones so
- * far. Metadata: what it was made for (options, data, backbone), a line each, what computed it
- * (kernels, version), and a digest of it all. The file is replaced in one move once the new one is
- * durable, so there is always a whole one. */
+ * "history", where they are kept the mean of the weights, with early stopping the best ones so far,
+ * and the learning rate that a range test found. Metadata: what it was made for (options, data,
+ * backbone), a line each, what computed it (kernels, version), and a digest of it all. The file is
+ * replaced in one move once the new one is durable, so there is always a whole one. */
 #ifndef HST_TRAINING_CHECKPOINT_H
 #define HST_TRAINING_CHECKPOINT_H
 #include "training/recipe.h"
@@ -32,6 +32,7 @@ typedef struct hst_checkpoint {
     hst_run *run; /* its history */
     hst_resume_state *state;
     hst_best *best;
+    double *found_rate;  /* the learning rate, where it was found before training; else NULL */
     const char *options; /* "epochs=5\nbatch=32\n...": what decides the result */
     char data[65];       /* hst_checkpoint_data */
 } hst_checkpoint;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 struct hst_loader {
     const hst_fit *fit;
@@ -47,6 +48,38 @@ int hst_load_photo(const hst_fit *f, enum hst_augment how, uint32_t pass, size_t
         return rc ? hst_fail(err, rc, "%s", why.msg) : 0;
     return hst_fail(err, HST_EDATA, "%s was readable and is not any more: %s",
                     f->run->data->photos[photo].path, why.msg);
+}
+
+/* "a/1.jpg, a/2.jpg" with as many names as fit into a message; returns how many. */
+static size_t name_photos(const hst_fit *f, const hst_load *b, hst_buf *names)
+{
+    enum { ROOM = 500 };
+    for (size_t i = 0; i < b->n; i++) {
+        const char *name = f->run->data->photos[b->photo[i]].relative;
+        if (names->n + strlen(name) + 2 > ROOM)
+            return i;
+        hst_buf_printf(names, "%s%s", i ? ", " : "", name);
+    }
+    return b->n;
+}
+
+int hst_load_diverged(const hst_fit *f, const hst_load *b, int epoch, int has_checkpoint,
+                      hst_err *err)
+{
+    hst_buf names = HST_BUF(1024);
+    size_t named = name_photos(f, b, &names);
+    for (size_t i = 0; named < b->n && i < b->n; i++)
+        hst_log(f->ctx, HST_LOG_WARN, "in the step that failed: %s",
+                f->run->data->photos[b->photo[i]].relative);
+    int rc =
+        hst_fail(err, HST_EARG,
+                 "in step %llu (epoch %d) loss, gradient or weights left the range of numbers: "
+                 "use a smaller learning rate than %g%s; its %zu photos: %s%s",
+                 (unsigned long long)b->step + 1, epoch + 1, f->run->settings.learning_rate,
+                 has_checkpoint ? "; the last good checkpoint is kept" : "", b->n,
+                 names.p ? names.p : "", named < b->n ? ", ..." : "");
+    hst_buf_free(&names);
+    return rc;
 }
 
 static int load_one(void *arg, size_t i, int thread, hst_err *err)

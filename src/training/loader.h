@@ -19,6 +19,12 @@ typedef struct hst_load {
     int *label;    /* [n] */
 } hst_load;
 
+/* HST_EARG: in their step, of epoch 0, 1, ..., training left the range of numbers. The message
+ * names them, and says where there is a checkpoint; when they are too many, the log has them all.
+ */
+int hst_load_diverged(const hst_fit *f, const hst_load *b, int epoch, int has_checkpoint,
+                      hst_err *err);
+
 typedef struct hst_loader hst_loader;
 
 /* Batches of f's photos that are in `from`. Borrows all three. Errors: HST_EMEM. */

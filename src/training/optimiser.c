@@ -110,6 +110,15 @@ void hst_optimiser_clear(hst_optimiser *o)
     o->m = o->v = NULL;
 }
 
+void hst_optimiser_restart(hst_optimiser *o)
+{
+    if (o->m)
+        memset(o->m, 0, o->n * sizeof *o->m);
+    if (o->v)
+        memset(o->v, 0, o->n * sizeof *o->v);
+    o->beta1_power = o->beta2_power = 1;
+}
+
 void hst_optimiser_step(hst_optimiser *o, float *w, const float *g)
 {
     o->rule->step(o, w, g);

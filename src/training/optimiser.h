@@ -36,5 +36,7 @@ struct hst_optimiser {
 HST_CHECK int hst_optimiser_init(hst_optimiser *o, const hst_optimiser_rule *rule, size_t n,
                                  hst_err *err);
 void hst_optimiser_clear(hst_optimiser *o);
+/* Forgets all steps; rate and momentum stay. */
+void hst_optimiser_restart(hst_optimiser *o);
 void hst_optimiser_step(hst_optimiser *o, float *w, const float *g);
 #endif

@@ -86,6 +86,8 @@ int hst_record_settings(hst_model *m, const hst_settings *s, hst_err *err)
     for (int i = 0; rc == 0 && hst_settings_next(s, &i, &v);)
         rc = v.word ? hst_model_set_record(m, v.setting->field, v.word, err)
                     : hst_record_number(m, v.setting->field, v.number < 0 ? 0 : v.number, err);
+    if (rc == 0 && s->finds_rate)
+        rc = hst_model_set_record(m, "learning_rate_from", "range test", err);
     return rc;
 }
 

@@ -127,6 +127,8 @@ static int bad_value(const row *r, const char *text, hst_err *err)
         snprintf(wanted, sizeof wanted, "1 or 0");
     else if (s->type != HST_SETTING_TEXT)
         describe_range(s, wanted, sizeof wanted);
+    if (s->type == HST_SETTING_REAL && s->words)
+        snprintf(wanted + strlen(wanted), sizeof wanted - strlen(wanted), ", or %s", s->words[0]);
     return hst_fail(err, HST_EARG, "%s wants %s, not '%s'", s->name, wanted, text);
 }
 
@@ -161,6 +163,21 @@ int hst_read_real(const char *text, const char *unit, double *out)
     return *end == 0;
 }
 
+/* The word that a number may be instead stands as 0, which is outside the number's range. */
+static int read_number(const hst_setting *s, const char *text, double *out)
+{
+    if (s->words && strcmp(text, s->words[0]) == 0) {
+        *out = 0;
+        return 1;
+    }
+    return hst_read_real(text, s->unit, out) && in_range(s, *out);
+}
+
+static int is_word(const hst_setting *s, double number)
+{
+    return s->words && number == 0;
+}
+
 static int read_word(const row *r, const char *text, uint64_t *out)
 {
     for (uint64_t i = 0; r->about.words[i]; i++)
@@ -180,7 +197,7 @@ static int read_text(const row *r, const char *text, value *v, hst_err *err)
         ok = read_whole(text, &v->whole) && in_range(&r->about, (double)v->whole);
         break;
     case HST_SETTING_REAL:
-        ok = hst_read_real(text, r->about.unit, &v->real) && in_range(&r->about, v->real);
+        ok = read_number(&r->about, text, &v->real);
         break;
     case HST_SETTING_CHOICE:
         ok = read_word(r, text, &v->whole);
@@ -257,7 +274,7 @@ static int take_field(const row *r, const hst_train_opts *o, value *v, int *give
     if (r->about.type == HST_SETTING_REAL) {
         memcpy(&v->real, field, r->bytes);
         *given = !(v->real < 0);
-        ok = in_range(&r->about, v->real);
+        ok = in_range(&r->about, v->real) || is_word(&r->about, v->real);
         snprintf(text, sizeof text, "%g", v->real);
     } else if (r->about.type == HST_SETTING_CHOICE || r->about.type == HST_SETTING_TEXT) {
         memcpy(&v->text, field, r->bytes);
@@ -397,6 +414,12 @@ int hst_settings_read(const hst_train_opts *given, hst_settings *s, hst_err *err
     if (rc == 0 && s->fine_tune && s->batch > TUNING_BATCH_MAX)
         rc = hst_fail(err, HST_EARG, "a batch of %d photos is too large to fine-tune: at most %d",
                       s->batch, TUNING_BATCH_MAX);
+    s->finds_rate = rc == 0 && s->learning_rate == 0;
+    if (s->finds_rate && !s->fine_tune)
+        rc = hst_fail(err, HST_EARG,
+                      "lr wants a number above 0, at most %.7g, where the backbone does not learn: "
+                      "auto is for fine-tuning",
+                      find_row("lr")->about.most);
     if (rc == 0 && s->warmup > s->epochs)
         rc = hst_fail(err, HST_EARG, "a warm-up of %g epochs is longer than training, which has %d",
                       s->warmup, s->epochs);
@@ -423,6 +446,7 @@ static hst_setting_value value_of(const row *r, const hst_settings *s)
     int n;
     if (r->about.type == HST_SETTING_REAL) {
         memcpy(&v.number, field, sizeof v.number);
+        v.word = is_word(&r->about, v.number) ? r->about.words[0] : NULL;
     } else if (r->about.type == HST_SETTING_TEXT) {
         memcpy(&v.word, field, sizeof v.word);
     } else {
@@ -458,6 +482,21 @@ int hst_settings_next(const hst_settings *s, int *i, hst_setting_value *out)
     return 0;
 }
 
+static int is_number(const hst_setting *s)
+{
+    return s->type != HST_SETTING_CHOICE && s->type != HST_SETTING_TEXT;
+}
+
+static void put_line(const hst_setting_value *v, hst_buf *b)
+{
+    hst_buf_printf(b, "%s=", v->setting->field);
+    if (v->word)
+        hst_buf_puts(b, v->word);
+    else
+        hst_buf_double(b, v->number < 0 ? 0 : v->number);
+    hst_buf_puts(b, "\n");
+}
+
 int hst_settings_lines(const hst_settings *s, hst_buf *b, hst_err *err)
 {
     hst_setting_value v;
@@ -465,14 +504,10 @@ int hst_settings_lines(const hst_settings *s, hst_buf *b, hst_err *err)
                    hst_recipe_names[s->recipe], hst_preparation_names[s->prepare], s->seed,
                    s->class_weight == HST_BALANCED ? "balanced" : "none");
     for (int i = 0; hst_settings_next(s, &i, &v);)
-        if (v.word)
-            hst_buf_printf(b, "%s=%s\n", v.setting->field, v.word);
-    for (int i = 0; hst_settings_next(s, &i, &v);) {
-        if (v.word)
-            continue;
-        hst_buf_printf(b, "%s=", v.setting->field);
-        hst_buf_double(b, v.number < 0 ? 0 : v.number);
-        hst_buf_puts(b, "\n");
-    }
+        if (!is_number(v.setting))
+            put_line(&v, b);
+    for (int i = 0; hst_settings_next(s, &i, &v);)
+        if (is_number(v.setting))
+            put_line(&v, b);
     return hst_buf_check(b, err);
 }

@@ -30,6 +30,7 @@ typedef struct hst_settings {
 /* Of what this training has not: 0, NULL, and of a double a negative number. */
 #define HST_SETTING(kind, type, field, ...) type field;
 #include "training/settings_table.h"
+    int finds_rate;      /* 1: learning_rate is found before training (0 until then) */
     hst_thaw layers;     /* of thaw, once a backbone is known (hst_settings_thaw) */
     const char *run_dir; /* for checkpoints, or NULL */
     int resume;

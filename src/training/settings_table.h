@@ -73,11 +73,13 @@ HST_SETTING(INT, int, batch, .about.name = "batch", .about.value = "N", .about.u
 HST_SETTING(CHOICE, enum hst_optimiser_id, optimizer, .about.name = "optimizer",
             .about.words = hst_optimiser_names, .standard = STEPS("adamw", "sgd"),
             .about.help = "How a step follows the gradient, each as in Keras.")
-HST_SETTING(REAL, double, learning_rate, .about.name = "lr", .about.value = "X",
-            .about.above_least = 1, .about.most = 1e6, .standard = STEPS("0.005", "0.005"),
-            .adaptive = STEPS("0.0003", "0.001"), .by_optimizer = 1,
-            .about.help = "Learning rate, its peak where it changes: of sgd and nesterov 0.005, of "
-                          "the others 0.0003 (fine-tune) or 0.001 (tutorial).")
+HST_SETTING(
+    REAL, double, learning_rate, .about.name = "lr", .about.value = "X|auto",
+    .about.words = WORDS("auto"), .about.above_least = 1, .about.most = 1e6,
+    .standard = STEPS("0.005", "0.005"), .adaptive = STEPS("0.0003", "0.001"), .by_optimizer = 1,
+    .about.help = "Learning rate, its peak where it changes: of sgd and nesterov 0.005, of "
+                  "the others 0.0003 (fine-tune) or 0.001 (tutorial). auto, where the backbone "
+                  "learns: found by a range test of at most 100 steps before training.")
 HST_SETTING(REAL, double, warmup, .about.name = "warmup", .about.value = "X",
             .about.unit = "epochs", .about.most = 1e6, .standard = STEPS("0", "0"),
             .record = WHERE_CHANGED,

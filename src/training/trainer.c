@@ -251,6 +251,27 @@ void hst_trainer_set(hst_trainer *t, const float *x)
     }
 }
 
+int hst_trainer_keep(const hst_trainer *t, float **kept, hst_err *err)
+{
+    size_t n = hst_trainer_n_params(t);
+    *kept = hst_alloc(n + t->head.n_params, sizeof **kept, err);
+    if (!*kept)
+        return HST_EMEM;
+    hst_trainer_get(t, *kept);
+    memcpy(*kept + n, t->head.param, t->head.n_params * sizeof **kept);
+    return 0;
+}
+
+void hst_trainer_undo(hst_trainer *t, const float *kept)
+{
+    hst_trainer_set(t, kept);
+    memcpy(t->head.param, kept + hst_trainer_n_params(t), t->head.n_params * sizeof *kept);
+    for (size_t i = 0; i < t->n_groups; i++)
+        hst_optimiser_restart(&t->group[i].optimiser);
+    hst_optimiser_restart(&t->head_optimiser);
+    hst_learn_changed(t->learn);
+}
+
 void hst_trainer_go_halfway(hst_trainer *t, const hst_graph *other)
 {
     for (size_t i = 0; i < hst_graph_n_params(t->graph); i++) {

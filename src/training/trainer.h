@@ -73,5 +73,9 @@ void hst_trainer_mean_exchange(hst_trainer *t);
 size_t hst_trainer_n_params(const hst_trainer *t);
 void hst_trainer_get(const hst_trainer *t, float *out);
 void hst_trainer_set(hst_trainer *t, const float *x);
+/* What a trial of some steps starts from, and is undone to: weights, statistics and head. The
+ * optimisers begin anew, so it comes before the first step. *kept is the caller's to free. */
+HST_CHECK int hst_trainer_keep(const hst_trainer *t, float **kept, hst_err *err);
+void hst_trainer_undo(hst_trainer *t, const float *kept);
 void hst_trainer_go_halfway(hst_trainer *t, const hst_graph *other);
 #endif

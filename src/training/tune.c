@@ -6,6 +6,7 @@
 #include "training/judge.h"
 #include "training/loader.h"
 #include "training/mixing.h"
+#include "training/range_test.h"
 #include "training/schedule.h"
 
 #include <errno.h>
@@ -51,6 +52,7 @@ static hst_checkpoint checkpoint(fine_tuner *t)
                         .run = t->fit->run,
                         .state = &t->at,
                         .best = &t->best,
+                        .found_rate = settings(t)->finds_rate ? &t->rates.peak : NULL,
                         .options = t->options.p};
     memcpy(c.data, t->data, sizeof c.data);
     return c;
@@ -278,38 +280,6 @@ static void end(fine_tuner *t)
 
 /* ---- steps ---- */
 
-/* "a/1.jpg, a/2.jpg" with as many names as fit into a message; returns how many. */
-static size_t name_photos(const fine_tuner *t, const hst_load *b, hst_buf *names)
-{
-    enum { ROOM = 500 };
-    for (size_t i = 0; i < b->n; i++) {
-        const char *name = t->fit->run->data->photos[b->photo[i]].relative;
-        if (names->n + strlen(name) + 2 > ROOM)
-            return i;
-        hst_buf_printf(names, "%s%s", i ? ", " : "", name);
-    }
-    return b->n;
-}
-
-/* The message names the photos of the batch; when they are too many, the log has them all. */
-static int diverged(const fine_tuner *t, const hst_load *b, hst_err *err)
-{
-    hst_buf names = HST_BUF(1024);
-    size_t named = name_photos(t, b, &names);
-    for (size_t i = 0; named < b->n && i < b->n; i++)
-        hst_log(t->fit->ctx, HST_LOG_WARN, "in the step that failed: %s",
-                t->fit->run->data->photos[b->photo[i]].relative);
-    int rc =
-        hst_fail(err, HST_EARG,
-                 "in step %llu (epoch %d) loss, gradient or weights left the range of numbers: "
-                 "use a smaller learning rate than %g%s; its %zu photos: %s%s",
-                 (unsigned long long)b->step + 1, t->at.epoch + 1, settings(t)->learning_rate,
-                 t->path && hst_is_file(t->path) ? "; the last good checkpoint is kept" : "", b->n,
-                 names.p ? names.p : "", named < b->n ? ", ..." : "");
-    hst_buf_free(&names);
-    return rc;
-}
-
 /* Mixes the photos of the batch, if they are to be; returns the part that is each one's own. */
 static float mix(fine_tuner *t, const hst_load *b)
 {
@@ -352,6 +322,42 @@ static hst_train_batch make_batch(fine_tuner *t, const hst_load *b)
                              .learning_rate = hst_rates_at(&t->rates, b->step)};
 }
 
+static int try_rate(void *arg, uint64_t step, double rate, double *loss, hst_err *err)
+{
+    fine_tuner *t = arg;
+    hst_batch_score s;
+    int rc = hst_meter_at(&t->meter, step, err);
+    const hst_load *b = rc ? NULL : hst_loader_take(t->loader, step, HST_RANGE_STEPS, err);
+    if (!b)
+        return rc ? rc : err && err->code ? err->code : HST_EMEM;
+    hst_train_batch batch = make_batch(t, b);
+    batch.learning_rate = rate;
+    rc = hst_trainer_step(&t->trainer, &batch, &s, err);
+    if (rc == 0)
+        *loss = s.loss;
+    return rc;
+}
+
+/* The peak of the rates, where it is to be found and no checkpoint has it. */
+static int find_rate(fine_tuner *t, hst_err *err)
+{
+    float *kept = NULL;
+    uint64_t steps = 0;
+    if (t->rates.peak > 0)
+        return 0;
+    t->meter = hst_meter_start(t->fit->ctx, "learning rate", HST_RANGE_STEPS);
+    int rc = hst_trainer_keep(&t->trainer, &kept, err);
+    if (rc == 0)
+        rc = hst_range_test(&(hst_range_trial){try_rate, t}, &t->rates.peak, &steps, err);
+    if (rc == 0) {
+        hst_trainer_undo(&t->trainer, kept);
+        hst_log(t->fit->ctx, HST_LOG_INFO, "learning rate %g, found in %llu steps", t->rates.peak,
+                (unsigned long long)steps);
+    }
+    free(kept);
+    return rc;
+}
+
 /* Of every step, so that none is taken after the caller asked to stop. */
 static int report_progress(fine_tuner *t, hst_err *err)
 {
@@ -370,7 +376,7 @@ static int run_step(fine_tuner *t, hst_err *err)
     hst_train_batch batch = make_batch(t, b);
     int rc = hst_trainer_step(&t->trainer, &batch, &s, err);
     if (rc == 0 && !isfinite(s.loss))
-        rc = diverged(t, b, err);
+        rc = hst_load_diverged(t->fit, b, t->at.epoch, t->path && hst_is_file(t->path), err);
     if (rc)
         return rc;
     t->validated = 0;
@@ -570,6 +576,9 @@ int hst_tune(hst_fit *f, const hst_tuning *how, hst_err *err)
 {
     fine_tuner t = {.fit = f, .how = how, .options = HST_BUF(4096)};
     int rc = begin(&t, err);
+    if (rc == 0)
+        rc = find_rate(&t, err);
+    f->run->settings.learning_rate = t.rates.peak;
     if (rc == 0)
         rc = learn(&t, err);
     if (rc == 0)

@@ -283,6 +283,17 @@ class Train(Case):
                   for k in ("frozen", "halfway", "tuned")}
         self.assertEqual(losses[info["record"]["kept"]], min(losses.values()))
         self.assertNotIn("keep", info["record"])
+        r = train("found", "--fine-tune", "--epochs", "1", "--batch", "4", "--thaw", "last:2",
+                  "--augment", "none", "--keep", "tuned", "--lr", "auto")
+        self.ok(r)
+        record = json.loads(self.ok(run("info", f"{ROOT}/found/model.safetensors",
+                                        "--json")))["record"]
+        self.assertEqual(record["learning_rate_from"], "range test")
+        self.assertRegex(r.stderr.decode(), r"learning rate [\d.e-]+, found in \d+ steps")
+        self.assertEqual(json.loads(read(f"{ROOT}/found/args.json"))["learning_rate"],
+                         float(record["learning_rate"]))
+        self.assertIn("--lr X|auto", run("train", "--help").stdout.decode())
+        self.refused(train("x", "--recipe", "tutorial", "--lr", "auto"), 2, "for fine-tuning")
         self.ok(train("all", "--recipe", "tutorial", "--fine-tune", "--epochs", "1",
                       "--warmup", "0.5", "--ema", "0.9"))
         info = json.loads(self.ok(run("info", f"{ROOT}/all/model.safetensors", "--json")))

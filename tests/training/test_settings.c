@@ -32,7 +32,10 @@ static void every_row_is_whole(void **state)
     assert_null(hst_train_setting(-1));
     for (int i = 0; (s = hst_train_setting(i)); i++) {
         assert_true(s->name[0] && s->field[0] && s->help[0]);
-        assert_true((s->words != NULL) == (s->type == HST_SETTING_CHOICE));
+        if (s->type != HST_SETTING_REAL)
+            assert_true((s->words != NULL) == (s->type == HST_SETTING_CHOICE));
+        else if (s->words) /* one word, for which 0 stands: that is no number of it */
+            assert_true(!s->words[1] && s->least >= 0 && s->above_least);
         assert_true((s->value == NULL) ==
                     (s->type == HST_SETTING_CHOICE || s->type == HST_SETTING_FLAG));
         int number = s->type == HST_SETTING_INT || s->type == HST_SETTING_REAL;
@@ -168,6 +171,9 @@ static void what_was_set_is_in_its_type(void **state)
     assert_true(s.class_weight == HST_BALANCED && s.prepare == HST_PREPARE_HUB);
     assert_string_equal(s.thaw, "from:block_3");
     assert_true(s.batch == 32 && s.dropout == 0.2 && s.clip == 1); /* the recipe's */
+    check_ok(hst_train_opts_set(&o, "lr", "auto", &e), &e);
+    check_ok(hst_settings_read(&o, &s, &e), &e);
+    assert_true(o.learning_rate == 0 && s.learning_rate == 0 && s.finds_rate);
     o.seed = UINT64_MAX; /* what no text may say, for JSON's sake, a program may */
     check_ok(hst_settings_read(&o, &s, &e), &e);
     assert_true(s.seed == UINT64_MAX);
@@ -185,7 +191,7 @@ static void wrong_texts_are_refused(void **state)
         {"epochs", "1e3", "epochs wants"},
         {"epochs", "18446744073709551617", "epochs wants"},
         {"batch", "2147483648", "batch wants a whole number from 1, not"},
-        {"lr", "0", "lr wants a number above 0, at most 1000000, not '0'"},
+        {"lr", "0", "lr wants a number above 0, at most 1000000, or auto, not '0'"},
         {"lr", "nan", "lr wants"},
         {"lr", "inf", "lr wants"},
         {"lr", "1e999", "lr wants"},
