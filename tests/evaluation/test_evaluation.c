@@ -167,6 +167,26 @@ static void intervals_are_those_of_wilson(void **state)
     assert_true(low == 0 && high == 1);
 }
 
+/* Out of five folds nine photos are worth five: the interval is that of five ninths of them. */
+static void photos_out_of_fold_count_for_less(void **state)
+{
+    (void)state;
+    static const float right[CLASSES] = {1}, wrong[CLASSES] = {0, 1};
+    hst_err err = {0};
+    double value, low, high, want_low, want_high;
+    hst_eval *e = hst_eval_new(labels, CLASSES, 90, &err);
+    for (int i = 0; i < 90; i++)
+        check_ok(hst_eval_add(e, "x", 0, i < 72 ? right : wrong, &err), &err);
+    e->folds = 5;
+    hst_eval_finish(e);
+    check_ok(hst_eval_metric(e, "accuracy", &value, &low, &high, &err), &err);
+    hst_wilson(40, 50, &want_low, &want_high);
+    close_to(value, 0.8, 1e-12, "accuracy");
+    close_to(low, want_low, 1e-12, "low");
+    close_to(high, want_high, 1e-12, "high");
+    hst_eval_free(e);
+}
+
 static void missing_classes_score_zero(void **state)
 {
     const golden *g = *state;
@@ -283,6 +303,7 @@ int main(void)
         cmocka_unit_test(scores_are_those_of_scikit_learn),
         cmocka_unit_test(log_loss_in_double),
         cmocka_unit_test(intervals_are_those_of_wilson),
+        cmocka_unit_test(photos_out_of_fold_count_for_less),
         cmocka_unit_test(missing_classes_score_zero),
         cmocka_unit_test(balanced_accuracy_is_that_of_scikit_learn),
         cmocka_unit_test(photos_are_kept_in_order),

@@ -204,6 +204,95 @@ static void bits_do_not_depend_on_threads(void **state)
     hst_out_of_fold_clear(&one);
 }
 
+/* ---- the interval ---- */
+
+enum { SEEN = 40, FRESH = 2000, WIDE = 10, CLOUDS = 3, DRAWS = 200 };
+
+typedef struct sample {
+    float x[SEEN + FRESH][WIDE];
+    const float *row[SEEN + FRESH];
+    int label[SEEN + FRESH];
+} sample;
+
+/* Box and Muller 1958. */
+static double gauss(hst_rng *r)
+{
+    double u = 1 - hst_rng_uniform(r);
+    return sqrt(-2 * log(u)) * cos(2 * 3.141592653589793 * hst_rng_uniform(r));
+}
+
+/* Gaussian clouds of variance 1 around 1.5 on an axis each: a few photos, and many more to know how
+ * good the model really is. */
+static void draw(sample *s, uint64_t seed)
+{
+    hst_rng r = hst_rng_new(seed, HST_RNG_INIT, 0, 0);
+    for (int i = 0; i < SEEN + FRESH; i++) {
+        s->row[i] = s->x[i];
+        s->label[i] = i % CLOUDS;
+        for (int k = 0; k < WIDE; k++)
+            s->x[i][k] = (float)(gauss(&r) + (k == s->label[i] ? 1.5 : 0));
+    }
+}
+
+static double accuracy_on_fresh(const sample *s, const float *kernel, const float *bias)
+{
+    int right = 0;
+    for (int i = SEEN; i < SEEN + FRESH; i++) {
+        float z[CLOUDS];
+        for (int c = 0; c < CLOUDS; c++) {
+            z[c] = bias[c];
+            for (int k = 0; k < WIDE; k++)
+                z[c] += s->x[i][k] * kernel[k * CLOUDS + c];
+        }
+        right += hst_argmax(z, CLOUDS) == s->label[i];
+    }
+    return (double)right / FRESH;
+}
+
+/* Accuracies of one sample: out of fold, and of the final model on what it has not seen. */
+static void measure(const hst_ctx *ctx, const sample *s, double *estimate, double *truth)
+{
+    hst_err e = {0};
+    hst_logistic p = {.x = s->row, .label = s->label, .n = SEEN, .dim = WIDE, .n_classes = CLOUDS};
+    int fold[SEEN], right = 0;
+    float kernel[WIDE * CLOUDS], bias[CLOUDS];
+    hst_out_of_fold o;
+    check_ok(hst_folds_make(&p, 42, fold, &e), &e);
+    hst_cross_validation v = {.p = &p, .fold = fold};
+    check_ok(hst_cross_validate(ctx, &v, &o, &e), &e);
+    for (size_t i = 0; i < SEEN; i++)
+        right += hst_argmax(o.prob + i * CLOUDS, CLOUDS) == s->label[i];
+    check_ok(hst_logistic_fit(ctx, &p, o.l2, kernel, bias, &e), &e);
+    *estimate = (double)right / SEEN;
+    *truth = accuracy_on_fresh(s, kernel, bias);
+    hst_out_of_fold_clear(&o);
+}
+
+/* 95 % of 200 are 190; 186 and 194 are 93 and 97 %. As many independent photos would be worth gives
+ * an interval that is too narrow: below 93 %. */
+static void the_interval_covers_the_final_models_accuracy(void **state)
+{
+    (void)state;
+    static sample s;
+    hst_err e = {0};
+    hst_executor *executor = hst_executor_new(1, &e);
+    hst_ctx ctx = {.executor = executor, .kernels = hst_kernels_best()};
+    int covered = 0, plain = 0;
+    for (uint64_t i = 0; i < DRAWS; i++) {
+        double estimate, truth, low, high;
+        draw(&s, i);
+        measure(&ctx, &s, &estimate, &truth);
+        hst_wilson_part(estimate, hst_fold_trials(SEEN, HST_FOLDS), &low, &high);
+        covered += low <= truth && truth <= high;
+        hst_wilson_part(estimate, SEEN, &low, &high);
+        plain += low <= truth && truth <= high;
+    }
+    print_message("%d of %d intervals hold the truth, %d plain ones\n", covered, DRAWS, plain);
+    assert_in_range(covered, 186, 194);
+    assert_true(plain < 186);
+    hst_executor_free(executor);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +302,7 @@ int main(void)
         cmocka_unit_test(predictions_are_those_of_heads_that_saw_the_other_folds),
         cmocka_unit_test(views_are_learned_from_but_not_scored),
         cmocka_unit_test(bits_do_not_depend_on_threads),
+        cmocka_unit_test(the_interval_covers_the_final_models_accuracy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
