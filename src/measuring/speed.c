@@ -152,6 +152,8 @@ int hst_speed_measure(hst_ctx *ctx, const hst_backbone *b, double at_least_s, hs
     const double end = hst_now_s() + at_least_s;
     if (hst_sized_check(&sized, out, err))
         return HST_EARG;
+    if (b->beside)
+        return hst_fail(err, HST_EARG, "one backbone is measured at a time, not several");
     int rc = bench_make(&m, err);
     while (rc == 0 && (n < MIN_ROUNDS || (n < MAX_ROUNDS && hst_now_s() < end))) {
         run_round(&m, &r[n++]);
