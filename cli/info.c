@@ -98,14 +98,20 @@ typedef struct counts {
 
 /* The head is a dense layer [n_features][classes] with a bias. Where the backbone learned too, the
  * record says how many of its parameters. */
-static counts count_parameters(const hst_model *m, const hst_backbone_info *b)
+static counts count_parameters(const hst_model *m)
 {
     const char *text = hst_model_record(m, "thawed_params");
-    uint64_t head = ((uint64_t)b->n_features + 1) * (uint64_t)hst_model_classes(m);
-    uint64_t thawed = text ? strtoull(text, NULL, 10) : 0;
-    if (thawed > b->n_params - b->n_statistics)
-        thawed = 0;
-    return (counts){b->n_params + head, thawed + head};
+    uint64_t thawed = text ? strtoull(text, NULL, 10) : 0, all = 0, weights = 0, features = 0;
+    const hst_backbone *each;
+    for (int i = 0; (each = hst_model_backbone_at(m, i)); i++) {
+        const hst_backbone_info *b = hst_backbone_describe(each);
+        all += b->n_params;
+        weights += b->n_params - b->n_statistics;
+        features += (uint64_t)b->n_features;
+    }
+    uint64_t head = (features + 1) * (uint64_t)hst_model_classes(m);
+    thawed = thawed > weights ? 0 : thawed;
+    return (counts){all + head, thawed + head};
 }
 
 static json_t *labels_json(const hst_model *m)
@@ -128,7 +134,7 @@ static json_t *triple_json(const double v[3])
 
 static int print_json(cli_job *job, const hst_model *m, const hst_backbone_info *b)
 {
-    counts n = count_parameters(m, b);
+    counts n = count_parameters(m);
     json_t *o = json_object(), *record = json_object();
     cli_json_set(&o, "backbone", cli_json_text(b->family));
     cli_json_set(&o, "width", json_real(b->width));
@@ -207,7 +213,7 @@ static void put_views(cli_out *out, const hst_model *m)
 static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info *b)
 {
     cli_out *out = &job->out;
-    counts n = count_parameters(m, b);
+    counts n = count_parameters(m);
     cli_out_printf(out, "%-16s%s, width %g, %d x %d px, padding %s\n", "backbone", b->family,
                    b->width, b->image_px, b->image_px, b->padding);
     put_clean(out, "source", b->source);

@@ -61,10 +61,16 @@ void cli_table_estimate(cli_out *out, const hst_run *r, int brief)
         cli_table_headline(out, e, "validation photos");
         return;
     }
-    cli_table_headline(out, e, "photos, out of fold");
-    if (brief || hst_eval_metric(aside, "accuracy", &value, &low, &high, &err) ||
+    if (hst_eval_metric(aside, "accuracy", &value, &low, &high, &err) ||
         hst_eval_metric(aside, "n", &n, NULL, NULL, &err) ||
         hst_eval_metric(e, "n", &measured, NULL, NULL, &err))
+        return;
+    if (!(measured > 0)) {
+        cli_out_puts(out, "accuracy cannot be measured: no class has a second photo\n");
+        return;
+    }
+    cli_table_headline(out, e, "photos, out of fold");
+    if (brief)
         return;
     cli_out_printf(out,
                    "         each judged by a model that had not seen it; yours has learned from "

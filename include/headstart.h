@@ -635,6 +635,7 @@ HST_API const char *hst_model_label(const hst_model *m, int i); /* NULL out of r
 /* The first, where there are several. Belongs to m where that was loaded or its backbone learned,
  * else the one it was trained on. */
 HST_API const hst_backbone *hst_model_backbone(const hst_model *m);
+HST_API const hst_backbone *hst_model_backbone_at(const hst_model *m, int i); /* NULL: no more */
 /* What a prediction costs: the arithmetic of all networks for a photo, against that of the first
  * one at its own size; *passes (may be NULL): how often a photo goes through a network. */
 HST_API double hst_model_cost(const hst_model *m, int *passes);

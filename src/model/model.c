@@ -152,6 +152,11 @@ const hst_backbone *hst_model_backbone(const hst_model *m)
     return m->extractor->branch[0].backbone;
 }
 
+const hst_backbone *hst_model_backbone_at(const hst_model *m, int i)
+{
+    return i >= 0 && i < m->extractor->n_branches ? m->extractor->branch[i].backbone : NULL;
+}
+
 double hst_model_cost(const hst_model *m, int *passes)
 {
     if (passes)

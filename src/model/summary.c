@@ -75,21 +75,33 @@ static uint64_t thawed(const hst_model *m, uint64_t most)
 size_t hst_model_summary(const hst_model *m, char *buf, size_t cap)
 {
     table t = {.n = 0};
-    const hst_backbone_info *b = hst_backbone_describe(hst_model_backbone(m));
-    uint64_t head = ((uint64_t)m->dim + 1) * (uint64_t)m->n_classes;
-    uint64_t learned = thawed(m, b->n_params - b->n_statistics);
+    const hst_backbone_info *b;
+    uint64_t head = ((uint64_t)m->dim + 1) * (uint64_t)m->n_classes, all = 0, weights = 0;
+    for (int i = 0; i < m->extractor->n_branches; i++) {
+        b = hst_backbone_describe(hst_model_backbone_at(m, i));
+        all += b->n_params;
+        weights += b->n_params - b->n_statistics;
+    }
+    uint64_t learned = thawed(m, weights);
     put(&t, "Model: \"sequential\"\n");
     put_rule(&t, '_');
     put_row(&t, " Layer (type)", "Output Shape", "Param #");
     put_rule(&t, '=');
-    put_layer(&t, " keras_layer (KerasLayer)", m->dim, b->n_params);
+    for (int i = 0; i < m->extractor->n_branches; i++) { /* at most HST_MAX_BESIDE: they fit */
+        char name[NAME_W + 16], number[16] = "";
+        b = hst_backbone_describe(hst_model_backbone_at(m, i));
+        if (i)
+            snprintf(number, sizeof number, "_%d", i);
+        snprintf(name, sizeof name, " keras_layer%s (KerasLayer)", number);
+        put_layer(&t, name, b->n_features, b->n_params);
+    }
     if (hst_model_record(m, "dropout"))
         put_layer(&t, " dropout (Dropout)", m->dim, 0);
     put_layer(&t, " dense (Dense)", m->n_classes, head);
     put_rule(&t, '=');
-    put_total(&t, "Total", b->n_params + head);
+    put_total(&t, "Total", all + head);
     put_total(&t, "Trainable", learned + head);
-    put_total(&t, "Non-trainable", b->n_params - learned);
+    put_total(&t, "Non-trainable", all - learned);
     put_rule(&t, '_');
     if (cap > 0)
         snprintf(buf, cap, "%s", t.text);
