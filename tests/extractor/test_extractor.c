@@ -228,6 +228,15 @@ static void a_model_keeps_its_branches(void **state)
     assert_string_equal(text, "mobilenet_v2 32, 40, 32 mirrored, 40 mirrored; "
                               "mobilenet_v2 32, 40, 32 mirrored, 40 mirrored (sqrt)");
 
+    char table[2048];
+    const uint64_t each = hst_backbone_describe(hst_model_backbone_at(back, 1))->n_params;
+    const uint64_t head = ((uint64_t)m->dim + 1) * N_CLASSES;
+    assert_null(hst_model_backbone_at(back, 2));
+    assert_true(hst_model_summary(back, table, sizeof table) < sizeof table);
+    assert_non_null(strstr(table, " keras_layer_1 (KerasLayer)"));
+    snprintf(text, sizeof text, "Total params: %llu ", (unsigned long long)(2 * each + head));
+    assert_non_null(strstr(table, text));
+
     float *x = features(&s, m->extractor);
     hst_model_head(m, x, prob[0]);
     hst_session *session = hst_session_open(s.ctx, back, &err);
