@@ -530,6 +530,12 @@ typedef struct hst_train_opts {
      * photo is judged by a head that learned from four fifths of the others. NULL or "auto": "all"
      * where hst_data_open made a "stable" split, else "train". */
     const char *final;
+    /* Of recipe auto, not with augmented: "none" (NULL, default); "drop": photos whose label
+     * classifiers that had not seen them contradict are not learned from; "weights": a photo
+     * weighs by the probability of its label. Done only where cross-validation says that it helps
+     * with the photos that are not contradicted; the record's "robust_n" is how many weigh less
+     * than half. */
+    const char *robust;
 } hst_train_opts;
 HST_API void hst_train_opts_init(hst_train_opts *o, size_t size);
 static inline hst_train_opts hst_train_opts_default(void)

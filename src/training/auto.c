@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "training/augmented_rows.h"
 #include "training/prior.h"
+#include "training/robust.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -85,6 +86,25 @@ static int choose(hst_fit *f, const hst_logistic *p, const hst_augmented_rows *r
     return rc;
 }
 
+/* Weights for photos whose label is likely wrong, into weight[p->n], where that helps. */
+static int trust_labels(hst_fit *f, hst_logistic *p, double *weight, hst_err *err)
+{
+    const hst_settings *s = &f->run->settings;
+    size_t n = 0;
+    int *fold = hst_alloc(p->n, sizeof *fold, err);
+    int rc = fold ? hst_folds_make(p, s->seed, fold, err) : HST_EMEM;
+    if (rc == 0)
+        rc = hst_robust_weights(f->ctx, &(hst_cross_validation){.p = p, .fold = fold}, s->robust,
+                                weight, &n, err);
+    free(fold);
+    if (rc)
+        return rc;
+    p->weight = weight;
+    hst_log(f->ctx, HST_LOG_INFO, "of %zu photos %zu have labels that are likely wrong%s", p->n, n,
+            n ? " and count less or not at all" : ", or nothing is gained by leaving any out");
+    return hst_record_number(f->model, "robust_n", (double)n, err);
+}
+
 /* From e. o: NULL, or the predictions of e's photos out of fold are wanted. */
 static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_err *err)
 {
@@ -92,7 +112,7 @@ static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_e
     hst_logistic p = {
         .x = e->x, .label = e->label, .n = e->n, .dim = m->dim, .n_classes = m->n_classes};
     hst_augmented_rows rows = {0};
-    double *weight = NULL, l2 = f->l2;
+    double *weight = NULL, *trusted = NULL, l2 = f->l2;
     if (f->run->settings.class_weight == HST_BALANCED) {
         weight = hst_photo_weights(e, m->n_classes, err);
         if (!weight)
@@ -106,6 +126,10 @@ static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_e
         p.scale = scale;
         rc = make_rows(f, e, &p, &rows, err);
     }
+    if (rc == 0 && f->run->settings.robust != HST_ROBUST_NONE) {
+        trusted = hst_alloc(p.n, sizeof *trusted, err);
+        rc = trusted ? trust_labels(f, &p, trusted, err) : HST_EMEM;
+    }
     if (rc == 0 && !(l2 > 0))
         rc = choose(f, &p, &rows, o, &l2, err);
     if (rc == 0)
@@ -116,6 +140,7 @@ static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_e
         o->n = e->n; /* views are the rows behind the photos */
     hst_augmented_rows_clear(&rows);
     free(scale);
+    free(trusted);
     free(weight);
     return rc;
 }
@@ -144,4 +169,12 @@ static int fit_all(hst_fit *f, hst_err *err)
     return rc ? rc : hst_prior_reweight(f, &f->all, o, err);
 }
 
-const hst_recipe hst_recipe_auto = {.fit = fit, .fit_all = fit_all};
+static int check(const hst_settings *s, const hst_backbone *b, hst_err *err)
+{
+    (void)b;
+    if (s->robust != HST_ROBUST_NONE && s->augmented)
+        return hst_fail(err, HST_EARG, "robust does not go with augmented views");
+    return 0;
+}
+
+const hst_recipe hst_recipe_auto = {.check = check, .fit = fit, .fit_all = fit_all};

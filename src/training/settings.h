@@ -13,6 +13,10 @@ enum hst_recipe_id { HST_RECIPE_AUTO, HST_RECIPE_FINE_TUNE, HST_RECIPE_TUTORIAL 
 enum hst_preparation { HST_PREPARE_PIL, HST_PREPARE_TF, HST_PREPARE_FAST, HST_PREPARE_HUB };
 enum hst_class_weight { HST_UNWEIGHTED, HST_BALANCED };
 /* What the final head learns from; by split: all photos where the split is ours. */
+/* What is done about photos whose label is likely wrong (robust.h):
+ * HST_ROBUST_DROP     suspicious ones are not learned from, but a class keeps half of its own
+ * HST_ROBUST_WEIGHTS  each photo weighs by the probability of its label, at least 0.1; mean 1 */
+enum hst_robust { HST_ROBUST_NONE, HST_ROBUST_DROP, HST_ROBUST_WEIGHTS };
 enum hst_final { HST_FINAL_BY_SPLIT, HST_FINAL_ALL, HST_FINAL_TRAIN };
 
 /* Which backbone a fine-tuned model has. */

@@ -156,4 +156,12 @@ HST_SETTING(CHOICE, enum hst_final, final, .about.name = "final", .about.words =
                 "models that each judged photos they had not seen. train: the training side, and "
                 "the other side measures it. auto: all, but train where you chose the sides "
                 "(--val, folders train/ and val/, --split keras).")
+HST_SETTING(CHOICE, enum hst_robust, robust, .about.name = "robust",
+            .about.words = WORDS([HST_ROBUST_NONE] = "none", [HST_ROBUST_DROP] = "drop",
+                                 [HST_ROBUST_WEIGHTS] = "weights"),
+            .standard = {"none", NULL, NULL, NULL}, .record = WHERE_CHANGED,
+            .about.help =
+                "Where some labels may be wrong. drop: photos that models which had not seen them "
+                "contradict are not learned from; weights: each photo weighs by what they make of "
+                "its label. Kept only where it helps with the other photos; not with --augmented.")
 #undef HST_SETTING
