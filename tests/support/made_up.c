@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Sum of twelve uniform numbers: nearly normal, mean 0, deviation 1. */
 static float normal(hst_rng *r)
@@ -209,4 +210,17 @@ void made_up_fill(const hst_graph *g)
 {
     for (size_t i = 0; i < hst_graph_n_params(g); i++)
         fill(hst_graph_param(g, i), (uint32_t)i + 1);
+}
+
+void made_up_photos(const char *dir, int classes, int per_class, int w, int h)
+{
+    char path[4096];
+    for (int c = 0; c < classes; c++) {
+        snprintf(path, sizeof path, "%s/%c", dir, 'a' + c);
+        assert_int_equal(mkdir(path, 0777), 0);
+        for (int i = 0; i < per_class; i++) {
+            snprintf(path, sizeof path, "%s/%c/%d.png", dir, 'a' + c, i);
+            made_up_png(path, w + c, h, (uint64_t)(c * per_class + i));
+        }
+    }
 }

@@ -33,4 +33,7 @@ void made_up_fill(const hst_graph *g);
 
 /* A PNG file of w x h random pixels. */
 void made_up_png(const char *path, int w, int h, uint64_t seed);
+/* In dir a folder for each class, a, b, ..., with 0.png, 1.png, ... of random pixels; those of the
+ * c-th class are w + c wide. */
+void made_up_photos(const char *dir, int classes, int per_class, int w, int h);
 #endif

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 enum { CLASSES = 3 };
 
@@ -33,16 +32,8 @@ static scene set_up(int threads, int per_class)
 {
     hst_err e = {0};
     scene s = {.ctx = made_up_ctx(threads), .dir = temporary_folder()};
-    char path[4096];
     s.b = made_up_backbone(s.ctx, 1);
-    for (int c = 0; c < CLASSES; c++) {
-        snprintf(path, sizeof path, "%s/%c", s.dir, 'a' + c);
-        assert_int_equal(mkdir(path, 0777), 0);
-        for (int i = 0; i < per_class; i++) {
-            snprintf(path, sizeof path, "%s/%c/%d.png", s.dir, 'a' + c, i);
-            made_up_png(path, 24 + 6 * c, 30, (uint64_t)(c * per_class + i));
-        }
-    }
+    made_up_photos(s.dir, CLASSES, per_class, 24, 30);
     s.d = hst_data_open(s.ctx, s.dir, NULL, &e);
     check_ok(s.d ? 0 : e.code, &e);
     return s;

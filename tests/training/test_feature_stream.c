@@ -53,16 +53,8 @@ static void open_photos(scene *s)
 static scene set_up(int threads)
 {
     scene s = {.ctx = made_up_ctx(threads), .dir = temporary_folder()};
-    char path[4096];
     s.b = made_up_backbone(s.ctx, 1);
-    for (int c = 0; c < CLASSES; c++) {
-        snprintf(path, sizeof path, "%s/%c", s.dir, 'a' + c);
-        assert_int_equal(mkdir(path, 0777), 0);
-        for (int i = 0; i < PER_CLASS; i++) {
-            snprintf(path, sizeof path, "%s/%c/%d.png", s.dir, 'a' + c, i);
-            made_up_png(path, 40 + c, 45, (uint64_t)(c * PER_CLASS + i));
-        }
-    }
+    made_up_photos(s.dir, CLASSES, PER_CLASS, 40, 45);
     open_photos(&s);
     return s;
 }

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 /* 36 photos, of which Keras' split leaves 28 to train on. */
 enum { CLASSES = 3, PER_CLASS = 12, TRAIN = 28, BATCH = 8, STEPS = TRAIN / BATCH, EPOCHS = 4 };
@@ -28,16 +27,8 @@ static scene set_up(int threads)
 {
     hst_err e = {0};
     scene s = {.ctx = made_up_ctx(threads), .dir = temporary_folder()};
-    char path[4096];
     s.b = made_up_backbone(s.ctx, 1);
-    for (int c = 0; c < CLASSES; c++) {
-        snprintf(path, sizeof path, "%s/%c", s.dir, 'a' + c);
-        assert_int_equal(mkdir(path, 0777), 0);
-        for (int i = 0; i < PER_CLASS; i++) {
-            snprintf(path, sizeof path, "%s/%c/%d.png", s.dir, 'a' + c, i);
-            made_up_png(path, 20 + c, 25, (uint64_t)(c * PER_CLASS + i));
-        }
-    }
+    made_up_photos(s.dir, CLASSES, PER_CLASS, 20, 25);
     hst_data_opts o = hst_data_opts_default();
     o.split = "keras";
     o.val_part = 0.24;

@@ -14,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { CLASSES = 3, PER_CLASS = 10, THREADS = 2, MOST_BEFORE = 16, LEAST = 5, ROUNDS = 500 };
@@ -120,16 +119,8 @@ static scene set_up(void)
 {
     hst_err e = {0};
     scene s = {.ctx = made_up_ctx(THREADS), .dir = temporary_folder()};
-    char path[4096];
     s.b = made_up_backbone(s.ctx, 1);
-    for (int c = 0; c < CLASSES; c++) {
-        snprintf(path, sizeof path, "%s/%c", s.dir, 'a' + c);
-        assert_int_equal(mkdir(path, 0777), 0);
-        for (int i = 0; i < PER_CLASS; i++) {
-            snprintf(path, sizeof path, "%s/%c/%d.png", s.dir, 'a' + c, i);
-            made_up_png(path, 150 + c, 125, (uint64_t)(c * PER_CLASS + i));
-        }
-    }
+    made_up_photos(s.dir, CLASSES, PER_CLASS, 150, 125);
     s.d = hst_data_open(s.ctx, s.dir, NULL, &e);
     check_ok(!s.d, &e);
     return s;

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static int on_progress(void *arg, const hst_progress *p)
 {
@@ -29,16 +28,8 @@ scene set_up(int threads)
 {
     scene s = {
         .ctx = made_up_ctx(threads), .dir = temporary_folder(), .run_dir = temporary_folder()};
-    char path[4096];
     s.b = made_up_backbone(s.ctx, 1);
-    for (int c = 0; c < CLASSES; c++) {
-        snprintf(path, sizeof path, "%s/%c", s.dir, 'a' + c);
-        assert_int_equal(mkdir(path, 0777), 0);
-        for (int i = 0; i < PER_CLASS; i++) {
-            snprintf(path, sizeof path, "%s/%c/%d.png", s.dir, 'a' + c, i);
-            made_up_png(path, 20 + c, 25, (uint64_t)(c * PER_CLASS + i));
-        }
-    }
+    made_up_photos(s.dir, CLASSES, PER_CLASS, 20, 25);
     open_photos(&s);
     return s;
 }
