@@ -139,10 +139,9 @@ static void count_photo(void *arg, size_t i)
     const job *j = arg;
     if (hst_digest_is_set(&j->f->content[i]))
         hst_hex(j->f->content[i].byte, j->f->hex[i]);
-    if (j->f->why[i] && !j->have)
+    j->f->n_used += !j->f->why[i];
+    if (j->f->why[i] && !j->have) /* it was told when it was skipped first */
         hst_log(j->ctx, HST_LOG_WARN, "skipped %s: %s", j->d->photos[i].path, j->f->why[i]);
-    else
-        j->f->n_used++;
     j->f->n_stored += j->stored[i] != 0;
 }
 

@@ -163,7 +163,10 @@ int hst_search_consider(hst_search *s, const char *what, hst_extractor *c, hst_e
         hst_features_free(g);
         free(loss);
     }
-    return rc ? rc : hst_search_note(s, &step, err);
+    if (rc == 0 && !all)
+        hst_log(f->ctx, HST_LOG_INFO, "effort: %s: left out, not all photos can be shown that way",
+                what);
+    return rc || !all ? rc : hst_search_note(s, &step, err);
 }
 
 /* ---- steps ---- */

@@ -2,6 +2,7 @@
 #include "made_up.h"
 #include "support.h"
 
+#include "base/file.h"
 #include "training/effort.h"
 
 #include <math.h>
@@ -173,6 +174,38 @@ static void a_saved_model_measures_the_same(void **state)
     tear_down(&s);
 }
 
+/* A file that is no photo is skipped by every candidate, and changes nothing else. */
+static void a_bad_file_keeps_nothing_from_being_tried(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    double log_loss[2][16] = {{0}};
+    for (int bad = 0; bad < 2; bad++) {
+        scene s = set_up(2, 24);
+        char path[4096];
+        if (bad) {
+            snprintf(path, sizeof path, "%s/b/zz.png", s.dir);
+            check_ok(hst_file_write(path, "no photo", 8, &e), &e);
+            hst_data_free(s.d);
+            s.d = hst_data_open(s.ctx, s.dir, NULL, &e);
+            check_ok(s.d ? 0 : e.code, &e);
+        }
+        hst_train_opts o = hst_train_opts_default();
+        hst_run *run = NULL;
+        const hst_effort_step *step;
+        o.effort = 2;
+        hst_model *m = train(&s, &o, &run);
+        assert_int_equal(hst_run_skipped(run), bad);
+        for (size_t i = 0; (step = hst_run_step(run, i)); i++)
+            log_loss[bad][i] = step->log_loss;
+        hst_model_free(m);
+        hst_run_free(run);
+        tear_down(&s);
+    }
+    assert_true(log_loss[0][3] > 0);
+    assert_memory_equal(log_loss[0], log_loss[1], sizeof log_loss[0]);
+}
+
 /* A second is a limit for what is begun, not for what has to be done. */
 static void no_time_leaves_the_backbone_as_it_is(void **state)
 {
@@ -197,6 +230,7 @@ int main(void)
         cmocka_unit_test(the_model_is_what_was_kept),
         cmocka_unit_test(all_of_it_is_the_same_for_any_threads),
         cmocka_unit_test(a_saved_model_measures_the_same),
+        cmocka_unit_test(a_bad_file_keeps_nothing_from_being_tried),
         cmocka_unit_test(no_time_leaves_the_backbone_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
