@@ -128,23 +128,9 @@ int hst_extractor_replace(hst_extractor *e, const hst_ctx *ctx, hst_backbone *b,
     return 0;
 }
 
-hst_extractor *hst_extractor_learned(const hst_extractor *e, const hst_ctx *ctx, const hst_graph *g,
-                                     hst_err *err)
-{
-    const hst_branch *b = &e->branch[0];
-    hst_extractor *l = hst_extractor_new(err);
-    int rc = l ? hst_extractor_add_branch(l, b->backbone, err) : HST_EMEM;
-    for (int i = 0; rc == 0 && i < b->n_views; i++)
-        rc = add_view(l, ctx, g, &b->view[i].prep, err);
-    if (rc == 0) {
-        l->branch[0].transform = b->transform;
-        return l;
-    }
-    hst_extractor_free(l);
-    return NULL;
-}
-
-hst_extractor *hst_extractor_copy(const hst_extractor *e, const hst_ctx *ctx, hst_err *err)
+/* g: NULL, or the weights for the one branch. */
+static hst_extractor *copy(const hst_extractor *e, const hst_ctx *ctx, const hst_graph *g,
+                           hst_err *err)
 {
     hst_extractor *c = hst_extractor_new(err);
     int rc = c ? 0 : HST_EMEM;
@@ -152,13 +138,24 @@ hst_extractor *hst_extractor_copy(const hst_extractor *e, const hst_ctx *ctx, hs
         const hst_branch *b = &e->branch[k];
         rc = hst_extractor_add_branch(c, b->backbone, err);
         for (int i = 0; rc == 0 && i < b->n_views; i++)
-            rc = hst_extractor_add_view(c, ctx, &b->view[i].prep, err);
+            rc = add_view(c, ctx, g ? g : b->backbone->graph, &b->view[i].prep, err);
         c->branch[k].transform = b->transform;
     }
     if (rc == 0)
         return c;
     hst_extractor_free(c);
     return NULL;
+}
+
+hst_extractor *hst_extractor_copy(const hst_extractor *e, const hst_ctx *ctx, hst_err *err)
+{
+    return copy(e, ctx, NULL, err);
+}
+
+hst_extractor *hst_extractor_learned(const hst_extractor *e, const hst_ctx *ctx, const hst_graph *g,
+                                     hst_err *err)
+{
+    return copy(e, ctx, g, err);
 }
 
 void hst_extractor_give(hst_extractor *e, hst_extractor *to)

@@ -166,28 +166,32 @@ static hst_features *features_new(const hst_extractor *e, size_t n, int keep_vie
     return NULL;
 }
 
-/* Without a key no vector is kept or found. */
+/* What is there already needs no key, for which all weights are hashed; without a key no vector is
+ * kept or found. */
 static int open_store(job *j, hst_err *err)
 {
     int branch, rc = 0;
     const hst_view *v;
-    j->n_views = hst_extractor_n_views(j->e);
     j->store = hst_store_open(j->ctx);
     if (!j->store)
         return 0;
     j->kind = hst_alloc((size_t)j->n_views, sizeof *j->kind, err);
     rc = j->kind ? 0 : HST_EMEM;
     for (int i = 0; rc == 0 && (v = hst_extractor_view(j->e, i, NULL, &branch)); i++)
-        rc = hst_store_kind_of(j->ctx, j->e->branch[branch].backbone, &v->prep, &j->kind[i], err);
+        if (!j->have || j->have_at[i] < 0)
+            rc = hst_store_kind_of(j->ctx, j->e->branch[branch].backbone, &v->prep, &j->kind[i],
+                                   err);
     return rc;
 }
 
 static int extract(job *j, hst_err *err)
 {
-    int rc = open_store(j, err);
-    int known = j->have != NULL;
+    int rc = 0, known = j->have != NULL;
+    j->n_views = hst_extractor_n_views(j->e);
     for (int i = 0; i < j->n_views; i++)
         known &= j->have_at[i] >= 0;
+    if (!known)
+        rc = open_store(j, err);
     j->stored = rc ? NULL : hst_alloc(j->f->n, 1, err);
     if (rc == 0)
         rc = HST_EMEM;
