@@ -14,7 +14,7 @@ needs='meson:meson ninja:ninja-build pkg-config:pkg-config cc:gcc headers:libc6-
 libjpeg.pc:libjpeg62-turbo-dev libpng.pc:libpng-dev
 libwebp.pc:libwebp-dev libwebpdemux.pc:libwebp-dev gif_lib.h:libgif-dev jansson.pc:libjansson-dev
 libcrypto.pc:libssl-dev cairo.pc:libcairo2-dev sqlite3.pc:libsqlite3-dev libarchive.pc:libarchive-dev
-zlib.pc:zlib1g-dev libcurl.pc:libcurl4-openssl-dev cmocka.pc:libcmocka-dev font:fonts-dejavu-core'
+zlib.pc:zlib1g-dev libxxhash.pc:libxxhash-dev libcurl.pc:libcurl4-openssl-dev cmocka.pc:libcmocka-dev font:fonts-dejavu-core'
 [ -z "${CI:-}" ] || needs="$needs abidiff:abigail-tools" # scripts/check-abi
 for extra in "$@"; do
     case $extra in

@@ -7,6 +7,7 @@
 #define HST_EXTRACTOR_EXTRACTOR_H
 #include "backbones/backbone.h"
 #include "images/augment.h"
+#include "images/picture.h"
 
 /* Of a branch's features x, before a linear head:
  *  HST_ROOT    sign(x) sqrt(|x|), which brings large values nearer to small ones (the "power
@@ -95,6 +96,9 @@ void hst_looking_free(hst_looking *l);
 /* From now on the photo is that of an image file, or of pixels; borrowed until the next. */
 void hst_looking_at_bytes(hst_looking *l, const void *bytes, size_t n);
 void hst_looking_at_image(hst_looking *l, const hst_image *img);
+/* What is to be remembered of its pixels, as they are decoded for the first view. Errors:
+ * HST_EIMAGE, HST_EMEM. */
+HST_CHECK int hst_looking_picture(hst_looking *l, hst_picture *out, hst_err *err);
 /* Until the next photo it is seen as augmentation changes it for this key, every view of it. */
 void hst_looking_change(hst_looking *l, enum hst_augment how, const hst_augment_key *key);
 /* Features of the i-th of all views. together: NULL, or all threads compute this photo (the same

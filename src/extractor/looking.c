@@ -76,17 +76,10 @@ void hst_looking_change(hst_looking *l, enum hst_augment how, const hst_augment_
     l->key = *key;
 }
 
-/* Pixels along the shorter side that are enough for it. */
-static int least_px(const hst_prep *p)
-{
-    return p->geometry == HST_SQUASH ? p->px : p->resize_px;
-}
-
-/* Whether a photo decoded for a has what b needs. Only HST_RESAMPLE_FAST decodes by size. */
+/* Whether a photo decoded for a has what b needs. */
 static int decoded_alike(const hst_prep *a, const hst_prep *b)
 {
-    return a->resampler == b->resampler &&
-           (a->resampler != HST_RESAMPLE_FAST || least_px(a) == least_px(b));
+    return a->resampler == b->resampler && hst_prep_least_px(a) == hst_prep_least_px(b);
 }
 
 static int decode(hst_looking *l, const hst_prep *p, hst_err *err)
@@ -95,13 +88,22 @@ static int decode(hst_looking *l, const hst_prep *p, hst_err *err)
         return 0;
     hst_image_clear(&l->own);
     l->image = NULL;
-    const int least = l->augment ? 0 : least_px(p); /* a part of it is to fill the view, too */
+    const int least =
+        l->augment ? 0 : hst_prep_least_px(p); /* a part of it is to fill the view, too */
     int rc = hst_image_decode_least(l->bytes, l->n_bytes, p->resampler, least, &l->own, err);
     if (rc)
         return rc;
     l->image = &l->own;
     l->how = p;
     return 0;
+}
+
+int hst_looking_picture(hst_looking *l, hst_picture *out, hst_err *err)
+{
+    int rc = decode(l, &hst_extractor_view(l->e, 0, NULL, NULL)->prep, err);
+    if (rc == 0)
+        *out = hst_picture_of(l->image);
+    return rc;
 }
 
 /* The working memory of the i-th view's plan, made where it is not there yet. */

@@ -15,6 +15,7 @@ typedef struct job {
     hst_features *f;
     hst_store *store;     /* NULL: none */
     hst_store_kind *kind; /* [n_views] of the extractor */
+    hst_store_kind kind_picture;
     int n_views;
     char *stored; /* [n]: its features came from the store */
     /* Features of the same photos that are there already, or NULL; of each view of e where they are
@@ -29,6 +30,7 @@ typedef struct photo {
     const char *path;
     hst_digest *content;                        /* filled */
     float *views;                               /* of all views */
+    hst_picture *picture;                       /* filled */
     char found[HST_MAX_BESIDE * HST_MAX_VIEWS]; /* 1: that view's need not be computed */
     int n_found;
 } photo;
@@ -46,6 +48,13 @@ static void take_over(const job *j, photo *p)
         p->found[i] = 1;
         p->n_found++;
     }
+    *p->picture = j->have->picture[p->i];
+}
+
+/* Nothing has to be decoded for it. */
+static int is_known(const job *j, const photo *p)
+{
+    return p->n_found == j->n_views && p->picture->pixels;
 }
 
 /* Takes from the store what it has of a photo whose content is known. */
@@ -58,6 +67,21 @@ static void look_up(const job *j, photo *p)
         p->found[i] = (char)hst_store_get(j->store, &j->kind[i], p->content, p->views + at);
         p->n_found += p->found[i];
     }
+    float row[sizeof(hst_picture) / sizeof(float)];
+    if (j->store && !p->picture->pixels &&
+        hst_store_get(j->store, &j->kind_picture, p->content, row))
+        memcpy(p->picture, row, sizeof row);
+}
+
+static int fill_picture(const job *j, hst_looking *l, const photo *p, hst_err *err)
+{
+    float row[sizeof(hst_picture) / sizeof(float)];
+    int rc = hst_looking_picture(l, p->picture, err);
+    if (rc || !j->store)
+        return rc;
+    memcpy(row, p->picture, sizeof row);
+    hst_store_put(j->store, &j->kind_picture, p->content, row);
+    return 0;
 }
 
 static int compute(const job *j, hst_looking *l, photo *p, const uint8_t *bytes, size_t n,
@@ -68,6 +92,8 @@ static int compute(const job *j, hst_looking *l, photo *p, const uint8_t *bytes,
         return rc;
     look_up(j, p);
     hst_looking_at_bytes(l, bytes, n);
+    if (!p->picture->pixels)
+        rc = fill_picture(j, l, p, err);
     for (int i = 0; rc == 0 && hst_extractor_view(j->e, i, &at, NULL); i++) {
         if (p->found[i])
             continue;
@@ -86,13 +112,13 @@ static int fill_views(const job *j, hst_looking *l, photo *p, hst_err *err)
     struct stat st;
     if (j->have)
         take_over(j, p);
-    if (p->n_found == j->n_views)
+    if (is_known(j, p))
         return 0;
     int there = stat(p->path, &st) == 0;
     /* a known file of which the store has all need not be read */
     if (there && j->store && hst_store_known_file(j->store, &st, p->content))
         look_up(j, p);
-    if (p->n_found == j->n_views)
+    if (is_known(j, p))
         return 0;
     int rc = hst_file_read(p->path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
@@ -110,6 +136,7 @@ static int fill_row(const job *j, size_t i, hst_looking *l, hst_err *err)
     photo p = {.i = i,
                .path = j->d->photos[i].path,
                .content = &j->f->content[i],
+               .picture = &j->f->picture[i],
                .views = j->f->views ? j->f->views + i * floats : own};
     int rc = p.views ? fill_views(j, l, &p, err) : HST_EMEM;
     if (rc == 0)
@@ -158,7 +185,8 @@ static hst_features *features_new(const hst_extractor *e, size_t n, int keep_vie
     f->x = hst_alloc(n, (size_t)f->dim * sizeof *f->x, err);
     f->why = f->x ? hst_alloc(n, sizeof *f->why, err) : NULL;
     f->content = f->why ? hst_alloc(n, sizeof *f->content, err) : NULL;
-    f->hex = f->content ? hst_alloc(n, sizeof *f->hex, err) : NULL;
+    f->picture = f->content ? hst_alloc(n, sizeof *f->picture, err) : NULL;
+    f->hex = f->picture ? hst_alloc(n, sizeof *f->hex, err) : NULL;
     f->views = f->hex && views ? hst_alloc(n, views * sizeof *f->views, err) : NULL;
     if (f->hex && (f->views || !views))
         return f;
@@ -176,7 +204,9 @@ static int open_store(job *j, hst_err *err)
     if (!j->store)
         return 0;
     j->kind = hst_alloc((size_t)j->n_views, sizeof *j->kind, err);
-    rc = j->kind ? 0 : HST_EMEM;
+    rc = j->kind ? hst_store_kind_picture(&hst_extractor_view(j->e, 0, NULL, NULL)->prep,
+                                          &j->kind_picture, err)
+                 : HST_EMEM;
     for (int i = 0; rc == 0 && (v = hst_extractor_view(j->e, i, NULL, &branch)); i++)
         if (!j->have || j->have_at[i] < 0)
             rc = hst_store_kind_of(j->ctx, j->e->branch[branch].backbone, &v->prep, &j->kind[i],
@@ -273,6 +303,7 @@ void hst_features_free(hst_features *f)
         free(f->why[i]);
     free(f->why);
     free(f->content);
+    free(f->picture);
     free(f->hex);
     free(f->x);
     free(f->views);

@@ -13,6 +13,7 @@ struct hst_features {
     float *views;                /* [n][view_floats]: every view's own, where they are kept */
     char **why;                  /* [n]; NULL: usable */
     hst_digest *content;         /* [n] SHA-256 of the bytes; none: could not be read */
+    hst_picture *picture;        /* [n] of the pixels; pixels 0: could not be decoded */
     char (*hex)[HST_SHA256_HEX]; /* [n] the same as text for hst_features_sha256 */
     size_t n_used;
     size_t n_stored; /* of those, from the feature store */

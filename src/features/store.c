@@ -27,13 +27,17 @@ static const char schema[] =
     "PRAGMA application_id=0x68737466; PRAGMA user_version=1;"
     "CREATE TABLE IF NOT EXISTS vectors(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE,"
     "  vector BLOB NOT NULL);"
+    "CREATE TABLE IF NOT EXISTS pictures(id INTEGER PRIMARY KEY, key BLOB NOT NULL UNIQUE,"
+    "  vector BLOB NOT NULL);"
     "CREATE TABLE IF NOT EXISTS files(dev INTEGER, ino INTEGER, size INTEGER, mtime INTEGER,"
     "  sha256 TEXT NOT NULL, PRIMARY KEY(dev, ino)) WITHOUT ROWID;";
 
-enum statement { GET, PUT, KNOWN, REMEMBER, N_STATEMENTS };
+enum statement { GET, PUT, GET_PICTURE, PUT_PICTURE, KNOWN, REMEMBER, N_STATEMENTS };
 static const char *const statements[N_STATEMENTS] = {
     [GET] = "SELECT vector FROM vectors WHERE key=?1",
     [PUT] = "INSERT OR REPLACE INTO vectors(key, vector) VALUES(?1, ?2)",
+    [GET_PICTURE] = "SELECT vector FROM pictures WHERE key=?1",
+    [PUT_PICTURE] = "INSERT OR REPLACE INTO pictures(key, vector) VALUES(?1, ?2)",
     [KNOWN] = "SELECT sha256 FROM files WHERE dev=?1 AND ino=?2 AND size=?3 AND mtime=?4",
     [REMEMBER] =
         "INSERT OR REPLACE INTO files(dev, ino, size, mtime, sha256) VALUES(?1,?2,?3,?4,?5)",
@@ -42,9 +46,9 @@ static const char *const statements[N_STATEMENTS] = {
 /* The hash as it is kept: 64 digits, and as many that bind it to the file it is of. */
 enum { FILE_TEXT = 2 * (HST_SHA256_HEX - 1) };
 
-/* A row to be written: a vector, or the hash of a file. */
+/* A row to be written: a vector, a picture, or the hash of a file. */
 typedef struct queued {
-    enum statement how; /* PUT, REMEMBER */
+    enum statement how; /* PUT, PUT_PICTURE, REMEMBER */
     uint8_t key[32];
     uint8_t *row; /* [n_bytes]: CHECK_BYTES, then the vector */
     size_t n_bytes;
@@ -202,6 +206,18 @@ int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep 
     return rc;
 }
 
+int hst_store_kind_picture(const hst_prep *prep, hst_store_kind *out, hst_err *err)
+{
+    char text[64];
+    hst_store_kind kind = {.dim = sizeof(hst_picture) / sizeof(float), .of_pictures = 1};
+    snprintf(text, sizeof text, "picture|%d|%s|%d", HST_PICTURE_VERSION,
+             hst_resampler_name(prep->resampler), hst_prep_least_px(prep));
+    int rc = hst_sha256_bytes(text, strlen(text), kind.prefix, err);
+    if (rc == 0)
+        *out = kind;
+    return rc;
+}
+
 int hst_store_kind_changed(const hst_store_kind *kind, enum hst_augment how,
                            const hst_augment_key *key, hst_store_kind *out, hst_err *err)
 {
@@ -325,7 +341,7 @@ static int write_row(hst_store *s, const queued *q)
 {
     sqlite3_stmt *st = s->stmt[q->how];
     int rc;
-    if (q->how == PUT) {
+    if (q->how != REMEMBER) {
         rc = sqlite3_bind_blob(st, 1, q->key, sizeof q->key, SQLITE_STATIC);
         rc = rc ? rc : sqlite3_bind_blob64(st, 2, q->row, q->n_bytes, SQLITE_STATIC);
     } else {
@@ -413,7 +429,7 @@ int hst_store_get(hst_store *s, const hst_store_kind *kind, const hst_digest *co
     if (!key_of(kind, content, key))
         return 0;
     pthread_mutex_lock(&s->lock);
-    sqlite3_stmt *q = s->stmt[GET];
+    sqlite3_stmt *q = s->stmt[kind->of_pictures ? GET_PICTURE : GET];
     if (!s->off && sqlite3_bind_blob(q, 1, key, sizeof key, SQLITE_TRANSIENT) == SQLITE_OK) {
         int rc = sqlite3_step(q);
         if (rc == SQLITE_ROW)
@@ -430,7 +446,7 @@ void hst_store_put(hst_store *s, const hst_store_kind *kind, const hst_digest *c
                    const float *x)
 {
     const size_t bytes = kind->dim * sizeof *x;
-    queued q = {.how = PUT, .n_bytes = CHECK_BYTES + bytes};
+    queued q = {.how = kind->of_pictures ? PUT_PICTURE : PUT, .n_bytes = CHECK_BYTES + bytes};
     if (!key_of(kind, content, q.key) || !(q.row = hst_alloc(q.n_bytes, 1, NULL)))
         return;
     memcpy(q.row + CHECK_BYTES, x, bytes);
@@ -452,7 +468,9 @@ static void trim(hst_store *s)
             return;
         if (sqlite3_exec(s->db,
                          "DELETE FROM vectors WHERE id IN (SELECT id FROM vectors ORDER BY id "
-                         "LIMIT (SELECT count(*) / 10 + 1 FROM vectors))",
+                         "LIMIT (SELECT count(*) / 10 + 1 FROM vectors));"
+                         "DELETE FROM pictures WHERE id IN (SELECT id FROM pictures ORDER BY id "
+                         "LIMIT (SELECT count(*) / 10 + 1 FROM pictures))",
                          NULL, NULL, NULL) != SQLITE_OK)
             give_up(s, "trimming");
     }

@@ -6,6 +6,9 @@
  * Table vectors: SHA-256 of (photo bytes' SHA-256, backbone identity, preparation, instruction set,
  * numerics version) -> float32 vector, and 8 bytes that bind it to its key.
  *
+ * Table pictures: the same for what is remembered of a photo's pixels (hst_picture), by content,
+ * decoder and version.
+ *
  * Table files: (device, inode, size, mtime) -> SHA-256 of the bytes, bound to the file, so that a
  * known file is not read again.
  *
@@ -37,6 +40,7 @@ void hst_store_remember_file(hst_store *s, const struct stat *st, const hst_dige
 typedef struct hst_store_kind {
     uint8_t prefix[32];
     size_t dim;
+    int of_pictures; /* 1: what is remembered of pixels, not what a network says of them */
 } hst_store_kind;
 /* Of vectors of backbone b that sees photos under prep. Errors: HST_EMEM. */
 HST_CHECK int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep *prep,
@@ -45,6 +49,9 @@ HST_CHECK int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const
  * as it must follow from the content. Errors: HST_EMEM. */
 HST_CHECK int hst_store_kind_changed(const hst_store_kind *kind, enum hst_augment how,
                                      const hst_augment_key *key, hst_store_kind *out, hst_err *err);
+
+/* Of pictures (hst_picture, as floats) of photos that are decoded under prep. Errors: HST_EMEM. */
+HST_CHECK int hst_store_kind_picture(const hst_prep *prep, hst_store_kind *out, hst_err *err);
 
 /* 1 and x[kind->dim] filled when the photo with this content has a vector of that kind. */
 int hst_store_get(hst_store *s, const hst_store_kind *kind, const hst_digest *content, float *x);

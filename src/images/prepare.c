@@ -196,11 +196,17 @@ int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *er
     return rc;
 }
 
+int hst_prep_least_px(const hst_prep *p)
+{
+    if (p->resampler != HST_RESAMPLE_FAST)
+        return 0;
+    return p->geometry == HST_SQUASH ? p->px : p->resize_px;
+}
+
 int hst_prepare_bytes(const hst_prep *p, const uint8_t *bytes, size_t n, float *out, hst_err *err)
 {
     hst_image img = {0};
-    int least = p->geometry == HST_SQUASH ? p->px : p->resize_px;
-    int rc = hst_image_decode_least(bytes, n, p->resampler, least, &img, err);
+    int rc = hst_image_decode_least(bytes, n, p->resampler, hst_prep_least_px(p), &img, err);
     if (rc == 0)
         rc = hst_prepare(p, &img, out, err);
     hst_image_clear(&img);

@@ -49,6 +49,10 @@ HST_CHECK int hst_geometry_parse(const char *name, enum hst_geometry *out, hst_e
 /* Whether the fields fit each other. Errors: HST_EARG. */
 HST_CHECK int hst_prep_check(const hst_prep *p, hst_err *err);
 
+/* Pixels along the shorter side of a photo that are enough for it; 0: all of them, unless the
+ * resampler is HST_RESAMPLE_FAST. */
+int hst_prep_least_px(const hst_prep *p);
+
 /* out[px][px][3] from a decoded image. Errors: HST_EIMAGE (resized before the crop it would be too
  * long), HST_EMEM. */
 HST_CHECK int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *err);

@@ -106,8 +106,8 @@ extern const hst_op hst_op_input, hst_op_conv2d, hst_op_depthwise, hst_op_batchn
 
 const hst_node *hst_graph_node(const hst_graph *g, int i);
 
-hst_type hst_picture(hst_shape s); /* three dimensions, float32 */
-hst_type hst_vector(int c);
+hst_type hst_image_type(hst_shape s); /* three dimensions, float32 */
+hst_type hst_vector_type(int c);
 hst_shape hst_type_shape(const hst_type *t);
 static inline hst_shape hst_node_shape(const hst_node *n)
 {

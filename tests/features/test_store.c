@@ -383,12 +383,42 @@ static int number(const scene *s, const char *query)
     return n;
 }
 
+/* The same pixels in another file: other bytes, the same picture. */
+static void pictures_are_kept_too(void **state)
+{
+    (void)state;
+    scene s;
+    uint8_t *bytes = NULL;
+    size_t n;
+    hst_err err = {0};
+    set_up(&s);
+    check_ok(hst_file_read(s.path[0], 1 << 20, HST_EIO, &bytes, &n, &err), &err);
+    put(s.path[1], bytes, n);
+    assert_int_equal(truncate(s.path[1], (off_t)n + 100), 0); /* behind the last chunk */
+    free(bytes);
+    hst_features *a = compute(&s, s.ctx, s.b, NULL);
+    assert_string_not_equal(hst_features_sha256(a, 0), hst_features_sha256(a, 1));
+    assert_true(a->picture[0].pixels == a->picture[1].pixels);
+    assert_true(a->picture[0].pixels != a->picture[2].pixels);
+    assert_true(a->picture[0].pixels != 0);
+    assert_int_equal(number(&s, "SELECT count(*) FROM pictures"), PHOTOS);
+    assert_int_equal(number(&s, "SELECT count(*) FROM vectors"), PHOTOS);
+    sql(s.store, "DELETE FROM pictures WHERE id < 3"); /* a picture alone is computed as well */
+    hst_features *b = compute(&s, s.ctx, s.b, NULL);
+    assert_memory_equal(a->picture, b->picture, PHOTOS * sizeof *a->picture);
+    assert_int_equal(hst_features_stored(b), PHOTOS);
+    assert_int_equal(number(&s, "SELECT count(*) FROM pictures"), PHOTOS);
+    hst_features_free(a);
+    hst_features_free(b);
+    tear_down(&s);
+}
+
 static void cap_drops_the_oldest(void **state)
 {
     (void)state;
     scene s;
     set_up(&s);
-    hst_ctx *small = open_ctx(&s, 0, 24 * 1024, NULL);
+    hst_ctx *small = open_ctx(&s, 0, 36 * 1024, NULL);
     hst_store_info info = {.size = sizeof info};
     hst_err err = {0};
     assert_int_equal(stored(&s, small, s.b, NULL), 0);
@@ -439,6 +469,7 @@ int main(void)
         cmocka_unit_test(locked_costs_little),
         cmocka_unit_test(nowhere_to_write),
         cmocka_unit_test(read_only_folder),
+        cmocka_unit_test(pictures_are_kept_too),
         cmocka_unit_test(cap_drops_the_oldest),
         cmocka_unit_test(no_space),
     };

@@ -310,7 +310,7 @@ static void addition_equals_the_reference(void **state)
     size_t n;
     float *x = tensor(t, "x", &n), *z = tensor(t, "z", &n), *gy = tensor(t, "gy", &n);
     float *y = calloc(n, sizeof *y), *gx = calloc(n, sizeof *gx), *gz = calloc(n, sizeof *gz);
-    hst_node node = {.op = &hst_op_add, .type = hst_vector((int)n)};
+    hst_node node = {.op = &hst_op_add, .type = hst_vector_type((int)n)};
     hst_shape in[HST_MAX_INPUTS] = {{1, 1, (int)n}, {1, 1, (int)n}};
     hst_op_args a = {.node = &node, .in = in, .x = {x, z}, .y = y, .dy = gy, .dx = {gx, gz}};
     hst_op_add.forward(&a);

@@ -44,12 +44,12 @@ size_t hst_scalar_bytes(enum hst_scalar s)
     return s == HST_SCALAR_F32 ? 4 : s == HST_SCALAR_BF16 ? 2 : 1;
 }
 
-hst_type hst_picture(hst_shape s)
+hst_type hst_image_type(hst_shape s)
 {
     return (hst_type){HST_SCALAR_F32, 3, {s.h, s.w, s.c}};
 }
 
-hst_type hst_vector(int c)
+hst_type hst_vector_type(int c)
 {
     return (hst_type){HST_SCALAR_F32, 1, {c}};
 }

@@ -37,7 +37,7 @@ int hst_conv_shape(const hst_node *n, hst_shape in, int channels, hst_type *out,
     if (h.out < 1 || w.out < 1)
         return hst_fail(err, HST_EMODEL, "%s %s: a %d x %d kernel does not fit %d x %d inputs",
                         n->op->name, n->name, c->kernel, c->kernel, in.h, in.w);
-    *out = hst_picture((hst_shape){h.out, w.out, channels});
+    *out = hst_image_type((hst_shape){h.out, w.out, channels});
     return 0;
 }
 

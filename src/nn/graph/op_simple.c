@@ -14,7 +14,7 @@ static int input_type(hst_node *n, const hst_type *in, hst_err *err)
 {
     (void)in;
     (void)err;
-    n->type = hst_picture(*(const hst_shape *)(const void *)n->attrs);
+    n->type = hst_image_type(*(const hst_shape *)(const void *)n->attrs);
     return 0;
 }
 
@@ -60,7 +60,7 @@ static void add_backward(const hst_op_args *a)
 static int average_type(hst_node *n, const hst_type *in, hst_err *err)
 {
     (void)err;
-    n->type = hst_vector(in->dim[in->n_dims - 1]);
+    n->type = hst_vector_type(in->dim[in->n_dims - 1]);
     return 0;
 }
 
