@@ -18,8 +18,12 @@ static double metric(const hst_eval *e, const char *name)
 
 static int print_json(cli_job *job, const hst_eval *e)
 {
-    json_t *o = json_object();
+    json_t *o = json_object(), *seen = json_object();
     cli_json_accuracy(&o, e);
+    cli_json_set(&seen, "n", json_integer((json_int_t)metric(e, "seen")));
+    cli_json_set(&seen, "accuracy", cli_json_measured(metric(e, "seen_accuracy")));
+    cli_json_set(&o, "seen", seen);
+    cli_json_set(&o, "copies", json_integer((json_int_t)metric(e, "copies")));
     cli_json_set(&o, "model", cli_json_text(job->v.words[0]));
     cli_json_set(&o, "skipped", json_integer((json_int_t)metric(e, "skipped")));
     cli_json_set(&o, "stored", json_integer((json_int_t)metric(e, "stored")));
@@ -33,7 +37,13 @@ static int print_text(cli_job *job, const hst_eval *e)
     cli_table_headline(out, e, "photos");
     if (!job->v.quiet)
         cli_table_caveats(out, e);
-    cli_out_printf(out, "log loss %.4f\n", metric(e, "log_loss"));
+    if (metric(e, "n") > 0)
+        cli_out_printf(out, "log loss %.4f\n", metric(e, "log_loss"));
+    if (metric(e, "seen") > 0)
+        cli_out_printf(out, "seen     %.3f of %.0f photos that the model has learned from\n",
+                       metric(e, "seen_accuracy"), metric(e, "seen"));
+    if (metric(e, "copies") > 0)
+        cli_out_printf(out, "copies   %.0f, each picture counts once\n", metric(e, "copies"));
     if (metric(e, "skipped") > 0)
         cli_out_printf(out, "skipped  %.0f photos\n", metric(e, "skipped"));
     cli_out_puts(out, "\n");

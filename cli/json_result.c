@@ -30,8 +30,7 @@ json_t *cli_json_text(const char *s)
     return j;
 }
 
-/* null: there was no photo to measure it on. */
-static json_t *measured(double v)
+json_t *cli_json_measured(double v)
 {
     return isnan(v) ? json_null() : json_real(v);
 }
@@ -48,12 +47,12 @@ void cli_json_accuracy(json_t **o, const hst_eval *e)
         *o = NULL;
         return;
     }
-    cli_json_set(o, "accuracy", measured(accuracy));
+    cli_json_set(o, "accuracy", cli_json_measured(accuracy));
     cli_json_set(o, "n", json_integer((json_int_t)n));
-    cli_json_set(o, "ci_low", measured(low));
-    cli_json_set(o, "ci_high", measured(high));
-    cli_json_set(o, "balanced_accuracy", measured(balanced));
-    cli_json_set(o, "log_loss", measured(loss));
+    cli_json_set(o, "ci_low", cli_json_measured(low));
+    cli_json_set(o, "ci_high", cli_json_measured(high));
+    cli_json_set(o, "balanced_accuracy", cli_json_measured(balanced));
+    cli_json_set(o, "log_loss", cli_json_measured(loss));
 }
 
 void cli_json_estimate(json_t **o, const hst_run *r)

@@ -10,6 +10,8 @@
 void cli_json_set(json_t **o, const char *key, json_t *value);
 /* Text as JSON can hold it: control characters and broken UTF-8 as '?'; NULL as null. */
 json_t *cli_json_text(const char *s);
+/* A number, or null where there was no photo to measure it on (NaN). */
+json_t *cli_json_measured(double v);
 /* The numbers of an evaluation: accuracy, n, ci_low, ci_high, balanced_accuracy,
  * log_loss; null where no photo could be measured. */
 void cli_json_accuracy(json_t **o, const hst_eval *e);

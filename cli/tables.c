@@ -23,7 +23,12 @@ void cli_table_headline(cli_out *out, const hst_eval *e, const char *photos)
         n += hst_eval_class(e, c)->support;
         right += hst_eval_confusion(e, c, c);
     }
-    if (n == 0)
+    double seen = 0;
+    (void)!hst_eval_metric(e, "seen", &seen, NULL, NULL, &err);
+    if (n == 0 && seen > 0)
+        cli_out_printf(
+            out, "accuracy cannot be measured: the model has learned from all %.0f photos\n", seen);
+    else if (n == 0)
         cli_out_puts(out, "accuracy cannot be measured: no photo was kept aside\n");
     else
         cli_out_printf(out,

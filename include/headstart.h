@@ -728,11 +728,14 @@ HST_API HST_CHECK int hst_predict_stream(hst_ctx *ctx, const hst_model *m, hst_n
 HST_API HST_CHECK hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d,
                                          hst_err *err);
 HST_API void hst_eval_free(hst_eval *e);
-/* "accuracy" (with the 95 % Wilson interval), "balanced_accuracy" (mean recall of the classes that
- * have photos, as in scikit-learn), "imbalance" (photos of the largest of these classes for one of
- * the smallest), "log_loss", "n", "skipped", "stored" (photos whose features came from the feature
- * store). low and high may be NULL; both equal the value where there is no interval. Of no photos
- * (n 0) all but the counts are NaN. HST_EARG: unknown name. */
+/* Measured on the photos that count: the model has not learned from them, and they are not copies
+ * (files with the same pixels) of one before. "accuracy" (with the 95 % Wilson interval),
+ * "balanced_accuracy" (mean recall of the classes that have photos, as in scikit-learn),
+ * "imbalance" (photos of the largest of these classes for one of the smallest), "log_loss", "n"
+ * (how many count). And "copies", "seen" (no copies, but the model has learned from them; 0 also
+ * of a model that does not know), "seen_accuracy", "skipped", "stored" (photos whose features came
+ * from the feature store). low and high may be NULL; both equal the value where there is no
+ * interval. Of no photos all but the counts are NaN. HST_EARG: unknown name. */
 HST_API HST_CHECK int hst_eval_metric(const hst_eval *e, const char *name, double *value,
                                       double *low, double *high, hst_err *err);
 HST_API int hst_eval_classes(const hst_eval *e);
@@ -753,8 +756,10 @@ typedef struct hst_eval_photo {
     const char *path;
     int truth, guess;  /* classes; guess: first of the largest probabilities */
     const float *prob; /* [hst_eval_classes()] */
+    int seen;          /* 1: the model has learned from it */
+    int copy;          /* 1: another file with the same pixels comes before it */
 } hst_eval_photo;
-/* The i-th of them, belongs to e; NULL past the end. */
+/* The i-th of all, those that do not count included; belongs to e; NULL past the end. */
 HST_API const hst_eval_photo *hst_eval_at(const hst_eval *e, size_t i);
 
 /* ---- pictures [experimental] ---- */

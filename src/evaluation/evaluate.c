@@ -38,14 +38,17 @@ static int score(const hst_model *m, const hst_data *d, const hst_features *f, c
             continue;
         }
         hst_model_head(m, x, prob);
-        rc = hst_eval_add(e, d->photos[i].path, label[d->photos[i].label], prob, err);
+        rc = hst_eval_add(e,
+                          &(hst_judged){.path = d->photos[i].path,
+                                        .truth = label[d->photos[i].label],
+                                        .prob = prob,
+                                        .pixels = f->picture[i].pixels,
+                                        .seen = hst_model_has_seen(m, f->picture[i].pixels)},
+                          err);
     }
     free(prob);
-    if (rc == 0) {
-        hst_eval_finish(e);
-        e->n_stored = f->n_stored;
-    }
-    return rc;
+    e->n_stored = f->n_stored;
+    return rc ? rc : hst_eval_finish(e, err);
 }
 
 hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d, hst_err *err)
@@ -64,6 +67,8 @@ hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d, hst_
     e = f ? hst_eval_new((const char *const *)m->labels, m->n_classes, d->n_photos, err) : NULL;
     if (e)
         rc = score(m, d, f, label, e, err);
+    if (rc == 0)
+        rc = hst_copies_warn(ctx, d, f, err);
 out:
     free(label);
     hst_features_free(f);

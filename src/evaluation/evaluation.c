@@ -12,6 +12,7 @@ static int eval_alloc(hst_eval *e, size_t n, hst_err *err)
         return hst_fail(err, HST_EMEM, "out of memory: %zu photos of %zu classes", n, classes);
     if (!(e->labels = hst_alloc(classes, sizeof *e->labels, err)) ||
         !(e->photo = hst_alloc(n, sizeof *e->photo, err)) ||
+        !(e->pixels = hst_alloc(n, sizeof *e->pixels, err)) ||
         !(e->prob = hst_alloc(probs, sizeof *e->prob, err)) ||
         !(e->confusion = hst_alloc(cells, sizeof *e->confusion, err)) ||
         !(e->score = hst_alloc(classes, sizeof *e->score, err)))
@@ -48,32 +49,64 @@ void hst_eval_free(hst_eval *e)
         return;
     for (int c = 0; e->labels && c < e->n_classes; c++)
         free(e->labels[c]);
-    for (size_t i = 0; i < e->n; i++)
+    for (size_t i = 0; i < e->n_photos; i++)
         free((char *)e->photo[i].path);
     free(e->labels);
     free(e->photo);
+    free(e->pixels);
     free(e->prob);
     free(e->confusion);
     free(e->score);
     free(e);
 }
 
-int hst_eval_add(hst_eval *e, const char *path, int truth, const float *prob, hst_err *err)
+int hst_eval_add(hst_eval *e, const hst_judged *j, hst_err *err)
 {
-    size_t classes = (size_t)e->n_classes;
-    if (e->n == e->cap || truth < 0 || truth >= e->n_classes)
-        return hst_fail(err, HST_EARG, "%s: no room, or no class %d in this evaluation", path,
-                        truth);
-    char *copy = hst_strdup(path, err);
+    size_t classes = (size_t)e->n_classes, i = e->n_photos;
+    if (i == e->cap || j->truth < 0 || j->truth >= e->n_classes)
+        return hst_fail(err, HST_EARG, "%s: no room, or no class %d in this evaluation", j->path,
+                        j->truth);
+    char *copy = hst_strdup(j->path, err);
     if (!copy)
         return HST_EMEM;
-    float *own = e->prob + e->n * classes;
-    memcpy(own, prob, classes * sizeof *prob);
-    e->photo[e->n++] = (hst_eval_photo){.size = sizeof *e->photo,
-                                        .path = copy,
-                                        .truth = truth,
-                                        .guess = hst_argmax(prob, e->n_classes),
-                                        .prob = own};
+    float *own = e->prob + i * classes;
+    memcpy(own, j->prob, classes * sizeof *own);
+    e->pixels[i] = j->pixels;
+    e->photo[e->n_photos++] = (hst_eval_photo){.size = sizeof *e->photo,
+                                               .path = copy,
+                                               .truth = j->truth,
+                                               .guess = hst_argmax(own, e->n_classes),
+                                               .prob = own,
+                                               .seen = j->seen};
+    return 0;
+}
+
+typedef struct same {
+    uint64_t pixels;
+    size_t photo;
+} same;
+
+/* Equal pictures next to each other, in the order of the photos. */
+static int by_pixels(const void *pa, const void *pb)
+{
+    const same *a = pa, *b = pb;
+    if (a->pixels != b->pixels)
+        return a->pixels < b->pixels ? -1 : 1;
+    return a->photo < b->photo ? -1 : a->photo > b->photo;
+}
+
+/* Of photos with the same picture all but the first are copies. */
+static int find_copies(hst_eval *e, hst_err *err)
+{
+    same *s = hst_alloc(e->n_photos, sizeof *s, err);
+    if (!s)
+        return HST_EMEM;
+    for (size_t i = 0; i < e->n_photos; i++)
+        s[i] = (same){e->pixels[i], i};
+    qsort(s, e->n_photos, sizeof *s, by_pixels);
+    for (size_t i = 0; i < e->n_photos; i++)
+        e->photo[s[i].photo].copy = i > 0 && s[i].pixels && s[i].pixels == s[i - 1].pixels;
+    free(s);
     return 0;
 }
 
@@ -96,14 +129,24 @@ static void compare_classes(hst_eval *e)
     e->imbalance = classes ? (double)most / (double)fewest : NAN;
 }
 
-void hst_eval_finish(hst_eval *e)
+int hst_eval_finish(hst_eval *e, hst_err *err)
 {
     size_t classes = (size_t)e->n_classes;
     double sum = 0;
-    e->hits = 0;
+    int rc = find_copies(e, err);
+    if (rc)
+        return rc;
+    e->n = e->n_copies = e->n_seen = 0;
+    e->hits = e->seen_hits = 0;
     memset(e->confusion, 0, classes * classes * sizeof *e->confusion);
-    for (size_t i = 0; i < e->n; i++) {
+    for (size_t i = 0; i < e->n_photos; i++) {
         const hst_eval_photo *p = &e->photo[i];
+        e->n_copies += p->copy;
+        e->n_seen += p->seen && !p->copy;
+        e->seen_hits += p->seen && !p->copy && p->truth == p->guess;
+        if (!hst_eval_counts(p))
+            continue;
+        e->n++;
         e->confusion[(size_t)p->truth * classes + (size_t)p->guess]++;
         e->hits += p->truth == p->guess;
         sum += hst_log_loss(p->prob[p->truth]);
@@ -112,6 +155,7 @@ void hst_eval_finish(hst_eval *e)
         e->score[c] = hst_score_class(e->confusion, e->n_classes, c);
     e->log_loss = e->n ? sum / (double)e->n : NAN;
     compare_classes(e);
+    return 0;
 }
 
 int hst_eval_metric(const hst_eval *e, const char *name, double *value, double *low, double *high,
@@ -128,6 +172,12 @@ int hst_eval_metric(const hst_eval *e, const char *name, double *value, double *
         v = e->log_loss;
     else if (strcmp(name, "n") == 0)
         v = (double)e->n;
+    else if (strcmp(name, "copies") == 0)
+        v = (double)e->n_copies;
+    else if (strcmp(name, "seen") == 0)
+        v = (double)e->n_seen;
+    else if (strcmp(name, "seen_accuracy") == 0)
+        v = e->n_seen ? (double)e->seen_hits / (double)e->n_seen : NAN;
     else if (strcmp(name, "skipped") == 0)
         v = (double)e->n_skipped;
     else if (strcmp(name, "stored") == 0)
@@ -135,7 +185,7 @@ int hst_eval_metric(const hst_eval *e, const char *name, double *value, double *
     else
         return hst_fail(err, HST_EARG,
                         "unknown metric '%s': accuracy, balanced_accuracy, imbalance, log_loss, n, "
-                        "skipped or stored",
+                        "copies, seen, seen_accuracy, skipped or stored",
                         name);
     a = b = v;
     if (strcmp(name, "accuracy") == 0 && e->n)
@@ -177,5 +227,5 @@ const hst_class_score *hst_eval_class(const hst_eval *e, int c)
 
 const hst_eval_photo *hst_eval_at(const hst_eval *e, size_t i)
 {
-    return i < e->n ? &e->photo[i] : NULL;
+    return i < e->n_photos ? &e->photo[i] : NULL;
 }

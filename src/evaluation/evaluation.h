@@ -9,13 +9,21 @@ enum { HST_UNEQUAL = 5 };
 struct hst_eval {
     int n_classes;
     char **labels;
-    size_t n, n_skipped;    /* n: added so far; n_skipped: set by who adds */
-    size_t n_stored;        /* of n, those that needed no forward pass; set by who adds */
+    /* Photos that count: those that are neither copies nor seen. Everything below that is measured
+     * is measured on them. */
+    size_t n;
+    size_t n_copies;        /* photos with the same picture as one before */
+    size_t n_seen;          /* of the others, those that the model has learned from */
+    uint64_t seen_hits;     /* of these */
+    size_t n_skipped;       /* set by who adds */
+    size_t n_stored;        /* of all, those that needed no forward pass; set by who adds */
+    size_t n_photos;        /* added so far: n + n_copies + n_seen */
     size_t cap;             /* room, in photos */
     int folds;              /* out of so many folds (hst_fold_trials); 1: of one model */
     uint64_t hits;          /* guess == truth */
-    hst_eval_photo *photo;  /* [n]; of each, path and prob are its own */
-    float *prob;            /* [n][n_classes] */
+    hst_eval_photo *photo;  /* [n_photos]; of each, path and prob are its own */
+    uint64_t *pixels;       /* [n_photos] as in hst_picture; 0: not known */
+    float *prob;            /* [n_photos][n_classes] */
     uint64_t *confusion;    /* [truth][guess] */
     hst_class_score *score; /* [n_classes] */
     /* NaN where there are no photos: */
@@ -24,10 +32,23 @@ struct hst_eval {
     double imbalance;         /* photos of the largest of them for one of the smallest */
 };
 
+/* A photo and what a model says of it. */
+typedef struct hst_judged {
+    const char *path;
+    int truth;
+    const float *prob; /* [n_classes] */
+    uint64_t pixels;   /* of its hst_picture; 0: not known */
+    int seen;          /* 1: the model has learned from it */
+} hst_judged;
+
 /* Room for n photos. Fill with hst_eval_add (HST_EARG: full, or truth out of range), then
  * hst_eval_finish. */
 HST_CHECK hst_eval *hst_eval_new(const char *const *labels, int n_classes, size_t n, hst_err *err);
-HST_CHECK int hst_eval_add(hst_eval *e, const char *path, int truth, const float *prob,
-                           hst_err *err);
-void hst_eval_finish(hst_eval *e);
+HST_CHECK int hst_eval_add(hst_eval *e, const hst_judged *j, hst_err *err);
+HST_CHECK int hst_eval_finish(hst_eval *e, hst_err *err);
+/* 1: the photo counts in what is measured. */
+static inline int hst_eval_counts(const hst_eval_photo *p)
+{
+    return !p->seen && !p->copy;
+}
 #endif

@@ -30,6 +30,11 @@ HST_CHECK hst_features *hst_features_further(hst_ctx *ctx, const hst_extractor *
                                              const hst_data *d, const hst_extractor *e,
                                              const hst_features *f, hst_err *err);
 
+/* Logs which photos of d with the same picture (f->picture) have different labels: at least one of
+ * them is wrong. Errors: HST_EMEM. */
+HST_CHECK int hst_copies_warn(const hst_ctx *ctx, const hst_data *d, const hst_features *f,
+                              hst_err *err);
+
 /* Photos to run once more, through a network that has changed since. */
 typedef struct hst_recompute {
     const hst_ctx *ctx;

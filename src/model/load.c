@@ -19,12 +19,15 @@ static int check_format(const hst_tensors *t, int *branches, hst_err *err)
     if (!format || strcmp(format, HST_MODEL_FORMAT) != 0)
         return hst_fail(err, HST_EMODEL,
                         "not a headstart model (expected one that headstart train wrote)");
+    const int further = version && strcmp(version, HST_MODEL_VERSION_FURTHER) == 0;
     *branches = version && strcmp(version, HST_MODEL_VERSION_BRANCHES) == 0;
-    if (!*branches && (!version || strcmp(version, HST_MODEL_VERSION) != 0))
+    if (further)
+        *branches = hst_tensors_meta(t, "branches") != NULL;
+    else if (!*branches && (!version || strcmp(version, HST_MODEL_VERSION) != 0))
         return hst_fail(err, HST_EMODEL,
-                        "model format version %s, expected %s or %s; use the program that wrote it",
+                        "model format version %s, expected %s to %s; use the program that wrote it",
                         version ? version : "missing", HST_MODEL_VERSION,
-                        HST_MODEL_VERSION_BRANCHES);
+                        HST_MODEL_VERSION_FURTHER);
     return 0;
 }
 
@@ -282,10 +285,25 @@ static int read_record(const hst_tensors *t, hst_model *m, hst_err *err)
     return rc;
 }
 
+/* Absent: it is not known what the model has learned from. */
+static int read_seen(const hst_tensors *t, hst_model *m, hst_err *err)
+{
+    const hst_tensor *x = hst_tensors_find(t, "seen");
+    if (!x)
+        return 0;
+    if (x->dtype != HST_I64 || x->n_dims != 1)
+        return hst_fail(err, HST_EMODEL, "tensor 'seen' is no list of whole numbers");
+    int rc = hst_model_set_seen(m, x->data, hst_tensor_count(x), err);
+    if (rc == 0 && (m->n_seen == 0 || m->n_seen != hst_tensor_count(x) ||
+                    memcmp(m->seen, x->data, x->n_bytes) != 0))
+        rc = hst_fail(err, HST_EMODEL, "tensor 'seen' is empty or not in order");
+    return rc;
+}
+
 static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
 {
     int64_t dim[2] = {m->dim, m->n_classes};
-    size_t want = 2;
+    size_t want = 2 + (hst_tensors_find(t, "seen") != NULL);
     for (int k = 0; k < m->extractor->n_branches; k++)
         want += hst_graph_n_params(m->extractor->branch[k].backbone->graph);
     if (hst_tensors_count(t) != want)
@@ -293,6 +311,8 @@ static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
     int rc = read_head(t, "head/kernel", 2, dim, m->kernel, err);
     if (rc == 0)
         rc = read_head(t, "head/bias", 1, dim + 1, m->bias, err);
+    if (rc == 0)
+        rc = read_seen(t, m, err);
     if (rc == 0)
         rc = read_record(t, m, err);
     if (rc == 0)

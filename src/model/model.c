@@ -89,11 +89,41 @@ void hst_model_free(hst_model *m)
         free(m->record[i].value);
     }
     free(m->labels);
+    free(m->seen);
     free(m->record);
     free(m->kernel);
     free(m->bias);
     hst_extractor_free(m->extractor);
     free(m);
+}
+
+static int by_number(const void *a, const void *b)
+{
+    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+int hst_model_set_seen(hst_model *m, const uint64_t *pixels, size_t n, hst_err *err)
+{
+    uint64_t *seen = hst_alloc(n, sizeof *seen, err);
+    size_t kept = 0;
+    if (!seen)
+        return HST_EMEM;
+    memcpy(seen, pixels, n * sizeof *seen);
+    qsort(seen, n, sizeof *seen, by_number);
+    for (size_t i = 0; i < n; i++)
+        if (seen[i] != (kept ? seen[kept - 1] : 0))
+            seen[kept++] = seen[i];
+    free(m->seen);
+    m->seen = seen;
+    m->n_seen = kept;
+    return 0;
+}
+
+int hst_model_has_seen(const hst_model *m, uint64_t pixels)
+{
+    return pixels && m->n_seen &&
+           bsearch(&pixels, m->seen, m->n_seen, sizeof pixels, by_number) != NULL;
 }
 
 static hst_record_pair *find_record(const hst_model *m, const char *key)

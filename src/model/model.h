@@ -8,7 +8,10 @@
  * That is version 1, of one backbone that sees a photo in one way. Version 2 has a metadatum more,
  * branches: a JSON list of objects with arch, source, transform, weights ("backbone2/", in front of
  * its tensors' names; the first's are "backbone/") and views (list of prepare). arch, source and
- * prepare then repeat what is the first's. */
+ * prepare then repeat what is the first's.
+ *
+ * Version 3 is either of them with further tensors: "seen" (int64, the bits of the numbers in
+ * hst_model's field). */
 #ifndef HST_MODEL_MODEL_H
 #define HST_MODEL_MODEL_H
 #include "extractor/extractor.h"
@@ -21,8 +24,11 @@ struct hst_model {
     hst_extractor *extractor; /* its backbones: borrowed when made by training, owned when loaded */
     int n_classes, dim;
     char **labels;
-    float *kernel; /* [dim][n_classes] */
-    float *bias;   /* [n_classes] */
+    float *kernel;  /* [dim][n_classes] */
+    float *bias;    /* [n_classes] */
+    uint64_t *seen; /* [n_seen] ascending: pixels (hst_picture) of the photos that the head learned
+                       from; NULL: not known */
+    size_t n_seen;
     hst_record_pair *record;
     size_t n_record;
     char content_sha256[65]; /* after hst_model_seal or load */
@@ -31,6 +37,7 @@ struct hst_model {
 #define HST_MODEL_FORMAT           "headstart"
 #define HST_MODEL_VERSION          "1"
 #define HST_MODEL_VERSION_BRANCHES "2"
+#define HST_MODEL_VERSION_FURTHER  "3"
 enum { HST_MAX_CLASSES = 65536 };
 
 /* An empty model (kernel and bias zero) over an extractor that it takes, also on failure; labels
@@ -38,6 +45,11 @@ enum { HST_MAX_CLASSES = 65536 };
  * sense. */
 HST_CHECK hst_model *hst_model_new(hst_extractor *e, const char *const *labels, int n_classes,
                                    hst_err *err);
+/* Tells the model which photos it has learned from, by their pixels (hst_picture); 0 and doubles
+ * are left out. Errors: HST_EMEM. */
+HST_CHECK int hst_model_set_seen(hst_model *m, const uint64_t *pixels, size_t n, hst_err *err);
+/* Whether a photo with these pixels is one of them; 0: not, or not known. */
+int hst_model_has_seen(const hst_model *m, uint64_t pixels);
 /* Sets or replaces a line of the record. HST_EARG: not UTF-8. */
 HST_CHECK int hst_model_set_record(hst_model *m, const char *key, const char *value, hst_err *err);
 /* Sets content_sha256, once the head and the record are complete. */

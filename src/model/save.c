@@ -54,7 +54,7 @@ static void prefix_of(int branch, char prefix[24])
 static int add_tensors(image *im, const hst_model *m, hst_err *err)
 {
     const hst_extractor *e = m->extractor;
-    size_t n = 2;
+    size_t n = 3;
     for (int k = 0; k < e->n_branches; k++)
         n += hst_graph_n_params(e->branch[k].backbone->graph);
     hst_param kernel = {
@@ -76,6 +76,13 @@ static int add_tensors(image *im, const hst_model *m, hst_err *err)
         rc = add_tensor(im, "head/", &kernel, err);
     if (rc == 0)
         rc = add_tensor(im, "head/", &bias, err);
+    if (rc == 0 && m->n_seen)
+        im->tensor[im->n++] = (hst_tensor){.name = "seen",
+                                           .dtype = HST_I64,
+                                           .n_dims = 1,
+                                           .dim = {(int64_t)m->n_seen},
+                                           .data = m->seen,
+                                           .n_bytes = m->n_seen * sizeof *m->seen};
     return rc;
 }
 
@@ -189,7 +196,9 @@ static int add_meta(image *im, const hst_model *m, hst_err *err)
     int rc = 0;
     im->meta[im->n_meta++] = (hst_meta_pair){"format", HST_MODEL_FORMAT};
     im->meta[im->n_meta++] =
-        (hst_meta_pair){"format_version", plain ? HST_MODEL_VERSION : HST_MODEL_VERSION_BRANCHES};
+        (hst_meta_pair){"format_version", m->n_seen ? HST_MODEL_VERSION_FURTHER
+                                          : plain   ? HST_MODEL_VERSION
+                                                    : HST_MODEL_VERSION_BRANCHES};
     for (size_t i = 0; i < n; i++) {
         im->json[i] = json[i];
         im->meta[im->n_meta++] = (hst_meta_pair){key[i], json[i]};

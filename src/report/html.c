@@ -278,7 +278,7 @@ static int put_mistakes(hst_buf *b, const hst_eval *e, hst_err *err)
     if (!m)
         return HST_EMEM;
     for (size_t i = 0; (p = hst_eval_at(e, i)); i++)
-        if (p->guess != p->truth)
+        if (hst_eval_counts(p) && p->guess != p->truth)
             m[n++] = (mistake){i, p->prob[p->guess]};
     qsort(m, n, sizeof *m, by_confidence);
     size_t shown = n < WRONG_MAX ? n : WRONG_MAX;

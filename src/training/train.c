@@ -109,24 +109,53 @@ static int check_classes(const hst_fit *f, hst_err *err)
     return f->validation.n ? 0 : check_measurable(f, err);
 }
 
+static uint64_t pixels_of(const hst_run *r, size_t photo)
+{
+    return r->features->picture[photo].pixels;
+}
+
+/* The model knows the photos that its head learned from: photo[n] of the data. */
+static int remember_seen(hst_fit *f, const size_t *photo, size_t n, hst_err *err)
+{
+    uint64_t *pixels = hst_alloc(n, sizeof *pixels, err);
+    int rc = pixels ? 0 : HST_EMEM;
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        pixels[i] = pixels_of(f->run, photo[i]);
+    if (rc == 0)
+        rc = hst_model_set_seen(f->model, pixels, n, err);
+    free(pixels);
+    return rc;
+}
+
 static int evaluate(hst_fit *f, hst_err *err)
 {
     const hst_model *m = f->model;
+    const hst_run *r = f->run;
     const hst_examples *v = &f->validation;
     hst_eval *e = hst_eval_new((const char *const *)m->labels, m->n_classes, v->n, err);
     float *prob = e ? hst_alloc((size_t)m->n_classes, sizeof *prob, err) : NULL;
-    int rc = prob ? 0 : HST_EMEM;
+    int rc = prob ? remember_seen(f, f->train.photo, f->train.n, err) : HST_EMEM;
     f->run->holdout = e;
     for (size_t i = 0; rc == 0 && i < v->n; i++) {
+        const uint64_t pixels = pixels_of(r, v->photo[i]);
         hst_model_head(m, v->x[i], prob);
-        rc = hst_eval_add(e, f->run->data->photos[v->photo[i]].path, v->label[i], prob, err);
+        rc = hst_eval_add(e,
+                          &(hst_judged){.path = r->data->photos[v->photo[i]].path,
+                                        .truth = v->label[i],
+                                        .prob = prob,
+                                        .pixels = pixels,
+                                        .seen = hst_model_has_seen(m, pixels)},
+                          err);
     }
-    if (rc == 0) {
-        hst_eval_finish(e);
-        for (size_t i = 0; i < f->run->data->n_photos; i++)
-            e->n_skipped += f->run->features->why[i] && f->run->side[i] != HST_TRAIN;
-    }
+    for (size_t i = 0; rc == 0 && i < r->data->n_photos; i++)
+        e->n_skipped += r->features->why[i] && r->side[i] != HST_TRAIN;
     free(prob);
+    if (rc == 0)
+        rc = hst_eval_finish(e, err);
+    if (rc == 0 && e->n_seen)
+        hst_log(f->ctx, HST_LOG_WARN,
+                "%zu validation photos are the same pictures as training photos: they do not count",
+                e->n_seen);
     return rc;
 }
 
@@ -141,13 +170,18 @@ static int evaluate_out_of_fold(hst_fit *f, hst_err *err)
     r->eval = e;
     for (size_t i = 0; rc == 0 && i < o->n; i++)
         if (o->fold[i] < HST_FOLDS)
-            rc = hst_eval_add(e, r->data->photos[f->all.photo[i]].path, f->all.label[i],
-                              o->prob + i * (size_t)o->n_classes, err);
+            rc = hst_eval_add(e,
+                              &(hst_judged){.path = r->data->photos[f->all.photo[i]].path,
+                                            .truth = f->all.label[i],
+                                            .prob = o->prob + i * (size_t)o->n_classes,
+                                            .pixels = pixels_of(r, f->all.photo[i])},
+                              err);
+    if (rc == 0)
+        rc = hst_eval_finish(e, err);
     if (rc)
         return rc;
     e->folds = HST_FOLDS;
     e->n_skipped = r->features->n - r->features->n_used;
-    hst_eval_finish(e);
     if (e->n == 0)
         hst_log(f->ctx, HST_LOG_WARN,
                 "no class has a second photo: the accuracy cannot be measured; with more photos it "
@@ -170,6 +204,8 @@ static int learn_all(hst_fit *f, hst_err *err)
         rc = recipes[r->settings.recipe]->fit_all(f, err);
     if (rc == 0)
         rc = evaluate_out_of_fold(f, err);
+    if (rc == 0)
+        rc = remember_seen(f, f->all.photo, f->all.n, err);
     r->n_train = f->all.n;
     r->out_of_fold_photo = f->all.photo;
     f->all.photo = NULL;
@@ -250,6 +286,8 @@ static int learn(hst_fit *f, hst_err *err)
         rc = examples_make(r, HST_VALIDATION, &f->validation, err);
     if (rc == 0)
         rc = check_classes(f, err);
+    if (rc == 0)
+        rc = hst_copies_warn(f->ctx, r->data, r->features, err);
     if (rc)
         return rc;
     hst_prior_suggest(f);

@@ -25,9 +25,9 @@ def png(path, pixels, side):
 COLOURS = {"blue": (30, 60, 220), "green": (40, 190, 60), "red": (220, 40, 30)}
 
 
-def photos(folder, per_class, classes=("blue", "green", "red")):
-    """A folder of noisy photos in the colour their class is named after."""
-    rng = random.Random(7)
+def photos(folder, per_class, classes=("blue", "green", "red"), seed=7):
+    """A folder of noisy photos in the colour their class is named after; another seed, others."""
+    rng = random.Random(seed)
     for name in classes:
         for i in range(per_class):
             noise = [rng.randrange(-25, 26) for _ in range(3 * 40 * 40)]

@@ -79,6 +79,12 @@ class Case(unittest.TestCase):
             assert r.returncode == 0, r.stderr
         return os.path.join(path, "model.safetensors")
 
+    @classmethod
+    def fresh(cls):
+        """36 photos that no model here has learned from."""
+        path = f"{ROOT}/fresh"
+        return path if os.path.exists(path) else material.photos(path, 12, seed=8)
+
 
 class Help(Case):
     def test_nothing_asked(self):
@@ -169,7 +175,7 @@ class Train(Case):
         self.assertEqual(json.loads(read(f"{ROOT}/final/args.json"))["final"], "all")
 
     def test_final_model_learns_from_the_training_side(self):
-        for options in (["--final", "train"], ["--split", "keras"], ["--val", PHOTOS]):
+        for options in (["--final", "train"], ["--split", "keras"], ["--val", self.fresh()]):
             o = json.loads(self.ok(train("sides", "--json", *options)))
             self.assertEqual((o["estimate"], o["n"]), ("hold-out", o["holdout"]["n"]))
             self.assertEqual(o["n_train"], o["photos"] - o["n"])
@@ -180,6 +186,9 @@ class Train(Case):
         o = json.loads(self.ok(train("sides", "--json", "--split", "keras", "--final", "all")))
         self.assertEqual((o["estimate"], o["n"], o["n_train"]), ("out-of-fold", 36, 36))
         self.refused(train("sides", "--recipe", "tutorial", "--final", "all"), 2, "has no final to set")
+        o = json.loads(self.ok(train("sides", "--json", "--val", PHOTOS)))
+        self.assertEqual((o["n"], o["accuracy"], o["n_train"]), (0, None, 36))
+        self.assertIn("learned from all 36", self.ok(train("sides", "--val", PHOTOS)))
 
     def test_copies_and_the_only_photo_of_a_class(self):
         folder = shutil.copytree(PHOTOS, f"{ROOT}/copies")
@@ -193,7 +202,7 @@ class Train(Case):
         if r.returncode == 3: # the split put that class on the other side
             r = run("train", folder, "--backbone", BACKBONE, "-o", "copied", "--json", "--seed", "2")
         o = json.loads(self.ok(r))
-        self.assertEqual((o["n"], o["n_train"]), (44, 47))
+        self.assertEqual((o["n"], o["n_train"]), (35, 47)) # the nine copies count once
         self.assertIn(b"class alone has one photo only", r.stderr)
         fold = {p: f for p, _, _, _, f in (s.split(",") for s in read(f"{ROOT}/copied/split.csv").decode().splitlines())}
         self.assertEqual(len({fold[f"red/copy{i}.png"] for i in range(9)} | {fold["red/00.png"]}), 1)
@@ -270,7 +279,8 @@ class Train(Case):
         self.assertGreater(info["trainable"], 3 * 1281)
         self.assertGreater(info["non_trainable"], 0)
         e = json.loads(self.ok(run("eval", model, PHOTOS, "--json")))
-        self.assertEqual(e["n"], 36)
+        self.assertEqual(e["n"] + e["seen"]["n"], 36)
+        self.assertLess(0, e["n"])
         self.ok(run("predict", model, os.path.join(PHOTOS, "red/00.png")))
         r = train("judged", "--fine-tune", "--epochs", "1", "--lr", "1e-6", "--augment", "none",
                   "--mixup", "0.2")
@@ -483,7 +493,8 @@ class Few(Case):
         record = json.loads(self.ok(run("info", model, "--json")))["record"]
         self.assertEqual((record["val_n"], record["n_train"]), ("0", "3"))
         self.assertFalse({"val_accuracy", "val_ci_low", "val_ci_high"} & set(record))
-        self.assertEqual(json.loads(self.ok(run("eval", model, PHOTOS, "--json")))["n"], 36)
+        o = json.loads(self.ok(run("eval", model, PHOTOS, "--json")))
+        self.assertEqual((o["n"], o["seen"]["n"], o["copies"]), (35, 1, 0))
         r = self.few(1, "-o", f"{ROOT}/one-tuned", "--fine-tune", "--epochs", "2")
         self.assertIn("accuracy cannot be measured", self.ok(r))
         self.assertRegex(r.stderr.decode(), r"epoch 2/2  loss \d\.\d{4}  accuracy \d\.\d{4}\n")
@@ -517,7 +528,9 @@ class Few(Case):
         record = json.loads(self.ok(run("info", f"{out}/model.safetensors", "--json")))["record"]
         self.assertEqual(record["prior"], "0.5,0.25,0.25")
         self.assertEqual(json.loads(read(f"{out}/args.json"))["prior"], f"{ROOT}/prior.csv")
-        self.assertIn("\nbalanced ", self.ok(run("eval", f"{out}/model.safetensors", folder)))
+        other = material.photos(f"{ROOT}/unequal-new", 14, ("red",), 8)
+        material.photos(other, 2, ("blue", "green"), 8)
+        self.assertIn("\nbalanced ", self.ok(run("eval", f"{out}/model.safetensors", other)))
         self.assertNotIn("\nbalanced ", self.ok(run("eval", f"{out}/model.safetensors", PHOTOS)))
         with open(f"{ROOT}/prior.csv", "a") as f:
             f.write("red,-1\n")
@@ -528,7 +541,7 @@ class Few(Case):
         self.assertFalse(os.path.exists(f"{ROOT}/none"))
 
     def test_a_wide_interval_is_a_sentence(self):
-        text = self.ok(run("eval", self.model(), f"{ROOT}/few5"))
+        text = self.ok(run("eval", self.model(), material.photos(f"{ROOT}/few-new", 5, seed=8)))
         right, low, high = re.match(r"accuracy \S+ \(95 % interval ([\d.]+)-([\d.]+), (\d+) of 15 ",
                                     text).group(3, 1, 2)
         self.assertIn(f"15 photos: the accuracy is between {100 * float(low):.0f} and "
@@ -735,14 +748,30 @@ class HostileFiles(Case):
 
 class Others(Case):
     def test_eval(self):
-        text = self.ok(run("eval", self.model(), PHOTOS))
+        text = self.ok(run("eval", self.model(), self.fresh()))
         self.assertLessEqual(max(map(len, text.splitlines())), 80)
-        o = json.loads(self.ok(run("eval", self.model(), PHOTOS, "--json")))
+        o = json.loads(self.ok(run("eval", self.model(), self.fresh(), "--json")))
         self.assertEqual(o["n"], 36)
         self.assertEqual(sum(map(sum, o["confusion"])), 36)
         self.assertEqual([c["label"] for c in o["classes"]], ["blue", "green", "red"])
         material.photos(f"{ROOT}/strange/a", 1)
         self.assertEqual(run("eval", self.model(), f"{ROOT}/strange").returncode, 3)
+
+    def test_eval_of_what_was_seen(self):
+        o = json.loads(self.ok(run("eval", self.model(), PHOTOS, "--json")))
+        self.assertEqual((o["accuracy"], o["n"], o["ci_low"], o["log_loss"]), (None, 0, None, None))
+        self.assertEqual((o["seen"]["n"], o["copies"]), (36, 0))
+        self.assertGreaterEqual(o["seen"]["accuracy"], 0.5)
+        self.assertIn("learned from all 36", self.ok(run("eval", self.model(), PHOTOS)))
+        folder = shutil.copytree(self.fresh(), f"{ROOT}/mixed")
+        for i in range(4): # of two photos that were seen, the second under several names
+            shutil.copy(f"{PHOTOS}/red/{0 if i == 0 else 1:02}.png", f"{folder}/red/seen{i}.png")
+        with open(f"{folder}/red/00.png", "rb") as f, open(f"{folder}/blue/more.png", "wb") as g:
+            g.write(f.read() + b"other bytes, the same picture, and in another class")
+        r = run("eval", self.model(), folder, "--json")
+        o = json.loads(self.ok(r))
+        self.assertEqual((o["n"], o["seen"]["n"], o["copies"]), (36, 2, 3))
+        self.assertIn(b"the same picture is in two classes: blue/more.png and red/00.png", r.stderr)
 
     def test_features(self):
         self.ok(run("features", PHOTOS, "--backbone", BACKBONE, "-o", "x.npy"))

@@ -84,9 +84,14 @@ static hst_eval *evaluate(const golden *g)
         hst_softmax_f64(z, CLASSES, p);
         for (int c = 0; c < CLASSES; c++)
             prob[c] = (float)p[c];
-        check_ok(hst_eval_add(eval, path, ((const int *)g->labels.data)[i], prob, &e), &e);
+        check_ok(hst_eval_add(eval,
+                              &(hst_judged){.path = path,
+                                            .truth = ((const int *)g->labels.data)[i],
+                                            .prob = prob},
+                              &e),
+                 &e);
     }
-    hst_eval_finish(eval);
+    check_ok(hst_eval_finish(eval, &e), &e);
     return eval;
 }
 
@@ -176,14 +181,57 @@ static void photos_out_of_fold_count_for_less(void **state)
     double value, low, high, want_low, want_high;
     hst_eval *e = hst_eval_new(labels, CLASSES, 90, &err);
     for (int i = 0; i < 90; i++)
-        check_ok(hst_eval_add(e, "x", 0, i < 72 ? right : wrong, &err), &err);
+        check_ok(
+            hst_eval_add(e, &(hst_judged){.path = "x", .truth = 0, .prob = i < 72 ? right : wrong},
+                         &err),
+            &err);
     e->folds = 5;
-    hst_eval_finish(e);
+    check_ok(hst_eval_finish(e, &err), &err);
     check_ok(hst_eval_metric(e, "accuracy", &value, &low, &high, &err), &err);
     hst_wilson(40, 50, &want_low, &want_high);
     close_to(value, 0.8, 1e-12, "accuracy");
     close_to(low, want_low, 1e-12, "low");
     close_to(high, want_high, 1e-12, "high");
+    hst_eval_free(e);
+}
+
+static double metric(const hst_eval *e, const char *name)
+{
+    hst_err err = {0};
+    double v = 0;
+    check_ok(hst_eval_metric(e, name, &v, NULL, NULL, &err), &err);
+    return v;
+}
+
+/* Six files of three pictures, one of which the model has learned from; of two more the pixels are
+ * not known. */
+static void only_new_and_distinct_photos_count(void **state)
+{
+    (void)state;
+    static const float right[CLASSES] = {1}, wrong[CLASSES] = {0, 1};
+    static const uint64_t pixels[] = {9, 5, 9, 7, 5, 9, 0, 0};
+    static const int seen[] = {0, 1, 0, 0, 1, 0, 0, 0}, copy[] = {0, 0, 1, 0, 1, 1, 0, 0};
+    hst_err err = {0};
+    hst_eval *e = hst_eval_new(labels, CLASSES, 8, &err);
+    for (size_t i = 0; i < 8; i++)
+        check_ok(hst_eval_add(e,
+                              &(hst_judged){.path = "x",
+                                            .truth = 0,
+                                            .prob = i == 3 ? wrong : right,
+                                            .pixels = pixels[i],
+                                            .seen = seen[i]},
+                              &err),
+                 &err);
+    check_ok(hst_eval_finish(e, &err), &err);
+    for (size_t i = 0; i < 8; i++) {
+        assert_int_equal(hst_eval_at(e, i)->seen, seen[i]);
+        assert_int_equal(hst_eval_at(e, i)->copy, copy[i]);
+    }
+    assert_null(hst_eval_at(e, 8));
+    assert_true(metric(e, "n") == 4 && metric(e, "copies") == 3 && metric(e, "seen") == 1);
+    assert_true(metric(e, "accuracy") == .75 && metric(e, "seen_accuracy") == 1);
+    assert_int_equal(hst_eval_class(e, 0)->support, 4);
+    assert_int_equal(hst_eval_confusion(e, 0, 0), 3);
     hst_eval_free(e);
 }
 
@@ -198,9 +246,11 @@ static void missing_classes_score_zero(void **state)
     for (int i = 0; i < n; i++) {
         float prob[CLASSES] = {0};
         prob[(int)at(guess, i)] = 1;
-        check_ok(hst_eval_add(e, "x", (int)at(truth, i), prob, &err), &err);
+        check_ok(hst_eval_add(
+                     e, &(hst_judged){.path = "x", .truth = (int)at(truth, i), .prob = prob}, &err),
+                 &err);
     }
-    hst_eval_finish(e);
+    check_ok(hst_eval_finish(e, &err), &err);
     check_confusion(e, json_object_get(want, "confusion"));
     check_scores(e, want);
     hst_eval_free(e);
@@ -219,9 +269,11 @@ static void balanced_accuracy_is_that_of_scikit_learn(void **state)
     for (size_t i = 0; i < N; i++) {
         const hst_eval_photo *p = hst_eval_at(all, i);
         if (kept[p->truth]++ < most[p->truth])
-            check_ok(hst_eval_add(e, "x", p->truth, p->prob, &err), &err);
+            check_ok(hst_eval_add(e, &(hst_judged){.path = "x", .truth = p->truth, .prob = p->prob},
+                                  &err),
+                     &err);
     }
-    hst_eval_finish(e);
+    check_ok(hst_eval_finish(e, &err), &err);
     check_ok(hst_eval_metric(all, "balanced_accuracy", &v, NULL, NULL, &err), &err);
     close_to(v, 0.5945065679964567, 1e-14, "balanced accuracy");
     check_ok(hst_eval_metric(all, "imbalance", &v, NULL, NULL, &err), &err);
@@ -265,10 +317,14 @@ static void what_does_not_fit_is_refused(void **state)
     hst_err err = {0};
     const float prob[CLASSES] = {0.5f, 0.5f};
     hst_eval *e = hst_eval_new(labels, CLASSES, 1, &err);
-    assert_int_equal(hst_eval_add(e, "x", CLASSES, prob, &err), HST_EARG);
-    assert_int_equal(hst_eval_add(e, "x", -1, prob, &err), HST_EARG);
-    check_ok(hst_eval_add(e, "x", 1, prob, &err), &err);
-    assert_int_equal(hst_eval_add(e, "x", 1, prob, &err), HST_EARG);
+    assert_int_equal(
+        hst_eval_add(e, &(hst_judged){.path = "x", .truth = CLASSES, .prob = prob}, &err),
+        HST_EARG);
+    assert_int_equal(hst_eval_add(e, &(hst_judged){.path = "x", .truth = -1, .prob = prob}, &err),
+                     HST_EARG);
+    check_ok(hst_eval_add(e, &(hst_judged){.path = "x", .truth = 1, .prob = prob}, &err), &err);
+    assert_int_equal(hst_eval_add(e, &(hst_judged){.path = "x", .truth = 1, .prob = prob}, &err),
+                     HST_EARG);
     assert_non_null(hst_eval_at(e, 0));
     assert_int_equal(hst_eval_at(e, 0)->guess, 0); /* the first of equals */
     hst_eval_free(e);
@@ -276,7 +332,7 @@ static void what_does_not_fit_is_refused(void **state)
     assert_null(hst_eval_new(labels, CLASSES, SIZE_MAX / 2, &err));
     assert_int_equal(err.code, HST_EMEM);
     e = hst_eval_new(labels, CLASSES, 0, &err);
-    hst_eval_finish(e);
+    check_ok(hst_eval_finish(e, &err), &err);
     double v, low, high;
     check_ok(hst_eval_metric(e, "accuracy", &v, &low, &high, &err), &err);
     assert_true(isnan(v) && isnan(low) && isnan(high)); /* not measured */
@@ -304,6 +360,7 @@ int main(void)
         cmocka_unit_test(log_loss_in_double),
         cmocka_unit_test(intervals_are_those_of_wilson),
         cmocka_unit_test(photos_out_of_fold_count_for_less),
+        cmocka_unit_test(only_new_and_distinct_photos_count),
         cmocka_unit_test(missing_classes_score_zero),
         cmocka_unit_test(balanced_accuracy_is_that_of_scikit_learn),
         cmocka_unit_test(photos_are_kept_in_order),

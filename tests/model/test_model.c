@@ -272,7 +272,7 @@ static void lying_metadata_is_refused(void **state)
     "{\"contract\": \"pil\", \"image_px\": 32, \"mean\": [1, 1, 1], \"std\": [1, 1, 1], " more "}"
     static const char *const lies[][3] = {
         {"format", "pt", "not a headstart model"},
-        {"format_version", "3", "format version 3"},
+        {"format_version", "4", "format version 4"},
         {"format_version", "2", "'branches'"},
         {"arch", "", "not valid JSON"},
         {"arch", "{}", "missing"},
@@ -320,6 +320,39 @@ static void lying_metadata_is_refused(void **state)
         memmove(&p->meta[k], &p->meta[k + 1], (p->n_meta - k - 1) * sizeof *p->meta);
         p->n_meta--;
         refused_parts(s, p, "");
+    }
+    free(p);
+    tear_down(s);
+}
+
+static void what_was_seen_is_kept(void **state)
+{
+    (void)state;
+    static const uint64_t pixels[] = {0xfedcba9876543210u, 7, 0, 7, 1u << 31};
+    static const int64_t lies[][2] = {{7, 7}, {8, 7}, {0, 7}, {-1, 7}};
+    scene *s = set_up();
+    parts *p = calloc(1, sizeof *p);
+    hst_err err = {0};
+    assert_false(hst_model_has_seen(s->m, 7));
+    check_ok(hst_model_set_seen(s->m, pixels, 5, &err), &err);
+    check_ok(hst_model_save(s->m, s->path, &err), &err);
+    hst_model *m = hst_model_load(s->ctx, s->path, &err);
+    check_ok(m == NULL, &err);
+    assert_int_equal(m->n_seen, 3); /* once each, and 0 stands for no picture */
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(hst_model_has_seen(m, pixels[i]), pixels[i] != 0);
+    assert_false(hst_model_has_seen(m, 8));
+    hst_model_free(m);
+    for (size_t i = 0; i < sizeof lies / sizeof *lies + 2; i++) {
+        take_apart(s, p);
+        hst_tensor *t = &p->named[p->n++];
+        *t = (hst_tensor){.name = "seen", .dtype = HST_I64, .n_dims = 1, .dim = {2}, .n_bytes = 16};
+        t->data = lies[i % 4];
+        if (i == 4)
+            t->dtype = HST_F64;
+        if (i == 5)
+            t->dim[0] = (int64_t)(t->n_bytes = 0);
+        refused_parts(s, p, "'seen'");
     }
     free(p);
     tear_down(s);
@@ -507,6 +540,7 @@ int main(void)
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(every_flipped_bit_is_found),
         cmocka_unit_test(lying_metadata_is_refused),
+        cmocka_unit_test(what_was_seen_is_kept),
         cmocka_unit_test(lying_branches_are_refused),
         cmocka_unit_test(lying_tensors_are_refused),
         cmocka_unit_test(bad_labels_make_no_model),

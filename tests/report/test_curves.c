@@ -163,10 +163,12 @@ static void the_photo_has_its_labels_above_it(void **state)
     assert_int_equal(cairo_surface_write_to_png(s, photo), CAIRO_STATUS_SUCCESS);
     cairo_surface_destroy(s);
     hst_eval *e = hst_eval_new(names, 2, 3, &err);
-    check_ok(hst_eval_add(e, photo, 0, prob, &err), &err);
-    check_ok(hst_eval_add(e, photo, 1, prob, &err), &err);
-    check_ok(hst_eval_add(e, "/nonexistent.png", 0, prob, &err), &err);
-    hst_eval_finish(e);
+    check_ok(hst_eval_add(e, &(hst_judged){.path = photo, .truth = 0, .prob = prob}, &err), &err);
+    check_ok(hst_eval_add(e, &(hst_judged){.path = photo, .truth = 1, .prob = prob}, &err), &err);
+    check_ok(
+        hst_eval_add(e, &(hst_judged){.path = "/nonexistent.png", .truth = 0, .prob = prob}, &err),
+        &err);
+    check_ok(hst_eval_finish(e, &err), &err);
     for (size_t i = 0; i < 3; i++) {
         static const int height[] = {16 + 24 + 240 + 16, 16 + 48 + 240 + 16, 16 + 24 + 48 + 16};
         check_ok(hst_report_photo(e, i, out, &err), &err);

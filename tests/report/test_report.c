@@ -57,10 +57,13 @@ static int set_up(void **state)
         char *path = in_dir(f, names[i]);
         if (i < 3)
             write_photo(f, names[i], 40 + 20 * i, 30);
-        check_ok(hst_eval_add(f->eval, path, truth[i], prob[i], &err), &err);
+        check_ok(hst_eval_add(f->eval,
+                              &(hst_judged){.path = path, .truth = truth[i], .prob = prob[i]},
+                              &err),
+                 &err);
         free(path);
     }
-    hst_eval_finish(f->eval);
+    check_ok(hst_eval_finish(f->eval, &err), &err);
     *state = f;
     return 0;
 }
@@ -160,8 +163,12 @@ static void page_of_unequal_classes_tells_the_balanced_accuracy(void **state)
     assert_null(strstr(write_page(f, "report.html"), "balanced accuracy"));
     f->eval = hst_eval_new(labels, 2, 7, &err);
     for (int i = 0; i < 7; i++)
-        check_ok(hst_eval_add(f->eval, "x", i == 6, i == 5 ? wrong : right, &err), &err);
-    hst_eval_finish(f->eval);
+        check_ok(hst_eval_add(
+                     f->eval,
+                     &(hst_judged){.path = "x", .truth = i == 6, .prob = i == 5 ? wrong : right},
+                     &err),
+                 &err);
+    check_ok(hst_eval_finish(f->eval, &err), &err);
     assert_non_null(strstr(write_page(f, "report.html"),
                            "; balanced accuracy, the mean of the classes' recalls, 41.7 %."));
     hst_eval_free(equal);
@@ -174,8 +181,9 @@ static void page_tells_an_estimate_out_of_fold(void **state)
     static const float sure[] = {1, 0};
     hst_err err = {0};
     hst_eval *aside = hst_eval_new(names, 2, 1, &err);
-    check_ok(hst_eval_add(aside, "x.png", 0, sure, &err), &err);
-    hst_eval_finish(aside);
+    check_ok(hst_eval_add(aside, &(hst_judged){.path = "x.png", .truth = 0, .prob = sure}, &err),
+             &err);
+    check_ok(hst_eval_finish(aside, &err), &err);
     hst_report_in in = {.title = "t", .eval = f->eval, .holdout = aside, .n_train = 5};
     char *path = in_dir(f, "folds.html");
     check_ok(hst_report_html(&in, path, &err), &err);
@@ -295,7 +303,7 @@ static void an_empty_evaluation_still_makes_everything(void **state)
     hst_err err = {0};
     hst_eval *e = hst_eval_new(labels, 2, 0, &err);
     assert_non_null(e);
-    hst_eval_finish(e);
+    check_ok(hst_eval_finish(e, &err), &err);
     hst_report_in in = {.title = "nothing", .eval = e};
     char *page = in_dir(f, "empty.html"), *sheet = in_dir(f, "empty.png");
     check_ok(hst_report_html(&in, page, &err), &err);
