@@ -4,6 +4,7 @@
 #include "training/augmented_rows.h"
 #include "training/prior.h"
 #include "training/robust.h"
+#include "training/temperature.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -63,26 +64,20 @@ static int make_rows(hst_fit *f, const hst_examples *e, hst_logistic *p, hst_aug
     return 0;
 }
 
-/* Predictions out of fold, where they are wanted, come with the strength. r: made, or all zero. */
+/* The strength, and with it predictions out of fold. r: made, or all zero. */
 static int choose(hst_fit *f, const hst_logistic *p, const hst_augmented_rows *r,
-                  hst_out_of_fold *o, double *l2, hst_err *err)
+                  hst_out_of_fold *o, hst_err *err)
 {
-    hst_out_of_fold unwanted = {0}, *out = o ? o : &unwanted;
     hst_cross_validation v = {.p = p, .fold = r->fold, .score = r->score};
-    uint64_t seed = f->run->settings.seed;
-    if (!o && !r->fold)
-        return hst_logistic_choose_l2(f->ctx, p, seed, l2, err);
     int *own = r->fold ? NULL : hst_alloc(p->n, sizeof *own, err);
     int rc = r->fold || own ? 0 : HST_EMEM;
     if (rc == 0 && own) {
         v.fold = own;
-        rc = hst_folds_make(p, seed, own, err);
+        rc = hst_folds_make(p, f->run->settings.seed, own, err);
     }
     if (rc == 0)
-        rc = hst_cross_validate(f->ctx, &v, out, err);
+        rc = hst_cross_validate(f->ctx, &v, o, err);
     free(own);
-    *l2 = out->l2;
-    hst_out_of_fold_clear(&unwanted);
     return rc;
 }
 
@@ -105,8 +100,10 @@ static int trust_labels(hst_fit *f, hst_logistic *p, double *weight, hst_err *er
     return hst_record_number(f->model, "robust_n", (double)n, err);
 }
 
-/* From e. o: NULL, or the predictions of e's photos out of fold are wanted. */
-static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_err *err)
+/* From e. o: the predictions of e's photos out of fold, and *t: what calibrates them; neither is
+ * made where the strength was chosen elsewhere. */
+static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_temperature *t,
+                    hst_err *err)
 {
     hst_model *m = f->model;
     hst_logistic p = {
@@ -130,14 +127,16 @@ static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_e
         trusted = hst_alloc(p.n, sizeof *trusted, err);
         rc = trusted ? trust_labels(f, &p, trusted, err) : HST_EMEM;
     }
-    if (rc == 0 && !(l2 > 0))
-        rc = choose(f, &p, &rows, o, &l2, err);
+    if (rc == 0 && !(l2 > 0)) {
+        rc = choose(f, &p, &rows, o, err);
+        l2 = o->l2;
+        o->n = e->n; /* views are the rows behind the photos */
+        *t = rc ? *t : hst_temperature_fit(o, e->label, p.weight);
+    }
     if (rc == 0)
         rc = hst_logistic_fit(f->ctx, &p, l2, m->kernel, m->bias, err);
     if (rc == 0)
         rc = hst_record_number(m, "l2", l2, err);
-    if (o)
-        o->n = e->n; /* views are the rows behind the photos */
     hst_augmented_rows_clear(&rows);
     free(scale);
     free(trusted);
@@ -147,14 +146,23 @@ static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_e
 
 int hst_fit_logistic(hst_fit *f, hst_err *err)
 {
-    return fit_head(f, &f->train, NULL, err);
+    hst_out_of_fold o = {0};
+    hst_temperature t = {0};
+    int rc = fit_head(f, &f->train, &o, &t, err);
+    hst_out_of_fold_clear(&o);
+    return rc;
 }
 
 static int fit(hst_fit *f, hst_err *err)
 {
-    int rc = hst_fit_logistic(f, err);
+    hst_out_of_fold o = {0};
+    hst_temperature t = {0};
+    int rc = fit_head(f, &f->train, &o, &t, err);
+    hst_out_of_fold_clear(&o);
     if (rc == 0)
         rc = hst_record_settings(f->model, &f->run->settings, err);
+    if (rc == 0)
+        rc = hst_temperature_apply(&t, f->model, err);
     if (rc == 0)
         rc = hst_prior_apply(f, &f->train, err); /* records its shares in place of its text */
     return rc ? rc : score(f, err);
@@ -163,7 +171,11 @@ static int fit(hst_fit *f, hst_err *err)
 static int fit_all(hst_fit *f, hst_err *err)
 {
     hst_out_of_fold *o = &f->run->out_of_fold;
-    int rc = fit_head(f, &f->all, o, err);
+    hst_temperature t = {0};
+    int rc = fit_head(f, &f->all, o, &t, err);
+    if (rc == 0)
+        rc = hst_temperature_apply(&t, f->model, err);
+    hst_temperature_cool(t.t, o);
     if (rc == 0)
         rc = hst_prior_apply(f, &f->all, err);
     return rc ? rc : hst_prior_reweight(f, &f->all, o, err);

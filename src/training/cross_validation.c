@@ -228,10 +228,10 @@ static int predict(const hst_ctx *ctx, search *s, hst_out_of_fold *out, hst_err 
     return rc;
 }
 
-/* out NULL: the strength alone. */
-static int cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, double *l2,
-                          hst_out_of_fold *out, hst_err *err)
+int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, hst_out_of_fold *out,
+                       hst_err *err)
 {
+    *out = (hst_out_of_fold){0};
     search *s = hst_alloc(1, sizeof *s, err);
     if (!s)
         return HST_EMEM;
@@ -248,10 +248,9 @@ static int cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, dou
         rc = folds_make(s, err);
     if (rc == 0)
         rc = find_strength(ctx, s, err);
-    if (rc == 0 && out)
-        rc = predict(ctx, s, out, err);
     if (rc == 0)
-        *l2 = s->best_l2 * scale * scale;
+        rc = predict(ctx, s, out, err);
+    out->l2 = rc ? 0 : s->best_l2 * scale * scale;
     for (int k = 0; k < HST_FOLDS; k++) {
         free(s->fold[k].weight);
         free(s->fold[k].theta);
@@ -264,30 +263,9 @@ static int cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, dou
     return rc;
 }
 
-int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, hst_out_of_fold *out,
-                       hst_err *err)
-{
-    double l2 = 0;
-    *out = (hst_out_of_fold){0};
-    int rc = cross_validate(ctx, v, &l2, out, err);
-    out->l2 = l2;
-    return rc;
-}
-
 void hst_out_of_fold_clear(hst_out_of_fold *o)
 {
     free(o->fold);
     free(o->prob);
     *o = (hst_out_of_fold){0};
-}
-
-int hst_logistic_choose_l2(const hst_ctx *ctx, const hst_logistic *p, uint64_t seed, double *l2,
-                           hst_err *err)
-{
-    int *fold = hst_alloc(p->n, sizeof *fold, err);
-    int rc = fold ? hst_folds_make(p, seed, fold, err) : HST_EMEM;
-    if (rc == 0)
-        rc = cross_validate(ctx, &(hst_cross_validation){.p = p, .fold = fold}, l2, NULL, err);
-    free(fold);
-    return rc;
 }

@@ -35,8 +35,4 @@ typedef struct hst_out_of_fold {
 HST_CHECK int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v,
                                  hst_out_of_fold *out, hst_err *err);
 void hst_out_of_fold_clear(hst_out_of_fold *o);
-
-/* The strength alone, over folds dealt from seed with copies together. */
-HST_CHECK int hst_logistic_choose_l2(const hst_ctx *ctx, const hst_logistic *p, uint64_t seed,
-                                     double *l2, hst_err *err);
 #endif

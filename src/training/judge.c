@@ -88,6 +88,8 @@ int hst_judge_ask(hst_judge *j, enum hst_tuned which, hst_err *err)
                                 &out, err);
     j->loss[which] = out.log_loss;
     j->l2[which] = out.l2;
+    if (rc == 0)
+        j->temperature[which] = hst_temperature_fit(&out, p.label, p.weight);
     hst_out_of_fold_clear(&out);
     return rc;
 }
@@ -119,15 +121,37 @@ int hst_judge_decide(const hst_judge *j, enum hst_tuned *best, hst_err *err)
     return rc;
 }
 
+/* Out of fold of the whole training side. */
+static int choose(hst_judge *j, enum hst_tuned which, hst_err *err)
+{
+    const hst_logistic p = problem(j);
+    hst_out_of_fold out = {0};
+    int *fold = hst_alloc(p.n, sizeof *fold, err);
+    int rc = fold ? hst_folds_make(&p, j->fit->run->settings.seed, fold, err) : HST_EMEM;
+    if (rc == 0)
+        rc = hst_cross_validate(j->fit->ctx, &(hst_cross_validation){.p = &p, .fold = fold}, &out,
+                                err);
+    j->l2[which] = out.l2;
+    j->temperature[which] = (hst_temperature){0};
+    if (rc == 0 && which == HST_FROZEN)
+        j->temperature[which] = hst_temperature_fit(&out, p.label, p.weight);
+    hst_out_of_fold_clear(&out);
+    free(fold);
+    return rc;
+}
+
+/* A backbone that has learned from all photos has none left that tell how sure its head may be. */
 int hst_judge_fit(hst_judge *j, enum hst_tuned which, hst_err *err)
 {
     const hst_logistic p = problem(j);
     hst_model *m = j->fit->model;
-    double *l2 = &j->l2[which];
+    const double *l2 = &j->l2[which];
     int rc = 0;
     if (!j->fold || which == HST_FROZEN)
-        rc = hst_logistic_choose_l2(j->fit->ctx, &p, j->fit->run->settings.seed, l2, err);
+        rc = choose(j, which, err);
     if (rc == 0)
         rc = hst_logistic_fit(j->fit->ctx, &p, *l2, m->kernel, m->bias, err);
+    if (rc == 0)
+        rc = hst_temperature_apply(&j->temperature[which], m, err);
     return rc ? rc : hst_record_number(m, "head_l2", *l2, err);
 }

@@ -10,6 +10,7 @@
 #ifndef HST_TRAINING_JUDGE_H
 #define HST_TRAINING_JUDGE_H
 #include "training/recipe.h"
+#include "training/temperature.h"
 
 enum hst_tuned { HST_FROZEN, HST_HALFWAY, HST_TUNED, HST_N_TUNED };
 
@@ -19,6 +20,7 @@ typedef struct hst_judge {
     hst_examples learn; /* what the backbone learns from */
     double *weight;     /* [train.n], or NULL for 1 */
     double loss[HST_N_TUNED], l2[HST_N_TUNED]; /* on the photos kept from it, and the head's */
+    hst_temperature temperature[HST_N_TUNED];  /* of these photos */
 } hst_judge;
 
 /* keep: photos are kept from the backbone, as far as there are any to spare. On failure

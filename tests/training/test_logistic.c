@@ -188,6 +188,22 @@ static npy load(const char *name)
     return a;
 }
 
+/* By five folds dealt from seed. */
+static int choose_l2(const hst_ctx *ctx, const hst_logistic *p, uint64_t seed, double *l2,
+                     hst_err *e)
+{
+    hst_out_of_fold out = {0};
+    int *fold = calloc(p->n, sizeof *fold);
+    int rc = hst_folds_make(p, seed, fold, e);
+    if (rc == 0)
+        rc = hst_cross_validate(ctx, &(hst_cross_validation){.p = p, .fold = fold}, &out, e);
+    if (rc == 0)
+        *l2 = out.l2;
+    hst_out_of_fold_clear(&out);
+    free(fold);
+    return rc;
+}
+
 /* scikit-learn's LogisticRegression(solver='newton-cg', tol=1e-12, C=1/(l2 sum w)). */
 static void optimum_is_that_of_scikit_learn(void **state)
 {
@@ -230,13 +246,13 @@ static void bits_do_not_depend_on_threads(void **state)
         head one = fit(&p, 0.01, 1);
         double l2_one = 0, l2 = 0;
         hst_ctx ctx = context(1);
-        check_ok(hst_logistic_choose_l2(&ctx, &p, 42, &l2_one, &e), &e);
+        check_ok(choose_l2(&ctx, &p, 42, &l2_one, &e), &e);
         for (int threads = 2; threads <= MOST_THREADS; threads++) {
             head h = fit(&p, 0.01, threads);
             assert_memory_equal(h.kernel, one.kernel, bytes);
             assert_memory_equal(h.bias, one.bias, (size_t)p.n_classes * sizeof(float));
             ctx = context(threads);
-            check_ok(hst_logistic_choose_l2(&ctx, &p, 42, &l2, &e), &e);
+            check_ok(choose_l2(&ctx, &p, 42, &l2, &e), &e);
             assert_true(l2 == l2_one);
             head_free(&h);
         }
@@ -284,13 +300,13 @@ static void penalty_follows_the_data(void **state)
     double noise = 0, apart = 0, scaled = 0;
     photos a = clouds(200, 60, 4, 0), b = clouds(200, 60, 4, 0.8);
     hst_logistic p = problem(&a);
-    check_ok(hst_logistic_choose_l2(&ctx, &p, 1, &noise, &e), &e);
+    check_ok(choose_l2(&ctx, &p, 1, &noise, &e), &e);
     p = problem(&b);
-    check_ok(hst_logistic_choose_l2(&ctx, &p, 1, &apart, &e), &e);
+    check_ok(choose_l2(&ctx, &p, 1, &apart, &e), &e);
     assert_true(apart < noise / 10);
     for (size_t i = 0; i < 200 * 60; i++)
         b.x[i] *= 1024;
-    check_ok(hst_logistic_choose_l2(&ctx, &p, 1, &scaled, &e), &e);
+    check_ok(choose_l2(&ctx, &p, 1, &scaled, &e), &e);
     assert_true(fabs(scaled / apart / 1048576 - 1) < 1e-9);
     photos_free(&a);
     photos_free(&b);
@@ -312,8 +328,8 @@ static void few_photos_have_a_strength_of_their_own(void **state)
         photos data = clouds(cases[i].n, 60, 4, 0); /* noise: the strongest would be chosen */
         hst_logistic p = problem(&data);
         check_ok(hst_design_make(&rows, ctx.kernels, &p, &e), &e);
-        check_ok(hst_logistic_choose_l2(&ctx, &p, 1, &l2, &e), &e);
-        check_ok(hst_logistic_choose_l2(&ctx, &p, 2, &other, &e), &e);
+        check_ok(choose_l2(&ctx, &p, 1, &l2, &e), &e);
+        check_ok(choose_l2(&ctx, &p, 2, &other, &e), &e);
         l2 /= rows.scale * rows.scale;
         other /= rows.scale * rows.scale;
         double want = cases[i].strength > 0 ? cases[i].strength : 1e-2;
@@ -329,7 +345,7 @@ static size_t train(const hst_logistic *p)
     hst_err e = {0};
     hst_ctx ctx = context(2);
     double l2 = -1;
-    check_ok(hst_logistic_choose_l2(&ctx, p, 42, &l2, &e), &e);
+    check_ok(choose_l2(&ctx, p, 42, &l2, &e), &e);
     assert_true(l2 > 0 && isfinite(l2));
     head h = fit(p, l2, 2);
     size_t n = hits(p, &h);
@@ -408,10 +424,10 @@ static void bad_features_and_stops_are_told(void **state)
     float *kernel = hst_alloc(1200, sizeof *kernel, &e), bias[4];
     double l2 = 7;
     assert_int_equal(hst_logistic_fit(&ctx, &p, 1e-3, kernel, bias, &e), HST_ESTOPPED);
-    assert_int_equal(hst_logistic_choose_l2(&ctx, &p, 1, &l2, &e), HST_ESTOPPED);
+    assert_int_equal(choose_l2(&ctx, &p, 1, &l2, &e), HST_ESTOPPED);
     assert_true(kernel[0] == 0 && l2 == 7);
     data.x[77] = NAN;
-    assert_int_equal(hst_logistic_choose_l2(&ctx, &p, 1, &l2, &e), HST_EDATA);
+    assert_int_equal(choose_l2(&ctx, &p, 1, &l2, &e), HST_EDATA);
     data.x[77] = INFINITY;
     assert_int_equal(hst_logistic_fit(&ctx, &p, 1, kernel, bias, &e), HST_EDATA);
     data.x[77] = 0;

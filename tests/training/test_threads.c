@@ -193,9 +193,13 @@ static void heads_take_no_more_threads(void **state)
     }
     const hst_logistic p = {.x = row, .label = label, .n = N, .dim = DIM, .n_classes = CLASSES};
     for (int i = 0; i < ROUNDS && (i < LEAST || !seen(&w)); i++) {
-        double l2;
-        check_ok(hst_logistic_choose_l2(ctx, &p, 1, &l2, &e), &e);
-        check_ok(hst_logistic_fit(ctx, &p, l2, kernel, bias, &e), &e);
+        int fold[N];
+        hst_out_of_fold out;
+        check_ok(hst_folds_make(&p, 1, fold, &e), &e);
+        check_ok(hst_cross_validate(ctx, &(hst_cross_validation){.p = &p, .fold = fold}, &out, &e),
+                 &e);
+        check_ok(hst_logistic_fit(ctx, &p, out.l2, kernel, bias, &e), &e);
+        hst_out_of_fold_clear(&out);
     }
     end(&w);
     hst_close(ctx);
