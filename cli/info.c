@@ -37,6 +37,9 @@ static const char *const other_keys[] = {"split",
                                          "oof_accuracy",
                                          "oof_ci_low",
                                          "oof_ci_high",
+                                         "temperature",
+                                         "log_loss_uncalibrated",
+                                         "log_loss_calibrated",
                                          "content_sha256"};
 enum { N_OTHER = sizeof other_keys / sizeof *other_keys };
 

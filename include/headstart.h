@@ -652,7 +652,9 @@ HST_API size_t hst_model_extractor(const hst_model *m, char *buf, size_t cap);
  * "val_ci_low", "val_ci_high" (of the validation side, by a head of the training side), "n_train"
  * (photos the head learned from), "l2", "content_sha256"; where there is more than one view or
  * backbone "views"; of recipe auto "final" ("all" or "train") and, with all photos,
- * "oof_accuracy", "oof_n", "oof_ci_low", "oof_ci_high" (out of fold); where there is one "prior"
+ * "oof_accuracy", "oof_n", "oof_ci_low", "oof_ci_high" (out of fold); where the head was calibrated
+ * "temperature" (its logits were divided by it), "log_loss_uncalibrated" and "log_loss_calibrated"
+ * (of the held-out photos that it was chosen on); where there is one "prior"
  * ("balanced", or the shares in the order of the labels); of recipes tutorial and fine-tune also
  * "epochs", "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout" and,
  * where they were used, "warmup", "ema" and "augment"; where the backbone learned also "thaw",

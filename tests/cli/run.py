@@ -166,6 +166,8 @@ class Train(Case):
         record = json.loads(self.ok(run("info", o["model"], "--json")))["record"]
         self.assertEqual([record[k] for k in ("final", "n_train", "oof_n", "val_n")], ["all", "36", "36", str(aside)])
         self.assertAlmostEqual(float(record["oof_accuracy"]), o["accuracy"], places=12)
+        self.assertAlmostEqual(float(record["log_loss_calibrated"]), o["log_loss"], places=6)
+        self.assertLessEqual(o["log_loss"], float(record["log_loss_uncalibrated"]) + 1e-9)
         self.assertAlmostEqual(float(record["val_ci_low"]), o["holdout"]["ci_low"], places=12)
         rows = [r.split(",") for r in read(f"{ROOT}/final/split.csv").decode().splitlines()]
         self.assertEqual(rows[0][3:], ["side", "fold"])
