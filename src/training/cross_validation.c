@@ -45,6 +45,7 @@ typedef struct search {
     size_t size; /* numbers in theta */
     part fold[HST_FOLDS];
     double l2, best_l2; /* for rows of mean length 1 */
+    double rows_scale;  /* features are this times the rows */
     goal goal;
     pthread_mutex_t lock; /* of what follows: progress from any thread, one at a time */
     hst_meter meter;
@@ -184,6 +185,10 @@ static int find_strength(const hst_ctx *ctx, search *s, hst_err *err)
     int rc = 0, worse = 0, only = strength_of_few(s->v);
     int first = only < 0 ? 0 : only, end = only < 0 ? STRENGTHS : only + 1;
     s->goal = to_compare;
+    if (s->v->l2 > 0) {
+        s->best_l2 = s->v->l2 / (s->rows_scale * s->rows_scale);
+        return 0;
+    }
     s->best_l2 = strength(first);
     for (int i = first; rc == 0 && i < end && worse < 2; i++) {
         s->l2 = strength(i);
@@ -213,7 +218,7 @@ static int predict(const hst_ctx *ctx, search *s, hst_out_of_fold *out, hst_err 
         return HST_EMEM;
     for (int k = 0; k < HST_FOLDS; k++)
         memcpy(s->fold[k].theta, s->fold[k].best, s->size * sizeof(double));
-    s->goal = to_predict;
+    s->goal = v->rough ? to_compare : to_predict;
     s->l2 = s->best_l2;
     int rc = run_folds(ctx, s, &out->log_loss, err);
     for (size_t i = 0; i < n; i++) {
@@ -239,7 +244,7 @@ int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, hst_ou
     s->meter = hst_meter_start(ctx, "head", STRENGTHS * HST_FOLDS);
     pthread_mutex_init(&s->lock, NULL);
     int rc = hst_design_make(&s->rows, ctx->kernels, v->p, err);
-    double scale = s->rows.scale;
+    s->rows_scale = s->rows.scale;
     if (rc == 0 && v->p->n <= (size_t)v->p->dim / 2)
         rc = hst_design_reduce(&s->rows, ctx->executor, err);
     if (rc == 0)
@@ -250,7 +255,7 @@ int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, hst_ou
         rc = find_strength(ctx, s, err);
     if (rc == 0)
         rc = predict(ctx, s, out, err);
-    out->l2 = rc ? 0 : s->best_l2 * scale * scale;
+    out->l2 = rc ? 0 : s->best_l2 * s->rows_scale * s->rows_scale;
     for (int k = 0; k < HST_FOLDS; k++) {
         free(s->fold[k].weight);
         free(s->fold[k].theta);

@@ -51,8 +51,7 @@ static double weight_of(const hst_logistic *p, size_t i)
     return p->weight ? p->weight[i] : 1;
 }
 
-/* Suspicious photos weigh nothing, in the order of the photos, until half of a class is left. */
-static int drop(const hst_logistic *p, const char *suspicious, double *weight, hst_err *err)
+int hst_robust_drop(const hst_logistic *p, const char *suspicious, double *weight, hst_err *err)
 {
     size_t *left = hst_alloc((size_t)p->n_classes, 2 * sizeof *left, err);
     size_t *all = left ? left + p->n_classes : NULL;
@@ -110,7 +109,7 @@ static int compare(const hst_ctx *ctx, const hst_cross_validation *v, enum hst_r
     int64_t found = hst_suspicious(&t->before, p->label, t->suspicious, err);
     int rc = found < 0 ? (int)found : 0;
     if (rc == 0 && how == HST_ROBUST_DROP)
-        rc = drop(p, t->suspicious, weight, err);
+        rc = hst_robust_drop(p, t->suspicious, weight, err);
     if (rc == 0 && how == HST_ROBUST_WEIGHTS)
         weigh(p, &t->before, weight);
     for (size_t i = 0; i < p->n; i++)

@@ -14,6 +14,11 @@
 HST_CHECK int64_t hst_suspicious(const hst_out_of_fold *o, const int *label, char *suspicious,
                                  hst_err *err);
 
+/* weight[p->n]: p's weights, but 0 of suspicious photos, in the order of the photos, until half of
+ * a class is left. Errors: HST_EMEM. */
+HST_CHECK int hst_robust_drop(const hst_logistic *p, const char *suspicious, double *weight,
+                              hst_err *err);
+
 /* weight[p->n]: p's weights, changed as `how` says, where cross-validation finds that better on the
  * photos that are not suspicious: the loss on all of them would favour a head that has learned the
  * wrong labels as well. *n_changed: photos that weigh less than half of what they did; 0 also where

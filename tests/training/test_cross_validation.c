@@ -161,6 +161,33 @@ static void predictions_are_those_of_heads_that_saw_the_other_folds(void **state
     hst_out_of_fold_clear(&o);
 }
 
+/* The strength that is found, given, is the same; rough predictions are near, and not the same. The
+ * tolerances are what cross_validation.h says. */
+static void the_strength_may_be_given(void **state)
+{
+    (void)state;
+    photos p;
+    make_photos(&p);
+    deal(&p);
+    hst_logistic l = problem(&p);
+    hst_cross_validation v = {.p = &l, .fold = p.fold};
+    hst_out_of_fold found = validate(&v, 1);
+    for (v.rough = 0; v.rough < 2; v.rough++) {
+        v.l2 = found.l2;
+        hst_out_of_fold o = validate(&v, 1);
+        assert_true(fabs(o.l2 / found.l2 - 1) < 1e-12);
+        check_close(o.prob, found.prob, N * CLASSES, v.rough ? 0.06 : 2e-3, 0, "given");
+        assert_int_equal(memcmp(o.prob, found.prob, N * CLASSES * sizeof *o.prob) == 0, 0);
+        v.l2 *= 100;
+        hst_out_of_fold other = validate(&v, 1);
+        assert_true(fabs(other.l2 / found.l2 - 100) < 1e-9);
+        assert_true(other.log_loss > o.log_loss);
+        hst_out_of_fold_clear(&other);
+        hst_out_of_fold_clear(&o);
+    }
+    hst_out_of_fold_clear(&found);
+}
+
 /* A view that does not count is learned from, and leaves the loss to the photos. */
 static void views_are_learned_from_but_not_scored(void **state)
 {
@@ -300,6 +327,7 @@ int main(void)
         cmocka_unit_test(copies_share_a_fold),
         cmocka_unit_test(what_a_class_has_one_of_is_never_held_out),
         cmocka_unit_test(predictions_are_those_of_heads_that_saw_the_other_folds),
+        cmocka_unit_test(the_strength_may_be_given),
         cmocka_unit_test(views_are_learned_from_but_not_scored),
         cmocka_unit_test(bits_do_not_depend_on_threads),
         cmocka_unit_test(the_interval_covers_the_final_models_accuracy),
