@@ -730,20 +730,56 @@ HST_API HST_CHECK int hst_predict_stream(hst_ctx *ctx, const hst_model *m, hst_n
 HST_API HST_CHECK hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d,
                                          hst_err *err);
 HST_API void hst_eval_free(hst_eval *e);
-/* Measured on the photos that count: the model has not learned from them, and they are not copies
- * (files with the same pixels) of one before. "accuracy" (with the 95 % Wilson interval),
- * "balanced_accuracy" (mean recall of the classes that have photos, as in scikit-learn),
- * "imbalance" (photos of the largest of these classes for one of the smallest), "log_loss", "n"
- * (how many count). And "copies", "seen" (no copies, but the model has learned from them; 0 also
- * of a model that does not know), "seen_accuracy", "skipped", "stored" (photos whose features came
- * from the feature store). low and high may be NULL; both equal the value where there is no
- * interval. Of no photos all but the counts are NaN. HST_EARG: unknown name. */
+/* A number by its name, and its 95 % interval; docs/evaluation.md has the formulas. Measured on the
+ * photos that count: the model has not learned from them, and they are not copies (files with the
+ * same pixels) of one before. low and high may be NULL; without both, no work is done for the
+ * interval. Both equal the value where there is none. Of no photos (n 0) all but the counts are
+ * NaN. HST_EARG: unknown name.
+ *  Parts of the photos, with Wilson's interval: "accuracy"; "top_2", "top_3", ...: the true class
+ *    is among so many most probable ones (of equal ones the first, as in guess below).
+ *  Means over classes, each from a confusion matrix, as scikit-learn has them with zero_division 0:
+ *    "balanced_accuracy" (recalls of the classes that have photos); "macro_precision",
+ *    "macro_recall", "macro_f1" (of the classes that have photos or were predicted);
+ *    "weighted_precision", "weighted_recall", "weighted_f1" (weighted by photos).
+ *  Of the probabilities: "log_loss"; "brier" (sum over the classes, 0 to 2); "auroc" (mean over the
+ *    classes of each against the rest); "calibration_error" (expected, of hst_eval_reliability).
+ *    Their intervals and those of the means are bootstrapped: percentiles of 1,000 samples of the
+ *    photos, always the same ones. Where photos were judged out of K folds, a sample has as many as
+ *    they are worth, n / (2 - 1/K), as accuracy's has (docs/measuring.md). The calibration error's
+ *    is the basic bootstrap, since chance only adds to it; that of auroc, of more than 2^17 photos
+ *    times classes, is DeLong's.
+ *  Counts: "n" (photos that count); "copies"; "seen" (no copies, but the model has learned from
+ *    them; 0 also of a model that does not know); "skipped"; "stored" (photos whose features came
+ *    from the feature store). And "seen_accuracy", "imbalance" (photos of the largest class that
+ *    has some for one of the smallest). */
 HST_API HST_CHECK int hst_eval_metric(const hst_eval *e, const char *name, double *value,
                                       double *low, double *high, hst_err *err);
 HST_API int hst_eval_classes(const hst_eval *e);
 HST_API const char *hst_eval_label(const hst_eval *e, int c);
 /* Photos of class truth that were predicted as guess; 0 out of range. */
 HST_API uint64_t hst_eval_confusion(const hst_eval *e, int truth, int guess);
+/* The same as a part of the photos of class truth; 0 where it has none. */
+HST_API double hst_eval_confusion_part(const hst_eval *e, int truth, int guess);
+/* Photos of one class that were taken for another. */
+typedef struct hst_confused {
+    size_t size;
+    int truth, guess;
+    uint64_t n;
+    double part; /* of the photos of class truth */
+} hst_confused;
+/* The i-th pair with the most photos, belongs to e; NULL past the last that has any. */
+HST_API const hst_confused *hst_eval_confused(const hst_eval *e, size_t i);
+/* Photos whose largest probability is about the same: how sure the model is, how often right. */
+typedef struct hst_reliability {
+    size_t size;
+    double above, up_to; /* above < largest probability <= up_to */
+    uint64_t n, right;
+    double confidence;          /* mean of the largest probabilities; NaN where there is no photo */
+    double accuracy, low, high; /* right / n, with Wilson's interval; NaN as well */
+} hst_reliability;
+/* The i-th of 15 bins of equal width, belongs to e; NULL past the end. The calibration error is the
+ * mean over the photos of |accuracy - confidence|. */
+HST_API const hst_reliability *hst_eval_reliability(const hst_eval *e, int i);
 /* Scores of one class; 0/0 counts as 0, as in scikit-learn. */
 typedef struct hst_class_score {
     size_t size;
@@ -752,6 +788,12 @@ typedef struct hst_class_score {
 } hst_class_score;
 /* Of class c, belongs to e; NULL out of range. */
 HST_API const hst_class_score *hst_eval_class(const hst_eval *e, int c);
+/* "precision", "recall", "f1" or "auroc" of class c with its interval, as hst_eval_metric; all NaN
+ * where no photo says anything about it. Of f1 the interval is Wilson's as well: f1 follows from a
+ * proportion, which of the photos that are of the class or were called it are both. HST_EARG:
+ * unknown name, no such class. */
+HST_API HST_CHECK int hst_eval_class_metric(const hst_eval *e, int c, const char *name,
+                                            double *value, double *low, double *high, hst_err *err);
 /* One evaluated photo. */
 typedef struct hst_eval_photo {
     size_t size;

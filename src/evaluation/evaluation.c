@@ -1,5 +1,6 @@
 #include "evaluation/evaluation.h"
 #include "base/mem.h"
+#include "evaluation/measures.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -15,7 +16,9 @@ static int eval_alloc(hst_eval *e, size_t n, hst_err *err)
         !(e->pixels = hst_alloc(n, sizeof *e->pixels, err)) ||
         !(e->prob = hst_alloc(probs, sizeof *e->prob, err)) ||
         !(e->confusion = hst_alloc(cells, sizeof *e->confusion, err)) ||
-        !(e->score = hst_alloc(classes, sizeof *e->score, err)))
+        !(e->score = hst_alloc(classes, sizeof *e->score, err)) ||
+        !(e->confused = hst_alloc(n, sizeof *e->confused, err)) ||
+        !(e->measures = hst_measures_new(err)))
         return HST_EMEM;
     e->cap = n;
     return 0;
@@ -57,6 +60,8 @@ void hst_eval_free(hst_eval *e)
     free(e->prob);
     free(e->confusion);
     free(e->score);
+    free(e->confused);
+    hst_measures_free(e->measures);
     free(e);
 }
 
@@ -129,6 +134,59 @@ static void compare_classes(hst_eval *e)
     e->imbalance = classes ? (double)most / (double)fewest : NAN;
 }
 
+/* More photos first, then in the order of the matrix. */
+static int by_photos(const void *a, const void *b)
+{
+    const hst_confused *x = a, *y = b;
+    if (x->n != y->n)
+        return x->n > y->n ? -1 : 1;
+    return x->truth != y->truth ? x->truth - y->truth : x->guess - y->guess;
+}
+
+static void find_confused(hst_eval *e)
+{
+    size_t n = 0;
+    for (int t = 0; t < e->n_classes; t++)
+        for (int g = 0; g < e->n_classes; g++) {
+            uint64_t photos = hst_eval_confusion(e, t, g);
+            if (t != g && photos)
+                e->confused[n++] = (hst_confused){sizeof(hst_confused), t, g, photos,
+                                                  (double)photos / (double)e->score[t].support};
+        }
+    e->n_confused = n;
+    qsort(e->confused, n, sizeof *e->confused, by_photos);
+}
+
+static void clear_bins(hst_eval *e)
+{
+    for (int k = 0; k < HST_BINS; k++)
+        e->bin[k] = (hst_reliability){.size = sizeof(hst_reliability),
+                                      .above = (double)k / HST_BINS,
+                                      .up_to = (double)(k + 1) / HST_BINS};
+}
+
+static void add_to_bin(hst_eval *e, const hst_eval_photo *p)
+{
+    double confidence = p->prob[p->guess];
+    hst_reliability *r = &e->bin[hst_bin(confidence)];
+    r->n++;
+    r->right += p->truth == p->guess;
+    r->confidence += confidence; /* a sum, until all are in */
+}
+
+static void end_bins(hst_eval *e)
+{
+    for (int k = 0; k < HST_BINS; k++) {
+        hst_reliability *r = &e->bin[k];
+        r->confidence = r->n ? r->confidence / (double)r->n : NAN;
+        r->accuracy = r->n ? (double)r->right / (double)r->n : NAN;
+        r->low = r->high = NAN;
+        if (r->n)
+            hst_wilson_part(r->accuracy, hst_fold_trials((double)r->n, e->folds), &r->low,
+                            &r->high);
+    }
+}
+
 int hst_eval_finish(hst_eval *e, hst_err *err)
 {
     size_t classes = (size_t)e->n_classes;
@@ -138,6 +196,8 @@ int hst_eval_finish(hst_eval *e, hst_err *err)
         return rc;
     e->n = e->n_copies = e->n_seen = 0;
     e->hits = e->seen_hits = 0;
+    hst_measures_clear(e->measures);
+    clear_bins(e);
     memset(e->confusion, 0, classes * classes * sizeof *e->confusion);
     for (size_t i = 0; i < e->n_photos; i++) {
         const hst_eval_photo *p = &e->photo[i];
@@ -150,51 +210,14 @@ int hst_eval_finish(hst_eval *e, hst_err *err)
         e->confusion[(size_t)p->truth * classes + (size_t)p->guess]++;
         e->hits += p->truth == p->guess;
         sum += hst_log_loss(p->prob[p->truth]);
+        add_to_bin(e, p);
     }
     for (int c = 0; c < e->n_classes; c++)
         e->score[c] = hst_score_class(e->confusion, e->n_classes, c);
     e->log_loss = e->n ? sum / (double)e->n : NAN;
     compare_classes(e);
-    return 0;
-}
-
-int hst_eval_metric(const hst_eval *e, const char *name, double *value, double *low, double *high,
-                    hst_err *err)
-{
-    double v, a, b;
-    if (strcmp(name, "accuracy") == 0)
-        v = e->n ? (double)e->hits / (double)e->n : NAN;
-    else if (strcmp(name, "balanced_accuracy") == 0)
-        v = e->balanced_accuracy;
-    else if (strcmp(name, "imbalance") == 0)
-        v = e->imbalance;
-    else if (strcmp(name, "log_loss") == 0)
-        v = e->log_loss;
-    else if (strcmp(name, "n") == 0)
-        v = (double)e->n;
-    else if (strcmp(name, "copies") == 0)
-        v = (double)e->n_copies;
-    else if (strcmp(name, "seen") == 0)
-        v = (double)e->n_seen;
-    else if (strcmp(name, "seen_accuracy") == 0)
-        v = e->n_seen ? (double)e->seen_hits / (double)e->n_seen : NAN;
-    else if (strcmp(name, "skipped") == 0)
-        v = (double)e->n_skipped;
-    else if (strcmp(name, "stored") == 0)
-        v = (double)e->n_stored;
-    else
-        return hst_fail(err, HST_EARG,
-                        "unknown metric '%s': accuracy, balanced_accuracy, imbalance, log_loss, n, "
-                        "copies, seen, seen_accuracy, skipped or stored",
-                        name);
-    a = b = v;
-    if (strcmp(name, "accuracy") == 0 && e->n)
-        hst_wilson_part(v, hst_fold_trials((double)e->n, e->folds), &a, &b);
-    *value = v;
-    if (low)
-        *low = a;
-    if (high)
-        *high = b;
+    find_confused(e);
+    end_bins(e);
     return 0;
 }
 
@@ -218,6 +241,22 @@ uint64_t hst_eval_confusion(const hst_eval *e, int truth, int guess)
     if (!known(e, truth) || !known(e, guess))
         return 0;
     return e->confusion[(size_t)truth * (size_t)e->n_classes + (size_t)guess];
+}
+
+double hst_eval_confusion_part(const hst_eval *e, int truth, int guess)
+{
+    uint64_t photos = known(e, truth) ? e->score[truth].support : 0;
+    return photos ? (double)hst_eval_confusion(e, truth, guess) / (double)photos : 0;
+}
+
+const hst_confused *hst_eval_confused(const hst_eval *e, size_t i)
+{
+    return i < e->n_confused ? &e->confused[i] : NULL;
+}
+
+const hst_reliability *hst_eval_reliability(const hst_eval *e, int i)
+{
+    return i >= 0 && i < HST_BINS ? &e->bin[i] : NULL;
 }
 
 const hst_class_score *hst_eval_class(const hst_eval *e, int c)

@@ -2,6 +2,7 @@
 #ifndef HST_EVALUATION_EVALUATION_H
 #define HST_EVALUATION_EVALUATION_H
 #include "evaluation/metrics.h"
+#include "evaluation/outcomes.h"
 
 /* Photos of the largest class for one of the smallest, beyond which accuracy alone misleads. */
 enum { HST_UNEQUAL = 5 };
@@ -26,10 +27,14 @@ struct hst_eval {
     float *prob;            /* [n_photos][n_classes] */
     uint64_t *confusion;    /* [truth][guess] */
     hst_class_score *score; /* [n_classes] */
+    hst_confused *confused; /* [n_confused], most photos first; room for one a photo */
+    size_t n_confused;
+    hst_reliability bin[HST_BINS];
     /* NaN where there are no photos: */
     double log_loss; /* mean of -ln p(truth), p clipped below at DBL_EPSILON as scikit-learn */
-    double balanced_accuracy; /* mean recall of the classes that have photos */
-    double imbalance;         /* photos of the largest of them for one of the smallest */
+    double balanced_accuracy;      /* mean recall of the classes that have photos */
+    double imbalance;              /* photos of the largest of them for one of the smallest */
+    struct hst_measures *measures; /* measures.h: other metrics, once they were asked for */
 };
 
 /* A photo and what a model says of it. */

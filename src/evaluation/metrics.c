@@ -62,6 +62,24 @@ double hst_log_loss(double p)
     return -log(p > DBL_EPSILON ? p : DBL_EPSILON);
 }
 
+int hst_rank(const float *p, int n, int c)
+{
+    int before = 0;
+    for (int i = 0; i < n; i++)
+        before += p[i] > p[c] || (p[i] == p[c] && i < c);
+    return before;
+}
+
+double hst_brier(const float *p, int n, int truth)
+{
+    double sum = 0;
+    for (int i = 0; i < n; i++) {
+        double d = (double)p[i] - (i == truth);
+        sum += d * d;
+    }
+    return sum;
+}
+
 static double ratio(uint64_t a, uint64_t b)
 {
     return b ? (double)a / (double)b : 0;

@@ -26,6 +26,13 @@ void hst_softmax_f64(const double *z, int n, double *prob);
 /* -ln p, p clipped below at DBL_EPSILON as scikit-learn's log_loss does for doubles. */
 double hst_log_loss(double p);
 
+/* How many of p[n] come before class c: those that are larger, and of equals the earlier. 0: c is
+ * hst_argmax's. */
+int hst_rank(const float *p, int n, int c);
+
+/* sum (p_c - t_c)^2 over the classes, t = 1 of the true one, else 0 (Brier 1950): 0 .. 2. */
+double hst_brier(const float *p, int n, int truth);
+
 /* Precision, recall and F1 of class c from a confusion matrix [truth][guess] of n classes; 0/0
  * counts as 0. */
 hst_class_score hst_score_class(const uint64_t *confusion, int n, int c);

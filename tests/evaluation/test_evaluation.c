@@ -129,7 +129,7 @@ static void scores_are_those_of_scikit_learn(void **state)
     close_to(high, at(interval, 1), 1e-12, "high");
     check_ok(hst_eval_metric(e, "log_loss", &v, &low, &high, &err), &err);
     close_to(v, json_number_value(json_object_get(g->json, "nll")), 1e-7, "log loss"); /* floats */
-    assert_true(low == v && high == v);
+    assert_true(low < v && v < high);
     check_ok(hst_eval_metric(e, "n", &v, NULL, NULL, &err), &err);
     assert_true(v == N);
     check_ok(hst_eval_metric(e, "skipped", &v, NULL, NULL, &err), &err);
