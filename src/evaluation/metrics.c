@@ -1,7 +1,9 @@
 #include "evaluation/metrics.h"
+#include "base/mem.h"
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 
 int hst_argmax(const float *p, int n)
 {
@@ -78,6 +80,60 @@ double hst_brier(const float *p, int n, int truth)
         sum += d * d;
     }
     return sum;
+}
+
+/* The terms from the middle down: C(n, k) / 2^n by its logarithm, which has no overflow, then each
+ * from the one above it, until they no longer count. */
+double hst_sign_test(uint64_t k, uint64_t n)
+{
+    uint64_t few = k < n - k ? k : n - k;
+    double log_term = -(double)n * log(2), sum = 0;
+    if (2 * few == n)
+        return 1;
+    for (uint64_t i = 0; i < few; i++)
+        log_term += log((double)(n - i) / (double)(i + 1));
+    double term = exp(log_term);
+    for (uint64_t i = few;; i--) {
+        sum += term;
+        if (i == 0 || term < sum * DBL_EPSILON / 16)
+            break;
+        term *= (double)i / (double)(n - i + 1);
+    }
+    return fmin(1, 2 * sum);
+}
+
+typedef struct ranked {
+    double p;
+    size_t at;
+} ranked;
+
+static int by_p(const void *a, const void *b)
+{
+    const ranked *x = a, *y = b;
+    if (x->p != y->p)
+        return x->p < y->p ? -1 : 1;
+    return x->at < y->at ? -1 : 1;
+}
+
+int hst_holm(const double *p, size_t n, double *adjusted, hst_err *err)
+{
+    ranked *order = hst_alloc(n, sizeof *order, err);
+    size_t tests = 0;
+    double least = 0;
+    if (!order)
+        return HST_EMEM;
+    for (size_t i = 0; i < n; i++) {
+        adjusted[i] = p[i];
+        if (!isnan(p[i]))
+            order[tests++] = (ranked){p[i], i};
+    }
+    qsort(order, tests, sizeof *order, by_p);
+    for (size_t i = 0; i < tests; i++) {
+        least = fmax(least, fmin(1, order[i].p * (double)(tests - i)));
+        adjusted[order[i].at] = least;
+    }
+    free(order);
+    return 0;
 }
 
 static double ratio(uint64_t a, uint64_t b)

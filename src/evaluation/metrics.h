@@ -33,6 +33,15 @@ int hst_rank(const float *p, int n, int c);
 /* sum (p_c - t_c)^2 over the classes, t = 1 of the true one, else 0 (Brier 1950): 0 .. 2. */
 double hst_brier(const float *p, int n, int truth);
 
+/* Two-sided p-value of k heads in n tosses of a fair coin, exact: 2 P(X <= min(k, n - k)), at most
+ * 1. McNemar's test (1947) of two classifiers is that of the photos only one of them has right. */
+double hst_sign_test(uint64_t k, uint64_t n);
+
+/* Holm 1979: p[n] adjusted for being n tests: the i-th smallest times n - i (i from 0), never less
+ * than one that was smaller, at most 1. NaN is no test: it stays and does not count. Errors:
+ * HST_EMEM. */
+HST_CHECK int hst_holm(const double *p, size_t n, double *adjusted, hst_err *err);
+
 /* Precision, recall and F1 of class c from a confusion matrix [truth][guess] of n classes; 0/0
  * counts as 0. */
 hst_class_score hst_score_class(const uint64_t *confusion, int n, int c);
