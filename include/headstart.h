@@ -829,6 +829,54 @@ HST_API const hst_versus *hst_comparison_versus(const hst_comparison *c, int i);
  * evaluation. In the order of the first evaluation; NULL past the end. */
 HST_API const hst_eval_photo *hst_comparison_differs(const hst_comparison *c, size_t k, int i);
 
+/* ---- review [experimental] ---- */
+
+typedef struct hst_review hst_review; /* what looks wrong, odd or hard among labelled photos */
+
+/* Looks over all usable photos of d, both sides, by what backbone b sees: each is asked of
+ * classifiers that have not learned from it and of its nearest neighbours (docs/review.md). Copies
+ * of a photo do not speak for it. prepare: as in hst_features_compute; folds are drawn from d's
+ * seed. The same bits for any number of threads. The review borrows d. Errors: those of
+ * hst_features_compute; HST_EARG (photos without labels). */
+HST_API HST_CHECK hst_review *hst_review_data(hst_ctx *ctx, const hst_backbone *b,
+                                              const hst_data *d, const char *prepare, hst_err *err);
+/* The same by what model m's backbones see, in its views; its head, which may have learned wrong
+ * labels, is not asked. A backbone that was fine-tuned on the same photos has learned their labels
+ * too: then review with the backbone that it was made from. */
+HST_API HST_CHECK hst_review *hst_review_with(hst_ctx *ctx, const hst_model *m, const hst_data *d,
+                                              hst_err *err);
+HST_API void hst_review_free(hst_review *r);
+
+typedef struct hst_review_photo {
+    size_t size;
+    size_t photo; /* its number in the data */
+    const char *path;
+    int label, suggested;  /* classes; suggested: the most probable one, which may be the label */
+    double score;          /* 0..1, how little speaks for the label: 1 - its probability */
+    double suggested_prob; /* of the suggested class */
+    double distance;       /* 0..2: 1 - mean cosine to the 5 nearest photos; 2: there is no other */
+    int judged;            /* 0: the only photo of its class; score is then 0 */
+    int wrong;             /* the label is likely wrong ("confident learning") */
+    int outlier;           /* far from all others, compared with how far they are from each other */
+    int hard;              /* the label is right, it seems, but it leads by less than 0.25 */
+} hst_review_photo;
+
+/* HST_REVIEW_ALL, the photos that may have wrong labels and the hard ones are in order of score,
+ * the least credible label first; outliers the farthest first. */
+enum hst_review_list {
+    HST_REVIEW_ALL = 0,
+    HST_REVIEW_WRONG = 1,
+    HST_REVIEW_OUTLIERS = 2,
+    HST_REVIEW_HARD = 3
+};
+/* The i-th photo of a list, belongs to r; NULL past its end. */
+HST_API const hst_review_photo *hst_review_at(const hst_review *r, enum hst_review_list list,
+                                              size_t i);
+/* The i-th photo of the g-th group of photos with the same pixels; NULL past the end of either. */
+HST_API const hst_review_photo *hst_review_copy(const hst_review *r, size_t g, size_t i);
+HST_API size_t hst_review_skipped(const hst_review *r); /* photos that could not be used */
+HST_API size_t hst_review_stored(const hst_review *r);  /* whose features were stored */
+
 /* ---- pictures [experimental] ---- */
 
 /* A PNG sheet of the evaluated photos with true and predicted label, wrong ones marked; at most

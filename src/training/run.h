@@ -24,13 +24,14 @@ enum { HST_MAX_PHASES = 8 };
 struct hst_run {
     const hst_data *data;         /* borrowed */
     const hst_backbone *backbone; /* borrowed */
-    hst_settings settings;        /* its texts are constants and what follows */
-    char *thaw, *prior_text;      /* NULL: none */
-    double *prior;                /* [classes] shares, sum 1; NULL: as trained */
-    hst_features *features;       /* owned: vectors, hashes, reasons for skipping */
-    uint8_t *side;                /* [photos] enum hst_side */
-    size_t n_train;               /* photos that the final head learned from */
-    hst_eval *holdout;            /* of the validation side, by a head of the training side */
+    hst_ctx ctx; /* threads and kernels for what is worked out later; silent, nothing to close */
+    hst_settings settings;       /* its texts are constants and what follows */
+    char *thaw, *prior_text;     /* NULL: none */
+    double *prior;               /* [classes] shares, sum 1; NULL: as trained */
+    hst_features *features;      /* owned: vectors, hashes, reasons for skipping */
+    uint8_t *side;               /* [photos] enum hst_side */
+    size_t n_train;              /* photos that the final head learned from */
+    hst_eval *holdout;           /* of the validation side, by a head of the training side */
     hst_eval *eval;              /* out of fold, of all photos; NULL: the final head is holdout's */
     hst_out_of_fold out_of_fold; /* of all usable photos; n 0: not made */
     size_t *out_of_fold_photo;   /* [out_of_fold.n] index in the data */

@@ -340,11 +340,13 @@ static int keep_settings(hst_run *r, const hst_settings *s, hst_err *err)
     return r->prior_text ? hst_prior_read(s->prior, r->data, &r->prior, err) : HST_EMEM;
 }
 
-static hst_run *run_new(const hst_backbone *b, const hst_data *d, hst_err *err)
+static hst_run *run_new(const hst_ctx *ctx, const hst_backbone *b, const hst_data *d, hst_err *err)
 {
     hst_run *r = hst_alloc(1, sizeof *r, err);
     if (!r)
         return NULL;
+    r->ctx = hst_ctx_offline(ctx);
+    r->ctx.progress = NULL;
     r->data = d;
     r->backbone = b;
     r->side = hst_alloc(d->n_photos, 1, err);
@@ -360,7 +362,7 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
     hst_settings settings;
     if (read_settings(o, b, &settings, err))
         return NULL;
-    hst_run *r = run_new(b, d, err);
+    hst_run *r = run_new(ctx, b, d, err);
     if (!r)
         return NULL;
     double since = hst_now_s();
