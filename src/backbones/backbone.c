@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "base/sized.h"
+#include "hub/catalog.h"
 #include "hub/hub.h"
 
 #include <math.h>
@@ -116,6 +117,7 @@ hst_backbone *hst_backbone_tuned(const hst_ctx *ctx, const hst_backbone *b, hst_
     if (t) {
         memcpy(t->source, b->source, sizeof t->source);
         memcpy(t->sha256, b->sha256, sizeof t->sha256);
+        t->licence = b->licence;
     }
     return t;
 }
@@ -271,14 +273,17 @@ static hst_backbone *from_model(hst_ctx *ctx, const hst_tensors *t, const hst_ba
     return hst_backbone_from_tensors(ctx, &a, t, "backbone/", err);
 }
 
-static void set_origin(hst_backbone *b, const hst_weight_file *f, const hst_tensors *t)
+static void set_origin(hst_backbone *b, const char *name, const hst_weight_file *f,
+                       const hst_tensors *t)
 {
+    const hst_catalog_entry *known = hst_catalog_find(name);
     const char *format = hst_tensors_meta(t, "source_format");
     const char *producer = hst_tensors_meta(t, "producer");
     snprintf(b->source, sizeof b->source, "%s", f->base);
     snprintf(b->sha256, sizeof b->sha256, "%s", f->sha256);
     snprintf(b->format, sizeof b->format, "%s", format ? format : "safetensors");
     hst_printable(b->producer, sizeof b->producer, producer ? producer : "");
+    b->licence = known ? known->licence : hst_catalog_licence(f->sha256);
 }
 
 hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name, hst_err *err)
@@ -300,7 +305,7 @@ static hst_backbone *open_one(hst_ctx *ctx, const char *name, const hst_backbone
         b = format && strcmp(format, "headstart") == 0 ? from_model(ctx, t, opts, err)
                                                        : import(ctx, &found, t, opts, err);
     if (b) {
-        set_origin(b, &found, t);
+        set_origin(b, name, &found, t);
     } else if (t) {
         (void)hst_err_at(err, name);
     }

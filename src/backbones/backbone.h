@@ -14,6 +14,7 @@ struct hst_backbone {
     char source[256]; /* base name of the file it came from */
     char sha256[65];  /* of that file */
     char format[64], producer[64];
+    const char *licence;    /* of the weights; NULL: not known */
     hst_backbone_info info; /* its texts are those above, or constants */
     hst_views views;
     hst_backbone *beside; /* the next of several that were opened side by side, owned; or NULL */

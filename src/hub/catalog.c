@@ -109,6 +109,14 @@ const hst_catalog_entry *hst_catalog_find(const char *name)
     return NULL;
 }
 
+const char *hst_catalog_licence(const char *sha256)
+{
+    for (int i = 0; i < N_KNOWN; i++)
+        if (known[i].member_sha256 && strcmp(known[i].member_sha256, sha256) == 0)
+            return known[i].licence;
+    return NULL;
+}
+
 /* ---- Keras Applications ----
  * Addresses and MD5 as keras.applications has them; files without the classifier. */
 

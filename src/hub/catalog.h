@@ -20,6 +20,8 @@ typedef struct hst_catalog_entry {
 } hst_catalog_entry;
 const hst_catalog_entry *hst_catalog_at(int i); /* NULL past the end */
 const hst_catalog_entry *hst_catalog_find(const char *name);
+/* Of the file with that SHA-256, where it is one whose hash the table has; else NULL. */
+const char *hst_catalog_licence(const char *sha256);
 
 /* A file that a library fetches by name. */
 typedef struct hst_catalog_file {

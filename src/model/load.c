@@ -5,6 +5,7 @@
 #include "base/finite.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "hub/catalog.h"
 #include "model/model.h"
 
 #include <stdio.h>
@@ -119,6 +120,7 @@ static int read_source(const json_t *o, hst_backbone *b, hst_err *err)
     if (rc == 0) {
         snprintf(b->source, sizeof b->source, "%s", name);
         snprintf(b->sha256, sizeof b->sha256, "%s", sha256);
+        b->licence = hst_catalog_licence(sha256);
     }
     return rc;
 }
