@@ -9,6 +9,8 @@
 typedef struct cli_job {
     const cli_command *command;
     const char *program; /* as it was called: argv[0] */
+    int argc;            /* of the whole program */
+    char **argv;
     cli_values v;
     cli_out out;
     cli_display display;

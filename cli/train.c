@@ -1,6 +1,7 @@
 /* train.c - headstart train: a folder of photos becomes a model. */
 #include "commands.h"
 #include "json_result.h"
+#include "occasion.h"
 #include "resume.h"
 #include "tables.h"
 #include "text.h"
@@ -234,6 +235,15 @@ static hst_data *open_photos(cli_job *job)
     return d;
 }
 
+static int save(cli_job *job, const training *t)
+{
+    cli_occasion occasion = cli_occasion_now(job);
+    const hst_report_opts o = cli_occasion_opts(&occasion);
+    int rc = hst_run_save_with(t->run, t->model, &o, t->folder, &job->err);
+    cli_occasion_clear(&occasion);
+    return rc;
+}
+
 /* 0, or non-zero with job->err. */
 static int train(cli_job *job, training *t)
 {
@@ -250,7 +260,7 @@ static int train(cli_job *job, training *t)
     if (!t->model)
         return -1;
     snprintf(t->file, sizeof t->file, "%s/model.safetensors", t->folder);
-    return hst_run_save(t->run, t->model, t->folder, &job->err);
+    return save(job, t);
 }
 
 /* What remains of a run that did not end well. A checkpoint stays, and how to go on is told. */

@@ -595,12 +595,30 @@ HST_API HST_CHECK hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, cons
                                        const hst_train_opts *o, hst_run **run, hst_err *err);
 /* Writes the run's files into dir, which is made when it is not there: model.safetensors,
  * labels.txt, args.json, results.csv, split.csv, predictions.csv, skipped.csv, report.html,
- * timing.csv (the only one with clock values), and of a run of two epochs or more curves.png and
- * curves.svg (loss and accuracy) and photo.png (the first validation photo with its labels); where
- * photos were changed, augmented.png. Each appears whole or not at all, the model last; then a
- * checkpoint in dir is removed. Errors: HST_EIO, HST_EMEM. */
+ * timing.csv, and of a run of two epochs or more curves.png and curves.svg (loss and accuracy) and
+ * photo.png (the first validation photo with its labels); where photos were changed, augmented.png.
+ * Equal runs write equal bytes, but for timing.csv, the only one with clock values. Each file
+ * appears whole or not at all, the model last; then a checkpoint in dir is removed. Errors:
+ * HST_EIO, HST_EMEM. */
 HST_API HST_CHECK int hst_run_save(const hst_run *r, const hst_model *m, const char *dir,
                                    hst_err *err);
+/* What only the caller knows of a job, for its report. NULL: not said. */
+typedef struct hst_report_opts {
+    size_t size;
+    const char *date;    /* "2026-11-27 03:16 UTC", shown as it is */
+    const char *command; /* what was typed */
+} hst_report_opts;
+HST_API void hst_report_opts_init(hst_report_opts *o, size_t size);
+static inline hst_report_opts hst_report_opts_default(void)
+{
+    hst_report_opts o;
+    hst_report_opts_init(&o, sizeof o);
+    return o;
+}
+/* The same with a section "This run" in report.html (<section id="job">): date, command, folder and
+ * seconds, all in it that differs between equal runs. o NULL: as hst_run_save. */
+HST_API HST_CHECK int hst_run_save_with(const hst_run *r, const hst_model *m,
+                                        const hst_report_opts *o, const char *dir, hst_err *err);
 HST_API void hst_run_free(hst_run *r);
 HST_API size_t hst_run_trained(const hst_run *r); /* photos the head learned from */
 HST_API size_t hst_run_skipped(const hst_run *r); /* photos left out */

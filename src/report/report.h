@@ -7,21 +7,38 @@
 #include "images/augment.h"
 #include "training/run.h"
 
+/* A line of "how it was made". */
+typedef struct hst_report_fact {
+    const char *name, *value;
+    int code; /* value is a path, a command or a hash */
+} hst_report_fact;
+
 typedef struct hst_report_in {
-    const char *title; /* the folder that was trained on */
-    const char *backbone, *recipe, *prepare;
+    const char *title; /* the folder that was trained on, or that was evaluated */
+    const char *root;  /* paths of photos are shown from this folder on; NULL: as they are */
+    const char *backbone, *licence; /* NULL: not known */
+    int fine_tuned;                 /* the backbone learned too */
+    const char *evaluation;         /* the model, where the page is of an evaluation; else NULL */
     const hst_eval *eval;
-    const hst_eval *holdout; /* eval is out of fold; NULL: it is of the validation side */
+    const hst_eval *holdout; /* eval is out of fold; NULL: it is of the validation side, or of the
+                                folder evaluated */
+    const uint64_t *class_photos; /* [classes] photos there are; NULL: those of eval */
     size_t n_train, n_skipped;
     const char *const *skipped_path, *const *skipped_why; /* [n_skipped] */
-    const hst_buf *curves;                                /* an SVG picture; NULL or empty: none */
-    const hst_effort_step *step;                          /* [n_steps] what was tried */
+    const hst_epoch *history;
+    size_t n_history;
+    double loss_floor;           /* as hst_curves */
+    const hst_effort_step *step; /* [n_steps] what was tried */
     size_t n_steps;
+    const hst_report_fact *fact; /* [n_facts] how it was made */
+    size_t n_facts;
+    const hst_report_fact *job; /* [n_job] what differs between equal jobs: date, command, times */
+    size_t n_job;
 } hst_report_in;
 
-/* One self-contained page: headline with interval, confusion matrix, per-class table, wrong photos
- * (small JPEG pictures inside the page) with true and predicted label, skipped files. All text
- * escaped. */
+/* One self-contained page that needs no script: headline with its interval, confusion matrix whose
+ * cells open their photos, classes, wrong and unsure photos (small JPEG pictures inside the page),
+ * how it was made. All text escaped. What is not there (NULL, 0) has no section. */
 HST_CHECK int hst_report_html(const hst_report_in *in, const char *path, hst_err *err);
 /* path,true,predicted,p_<label>... */
 HST_CHECK int hst_report_predictions(const hst_eval *e, const char *path, hst_err *err);

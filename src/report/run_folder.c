@@ -3,8 +3,9 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "model/model.h"
-#include "report/report.h"
+#include "report/run_report.h"
 #include "training/run.h"
 
 #include <errno.h>
@@ -187,27 +188,26 @@ static int remove_old(const char *dir, const char *name, hst_err *err)
     return rc;
 }
 
-/* Curves need two epochs. *svg: the picture, empty where there is none. */
-static int save_curves(const hst_run *r, const char *dir, hst_buf *svg, hst_err *err)
+/* Curves need two epochs. */
+static int save_curves(const hst_run *r, const char *dir, hst_err *err)
 {
     hst_curves in = {.history = r->history, .n = r->n_history};
-    hst_buf png = HST_BUF(SIZE_MAX / 2), copy = HST_BUF(SIZE_MAX / 2);
+    hst_buf png = HST_BUF(SIZE_MAX / 2), svg = HST_BUF(SIZE_MAX / 2);
     if (in.n < 2) {
         int rc = remove_old(dir, "curves.png", err);
         return rc ? rc : remove_old(dir, "curves.svg", err);
     }
     if (r->settings.label_smoothing > 0)
         in.loss_floor = hst_smoothing_floor(r->settings.label_smoothing, r->data->n_classes);
-    int rc = hst_curves_svg(&in, svg, err);
+    int rc = hst_curves_svg(&in, &svg, err);
     if (rc == 0)
         rc = hst_curves_png(&in, &png, err);
     if (rc == 0)
         rc = write_buf(&png, dir, "curves.png", err);
-    hst_buf_add(&copy, svg->p, svg->n);
     if (rc == 0)
-        rc = write_buf(&copy, dir, "curves.svg", err);
+        rc = write_buf(&svg, dir, "curves.svg", err);
     hst_buf_free(&png);
-    hst_buf_free(&copy);
+    hst_buf_free(&svg);
     return rc;
 }
 
@@ -249,66 +249,63 @@ static int save_augmented(const hst_run *r, const char *dir, hst_err *err)
     return rc;
 }
 
-static int save_report(const hst_run *r, const hst_buf *curves, const char *dir, hst_err *err)
+static int save_predictions(const hst_run *r, const char *dir, hst_err *err)
 {
-    size_t n = r->features->n - r->features->n_used, at = 0;
-    int rc = HST_EMEM;
-    char *html = hst_path_join(dir, "report.html", err);
-    char *csv = html ? hst_path_join(dir, "predictions.csv", err) : NULL;
-    const char **path = csv ? hst_alloc(n, sizeof *path, err) : NULL;
-    const char **why = path ? hst_alloc(n, sizeof *why, err) : NULL;
-    if (!why)
-        goto out;
-    for (size_t i = 0; i < r->features->n; i++) {
-        if (!r->features->why[i])
-            continue;
-        path[at] = r->data->photos[i].relative;
-        why[at++] = r->features->why[i];
-    }
-    hst_report_in in = {.title = r->data->dir ? r->data->dir : "",
-                        .backbone = r->backbone->arch.family,
-                        .recipe = hst_recipe_names[r->settings.recipe],
-                        .prepare = hst_prep_name(&r->features->prep),
-                        .eval = hst_run_eval(r),
-                        .holdout = r->eval ? r->holdout : NULL,
-                        .n_train = r->n_train,
-                        .n_skipped = n,
-                        .skipped_path = path,
-                        .skipped_why = why,
-                        .curves = curves,
-                        .step = r->step,
-                        .n_steps = r->n_steps};
-    rc = hst_report_predictions(in.eval, csv, err);
-    if (rc == 0)
-        rc = hst_report_html(&in, html, err);
-out:
-    free(why);
+    char *path = hst_path_join(dir, "predictions.csv", err);
+    int rc = path ? hst_report_predictions(hst_run_eval(r), path, err) : HST_EMEM;
     free(path);
-    free(csv);
-    free(html);
     return rc;
 }
 
-int hst_run_save(const hst_run *r, const hst_model *m, const char *dir, hst_err *err)
+static int save_report(const hst_run *r, const hst_model *m, const hst_report_opts *o,
+                       const char *dir, hst_err *err)
 {
-    static const char *const files[] = {
-        "labels.txt",    "args.json",       "results.csv",      "timing.csv", "split.csv",
-        "skipped.csv",   "predictions.csv", "curves.png",       "curves.svg", "photo.png",
-        "augmented.png", "report.html",     "model.safetensors"};
-    hst_buf curves = HST_BUF(SIZE_MAX / 2);
-    int rc = hst_mkdirs(dir, err);
-    hst_out_sweep(dir, files, sizeof files / sizeof *files);
-    rc = rc ? rc : save_labels(m, dir, err);
+    char split_sha256[HST_SHA256_HEX];
+    char *path = hst_path_join(dir, "report.html", err);
+    char *split = path ? hst_path_join(dir, "split.csv", err) : NULL;
+    int rc = split ? hst_sha256_file(split, split_sha256, err) : HST_EMEM;
+    if (rc == 0)
+        rc = hst_run_report(r, m, o, split_sha256, path, err);
+    free(split);
+    free(path);
+    return rc;
+}
+
+static const hst_sized report_opts = HST_SIZED(hst_report_opts, command);
+
+void hst_report_opts_init(hst_report_opts *o, size_t size)
+{
+    hst_sized_init(&report_opts, &(hst_report_opts){.size = sizeof *o}, o, size);
+}
+
+static int save_files(const hst_run *r, const hst_model *m, const hst_report_opts *o,
+                      const char *dir, hst_err *err)
+{
+    int rc = save_labels(m, dir, err);
     rc = rc ? rc : save_args(r, dir, err);
     rc = rc ? rc : save_results(r, dir, err);
     rc = rc ? rc : save_timing(r, dir, err);
     rc = rc ? rc : save_split(r, dir, err);
     rc = rc ? rc : save_skipped(r, dir, err);
-    rc = rc ? rc : save_curves(r, dir, &curves, err);
+    rc = rc ? rc : save_curves(r, dir, err);
     rc = rc ? rc : save_photo(r, dir, err);
     rc = rc ? rc : save_augmented(r, dir, err);
-    rc = rc ? rc : save_report(r, &curves, dir, err);
-    hst_buf_free(&curves);
+    rc = rc ? rc : save_predictions(r, dir, err);
+    return rc ? rc : save_report(r, m, o, dir, err);
+}
+
+int hst_run_save_with(const hst_run *r, const hst_model *m, const hst_report_opts *o,
+                      const char *dir, hst_err *err)
+{
+    static const char *const files[] = {
+        "labels.txt",    "args.json",       "results.csv",      "timing.csv", "split.csv",
+        "skipped.csv",   "predictions.csv", "curves.png",       "curves.svg", "photo.png",
+        "augmented.png", "report.html",     "model.safetensors"};
+    hst_report_opts opts = {.size = sizeof opts};
+    int rc = hst_sized_read(&report_opts, &opts, o, err);
+    rc = rc ? rc : hst_mkdirs(dir, err);
+    hst_out_sweep(dir, files, sizeof files / sizeof *files);
+    rc = rc ? rc : save_files(r, m, o ? &opts : NULL, dir, err);
     char *path = rc ? NULL : hst_path_join(dir, "model.safetensors", err);
     if (path)
         rc = hst_model_save(m, path, err);
@@ -316,4 +313,9 @@ int hst_run_save(const hst_run *r, const hst_model *m, const char *dir, hst_err 
         rc = HST_EMEM;
     free(path);
     return rc ? rc : remove_old(dir, "checkpoint.safetensors", err);
+}
+
+int hst_run_save(const hst_run *r, const hst_model *m, const char *dir, hst_err *err)
+{
+    return hst_run_save_with(r, m, NULL, dir, err);
 }

@@ -68,6 +68,7 @@ INIT(backbone_opts)
 INIT(data_opts)
 INIT(train_opts)
 INIT(pixels)
+INIT(report_opts)
 
 static int use_config(const scene *s, void *o, hst_err *err)
 {
@@ -115,6 +116,19 @@ static int use_pixels(const scene *s, void *o, hst_err *err)
     return hst_predict_rgb(s->s, o, prob, 2, err);
 }
 
+static int use_report_opts(const scene *s, void *o, hst_err *err)
+{
+    hst_run *run = NULL;
+    char *dir = temporary_folder();
+    hst_model *m = hst_train(s->ctx, s->b, s->d, NULL, &run, err);
+    int rc = m ? hst_run_save_with(run, m, o, dir, err) : err->code;
+    hst_run_free(run);
+    hst_model_free(m);
+    remove_tree(dir);
+    free(dir);
+    return rc;
+}
+
 #define OPTIONS(name)                                                                              \
     {                                                                                              \
         "hst_" #name, sizeof(name##_0_1), sizeof(hst_##name), init_##name, use_##name              \
@@ -124,8 +138,8 @@ static const struct options {
     size_t size_0_1, size;
     void (*init)(void *p, size_t size);
     int (*use)(const scene *s, void *o, hst_err *err);
-} options[] = {OPTIONS(config),    OPTIONS(callbacks),  OPTIONS(backbone_opts),
-               OPTIONS(data_opts), OPTIONS(train_opts), OPTIONS(pixels)};
+} options[] = {OPTIONS(config),     OPTIONS(callbacks), OPTIONS(backbone_opts), OPTIONS(data_opts),
+               OPTIONS(train_opts), OPTIONS(pixels),    OPTIONS(report_opts)};
 #define EACH_OPTIONS(o)                                                                            \
     for (const struct options *o = options; o < options + sizeof options / sizeof *options; o++)
 

@@ -149,6 +149,17 @@ class Train(Case):
         self.assertLessEqual({"model.safetensors", "labels.txt", "args.json", "results.csv",
                               "split.csv", "predictions.csv", "skipped.csv", "report.html"}, have)
 
+    def test_reports_of_equal_runs_differ_in_one_section(self):
+        pages = []
+        for name in ("report a", "report b"):
+            self.ok(train(name))
+            pages.append(read(f"{ROOT}/{name}/report.html").decode())
+        job = [re.search('<section id="job".*?</section>', p, re.S).group() for p in pages]
+        self.assertIn("<code>headstart train ", job[0])
+        self.assertIn("-o &#39;report a&#39;", job[0].replace("<wbr>", ""))
+        self.assertRegex(job[0], r"<dt>date</dt><dd>\d{4}-\d\d-\d\d \d\d:\d\d UTC</dd>")
+        self.assertEqual(*(p.replace(j, "") for p, j in zip(pages, job)))
+
     def test_json_is_one_object(self):
         r = train("json", "--json")
         o = json.loads(self.ok(r))

@@ -40,9 +40,13 @@ SAME = ("model.safetensors", "results.csv")
 TEMPORARY = re.compile(r"(.+)\.[A-Za-z0-9]{6}\.tmp$|(command\.json)\.tmp$")
 
 
+# What report.html says of one run alone: date, command, seconds.
+JOB = re.compile(rb'<section id="job".*?</section>', re.DOTALL)
+
+
 def digest(path):
     with open(path, "rb") as f:
-        return hashlib.sha256(f.read()).hexdigest()
+        return hashlib.sha256(JOB.sub(b"", f.read())).hexdigest()
 
 
 def listing(folder):

@@ -2,6 +2,8 @@
 #include "support.h"
 
 #include "base/file.h"
+#include "base/sha256.h"
+#include "report/base64.h"
 #include "report/report.h"
 #include "report/thumbnail.h"
 
@@ -11,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+/* A space at which no line breaks, between a number and its "%". */
+#define NBSP "\xc2\xa0"
 
 typedef struct fixture {
     char *dir;
@@ -102,10 +107,12 @@ static const char *write_page(fixture *f, const char *name)
 {
     static const char *const skipped[] = {"x/<script>.jpg"}, *const why[] = {"empty & useless"};
     hst_err err = {0};
+    static const hst_report_fact fact[] = {{"recipe <x>", "a'to", 0}, {"SHA-256", "ab/cd_ef", 1}};
     hst_report_in in = {.title = "<flowers> & co",
+                        .root = f->dir,
                         .backbone = "mobilenet_v2",
-                        .recipe = "auto",
-                        .prepare = "pil",
+                        .fact = fact,
+                        .n_facts = 2,
                         .eval = f->eval,
                         .n_train = 16,
                         .n_skipped = 1,
@@ -120,35 +127,118 @@ static const char *write_page(fixture *f, const char *name)
 static void page_escapes_everything(void **state)
 {
     const char *page = write_page(*state, "report.html");
-    assert_int_equal(count(page, "<img"), 1); /* the picture that is there */
-    assert_int_equal(count(page, "src="), 1 + count(page, "img src=x&gt;"));
+    assert_int_equal(count(page, "<img"), 0);
     assert_null(strstr(page, "<script"));
     assert_null(strstr(page, "<b>\"quoted"));
     assert_non_null(strstr(page, "&lt;flowers&gt; &amp; co"));
     assert_non_null(strstr(page, "a &amp; &lt;b&gt;"));
-    assert_non_null(strstr(page, "x/&lt;script&gt;.jpg"));
+    assert_non_null(strstr(page, "x/<wbr>&lt;script&gt;.jpg"));
     assert_non_null(strstr(page, "empty &amp; useless"));
+    assert_non_null(strstr(page, "recipe &lt;x&gt;"));
+    assert_non_null(strstr(page, "a&#39;to"));
 }
 
 static void page_needs_nothing_but_itself(void **state)
 {
     const char *page = write_page(*state, "report.html");
-    assert_null(strstr(page, "http"));
-    assert_null(strstr(page, "url("));
-    assert_null(strstr(page, "@import"));
-    assert_null(strstr(page, "<link"));
-    assert_non_null(strstr(page, "src=\"data:image/jpeg;base64,/9j/"));
+    static const char *const never[] = {"http:",   "https:",  "url(",      "@import", "<link",
+                                        "<script", " style=", "<iframe",   "<object", "onclick=",
+                                        "<base",   "<form",   "javascript"};
+    for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+        if (strstr(page, never[i]))
+            fail_msg("%s is in the page", never[i]);
+    assert_int_equal(count(page, "src="), count(page, "img src=x&gt;")); /* a name */
+    assert_non_null(strstr(page, "href=\"data:image/jpeg;base64,/9j/"));
+}
+
+/* The policy allows the style that is there, and nothing else but pictures inside the page. */
+static void page_forbids_all_but_its_own_style(void **state)
+{
+    const char *page = write_page(*state, "report.html");
+    char want[512];
+    uint8_t digest[32];
+    hst_err err = {0};
+    hst_buf b = HST_BUF(100);
+    const char *style = strstr(page, "<style>");
+    assert_non_null(style);
+    style += strlen("<style>");
+    const char *end = strstr(style, "</style>");
+    assert_non_null(end);
+    check_ok(hst_sha256_bytes(style, (size_t)(end - style), digest, &err), &err);
+    hst_base64_add(&b, digest, sizeof digest);
+    snprintf(want, sizeof want,
+             "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+             "'sha256-%s'; img-src data:; base-uri 'none'; form-action 'none'\">",
+             b.p);
+    assert_non_null(strstr(page, want));
+    assert_true(strstr(page, want) < style);
+    assert_int_equal(count(page, "<style"), 1);
+    hst_buf_free(&b);
+}
+
+/* 1 where one element has that id. */
+static int has_id(const char *page, const char *id, size_t n)
+{
+    char want[128];
+    snprintf(want, sizeof want, " id=\"%.*s\"", (int)n, id);
+    return count(page, want) == 1;
+}
+
+/* Links and shown pictures lead somewhere; cells with photos to their panel, which leads back. */
+static void page_links_lead_somewhere(void **state)
+{
+    const char *page = write_page(*state, "report.html");
+    int n = 0;
+    for (const char *s = page; (s = strstr(s, "href=\"#")); n++) {
+        s += strlen("href=\"#");
+        if (!has_id(page, s, strcspn(s, "\"")))
+            fail_msg("nothing has the id %.*s", (int)strcspn(s, "\""), s);
+    }
+    assert_true(n > 10);
+    for (int t = 0; t < 2; t++)
+        for (int g = 0; g < 2; g++) {
+            char cell[80], panel[80], back[80];
+            snprintf(cell, sizeof cell, "<a id=\"m%d-%d\" href=\"#c%d-%d\"", t, g, t, g);
+            snprintf(panel, sizeof panel, "<div class=\"panel\" id=\"c%d-%d\"", t, g);
+            snprintf(back, sizeof back, "<a href=\"#m%d-%d\">Back", t, g);
+            assert_int_equal(count(page, cell), 1);
+            assert_int_equal(count(page, panel), 1);
+            assert_int_equal(count(page, back), 1);
+        }
+}
+
+/* However often a photo is shown. */
+static void page_holds_a_picture_once(void **state)
+{
+    const char *page = write_page(*state, "report.html");
+    assert_int_equal(count(page, "<image"), 3); /* of four photos one is gone */
+    assert_int_equal(count(page, "data:image"), 3);
+    assert_int_equal(count(page, "<use href=\"#p2\"/>"), 3); /* wrong, least sure, in its cell */
+    assert_int_equal(count(page, "cannot be shown"), 3);
+}
+
+/* From the data's folder on, to be broken behind '/' and '_'; all of it for who points at it. */
+static void page_shortens_paths(void **state)
+{
+    fixture *f = *state;
+    char want[600];
+    const char *page = write_page(f, "report.html");
+    snprintf(want, sizeof want, "<span class=\"path\" title=\"%s/gone.png\">gone.png</span>",
+             f->dir);
+    assert_non_null(strstr(page, want));
+    assert_non_null(strstr(page, "<code>ab/<wbr>cd_<wbr>ef</code>"));
 }
 
 static void page_tells_the_numbers(void **state)
 {
     const char *page = write_page(*state, "report.html");
-    assert_non_null(strstr(page, "50.0 %"));
+    assert_non_null(strstr(page, "50.0" NBSP "%"));
     assert_non_null(strstr(page, "2 of 4 validation photos"));
-    assert_non_null(strstr(page, "15.0 % to 85.0 %")); /* Wilson, 2 of 4 */
-    assert_int_equal(count(page, "<figure>"), 2);
-    assert_int_equal(count(page, "cannot be shown"), 1);
-    const char *sure = strstr(page, "90.0 %"), *unsure = strstr(page, "60.0 %");
+    assert_non_null(strstr(page, "15.0" NBSP "% to 85.0" NBSP "%")); /* Wilson, 2 of 4 */
+    assert_non_null(strstr(page, "<b>4 photos: between 15 and 85" NBSP "%</b>. So few photos"));
+    const char *wrong = strstr(page, "<h2 id=\"wrong-h\"");
+    assert_non_null(wrong);
+    const char *sure = strstr(wrong, "90.0" NBSP "%"), *unsure = strstr(wrong, "60.0" NBSP "%");
     assert_non_null(sure);
     assert_true(sure < unsure); /* the surest mistake first */
 }
@@ -170,7 +260,8 @@ static void page_of_unequal_classes_tells_the_balanced_accuracy(void **state)
                  &err);
     check_ok(hst_eval_finish(f->eval, &err), &err);
     assert_non_null(strstr(write_page(f, "report.html"),
-                           "; balanced accuracy, the mean of the classes' recalls, 41.7 %."));
+                           "; balanced accuracy, the mean of the classes' recalls, 41.7" NBSP
+                           "%."));
     hst_eval_free(equal);
 }
 
@@ -191,7 +282,7 @@ static void page_tells_an_estimate_out_of_fold(void **state)
     assert_null(strstr(page, "validation photos"));
     assert_non_null(strstr(page, "2 of 4 photos right"));
     assert_non_null(strstr(page, "learned from all 5 photos"));
-    assert_non_null(strstr(page, "a model of the other 4: 100.0 % of 1 right"));
+    assert_non_null(strstr(page, "a model of the other 4: 100.0" NBSP "% of 1 right"));
     free(path);
     hst_eval_free(aside);
 }
@@ -311,7 +402,7 @@ static void an_empty_evaluation_still_makes_everything(void **state)
     const char *text = read_back(f, "empty.html");
     assert_non_null(strstr(text, "The accuracy cannot be measured"));
     assert_null(strstr(text, "nan"));
-    assert_null(strstr(text, "<h2>Confusion matrix"));
+    assert_null(strstr(text, "Confusion matrix"));
     assert_null(strstr(text, "named rightly"));
     free(page);
     free(sheet);
@@ -330,6 +421,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(page_escapes_everything, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_needs_nothing_but_itself, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(page_forbids_all_but_its_own_style, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(page_links_lead_somewhere, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(page_holds_a_picture_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(page_shortens_paths, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_tells_the_numbers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_of_unequal_classes_tells_the_balanced_accuracy, set_up,
                                         tear_down),

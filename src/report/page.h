@@ -1,0 +1,113 @@
+/* page.h - report.html in the making. A section is one function that adds itself to the page, or
+ * nothing where it has nothing to say.
+ *
+ * The page must be readable without a script, without a network and under a policy that forbids
+ * both: no style attributes (one <style>, allowed by its hash), bars and curves as inline SVG.
+ * A picture is in the file once, as <image id="p12"> (12: its number in the evaluation), and shown
+ * wherever it is needed by <use href="#p12">. A cell of the matrix is a link to the panel of its
+ * photos, which CSS shows while it is the target of the address. */
+#ifndef HST_REPORT_PAGE_H
+#define HST_REPORT_PAGE_H
+#include "base/buf.h"
+#include "report/report.h"
+
+#define HST_NBSP "\xc2\xa0" /* a space at which no line breaks */
+
+enum {
+    HST_PAGE_SECTIONS = 24,
+    HST_WRONG_PHOTOS = 60, /* shown of the wrong ones */
+    HST_CLOSE_PHOTOS = 12, /* of the least sure ones */
+    HST_PANEL_PHOTOS = 24  /* of one cell of the matrix */
+};
+
+/* A photo of the evaluation in a list, with what it was ordered by. */
+typedef struct hst_ranked {
+    size_t photo;
+    int truth, guess;
+    float key; /* smaller comes first */
+} hst_ranked;
+
+/* The photos that count, in the orders that the page needs them in. */
+typedef struct hst_ranking {
+    hst_ranked *wrong; /* [n_wrong] the surest first */
+    hst_ranked *close; /* [n] the smallest distance between the two largest probabilities first */
+    hst_ranked *cell;  /* [n] by truth, guess; wrong ones the surest, right ones the least sure
+                          first */
+    size_t n, n_wrong;
+    size_t n_cells; /* of the matrix that have photos */
+} hst_ranking;
+
+/* The pictures that are in the file. */
+typedef struct hst_gallery {
+    hst_buf defs;        /* their <image> elements */
+    uint16_t (*size)[2]; /* [photos] width, height; 0: not in the file */
+    uint8_t *gone;       /* [photos] 1: could not be read */
+    size_t n;
+} hst_gallery;
+
+typedef struct hst_page {
+    hst_buf body;
+    const hst_report_in *in;
+    const hst_eval *e;
+    hst_ranking rank;
+    hst_gallery gallery;
+    struct {
+        const char *id, *heading;
+    } section[HST_PAGE_SECTIONS]; /* for the list of contents */
+    int n_sections;
+    int panels; /* the cells of the matrix have panels of photos */
+} hst_page;
+
+/* ---- text (page_text.c) ---- */
+
+/* Text from outside: printable, and no character that HTML would act on. */
+void hst_page_text(hst_buf *b, const char *s);
+/* A path, with places to break a line behind '/' and '_' only. */
+void hst_page_path(hst_buf *b, const char *path);
+/* The last name of a path, also of "photos/"; all of it where it has none. */
+const char *hst_page_base(const char *path, char out[1024]);
+/* v >= 0 with so many decimals (at most 6), never with the locale's comma. */
+void hst_page_fixed(hst_buf *b, double v, int decimals);
+void hst_page_percent(hst_buf *b, double part); /* "87.8 %", kept on one line */
+/* "1 photo", "4 photos". */
+void hst_page_count(hst_buf *b, uint64_t n, const char *one, const char *many);
+/* The photo's path from the data's folder on. */
+const char *hst_page_relative(const hst_page *p, const char *path);
+
+/* Begins a section that the list of contents names; both texts are constants. */
+void hst_page_begin(hst_page *p, const char *id, const char *heading);
+void hst_page_end(hst_page *p);
+/* Around a table that may be wider than the page: scrolled by keys too. name: for who hears it. */
+void hst_page_wide(hst_buf *b, const char *name);
+
+/* ---- photos (page_rank.c, page_gallery.c) ---- */
+
+HST_CHECK int hst_ranking_make(const hst_eval *e, hst_ranking *r, hst_err *err);
+void hst_ranking_clear(hst_ranking *r);
+/* The entries of one cell: their first, and *n. */
+const hst_ranked *hst_ranking_cell(const hst_ranking *r, int truth, int guess, size_t *n);
+
+/* Chooses and reads the pictures. Errors: HST_EMEM. */
+HST_CHECK int hst_gallery_make(hst_page *p, hst_err *err);
+void hst_gallery_clear(hst_gallery *g);
+/* A photo with its labels and path. linked: its picture leads to the panel of its cell, where there
+ * are panels. */
+void hst_page_card(hst_page *p, size_t photo, int linked);
+
+/* ---- sections ---- */
+
+HST_CHECK int hst_page_headline(hst_page *p, hst_err *err);
+int hst_page_has_panels(const hst_page *p); /* told from the ranking */
+void hst_page_matrix(hst_page *p);
+void hst_page_panels(hst_page *p); /* the photos of its cells */
+void hst_page_classes(hst_page *p);
+HST_CHECK int hst_page_pairs(hst_page *p, hst_err *err);
+void hst_page_mistakes(hst_page *p);
+void hst_page_unsure(hst_page *p);
+void hst_page_curves(hst_page *p);
+void hst_page_steps(hst_page *p);
+void hst_page_skipped(hst_page *p);
+void hst_page_making(hst_page *p);
+void hst_page_job(hst_page *p);
+void hst_page_model(hst_page *p);
+#endif

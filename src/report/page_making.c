@@ -1,0 +1,148 @@
+/* page_making.c - how it was made, and the card of the model: what it is, learned from what,
+ * measured how, and where it ends. */
+#include "report/page.h"
+
+#include <math.h>
+
+enum {
+    LABELS_NAMED = 12, /* in the card */
+    FEW = 20           /* photos of a class, from which little can be said */
+};
+
+static void put_facts(hst_buf *b, const hst_report_fact *f, size_t n)
+{
+    hst_buf_puts(b, "<dl>\n");
+    for (size_t i = 0; i < n; i++) {
+        hst_buf_puts(b, "<dt>");
+        hst_page_text(b, f[i].name);
+        hst_buf_puts(b, f[i].code ? "</dt><dd><code>" : "</dt><dd>");
+        if (f[i].code)
+            hst_page_path(b, f[i].value);
+        else
+            hst_page_text(b, f[i].value);
+        hst_buf_puts(b, f[i].code ? "</code></dd>\n" : "</dd>\n");
+    }
+    hst_buf_puts(b, "</dl>\n");
+}
+
+void hst_page_making(hst_page *p)
+{
+    const hst_report_in *in = p->in;
+    if (in->n_facts == 0)
+        return;
+    hst_page_begin(p, "making", "How it was made");
+    put_facts(&p->body, in->fact, in->n_facts);
+    hst_page_end(p);
+}
+
+/* The only section that differs between equal jobs. */
+void hst_page_job(hst_page *p)
+{
+    const hst_report_in *in = p->in;
+    if (in->n_job == 0)
+        return;
+    hst_page_begin(p, "job", in->evaluation ? "This evaluation" : "This run");
+    put_facts(&p->body, in->job, in->n_job);
+    hst_page_end(p);
+}
+
+/* ---- the card ---- */
+
+static void put_labels(hst_page *p)
+{
+    hst_buf *b = &p->body;
+    const int n = p->e->n_classes;
+    for (int c = 0; c < n && c < LABELS_NAMED; c++) {
+        hst_buf_puts(b, c == 0 ? "" : c == n - 1 ? " or " : ", ");
+        hst_page_text(b, hst_eval_label(p->e, c));
+    }
+    if (n > LABELS_NAMED)
+        hst_buf_printf(b, " or one of %d more", n - LABELS_NAMED);
+}
+
+static void put_what(hst_page *p)
+{
+    hst_buf *b = &p->body;
+    hst_buf_printf(b,
+                   "<dt>What it is</dt><dd>A classifier of photos: it gives each of %d %s a "
+                   "probability (",
+                   p->e->n_classes, p->e->n_classes == 1 ? "label" : "labels");
+    put_labels(p);
+    hst_buf_puts(b, "). A pretrained network");
+    if (p->in->backbone) {
+        hst_buf_puts(b, ", ");
+        hst_page_text(b, p->in->backbone);
+    }
+    if (p->in->licence) {
+        hst_buf_puts(b, " (licence of its weights: ");
+        hst_page_text(b, p->in->licence);
+        hst_buf_puts(b, ")");
+    }
+    hst_buf_puts(b, p->in->fine_tuned ? ", the last part of which learned too, turns a photo into "
+                                        "numbers; a linear layer names them.</dd>\n"
+                                      : " turns a photo into numbers; a linear layer, trained on "
+                                        "these photos, names them.</dd>\n");
+}
+
+static void put_measured(hst_page *p)
+{
+    hst_buf *b = &p->body;
+    double accuracy, low, high;
+    hst_buf_puts(b, "<dt>Measured</dt><dd>");
+    if (p->e->n == 0 || hst_eval_metric(p->e, "accuracy", &accuracy, &low, &high, NULL)) {
+        hst_buf_puts(b, "Not: no photo was kept aside.</dd>\n");
+        return;
+    }
+    hst_buf_puts(b, "Accuracy ");
+    hst_page_percent(b, accuracy);
+    hst_buf_printf(b, ", with 95" HST_NBSP "%% confidence between %ld and %ld" HST_NBSP "%%, on ",
+                   lround(100 * low), lround(100 * high));
+    hst_page_count(b, p->e->n, "photo", "photos");
+    hst_buf_puts(b, p->in->evaluation ? " of the folder evaluated.</dd>\n"
+                    : p->in->holdout  ? ", each judged by a model that had not seen it.</dd>\n"
+                                      : " that were kept aside from training.</dd>\n");
+}
+
+/* Classes that are known from few photos. */
+static void put_few(hst_page *p)
+{
+    hst_buf *b = &p->body;
+    int few = 0;
+    for (int c = 0; p->in->class_photos && c < p->e->n_classes; c++) {
+        if (p->in->class_photos[c] >= FEW)
+            continue;
+        if (few++ == 0)
+            hst_buf_printf(b, " Fewer than %d photos, so little is known of them: ", FEW);
+        else if (few <= LABELS_NAMED)
+            hst_buf_puts(b, ", ");
+        if (few <= LABELS_NAMED)
+            hst_page_text(b, hst_eval_label(p->e, c));
+    }
+    if (few > LABELS_NAMED)
+        hst_buf_printf(b, " and %d more", few - LABELS_NAMED);
+    if (few)
+        hst_buf_puts(b, ".");
+}
+
+void hst_page_model(hst_page *p)
+{
+    hst_buf *b = &p->body;
+    char name[1024];
+    hst_page_begin(p, "model", "Model card");
+    hst_buf_puts(b, "<dl>\n");
+    put_what(p);
+    if (!p->in->evaluation) {
+        hst_buf_puts(b, "<dt>Learned from</dt><dd>");
+        hst_page_count(b, p->in->n_train, "photo", "photos");
+        hst_buf_puts(b, " of ");
+        hst_page_path(b, hst_page_base(p->in->title, name));
+        hst_buf_puts(b, ".</dd>\n");
+    }
+    put_measured(p);
+    hst_buf_puts(b, "<dt>Limits</dt><dd>It knows these labels only. The figures hold for photos of "
+                    "the same things taken in the same way; with other cameras, light or "
+                    "backgrounds it may do worse, so measure there before it is relied on.");
+    put_few(p);
+    hst_buf_puts(b, "</dd>\n</dl>\n");
+    hst_page_end(p);
+}

@@ -1,0 +1,41 @@
+/* page_photos.c - photos worth looking at: the surest mistakes, and the least sure answers. */
+#include "report/page.h"
+
+static void put_cards(hst_page *p, const hst_ranked *r, size_t n)
+{
+    hst_buf_puts(&p->body, "<div class=\"photos\">\n");
+    for (size_t i = 0; i < n; i++)
+        hst_page_card(p, r[i].photo, 1);
+    hst_buf_puts(&p->body, "</div>\n");
+}
+
+void hst_page_mistakes(hst_page *p)
+{
+    hst_buf *b = &p->body;
+    const size_t n = p->rank.n_wrong;
+    const size_t shown = n < HST_WRONG_PHOTOS ? n : HST_WRONG_PHOTOS;
+    if (p->e->n == 0)
+        return;
+    hst_page_begin(p, "wrong", "Wrong photos");
+    if (n == 0)
+        hst_buf_puts(b, "<p>None: every photo that was measured was named rightly.</p>\n");
+    else if (shown < n)
+        hst_buf_printf(b, "<p>The %zu surest mistakes of %zu.</p>\n", shown, n);
+    else
+        hst_buf_printf(b, "<p>All %zu, the surest mistakes first.</p>\n", n);
+    if (n)
+        put_cards(p, p->rank.wrong, shown);
+    hst_page_end(p);
+}
+
+void hst_page_unsure(hst_page *p)
+{
+    const hst_ranking *r = &p->rank;
+    if (r->n == 0 || p->e->n_classes < 2)
+        return;
+    hst_page_begin(p, "unsure", "Least sure");
+    hst_buf_puts(&p->body, "<p>Right or wrong by a hair: the two likeliest labels are closest here."
+                           "</p>\n");
+    put_cards(p, r->close, r->n < HST_CLOSE_PHOTOS ? r->n : HST_CLOSE_PHOTOS);
+    hst_page_end(p);
+}

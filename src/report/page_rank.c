@@ -1,0 +1,82 @@
+/* page_rank.c - the photos of an evaluation in the orders of the page. */
+#include "base/mem.h"
+#include "report/page.h"
+
+#include <stdlib.h>
+
+static int by_key(const void *pa, const void *pb)
+{
+    const hst_ranked *a = pa, *b = pb;
+    if (a->key != b->key)
+        return a->key < b->key ? -1 : 1;
+    return a->photo < b->photo ? -1 : a->photo > b->photo;
+}
+
+static int by_cell(const void *pa, const void *pb)
+{
+    const hst_ranked *a = pa, *b = pb;
+    if (a->truth != b->truth)
+        return a->truth < b->truth ? -1 : 1;
+    if (a->guess != b->guess)
+        return a->guess < b->guess ? -1 : 1;
+    return by_key(pa, pb);
+}
+
+/* Largest probability less the second largest; of one class alone, 1. */
+static float margin(const hst_eval *e, const hst_eval_photo *p)
+{
+    float second = 0;
+    for (int c = 0; c < e->n_classes; c++)
+        if (c != p->guess && p->prob[c] > second)
+            second = p->prob[c];
+    return p->prob[p->guess] - second;
+}
+
+int hst_ranking_make(const hst_eval *e, hst_ranking *r, hst_err *err)
+{
+    const hst_eval_photo *p;
+    r->wrong = hst_alloc(e->n, sizeof *r->wrong, err);
+    r->close = r->wrong ? hst_alloc(e->n, sizeof *r->close, err) : NULL;
+    r->cell = r->close ? hst_alloc(e->n, sizeof *r->cell, err) : NULL;
+    if (!r->cell)
+        return HST_EMEM;
+    for (size_t i = 0; (p = hst_eval_at(e, i)); i++) {
+        float sure = p->prob[p->guess];
+        int wrong = p->guess != p->truth;
+        if (wrong)
+            r->wrong[r->n_wrong++] = (hst_ranked){i, p->truth, p->guess, -sure};
+        r->close[r->n] = (hst_ranked){i, p->truth, p->guess, margin(e, p)};
+        r->cell[r->n++] = (hst_ranked){i, p->truth, p->guess, wrong ? -sure : sure};
+    }
+    qsort(r->wrong, r->n_wrong, sizeof *r->wrong, by_key);
+    qsort(r->close, r->n, sizeof *r->close, by_key);
+    qsort(r->cell, r->n, sizeof *r->cell, by_cell);
+    for (size_t i = 0, n; i < r->n; i += n, r->n_cells++)
+        hst_ranking_cell(r, r->cell[i].truth, r->cell[i].guess, &n);
+    return 0;
+}
+
+void hst_ranking_clear(hst_ranking *r)
+{
+    free(r->wrong);
+    free(r->close);
+    free(r->cell);
+}
+
+/* By bisection for the first that is not before the cell. */
+const hst_ranked *hst_ranking_cell(const hst_ranking *r, int truth, int guess, size_t *n)
+{
+    size_t low = 0, high = r->n;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const hst_ranked *m = &r->cell[middle];
+        if (m->truth < truth || (m->truth == truth && m->guess < guess))
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (high = low; high < r->n && r->cell[high].truth == truth && r->cell[high].guess == guess;)
+        high++;
+    *n = high - low;
+    return r->cell + low;
+}

@@ -1,0 +1,199 @@
+/* run_report.c - what report.html tells of a run. */
+#include "report/run_report.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "model/model.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FACTS = 24, TEXT = 512 };
+
+/* Lines with texts of their own. */
+typedef struct facts {
+    hst_report_fact fact[FACTS];
+    char text[FACTS][TEXT];
+    size_t n;
+} facts;
+
+static void add(facts *f, const char *name, int code, const char *fmt, ...) HST_PRINTF(4, 5);
+static void add(facts *f, const char *name, int code, const char *fmt, ...)
+{
+    va_list args;
+    if (f->n == FACTS)
+        return;
+    va_start(args, fmt);
+    vsnprintf(f->text[f->n], TEXT, fmt, args);
+    va_end(args);
+    f->fact[f->n] = (hst_report_fact){name, f->text[f->n], code};
+    f->n++;
+}
+
+static void add_split(facts *f, const hst_run *r)
+{
+    const hst_data *d = r->data;
+    size_t side[2] = {0};
+    for (size_t i = 0; i < d->n_photos; i++)
+        if (!r->features->why[i] && r->side[i] < 2)
+            side[r->side[i]]++;
+    char how[80];
+    if (d->split == HST_SPLIT_FOLDERS)
+        snprintf(how, sizeof how, "by folders");
+    else
+        snprintf(how, sizeof how, "%s, %ld %% kept aside, seed %" PRIu64, hst_split_name(d->split),
+                 lround(100 * d->val_part), d->seed);
+    add(f, "split", 0, "%s: %zu to train on, %zu kept aside", how, side[HST_TRAIN],
+        side[HST_VALIDATION]);
+}
+
+/* What the recipe was told, "epochs 5, batch 16". */
+static int add_settings(facts *f, const hst_run *r, hst_err *err)
+{
+    hst_setting_value v;
+    hst_buf b = HST_BUF(TEXT);
+    for (int i = 0; hst_settings_next(&r->settings, &i, &v);) {
+        if (!v.word && v.number < 0)
+            continue;
+        hst_buf_printf(&b, "%s%s ", b.n ? ", " : "", v.setting->field);
+        if (v.word)
+            hst_buf_puts(&b, v.word);
+        else
+            hst_buf_double(&b, v.number);
+    }
+    int rc = hst_buf_check(&b, err);
+    if (rc == 0 && b.n)
+        add(f, "settings", 0, "%s", b.p);
+    hst_buf_free(&b);
+    return rc;
+}
+
+static int add_facts(facts *f, const hst_run *r, const hst_model *m, const char *split_sha256,
+                     hst_err *err)
+{
+    const hst_settings *s = &r->settings;
+    const hst_backbone *b = r->backbone;
+    char views[1024];
+    hst_extractor_describe(m->extractor, views, sizeof views);
+    add(f, "backbone", 0, "%s", views);
+    if (b->licence)
+        add(f, "licence of the backbone's weights", 0, "%s", b->licence);
+    add(f, "recipe", 0, "%s", hst_recipe_names[s->recipe]);
+    int rc = add_settings(f, r, err);
+    add(f, "preparation", 0, "%s", hst_prep_name(&r->features->prep));
+    add(f, "seed", 0, "%" PRIu64, s->seed);
+    add_split(f, r);
+    add(f, "photos", 0, "%zu learned from, %zu to measure, %zu skipped", r->n_train,
+        hst_run_eval(r)->n, r->features->n - r->features->n_used);
+    add(f, "SHA-256 of the backbone's file", 1, "%s", b->sha256);
+    add(f, "SHA-256 of split.csv, which lists those of the photos", 1, "%s", split_sha256);
+    add(f, "content_sha256 of the model", 1, "%s", m->content_sha256);
+    add(f, "headstart", 0, "%s", hst_version());
+    return rc;
+}
+
+/* What differs between equal runs. Nothing where the caller says nothing. */
+static void add_job(facts *f, const hst_run *r, const hst_report_opts *o)
+{
+    char seconds[48];
+    if (!o)
+        return;
+    if (o->date)
+        add(f, "date", 0, "%s", o->date);
+    if (o->command)
+        add(f, "command", 1, "%s", o->command);
+    add(f, "folder of the photos", 1, "%s", r->data->dir ? r->data->dir : "");
+    for (int i = 0; i < r->n_phases; i++) {
+        long ms = lround(1000 * r->phase[i].seconds);
+        snprintf(seconds, sizeof seconds, "%ld.%03ld s", ms / 1000, ms % 1000);
+        add(f, r->phase[i].what, 0, "%s", seconds);
+    }
+}
+
+/* Photos of each class that can be used. */
+static void count_classes(const hst_run *r, uint64_t *n)
+{
+    for (size_t i = 0; i < r->data->n_photos; i++)
+        if (!r->features->why[i])
+            n[r->data->photos[i].label]++;
+}
+
+/* What a report needs that the run does not hold in that form. */
+typedef struct material {
+    facts made, job;
+    uint64_t *class_photos;
+    const char **skipped, **why;
+} material;
+
+static void material_free(material *a)
+{
+    if (!a)
+        return;
+    free(a->class_photos);
+    free(a->skipped);
+    free(a->why);
+    free(a);
+}
+
+static material *material_new(const hst_run *r, size_t n_skipped, hst_err *err)
+{
+    material *a = hst_alloc(1, sizeof *a, err);
+    if (!a)
+        return NULL;
+    a->class_photos = hst_alloc((size_t)r->data->n_classes, sizeof *a->class_photos, err);
+    a->skipped = a->class_photos ? hst_alloc(n_skipped, sizeof *a->skipped, err) : NULL;
+    a->why = a->skipped ? hst_alloc(n_skipped, sizeof *a->why, err) : NULL;
+    if (!a->why) {
+        material_free(a);
+        return NULL;
+    }
+    count_classes(r, a->class_photos);
+    for (size_t i = 0, at = 0; i < r->features->n; i++) {
+        if (!r->features->why[i])
+            continue;
+        a->skipped[at] = r->data->photos[i].relative;
+        a->why[at++] = r->features->why[i];
+    }
+    return a;
+}
+
+int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *o,
+                   const char *split_sha256, const char *path, hst_err *err)
+{
+    const size_t n_skipped = r->features->n - r->features->n_used;
+    const hst_settings *s = &r->settings;
+    material *a = material_new(r, n_skipped, err);
+    if (!a)
+        return HST_EMEM;
+    int rc = add_facts(&a->made, r, m, split_sha256, err);
+    add_job(&a->job, r, o);
+    hst_report_in in = {.title = r->data->dir ? r->data->dir : "",
+                        .root = r->data->dir,
+                        .backbone = r->backbone->arch.family,
+                        .licence = r->backbone->licence,
+                        .fine_tuned = s->fine_tune,
+                        .eval = hst_run_eval(r),
+                        .holdout = r->eval ? r->holdout : NULL,
+                        .class_photos = a->class_photos,
+                        .n_train = r->n_train,
+                        .n_skipped = n_skipped,
+                        .skipped_path = a->skipped,
+                        .skipped_why = a->why,
+                        .history = r->history,
+                        .n_history = r->n_history,
+                        .step = r->step,
+                        .n_steps = r->n_steps,
+                        .fact = a->made.fact,
+                        .n_facts = a->made.n,
+                        .job = a->job.fact,
+                        .n_job = a->job.n};
+    if (s->label_smoothing > 0)
+        in.loss_floor = hst_smoothing_floor(s->label_smoothing, r->data->n_classes);
+    rc = rc ? rc : hst_report_html(&in, path, err);
+    material_free(a);
+    return rc;
+}
