@@ -1,6 +1,7 @@
 /* eval.c - headstart eval: how good a model is on labelled photos. */
 #include "commands.h"
 #include "json_result.h"
+#include "model.h"
 #include "tables.h"
 
 #define AT(field) offsetof(cli_values, field)
@@ -55,16 +56,14 @@ static int print_text(cli_job *job, const hst_eval *e)
 
 static int run(cli_job *job)
 {
-    hst_data_opts o = hst_data_opts_default();
     hst_data *d = NULL;
     hst_eval *e = NULL;
     int status = cli_job_open(job);
     if (status)
         return status;
-    o.split = "none";
-    hst_model *m = hst_model_load(job->ctx, job->v.words[0], &job->err);
+    hst_model *m = cli_model_load(job, 0);
     if (m)
-        d = hst_data_open(job->ctx, job->v.words[1], &o, &job->err);
+        d = cli_model_photos(job, 1);
     if (d)
         e = hst_evaluate(job->ctx, m, d, &job->err);
     if (e) {

@@ -1,6 +1,7 @@
 /* info.c - headstart info: what is in a model file, and what this machine offers. */
 #include "commands.h"
 #include "json_result.h"
+#include "model.h"
 #include "settings.h"
 #include "text.h"
 
@@ -242,7 +243,7 @@ static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info 
 
 static int describe_model(cli_job *job)
 {
-    hst_model *m = hst_model_load(job->ctx, job->v.words[0], &job->err);
+    hst_model *m = cli_model_load(job, 0);
     if (!m)
         return cli_job_fail(job);
     const hst_backbone_info *b = hst_backbone_describe(hst_model_backbone(m));

@@ -48,9 +48,30 @@ void cli_photos_close(cli_photos *p)
 
 /* ---- standard input ---- */
 
-static int begins(const cli_stdin *in, size_t at, const char *magic, size_t n)
+typedef struct opening {
+    const char *head;
+    size_t n;
+} opening;
+
+static int begins(opening b, size_t at, const char *magic, size_t n)
 {
-    return in->n >= at + n && memcmp(in->head + at, magic, n) == 0;
+    return b.n >= at + n && memcmp(b.head + at, magic, n) == 0;
+}
+
+const char *cli_photos_kind(const char *head, size_t n)
+{
+    opening b = {head, n};
+    if (begins(b, 0, "\xff\xd8\xff", 3))
+        return "JPEG";
+    if (begins(b, 0, "\x89PNG", 4))
+        return "PNG";
+    if (begins(b, 0, "GIF87a", 6) || begins(b, 0, "GIF89a", 6))
+        return "GIF";
+    if (begins(b, 0, "RIFF", 4) && begins(b, 8, "WEBP", 4))
+        return "WebP";
+    if (begins(b, 0, "BM", 2) && begins(b, 6, "\0\0\0\0", 4)) /* two reserved fields */
+        return "BMP";
+    return NULL;
 }
 
 int cli_stdin_peek(cli_stdin *in)
@@ -59,15 +80,13 @@ int cli_stdin_peek(cli_stdin *in)
     in->n = 0;
     while (in->n < sizeof in->head && (c = getc(stdin)) != EOF) {
         in->head[in->n++] = (char)c;
-        if (c == '\n' && !begins(in, 0, "RIFF", 4) && !begins(in, 0, "\x89PNG", 4))
+        opening b = {in->head, in->n};
+        if (c == '\n' && !begins(b, 0, "RIFF", 4) && !begins(b, 0, "\x89PNG", 4))
             break;
     }
     if (c == EOF && cli_signals_caught())
         return -1;
-    return begins(in, 0, "\xff\xd8\xff", 3) || begins(in, 0, "\x89PNG", 4) ||
-           begins(in, 0, "GIF87a", 6) || begins(in, 0, "GIF89a", 6) ||
-           (begins(in, 0, "RIFF", 4) && begins(in, 8, "WEBP", 4)) ||
-           (begins(in, 0, "BM", 2) && begins(in, 6, "\0\0\0\0", 4)); /* two reserved fields */
+    return cli_photos_kind(in->head, in->n) != NULL;
 }
 
 void *cli_stdin_read(const cli_stdin *in, size_t max, size_t *n)
@@ -127,6 +146,23 @@ static int is_wanted(const char *path, const char *name)
     if (S_ISDIR(st.st_mode))
         return 1;
     return has_image_name(name) && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+int cli_photos_in(const char *dir)
+{
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+    int found = 0;
+    while (d && !found && (entry = readdir(d))) {
+        char *path = NULL;
+        if (asprintf(&path, "%s/%s", dir, entry->d_name) < 0)
+            break;
+        found = is_wanted(path, entry->d_name);
+        free(path);
+    }
+    if (d)
+        closedir(d);
+    return found;
 }
 
 static void tell(cli_photos *p, const char *dir, const char *why)

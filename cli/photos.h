@@ -6,9 +6,16 @@
 
 #include <stddef.h>
 
+enum { CLI_HEAD = 12 }; /* bytes at the beginning of a file that say what it is */
+
+/* "JPEG", of a photo whose first n bytes (CLI_HEAD, or the whole file) these are; else NULL. */
+const char *cli_photos_kind(const char *head, size_t n);
+/* 1: the folder holds a photo or another folder. */
+int cli_photos_in(const char *dir);
+
 /* The beginning of standard input, read to see what it is. */
 typedef struct cli_stdin {
-    char head[12];
+    char head[CLI_HEAD];
     size_t n;
 } cli_stdin;
 

@@ -1,5 +1,6 @@
 /* predict.c - headstart predict: photos in, labels with probabilities out. */
 #include "commands.h"
+#include "model.h"
 #include "photos.h"
 #include "rows.h"
 #include "signals.h"
@@ -138,9 +139,7 @@ static int predict_labelled(prediction_run *r)
     double skipped = 0;
     int status;
     hst_eval *e = NULL;
-    hst_data_opts o = hst_data_opts_default();
-    o.split = "none";
-    hst_data *d = hst_data_open(job->ctx, job->v.words[1], &o, &job->err);
+    hst_data *d = cli_model_photos(job, 1);
     if (d)
         e = hst_evaluate(job->ctx, r->model, d, &job->err);
     if (!e || hst_eval_metric(e, "skipped", &skipped, NULL, NULL, &job->err) ||
@@ -198,7 +197,7 @@ static int run(cli_job *job)
         return status;
     if (job->v.json)
         job->v.format = "json";
-    hst_model *m = hst_model_load(job->ctx, job->v.words[0], &job->err);
+    hst_model *m = cli_model_load(job, 0);
     if (!m)
         return cli_job_fail(job);
     r.model = m;

@@ -648,7 +648,8 @@ HST_API const hst_effort_step *hst_run_step(const hst_run *r, size_t i);
 
 /* ---- model ---- */
 
-/* The model has its own backbone. Errors: HST_EMODEL (not a model of ours, damaged, refused),
+/* path: of a model file, or of a run's folder, which holds model.safetensors. The model has its own
+ * backbone. Errors: HST_EMODEL (not a model of ours, damaged, refused),
  * HST_EIO, HST_EMEM. */
 HST_API HST_CHECK hst_model *hst_model_load(hst_ctx *ctx, const char *path, hst_err *err);
 /* The file appears whole or not at all. Errors: HST_EIO, HST_EMEM. */

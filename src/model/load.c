@@ -2,6 +2,7 @@
  */
 #include "backbones/norms.h"
 #include "base/executor.h"
+#include "base/file.h"
 #include "base/finite.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -363,7 +364,7 @@ static hst_model *from_tensors(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
     return NULL;
 }
 
-hst_model *hst_model_load(hst_ctx *ctx, const char *path, hst_err *err)
+static hst_model *load_file(hst_ctx *ctx, const char *path, hst_err *err)
 {
     hst_tensors *t = hst_tensors_read(path, err);
     if (!t)
@@ -372,5 +373,20 @@ hst_model *hst_model_load(hst_ctx *ctx, const char *path, hst_err *err)
     if (!m)
         (void)hst_err_at(err, path);
     hst_tensors_free(t);
+    return m;
+}
+
+hst_model *hst_model_load(hst_ctx *ctx, const char *path, hst_err *err)
+{
+    if (!hst_is_dir(path))
+        return load_file(ctx, path, err);
+    char *file = hst_path_join(path, "model.safetensors", err);
+    hst_model *m = NULL;
+    if (file && hst_is_file(file))
+        m = load_file(ctx, file, err);
+    else if (file)
+        hst_fail(err, HST_EMODEL,
+                 "%s: a folder without model.safetensors, which the folder of a run has", path);
+    free(file);
     return m;
 }
