@@ -105,6 +105,7 @@ HST_CHECK int hst_page_pairs(hst_page *p, hst_err *err);
 void hst_page_mistakes(hst_page *p);
 void hst_page_unsure(hst_page *p);
 void hst_page_curves(hst_page *p);
+HST_CHECK int hst_page_calibration(hst_page *p, hst_err *err);
 void hst_page_steps(hst_page *p);
 void hst_page_skipped(hst_page *p);
 void hst_page_making(hst_page *p);

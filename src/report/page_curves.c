@@ -93,7 +93,7 @@ static void put_curve(hst_page *p, int accuracy)
     hst_buf_puts(b, "<figure class=\"chart\">\n");
     hst_plot_begin(b, &plot);
     if (best)
-        hst_plot_upright(b, &plot, "best", best->epoch);
+        hst_plot_upright(b, &plot, "best", best->epoch, (double[2]){plot.y_low, plot.y_high});
     if (!accuracy && in->loss_floor > 0)
         hst_plot_line(b, &plot, "dotted", (double[2]){plot.x_low, plot.x_high},
                       (double[2]){in->loss_floor, in->loss_floor}, 2);

@@ -73,8 +73,8 @@ int hst_gallery_make(hst_page *p, hst_err *err)
     hst_gallery *g = &p->gallery;
     const hst_ranking *r = &p->rank;
     g->defs = HST_BUF(DEFS_MAX);
-    g->size = hst_alloc(p->e->n, sizeof *g->size, err);
-    g->gone = g->size ? hst_alloc(p->e->n, 1, err) : NULL;
+    g->size = hst_alloc(p->e->n_photos, sizeof *g->size, err);
+    g->gone = g->size ? hst_alloc(p->e->n_photos, 1, err) : NULL;
     if (!g->gone)
         return HST_EMEM;
     int rc = add_first(p, r->wrong, least(r->n_wrong, HST_WRONG_PHOTOS), err);

@@ -93,6 +93,25 @@ static int put_accuracy(hst_page *p, hst_err *err)
     return p->in->holdout ? put_estimate(b, p->in, err) : 0;
 }
 
+/* Photos that were judged and do not count. */
+static void put_uncounted(hst_page *p)
+{
+    hst_buf *b = &p->body;
+    const hst_eval *e = p->e;
+    if (e->n_seen) {
+        hst_buf_puts(b, "<p>Not counted: ");
+        hst_page_count(b, e->n_seen, "photo", "photos");
+        hst_buf_puts(b, " that the model has learned from, of which ");
+        hst_page_percent(b, (double)e->seen_hits / (double)e->n_seen);
+        hst_buf_puts(b, " are right.</p>\n");
+    }
+    if (e->n_copies) {
+        hst_buf_puts(b, "<p>Each picture counts once: ");
+        hst_page_count(b, e->n_copies, "photo is a copy of another", "photos are copies of others");
+        hst_buf_puts(b, ".</p>\n");
+    }
+}
+
 int hst_page_headline(hst_page *p, hst_err *err)
 {
     int rc = 0;
@@ -100,8 +119,10 @@ int hst_page_headline(hst_page *p, hst_err *err)
     if (p->e->n)
         rc = put_accuracy(p, err);
     else
-        hst_buf_puts(&p->body,
-                     "<p>The accuracy cannot be measured: no photo was kept aside.</p>\n");
+        hst_buf_printf(&p->body, "<p>The accuracy cannot be measured: %s.</p>\n",
+                       p->e->n_seen ? "the model has learned from all of these photos"
+                                    : "no photo was kept aside");
+    put_uncounted(p);
     hst_page_end(p);
     return rc;
 }

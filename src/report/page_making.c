@@ -3,11 +3,33 @@
 #include "report/page.h"
 
 #include <math.h>
+#include <string.h>
 
 enum {
     LABELS_NAMED = 12, /* in the card */
     FEW = 20           /* photos of a class, from which little can be said */
 };
+
+/* A path, a command, a hash: broken behind '/' and '_', but no option behind its "--". */
+static void put_code(hst_buf *b, const char *text)
+{
+    char word[1024];
+    hst_buf_puts(b, "<code>");
+    while (*text) {
+        size_t n = strcspn(text, " ");
+        n += text[n] == ' ';
+        n = n < sizeof word ? n : sizeof word - 1;
+        memcpy(word, text, n);
+        word[n] = 0;
+        if (*word == '-')
+            hst_buf_puts(b, "<span class=\"word\">");
+        hst_page_path(b, word);
+        if (*word == '-')
+            hst_buf_puts(b, "</span>");
+        text += n;
+    }
+    hst_buf_puts(b, "</code>");
+}
 
 static void put_facts(hst_buf *b, const hst_report_fact *f, size_t n)
 {
@@ -15,12 +37,12 @@ static void put_facts(hst_buf *b, const hst_report_fact *f, size_t n)
     for (size_t i = 0; i < n; i++) {
         hst_buf_puts(b, "<dt>");
         hst_page_text(b, f[i].name);
-        hst_buf_puts(b, f[i].code ? "</dt><dd><code>" : "</dt><dd>");
+        hst_buf_puts(b, "</dt><dd>");
         if (f[i].code)
-            hst_page_path(b, f[i].value);
+            put_code(b, f[i].value);
         else
             hst_page_text(b, f[i].value);
-        hst_buf_puts(b, f[i].code ? "</code></dd>\n" : "</dd>\n");
+        hst_buf_puts(b, "</dd>\n");
     }
     hst_buf_puts(b, "</dl>\n");
 }
@@ -90,7 +112,7 @@ static void put_measured(hst_page *p)
     double accuracy, low, high;
     hst_buf_puts(b, "<dt>Measured</dt><dd>");
     if (p->e->n == 0 || hst_eval_metric(p->e, "accuracy", &accuracy, &low, &high, NULL)) {
-        hst_buf_puts(b, "Not: no photo was kept aside.</dd>\n");
+        hst_buf_puts(b, "Not: there was no photo that it had not learned from.</dd>\n");
         return;
     }
     hst_buf_puts(b, "Accuracy ");

@@ -19,6 +19,8 @@ void hst_page_mistakes(hst_page *p)
     hst_page_begin(p, "wrong", "Wrong photos");
     if (n == 0)
         hst_buf_puts(b, "<p>None: every photo that was measured was named rightly.</p>\n");
+    else if (n == 1)
+        hst_buf_puts(b, "<p>The only one.</p>\n");
     else if (shown < n)
         hst_buf_printf(b, "<p>The %zu surest mistakes of %zu.</p>\n", shown, n);
     else

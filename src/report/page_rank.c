@@ -41,6 +41,8 @@ int hst_ranking_make(const hst_eval *e, hst_ranking *r, hst_err *err)
     if (!r->cell)
         return HST_EMEM;
     for (size_t i = 0; (p = hst_eval_at(e, i)); i++) {
+        if (!hst_eval_counts(p))
+            continue;
         float sure = p->prob[p->guess];
         int wrong = p->guess != p->truth;
         if (wrong)

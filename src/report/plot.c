@@ -10,7 +10,7 @@ enum {
     HEIGHT = 230,
     LEFT = 44,   /* numbers of the y axis */
     TOP = 24,    /* its name */
-    RIGHT = 350, /* ends of the plot */
+    RIGHT = 344, /* ends of the plot; half a number stands beyond */
     BOTTOM = 186,
     Y_TICKS = 5,
     X_TICKS = 6
@@ -175,9 +175,9 @@ void hst_plot_bar(hst_buf *b, const hst_plot *p, const char *kind, const double 
     hst_buf_puts(b, "\"/>\n");
 }
 
-void hst_plot_upright(hst_buf *b, const hst_plot *p, const char *kind, double x)
+void hst_plot_upright(hst_buf *b, const hst_plot *p, const char *kind, double x, const double y[2])
 {
-    put_segment(b, kind, (double[4]){to_x(p, x), TOP, to_x(p, x), BOTTOM});
+    put_segment(b, kind, (double[4]){to_x(p, x), to_y(p, y[0]), to_x(p, x), to_y(p, y[1])});
     hst_buf_puts(b, "\n");
 }
 

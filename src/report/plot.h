@@ -27,7 +27,7 @@ void hst_plot_band(hst_buf *b, const hst_plot *p, const char *kind, const double
 void hst_plot_dot(hst_buf *b, const hst_plot *p, const char *kind, double x, double y);
 /* From the bottom up to y, between x0 and x1. */
 void hst_plot_bar(hst_buf *b, const hst_plot *p, const char *kind, const double x[2], double y);
-/* A line across the whole plot at x, from top to bottom. */
-void hst_plot_upright(hst_buf *b, const hst_plot *p, const char *kind, double x);
+/* At x, from y[0] to y[1]; beyond the plot's ends it is cut. */
+void hst_plot_upright(hst_buf *b, const hst_plot *p, const char *kind, double x, const double y[2]);
 void hst_plot_end(hst_buf *b);
 #endif

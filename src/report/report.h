@@ -27,7 +27,9 @@ typedef struct hst_report_in {
     const char *const *skipped_path, *const *skipped_why; /* [n_skipped] */
     const hst_epoch *history;
     size_t n_history;
-    double loss_floor;           /* as hst_curves */
+    double loss_floor; /* as hst_curves */
+    /* What calibration changed: log loss of the photos that it was chosen on; 0: there was none. */
+    double temperature, loss_before, loss_after;
     const hst_effort_step *step; /* [n_steps] what was tried */
     size_t n_steps;
     const hst_report_fact *fact; /* [n_facts] how it was made */

@@ -287,6 +287,74 @@ static void page_tells_an_estimate_out_of_fold(void **state)
     hst_eval_free(aside);
 }
 
+/* Two photos of one picture, and one that the model has learned from. */
+static void page_tells_what_does_not_count(void **state)
+{
+    fixture *f = *state;
+    static const float sure[] = {1, 0};
+    const hst_judged photos[] = {{"1", 0, sure, 7, 0}, {"2", 1, sure, 7, 0}, {"3", 0, sure, 8, 1}};
+    hst_err err = {0};
+    hst_eval *e = hst_eval_new(labels, 2, 3, &err);
+    for (int i = 0; i < 3; i++)
+        check_ok(hst_eval_add(e, &photos[i], &err), &err);
+    check_ok(hst_eval_finish(e, &err), &err);
+    hst_report_in in = {.title = "t", .eval = e, .evaluation = "runs/x/model.safetensors"};
+    char *path = in_dir(f, "counts.html");
+    check_ok(hst_report_html(&in, path, &err), &err);
+    const char *page = read_back(f, "counts.html");
+    assert_non_null(strstr(page, "<b>1 photo: between"));
+    assert_non_null(strstr(page, "1 of 1 photos right"));
+    assert_non_null(strstr(page, "Not counted: 1 photo that the model has learned from, of which "
+                                 "100.0" NBSP "% are right"));
+    assert_non_null(strstr(page, "1 photo is a copy of another"));
+    assert_non_null(strstr(page, "judged by runs/<wbr>x/<wbr>model.safetensors"));
+    assert_int_equal(count(page, "class=\"panel\""), 1);
+    free(path);
+    hst_eval_free(e);
+}
+
+static void page_draws_how_calibrated_it_is(void **state)
+{
+    const char *page = write_page(*state, "report.html");
+    const char *section = strstr(page, "<section id=\"calibration\"");
+    assert_non_null(section);
+    /* Three bins: two photos at 0.9, one at 0.75, one at 0.6. */
+    assert_non_null(strstr(section, "Expected calibration error "));
+    assert_int_equal(count(section, "<circle"), 3);
+    assert_null(strstr(section, "temperature"));
+    assert_null(strstr(page, "nan"));
+}
+
+static const char *write_curves(fixture *f, const hst_epoch *history, size_t n)
+{
+    hst_err err = {0};
+    hst_report_in in = {
+        .title = "t", .eval = f->eval, .history = history, .n_history = n, .temperature = 1.25};
+    char *path = in_dir(f, "curves.html");
+    check_ok(hst_report_html(&in, path, &err), &err);
+    free(path);
+    return read_back(f, "curves.html");
+}
+
+static void page_draws_curves_and_names_their_ends(void **state)
+{
+    static const hst_epoch history[] = {
+        {1, 1.4, .40, 1.2, .60, 0}, {2, 1.0, .70, .95, .75, 0}, {3, .80, .85, .99, .80, 0}};
+    static const hst_epoch nothing_aside[] = {{1, 1.4, .40, -1, -1, 0}, {2, 1.0, .70, -1, -1, 0}};
+    const char *page = write_curves(*state, history, 3);
+    assert_int_equal(count(page, "<polyline class=\"line a\""), 2);
+    assert_int_equal(count(page, "<polyline class=\"line b\""), 2);
+    assert_non_null(strstr(page, "training 0.800</span>"));
+    assert_non_null(
+        strstr(page, "validation 80.0" NBSP "%</span>. Best epoch, 2: validation 75.0"));
+    assert_non_null(strstr(page, "divided by the temperature 1.250"));
+    page = write_curves(*state, nothing_aside, 2);
+    assert_int_equal(count(page, "<polyline class=\"line a\""), 2);
+    assert_int_equal(count(page, "<polyline class=\"line b\""), 0);
+    assert_null(strstr(page, "Best epoch"));
+    assert_null(strstr(write_curves(*state, history, 1), "id=\"training\""));
+}
+
 static void page_is_the_same_twice_and_in_any_locale(void **state)
 {
     fixture *f = *state;
@@ -429,6 +497,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(page_of_unequal_classes_tells_the_balanced_accuracy, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(page_tells_an_estimate_out_of_fold, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(page_tells_what_does_not_count, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(page_draws_how_calibrated_it_is, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(page_draws_curves_and_names_their_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_is_the_same_twice_and_in_any_locale, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_page_that_cannot_be_written_is_an_error, set_up,
