@@ -51,7 +51,7 @@ static uint32_t u32(const struct bmp *b, size_t at)
 
 static int truncated(hst_err *err)
 {
-    return hst_fail(err, HST_EIMAGE, "truncated BMP: the file ends before the picture does");
+    return hst_image_truncated("BMP", err);
 }
 
 static int unsupported(hst_err *err, const char *what, uint32_t value)

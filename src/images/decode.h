@@ -21,6 +21,8 @@ HST_CHECK int hst_webp_decode(const hst_encoded *in, hst_image *out, int *orient
                               hst_err *err);
 HST_CHECK int hst_bmp_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
 
+/* HST_EIMAGE: the file of that format ends too early. */
+int hst_image_truncated(const char *format, hst_err *err);
 /* HST_EIMAGE for an empty picture and one over HST_IMAGE_MAX_PIXELS. */
 HST_CHECK int hst_image_check(uint64_t w, uint64_t h, hst_err *err);
 /* Sets out's size, once checked, and allocates its pixels. Errors: HST_EIMAGE, HST_EMEM. */

@@ -38,7 +38,7 @@ static int on_read(GifFileType *file, GifByteType *to, int n)
 static int fail_gif(const struct gif *g, hst_err *err)
 {
     if (g->at == g->in->n)
-        return hst_fail(err, HST_EIMAGE, "truncated GIF: the file ends before the picture does");
+        return hst_image_truncated("GIF", err);
     const char *why = g->file ? GifErrorString(g->file->Error) : NULL;
     return hst_fail(err, HST_EIMAGE, "damaged GIF: %s", why ? why : "not a GIF file");
 }

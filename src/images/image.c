@@ -3,37 +3,18 @@
 
 #include "base/mem.h"
 #include "images/decode.h"
+#include "images/format.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 typedef int decode_fn(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
 
-/* First bytes of the formats; '?' stands for any byte. */
-static const struct format {
-    const char *magic;
-    size_t n;
-    decode_fn *decode;
-} formats[] = {
-    {"\xff\xd8\xff", 3, hst_jpeg_decode},
-    {"\x89PNG\r\n\x1a\n", 8, hst_png_decode},
-    {"GIF8", 4, hst_gif_decode},
-    {"RIFF????WEBP", 12, hst_webp_decode},
-    {"BM", 2, hst_bmp_decode},
-};
-
-static decode_fn *decoder_of(const uint8_t *bytes, size_t n)
-{
-    for (size_t f = 0; f < sizeof formats / sizeof *formats; f++) {
-        size_t same = 0;
-        while (same < formats[f].n && same < n &&
-               (formats[f].magic[same] == '?' || (uint8_t)formats[f].magic[same] == bytes[same]))
-            same++;
-        if (same == formats[f].n)
-            return formats[f].decode;
-    }
-    return NULL;
-}
+static decode_fn *const decoders[HST_FORMATS_DECODED] = {[HST_FORMAT_JPEG] = hst_jpeg_decode,
+                                                         [HST_FORMAT_PNG] = hst_png_decode,
+                                                         [HST_FORMAT_GIF] = hst_gif_decode,
+                                                         [HST_FORMAT_WEBP] = hst_webp_decode,
+                                                         [HST_FORMAT_BMP] = hst_bmp_decode};
 
 int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_resampler resampler, hst_image *out,
                      hst_err *err)
@@ -50,13 +31,16 @@ int hst_image_decode_least(const uint8_t *bytes, size_t n, enum hst_resampler re
     if (n > HST_IMAGE_MAX_BYTES)
         return hst_fail(err, HST_EIMAGE, "the file has %zu bytes, more than the %u we read", n,
                         HST_IMAGE_MAX_BYTES);
-    decode_fn *decode = decoder_of(bytes, n);
-    if (!decode)
+    const enum hst_format format = hst_format_of(bytes, n);
+    if (format >= HST_FORMATS_DECODED)
+        return hst_fail(err, HST_EIMAGE, "a picture in format %s, which is not read; convert it",
+                        hst_format_name(format));
+    if (format == HST_FORMAT_UNKNOWN)
         return hst_fail(err, HST_EIMAGE, "not a JPEG, PNG, GIF, WebP or BMP picture");
     hst_encoded in = {bytes, n, fast ? HST_RESAMPLE_PIL : resampler, fast ? least : 0};
     hst_image img = {0};
     int orientation = 1;
-    int rc = decode(&in, &img, &orientation, err);
+    int rc = decoders[format](&in, &img, &orientation, err);
     if (rc == 0 && in.resampler == HST_RESAMPLE_PIL)
         rc = hst_image_orient(&img, orientation, err);
     if (rc == 0)
@@ -64,6 +48,19 @@ int hst_image_decode_least(const uint8_t *bytes, size_t n, enum hst_resampler re
     else
         hst_image_clear(&img);
     return rc;
+}
+
+static const char truncated[] = "truncated ";
+
+int hst_image_truncated(const char *format, hst_err *err)
+{
+    return hst_fail(err, HST_EIMAGE, "%s%s: the file ends before the picture does", truncated,
+                    format);
+}
+
+int hst_image_is_truncated(const char *why)
+{
+    return strncmp(why, truncated, strlen(truncated)) == 0;
 }
 
 int hst_image_check(uint64_t w, uint64_t h, hst_err *err)

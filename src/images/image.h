@@ -33,5 +33,7 @@ HST_CHECK int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_resample
  * enough (0: all of them). */
 HST_CHECK int hst_image_decode_least(const uint8_t *bytes, size_t n, enum hst_resampler resampler,
                                      int least, hst_image *out, hst_err *err);
+/* Whether the reason that a decoding failed with is that the file ends too early. */
+int hst_image_is_truncated(const char *why);
 void hst_image_clear(hst_image *img); /* frees the pixels; {0} is fine */
 #endif

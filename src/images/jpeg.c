@@ -70,7 +70,7 @@ static void source_nothing(j_decompress_ptr d)
 static boolean source_more(j_decompress_ptr d)
 {
     struct jpeg *j = d->client_data;
-    j->rc = hst_fail(j->err, HST_EIMAGE, "truncated JPEG: the file ends before the picture does");
+    j->rc = hst_image_truncated("JPEG", j->err);
     longjmp(j->on_error, 1);
 }
 

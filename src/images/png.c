@@ -39,7 +39,7 @@ static void on_warning(png_structp png, png_const_charp why)
 
 _Noreturn static void truncated(struct png *p)
 {
-    p->rc = hst_fail(p->err, HST_EIMAGE, "truncated PNG: the file ends before the picture does");
+    p->rc = hst_image_truncated("PNG", p->err);
     longjmp(p->on_error, 1);
 }
 

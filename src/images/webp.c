@@ -56,7 +56,7 @@ int hst_webp_decode(const hst_encoded *in, hst_image *out, int *orientation, hst
 {
     WebPBitstreamFeatures f;
     if (is_cut(in))
-        return hst_fail(err, HST_EIMAGE, "truncated WebP: the file ends before the picture does");
+        return hst_image_truncated("WebP", err);
     if (WebPGetFeatures(in->bytes, in->n, &f) != VP8_STATUS_OK)
         return damaged(err);
     if (in->resampler == HST_RESAMPLE_TF && (f.has_alpha || f.has_animation))

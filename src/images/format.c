@@ -1,0 +1,73 @@
+#include "images/format.h"
+
+#include "base/str.h"
+
+/* First bytes; '?' stands for any byte. */
+static const struct magic {
+    const char *bytes;
+    size_t n;
+    enum hst_format format;
+} magics[] = {
+    {"\xff\xd8\xff", 3, HST_FORMAT_JPEG},
+    {"\x89PNG\r\n\x1a\n", 8, HST_FORMAT_PNG},
+    {"GIF8", 4, HST_FORMAT_GIF},
+    {"RIFF????WEBP", 12, HST_FORMAT_WEBP},
+    {"BM", 2, HST_FORMAT_BMP},
+    {"II*\0", 4, HST_FORMAT_TIFF},
+    {"MM\0*", 4, HST_FORMAT_TIFF},
+    {"????ftypavi", 11, HST_FORMAT_AVIF},
+    {"????ftyphei", 11, HST_FORMAT_HEIC},
+    {"????ftyphev", 11, HST_FORMAT_HEIC},
+    {"????ftypmif1", 12, HST_FORMAT_HEIC},
+    {"????ftypmsf1", 12, HST_FORMAT_HEIC},
+    {"\xff\x0a", 2, HST_FORMAT_JXL},
+    {"\0\0\0\x0cJXL ", 8, HST_FORMAT_JXL},
+    {"\0\0\0\x0cjP  ", 8, HST_FORMAT_JP2},
+    {"8BPS", 4, HST_FORMAT_PSD},
+    {"<svg", 4, HST_FORMAT_SVG},
+};
+
+static const struct {
+    const char *name, *endings[4];
+} formats[HST_FORMATS] = {
+    [HST_FORMAT_UNKNOWN] = {"unknown", {NULL}},
+    [HST_FORMAT_JPEG] = {"JPEG", {".jpg", ".jpeg", ".jfif", ".jpe"}},
+    [HST_FORMAT_PNG] = {"PNG", {".png"}},
+    [HST_FORMAT_GIF] = {"GIF", {".gif"}},
+    [HST_FORMAT_WEBP] = {"WebP", {".webp"}},
+    [HST_FORMAT_BMP] = {"BMP", {".bmp"}},
+    [HST_FORMAT_TIFF] = {"TIFF", {".tif", ".tiff"}},
+    [HST_FORMAT_HEIC] = {"HEIC", {".heic", ".heif"}},
+    [HST_FORMAT_AVIF] = {"AVIF", {".avif"}},
+    [HST_FORMAT_JXL] = {"JPEG XL", {".jxl"}},
+    [HST_FORMAT_JP2] = {"JPEG 2000", {".jp2"}},
+    [HST_FORMAT_PSD] = {"Photoshop", {".psd"}},
+    [HST_FORMAT_SVG] = {"SVG", {".svg"}},
+};
+
+enum hst_format hst_format_of(const uint8_t *bytes, size_t n)
+{
+    for (size_t m = 0; m < sizeof magics / sizeof *magics; m++) {
+        size_t same = 0;
+        while (same < magics[m].n && same < n &&
+               (magics[m].bytes[same] == '?' || (uint8_t)magics[m].bytes[same] == bytes[same]))
+            same++;
+        if (same == magics[m].n)
+            return magics[m].format;
+    }
+    return HST_FORMAT_UNKNOWN;
+}
+
+const char *hst_format_name(enum hst_format f)
+{
+    return formats[f].name;
+}
+
+enum hst_format hst_format_of_name(const char *name)
+{
+    for (int f = 0; f < HST_FORMATS; f++)
+        for (size_t e = 0; e < 4 && formats[f].endings[e]; e++)
+            if (hst_ends_with_any_case(name, formats[f].endings[e]))
+                return (enum hst_format)f;
+    return HST_FORMAT_UNKNOWN;
+}

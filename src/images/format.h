@@ -1,0 +1,35 @@
+/* format.h - what a file is by its first bytes. */
+#ifndef HST_IMAGES_FORMAT_H
+#define HST_IMAGES_FORMAT_H
+#include <stddef.h>
+#include <stdint.h>
+
+/* The formats that are decoded come first; the others are known by name only, so that a message can
+ * say what a file is. */
+enum hst_format {
+    HST_FORMAT_UNKNOWN,
+    HST_FORMAT_JPEG,
+    HST_FORMAT_PNG,
+    HST_FORMAT_GIF,
+    HST_FORMAT_WEBP,
+    HST_FORMAT_BMP,
+    HST_FORMATS_DECODED,
+    HST_FORMAT_TIFF = HST_FORMATS_DECODED,
+    HST_FORMAT_HEIC,
+    HST_FORMAT_AVIF,
+    HST_FORMAT_JXL,
+    HST_FORMAT_JP2,
+    HST_FORMAT_PSD,
+    HST_FORMAT_SVG,
+    HST_FORMATS
+};
+#define HST_FORMAT_MAGIC_BYTES 64
+
+/* By the first bytes, of which HST_FORMAT_MAGIC_BYTES are enough. */
+enum hst_format hst_format_of(const uint8_t *bytes, size_t n);
+/* "JPEG", ...; "unknown". */
+const char *hst_format_name(enum hst_format f);
+/* The format that the ending of a file's name stands for. */
+enum hst_format hst_format_of_name(const char *name);
+
+#endif
