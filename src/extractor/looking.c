@@ -101,9 +101,7 @@ static int decode(hst_looking *l, const hst_prep *p, hst_err *err)
 int hst_looking_picture(hst_looking *l, hst_picture *out, hst_err *err)
 {
     int rc = decode(l, &hst_extractor_view(l->e, 0, NULL, NULL)->prep, err);
-    if (rc == 0)
-        *out = hst_picture_of(l->image);
-    return rc;
+    return rc ? rc : hst_picture_of(l->image, l->bytes, l->bytes ? l->n_bytes : 0, out, err);
 }
 
 /* The working memory of the i-th view's plan, made where it is not there yet. */
