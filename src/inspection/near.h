@@ -1,0 +1,39 @@
+/* near.h - near duplicates: the same photo saved again, resized, cropped by some per cent,
+ * brightened or mirrored. Found by what hst_picture remembers: no photo is decoded, no network is
+ * asked.
+ *
+ *   hash       64 signs of a cosine transform of the thumbnail (a "perceptual hash"; Zauner 2010);
+ *              of pairs whose hashes differ in few bits
+ *   outline    both thumbnails at 8 x 8 pixels are alike
+ *   alignment  one is laid over the other by scale and shift along each axis (Lucas and Kanade
+ *              1981, inverse compositional: Baker and Matthews 2004), which finds what was cropped
+ *   detail     what is left of both when blurred copies are subtracted is alike. A t-shirt on a
+ *              table looks like any other one from afar; its folds do not.
+ *
+ * What is found does not depend on the number of threads. */
+#ifndef HST_INSPECTION_NEAR_H
+#define HST_INSPECTION_NEAR_H
+#include "base/executor.h"
+#include "images/picture.h"
+
+typedef struct hst_near_pair {
+    size_t a, b;    /* a < b */
+    float likeness; /* correlation of their detail, at most 1; 1: the same pixels */
+    int mirrored;
+} hst_near_pair;
+
+typedef struct hst_near {
+    size_t n;            /* photos */
+    size_t *group;       /* [n]: the first photo of its group, itself where it has no copy; groups
+                             are chains of pairs */
+    hst_near_pair *pair; /* by a, then b. Of photos with the same pixels the first stands for all:
+                             the others have one pair, with it */
+    size_t n_pairs;
+} hst_near;
+
+/* Among pictures[n]; those not known (pixels 0) are like none. {0} before; end with hst_near_clear.
+ * Errors: HST_EMEM. */
+HST_CHECK int hst_near_find(hst_executor *ex, const hst_picture *pictures, size_t n, hst_near *out,
+                            hst_err *err);
+void hst_near_clear(hst_near *near);
+#endif
