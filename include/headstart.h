@@ -827,23 +827,23 @@ HST_API const hst_eval_photo *hst_eval_at(const hst_eval *e, size_t i);
 
 /* Models compared photo by photo, each with the first. */
 typedef struct hst_comparison hst_comparison;
-typedef struct hst_versus {
+typedef struct hst_compared {
     size_t size;
-    uint64_t n;                     /* photos compared */
-    uint64_t right_first, right;    /* right with the first model, with this one */
-    uint64_t only_first, only_this; /* right with this one of the two alone */
+    uint64_t n, right;              /* photos compared; of these, right with this model */
+    double accuracy, low, high;     /* on these photos, with Wilson's interval; NaN without any */
+    uint64_t only_first, only_this; /* right with the first model and not with this one; reverse */
     /* McNemar's exact test: how probable it is that photos which only one of the two has right fall
-     * as unequally, where both are equally good; NaN without photos. adjusted: by Holm's method for
-     * so many comparisons; of two models the same. */
+     * as unequally, where both are equally good; NaN without photos, and of the first model itself.
+     * adjusted: by Holm's method for so many comparisons; of two models the same. */
     double p_value, p_adjusted;
-} hst_versus;
+} hst_compared;
 /* Of n >= 2 evaluations, all of the same photos, known by their paths; those that every one of them
  * counts are compared. Errors: HST_EARG (n < 2; a photo that has another class in another
  * evaluation), HST_EMEM. */
 HST_API HST_CHECK hst_comparison *hst_compare(const hst_eval *const *e, int n, hst_err *err);
 HST_API void hst_comparison_free(hst_comparison *c);
-/* Model i (1 .. n-1) against the first, belongs to c; NULL out of range. */
-HST_API const hst_versus *hst_comparison_versus(const hst_comparison *c, int i);
+/* Model i (0 .. n-1) against the first, belongs to c; NULL out of range. */
+HST_API const hst_compared *hst_comparison_at(const hst_comparison *c, int i);
 /* The k-th photo that some model has right and some other wrong, as model i sees it: belongs to its
  * evaluation. In the order of the first evaluation; NULL past the end. */
 HST_API const hst_eval_photo *hst_comparison_differs(const hst_comparison *c, size_t k, int i);

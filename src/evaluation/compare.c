@@ -11,7 +11,7 @@ struct hst_comparison {
     size_t photos;                /* that all of them count */
     const hst_eval_photo **photo; /* [photos][n] */
     size_t *differs, n_differs;   /* photos that not all have right, nor all wrong */
-    hst_versus *versus;           /* [n]; the first is not used */
+    hst_compared *model;          /* [n] */
 };
 
 static int by_path(const void *a, const void *b)
@@ -79,8 +79,8 @@ static int match(hst_comparison *c, const hst_eval *const *e, hst_err *err)
         return HST_EMEM;
     c->photo = hst_alloc(n, columns * sizeof *c->photo, err);
     c->differs = hst_alloc(n, sizeof *c->differs, err);
-    c->versus = hst_alloc(columns, sizeof *c->versus, err);
-    int rc = c->photo && c->differs && c->versus ? 0 : HST_EMEM;
+    c->model = hst_alloc(columns, sizeof *c->model, err);
+    int rc = c->photo && c->differs && c->model ? 0 : HST_EMEM;
     for (size_t k = 0; rc == 0 && k < n; k++)
         c->photo[k * columns] = p[k];
     c->photos = n;
@@ -100,15 +100,14 @@ static int is_right(const hst_eval_photo *p)
 static void count(hst_comparison *c)
 {
     for (int i = 0; i < c->n; i++)
-        c->versus[i] = (hst_versus){.size = sizeof(hst_versus), .n = c->photos};
+        c->model[i] = (hst_compared){.size = sizeof(hst_compared), .n = c->photos};
     for (size_t k = 0; k < c->photos; k++) {
         const hst_eval_photo **row = c->photo + k * (size_t)c->n;
         int all = 0, first = is_right(row[0]);
         for (int i = 0; i < c->n; i++) {
-            hst_versus *v = &c->versus[i];
+            hst_compared *v = &c->model[i];
             int right = is_right(row[i]);
             all += right;
-            v->right_first += (uint64_t)first;
             v->right += (uint64_t)right;
             v->only_first += first && !right;
             v->only_this += right && !first;
@@ -118,20 +117,32 @@ static void count(hst_comparison *c)
     }
 }
 
+static void measure(hst_compared *v)
+{
+    v->accuracy = v->low = v->high = NAN;
+    if (v->n == 0)
+        return;
+    v->accuracy = (double)v->right / (double)v->n;
+    hst_wilson(v->right, v->n, &v->low, &v->high);
+}
+
 static int test(hst_comparison *c, hst_err *err)
 {
     size_t tests = (size_t)c->n - 1;
-    double *p = hst_alloc(tests, 2 * sizeof *p, err), *adjusted = p + tests;
+    double *p = hst_alloc(tests, 2 * sizeof *p, err);
     if (!p)
         return HST_EMEM;
+    double *adjusted = p + tests;
     for (size_t i = 0; i < tests; i++) {
-        const hst_versus *v = &c->versus[i + 1];
+        const hst_compared *v = &c->model[i + 1];
         p[i] = v->n ? hst_sign_test(v->only_this, v->only_this + v->only_first) : NAN;
     }
     int rc = hst_holm(p, tests, adjusted, err);
-    for (size_t i = 0; rc == 0 && i < tests; i++) {
-        c->versus[i + 1].p_value = p[i];
-        c->versus[i + 1].p_adjusted = adjusted[i];
+    for (size_t i = 0; i <= tests; i++) {
+        hst_compared *v = &c->model[i];
+        measure(v);
+        v->p_value = i ? p[i - 1] : NAN;
+        v->p_adjusted = i ? adjusted[i - 1] : NAN;
     }
     free(p);
     return rc;
@@ -164,13 +175,13 @@ void hst_comparison_free(hst_comparison *c)
         return;
     free(c->photo);
     free(c->differs);
-    free(c->versus);
+    free(c->model);
     free(c);
 }
 
-const hst_versus *hst_comparison_versus(const hst_comparison *c, int i)
+const hst_compared *hst_comparison_at(const hst_comparison *c, int i)
 {
-    return i >= 1 && i < c->n ? &c->versus[i] : NULL;
+    return i >= 0 && i < c->n ? &c->model[i] : NULL;
 }
 
 const hst_eval_photo *hst_comparison_differs(const hst_comparison *c, size_t k, int i)

@@ -104,18 +104,22 @@ static void models_are_compared_photo_by_photo(void **state)
              *c = marked("111111000011110");
     const hst_eval *all[] = {a, b, c};
     hst_comparison *two = hst_compare(all, 2, &err), *three = hst_compare(all, 3, &err);
-    const hst_versus *v = hst_comparison_versus(two, 1);
-    assert_true(v->n == 12 && v->right_first == 8 && v->right == 7);
+    const hst_compared *v = hst_comparison_at(two, 1);
+    assert_true(v->n == 12 && hst_comparison_at(two, 0)->right == 8 && v->right == 7);
     assert_true(v->only_first == 4 && v->only_this == 3);
     close_to(v->p_value, 1, 1e-15, "p of 3 and 4"); /* 2 (1 + 7 + 21 + 35) / 128 */
     assert_true(v->p_adjusted == v->p_value);
-    assert_null(hst_comparison_versus(two, 0));
-    assert_null(hst_comparison_versus(two, 2));
+    double low, high;
+    hst_wilson(7, 12, &low, &high);
+    assert_true(v->accuracy == 7. / 12 && v->low == low && v->high == high);
+    assert_true(isnan(hst_comparison_at(two, 0)->p_value));
+    assert_null(hst_comparison_at(two, -1));
+    assert_null(hst_comparison_at(two, 2));
     assert_string_equal(hst_comparison_differs(two, 0, 0)->path, "2.jpg");
     assert_string_equal(hst_comparison_differs(two, 6, 1)->path, "8.jpg");
     assert_null(hst_comparison_differs(two, 7, 0));
     assert_null(hst_comparison_differs(two, 0, 2));
-    v = hst_comparison_versus(three, 2);
+    v = hst_comparison_at(three, 2);
     assert_true(v->n == 12 && v->only_first == 0 && v->only_this == 0 && v->p_value == 1);
     hst_comparison_free(two);
     hst_comparison_free(three);
@@ -139,7 +143,7 @@ static void what_cannot_be_compared(void **state)
     assert_int_equal(err.code, HST_EARG);
     assert_non_null(strstr(err.msg, "1.jpg"));
     hst_comparison *k = hst_compare(none, 2, &err);
-    assert_true(hst_comparison_versus(k, 1)->n == 0 && isnan(hst_comparison_versus(k, 1)->p_value));
+    assert_true(hst_comparison_at(k, 1)->n == 0 && isnan(hst_comparison_at(k, 1)->p_value));
     assert_null(hst_comparison_differs(k, 0, 0));
     hst_comparison_free(k);
     hst_comparison_free(NULL);
