@@ -1,6 +1,7 @@
 #include "inspection/near.h"
 #include "base/mem.h"
 #include "inspection/align.h"
+#include "inspection/groups.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -242,11 +243,10 @@ static int search_all(hst_executor *ex, search *s, pairs *out, hst_err *err)
     return rc;
 }
 
-/* ---- the same pixels, groups ---- */
+/* ---- the same pixels ---- */
 
 typedef struct known {
     uint64_t pixels;
-    int32_t w, h;
     size_t photo;
 } known;
 
@@ -299,27 +299,6 @@ static int pair_copies(const hst_picture *pictures, size_t photos, size_t *photo
     return rc;
 }
 
-static size_t root_of(size_t *group, size_t i)
-{
-    while (group[i] != i)
-        i = group[i] = group[group[i]];
-    return i;
-}
-
-/* Every group by its first photo. */
-static void group_pairs(hst_near *near)
-{
-    for (size_t i = 0; i < near->n; i++)
-        near->group[i] = i;
-    for (size_t k = 0; k < near->n_pairs; k++) {
-        const size_t a = root_of(near->group, near->pair[k].a);
-        const size_t b = root_of(near->group, near->pair[k].b);
-        near->group[a > b ? a : b] = a < b ? a : b;
-    }
-    for (size_t i = 0; i < near->n; i++)
-        near->group[i] = root_of(near->group, i);
-}
-
 int hst_near_find(hst_executor *ex, const hst_picture *pictures, size_t n, hst_near *out,
                   hst_err *err)
 {
@@ -343,7 +322,11 @@ int hst_near_find(hst_executor *ex, const hst_picture *pictures, size_t n, hst_n
     }
     if (found.n)
         qsort(found.at, found.n, sizeof *found.at, by_photos);
-    group_pairs(out);
+    for (size_t i = 0; i < n; i++)
+        out->group[i] = i;
+    for (size_t k = 0; k < found.n; k++)
+        hst_groups_join(out->group, found.at[k].a, found.at[k].b);
+    hst_groups_flatten(out->group, n);
     return 0;
 }
 

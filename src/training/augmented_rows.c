@@ -3,6 +3,7 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int make_room(hst_augmented_rows *r, size_t photos, size_t times, size_t dim, hst_err *err)
 {
@@ -32,12 +33,16 @@ static void fill(hst_augmented_rows *r, const hst_examples *e, const double *wei
     }
 }
 
-/* Copies of a photo, and the views of them all, stay together. */
+/* Copies and near copies of a photo, and the views of them all, stay together. */
 static int deal(hst_augmented_rows *r, const hst_fit *f, const hst_examples *e, hst_err *err)
 {
     const int dim = f->model->dim, classes = f->model->n_classes;
     size_t *group = hst_alloc(r->n, sizeof *group, err);
-    int rc = group ? hst_copies_group(e->x, e->n, dim, group, err) : HST_EMEM;
+    int rc = group ? 0 : HST_EMEM;
+    if (rc == 0 && e->group)
+        memcpy(group, e->group, e->n * sizeof *group);
+    else if (rc == 0)
+        rc = hst_copies_group(e->x, e->n, dim, group, err);
     for (size_t i = e->n; rc == 0 && i < r->n; i++)
         group[i] = group[(i - e->n) / (r->n / e->n - 1)];
     const hst_deal all = {.label = r->label, .group = group, .n = r->n, .n_classes = classes};

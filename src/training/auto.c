@@ -60,6 +60,7 @@ static int make_rows(hst_fit *f, const hst_examples *e, hst_logistic *p, hst_aug
     p->x = r->x;
     p->label = r->label;
     p->weight = r->weight;
+    p->group = NULL; /* the rows have folds of their own */
     p->n = r->n;
     return 0;
 }
@@ -106,8 +107,12 @@ static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_t
                     hst_err *err)
 {
     hst_model *m = f->model;
-    hst_logistic p = {
-        .x = e->x, .label = e->label, .n = e->n, .dim = m->dim, .n_classes = m->n_classes};
+    hst_logistic p = {.x = e->x,
+                      .label = e->label,
+                      .n = e->n,
+                      .dim = m->dim,
+                      .n_classes = m->n_classes,
+                      .group = e->group};
     hst_augmented_rows rows = {0};
     double *weight = NULL, *trusted = NULL, l2 = f->l2;
     if (f->run->settings.class_weight == HST_BALANCED) {

@@ -232,18 +232,17 @@ static int start(hst_search *s, hst_err *err)
     hst_run *r = s->fit->run;
     hst_effort_step first = {.kept = 1, .cost = s->spent};
     const double since = hst_now_s();
-    size_t *group = hst_alloc(t->n, sizeof *group, err);
-    s->fold = group ? hst_alloc(t->n, sizeof *s->fold, err) : NULL;
+    const hst_logistic p = {.x = t->x,
+                            .label = t->label,
+                            .group = t->group,
+                            .n = t->n,
+                            .dim = s->fit->extractor->dim,
+                            .n_classes = r->data->n_classes};
+    s->fold = hst_alloc(t->n, sizeof *s->fold, err);
     s->loss = s->fold ? hst_alloc(t->n, sizeof *s->loss, err) : NULL;
-    int rc = s->loss ? hst_copies_group(t->x, t->n, s->fit->extractor->dim, group, err) : HST_EMEM;
-    if (rc == 0)
-        rc = hst_folds_deal(
-            &(hst_deal){
-                .label = t->label, .group = group, .n = t->n, .n_classes = r->data->n_classes},
-            r->settings.seed, s->fold, err);
+    int rc = s->loss ? hst_folds_make(&p, r->settings.seed, s->fold, err) : HST_EMEM;
     if (rc == 0)
         rc = hst_search_judge(s, s->fit->extractor, r->features, s->fold, s->loss, &first, err);
-    free(group);
     hst_extractor_describe(s->fit->extractor, first.what, sizeof first.what);
     first.seconds = hst_now_s() - since;
     return rc ? rc : hst_search_note(s, &first, err);

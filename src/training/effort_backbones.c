@@ -176,6 +176,7 @@ static int tune(const hst_search *s, tuning *t, hst_err *err)
     e->n = all->n;
     e->label = all->label;
     e->photo = all->photo;
+    e->group = all->group;
     for (size_t i = 0; i < e->n; i++)
         e->x[i] = hst_features_row(t->run.features, e->photo[i]);
     t->fit.model = hst_model_new(t->plain, (const char *const *)t->run.data->classes,

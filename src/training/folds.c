@@ -1,6 +1,8 @@
 #include "training/folds.h"
 #include "base/mem.h"
 #include "base/random.h"
+#include "inspection/groups.h"
+#include "inspection/near.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -104,13 +106,66 @@ int hst_copies_group(const float *const *x, size_t n, int dim, size_t *group, hs
     return 0;
 }
 
+/* Copies by their features as well as by their pixels: one picture in two files, and what a network
+ * sees no difference in. */
+static int join_copies(const hst_features *f, size_t *group, hst_err *err)
+{
+    const float **x = hst_alloc(f->n, sizeof *x, err);
+    size_t *photo = x ? hst_alloc(2 * f->n, sizeof *photo, err) : NULL, n = 0;
+    int rc = photo ? 0 : HST_EMEM;
+    for (size_t i = 0; rc == 0 && i < f->n; i++)
+        if (hst_features_row(f, i)) {
+            x[n] = hst_features_row(f, i);
+            photo[n++] = i;
+        }
+    size_t *copies = photo + f->n;
+    if (rc == 0 && n)
+        rc = hst_copies_group(x, n, f->dim, copies, err);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        hst_groups_join(group, photo[i], photo[copies[i]]);
+    hst_groups_flatten(group, rc ? 0 : f->n);
+    free(x);
+    free(photo);
+    return rc;
+}
+
+int hst_near_copies_group(const hst_ctx *ctx, const hst_features *f, size_t *group, hst_err *err)
+{
+    hst_near near = {0};
+    int rc = hst_near_find(ctx->executor, f->picture, f->n, &near, err);
+    if (rc)
+        return rc;
+    memcpy(group, near.group, f->n * sizeof *group);
+    hst_near_clear(&near);
+    return join_copies(f, group, err);
+}
+
+int hst_groups_among(const size_t *whole, size_t n_whole, const size_t *photo, size_t n,
+                     size_t *group, hst_err *err)
+{
+    size_t *first = hst_alloc(n_whole, sizeof *first, err); /* of each group, + 1 */
+    if (!first)
+        return HST_EMEM;
+    for (size_t i = 0; i < n; i++) {
+        size_t *f = &first[whole[photo[i]]];
+        *f = *f ? *f : i + 1;
+        group[i] = *f - 1;
+    }
+    free(first);
+    return 0;
+}
+
 int hst_folds_make(const hst_logistic *p, uint64_t seed, int *fold, hst_err *err)
 {
-    size_t *group = hst_alloc(p->n, sizeof *group, err);
-    int rc = group ? hst_copies_group(p->x, p->n, p->dim, group, err) : HST_EMEM;
-    hst_deal deal = {.label = p->label, .group = group, .n = p->n, .n_classes = p->n_classes};
+    hst_deal deal = {.label = p->label, .group = p->group, .n = p->n, .n_classes = p->n_classes};
+    size_t *own = p->group ? NULL : hst_alloc(p->n, sizeof *own, err);
+    int rc = p->group || own ? 0 : HST_EMEM;
+    if (rc == 0 && own) {
+        rc = hst_copies_group(p->x, p->n, p->dim, own, err);
+        deal.group = own;
+    }
     if (rc == 0)
         rc = hst_folds_deal(&deal, seed, fold, err);
-    free(group);
+    free(own);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* folds.h - which photos are held out together in cross-validation. */
 #ifndef HST_TRAINING_FOLDS_H
 #define HST_TRAINING_FOLDS_H
+#include "features/features.h"
 #include "training/logistic.h"
 
 enum { HST_FOLDS = 5 };
@@ -27,6 +28,15 @@ HST_CHECK int hst_folds_deal(const hst_deal *d, uint64_t seed, int *fold, hst_er
 HST_CHECK int hst_copies_group(const float *const *x, size_t n, int dim, size_t *group,
                                hst_err *err);
 
-/* Both: fold[n] of photos whose copies stay together. */
+/* Groups of copies and near copies (inspection/near.h) among all photos of f; group[f->n].
+ * Errors: HST_EMEM. */
+HST_CHECK int hst_near_copies_group(const hst_ctx *ctx, const hst_features *f, size_t *group,
+                                    hst_err *err);
+/* The groups of photos, group[n], of which photo i is photo[i] among all, where whole[] is the
+ * groups of them all, n_whole. Errors: HST_EMEM. */
+HST_CHECK int hst_groups_among(const size_t *whole, size_t n_whole, const size_t *photo, size_t n,
+                               size_t *group, hst_err *err);
+
+/* fold[n] of photos whose groups stay together: p's, or else copies. */
 HST_CHECK int hst_folds_make(const hst_logistic *p, uint64_t seed, int *fold, hst_err *err);
 #endif

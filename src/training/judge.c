@@ -10,6 +10,7 @@ static hst_logistic problem(const hst_judge *j)
     return (hst_logistic){.x = e->x,
                           .label = e->label,
                           .weight = j->weight,
+                          .group = e->group,
                           .n = e->n,
                           .dim = j->fit->model->dim,
                           .n_classes = j->fit->model->n_classes};
@@ -20,16 +21,11 @@ static int keep_some(hst_judge *j, size_t *n_kept, hst_err *err)
 {
     const hst_logistic p = problem(j);
     j->fold = hst_alloc(p.n, sizeof *j->fold, err);
-    size_t *group = j->fold ? hst_alloc(p.n, sizeof *group, err) : NULL;
-    int rc = group ? hst_copies_group(p.x, p.n, p.dim, group, err) : HST_EMEM;
-    hst_deal deal = {.label = p.label, .group = group, .n = p.n, .n_classes = p.n_classes};
-    if (rc == 0)
-        rc = hst_folds_deal(&deal, j->fit->run->settings.seed, j->fold, err);
+    int rc = j->fold ? hst_folds_make(&p, j->fit->run->settings.seed, j->fold, err) : HST_EMEM;
     for (size_t i = 0; rc == 0 && i < p.n; i++) {
         j->fold[i] = j->fold[i] == 0 ? 0 : HST_FOLDS;
         *n_kept += j->fold[i] == 0;
     }
-    free(group);
     return rc;
 }
 

@@ -9,7 +9,8 @@ typedef struct hst_logistic {
     const double *weight;  /* [n] per-photo weights, or NULL for 1 */
     size_t n;
     int dim, n_classes;
-    const float *scale; /* [dim] each feature is multiplied by its own, or NULL for 1 */
+    const float *scale;  /* [dim] each feature is multiplied by its own, or NULL for 1 */
+    const size_t *group; /* [n] photos that share a fold (hst_deal); NULL: copies do */
 } hst_logistic;
 
 /* Minimises  sum_i w_i CE(softmax(x_i K + b), y_i) / sum w + l2/2 |K|^2  by L-BFGS from zero.

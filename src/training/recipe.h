@@ -10,6 +10,7 @@ typedef struct hst_examples {
     const float **x; /* [n] rows of dim floats */
     int *label;      /* [n] */
     size_t *photo;   /* [n] index in the data */
+    size_t *group;   /* [n] copies and near copies among them (hst_deal); NULL: copies are */
     size_t n;
 } hst_examples;
 

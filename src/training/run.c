@@ -101,6 +101,7 @@ void hst_run_free(hst_run *r)
     hst_out_of_fold_clear(&r->out_of_fold);
     free(r->out_of_fold_photo);
     free(r->side);
+    free(r->group);
     free(r->history);
     free(r->step);
     free(r->thaw);

@@ -47,6 +47,7 @@ static void examples_clear(hst_examples *e)
     free(e->x);
     free(e->label);
     free(e->photo);
+    free(e->group);
 }
 
 enum { BOTH_SIDES = -1 };
@@ -58,7 +59,8 @@ static int examples_make(const hst_run *r, int side, hst_examples *e, hst_err *e
     e->x = hst_alloc(n, sizeof *e->x, err);
     e->label = e->x ? hst_alloc(n, sizeof *e->label, err) : NULL;
     e->photo = e->label ? hst_alloc(n, sizeof *e->photo, err) : NULL;
-    if (!e->photo)
+    e->group = e->photo ? hst_alloc(n, sizeof *e->group, err) : NULL;
+    if (!e->group)
         return HST_EMEM;
     for (size_t i = 0; i < n; i++) {
         const float *x = hst_features_row(r->features, i);
@@ -68,7 +70,7 @@ static int examples_make(const hst_run *r, int side, hst_examples *e, hst_err *e
         e->label[e->n] = r->data->photos[i].label;
         e->photo[e->n++] = i;
     }
-    return 0;
+    return hst_groups_among(r->group, n, e->photo, e->n, e->group, err);
 }
 
 /* A stable split of few photos may keep none aside. The tutorial and Keras' split always measure,
@@ -350,8 +352,10 @@ static hst_run *run_new(const hst_ctx *ctx, const hst_backbone *b, const hst_dat
     r->data = d;
     r->backbone = b;
     r->side = hst_alloc(d->n_photos, 1, err);
-    if (r->side)
+    r->group = r->side ? hst_alloc(d->n_photos, sizeof *r->group, err) : NULL;
+    if (r->group)
         return r;
+    free(r->side);
     free(r);
     return NULL;
 }
@@ -375,6 +379,8 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
     if (f.extractor)
         r->features =
             hst_features_through(ctx, f.extractor, d, settings.effort || settings.time_s > 0, err);
+    if (rc == 0 && r->features)
+        rc = hst_near_copies_group(ctx, r->features, r->group, err);
     end_phase(r, "features", &since);
     if (rc == 0)
         rc = r->features

@@ -95,6 +95,68 @@ static void copies_share_a_fold(void **state)
     }
 }
 
+/* A picture of 40 bars of any light, brightness in per cent. */
+static hst_picture bars(uint64_t seed, int percent)
+{
+    enum { W = 160, H = 120 };
+    hst_err e = {0};
+    hst_picture p;
+    hst_image img = {calloc(W * H, 3), W, H};
+    hst_rng r = hst_rng_new(seed, HST_RNG_INIT, 0, 0);
+    assert_non_null(img.rgb);
+    for (int k = 0; k < 40; k++) {
+        const int x = (int)(hst_rng_uniform(&r) * W), y = (int)(hst_rng_uniform(&r) * H);
+        const int light = (int)(hst_rng_uniform(&r) * 200) * percent / 100;
+        for (int j = y; j < y + H / 5 && j < H; j++)
+            for (int i = x; i < x + W / 6 && i < W; i++)
+                memset(img.rgb + 3 * (j * W + i), light, 3);
+    }
+    check_ok(hst_picture_of(&img, NULL, 0, &p, &e), &e);
+    hst_image_clear(&img);
+    return p;
+}
+
+/* Photos 20 .. 29 are 0 .. 9 brightened, of other classes and with other features; 30 is a photo
+ * that cannot be used; 31 has the features of 5. Every second photo is on the side that is dealt. */
+static void near_copies_share_a_fold(void **state)
+{
+    (void)state;
+    enum { HALF = N / 2 };
+    photos p;
+    make_photos(&p);
+    memcpy(p.x[31], p.x[5], sizeof p.x[5]);
+    hst_picture *picture = calloc(N, sizeof *picture);
+    char *why[N] = {[30] = "damaged"};
+    const float *row[HALF];
+    size_t whole[N], photo[HALF], group[HALF];
+    int label[HALF], fold[HALF];
+    hst_err e = {0};
+    hst_features f = {.n = N, .dim = DIM, .x = p.x[0], .why = why, .picture = picture};
+    hst_ctx ctx = {.kernels = hst_kernels_best()};
+    for (uint64_t i = 0; i < N; i++)
+        if (i != 30)
+            picture[i] = i >= 20 && i < 30 ? bars(i - 20, 115) : bars(i, 100);
+    check_ok(hst_near_copies_group(&ctx, &f, whole, &e), &e);
+    for (size_t i = 0; i < N; i++)
+        assert_int_equal(whole[i], i >= 20 && i < 30 ? i - 20 : i == 31 ? 5 : i);
+    for (size_t k = 0; k < HALF; k++) {
+        photo[k] = 2 * k;
+        row[k] = p.row[2 * k];
+        label[k] = p.label[2 * k];
+    }
+    check_ok(hst_groups_among(whole, N, photo, HALF, group, &e), &e);
+    for (size_t k = 0; k < HALF; k++)
+        assert_int_equal(group[k], k >= 10 && k < 15 ? k - 10 : k);
+    const hst_logistic l = {
+        .x = row, .label = label, .group = group, .n = HALF, .dim = DIM, .n_classes = CLASSES};
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        check_ok(hst_folds_make(&l, seed, fold, &e), &e);
+        for (size_t k = 10; k < 15; k++)
+            assert_int_equal(fold[k], fold[k - 10]);
+    }
+    free(picture);
+}
+
 /* Class 3 has one photo and a copy of it under the name of class 0. */
 static void what_a_class_has_one_of_is_never_held_out(void **state)
 {
@@ -325,6 +387,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folds_are_stratified),
         cmocka_unit_test(copies_share_a_fold),
+        cmocka_unit_test(near_copies_share_a_fold),
         cmocka_unit_test(what_a_class_has_one_of_is_never_held_out),
         cmocka_unit_test(predictions_are_those_of_heads_that_saw_the_other_folds),
         cmocka_unit_test(the_strength_may_be_given),
