@@ -895,6 +895,12 @@ HST_API const hst_review_photo *hst_review_at(const hst_review *r, enum hst_revi
 HST_API const hst_review_photo *hst_review_copy(const hst_review *r, size_t g, size_t i);
 HST_API size_t hst_review_skipped(const hst_review *r); /* photos that could not be used */
 HST_API size_t hst_review_stored(const hst_review *r);  /* whose features were stored */
+/* Writes into dir, which is made when it is not there: review.html (the photos to look at, in one
+ * file without a script), review.csv (all photos with what was found), plan.sh (a shell script that
+ * would move the photos with wrong labels to the suggested class; it is for people to read and run,
+ * never overwrites a file, and has the current folder in it). Each appears whole or not at all.
+ * Errors: HST_EIO, HST_EMEM. */
+HST_API HST_CHECK int hst_review_save(const hst_review *r, const char *dir, hst_err *err);
 
 /* ---- pictures [experimental] ---- */
 

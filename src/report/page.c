@@ -25,14 +25,14 @@ static int put_policy(hst_buf *b, hst_err *err)
     return 0;
 }
 
-static int put_head(hst_buf *b, const hst_report_in *in, hst_err *err)
+int hst_page_head(hst_buf *b, const char *title, hst_err *err)
 {
     char name[1024];
     hst_buf_puts(b, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     int rc = put_policy(b, err);
     hst_buf_puts(b, "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
                     "<meta name=\"color-scheme\" content=\"light dark\">\n<title>");
-    hst_page_text(b, hst_page_base(in->title, name));
+    hst_page_text(b, hst_page_base(title, name));
     hst_buf_puts(b, " - headstart</title>\n<style>");
     hst_buf_puts(b, hst_report_style);
     hst_buf_puts(b, "</style>\n</head>\n");
@@ -98,7 +98,7 @@ static int put_body(hst_page *p, hst_err *err)
 /* The list of contents, and which pictures there are, are known when the body is. */
 static int put_page(hst_buf *b, hst_page *p, hst_err *err)
 {
-    int rc = put_head(b, p->in, err);
+    int rc = hst_page_head(b, p->in->title, err);
     put_header(b, p);
     hst_buf_puts(b, "<main id=\"main\" tabindex=\"-1\">\n");
     hst_buf_add(b, p->body.p, p->body.n);

@@ -74,6 +74,10 @@ void hst_page_count(hst_buf *b, uint64_t n, const char *one, const char *many);
 /* The photo's path from the data's folder on. */
 const char *hst_page_relative(const hst_page *p, const char *path);
 
+/* Everything in front of <body>, the style and the policy that forbids all else among it (page.c).
+ * title: a path or a name. Errors: HST_EMEM. */
+HST_CHECK int hst_page_head(hst_buf *b, const char *title, hst_err *err);
+
 /* Begins a section that the list of contents names; both texts are constants. */
 void hst_page_begin(hst_page *p, const char *id, const char *heading);
 void hst_page_end(hst_page *p);
