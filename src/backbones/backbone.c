@@ -125,6 +125,13 @@ hst_backbone *hst_backbone_tuned(const hst_ctx *ctx, const hst_backbone *b, hst_
 hst_plan *hst_backbone_plan_at(const hst_ctx *ctx, const hst_backbone *b, const hst_graph *g,
                                int px, hst_err *err)
 {
+    const hst_plan_options o = hst_plan_defaults();
+    return hst_backbone_plan_with(ctx, b, g, px, &o, err);
+}
+
+hst_plan *hst_backbone_plan_with(const hst_ctx *ctx, const hst_backbone *b, const hst_graph *g,
+                                 int px, const hst_plan_options *o, hst_err *err)
+{
     hst_arch a = b->arch;
     a.px = px;
     hst_graph *own = hst_arch_graph(&a, err);
@@ -134,7 +141,7 @@ hst_plan *hst_backbone_plan_at(const hst_ctx *ctx, const hst_backbone *b, const 
         const hst_param *to = hst_graph_param(own, i), *from = hst_graph_param(g, i);
         memcpy(to->data, from->data, hst_param_count(to) * sizeof *to->data);
     }
-    hst_plan *p = hst_plan_new(own, ctx->kernels, err);
+    hst_plan *p = hst_plan_make(own, ctx->kernels, o, err);
     hst_graph_free(own);
     return p;
 }

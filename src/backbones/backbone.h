@@ -30,6 +30,10 @@ HST_CHECK int hst_backbone_identity_at(const hst_backbone *b, int px, char hex[6
  * the same shapes). Errors: HST_EMODEL (it cannot be that small or large), HST_EMEM. */
 HST_CHECK hst_plan *hst_backbone_plan_at(const hst_ctx *ctx, const hst_backbone *b,
                                          const hst_graph *g, int px, hst_err *err);
+/* The same as options say; nodes have the same numbers at every size. */
+HST_CHECK hst_plan *hst_backbone_plan_with(const hst_ctx *ctx, const hst_backbone *b,
+                                           const hst_graph *g, int px, const hst_plan_options *o,
+                                           hst_err *err);
 
 /* A backbone from arch and tensors named as hst_graph_param() names them with `prefix` in front
  * (the model file's layout). HST_EMODEL: a tensor is missing, has another shape, or is not finite.

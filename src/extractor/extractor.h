@@ -22,6 +22,7 @@ typedef struct hst_view {
     hst_prep prep;
     const hst_plan *plan;
     hst_plan *owned; /* the plan where it is not the backbone's own, as for another size */
+    hst_shape map;   /* h 0, or of what the plan gives in front of the features (maps.c) */
 } hst_view;
 
 typedef struct hst_branch {
@@ -61,6 +62,12 @@ HST_CHECK int hst_extractor_add_view(hst_extractor *e, const hst_ctx *ctx, const
  * hst_extractor_give. Errors: as hst_extractor_add_view. */
 HST_CHECK hst_extractor *hst_extractor_copy(const hst_extractor *e, const hst_ctx *ctx,
                                             hst_err *err);
+/* A copy that borrows every backbone, to look at photos with by hst_looking_view() alone: a view
+ * gives first the last feature map, view.map, then the features, which are its mean over the
+ * positions. The weights of all networks are there a second time. Errors: HST_EUNSUP (a network
+ * does not end in such a mean), HST_EMODEL, HST_EMEM. */
+HST_CHECK hst_extractor *hst_extractor_with_maps(const hst_extractor *e, const hst_ctx *ctx,
+                                                 hst_err *err);
 /* What e owns of the backbones that `to` borrows is to's from now on. */
 void hst_extractor_give(hst_extractor *e, hst_extractor *to);
 /* e, which has one branch, with the weights of g, of the same network, in the place of its own.
@@ -105,6 +112,8 @@ void hst_looking_change(hst_looking *l, enum hst_augment how, const hst_augment_
  * bits). Errors: HST_EIMAGE, HST_EMEM. */
 HST_CHECK int hst_looking_view(hst_looking *l, int i, hst_executor *together, float *out,
                                hst_err *err);
+/* Size of the photo as it was decoded for the last view. */
+void hst_looking_size(const hst_looking *l, int *w, int *h);
 /* out[dim] of the photo. */
 HST_CHECK int hst_looking_run(hst_looking *l, hst_executor *together, float *out, hst_err *err);
 #endif

@@ -17,6 +17,7 @@ struct hst_looking {
     hst_image own;          /* decoded from bytes; no pixels: not yet */
     const hst_image *image; /* own, or the caller's */
     const hst_prep *how;    /* own was decoded for this */
+    int w, h;               /* of image, also when it has gone */
     enum hst_augment augment;
     hst_augment_key key; /* of augment */
 };
@@ -125,6 +126,10 @@ int hst_looking_view(hst_looking *l, int i, hst_executor *together, float *out, 
 {
     const hst_view *v = hst_extractor_view(l->e, i, NULL, NULL);
     int rc = decode(l, &v->prep, err);
+    if (rc == 0) {
+        l->w = l->image->w;
+        l->h = l->image->h;
+    }
     rc = rc ? rc : hst_augment_image(l->augment, &v->prep, l->image, &l->key, l->input, err);
     if (l->bytes && !l->augment && !hst_extractor_view(l->e, i + 1, NULL, NULL)) {
         hst_image_clear(&l->own); /* not kept while the network runs */
@@ -140,6 +145,12 @@ int hst_looking_view(hst_looking *l, int i, hst_executor *together, float *out, 
     else
         hst_plan_run(v->plan, work, l->input, 1, out);
     return 0;
+}
+
+void hst_looking_size(const hst_looking *l, int *w, int *h)
+{
+    *w = l->w;
+    *h = l->h;
 }
 
 int hst_looking_run(hst_looking *l, hst_executor *together, float *out, hst_err *err)

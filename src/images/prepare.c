@@ -123,6 +123,23 @@ static int plan_crop(const hst_prep *p, const hst_image *img, hst_resampling *r,
     return 0;
 }
 
+int hst_prep_part(const hst_prep *p, int w, int h, hst_image_part *out, hst_err *err)
+{
+    const hst_image img = {NULL, w, h};
+    hst_resampling r = {0};
+    *out = (hst_image_part){0, 0, 1, 1};
+    if (p->geometry == HST_SQUASH)
+        return 0;
+    int rc = plan_crop(p, &img, &r, err);
+    if (rc)
+        return rc;
+    *out = (hst_image_part){.left = (double)r.x / r.dw,
+                            .top = (double)r.y / r.dh,
+                            .width = (double)r.w / r.dw,
+                            .height = (double)r.h / r.dh};
+    return 0;
+}
+
 static float normalised(const hst_pixel_norm *norm, int c, float pixel)
 {
     return (pixel - norm->mean[c]) / norm->std[c];

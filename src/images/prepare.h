@@ -53,6 +53,13 @@ HST_CHECK int hst_prep_check(const hst_prep *p, hst_err *err);
  * resampler is HST_RESAMPLE_FAST. */
 int hst_prep_least_px(const hst_prep *p);
 
+/* The part of a decoded image of w x h pixels that is seen, as shares of its width and height; all
+ * of it where it is squashed. Errors: as hst_prepare. */
+typedef struct hst_image_part {
+    double left, top, width, height;
+} hst_image_part;
+HST_CHECK int hst_prep_part(const hst_prep *p, int w, int h, hst_image_part *out, hst_err *err);
+
 /* out[px][px][3] from a decoded image. Errors: HST_EIMAGE (resized before the crop it would be too
  * long), HST_EMEM. */
 HST_CHECK int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *err);

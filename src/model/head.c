@@ -44,3 +44,10 @@ void hst_model_head(const hst_model *m, const float *features, float *prob)
     for (int c = 0; c < m->n_classes; c++)
         prob[c] = (float)((double)prob[c] / sum);
 }
+
+double hst_model_logit(const hst_model *m, const float *features, int c)
+{
+    double z[CHUNK];
+    logits(m, features, c, 1, z);
+    return z[0];
+}

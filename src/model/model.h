@@ -61,4 +61,6 @@ const hst_branch *hst_model_plain(const hst_model *m);
 
 /* prob[n_classes] = softmax(features . kernel + bias). Sums run in double in index order. */
 void hst_model_head(const hst_model *m, const float *features, float *prob);
+/* Of class c, before the softmax. */
+double hst_model_logit(const hst_model *m, const float *features, int c);
 #endif

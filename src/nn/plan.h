@@ -30,8 +30,9 @@ HST_CHECK hst_plan *hst_plan_make(const hst_graph *g, const hst_kernels *k,
                                   const hst_plan_options *o, hst_err *err);
 void hst_plan_free(hst_plan *p);
 hst_shape hst_plan_input(const hst_plan *p);
-hst_shape hst_plan_output(const hst_plan *p);     /* of the last node */
-size_t hst_plan_output_floats(const hst_plan *p); /* of one image, all outputs together */
+hst_shape hst_plan_output(const hst_plan *p);          /* of the last node */
+size_t hst_plan_output_floats(const hst_plan *p);      /* of one image, all outputs together */
+hst_shape hst_plan_value(const hst_plan *p, int node); /* of any node */
 int hst_plan_n_steps(const hst_plan *p);
 
 /* The memory one thread needs, in one block. */

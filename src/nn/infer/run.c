@@ -78,6 +78,11 @@ size_t hst_plan_output_floats(const hst_plan *p)
     return p->output_floats;
 }
 
+hst_shape hst_plan_value(const hst_plan *p, int node)
+{
+    return p->value[node].shape;
+}
+
 int hst_plan_n_steps(const hst_plan *p)
 {
     return p->n_steps;

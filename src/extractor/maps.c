@@ -1,0 +1,61 @@
+/* maps.c - the extractor that also gives what the networks' last average is over: what every
+ * channel of the features was at every position. */
+#include "extractor/extractor.h"
+#include "nn/op.h"
+
+/* The node whose mean over the positions a network's features are; negative: there is none. */
+static int pooled_node(const hst_graph *g)
+{
+    const hst_node *last = hst_graph_node(g, hst_graph_n_nodes(g) - 1);
+    return last->op == &hst_op_global_average ? last->input[0] : -1;
+}
+
+static hst_plan *make_plan(const hst_ctx *ctx, const hst_backbone *b, int px,
+                           const hst_plan_options *o, hst_err *err)
+{
+    return px == b->arch.px ? hst_plan_make(b->graph, ctx->kernels, o, err)
+                            : hst_backbone_plan_with(ctx, b, b->graph, px, o, err);
+}
+
+/* Adds a view to the branch; those of one size share a plan. */
+static int add_view(hst_branch *b, const hst_ctx *ctx, const hst_prep *p, hst_err *err)
+{
+    const hst_graph *g = b->backbone->graph;
+    const int output[2] = {pooled_node(g), hst_graph_n_nodes(g) - 1};
+    hst_plan_options o = hst_plan_defaults();
+    hst_view v = {.prep = *p};
+    o.output = output;
+    o.n_outputs = 2;
+    for (int i = 0; i < b->n_views; i++)
+        v.plan = b->view[i].prep.px == p->px ? b->view[i].plan : v.plan;
+    if (!v.plan)
+        v.plan = v.owned = make_plan(ctx, b->backbone, p->px, &o, err);
+    if (!v.plan)
+        return err && err->code ? err->code : HST_EMEM;
+    v.map = hst_plan_value(v.plan, output[0]);
+    b->view[b->n_views++] = v;
+    return 0;
+}
+
+hst_extractor *hst_extractor_with_maps(const hst_extractor *e, const hst_ctx *ctx, hst_err *err)
+{
+    hst_extractor *c = hst_extractor_new(err);
+    int rc = c ? 0 : HST_EMEM;
+    for (int k = 0; rc == 0 && k < e->n_branches; k++) {
+        const hst_branch *b = &e->branch[k];
+        if (pooled_node(b->backbone->graph) < 0)
+            rc = hst_fail(err, HST_EUNSUP,
+                          "%s has no map of where it saw what: its features are not the mean over "
+                          "the positions of a picture",
+                          b->backbone->arch.family);
+        rc = rc ? rc : hst_extractor_add_branch(c, b->backbone, err);
+        for (int i = 0; rc == 0 && i < b->n_views; i++)
+            rc = add_view(&c->branch[k], ctx, &b->view[i].prep, err);
+        if (rc == 0)
+            c->branch[k].transform = b->transform;
+    }
+    if (rc == 0)
+        return c;
+    hst_extractor_free(c);
+    return NULL;
+}
