@@ -742,6 +742,41 @@ typedef int hst_deliver_fn(void *arg, const hst_prediction *p); /* non-zero: sto
 HST_API HST_CHECK int hst_predict_stream(hst_ctx *ctx, const hst_model *m, hst_next_fn *next,
                                          hst_deliver_fn *deliver, void *arg, hst_err *err);
 
+/* ---- where on a photo [experimental] ---- */
+
+/* Class-activation maps (Zhou et al. 2016): where on a photo a model saw what speaks for a class,
+ * and against it. The features of every backbone known here are means over the positions of its
+ * last feature map, and the head is linear, so each position has its share of a class's logit, and
+ * the shares add up to it. Where a branch's features are transformed before the head (square root,
+ * unit length), what a feature gives is shared out as the feature itself is; maps of several views
+ * and backbones add up, each put back where on the photo it looked. So for every model
+ *
+ *     mean of the map + bias = logit. */
+typedef struct hst_explainer hst_explainer;
+typedef struct hst_cam {
+    size_t size;
+    int label;         /* the class that is explained */
+    const float *prob; /* [n] of all classes, as hst_predict_file() gives them */
+    int n;
+    double logit, bias; /* of the class */
+    /* [height][width] over the whole photo: the positions of the last feature map, the finest where
+     * there are several. 0: nothing speaks for the class here, nor against it; as of a part of the
+     * photo that the model does not look at. A photo is turned as its EXIF data say, unless it is
+     * prepared as "tf", which never does. */
+    const float *map;
+    int width, height;
+} hst_cam;
+/* Holds the networks' weights a second time. Errors: HST_EUNSUP (a backbone has no such map),
+ * HST_EMEM. */
+HST_API HST_CHECK hst_explainer *hst_explainer_open(hst_ctx *ctx, const hst_model *m, hst_err *err);
+HST_API void hst_explainer_free(hst_explainer *x);
+/* The map of class label, -1: of the one predicted. Costs about what a prediction does. Belongs to
+ * x until its next photo, or its end. Errors: as hst_predict_file; HST_EARG (no such class). */
+HST_API HST_CHECK const hst_cam *hst_explain_file(hst_explainer *x, const char *path, int label,
+                                                  hst_err *err);
+HST_API HST_CHECK const hst_cam *hst_explain_bytes(hst_explainer *x, const void *bytes, size_t n,
+                                                   int label, hst_err *err);
+
 /* ---- evaluation ---- */
 
 /* Every photo of d (both sides), labels matched by name. Errors: HST_EDATA when d has a class the
