@@ -730,7 +730,8 @@ typedef struct hst_prediction {
     const char *why;   /* NULL, or the error's line */
     const float *prob; /* [n], or NULL where there is no prediction */
     int n;
-    int code; /* 0, or why there is no prediction */
+    int code;            /* 0, or why there is no prediction */
+    const char *picture; /* of hst_explain_stream(): the file that was written, or NULL */
 } hst_prediction;
 /* The next path: copies it (with its NUL) into path[cap] and returns 1; 0: no more; negative: stop
  * with HST_ESTOPPED. */
@@ -776,6 +777,34 @@ HST_API HST_CHECK const hst_cam *hst_explain_file(hst_explainer *x, const char *
                                                   hst_err *err);
 HST_API HST_CHECK const hst_cam *hst_explain_bytes(hst_explainer *x, const void *bytes, size_t n,
                                                    int label, hst_err *err);
+
+/* The last photo, at most 480 pixels a side, under what speaks for the class, as PNG: the more, up
+ * to the most of this photo, the brighter and denser; a line is around what is at least half of
+ * that. The class and its probability are written above it. Errors: HST_EARG (the last photo could
+ * not be used, or there was none), HST_EIO, HST_EMEM. */
+HST_API HST_CHECK int hst_explain_draw(const hst_explainer *x, const char *path, hst_err *err);
+/* What hst_explain_stream() calls, each with arg, as hst_predict_stream() does. */
+typedef struct hst_explain_calls {
+    size_t size;
+    hst_next_fn *next;
+    /* Right after next gave a photo: the name of its picture, as next gives that of a photo. 0: it
+     * gets none. */
+    hst_next_fn *picture;
+    hst_deliver_fn *deliver; /* the photo's hst_prediction has the picture's name */
+    void *arg;
+} hst_explain_calls;
+HST_API void hst_explain_calls_init(hst_explain_calls *c, size_t size);
+static inline hst_explain_calls hst_explain_calls_default(void)
+{
+    hst_explain_calls c;
+    hst_explain_calls_init(&c, sizeof c);
+    return c;
+}
+/* hst_predict_stream() that draws, as hst_explain_draw() does, the map of the class predicted for
+ * each photo. The folders must be there; a picture that cannot be written ends it. Errors: as
+ * hst_predict_stream, hst_explainer_open and hst_explain_draw. */
+HST_API HST_CHECK int hst_explain_stream(hst_ctx *ctx, const hst_model *m,
+                                         const hst_explain_calls *calls, hst_err *err);
 
 /* ---- evaluation ---- */
 

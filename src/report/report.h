@@ -5,6 +5,7 @@
 #include "dataset/dataset.h"
 #include "evaluation/evaluation.h"
 #include "images/augment.h"
+#include "prediction/explain.h"
 #include "training/run.h"
 
 /* A line of "how it was made". */
@@ -66,6 +67,20 @@ double hst_smoothing_floor(double smoothing, int n_classes);
  * One that has gone since leaves its place empty. Errors: HST_EARG (no such photo), HST_EIO,
  * HST_EMEM. */
 HST_CHECK int hst_report_photo(const hst_eval *e, size_t i, const char *path, hst_err *err);
+
+/* The last photo of x, at most px pixels a side, under the map of what speaks for the class, as
+ * hst_explain_draw() has it; ended by hst_image_clear. Errors: HST_EARG (no photo was explained),
+ * HST_EIMAGE, HST_EMEM. */
+HST_CHECK int hst_report_cam(const hst_explainer *x, int px, hst_image *out, hst_err *err);
+/* The same for photos[n], each of a class (-1: the predicted one), on all threads. Those that
+ * cannot be used leave theirs without pixels. Errors: HST_EUNSUP (the model has no maps), HST_EMEM;
+ * then no out[] has pixels. */
+typedef struct hst_cam_wish {
+    const char *path;
+    int label;
+} hst_cam_wish;
+HST_CHECK int hst_report_cams(const hst_ctx *ctx, const hst_model *m, const hst_cam_wish *photo,
+                              size_t n, int px, hst_image *out, hst_err *err);
 
 /* Photos, and the numbers that stand for them in an augmentation's key. */
 typedef struct hst_augmented {

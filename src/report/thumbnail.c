@@ -19,16 +19,14 @@ static int fitted(int side, int longest, int box)
     return v < 1 ? 1 : (int)v;
 }
 
-int hst_thumbnail_read(const char *path, int box, hst_image *out, hst_err *err)
+int hst_thumbnail_of(const uint8_t *bytes, size_t n, enum hst_resampler decoder, int box,
+                     hst_image *out, hst_err *err)
 {
-    uint8_t *bytes = NULL;
-    size_t n = 0;
     hst_image img = {0}, fit = {0};
-    int rc = hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
-    if (rc == 0)
-        rc = hst_image_decode_least(bytes, n, HST_RESAMPLE_FAST, box, &img, err);
+    const enum hst_resampler fast = decoder == HST_RESAMPLE_TF ? decoder : HST_RESAMPLE_FAST;
+    int rc = hst_image_decode_least(bytes, n, fast, box, &img, err);
     if (rc)
-        goto out;
+        return rc;
     int longest = img.w > img.h ? img.w : img.h;
     fit.w = fitted(img.w, longest, box);
     fit.h = fitted(img.h, longest, box);
@@ -39,9 +37,18 @@ int hst_thumbnail_read(const char *path, int box, hst_image *out, hst_err *err)
         *out = fit;
         fit.rgb = NULL;
     }
-out:
     hst_image_clear(&fit);
     hst_image_clear(&img);
+    return rc;
+}
+
+int hst_thumbnail_read(const char *path, int box, hst_image *out, hst_err *err)
+{
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    int rc = hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
+    if (rc == 0)
+        rc = hst_thumbnail_of(bytes, n, HST_RESAMPLE_FAST, box, out, err);
     free(bytes);
     return rc;
 }

@@ -8,6 +8,11 @@
  * *out with hst_image_clear. Errors: HST_EIMAGE, HST_EIO, HST_EMEM. */
 HST_CHECK int hst_thumbnail_read(const char *path, int box, hst_image *out, hst_err *err);
 
+/* The same of a file's bytes, turned by EXIF unless the decoder is HST_RESAMPLE_TF. Errors:
+ * HST_EIMAGE, HST_EMEM. */
+HST_CHECK int hst_thumbnail_of(const uint8_t *bytes, size_t n, enum hst_resampler decoder, int box,
+                               hst_image *out, hst_err *err);
+
 /* Adds img to b as "data:image/jpeg;base64,...", what <img src> takes. Errors: HST_EMEM. */
 HST_CHECK int hst_thumbnail_uri(const hst_image *img, hst_buf *b, hst_err *err);
 #endif
