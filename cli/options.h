@@ -41,7 +41,7 @@ enum {
 /* The values of every option of every command, and the other words of the command line. Texts are
  * borrowed from argv or from the tables. */
 typedef struct cli_values {
-    const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling, *views;
+    const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling, *views, *cam;
     uint64_t store_max;
     double val_split;
     int threads, top, image_px;

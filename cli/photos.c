@@ -165,6 +165,13 @@ int cli_photos_in(const char *dir)
     return found;
 }
 
+static int is_excepted(const cli_photos *p, const char *path)
+{
+    struct stat a, b;
+    return p->except && stat(p->except, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
 static void tell(cli_photos *p, const char *dir, const char *why)
 {
     cli_error("%s: %s", dir, why);
@@ -186,7 +193,7 @@ static int enter(cli_photos *p, const char *dir)
         char *path = NULL;
         if (asprintf(&path, "%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", entry->d_name) < 0)
             rc = -1;
-        else if (is_wanted(path, entry->d_name))
+        else if (is_wanted(path, entry->d_name) && !is_excepted(p, path))
             rc = push(p, path);
         else
             free(path);

@@ -33,7 +33,8 @@ typedef struct cli_photos {
     cli_stdin *list; /* NULL, or behind the stack: paths from standard input */
     char *line;      /* getline's */
     size_t line_cap;
-    size_t bad; /* folders that could not be used, each told on standard error */
+    size_t bad;         /* folders that could not be used, each told on standard error */
+    const char *except; /* NULL, or a folder in which nothing is looked for, borrowed */
 } cli_photos;
 
 /* words[n] in this order, then those of list (may be NULL, else kept until close). 0, or -1 without

@@ -1,4 +1,5 @@
 /* predict.c - headstart predict: photos in, labels with probabilities out. */
+#include "cam.h"
 #include "commands.h"
 #include "model.h"
 #include "photos.h"
@@ -6,6 +7,7 @@
 #include "signals.h"
 #include "tables.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,17 +21,24 @@ static const cli_option options[] = {
      "The folder has a sub-folder for each class: mark right and wrong, and draw a sheet."},
     {"output", 'o', CLI_TEXT, AT(output), "FILE.png", NULL,
      "With --labelled: the sheet of photos (predictions.png if not given)."},
+    {"cam", 0, CLI_TEXT, AT(cam), "DIR", NULL,
+     "A picture of each photo that shows where the label was seen (a class-activation map), "
+     "NAME.cam.png in this folder."},
     {0},
 };
 
-enum { SHEET_PHOTOS = 48, STDIN_MAX = 256 << 20 };
+enum { SHEET_PHOTOS = 48, STDIN_MAX = 256 << 20, PATH_BYTES = 4096 };
 
-/* One run of the command: what next() and deliver() below share. next() uses photos only, deliver()
- * the rest, so that the two may run at once. */
+/* One run of the command: what next(), picture() and deliver() below share. The first two use
+ * photos, cam, photo and at only, deliver() the rest, so that it may run at the same time. */
 typedef struct prediction_run {
     cli_job *job;
     const hst_model *model;
     cli_photos photos;
+    cli_cam cam;          /* dir NULL: none */
+    char *photo;          /* [PATH_BYTES] what next() gave last; NULL: no pictures */
+    const hst_eval *eval; /* of labelled photos */
+    size_t at;            /* among them */
     cli_rows rows;
     size_t n, bad;
 } prediction_run;
@@ -37,16 +46,43 @@ typedef struct prediction_run {
 static int next(void *arg, char *path, size_t cap)
 {
     prediction_run *r = arg;
-    return cli_photos_next(&r->photos, path, cap);
+    const int rc = cli_photos_next(&r->photos, path, cap);
+    if (rc > 0 && r->photo)
+        snprintf(r->photo, PATH_BYTES, "%s", path);
+    return rc;
+}
+
+static int picture(void *arg, char *path, size_t cap)
+{
+    prediction_run *r = arg;
+    return cli_cam_path(&r->cam, r->photo, path, cap);
 }
 
 static int deliver(void *arg, const hst_prediction *p)
 {
     prediction_run *r = arg;
-    cli_row row = {.path = p->path, .prob = p->prob, .why = p->code ? p->why : NULL, .truth = -1};
+    const cli_row row = {.path = p->path,
+                         .prob = p->prob,
+                         .why = p->code ? p->why : NULL,
+                         .truth = -1,
+                         .cam = p->picture};
     r->n++;
     r->bad += p->code != 0;
     return cli_rows_put(&r->rows, &row) || cli_signals_caught();
+}
+
+/* Every photo that next_photo() gives; with --cam a picture each. */
+static int predict(prediction_run *r, hst_next_fn *next_photo, hst_deliver_fn *deliver_row)
+{
+    cli_job *job = r->job;
+    if (!r->cam.dir)
+        return hst_predict_stream(job->ctx, r->model, next_photo, deliver_row, r, &job->err);
+    hst_explain_calls calls = hst_explain_calls_default();
+    calls.next = next_photo;
+    calls.picture = picture;
+    calls.deliver = deliver_row;
+    calls.arg = r;
+    return hst_explain_stream(job->ctx, r->model, &calls, &job->err);
 }
 
 /* ---- files, folders, lists ---- */
@@ -58,29 +94,50 @@ static int predict_words(prediction_run *r, const char *const *words, int n, cli
         cli_error("out of memory");
         return cli_exit_status(HST_EMEM);
     }
-    int rc = hst_predict_stream(r->job->ctx, r->model, next, deliver, r, &r->job->err);
+    r->photos.except = r->cam.dir;
+    int rc = predict(r, next, deliver);
     r->bad += r->photos.bad;
     cli_photos_close(&r->photos);
     return rc ? cli_job_fail(r->job) : CLI_OK;
 }
 
+/* Standard input's image, with --cam a picture of it too. */
+static int predict_bytes(prediction_run *r, const void *bytes, size_t n, float *prob)
+{
+    char path[PATH_BYTES];
+    hst_err *err = &r->job->err;
+    hst_session *s = NULL;
+    hst_explainer *x = NULL;
+    const hst_cam *cam = NULL;
+    const size_t k = (size_t)hst_model_classes(r->model);
+    int rc = 0;
+    if (r->cam.dir)
+        x = hst_explainer_open(r->job->ctx, r->model, err);
+    else
+        s = hst_session_open(r->job->ctx, r->model, err);
+    if (!x && !s)
+        return cli_job_fail(r->job);
+    if (s)
+        rc = hst_predict_bytes(s, bytes, n, prob, k, err);
+    else if (!(cam = hst_explain_bytes(x, bytes, n, -1, err)))
+        rc = err->code;
+    hst_prediction p = {.path = "-", .code = rc, .why = err->msg, .prob = cam ? cam->prob : prob};
+    if (cam && cli_cam_path(&r->cam, "-", path, sizeof path) > 0)
+        p.picture = hst_explain_draw(x, path, err) == 0 ? path : NULL;
+    int status = cam && !p.picture ? cli_job_fail(r->job) : CLI_OK;
+    if (status == CLI_OK && deliver(r, &p) && cli_signals_caught())
+        status = 128 + cli_signals_caught();
+    hst_explainer_free(x);
+    hst_session_free(s);
+    return status;
+}
+
 static int predict_image(prediction_run *r, const cli_stdin *in)
 {
-    size_t n = 0, k = (size_t)hst_model_classes(r->model);
-    int status = CLI_BAD_INPUT;
-    hst_session *s = NULL;
+    size_t n = 0;
     void *bytes = cli_stdin_read(in, STDIN_MAX, &n);
-    float *prob = bytes ? calloc(k, sizeof *prob) : NULL;
-    if (prob)
-        s = hst_session_open(r->job->ctx, r->model, &r->job->err);
-    if (s) {
-        int rc = hst_predict_bytes(s, bytes, n, prob, k, &r->job->err);
-        hst_prediction p = {.path = "-", .code = rc, .why = r->job->err.msg, .prob = prob};
-        status = deliver(r, &p) && cli_signals_caught() ? 128 + cli_signals_caught() : CLI_OK;
-    } else if (prob) {
-        status = cli_job_fail(r->job);
-    }
-    hst_session_free(s);
+    float *prob = bytes ? calloc((size_t)hst_model_classes(r->model), sizeof *prob) : NULL;
+    int status = prob ? predict_bytes(r, bytes, n, prob) : CLI_BAD_INPUT;
     free(prob);
     free(bytes);
     return status;
@@ -119,16 +176,41 @@ static int predict_all(prediction_run *r)
 
 /* ---- labelled photos ---- */
 
+static int put_row(prediction_run *r, const hst_eval_photo *p, const char *cam)
+{
+    const cli_row row = {.path = p->path, .prob = p->prob, .truth = p->truth, .cam = cam};
+    r->n++;
+    return cli_rows_put(&r->rows, &row);
+}
+
+static int next_labelled(void *arg, char *path, size_t cap)
+{
+    prediction_run *r = arg;
+    const hst_eval_photo *p = hst_eval_at(r->eval, r->at);
+    if (!p || cli_signals_caught())
+        return p ? -1 : 0;
+    r->at++;
+    snprintf(path, cap, "%s", p->path);
+    snprintf(r->photo, PATH_BYTES, "%s", p->path);
+    return 1;
+}
+
+static int deliver_labelled(void *arg, const hst_prediction *p)
+{
+    prediction_run *r = arg;
+    return put_row(r, hst_eval_at(r->eval, p->index), p->picture) || cli_signals_caught();
+}
+
 static int put_labelled(prediction_run *r, const hst_eval *e)
 {
     const hst_eval_photo *p;
     int status = cli_rows_begin(&r->rows);
-    for (size_t i = 0; status == CLI_OK && (p = hst_eval_at(e, i)); i++) {
-        cli_row row = {.path = p->path, .prob = p->prob, .truth = p->truth};
-        r->n++;
-        if (cli_rows_put(&r->rows, &row))
+    r->eval = e;
+    if (status == CLI_OK && r->cam.dir && predict(r, next_labelled, deliver_labelled))
+        return cli_job_fail(r->job);
+    for (size_t i = 0; status == CLI_OK && !r->cam.dir && (p = hst_eval_at(e, i)); i++)
+        if (put_row(r, p, NULL))
             break;
-    }
     return status;
 }
 
@@ -148,7 +230,7 @@ static int predict_labelled(prediction_run *r)
     } else {
         cli_display_close(&job->display);
         status = put_labelled(r, e);
-        if (strcmp(job->v.format, "text") == 0)
+        if (status == CLI_OK && strcmp(job->v.format, "text") == 0)
             cli_table_headline(&job->out, e, "photos");
         cli_display_say(&job->display, "sheet    %s", sheet);
         r->bad += (size_t)skipped;
@@ -187,6 +269,18 @@ static void say_cost(cli_job *job, const hst_model *m)
                         passes, cost, what);
 }
 
+/* The folder of --cam. */
+static int open_cam(prediction_run *r, const char *dir)
+{
+    int status = cli_cam_open(&r->cam, dir);
+    r->photo = status == CLI_OK ? calloc(1, PATH_BYTES) : NULL;
+    if (status == CLI_OK && !r->photo) {
+        cli_error("out of memory");
+        status = cli_exit_status(HST_EMEM);
+    }
+    return status;
+}
+
 static int run(cli_job *job)
 {
     prediction_run r = {.job = job};
@@ -206,9 +300,14 @@ static int run(cli_job *job)
                         .model = m,
                         .format = job->v.format,
                         .top = job->v.top,
-                        .labelled = job->v.labelled};
-    status = job->v.labelled ? predict_labelled(&r) : predict_all(&r);
+                        .labelled = job->v.labelled,
+                        .cams = job->v.cam != NULL};
+    status = job->v.cam ? open_cam(&r, job->v.cam) : CLI_OK;
+    if (status == CLI_OK)
+        status = job->v.labelled ? predict_labelled(&r) : predict_all(&r);
     cli_rows_end(&r.rows);
+    cli_cam_close(&r.cam);
+    free(r.photo);
     if (status == CLI_OK && r.bad && !job->out.error) {
         cli_error("%zu of %zu photos could not be used", r.bad, r.n < r.bad ? r.bad : r.n);
         status = CLI_BAD_INPUT;
@@ -229,6 +328,7 @@ const cli_command cli_predict = {
             "become '?'.",
     .examples = "headstart predict runs/train/model.safetensors daisy.jpg more/\n"
                 "find . -name '*.jpg' | headstart predict m.safetensors - --format csv\n"
+                "headstart predict m.safetensors photos/ --cam maps/\n"
                 "headstart predict --labelled m.safetensors holdout/ -o sheet.png",
     .options = options,
     .min_words = 2,

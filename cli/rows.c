@@ -60,7 +60,7 @@ static void put_text(cli_rows *r, const cli_row *row)
     cli_out_puts(r->out, "\n");
 }
 
-/* ---- CSV: path,label,probability,label_2,probability_2,...[,true],error ---- */
+/* ---- CSV: path,label,probability,label_2,probability_2,...[,true][,cam],error ---- */
 
 static void put_csv_field(cli_out *out, const char *s)
 {
@@ -81,7 +81,8 @@ static void put_csv_header(const cli_rows *r)
     cli_out_puts(r->out, "path,label,probability");
     for (int i = 2; i <= r->top; i++)
         cli_out_printf(r->out, ",label_%d,probability_%d", i, i);
-    cli_out_puts(r->out, r->labelled ? ",true,error\n" : ",error\n");
+    cli_out_puts(r->out, r->labelled ? ",true" : "");
+    cli_out_puts(r->out, r->cams ? ",cam,error\n" : ",error\n");
 }
 
 static void put_csv(cli_rows *r, const cli_row *row)
@@ -98,6 +99,10 @@ static void put_csv(cli_rows *r, const cli_row *row)
     cli_out_puts(r->out, ",");
     if (r->labelled) {
         put_csv_field(r->out, hst_model_label(r->model, row->truth));
+        cli_out_puts(r->out, ",");
+    }
+    if (r->cams) {
+        put_csv_field(r->out, row->cam ? row->cam : "");
         cli_out_puts(r->out, ",");
     }
     put_csv_field(r->out, row->why ? row->why : "");
@@ -135,6 +140,8 @@ static int put_json(cli_rows *r, const cli_row *row)
             cli_json_set(&o, "right", json_boolean(row->truth == r->order[0]));
         }
         cli_json_set(&o, "top", top_json(r, row));
+        if (row->cam)
+            cli_json_set(&o, "cam", cli_json_text(row->cam));
     }
     return cli_json_print(r->out, o) == CLI_OK ? 0 : -1;
 }

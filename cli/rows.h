@@ -9,6 +9,7 @@ typedef struct cli_rows {
     const char *format; /* "text", "json", "csv" */
     int top;            /* labels wanted; more than there are: all */
     int labelled;       /* rows have a true label */
+    int cams;           /* rows have the name of a picture */
     int *order;         /* [classes] work space */
 } cli_rows;
 
@@ -17,6 +18,7 @@ typedef struct cli_row {
     const float *prob; /* [classes]; not looked at when why is set */
     const char *why;   /* the reason there is no prediction, or NULL */
     int truth;         /* the true label, or -1 */
+    const char *cam;   /* the picture of where the label was seen, or NULL */
 } cli_row;
 
 /* The header, where the format has one. 0, or an exit status after an error line. */

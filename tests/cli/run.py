@@ -639,6 +639,50 @@ class Predict(Case):
         self.assertEqual(read(f"{ROOT}/sheet.png")[:8], b"\x89PNG\r\n\x1a\n")
         self.refused(run("predict", self.model(), PHOTOS, "-o", "x.png"), 2, "--labelled")
 
+    def test_cam(self):
+        """A picture for each photo, whose row tells where it is and is else the same."""
+        red = [f"{PHOTOS}/red/{i:02}.png" for i in range(3)]
+        words = [*red, f"{ROOT}/no.jpg", f"{PHOTOS}/blue/01.png"]
+        plain = run("predict", self.model(), *words, "--json")
+        r = run("predict", self.model(), *words, "--json", "--cam", "new/folder/maps")
+        self.assertEqual((plain.returncode, r.returncode), (3, 3))
+        rows = [json.loads(line) for line in r.stdout.decode().splitlines()]
+        cams = [o.pop("cam", None) for o in rows]
+        self.assertEqual(rows, [json.loads(line) for line in plain.stdout.decode().splitlines()])
+        self.assertEqual(cams, [f"new/folder/maps/{name}.cam.png" if name else None
+                                for name in ("00", "01", "02", None, "01-2")])
+        folder = f"{ROOT}/new/folder/maps"
+        self.assertEqual({f"{ROOT}/{c}" for c in cams if c}, set(glob.glob(f"{folder}/*")))
+        for path in glob.glob(f"{folder}/*"):
+            self.assertEqual(read(path)[:8], b"\x89PNG\r\n\x1a\n")
+        first = read(f"{folder}/00.cam.png")
+        csv = self.ok(run("predict", self.model(), red[0], "-k1", "--format", "csv", "--threads", "1",
+                          "--cam", folder))
+        self.assertEqual(csv.splitlines()[0], "path,label,probability,cam,error")
+        self.assertEqual(csv.splitlines()[1].split(",")[3:], [f"{folder}/00.cam.png", ""])
+        self.assertEqual(read(f"{folder}/00.cam.png"), first)
+        self.ok(run("predict", self.model(), "-", "--cam", folder, input=read(red[0])))
+        self.assertEqual(read(f"{folder}/stdin.cam.png"), first)
+        self.refused(run("predict", self.model(), red[0], "--cam", red[1]), 6, "01.png")
+
+    def test_cam_below_the_photos(self):
+        """What is drawn is no photo, neither now nor the next time."""
+        folder = f"{ROOT}/below"
+        shutil.copytree(f"{PHOTOS}/red", f"{folder}/photos")
+        for _ in range(2):
+            text = self.ok(run("predict", self.model(), folder, "--cam", f"{folder}/maps"))
+            self.assertEqual(len(text.splitlines()), 12)
+            self.assertEqual(len(os.listdir(f"{folder}/maps")), 12)
+
+    def test_cam_of_labelled_photos(self):
+        words = ("predict", "--labelled", self.model(), PHOTOS, "--json")
+        plain = self.ok(run(*words))
+        rows = [json.loads(line) for line in self.ok(run(*words, "--cam", "labelled")).splitlines()]
+        cams = [o.pop("cam") for o in rows]
+        self.assertEqual(rows, [json.loads(line) for line in plain.splitlines()])
+        self.assertEqual(len(set(cams)), 36)
+        self.assertEqual(sorted(os.listdir(f"{ROOT}/labelled")), sorted(map(os.path.basename, cams)))
+
     def test_bad_models(self):
         good = read(self.model())
         for name, data in (("empty", b""), ("cut", good[:-1]), ("flip", good[:-9] + bytes(
