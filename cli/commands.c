@@ -28,7 +28,8 @@ const cli_note cli_environment[] = {
 
 const cli_note cli_statuses[] = {
     {"0", "Done."},
-    {"1", "Failed: valid but not supported here, or a helper program failed."},
+    {"1", "Failed: valid but not supported here, a helper program failed, or an accuracy is below "
+          "--min-accuracy."},
     {"2", "Wrong use: unknown command or option, bad value."},
     {"3", "Photos cannot be used: no folder, too few, or bad ones among those to predict."},
     {"4", "The model or weight file cannot be used."},

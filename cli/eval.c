@@ -1,96 +1,154 @@
-/* eval.c - headstart eval: how good a model is on labelled photos. */
+/* eval.c - headstart eval: how good a model is on labelled photos, and which of several is best. */
+#include "eval.h"
+
 #include "commands.h"
 #include "json_result.h"
 #include "model.h"
-#include "tables.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
-    {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
+    {"min-accuracy", 0, CLI_FRACTION, AT(min_accuracy), "X", NULL,
+     "Exit status 1 where the lower end of the accuracy's interval is below X, or nothing could be "
+     "measured; of several models, of any of them."},
+    {"json", 0, CLI_FLAG, AT(json), NULL, NULL,
+     "The result as one JSON object (docs/evaluation.md has its keys)."},
     {0},
 };
 
-static double metric(const hst_eval *e, const char *name)
+double cli_eval_number(const hst_eval *e, const char *name)
 {
-    double v = 0;
+    double v = NAN;
     hst_err err;
-    return hst_eval_metric(e, name, &v, NULL, NULL, &err) ? 0 : v;
+    return hst_eval_metric(e, name, &v, NULL, NULL, &err) ? NAN : v;
 }
 
-static int print_json(cli_job *job, const hst_eval *e)
+double cli_eval_photos(const hst_eval *e)
 {
-    json_t *o = json_object(), *seen = json_object();
-    cli_json_accuracy(&o, e);
-    cli_json_set(&seen, "n", json_integer((json_int_t)metric(e, "seen")));
-    cli_json_set(&seen, "accuracy", cli_json_measured(metric(e, "seen_accuracy")));
-    cli_json_set(&o, "seen", seen);
-    cli_json_set(&o, "copies", json_integer((json_int_t)metric(e, "copies")));
-    cli_json_set(&o, "model", cli_json_text(job->v.words[0]));
-    cli_json_set(&o, "skipped", json_integer((json_int_t)metric(e, "skipped")));
-    cli_json_set(&o, "stored", json_integer((json_int_t)metric(e, "stored")));
-    cli_json_classes(&o, e);
-    return cli_json_print(&job->out, o);
+    return cli_eval_number(e, "n") + cli_eval_number(e, "seen") + cli_eval_number(e, "copies");
 }
 
-static int print_text(cli_job *job, const hst_eval *e)
+/* One run of the command. */
+typedef struct evaluating {
+    cli_job *job;
+    hst_data *data;
+    int n; /* models */
+    hst_model *model[CLI_EVAL_MODELS];
+    hst_eval *eval[CLI_EVAL_MODELS];
+} evaluating;
+
+static cli_evaluated evaluated(const evaluating *r, int i)
 {
-    cli_out *out = &job->out;
-    cli_table_headline(out, e, "photos");
-    if (!job->v.quiet)
-        cli_table_caveats(out, e);
-    if (metric(e, "n") > 0)
-        cli_out_printf(out, "log loss %.4f\n", metric(e, "log_loss"));
-    if (metric(e, "seen") > 0)
-        cli_out_printf(out, "seen     %.3f of %.0f photos that the model has learned from\n",
-                       metric(e, "seen_accuracy"), metric(e, "seen"));
-    if (metric(e, "copies") > 0)
-        cli_out_printf(out, "copies   %.0f, each picture counts once\n", metric(e, "copies"));
-    if (metric(e, "skipped") > 0)
-        cli_out_printf(out, "skipped  %.0f photos\n", metric(e, "skipped"));
-    cli_out_puts(out, "\n");
-    cli_table_classes(out, e);
-    cli_out_puts(out, "\n");
-    cli_table_confusion(out, e);
-    return CLI_OK;
+    return (cli_evaluated){r->job->v.words[i], r->model[i], r->eval[i]};
+}
+
+/* Whether the accuracy is as good as --min-accuracy asks; what: of which model. */
+static int check(const cli_job *job, const char *what, double accuracy, double low)
+{
+    double least = job->v.min_accuracy;
+    if (!(least > 0) || low >= least)
+        return CLI_OK;
+    if (isnan(low))
+        cli_error("%s: no accuracy could be measured, so it is not at least %g", what, least);
+    else
+        cli_error("%s: accuracy %.3f, but its interval begins at %.3f, below %g", what, accuracy,
+                  low, least);
+    return CLI_BELOW;
+}
+
+static int show_one(evaluating *r)
+{
+    cli_job *job = r->job;
+    const cli_evaluated m = evaluated(r, 0);
+    double accuracy = NAN, low = NAN;
+    if (hst_eval_metric(m.eval, "accuracy", &accuracy, &low, NULL, &job->err))
+        return cli_job_fail(job);
+    int status = CLI_OK;
+    if (job->v.json)
+        status = cli_json_print(&job->out, cli_eval_json(&m));
+    else
+        cli_eval_text(job, &m);
+    return status ? status : check(job, m.name, accuracy, low);
+}
+
+static int show_comparison(evaluating *r)
+{
+    cli_job *job = r->job;
+    cli_evaluated m[CLI_EVAL_MODELS];
+    int status = CLI_OK;
+    for (int i = 0; i < r->n; i++)
+        m[i] = evaluated(r, i);
+    hst_comparison *c = hst_compare((const hst_eval *const *)r->eval, r->n, &job->err);
+    if (!c)
+        return cli_job_fail(job);
+    if (job->v.json)
+        status = cli_json_print(&job->out, cli_eval_compare_json(m, r->n, c));
+    else
+        cli_eval_compare_text(job, m, r->n, c);
+    for (int i = 0; i < r->n && status == CLI_OK; i++) {
+        const hst_compared *v = hst_comparison_at(c, i);
+        status = check(job, m[i].name, v->accuracy, v->low);
+    }
+    hst_comparison_free(c);
+    return status;
+}
+
+static int evaluate(evaluating *r)
+{
+    cli_job *job = r->job;
+    for (int i = 0; i < r->n; i++) /* before the first photo is computed */
+        if (!(r->model[i] = cli_model_load(job, i)))
+            return cli_job_fail(job);
+    if (!(r->data = cli_model_photos(job, r->n)))
+        return cli_job_fail(job);
+    for (int i = 0; i < r->n; i++) {
+        r->eval[i] = hst_evaluate(job->ctx, r->model[i], r->data, &job->err);
+        if (!r->eval[i])
+            return cli_job_fail(job);
+    }
+    cli_display_close(&job->display);
+    if (r->n == 1)
+        cli_job_say_stored(job, (size_t)cli_eval_number(r->eval[0], "stored"),
+                           (size_t)cli_eval_photos(r->eval[0]));
+    return r->n == 1 ? show_one(r) : show_comparison(r);
 }
 
 static int run(cli_job *job)
 {
-    hst_data *d = NULL;
-    hst_eval *e = NULL;
+    evaluating r = {.job = job, .n = job->v.n_words - 1};
+    if (r.n > CLI_EVAL_MODELS)
+        return cli_job_usage(job, "at most 26 models can be compared");
     int status = cli_job_open(job);
-    if (status)
-        return status;
-    hst_model *m = cli_model_load(job, 0);
-    if (m)
-        d = cli_model_photos(job, 1);
-    if (d)
-        e = hst_evaluate(job->ctx, m, d, &job->err);
-    if (e) {
-        cli_display_close(&job->display);
-        cli_job_say_stored(job, (size_t)metric(e, "stored"), (size_t)metric(e, "n"));
-        status = job->v.json ? print_json(job, e) : print_text(job, e);
-    } else {
-        status = cli_job_fail(job);
+    if (status == 0)
+        status = evaluate(&r);
+    for (int i = 0; i < r.n; i++) {
+        hst_eval_free(r.eval[i]);
+        hst_model_free(r.model[i]);
     }
-    hst_eval_free(e);
-    hst_data_free(d);
-    hst_model_free(m);
+    hst_data_free(r.data);
     return status;
 }
 
 const cli_command cli_eval = {
     .name = "eval",
-    .summary = "how good a model is on labelled photos",
-    .usage = "MODEL DIR [options]",
-    .text = "Predicts every photo of DIR/class_name/ and compares: accuracy with its 95 %\n"
-            "interval, log loss, precision and recall of each class, confusion matrix.\n"
-            "Classes are matched by name.",
-    .examples = "headstart eval runs/train/model.safetensors holdout/\n"
-                "headstart eval runs/train/model.safetensors holdout/ --json",
+    .summary = "how good a model is on labelled photos; which of several is best",
+    .usage = "MODEL [MODEL...] DIR [options]",
+    .text = "Predicts every photo of DIR/class_name/ and compares: accuracy, log loss,\n"
+            "calibration and more, each with its 95 % interval, the most confused pairs,\n"
+            "scores of each class, confusion matrix. Classes are matched by name. Photos\n"
+            "that the model was trained on and copies of others are told apart and do not\n"
+            "count. Several models are compared on the photos that none was trained on,\n"
+            "each with the first, by McNemar's exact test.\n"
+            "MODEL is a model file or the folder of a run.",
+    .examples = "headstart eval runs/train holdout/\n"
+                "headstart eval runs/train runs/train2 holdout/\n"
+                "headstart eval runs/train holdout/ --json --min-accuracy 0.9",
     .options = options,
     .uses_store = 1,
     .min_words = 2,
-    .max_words = 2,
+    .max_words = -1,
     .run = run,
 };

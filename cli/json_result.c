@@ -16,6 +16,16 @@ void cli_json_set(json_t **o, const char *key, json_t *value)
     *o = NULL;
 }
 
+void cli_json_add(json_t **list, json_t *value)
+{
+    if (*list && value && json_array_append_new(*list, value) == 0)
+        return;
+    if (!*list)
+        json_decref(value);
+    json_decref(*list);
+    *list = NULL;
+}
+
 json_t *cli_json_text(const char *s)
 {
     if (!s)
@@ -33,6 +43,16 @@ json_t *cli_json_text(const char *s)
 json_t *cli_json_measured(double v)
 {
     return isnan(v) ? json_null() : json_real(v);
+}
+
+json_t *cli_json_interval(double low, double high)
+{
+    if (isnan(low) || isnan(high))
+        return json_null();
+    json_t *pair = json_array();
+    cli_json_add(&pair, json_real(low));
+    cli_json_add(&pair, json_real(high));
+    return pair;
 }
 
 void cli_json_accuracy(json_t **o, const hst_eval *e)
@@ -77,32 +97,20 @@ static json_t *one_class(const hst_eval *e, int c)
     return o;
 }
 
-/* Appends value and takes it over; 0 when something was NULL. */
-static int append(json_t *list, json_t *value)
-{
-    return list && value && json_array_append_new(list, value) == 0;
-}
-
 static json_t *confusion_row(const hst_eval *e, int truth)
 {
     json_t *row = json_array();
     for (int g = 0; g < hst_eval_classes(e); g++)
-        if (!append(row, json_integer((json_int_t)hst_eval_confusion(e, truth, g)))) {
-            json_decref(row);
-            return NULL;
-        }
+        cli_json_add(&row, json_integer((json_int_t)hst_eval_confusion(e, truth, g)));
     return row;
 }
 
 void cli_json_classes(json_t **o, const hst_eval *e)
 {
     json_t *classes = json_array(), *confusion = json_array();
-    int ok = 1;
-    for (int c = 0; ok && c < hst_eval_classes(e); c++)
-        ok = append(classes, one_class(e, c)) && append(confusion, confusion_row(e, c));
-    if (!ok) {
-        json_decref(classes);
-        classes = NULL;
+    for (int c = 0; c < hst_eval_classes(e); c++) {
+        cli_json_add(&classes, one_class(e, c));
+        cli_json_add(&confusion, confusion_row(e, c));
     }
     cli_json_set(o, "classes", classes);
     cli_json_set(o, "confusion", confusion);

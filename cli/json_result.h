@@ -8,10 +8,14 @@
 /* Sets key of object o to value and takes value over. Once anything was NULL (no memory), *o is
  * freed and NULL, and later calls do nothing; cli_json_print tells. */
 void cli_json_set(json_t **o, const char *key, json_t *value);
+/* The same for a list: appends value. */
+void cli_json_add(json_t **list, json_t *value);
 /* Text as JSON can hold it: control characters and broken UTF-8 as '?'; NULL as null. */
 json_t *cli_json_text(const char *s);
 /* A number, or null where there was no photo to measure it on (NaN). */
 json_t *cli_json_measured(double v);
+/* The ends of an interval as a list of two; null where there is none (NaN). */
+json_t *cli_json_interval(double low, double high);
 /* The numbers of an evaluation: accuracy, n, ci_low, ci_high, balanced_accuracy,
  * log_loss; null where no photo could be measured. */
 void cli_json_accuracy(json_t **o, const hst_eval *e);

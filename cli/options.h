@@ -43,7 +43,7 @@ enum {
 typedef struct cli_values {
     const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling, *views, *cam;
     uint64_t store_max;
-    double val_split;
+    double val_split, min_accuracy;
     int threads, top, image_px;
     int json, offline, quiet, help, labelled, devices, no_store, rehash;
     hst_train_opts train; /* of a command that uses settings */

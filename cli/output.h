@@ -3,7 +3,14 @@
 #define HST_CLI_OUTPUT_H
 
 /* Exit statuses that do not come from an error code of the library. */
-enum { CLI_OK = 0, CLI_USAGE = 2, CLI_BAD_INPUT = 3, CLI_NO_SPACE = 6, CLI_NO_READER = 141 };
+enum {
+    CLI_OK = 0,
+    CLI_BELOW = 1,
+    CLI_USAGE = 2,
+    CLI_BAD_INPUT = 3,
+    CLI_NO_SPACE = 6,
+    CLI_NO_READER = 141
+};
 
 typedef struct cli_out {
     int error;    /* errno of the first write that failed; later ones do nothing */

@@ -3,13 +3,15 @@
 #include "text.h"
 
 #include <inttypes.h>
-#include <string.h>
+#include <math.h>
+#include <stdio.h>
 
 enum {
     LINE = 80,       /* columns a table may fill */
     NAME = 24,       /* columns of a class name, at most */
     MATRIX_MAX = 30, /* classes up to which the matrix is shown */
-    MIX_UPS = 20     /* pairs listed instead */
+    PAIRS = 5,       /* confused pairs beside it */
+    PAIRS_ALONE = 20 /* and without it */
 };
 
 void cli_table_headline(cli_out *out, const hst_eval *e, const char *photos)
@@ -112,17 +114,78 @@ static int name_columns(const hst_eval *e)
     return widest < NAME ? widest : NAME;
 }
 
+/* NaN, of a class that no photo says anything about, as "-". */
+static void put_score(cli_out *out, int columns, double v)
+{
+    if (isnan(v))
+        cli_out_printf(out, "%*s", columns, "-");
+    else
+        cli_out_printf(out, "%*.3f", columns, v);
+}
+
+static void put_class(cli_out *out, const hst_eval *e, int c, int name)
+{
+    const hst_class_score *s = hst_eval_class(e, c);
+    double precision = NAN, recall = NAN, low = NAN, high = NAN, f1 = NAN, auroc = NAN;
+    hst_err err;
+    char interval[16] = "-";
+    if (hst_eval_class_metric(e, c, "precision", &precision, NULL, NULL, &err) ||
+        hst_eval_class_metric(e, c, "recall", &recall, &low, &high, &err) ||
+        hst_eval_class_metric(e, c, "f1", &f1, NULL, NULL, &err) ||
+        hst_eval_class_metric(e, c, "auroc", &auroc, NULL, NULL, &err))
+        return;
+    if (s->support)
+        snprintf(interval, sizeof interval, "%.3f-%.3f", low, high);
+    put_name(out, hst_eval_label(e, c), name);
+    put_score(out, 11, precision);
+    put_score(out, 8, recall);
+    cli_out_printf(out, "  %11s", interval);
+    put_score(out, 7, f1);
+    put_score(out, 7, auroc);
+    cli_out_printf(out, "%8" PRIu64 "\n", s->support);
+}
+
+/* 1: it has photos here, or a photo was called it. */
+static int is_here(const hst_eval *e, int c)
+{
+    double precision = NAN;
+    hst_err err;
+    (void)!hst_eval_class_metric(e, c, "precision", &precision, NULL, NULL, &err);
+    return hst_eval_class(e, c)->support || !isnan(precision);
+}
+
 void cli_table_classes(cli_out *out, const hst_eval *e)
 {
-    int name = name_columns(e);
+    int name = name_columns(e), absent = 0;
     put_name(out, "class", name);
-    cli_out_puts(out, "  precision  recall     F1  photos\n");
+    cli_out_puts(out, "  precision  recall     interval     F1  AUROC  photos\n");
     for (int c = 0; c < hst_eval_classes(e); c++) {
-        const hst_class_score *s = hst_eval_class(e, c);
-        put_name(out, hst_eval_label(e, c), name);
-        cli_out_printf(out, "  %9.3f  %6.3f  %5.3f  %6" PRIu64 "\n", s->precision, s->recall, s->f1,
-                       s->support);
+        if (is_here(e, c))
+            put_class(out, e, c, name);
+        else
+            absent++;
     }
+    if (absent)
+        cli_out_printf(out, "%d more class%s of the model: no photo here, and none called so\n",
+                       absent, absent > 1 ? "es" : "");
+}
+
+void cli_table_confused(cli_out *out, const hst_eval *e)
+{
+    int most = hst_eval_classes(e) > MATRIX_MAX ? PAIRS_ALONE : PAIRS, name = name_columns(e);
+    const hst_confused *p;
+    for (int i = 0; i < most && (p = hst_eval_confused(e, (size_t)i)); i++) {
+        if (i == 0)
+            cli_out_puts(out, "most confused\n");
+        cli_out_puts(out, "  ");
+        put_name(out, hst_eval_label(e, p->truth), name);
+        cli_out_puts(out, "  called  ");
+        put_name(out, hst_eval_label(e, p->guess), name);
+        cli_out_printf(out, "  %" PRIu64 " of %" PRIu64 "\n", p->n,
+                       hst_eval_class(e, p->truth)->support);
+    }
+    if (hst_eval_confused(e, 0))
+        cli_out_puts(out, "\n");
 }
 
 static int digits(uint64_t v)
@@ -166,51 +229,43 @@ static void put_block(cli_out *out, const hst_eval *e, int first, int last)
     }
 }
 
-typedef struct mix_up {
-    int truth, guess;
-    uint64_t n;
-} mix_up;
-
-/* Keeps the MIX_UPS largest, larger first, earlier first among equals. */
-static int keep_largest(mix_up *top, int have, mix_up m)
-{
-    int at = have;
-    while (at > 0 && top[at - 1].n < m.n)
-        at--;
-    if (at == MIX_UPS)
-        return have;
-    int moved = have < MIX_UPS ? have - at : MIX_UPS - 1 - at;
-    memmove(top + at + 1, top + at, (size_t)moved * sizeof *top);
-    top[at] = m;
-    return have < MIX_UPS ? have + 1 : have;
-}
-
-static void put_mix_ups(cli_out *out, const hst_eval *e)
-{
-    mix_up top[MIX_UPS];
-    int have = 0, name = name_columns(e);
-    for (int t = 0; t < hst_eval_classes(e); t++)
-        for (int g = 0; g < hst_eval_classes(e); g++)
-            if (t != g && hst_eval_confusion(e, t, g))
-                have = keep_largest(top, have, (mix_up){t, g, hst_eval_confusion(e, t, g)});
-    cli_out_puts(out, "most frequent mix-ups (true class, predicted class, photos)\n");
-    for (int i = 0; i < have; i++) {
-        put_name(out, hst_eval_label(e, top[i].truth), name);
-        cli_out_puts(out, "  ");
-        put_name(out, hst_eval_label(e, top[i].guess), name);
-        cli_out_printf(out, "  %6" PRIu64 "\n", top[i].n);
-    }
-}
-
 void cli_table_confusion(cli_out *out, const hst_eval *e)
 {
     int n = hst_eval_classes(e);
-    if (n > MATRIX_MAX) {
-        put_mix_ups(out, e);
+    if (n > MATRIX_MAX)
         return;
-    }
     int per_block = (LINE - name_columns(e) - 4) / cell_columns(e);
     cli_out_puts(out, "confusion matrix (rows: true class, columns: predicted class)\n");
     for (int first = 0; first < n; first += per_block)
         put_block(out, e, first, first + per_block < n ? first + per_block : n);
+}
+
+/* Adds bins first .. first + n - 1 up; the mean of their confidences is in *confidence. */
+static uint64_t sum_bins(const hst_eval *e, int first, int n, double *confidence, uint64_t *right)
+{
+    uint64_t photos = 0;
+    double sum = 0;
+    *right = 0;
+    for (int k = first; k < first + n; k++) {
+        const hst_reliability *r = hst_eval_reliability(e, k);
+        photos += r->n;
+        *right += r->right;
+        sum += r->n ? r->confidence * (double)r->n : 0;
+    }
+    *confidence = photos ? sum / (double)photos : NAN;
+    return photos;
+}
+
+void cli_table_reliability(cli_out *out, const hst_eval *e)
+{
+    enum { ROWS = 5, EACH = 3 }; /* of the 15 bins, three a row */
+    cli_out_puts(out, "\nhow sure it was, and how often it was right\n"
+                      "probability  mean said  right  photos\n");
+    for (int row = 0; row < ROWS; row++) {
+        double confidence;
+        uint64_t right, n = sum_bins(e, row * EACH, EACH, &confidence, &right);
+        if (n)
+            cli_out_printf(out, "%.1f to %.1f  %11.3f  %5.3f  %6" PRIu64 "\n", row / (double)ROWS,
+                           (row + 1) / (double)ROWS, confidence, (double)right / (double)n, n);
+    }
 }

@@ -1,0 +1,32 @@
+/* eval.h - what headstart eval shows: of one model, and of several compared. */
+#ifndef HST_CLI_EVAL_H
+#define HST_CLI_EVAL_H
+#include "job.h"
+
+#include <jansson.h>
+
+enum {
+    CLI_EVAL_SCHEMA = 1, /* of --json (docs/evaluation.md) */
+    CLI_EVAL_MODELS = 26 /* at most, so that each has a letter */
+};
+
+/* An evaluation and the model that it is of. */
+typedef struct cli_evaluated {
+    const char *name; /* as it was typed */
+    const hst_model *model;
+    const hst_eval *eval;
+} cli_evaluated;
+
+/* A number of an evaluation by its name; NaN where there is none. */
+double cli_eval_number(const hst_eval *e, const char *name);
+/* Photos that were predicted: those that count and those that do not. */
+double cli_eval_photos(const hst_eval *e);
+
+void cli_eval_text(cli_job *job, const cli_evaluated *m);
+/* One object; NULL without memory. */
+json_t *cli_eval_json(const cli_evaluated *m);
+
+/* Models m[n], n >= 2, on the photos that none of them has learned from. */
+void cli_eval_compare_text(cli_job *job, const cli_evaluated *m, int n, const hst_comparison *c);
+json_t *cli_eval_compare_json(const cli_evaluated *m, int n, const hst_comparison *c);
+#endif
