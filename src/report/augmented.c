@@ -13,6 +13,7 @@ enum {
     ROWS_MAX = 8,
     GAP = 8,
     HEAD_PX = 40,
+    LABEL_PX = 22,   /* of a name above its row */
     SIDE_MAX = 1024, /* larger inputs of a network are left out */
     SHEET_MAX = 256 << 20
 };
@@ -33,6 +34,12 @@ struct drawing {
     hst_image square; /* the same as pixels */
 };
 
+static int row_top(const hst_augmented *in, size_t row)
+{
+    const int label = in->label ? LABEL_PX : 0;
+    return HEAD_PX + (int)row * (in->prep->px + GAP + label) + label;
+}
+
 static int put_cell(const struct drawing *d, const hst_augmented *in, const hst_image *photo,
                     size_t row, int column, hst_err *err)
 {
@@ -44,7 +51,7 @@ static int put_cell(const struct drawing *d, const hst_augmented *in, const hst_
         return rc;
     to_pixels(&in->prep->norm, d->x, n, d->square.rgb);
     int step = in->prep->px + GAP;
-    hst_canvas_image(d->c, GAP + column * step + (column > 0 ? GAP : 0), HEAD_PX + (int)row * step,
+    hst_canvas_image(d->c, GAP + column * step + (column > 0 ? GAP : 0), row_top(in, row),
                      &d->square);
     return 0;
 }
@@ -55,6 +62,12 @@ static int put_row(const struct drawing *d, const hst_augmented *in, size_t row,
     uint8_t *bytes = NULL;
     size_t n = 0;
     hst_image photo = {0};
+    if (in->label) {
+        cairo_set_source_rgb(d->c, .07, .07, .07);
+        hst_canvas_font(d->c, 14, 0);
+        hst_canvas_text(d->c, GAP, row_top(in, row) - 6, COLUMNS * (in->prep->px + GAP),
+                        in->label[row]);
+    }
     int rc = hst_file_read(in->path[row], HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
         rc = hst_image_decode(bytes, n, in->prep->resampler, &photo, err);
@@ -89,7 +102,7 @@ int hst_report_augmented(const hst_augmented *in, const char *path, hst_err *err
         return 0;
     hst_buf png = HST_BUF(SHEET_MAX);
     cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, COLUMNS * step + 2 * GAP,
-                                                    HEAD_PX + (int)rows * step);
+                                                    row_top(in, rows) - (in->label ? LABEL_PX : 0));
     struct drawing d = {.c = cairo_create(s), .square = {NULL, px, px}};
     d.x = hst_alloc(n, 3 * sizeof *d.x, err);
     d.square.rgb = d.x ? hst_alloc(n, 3, err) : NULL;

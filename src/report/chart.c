@@ -8,14 +8,16 @@
 
 /* Pixels. */
 enum {
-    TITLE_H = 30,
+    TITLE_H = 42,
     FOOT_H = 46,   /* numbers and name of the x axis */
     LEFT_W = 52,   /* numbers of the y axis */
     RIGHT_W = 122, /* names of the lines */
     FONT = 15,
     SMALL_FONT = 13,
-    NAME_GAP = 20, /* at least, between two names */
-    SAMPLE_W = 26  /* of the line in front of its name */
+    NAME_GAP = 36, /* at least, between two names, each with a value below it */
+    VALUE_H = 16,
+    SAMPLE_W = 26, /* of the line in front of its name */
+    NEAR_LEVEL = 8 /* so near to a level there is no line of the grid */
 };
 enum { Y_TICKS = 6, X_TICKS = 8, MARKERS = 12 };
 
@@ -115,7 +117,8 @@ static void draw_y_axis(const plot *p)
         if (v > p->y_high + p->y_step * 1e-9)
             break;
         set_grey(c, .86);
-        stroke_segment(c, p->box.x, y, p->box.x + p->box.w, y);
+        if (!p->chart->level_name || fabs(y - to_y(p, p->chart->level)) > NEAR_LEVEL)
+            stroke_segment(c, p->box.x, y, p->box.x + p->box.w, y);
         tick_text(text, sizeof text, v, p->y_step);
         size_t n = strlen(text);
         snprintf(text + n, sizeof text - n, "%s%s", p->chart->unit[0] ? " " : "", p->chart->unit);
@@ -209,9 +212,34 @@ static void draw_line(const plot *p, const hst_line *l)
             draw_marker(p->c, l, to_x(p, k->x[i]), to_y(p, l->y[i]));
 }
 
-/* A sample of the line and its name, at height y right of the plot. */
+/* Its text stands where there is more room. */
+static void draw_mark(const plot *p)
+{
+    static const double dashes[] = {4, 3};
+    cairo_t *c = p->c;
+    const hst_chart *k = p->chart;
+    const hst_line *l = &k->line[k->n_lines - 1];
+    const double x = to_x(p, k->x[k->mark]);
+    set_grey(c, .45);
+    cairo_set_line_width(c, 1);
+    cairo_set_dash(c, dashes, 2, 0);
+    stroke_segment(c, x, p->box.y, x, p->box.y + p->box.h);
+    cairo_set_dash(c, NULL, 0, 0);
+    hst_canvas_font(c, SMALL_FONT, 0);
+    const double w = hst_canvas_text_width(c, k->mark_name);
+    const int left = x > p->box.x + p->box.w / 2;
+    set_grey(c, .25);
+    hst_canvas_text(c, left ? x - w - 6 : x + 6, p->box.y + 11, p->box.w, k->mark_name);
+    cairo_set_source_rgb(c, l->red, l->green, l->blue);
+    cairo_set_line_width(c, 1.75);
+    cairo_arc(c, x, to_y(p, l->y[k->mark]), 7, 0, 2 * M_PI);
+    cairo_stroke(c);
+}
+
+/* A sample of the line, its name and its last value, at height y right of the plot. */
 static void draw_name(const plot *p, const hst_line *l, double y)
 {
+    char text[64];
     cairo_t *c = p->c;
     double x = p->box.x + p->box.w + 12;
     set_line(c, l);
@@ -219,6 +247,12 @@ static void draw_name(const plot *p, const hst_line *l, double y)
     draw_marker(c, l, x + SAMPLE_W / 2, y);
     hst_canvas_font(c, SMALL_FONT + 1, 0);
     hst_canvas_text(c, x + SAMPLE_W + 6, y + 5, RIGHT_W - SAMPLE_W - 18, l->name);
+    const char *unit = p->chart->unit;
+    tick_text(text, sizeof text, l->y[p->chart->n - 1], unit[0] ? 0.1 : 0.001);
+    const size_t n = strlen(text);
+    snprintf(text + n, sizeof text - n, "%s%s", unit[0] ? " " : "", unit);
+    hst_canvas_font(c, SMALL_FONT, 1);
+    hst_canvas_text(c, x + SAMPLE_W + 6, y + 5 + VALUE_H, RIGHT_W - SAMPLE_W - 18, text);
 }
 
 /* Each name beside its line's end; two that would touch are moved apart by the same way. */
@@ -234,7 +268,7 @@ static void draw_names(const plot *p)
     double top = to_y(p, l[upper].y[last]), bottom = to_y(p, l[!upper].y[last]);
     double lack = fmax(NAME_GAP - (bottom - top), 0) / 2;
     top = fmax(top - lack, p->box.y);
-    bottom = fmin(fmax(bottom + lack, top + NAME_GAP), p->box.y + p->box.h);
+    bottom = fmin(fmax(bottom + lack, top + NAME_GAP), p->box.y + p->box.h - VALUE_H);
     top = fmin(top, bottom - NAME_GAP);
     draw_name(p, &l[upper], top);
     draw_name(p, &l[!upper], bottom);
@@ -256,5 +290,7 @@ void hst_chart_draw(cairo_t *c, const hst_chart *chart, const hst_box *box)
         draw_level(&p);
     for (int l = 0; l < chart->n_lines; l++)
         draw_line(&p, &chart->line[l]);
+    if (chart->mark_name)
+        draw_mark(&p);
     draw_names(&p);
 }

@@ -3,7 +3,8 @@
  *     Title
  *   2 |-------------------------------  light grid at round numbers
  *     |  o.                             lines differ by dash and marker, not by colour alone
- *   1 |---`o....o---------------------  o train: each is named at its right end
+ *   1 |---`o....o---------------------  o train: each is named at its right end,
+ *     |         :                         0.98   with its last value
  *     |.............................    a level: a dotted line with its name below it
  *     +--1----2----3
  *                epoch
@@ -36,6 +37,10 @@ typedef struct hst_chart {
     double level;           /* nothing is below it */
     double y_min, y_max;    /* the axis does not go beyond these */
     double least_range;     /* above 0: of the y axis, where the lines hardly move */
+    const char
+        *mark_name; /* NULL: no mark; else beside an upright line at a point, with a ring around
+                               the last line there; "": no text */
+    size_t mark;    /* index of that point */
 } hst_chart;
 
 typedef struct hst_box {

@@ -44,6 +44,14 @@ static void choose(const hst_curves *in, columns *k)
     }
 }
 
+static size_t smallest(const double *v, size_t n)
+{
+    size_t at = 0;
+    for (size_t i = 1; i < n; i++)
+        at = v[i] < v[at] ? i : at;
+    return at;
+}
+
 static hst_line train_line(const double *y)
 {
     return (hst_line){"train", y, HST_LINE_DASHED, .76, .25, .05};
@@ -56,9 +64,11 @@ static hst_line validation_line(const double *y)
 
 static void draw(cairo_t *c, const hst_curves *in)
 {
-    char level[80];
+    char level[80], best[80];
     columns k;
     choose(in, &k);
+    const size_t mark = smallest(k.val_loss, k.n);
+    snprintf(best, sizeof best, "best epoch: %.0f", k.epoch[mark]);
     int n_lines = in->history[0].val_loss < 0 ? 1 : 2;
     long thousandths = lround(1000 * in->loss_floor);
     snprintf(level, sizeof level, "smallest loss reachable with label smoothing: %ld.%03ld",
@@ -73,7 +83,9 @@ static void draw(cairo_t *c, const hst_curves *in)
                       .level = in->loss_floor,
                       .y_min = 0,
                       .y_max = INFINITY,
-                      .least_range = 0.02};
+                      .least_range = 0.02,
+                      .mark_name = n_lines == 2 ? best : NULL,
+                      .mark = mark};
     hst_chart accuracy = {.title = "Accuracy",
                           .x_name = "epoch",
                           .unit = "%",
@@ -83,7 +95,9 @@ static void draw(cairo_t *c, const hst_curves *in)
                           .n_lines = n_lines,
                           .y_min = 0,
                           .y_max = 100,
-                          .least_range = 2};
+                          .least_range = 2,
+                          .mark_name = n_lines == 2 ? "" : NULL,
+                          .mark = mark};
     cairo_set_source_rgb(c, 1, 1, 1);
     cairo_paint(c);
     hst_chart_draw(c, &loss, &(hst_box){0, 4, WIDTH, CHART_H});

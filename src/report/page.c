@@ -115,7 +115,7 @@ int hst_report_html(const hst_report_in *in, const char *path, hst_err *err)
 {
     hst_page p = {.in = in, .e = in->eval, .body = HST_BUF(PAGE_MAX)};
     hst_buf b = HST_BUF(PAGE_MAX);
-    int rc = hst_ranking_make(p.e, &p.rank, err);
+    int rc = hst_ranking_make(p.e, 0, &p.rank, err);
     p.panels = rc == 0 && hst_page_has_panels(&p);
     rc = rc ? rc : hst_gallery_make(&p, err);
     rc = rc ? rc : put_body(&p, err);

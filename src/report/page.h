@@ -9,6 +9,7 @@
 #ifndef HST_REPORT_PAGE_H
 #define HST_REPORT_PAGE_H
 #include "base/buf.h"
+#include "report/ranking.h"
 #include "report/report.h"
 
 #define HST_NBSP "\xc2\xa0" /* a space at which no line breaks */
@@ -19,23 +20,6 @@ enum {
     HST_CLOSE_PHOTOS = 12, /* of the least sure ones */
     HST_PANEL_PHOTOS = 24  /* of one cell of the matrix */
 };
-
-/* A photo of the evaluation in a list, with what it was ordered by. */
-typedef struct hst_ranked {
-    size_t photo;
-    int truth, guess;
-    float key; /* smaller comes first */
-} hst_ranked;
-
-/* The photos that count, in the orders that the page needs them in. */
-typedef struct hst_ranking {
-    hst_ranked *wrong; /* [n_wrong] the surest first */
-    hst_ranked *close; /* [n] the smallest distance between the two largest probabilities first */
-    hst_ranked *cell;  /* [n] by truth, guess; wrong ones the surest, right ones the least sure
-                          first */
-    size_t n, n_wrong;
-    size_t n_cells; /* of the matrix that have photos */
-} hst_ranking;
 
 /* The pictures that are in the file. */
 typedef struct hst_gallery {
@@ -84,12 +68,7 @@ void hst_page_end(hst_page *p);
 /* Around a table that may be wider than the page: scrolled by keys too. name: for who hears it. */
 void hst_page_wide(hst_buf *b, const char *name);
 
-/* ---- photos (page_rank.c, page_gallery.c) ---- */
-
-HST_CHECK int hst_ranking_make(const hst_eval *e, hst_ranking *r, hst_err *err);
-void hst_ranking_clear(hst_ranking *r);
-/* The entries of one cell: their first, and *n. */
-const hst_ranked *hst_ranking_cell(const hst_ranking *r, int truth, int guess, size_t *n);
+/* ---- photos (page_gallery.c) ---- */
 
 /* Chooses and reads the pictures. Errors: HST_EMEM. */
 HST_CHECK int hst_gallery_make(hst_page *p, hst_err *err);

@@ -87,9 +87,10 @@ typedef struct hst_augmented {
     enum hst_augment how;
     const hst_prep *prep;
     uint64_t seed;
-    const char *const *path; /* [n] */
-    const uint32_t *photo;   /* [n] */
-    size_t n;                /* at most 8 are drawn */
+    const char *const *path;  /* [n] */
+    const uint32_t *photo;    /* [n] */
+    size_t n;                 /* at most 8 are drawn */
+    const char *const *label; /* [n] names above the rows; NULL: none */
 } hst_augmented;
 
 /* Each photo as prepared and as augmented in passes 0 to 4, side by side, as PNG. One that has gone

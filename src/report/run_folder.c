@@ -226,26 +226,48 @@ static int save_photo(const hst_run *r, const char *dir, hst_err *err)
 
 enum { AUGMENTED = 8 }; /* photos on the sheet */
 
-/* The first photos of the training side as the network saw them. */
+/* The next photo of the training side and class c from *at on; negative: there is none. */
+static int64_t next_of_class(const hst_run *r, int c, size_t *at)
+{
+    while (*at < r->features->n) {
+        const size_t i = (*at)++;
+        if (r->side[i] == HST_TRAIN && !r->features->why[i] && r->data->photos[i].label == c)
+            return (int64_t)i;
+    }
+    return -1;
+}
+
+/* Photos of the training side as the network saw them, the classes in turn. */
 static int save_augmented(const hst_run *r, const char *dir, hst_err *err)
 {
-    const char *paths[AUGMENTED];
+    const char *paths[AUGMENTED], *labels[AUGMENTED];
     uint32_t photos[AUGMENTED];
     hst_augmented in = {.prep = &r->features->prep,
                         .how = r->settings.augment,
                         .seed = r->settings.seed,
                         .path = paths,
-                        .photo = photos};
+                        .photo = photos,
+                        .label = labels};
     if (in.how == HST_AUGMENT_NONE)
         return remove_old(dir, "augmented.png", err);
-    for (size_t i = 0; i < r->features->n && in.n < AUGMENTED; i++)
-        if (r->side[i] == HST_TRAIN && !r->features->why[i]) {
+    const int classes = r->data->n_classes;
+    size_t *at = hst_alloc((size_t)classes, sizeof *at, err); /* where each class goes on */
+    for (int more = at != NULL; more && in.n < AUGMENTED;) {
+        more = 0;
+        for (int c = 0; c < classes && in.n < AUGMENTED; c++) {
+            const int64_t i = next_of_class(r, c, &at[c]);
+            if (i < 0)
+                continue;
+            more = 1;
             paths[in.n] = r->data->photos[i].path;
+            labels[in.n] = r->data->classes[c];
             photos[in.n++] = (uint32_t)i;
         }
-    char *path = hst_path_join(dir, "augmented.png", err);
+    }
+    char *path = at ? hst_path_join(dir, "augmented.png", err) : NULL;
     int rc = path ? hst_report_augmented(&in, path, err) : HST_EMEM;
     free(path);
+    free(at);
     return rc;
 }
 

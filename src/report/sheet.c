@@ -1,15 +1,17 @@
-/* sheet.c - a contact sheet: photos in a grid, each with its true and its predicted label.
+/* sheet.c - a contact sheet: photos in a grid, each with its labels and its file.
  *
  *   +-----------+   one cell: CELL_W x CELL_H
  *   |   photo   |   fitted into PHOTO_PX x PHOTO_PX; a wrong one has a thick frame and a cross in
  *   |           |   its corner, so that it is seen without colours too
  *   | predicted |
  *   | is true   |
+ *   | file      |
  *   +-----------+
  */
 #include "base/buf.h"
 #include "base/file.h"
 #include "report/canvas.h"
+#include "report/ranking.h"
 #include "report/report.h"
 #include "report/thumbnail.h"
 
@@ -22,7 +24,7 @@ enum {
     MARGIN = 12,
     LINE_PX = 19,
     CELL_W = PHOTO_PX + 2 * MARGIN,
-    CELL_H = PHOTO_PX + 2 * MARGIN + 2 * LINE_PX,
+    CELL_H = PHOTO_PX + 2 * MARGIN + 3 * LINE_PX,
     HEAD_PX = 48,
     COLUMNS = 6,
     PHOTOS_MAX = 600, /* 100 rows: well below cairo's 32,767 pixels of height */
@@ -99,21 +101,37 @@ static int put_cell(cairo_t *c, const hst_eval *e, const hst_eval_photo *p, int 
     snprintf(line, sizeof line, "%s%s", wrong ? "is " : "right",
              wrong ? hst_eval_label(e, p->truth) : "");
     hst_canvas_text(c, x, y + PHOTO_PX + 2 * LINE_PX, PHOTO_PX, line);
+    cairo_set_source_rgb(c, .35, .35, .35);
+    hst_canvas_font(c, 11, 0);
+    hst_canvas_text(c, x, y + PHOTO_PX + 3 * LINE_PX - 2, PHOTO_PX, hst_path_base(p->path));
     return 0;
 }
 
 /* ---- the sheet ---- */
 
-/* order[<= max]: wrong photos first, then right ones, each in their own order. */
-static size_t choose(const hst_eval *e, size_t max, size_t *order)
+/* order[<= max], of the photos that count, of all where none does: wrong ones, the surest first,
+ * then right ones, the classes in turn and the least sure of each first. *n: how many. */
+static int choose(const hst_eval *e, size_t max, size_t *order, size_t *n, hst_err *err)
 {
-    const hst_eval_photo *p;
-    size_t n = 0;
-    for (int right = 0; right < 2; right++)
-        for (size_t i = 0; n < max && (p = hst_eval_at(e, i)); i++)
-            if ((p->guess == p->truth) == right)
-                order[n++] = i;
-    return n;
+    hst_ranking r = {0};
+    int more = 1;
+    int rc = hst_ranking_make(e, e->n == 0, &r, err);
+    *n = 0;
+    for (size_t i = 0; rc == 0 && *n < max && i < r.n_wrong; i++)
+        order[(*n)++] = r.wrong[i].photo;
+    for (size_t turn = 0; rc == 0 && more && *n < max; turn++) {
+        more = 0;
+        for (int c = 0; *n < max && c < e->n_classes; c++) {
+            size_t right;
+            const hst_ranked *cell = hst_ranking_cell(&r, c, c, &right);
+            if (turn >= right)
+                continue;
+            more = 1;
+            order[(*n)++] = cell[turn].photo;
+        }
+    }
+    hst_ranking_clear(&r);
+    return rc;
 }
 
 static void put_head(cairo_t *c, const hst_eval *e, size_t shown)
@@ -121,7 +139,9 @@ static void put_head(cairo_t *c, const hst_eval *e, size_t shown)
     char line[200];
     cairo_set_source_rgb(c, .07, .07, .07);
     hst_canvas_font(c, 17, 1);
-    snprintf(line, sizeof line, "%llu of %zu photos right; %zu shown, wrong ones first",
+    snprintf(line, sizeof line,
+             "%llu of %zu photos right; %zu shown: wrong ones, the surest first, then each class "
+             "in turn",
              (unsigned long long)e->hits, e->n, shown);
     hst_canvas_text(c, MARGIN, 32, 1e9, line);
 }
@@ -139,8 +159,11 @@ static int write_png(cairo_t *c, cairo_surface_t *s, const char *path, hst_err *
 int hst_contact_sheet(const hst_eval *e, size_t max_photos, const char *path, hst_err *err)
 {
     size_t order[PHOTOS_MAX];
-    size_t n = choose(e, max_photos < PHOTOS_MAX ? max_photos : PHOTOS_MAX, order);
-    int rows = ((int)n + COLUMNS - 1) / COLUMNS, rc = 0;
+    size_t n;
+    int rc = choose(e, max_photos < PHOTOS_MAX ? max_photos : PHOTOS_MAX, order, &n, err);
+    if (rc)
+        return rc;
+    int rows = ((int)n + COLUMNS - 1) / COLUMNS;
     cairo_surface_t *s =
         cairo_image_surface_create(CAIRO_FORMAT_RGB24, COLUMNS * CELL_W, rows * CELL_H + HEAD_PX);
     cairo_t *c = cairo_create(s);

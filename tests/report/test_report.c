@@ -429,6 +429,45 @@ static void sheet_marks_wrong_photos_without_colour(void **state)
     hst_image_clear(&img);
 }
 
+static void write_coloured(const char *path, double red, double green, double blue)
+{
+    cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, 20, 20);
+    cairo_t *c = cairo_create(s);
+    cairo_set_source_rgb(c, red, green, blue);
+    cairo_paint(c);
+    assert_int_equal(cairo_surface_write_to_png(s, path), CAIRO_STATUS_SUCCESS);
+    cairo_destroy(c);
+    cairo_surface_destroy(s);
+}
+
+/* Three red photos of one class, a blue one of the other, all right: the second is the blue one. */
+static void sheet_takes_the_classes_in_turn(void **state)
+{
+    fixture *f = *state;
+    hst_err err = {0};
+    hst_image img = {0};
+    static const float prob[][2] = {{.9f, .1f}, {.2f, .8f}};
+    hst_eval *e = hst_eval_new(labels, 2, 4, &err);
+    char *red = in_dir(f, "red.png"), *blue = in_dir(f, "blue.png"), *sheet = in_dir(f, "turn.png");
+    write_coloured(red, .8, .1, .1);
+    write_coloured(blue, .1, .1, .8);
+    for (int i = 0; i < 4; i++) {
+        const hst_judged j = {i < 3 ? red : blue, i == 3, prob[i == 3], 0, 0};
+        check_ok(hst_eval_add(e, &j, &err), &err);
+    }
+    check_ok(hst_eval_finish(e, &err), &err);
+    check_ok(hst_contact_sheet(e, 2, sheet, &err), &err);
+    check_ok(hst_thumbnail_read(sheet, 1200, &img, &err), &err);
+    const uint8_t *middle = img.rgb + ((size_t)(48 + 100) * 1200 + 100) * 3;
+    assert_true(middle[0] > 150 && middle[2] < 80);
+    assert_true(middle[600] < 80 && middle[602] > 150);
+    hst_image_clear(&img);
+    hst_eval_free(e);
+    free(red);
+    free(blue);
+    free(sheet);
+}
+
 /* A row a photo, six cells of 64 with 8 between; the second photo is not there. */
 static void augmented_photos_side_by_side(void **state)
 {
@@ -439,7 +478,7 @@ static void augmented_photos_side_by_side(void **state)
     const char *const photos[] = {photo, gone};
     const uint32_t number[] = {0, 1};
     hst_prep prep = {HST_RESAMPLE_PIL, 64, {{50, 60, 70}, {10, 20, 30}}};
-    hst_augmented in = {HST_AUGMENT_TUTORIAL, &prep, 1, photos, number, 2};
+    hst_augmented in = {HST_AUGMENT_TUTORIAL, &prep, 1, photos, number, 2, NULL};
     check_ok(hst_report_augmented(&in, path, &err), &err);
     check_ok(hst_thumbnail_read(path, 6 * 72 + 16, &img, &err), &err);
     assert_int_equal(img.w, 6 * 72 + 16);
@@ -449,6 +488,11 @@ static void augmented_photos_side_by_side(void **state)
         assert_true(abs(p[0] - 51) <= 1 && abs(p[1] - 153) <= 1 && abs(p[2] - 77) <= 1);
         assert_int_equal(p[(size_t)img.w * 72 * 3], 255);
     }
+    hst_image_clear(&img);
+    in.label = labels; /* a name above each row */
+    check_ok(hst_report_augmented(&in, path, &err), &err);
+    check_ok(hst_thumbnail_read(path, 6 * 72 + 16, &img, &err), &err);
+    assert_int_equal(img.h, 40 + 2 * (72 + 22));
     hst_image_clear(&img);
     assert_int_equal(hst_report_augmented(&in, "/nonexistent/a.png", &err), HST_EIO);
     free(path);
@@ -507,6 +551,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(predictions_come_back_exactly, set_up, tear_down),
         cmocka_unit_test_setup_teardown(thumbnails_keep_proportions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sheet_marks_wrong_photos_without_colour, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sheet_takes_the_classes_in_turn, set_up, tear_down),
         cmocka_unit_test_setup_teardown(augmented_photos_side_by_side, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_evaluation_still_makes_everything, set_up,
                                         tear_down),

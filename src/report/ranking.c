@@ -1,6 +1,6 @@
-/* page_rank.c - the photos of an evaluation in the orders of the page. */
+#include "report/ranking.h"
+
 #include "base/mem.h"
-#include "report/page.h"
 
 #include <stdlib.h>
 
@@ -32,16 +32,16 @@ static float margin(const hst_eval *e, const hst_eval_photo *p)
     return p->prob[p->guess] - second;
 }
 
-int hst_ranking_make(const hst_eval *e, hst_ranking *r, hst_err *err)
+int hst_ranking_make(const hst_eval *e, int all, hst_ranking *r, hst_err *err)
 {
     const hst_eval_photo *p;
-    r->wrong = hst_alloc(e->n, sizeof *r->wrong, err);
-    r->close = r->wrong ? hst_alloc(e->n, sizeof *r->close, err) : NULL;
-    r->cell = r->close ? hst_alloc(e->n, sizeof *r->cell, err) : NULL;
+    r->wrong = hst_alloc(e->n_photos, sizeof *r->wrong, err);
+    r->close = r->wrong ? hst_alloc(e->n_photos, sizeof *r->close, err) : NULL;
+    r->cell = r->close ? hst_alloc(e->n_photos, sizeof *r->cell, err) : NULL;
     if (!r->cell)
         return HST_EMEM;
     for (size_t i = 0; (p = hst_eval_at(e, i)); i++) {
-        if (!hst_eval_counts(p))
+        if (!all && !hst_eval_counts(p))
             continue;
         float sure = p->prob[p->guess];
         int wrong = p->guess != p->truth;

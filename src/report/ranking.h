@@ -1,0 +1,29 @@
+/* ranking.h - the photos of an evaluation in the orders in which they are worth looking at. */
+#ifndef HST_REPORT_RANKING_H
+#define HST_REPORT_RANKING_H
+#include "evaluation/evaluation.h"
+
+/* A photo of the evaluation in a list, with what it was ordered by. */
+typedef struct hst_ranked {
+    size_t photo;
+    int truth, guess;
+    float key; /* smaller comes first */
+} hst_ranked;
+
+/* Photos in the orders that they are shown in. */
+typedef struct hst_ranking {
+    hst_ranked *wrong; /* [n_wrong] the surest first */
+    hst_ranked *close; /* [n] the smallest distance between the two largest probabilities first */
+    hst_ranked *cell;  /* [n] by truth, guess; wrong ones the surest, right ones the least sure
+                          first */
+    size_t n, n_wrong;
+    size_t n_cells; /* of the matrix that have photos */
+} hst_ranking;
+
+/* all: of all photos, else of those that count. *r is ended with hst_ranking_clear, also after
+ * failure. Errors: HST_EMEM. */
+HST_CHECK int hst_ranking_make(const hst_eval *e, int all, hst_ranking *r, hst_err *err);
+void hst_ranking_clear(hst_ranking *r);
+/* The entries of one cell: their first, and *n. */
+const hst_ranked *hst_ranking_cell(const hst_ranking *r, int truth, int guess, size_t *n);
+#endif
