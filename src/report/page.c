@@ -84,6 +84,7 @@ static int put_body(hst_page *p, hst_err *err)
 {
     int rc = put_top(p, err);
     hst_page_mistakes(p);
+    hst_page_labels(p);
     hst_page_unsure(p);
     hst_page_curves(p);
     rc = rc ? rc : hst_page_calibration(p, err);
@@ -102,12 +103,9 @@ static int put_page(hst_buf *b, hst_page *p, hst_err *err)
     put_header(b, p);
     hst_buf_puts(b, "<main id=\"main\" tabindex=\"-1\">\n");
     hst_buf_add(b, p->body.p, p->body.n);
-    hst_buf_puts(b, "</main>\n<svg class=\"pictures\" width=\"0\" height=\"0\" "
-                    "aria-hidden=\"true\"><defs>\n");
-    if (p->gallery.defs.n)
-        hst_buf_add(b, p->gallery.defs.p, p->gallery.defs.n);
-    hst_buf_printf(b, "</defs></svg>\n<footer>headstart %s</footer>\n</body>\n</html>\n",
-                   hst_version());
+    hst_buf_puts(b, "</main>\n");
+    hst_gallery_put(&p->gallery, b);
+    hst_buf_printf(b, "<footer>headstart %s</footer>\n</body>\n</html>\n", hst_version());
     return rc ? rc : hst_buf_check(b, err);
 }
 

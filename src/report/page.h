@@ -3,7 +3,7 @@
  *
  * The page must be readable without a script, without a network and under a policy that forbids
  * both: no style attributes (one <style>, allowed by its hash), bars and curves as inline SVG.
- * A picture is in the file once, as <image id="p12"> (12: its number in the evaluation), and shown
+ * A picture is in the file once, as <image id="p12"> (12: its number in the gallery), and shown
  * wherever it is needed by <use href="#p12">. A cell of the matrix is a link to the panel of its
  * photos, which CSS shows while it is the target of the address. */
 #ifndef HST_REPORT_PAGE_H
@@ -18,14 +18,20 @@ enum {
     HST_PAGE_SECTIONS = 24,
     HST_WRONG_PHOTOS = 60, /* shown of the wrong ones */
     HST_CLOSE_PHOTOS = 12, /* of the least sure ones */
-    HST_PANEL_PHOTOS = 24  /* of one cell of the matrix */
+    HST_PANEL_PHOTOS = 24, /* of one cell of the matrix */
+    HST_REVIEW_PHOTOS = 24 /* whose labels are likely wrong */
 };
 
-/* The pictures that are in the file. */
+/* A photo whose picture is in the file. */
+typedef struct hst_picture_item {
+    const char *path;
+    hst_buf uri; /* "data:image/jpeg;base64,..." */
+    int w, h;    /* 0: is not in the file after all */
+    int gone;    /* 1: could not be read */
+} hst_picture_item;
+
 typedef struct hst_gallery {
-    hst_buf defs;        /* their <image> elements */
-    uint16_t (*size)[2]; /* [photos] width, height; 0: not in the file */
-    uint8_t *gone;       /* [photos] 1: could not be read */
+    hst_picture_item *item; /* [n] the most important first */
     size_t n;
 } hst_gallery;
 
@@ -68,14 +74,21 @@ void hst_page_end(hst_page *p);
 /* Around a table that may be wider than the page: scrolled by keys too. name: for who hears it. */
 void hst_page_wide(hst_buf *b, const char *name);
 
-/* ---- photos (page_gallery.c) ---- */
+/* ---- photos (page_gallery.c, page_cards.c) ---- */
 
 /* Chooses and reads the pictures. Errors: HST_EMEM. */
 HST_CHECK int hst_gallery_make(hst_page *p, hst_err *err);
 void hst_gallery_clear(hst_gallery *g);
-/* A photo with its labels and path. linked: its picture leads to the panel of its cell, where there
- * are panels. */
+const hst_picture_item *hst_gallery_find(const hst_gallery *g, const char *path); /* or NULL */
+/* The pictures, to be shown by <use>. */
+void hst_gallery_put(const hst_gallery *g, hst_buf *b);
+
+/* A photo of the evaluation with its labels and path. linked: its picture leads to the panel of its
+ * cell, where there are panels. */
 void hst_page_card(hst_page *p, size_t photo, int linked);
+/* Any photo; what is said of it is put in between. */
+void hst_page_bare_card_begin(hst_page *p, const char *path);
+void hst_page_bare_card_end(hst_page *p, const char *path);
 
 /* ---- sections ---- */
 
@@ -86,6 +99,7 @@ void hst_page_panels(hst_page *p); /* the photos of its cells */
 void hst_page_classes(hst_page *p);
 HST_CHECK int hst_page_pairs(hst_page *p, hst_err *err);
 void hst_page_mistakes(hst_page *p);
+void hst_page_labels(hst_page *p); /* likely wrong ones */
 void hst_page_unsure(hst_page *p);
 void hst_page_curves(hst_page *p);
 HST_CHECK int hst_page_calibration(hst_page *p, hst_err *err);

@@ -1,4 +1,5 @@
-/* page_photos.c - photos worth looking at: the surest mistakes, and the least sure answers. */
+/* page_photos.c - photos worth looking at: the surest mistakes, labels that are likely wrong, the
+ * least sure answers. */
 #include "report/page.h"
 
 static void put_cards(hst_page *p, const hst_ranked *r, size_t n)
@@ -27,6 +28,44 @@ void hst_page_mistakes(hst_page *p)
         hst_buf_printf(b, "<p>All %zu, the surest mistakes first.</p>\n", n);
     if (n)
         put_cards(p, p->rank.wrong, shown);
+    hst_page_end(p);
+}
+
+static void put_suspect(hst_page *p, const hst_review_photo *r)
+{
+    hst_buf *b = &p->body;
+    hst_page_bare_card_begin(p, r->path);
+    hst_buf_puts(b, "labelled <b>");
+    hst_page_text(b, hst_eval_label(p->e, r->label));
+    hst_buf_puts(b, "</b><br>likely <b>");
+    hst_page_text(b, hst_eval_label(p->e, r->suggested));
+    hst_buf_puts(b, "</b> ");
+    hst_page_percent(b, r->suggested_prob);
+    hst_page_bare_card_end(p, r->path);
+}
+
+void hst_page_labels(hst_page *p)
+{
+    hst_buf *b = &p->body;
+    const hst_review_photo *r;
+    size_t n = 0;
+    while (p->in->review && hst_review_at(p->in->review, HST_REVIEW_WRONG, n))
+        n++;
+    if (n == 0)
+        return;
+    hst_page_begin(p, "labels", "Likely wrong labels");
+    hst_buf_puts(b, "<p>Of all photos, ");
+    hst_page_count(b, n, "has a label that is", "have labels that are");
+    hst_buf_puts(b, " doubted by classifiers that had not seen the photo and by the photos most "
+                    "like it");
+    if (n > HST_REVIEW_PHOTOS)
+        hst_buf_printf(b, "; the %d least credible", HST_REVIEW_PHOTOS);
+    hst_buf_puts(b, ". Many will be right after all: look at each. <code>headstart review</code> "
+                    "lists them with what could be done.</p>\n<div class=\"photos\">\n");
+    for (size_t i = 0;
+         i < HST_REVIEW_PHOTOS && (r = hst_review_at(p->in->review, HST_REVIEW_WRONG, i)); i++)
+        put_suspect(p, r);
+    hst_buf_puts(b, "</div>\n");
     hst_page_end(p);
 }
 

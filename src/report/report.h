@@ -15,8 +15,9 @@ typedef struct hst_report_fact {
 } hst_report_fact;
 
 typedef struct hst_report_in {
-    const char *title; /* the folder that was trained on, or that was evaluated */
-    const char *root;  /* paths of photos are shown from this folder on; NULL: as they are */
+    struct hst_executor *executor; /* reads photos; NULL: one thread */
+    const char *title;             /* the folder that was trained on, or that was evaluated */
+    const char *root; /* paths of photos are shown from this folder on; NULL: as they are */
     const char *backbone, *licence; /* NULL: not known */
     int fine_tuned;                 /* the backbone learned too */
     const char *evaluation;         /* the model, where the page is of an evaluation; else NULL */
@@ -31,6 +32,7 @@ typedef struct hst_report_in {
     double loss_floor; /* as hst_curves */
     /* What calibration changed: log loss of the photos that it was chosen on; 0: there was none. */
     double temperature, loss_before, loss_after;
+    const hst_review *review;    /* of the photos' labels; NULL: none was made */
     const hst_effort_step *step; /* [n_steps] what was tried */
     size_t n_steps;
     const hst_report_fact *fact; /* [n_facts] how it was made */

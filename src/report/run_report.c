@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "model/model.h"
+#include "review/review.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -12,7 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FACTS = 24, TEXT = 512 };
+enum {
+    FACTS = 24,
+    TEXT = 512,
+    REVIEW_MAX = 3000 /* photos; `headstart review` is for more */
+};
 
 /* Lines with texts of their own. */
 typedef struct facts {
@@ -122,17 +127,29 @@ static void count_classes(const hst_run *r, uint64_t *n)
             n[r->data->photos[i].label]++;
 }
 
+/* What a review costs grows with the square of the photos; and a backbone that has learned from
+ * them vouches for their labels. */
+static int make_review(const hst_run *r, const hst_model *m, hst_review **out, hst_err *err)
+{
+    if (r->features->n_used > REVIEW_MAX || r->settings.fine_tune)
+        return 0;
+    *out = hst_review_of_run(r, m, err);
+    return *out ? 0 : err->code;
+}
+
 /* What a report needs that the run does not hold in that form. */
 typedef struct material {
     facts made, job;
     uint64_t *class_photos;
     const char **skipped, **why;
+    hst_review *review;
 } material;
 
 static void material_free(material *a)
 {
     if (!a)
         return;
+    hst_review_free(a->review);
     free(a->class_photos);
     free(a->skipped);
     free(a->why);
@@ -179,7 +196,9 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
         return HST_EMEM;
     int rc = add_facts(&a->made, r, m, split_sha256, err);
     add_job(&a->job, r, o);
-    hst_report_in in = {.title = r->data->dir ? r->data->dir : "",
+    rc = rc ? rc : make_review(r, m, &a->review, err);
+    hst_report_in in = {.executor = r->ctx.executor,
+                        .title = r->data->dir ? r->data->dir : "",
                         .root = r->data->dir,
                         .backbone = r->backbone->arch.family,
                         .licence = r->backbone->licence,
@@ -196,6 +215,7 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
                         .temperature = recorded(m, "temperature"),
                         .loss_before = recorded(m, "log_loss_uncalibrated"),
                         .loss_after = recorded(m, "log_loss_calibrated"),
+                        .review = a->review,
                         .step = r->step,
                         .n_steps = r->n_steps,
                         .fact = a->made.fact,

@@ -6,6 +6,7 @@
 #include "report/base64.h"
 #include "report/report.h"
 #include "report/thumbnail.h"
+#include "review/review.h"
 
 #include <cairo.h>
 #include <locale.h>
@@ -213,7 +214,7 @@ static void page_holds_a_picture_once(void **state)
     const char *page = write_page(*state, "report.html");
     assert_int_equal(count(page, "<image"), 3); /* of four photos one is gone */
     assert_int_equal(count(page, "data:image"), 3);
-    assert_int_equal(count(page, "<use href=\"#p2\"/>"), 3); /* wrong, least sure, in its cell */
+    assert_int_equal(count(page, "<use href=\"#p0\"/>"), 3); /* wrong, least sure, in its cell */
     assert_int_equal(count(page, "cannot be shown"), 3);
 }
 
@@ -353,6 +354,35 @@ static void page_draws_curves_and_names_their_ends(void **state)
     assert_int_equal(count(page, "<polyline class=\"line b\""), 0);
     assert_null(strstr(page, "Best epoch"));
     assert_null(strstr(write_curves(*state, history, 1), "id=\"training\""));
+}
+
+/* Two doubted labels, one of a photo that the evaluation does not have. */
+static void page_shows_likely_wrong_labels(void **state)
+{
+    fixture *f = *state;
+    hst_err err = {0};
+    char *one = in_dir(f, "2.png"), *other = in_dir(f, "other.png"), *path = in_dir(f, "w.html");
+    write_photo(f, "other.png", 30, 30);
+    hst_review_photo photo[] = {{.path = other, .label = 0, .suggested = 1, .suggested_prob = .95},
+                                {.path = one, .label = 1, .suggested = 0, .suggested_prob = .8}};
+    size_t list[] = {0, 1};
+    hst_review review = {.photo = photo, .n = 2};
+    review.list[HST_REVIEW_WRONG] = list;
+    hst_report_in in = {.title = "t", .eval = f->eval, .review = &review};
+    check_ok(hst_report_html(&in, path, &err), &err);
+    assert_null(strstr(read_back(f, "w.html"), "id=\"labels\"")); /* none is doubted */
+    review.n_list[HST_REVIEW_WRONG] = 2;
+    check_ok(hst_report_html(&in, path, &err), &err);
+    const char *page = strstr(read_back(f, "w.html"), "id=\"labels\"");
+    assert_non_null(page);
+    assert_non_null(strstr(page, "2 have labels that are doubted"));
+    const char *first = strstr(page, "labelled <b>a &amp; &lt;b&gt;</b><br>likely <b>&quot;quoted");
+    const char *second = strstr(page, "labelled <b>&quot;quoted");
+    assert_true(first && second && first < second);
+    assert_int_equal(count(page, "<image"), 4); /* three of the evaluation, and the other one */
+    free(one);
+    free(other);
+    free(path);
 }
 
 static void page_is_the_same_twice_and_in_any_locale(void **state)
@@ -544,6 +574,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(page_tells_what_does_not_count, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_draws_how_calibrated_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_draws_curves_and_names_their_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(page_shows_likely_wrong_labels, set_up, tear_down),
         cmocka_unit_test_setup_teardown(page_is_the_same_twice_and_in_any_locale, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_page_that_cannot_be_written_is_an_error, set_up,

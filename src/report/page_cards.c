@@ -1,0 +1,90 @@
+/* page_cards.c - a photo on the page: its picture, labels and path. */
+#include "report/page.h"
+
+static const float NEAR = 0.05f; /* from here on the second label is named */
+
+static void put_picture(hst_page *p, const char *path)
+{
+    hst_buf *b = &p->body;
+    const hst_picture_item *t = hst_gallery_find(&p->gallery, path);
+    if (!t || !t->w) {
+        hst_buf_printf(b, "<span class=\"gone\">%s</span>",
+                       t && t->gone ? "cannot be shown" : "not in this file");
+        return;
+    }
+    hst_buf_printf(b,
+                   "<svg class=\"pic\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
+                   "role=\"img\" aria-label=\"",
+                   t->w, t->h, t->w, t->h);
+    hst_page_text(b, hst_page_relative(p, path));
+    hst_buf_printf(b, "\"><use href=\"#p%td\"/></svg>", t - p->gallery.item);
+}
+
+static void put_path(hst_page *p, const char *path)
+{
+    hst_buf *b = &p->body;
+    hst_buf_puts(b, "<span class=\"path\" title=\"");
+    hst_page_text(b, path);
+    hst_buf_puts(b, "\">");
+    hst_page_path(b, hst_page_relative(p, path));
+    hst_buf_puts(b, "</span>");
+}
+
+/* The largest probability but the guess' own; -1: there is but one class. */
+static int runner_up(const hst_page *p, const hst_eval_photo *e)
+{
+    int second = -1;
+    for (int c = 0; c < p->e->n_classes; c++)
+        if (c != e->guess && (second < 0 || e->prob[c] > e->prob[second]))
+            second = c;
+    return second;
+}
+
+static void put_label(hst_page *p, const hst_eval_photo *e, const char *before, int c)
+{
+    hst_buf_printf(&p->body, "%s<b>", before);
+    hst_page_text(&p->body, hst_eval_label(p->e, c));
+    hst_buf_puts(&p->body, "</b> ");
+    hst_page_percent(&p->body, (double)e->prob[c]);
+}
+
+/* What was predicted, and what it is. */
+static void put_labels(hst_page *p, const hst_eval_photo *e)
+{
+    const int second = runner_up(p, e);
+    put_label(p, e, "", e->guess);
+    if (e->guess != e->truth)
+        put_label(p, e, "<br>is ", e->truth);
+    else if (second >= 0 && e->prob[second] >= NEAR)
+        put_label(p, e, "<br>right, before ", second);
+    else
+        hst_buf_puts(&p->body, "<br>right");
+}
+
+void hst_page_card(hst_page *p, size_t photo, int linked)
+{
+    hst_buf *b = &p->body;
+    const hst_eval_photo *e = hst_eval_at(p->e, photo);
+    linked = linked && p->panels;
+    hst_buf_puts(b, "<figure>");
+    if (linked)
+        hst_buf_printf(b, "<a href=\"#c%d-%d\">", e->truth, e->guess);
+    put_picture(p, e->path);
+    hst_buf_puts(b, linked ? "</a><figcaption>" : "<figcaption>");
+    put_labels(p, e);
+    put_path(p, e->path);
+    hst_buf_puts(b, "</figcaption></figure>\n");
+}
+
+void hst_page_bare_card_begin(hst_page *p, const char *path)
+{
+    hst_buf_puts(&p->body, "<figure>");
+    put_picture(p, path);
+    hst_buf_puts(&p->body, "<figcaption>");
+}
+
+void hst_page_bare_card_end(hst_page *p, const char *path)
+{
+    put_path(p, path);
+    hst_buf_puts(&p->body, "</figcaption></figure>\n");
+}
