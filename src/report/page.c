@@ -88,6 +88,7 @@ static int put_body(hst_page *p, hst_err *err)
     hst_page_unsure(p);
     hst_page_curves(p);
     rc = rc ? rc : hst_page_calibration(p, err);
+    hst_page_copies(p);
     hst_page_steps(p);
     hst_page_skipped(p);
     hst_page_making(p);
@@ -115,6 +116,7 @@ int hst_report_html(const hst_report_in *in, const char *path, hst_err *err)
     hst_buf b = HST_BUF(PAGE_MAX);
     int rc = hst_ranking_make(p.e, 0, &p.rank, err);
     p.panels = rc == 0 && hst_page_has_panels(&p);
+    rc = rc ? rc : hst_page_find_copies(&p, err);
     rc = rc ? rc : hst_gallery_make(&p, err);
     rc = rc ? rc : put_body(&p, err);
     rc = rc ? rc : put_page(&b, &p, err);
@@ -122,6 +124,8 @@ int hst_report_html(const hst_report_in *in, const char *path, hst_err *err)
         rc = hst_file_write(path, b.p, b.n, err);
     hst_gallery_clear(&p.gallery);
     hst_ranking_clear(&p.rank);
+    free(p.copies);
+    free(p.copy_photo);
     hst_buf_free(&p.body);
     hst_buf_free(&b);
     return rc;

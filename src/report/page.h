@@ -16,10 +16,12 @@
 
 enum {
     HST_PAGE_SECTIONS = 24,
-    HST_WRONG_PHOTOS = 60, /* shown of the wrong ones */
-    HST_CLOSE_PHOTOS = 12, /* of the least sure ones */
-    HST_PANEL_PHOTOS = 24, /* of one cell of the matrix */
-    HST_REVIEW_PHOTOS = 24 /* whose labels are likely wrong */
+    HST_WRONG_PHOTOS = 60,  /* shown of the wrong ones */
+    HST_CLOSE_PHOTOS = 12,  /* of the least sure ones */
+    HST_PANEL_PHOTOS = 24,  /* of one cell of the matrix */
+    HST_REVIEW_PHOTOS = 24, /* whose labels are likely wrong */
+    HST_COPIES_GROUPS = 12, /* of copies */
+    HST_COPIES_PHOTOS = 4   /* of one such group */
 };
 
 /* A photo whose picture is in the file. */
@@ -35,12 +37,22 @@ typedef struct hst_gallery {
     size_t n;
 } hst_gallery;
 
+/* Photos that show the same. */
+typedef struct hst_copies {
+    const size_t *photo; /* [n] of the data, in its order */
+    size_t n;
+    int same;           /* their pixels are equal */
+    int classes_differ; /* their labels are not all the same */
+} hst_copies;
+
 typedef struct hst_page {
     hst_buf body;
     const hst_report_in *in;
     const hst_eval *e;
     hst_ranking rank;
     hst_gallery gallery;
+    hst_copies *copies;           /* [n_copies] */
+    size_t n_copies, *copy_photo; /* what copies' photos point to */
     struct {
         const char *id, *heading;
     } section[HST_PAGE_SECTIONS]; /* for the list of contents */
@@ -103,6 +115,8 @@ void hst_page_labels(hst_page *p); /* likely wrong ones */
 void hst_page_unsure(hst_page *p);
 void hst_page_curves(hst_page *p);
 HST_CHECK int hst_page_calibration(hst_page *p, hst_err *err);
+HST_CHECK int hst_page_find_copies(hst_page *p, hst_err *err);
+void hst_page_copies(hst_page *p);
 void hst_page_steps(hst_page *p);
 void hst_page_skipped(hst_page *p);
 void hst_page_making(hst_page *p);

@@ -62,6 +62,13 @@ static void add_review(hst_page *p)
             add(&p->gallery, r->path);
 }
 
+static void add_copies(hst_page *p)
+{
+    for (size_t i = 0; i < p->n_copies && i < HST_COPIES_GROUPS; i++)
+        for (size_t k = 0; k < p->copies[i].n && k < HST_COPIES_PHOTOS; k++)
+            add(&p->gallery, p->in->data->photos[p->copies[i].photo[k]].path);
+}
+
 static size_t least(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -74,6 +81,7 @@ static void choose(hst_page *p)
     add_ranked(p, r->wrong, least(r->n_wrong, HST_WRONG_PHOTOS));
     add_review(p);
     add_ranked(p, r->close, least(r->n, HST_CLOSE_PHOTOS));
+    add_copies(p);
     add_ranked(p, r->wrong, least(r->n_wrong, WRONG_MAX));
     add_right(p);
 }

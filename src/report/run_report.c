@@ -16,7 +16,8 @@
 enum {
     FACTS = 24,
     TEXT = 512,
-    REVIEW_MAX = 3000 /* photos; `headstart review` is for more */
+    REVIEW_MAX = 3000, /* photos; `headstart review` is for more */
+    NEAR_MAX = 20000   /* photos; `headstart doctor` is for more */
 };
 
 /* Lines with texts of their own. */
@@ -137,12 +138,19 @@ static int make_review(const hst_run *r, const hst_model *m, hst_review **out, h
     return *out ? 0 : err->code;
 }
 
+static int find_near(const hst_run *r, hst_near *near, hst_err *err)
+{
+    const hst_features *f = r->features;
+    return f->n > NEAR_MAX ? 0 : hst_near_find(r->ctx.executor, f->picture, f->n, near, err);
+}
+
 /* What a report needs that the run does not hold in that form. */
 typedef struct material {
     facts made, job;
     uint64_t *class_photos;
     const char **skipped, **why;
     hst_review *review;
+    hst_near near;
 } material;
 
 static void material_free(material *a)
@@ -150,6 +158,7 @@ static void material_free(material *a)
     if (!a)
         return;
     hst_review_free(a->review);
+    hst_near_clear(&a->near);
     free(a->class_photos);
     free(a->skipped);
     free(a->why);
@@ -196,6 +205,7 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
         return HST_EMEM;
     int rc = add_facts(&a->made, r, m, split_sha256, err);
     add_job(&a->job, r, o);
+    rc = rc ? rc : find_near(r, &a->near, err);
     rc = rc ? rc : make_review(r, m, &a->review, err);
     hst_report_in in = {.executor = r->ctx.executor,
                         .title = r->data->dir ? r->data->dir : "",
@@ -215,6 +225,9 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
                         .temperature = recorded(m, "temperature"),
                         .loss_before = recorded(m, "log_loss_uncalibrated"),
                         .loss_after = recorded(m, "log_loss_calibrated"),
+                        .data = r->data,
+                        .pictures = r->features->picture,
+                        .near = &a->near,
                         .review = a->review,
                         .step = r->step,
                         .n_steps = r->n_steps,

@@ -85,6 +85,8 @@ const char hst_report_style[] =
     "border:1px solid var(--line);border-radius:4px}.panel:target{display:block}"
     ".panel:focus{outline:0;border-color:var(--link)}\n"
     ".photos{display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));gap:1.1rem}\n"
+    ".groups{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),1fr));"
+    "gap:1.25rem}.group{break-inside:avoid}.group h3{margin-bottom:.4rem}\n"
     "figure{margin:0;break-inside:avoid}\n"
     "figure>a{display:block;width:fit-content;max-width:100%}\n"
     ".pic{display:block;max-width:100%;height:auto;border-radius:3px}\n"
