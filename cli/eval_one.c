@@ -226,13 +226,12 @@ static void add_to_classes(json_t **o, const hst_eval *e)
     for (int c = 0; *o && c < hst_eval_classes(e); c++) {
         json_t *class = json_incref(json_array_get(list, (size_t)c)), *intervals = json_object();
         for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-            double v = NAN, low = NAN, high = NAN;
+            hst_estimate v = {NAN, NAN, NAN};
             hst_err err;
-            if (hst_eval_class_metric(e, c, names[i], &v, &low, &high, &err))
-                v = low = high = NAN;
+            (void)!hst_eval_class_metric(e, c, names[i], &v, &err);
             if (strcmp(names[i], "auroc") == 0)
-                cli_json_set(&class, names[i], cli_json_measured(v));
-            cli_json_set(&intervals, names[i], cli_json_interval(low, high));
+                cli_json_set(&class, names[i], cli_json_measured(v.value));
+            cli_json_set(&intervals, names[i], cli_json_interval(v.low, v.high));
         }
         cli_json_set(&class, "intervals", intervals);
         if (class) {

@@ -123,35 +123,35 @@ static void put_score(cli_out *out, int columns, double v)
         cli_out_printf(out, "%*.3f", columns, v);
 }
 
+/* NaN where no photo tells. */
+static hst_estimate class_metric(const hst_eval *e, int c, const char *name)
+{
+    hst_estimate v = {NAN, NAN, NAN};
+    hst_err err;
+    (void)!hst_eval_class_metric(e, c, name, &v, &err);
+    return v;
+}
+
 static void put_class(cli_out *out, const hst_eval *e, int c, int name)
 {
-    const hst_class_score *s = hst_eval_class(e, c);
-    double precision = NAN, recall = NAN, low = NAN, high = NAN, f1 = NAN, auroc = NAN;
-    hst_err err;
+    const uint64_t photos = hst_eval_class(e, c)->support;
+    const hst_estimate recall = class_metric(e, c, "recall");
     char interval[16] = "-";
-    if (hst_eval_class_metric(e, c, "precision", &precision, NULL, NULL, &err) ||
-        hst_eval_class_metric(e, c, "recall", &recall, &low, &high, &err) ||
-        hst_eval_class_metric(e, c, "f1", &f1, NULL, NULL, &err) ||
-        hst_eval_class_metric(e, c, "auroc", &auroc, NULL, NULL, &err))
-        return;
-    if (s->support)
-        snprintf(interval, sizeof interval, "%.3f-%.3f", low, high);
+    if (photos)
+        snprintf(interval, sizeof interval, "%.3f-%.3f", recall.low, recall.high);
     put_name(out, hst_eval_label(e, c), name);
-    put_score(out, 11, precision);
-    put_score(out, 8, recall);
+    put_score(out, 11, class_metric(e, c, "precision").value);
+    put_score(out, 8, recall.value);
     cli_out_printf(out, "  %11s", interval);
-    put_score(out, 7, f1);
-    put_score(out, 7, auroc);
-    cli_out_printf(out, "%8" PRIu64 "\n", s->support);
+    put_score(out, 7, class_metric(e, c, "f1").value);
+    put_score(out, 7, class_metric(e, c, "auroc").value);
+    cli_out_printf(out, "%8" PRIu64 "\n", photos);
 }
 
 /* 1: it has photos here, or a photo was called it. */
 static int is_here(const hst_eval *e, int c)
 {
-    double precision = NAN;
-    hst_err err;
-    (void)!hst_eval_class_metric(e, c, "precision", &precision, NULL, NULL, &err);
-    return hst_eval_class(e, c)->support || !isnan(precision);
+    return hst_eval_class(e, c)->support || !isnan(class_metric(e, c, "precision").value);
 }
 
 void cli_table_classes(cli_out *out, const hst_eval *e)

@@ -871,12 +871,15 @@ typedef struct hst_class_score {
 } hst_class_score;
 /* Of class c, belongs to e; NULL out of range. */
 HST_API const hst_class_score *hst_eval_class(const hst_eval *e, int c);
-/* "precision", "recall", "f1" or "auroc" of class c with its interval, as hst_eval_metric; all NaN
- * where no photo says anything about it. Of f1 the interval is Wilson's as well: f1 follows from a
- * proportion, which of the photos that are of the class or were called it are both. HST_EARG:
- * unknown name, no such class. */
+/* A number with its 95 % interval. Never grows. */
+typedef struct hst_estimate {
+    double value, low, high;
+} hst_estimate;
+/* "precision", "recall", "f1" or "auroc" of class c; all NaN where no photo says anything about it.
+ * The interval of f1 is Wilson's as well: f1 follows from a proportion, which of the photos that
+ * are of the class or were called it are both. HST_EARG: unknown name, no such class. */
 HST_API HST_CHECK int hst_eval_class_metric(const hst_eval *e, int c, const char *name,
-                                            double *value, double *low, double *high, hst_err *err);
+                                            hst_estimate *out, hst_err *err);
 /* One evaluated photo. */
 typedef struct hst_eval_photo {
     size_t size;

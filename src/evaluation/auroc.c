@@ -66,7 +66,7 @@ static double area_of(const hst_outcomes *s, int c, const place *p, const uint32
     return ours && others ? sum / ((double)ours * (double)others) : NAN;
 }
 
-static double mean_area(const hst_area *area, int n_classes)
+static double mean_area(const hst_estimate *area, int n_classes)
 {
     double sum = 0;
     int n = 0;
@@ -78,16 +78,16 @@ static double mean_area(const hst_area *area, int n_classes)
     return n ? sum / n : NAN;
 }
 
-int hst_auroc(const hst_outcomes *s, hst_area *area, hst_err *err)
+int hst_auroc(const hst_outcomes *s, hst_estimate *area, hst_err *err)
 {
     place *out = hst_alloc_raw(s->n, 2 * sizeof *out, err);
     if (!out)
         return HST_EMEM;
     for (int c = 0; c < s->n_classes; c++) {
         order(s, c, out, out + s->n);
-        area[c] = (hst_area){area_of(s, c, out, NULL), NAN, NAN};
+        area[c] = (hst_estimate){area_of(s, c, out, NULL), NAN, NAN};
     }
-    area[s->n_classes] = (hst_area){mean_area(area, s->n_classes), NAN, NAN};
+    area[s->n_classes] = (hst_estimate){mean_area(area, s->n_classes), NAN, NAN};
     free(out);
     return 0;
 }
@@ -117,17 +117,17 @@ static void draw(resampling *r, uint32_t b)
     r->drawn[(size_t)r->n * HST_RESAMPLES + b] = n ? sum / n : NAN;
 }
 
-static void bootstrap(resampling *r, hst_area *area)
+static void bootstrap(resampling *r, hst_estimate *area)
 {
     for (uint32_t b = 0; b < HST_RESAMPLES; b++)
         draw(r, b);
     for (int k = 0; k <= r->n; k++) {
-        hst_area *a = &area[k < r->n ? r->class[k] : r->s->n_classes];
+        hst_estimate *a = &area[k < r->n ? r->class[k] : r->s->n_classes];
         hst_percentiles(r->drawn + (size_t)k * HST_RESAMPLES, HST_RESAMPLES, &a->low, &a->high);
     }
 }
 
-static int by_bootstrap(resampling *r, hst_area *area, hst_err *err)
+static int by_bootstrap(resampling *r, hst_estimate *area, hst_err *err)
 {
     size_t n = (size_t)r->n, photos = r->s->n;
     place *spare = hst_alloc_raw(photos, sizeof *spare, err);
@@ -179,7 +179,7 @@ static void influences(const hst_outcomes *s, int c, const place *p, double area
     }
 }
 
-static void put_interval(const hst_outcomes *s, double variance, hst_area *a)
+static void put_interval(const hst_outcomes *s, double variance, hst_estimate *a)
 {
     const double z = 1.959963984540054;
     double half = z * sqrt(variance * (double)s->n / (double)s->draws);
@@ -187,13 +187,13 @@ static void put_interval(const hst_outcomes *s, double variance, hst_area *a)
     a->high = fmin(1, a->value + half);
 }
 
-static int by_error(const resampling *r, hst_area *area, hst_err *err)
+static int by_error(const resampling *r, hst_estimate *area, hst_err *err)
 {
     const hst_outcomes *s = r->s;
     place *out = hst_alloc_raw(s->n, 2 * sizeof *out, err);
     double *pull = hst_alloc(s->n, sizeof *pull, err), all = 0;
     for (int k = 0; out && pull && k < r->n; k++) {
-        hst_area *a = &area[r->class[k]];
+        hst_estimate *a = &area[r->class[k]];
         double variance = 0;
         order(s, r->class[k], out, out + s->n);
         influences(s, r->class[k], out, a -> value, pull, &variance);
@@ -209,7 +209,7 @@ static int by_error(const resampling *r, hst_area *area, hst_err *err)
     return rc;
 }
 
-int hst_auroc_intervals(const hst_outcomes *s, size_t most, hst_area *area, hst_err *err)
+int hst_auroc_intervals(const hst_outcomes *s, size_t most, hst_estimate *area, hst_err *err)
 {
     resampling r = {.s = s, .class = hst_alloc((size_t)s->n_classes, sizeof *r.class, err)};
     size_t cells;

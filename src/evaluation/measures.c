@@ -59,22 +59,17 @@ static const hst_outcomes *outcomes_of(const hst_eval *e, hst_err *err)
     return s;
 }
 
-/* ---- kinds of metrics: each fills v, and low and high where they are not NULL ---- */
-
-typedef struct interval {
-    double v, low, high;
-    int wanted; /* 1: low and high too */
-} interval;
+/* ---- kinds of metrics; ends: 1 where the ends of the interval are wanted as well ---- */
 
 /* hits of n photos, which are worth fewer where they were judged out of folds. */
-static void proportion(const hst_eval *e, size_t hits, size_t n, interval *out)
+static void proportion(const hst_eval *e, size_t hits, size_t n, hst_estimate *out)
 {
-    out->v = out->low = out->high = n ? (double)hits / (double)n : NAN;
+    out->value = out->low = out->high = n ? (double)hits / (double)n : NAN;
     if (n)
-        hst_wilson_part(out->v, hst_fold_trials((double)n, e->folds), &out->low, &out->high);
+        hst_wilson_part(out->value, hst_fold_trials((double)n, e->folds), &out->low, &out->high);
 }
 
-static int top(const hst_eval *e, int k, interval *out, hst_err *err)
+static int top(const hst_eval *e, int k, hst_estimate *out, hst_err *err)
 {
     const hst_outcomes *s = outcomes_of(e, err);
     size_t hits = 0;
@@ -86,7 +81,7 @@ static int top(const hst_eval *e, int k, interval *out, hst_err *err)
     return 0;
 }
 
-static int measure(const hst_eval *e, enum hst_measure k, interval *out, hst_err *err)
+static int measure(const hst_eval *e, enum hst_measure k, int ends, hst_estimate *out, hst_err *err)
 {
     struct hst_measures *m = e->measures;
     const hst_outcomes *s = outcomes_of(e, err);
@@ -94,13 +89,13 @@ static int measure(const hst_eval *e, enum hst_measure k, interval *out, hst_err
     if (rc == 0 && !m->have_values)
         rc = hst_outcomes_measure(s, m->value, err);
     m->have_values |= rc == 0;
-    if (rc == 0 && out->wanted && !m->have_intervals && s->n) {
+    if (rc == 0 && ends && !m->have_intervals && s->n) {
         rc = hst_outcomes_bootstrap(s, m->value, m->low, m->high, err);
         m->have_intervals = rc == 0;
     }
     if (rc)
         return rc;
-    out->v = out->low = out->high = m->value[k];
+    out->value = out->low = out->high = m->value[k];
     if (m->have_intervals) {
         out->low = m->low[k];
         out->high = m->high[k];
@@ -109,28 +104,28 @@ static int measure(const hst_eval *e, enum hst_measure k, interval *out, hst_err
 }
 
 /* c: the class, or n_classes for the mean of all. */
-static int area(const hst_eval *e, int c, interval *out, hst_err *err)
+static int area(const hst_eval *e, int c, int ends, hst_estimate *out, hst_err *err)
 {
     struct hst_measures *m = e->measures;
     const hst_outcomes *s = outcomes_of(e, err);
     int rc = s ? 0 : HST_EMEM;
     if (rc == 0 && !m->area) {
-        hst_area *a = hst_alloc((size_t)e->n_classes + 1, sizeof *a, err);
+        hst_estimate *a = hst_alloc((size_t)e->n_classes + 1, sizeof *a, err);
         rc = a ? hst_auroc(s, a, err) : HST_EMEM;
         if (rc == 0)
             m->area = a;
         else
             free(a);
     }
-    if (rc == 0 && out->wanted && !m->have_area_intervals && s->n) {
+    if (rc == 0 && ends && !m->have_area_intervals && s->n) {
         rc = hst_auroc_intervals(s, HST_AUROC_MOST, m->area, err);
         m->have_area_intervals = rc == 0;
     }
     if (rc)
         return rc;
-    const hst_area *a = &m->area[c];
-    *out = m->have_area_intervals ? (interval){a->value, a->low, a->high, out->wanted}
-                                  : (interval){a->value, a->value, a->value, out->wanted};
+    *out = m->area[c];
+    if (!m->have_area_intervals)
+        out->low = out->high = out->value;
     return 0;
 }
 
@@ -154,11 +149,12 @@ static const struct {
 /* k of "top_5"; 0: not such a name. */
 static int top_of(const char *name)
 {
-    const char *digits = name + 4;
-    size_t n = strncmp(name, "top_", 4) == 0 ? strlen(digits) : 0;
-    if (n < 1 || n > 6 || strspn(digits, "0123456789") != n)
+    if (strncmp(name, "top_", 4) != 0)
         return 0;
-    return (int)strtol(digits, NULL, 10);
+    size_t n = strlen(name + 4);
+    if (n < 1 || n > 6 || strspn(name + 4, "0123456789") != n)
+        return 0;
+    return (int)strtol(name + 4, NULL, 10);
 }
 
 /* Numbers without an interval; 0 where the name is none of them. */
@@ -183,10 +179,10 @@ static int plain(const hst_eval *e, const char *name, double *v)
     return 1;
 }
 
-static int find(const hst_eval *e, const char *name, interval *out, hst_err *err)
+static int find(const hst_eval *e, const char *name, int ends, hst_estimate *out, hst_err *err)
 {
-    if (plain(e, name, &out->v)) {
-        out->low = out->high = out->v;
+    if (plain(e, name, &out->value)) {
+        out->low = out->high = out->value;
         return 0;
     }
     /* Recalls weighted by photos are the photos that are right. */
@@ -195,12 +191,12 @@ static int find(const hst_eval *e, const char *name, interval *out, hst_err *err
         return 0;
     }
     if (strcmp(name, "auroc") == 0)
-        return area(e, e->n_classes, out, err);
+        return area(e, e->n_classes, ends, out, err);
     if (top_of(name))
         return top(e, top_of(name), out, err);
     for (size_t i = 0; i < sizeof measured / sizeof *measured; i++)
         if (strcmp(name, measured[i].name) == 0)
-            return measure(e, measured[i].measure, out, err);
+            return measure(e, measured[i].measure, ends, out, err);
     return hst_fail(err, HST_EARG,
                     "unknown metric '%s': accuracy, top_K, balanced_accuracy, log_loss, brier, "
                     "calibration_error, auroc, macro_ or weighted_ precision, recall and f1, "
@@ -208,38 +204,35 @@ static int find(const hst_eval *e, const char *name, interval *out, hst_err *err
                     name);
 }
 
-static int give(int rc, const interval *found, double *value, double *low, double *high)
-{
-    if (rc)
-        return rc;
-    *value = found->v;
-    if (low)
-        *low = found->low;
-    if (high)
-        *high = found->high;
-    return 0;
-}
-
 int hst_eval_metric(const hst_eval *e, const char *name, double *value, double *low, double *high,
                     hst_err *err)
 {
-    interval found = {.wanted = low || high};
-    return give(find(e, name, &found, err), &found, value, low, high);
+    hst_estimate found;
+    int rc = find(e, name, low || high, &found, err);
+    if (rc)
+        return rc;
+    *value = found.value;
+    if (low)
+        *low = found.low;
+    if (high)
+        *high = found.high;
+    return 0;
 }
 
 /* ---- of one class ---- */
 
 /* F1 is 2J / (1 + J) of the proportion J: of the photos that are of the class or were called it,
  * those that are both. It rises with J, so the ends of J's interval are those of F1. */
-static void f1(const hst_eval *e, uint64_t hits, uint64_t either, interval *out)
+static void f1(const hst_eval *e, uint64_t hits, uint64_t either, hst_estimate *out)
 {
     proportion(e, (size_t)hits, (size_t)either, out);
-    out->v = 2 * (double)hits / ((double)hits + (double)either);
+    out->value = 2 * (double)hits / ((double)hits + (double)either);
     out->low = 2 * out->low / (1 + out->low);
     out->high = 2 * out->high / (1 + out->high);
 }
 
-static int find_of_class(const hst_eval *e, int c, const char *name, interval *out, hst_err *err)
+static int find_of_class(const hst_eval *e, int c, const char *name, hst_estimate *out,
+                         hst_err *err)
 {
     uint64_t hits = hst_eval_confusion(e, c, c), truths = e->score[c].support, guesses = 0;
     for (int t = 0; t < e->n_classes; t++)
@@ -251,18 +244,21 @@ static int find_of_class(const hst_eval *e, int c, const char *name, interval *o
     else if (strcmp(name, "f1") == 0)
         f1(e, hits, truths + guesses - hits, out);
     else if (strcmp(name, "auroc") == 0)
-        return area(e, c, out, err);
+        return area(e, c, 1, out, err);
     else
         return hst_fail(err, HST_EARG,
                         "unknown metric of a class '%s': precision, recall, f1 or auroc", name);
     return 0;
 }
 
-int hst_eval_class_metric(const hst_eval *e, int c, const char *name, double *value, double *low,
-                          double *high, hst_err *err)
+int hst_eval_class_metric(const hst_eval *e, int c, const char *name, hst_estimate *out,
+                          hst_err *err)
 {
-    interval found = {.wanted = low || high};
+    hst_estimate found;
     if (c < 0 || c >= e->n_classes)
         return hst_fail(err, HST_EARG, "no class %d in this evaluation of %d", c, e->n_classes);
-    return give(find_of_class(e, c, name, &found, err), &found, value, low, high);
+    int rc = find_of_class(e, c, name, &found, err);
+    if (rc == 0)
+        *out = found;
+    return rc;
 }

@@ -10,7 +10,7 @@ struct hst_measures {
     hst_outcomes outcomes; /* photo NULL: not made yet */
     int have_values, have_intervals;
     double value[HST_N_MEASURES], low[HST_N_MEASURES], high[HST_N_MEASURES];
-    hst_area *area; /* [n_classes + 1], NULL: not yet */
+    hst_estimate *area; /* [n_classes + 1], NULL: not yet */
     int have_area_intervals;
 };
 

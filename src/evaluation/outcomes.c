@@ -23,8 +23,9 @@ typedef struct tally {
 /* An edge is a float, as the probabilities are: 0.2f belongs to the bin that ends at 0.2. */
 int hst_bin(double confidence)
 {
-    int k = (int)(confidence * HST_BINS);
-    k = k < 0 ? 0 : k > HST_BINS - 1 ? HST_BINS - 1 : k;
+    if (!(confidence > 0))
+        return 0;
+    int k = confidence < 1 ? (int)(confidence * HST_BINS) : HST_BINS - 1;
     while (k > 0 && confidence <= (float)((double)k / HST_BINS))
         k--;
     return k;

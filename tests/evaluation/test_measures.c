@@ -159,10 +159,10 @@ static void metrics_are_those_of_scikit_learn(void **state)
     close_to(value_of(e, "top_3"), number(top, "3"), 1e-9, "top 3");
     close_to(value_of(e, "top_5"), number(top, "5"), 1e-9, "top 5");
     for (int c = 0; c < CLASSES; c++) {
-        double v;
+        hst_estimate v;
         hst_err err = {0};
-        check_ok(hst_eval_class_metric(e, c, "auroc", &v, NULL, NULL, &err), &err);
-        close_to(v, at(json_object_get(j, "auroc_ovr"), c), 1e-9, "auroc of a class");
+        check_ok(hst_eval_class_metric(e, c, "auroc", &v, &err), &err);
+        close_to(v.value, at(json_object_get(j, "auroc_ovr"), c), 1e-9, "auroc of a class");
     }
     hst_eval_free(e);
 }
@@ -240,10 +240,11 @@ static void check_intervals(const hst_eval *e, const json_t *want)
     }
     for (int c = 0; c < CLASSES; c++) {
         const json_t *pair = json_array_get(json_object_get(want, "auroc_interval"), (size_t)c);
-        check_ok(hst_eval_class_metric(e, c, "auroc", &v, &low, &high, &err), &err);
-        close_to(v, at(json_object_get(want, "auroc"), c), 1e-9, "auroc of a class");
-        close_to(low, at(pair, 0), 1e-9, "its low end");
-        close_to(high, at(pair, 1), 1e-9, "its high end");
+        hst_estimate a;
+        check_ok(hst_eval_class_metric(e, c, "auroc", &a, &err), &err);
+        close_to(a.value, at(json_object_get(want, "auroc"), c), 1e-9, "auroc of a class");
+        close_to(a.low, at(pair, 0), 1e-9, "its low end");
+        close_to(a.high, at(pair, 1), 1e-9, "its high end");
     }
 }
 
@@ -297,7 +298,7 @@ static void areas_of_many_photos_have_standard_errors(void **state)
         check_ok(hst_auroc_intervals(&m->outcomes, 0, m->area, &err), &err);
         for (int c = 0; c <= CLASSES; c++) {
             double half = 1.959963984540054 * at(want, c);
-            const hst_area *a = &m->area[c];
+            const hst_estimate *a = &m->area[c];
             close_to(a->low, a->value - half, 1e-9, "low");
             close_to(a->high, a->value + half, 1e-9, "high");
         }
@@ -310,21 +311,24 @@ static void scores_of_a_class_have_intervals(void **state)
     const golden *g = *state;
     hst_err err = {0};
     hst_eval *e = evaluate(g, 1, 1);
-    double v, low, high, want_low, want_high;
-    check_ok(hst_eval_class_metric(e, 1, "recall", &v, &low, &high, &err), &err);
     const hst_class_score *s = hst_eval_class(e, 1);
-    hst_wilson(hst_eval_confusion(e, 1, 1), s->support, &want_low, &want_high);
-    assert_true(v == s->recall && low == want_low && high == want_high);
-    check_ok(hst_eval_class_metric(e, 1, "precision", &v, &low, &high, &err), &err);
-    assert_true(v == s->precision && low < v && v < high);
-    check_ok(hst_eval_class_metric(e, 1, "f1", &v, &low, &high, &err), &err);
-    close_to(v, s->f1, 1e-15, "f1");
-    assert_true(low < v && v < high);
-    check_ok(hst_eval_class_metric(e, 3, "recall", &v, &low, &high, &err), &err);
-    assert_true(isnan(v) && isnan(low) && isnan(high)); /* it has no photo */
-    assert_int_equal(hst_eval_class_metric(e, 3, "kappa", &v, NULL, NULL, &err), HST_EARG);
-    assert_int_equal(hst_eval_class_metric(e, CLASSES, "f1", &v, NULL, NULL, &err), HST_EARG);
-    assert_int_equal(hst_eval_class_metric(e, -1, "f1", &v, NULL, NULL, &err), HST_EARG);
+    hst_estimate v = {0};
+    double low, high;
+    check_ok(hst_eval_class_metric(e, 1, "recall", &v, &err), &err);
+    hst_wilson(hst_eval_confusion(e, 1, 1), s->support, &low, &high);
+    assert_true(v.value == s->recall && v.low == low && v.high == high);
+    check_ok(hst_eval_class_metric(e, 1, "precision", &v, &err), &err);
+    assert_true(v.value == s->precision && v.low < v.value && v.value < v.high);
+    check_ok(hst_eval_class_metric(e, 1, "f1", &v, &err), &err);
+    close_to(v.value, s->f1, 1e-15, "f1");
+    assert_true(v.low < v.value && v.value < v.high);
+    v = (hst_estimate){0};
+    assert_int_equal(hst_eval_class_metric(e, 3, "kappa", &v, &err), HST_EARG);
+    assert_int_equal(hst_eval_class_metric(e, CLASSES, "f1", &v, &err), HST_EARG);
+    assert_int_equal(hst_eval_class_metric(e, -1, "f1", &v, &err), HST_EARG);
+    assert_true(v.value == 0); /* as it was */
+    check_ok(hst_eval_class_metric(e, 3, "recall", &v, &err), &err);
+    assert_true(isnan(v.value) && isnan(v.low) && isnan(v.high)); /* it has no photo */
     hst_eval_free(e);
 }
 
@@ -336,17 +340,17 @@ static void f1_follows_from_a_proportion(void **state)
     const double LOW = 0.18761630648265054, HIGH = 0.8123836935173494;
     static const int truth[] = {0, 0, 0, 0, 0, 1, 1, 1}, guess[] = {0, 0, 0, 1, 1, 0, 1, 1};
     hst_err err = {0};
-    double v, low, high;
+    hst_estimate v;
     hst_eval *e = hst_eval_new(labels, 2, 8, &err);
     for (int i = 0; i < 8; i++) {
         const float prob[2] = {guess[i] ? 0 : 1, guess[i] ? 1 : 0};
         add(e, "x", truth[i], prob, 0);
     }
     finish(e);
-    check_ok(hst_eval_class_metric(e, 0, "f1", &v, &low, &high, &err), &err);
-    close_to(v, 2. / 3, 1e-15, "f1");
-    close_to(low, 2 * LOW / (1 + LOW), 1e-12, "low");
-    close_to(high, 2 * HIGH / (1 + HIGH), 1e-12, "high");
+    check_ok(hst_eval_class_metric(e, 0, "f1", &v, &err), &err);
+    close_to(v.value, 2. / 3, 1e-15, "f1");
+    close_to(v.low, 2 * LOW / (1 + LOW), 1e-12, "low");
+    close_to(v.high, 2 * HIGH / (1 + HIGH), 1e-12, "high");
     hst_eval_free(e);
 }
 
@@ -441,6 +445,8 @@ static void edges_belong_to_the_bin_below(void **state)
     }
     assert_int_equal(hst_bin(0), 0);
     assert_int_equal(hst_bin(-1), 0);
+    assert_int_equal(hst_bin(NAN), 0);
+    assert_int_equal(hst_bin(INFINITY), HST_BINS - 1);
 }
 
 int main(void)
