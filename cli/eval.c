@@ -96,6 +96,15 @@ static int show_comparison(evaluating *r)
     return status;
 }
 
+/* Model i could not be evaluated: of several, which. */
+static int fail(evaluating *r, int i)
+{
+    hst_err why = r->job->err;
+    if (r->n > 1)
+        snprintf(r->job->err.msg, sizeof why.msg, "%.300s: %.700s", r->job->v.words[i], why.msg);
+    return cli_job_fail(r->job);
+}
+
 static int evaluate(evaluating *r)
 {
     cli_job *job = r->job;
@@ -107,7 +116,7 @@ static int evaluate(evaluating *r)
     for (int i = 0; i < r->n; i++) {
         r->eval[i] = hst_evaluate(job->ctx, r->model[i], r->data, &job->err);
         if (!r->eval[i])
-            return cli_job_fail(job);
+            return fail(r, i);
     }
     cli_display_close(&job->display);
     if (r->n == 1)

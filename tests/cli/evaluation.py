@@ -200,6 +200,10 @@ class Comparison(Case):
         self.refused(run("eval", self.model(), self.fresh(), self.model()), 4,
                      "is a folder of photos; the model comes first")
         self.refused(run("eval", self.model(), "nowhere", self.fresh()), 4, "nowhere")
+        two = material.photos(f"{ROOT}/two", 3, ("blue", "red"))
+        self.ok(run("train", two, "--backbone", BACKBONE, "-o", "of_two"))
+        self.refused(run("eval", "-q", self.model(), "of_two", self.fresh()), 3,
+                     "of_two: class green is none of the model's 2")
 
 
 if __name__ == "__main__":
