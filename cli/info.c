@@ -268,7 +268,7 @@ const cli_command cli_info = {
     .usage = "MODEL | --devices",
     .text = "Shows a model's backbone, sizes, parameters as Keras counts them, labels,\n"
             "preparation, how it was trained and its layers; or, with --devices, what will\n"
-            "be used here.",
+            "be used here. MODEL is a model file or the folder of a run.",
     .examples = "headstart info runs/train/model.safetensors\n"
                 "headstart info --devices",
     .options = options,

@@ -325,7 +325,7 @@ const cli_command cli_predict = {
             "standard input, which holds either one image or a list of paths, one a line.\n"
             "A photo that cannot be used gives a row with the reason, the others go on, and\n"
             "the exit status is 3. In json and csv, characters of a path that are no UTF-8\n"
-            "become '?'.",
+            "become '?'. MODEL is a model file or the folder of a run.",
     .examples = "headstart predict runs/train/model.safetensors daisy.jpg more/\n"
                 "find . -name '*.jpg' | headstart predict m.safetensors - --format csv\n"
                 "headstart predict m.safetensors photos/ --cam maps/\n"

@@ -176,8 +176,8 @@ int hst_outcomes_bootstrap(const hst_outcomes *s, const double *value, double *l
 {
     tally t = {0};
     uint32_t *times = hst_alloc(s->n, sizeof *times, err);
-    double v[HST_N_MEASURES],
-        *drawn = hst_alloc(HST_N_MEASURES, HST_RESAMPLES * sizeof *drawn, err);
+    double *drawn = hst_alloc(HST_N_MEASURES, HST_RESAMPLES * sizeof *drawn, err);
+    double v[HST_N_MEASURES];
     int rc = times && drawn ? tally_alloc(&t, s->n_classes, err) : HST_EMEM;
     for (uint32_t b = 0; rc == 0 && b < HST_RESAMPLES; b++) {
         hst_resample(s, b, times);
