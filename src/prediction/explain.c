@@ -186,10 +186,11 @@ static int make_map(hst_explainer *x, hst_err *err)
         return HST_EMEM;
     x->map_floats = floats > x->map_floats ? floats : x->map_floats;
     x->map = map;
-    x->cam.map = map;
+    int rc = hst_explainer_map(x, w, h, map, err);
+    x->cam.map = rc ? NULL : map;
     x->cam.width = w;
     x->cam.height = h;
-    return hst_explainer_map(x, w, h, map, err);
+    return rc;
 }
 
 static int best(const float *prob, int n)
@@ -204,7 +205,6 @@ static int best(const float *prob, int n)
 static int explain(hst_explainer *x, int label, hst_err *err)
 {
     const hst_model *m = x->model;
-    x->cam = (hst_cam){0};
     int rc = look(x, err);
     if (rc)
         return rc;
@@ -228,8 +228,10 @@ static int see(hst_explainer *x, uint8_t *bytes, size_t n, int label, hst_err *e
     return explain(x, label, err);
 }
 
-static int check_label(const hst_explainer *x, int label, hst_err *err)
+/* The next photo is asked for: what is known of the last one ends. */
+static int begin(hst_explainer *x, int label, hst_err *err)
 {
+    x->cam = (hst_cam){0};
     if (label >= -1 && label < x->model->n_classes)
         return 0;
     return hst_fail(err, HST_EARG, "there is no class %d: the model has %d", label,
@@ -240,7 +242,7 @@ int hst_explainer_see(hst_explainer *x, const char *path, int label, hst_err *er
 {
     uint8_t *bytes = NULL;
     size_t n = 0;
-    int rc = check_label(x, label, err);
+    int rc = begin(x, label, err);
     rc = rc ? rc : hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
     return rc ? rc : see(x, bytes, n, label, err);
 }
@@ -256,7 +258,7 @@ const hst_cam *hst_explain_file(hst_explainer *x, const char *path, int label, h
 const hst_cam *hst_explain_bytes(hst_explainer *x, const void *bytes, size_t n, int label,
                                  hst_err *err)
 {
-    if (check_label(x, label, err))
+    if (begin(x, label, err))
         return NULL;
     uint8_t *copy = hst_alloc(n, 1, err);
     if (!copy)

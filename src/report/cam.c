@@ -14,6 +14,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     PHOTO_PX = 480,
@@ -29,8 +30,8 @@ enum {
 
 /* ---- colours ---- */
 
-/* "inferno" of matplotlib (Smith and van der Walt, CC0) at tenths: lightness rises evenly, also for
- * those who do not tell red from green. */
+/* "inferno" of matplotlib (CC0) at tenths: lightness rises evenly, also for those who do not tell
+ * red from green. */
 static const uint8_t scale[][3] = {{0, 0, 4},      {22, 11, 57},   {66, 10, 104},  {106, 23, 110},
                                    {147, 38, 103}, {188, 55, 84},  {221, 81, 58},  {243, 120, 25},
                                    {252, 165, 10}, {246, 215, 70}, {252, 255, 164}};
@@ -78,8 +79,8 @@ static void blend(const float *map, hst_image *photo)
         paint(photo->rgb + 3 * i, most > 0 && map[i] > 0 ? (double)(map[i] / most) : 0);
     for (int y = 0; most > 0 && y < photo->h; y++)
         for (int x = 0; x < photo->w; x++)
-            for (int c = 0; on_line(map, photo->w, photo->h, x, y, most / 2) && c < 3; c++)
-                photo->rgb[3 * (y * photo->w + x) + c] = 255;
+            if (on_line(map, photo->w, photo->h, x, y, most / 2))
+                memset(photo->rgb + (ptrdiff_t)3 * (y * photo->w + x), 255, 3);
 }
 
 int hst_report_cam(const hst_explainer *x, int px, hst_image *out, hst_err *err)

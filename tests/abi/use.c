@@ -26,12 +26,14 @@ static int check_defaults(void)
     const hst_data_opts data = hst_data_opts_default();
     const hst_train_opts train = hst_train_opts_default();
     const hst_pixels pixels = hst_pixels_default();
+    const hst_explain_calls explain = hst_explain_calls_default();
     CHECK(cfg.size == sizeof cfg && env.size == sizeof env);
     CHECK(callbacks.size == sizeof callbacks && callbacks.log == NULL);
     CHECK(backbone.size == sizeof backbone && backbone.image_px == 0);
     CHECK(data.size == sizeof data && data.seed == 42);
     CHECK(train.size == sizeof train && strcmp(train.recipe, "auto") == 0);
     CHECK(pixels.size == sizeof pixels && pixels.rgb == NULL);
+    CHECK(explain.size == sizeof explain && explain.next == NULL);
     return 0;
 }
 

@@ -169,6 +169,9 @@ static void nothing_is_drawn_of_no_photo(void **state)
     check_ok(hst_explain_file(x, s.photo[0], -1, &err) == NULL, &err);
     assert_null(hst_explain_file(x, s.photo[N_PHOTOS - 1], -1, &err));
     assert_int_equal(hst_explain_draw(x, path, &err), HST_EARG);
+    check_ok(hst_explain_file(x, s.photo[0], -1, &err) == NULL, &err);
+    assert_null(hst_explain_file(x, "none.png", -1, &err));
+    assert_int_equal(hst_explain_draw(x, path, &err), HST_EARG);
     assert_false(hst_is_file(path));
     check_ok(hst_explain_file(x, s.photo[0], -1, &err) == NULL, &err);
     check_ok(hst_explain_draw(x, path, &err), &err);
