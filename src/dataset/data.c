@@ -259,6 +259,11 @@ static int scan(const hst_ctx *ctx, hst_data *d, const hst_data_opts *o, hst_err
     int rc = find_layout(d, o, &l, err);
     if (rc == 0 && l.val_root)
         d->split = HST_SPLIT_FOLDERS;
+    if (rc == 0) {
+        d->root = l.root;
+        d->val_root = l.val_root;
+        d->webp = l.webp;
+    }
     if (rc == 0)
         rc = scan_root(ctx, d, &l, err);
     if (rc == 0)

@@ -26,6 +26,10 @@ HST_CHECK int hst_split_parse(const char *name, enum hst_split *out, hst_err *er
 struct hst_data {
     struct hst_arena *arena; /* every string below */
     const char *dir;
+    /* What was scanned: root/class/..., and the same below val_root where the sides are folders;
+     * NULL where the photos are no folder's. webp: whether such files are photos. */
+    const char *root, *val_root;
+    int webp;
     const char **classes;
     int n_classes;
     /* In class order, files in order inside a class; with HST_SPLIT_FOLDERS the validation side

@@ -131,13 +131,22 @@ int hst_list_classes(hst_arena *arena, const char *dir, hst_names *classes, size
 typedef struct walk {
     hst_arena *arena;
     int webp;
+    int others; /* what is left out is wanted, not the photos */
     hst_names folders, *photos;
 } walk;
+
+static int is_wanted(const walk *w, enum kind kind, const char *name)
+{
+    if (kind == FOLDER)
+        return 1;
+    const int photo = kind == OTHER && is_photo(name, w->webp);
+    return w->others ? !photo && name[0] != '.' : photo;
+}
 
 static int visit_entry(walk *w, const char *folder, DIR *d, const struct dirent *e, hst_err *err)
 {
     enum kind kind = entry_kind(d, e);
-    if (kind == LINKED_FOLDER || (kind == OTHER && !is_photo(e->d_name, w->webp)))
+    if (!is_wanted(w, kind, e->d_name))
         return 0;
     char *path = join(w->arena, folder, e->d_name, err);
     if (!path)
@@ -204,4 +213,39 @@ int hst_list_photos(const hst_ctx *ctx, hst_arena *arena, const char *dir, int w
         qsort(photos->at + first, photos->n - first, sizeof *photos->at, by_folder_then_name);
     free(w.folders.at);
     return rc;
+}
+
+/* What lies in one folder, but for folders. */
+static int list_loose(hst_arena *arena, const char *dir, hst_names *others, hst_err *err)
+{
+    struct dirent *e;
+    int rc = 0;
+    DIR *d = opendir(dir);
+    while (d && rc == 0 && (e = next_entry(d))) {
+        if (e->d_name[0] == '.' || entry_kind(d, e) != OTHER)
+            continue;
+        char *path = join(arena, dir, e->d_name, err);
+        rc = path ? names_add(others, path, err) : HST_EMEM;
+    }
+    if (d)
+        closedir(d);
+    return rc;
+}
+
+int hst_list_others(hst_arena *arena, const char *dir, int webp, int below, hst_names *others,
+                    hst_err *err)
+{
+    walk w = {.arena = arena, .webp = webp, .others = 1, .photos = others};
+    const size_t first = others->n, n_dir = strlen(dir);
+    hst_err unread = {0};
+    int rc = below ? visit_folder(&w, dir, &unread) : list_loose(arena, dir, others, err);
+    for (size_t i = 0; rc != HST_EMEM && i < w.folders.n; i++)
+        if (!too_deep(w.folders.at[i] + n_dir))
+            rc = visit_folder(&w, w.folders.at[i], &unread);
+    if (others->n > first)
+        qsort(others->at + first, others->n - first, sizeof *others->at, by_folder_then_name);
+    free(w.folders.at);
+    if (rc == HST_EMEM && below)
+        hst_fail(err, HST_EMEM, "%s", unread.msg);
+    return rc == HST_EMEM ? rc : 0;
 }

@@ -23,4 +23,10 @@ HST_CHECK int hst_list_classes(hst_arena *arena, const char *dir, hst_names *cla
  * cannot be read is logged and left out. Errors as above. */
 HST_CHECK int hst_list_photos(const hst_ctx *ctx, hst_arena *arena, const char *dir, int webp,
                               hst_names *photos, hst_err *err);
+/* Appends what lies in dir and is no photo that hst_list_photos takes: with below 1, in the folders
+ * below it too, with below 0 photos in dir itself as well, and no folder. A link to a folder counts
+ * as a file. Names that begin with "." are left out, and folders that cannot be read. Order and
+ * errors as above, but a dir that cannot be read holds nothing. */
+HST_CHECK int hst_list_others(hst_arena *arena, const char *dir, int webp, int below,
+                              hst_names *others, hst_err *err);
 #endif
