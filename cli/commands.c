@@ -1,8 +1,8 @@
 #include "commands.h"
 
 const cli_command *const cli_commands[] = {
-    &cli_train,     &cli_predict, &cli_eval,  &cli_review, &cli_features, &cli_info,
-    &cli_backbones, &cli_pull,    &cli_store, &cli_bench,  NULL,
+    &cli_train, &cli_doctor,    &cli_predict, &cli_eval,  &cli_review, &cli_features,
+    &cli_info,  &cli_backbones, &cli_pull,    &cli_store, &cli_bench,  NULL,
 };
 
 const char cli_summary[] = "A folder of photos in, a model that names what is on a new photo out";
@@ -28,8 +28,8 @@ const cli_note cli_environment[] = {
 
 const cli_note cli_statuses[] = {
     {"0", "Done."},
-    {"1", "Failed: valid but not supported here, a helper program failed, or an accuracy is below "
-          "--min-accuracy."},
+    {"1", "Failed: valid but not supported here, a helper program failed, an accuracy is below "
+          "--min-accuracy, or doctor --strict found something."},
     {"2", "Wrong use: unknown command or option, bad value."},
     {"3", "Photos cannot be used: no folder, too few, or bad ones among those to predict."},
     {"4", "The model or weight file cannot be used."},

@@ -16,6 +16,6 @@ extern const char *const cli_examples[];        /* command lines; NULL ends them
 extern const cli_note cli_environment[];        /* variables that are looked at */
 extern const cli_note cli_statuses[];           /* exit statuses */
 
-extern const cli_command cli_train, cli_predict, cli_eval, cli_features, cli_info, cli_backbones,
-    cli_bench, cli_pull, cli_review, cli_store;
+extern const cli_command cli_train, cli_doctor, cli_predict, cli_eval, cli_review, cli_features,
+    cli_info, cli_backbones, cli_bench, cli_pull, cli_store;
 #endif

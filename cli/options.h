@@ -45,7 +45,7 @@ typedef struct cli_values {
     uint64_t store_max;
     double val_split, min_accuracy;
     int threads, top, image_px;
-    int json, offline, quiet, help, labelled, devices, no_store, rehash;
+    int json, offline, quiet, help, labelled, devices, no_store, rehash, all, strict;
     hst_train_opts train; /* of a command that uses settings */
     const char **words;   /* [n_words], to be freed */
     int n_words;

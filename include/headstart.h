@@ -915,6 +915,39 @@ HST_API const hst_compared *hst_comparison_at(const hst_comparison *c, int i);
  * evaluation. In the order of the first evaluation; NULL past the end. */
 HST_API const hst_eval_photo *hst_comparison_differs(const hst_comparison *c, size_t k, int i);
 
+/* ---- inspection: what is wrong with photos, before a model is made [experimental] ---- */
+
+typedef struct hst_inspection hst_inspection;
+
+/* Looks over the photos of a folder: those that cannot be decoded, are cut, dark, blurred ...,
+ * copies and near copies (within a class, in several, on both sides), classes that are empty, small
+ * or named alike, and files that no scan reads. docs/doctor.md has all kinds. No network is asked;
+ * what the feature store knows of a photo is not decoded again. Open the data with split "none" to
+ * look at a folder of one class; the sides of other splits are looked at. Errors: HST_ESTOPPED,
+ * HST_EMEM. */
+HST_API HST_CHECK hst_inspection *hst_inspect(hst_ctx *ctx, const hst_data *d, hst_err *err);
+HST_API void hst_inspection_free(hst_inspection *r);
+
+/* remark: worth to know; warning: worth to look at; error: training will stop, leave something out
+ * or be misled. */
+enum hst_severity { HST_SEVERITY_REMARK = 0, HST_SEVERITY_WARNING = 1, HST_SEVERITY_ERROR = 2 };
+
+typedef struct hst_inspection_finding {
+    size_t size;
+    const char *kind; /* "blurred", ... (docs/doctor.md), the same in later versions */
+    enum hst_severity severity;
+    const char *title;        /* what is so of all findings of the kind: "very dark" */
+    const char *what;         /* what is so of this one: "brightness 12 of 255, at most 40" */
+    const char *advice;       /* what to do, a sentence or two */
+    const char *const *paths; /* [n_paths] the photo, the files, the group of copies, the folders */
+    size_t n_paths;
+} hst_inspection_finding;
+/* The i-th finding, belongs to r; NULL past the last. By severity, then kind, the worst first. */
+HST_API const hst_inspection_finding *hst_inspection_at(const hst_inspection *r, size_t i);
+HST_API size_t hst_inspection_used(const hst_inspection *r); /* photos that can be used */
+/* Of those, how many the feature store knew. */
+HST_API size_t hst_inspection_stored(const hst_inspection *r);
+
 /* ---- review [experimental] ---- */
 
 typedef struct hst_review hst_review; /* what looks wrong, odd or hard among labelled photos */
