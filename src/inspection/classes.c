@@ -113,7 +113,7 @@ static int look_at_sizes(const hst_inspected *in, const char *const *folder,
             rc = hst_inspection_add(r, &find, err, n == 0 ? "no usable photo" : "%zu photo%s", n,
                                     n == 1 ? "" : "s");
         find.kind = HST_KIND_IMBALANCE;
-        if (rc == 0 && n > 0 && n * TENTH < most)
+        if (rc == 0 && n >= FEW && n * TENTH < most)
             rc = hst_inspection_add(r, &find, err, "%zu photo%s, %zu in the largest class", n,
                                     n == 1 ? "" : "s", most);
         find.kind = HST_KIND_UNMEASURED;

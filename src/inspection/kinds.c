@@ -25,7 +25,8 @@ const hst_kind_facts hst_kinds[HST_KINDS] = {
                                "Look at them: mostly one label is wrong."},
     [HST_KIND_NEAR_SIDES] = {"near-copies-across-sides", HST_SEVERITY_WARNING,
                              "near copies on both sides",
-                             "The accuracy will look better than it is: keep them on one side."},
+                             "What is measured there looks better than it is: keep one of "
+                             "them, or all on one side."},
     [HST_KIND_UNREAD_FOLDER] = {"unread-folder", HST_SEVERITY_WARNING, "folders not read",
                                 "Training passes them by. Sides are train/ and one of val/, "
                                 "validation/ or test/; links to folders are not followed."},

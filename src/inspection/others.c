@@ -13,14 +13,19 @@
 /* One file that is not read, by what it is. */
 typedef struct other {
     enum hst_kind kind;
-    char what[48]; /* "HEIC", "JPEG named .jfif", ".txt" */
+    char what[64]; /* "HEIC", "JPEG named .jfif", ".txt" */
     const char *path;
 } other;
 
-static const char *ending_of(const char *path)
+enum { ENDING = 32 };
+
+/* ".txt" in small letters; "": none. */
+static void ending_of(const char *path, char out[ENDING])
 {
     const char *base = hst_path_base(path), *dot = strrchr(base, '.');
-    return dot && dot != base ? dot : "";
+    snprintf(out, ENDING, "%s", dot && dot != base ? dot : "");
+    for (char *c = out; *c; c++)
+        *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
 }
 
 /* A name says enough where it is the ending of a picture format that is not read; else the content
@@ -30,7 +35,8 @@ static void tell(const char *path, int loose, other *o)
     uint8_t head[HST_FORMAT_MAGIC_BYTES];
     size_t n = 0;
     struct stat st;
-    const char *ending = ending_of(path);
+    char ending[ENDING];
+    ending_of(path, ending);
     o->path = path;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
         o->kind = HST_KIND_UNREAD_FOLDER;
@@ -48,11 +54,11 @@ static void tell(const char *path, int loose, other *o)
     if (is != HST_FORMAT_UNKNOWN && loose && is < HST_FORMATS_DECODED)
         o->kind = HST_KIND_LOOSE;
     if (is == HST_FORMAT_UNKNOWN)
-        snprintf(o->what, sizeof o->what, "%.40s", *ending ? ending : "no ending");
+        snprintf(o->what, sizeof o->what, "%s", *ending ? ending : "no ending");
     else if (*ending)
-        snprintf(o->what, sizeof o->what, "%s named %.30s", hst_format_name(is), ending);
+        snprintf(o->what, sizeof o->what, "%.12s named %s", hst_format_name(is), ending);
     else
-        snprintf(o->what, sizeof o->what, "%s without an ending", hst_format_name(is));
+        snprintf(o->what, sizeof o->what, "%.12s without an ending", hst_format_name(is));
 }
 
 static int by_what(const void *pa, const void *pb)
