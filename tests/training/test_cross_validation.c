@@ -117,7 +117,8 @@ static hst_picture bars(uint64_t seed, int percent)
 }
 
 /* Photos 20 .. 29 are 0 .. 9 brightened, of other classes and with other features; 30 is a photo
- * that cannot be used; 31 has the features of 5. Every second photo is on the side that is dealt. */
+ * that cannot be used; 31 has the features of 5. Every second photo is on the side that is dealt.
+ */
 static void near_copies_share_a_fold(void **state)
 {
     (void)state;
