@@ -607,6 +607,8 @@ typedef struct hst_report_opts {
     size_t size;
     const char *date;    /* "2026-11-27 03:16 UTC", shown as it is */
     const char *command; /* what was typed */
+    const char *model;   /* of an evaluation: the model's file, */
+    const char *photos;  /* and the folder, from which on paths are shown */
 } hst_report_opts;
 HST_API void hst_report_opts_init(hst_report_opts *o, size_t size);
 static inline hst_report_opts hst_report_opts_default(void)
@@ -837,6 +839,11 @@ HST_API void hst_eval_free(hst_eval *e);
  *    has some for one of the smallest). */
 HST_API HST_CHECK int hst_eval_metric(const hst_eval *e, const char *name, double *value,
                                       double *low, double *high, hst_err *err);
+/* Writes report.html and predictions.csv of evaluation e of model m into dir, which is made when it
+ * is not there; each appears whole or not at all. o NULL: nothing is said. Errors: HST_EIO,
+ * HST_EMEM. */
+HST_API HST_CHECK int hst_eval_save(hst_ctx *ctx, const hst_eval *e, const hst_model *m,
+                                    const hst_report_opts *o, const char *dir, hst_err *err);
 HST_API int hst_eval_classes(const hst_eval *e);
 HST_API const char *hst_eval_label(const hst_eval *e, int c);
 /* Photos of class truth that were predicted as guess; 0 out of range. */

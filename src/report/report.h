@@ -49,6 +49,9 @@ typedef struct hst_report_in {
  * cells open their photos, classes, wrong and unsure photos (small JPEG pictures inside the page),
  * how it was made. All text escaped. What is not there (NULL, 0) has no section. */
 HST_CHECK int hst_report_html(const hst_report_in *in, const char *path, hst_err *err);
+/* The caller's, NULL: none said. HST_EARG: as hst_sized_read. */
+HST_CHECK int hst_report_opts_read(const hst_report_opts *given, hst_report_opts *out,
+                                   hst_err *err);
 /* path,true,predicted,p_<label>... */
 HST_CHECK int hst_report_predictions(const hst_eval *e, const char *path, hst_err *err);
 

@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/sized.h"
 #include "model/model.h"
 #include "report/run_report.h"
 #include "training/run.h"
@@ -293,13 +292,6 @@ static int save_report(const hst_run *r, const hst_model *m, const hst_report_op
     return rc;
 }
 
-static const hst_sized report_opts = HST_SIZED(hst_report_opts, command);
-
-void hst_report_opts_init(hst_report_opts *o, size_t size)
-{
-    hst_sized_init(&report_opts, &(hst_report_opts){.size = sizeof *o}, o, size);
-}
-
 static int save_files(const hst_run *r, const hst_model *m, const hst_report_opts *o,
                       const char *dir, hst_err *err)
 {
@@ -323,8 +315,8 @@ int hst_run_save_with(const hst_run *r, const hst_model *m, const hst_report_opt
         "labels.txt",    "args.json",       "results.csv",      "timing.csv", "split.csv",
         "skipped.csv",   "predictions.csv", "curves.png",       "curves.svg", "photo.png",
         "augmented.png", "report.html",     "model.safetensors"};
-    hst_report_opts opts = {.size = sizeof opts};
-    int rc = hst_sized_read(&report_opts, &opts, o, err);
+    hst_report_opts opts;
+    int rc = hst_report_opts_read(o, &opts, err);
     rc = rc ? rc : hst_mkdirs(dir, err);
     hst_out_sweep(dir, files, sizeof files / sizeof *files);
     rc = rc ? rc : save_files(r, m, o ? &opts : NULL, dir, err);

@@ -4,43 +4,22 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "model/model.h"
+#include "report/lines.h"
 #include "review/review.h"
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    FACTS = 24,
-    TEXT = 512,
+    SETTINGS_MAX = 1 << 16,
     REVIEW_MAX = 3000, /* photos; `headstart review` is for more */
     NEAR_MAX = 20000   /* photos; `headstart doctor` is for more */
 };
 
-/* Lines with texts of their own. */
-typedef struct facts {
-    hst_report_fact fact[FACTS];
-    char text[FACTS][TEXT];
-    size_t n;
-} facts;
-
-static void add(facts *f, const char *name, int code, const char *fmt, ...) HST_PRINTF(4, 5);
-static void add(facts *f, const char *name, int code, const char *fmt, ...)
-{
-    va_list args;
-    if (f->n == FACTS)
-        return;
-    va_start(args, fmt);
-    vsnprintf(f->text[f->n], TEXT, fmt, args);
-    va_end(args);
-    f->fact[f->n] = (hst_report_fact){name, f->text[f->n], code};
-    f->n++;
-}
-
-static void add_split(facts *f, const hst_run *r)
+static void add_split(hst_lines *f, const hst_run *r)
 {
     const hst_data *d = r->data;
     size_t side[2] = {0};
@@ -53,15 +32,15 @@ static void add_split(facts *f, const hst_run *r)
     else
         snprintf(how, sizeof how, "%s, %ld %% kept aside, seed %" PRIu64, hst_split_name(d->split),
                  lround(100 * d->val_part), d->seed);
-    add(f, "split", 0, "%s: %zu to train on, %zu kept aside", how, side[HST_TRAIN],
-        side[HST_VALIDATION]);
+    hst_lines_add(f, "split", 0, "%s: %zu to train on, %zu kept aside", how, side[HST_TRAIN],
+                  side[HST_VALIDATION]);
 }
 
 /* What the recipe was told, "epochs 5, batch 16". */
-static int add_settings(facts *f, const hst_run *r, hst_err *err)
+static int add_settings(hst_lines *f, const hst_run *r, hst_err *err)
 {
     hst_setting_value v;
-    hst_buf b = HST_BUF(TEXT);
+    hst_buf b = HST_BUF(SETTINGS_MAX);
     for (int i = 0; hst_settings_next(&r->settings, &i, &v);) {
         if (!v.word && v.number < 0)
             continue;
@@ -73,51 +52,38 @@ static int add_settings(facts *f, const hst_run *r, hst_err *err)
     }
     int rc = hst_buf_check(&b, err);
     if (rc == 0 && b.n)
-        add(f, "settings", 0, "%s", b.p);
+        hst_lines_add(f, "settings", 0, "%s", b.p);
     hst_buf_free(&b);
     return rc;
 }
 
-static int add_facts(facts *f, const hst_run *r, const hst_model *m, const char *split_sha256,
+static int add_facts(hst_lines *f, const hst_run *r, const hst_model *m, const char *split_sha256,
                      hst_err *err)
 {
     const hst_settings *s = &r->settings;
-    const hst_backbone *b = r->backbone;
-    char views[1024];
-    hst_extractor_describe(m->extractor, views, sizeof views);
-    add(f, "backbone", 0, "%s", views);
-    if (b->licence)
-        add(f, "licence of the backbone's weights", 0, "%s", b->licence);
-    add(f, "recipe", 0, "%s", hst_recipe_names[s->recipe]);
+    hst_lines_backbones(f, m);
+    hst_lines_add(f, "recipe", 0, "%s", hst_recipe_names[s->recipe]);
     int rc = add_settings(f, r, err);
-    add(f, "preparation", 0, "%s", hst_prep_name(&r->features->prep));
-    add(f, "seed", 0, "%" PRIu64, s->seed);
+    hst_lines_add(f, "preparation", 0, "%s", hst_prep_name(&r->features->prep));
+    hst_lines_add(f, "seed", 0, "%" PRIu64, s->seed);
     add_split(f, r);
-    add(f, "photos", 0, "%zu learned from, %zu to measure, %zu skipped", r->n_train,
-        hst_run_eval(r)->n, r->features->n - r->features->n_used);
-    add(f, "SHA-256 of the backbone's file", 1, "%s", b->sha256);
-    add(f, "SHA-256 of split.csv, which lists those of the photos", 1, "%s", split_sha256);
-    add(f, "content_sha256 of the model", 1, "%s", m->content_sha256);
-    add(f, "headstart", 0, "%s", hst_version());
+    hst_lines_add(f, "photos", 0, "%zu learned from, %zu to measure, %zu skipped", r->n_train,
+                  hst_run_eval(r)->n, r->features->n - r->features->n_used);
+    hst_lines_add(f, "SHA-256 of split.csv, which has those of the photos", 1, "%s", split_sha256);
+    hst_lines_add(f, "content_sha256 of the model", 1, "%s", m->content_sha256);
+    hst_lines_add(f, "headstart", 0, "%s", hst_version());
     return rc;
 }
 
 /* What differs between equal runs. Nothing where the caller says nothing. */
-static void add_job(facts *f, const hst_run *r, const hst_report_opts *o)
+static void add_job(hst_lines *f, const hst_run *r, const hst_report_opts *o)
 {
-    char seconds[48];
     if (!o)
         return;
-    if (o->date)
-        add(f, "date", 0, "%s", o->date);
-    if (o->command)
-        add(f, "command", 1, "%s", o->command);
-    add(f, "folder of the photos", 1, "%s", r->data->dir ? r->data->dir : "");
-    for (int i = 0; i < r->n_phases; i++) {
-        long ms = lround(1000 * r->phase[i].seconds);
-        snprintf(seconds, sizeof seconds, "%ld.%03ld s", ms / 1000, ms % 1000);
-        add(f, r->phase[i].what, 0, "%s", seconds);
-    }
+    hst_lines_occasion(f, o);
+    hst_lines_add(f, "folder of the photos", 1, "%s", r->data->dir ? r->data->dir : "");
+    for (int i = 0; i < r->n_phases; i++)
+        hst_lines_seconds(f, r->phase[i].what, r->phase[i].seconds);
 }
 
 /* Photos of each class that can be used. */
@@ -134,8 +100,9 @@ static int make_review(const hst_run *r, const hst_model *m, hst_review **out, h
 {
     if (r->features->n_used > REVIEW_MAX || r->settings.fine_tune)
         return 0;
-    *out = hst_review_of_run(r, m, err);
-    return *out ? 0 : err->code;
+    hst_err why = {0};
+    *out = hst_review_of_run(r, m, &why);
+    return *out ? 0 : hst_fail(err, why.code, "%s", why.msg);
 }
 
 static int find_near(const hst_run *r, hst_near *near, hst_err *err)
@@ -146,7 +113,7 @@ static int find_near(const hst_run *r, hst_near *near, hst_err *err)
 
 /* What a report needs that the run does not hold in that form. */
 typedef struct material {
-    facts made, job;
+    hst_lines made, job;
     uint64_t *class_photos;
     const char **skipped, **why;
     hst_review *review;

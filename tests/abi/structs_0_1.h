@@ -149,7 +149,7 @@ typedef struct pixels_0_1 {
 
 typedef struct report_opts_0_1 {
     size_t size;
-    const char *date, *command;
+    const char *date, *command, *model, *photos;
 } report_opts_0_1;
 
 typedef struct prediction_0_1 {
@@ -190,7 +190,7 @@ typedef struct eval_photo_0_1 {
     X(store_info, max_bytes)                                                                       \
     X(train_opts, resume)                                                                          \
     X(pixels, row_bytes)                                                                           \
-    X(report_opts, command)                                                                        \
+    X(report_opts, photos)                                                                         \
     X(prediction, code)                                                                            \
     X(class_score, support)                                                                        \
     X(eval_photo, prob)

@@ -138,6 +138,8 @@ static const struct field {
               AT(report_opts, size),
               AT(report_opts, date),
               AT(report_opts, command),
+              AT(report_opts, model),
+              AT(report_opts, photos),
               AT(prediction, size),
               AT(prediction, index),
               AT(prediction, path),
