@@ -11,6 +11,9 @@
 
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
+    {"output", 'o', CLI_TEXT, AT(output), "DIR", "runs/eval",
+     "Folder for report.html and predictions.csv, of several models DIR/A, DIR/B, ...; those of an "
+     "earlier evaluation in it are replaced."},
     {"min-accuracy", 0, CLI_FRACTION, AT(min_accuracy), "X", NULL,
      "Exit status 1 where the lower end of the accuracy's interval is below X, or nothing could be "
      "measured; of several models, of any of them."},
@@ -38,12 +41,8 @@ typedef struct evaluating {
     int n; /* models */
     hst_model *model[CLI_EVAL_MODELS];
     hst_eval *eval[CLI_EVAL_MODELS];
+    cli_evaluated *shown; /* [n] of these */
 } evaluating;
-
-static cli_evaluated evaluated(const evaluating *r, int i)
-{
-    return (cli_evaluated){r->job->v.words[i], r->model[i], r->eval[i]};
-}
 
 /* Whether the accuracy is as good as --min-accuracy asks; what: of which model. */
 static int check(const cli_job *job, const char *what, double accuracy, double low)
@@ -62,25 +61,23 @@ static int check(const cli_job *job, const char *what, double accuracy, double l
 static int show_one(evaluating *r)
 {
     cli_job *job = r->job;
-    const cli_evaluated m = evaluated(r, 0);
+    const cli_evaluated *m = r->shown;
     double accuracy = NAN, low = NAN;
-    if (hst_eval_metric(m.eval, "accuracy", &accuracy, &low, NULL, &job->err))
+    if (hst_eval_metric(m->eval, "accuracy", &accuracy, &low, NULL, &job->err))
         return cli_job_fail(job);
     int status = CLI_OK;
     if (job->v.json)
-        status = cli_json_print(&job->out, cli_eval_json(&m));
+        status = cli_json_print(&job->out, cli_eval_json(m));
     else
-        cli_eval_text(job, &m);
-    return status ? status : check(job, m.name, accuracy, low);
+        cli_eval_text(job, m);
+    return status ? status : check(job, m->name, accuracy, low);
 }
 
 static int show_comparison(evaluating *r)
 {
     cli_job *job = r->job;
-    cli_evaluated m[CLI_EVAL_MODELS];
+    const cli_evaluated *m = r->shown;
     int status = CLI_OK;
-    for (int i = 0; i < r->n; i++)
-        m[i] = evaluated(r, i);
     hst_comparison *c = hst_compare((const hst_eval *const *)r->eval, r->n, &job->err);
     if (!c)
         return cli_job_fail(job);
@@ -105,6 +102,23 @@ static int fail(evaluating *r, int i)
     return cli_job_fail(r->job);
 }
 
+/* Reports are written before results are told, which say where they are. */
+static int show(evaluating *r)
+{
+    cli_job *job = r->job;
+    for (int i = 0; i < r->n; i++)
+        r->shown[i] =
+            (cli_evaluated){.name = job->v.words[i], .model = r->model[i], .eval = r->eval[i]};
+    cli_display_close(&job->display);
+    int status = cli_eval_pages(job, r->shown, r->n);
+    if (status)
+        return status;
+    if (r->n == 1)
+        cli_job_say_stored(job, (size_t)cli_eval_number(r->eval[0], "stored"),
+                           (size_t)cli_eval_photos(r->eval[0]));
+    return r->n == 1 ? show_one(r) : show_comparison(r);
+}
+
 static int evaluate(evaluating *r)
 {
     cli_job *job = r->job;
@@ -118,11 +132,7 @@ static int evaluate(evaluating *r)
         if (!r->eval[i])
             return fail(r, i);
     }
-    cli_display_close(&job->display);
-    if (r->n == 1)
-        cli_job_say_stored(job, (size_t)cli_eval_number(r->eval[0], "stored"),
-                           (size_t)cli_eval_photos(r->eval[0]));
-    return r->n == 1 ? show_one(r) : show_comparison(r);
+    return show(r);
 }
 
 static int run(cli_job *job)
@@ -131,8 +141,14 @@ static int run(cli_job *job)
     if (r.n > CLI_EVAL_MODELS)
         return cli_job_usage(job, "at most 26 models can be compared");
     int status = cli_job_open(job);
+    r.shown = calloc((size_t)r.n, sizeof *r.shown);
+    if (status == 0 && !r.shown) {
+        cli_error("out of memory");
+        status = cli_exit_status(HST_EMEM);
+    }
     if (status == 0)
         status = evaluate(&r);
+    free(r.shown);
     for (int i = 0; i < r.n; i++) {
         hst_eval_free(r.eval[i]);
         hst_model_free(r.model[i]);
@@ -151,7 +167,8 @@ const cli_command cli_eval = {
             "that the model was trained on and copies of others are told apart and do not\n"
             "count. Several models are compared on the photos that none was trained on,\n"
             "each with the first, by McNemar's exact test.\n"
-            "MODEL is a model file or the folder of a run.",
+            "MODEL is a model file or the folder of a run. A page, report.html, shows it all\n"
+            "with the photos.",
     .examples = "headstart eval runs/train holdout/\n"
                 "headstart eval runs/train runs/train2 holdout/\n"
                 "headstart eval runs/train holdout/ --json --min-accuracy 0.9",

@@ -6,8 +6,9 @@
 #include <jansson.h>
 
 enum {
-    CLI_EVAL_SCHEMA = 1, /* of --json (docs/evaluation.md) */
-    CLI_EVAL_MODELS = 26 /* at most, so that each has a letter */
+    CLI_EVAL_SCHEMA = 1,  /* of --json (docs/evaluation.md) */
+    CLI_EVAL_MODELS = 26, /* at most, so that each has a letter */
+    CLI_EVAL_PATH = 4096
 };
 
 /* An evaluation and the model that it is of. */
@@ -15,6 +16,8 @@ typedef struct cli_evaluated {
     const char *name; /* as it was typed */
     const hst_model *model;
     const hst_eval *eval;
+    int saved; /* its report is in that folder: */
+    char folder[CLI_EVAL_PATH];
 } cli_evaluated;
 
 /* A number of an evaluation by its name; NaN where there is none. */
@@ -25,6 +28,12 @@ double cli_eval_photos(const hst_eval *e);
 void cli_eval_text(cli_job *job, const cli_evaluated *m);
 /* One object; NULL without memory. */
 json_t *cli_eval_json(const cli_evaluated *m);
+
+/* Writes the report of each; fills folder and saved. The exit status. */
+int cli_eval_pages(cli_job *job, cli_evaluated *m, int n);
+/* Where it is, a line, unless quiet; and for JSON, null where it is not. */
+void cli_eval_tell_page(cli_job *job, const cli_evaluated *m);
+json_t *cli_eval_page_json(const cli_evaluated *m);
 
 /* Models m[n], n >= 2, on the photos that none of them has learned from. */
 void cli_eval_compare_text(cli_job *job, const cli_evaluated *m, int n, const hst_comparison *c);

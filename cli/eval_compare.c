@@ -157,7 +157,7 @@ static size_t count_differs(const hst_comparison *c)
     return n;
 }
 
-void cli_eval_compare_text(cli_job *job, const cli_evaluated *m, int n, const hst_comparison *c)
+static void put_comparison(cli_job *job, const cli_evaluated *m, int n, const hst_comparison *c)
 {
     cli_out *out = &job->out;
     uint64_t photos = hst_comparison_at(c, 0)->n;
@@ -180,6 +180,13 @@ void cli_eval_compare_text(cli_job *job, const cli_evaluated *m, int n, const hs
         cli_out_printf(out, "  ... (--json lists all)\n");
 }
 
+void cli_eval_compare_text(cli_job *job, const cli_evaluated *m, int n, const hst_comparison *c)
+{
+    put_comparison(job, m, n, c);
+    for (int i = 0; i < n; i++)
+        cli_eval_tell_page(job, &m[i]);
+}
+
 /* ---- JSON ---- */
 
 static json_t *model_json(const cli_evaluated *m, const hst_comparison *c, int i)
@@ -187,6 +194,7 @@ static json_t *model_json(const cli_evaluated *m, const hst_comparison *c, int i
     const hst_compared *v = hst_comparison_at(c, i);
     json_t *o = json_object(), *seen = json_object();
     cli_json_set(&o, "model", cli_json_text(m->name));
+    cli_json_set(&o, "report", cli_eval_page_json(m));
     cli_json_set(&o, "accuracy", cli_json_measured(v->accuracy));
     cli_json_set(&o, "ci_low", cli_json_measured(v->low));
     cli_json_set(&o, "ci_high", cli_json_measured(v->high));

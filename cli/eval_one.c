@@ -108,6 +108,7 @@ void cli_eval_text(cli_job *job, const cli_evaluated *m)
         cli_out_printf(out, "skipped  %.0f photos\n", cli_eval_number(e, "skipped"));
     if (!measured) {
         put_recorded(out, m->model);
+        cli_eval_tell_page(job, m);
         return;
     }
     put_numbers(out, e);
@@ -119,6 +120,7 @@ void cli_eval_text(cli_job *job, const cli_evaluated *m)
     cli_table_reliability(out, e);
     if (!job->v.quiet)
         put_temperature(out, m->model);
+    cli_eval_tell_page(job, m);
 }
 
 /* ---- JSON ---- */
@@ -254,6 +256,7 @@ json_t *cli_eval_json(const cli_evaluated *m)
     cli_json_set(&o, "seen", seen);
     cli_json_set(&o, "copies", json_integer((json_int_t)cli_eval_number(e, "copies")));
     cli_json_set(&o, "model", cli_json_text(m->name));
+    cli_json_set(&o, "report", cli_eval_page_json(m));
     cli_json_set(&o, "skipped", json_integer((json_int_t)cli_eval_number(e, "skipped")));
     cli_json_set(&o, "stored", json_integer((json_int_t)cli_eval_number(e, "stored")));
     cli_json_set(&o, "metrics", metrics_json(e));

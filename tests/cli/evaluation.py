@@ -5,6 +5,7 @@
 """
 import json
 import os
+import re
 import shutil
 import unittest
 
@@ -104,6 +105,36 @@ class Evaluation(Case):
                 for n in ("1", "3"))
         self.assertEqual(a, b)
 
+    def test_a_page_for_each_model(self):
+        text = self.ok(run("eval", self.model(), self.muddled(), "-o", "pages/one/"))
+        self.assertTrue(text.endswith("\nreport   pages/one/report.html\n"), text)
+        self.assertEqual(set(os.listdir(f"{ROOT}/pages/one")), {"report.html", "predictions.csv"})
+        with open(f"{ROOT}/pages/one/report.html", encoding="utf-8") as f:
+            page = f.read()
+        plain = re.sub("<wbr>", "", page)
+        self.assertIn(f"judged by {self.model()}", plain)
+        self.assertIn("Content-Security-Policy", page)
+        self.assertIn("This evaluation", page)
+        self.assertIn("green/blue0.png</span>", plain)  # a path from the folder on
+        o = self.json(self.model(), self.model(), self.muddled(), "-o", "pages/two")
+        self.assertEqual([m["report"] for m in o["models"]],
+                         [f"pages/two/{c}/report.html" for c in "AB"])
+        for m in o["models"]:
+            self.assertTrue(os.path.exists(f"{ROOT}/{m['report']}"))
+
+    def test_a_page_that_cannot_be_written(self):
+        """Asked for, it is a failure; where nobody asked, a warning."""
+        nowhere = f"{ROOT}/a_file/x"
+        with open(f"{ROOT}/a_file", "wb"):
+            pass
+        self.refused(run("eval", "-q", self.model(), PHOTOS, "-o", nowhere), 6, "a_file")
+        os.makedirs(f"{ROOT}/plain")
+        with open(f"{ROOT}/plain/runs", "wb"):
+            pass
+        r = run("eval", self.model(), PHOTOS, "--json", cwd=f"{ROOT}/plain")
+        self.assertIsNone(json.loads(self.ok(r))["report"])
+        self.assertIn(b"warning: no report was written", r.stderr)
+
     def test_seen_and_copies_are_words(self):
         folder = shutil.copytree(self.fresh(), f"{ROOT}/words")
         for i in range(3):
@@ -121,7 +152,7 @@ class Evaluation(Case):
             "1 of these 37 photos are copies of others; the other 36:\naccuracy "))
         text = self.ok(run("eval", self.model(), PHOTOS))
         self.assertTrue(text.startswith("accuracy cannot be measured"))
-        self.assertRegex(text, r"in training it was \d\.\d{3} \(\d\.\d{3}-\d\.\d{3}\), out of fold\n$")
+        self.assertRegex(text, r"in training it was \d\.\d{3} \(\d\.\d{3}-\d\.\d{3}\), out of fold\nreport   ")
         o = self.json(self.model(), PHOTOS)
         self.assertEqual((o["metrics"]["auroc"], o["confused"]), ({"value": None, "interval": None}, []))
 
