@@ -31,7 +31,8 @@ static int save_page(const hst_ctx *ctx, const hst_eval *e, const hst_model *m,
     hst_lines_occasion(&f[1], o);
     if (o->photos)
         hst_lines_add(&f[1], "folder of the photos", 1, "%s", o->photos);
-    const hst_report_in in = {.executor = ctx->executor,
+    const hst_report_in in = {.ctx = ctx,
+                              .model = m,
                               .title = o->photos ? o->photos : "Evaluation",
                               .root = o->photos,
                               .backbone = b->arch.family,

@@ -17,6 +17,7 @@
 enum {
     HST_PAGE_SECTIONS = 24,
     HST_WRONG_PHOTOS = 60,  /* shown of the wrong ones */
+    HST_MAPPED_PHOTOS = 24, /* of those, with what speaks for the label beside them */
     HST_CLOSE_PHOTOS = 12,  /* of the least sure ones */
     HST_PANEL_PHOTOS = 24,  /* of one cell of the matrix */
     HST_REVIEW_PHOTOS = 24, /* whose labels are likely wrong */
@@ -35,6 +36,8 @@ typedef struct hst_picture_item {
 typedef struct hst_gallery {
     hst_picture_item *item; /* [n] the most important first */
     size_t n;
+    hst_picture_item *map; /* [n_maps] of the surest mistakes, what speaks for them drawn over */
+    size_t n_maps;
 } hst_gallery;
 
 /* Photos that show the same. */
@@ -98,6 +101,8 @@ void hst_gallery_put(const hst_gallery *g, hst_buf *b);
 /* A photo of the evaluation with its labels and path. linked: its picture leads to the panel of its
  * cell, where there are panels. */
 void hst_page_card(hst_page *p, size_t photo, int linked);
+/* The i-th wrong photo with its map beside it. */
+void hst_page_mapped_card(hst_page *p, size_t i);
 /* Any photo; what is said of it is put in between. */
 void hst_page_bare_card_begin(hst_page *p, const char *path);
 void hst_page_bare_card_end(hst_page *p, const char *path);

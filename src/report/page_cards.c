@@ -3,21 +3,27 @@
 
 static const float NEAR = 0.05f; /* from here on the second label is named */
 
-static void put_picture(hst_page *p, const char *path)
+/* what: in front of the path, for who cannot see it. id: "p" and its number among item. */
+static void put_svg(hst_page *p, const hst_picture_item *t, const char *what, const char *id,
+                    size_t number)
 {
     hst_buf *b = &p->body;
-    const hst_picture_item *t = hst_gallery_find(&p->gallery, path);
-    if (!t || !t->w) {
-        hst_buf_printf(b, "<span class=\"gone\">%s</span>",
-                       t && t->gone ? "cannot be shown" : "not in this file");
-        return;
-    }
     hst_buf_printf(b,
                    "<svg class=\"pic\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" "
-                   "role=\"img\" aria-label=\"",
-                   t->w, t->h, t->w, t->h);
-    hst_page_text(b, hst_page_relative(p, path));
-    hst_buf_printf(b, "\"><use href=\"#p%td\"/></svg>", t - p->gallery.item);
+                   "role=\"img\" aria-label=\"%s",
+                   t->w, t->h, t->w, t->h, what);
+    hst_page_text(b, hst_page_relative(p, t->path));
+    hst_buf_printf(b, "\"><use href=\"#%s%zu\"/></svg>", id, number);
+}
+
+static void put_picture(hst_page *p, const char *path)
+{
+    const hst_picture_item *t = hst_gallery_find(&p->gallery, path);
+    if (t && t->w)
+        put_svg(p, t, "", "p", (size_t)(t - p->gallery.item));
+    else
+        hst_buf_printf(&p->body, "<span class=\"gone\">%s</span>",
+                       t && t->gone ? "cannot be shown" : "not in this file");
 }
 
 static void put_path(hst_page *p, const char *path)
@@ -61,19 +67,43 @@ static void put_labels(hst_page *p, const hst_eval_photo *e)
         hst_buf_puts(&p->body, "<br>right");
 }
 
-void hst_page_card(hst_page *p, size_t photo, int linked)
+static void begin_card(hst_page *p, const hst_eval_photo *e, int linked)
 {
     hst_buf *b = &p->body;
-    const hst_eval_photo *e = hst_eval_at(p->e, photo);
     linked = linked && p->panels;
-    hst_buf_puts(b, "<figure>");
     if (linked)
         hst_buf_printf(b, "<a href=\"#c%d-%d\">", e->truth, e->guess);
     put_picture(p, e->path);
-    hst_buf_puts(b, linked ? "</a><figcaption>" : "<figcaption>");
+    if (linked)
+        hst_buf_puts(b, "</a>");
+}
+
+static void end_card(hst_page *p, const hst_eval_photo *e)
+{
+    hst_buf_puts(&p->body, "<figcaption>");
     put_labels(p, e);
     put_path(p, e->path);
-    hst_buf_puts(b, "</figcaption></figure>\n");
+    hst_buf_puts(&p->body, "</figcaption></figure>\n");
+}
+
+void hst_page_card(hst_page *p, size_t photo, int linked)
+{
+    const hst_eval_photo *e = hst_eval_at(p->e, photo);
+    hst_buf_puts(&p->body, "<figure>");
+    begin_card(p, e, linked);
+    end_card(p, e);
+}
+
+void hst_page_mapped_card(hst_page *p, size_t i)
+{
+    const hst_eval_photo *e = hst_eval_at(p->e, p->rank.wrong[i].photo);
+    const hst_picture_item *map = &p->gallery.map[i];
+    hst_buf_puts(&p->body, "<figure><div class=\"pair\">");
+    begin_card(p, e, 1);
+    if (map->w)
+        put_svg(p, map, "What speaks for the label given, on ", "q", i);
+    hst_buf_puts(&p->body, "</div>");
+    end_card(p, e);
 }
 
 void hst_page_bare_card_begin(hst_page *p, const char *path)

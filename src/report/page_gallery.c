@@ -106,15 +106,50 @@ static int read_one(void *arg, size_t i, int thread, hst_err *err)
     return rc ? rc : hst_buf_check(&t->uri, err);
 }
 
+/* A model that has no maps is no reason to lose the report either. */
+static int make_maps(hst_page *p, hst_err *err)
+{
+    hst_gallery *g = &p->gallery;
+    hst_cam_wish wish[HST_MAPPED_PHOTOS];
+    hst_image img[HST_MAPPED_PHOTOS];
+    const size_t n = least(p->rank.n_wrong, HST_MAPPED_PHOTOS);
+    if (!p->in->ctx || !p->in->model || n == 0)
+        return 0;
+    for (size_t i = 0; i < n; i++) {
+        const hst_ranked *r = &p->rank.wrong[i];
+        wish[i] = (hst_cam_wish){hst_eval_at(p->e, r->photo)->path, r->guess};
+    }
+    int rc = hst_report_cams(p->in->ctx, p->in->model, wish, n, THUMBNAIL_PX, img, err);
+    if (rc)
+        return rc == HST_EUNSUP ? 0 : rc;
+    for (size_t i = 0; i < n; i++) {
+        hst_picture_item *t = &g->map[i];
+        *t = (hst_picture_item){.path = wish[i].path, .uri = HST_BUF(URI_MAX)};
+        if (rc == 0 && img[i].rgb) {
+            rc = hst_thumbnail_uri(&img[i], &t->uri, err);
+            t->w = img[i].w;
+            t->h = img[i].h;
+        }
+        hst_image_clear(&img[i]);
+    }
+    g->n_maps = n;
+    return rc;
+}
+
 int hst_gallery_make(hst_page *p, hst_err *err)
 {
     hst_gallery *g = &p->gallery;
     size_t bytes = 0;
     g->item = hst_alloc(PICTURES_MAX, sizeof *g->item, err);
-    if (!g->item)
+    g->map = g->item ? hst_alloc(HST_MAPPED_PHOTOS, sizeof *g->map, err) : NULL;
+    if (!g->map)
         return HST_EMEM;
     choose(p);
-    int rc = hst_executor_try(p->in->executor, g->n, read_one, g, err);
+    int rc = make_maps(p, err);
+    for (size_t i = 0; i < g->n_maps; i++)
+        bytes += g->map[i].uri.n;
+    rc = rc ? rc
+            : hst_executor_try(p->in->ctx ? p->in->ctx->executor : NULL, g->n, read_one, g, err);
     for (size_t i = 0; i < g->n; i++) {
         bytes += g->item[i].uri.n;
         if (bytes > BYTES_MAX)
@@ -123,18 +158,24 @@ int hst_gallery_make(hst_page *p, hst_err *err)
     return rc;
 }
 
-void hst_gallery_put(const hst_gallery *g, hst_buf *b)
+static void put_items(hst_buf *b, const char *prefix, const hst_picture_item *item, size_t n)
 {
-    hst_buf_puts(b,
-                 "<svg class=\"pictures\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs>\n");
-    for (size_t i = 0; i < g->n; i++) {
-        const hst_picture_item *t = &g->item[i];
-        if (!t->w)
+    for (size_t i = 0; i < n; i++) {
+        if (!item[i].w)
             continue;
-        hst_buf_printf(b, "<image id=\"p%zu\" width=\"%d\" height=\"%d\" href=\"", i, t->w, t->h);
-        hst_buf_add(b, t->uri.p, t->uri.n);
+        hst_buf_printf(b, "<image id=\"%s%zu\" width=\"%d\" height=\"%d\" href=\"", prefix, i,
+                       item[i].w, item[i].h);
+        hst_buf_add(b, item[i].uri.p, item[i].uri.n);
         hst_buf_puts(b, "\"/>\n");
     }
+}
+
+void hst_gallery_put(const hst_gallery *g, hst_buf *b)
+{
+    hst_buf_puts(b, "<svg class=\"pictures\" width=\"0\" height=\"0\" aria-hidden=\"true\">"
+                    "<defs>\n");
+    put_items(b, "p", g->item, g->n);
+    put_items(b, "q", g->map, g->n_maps);
     hst_buf_puts(b, "</defs></svg>\n");
 }
 
@@ -142,5 +183,8 @@ void hst_gallery_clear(hst_gallery *g)
 {
     for (size_t i = 0; i < g->n; i++)
         hst_buf_free(&g->item[i].uri);
+    for (size_t i = 0; i < g->n_maps; i++)
+        hst_buf_free(&g->map[i].uri);
     free(g->item);
+    free(g->map);
 }

@@ -10,6 +10,26 @@ static void put_cards(hst_page *p, const hst_ranked *r, size_t n)
     hst_buf_puts(&p->body, "</div>\n");
 }
 
+/* The surest mistakes beside what speaks for them. */
+static void put_mapped(hst_page *p)
+{
+    hst_buf *b = &p->body;
+    const size_t n = p->gallery.n_maps;
+    if (n == 0)
+        return;
+    hst_buf_puts(b, "<p class=\"note\">Beside the ");
+    if (n > 1)
+        hst_buf_printf(b, "first %zu", n);
+    else
+        hst_buf_puts(b, "first");
+    hst_buf_puts(b, ": where on the photo the model sees the label that it gave, brighter the more "
+                    "it speaks for it; a line is around what does so at least half as much as the "
+                    "most.</p>\n<div class=\"pairs\">\n");
+    for (size_t i = 0; i < n; i++)
+        hst_page_mapped_card(p, i);
+    hst_buf_puts(b, "</div>\n");
+}
+
 void hst_page_mistakes(hst_page *p)
 {
     hst_buf *b = &p->body;
@@ -26,8 +46,9 @@ void hst_page_mistakes(hst_page *p)
         hst_buf_printf(b, "<p>The %zu surest mistakes of %zu.</p>\n", shown, n);
     else
         hst_buf_printf(b, "<p>All %zu, the surest mistakes first.</p>\n", n);
-    if (n)
-        put_cards(p, p->rank.wrong, shown);
+    put_mapped(p);
+    if (shown > p->gallery.n_maps)
+        put_cards(p, p->rank.wrong + p->gallery.n_maps, shown - p->gallery.n_maps);
     hst_page_end(p);
 }
 

@@ -16,9 +16,10 @@ typedef struct hst_report_fact {
 } hst_report_fact;
 
 typedef struct hst_report_in {
-    struct hst_executor *executor; /* reads photos; NULL: one thread */
-    const char *title;             /* the folder that was trained on, or that was evaluated */
-    const char *root; /* paths of photos are shown from this folder on; NULL: as they are */
+    const hst_ctx *ctx;     /* whose threads read photos; NULL: one thread */
+    const hst_model *model; /* says why photos are wrong (with ctx); NULL: nobody does */
+    const char *title;      /* the folder that was trained on, or that was evaluated */
+    const char *root;       /* paths of photos are shown from this folder on; NULL: as they are */
     const char *backbone, *licence; /* NULL: not known */
     int fine_tuned;                 /* the backbone learned too */
     const char *evaluation;         /* the model, where the page is of an evaluation; else NULL */

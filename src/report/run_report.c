@@ -174,7 +174,8 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
     add_job(&a->job, r, o);
     rc = rc ? rc : find_near(r, &a->near, err);
     rc = rc ? rc : make_review(r, m, &a->review, err);
-    hst_report_in in = {.executor = r->ctx.executor,
+    hst_report_in in = {.ctx = &r->ctx,
+                        .model = m,
                         .title = r->data->dir ? r->data->dir : "",
                         .root = r->data->dir,
                         .backbone = r->backbone->arch.family,

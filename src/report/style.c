@@ -85,6 +85,9 @@ const char hst_report_style[] =
     "border:1px solid var(--line);border-radius:4px}.panel:target{display:block}"
     ".panel:focus{outline:0;border-color:var(--link)}\n"
     ".photos{display:grid;grid-template-columns:repeat(auto-fill,minmax(9rem,1fr));gap:1.1rem}\n"
+    ".pairs{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,19rem),1fr));"
+    "gap:1.1rem;margin-bottom:1.1rem}.pair{display:flex;gap:.25rem;"
+    "align-items:flex-start}.pair>*{min-width:0;max-width:calc(50% - .125rem)}\n"
     ".groups{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,21rem),1fr));"
     "gap:1.25rem}.group{break-inside:avoid}.group h3{margin-bottom:.4rem}\n"
     "figure{margin:0;break-inside:avoid}\n"
@@ -127,5 +130,6 @@ const char hst_report_style[] =
     ".matrix th,.matrix thead td,.scores thead th{position:static}\n"
     "h1,h2,h3{break-after:avoid}p,dt{break-after:avoid-page}tr,table,dl,.chart{break-inside:avoid}"
     "thead{display:table-header-group}\n"
-    ".photos{grid-template-columns:repeat(5,1fr);gap:.8rem}.charts{grid-template-columns:1fr 1fr}"
+    ".photos{grid-template-columns:repeat(5,1fr);gap:.8rem}.pairs{grid-template-columns:repeat(3,"
+    "1fr)}.charts{grid-template-columns:1fr 1fr}"
     "}\n";

@@ -115,6 +115,8 @@ class Evaluation(Case):
         self.assertIn(f"judged by {self.model()}", plain)
         self.assertIn("Content-Security-Policy", page)
         self.assertIn("This evaluation", page)
+        self.assertIn('<image id="q0"', page)  # of a wrong photo what speaks for its label
+        self.assertEqual(page.count('<use href="#q0"/>'), 1)
         self.assertIn("green/blue0.png</span>", plain)  # a path from the folder on
         o = self.json(self.model(), self.model(), self.muddled(), "-o", "pages/two")
         self.assertEqual([m["report"] for m in o["models"]],
