@@ -146,6 +146,33 @@ static json_t *steps_json(const hst_run *r)
     return list;
 }
 
+static json_t *curve_json(const training *t)
+{
+    const hst_learning_curve *c = hst_run_curve(t->run);
+    json_t *o = json_object(), *points = json_array();
+    for (int i = 0; i < HST_CURVE_POINTS; i++) {
+        json_t *p = json_object();
+        cli_json_set(&p, "part", json_real(c->part[i]));
+        cli_json_set(&p, "photos", json_real(c->photos[i]));
+        cli_json_set(&p, "accuracy", json_real(c->accuracy[i]));
+        cli_json_set(&p, "ci_low", json_real(c->low[i]));
+        cli_json_set(&p, "ci_high", json_real(c->high[i]));
+        if (json_array_append_new(points, p) != 0) {
+            json_decref(points);
+            points = NULL;
+        }
+    }
+    cli_json_set(&o, "points", points);
+    cli_json_set(&o, "more_photos", json_integer((json_int_t)c->more));
+    cli_json_set(&o, "gain", json_real(c->gain));
+    cli_json_set(&o, "gain_low", json_real(c->gain_low));
+    cli_json_set(&o, "gain_high", json_real(c->gain_high));
+    cli_json_set(&o, "class", cli_json_text(hst_data_class(t->data, c->gaining)));
+    cli_json_set(&o, "class_gain", json_real(c->class_gain));
+    cli_json_set(&o, "words", cli_json_text(c->words));
+    return o;
+}
+
 static int print_json(cli_job *job, const training *t)
 {
     char report[PATH_CAP + 32];
@@ -166,6 +193,8 @@ static int print_json(cli_job *job, const training *t)
     cli_json_set(&o, "passes", json_real(hst_model_cost(t->model, NULL)));
     if (hst_run_step(t->run, 0))
         cli_json_set(&o, "effort", steps_json(t->run));
+    if (hst_run_curve(t->run))
+        cli_json_set(&o, "learning_curve", curve_json(t));
     cli_json_classes(&o, e);
     return cli_json_print(&job->out, o);
 }
@@ -187,6 +216,8 @@ static int print_text(cli_job *job, const training *t)
     if (passes > 1)
         cli_out_printf(out, "views    %s: %d passes a photo, %.1f times the work of one\n", views,
                        passes, cost);
+    if (hst_run_curve(t->run))
+        cli_out_printf(out, "curve    %s\n", hst_run_curve(t->run)->words);
     if (hst_run_skipped(t->run))
         cli_out_printf(out, "skipped  %zu photos, listed in %s/skipped.csv\n",
                        hst_run_skipped(t->run), t->folder);

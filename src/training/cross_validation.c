@@ -82,7 +82,9 @@ static void share_photos(const hst_cross_validation *v, int k, part *f)
     int any = 0;
     for (size_t i = 0; i < v->p->n; i++) {
         int own = v->fold[i] == k;
-        f->weight[i] = own ? 0 : weight_of(v->p, i);
+        f->weight[i] = own          ? 0
+                       : v->learned ? v->learned[(size_t)k * v->p->n + i]
+                                    : weight_of(v->p, i);
         f->held += own ? score_of(v, i) : 0;
         learned += f->weight[i];
         any |= own;

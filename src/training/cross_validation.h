@@ -11,6 +11,9 @@ typedef struct hst_cross_validation {
     /* [n], NULL: as it is learned from. With which a held-out photo counts in the loss; 0: not at
      * all, as a changed view of a photo that is there as well. */
     const double *score;
+    /* [HST_FOLDS][n], NULL: p's weights. With which each fold's classifier learns from a photo; of
+     * its own photos it never does. */
+    const double *learned;
     double l2; /* above 0: the strength, as of hst_logistic_fit; none is looked for */
     /* 1: predictions of classifiers that have converged as far as it takes to compare strengths, in
      * half of the time; probabilities then move by 0.06 at most */

@@ -103,6 +103,7 @@ void hst_run_free(hst_run *r)
     free(r->side);
     free(r->group);
     free(r->history);
+    free(r->curve);
     free(r->step);
     free(r->thaw);
     free(r->prior_text);
@@ -133,6 +134,11 @@ const hst_eval *hst_run_eval(const hst_run *r)
 const hst_eval *hst_run_holdout(const hst_run *r)
 {
     return r->holdout;
+}
+
+const hst_learning_curve *hst_run_curve(const hst_run *r)
+{
+    return r->curve;
 }
 
 const hst_effort_step *hst_run_step(const hst_run *r, size_t i)

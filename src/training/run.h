@@ -38,7 +38,8 @@ struct hst_run {
     size_t *out_of_fold_photo;   /* [out_of_fold.n] index in the data */
     hst_epoch *history;
     size_t n_history;
-    hst_effort_step *step; /* what a search for better features tried (effort.h) */
+    hst_learning_curve *curve; /* NULL: not made */
+    hst_effort_step *step;     /* what a search for better features tried (effort.h) */
     size_t n_steps;
     hst_phase phase[HST_MAX_PHASES];
     int n_phases;

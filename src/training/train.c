@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "training/effort.h"
+#include "training/learning_curve.h"
 #include "training/prior.h"
 #include "training/tune.h"
 
@@ -214,6 +215,58 @@ static int learn_all(hst_fit *f, hst_err *err)
     return rc;
 }
 
+/* What the head of recipe auto learned from; of a backbone that learned, too, photos tell nothing
+ * that it has not seen. */
+static int wants_curve(const hst_fit *f, const hst_examples *e)
+{
+    const hst_settings *s = &f->run->settings;
+    const int n_classes = f->model->n_classes;
+    if (s->recipe != HST_RECIPE_AUTO || f->l2 > 0)
+        return 0;
+    if (hst_curve_possible(e->n, n_classes))
+        return s->learning_curve || hst_curve_cheap(e->n, f->model->dim, n_classes);
+    if (s->learning_curve)
+        hst_log(f->ctx, HST_LOG_WARN,
+                "no learning curve: it takes two classes and five photos of each in the mean");
+    return 0;
+}
+
+static int make_curve(hst_fit *f, hst_err *err)
+{
+    hst_run *r = f->run;
+    const hst_settings *s = &r->settings;
+    const hst_examples *e = r->out_of_fold.n ? &f->all : &f->train;
+    /* its predictions are of a head that learned in the same way as those of the parts */
+    const int plain = s->class_weight == HST_UNWEIGHTED && s->robust == HST_ROBUST_NONE &&
+                      !r->prior && !s->augmented;
+    if (!wants_curve(f, e))
+        return 0;
+    double *weight =
+        s->class_weight == HST_BALANCED ? hst_photo_weights(e, f->model->n_classes, err) : NULL;
+    float *scale = hst_alloc((size_t)f->model->dim, sizeof *scale, err);
+    r->curve = scale ? hst_alloc(1, sizeof *r->curve, err) : NULL;
+    int rc = r->curve && (weight || s->class_weight == HST_UNWEIGHTED) ? 0 : HST_EMEM;
+    if (rc == 0) {
+        hst_branch_scales(f->model->extractor, e->x, e->n, scale);
+        rc = hst_learning_curve_make(
+            f->ctx,
+            &(hst_curve_in){.x = e->x,
+                            .scale = scale,
+                            .label = e->label,
+                            .weight = weight,
+                            .n = e->n,
+                            .dim = f->model->dim,
+                            .n_classes = f->model->n_classes,
+                            .classes = r->data->classes,
+                            .whole = plain && r->out_of_fold.n ? &r->out_of_fold : NULL,
+                            .seed = s->seed},
+            r->curve, err);
+    }
+    free(scale);
+    free(weight);
+    return rc;
+}
+
 /* key: of the number of photos, and where there are any of accuracy and interval. */
 static int record_accuracy(hst_model *m, const hst_eval *e, const char *const key[4], hst_err *err)
 {
@@ -319,6 +372,10 @@ static int learn(hst_fit *f, hst_err *err)
         rc = learn_all(f, err);
         end_phase(r, "final head", &since);
     }
+    if (rc == 0)
+        rc = make_curve(f, err);
+    if (r->curve)
+        end_phase(r, "learning curve", &since);
     if (rc == 0)
         rc = record(f, err);
     if (rc == 0)

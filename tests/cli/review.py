@@ -151,5 +151,32 @@ class Review(Case):
         self.assertIn("relabel 'sides/train/red/g.png' 'sides/train/green/g.png'\n", plan)
 
 
+class Curve(Case):
+    """train --learning-curve: what more photos would bring."""
+
+    def test_curve(self):
+        words = ["train", material.photos(f"{ROOT}/curve", 20), "--backbone", BACKBONE,
+                 "--learning-curve", "-o", "curve run"]
+        c = json.loads(self.ok(run(*words, "--json")))["learning_curve"]
+        self.assertEqual([p["part"] for p in c["points"]], [.1, .2, .4, .8, 1])
+        self.assertAlmostEqual(c["points"][-1]["photos"], 48)
+        for p in c["points"]:
+            self.assertTrue(0 <= p["ci_low"] <= p["accuracy"] <= p["ci_high"] <= 1)
+        self.assertLessEqual(c["gain_low"], c["gain_high"])
+        self.assertIn(f"\ncurve    {c['words']}\n", self.ok(run(*words)))
+        self.assertRegex(c["words"], rf"\b{c['more_photos']} more photos would bring about \+")
+        with open(f"{ROOT}/curve run/model.safetensors", "rb") as f:
+            model = f.read()
+        self.ok(run(*words[:4], "-o", "curve run"))  # the curve changes no model
+        self.assertEqual(read(f"{ROOT}/curve run/model.safetensors"), model)
+
+    def test_few_photos_have_none(self):
+        r = run("train", material.photos(f"{ROOT}/few to learn", 4), "--backbone", BACKBONE,
+                "--learning-curve", "-o", "few run", "--json")
+        self.assertNotIn("learning_curve", json.loads(self.ok(r)))
+        self.assertIn(b"no learning curve", r.stderr)
+        self.refused(run("train", "curve", "--recipe", "fine-tune", "--learning-curve"), 2)
+
+
 if __name__ == "__main__":
     unittest.main(argv=["review.py"])
