@@ -1,7 +1,7 @@
 #include "commands.h"
 
 const cli_command *const cli_commands[] = {
-    &cli_train, &cli_doctor,    &cli_predict, &cli_eval,  &cli_review, &cli_features,
+    &cli_train, &cli_doctor,    &cli_predict, &cli_eval,  &cli_review, &cli_sort, &cli_features,
     &cli_info,  &cli_backbones, &cli_pull,    &cli_store, &cli_bench,  NULL,
 };
 
