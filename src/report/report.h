@@ -34,11 +34,12 @@ typedef struct hst_report_in {
     double loss_floor; /* as hst_curves */
     /* What calibration changed: log loss of the photos that it was chosen on; 0: there was none. */
     double temperature, loss_before, loss_after;
-    const hst_data *data;        /* what near and pictures are of; NULL: not known */
-    const hst_picture *pictures; /* [photos of data] */
-    const hst_near *near;        /* near duplicates among them; NULL: not looked for */
-    const hst_review *review;    /* of the photos' labels; NULL: none was made */
-    const hst_effort_step *step; /* [n_steps] what was tried */
+    const hst_data *data;             /* what near and pictures are of; NULL: not known */
+    const hst_picture *pictures;      /* [photos of data] */
+    const hst_near *near;             /* near duplicates among them; NULL: not looked for */
+    const hst_inspection *inspection; /* what is wrong with the photos; NULL: nobody looked */
+    const hst_review *review;         /* of the photos' labels; NULL: none was made */
+    const hst_effort_step *step;      /* [n_steps] what was tried */
     size_t n_steps;
     const hst_report_fact *fact; /* [n_facts] how it was made */
     size_t n_facts;

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "inspection/inspection.h"
 #include "model/model.h"
 #include "report/lines.h"
 #include "review/review.h"
@@ -69,7 +70,7 @@ static int add_facts(hst_lines *f, const hst_run *r, const hst_model *m, const c
     add_split(f, r);
     hst_lines_add(f, "photos", 0, "%zu learned from, %zu to measure, %zu skipped", r->n_train,
                   hst_run_eval(r)->n, r->features->n - r->features->n_used);
-    hst_lines_add(f, "SHA-256 of split.csv, which has those of the photos", 1, "%s", split_sha256);
+    hst_lines_add(f, "SHA-256 of split.csv", 1, "%s", split_sha256);
     hst_lines_add(f, "content_sha256 of the model", 1, "%s", m->content_sha256);
     hst_lines_add(f, "headstart", 0, "%s", hst_version());
     return rc;
@@ -105,10 +106,21 @@ static int make_review(const hst_run *r, const hst_model *m, hst_review **out, h
     return *out ? 0 : hst_fail(err, why.code, "%s", why.msg);
 }
 
-static int find_near(const hst_run *r, hst_near *near, hst_err *err)
+/* Near copies, and what else is wrong with the photos. */
+static int inspect(const hst_run *r, hst_near *near, hst_inspection **out, hst_err *err)
 {
     const hst_features *f = r->features;
-    return f->n > NEAR_MAX ? 0 : hst_near_find(r->ctx.executor, f->picture, f->n, near, err);
+    hst_err why = {0};
+    if (f->n > NEAR_MAX)
+        return 0;
+    int rc = hst_near_find(r->ctx.executor, f->picture, f->n, near, err);
+    if (rc)
+        return rc;
+    *out = hst_inspection_make(
+        &(hst_inspected){
+            .data = r->data, .picture = f->picture, .why = f->why, .side = r->side, .near = near},
+        &why);
+    return *out ? 0 : hst_fail(err, why.code, "%s", why.msg);
 }
 
 /* What a report needs that the run does not hold in that form. */
@@ -118,6 +130,7 @@ typedef struct material {
     const char **skipped, **why;
     hst_review *review;
     hst_near near;
+    hst_inspection *inspection;
 } material;
 
 static void material_free(material *a)
@@ -126,6 +139,7 @@ static void material_free(material *a)
         return;
     hst_review_free(a->review);
     hst_near_clear(&a->near);
+    hst_inspection_free(a->inspection);
     free(a->class_photos);
     free(a->skipped);
     free(a->why);
@@ -172,7 +186,7 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
         return HST_EMEM;
     int rc = add_facts(&a->made, r, m, split_sha256, err);
     add_job(&a->job, r, o);
-    rc = rc ? rc : find_near(r, &a->near, err);
+    rc = rc ? rc : inspect(r, &a->near, &a->inspection, err);
     rc = rc ? rc : make_review(r, m, &a->review, err);
     hst_report_in in = {.ctx = &r->ctx,
                         .model = m,
@@ -196,6 +210,7 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
                         .data = r->data,
                         .pictures = r->features->picture,
                         .near = &a->near,
+                        .inspection = a->inspection,
                         .review = a->review,
                         .step = r->step,
                         .n_steps = r->n_steps,

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/sha256.h"
+#include "inspection/inspection.h"
 #include "report/base64.h"
 #include "review/review.h"
 
@@ -331,6 +332,34 @@ static void page_shows_copies(void **state)
     free(path);
 }
 
+/* A row a kind: two blurred photos, and copies, which have no section here. */
+static void page_tells_what_is_wrong_with_the_photos(void **state)
+{
+    fixture *f = *state;
+    hst_err err = {0};
+    const char *const paths[] = {"a/<1>.jpg", "a/2.jpg"};
+    hst_found found[3] = {0};
+    for (int i = 0; i < 3; i++)
+        found[i].told = (hst_inspection_finding){.kind = i < 2 ? "blurred" : "copies",
+                                                 .severity = HST_SEVERITY_WARNING,
+                                                 .title = i < 2 ? "blurred" : "the same picture",
+                                                 .what = "sharpness 0.1",
+                                                 .advice = "Look.",
+                                                 .paths = paths + i % 2,
+                                                 .n_paths = 1};
+    const hst_inspection inspection = {.found = found, .n_found = 3};
+    hst_report_in in = {.title = "t", .eval = f->eval, .inspection = &inspection};
+    char *path = in_dir(f, "doctor.html");
+    check_ok(hst_report_html(&in, path, &err), &err);
+    const char *page = strstr(read_back(f, "doctor.html"), "<section id=\"doctor\"");
+    assert_non_null(page);
+    assert_non_null(strstr(page, "<td>warning</td><th scope=\"row\">blurred<details>"));
+    assert_non_null(strstr(page, "<li>a/<wbr>&lt;1&gt;.jpg: sharpness 0.1</li>"));
+    assert_non_null(strstr(page, "<td class=\"num\">2</td><td>Look.</td>"));
+    assert_null(strstr(page, "href=\"#copies\""));
+    free(path);
+}
+
 static void page_is_the_same_twice_and_in_any_locale(void **state)
 {
     fixture *f = *state;
@@ -374,6 +403,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(page_shows_likely_wrong_labels, scene_set_up,
                                         scene_tear_down),
         cmocka_unit_test_setup_teardown(page_shows_copies, scene_set_up, scene_tear_down),
+        cmocka_unit_test_setup_teardown(page_tells_what_is_wrong_with_the_photos, scene_set_up,
+                                        scene_tear_down),
         cmocka_unit_test_setup_teardown(page_is_the_same_twice_and_in_any_locale, scene_set_up,
                                         scene_tear_down),
     };
