@@ -205,8 +205,8 @@ const cli_command cli_doctor = {
     .name = "doctor",
     .summary = "what is wrong with a folder of photos, before training",
     .usage = "DIR [options]",
-    .text = "Looks over DIR/class_name/ as train reads it: files that cannot be decoded or are\n"
-            "not read at all; photos that are dark, blurred, tiny or turned; copies and near\n"
+    .text = "Looks over DIR/class_name/ as train reads it: files that cannot be decoded or\n"
+            "are not read; photos that are dark, blurred, tiny or turned; copies and near\n"
             "copies, in several classes and on both sides; classes that are empty, small or\n"
             "named alike. No network is asked, and nothing is changed.",
     .examples = "headstart doctor photos/\n"
