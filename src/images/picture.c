@@ -146,27 +146,32 @@ typedef struct blocks {
     int w, h, c, k;
 } blocks;
 
-/* out[c] from the sums of n x rows pixels, which `one` / 2^32 divides by. */
-static void shrink_pixel(const uint32_t *sums, int c, int n, int rows, uint64_t one, uint8_t *out)
+/* m pixels of out[c], each from the sums of n x rows pixels. */
+static inline void shrink_pixels(const uint32_t *sums, int c, int n, int rows, int m, uint8_t *out)
 {
-    for (int i = 0; i < c; i++) {
-        uint32_t sum = (uint32_t)(n * rows) / 2;
-        for (int x = 0; x < n; x++)
-            sum += sums[x * c + i];
-        out[i] = (uint8_t)(sum * one >> 32);
-    }
+    const uint32_t count = (uint32_t)(n * rows);
+    const uint64_t one = (UINT64_C(1) << 32) / count; /* cheaper than to divide each time */
+    for (int p = 0; p < m; p++, sums += n * c, out += c)
+        for (int i = 0; i < c; i++) {
+            uint32_t sum = count / 2;
+            for (int x = 0; x < n; x++)
+                sum += sums[x * c + i];
+            out[i] = (uint8_t)(sum * one >> 32);
+        }
 }
 
-/* One row of out from the sums over `rows` rows. */
+/* One row of out from the sums over `rows` rows; constants have what is usual unrolled. */
 static void shrink_row(const blocks *b, const uint32_t *sums, int rows, uint8_t *out)
 {
-    const int whole = b->w / b->k, rest = b->w % b->k, step = b->k * b->c;
-    const uint64_t one = (UINT64_C(1) << 32) / (uint32_t)(b->k * rows);
-    for (int x = 0; x < whole; x++)
-        shrink_pixel(sums + x * step, b->c, b->k, rows, one, out + x * b->c);
+    const int whole = b->w / b->k, rest = b->w % b->k;
+    if (b->c == 3 && b->k == 2)
+        shrink_pixels(sums, 3, 2, rows, whole, out);
+    else if (b->c == 1 && b->k == 2)
+        shrink_pixels(sums, 1, 2, rows, whole, out);
+    else
+        shrink_pixels(sums, b->c, b->k, rows, whole, out);
     if (rest)
-        shrink_pixel(sums + whole * step, b->c, rest, rows,
-                     (UINT64_C(1) << 32) / (uint32_t)(rest * rows), out + whole * b->c);
+        shrink_pixels(sums + whole * b->k * b->c, b->c, rest, rows, 1, out + whole * b->c);
 }
 
 /* out[ceil(h / k)][ceil(w / k)][c]; sums[w * c] is work memory. */

@@ -47,6 +47,7 @@ struct axis {
     int *first, *count;
     int width, n, in;
     int from; /* window's begin */
+    const hst_kernels *kernels;
 };
 
 /* Weights of one output position, normalised in double, then rounded half away from zero. */
@@ -113,7 +114,7 @@ static void row_any(const uint8_t *in, int c, const struct axis *a, uint8_t *out
 /* in[rows][a->in][c] to out[rows][a->n][c] */
 static void pass_across(const uint8_t *in, int rows, int c, const struct axis *a, uint8_t *out)
 {
-    const hst_kernels *kn = hst_kernels_best();
+    const hst_kernels *kn = a->kernels;
     size_t in_row = (size_t)a->in * (size_t)c, out_row = (size_t)a->n * (size_t)c;
     for (int y = 0; y < rows; y++, in += in_row, out += out_row) {
         if (c == 3)
@@ -128,11 +129,10 @@ static void pass_across(const uint8_t *in, int rows, int c, const struct axis *a
 static void pass_down(const uint8_t *in, size_t stride, size_t n, int from, const struct axis *a,
                       uint8_t *out)
 {
-    const hst_kernels *kn = hst_kernels_best();
     for (int y = 0; y < a->n; y++, out += n)
-        kn->resize_rows(&(hst_resize_rows){in + (size_t)(a->first[y] - from) * stride, stride, n,
-                                           a->weight + (size_t)y * (size_t)a->width, a->count[y],
-                                           out});
+        a->kernels->resize_rows(
+            &(hst_resize_rows){in + (size_t)(a->first[y] - from) * stride, stride, n,
+                               a->weight + (size_t)y * (size_t)a->width, a->count[y], out});
 }
 
 /* Both passes, through a picture between them. */
@@ -176,8 +176,10 @@ int hst_resize_pil(const hst_resampling *any, uint8_t *dst, hst_err *err)
 {
     const hst_resampling r = hst_resampling_windowed(any);
     const struct filter *f = &filters[r.interpolation];
-    struct axis across = {.n = r.w, .in = r.sw, .from = r.x};
-    struct axis down = {.n = r.h, .in = r.sh, .from = r.y};
+    /* asked once: where the processor is a virtual one, the question takes as long as 100 rows */
+    const hst_kernels *kernels = hst_kernels_best();
+    struct axis across = {.n = r.w, .in = r.sw, .from = r.x, .kernels = kernels};
+    struct axis down = {.n = r.h, .in = r.sh, .from = r.y, .kernels = kernels};
     size_t c = (size_t)r.c, in_row = (size_t)r.sw * c, row = (size_t)r.w * c;
     const uint8_t *at_row = r.src + (size_t)r.y * in_row; /* where no pass goes down */
     int rc = axis_fill(&across, r.dw, f, err);
