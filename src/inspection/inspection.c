@@ -80,23 +80,30 @@ hst_inspection *hst_inspection_make(const hst_inspected *in, hst_err *err)
     return r;
 }
 
-hst_inspection *hst_inspect(hst_ctx *ctx, const hst_data *d, hst_err *err)
+hst_inspection *hst_inspection_search(const hst_ctx *ctx, const hst_inspected *in, hst_err *err)
 {
     hst_near near = {0};
+    hst_inspected with = *in;
+    if (hst_near_find(ctx->executor, in->picture, in->data->n_photos, &near, err))
+        return NULL;
+    with.near = &near;
+    hst_inspection *r = hst_inspection_make(&with, err);
+    hst_near_clear(&near);
+    return r;
+}
+
+hst_inspection *hst_inspect(hst_ctx *ctx, const hst_data *d, hst_err *err)
+{
     hst_inspection *r = NULL;
     hst_pictures *p = hst_pictures_of(ctx, d, err);
     uint8_t *side = p ? hst_alloc(d->n_photos, 1, err) : NULL;
     int rc = side ? hst_split_assign(d, p->content, p->why, side, err) : HST_EMEM;
     if (rc == 0)
-        rc = hst_near_find(ctx->executor, p->picture, p->n, &near, err);
-    if (rc == 0)
-        r = hst_inspection_make(
-            &(hst_inspected){
-                .data = d, .picture = p->picture, .why = p->why, .side = side, .near = &near},
+        r = hst_inspection_search(
+            ctx, &(hst_inspected){.data = d, .picture = p->picture, .why = p->why, .side = side},
             err);
     if (r)
         r->n_stored = p->n_stored;
-    hst_near_clear(&near);
     free(side);
     hst_pictures_free(p);
     return r;

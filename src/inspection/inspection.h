@@ -32,4 +32,7 @@ struct hst_inspection {
 
 /* All that is found, the worst first. Errors: HST_EMEM. */
 HST_CHECK hst_inspection *hst_inspection_make(const hst_inspected *in, hst_err *err);
+/* The same, of photos whose near copies are still to be found: in->near is not looked at. */
+HST_CHECK hst_inspection *hst_inspection_search(const hst_ctx *ctx, const hst_inspected *in,
+                                                hst_err *err);
 #endif

@@ -1,6 +1,7 @@
-/* fuzz_image - libFuzzer: any bytes, every contract, from file to tensor. */
+/* fuzz_image - libFuzzer: any bytes, every contract, from file to tensor; what the header says. */
 #include "fuzz.h"
 
+#include "images/picture.h"
 #include "images/prepare.h"
 
 /* Memory the tensor of a fuzzing run needs: small, so that decoding dominates. */
@@ -9,6 +10,9 @@ enum { PX = 24 };
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     float out[PX * PX * 3];
+    const hst_facts f = hst_facts_of(bytes, n);
+    if (f.w < 0 || f.h < 0 || f.orientation < 1 || f.orientation > 8 || f.format >= HST_FORMATS)
+        __builtin_trap();
     for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_FAST; c++) {
         hst_err e = {0};
         hst_prep p = {(enum hst_resampler)c, PX, {{127.5f, 127.5f, 127.5f}, {128, 128, 128}}};
