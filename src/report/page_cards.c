@@ -49,7 +49,7 @@ static int runner_up(const hst_page *p, const hst_eval_photo *e)
 static void put_label(hst_page *p, const hst_eval_photo *e, const char *before, int c)
 {
     hst_buf_printf(&p->body, "%s<b>", before);
-    hst_page_text(&p->body, hst_eval_label(p->e, c));
+    hst_page_path(&p->body, hst_eval_label(p->e, c));
     hst_buf_puts(&p->body, "</b> ");
     hst_page_percent(&p->body, (double)e->prob[c]);
 }

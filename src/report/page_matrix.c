@@ -170,9 +170,9 @@ static void put_pair(hst_page *p, const confused *c)
     hst_buf *b = &p->body;
     const int linked = p->panels;
     hst_buf_puts(b, "<tr><th scope=\"row\">");
-    hst_page_text(b, hst_eval_label(p->e, c->truth));
+    hst_page_path(b, hst_eval_label(p->e, c->truth));
     hst_buf_puts(b, "</th><td>");
-    hst_page_text(b, hst_eval_label(p->e, c->guess));
+    hst_page_path(b, hst_eval_label(p->e, c->guess));
     hst_buf_puts(b, "</td><td class=\"num\">");
     if (linked) {
         hst_buf_printf(b, "<a href=\"#c%d-%d\" aria-label=\"", c->truth, c->guess);

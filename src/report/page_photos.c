@@ -57,9 +57,9 @@ static void put_suspect(hst_page *p, const hst_review_photo *r)
     hst_buf *b = &p->body;
     hst_page_bare_card_begin(p, r->path);
     hst_buf_puts(b, "labelled <b>");
-    hst_page_text(b, hst_eval_label(p->e, r->label));
+    hst_page_path(b, hst_eval_label(p->e, r->label));
     hst_buf_puts(b, "</b><br>likely <b>");
-    hst_page_text(b, hst_eval_label(p->e, r->suggested));
+    hst_page_path(b, hst_eval_label(p->e, r->suggested));
     hst_buf_puts(b, "</b> ");
     hst_page_percent(b, r->suggested_prob);
     hst_page_bare_card_end(p, r->path);

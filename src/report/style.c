@@ -47,7 +47,7 @@ const char hst_report_style[] =
     ".scores tbody th,.list tbody th{font-weight:400}\n"
     ".scores td,.scores thead th+th,.list .num{text-align:right;white-space:nowrap}\n"
     ".scores thead th+th:nth-child(2),.scores td.bar{text-align:left}\n"
-    ".scores th span{display:block;max-width:20rem;overflow:hidden;text-overflow:ellipsis;"
+    ".scores th span{display:block;max-width:16rem;overflow:hidden;text-overflow:ellipsis;"
     "white-space:nowrap}\n"
     ".scores thead th{position:sticky;top:0;background:var(--page);z-index:1}\n"
     ".bar svg{width:7rem;height:.75rem;background:var(--raised);vertical-align:-.05rem}"
