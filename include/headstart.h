@@ -539,6 +539,10 @@ typedef struct hst_train_opts {
     /* Of recipe auto: 1: the learning curve is made (hst_run_curve) whatever it costs; 0 (default):
      * where it costs little, which is up to some thousand photos of a few classes. */
     int learning_curve;
+    /* Not tutorial: negative (default): 0.05; up to 0.5: the part of photos of its classes that the
+     * model may call unknown by mistake. 0: it calls none so. For it the model keeps what it
+     * compares photos with: at most 1.5 MB. */
+    double unknown_rate;
 } hst_train_opts;
 HST_API void hst_train_opts_init(hst_train_opts *o, size_t size);
 static inline hst_train_opts hst_train_opts_default(void)
@@ -697,7 +701,8 @@ HST_API size_t hst_model_extractor(const hst_model *m, char *buf, size_t cap);
  * backbone "views"; of recipe auto "final" ("all" or "train") and, with all photos,
  * "oof_accuracy", "oof_n", "oof_ci_low", "oof_ci_high" (out of fold); where the head was calibrated
  * "temperature" (its logits were divided by it), "log_loss_uncalibrated" and "log_loss_calibrated"
- * (of the held-out photos that it was chosen on); where there is one "prior"
+ * (of the held-out photos that it was chosen on); where it can tell unknown photos "unknown_rate"
+ * and "unknown_n" (photos that set the threshold); where there is one "prior"
  * ("balanced", or the shares in the order of the labels); of recipes tutorial and fine-tune also
  * "epochs", "batch", "optimizer", "learning_rate", "momentum", "label_smoothing", "dropout" and,
  * where they were used, "warmup", "ema" and "augment"; where the backbone learned also "thaw",
@@ -709,6 +714,8 @@ HST_API size_t hst_model_extractor(const hst_model *m, char *buf, size_t cap);
  * "kept_aside_loss_frozen", "_halfway" and "_tuned"; NULL: not recorded. "l2" is what the recipe
  * calls so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
 HST_API const char *hst_model_record(const hst_model *m, const char *key);
+/* 1: the model can tell photos of none of its classes (predict calls them so). */
+HST_API int hst_model_tells_unknown(const hst_model *m);
 /* The model's layers as a table in the form of tf_keras' model.summary(), for the head of recipe
  * tutorial byte for byte: "keras_layer" is the frozen backbone, "dropout" is there where the head
  * was trained with it, "dense" is the head; sizes are those of float32 parameters. Written into

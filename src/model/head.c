@@ -1,4 +1,4 @@
-/* head.c - the last layer: features -> probabilities. */
+/* head.c - the last layer: features -> probabilities, and whether they mean anything. */
 #include "model/model.h"
 
 #include <math.h>
@@ -50,4 +50,16 @@ double hst_model_logit(const hst_model *m, const float *features, int c)
     double z[CHUNK];
     logits(m, features, c, 1, z);
     return z[0];
+}
+
+double hst_model_unknown(const hst_model *m, const float *features, const float *prob,
+                         hst_unknown_work *w)
+{
+    const hst_unknown *u = m->unknown;
+    double measure[HST_N_STRANGE];
+    if (!u)
+        return NAN;
+    const hst_unknown_asked a = {.x = features, .prob = prob, .n_classes = m->n_classes};
+    (void)hst_unknown_measure(u, &a, w, measure); /* without folds there is always one to compare */
+    return hst_unknown_combine(u, measure) - u->threshold;
 }

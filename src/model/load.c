@@ -9,6 +9,7 @@
 #include "hub/catalog.h"
 #include "model/model.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -303,10 +304,79 @@ static int read_seen(const hst_tensors *t, hst_model *m, hst_err *err)
     return rc;
 }
 
+/* How many of the tensors of hst_unknown are there. */
+static size_t n_unknown(const hst_tensors *t)
+{
+    static const char *const name[] = {"unknown/label", "unknown/numbers", "unknown/root"};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof name / sizeof *name; i++)
+        n += hst_tensors_find(t, name[i]) != NULL;
+    return n;
+}
+
+static const hst_tensor *find_typed(const hst_tensors *t, const char *name, enum hst_dtype dtype,
+                                    int n_dims)
+{
+    const hst_tensor *x = hst_tensors_find(t, name);
+    return x && x->dtype == dtype && x->n_dims == n_dims ? x : NULL;
+}
+
+/* Whether they are what hst_unknown has: values in range that make a score of any photo. */
+static int unknown_fits(const hst_model *m, const hst_tensor *root, const hst_tensor *label,
+                        const double *v)
+{
+    const int64_t n = root->dim[0];
+    if (n < 1 || n > (int64_t)hst_unknown_most(m->dim) || root->dim[1] != m->dim ||
+        label->dim[0] != n)
+        return 0;
+    for (size_t i = 0; i < root->n_bytes; i++)
+        if (((const int8_t *)root->data)[i] == INT8_MIN)
+            return 0;
+    for (int64_t i = 0; i < n; i++)
+        if (((const int32_t *)label->data)[i] < 0 ||
+            ((const int32_t *)label->data)[i] >= m->n_classes)
+            return 0;
+    for (int i = 0; i < HST_UNKNOWN_NUMBERS; i++)
+        if (!isfinite(v[i]) || fabs(v[i]) > 1e30)
+            return 0;
+    for (int i = 0; i < HST_N_STRANGE; i++) /* no smaller than training makes them */
+        if (v[HST_N_STRANGE + i] != 0 && !(v[HST_N_STRANGE + i] > 1e-9))
+            return 0;
+    return v[HST_UNKNOWN_NUMBERS - 1] > 0 && v[HST_UNKNOWN_NUMBERS - 1] < 1;
+}
+
+/* Absent: the model cannot tell photos of no class. */
+static int read_unknown(const hst_tensors *t, hst_model *m, hst_err *err)
+{
+    if (n_unknown(t) == 0)
+        return 0;
+    const hst_tensor *root = find_typed(t, "unknown/root", HST_I8, 2);
+    const hst_tensor *label = find_typed(t, "unknown/label", HST_I32, 1);
+    const hst_tensor *numbers = find_typed(t, "unknown/numbers", HST_F64, 1);
+    double v[HST_UNKNOWN_NUMBERS];
+    if (!root || !label || !numbers || numbers->n_bytes != sizeof v)
+        return hst_fail(err, HST_EMODEL,
+                        "the tensors 'unknown/...' are not all there or of other "
+                        "types");
+    memcpy(v, numbers->data, sizeof v);
+    if (!unknown_fits(m, root, label, v))
+        return hst_fail(err, HST_EMODEL, "the tensors 'unknown/...' do not fit the model");
+    hst_unknown *u =
+        hst_unknown_again(m->extractor, root->data, label->data, (size_t)root->dim[0], err);
+    if (!u)
+        return HST_EMEM;
+    memcpy(u->mean, v, sizeof u->mean);
+    memcpy(u->deviation, v + HST_N_STRANGE, sizeof u->deviation);
+    u->threshold = v[2 * HST_N_STRANGE];
+    u->rate = v[2 * HST_N_STRANGE + 1];
+    m->unknown = u;
+    return 0;
+}
+
 static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
 {
     int64_t dim[2] = {m->dim, m->n_classes};
-    size_t want = 2 + (hst_tensors_find(t, "seen") != NULL);
+    size_t want = 2 + (hst_tensors_find(t, "seen") != NULL) + n_unknown(t);
     for (int k = 0; k < m->extractor->n_branches; k++)
         want += hst_graph_n_params(m->extractor->branch[k].backbone->graph);
     if (hst_tensors_count(t) != want)
@@ -316,6 +386,8 @@ static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
         rc = read_head(t, "head/bias", 1, dim + 1, m->bias, err);
     if (rc == 0)
         rc = read_seen(t, m, err);
+    if (rc == 0)
+        rc = read_unknown(t, m, err);
     if (rc == 0)
         rc = read_record(t, m, err);
     if (rc == 0)

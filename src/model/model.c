@@ -90,6 +90,7 @@ void hst_model_free(hst_model *m)
     }
     free(m->labels);
     free(m->seen);
+    hst_unknown_free(m->unknown);
     free(m->record);
     free(m->kernel);
     free(m->bias);
@@ -157,6 +158,11 @@ int hst_model_set_record(hst_model *m, const char *key, const char *value, hst_e
     m->record = r;
     m->record[m->n_record++] = (hst_record_pair){k, v};
     return 0;
+}
+
+int hst_model_tells_unknown(const hst_model *m)
+{
+    return m->unknown != NULL;
 }
 
 const char *hst_model_record(const hst_model *m, const char *key)

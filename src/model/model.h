@@ -11,10 +11,12 @@
  * prepare then repeat what is the first's.
  *
  * Version 3 is either of them with further tensors: "seen" (int64, the bits of the numbers in
- * hst_model's field). */
+ * hst_model's field); "unknown/root" (int8 [n][dim]), "unknown/label" (int32 [n]) and
+ * "unknown/numbers" (float64 [8]: means, deviations, threshold and rate), all three or none, as in
+ * hst_unknown. */
 #ifndef HST_MODEL_MODEL_H
 #define HST_MODEL_MODEL_H
-#include "extractor/extractor.h"
+#include "model/unknown.h"
 
 typedef struct hst_record_pair {
     char *key, *value;
@@ -29,6 +31,7 @@ struct hst_model {
     uint64_t *seen; /* [n_seen] ascending: pixels (hst_picture) of the photos that the head learned
                        from; NULL: not known */
     size_t n_seen;
+    hst_unknown *unknown; /* owned; NULL: it cannot tell photos of no class */
     hst_record_pair *record;
     size_t n_record;
     char content_sha256[65]; /* after hst_model_seal or load */
@@ -63,4 +66,8 @@ const hst_branch *hst_model_plain(const hst_model *m);
 void hst_model_head(const hst_model *m, const float *features, float *prob);
 /* Of class c, before the softmax. */
 double hst_model_logit(const hst_model *m, const float *features, int c);
+/* How far a photo, of which hst_model_head has made prob, is beyond what is known: above 0 it is
+ * unknown. NaN: the model cannot tell (then w is not looked at). */
+double hst_model_unknown(const hst_model *m, const float *features, const float *prob,
+                         hst_unknown_work *w);
 #endif

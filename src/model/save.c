@@ -16,6 +16,7 @@ typedef struct image {
     hst_meta_pair meta[N_META];
     char *json[N_META]; /* those of the values that are ours to free */
     size_t n_meta;
+    double unknown[HST_UNKNOWN_NUMBERS];
     char digest[65];
 } image;
 
@@ -51,10 +52,40 @@ static void prefix_of(int branch, char prefix[24])
         snprintf(prefix, 24, "backbone/");
 }
 
+/* What is kept of photos to know unknown ones by. */
+static void add_unknown(image *im, const hst_unknown *u)
+{
+    double *v = im->unknown;
+    memcpy(v, u->mean, sizeof u->mean);
+    memcpy(v + HST_N_STRANGE, u->deviation, sizeof u->deviation);
+    v[2 * HST_N_STRANGE] = u->threshold;
+    v[2 * HST_N_STRANGE + 1] = u->rate;
+    const hst_tensor add[] = {{.name = "unknown/label",
+                               .dtype = HST_I32,
+                               .n_dims = 1,
+                               .dim = {(int64_t)u->n},
+                               .data = u->label,
+                               .n_bytes = u->n * sizeof *u->label},
+                              {.name = "unknown/numbers",
+                               .dtype = HST_F64,
+                               .n_dims = 1,
+                               .dim = {HST_UNKNOWN_NUMBERS},
+                               .data = v,
+                               .n_bytes = sizeof im->unknown},
+                              {.name = "unknown/root",
+                               .dtype = HST_I8,
+                               .n_dims = 2,
+                               .dim = {(int64_t)u->n, u->dim},
+                               .data = u->root,
+                               .n_bytes = u->n * (size_t)u->dim}};
+    for (size_t i = 0; i < sizeof add / sizeof *add; i++)
+        im->tensor[im->n++] = add[i];
+}
+
 static int add_tensors(image *im, const hst_model *m, hst_err *err)
 {
     const hst_extractor *e = m->extractor;
-    size_t n = 3;
+    size_t n = 6;
     for (int k = 0; k < e->n_branches; k++)
         n += hst_graph_n_params(e->branch[k].backbone->graph);
     hst_param kernel = {
@@ -76,6 +107,8 @@ static int add_tensors(image *im, const hst_model *m, hst_err *err)
         rc = add_tensor(im, "head/", &kernel, err);
     if (rc == 0)
         rc = add_tensor(im, "head/", &bias, err);
+    if (rc == 0 && m->unknown)
+        add_unknown(im, m->unknown);
     if (rc == 0 && m->n_seen)
         im->tensor[im->n++] = (hst_tensor){.name = "seen",
                                            .dtype = HST_I64,
@@ -196,9 +229,9 @@ static int add_meta(image *im, const hst_model *m, hst_err *err)
     int rc = 0;
     im->meta[im->n_meta++] = (hst_meta_pair){"format", HST_MODEL_FORMAT};
     im->meta[im->n_meta++] =
-        (hst_meta_pair){"format_version", m->n_seen ? HST_MODEL_VERSION_FURTHER
-                                          : plain   ? HST_MODEL_VERSION
-                                                    : HST_MODEL_VERSION_BRANCHES};
+        (hst_meta_pair){"format_version", m->n_seen || m->unknown ? HST_MODEL_VERSION_FURTHER
+                                          : plain                 ? HST_MODEL_VERSION
+                                                                  : HST_MODEL_VERSION_BRANCHES};
     for (size_t i = 0; i < n; i++) {
         im->json[i] = json[i];
         im->meta[im->n_meta++] = (hst_meta_pair){key[i], json[i]};

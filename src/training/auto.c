@@ -163,13 +163,19 @@ static int fit(hst_fit *f, hst_err *err)
     hst_out_of_fold o = {0};
     hst_temperature t = {0};
     int rc = fit_head(f, &f->train, &o, &t, err);
-    hst_out_of_fold_clear(&o);
     if (rc == 0)
         rc = hst_record_settings(f->model, &f->run->settings, err);
     if (rc == 0)
         rc = hst_temperature_apply(&t, f->model, err);
     if (rc == 0)
         rc = hst_prior_apply(f, &f->train, err); /* records its shares in place of its text */
+    if (rc == 0 && f->run->settings.final == HST_FINAL_TRAIN) {
+        hst_temperature_cool(t.t, &o);
+        rc = hst_prior_reweight(f, &f->train, &o, err);
+        f->out_of_fold = o;
+    } else {
+        hst_out_of_fold_clear(&o);
+    }
     return rc ? rc : score(f, err);
 }
 

@@ -18,9 +18,10 @@ typedef struct hst_fit {
     hst_ctx *ctx;
     hst_run *run; /* history is filled here */
     hst_examples train, validation;
-    hst_examples all;         /* both; made where the final head learns from them */
-    hst_extractor *extractor; /* until the model has it */
-    double began_s;           /* when training began, in hst_now_s */
+    hst_examples all;            /* both; made where the final head learns from them */
+    hst_extractor *extractor;    /* until the model has it */
+    double began_s;              /* when training began, in hst_now_s */
+    hst_out_of_fold out_of_fold; /* of train, where no final head learns from all; n 0: not made */
     double l2; /* above 0: the head\'s strength, chosen on photos that no backbone has seen */
     hst_model *model; /* kernel, bias and record are filled here; the backbone, when it learned */
 } hst_fit;

@@ -170,4 +170,10 @@ HST_SETTING(
     .about.help =
         "Measure how accurate the model is with 10 to 100 % of the photos, and foresee what "
         "more would bring. Without it, it is done where it takes a fraction of a second.")
+HST_SETTING(REAL, double, unknown_rate, .about.name = "unknown-rate", .about.value = "X",
+            .about.most = 0.5, .standard = {"0.05", "0.05", NULL, NULL}, .record = ELSEWHERE,
+            .about.help =
+                "Part of the photos of its classes that the model may call unknown by mistake: it "
+                "sets how strange a photo must be to be called so. 0: none is. Not with recipe "
+                "tutorial.")
 #undef HST_SETTING

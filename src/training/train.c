@@ -5,6 +5,7 @@
 #include "training/learning_curve.h"
 #include "training/prior.h"
 #include "training/tune.h"
+#include "training/unknown.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -372,6 +373,12 @@ static int learn(hst_fit *f, hst_err *err)
         rc = learn_all(f, err);
         end_phase(r, "final head", &since);
     }
+    if (rc == 0) {
+        const int all = r->settings.final == HST_FINAL_ALL;
+        rc = hst_unknown_fit(f, all ? &f->all : &f->train, all ? &r->out_of_fold : &f->out_of_fold,
+                             err);
+        end_phase(r, "unknown", &since);
+    }
     if (rc == 0)
         rc = make_curve(f, err);
     if (r->curve)
@@ -450,6 +457,7 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
     examples_clear(&f.train);
     examples_clear(&f.validation);
     examples_clear(&f.all);
+    hst_out_of_fold_clear(&f.out_of_fold);
     if (rc) {
         hst_model_free(f.model);
         f.model = NULL;

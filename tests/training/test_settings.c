@@ -77,7 +77,8 @@ static void defaults_are_the_recipes(void **state)
                 {"keep", NULL, "best", NULL, NULL},
                 {"final", "auto", NULL, NULL, NULL},
                 {"robust", "none", NULL, NULL, NULL},
-                {"learning-curve", "0", NULL, NULL, NULL}};
+                {"learning-curve", "0", NULL, NULL, NULL},
+                {"unknown-rate", "0.05", "0.05", NULL, NULL}};
     const hst_train_opts opts[] = {of_recipe(NULL, 0), of_recipe("fine-tune", 0),
                                    of_recipe("tutorial", 0), of_recipe("tutorial", 1)};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
