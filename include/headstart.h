@@ -540,8 +540,8 @@ typedef struct hst_train_opts {
      * where it costs little, which is up to some thousand photos of a few classes. */
     int learning_curve;
     /* Not tutorial: negative (default): 0.05; up to 0.5: the part of photos of its classes that the
-     * model may call unknown by mistake. 0: it calls none so. For it the model keeps what it
-     * compares photos with: at most 1.5 MB. */
+     * model may call unknown by mistake (hst_prediction's unknown_score). 0: it calls none so. For
+     * it the model keeps what it compares photos with: at most 1.5 MB. */
     double unknown_rate;
 } hst_train_opts;
 HST_API void hst_train_opts_init(hst_train_opts *o, size_t size);
@@ -714,7 +714,7 @@ HST_API size_t hst_model_extractor(const hst_model *m, char *buf, size_t cap);
  * "kept_aside_loss_frozen", "_halfway" and "_tuned"; NULL: not recorded. "l2" is what the recipe
  * calls so: auto l2/2 |kernel|^2, tutorial l2 |kernel|^2. */
 HST_API const char *hst_model_record(const hst_model *m, const char *key);
-/* 1: the model can tell photos of none of its classes (predict calls them so). */
+/* 1: the model can tell photos of none of its classes (hst_session_unknown). */
 HST_API int hst_model_tells_unknown(const hst_model *m);
 /* The model's layers as a table in the form of tf_keras' model.summary(), for the head of recipe
  * tutorial byte for byte: "keras_layer" is the frozen backbone, "dropout" is there where the head
@@ -734,6 +734,12 @@ HST_API HST_CHECK int hst_predict_file(hst_session *s, const char *path, float *
                                        hst_err *err);
 HST_API HST_CHECK int hst_predict_bytes(hst_session *s, const void *bytes, size_t n_bytes,
                                         float *prob, size_t n, hst_err *err);
+
+/* How far the photo that the session predicted last is beyond what the model knows: above 0 it is
+ * most likely of none of its classes, and what prob says of it means little. NaN: the model cannot
+ * tell (hst_train_opts' unknown_rate was 0, recipe tutorial, too few photos, a model from before
+ * there was this), or there was no photo yet, or an error. */
+HST_API double hst_session_unknown(const hst_session *s);
 
 /* A picture in memory. */
 typedef struct hst_pixels {
@@ -761,8 +767,9 @@ typedef struct hst_prediction {
     const char *why;   /* NULL, or the error's line */
     const float *prob; /* [n], or NULL where there is no prediction */
     int n;
-    int code;            /* 0, or why there is no prediction */
-    const char *picture; /* of hst_explain_stream(): the file that was written, or NULL */
+    int code;             /* 0, or why there is no prediction */
+    const char *picture;  /* of hst_explain_stream(): the file that was written, or NULL */
+    double unknown_score; /* hst_session_unknown of it; NaN also where there is no prediction */
 } hst_prediction;
 /* The next path: copies it (with its NUL) into path[cap] and returns 1; 0: no more; negative: stop
  * with HST_ESTOPPED. */
@@ -797,6 +804,7 @@ typedef struct hst_cam {
      * prepared as "tf", which never does. */
     const float *map;
     int width, height;
+    double unknown_score; /* as hst_session_unknown() gives it */
 } hst_cam;
 /* Holds the networks' weights a second time. Errors: HST_EUNSUP (a backbone has no such map),
  * HST_EMEM. */
@@ -865,7 +873,8 @@ HST_API void hst_eval_free(hst_eval *e);
  *  Counts: "n" (photos that count); "copies"; "seen" (no copies, but the model has learned from
  *    them; 0 also of a model that does not know); "skipped"; "stored" (photos whose features came
  *    from the feature store). And "seen_accuracy", "imbalance" (photos of the largest class that
- *    has some for one of the smallest). */
+ *    has some for one of the smallest), "refused" (photos that count and that the model calls
+ *    unknown, guess or not; NaN where it cannot tell). */
 HST_API HST_CHECK int hst_eval_metric(const hst_eval *e, const char *name, double *value,
                                       double *low, double *high, hst_err *err);
 /* Writes report.html and predictions.csv of evaluation e of model m into dir, which is made when it
@@ -920,13 +929,35 @@ HST_API HST_CHECK int hst_eval_class_metric(const hst_eval *e, int c, const char
 typedef struct hst_eval_photo {
     size_t size;
     const char *path;
-    int truth, guess;  /* classes; guess: first of the largest probabilities */
-    const float *prob; /* [hst_eval_classes()] */
-    int seen;          /* 1: the model has learned from it */
-    int copy;          /* 1: another file with the same pixels comes before it */
+    int truth, guess;     /* classes; guess: first of the largest probabilities */
+    const float *prob;    /* [hst_eval_classes()] */
+    int seen;             /* 1: the model has learned from it */
+    int copy;             /* 1: another file with the same pixels comes before it */
+    double unknown_score; /* above 0: the model calls it unknown; NaN: it was not asked, or cannot
+                             tell (hst_session_unknown) */
 } hst_eval_photo;
 /* The i-th of all, those that do not count included; belongs to e; NULL past the end. */
 HST_API const hst_eval_photo *hst_eval_at(const hst_eval *e, size_t i);
+
+/* How well photos of no class are told from those of a model's classes. All of photos that count:
+ * those that the model has learned from and copies do not. */
+typedef struct hst_detection {
+    size_t size;
+    uint64_t known, refused; /* photos of the classes, and those of them that are called unknown */
+    uint64_t unknown, found; /* photos of none, and those of them that are called unknown */
+    /* How often an unknown photo has a larger unknown_score than a known one, with its 95 %
+     * interval; and the part of the unknown that are accepted where 95 % of the known are. NaN
+     * without photos of both kinds. */
+    double auroc, auroc_low, auroc_high, fpr95;
+    uint64_t seen;    /* given as unknown, but the model has learned from them: not counted */
+    uint64_t skipped; /* given as unknown, but of no use */
+} hst_detection;
+/* e: hst_evaluate's of m on photos of its classes; unknown: photos of none of them, whose labels,
+ * if they have any, are not looked at: hst_data_from_files will do. out->size is set by the caller.
+ * Errors: HST_EARG (m cannot tell unknown photos; e is not m's), HST_EDATA (nothing usable), and
+ * those of hst_features_compute. */
+HST_API HST_CHECK int hst_detect(hst_ctx *ctx, const hst_model *m, const hst_eval *e,
+                                 const hst_data *unknown, hst_detection *out, hst_err *err);
 
 /* Models compared photo by photo, each with the first. */
 typedef struct hst_comparison hst_comparison;

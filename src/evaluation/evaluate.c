@@ -29,7 +29,8 @@ static int match_labels(const hst_model *m, const hst_data *d, int *label, hst_e
 static int score(const hst_model *m, const hst_data *d, const hst_features *f, const int *label,
                  hst_eval *e, hst_err *err)
 {
-    float *prob = hst_alloc((size_t)m->n_classes, sizeof *prob, err);
+    hst_unknown_work *work = hst_unknown_work_new(m->dim, m->n_classes, err);
+    float *prob = work ? hst_alloc((size_t)m->n_classes, sizeof *prob, err) : NULL;
     int rc = prob ? 0 : HST_EMEM;
     for (size_t i = 0; rc == 0 && i < d->n_photos; i++) {
         const float *x = hst_features_row(f, i);
@@ -38,42 +39,48 @@ static int score(const hst_model *m, const hst_data *d, const hst_features *f, c
             continue;
         }
         hst_model_head(m, x, prob);
+        const double unknown = hst_model_unknown(m, x, prob, work);
         rc = hst_eval_add(e,
                           &(hst_judged){.path = d->photos[i].path,
-                                        .truth = label[d->photos[i].label],
+                                        .truth = label ? label[d->photos[i].label] : 0,
                                         .prob = prob,
                                         .pixels = f->picture[i].pixels,
-                                        .seen = hst_model_has_seen(m, f->picture[i].pixels)},
+                                        .seen = hst_model_has_seen(m, f->picture[i].pixels),
+                                        .unknown_score = &unknown},
                           err);
     }
     free(prob);
+    hst_unknown_work_free(work);
     e->n_stored = f->n_stored;
     return rc ? rc : hst_eval_finish(e, err);
 }
 
-hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d, hst_err *err)
+hst_eval *hst_eval_through(hst_ctx *ctx, const hst_model *m, const hst_data *d, const int *label,
+                           hst_err *err)
 {
-    hst_eval *e = NULL;
-    hst_features *f = NULL;
-    int rc = HST_EDATA;
-    if (d->n_classes < 1) {
-        hst_fail(err, HST_EDATA, "the photos have no labels to compare with");
-        return NULL;
-    }
-    int *label = hst_alloc((size_t)d->n_classes, sizeof *label, err);
-    if (!label || match_labels(m, d, label, err))
-        goto out;
-    f = hst_features_through(ctx, m->extractor, d, 0, err);
-    e = f ? hst_eval_new((const char *const *)m->labels, m->n_classes, d->n_photos, err) : NULL;
-    if (e)
-        rc = score(m, d, f, label, e, err);
-    if (rc == 0)
+    hst_features *f = hst_features_through(ctx, m->extractor, d, 0, err);
+    hst_eval *e =
+        f ? hst_eval_new((const char *const *)m->labels, m->n_classes, d->n_photos, err) : NULL;
+    int rc = e ? score(m, d, f, label, e, err) : HST_EMEM;
+    if (rc == 0 && label)
         rc = hst_copies_warn(ctx, d, f, err);
-out:
-    free(label);
     hst_features_free(f);
     if (rc == 0)
         return e;
     hst_eval_free(e);
     return NULL;
+}
+
+hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d, hst_err *err)
+{
+    hst_eval *e = NULL;
+    if (d->n_classes < 1) {
+        hst_fail(err, HST_EDATA, "the photos have no labels to compare with");
+        return NULL;
+    }
+    int *label = hst_alloc((size_t)d->n_classes, sizeof *label, err);
+    if (label && match_labels(m, d, label, err) == 0)
+        e = hst_eval_through(ctx, m, d, label, err);
+    free(label);
+    return e;
 }

@@ -77,12 +77,14 @@ int hst_eval_add(hst_eval *e, const hst_judged *j, hst_err *err)
     float *own = e->prob + i * classes;
     memcpy(own, j->prob, classes * sizeof *own);
     e->pixels[i] = j->pixels;
-    e->photo[e->n_photos++] = (hst_eval_photo){.size = sizeof *e->photo,
-                                               .path = copy,
-                                               .truth = j->truth,
-                                               .guess = hst_argmax(own, e->n_classes),
-                                               .prob = own,
-                                               .seen = j->seen};
+    e->photo[e->n_photos++] =
+        (hst_eval_photo){.size = sizeof *e->photo,
+                         .path = copy,
+                         .truth = j->truth,
+                         .guess = hst_argmax(own, e->n_classes),
+                         .prob = own,
+                         .seen = j->seen,
+                         .unknown_score = j->unknown_score ? *j->unknown_score : NAN};
     return 0;
 }
 

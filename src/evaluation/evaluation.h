@@ -41,9 +41,10 @@ struct hst_eval {
 typedef struct hst_judged {
     const char *path;
     int truth;
-    const float *prob; /* [n_classes] */
-    uint64_t pixels;   /* of its hst_picture; 0: not known */
-    int seen;          /* 1: the model has learned from it */
+    const float *prob;           /* [n_classes] */
+    uint64_t pixels;             /* of its hst_picture; 0: not known */
+    int seen;                    /* 1: the model has learned from it */
+    const double *unknown_score; /* NULL: NaN */
 } hst_judged;
 
 /* Room for n photos. Fill with hst_eval_add (HST_EARG: full, or truth out of range), then
@@ -51,6 +52,10 @@ typedef struct hst_judged {
 HST_CHECK hst_eval *hst_eval_new(const char *const *labels, int n_classes, size_t n, hst_err *err);
 HST_CHECK int hst_eval_add(hst_eval *e, const hst_judged *j, hst_err *err);
 HST_CHECK int hst_eval_finish(hst_eval *e, hst_err *err);
+/* Of all photos of d; label[classes of d]: the model's of each; NULL: all count as of class 0, for
+ * photos of no class. NULL is returned with the reason. */
+HST_CHECK hst_eval *hst_eval_through(hst_ctx *ctx, const hst_model *m, const hst_data *d,
+                                     const int *label, hst_err *err);
 /* 1: the photo counts in what is measured. */
 static inline int hst_eval_counts(const hst_eval_photo *p)
 {

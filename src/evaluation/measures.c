@@ -157,6 +157,18 @@ static int top_of(const char *name)
     return (int)strtol(name + 4, NULL, 10);
 }
 
+/* Photos that count and are called unknown; NaN where the model cannot tell. */
+static double refused(const hst_eval *e)
+{
+    double n = 0;
+    for (size_t i = 0; i < e->n_photos; i++) {
+        if (isnan(e->photo[i].unknown_score))
+            return NAN;
+        n += hst_eval_counts(&e->photo[i]) && e->photo[i].unknown_score > 0;
+    }
+    return n;
+}
+
 /* Numbers without an interval; 0 where the name is none of them. */
 static int plain(const hst_eval *e, const char *name, double *v)
 {
@@ -172,6 +184,8 @@ static int plain(const hst_eval *e, const char *name, double *v)
         *v = e->n_seen ? (double)e->seen_hits / (double)e->n_seen : NAN;
     else if (strcmp(name, "skipped") == 0)
         *v = (double)e->n_skipped;
+    else if (strcmp(name, "refused") == 0)
+        *v = refused(e);
     else if (strcmp(name, "stored") == 0)
         *v = (double)e->n_stored;
     else
@@ -200,7 +214,7 @@ static int find(const hst_eval *e, const char *name, int ends, hst_estimate *out
     return hst_fail(err, HST_EARG,
                     "unknown metric '%s': accuracy, top_K, balanced_accuracy, log_loss, brier, "
                     "calibration_error, auroc, macro_ or weighted_ precision, recall and f1, "
-                    "imbalance, n, copies, seen, seen_accuracy, skipped or stored",
+                    "imbalance, n, copies, seen, seen_accuracy, refused, skipped or stored",
                     name);
 }
 

@@ -18,6 +18,7 @@ struct hst_explainer {
     int n_views;
     float *raw[VIEWS]; /* of each view the last feature map [h w][dim], then the features [dim] */
     float *mean, *features, *prob; /* [dim], [dim], [classes] */
+    hst_unknown_work *unknown;
     hst_cam_view view[VIEWS];
     float *cell[VIEWS]; /* [h][w], what view[].map shows */
     float *map;         /* [cam.height][cam.width] */
@@ -55,7 +56,8 @@ static int fill(hst_explainer *x, const hst_ctx *ctx, hst_err *err)
     x->mean = x->looking ? hst_alloc(dim, sizeof(float), err) : NULL;
     x->features = x->mean ? hst_alloc(dim, sizeof(float), err) : NULL;
     x->prob = x->features ? hst_alloc((size_t)x->model->n_classes, sizeof *x->prob, err) : NULL;
-    return x->prob ? add_views(x, err) : HST_EMEM;
+    x->unknown = x->prob ? hst_unknown_work_new(x->model->dim, x->model->n_classes, err) : NULL;
+    return x->unknown ? add_views(x, err) : HST_EMEM;
 }
 
 hst_explainer *hst_explainer_new(const hst_ctx *ctx, const hst_model *m, const hst_extractor *maps,
@@ -89,6 +91,7 @@ void hst_explainer_free(hst_explainer *x)
     free(x->mean);
     free(x->features);
     free(x->prob);
+    hst_unknown_work_free(x->unknown);
     free(x->map);
     free(x->bytes);
     hst_looking_free(x->looking);
@@ -212,7 +215,8 @@ static int explain(hst_explainer *x, int label, hst_err *err)
     x->cam = (hst_cam){.size = sizeof x->cam,
                        .label = label < 0 ? best(x->prob, m->n_classes) : label,
                        .prob = x->prob,
-                       .n = m->n_classes};
+                       .n = m->n_classes,
+                       .unknown_score = hst_model_unknown(m, x->features, x->prob, x->unknown)};
     x->cam.bias = (double)m->bias[x->cam.label];
     x->cam.logit = hst_model_logit(m, x->features, x->cam.label);
     value_all(x);

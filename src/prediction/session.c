@@ -4,6 +4,7 @@
 #include "base/sized.h"
 #include "prediction/prediction.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,9 @@ struct hst_session {
     hst_executor *executor; /* the context's */
     int alone;              /* this photo is the only one */
     hst_looking *looking;
-    float *features; /* [dim] */
+    float *features;           /* [dim] */
+    hst_unknown_work *unknown; /* NULL: the model cannot tell */
+    double unknown_score;      /* of the last photo */
 };
 
 hst_session *hst_session_open(hst_ctx *ctx, const hst_model *m, hst_err *err)
@@ -24,7 +27,10 @@ hst_session *hst_session_open(hst_ctx *ctx, const hst_model *m, hst_err *err)
     s->executor = ctx->executor;
     s->looking = hst_looking_new(m->extractor, err);
     s->features = s->looking ? hst_alloc((size_t)m->dim, sizeof *s->features, err) : NULL;
-    if (s->features)
+    s->unknown_score = NAN;
+    if (s->features && m->unknown)
+        s->unknown = hst_unknown_work_new(m->dim, m->n_classes, err);
+    if (s->features && (s->unknown || !m->unknown))
         return s;
     hst_session_free(s);
     return NULL;
@@ -36,6 +42,7 @@ void hst_session_free(hst_session *s)
         return;
     hst_looking_free(s->looking);
     free(s->features);
+    hst_unknown_work_free(s->unknown);
     free(s);
 }
 
@@ -43,6 +50,7 @@ void hst_session_free(hst_session *s)
 static void enter(hst_session *s)
 {
     s->alone = hst_executor_enter(s->executor);
+    s->unknown_score = NAN;
 }
 
 static void leave(hst_session *s)
@@ -53,10 +61,18 @@ static void leave(hst_session *s)
 /* s->looking has the photo. */
 static int infer(hst_session *s, float *prob, hst_err *err)
 {
+    const hst_model *m = s->model;
     int rc = hst_looking_run(s->looking, s->alone ? s->executor : NULL, s->features, err);
-    if (rc == 0)
-        hst_model_head(s->model, s->features, prob);
-    return rc;
+    if (rc)
+        return rc;
+    hst_model_head(m, s->features, prob);
+    s->unknown_score = hst_model_unknown(m, s->features, prob, s->unknown);
+    return 0;
+}
+
+double hst_session_unknown(const hst_session *s)
+{
+    return s->unknown_score;
 }
 
 static int predict_bytes(hst_session *s, const void *bytes, size_t n, float *prob, hst_err *err)

@@ -3,6 +3,7 @@
 #include "base/pipeline.h"
 #include "prediction/prediction.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { PATH_BYTES = 4096, SLOTS_PER_THREAD = 4 };
@@ -11,6 +12,7 @@ typedef struct item {
     char path[PATH_BYTES];
     hst_err why; /* code 0: predicted */
     float *prob; /* [n_classes], inside the job's block */
+    double unknown_score;
 } item;
 
 typedef struct job {
@@ -42,6 +44,7 @@ static int predict(void *arg, size_t slot, int thread, hst_err *err)
     if (!j->session[thread])
         return HST_EMEM;
     it->why.code = hst_session_predict(j->session[thread], it->path, it->prob, &it->why);
+    it->unknown_score = hst_session_unknown(j->session[thread]);
     return 0;
 }
 
@@ -56,7 +59,8 @@ static int deliver_item(void *arg, size_t slot, hst_err *err)
                         .code = code,
                         .why = code ? it->why.msg : NULL,
                         .prob = code ? NULL : it->prob,
-                        .n = j->model->n_classes};
+                        .n = j->model->n_classes,
+                        .unknown_score = code ? NAN : it->unknown_score};
     if (j->stream->deliver(j->stream->arg, &p) != 0)
         return hst_fail(err, HST_ESTOPPED, "stopped by the caller");
     return j->stream->what ? hst_meter_at(&j->meter, j->delivered, err) : 0;

@@ -5,6 +5,7 @@
 #include "base/sized.h"
 #include "report/report.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { PATH_BYTES = 4096, SLOTS_PER_THREAD = 4 };
@@ -82,6 +83,7 @@ typedef struct item {
     char photo[PATH_BYTES], picture[PATH_BYTES]; /* "": none */
     hst_err why;                                 /* code 0: predicted */
     float *prob;                                 /* [n_classes], inside the job's block */
+    double unknown_score;
 } item;
 
 typedef struct job {
@@ -126,6 +128,7 @@ static int explain(void *arg, size_t slot, int thread, hst_err *err)
     const hst_cam *cam = hst_explainer_cam(x);
     for (int c = 0; c < cam->n; c++)
         it->prob[c] = cam->prob[c];
+    it->unknown_score = cam->unknown_score;
     int rc = it->picture[0] ? hst_explain_draw(x, it->picture, err) : 0;
     if (rc)
         hst_err_at(err, it->picture);
@@ -144,6 +147,7 @@ static int deliver(void *arg, size_t slot, hst_err *err)
                               .why = code ? it->why.msg : NULL,
                               .prob = code ? NULL : it->prob,
                               .n = j->team.model->n_classes,
+                              .unknown_score = code ? NAN : it->unknown_score,
                               .picture = code || !it->picture[0] ? NULL : it->picture};
     return j->calls.deliver(j->calls.arg, &p) ? stopped(err) : 0;
 }
