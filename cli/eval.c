@@ -4,6 +4,7 @@
 #include "commands.h"
 #include "json_result.h"
 #include "model.h"
+#include "unknown.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,6 +20,9 @@ static const cli_option options[] = {
      "measured; of several models, of any of them."},
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL,
      "The result as one JSON object (docs/evaluation.md has its keys)."},
+    {"unknown", 0, CLI_TEXT, AT(unknown), "DIR2", NULL,
+     "Measure how well photos of no class are told, by those in DIR2 and its sub-folders: how many "
+     "are called unknown, AUROC, FPR at 95 % TPR. Of one model."},
     {0},
 };
 
@@ -41,7 +45,8 @@ typedef struct evaluating {
     int n; /* models */
     hst_model *model[CLI_EVAL_MODELS];
     hst_eval *eval[CLI_EVAL_MODELS];
-    cli_evaluated *shown; /* [n] of these */
+    cli_evaluated *shown;    /* [n] of these */
+    hst_detection detection; /* where it is wanted, of the one model */
 } evaluating;
 
 /* Whether the accuracy is as good as --min-accuracy asks; what: of which model. */
@@ -107,8 +112,10 @@ static int show(evaluating *r)
 {
     cli_job *job = r->job;
     for (int i = 0; i < r->n; i++)
-        r->shown[i] =
-            (cli_evaluated){.name = job->v.words[i], .model = r->model[i], .eval = r->eval[i]};
+        r->shown[i] = (cli_evaluated){.name = job->v.words[i],
+                                      .model = r->model[i],
+                                      .eval = r->eval[i],
+                                      .detection = job->v.unknown ? &r->detection : NULL};
     cli_display_close(&job->display);
     int status = cli_eval_pages(job, r->shown, r->n);
     if (status)
@@ -125,12 +132,22 @@ static int evaluate(evaluating *r)
     for (int i = 0; i < r->n; i++) /* before the first photo is computed */
         if (!(r->model[i] = cli_model_load(job, i)))
             return cli_job_fail(job);
+    if (job->v.unknown) {
+        const int status = cli_unknown_check(r->model[0], job->v.words[0]);
+        if (status)
+            return status;
+    }
     if (!(r->data = cli_model_photos(job, r->n)))
         return cli_job_fail(job);
     for (int i = 0; i < r->n; i++) {
         r->eval[i] = hst_evaluate(job->ctx, r->model[i], r->data, &job->err);
         if (!r->eval[i])
             return fail(r, i);
+    }
+    if (job->v.unknown) {
+        const int status = cli_unknown_measure(job, r->model[0], r->eval[0], &r->detection);
+        if (status)
+            return status;
     }
     return show(r);
 }
@@ -140,6 +157,8 @@ static int run(cli_job *job)
     evaluating r = {.job = job, .n = job->v.n_words - 1};
     if (r.n > CLI_EVAL_MODELS)
         return cli_job_usage(job, "at most 26 models can be compared");
+    if (r.n > 1 && job->v.unknown)
+        return cli_job_usage(job, "--unknown is for one model");
     int status = cli_job_open(job);
     r.shown = calloc((size_t)r.n, sizeof *r.shown);
     if (status == 0 && !r.shown) {
@@ -171,7 +190,8 @@ const cli_command cli_eval = {
             "with the photos.",
     .examples = "headstart eval runs/train holdout/\n"
                 "headstart eval runs/train runs/train2 holdout/\n"
-                "headstart eval runs/train holdout/ --json --min-accuracy 0.9",
+                "headstart eval runs/train holdout/ --json --min-accuracy 0.9\n"
+                "headstart eval runs/train holdout/ --unknown other-photos/",
     .options = options,
     .uses_store = 1,
     .min_words = 2,

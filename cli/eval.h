@@ -16,7 +16,8 @@ typedef struct cli_evaluated {
     const char *name; /* as it was typed */
     const hst_model *model;
     const hst_eval *eval;
-    int saved; /* its report is in that folder: */
+    const hst_detection *detection; /* NULL: not measured */
+    int saved;                      /* its report is in that folder: */
     char folder[CLI_EVAL_PATH];
 } cli_evaluated;
 

@@ -3,6 +3,7 @@
 
 #include "json_result.h"
 #include "tables.h"
+#include "unknown.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -106,6 +107,7 @@ void cli_eval_text(cli_job *job, const cli_evaluated *m)
                        cli_eval_number(e, "seen_accuracy"), cli_eval_number(e, "seen"));
     if (cli_eval_number(e, "skipped") > 0)
         cli_out_printf(out, "skipped  %.0f photos\n", cli_eval_number(e, "skipped"));
+    cli_unknown_text(out, m);
     if (!measured) {
         put_recorded(out, m->model);
         cli_eval_tell_page(job, m);
@@ -259,6 +261,7 @@ json_t *cli_eval_json(const cli_evaluated *m)
     cli_json_set(&o, "report", cli_eval_page_json(m));
     cli_json_set(&o, "skipped", json_integer((json_int_t)cli_eval_number(e, "skipped")));
     cli_json_set(&o, "stored", json_integer((json_int_t)cli_eval_number(e, "stored")));
+    cli_unknown_json(&o, m);
     cli_json_set(&o, "metrics", metrics_json(e));
     cli_json_set(&o, "calibration", calibration_json(m));
     cli_json_set(&o, "confused", confused_json(e));

@@ -41,13 +41,13 @@ enum {
 /* The values of every option of every command, and the other words of the command line. Texts are
  * borrowed from argv or from the tables. */
 typedef struct cli_values {
-    const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling, *views,
-        *into, *cam;
+    const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling, *views;
+    const char *into, *cam, *unknown;
     uint64_t store_max;
     double val_split, min_accuracy, least;
     int threads, top, image_px;
     int json, offline, quiet, help, labelled, devices, no_store, rehash, all, strict, copy, link,
-        move, dry_run;
+        move, dry_run, no_unknown;
     hst_train_opts train; /* of a command that uses settings */
     const char **words;   /* [n_words], to be freed */
     int n_words;

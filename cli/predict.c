@@ -17,6 +17,8 @@ static const cli_option options[] = {
     {"format", 'f', CLI_CHOICE, AT(format), "text|json|csv", "text",
      "text: a line for each photo; json: a JSON object on each line; csv: a table with a header."},
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The same as --format json."},
+    {"no-unknown", 0, CLI_FLAG, AT(no_unknown), NULL, NULL,
+     "Name a class for every photo, also for those that the model takes to be of none."},
     {"labelled", 0, CLI_FLAG, AT(labelled), NULL, NULL,
      "The folder has a sub-folder for each class: mark right and wrong, and draw a sheet."},
     {"output", 'o', CLI_TEXT, AT(output), "FILE.png", NULL,
@@ -65,7 +67,8 @@ static int deliver(void *arg, const hst_prediction *p)
                          .prob = p->prob,
                          .why = p->code ? p->why : NULL,
                          .truth = -1,
-                         .cam = p->picture};
+                         .cam = p->picture,
+                         .unknown_score = p->unknown_score};
     r->n++;
     r->bad += p->code != 0;
     return cli_rows_put(&r->rows, &row) || cli_signals_caught();
@@ -121,7 +124,13 @@ static int predict_bytes(prediction_run *r, const void *bytes, size_t n, float *
         rc = hst_predict_bytes(s, bytes, n, prob, k, err);
     else if (!(cam = hst_explain_bytes(x, bytes, n, -1, err)))
         rc = err->code;
-    hst_prediction p = {.path = "-", .code = rc, .why = err->msg, .prob = cam ? cam->prob : prob};
+    hst_prediction p = {.path = "-",
+                        .code = rc,
+                        .why = err->msg,
+                        .prob = cam ? cam->prob : prob,
+                        .unknown_score = cam ? cam->unknown_score
+                                         : s ? hst_session_unknown(s)
+                                             : 0};
     if (cam && cli_cam_path(&r->cam, "-", path, sizeof path) > 0)
         p.picture = hst_explain_draw(x, path, err) == 0 ? path : NULL;
     int status = cam && !p.picture ? cli_job_fail(r->job) : CLI_OK;
@@ -178,7 +187,11 @@ static int predict_all(prediction_run *r)
 
 static int put_row(prediction_run *r, const hst_eval_photo *p, const char *cam)
 {
-    const cli_row row = {.path = p->path, .prob = p->prob, .truth = p->truth, .cam = cam};
+    const cli_row row = {.path = p->path,
+                         .prob = p->prob,
+                         .truth = p->truth,
+                         .cam = cam,
+                         .unknown_score = p->unknown_score};
     r->n++;
     return cli_rows_put(&r->rows, &row);
 }
@@ -301,7 +314,8 @@ static int run(cli_job *job)
                         .format = job->v.format,
                         .top = job->v.top,
                         .labelled = job->v.labelled,
-                        .cams = job->v.cam != NULL};
+                        .cams = job->v.cam != NULL,
+                        .unknown = hst_model_tells_unknown(m) && !job->v.no_unknown};
     status = job->v.cam ? open_cam(&r, job->v.cam) : CLI_OK;
     if (status == CLI_OK)
         status = job->v.labelled ? predict_labelled(&r) : predict_all(&r);
@@ -323,6 +337,9 @@ const cli_command cli_predict = {
     .text = "Names what is on each photo, most probable label first, in the order given.\n"
             "A folder is searched with its sub-folders, in order of names. '-' reads\n"
             "standard input, which holds either one image or a list of paths, one a line.\n"
+            "A photo that is most likely of none of the classes is called unknown, with the\n"
+            "classes that come nearest behind it; in json and csv these columns stay, 'guess'\n"
+            "is the nearest class, and 'unknown_score' is above 0.\n"
             "A photo that cannot be used gives a row with the reason, the others go on, and\n"
             "the exit status is 3. In json and csv, characters of a path that are no UTF-8\n"
             "become '?'. MODEL is a model file or the folder of a run.",

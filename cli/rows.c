@@ -32,9 +32,19 @@ static void put_clean(cli_out *out, const char *s)
     cli_out_puts(out, clean);
 }
 
+/* What a photo is called that is of none of the classes. A class may have that name as well: then
+ * the score tells. */
+static const char unknown_label[] = "unknown";
+
+static int is_unknown(const cli_rows *r, const cli_row *row)
+{
+    return r->unknown && row->unknown_score > 0;
+}
+
 /* ---- text ---- */
 
-/* "a.jpg: daisy 0.9871, roses 0.0100", with --labelled "right" or "WRONG (tulips)" in front. */
+/* "a.jpg: daisy 0.9871, roses 0.0100", with --labelled "right" or "WRONG (tulips)" in front;
+ * "a.jpg: unknown, daisy 0.4711, roses 0.2100": a class has its probability behind it. */
 static void put_text(cli_rows *r, const cli_row *row)
 {
     put_clean(r->out, row->path);
@@ -52,6 +62,8 @@ static void put_text(cli_rows *r, const cli_row *row)
         put_clean(r->out, hst_model_label(r->model, row->truth));
         cli_out_puts(r->out, "), ");
     }
+    if (is_unknown(r, row))
+        cli_out_printf(r->out, "%s, ", unknown_label);
     for (int i = 0; i < r->top; i++) {
         cli_out_puts(r->out, i ? ", " : "");
         put_clean(r->out, hst_model_label(r->model, r->order[i]));
@@ -60,7 +72,8 @@ static void put_text(cli_rows *r, const cli_row *row)
     cli_out_puts(r->out, "\n");
 }
 
-/* ---- CSV: path,label,probability,label_2,probability_2,...[,true][,cam],error ---- */
+/* ---- CSV: path,label,probability,label_2,probability_2,...[,true][,guess,unknown_score][,cam],
+ * error. An unknown photo has the label "unknown", and the probability of its guess. ---- */
 
 static void put_csv_field(cli_out *out, const char *s)
 {
@@ -82,6 +95,7 @@ static void put_csv_header(const cli_rows *r)
     for (int i = 2; i <= r->top; i++)
         cli_out_printf(r->out, ",label_%d,probability_%d", i, i);
     cli_out_puts(r->out, r->labelled ? ",true" : "");
+    cli_out_puts(r->out, r->unknown ? ",guess,unknown_score" : "");
     cli_out_puts(r->out, r->cams ? ",cam,error\n" : ",error\n");
 }
 
@@ -91,7 +105,9 @@ static void put_csv(cli_rows *r, const cli_row *row)
     for (int i = 0; i < r->top; i++) {
         cli_out_puts(r->out, ",");
         if (!row->why)
-            put_csv_field(r->out, hst_model_label(r->model, r->order[i]));
+            put_csv_field(r->out, i == 0 && is_unknown(r, row)
+                                      ? unknown_label
+                                      : hst_model_label(r->model, r->order[i]));
         cli_out_puts(r->out, ",");
         if (!row->why) /* nine digits give a float back exactly */
             cli_out_printf(r->out, "%.9g", (double)row->prob[r->order[i]]);
@@ -99,6 +115,14 @@ static void put_csv(cli_rows *r, const cli_row *row)
     cli_out_puts(r->out, ",");
     if (r->labelled) {
         put_csv_field(r->out, hst_model_label(r->model, row->truth));
+        cli_out_puts(r->out, ",");
+    }
+    if (r->unknown) {
+        if (!row->why)
+            put_csv_field(r->out, hst_model_label(r->model, r->order[0]));
+        cli_out_puts(r->out, ",");
+        if (!row->why)
+            cli_out_printf(r->out, "%.9g", row->unknown_score);
         cli_out_puts(r->out, ",");
     }
     if (r->cams) {
@@ -133,8 +157,14 @@ static int put_json(cli_rows *r, const cli_row *row)
     if (row->why) {
         cli_json_set(&o, "error", cli_json_text(row->why));
     } else {
-        cli_json_set(&o, "label", cli_json_text(hst_model_label(r->model, r->order[0])));
+        const char *guess = hst_model_label(r->model, r->order[0]);
+        cli_json_set(&o, "label", cli_json_text(is_unknown(r, row) ? unknown_label : guess));
         cli_json_set(&o, "probability", json_real((double)row->prob[r->order[0]]));
+        if (r->unknown) {
+            cli_json_set(&o, "guess", cli_json_text(guess));
+            cli_json_set(&o, "unknown", json_boolean(is_unknown(r, row)));
+            cli_json_set(&o, "unknown_score", json_real(row->unknown_score));
+        }
         if (r->labelled) {
             cli_json_set(&o, "true", cli_json_text(hst_model_label(r->model, row->truth)));
             cli_json_set(&o, "right", json_boolean(row->truth == r->order[0]));

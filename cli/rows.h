@@ -10,15 +10,17 @@ typedef struct cli_rows {
     int top;            /* labels wanted; more than there are: all */
     int labelled;       /* rows have a true label */
     int cams;           /* rows have the name of a picture */
+    int unknown;        /* photos of no class are called "unknown" */
     int *order;         /* [classes] work space */
 } cli_rows;
 
 typedef struct cli_row {
     const char *path;
-    const float *prob; /* [classes]; not looked at when why is set */
-    const char *why;   /* the reason there is no prediction, or NULL */
-    int truth;         /* the true label, or -1 */
-    const char *cam;   /* the picture of where the label was seen, or NULL */
+    const float *prob;    /* [classes]; not looked at when why is set */
+    const char *why;      /* the reason there is no prediction, or NULL */
+    int truth;            /* the true label, or -1 */
+    const char *cam;      /* the picture of where the label was seen, or NULL */
+    double unknown_score; /* above 0: of no class; looked at where the rows tell it */
 } cli_row;
 
 /* The header, where the format has one. 0, or an exit status after an error line. */

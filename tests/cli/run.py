@@ -628,7 +628,8 @@ class Predict(Case):
     def test_formats(self):
         csv = self.ok(run("predict", self.model(), f"{PHOTOS}/red", "-k2", "--format", "csv"))
         lines = csv.splitlines()
-        self.assertEqual(lines[0], "path,label,probability,label_2,probability_2,error")
+        self.assertEqual(lines[0], "path,label,probability,label_2,probability_2,guess,"
+                                   "unknown_score,error")
         self.assertEqual(len(lines), 13)
         text = self.ok(run("predict", self.model(), f"{PHOTOS}/red", "-k9"))
         self.assertEqual(text.splitlines()[0].count(","), 2)
@@ -659,8 +660,8 @@ class Predict(Case):
         first = read(f"{folder}/00.cam.png")
         csv = self.ok(run("predict", self.model(), red[0], "-k1", "--format", "csv", "--threads", "1",
                           "--cam", folder))
-        self.assertEqual(csv.splitlines()[0], "path,label,probability,cam,error")
-        self.assertEqual(csv.splitlines()[1].split(",")[3:], [f"{folder}/00.cam.png", ""])
+        self.assertEqual(csv.splitlines()[0], "path,label,probability,guess,unknown_score,cam,error")
+        self.assertEqual(csv.splitlines()[1].split(",")[5:], [f"{folder}/00.cam.png", ""])
         self.assertEqual(read(f"{folder}/00.cam.png"), first)
         self.ok(run("predict", self.model(), "-", "--cam", folder, input=read(red[0])))
         self.assertEqual(read(f"{folder}/stdin.cam.png"), first)
@@ -803,6 +804,102 @@ class HostileFiles(Case):
         left = set(os.listdir(ENV["HEADSTART_CACHE"])) - cached - {"backbones"}
         self.assertEqual(left, set())
         self.assertEqual(glob.glob(f"{ENV['HEADSTART_CACHE']}/backbones/*.tmp*"), [])
+
+
+class Unknown(Case):
+    @classmethod
+    def half(cls):
+        """A model that calls about half of the photos of its own classes unknown."""
+        path = os.path.join(ROOT, "half")
+        if not os.path.exists(path):
+            r = train(path, "--unknown-rate", "0.5")
+            assert r.returncode == 0, r.stderr
+        return path
+
+    def rows(self, *args):
+        text = self.ok(run("predict", self.half(), self.fresh(), *args, "--json"))
+        return [json.loads(line) for line in text.splitlines()]
+
+    def test_a_stranger_is_called_unknown(self):
+        rows = self.rows()
+        unknown = [r for r in rows if r["unknown"]]
+        self.assertTrue(3 < len(unknown) < 33)
+        for r in rows:
+            self.assertEqual(r["unknown"], r["unknown_score"] > 0)
+            self.assertEqual(r["label"], "unknown" if r["unknown"] else r["guess"])
+            self.assertEqual([r["guess"], r["probability"]], list(r["top"][0].values()))
+            self.assertEqual({t["label"] for t in r["top"]}, {"blue", "green", "red"})
+        text = self.ok(run("predict", self.half(), self.fresh(), "-k1")).splitlines()
+        for line, r in zip(text, rows):
+            first = "unknown, " if r["unknown"] else ""
+            self.assertEqual(line, f"{r['path']}: {first}{r['guess']} {r['probability']:.4f}")
+        csv = [line.split(",") for line in self.ok(
+            run("predict", self.half(), self.fresh(), "-k1", "--format", "csv")).splitlines()]
+        self.assertEqual(csv[0], ["path", "label", "probability", "guess", "unknown_score", "error"])
+        for line, r in zip(csv[1:], rows):
+            self.assertEqual([line[1], line[3]], [r["label"], r["guess"]])
+            self.assertAlmostEqual(float(line[4]), r["unknown_score"], places=6)
+        marked = self.ok(run("predict", self.half(), self.fresh(), "--labelled", "-o", "u.png"))
+        self.assertEqual(marked.count(", unknown, "), len(unknown))
+
+    def test_other_ways_to_predict_say_the_same(self):
+        first = self.rows("-k1")[0]
+        image = read(first["path"])
+        piped = json.loads(self.ok(run("predict", self.half(), "-", "-k1", "--json", input=image)))
+        self.assertEqual({**piped, "path": first["path"]}, first)
+        drawn = self.rows("-k1", "--cam", "cams")[0]
+        self.assertAlmostEqual(drawn["unknown_score"], first["unknown_score"], places=3)
+
+    def test_not_wanted(self):
+        plain = self.rows("--no-unknown")
+        self.assertNotIn("unknown", [r["label"] for r in plain])
+        self.assertEqual(set(plain[0]), {"path", "label", "probability", "top"})
+        self.assertEqual([r["label"] for r in plain], [r["guess"] for r in self.rows()])
+        self.ok(train("never", "--unknown-rate", "0"))
+        row = json.loads(self.ok(run("predict", "never", f"{PHOTOS}/red/00.png", "--json")))
+        self.assertEqual(set(row), {"path", "label", "probability", "top"})
+        self.refused(run("eval", "never", self.fresh(), "--unknown", PHOTOS), 2, "train it again")
+        self.refused(train("never", "--recipe", "tutorial", "--unknown-rate", "0.1"), 2, "unknown-rate")
+        self.refused(train("never", "--unknown-rate", "0.6"), 2, "from 0 to 0.5")
+        few = material.photos(f"{ROOT}/18 photos", 6)
+        r = run("train", few, "--backbone", BACKBONE, "-o", "few photos", "--json")
+        self.ok(r)
+        self.assertIn(b"too few to tell unknown photos", r.stderr)
+
+    def test_a_class_of_that_name(self):
+        folder = f"{ROOT}/named so"
+        shutil.copytree(PHOTOS, folder)
+        os.rename(f"{folder}/blue", f"{folder}/unknown")
+        self.ok(run("train", folder, "--backbone", BACKBONE, "-o", "named", "--unknown-rate", "0.5"))
+        text = self.ok(run("predict", "named", self.fresh(), "--json"))
+        rows = [json.loads(line) for line in text.splitlines()]
+        self.assertEqual({r["unknown"] for r in rows if r["label"] == "unknown"}, {False, True})
+        self.assertEqual({r["guess"] for r in rows}, {"green", "red", "unknown"})
+
+    def test_eval(self):
+        rows = self.rows()
+        o = json.loads(self.ok(run("eval", self.half(), self.fresh(), "--json")))
+        self.assertEqual((o["refused"], o["n"]), (sum(r["unknown"] for r in rows), 36))
+        self.assertNotIn("unknown", o)
+        strange = f"{ROOT}/strangers/with, odd <names>"
+        for i in range(8):
+            material.png(f"{strange}/{i}.png", lambda x, y: (255 * (x // (i + 1) % 2),) * 3, 40)
+        shutil.copy(f"{strange}/0.png", f"{strange}/copy.png")
+        shutil.copy(f"{PHOTOS}/red/00.png", f"{strange}/known.png")
+        with open(f"{strange}/bad.png", "wb") as f:
+            f.write(b"no picture")
+        args = ["eval", self.half(), self.fresh(), "--unknown", f"{ROOT}/strangers"]
+        u = json.loads(self.ok(run(*args, "--json")))["unknown"]
+        self.assertEqual([u[k] for k in ("n", "known_n", "seen", "skipped")], [8, 36, 1, 1])
+        self.assertEqual(u["known_refused"], o["refused"])
+        self.assertTrue(0 <= u["auroc_low"] <= u["auroc"] <= u["auroc_high"] <= 1)
+        text = self.ok(run(*args))
+        self.assertIn(f"{u['found']} of 8 unknown photos found", text)
+        self.assertLessEqual(max(map(len, text.splitlines())), 80)
+        os.makedirs(f"{ROOT}/nothing here", exist_ok=True)
+        self.assertEqual(run(*args[:-1], f"{ROOT}/nothing here").returncode, 3)
+        self.assertEqual(run(*args[:-1], f"{ROOT}/no such folder").returncode, 3)
+        self.refused(run("eval", self.half(), self.half(), *args[2:]), 2, "one model")
 
 
 class Others(Case):
