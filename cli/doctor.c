@@ -83,7 +83,9 @@ static int print_json(cli_job *job, const hst_data *d, const hst_inspection *r)
 static void show_path(const cli_job *job, const char *path, char *out, size_t cap)
 {
     const char *dir = job->v.words[0];
-    const size_t n = strlen(dir);
+    size_t n = strlen(dir);
+    while (n > 1 && dir[n - 1] == '/')
+        n--;
     if (strncmp(path, dir, n) == 0 && path[n] == '/')
         path += n + 1;
     cli_text_clean(out, cap, path);

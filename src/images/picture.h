@@ -8,8 +8,8 @@ enum { HST_THUMB_PX = 32 };
 
 /* Kept in the feature store as it is in memory: fixed sizes, no padding, whole floats. What is
  * computed, or the order of the fields, changes the version. Brightness is 0 (black) to 255, ITU-R
- * 601; it is measured where the longer side has 256 pixels at most, sharpness too, so that photos
- * of any size can be compared. */
+ * 601; it is measured where the longer side has some 256 pixels (171 to 384, or fewer where there
+ * are no more), sharpness too, so that photos of any size can be compared. */
 #define HST_PICTURE_VERSION 2
 typedef struct hst_picture {
     uint64_t pixels; /* XXH64 of the upright pixels, seeded with their width * 2^32 + height: equal
@@ -19,7 +19,7 @@ typedef struct hst_picture {
     float brightness, contrast; /* mean, standard deviation */
     float dark, bright;         /* one pixel in a hundred is as dark as that; as bright */
     float colors;               /* largest standard deviation of red, green, blue */
-    float sharpness; /* about 0.4; below 0.16 where edges are blurred over some pixels: energy of
+    float sharpness; /* about 0.5; below 0.16 where edges are blurred over some pixels: energy of
                         the Laplacian against that at half the size, where there is most of it; 1:
                         too small or too plain to tell */
     uint8_t thumb[HST_THUMB_PX * HST_THUMB_PX]; /* brightness, the picture squashed to a square */

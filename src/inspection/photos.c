@@ -8,7 +8,7 @@
 static const float dark_below = 64, bright_above = 200;
 /* Standard deviation of the channel that varies most, of 255; the plainest photo has 16. */
 static const float uniform_below = 6;
-/* hst_picture's measure; the softest photo has 0.177, a blur of 1.5 pixels in 256 leaves 0.14. */
+/* hst_picture's measure; the softest photo has 0.217, a blur of 1.5 pixels in 256 leaves 0.158. */
 static const float blurred_below = 0.16f;
 enum {
     TINY_BELOW =
