@@ -1058,7 +1058,8 @@ enum hst_review_list {
 /* The i-th photo of a list, belongs to r; NULL past its end. */
 HST_API const hst_review_photo *hst_review_at(const hst_review *r, enum hst_review_list list,
                                               size_t i);
-/* The i-th photo of the g-th group of photos with the same pixels; NULL past the end of either. */
+/* The i-th photo of the g-th group of copies: the same pixels, or the same picture resized, cropped
+ * by some per cent, brightened or mirrored; NULL past the end of either. */
 HST_API const hst_review_photo *hst_review_copy(const hst_review *r, size_t g, size_t i);
 HST_API size_t hst_review_skipped(const hst_review *r); /* photos that could not be used */
 HST_API size_t hst_review_stored(const hst_review *r);  /* whose features were stored */

@@ -153,7 +153,7 @@ static int save_plan(const hst_review *r, const char *dir, hst_err *err)
     hst_buf_puts(&b, "\n# Labels that are likely wrong, the most suspicious first.\n");
     for (size_t i = 0; (p = hst_review_at(r, HST_REVIEW_WRONG, i)); i++)
         put_move(&b, r, p);
-    hst_buf_puts(&b, "\n# Photos with the same pixels as the one named in the remark.\n");
+    hst_buf_puts(&b, "\n# Copies and near copies of the photo that is named in the remark.\n");
     for (size_t g = 0; (p = hst_review_copy(r, g, 0)); g++) {
         hst_buf_puts(&b, "# as ");
         put_remark(&b, p->path);

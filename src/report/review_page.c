@@ -144,7 +144,8 @@ static void put_copies(page *p)
     }
     hst_buf_puts(p->b, "<p>");
     hst_page_count(p->b, n, "picture is there", "pictures are there");
-    hst_buf_puts(p->b, " more than once, pixel by pixel");
+    hst_buf_puts(p->b, " more than once: the same pixels, or resized, cropped a little, "
+                       "brightened or mirrored");
     if (shown < n)
         hst_buf_printf(p->b, "; these are the first %zu", shown);
     hst_buf_puts(p->b, ".</p>\n");

@@ -11,7 +11,7 @@ typedef struct usable {
     const float **x;
     int *label;
     size_t *photo;        /* index in the data */
-    size_t *group, *next; /* the first with the same picture; the next one, 0: none */
+    size_t *group, *next; /* the first with nearly the same picture; the next one, 0: none */
     float *scale;
     hst_finding *found;
     size_t n;
@@ -51,37 +51,18 @@ static int usable_make(const hst_data *d, const hst_features *f, const hst_extra
     return 0;
 }
 
-/* ---- copies ---- */
-
-typedef struct picture {
-    uint64_t pixels;
-    size_t at;
-} picture;
-
-static int by_pixels(const void *pa, const void *pb)
+/* The next photo of each one's group. */
+static int chain_copies(usable *u, hst_err *err)
 {
-    const picture *a = pa, *b = pb;
-    if (a->pixels != b->pixels)
-        return a->pixels < b->pixels ? -1 : 1;
-    return a->at < b->at ? -1 : a->at > b->at;
-}
-
-static int find_copies(const hst_features *f, usable *u, hst_err *err)
-{
-    picture *p = hst_alloc(u->n, sizeof *p, err);
-    if (!p)
+    size_t *last = hst_alloc(u->n, sizeof *last, err);
+    if (!last)
         return HST_EMEM;
-    for (size_t i = 0; i < u->n; i++)
-        p[i] = (picture){f->picture[u->photo[i]].pixels, i};
-    qsort(p, u->n, sizeof *p, by_pixels);
-    for (size_t i = 0, first = 0; i < u->n; i++) {
-        if (p[i].pixels != p[first].pixels || p[i].pixels == 0)
-            first = i;
-        else if (i > 0)
-            u->next[p[i - 1].at] = p[i].at;
-        u->group[p[i].at] = p[first].at;
+    for (size_t i = 0; i < u->n; i++) {
+        if (u->group[i] != i)
+            u->next[last[u->group[i]]] = i;
+        last[u->group[i]] = i;
     }
-    free(p);
+    free(last);
     return 0;
 }
 
@@ -186,6 +167,7 @@ typedef struct source {
     const hst_data *d;
     const hst_features *f;
     const hst_extractor *e;
+    const size_t *group;                /* [photos] copies and near copies */
     const hst_out_of_fold *out_of_fold; /* of all usable photos, or NULL */
     uint64_t seed;
 } source;
@@ -196,7 +178,9 @@ static hst_review *review_make(const hst_ctx *ctx, const source *s, hst_err *err
     hst_review *r = hst_alloc(1, sizeof *r, err);
     int rc = r ? usable_make(s->d, s->f, s->e, &u, err) : HST_EMEM;
     if (rc == 0)
-        rc = find_copies(s->f, &u, err);
+        rc = hst_groups_among(s->group, s->f->n, u.photo, u.n, u.group, err);
+    if (rc == 0)
+        rc = chain_copies(&u, err);
     if (rc == 0)
         rc = hst_findings_make(ctx,
                                &(hst_findings_in){.x = u.x,
@@ -227,6 +211,7 @@ hst_review *hst_review_of_run(const hst_run *r, const hst_model *m, hst_err *err
     const source s = {.d = r->data,
                       .f = r->features,
                       .e = m->extractor,
+                      .group = r->group,
                       .out_of_fold = r->out_of_fold.n ? &r->out_of_fold : NULL,
                       .seed = r->settings.seed};
     return review_make(&r->ctx, &s, err);
@@ -236,8 +221,11 @@ static hst_review *review_through(hst_ctx *ctx, const hst_extractor *e, const hs
                                   uint64_t seed, hst_err *err)
 {
     hst_features *f = hst_features_through(ctx, e, d, 0, err);
+    size_t *group = f ? hst_alloc(f->n, sizeof *group, err) : NULL;
+    const source s = {.d = d, .f = f, .e = e, .group = group, .seed = seed};
     hst_review *r =
-        f ? review_make(ctx, &(source){.d = d, .f = f, .e = e, .seed = seed}, err) : NULL;
+        group && hst_near_copies_group(ctx, f, group, err) == 0 ? review_make(ctx, &s, err) : NULL;
+    free(group);
     hst_features_free(f);
     return r;
 }

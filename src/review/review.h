@@ -13,7 +13,7 @@ struct hst_review {
     size_t n, n_skipped, n_stored;
     size_t *list[HST_REVIEW_LISTS]; /* [n_list] places in photo */
     size_t n_list[HST_REVIEW_LISTS];
-    size_t *copy; /* [n_copies] places in photo, group after group */
+    size_t *copy; /* [n_copies] copies and near copies: places in photo, group after group */
     size_t n_copies;
     size_t *group; /* [n_groups + 1] where each begins in copy */
     size_t n_groups;

@@ -44,7 +44,12 @@ static int make_room(job *j, hst_err *err)
     j->learn = j->rank ? hst_alloc(n, HST_FOLDS * sizeof *j->learn, err) : NULL;
     j->right = j->learn ? hst_alloc(n, POINTS, err) : NULL;
     j->judged = j->right ? hst_alloc(n, sizeof *j->judged, err) : NULL;
-    return j->judged ? hst_copies_group(j->in->x, n, j->in->dim, j->group, err) : HST_EMEM;
+    if (!j->judged)
+        return HST_EMEM;
+    if (!j->in->group)
+        return hst_copies_group(j->in->x, n, j->in->dim, j->group, err);
+    memcpy(j->group, j->in->group, n * sizeof *j->group);
+    return 0;
 }
 
 static hst_logistic problem(const hst_curve_in *in)

@@ -21,6 +21,7 @@ typedef struct hst_curve_in {
     const float *scale;    /* [dim] or NULL */
     const int *label;      /* [n] */
     const double *weight;  /* [n] or NULL, as hst_logistic */
+    const size_t *group;   /* [n] copies, as hst_deal; NULL: photos with equal features */
     size_t n;
     int dim, n_classes;
     const char *const *classes; /* [n_classes] names, for the words */

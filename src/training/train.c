@@ -255,6 +255,7 @@ static int make_curve(hst_fit *f, hst_err *err)
                             .scale = scale,
                             .label = e->label,
                             .weight = weight,
+                            .group = e->group,
                             .n = e->n,
                             .dim = f->model->dim,
                             .n_classes = f->model->n_classes,
