@@ -88,6 +88,7 @@ static int put_body(hst_page *p, hst_err *err)
     hst_page_unsure(p);
     hst_page_curves(p);
     rc = rc ? rc : hst_page_calibration(p, err);
+    hst_page_growth(p);
     hst_page_copies(p);
     hst_page_inspection(p);
     hst_page_steps(p);

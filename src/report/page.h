@@ -122,6 +122,7 @@ void hst_page_curves(hst_page *p);
 HST_CHECK int hst_page_calibration(hst_page *p, hst_err *err);
 HST_CHECK int hst_page_find_copies(hst_page *p, hst_err *err);
 void hst_page_copies(hst_page *p);
+void hst_page_growth(hst_page *p);
 void hst_page_inspection(hst_page *p);
 void hst_page_steps(hst_page *p);
 void hst_page_skipped(hst_page *p);

@@ -34,6 +34,7 @@ typedef struct hst_report_in {
     double loss_floor; /* as hst_curves */
     /* What calibration changed: log loss of the photos that it was chosen on; 0: there was none. */
     double temperature, loss_before, loss_after;
+    const hst_learning_curve *growth; /* NULL: not made */
     const hst_data *data;             /* what near and pictures are of; NULL: not known */
     const hst_picture *pictures;      /* [photos of data] */
     const hst_near *near;             /* near duplicates among them; NULL: not looked for */

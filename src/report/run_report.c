@@ -210,6 +210,7 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
                         .data = r->data,
                         .pictures = r->features->picture,
                         .near = &a->near,
+                        .growth = r->curve,
                         .inspection = a->inspection,
                         .review = a->review,
                         .step = r->step,

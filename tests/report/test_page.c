@@ -366,6 +366,27 @@ static void page_tells_what_is_wrong_with_the_photos(void **state)
     free(path);
 }
 
+static void page_draws_what_more_photos_would_bring(void **state)
+{
+    fixture *f = *state;
+    hst_err err = {0};
+    const hst_learning_curve growth = {.photos = {48, 96, 192, 384, 480},
+                                       .accuracy = {.7, .8, .85, .88, .9},
+                                       .low = {.6, .75, .8, .85, .87},
+                                       .high = {.8, .85, .9, .91, .93},
+                                       .words = "200 more photos would bring <1> point"};
+    hst_report_in in = {.title = "t", .eval = f->eval, .growth = &growth};
+    char *path = in_dir(f, "growth.html");
+    check_ok(hst_report_html(&in, path, &err), &err);
+    const char *page = strstr(read_back(f, "growth.html"), "<section id=\"growth\"");
+    assert_non_null(page);
+    assert_non_null(strstr(page, "<b>200 more photos would bring &lt;1&gt; point.</b>"));
+    assert_int_equal(count(page, "<polygon"), 1);
+    assert_int_equal(count(page, "<circle"), 5);
+    assert_non_null(strstr(page, "48 photos: 70.0" NBSP "%, 96 photos: 80.0"));
+    free(path);
+}
+
 /* Of very many classes there is no matrix, so that nothing may lead to its cells. */
 static void page_of_very_many_classes_has_no_matrix(void **state)
 {
@@ -442,6 +463,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(page_tells_what_is_wrong_with_the_photos, scene_set_up,
                                         scene_tear_down),
         cmocka_unit_test_setup_teardown(page_of_very_many_classes_has_no_matrix, scene_set_up,
+                                        scene_tear_down),
+        cmocka_unit_test_setup_teardown(page_draws_what_more_photos_would_bring, scene_set_up,
                                         scene_tear_down),
         cmocka_unit_test_setup_teardown(page_is_the_same_twice_and_in_any_locale, scene_set_up,
                                         scene_tear_down),
