@@ -129,8 +129,13 @@ const char hst_report_style[] =
     "header,main,footer{max-width:none;padding:0}.skip,nav,.panel,.panel:target{display:none}"
     ".wide,.top .wide{overflow:visible;max-height:none}a{text-decoration:none}\n"
     ".matrix th,.matrix thead td,.scores thead th{position:static}\n"
-    "h1,h2,h3{break-after:avoid}p,dt{break-after:avoid-page}tr,table,dl,.chart{break-inside:avoid}"
+    "h1,h2,h3,p,dt,.note{break-after:avoid}p,tr,table,dl,.chart,"
+    "#pairs,#calibration,#growth{break-inside:avoid}.top{display:block}"
     "thead{display:table-header-group}\n"
-    ".photos{grid-template-columns:repeat(5,1fr);gap:.8rem}.pairs{grid-template-columns:repeat(3,"
-    "1fr)}.charts{grid-template-columns:1fr 1fr}"
-    "}\n";
+    ".matrix.dense{width:100%;table-layout:fixed}.matrix.dense thead td{width:32mm}"
+    ".dense th,.dense td{font-size:5.5pt}.matrix.dense td{min-width:0;height:2.6mm}"
+    ".dense a{padding:0;line-height:1.2}.matrix.dense tbody th{padding-right:1mm}\n"
+    ".photos{grid-template-columns:repeat(5,minmax(0,1fr));gap:.8rem}"
+    ".pairs{grid-template-columns:repeat(3,minmax(0,1fr))}"
+    ".groups,.charts{grid-template-columns:repeat(2,minmax(0,1fr))}"
+    ".group .photos{grid-template-columns:repeat(3,minmax(0,1fr))}}\n";
