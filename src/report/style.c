@@ -129,7 +129,7 @@ const char hst_report_style[] =
     "header,main,footer{max-width:none;padding:0}.skip,nav,.panel,.panel:target{display:none}"
     ".wide,.top .wide{overflow:visible;max-height:none}a{text-decoration:none}\n"
     ".matrix th,.matrix thead td,.scores thead th{position:static}\n"
-    "h1,h2,h3,p,dt,.note{break-after:avoid}p,tr,table,dl,.chart,"
+    "h1,h2,h3,dt,p:not(:last-child){break-after:avoid}p,tr,table,dl,.chart,"
     "#pairs,#calibration,#growth{break-inside:avoid}.top{display:block}"
     "thead{display:table-header-group}\n"
     ".matrix.dense{width:100%;table-layout:fixed}.matrix.dense thead td{width:32mm}"
