@@ -79,7 +79,7 @@ static void put_group(hst_page *p, const hst_copies *c)
         const hst_photo *photo = &photos[c->photo[i]];
         hst_page_bare_card_begin(p, photo->path);
         hst_buf_puts(b, "<b>");
-        hst_page_text(b, p->in->data->classes[photo->label]);
+        hst_page_path(b, p->in->data->classes[photo->label]);
         hst_buf_puts(b, "</b>");
         hst_page_bare_card_end(p, photo->path);
     }
