@@ -24,6 +24,8 @@ static const cli_option options[] = {
      "went where."},
     {"min", 0, CLI_FRACTION, AT(least), "X", "0.8",
      "Photos whose label is less probable than this go into unsure."},
+    {"no-unknown", 0, CLI_FLAG, AT(no_unknown), NULL, NULL,
+     "Sort photos that are most likely of none of the classes like all others."},
     {"copy", 0, CLI_FLAG, AT(copy), NULL, NULL, "Copy the photos. So it is where nothing is said."},
     {"link", 0, CLI_FLAG, AT(link), NULL, NULL, "Make symbolic links to the photos."},
     {"move", 0, CLI_FLAG, AT(move), NULL, NULL,
@@ -224,20 +226,18 @@ static int deliver(void *arg, const hst_prediction *p)
     for (int c = 1; c < p->n; c++)
         best = p->prob[c] > p->prob[best] ? c : best;
     const double prob = (double)p->prob[best];
-    place *where = &s->place[prob >= s->job->v.least ? best : s->classes];
+    const int unknown = p->unknown_score > 0 && !s->job->v.no_unknown; /* NaN: it cannot tell */
+    const char *label = unknown ? "unknown" : hst_model_label(s->model, best);
+    place *where = &s->place[prob >= s->job->v.least && !unknown ? best : s->classes];
     int rc = put(s, p->path, where, to);
     if (rc) {
         s->failed++;
         s->status = cli_exit_status(HST_EIO);
-        (void)tell(
-            s, (const char *const[4]){p->path, hst_model_label(s->model, best), "", strerror(rc)},
-            prob);
+        (void)tell(s, (const char *const[4]){p->path, label, "", strerror(rc)}, prob);
         return rc == ENOSPC || rc == EDQUOT || rc == EROFS; /* so would all others */
     }
     where->n++;
-    return tell(s, (const char *const[4]){p->path, hst_model_label(s->model, best), to, ""},
-                prob) ||
-           cli_signals_caught();
+    return tell(s, (const char *const[4]){p->path, label, to, ""}, prob) || cli_signals_caught();
 }
 
 /* ---- the whole ---- */
@@ -393,8 +393,9 @@ const cli_command cli_sort = {
     .summary = "photos into a folder for each label",
     .usage = "MODEL FILE|DIR... --into OUT [options]",
     .text = "Names what is on each photo, in folders at any depth, and puts it into\n"
-            "OUT/label, or into OUT/unsure where the model is less sure than --min. No file\n"
-            "is ever overwritten: where a name is taken, the photo gets a number. A photo\n"
+            "OUT/label, or into OUT/unsure where the model is less sure than --min or the\n"
+            "photo is most likely of none of its classes (label 'unknown'). No file is ever\n"
+            "overwritten: where a name is taken, the photo gets a number. A photo\n"
             "that cannot be read is named and left where it is. OUT/sorted.csv tells what\n"
             "went where. OUT may lie in DIR; what is in it is not looked at.",
     .examples = "headstart sort runs/train new/ --into sorted\n"

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 import material
-from run import BACKBONE, ROOT, Case, read, run, setUpModule, tearDownModule
+from run import BACKBONE, ROOT, Case, read, run, setUpModule, tearDownModule, train
 
 STRANGE = "it's <b>&\" (1)\nx.png"
 
@@ -85,6 +85,19 @@ class Sort(Case):
         o = self.sort(name, "--min", "0.999999")
         self.assertEqual((o["unsure"], len(os.listdir(f"{ROOT}/{name} out/unsure"))), (6, 6))
         self.assertEqual(sum(o["sorted"].values()), 0)
+
+    def test_unknown_photos_are_unsure(self):
+        self.ok(train("doubting", "--unknown-rate", "0.5"))
+        folder = self.fresh()
+        unknown = [json.loads(s)["unknown"] for s in
+                   self.ok(run("predict", "doubting", folder, "--json")).splitlines()]
+        self.assertTrue(0 < sum(unknown) < 36)
+        words = ("sort", "doubting", folder, "--min", "0.01", "--json", "--into")
+        o = json.loads(self.ok(run(*words, "doubted")))
+        self.assertEqual((o["unsure"], o["n"]), (sum(unknown), 36))
+        for r, doubt in zip(rows(f"{ROOT}/doubted/sorted.csv"), unknown):
+            self.assertEqual((r["label"] == "unknown", "/unsure/" in r["to"]), (doubt, doubt))
+        self.assertEqual(json.loads(self.ok(run(*words, "trusted", "--no-unknown")))["unsure"], 0)
 
     def test_moves_and_links(self):
         name = self.new("moved")
