@@ -146,6 +146,27 @@ static void put_few(hst_page *p)
         hst_buf_puts(b, ".");
 }
 
+/* What becomes of photos of none of the classes, and of other photos than these. */
+static void put_limits(hst_page *p)
+{
+    hst_buf *b = &p->body;
+    const hst_model *m = p->in->model;
+    const char *rate = m && hst_model_tells_unknown(m) ? hst_model_record(m, "unknown_rate") : NULL;
+    double part;
+    hst_buf_puts(b, "<dt>Limits</dt><dd>");
+    if (rate && hst_read_real(rate, NULL, &part) == 0) {
+        hst_buf_puts(b, "A photo that is like none it learned from is called unknown; so are, by "
+                        "mistake, about ");
+        hst_page_percent(b, part);
+        hst_buf_puts(b, " of those that have one of its labels.");
+    } else {
+        hst_buf_puts(b, "It names one of these labels, whatever is on the photo.");
+    }
+    hst_buf_puts(b, " The figures hold for photos of the same things taken in the same way; with "
+                    "other cameras, light or backgrounds it may do worse, so measure there before "
+                    "it is relied on.");
+}
+
 void hst_page_model(hst_page *p)
 {
     hst_buf *b = &p->body;
@@ -161,9 +182,7 @@ void hst_page_model(hst_page *p)
         hst_buf_puts(b, ".</dd>\n");
     }
     put_measured(p);
-    hst_buf_puts(b, "<dt>Limits</dt><dd>It knows these labels only. The figures hold for photos of "
-                    "the same things taken in the same way; with other cameras, light or "
-                    "backgrounds it may do worse, so measure there before it is relied on.");
+    put_limits(p);
     put_few(p);
     hst_buf_puts(b, "</dd>\n</dl>\n");
     hst_page_end(p);
