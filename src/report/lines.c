@@ -47,3 +47,10 @@ void hst_lines_seconds(hst_lines *f, const char *name, double seconds)
     const long ms = lround(1000 * seconds);
     hst_lines_add(f, name, 0, "%ld.%03ld s", ms / 1000, ms % 1000);
 }
+
+double hst_recorded_number(const hst_model *m, const char *key)
+{
+    const char *text = hst_model_record(m, key);
+    double v;
+    return text && hst_read_real(text, NULL, &v) ? v : 0;
+}

@@ -18,4 +18,6 @@ void hst_lines_backbones(hst_lines *f, const hst_model *m);
 /* Date and command, as far as they are said. */
 void hst_lines_occasion(hst_lines *f, const hst_report_opts *o);
 void hst_lines_seconds(hst_lines *f, const char *name, double seconds);
+/* A number of the training record; 0: it is not there. */
+double hst_recorded_number(const hst_model *m, const char *key);
 #endif

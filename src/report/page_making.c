@@ -154,7 +154,7 @@ static void put_limits(hst_page *p)
     const char *rate = m && hst_model_tells_unknown(m) ? hst_model_record(m, "unknown_rate") : NULL;
     double part;
     hst_buf_puts(b, "<dt>Limits</dt><dd>");
-    if (rate && hst_read_real(rate, NULL, &part) == 0) {
+    if (rate && hst_read_real(rate, NULL, &part)) {
         hst_buf_puts(b, "A photo that is like none it learned from is called unknown; so are, by "
                         "mistake, about ");
         hst_page_percent(b, part);

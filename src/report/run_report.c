@@ -168,14 +168,6 @@ static material *material_new(const hst_run *r, size_t n_skipped, hst_err *err)
     return a;
 }
 
-/* A number of the training record; 0: it is not there. */
-static double recorded(const hst_model *m, const char *key)
-{
-    const char *text = hst_model_record(m, key);
-    double v;
-    return text && hst_read_real(text, NULL, &v) == 0 ? v : 0;
-}
-
 int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *o,
                    const char *split_sha256, const char *path, hst_err *err)
 {
@@ -204,9 +196,9 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
                         .skipped_why = a->why,
                         .history = r->history,
                         .n_history = r->n_history,
-                        .temperature = recorded(m, "temperature"),
-                        .loss_before = recorded(m, "log_loss_uncalibrated"),
-                        .loss_after = recorded(m, "log_loss_calibrated"),
+                        .temperature = hst_recorded_number(m, "temperature"),
+                        .loss_before = hst_recorded_number(m, "log_loss_uncalibrated"),
+                        .loss_after = hst_recorded_number(m, "log_loss_calibrated"),
                         .data = r->data,
                         .pictures = r->features->picture,
                         .near = &a->near,

@@ -185,7 +185,10 @@ class Train(Case):
         self.assertEqual(rows[0][3:], ["side", "fold"])
         self.assertEqual({r[4] for r in rows[1:]}, set("12345"))
         self.assertEqual(len(read(f"{ROOT}/final/predictions.csv").decode().splitlines()), 37)
-        self.assertIn(b"Out of fold: each photo", read(f"{ROOT}/final/report.html"))
+        page = read(f"{ROOT}/final/report.html").decode()
+        self.assertIn("Out of fold: each photo", page)
+        self.assertIn(f"divided by the temperature {float(record['temperature']):.3f}", page)
+        self.assertIn("is called unknown; so are, by mistake, about 5.0\u00a0%", page)
         self.assertEqual(json.loads(read(f"{ROOT}/final/args.json"))["final"], "all")
 
     def test_final_model_learns_from_the_training_side(self):
