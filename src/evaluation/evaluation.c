@@ -1,6 +1,7 @@
 #include "evaluation/evaluation.h"
 #include "base/mem.h"
 #include "evaluation/measures.h"
+#include "images/picture.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -88,33 +89,16 @@ int hst_eval_add(hst_eval *e, const hst_judged *j, hst_err *err)
     return 0;
 }
 
-typedef struct same {
-    uint64_t pixels;
-    size_t photo;
-} same;
-
-/* Equal pictures next to each other, in the order of the photos. */
-static int by_pixels(const void *pa, const void *pb)
-{
-    const same *a = pa, *b = pb;
-    if (a->pixels != b->pixels)
-        return a->pixels < b->pixels ? -1 : 1;
-    return a->photo < b->photo ? -1 : a->photo > b->photo;
-}
-
 /* Of photos with the same picture all but the first are copies. */
 static int find_copies(hst_eval *e, hst_err *err)
 {
-    same *s = hst_alloc(e->n_photos, sizeof *s, err);
-    if (!s)
-        return HST_EMEM;
-    for (size_t i = 0; i < e->n_photos; i++)
-        s[i] = (same){e->pixels[i], i};
-    qsort(s, e->n_photos, sizeof *s, by_pixels);
-    for (size_t i = 0; i < e->n_photos; i++)
-        e->photo[s[i].photo].copy = i > 0 && s[i].pixels && s[i].pixels == s[i - 1].pixels;
-    free(s);
-    return 0;
+    size_t *first = hst_alloc(e->n_photos, sizeof *first, err);
+    int rc =
+        first ? hst_pixels_first(e->pixels, sizeof *e->pixels, e->n_photos, first, err) : HST_EMEM;
+    for (size_t i = 0; rc == 0 && i < e->n_photos; i++)
+        e->photo[i].copy = first[i] != i;
+    free(first);
+    return rc;
 }
 
 /* Over the classes that have photos. */

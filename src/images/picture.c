@@ -269,3 +269,39 @@ int hst_picture_of(const hst_image *img, const uint8_t *bytes, size_t n, hst_pic
         hst_image_clear(&small);
     return rc;
 }
+
+/* ---- the same pixels ---- */
+
+typedef struct known {
+    uint64_t pixels;
+    size_t photo;
+} known;
+
+/* Equal pixels next to each other, in the order of the photos. */
+static int by_pixels(const void *pa, const void *pb)
+{
+    const known *a = pa, *b = pb;
+    if (a->pixels != b->pixels)
+        return a->pixels < b->pixels ? -1 : 1;
+    return a->photo < b->photo ? -1 : a->photo > b->photo;
+}
+
+int hst_pixels_first(const uint64_t *pixels, size_t stride, size_t n, size_t *first, hst_err *err)
+{
+    known *k = hst_alloc(n, sizeof *k, err);
+    if (!k)
+        return HST_EMEM;
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&k[i].pixels, (const char *)pixels + i * stride, sizeof k[i].pixels);
+        k[i].photo = i;
+    }
+    if (n)
+        qsort(k, n, sizeof *k, by_pixels);
+    for (size_t i = 0, at = 0; i < n; i++) {
+        if (k[i].pixels != k[at].pixels || !k[i].pixels)
+            at = i;
+        first[k[i].photo] = k[at].photo;
+    }
+    free(k);
+    return 0;
+}

@@ -30,4 +30,10 @@ _Static_assert(sizeof(hst_picture) == 16 + 12 + 24 + 1024 + 4, "hst_picture has 
 /* bytes[n]: the file that img was decoded from; n 0: none. Errors: HST_EMEM. */
 HST_CHECK int hst_picture_of(const hst_image *img, const uint8_t *bytes, size_t n, hst_picture *out,
                              hst_err *err);
+
+/* first[i]: the first of n photos with the pixels of photo i; itself where none before it has them,
+ * and where they are not known. stride: bytes from one photo's pixels to the next. Errors: HST_EMEM.
+ */
+HST_CHECK int hst_pixels_first(const uint64_t *pixels, size_t stride, size_t n, size_t *first,
+                               hst_err *err);
 #endif

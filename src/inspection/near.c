@@ -243,27 +243,6 @@ static int search_all(hst_executor *ex, search *s, pairs *out, hst_err *err)
     return rc;
 }
 
-/* ---- the same pixels ---- */
-
-typedef struct known {
-    uint64_t pixels;
-    size_t photo;
-} known;
-
-static int by_pixels(const void *pa, const void *pb)
-{
-    const known *a = pa, *b = pb;
-    if (a->pixels != b->pixels)
-        return a->pixels < b->pixels ? -1 : 1;
-    return a->photo < b->photo ? -1 : a->photo > b->photo;
-}
-
-static int by_number(const void *pa, const void *pb)
-{
-    const size_t a = *(const size_t *)pa, b = *(const size_t *)pb;
-    return a < b ? -1 : a > b;
-}
-
 static int by_photos(const void *pa, const void *pb)
 {
     const hst_near_pair *a = pa, *b = pb;
@@ -276,26 +255,17 @@ static int by_photos(const void *pa, const void *pb)
 static int pair_copies(const hst_picture *pictures, size_t photos, size_t *photo, size_t *n,
                        pairs *out, hst_err *err)
 {
-    known *k = hst_alloc(photos, sizeof *k, err);
-    size_t n_known = 0, first = 0;
-    int rc = k ? 0 : HST_EMEM;
-    for (size_t i = 0; k && i < photos; i++)
-        if (pictures[i].pixels)
-            k[n_known++] = (known){.pixels = pictures[i].pixels, .photo = i};
-    if (n_known)
-        qsort(k, n_known, sizeof *k, by_pixels);
+    size_t *first = hst_alloc(photos, sizeof *first, err);
+    int rc = HST_EMEM;
+    if (first)
+        rc = hst_pixels_first(&pictures->pixels, sizeof *pictures, photos, first, err);
     *n = 0;
-    for (size_t i = 0; rc == 0 && i < n_known; i++) {
-        if (i == 0 || k[i].pixels != k[first].pixels) {
-            first = i;
-            photo[(*n)++] = k[i].photo;
-        } else {
-            rc = pairs_add(out, &(hst_near_pair){k[first].photo, k[i].photo, 1, 0}, err);
-        }
-    }
-    if (*n)
-        qsort(photo, *n, sizeof *photo, by_number);
-    free(k);
+    for (size_t i = 0; rc == 0 && i < photos; i++)
+        if (first[i] != i)
+            rc = pairs_add(out, &(hst_near_pair){first[i], i, 1, 0}, err);
+        else if (pictures[i].pixels)
+            photo[(*n)++] = i;
+    free(first);
     return rc;
 }
 
