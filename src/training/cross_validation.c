@@ -41,11 +41,11 @@ typedef struct part {
 
 typedef struct search {
     const hst_cross_validation *v;
-    hst_design rows;
+    hst_design own; /* rows, where they were not given */
+    const hst_design *rows;
     size_t size; /* numbers in theta */
     part fold[HST_FOLDS];
     double l2, best_l2; /* for rows of mean length 1 */
-    double rows_scale;  /* features are this times the rows */
     goal goal;
     pthread_mutex_t lock; /* of what follows: progress from any thread, one at a time */
     hst_meter meter;
@@ -96,7 +96,7 @@ static int folds_make(search *s, hst_err *err)
 {
     const hst_logistic *p = s->v->p;
     size_t cells;
-    s->size = hst_softmax_size(&s->rows, p->n_classes);
+    s->size = hst_softmax_size(s->rows, p->n_classes);
     if (!hst_mul_ok(p->n, (size_t)p->n_classes, &cells))
         return hst_fail(err, HST_EMEM, "out of memory: %zu photos", p->n);
     for (int k = 0; k < HST_FOLDS; k++) {
@@ -135,7 +135,7 @@ static int fold_work(void *arg, size_t k, int thread, hst_err *err)
     (void)thread;
     if (!f->in_use)
         return 0;
-    hst_softmax_fit fit = {.rows = &s->rows,
+    hst_softmax_fit fit = {.rows = s->rows,
                            .label = s->v->p->label,
                            .weight = f->weight,
                            .n_classes = s->v->p->n_classes,
@@ -188,7 +188,7 @@ static int find_strength(const hst_ctx *ctx, search *s, hst_err *err)
     int first = only < 0 ? 0 : only, end = only < 0 ? STRENGTHS : only + 1;
     s->goal = to_compare;
     if (s->v->l2 > 0) {
-        s->best_l2 = s->v->l2 / (s->rows_scale * s->rows_scale);
+        s->best_l2 = s->v->l2 / (s->rows->scale * s->rows->scale);
         return 0;
     }
     s->best_l2 = strength(first);
@@ -235,6 +235,15 @@ static int predict(const hst_ctx *ctx, search *s, hst_out_of_fold *out, hst_err 
     return rc;
 }
 
+int hst_cross_validation_rows(const hst_ctx *ctx, const hst_logistic *p, hst_design *out,
+                              hst_err *err)
+{
+    int rc = hst_design_make(out, ctx->kernels, p, err);
+    if (rc == 0 && p->n <= (size_t)p->dim / 2)
+        rc = hst_design_reduce(out, ctx->executor, err);
+    return rc ? rc : hst_design_pack(out, err);
+}
+
 int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, hst_out_of_fold *out,
                        hst_err *err)
 {
@@ -245,19 +254,15 @@ int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, hst_ou
     s->v = v;
     s->meter = hst_meter_start(ctx, "head", STRENGTHS * HST_FOLDS);
     pthread_mutex_init(&s->lock, NULL);
-    int rc = hst_design_make(&s->rows, ctx->kernels, v->p, err);
-    s->rows_scale = s->rows.scale;
-    if (rc == 0 && v->p->n <= (size_t)v->p->dim / 2)
-        rc = hst_design_reduce(&s->rows, ctx->executor, err);
-    if (rc == 0)
-        rc = hst_design_pack(&s->rows, err);
+    s->rows = v->rows ? v->rows : &s->own;
+    int rc = v->rows ? 0 : hst_cross_validation_rows(ctx, v->p, &s->own, err);
     if (rc == 0)
         rc = folds_make(s, err);
     if (rc == 0)
         rc = find_strength(ctx, s, err);
     if (rc == 0)
         rc = predict(ctx, s, out, err);
-    out->l2 = rc ? 0 : s->best_l2 * s->rows_scale * s->rows_scale;
+    out->l2 = rc ? 0 : s->best_l2 * s->rows->scale * s->rows->scale;
     for (int k = 0; k < HST_FOLDS; k++) {
         free(s->fold[k].weight);
         free(s->fold[k].theta);
@@ -265,7 +270,7 @@ int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, hst_ou
         free(s->fold[k].logits);
     }
     pthread_mutex_destroy(&s->lock);
-    hst_design_clear(&s->rows);
+    hst_design_clear(&s->own);
     free(s);
     return rc;
 }

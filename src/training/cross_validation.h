@@ -1,6 +1,7 @@
 /* cross_validation.h - a linear classifier asked about photos that it has not learned from. */
 #ifndef HST_TRAINING_CROSS_VALIDATION_H
 #define HST_TRAINING_CROSS_VALIDATION_H
+#include "training/design_matrix.h"
 #include "training/folds.h"
 
 /* Features to cross-validate. Several matrices of the same photos can share their folds: then their
@@ -14,7 +15,8 @@ typedef struct hst_cross_validation {
     /* [HST_FOLDS][n], NULL: p's weights. With which each fold's classifier learns from a photo; of
      * its own photos it never does. */
     const double *learned;
-    double l2; /* above 0: the strength, as of hst_logistic_fit; none is looked for */
+    const hst_design *rows; /* hst_cross_validation_rows of p, for several calls; NULL: made */
+    double l2;              /* above 0: the strength, as of hst_logistic_fit; none is looked for */
     /* 1: predictions of classifiers that have converged as far as it takes to compare strengths, in
      * half of the time; probabilities then move by 0.06 at most */
     int rough;
@@ -29,6 +31,11 @@ typedef struct hst_out_of_fold {
     double l2;       /* the strength chosen, for hst_logistic_fit */
     double log_loss; /* at that strength: mean over the photos that count; 0 where none does */
 } hst_out_of_fold;
+
+/* The rows of p as cross-validation wants them; ended with hst_design_clear, also after failure.
+ * Errors: as of hst_design_make. */
+HST_CHECK int hst_cross_validation_rows(const hst_ctx *ctx, const hst_logistic *p, hst_design *out,
+                                        hst_err *err);
 
 /* Takes the strength with the smallest log loss over the held-out photos; of equals the strongest.
  * Tried from strong to weak: 1e-2 to 1e-6, a factor of sqrt(10) apart, times the mean squared

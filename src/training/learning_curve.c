@@ -132,15 +132,20 @@ static int measure(const hst_ctx *ctx, job *j, const hst_out_of_fold *whole, hst
 {
     const hst_logistic p = problem(j->in);
     double *ranks = hst_alloc(j->in->n, HST_FOLDS * sizeof *ranks, err);
-    int rc = ranks ? 0 : HST_EMEM;
+    hst_design rows = {0};
+    int rc = ranks ? hst_cross_validation_rows(ctx, &p, &rows, err) : HST_EMEM;
     for (int k = 0; rc == 0 && k < HST_FOLDS; k++) {
         rc = draw(j, k, err);
         memcpy(ranks + (size_t)k * j->in->n, j->rank, j->in->n * sizeof *ranks);
     }
     for (int at = 0; rc == 0 && at < POINTS; at++) {
         hst_out_of_fold o = {0};
-        hst_cross_validation v = {
-            .p = &p, .fold = j->fold, .learned = j->learn, .l2 = whole->l2, .rough = 1};
+        hst_cross_validation v = {.p = &p,
+                                  .fold = j->fold,
+                                  .learned = j->learn,
+                                  .rows = &rows,
+                                  .l2 = whole->l2,
+                                  .rough = 1};
         take(j, ranks, at);
         if (at < POINTS - 1)
             rc = hst_cross_validate(ctx, &v, &o, err);
@@ -148,6 +153,7 @@ static int measure(const hst_ctx *ctx, job *j, const hst_out_of_fold *whole, hst
             score(j, at < POINTS - 1 ? &o : whole, at);
         hst_out_of_fold_clear(&o);
     }
+    hst_design_clear(&rows);
     free(ranks);
     return rc;
 }

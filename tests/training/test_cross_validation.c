@@ -251,6 +251,31 @@ static void the_strength_may_be_given(void **state)
     hst_out_of_fold_clear(&found);
 }
 
+/* Rows that are made once give the same bits. */
+static void rows_may_be_given(void **state)
+{
+    (void)state;
+    photos p;
+    hst_err e = {0};
+    hst_ctx ctx = {.kernels = hst_kernels_best()};
+    hst_design rows = {0};
+    make_photos(&p);
+    deal(&p);
+    hst_logistic l = problem(&p);
+    hst_cross_validation v = {.p = &l, .fold = p.fold};
+    hst_out_of_fold made = validate(&v, 1);
+    check_ok(hst_cross_validation_rows(&ctx, &l, &rows, &e), &e);
+    v.rows = &rows;
+    for (int i = 0; i < 2; i++) {
+        hst_out_of_fold given = validate(&v, 2);
+        assert_true(given.l2 == made.l2);
+        assert_memory_equal(given.prob, made.prob, N * CLASSES * sizeof *made.prob);
+        hst_out_of_fold_clear(&given);
+    }
+    hst_design_clear(&rows);
+    hst_out_of_fold_clear(&made);
+}
+
 /* A view that does not count is learned from, and leaves the loss to the photos. */
 static void views_are_learned_from_but_not_scored(void **state)
 {
@@ -392,6 +417,7 @@ int main(void)
         cmocka_unit_test(what_a_class_has_one_of_is_never_held_out),
         cmocka_unit_test(predictions_are_those_of_heads_that_saw_the_other_folds),
         cmocka_unit_test(the_strength_may_be_given),
+        cmocka_unit_test(rows_may_be_given),
         cmocka_unit_test(views_are_learned_from_but_not_scored),
         cmocka_unit_test(bits_do_not_depend_on_threads),
         cmocka_unit_test(the_interval_covers_the_final_models_accuracy),
