@@ -64,7 +64,8 @@ static void put_legend(hst_page *p, const columns *k, int accuracy)
         hst_buf_puts(b, "</span>");
     }
     if (best) {
-        hst_buf_printf(b, ". Best epoch, %d: validation ", best->epoch);
+        hst_buf_printf(b, ". Best epoch, %d%s: validation ", best->epoch,
+                       best->epoch ? "" : " (before the backbone learned)");
         put_value(b, accuracy ? best->val_accuracy : best->val_loss, accuracy);
     }
     if (!accuracy && p->in->loss_floor > 0) {

@@ -173,6 +173,7 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
 {
     const size_t n_skipped = r->features->n - r->features->n_used;
     const hst_settings *s = &r->settings;
+    const char *kept = hst_model_record(m, "kept"); /* of the backbone */
     material *a = material_new(r, n_skipped, err);
     if (!a)
         return HST_EMEM;
@@ -186,7 +187,7 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
                         .root = r->data->dir,
                         .backbone = r->backbone->arch.family,
                         .licence = r->backbone->licence,
-                        .fine_tuned = s->fine_tune,
+                        .fine_tuned = s->fine_tune && !(kept && strcmp(kept, "frozen") == 0),
                         .eval = hst_run_eval(r),
                         .holdout = r->eval ? r->holdout : NULL,
                         .class_photos = a->class_photos,
