@@ -96,14 +96,16 @@ static void count_classes(const hst_run *r, uint64_t *n)
 }
 
 /* What a review costs grows with the square of the photos; and a backbone that has learned from
- * them vouches for their labels. */
+ * them vouches for their labels. One that cannot be made is no reason to lose the run. */
 static int make_review(const hst_run *r, const hst_model *m, hst_review **out, hst_err *err)
 {
     if (r->features->n_used > REVIEW_MAX || r->settings.fine_tune)
         return 0;
     hst_err why = {0};
     *out = hst_review_of_run(r, m, &why);
-    return *out ? 0 : hst_fail(err, why.code, "%s", why.msg);
+    if (*out || (why.code != HST_EMEM && why.code != HST_ESTOPPED))
+        return 0;
+    return hst_fail(err, why.code, "%s", why.msg);
 }
 
 /* Near copies, and what else is wrong with the photos. */
