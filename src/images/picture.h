@@ -32,8 +32,8 @@ HST_CHECK int hst_picture_of(const hst_image *img, const uint8_t *bytes, size_t 
                              hst_err *err);
 
 /* first[i]: the first of n photos with the pixels of photo i; itself where none before it has them,
- * and where they are not known. stride: bytes from one photo's pixels to the next. Errors: HST_EMEM.
- */
+ * and where they are not known (0). stride: bytes from one photo's pixels to the next. Errors:
+ * HST_EMEM. */
 HST_CHECK int hst_pixels_first(const uint64_t *pixels, size_t stride, size_t n, size_t *first,
                                hst_err *err);
 #endif
