@@ -58,11 +58,20 @@ void cli_table_caveats(cli_out *out, const hst_eval *e)
                        n > 1 ? "s" : "", 100 * low, 100 * high);
 }
 
+/* Photos of e, whether they count or not. */
+static size_t photos_of(const hst_eval *e)
+{
+    size_t n = 0;
+    while (hst_eval_at(e, n))
+        n++;
+    return n;
+}
+
 void cli_table_estimate(cli_out *out, const hst_run *r, int brief)
 {
     const hst_eval *e = hst_run_eval(r), *aside = hst_run_holdout(r);
-    double value = 0, low = 0, high = 0, n = 0, measured = 0;
-    size_t learned = hst_run_trained(r);
+    double value = 0, low = 0, high = 0, n = 0, measured = 0, copies = 0;
+    const size_t learned = hst_run_trained(r), judged = photos_of(e);
     hst_err err;
     if (e == aside) {
         cli_table_headline(out, e, "validation photos");
@@ -70,7 +79,8 @@ void cli_table_estimate(cli_out *out, const hst_run *r, int brief)
     }
     if (hst_eval_metric(aside, "accuracy", &value, &low, &high, &err) ||
         hst_eval_metric(aside, "n", &n, NULL, NULL, &err) ||
-        hst_eval_metric(e, "n", &measured, NULL, NULL, &err))
+        hst_eval_metric(e, "n", &measured, NULL, NULL, &err) ||
+        hst_eval_metric(e, "copies", &copies, NULL, NULL, &err))
         return;
     if (!(measured > 0)) {
         cli_out_puts(out, "accuracy cannot be measured: no class has a second photo\n");
@@ -83,14 +93,16 @@ void cli_table_estimate(cli_out *out, const hst_run *r, int brief)
                    "         each judged by a model that had not seen it; yours has learned from "
                    "all %zu\n",
                    learned);
-    if ((size_t)measured < learned)
+    if (judged < learned)
         cli_out_printf(out, "         %zu, the only ones of their class, could not be judged\n",
-                       learned - (size_t)measured);
+                       learned - judged);
+    if (copies > 0)
+        cli_out_printf(out, "copies   %.0f, each picture counts once\n", copies);
     if (n > 0)
         cli_out_printf(out,
                        "hold-out %.3f (%.3f-%.3f), %.0f photos kept aside from a model of the "
                        "other %zu\n",
-                       value, low, high, n, learned - (size_t)n);
+                       value, low, high, n, learned - photos_of(aside));
 }
 
 /* A class name in exactly `columns`, left-aligned. */

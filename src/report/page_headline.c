@@ -41,7 +41,7 @@ static int put_estimate(hst_buf *b, const hst_report_in *in, hst_err *err)
                    "sharing a fold; so are all numbers and photos below. The model in this folder "
                    "has learned from all %zu photos. Photos kept aside, judged by a model of the "
                    "other %zu: ",
-                   in->n_train, in->n_train - in->holdout->n);
+                   in->n_train, in->n_train - in->holdout->n_photos);
     if (in->holdout->n) {
         hst_page_percent(b, accuracy);
         hst_buf_printf(b, " of %zu right, 95" HST_NBSP "%% interval ", in->holdout->n);

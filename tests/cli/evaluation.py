@@ -9,7 +9,8 @@ import re
 import shutil
 import unittest
 
-from run import BACKBONE, PHOTOS, ROOT, Case, material, run, setUpModule, tearDownModule, train
+from run import BACKBONE, PHOTOS, ROOT, Case, material, run, train
+from run import setUpModule, tearDownModule  # noqa: F401
 
 
 class Model(Case):

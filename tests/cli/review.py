@@ -11,7 +11,7 @@ import subprocess
 import unittest
 
 import material
-from run import BACKBONE, ROOT, Case, read, run, setUpModule, tearDownModule
+from run import BACKBONE, ROOT, Case, read, run, setUpModule, tearDownModule  # noqa: F401
 
 STRANGE = "it's <b>&\" $(touch oops)\n-n.png"
 

@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 import material
-from run import BACKBONE, ROOT, Case, read, run, setUpModule, tearDownModule, train
+from run import BACKBONE, ROOT, Case, read, run, setUpModule, tearDownModule, train  # noqa: F401
 
 STRANGE = "it's <b>&\" (1)\nx.png"
 
