@@ -9,7 +9,7 @@
 
 enum {
     THUMBNAIL_PX = 160,  /* their longer side */
-    PICTURES_MAX = 200,  /* in the file */
+    PICTURES_MAX = 160,  /* in the file */
     BYTES_MAX = 2200000, /* all of them together, so that the page stays below 3 MB */
     WRONG_MAX = 120,     /* of the wrong ones, for the cells of the matrix */
     URI_MAX = 1 << 20
