@@ -26,6 +26,8 @@ double cli_eval_number(const hst_eval *e, const char *name);
 /* Photos that were predicted: those that count and those that do not. */
 double cli_eval_photos(const hst_eval *e);
 
+/* The accuracy, what it is of, and apart from it that of photos that were trained on. */
+void cli_eval_headline(cli_job *job, const hst_eval *e);
 void cli_eval_text(cli_job *job, const cli_evaluated *m);
 /* One object; NULL without memory. */
 json_t *cli_eval_json(const cli_evaluated *m);

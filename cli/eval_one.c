@@ -92,12 +92,10 @@ static void put_recorded(cli_out *out, const hst_model *m)
     }
 }
 
-void cli_eval_text(cli_job *job, const cli_evaluated *m)
+void cli_eval_headline(cli_job *job, const hst_eval *e)
 {
     cli_out *out = &job->out;
-    const hst_eval *e = m->eval;
-    int measured = cli_eval_number(e, "n") > 0;
-    if (measured)
+    if (cli_eval_number(e, "n") > 0)
         put_what_counts(out, e);
     cli_table_headline(out, e, "photos");
     if (!job->v.quiet)
@@ -105,6 +103,14 @@ void cli_eval_text(cli_job *job, const cli_evaluated *m)
     if (cli_eval_number(e, "seen") > 0)
         cli_out_printf(out, "seen     %.3f of the %.0f trained on: says nothing of new photos\n",
                        cli_eval_number(e, "seen_accuracy"), cli_eval_number(e, "seen"));
+}
+
+void cli_eval_text(cli_job *job, const cli_evaluated *m)
+{
+    cli_out *out = &job->out;
+    const hst_eval *e = m->eval;
+    int measured = cli_eval_number(e, "n") > 0;
+    cli_eval_headline(job, e);
     if (cli_eval_number(e, "skipped") > 0)
         cli_out_printf(out, "skipped  %.0f photos\n", cli_eval_number(e, "skipped"));
     cli_unknown_text(out, m);

@@ -1,11 +1,11 @@
 /* predict.c - headstart predict: photos in, labels with probabilities out. */
 #include "cam.h"
 #include "commands.h"
+#include "eval.h"
 #include "model.h"
 #include "photos.h"
 #include "rows.h"
 #include "signals.h"
-#include "tables.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -244,7 +244,7 @@ static int predict_labelled(prediction_run *r)
         cli_display_close(&job->display);
         status = put_labelled(r, e);
         if (status == CLI_OK && strcmp(job->v.format, "text") == 0)
-            cli_table_headline(&job->out, e, "photos");
+            cli_eval_headline(job, e);
         cli_display_say(&job->display, "sheet    %s", sheet);
         r->bad += (size_t)skipped;
         r->n += (size_t)skipped;

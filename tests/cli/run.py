@@ -642,6 +642,13 @@ class Predict(Case):
         text = self.ok(r)
         self.assertEqual(text.count(": right,") + text.count(": WRONG ("), 36)
         self.assertEqual(read(f"{ROOT}/sheet.png")[:8], b"\x89PNG\r\n\x1a\n")
+        text = self.ok(r)
+        self.assertIn("accuracy cannot be measured: the model has learned from all 36 photos", text)
+        self.assertRegex(text, r"\nseen +[01]\.\d{3} of the 36 trained on")
+        folder = shutil.copytree(self.fresh(), f"{ROOT}/labelled-mix")
+        shutil.copy(f"{PHOTOS}/red/00.png", f"{folder}/red/known.png")
+        text = self.ok(run("predict", "--labelled", self.model(), folder, "-o", "sheet.png"))
+        self.assertIn("1 of these 37 photos were trained on; the other 36:\naccuracy ", text)
         self.refused(run("predict", self.model(), PHOTOS, "-o", "x.png"), 2, "--labelled")
 
     def test_cam(self):
