@@ -79,6 +79,10 @@ hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d, hst_
         return NULL;
     }
     int *label = hst_alloc((size_t)d->n_classes, sizeof *label, err);
+    if (m->n_seen == 0)
+        hst_log(ctx, HST_LOG_WARN,
+                "the model does not say which photos it has learned from: they would count as if "
+                "they were new to it");
     if (label && match_labels(m, d, label, err) == 0)
         e = hst_eval_through(ctx, m, d, label, err);
     free(label);

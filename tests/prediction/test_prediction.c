@@ -345,6 +345,45 @@ static void make_class(const scene *s, const char *name, int n, uint64_t seed)
     }
 }
 
+static void listen_for(void *arg, int level, const char *line)
+{
+    int *heard = arg;
+    *heard +=
+        level == HST_LOG_WARN && strstr(line, "does not say which photos it has learned from");
+}
+
+/* A model of before that was kept may be asked about its own photos. */
+static void what_was_learned_may_not_be_known(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    scene s = set_up(2);
+    int heard = 0;
+    hst_callbacks c = hst_callbacks_default();
+    c.log = listen_for;
+    c.log_arg = &heard;
+    hst_ctx *ctx = hst_ctx_with(s.ctx, &c, &err);
+    check_ok(ctx == NULL, &err);
+    make_class(&s, "a", 2, 10);
+    hst_data_opts o = hst_data_opts_default();
+    o.split = "none";
+    hst_data *d = hst_data_open(ctx, s.dir, &o, &err);
+    check_ok(d == NULL, &err);
+    for (int knows = 0; knows < 2; knows++) {
+        const uint64_t other = 7;
+        if (knows)
+            check_ok(hst_model_set_seen(s.m, &other, 1, &err), &err);
+        heard = 0;
+        hst_eval *e = hst_evaluate(ctx, s.m, d, &err);
+        check_ok(e == NULL, &err);
+        assert_int_equal(heard, !knows);
+        hst_eval_free(e);
+    }
+    hst_data_free(d);
+    hst_close(ctx);
+    tear_down(&s);
+}
+
 /* A folder with two of the model's three classes and one bad file. */
 static void evaluation_matches_labels_by_name(void **state)
 {
@@ -425,6 +464,7 @@ int main(void)
         cmocka_unit_test(bad_input_is_refused),
         cmocka_unit_test(a_stream_keeps_order_and_goes_on),
         cmocka_unit_test(a_stream_can_be_stopped),
+        cmocka_unit_test(what_was_learned_may_not_be_known),
         cmocka_unit_test(evaluation_matches_labels_by_name),
         cmocka_unit_test(evaluation_refuses_what_it_cannot_compare),
     };
