@@ -312,7 +312,7 @@ static void page_shows_copies(void **state)
     hst_photo photos[5];
     hst_picture pictures[5] = {{1}, {2}, {3}, {2}, {1}};
     for (int i = 0; i < 5; i++) {
-        char name[16];
+        char name[32];
         snprintf(name, sizeof name, "same%d.png", i);
         write_photo(f, name, 30, 30);
         photos[i] = (hst_photo){.path = in_dir(f, name), .label = i == 4};
@@ -394,7 +394,7 @@ static void page_of_very_many_classes_has_no_matrix(void **state)
     fixture *f = *state;
     hst_err err = {0};
     const char *names[MANY];
-    char text[MANY][8];
+    char text[MANY][16];
     float prob[MANY] = {1};
     for (int i = 0; i < MANY; i++) {
         snprintf(text[i], sizeof text[i], "c%d", i);
