@@ -35,7 +35,7 @@ find $photos -type f -exec cksum {} + | while read -r sum _ path; do
     ln "$path" "$apart/${path#"$photos"/}"
 done
 step train $seen -o $run
-step eval $run/model.safetensors $unseen
+step eval $run/model.safetensors $unseen -o demo/eval
 
 photo=$(find $unseen -type f | sort | head -n 1)
 step predict $run/model.safetensors "$photo"
