@@ -70,6 +70,8 @@ class Bench:
         os.makedirs(self.at("out"))
         with open(self.at("out", "model.safetensors"), "wb") as f:
             f.write(OLD)
+        shutil.rmtree(self.at("new"), ignore_errors=True)
+        shutil.copytree(self.photos, self.at("new"))
 
     def training(self, output):
         return ["train", self.photos, "--backbone", self.backbone, "-o", self.at(output),
@@ -80,6 +82,12 @@ class Bench:
         photo = os.path.join(self.photos, "red", "00.png")
         return {"train": [*train, "--threads", "1"], "train2": [*train, "--threads", "2"],
                 "predict": ["predict", self.model, photo, "--threads", "1"],
+                "sort": ["sort", self.model, self.at("new"), "--into", self.at("out"), "--move",
+                         "--threads", "1"],
+                "review": ["review", self.photos, "--backbone", self.backbone, "-o",
+                           self.at("out"), "--threads", "1"],
+                "doctor": ["doctor", self.photos, "--threads", "1"],
+                "eval": ["eval", self.model, self.photos, "-o", self.at("out"), "--threads", "1"],
                 "cam": ["predict", self.model, photo, "--threads", "1", "--cam", self.at("out")],
                 "import": ["backbones", "import", self.at("odd.pth")]}
 
@@ -91,6 +99,18 @@ def leftovers(bench):
             found += [os.path.join(folder, n) for n in files if n.endswith(".tmp")]
             found += [os.path.join(folder, n) for n in folders if ".safetensors." in n]
     return found
+
+
+def contents(*folders):
+    """The photos below folders, as sorted bytes."""
+    found = []
+    for top in folders:
+        for folder, _, files in os.walk(top):
+            for name in files:
+                if name.endswith(".png"):
+                    with open(os.path.join(folder, name), "rb") as f:
+                        found.append(f.read())
+    return sorted(found)
 
 
 def complaints(bench, job, done):
@@ -113,6 +133,8 @@ def complaints(bench, job, done):
         wrong.append("status 0 without a model")
     if job in ("predict", "cam") and done.returncode == 0 and not done.stdout:
         wrong.append("status 0 without an answer")
+    if job == "sort" and contents(bench.at("new"), bench.at("out")) != contents(bench.photos):
+        wrong.append("a photo is lost, or there twice")
     if job == "cam" and done.returncode == 0 and not os.path.exists(bench.at("out", "00.cam.png")):
         wrong.append("status 0 without a picture")
     return wrong + [f"left behind: {path}" for path in leftovers(bench)]
@@ -172,7 +194,8 @@ def main():
     parser.add_argument("shim")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--kind", choices=KINDS)
-    parser.add_argument("--job", choices=("train", "train2", "predict", "cam", "import"))
+    parser.add_argument("--job", choices=("train", "train2", "predict", "sort", "review", "doctor",
+                                          "eval", "cam", "import"))
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--lines", type=int, default=3, help="of what a failed run said")
     args = parser.parse_args()
