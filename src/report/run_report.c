@@ -16,8 +16,7 @@
 
 enum {
     SETTINGS_MAX = 1 << 16,
-    REVIEW_MAX = 3000, /* photos; `headstart review` is for more */
-    NEAR_MAX = 20000   /* photos; `headstart doctor` is for more */
+    REVIEW_MAX = 3000 /* photos; `headstart review` is for more */
 };
 
 static void add_split(hst_lines *f, const hst_run *r)
@@ -108,20 +107,16 @@ static int make_review(const hst_run *r, const hst_model *m, hst_review **out, h
     return hst_fail(err, why.code, "%s", why.msg);
 }
 
-/* Near copies, and what else is wrong with the photos. */
-static int inspect(const hst_run *r, hst_near *near, hst_inspection **out, hst_err *err)
+/* What is wrong with the photos. */
+static int inspect(const hst_run *r, hst_inspection **out, hst_err *err)
 {
-    const hst_features *f = r->features;
     hst_err why = {0};
-    if (f->n > NEAR_MAX)
-        return 0;
-    int rc = hst_near_find(r->ctx.executor, f->picture, f->n, near, err);
-    if (rc)
-        return rc;
-    *out = hst_inspection_make(
-        &(hst_inspected){
-            .data = r->data, .picture = f->picture, .why = f->why, .side = r->side, .near = near},
-        &why);
+    *out = hst_inspection_make(&(hst_inspected){.data = r->data,
+                                                .picture = r->features->picture,
+                                                .why = r->features->why,
+                                                .side = r->side,
+                                                .near = &r->near},
+                               &why);
     return *out ? 0 : hst_fail(err, why.code, "%s", why.msg);
 }
 
@@ -131,7 +126,6 @@ typedef struct material {
     uint64_t *class_photos;
     const char **skipped, **why;
     hst_review *review;
-    hst_near near;
     hst_inspection *inspection;
 } material;
 
@@ -140,7 +134,6 @@ static void material_free(material *a)
     if (!a)
         return;
     hst_review_free(a->review);
-    hst_near_clear(&a->near);
     hst_inspection_free(a->inspection);
     free(a->class_photos);
     free(a->skipped);
@@ -181,7 +174,7 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
         return HST_EMEM;
     int rc = add_facts(&a->made, r, m, split_sha256, err);
     add_job(&a->job, r, o);
-    rc = rc ? rc : inspect(r, &a->near, &a->inspection, err);
+    rc = rc ? rc : inspect(r, &a->inspection, err);
     rc = rc ? rc : make_review(r, m, &a->review, err);
     hst_report_in in = {.ctx = &r->ctx,
                         .model = m,
@@ -204,7 +197,7 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
                         .loss_after = hst_recorded_number(m, "log_loss_calibrated"),
                         .data = r->data,
                         .pictures = r->features->picture,
-                        .near = &a->near,
+                        .near = &r->near,
                         .growth = r->curve,
                         .inspection = a->inspection,
                         .review = a->review,

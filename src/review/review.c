@@ -223,8 +223,11 @@ static hst_review *review_through(hst_ctx *ctx, const hst_extractor *e, const hs
     hst_features *f = hst_features_through(ctx, e, d, 0, err);
     size_t *group = f ? hst_alloc(f->n, sizeof *group, err) : NULL;
     const source s = {.d = d, .f = f, .e = e, .group = group, .seed = seed};
-    hst_review *r =
-        group && hst_near_copies_group(ctx, f, group, err) == 0 ? review_make(ctx, &s, err) : NULL;
+    hst_near near = {0};
+    hst_review *r = group && hst_near_copies_group(ctx, f, &near, group, err) == 0
+                        ? review_make(ctx, &s, err)
+                        : NULL;
+    hst_near_clear(&near);
     free(group);
     hst_features_free(f);
     return r;

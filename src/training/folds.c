@@ -2,7 +2,6 @@
 #include "base/mem.h"
 #include "base/random.h"
 #include "inspection/groups.h"
-#include "inspection/near.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -129,14 +128,13 @@ static int join_copies(const hst_features *f, size_t *group, hst_err *err)
     return rc;
 }
 
-int hst_near_copies_group(const hst_ctx *ctx, const hst_features *f, size_t *group, hst_err *err)
+int hst_near_copies_group(const hst_ctx *ctx, const hst_features *f, hst_near *near, size_t *group,
+                          hst_err *err)
 {
-    hst_near near = {0};
-    int rc = hst_near_find(ctx->executor, f->picture, f->n, &near, err);
+    int rc = hst_near_find(ctx->executor, f->picture, f->n, near, err);
     if (rc)
         return rc;
-    memcpy(group, near.group, f->n * sizeof *group);
-    hst_near_clear(&near);
+    memcpy(group, near->group, f->n * sizeof *group);
     return join_copies(f, group, err);
 }
 

@@ -2,6 +2,7 @@
 #ifndef HST_TRAINING_FOLDS_H
 #define HST_TRAINING_FOLDS_H
 #include "features/features.h"
+#include "inspection/near.h"
 #include "training/logistic.h"
 
 enum { HST_FOLDS = 5 };
@@ -28,10 +29,10 @@ HST_CHECK int hst_folds_deal(const hst_deal *d, uint64_t seed, int *fold, hst_er
 HST_CHECK int hst_copies_group(const float *const *x, size_t n, int dim, size_t *group,
                                hst_err *err);
 
-/* Groups of copies and near copies (inspection/near.h) among all photos of f; group[f->n].
- * Errors: HST_EMEM. */
-HST_CHECK int hst_near_copies_group(const hst_ctx *ctx, const hst_features *f, size_t *group,
-                                    hst_err *err);
+/* Groups of copies and near copies among all photos of f; group[f->n]. near, {0} before: what was
+ * found on the way, the caller's to clear, also after a failure. Errors: HST_EMEM. */
+HST_CHECK int hst_near_copies_group(const hst_ctx *ctx, const hst_features *f, hst_near *near,
+                                    size_t *group, hst_err *err);
 /* The groups of photos, group[n], of which photo i is photo[i] among all, where whole[] is the
  * groups of them all, n_whole. Errors: HST_EMEM. */
 HST_CHECK int hst_groups_among(const size_t *whole, size_t n_whole, const size_t *photo, size_t n,

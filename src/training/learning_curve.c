@@ -64,20 +64,21 @@ static hst_logistic problem(const hst_curve_in *in)
 }
 
 /* Folds, strength and predictions at 100 %. */
-static const hst_out_of_fold *make_whole(const hst_ctx *ctx, job *j, hst_err *err)
+static int make_whole(const hst_ctx *ctx, job *j, const hst_out_of_fold **whole, hst_err *err)
 {
     const hst_curve_in *in = j->in;
     const hst_logistic p = problem(in);
     hst_deal deal = {.label = in->label, .group = j->group, .n = in->n, .n_classes = in->n_classes};
+    *whole = in->whole ? in->whole : &j->own;
     if (in->whole)
-        return in->whole;
+        return 0;
     int *fold = hst_alloc(in->n, sizeof *fold, err);
     int rc = fold ? hst_folds_deal(&deal, in->seed, fold, err) : HST_EMEM;
     if (rc == 0)
         rc = hst_cross_validate(ctx, &(hst_cross_validation){.p = &p, .fold = fold, .rough = 1},
                                 &j->own, err);
     free(fold);
-    return rc ? NULL : &j->own;
+    return rc;
 }
 
 /* ---- drawing ---- */
@@ -312,13 +313,13 @@ int hst_learning_curve_make(const hst_ctx *ctx, const hst_curve_in *in, hst_lear
 {
     job j = {.in = in};
     int rc = make_room(&j, err);
-    const hst_out_of_fold *whole = rc ? NULL : make_whole(ctx, &j, err);
+    const hst_out_of_fold *whole = NULL;
     *out = (hst_learning_curve){.size = sizeof *out};
-    if (whole) {
+    if (rc == 0)
+        rc = make_whole(ctx, &j, &whole, err);
+    if (rc == 0) {
         j.fold = whole->fold;
         rc = measure(ctx, &j, whole, err);
-    } else if (rc == 0) {
-        rc = HST_EMEM;
     }
     for (size_t i = 0; rc == 0 && i < in->n; i++) {
         j.n_groups += j.group[i] == i;

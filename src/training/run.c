@@ -101,6 +101,7 @@ void hst_run_free(hst_run *r)
     hst_out_of_fold_clear(&r->out_of_fold);
     free(r->out_of_fold_photo);
     free(r->side);
+    hst_near_clear(&r->near);
     free(r->group);
     free(r->history);
     free(r->curve);

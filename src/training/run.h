@@ -30,7 +30,8 @@ struct hst_run {
     double *prior;               /* [classes] shares, sum 1; NULL: as trained */
     hst_features *features;      /* owned: vectors, hashes, reasons for skipping */
     uint8_t *side;               /* [photos] enum hst_side */
-    size_t *group;               /* [photos] copies and near copies (hst_near_copies_group) */
+    hst_near near;               /* near copies among the photos */
+    size_t *group;               /* [photos] of copies and near copies (hst_near_copies_group) */
     size_t n_train;              /* photos that the final head learned from */
     hst_eval *holdout;           /* of the validation side, by a head of the training side */
     hst_eval *eval;              /* out of fold, of all photos; NULL: the final head is holdout's */

@@ -445,7 +445,7 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
         r->features =
             hst_features_through(ctx, f.extractor, d, settings.effort || settings.time_s > 0, err);
     if (rc == 0 && r->features)
-        rc = hst_near_copies_group(ctx, r->features, r->group, err);
+        rc = hst_near_copies_group(ctx, r->features, &r->near, r->group, err);
     end_phase(r, "features", &since);
     if (rc == 0)
         rc = r->features

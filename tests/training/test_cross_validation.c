@@ -137,7 +137,9 @@ static void near_copies_share_a_fold(void **state)
     for (uint64_t i = 0; i < N; i++)
         if (i != 30)
             picture[i] = i >= 20 && i < 30 ? bars(i - 20, 115) : bars(i, 100);
-    check_ok(hst_near_copies_group(&ctx, &f, whole, &e), &e);
+    hst_near near = {0};
+    check_ok(hst_near_copies_group(&ctx, &f, &near, whole, &e), &e);
+    hst_near_clear(&near);
     for (size_t i = 0; i < N; i++)
         assert_int_equal(whole[i], i >= 20 && i < 30 ? i - 20 : i == 31 ? 5 : i);
     for (size_t k = 0; k < HALF; k++) {
