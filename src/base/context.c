@@ -49,6 +49,13 @@ hst_ctx hst_ctx_offline(const hst_ctx *ctx)
     return v;
 }
 
+hst_ctx hst_ctx_quiet(const hst_ctx *ctx)
+{
+    hst_ctx v = hst_ctx_offline(ctx);
+    v.progress = NULL;
+    return v;
+}
+
 void hst_log(const hst_ctx *ctx, int level, const char *fmt, ...)
 {
     char raw[2048], line[2048];

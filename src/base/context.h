@@ -6,6 +6,7 @@
 struct hst_executor; /* base/executor.h */
 struct hst_kernels;  /* kernels/kernels.h */
 struct hst_hub;      /* hub/endpoints.h */
+struct hst_decoders; /* images/decoders.h */
 
 struct hst_ctx {
     const struct hst_ctx *parent; /* of a view (hst_ctx_with), which owns nothing; else NULL */
@@ -14,6 +15,7 @@ struct hst_ctx {
     char *cache_dir;               /* NULL: nothing is kept */
     char *helper;                  /* path of headstart-convert */
     struct hst_hub *hub;           /* NULL: nothing can be downloaded */
+    struct hst_decoders *decoders; /* NULL: only what this process decodes itself is read */
     int offline, no_store, rehash;
     uint64_t store_max_bytes;
     hst_log_fn *log;
@@ -25,6 +27,9 @@ struct hst_ctx {
 /* A view that neither downloads nor logs, to look for what is here already. It is a value: nothing
  * to close. */
 hst_ctx hst_ctx_offline(const hst_ctx *ctx);
+
+/* The same without progress either: to keep, for work that is done later. */
+hst_ctx hst_ctx_quiet(const hst_ctx *ctx);
 
 /* One line to the caller's log, printable; nothing when there is none. */
 void hst_log(const hst_ctx *ctx, int level, const char *fmt, ...) HST_PRINTF(3, 4);

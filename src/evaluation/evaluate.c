@@ -61,6 +61,8 @@ hst_eval *hst_eval_through(hst_ctx *ctx, const hst_model *m, const hst_data *d, 
     hst_features *f = hst_features_through(ctx, m->extractor, d, 0, err);
     hst_eval *e =
         f ? hst_eval_new((const char *const *)m->labels, m->n_classes, d->n_photos, err) : NULL;
+    if (e)
+        e->ctx = hst_ctx_quiet(ctx);
     int rc = e ? score(m, d, f, label, e, err) : HST_EMEM;
     if (rc == 0 && label)
         rc = hst_copies_warn(ctx, d, f, err);

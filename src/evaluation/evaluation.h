@@ -1,6 +1,7 @@
 /* evaluation.h - predictions over labelled photos, kept with what was computed from them. */
 #ifndef HST_EVALUATION_EVALUATION_H
 #define HST_EVALUATION_EVALUATION_H
+#include "base/context.h"
 #include "evaluation/metrics.h"
 #include "evaluation/outcomes.h"
 
@@ -8,6 +9,7 @@
 enum { HST_UNEQUAL = 5 };
 
 struct hst_eval {
+    hst_ctx ctx; /* to read photos with; silent, nothing to close; set by who adds */
     int n_classes;
     char **labels;
     /* Photos that count: those that are neither copies nor seen. Everything below that is measured

@@ -98,7 +98,7 @@ void hst_extractor_describe(const hst_extractor *e, char *out, size_t cap);
 
 /* The memory of one thread. */
 typedef struct hst_looking hst_looking;
-HST_CHECK hst_looking *hst_looking_new(const hst_extractor *e, hst_err *err);
+HST_CHECK hst_looking *hst_looking_new(const hst_ctx *ctx, const hst_extractor *e, hst_err *err);
 void hst_looking_free(hst_looking *l);
 /* From now on the photo is that of an image file, or of pixels; borrowed until the next. */
 void hst_looking_at_bytes(hst_looking *l, const void *bytes, size_t n);

@@ -8,6 +8,7 @@ enum { WORKS = HST_MAX_BESIDE * HST_MAX_VIEWS };
 
 struct hst_looking {
     const hst_extractor *e;
+    struct hst_decoders *decoders; /* the context's */
     hst_work *alone[WORKS];    /* of each view, unless it shares a plan with one before; made by */
     hst_work *together[WORKS]; /* the first photo that needs it */
     float *input;              /* [px][px][3] of the largest view */
@@ -22,7 +23,7 @@ struct hst_looking {
     hst_augment_key key; /* of augment */
 };
 
-hst_looking *hst_looking_new(const hst_extractor *e, hst_err *err)
+hst_looking *hst_looking_new(const hst_ctx *ctx, const hst_extractor *e, hst_err *err)
 {
     size_t px = 1;
     hst_looking *l = hst_alloc(1, sizeof *l, err);
@@ -30,6 +31,7 @@ hst_looking *hst_looking_new(const hst_extractor *e, hst_err *err)
     if (!l)
         return NULL;
     l->e = e;
+    l->decoders = ctx->decoders;
     for (int i = 0; (v = hst_extractor_view(e, i, NULL, NULL)); i++)
         px = (size_t)v->prep.px > px ? (size_t)v->prep.px : px;
     l->input = hst_alloc(px * px, 3 * sizeof *l->input, err);
@@ -91,7 +93,8 @@ static int decode(hst_looking *l, const hst_prep *p, hst_err *err)
     l->image = NULL;
     const int least =
         l->augment ? 0 : hst_prep_least_px(p); /* a part of it is to fill the view, too */
-    int rc = hst_image_decode_least(l->bytes, l->n_bytes, p->resampler, least, &l->own, err);
+    int rc = hst_image_decode(&(hst_decode){p->resampler, least, l->decoders}, l->bytes, l->n_bytes,
+                              &l->own, err);
     if (rc)
         return rc;
     l->image = &l->own;

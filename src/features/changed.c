@@ -1,6 +1,6 @@
 /* changed.c - features of augmented photos, from the store or through the network. */
-#include "base/file.h"
 #include "base/mem.h"
+#include "dataset/photo.h"
 #include "features/loop.h"
 #include "features/store.h"
 
@@ -39,7 +39,7 @@ static int read_photo(const job *j, photo *p, hst_err *err)
     size_t n;
     hst_digest now;
     const char *path = j->c->d->photos[p->i].path;
-    int rc = hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &p->bytes, &n, err);
+    int rc = hst_photo_read(j->c->ctx, path, HST_EIMAGE, &p->bytes, &n, err);
     if (rc == 0)
         rc = hst_sha256_bytes(p->bytes, n, now.byte, err);
     if (rc == 0 && memcmp(now.byte, j->c->have->content[p->i].byte, sizeof now.byte) != 0)

@@ -1,6 +1,6 @@
 /* extract.c - from photos to features: what the store knows, and the rest through the network. */
-#include "base/file.h"
 #include "base/mem.h"
+#include "dataset/photo.h"
 #include "features/loop.h"
 #include "features/store.h"
 
@@ -120,7 +120,7 @@ static int fill_views(const job *j, hst_looking *l, photo *p, hst_err *err)
         look_up(j, p);
     if (is_known(j, p))
         return 0;
-    int rc = hst_file_read(p->path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
+    int rc = hst_photo_read(j->ctx, p->path, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
         rc = compute(j, l, p, bytes, n, err);
     if (rc == 0 && there && j->store && (uint64_t)st.st_size == n)

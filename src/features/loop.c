@@ -29,7 +29,7 @@ static int work_photo(void *arg, size_t slot, int thread, hst_err *err)
     run *r = arg;
     hst_looking **looking = &r->looking[thread];
     if (!*looking)
-        *looking = hst_looking_new(r->l->extractor, err);
+        *looking = hst_looking_new(r->l->ctx, r->l->extractor, err);
     return *looking ? r->l->work(r->l->arg, r->item[slot], *looking, err) : HST_EMEM;
 }
 

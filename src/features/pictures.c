@@ -1,7 +1,7 @@
 #include "features/pictures.h"
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/pipeline.h"
+#include "dataset/photo.h"
 #include "features/store.h"
 #include "images/prepare.h"
 
@@ -36,7 +36,8 @@ static int decode(const job *j, size_t i, const uint8_t *bytes, size_t n, hst_er
     float row[sizeof(hst_picture) / sizeof(float)];
     hst_picture p;
     hst_image img = {0};
-    int rc = hst_image_decode(bytes, n, HST_RESAMPLE_PIL, &img, err);
+    int rc =
+        hst_image_decode(&(hst_decode){HST_RESAMPLE_PIL, 0, j->ctx->decoders}, bytes, n, &img, err);
     rc = rc ? rc : hst_picture_of(&img, bytes, n, &p, err);
     hst_image_clear(&img);
     if (rc)
@@ -59,7 +60,7 @@ static int fill(const job *j, size_t i, hst_err *err)
     /* a known file of which the store has all need not be read */
     if (there && j->store && hst_store_known_file(j->store, &st, content) && look_up(j, i))
         return 0;
-    int rc = hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
+    int rc = hst_photo_read(j->ctx, path, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
         rc = hst_sha256_bytes(bytes, n, content->byte, err);
     if (rc == 0 && !look_up(j, i))

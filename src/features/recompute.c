@@ -1,5 +1,5 @@
 /* recompute.c - some photos once more, through a network that has changed. */
-#include "base/file.h"
+#include "dataset/photo.h"
 #include "features/features.h"
 #include "features/loop.h"
 
@@ -12,7 +12,7 @@ static int work_photo(void *arg, size_t k, hst_looking *l, hst_err *err)
     const char *path = a->d->photos[i].path;
     uint8_t *bytes = NULL;
     hst_err why = {0};
-    int rc = hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, &why);
+    int rc = hst_photo_read(a->ctx, path, HST_EIMAGE, &bytes, &n, &why);
     if (rc == 0) {
         hst_looking_at_bytes(l, bytes, n);
         rc = hst_looking_run(l, NULL, a->f->x + i * (size_t)a->f->dim, &why);

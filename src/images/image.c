@@ -16,16 +16,10 @@ static decode_fn *const decoders[HST_FORMATS_DECODED] = {[HST_FORMAT_JPEG] = hst
                                                          [HST_FORMAT_WEBP] = hst_webp_decode,
                                                          [HST_FORMAT_BMP] = hst_bmp_decode};
 
-int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_resampler resampler, hst_image *out,
+int hst_image_decode(const hst_decode *how, const uint8_t *bytes, size_t n, hst_image *out,
                      hst_err *err)
 {
-    return hst_image_decode_least(bytes, n, resampler, 0, out, err);
-}
-
-int hst_image_decode_least(const uint8_t *bytes, size_t n, enum hst_resampler resampler, int least,
-                           hst_image *out, hst_err *err)
-{
-    const int fast = resampler == HST_RESAMPLE_FAST;
+    const int fast = how->resampler == HST_RESAMPLE_FAST;
     if (n == 0)
         return hst_fail(err, HST_EIMAGE, "the file is empty");
     if (n > HST_IMAGE_MAX_BYTES)
@@ -37,7 +31,7 @@ int hst_image_decode_least(const uint8_t *bytes, size_t n, enum hst_resampler re
                         hst_format_name(format));
     if (format == HST_FORMAT_UNKNOWN)
         return hst_fail(err, HST_EIMAGE, "not a JPEG, PNG, GIF, WebP or BMP picture");
-    hst_encoded in = {bytes, n, fast ? HST_RESAMPLE_PIL : resampler, fast ? least : 0};
+    hst_encoded in = {bytes, n, fast ? HST_RESAMPLE_PIL : how->resampler, fast ? how->least : 0};
     hst_image img = {0};
     int orientation = 1;
     int rc = decoders[format](&in, &img, &orientation, err);

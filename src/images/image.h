@@ -25,14 +25,18 @@ enum hst_resampler { HST_RESAMPLE_PIL, HST_RESAMPLE_TF, HST_RESAMPLE_FAST };
 /* Larger files are refused unread. */
 #define HST_IMAGE_MAX_BYTES (256u << 20)
 
+typedef struct hst_decode {
+    enum hst_resampler resampler;
+    int least; /* pixels along the shorter side that are enough, as the picture will be resized;
+                  0: all of them */
+    struct hst_decoders *decoders; /* the context's, for formats that another process decodes; NULL:
+                                      these are not read */
+} hst_decode;
+
 /* The format is found by magic bytes, never by name. Errors: HST_EIMAGE with the reason (not an
  * image we know, truncated, damaged, too many pixels), HST_EMEM. On failure *out is untouched. */
-HST_CHECK int hst_image_decode(const uint8_t *bytes, size_t n, enum hst_resampler resampler,
+HST_CHECK int hst_image_decode(const hst_decode *how, const uint8_t *bytes, size_t n,
                                hst_image *out, hst_err *err);
-/* The same for a picture that will be resized, of which `least` pixels along the shorter side are
- * enough (0: all of them). */
-HST_CHECK int hst_image_decode_least(const uint8_t *bytes, size_t n, enum hst_resampler resampler,
-                                     int least, hst_image *out, hst_err *err);
 /* Whether the reason that a decoding failed with is that the file ends too early. */
 int hst_image_is_truncated(const char *why);
 void hst_image_clear(hst_image *img); /* frees the pixels; {0} is fine */

@@ -223,7 +223,8 @@ int hst_prep_least_px(const hst_prep *p)
 int hst_prepare_bytes(const hst_prep *p, const uint8_t *bytes, size_t n, float *out, hst_err *err)
 {
     hst_image img = {0};
-    int rc = hst_image_decode_least(bytes, n, p->resampler, hst_prep_least_px(p), &img, err);
+    int rc = hst_image_decode(&(hst_decode){p->resampler, hst_prep_least_px(p), NULL}, bytes, n,
+                              &img, err);
     if (rc == 0)
         rc = hst_prepare(p, &img, out, err);
     hst_image_clear(&img);

@@ -63,7 +63,7 @@ HST_CHECK int hst_prep_part(const hst_prep *p, int w, int h, hst_image_part *out
 /* out[px][px][3] from a decoded image. Errors: HST_EIMAGE (resized before the crop it would be too
  * long), HST_EMEM. */
 HST_CHECK int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *err);
-/* Decode and prepare. Errors: HST_EIMAGE, HST_EMEM. */
+/* Decode, in this process, and prepare. Errors: HST_EIMAGE, HST_EMEM. */
 HST_CHECK int hst_prepare_bytes(const hst_prep *p, const uint8_t *bytes, size_t n, float *out,
                                 hst_err *err);
 #endif

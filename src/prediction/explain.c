@@ -1,7 +1,7 @@
 #include "prediction/explain.h"
 
-#include "base/file.h"
 #include "base/mem.h"
+#include "dataset/photo.h"
 #include "prediction/cam_grid.h"
 
 #include <stdlib.h>
@@ -13,6 +13,7 @@ struct hst_explainer {
     const hst_model *model;
     const hst_extractor *maps; /* own, or shared */
     hst_extractor *own;
+    hst_ctx ctx;            /* to read photos with; nothing to close */
     hst_executor *executor; /* the context's */
     hst_looking *looking;
     int n_views;
@@ -52,7 +53,7 @@ static int fill(hst_explainer *x, const hst_ctx *ctx, hst_err *err)
         x->maps = x->own = hst_extractor_with_maps(x->model->extractor, ctx, err);
     if (!x->maps)
         return err && err->code ? err->code : HST_EMEM;
-    x->looking = hst_looking_new(x->maps, err);
+    x->looking = hst_looking_new(ctx, x->maps, err);
     x->mean = x->looking ? hst_alloc(dim, sizeof(float), err) : NULL;
     x->features = x->mean ? hst_alloc(dim, sizeof(float), err) : NULL;
     x->prob = x->features ? hst_alloc((size_t)x->model->n_classes, sizeof *x->prob, err) : NULL;
@@ -68,6 +69,7 @@ hst_explainer *hst_explainer_new(const hst_ctx *ctx, const hst_model *m, const h
         return NULL;
     x->model = m;
     x->maps = maps;
+    x->ctx = hst_ctx_quiet(ctx);
     x->executor = ctx->executor;
     if (fill(x, ctx, err) == 0)
         return x;
@@ -247,7 +249,7 @@ int hst_explainer_see(hst_explainer *x, const char *path, int label, hst_err *er
     uint8_t *bytes = NULL;
     size_t n = 0;
     int rc = begin(x, label, err);
-    rc = rc ? rc : hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
+    rc = rc ? rc : hst_photo_read(&x->ctx, path, HST_EIMAGE, &bytes, &n, err);
     return rc ? rc : see(x, bytes, n, label, err);
 }
 
@@ -282,9 +284,10 @@ const hst_model *hst_explainer_model(const hst_explainer *x)
     return x->model;
 }
 
-enum hst_resampler hst_explainer_decoder(const hst_explainer *x)
+hst_decode hst_explainer_decode(const hst_explainer *x, int least)
 {
-    return hst_extractor_view(x->maps, 0, NULL, NULL)->prep.resampler;
+    return (hst_decode){hst_extractor_view(x->maps, 0, NULL, NULL)->prep.resampler, least,
+                        x->ctx.decoders};
 }
 
 const uint8_t *hst_explainer_bytes(const hst_explainer *x, size_t *n)

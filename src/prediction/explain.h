@@ -28,7 +28,8 @@ HST_CHECK hst_explainer *hst_explainer_new(const hst_ctx *ctx, const hst_model *
 HST_CHECK int hst_explainer_see(hst_explainer *x, const char *path, int label, hst_err *err);
 
 const hst_model *hst_explainer_model(const hst_explainer *x);
-enum hst_resampler hst_explainer_decoder(const hst_explainer *x); /* what turns a photo, or not */
+/* How its photos are decoded, where `least` pixels along the shorter side are enough. */
+hst_decode hst_explainer_decode(const hst_explainer *x, int least);
 /* Of the last photo; NULL where there was none, or it could not be used. */
 const hst_cam *hst_explainer_cam(const hst_explainer *x);
 /* Of its file. */

@@ -1,7 +1,7 @@
 /* session.c - one photo -> probabilities. */
-#include "base/file.h"
 #include "base/mem.h"
 #include "base/sized.h"
+#include "dataset/photo.h"
 #include "prediction/prediction.h"
 
 #include <math.h>
@@ -10,6 +10,7 @@
 
 struct hst_session {
     const hst_model *model;
+    hst_ctx ctx;            /* to read photos with; nothing to close */
     hst_executor *executor; /* the context's */
     int alone;              /* this photo is the only one */
     hst_looking *looking;
@@ -24,8 +25,9 @@ hst_session *hst_session_open(hst_ctx *ctx, const hst_model *m, hst_err *err)
     if (!s)
         return NULL;
     s->model = m;
+    s->ctx = hst_ctx_quiet(ctx);
     s->executor = ctx->executor;
-    s->looking = hst_looking_new(m->extractor, err);
+    s->looking = hst_looking_new(ctx, m->extractor, err);
     s->features = s->looking ? hst_alloc((size_t)m->dim, sizeof *s->features, err) : NULL;
     s->unknown_score = NAN;
     if (s->features && m->unknown)
@@ -106,7 +108,7 @@ int hst_session_predict(hst_session *s, const char *path, float *prob, hst_err *
     uint8_t *bytes = NULL;
     size_t n;
     enter(s);
-    int rc = hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
+    int rc = hst_photo_read(&s->ctx, path, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
         rc = predict_bytes(s, bytes, n, prob, err);
     leave(s);

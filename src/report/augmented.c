@@ -2,6 +2,7 @@
  * first, then what augmentation made of it in one pass after the other. */
 #include "base/file.h"
 #include "base/mem.h"
+#include "dataset/photo.h"
 #include "report/canvas.h"
 #include "report/report.h"
 
@@ -68,9 +69,10 @@ static int put_row(const struct drawing *d, const hst_augmented *in, size_t row,
         hst_canvas_text(d->c, GAP, row_top(in, row) - 6, COLUMNS * (in->prep->px + GAP),
                         in->label[row]);
     }
-    int rc = hst_file_read(in->path[row], HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
+    int rc = hst_photo_read(in->ctx, in->path[row], HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
-        rc = hst_image_decode(bytes, n, in->prep->resampler, &photo, err);
+        rc = hst_image_decode(&(hst_decode){in->prep->resampler, 0, in->ctx->decoders}, bytes, n,
+                              &photo, err);
     for (int i = 0; rc == 0 && i < COLUMNS; i++)
         rc = put_cell(d, in, &photo, row, i, err);
     hst_image_clear(&photo);

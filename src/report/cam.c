@@ -91,7 +91,8 @@ int hst_report_cam(const hst_explainer *x, int px, hst_image *out, hst_err *err)
     if (!hst_explainer_cam(x))
         return hst_fail(err, HST_EARG, "no photo was explained");
     const uint8_t *bytes = hst_explainer_bytes(x, &n);
-    int rc = hst_thumbnail_of(bytes, n, hst_explainer_decoder(x), px, &photo, err);
+    const hst_decode how = hst_explainer_decode(x, px);
+    int rc = hst_thumbnail_of(&how, bytes, n, &photo, err);
     if (rc == 0) {
         map = hst_alloc_raw((size_t)photo.w * (size_t)photo.h, sizeof *map, err);
         rc = map ? hst_explainer_map(x, photo.w, photo.h, map, err) : HST_EMEM;

@@ -91,10 +91,11 @@ static void choose(hst_page *p)
 /* A photo that has gone since is no reason to lose the report. */
 static int read_one(void *arg, size_t i, int thread, hst_err *err)
 {
-    hst_picture_item *t = &((hst_gallery *)arg)->item[i];
+    const hst_page *p = arg;
+    hst_picture_item *t = &p->gallery.item[i];
     hst_image img = {0};
     (void)thread;
-    int rc = hst_thumbnail_read(t->path, THUMBNAIL_PX, &img, err);
+    int rc = hst_thumbnail_read(&p->e->ctx, t->path, THUMBNAIL_PX, &img, err);
     if (rc) {
         t->gone = 1;
         return rc == HST_EMEM ? rc : 0;
@@ -149,7 +150,7 @@ int hst_gallery_make(hst_page *p, hst_err *err)
     for (size_t i = 0; i < g->n_maps; i++)
         bytes += g->map[i].uri.n;
     rc = rc ? rc
-            : hst_executor_try(p->in->ctx ? p->in->ctx->executor : NULL, g->n, read_one, g, err);
+            : hst_executor_try(p->in->ctx ? p->in->ctx->executor : NULL, g->n, read_one, p, err);
     for (size_t i = 0; i < g->n; i++) {
         bytes += g->item[i].uri.n;
         if (bytes > BYTES_MAX)

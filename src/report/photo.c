@@ -60,7 +60,7 @@ int hst_report_photo(const hst_eval *e, size_t i, const char *path, hst_err *err
     title t;
     if (!p)
         return hst_fail(err, HST_EARG, "there is no photo %zu among %zu", i, e->n_photos);
-    int rc = hst_thumbnail_read(p->path, PHOTO_PX, &img, err);
+    int rc = hst_thumbnail_read(&e->ctx, p->path, PHOTO_PX, &img, err);
     if (rc == HST_EMEM)
         return rc;
     make_title(&t, e, p);

@@ -96,6 +96,7 @@ HST_CHECK int hst_report_cams(const hst_ctx *ctx, const hst_model *m, const hst_
 
 /* Photos, and the numbers that stand for them in an augmentation's key. */
 typedef struct hst_augmented {
+    const hst_ctx *ctx;
     enum hst_augment how;
     const hst_prep *prep;
     uint64_t seed;

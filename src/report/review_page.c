@@ -25,7 +25,9 @@ static void put_picture(page *p, const hst_review_photo *photo, const char *name
 {
     hst_image img = {0};
     const int full = p->b->n > BYTES_MAX;
-    int rc = full || p->rc ? -1 : hst_thumbnail_read(photo->path, THUMBNAIL_PX, &img, p->err);
+    int rc = full || p->rc
+                 ? -1
+                 : hst_thumbnail_read(&p->r->ctx, photo->path, THUMBNAIL_PX, &img, p->err);
     if (rc == HST_EMEM)
         p->rc = rc;
     if (rc) {

@@ -241,7 +241,8 @@ static int save_augmented(const hst_run *r, const char *dir, hst_err *err)
 {
     const char *paths[AUGMENTED], *labels[AUGMENTED];
     uint32_t photos[AUGMENTED];
-    hst_augmented in = {.prep = &r->features->prep,
+    hst_augmented in = {.ctx = &r->ctx,
+                        .prep = &r->features->prep,
                         .how = r->settings.augment,
                         .seed = r->settings.seed,
                         .path = paths,

@@ -64,10 +64,11 @@ static void put_frame(cairo_t *c, double x, double y, const hst_image *img, int 
 }
 
 /* A photo that has gone since becomes an empty box. */
-static int put_photo(cairo_t *c, double x, double y, const hst_eval_photo *p, hst_err *err)
+static int put_photo(cairo_t *c, double x, double y, const hst_ctx *ctx, const hst_eval_photo *p,
+                     hst_err *err)
 {
     hst_image img = {.w = PHOTO_PX, .h = PHOTO_PX};
-    int rc = hst_thumbnail_read(p->path, PHOTO_PX, &img, err);
+    int rc = hst_thumbnail_read(ctx, p->path, PHOTO_PX, &img, err);
     if (rc == HST_EMEM)
         return rc;
     x += (PHOTO_PX - img.w) / 2;
@@ -90,7 +91,7 @@ static int put_cell(cairo_t *c, const hst_eval *e, const hst_eval_photo *p, int 
     int wrong = p->guess != p->truth;
     double x = (double)(at % COLUMNS) * CELL_W + MARGIN;
     double y = (double)(at / COLUMNS) * CELL_H + MARGIN + HEAD_PX;
-    int rc = put_photo(c, x, y, p, err);
+    int rc = put_photo(c, x, y, &e->ctx, p, err);
     if (rc)
         return rc;
     long percent = (long)(100 * (double)p->prob[p->guess] + 0.5);

@@ -1,7 +1,7 @@
 #include "report/thumbnail.h"
 
-#include "base/file.h"
 #include "base/mem.h"
+#include "dataset/photo.h"
 #include "images/resize.h"
 #include "report/base64.h"
 
@@ -19,12 +19,15 @@ static int fitted(int side, int longest, int box)
     return v < 1 ? 1 : (int)v;
 }
 
-int hst_thumbnail_of(const uint8_t *bytes, size_t n, enum hst_resampler decoder, int box,
-                     hst_image *out, hst_err *err)
+int hst_thumbnail_of(const hst_decode *how, const uint8_t *bytes, size_t n, hst_image *out,
+                     hst_err *err)
 {
     hst_image img = {0}, fit = {0};
-    const enum hst_resampler fast = decoder == HST_RESAMPLE_TF ? decoder : HST_RESAMPLE_FAST;
-    int rc = hst_image_decode_least(bytes, n, fast, box, &img, err);
+    hst_decode fast = *how;
+    const int box = how->least;
+    if (fast.resampler != HST_RESAMPLE_TF)
+        fast.resampler = HST_RESAMPLE_FAST;
+    int rc = hst_image_decode(&fast, bytes, n, &img, err);
     if (rc)
         return rc;
     int longest = img.w > img.h ? img.w : img.h;
@@ -42,13 +45,14 @@ int hst_thumbnail_of(const uint8_t *bytes, size_t n, enum hst_resampler decoder,
     return rc;
 }
 
-int hst_thumbnail_read(const char *path, int box, hst_image *out, hst_err *err)
+int hst_thumbnail_read(const hst_ctx *ctx, const char *path, int box, hst_image *out, hst_err *err)
 {
     uint8_t *bytes = NULL;
     size_t n = 0;
-    int rc = hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, err);
+    int rc = hst_photo_read(ctx, path, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
-        rc = hst_thumbnail_of(bytes, n, HST_RESAMPLE_FAST, box, out, err);
+        rc = hst_thumbnail_of(&(hst_decode){HST_RESAMPLE_FAST, box, ctx->decoders}, bytes, n, out,
+                              err);
     free(bytes);
     return rc;
 }

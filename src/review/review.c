@@ -176,6 +176,8 @@ static hst_review *review_make(const hst_ctx *ctx, const source *s, hst_err *err
 {
     usable u = {0};
     hst_review *r = hst_alloc(1, sizeof *r, err);
+    if (r)
+        r->ctx = hst_ctx_quiet(ctx);
     int rc = r ? usable_make(s->d, s->f, s->e, &u, err) : HST_EMEM;
     if (rc == 0)
         rc = hst_groups_among(s->group, s->f->n, u.photo, u.n, u.group, err);

@@ -8,6 +8,7 @@
 enum { HST_REVIEW_LISTS = HST_REVIEW_HARD + 1 };
 
 struct hst_review {
+    hst_ctx ctx;             /* to read photos with; silent, nothing to close */
     const hst_data *data;    /* borrowed */
     hst_review_photo *photo; /* [n] by score, of equals in the order of the data */
     size_t n, n_skipped, n_stored;

@@ -1,8 +1,8 @@
 #include "training/loader.h"
 
 #include "base/executor.h"
-#include "base/file.h"
 #include "base/mem.h"
+#include "dataset/photo.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +26,11 @@ static int read_photo(const hst_fit *f, enum hst_augment how, const hst_augment_
     uint8_t *bytes = NULL;
     size_t n;
     hst_image img = {0};
-    int rc = hst_file_read(f->run->data->photos[key->photo].path, HST_IMAGE_MAX_BYTES, HST_EDATA,
-                           &bytes, &n, err);
+    int rc =
+        hst_photo_read(f->ctx, f->run->data->photos[key->photo].path, HST_EDATA, &bytes, &n, err);
     if (rc)
         return rc;
-    rc = hst_image_decode(bytes, n, prep->resampler, &img, err);
+    rc = hst_image_decode(&(hst_decode){prep->resampler, 0, f->ctx->decoders}, bytes, n, &img, err);
     free(bytes);
     if (rc == 0)
         rc = hst_augment_image(how, prep, &img, key, out, err);

@@ -140,6 +140,8 @@ static int evaluate(hst_fit *f, hst_err *err)
     float *prob = e ? hst_alloc((size_t)m->n_classes, sizeof *prob, err) : NULL;
     int rc = prob ? remember_seen(f, f->train.photo, f->train.n, err) : HST_EMEM;
     f->run->holdout = e;
+    if (e)
+        e->ctx = f->run->ctx;
     for (size_t i = 0; rc == 0 && i < v->n; i++) {
         const uint64_t pixels = pixels_of(r, v->photo[i]);
         hst_model_head(m, v->x[i], prob);
@@ -172,6 +174,8 @@ static int evaluate_out_of_fold(hst_fit *f, hst_err *err)
     hst_eval *e = hst_eval_new((const char *const *)m->labels, m->n_classes, o->n, err);
     int rc = e ? 0 : HST_EMEM;
     r->eval = e;
+    if (e)
+        e->ctx = r->ctx;
     for (size_t i = 0; rc == 0 && i < o->n; i++)
         if (o->fold[i] < HST_FOLDS)
             rc = hst_eval_add(e,
@@ -412,8 +416,7 @@ static hst_run *run_new(const hst_ctx *ctx, const hst_backbone *b, const hst_dat
     hst_run *r = hst_alloc(1, sizeof *r, err);
     if (!r)
         return NULL;
-    r->ctx = hst_ctx_offline(ctx);
-    r->ctx.progress = NULL;
+    r->ctx = hst_ctx_quiet(ctx);
     r->data = d;
     r->backbone = b;
     r->side = hst_alloc(d->n_photos, 1, err);

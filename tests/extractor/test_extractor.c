@@ -58,7 +58,7 @@ static hst_extractor *extractor(const scene *s)
 static float *features(const scene *s, const hst_extractor *e)
 {
     hst_err err = {0};
-    hst_looking *l = hst_looking_new(e, &err);
+    hst_looking *l = hst_looking_new(s->ctx, e, &err);
     float *x = malloc((size_t)e->dim * sizeof *x);
     hst_looking_at_bytes(l, s->bytes, s->n);
     check_ok(hst_looking_run(l, NULL, x, &err), &err);
@@ -242,7 +242,9 @@ static void a_model_keeps_its_branches(void **state)
     hst_session *session = hst_session_open(s.ctx, back, &err);
     check_ok(hst_predict_file(session, s.photo, prob[1], N_CLASSES, &err), &err);
     hst_image img;
-    check_ok(hst_image_decode(s.bytes, s.n, HST_RESAMPLE_PIL, &img, &err), &err);
+    check_ok(
+        hst_image_decode(&(hst_decode){.resampler = HST_RESAMPLE_PIL}, s.bytes, s.n, &img, &err),
+        &err);
     hst_pixels pixels = hst_pixels_default();
     pixels.rgb = img.rgb;
     pixels.width_px = W;

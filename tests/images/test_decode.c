@@ -50,7 +50,7 @@ static void check_contract(const char *path, const char *name, enum hst_resample
     size_t n = 0;
     hst_image img = {0};
     check_ok(hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, &e), &e);
-    int rc = hst_image_decode(bytes, n, resampler, &img, &e);
+    int rc = hst_image_decode(&(hst_decode){.resampler = resampler}, bytes, n, &img, &e);
     check_verdict(name, &img, rc, &e, want);
     hst_image_clear(&img);
     free(bytes);

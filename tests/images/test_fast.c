@@ -57,15 +57,15 @@ static void size_is_the_least_that_is_enough(void **state)
             hst_err err = {0};
             hst_image img = {0};
             encoded e = jpeg(cases[i].w, cases[i].h, channels);
-            check_ok(
-                hst_image_decode_least(e.bytes, e.n, HST_RESAMPLE_FAST, cases[i].least, &img, &err),
-                &err);
+            check_ok(hst_image_decode(&(hst_decode){HST_RESAMPLE_FAST, cases[i].least, NULL},
+                                      e.bytes, e.n, &img, &err),
+                     &err);
             assert_int_equal(img.w, cases[i].to_w);
             assert_int_equal(img.h, cases[i].to_h);
             hst_image_clear(&img);
-            check_ok(
-                hst_image_decode_least(e.bytes, e.n, HST_RESAMPLE_PIL, cases[i].least, &img, &err),
-                &err);
+            check_ok(hst_image_decode(&(hst_decode){HST_RESAMPLE_PIL, cases[i].least, NULL},
+                                      e.bytes, e.n, &img, &err),
+                     &err);
             assert_int_equal(img.w, cases[i].w); /* never under another contract */
             hst_image_clear(&img);
             free(e.bytes);

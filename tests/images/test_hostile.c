@@ -34,7 +34,7 @@ static int decode(const uint8_t *p, size_t n, enum hst_resampler resampler)
     uint8_t *copy = malloc(n ? n : 1);
     if (n)
         memcpy(copy, p, n);
-    int rc = hst_image_decode(copy, n, resampler, &img, &e);
+    int rc = hst_image_decode(&(hst_decode){.resampler = resampler}, copy, n, &img, &e);
     if (rc) {
         assert_true(rc == HST_EIMAGE || rc == HST_EMEM);
         assert_true(strlen(e.msg) > 8 && !strchr(e.msg, '\n'));
@@ -98,7 +98,9 @@ static void check_refused(const void *p, size_t n, const char *why)
     for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_TF; c++) {
         hst_err e = {0};
         hst_image img = {0};
-        assert_int_equal(hst_image_decode(p, n, (enum hst_resampler)c, &img, &e), HST_EIMAGE);
+        assert_int_equal(
+            hst_image_decode(&(hst_decode){.resampler = (enum hst_resampler)c}, p, n, &img, &e),
+            HST_EIMAGE);
         if (!strstr(e.msg, why))
             fail_msg("\"%s\" does not say \"%s\"", e.msg, why);
         assert_null(img.rgb);

@@ -170,7 +170,8 @@ static void photo_decoded_by_one_and_resized_by_the_other(void **state)
             continue;
         npy want = reference(photos[i].tf_pil, "bilinear");
         uint8_t *out = calloc(want.count, 1);
-        check_ok(hst_image_decode(bytes, n, HST_RESAMPLE_TF, &img, &e), &e);
+        check_ok(hst_image_decode(&(hst_decode){.resampler = HST_RESAMPLE_TF}, bytes, n, &img, &e),
+                 &e);
         hst_resampling r = {img.rgb, img.w, img.h, 3, (int)photos[i].px, (int)photos[i].px};
         check_ok(hst_resize_pil(&r, out, &e), &e);
         assert_memory_equal(out, want.data, want.count);
@@ -203,7 +204,8 @@ static hst_image photo_of(const char *name, int *there)
     *there = photo != NULL;
     if (photo) {
         check_ok(hst_file_read(photo, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, &e), &e);
-        check_ok(hst_image_decode(bytes, n, HST_RESAMPLE_PIL, &img, &e), &e);
+        check_ok(hst_image_decode(&(hst_decode){.resampler = HST_RESAMPLE_PIL}, bytes, n, &img, &e),
+                 &e);
     }
     free(bytes);
     free(photo);

@@ -115,7 +115,8 @@ static hst_image recoded(const hst_image *img, int quality)
     }
     jpeg_finish_compress(&c);
     jpeg_destroy_compress(&c);
-    check_ok(hst_image_decode(bytes, n, HST_RESAMPLE_PIL, &out, &err), &err);
+    check_ok(hst_image_decode(&(hst_decode){.resampler = HST_RESAMPLE_PIL}, bytes, n, &out, &err),
+             &err);
     free(bytes);
     return out;
 }
@@ -302,7 +303,8 @@ static void add_photo(album *a, const char *path)
     hst_err err = {0};
     uint32_t seed = (uint32_t)a->n;
     check_ok(hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, &err), &err);
-    check_ok(hst_image_decode(bytes, n, HST_RESAMPLE_PIL, &img, &err), &err);
+    check_ok(hst_image_decode(&(hst_decode){.resampler = HST_RESAMPLE_PIL}, bytes, n, &img, &err),
+             &err);
     if (a->n % EVERY == 0) {
         for (enum change how = 0; how < CHANGES; how++)
             a->changed[how][a->n_changed] = changed(&img, how, &seed);

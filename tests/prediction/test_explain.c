@@ -165,7 +165,7 @@ static void one_view_is_the_head_at_every_position(void **state)
     size_t n;
     float *raw = malloc(hst_plan_output_floats(maps->branch[0].view[0].plan) * sizeof *raw);
     check_ok(hst_file_read(s.photo, 1 << 20, HST_EIO, &bytes, &n, &err), &err);
-    hst_looking *l = hst_looking_new(maps, &err);
+    hst_looking *l = hst_looking_new(s.ctx, maps, &err);
     hst_looking_at_bytes(l, bytes, n);
     check_ok(hst_looking_view(l, 0, NULL, raw, &err), &err);
     hst_explainer *x = hst_explainer_new(s.ctx, m, maps, &err);

@@ -83,7 +83,8 @@ static void every_way_in_gives_the_same(void **state)
     assert_memory_equal(file, bytes, sizeof file);
 
     hst_image img;
-    check_ok(hst_image_decode(data, n, HST_RESAMPLE_PIL, &img, &err), &err);
+    check_ok(hst_image_decode(&(hst_decode){.resampler = HST_RESAMPLE_PIL}, data, n, &img, &err),
+             &err);
     check_ok(predict_rgb(s.s, img.rgb, 50, 41, 0, rgb, &err), &err);
     assert_memory_equal(file, rgb, sizeof file);
     uint8_t *wide = malloc(41 * 167);

@@ -81,7 +81,7 @@ static void evidence_is_coloured(void **state)
     hst_explainer *x = explainer(&s);
     for (int label = 0; label < 2; label++) {
         hst_image photo = {0}, drawn = {0};
-        check_ok(hst_thumbnail_read(s.photo[2], 160, &photo, &err), &err);
+        check_ok(hst_thumbnail_read(s.ctx, s.photo[2], 160, &photo, &err), &err);
         check_ok(hst_explain_file(x, s.photo[2], label, &err) == NULL, &err);
         check_ok(hst_report_cam(x, 160, &drawn, &err), &err);
         assert_true(drawn.w == photo.w && drawn.h == photo.h && drawn.w == 160);

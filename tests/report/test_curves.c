@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const hst_ctx quiet = {0};
+
 static const hst_epoch history[] = {
     {1, 1.4, .40, 1.2, .60, .005}, {2, 1.0, .70, .95, .75, .005}, {3, .80, .85, .90, .80, .005},
     {4, .70, .90, .86, .81, .005}, {5, .64, .95, .84, .82, .005},
@@ -32,7 +34,9 @@ static hst_image pixels_of(const hst_curves *c)
     hst_image img = {0};
     hst_buf b = HST_BUF(64 << 20);
     check_ok(hst_curves_png(c, &b, &err), &err);
-    check_ok(hst_image_decode((const uint8_t *)b.p, b.n, HST_RESAMPLE_PIL, &img, &err), &err);
+    check_ok(hst_image_decode(&(hst_decode){.resampler = HST_RESAMPLE_PIL}, (const uint8_t *)b.p,
+                              b.n, &img, &err),
+             &err);
     hst_buf_free(&b);
     return img;
 }
@@ -172,7 +176,7 @@ static void the_photo_has_its_labels_above_it(void **state)
     for (size_t i = 0; i < 3; i++) {
         static const int height[] = {16 + 24 + 240 + 16, 16 + 48 + 240 + 16, 16 + 24 + 48 + 16};
         check_ok(hst_report_photo(e, i, out, &err), &err);
-        check_ok(hst_thumbnail_read(out, 512, &img, &err), &err);
+        check_ok(hst_thumbnail_read(&quiet, out, 512, &img, &err), &err);
         assert_int_equal(img.w, 512);
         assert_int_equal(img.h, height[i]);
         hst_image_clear(&img);

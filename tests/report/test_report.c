@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const hst_ctx quiet = {0};
+
 static void a_page_that_cannot_be_written_is_an_error(void **state)
 {
     fixture *f = *state;
@@ -46,12 +48,12 @@ static void thumbnails_keep_proportions(void **state)
     hst_image img = {0};
     write_photo(f, "wide.png", 300, 2);
     char *path = in_dir(f, "wide.png");
-    check_ok(hst_thumbnail_read(path, 100, &img, &err), &err);
+    check_ok(hst_thumbnail_read(&quiet, path, 100, &img, &err), &err);
     assert_int_equal(img.w, 100);
     assert_int_equal(img.h, 1);
     hst_image_clear(&img);
     free(path);
-    assert_int_equal(hst_thumbnail_read(f->dir, 100, &img, &err), HST_EIMAGE);
+    assert_int_equal(hst_thumbnail_read(&quiet, f->dir, 100, &img, &err), HST_EIMAGE);
 }
 
 static void sheet_marks_wrong_photos_without_colour(void **state)
@@ -61,7 +63,7 @@ static void sheet_marks_wrong_photos_without_colour(void **state)
     hst_image img = {0};
     char *path = in_dir(f, "sheet.png");
     check_ok(hst_contact_sheet(f->eval, 3, path, &err), &err);
-    check_ok(hst_thumbnail_read(path, 1200, &img, &err), &err);
+    check_ok(hst_thumbnail_read(&quiet, path, 1200, &img, &err), &err);
     free(path);
     assert_int_equal(img.w, 1200); /* six cells of 200 */
     /* Frame of the first photo (wrong, 80 x 30 fitted into 176 x 66) and its middle. */
@@ -100,7 +102,7 @@ static void sheet_takes_the_classes_in_turn(void **state)
     }
     check_ok(hst_eval_finish(e, &err), &err);
     check_ok(hst_contact_sheet(e, 2, sheet, &err), &err);
-    check_ok(hst_thumbnail_read(sheet, 1200, &img, &err), &err);
+    check_ok(hst_thumbnail_read(&quiet, sheet, 1200, &img, &err), &err);
     const uint8_t *middle = img.rgb + ((size_t)(48 + 100) * 1200 + 100) * 3;
     assert_true(middle[0] > 150 && middle[2] < 80);
     assert_true(middle[600] < 80 && middle[602] > 150);
@@ -121,9 +123,9 @@ static void augmented_photos_side_by_side(void **state)
     const char *const photos[] = {photo, gone};
     const uint32_t number[] = {0, 1};
     hst_prep prep = {HST_RESAMPLE_PIL, 64, {{50, 60, 70}, {10, 20, 30}}};
-    hst_augmented in = {HST_AUGMENT_TUTORIAL, &prep, 1, photos, number, 2, NULL};
+    hst_augmented in = {&quiet, HST_AUGMENT_TUTORIAL, &prep, 1, photos, number, 2, NULL};
     check_ok(hst_report_augmented(&in, path, &err), &err);
-    check_ok(hst_thumbnail_read(path, 6 * 72 + 16, &img, &err), &err);
+    check_ok(hst_thumbnail_read(&quiet, path, 6 * 72 + 16, &img, &err), &err);
     assert_int_equal(img.w, 6 * 72 + 16);
     assert_int_equal(img.h, 40 + 2 * 72);
     for (int i = 0; i < 6; i++) { /* the photo has one colour */
@@ -134,7 +136,7 @@ static void augmented_photos_side_by_side(void **state)
     hst_image_clear(&img);
     in.label = scene_labels; /* a name above each row */
     check_ok(hst_report_augmented(&in, path, &err), &err);
-    check_ok(hst_thumbnail_read(path, 6 * 72 + 16, &img, &err), &err);
+    check_ok(hst_thumbnail_read(&quiet, path, 6 * 72 + 16, &img, &err), &err);
     assert_int_equal(img.h, 40 + 2 * (72 + 22));
     hst_image_clear(&img);
     assert_int_equal(hst_report_augmented(&in, "/nonexistent/a.png", &err), HST_EIO);

@@ -73,7 +73,9 @@ static void plain_view(const scene *s, const hst_run *run, size_t photo, uint32_
     hst_augment_key key = {SEED, number,
                            (uint32_t)digest[0] << 24 | (uint32_t)digest[1] << 16 |
                                (uint32_t)digest[2] << 8 | digest[3]};
-    check_ok(hst_image_decode(bytes, n, run->features->prep.resampler, &img, &e), &e);
+    check_ok(hst_image_decode(&(hst_decode){.resampler = run->features->prep.resampler}, bytes, n,
+                              &img, &e),
+             &e);
     check_ok(hst_augment_image(HST_AUGMENT_AUTO, &run->features->prep, &img, &key, x, &e), &e);
     hst_plan_run(s->b->plan, work, x, 1, out);
     hst_image_clear(&img);

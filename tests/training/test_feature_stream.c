@@ -145,7 +145,9 @@ static void plain_features(const scene *s, const hst_run *run, uint32_t pass, si
     hst_work *work = hst_work_new(s->b->plan, &e);
     check_ok(work ? 0 : e.code, &e);
     check_ok(hst_file_read(s->d->photos[photo].path, 1 << 24, HST_EIO, &bytes, &n, &e), &e);
-    check_ok(hst_image_decode(bytes, n, run->features->prep.resampler, &img, &e), &e);
+    check_ok(hst_image_decode(&(hst_decode){.resampler = run->features->prep.resampler}, bytes, n,
+                              &img, &e),
+             &e);
     check_ok(hst_augment_image(run->settings.augment, &run->features->prep, &img, &key, x, &e), &e);
     hst_plan_run(s->b->plan, work, x, 1, out);
     hst_image_clear(&img);
