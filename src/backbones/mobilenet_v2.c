@@ -72,6 +72,28 @@ static void torchvision_names(const hst_layer *l, hst_layer_names *out)
     }
 }
 
+/* Blocks as one list of modules: convolution, batch norm and activation three by three. It was the
+ * usual way of MobileNetV2 in PyTorch before torchvision had its own. */
+static void flat_names(const hst_layer *l, hst_layer_names *out)
+{
+    int at = l->role == HST_STEM ? 0 : l->role == HST_TOP ? 18 : l->block + 1;
+    int before = l->role == HST_PROJECT     ? l->expands + 1
+                 : l->role == HST_DEPTHWISE ? l->expands
+                                            : 0;
+    const char *list = l->block < 0 ? "" : ".conv";
+    snprintf(out->conv, sizeof out->conv, "features.%d%s.%d", at, list, 3 * before);
+    snprintf(out->bn, sizeof out->bn, "features.%d%s.%d", at, list, 3 * before + 1);
+}
+
+/* The same, with the top outside of the list of blocks. */
+static void flat_names_top_apart(const hst_layer *l, hst_layer_names *out)
+{
+    if (l->role == HST_TOP)
+        hst_names_set(out, "conv", ".0", ".1");
+    else
+        flat_names(l, out);
+}
+
 /* Slim's: the first block without a number; batch norm below its convolution. */
 static void slim_names(const hst_layer *l, hst_layer_names *out)
 {
@@ -92,6 +114,7 @@ static const char *const slim_body[] = {"MobilenetV2/Conv/", "MobilenetV2/expand
                                         "MobilenetV2/Conv_1/", NULL};
 static const char *const huggingface_body[] = {"conv_stem.", "layer.", "conv_1x1.", NULL};
 static const char *const torchvision_body[] = {"features.", NULL};
+static const char *const top_apart_body[] = {"features.", "conv.", NULL};
 
 static const hst_dialect dialects[] = {
     {"Keras", "Conv1/kernel", keras_body, HST_NORM_PM1, HST_CNN(keras, TF, 1e-3, NULL)},
@@ -104,6 +127,10 @@ static const hst_dialect dialects[] = {
      HST_CNN(torch, TF, 1e-3, huggingface_names), .config = hst_huggingface_config},
     {"torchvision", "features.1.conv.0.0.weight", torchvision_body, HST_NORM_IMAGENET,
      HST_CNN(torch, SYMMETRIC, 1e-5, torchvision_names)},
+    {"PyTorch, flat blocks, top apart", "features.1.conv.3.weight", top_apart_body,
+     HST_NORM_IMAGENET, HST_CNN(torch, SYMMETRIC, 1e-5, flat_names_top_apart)},
+    {"PyTorch, flat blocks", "features.1.conv.3.weight", torchvision_body, HST_NORM_IMAGENET,
+     HST_CNN(torch, SYMMETRIC, 1e-5, flat_names)},
     {"timm", "conv_stem.weight", hst_timm_body, HST_NORM_IMAGENET,
      HST_CNN(torch, SYMMETRIC, 1e-5, hst_timm_names), .config = hst_timm_config},
 };

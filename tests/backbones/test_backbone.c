@@ -413,9 +413,66 @@ static void own_names_are_read(void **state)
     hst_close(ctx);
 }
 
+/* From Hugging Face's name of a tensor to that in a flat list of modules: convolution, batch norm
+ * and activation three by three. NULL: it is none of the backbone. */
+static char *flat_name(const char *theirs, const char *top)
+{
+    static const char *const parts[] = {".expand_1x1.", ".conv_3x3.", ".reduce_1x1."};
+    const char *end = strrchr(theirs, '.');
+    const int norm = strstr(theirs, ".normalization.") != NULL;
+    char *name = NULL;
+    int layer = -1, part = -1;
+    for (int i = 0; i < 3; i++)
+        part = strstr(theirs, parts[i]) ? i : part;
+    if (strstr(theirs, ".first_conv."))
+        assert_true(asprintf(&name, "features.0.%d%s", norm, end) > 0);
+    else if (strstr(theirs, ".conv_1x1."))
+        assert_true(asprintf(&name, "%s.%d%s", top, norm, end) > 0);
+    else if (strstr(theirs, ".conv_stem."))
+        assert_true(asprintf(&name, "features.1.conv.%d%s", 3 * (part - 1) + norm, end) > 0);
+    else if (sscanf(theirs, "mobilenet_v2.layer.%d.", &layer) == 1)
+        assert_true(asprintf(&name, "features.%d.conv.%d%s", layer + 2, 3 * part + norm, end) > 0);
+    return name;
+}
+
+static void flat_blocks_are_read(void **state)
+{
+    (void)state;
+    static const char *const tops[] = {"features.18", "conv"};
+    hst_err err = {0};
+    hst_ctx *ctx = made_up_ctx(1);
+    hst_backbone *want = made_up_backbone(ctx, 3);
+    for (int i = 0; i < 2; i++) {
+        made_up m = made_up_tensors(.1, 3);
+        for (size_t k = 0; k < m.n; k++) {
+            char *name = flat_name(m.tensor[k].name, tops[i]);
+            if (name) {
+                free((void *)m.tensor[k].name);
+                m.tensor[k].name = name;
+            }
+        }
+        char *dir = made_up_folder(&m, NULL), path[4096];
+        snprintf(path, sizeof path, "%s/model.safetensors", dir);
+        hst_backbone *b = hst_backbone_open(ctx, path, &err);
+        check_ok(b == NULL, &err);
+        for (size_t k = 0; k < hst_graph_n_params(b->graph); k++) {
+            const hst_param *p = hst_graph_param(b->graph, k);
+            assert_memory_equal(p->data, hst_graph_param(want->graph, k)->data,
+                                hst_param_count(p) * sizeof(float));
+        }
+        hst_backbone_free(b);
+        remove_tree(dir);
+        free(dir);
+        made_up_free(&m);
+    }
+    hst_backbone_free(want);
+    hst_close(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(flat_blocks_are_read),
         cmocka_unit_test(families_have_the_published_counts),
         cmocka_unit_test(archs_out_of_bounds_are_refused),
         cmocka_unit_test(an_arch_survives_its_json),
