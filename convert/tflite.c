@@ -121,6 +121,15 @@ static int activation(tflite *t, int x, int how, hst_err *err)
     return net_activate(&t->net, x, (enum net_act)how, err);
 }
 
+/* QUANTIZE and DEQUANTIZE round, or write in another way, what is the same value here. */
+static int same_value(tflite *t, int x, int how, hst_err *err)
+{
+    (void)t;
+    (void)how;
+    (void)err;
+    return x;
+}
+
 static int reshape(tflite *t, int x, int how, hst_err *err)
 {
     (void)how;
@@ -187,6 +196,7 @@ static const struct {
                  {1, average_pool, 0},
                  {3, conv, 0},
                  {4, conv, DEPTHWISE},
+                 {6, same_value, 0},
                  {14, activation, NET_SIGMOID},
                  {17, max_pool, 0},
                  {18, binary, '*'},
@@ -198,6 +208,7 @@ static const struct {
                  {41, binary, '-'},
                  {42, binary, '/'},
                  {43, reshape, 0},
+                 {114, same_value, 0},
                  {117, activation, NET_HSWISH}};
 enum { N_OPERATORS = sizeof operators / sizeof *operators, DEQUANTIZE = 6 };
 
@@ -247,7 +258,7 @@ static int find_output(tflite *t, fb_vector outputs, tflite_tensor **out, hst_er
 static int widened(tflite *t, tflite_tensor *out, hst_err *err)
 {
     if (t->n_in != 1 || !t->in[0] || !t->in[0]->constant)
-        return refuse(err, "it computes with whole numbers");
+        return refuse(err, "a DEQUANTIZE has no input");
     const char *name = out->t.name;
     *out = *t->in[0];
     out->t.name = name;
@@ -286,9 +297,11 @@ static int read_input(tflite *t, hst_err *err)
     tflite_tensor *in = &t->f.tensor[t->f.input];
     if (in->constant || in->t.n_dims != 4)
         return refuse(err, "its input is no picture");
-    if (in->type != TFLITE_F32)
-        return refuse(err, "it computes with whole numbers; only networks that compute with "
-                           "floating point are read");
+    if (in->type != TFLITE_F32) {
+        int rc = tflite_say_quantised_input(&t->f, t->w, err);
+        if (rc)
+            return rc;
+    }
     in->value = net_input(&t->net, in->t.dim[1], in->t.dim[2], in->t.dim[3], err);
     return in->value < 0 ? in->value : 0;
 }

@@ -180,23 +180,53 @@ int tflite_code(tflite_file *f, fb_table operator, int * code, hst_err *err)
     return fb_check(&f->b, err);
 }
 
-/* value = (q - zero_point) * scale, scale for the whole tensor or along one dimension. */
+/* The zero point that goes with scale i. */
+static int64_t zero_point(const tflite_file *f, const tflite_tensor *t, size_t i)
+{
+    return t->zero_point.n ? (int64_t)le64(f->b.all.p + t->zero_point.at + 8 * i) : 0;
+}
+
+static int64_t whole_number(const tflite_tensor *t, size_t i)
+{
+    switch (t->type) {
+    case TFLITE_U8:
+        return ((const uint8_t *)t->t.data)[i];
+    case TFLITE_I8:
+        return ((const int8_t *)t->t.data)[i];
+    default:
+        return (int32_t)le32((const uint8_t *)t->t.data + 4 * i);
+    }
+}
+
+static int is_quantised(const tflite_tensor *t)
+{
+    return t->scale.n && (t->type == TFLITE_U8 || t->type == TFLITE_I8 || t->type == TFLITE_I32);
+}
+
+/* value = (q - zero_point) * scale, both for the whole tensor or along one dimension. */
 static int scale_up(const tflite_file *f, const tflite_tensor *t, float *out, hst_err *err)
 {
     size_t count = hst_tensor_count(&t->t), inner = 1;
-    const int8_t *q = t->t.data;
     int64_t d = t->channel_dim;
     int one = t->scale.n == 1;
     if (!one && (d < 0 || d >= t->t.n_dims || t->scale.n != (size_t)t->t.dim[d]))
         return hst_fail(err, HST_EMODEL, "tensor '%.200s' has %zu scales, which fit no dimension",
                         t->t.name, t->scale.n);
+    if (t->zero_point.n && t->zero_point.n != t->scale.n)
+        return hst_fail(err, HST_EMODEL, "tensor '%.200s' has %zu scales and %zu zero points",
+                        t->t.name, t->scale.n, t->zero_point.n);
     for (size_t i = 0; i < t->zero_point.n; i++)
-        if (le64(f->b.all.p + t->zero_point.at + 8 * i) != 0)
-            return hst_fail(err, HST_EMODEL, "tensor '%.200s' has a zero point", t->t.name);
+        if (zero_point(f, t, i) < INT8_MIN || zero_point(f, t, i) > UINT8_MAX)
+            return hst_fail(err, HST_EMODEL, "tensor '%.200s' has a zero point of %lld", t->t.name,
+                            (long long)zero_point(f, t, i));
     for (int i = t->t.n_dims; !one && i-- > d + 1;)
         inner *= (size_t)t->t.dim[i];
-    for (size_t i = 0; i < count; i++)
-        out[i] = (float)q[i] * fb_f32(&f->b, t->scale, one ? 0 : i / inner % t->scale.n);
+    for (size_t i = 0; i < count; i++) {
+        const size_t s = one ? 0 : i / inner % t->scale.n;
+        /* both factors are exact in double, and the product is rounded once */
+        out[i] = (float)((double)(whole_number(t, i) - zero_point(f, t, s)) *
+                         (double)fb_f32(&f->b, t->scale, s));
+    }
     return 0;
 }
 
@@ -204,7 +234,7 @@ int tflite_floats(const void *from, float *out, hst_err *err)
 {
     const tflite_numbers *n = from;
     const tflite_tensor *t = n->t;
-    if (t->type == TFLITE_I8 && t->scale.n)
+    if (is_quantised(t))
         return scale_up(n->f, t, out, err);
     if (t->type != TFLITE_F32 && t->type != TFLITE_F16)
         return hst_fail(err, HST_EMODEL,
@@ -218,6 +248,23 @@ int tflite_floats(const void *from, float *out, hst_err *err)
     int rc = hst_tensor_floats(&aligned, out, err);
     free(copy);
     return rc;
+}
+
+/* An input of uint8 takes pixels as they are, one of int8 takes them less 128; the first
+ * convolution sees scale * (number - zero point). */
+int tflite_say_quantised_input(tflite_file *f, weights *w, hst_err *err)
+{
+    const tflite_tensor *in = &f->tensor[f->input];
+    if ((in->type != TFLITE_U8 && in->type != TFLITE_I8) || in->scale.n != 1 ||
+        in->zero_point.n > 1)
+        return refuse(err, "its input is of whole numbers that are no pixels");
+    const double scale = (double)fb_f32(&f->b, in->scale, 0);
+    const int64_t mean = zero_point(f, in, 0) + (in->type == TFLITE_I8 ? 128 : 0);
+    if (!(scale >= 1e-6 && scale <= 1e4) || mean < 0 || mean > 255)
+        return hst_fail(err, HST_EMODEL, "the input has a scale of %g and a zero point of %lld",
+                        scale, (long long)zero_point(f, in, 0));
+    int rc = weights_say(w, err, "mean", "%d %d %d", (int)mean, (int)mean, (int)mean);
+    return rc ? rc : weights_say(w, err, "std", "%.9g %.9g %.9g", 1 / scale, 1 / scale, 1 / scale);
 }
 
 /* ---- metadata ---- */

@@ -41,15 +41,27 @@ SMALL = ("keras_h5/full_model_mobilenet_v2_0.35_96_head5.h5",
          "torchvision/tiny_0.1_legacy.pth", "torchvision/tiny_0.1_checkpoint.pth.tar")
 
 
+QUANTISED = {  # file: what `backbones import` says of it
+    "mobilenet_v1_0.25_128_quant": ("mobilenet_v1, width 0.25", "(pixel - 128 128 128) / 128 128 128"),
+    "mobilenet_v1_1.0_224_quant_embedding_extractor":
+        ("mobilenet_v1, width 1", "(pixel - 128 128 128) / 128 128 128"),
+    "mobilenet_v2_1.0_224_inat_bird_quant":
+        ("mobilenet_v2, width 1", "(pixel - 128 128 128) / 128 128 128"),
+    "mobilenet_v2_1.0_224_quant": ("mobilenet_v2, width 1", "(pixel - 128 128 128) / 128 128 128"),
+    "tf2_mobilenet_v2_1.0_224_ptq":
+        ("mobilenet_v2, width 1", "(pixel - 127 127 127) / 127.5 127.5 127.5"),
+}
+
+
 def npy(path):
-    """The rows of a float32 matrix."""
+    """The rows of a float32 or uint8 matrix."""
     with open(path, "rb") as f:
         data = f.read()
     end = 10 + int.from_bytes(data[8:10], "little")
     header = ast.literal_eval(data[10:end].decode("latin-1"))
-    assert header["descr"] == "<f4" and not header["fortran_order"], header
+    assert header["descr"] in ("<f4", "|u1") and not header["fortran_order"], header
     n, dim = header["shape"]
-    numbers = array.array("f", data[end:])
+    numbers = array.array({"<f4": "f", "|u1": "B"}[header["descr"]], data[end:])
     return [numbers[i * dim:(i + 1) * dim] for i in range(n)]
 
 
@@ -68,14 +80,17 @@ class Fixtures(unittest.TestCase):
     def tearDownClass(cls):
         cls.work.cleanup()
 
-    def features(self, backbone):
-        out = os.path.join(self.work.name, "f.npy")
+    def run_program(self, *words):
         env = {**os.environ, "HEADSTART_HELPER": HELPER, "HEADSTART_OFFLINE": "1",
                "HEADSTART_CACHE": os.path.join(self.work.name, "cache")}
-        r = subprocess.run([PROGRAM, "features", os.path.dirname(self.photos), "--backbone",
-                            os.path.join(FIXTURES, backbone), "--prepare", "tf", "-q", "-o", out],
-                           env=env, capture_output=True, text=True, timeout=120)
-        self.assertEqual(r.returncode, 0, f"{backbone}: {r.stderr}")
+        r = subprocess.run([PROGRAM, *words], env=env, capture_output=True, text=True, timeout=120)
+        self.assertEqual(r.returncode, 0, f"{words}: {r.stderr}")
+        return r.stdout
+
+    def features(self, backbone, prepare="tf"):
+        out = os.path.join(self.work.name, "f.npy")
+        self.run_program("features", os.path.dirname(self.photos), "--backbone",
+                         os.path.join(FIXTURES, backbone), "--prepare", prepare, "-q", "-o", out)
         return npy(out)
 
     def test_features_are_those_of_the_library(self):
@@ -98,6 +113,29 @@ class Fixtures(unittest.TestCase):
                     self.assertTrue(all(map(math.isfinite, row)))
                     self.assertGreater(max(row), min(row))
                 self.assertNotEqual(rows[0], rows[1])
+
+    def test_quantised_networks_load_and_see(self):
+        for name, (network, scaling) in QUANTISED.items():
+            with self.subTest(name):
+                path = os.path.join("..", "quantised_tflite", name + ".tflite")
+                said = self.run_program("backbones", "import", os.path.join(FIXTURES, path))
+                self.assertIn(f"network     {network}\n", said)
+                self.assertIn(f"scaling     {scaling}\n", said)
+                rows = self.features(path)
+                self.assertTrue(all(math.isfinite(x) for row in rows for x in row))
+                self.assertNotEqual(rows[0], rows[1])
+
+    def test_a_quantised_network_agrees_with_its_own_interpreter(self):
+        """Its activations are rounded to 1 in 256 after every operator, ours are not."""
+        got = self.features("../quantised_tflite/mobilenet_v1_1.0_224_quant_embedding_extractor.tflite",
+                            "pil")
+        want = npy(os.path.join(os.environ["HEADSTART_ROOT"], "tests/golden/formats/embedding.npy"))
+        for i, (g, w) in enumerate(zip(got, want)):
+            mean_g, mean_w = sum(g) / len(g), sum(w) / len(w)
+            both = sum((a - mean_g) * (b - mean_w) for a, b in zip(g, w))
+            size = math.sqrt(sum((a - mean_g) ** 2 for a in g) * sum((b - mean_w) ** 2 for b in w))
+            print(f"photo {i}: correlation {both / size:.4f}")
+            self.assertGreater(both / size, 0.99)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ memory, and nothing is written.
     tests/formats/hostile.py HELPER
 """
 import io
+import math
 import os
 import pickle
 import struct
@@ -107,6 +108,16 @@ def with_tensor(i, *row):
     return tflite(tensors=rows)
 
 
+def quantisation(scales, zeros):
+    return {4: Table({2: small.numbers("f", *scales), 3: small.numbers("q", *zeros)})}
+
+
+def quantised(scales, zeros):
+    rows = small.tflite_tensors()
+    rows[1] = [rows[1][0], [8, 3, 3, 3], 1, 3, quantisation(scales, zeros)]
+    return tflite(tensors=rows, buffers={1: bytes(8 * 27)})
+
+
 def with_operator(i, *row):
     rows = small.tflite_operators()
     rows[i] = list(row)
@@ -138,6 +149,12 @@ TFLITE = {
     "unknown padding": lambda: tflite(operators=small.tflite_operators(padding=9)),
     "no operators": lambda: tflite(operators=[]),
     "integers without a scale": lambda: with_tensor(1, [8, 3, 3, 3], 1, 9),
+    "more scales than channels": lambda: quantised([.5] * 9, [0] * 9),
+    "scales without their zero points": lambda: quantised([.5] * 8, [0] * 2),
+    "a zero point that no byte has": lambda: quantised([.5], [1 << 40]),
+    "input of integers without a scale": lambda: with_tensor(0, [1, 32, 32, 3], 0, 3),
+    "input of a scale that is no number": lambda: with_tensor(
+        0, [1, 32, 32, 3], 0, 3, quantisation([math.nan], [0])),
 }
 
 # ---- TensorFlow.js ------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ into the same list, whatever they are made of; and refused where they are someth
     tests/formats/operators.py HELPER [CORPUS]     CORPUS: writes the networks there, for the fuzzers
 """
 import json
+import math
 import os
 import re
 import struct
@@ -279,6 +280,57 @@ class Operators(unittest.TestCase):
                         if name != "net.tflite":  # where rows are output channels
                             want = floats(64) if name == "net" else self.transposed(floats(64))
                             self.assertEqual(data[begin:end], want)
+
+    def test_quantised_networks_are_the_numbers_they_stand_for(self):
+        scale, zero, out_scale = 0.03125, 130, 0.0625
+        for kind in ("uint8 for a tensor", "int8 for a channel"):
+            signed = kind.startswith("int8")
+            tensors, letter, number = small.tflite_tensors(), "b" if signed else "B", 9 if signed else 3
+            buffers = {}
+
+            def quantised(i, scales, zeros, bits, data=None):
+                tensors[i][3] = bits
+                tensors[i].append({4: Table({2: small.numbers("f", *scales), 3: small.numbers("q", *zeros)})})
+                if data is not None:
+                    buffers[tensors[i][2]] = data
+            quantised(0, [scale], [-1 if signed else 127], number)
+            for i in range(1, 9):
+                shape = tensors[i][1]
+                n = math.prod(shape)
+                if len(shape) == 1:  # a bias: int32
+                    quantised(i, [out_scale] * (shape[0] if signed else 1), [0] * (shape[0] if signed else 1), 2,
+                              struct.pack(f"<{n}i", *(k - 3 for k in range(n))))
+                    continue
+                channels = shape[3] if shape[0] == 1 else shape[0]
+                values = [(5 * k) % 251 - (125 if signed else 0) for k in range(n)]
+                scales = [2.0 ** -(k % 5) for k in range(channels)] if signed else [scale]
+                quantised(i, scales, [0] * channels if signed else [zero], number,
+                          struct.pack(f"<{n}{letter}", *values))
+                if signed and shape[0] == 1:
+                    tensors[i][4][4][6] = ("i", 3)
+            for row in tensors[10:]:
+                row[3] = number
+            with self.subTest(kind):
+                r, head, data = self.convert("net.tflite", small.tflite(tensors=tensors, buffers=buffers))
+                self.assertEqual(r.returncode, 0, r.stderr)
+                facts = head.pop("__metadata__")
+                self.assertEqual((facts["mean"], facts["std"]), ("127 127 127", "32 32 32"))
+
+                def read(name):
+                    begin, end = head[name]["data_offsets"]
+                    return struct.unpack(f"<{(end - begin) // 4}f", data[begin:end])
+                self.assertEqual(read("op0/bias"), tuple(out_scale * (k - 3) for k in range(8)))
+                # [H][W][I][O] of TFLite's [O][H][W][I]
+                self.assertEqual(head["op0/kernel"]["shape"], [3, 3, 3, 8])
+                got = read("op0/kernel")
+                for o in range(8):
+                    for k in range(27):
+                        q = (5 * (27 * o + k)) % 251 - (125 if signed else zero)
+                        self.assertEqual(got[8 * k + o], q * (2.0 ** -(o % 5) if signed else scale))
+                got = read("op1/depthwise_kernel")
+                for k in range(72):
+                    q = (5 * k) % 251 - (125 if signed else zero)
+                    self.assertEqual(got[k], q * (2.0 ** -(k % 8 % 5) if signed else scale))
 
     def test_a_three_in_the_bias(self):
         biases = []
