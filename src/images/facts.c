@@ -163,14 +163,14 @@ static void read_bmp(const uint8_t *b, size_t n, hst_facts *f)
 
 hst_facts hst_facts_of(const uint8_t *bytes, size_t n)
 {
-    static void (*const readers[HST_FORMATS_DECODED])(const uint8_t *, size_t,
-                                                      hst_facts *) = {[HST_FORMAT_JPEG] = read_jpeg,
-                                                                      [HST_FORMAT_PNG] = read_png,
-                                                                      [HST_FORMAT_GIF] = read_gif,
-                                                                      [HST_FORMAT_WEBP] = read_webp,
-                                                                      [HST_FORMAT_BMP] = read_bmp};
+    static void (*const readers[HST_FORMATS])(const uint8_t *, size_t,
+                                              hst_facts *) = {[HST_FORMAT_JPEG] = read_jpeg,
+                                                              [HST_FORMAT_PNG] = read_png,
+                                                              [HST_FORMAT_GIF] = read_gif,
+                                                              [HST_FORMAT_WEBP] = read_webp,
+                                                              [HST_FORMAT_BMP] = read_bmp};
     hst_facts f = {.format = (uint8_t)hst_format_of(bytes, n), .orientation = 1};
-    if (f.format < HST_FORMATS_DECODED && readers[f.format])
+    if (readers[f.format])
         readers[f.format](bytes, n, &f);
     return f;
 }

@@ -15,6 +15,8 @@ static const struct magic {
     {"BM", 2, HST_FORMAT_BMP},
     {"II*\0", 4, HST_FORMAT_TIFF},
     {"MM\0*", 4, HST_FORMAT_TIFF},
+    {"II+\0", 4, HST_FORMAT_TIFF}, /* with offsets of 64 bits */
+    {"MM\0+", 4, HST_FORMAT_TIFF},
     {"????ftypavi", 11, HST_FORMAT_AVIF},
     {"????ftyphei", 11, HST_FORMAT_HEIC},
     {"????ftyphev", 11, HST_FORMAT_HEIC},
@@ -23,26 +25,35 @@ static const struct magic {
     {"\xff\x0a", 2, HST_FORMAT_JXL},
     {"\0\0\0\x0cJXL ", 8, HST_FORMAT_JXL},
     {"\0\0\0\x0cjP  ", 8, HST_FORMAT_JP2},
+    {"\xff\x4f\xff\x51", 4, HST_FORMAT_JP2}, /* the codestream without a file around it */
     {"8BPS", 4, HST_FORMAT_PSD},
     {"<svg", 4, HST_FORMAT_SVG},
 };
 
+enum { ENDINGS = 6 };
+
+/* HST_WITH_...: 1 where meson found the library. */
 static const struct {
-    const char *name, *endings[4];
+    const char *name, *endings[ENDINGS];
+    int is_read;
+    const char *library; /* that an optional format takes */
 } formats[HST_FORMATS] = {
-    [HST_FORMAT_UNKNOWN] = {"unknown", {NULL}},
-    [HST_FORMAT_JPEG] = {"JPEG", {".jpg", ".jpeg", ".jfif", ".jpe"}},
-    [HST_FORMAT_PNG] = {"PNG", {".png"}},
-    [HST_FORMAT_GIF] = {"GIF", {".gif"}},
-    [HST_FORMAT_WEBP] = {"WebP", {".webp"}},
-    [HST_FORMAT_BMP] = {"BMP", {".bmp"}},
-    [HST_FORMAT_TIFF] = {"TIFF", {".tif", ".tiff"}},
-    [HST_FORMAT_HEIC] = {"HEIC", {".heic", ".heif"}},
-    [HST_FORMAT_AVIF] = {"AVIF", {".avif"}},
-    [HST_FORMAT_JXL] = {"JPEG XL", {".jxl"}},
-    [HST_FORMAT_JP2] = {"JPEG 2000", {".jp2"}},
-    [HST_FORMAT_PSD] = {"Photoshop", {".psd"}},
-    [HST_FORMAT_SVG] = {"SVG", {".svg"}},
+    [HST_FORMAT_UNKNOWN] = {"unknown", {NULL}, 0, NULL},
+    [HST_FORMAT_JPEG] = {"JPEG", {".jpg", ".jpeg", ".jfif", ".jpe"}, 1, NULL},
+    [HST_FORMAT_PNG] = {"PNG", {".png"}, 1, NULL},
+    [HST_FORMAT_GIF] = {"GIF", {".gif"}, 1, NULL},
+    [HST_FORMAT_WEBP] = {"WebP", {".webp"}, 1, NULL},
+    [HST_FORMAT_BMP] = {"BMP", {".bmp"}, 1, NULL},
+    [HST_FORMAT_TIFF] = {"TIFF", {".tif", ".tiff"}, HST_WITH_TIFF, "libtiff"},
+    [HST_FORMAT_HEIC] = {"HEIC", {".heic", ".heif", ".hif"}, HST_WITH_HEIF, "libheif"},
+    [HST_FORMAT_AVIF] = {"AVIF", {".avif"}, HST_WITH_HEIF, "libheif"},
+    [HST_FORMAT_JXL] = {"JPEG XL", {".jxl"}, HST_WITH_JXL, "libjxl"},
+    [HST_FORMAT_JP2] = {"JPEG 2000",
+                        {".jp2", ".j2k", ".j2c", ".jpc", ".jpx", ".jpf"},
+                        HST_WITH_OPENJPEG,
+                        "openjpeg"},
+    [HST_FORMAT_PSD] = {"Photoshop", {".psd"}, 0, NULL},
+    [HST_FORMAT_SVG] = {"SVG", {".svg"}, 0, NULL},
 };
 
 enum hst_format hst_format_of(const uint8_t *bytes, size_t n)
@@ -63,10 +74,20 @@ const char *hst_format_name(enum hst_format f)
     return formats[f].name;
 }
 
+int hst_format_is_read(enum hst_format f)
+{
+    return formats[f].is_read;
+}
+
+const char *hst_format_needs(enum hst_format f)
+{
+    return formats[f].is_read ? NULL : formats[f].library;
+}
+
 enum hst_format hst_format_of_name(const char *name)
 {
     for (int f = 0; f < HST_FORMATS; f++)
-        for (size_t e = 0; e < 4 && formats[f].endings[e]; e++)
+        for (size_t e = 0; e < ENDINGS && formats[f].endings[e]; e++)
             if (hst_ends_with_any_case(name, formats[f].endings[e]))
                 return (enum hst_format)f;
     return HST_FORMAT_UNKNOWN;

@@ -4,8 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The formats that are decoded come first; the others are known by name only, so that a message can
- * say what a file is. */
+/* Those that no build reads are known so that a message can say what a file is. */
 enum hst_format {
     HST_FORMAT_UNKNOWN,
     HST_FORMAT_JPEG,
@@ -13,8 +12,7 @@ enum hst_format {
     HST_FORMAT_GIF,
     HST_FORMAT_WEBP,
     HST_FORMAT_BMP,
-    HST_FORMATS_DECODED,
-    HST_FORMAT_TIFF = HST_FORMATS_DECODED,
+    HST_FORMAT_TIFF,
     HST_FORMAT_HEIC,
     HST_FORMAT_AVIF,
     HST_FORMAT_JXL,
@@ -29,6 +27,11 @@ enum hst_format {
 enum hst_format hst_format_of(const uint8_t *bytes, size_t n);
 /* "JPEG", ...; "unknown". */
 const char *hst_format_name(enum hst_format f);
+/* Whether this build decodes it; 0 for HST_FORMAT_UNKNOWN. */
+int hst_format_is_read(enum hst_format f);
+/* The library that this build was made without and another reads it with: "libheif". NULL where it
+ * is read, or no build reads it. */
+const char *hst_format_needs(enum hst_format f);
 /* The format that the ending of a file's name stands for. */
 enum hst_format hst_format_of_name(const char *name);
 

@@ -10,11 +10,23 @@
 
 typedef int decode_fn(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
 
-static decode_fn *const decoders[HST_FORMATS_DECODED] = {[HST_FORMAT_JPEG] = hst_jpeg_decode,
-                                                         [HST_FORMAT_PNG] = hst_png_decode,
-                                                         [HST_FORMAT_GIF] = hst_gif_decode,
-                                                         [HST_FORMAT_WEBP] = hst_webp_decode,
-                                                         [HST_FORMAT_BMP] = hst_bmp_decode};
+static decode_fn *const decoders[HST_FORMATS] = {[HST_FORMAT_JPEG] = hst_jpeg_decode,
+                                                 [HST_FORMAT_PNG] = hst_png_decode,
+                                                 [HST_FORMAT_GIF] = hst_gif_decode,
+                                                 [HST_FORMAT_WEBP] = hst_webp_decode,
+                                                 [HST_FORMAT_BMP] = hst_bmp_decode};
+
+static int not_read(enum hst_format format, hst_err *err)
+{
+    const char *name = hst_format_name(format), *library = hst_format_needs(format);
+    if (!library)
+        return hst_fail(err, HST_EIMAGE, "a picture in format %s, which is not read; convert it",
+                        name);
+    return hst_fail(err, HST_EIMAGE,
+                    "a picture in format %s, which this build does not read (install %s and build "
+                    "again)",
+                    name, library);
+}
 
 int hst_image_decode(const hst_decode *how, const uint8_t *bytes, size_t n, hst_image *out,
                      hst_err *err)
@@ -26,11 +38,10 @@ int hst_image_decode(const hst_decode *how, const uint8_t *bytes, size_t n, hst_
         return hst_fail(err, HST_EIMAGE, "the file has %zu bytes, more than the %u we read", n,
                         HST_IMAGE_MAX_BYTES);
     const enum hst_format format = hst_format_of(bytes, n);
-    if (format >= HST_FORMATS_DECODED)
-        return hst_fail(err, HST_EIMAGE, "a picture in format %s, which is not read; convert it",
-                        hst_format_name(format));
     if (format == HST_FORMAT_UNKNOWN)
         return hst_fail(err, HST_EIMAGE, "not a JPEG, PNG, GIF, WebP or BMP picture");
+    if (!hst_format_is_read(format))
+        return not_read(format, err);
     hst_encoded in = {bytes, n, fast ? HST_RESAMPLE_PIL : how->resampler, fast ? how->least : 0};
     hst_image img = {0};
     int orientation = 1;

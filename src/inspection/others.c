@@ -51,7 +51,7 @@ static void tell(const char *path, int loose, other *o)
     const enum hst_format content = hst_format_of(head, n), named = hst_format_of_name(path);
     const enum hst_format is = content ? content : named;
     o->kind = is == HST_FORMAT_UNKNOWN ? HST_KIND_OTHER_FILES : HST_KIND_UNREAD_PICTURES;
-    if (is != HST_FORMAT_UNKNOWN && loose && is < HST_FORMATS_DECODED)
+    if (loose && hst_format_is_read(is))
         o->kind = HST_KIND_LOOSE;
     if (is == HST_FORMAT_UNKNOWN)
         snprintf(o->what, sizeof o->what, "%s", *ending ? ending : "no ending");

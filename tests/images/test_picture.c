@@ -34,6 +34,8 @@ static void formats_by_their_first_bytes(void **state)
                   12, HST_FORMAT_UNKNOWN}, /* a film */
                  {"II*\0", 4, HST_FORMAT_TIFF},
                  {"MM\0*", 4, HST_FORMAT_TIFF},
+                 {"II+\0", 4, HST_FORMAT_TIFF},
+                 {"\xff\x4f\xff\x51", 4, HST_FORMAT_JP2},
                  {"RIFF1234WEBPVP8 ", 16, HST_FORMAT_WEBP},
                  {"RIFF1234WAVE", 12, HST_FORMAT_UNKNOWN},
                  {"", 0, HST_FORMAT_UNKNOWN}};
@@ -43,7 +45,15 @@ static void formats_by_their_first_bytes(void **state)
     assert_int_equal(hst_format_of_name("a/b.JPeG"), HST_FORMAT_JPEG);
     assert_int_equal(hst_format_of_name("b.heif"), HST_FORMAT_HEIC);
     assert_int_equal(hst_format_of_name("jpg"), HST_FORMAT_UNKNOWN);
+    assert_int_equal(hst_format_of_name("b.j2k"), HST_FORMAT_JP2);
     assert_string_equal(hst_format_name(HST_FORMAT_WEBP), "WebP");
+    assert_true(hst_format_is_read(HST_FORMAT_WEBP) && !hst_format_is_read(HST_FORMAT_UNKNOWN));
+    assert_true(!hst_format_is_read(HST_FORMAT_PSD) && !hst_format_needs(HST_FORMAT_PSD));
+    for (int f = 0; f < HST_FORMATS; f++)
+        assert_true(!hst_format_is_read((enum hst_format)f) ||
+                    !hst_format_needs((enum hst_format)f));
+    if (!hst_format_is_read(HST_FORMAT_AVIF))
+        assert_string_equal(hst_format_needs(HST_FORMAT_AVIF), "libheif");
 }
 
 static void headers_of_reference_pictures(void **state)
