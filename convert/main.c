@@ -111,12 +111,14 @@ static unsigned shut_in(const job *j)
     uint64_t source = hst_source_bytes(&j->files);
     uint64_t memory = HST_LIMIT_MEMORY ? 256 * mib + 4 * source : 0;
     uint64_t file = j->member ? j->max_bytes : 16 * mib + 9 * source;
-    return sandbox_enter(&(sandbox_limits){memory, file, CPU_LIMIT_S});
+    return sandbox_enter(
+        &(sandbox_limits){.memory_bytes = memory, .file_bytes = file, .cpu_s = CPU_LIMIT_S});
 }
 
 static int child(job *j)
 {
     hst_err err = {0};
+    sandbox_end_with_parent();
     shut_in(j);
     int rc = j->member ? unpack(j, &err) : convert(j, &err);
     if (rc)
@@ -173,22 +175,9 @@ static int run(job *j)
 
 static int status(void)
 {
-    static const struct {
-        unsigned part;
-        const char *name;
-    } parts[] = {{SANDBOX_LIMITS, "limits"},
-                 {SANDBOX_NO_NEW_PRIVS, "no_new_privs"},
-                 {SANDBOX_LANDLOCK, "landlock"},
-                 {SANDBOX_SECCOMP, "seccomp"}};
-    unsigned holds = shut_in(&(job){0});
-    const char *gap = "";
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (!(holds & parts[i].part))
-            continue;
-        dprintf(1, "%s%s", gap, parts[i].name);
-        gap = " ";
-    }
-    dprintf(1, "\n");
+    char names[128];
+    sandbox_names(shut_in(&(job){0}), names, sizeof names);
+    dprintf(1, "%s\n", names);
     return 0;
 }
 

@@ -1,7 +1,0 @@
-#include "sandbox.h"
-
-/* Nothing beyond limits on this system. */
-unsigned sandbox_confine(void)
-{
-    return 0;
-}
