@@ -3,6 +3,7 @@
 #include "base/executor.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/process.h"
 #include "base/sized.h"
 #include "formats/convert.h"
 #include "hub/endpoints.h"
@@ -168,7 +169,8 @@ hst_ctx *hst_open(const hst_config *given, hst_err *err)
     ctx->log_arg = cfg->log_arg;
     ctx->progress = cfg->progress;
     ctx->progress_arg = cfg->progress_arg;
-    ctx->helper = cfg->helper ? hst_strdup(cfg->helper, err) : hst_helper_find(err);
+    ctx->helper = cfg->helper ? hst_strdup(cfg->helper, err)
+                              : hst_helper_find(HST_CONVERT_HELPER, HST_CONVERT_IN_BUILD, err);
     ctx->cache_dir = cfg->cache_dir ? hst_strdup(cfg->cache_dir, err) : NULL;
     ctx->executor = hst_executor_new(cfg->threads ? cfg->threads : hst_processors(), err);
     if (ctx->helper && (ctx->cache_dir || !cfg->cache_dir) && ctx->executor)

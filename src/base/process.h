@@ -19,4 +19,10 @@ HST_CHECK int hst_process_run(const hst_ctx *ctx, const char *what, const char *
 /* The file that this code was loaded from: the shared library, or the program where the library is
  * part of it. To be freed; NULL when the system does not say. */
 char *hst_own_file(void);
+
+/* Path of a helper program that belongs to this library: found from the library's own place, so
+ * that an installation can be moved and a build needs none; where none is there, the place that
+ * `make install` was told. in_build: its folder seen from that of a program in a build. To be
+ * freed. NULL: HST_EMEM. */
+HST_CHECK char *hst_helper_find(const char *name, const char *in_build, hst_err *err);
 #endif

@@ -47,35 +47,6 @@ int hst_convert_is_current(const hst_tensors *t)
            (made_by && strcmp(made_by, HST_CONVERT_VERSION) == 0);
 }
 
-/* Where the helper may be, seen from the folder of the library or of a program that has it inside:
- * beside it, in a build, and in an installation. */
-static const char *const helper_places[] = {"headstart-convert", "../convert/headstart-convert",
-                                            HST_HELPER_FROM_LIBRARY, HST_HELPER_FROM_PROGRAM};
-
-/* folder/place when a file is there, without "..", to be freed; else NULL. */
-static char *helper_at(const char *folder, const char *place)
-{
-    char path[4096];
-    int n = snprintf(path, sizeof path, "%s/%s", folder, place);
-    char *found = n < (int)sizeof path ? realpath(path, NULL) : NULL;
-    if (found && hst_is_file(found))
-        return found;
-    free(found);
-    return NULL;
-}
-
-char *hst_helper_find(hst_err *err)
-{
-    char *own = hst_own_file(), *found = NULL;
-    char *end = own ? strrchr(own, '/') : NULL;
-    if (end)
-        *end = 0;
-    for (size_t i = 0; end && !found && i < sizeof helper_places / sizeof *helper_places; i++)
-        found = helper_at(own, helper_places[i]);
-    free(own);
-    return found ? found : hst_strdup(HST_HELPER, err);
-}
-
 int hst_convert_ready(const hst_ctx *ctx, hst_err *err)
 {
     if (!strchr(ctx->helper, '/') || hst_is_file(ctx->helper))

@@ -10,10 +10,9 @@
 /* 0: the file tells a graph (convert/weights.h) as another version did, and is to be made again. */
 int hst_convert_is_current(const hst_tensors *t);
 
-/* Path of the helper that belongs to this library: found from the library's own place, so that an
- * installation can be moved and a build needs none; where none is there, the place that `make
- * install` was told. To be freed. NULL: HST_EMEM. */
-HST_CHECK char *hst_helper_find(hst_err *err);
+/* Its name, and its folder in a build, seen from a program's. */
+#define HST_CONVERT_HELPER   "headstart-convert"
+#define HST_CONVERT_IN_BUILD "../convert"
 
 /* 0 when the helper is where the context says; else HST_EPROC and what to do. To be asked before a
  * long download that would be of no use without it. */

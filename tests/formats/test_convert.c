@@ -4,6 +4,7 @@
 
 #include "base/context.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "formats/convert.h"
 #include "formats/safetensors.h"
 
@@ -260,7 +261,8 @@ static void the_builds_helper_is_found_from_the_program(void **state)
 {
     (void)state;
     hst_err err = {0};
-    char *found = hst_helper_find(&err), *built = realpath(getenv("HEADSTART_HELPER"), NULL);
+    char *found = hst_helper_find(HST_CONVERT_HELPER, HST_CONVERT_IN_BUILD, &err);
+    char *built = realpath(getenv("HEADSTART_HELPER"), NULL);
     assert_non_null(found);
     assert_non_null(built);
     assert_string_equal(found, built);
