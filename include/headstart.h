@@ -384,6 +384,25 @@ static inline hst_data_opts hst_data_opts_default(void)
  * HST_EARG (unknown split, val_part), HST_EMEM. */
 HST_API HST_CHECK hst_data *hst_data_open(hst_ctx *ctx, const char *dir, const hst_data_opts *o,
                                           hst_err *err);
+/* Why a file, or a whole folder, among photos was not taken. */
+enum hst_left {
+    HST_LEFT_FORMAT,  /* a picture of a format that this build does not read */
+    HST_LEFT_OUTSIDE, /* a photo outside the classes */
+    HST_LEFT_FOLDER,  /* a folder that is none of those used, with all that is in it */
+    HST_LEFT_UNREAD,  /* cannot be read: no permission */
+    HST_LEFT_MISSING, /* in a list, but not there */
+    HST_LEFT_EMPTY,   /* a file of no bytes */
+    HST_LEFT_NO_PHOTO,
+    HST_LEFT_JUNK, /* hidden, or of those that systems leave behind: Thumbs.db, __MACOSX */
+    HST_LEFTS
+};
+/* The i-th file or folder that was found and not taken, and why; NULL past the end. *reason is one
+ * line for people. why and reason may be NULL. */
+HST_API const char *hst_data_left_out(const hst_data *d, size_t i, enum hst_left *why,
+                                      const char **reason);
+/* What the scan made of the folder where that is not plain ("train/ and valid/ are the two sides"),
+ * one line; NULL: class folders, no more. */
+HST_API const char *hst_data_understood(const hst_data *d);
 /* n files without labels, in this order (label -1). */
 HST_API HST_CHECK hst_data *hst_data_from_files(const char *const *paths, size_t n, hst_err *err);
 HST_API void hst_data_free(hst_data *d);

@@ -17,11 +17,18 @@ enum hst_split {
     HST_SPLIT_STABLE, /* by content */
     HST_SPLIT_KERAS,  /* by Keras' shuffle */
     HST_SPLIT_NONE,
-    HST_SPLIT_FOLDERS /* each side is a folder; not the caller's choice, but found */
+    HST_SPLIT_FOLDERS /* the sides were found: each is a folder, or a column of a list says them */
 };
 /* "stable", "keras", "none", "folders"; and back, what a caller may choose: HST_EARG. */
 const char *hst_split_name(enum hst_split s);
 HST_CHECK int hst_split_parse(const char *name, enum hst_split *out, hst_err *err);
+
+/* A file, or a whole folder, that was found and not taken. */
+typedef struct hst_left_out {
+    const char *path;
+    enum hst_left why;
+    const char *what; /* the reason for people where it says more than why; else NULL */
+} hst_left_out;
 
 struct hst_data {
     struct hst_arena *arena; /* every string below */
@@ -36,6 +43,9 @@ struct hst_data {
      * follows the training side in the same way. */
     hst_photo *photos;
     size_t n_photos;
+    hst_left_out *left; /* in no order */
+    size_t n_left;
+    const char *understood; /* one line of what the scan made of it; NULL: nothing to say */
     enum hst_split split;
     double val_part;
     uint64_t seed;

@@ -284,7 +284,7 @@ static void train_and_validation_folders_are_the_sides(void **state)
         hst_data_free(open_ok(dir, NULL)); /* without photos it does no harm */
         snprintf(name, sizeof name, "%s/zebra/2.png", names[i]);
         touch(dir, name);
-        refused(dir, NULL, HST_EDATA, "zebra holds photos of a class that has no training folder");
+        refused(dir, NULL, HST_EDATA, "its class, zebra, has no photos to train on");
         remove_tree(dir);
         free(dir);
     }
@@ -317,7 +317,7 @@ static void a_folder_of_its_own_for_validation(void **state)
     o.val_dir = val;
     refused(train, &o, HST_EDATA, "y: there is no such folder");
     make_folder(dir, "y/b");
-    refused(train, &o, HST_EDATA, "y: no photos in its class folders");
+    refused(train, &o, HST_EDATA, "y: no photos in its 1 class folder");
     touch(dir, "y/b/2.png");
     hst_data *d = open_ok(train, &o);
     assert_int_equal(d->split, HST_SPLIT_FOLDERS);
