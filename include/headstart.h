@@ -412,6 +412,43 @@ HST_API const char *hst_data_class(const hst_data *d, int label); /* NULL out of
 HST_API const char *hst_data_path(const hst_data *d, size_t i);   /* NULL out of range */
 HST_API int hst_data_label(const hst_data *d, size_t i);          /* -1: none or out of range */
 
+/* What is known of each photo, and so what a model says of one. */
+enum hst_target {
+    HST_TARGET_CLASS = 0,  /* it is of one class: hst_data_label */
+    HST_TARGET_LABELS = 1, /* it has any number of labels, also none: hst_data_marks */
+    HST_TARGET_NUMBER = 2  /* a number: hst_data_number; hst_data_class(d, 0) is its name */
+};
+HST_API enum hst_target hst_data_target(const hst_data *d);
+/* [hst_data_classes()] 1: photo i has that label, 0: it has not. NULL: the photos have a class or a
+ * number, or i is out of range. */
+HST_API const uint8_t *hst_data_marks(const hst_data *d, size_t i);
+/* NaN: the photos have no numbers, or i is out of range. */
+HST_API double hst_data_number(const hst_data *d, size_t i);
+
+/* Photos of which the caller knows several labels or a number. */
+typedef struct hst_labelled {
+    size_t size;
+    const char *const *paths; /* [n] */
+    size_t n;
+    const char *const *names; /* [n_names] the labels; of numbers the one name of what they are */
+    int n_names;
+    const uint8_t *marks;  /* [n][n_names] 0 or 1: which labels each photo has; or NULL, and */
+    const double *numbers; /* [n] finite */
+    const int *sides;      /* [n] HST_TRAIN or HST_VALIDATION; NULL: the options' split */
+} hst_labelled;
+HST_API void hst_labelled_init(hst_labelled *l, size_t size);
+static inline hst_labelled hst_labelled_default(void)
+{
+    hst_labelled l;
+    hst_labelled_init(&l, sizeof l);
+    return l;
+}
+/* o NULL: the defaults; of a split "stable" or "none". Errors: HST_EARG (marks and numbers, or
+ * neither; names that are empty or equal; a mark that is neither 0 nor 1; a number that is not
+ * finite; split "keras" or a val_dir), HST_EDATA (no photo), HST_EMEM. */
+HST_API HST_CHECK hst_data *hst_data_from_labelled(const hst_labelled *l, const hst_data_opts *o,
+                                                   hst_err *err);
+
 /* ---- features ---- */
 
 /* Runs every photo through the frozen backbone. prepare: "pil" (Pillow's pixels), "tf"

@@ -4,6 +4,7 @@
 #include "dataset/folders.h"
 #include "hub/datasets.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -17,8 +18,8 @@ void hst_data_opts_init(hst_data_opts *o, size_t size)
     hst_sized_init(&sized, &defaults, o, size);
 }
 
-static int read_opts(const hst_data_opts *given, hst_data_opts *o, enum hst_split *split,
-                     hst_err *err)
+int hst_data_opts_read(const hst_data_opts *given, hst_data_opts *o, enum hst_split *split,
+                       hst_err *err)
 {
     *o = defaults;
     if (hst_sized_read(&sized, o, given, err))
@@ -91,7 +92,7 @@ hst_data *hst_data_open(hst_ctx *ctx, const char *dir, const hst_data_opts *opts
         hst_fail(err, HST_EARG, "hst_data_open: no context or no folder given");
         return NULL;
     }
-    if (read_opts(opts, &o, &split, err) != 0)
+    if (hst_data_opts_read(opts, &o, &split, err) != 0)
         return NULL;
     char path[4096] = "";
     dir = folder_of(ctx, dir, path, sizeof path, err);
@@ -120,8 +121,8 @@ hst_data *hst_data_from_files(const char *const *paths, size_t n, hst_err *err)
         char *path = hst_arena_strdup(d->arena, paths[i], err);
         if (!path)
             goto fail;
-        d->photos[d->n_photos++] =
-            (hst_photo){.path = path, .relative = path, .label = -1, .side = HST_UNSPLIT};
+        d->photos[d->n_photos++] = (hst_photo){
+            .path = path, .relative = path, .label = -1, .side = HST_UNSPLIT, .number = NAN};
     }
     return d;
 fail:

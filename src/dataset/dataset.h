@@ -8,8 +8,10 @@ typedef struct hst_photo {
     const char *path;     /* as given: dir + "/" + path below it */
     const char *relative; /* below dir (as keys in split.csv): "daisy/1.jpg"; all of path when the
                              photo lies in a validation folder outside dir */
-    int label;            /* -1: none */
+    int label;            /* HST_TARGET_CLASS; -1: none, and where the target is another */
     int side; /* enum hst_side; HST_UNSPLIT until hst_split_assign for HST_SPLIT_STABLE */
+    const uint8_t *marks; /* HST_TARGET_LABELS: [n_classes] 1: has that label; else NULL */
+    double number;        /* HST_TARGET_NUMBER; else NaN */
 } hst_photo;
 
 /* How photos come to their sides. */
@@ -37,10 +39,11 @@ struct hst_data {
      * NULL where the photos are no folder's. webp: whether such files are photos. */
     const char *root, *val_root;
     int webp;
-    const char **classes;
+    enum hst_target target;
+    const char **classes; /* of a number the one name of what it is: "age" */
     int n_classes;
-    /* In class order, files in order inside a class; with HST_SPLIT_FOLDERS the validation side
-     * follows the training side in the same way. */
+    /* Of classes in class order, files in order inside a class; with HST_SPLIT_FOLDERS the
+     * validation side follows the training side in the same way. */
     hst_photo *photos;
     size_t n_photos;
     hst_left_out *left; /* in no order */
@@ -50,6 +53,10 @@ struct hst_data {
     double val_part;
     uint64_t seed;
 };
+
+/* The options complete and checked. */
+HST_CHECK int hst_data_opts_read(const hst_data_opts *given, hst_data_opts *o,
+                                 enum hst_split *split, hst_err *err);
 
 /* side[i] for every photo. content: [n] SHA-256 of their bytes (none where one could not be read:
  * HST_UNSPLIT), and why[n], not NULL where a photo cannot be used (why NULL: all can), are used by
@@ -64,6 +71,9 @@ struct hst_data {
  * their class. A class is not promised a validation photo: where sides depend on content alone, all
  * photos of a class may fall on the training side (with 0.2: half of the classes of three photos,
  * one in ten of ten), and choosing one of them would move others when photos come.
+ *
+ * Photos with several labels or a number have no class that could be left without a photo: there
+ * the numbers alone decide.
  *
  * A side may be empty. For "keras" and "folders" the sides were known at the scan. */
 HST_CHECK int hst_split_assign(const hst_data *d, const hst_digest *content, char *const *why,

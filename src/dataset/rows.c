@@ -1,5 +1,6 @@
 #include "dataset/rows.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,7 +160,8 @@ static int make_photos(hst_rows *r, hst_err *err)
             (hst_photo){.path = row->path,
                         .relative = row->relative ? row->relative : row->path,
                         .label = label,
-                        .side = side_of(row->part)};
+                        .side = side_of(row->part),
+                        .number = NAN};
         if (row->part != HST_PART_NONE)
             d->split = HST_SPLIT_FOLDERS;
     }

@@ -69,6 +69,7 @@ INIT(data_opts)
 INIT(train_opts)
 INIT(pixels)
 INIT(report_opts)
+INIT(labelled)
 
 static int use_config(const scene *s, void *o, hst_err *err)
 {
@@ -129,6 +130,22 @@ static int use_report_opts(const scene *s, void *o, hst_err *err)
     return rc;
 }
 
+static int use_labelled(const scene *s, void *o, hst_err *err)
+{
+    static const char *const path[] = {"a.jpg"}, *const name[] = {"age"};
+    static const double number[] = {7};
+    (void)s;
+    hst_labelled *l = o;
+    l->paths = path;
+    l->n = 1;
+    l->names = name;
+    l->n_names = 1;
+    l->numbers = number;
+    hst_data *d = hst_data_from_labelled(o, NULL, err);
+    hst_data_free(d);
+    return d ? 0 : err->code;
+}
+
 #define OPTIONS(name)                                                                              \
     {                                                                                              \
         "hst_" #name, sizeof(name##_0_1), sizeof(hst_##name), init_##name, use_##name              \
@@ -138,8 +155,15 @@ static const struct options {
     size_t size_0_1, size;
     void (*init)(void *p, size_t size);
     int (*use)(const scene *s, void *o, hst_err *err);
-} options[] = {OPTIONS(config),     OPTIONS(callbacks), OPTIONS(backbone_opts), OPTIONS(data_opts),
-               OPTIONS(train_opts), OPTIONS(pixels),    OPTIONS(report_opts)};
+} options[] = {
+    OPTIONS(config),
+    OPTIONS(callbacks),
+    OPTIONS(backbone_opts),
+    OPTIONS(data_opts),
+    OPTIONS(train_opts),
+    OPTIONS(pixels),
+    OPTIONS(report_opts),
+    {"hst_labelled", sizeof(hst_labelled), sizeof(hst_labelled), init_labelled, use_labelled}};
 #define EACH_OPTIONS(o)                                                                            \
     for (const struct options *o = options; o < options + sizeof options / sizeof *options; o++)
 
