@@ -138,6 +138,25 @@ static json_t *triple_json(const double v[3])
     return json_pack("[fff]", v[0], v[1], v[2]);
 }
 
+/* What the model says of a photo, where it is not one class. */
+static json_t *target_json(const hst_model *m)
+{
+    double least, most;
+    json_t *o = json_object(), *list = json_array();
+    if (hst_model_range(m, &least, &most)) {
+        cli_json_set(&o, "kind", json_string("number"));
+        cli_json_add(&list, json_real(least));
+        cli_json_add(&list, json_real(most));
+        cli_json_set(&o, "range", list);
+        return o;
+    }
+    for (int i = 0; i < hst_model_classes(m); i++)
+        cli_json_add(&list, json_real(hst_model_threshold(m, i)));
+    cli_json_set(&o, "kind", json_string("labels"));
+    cli_json_set(&o, "thresholds", list);
+    return o;
+}
+
 static int print_json(cli_job *job, const hst_model *m, const hst_backbone_info *b)
 {
     counts n = count_parameters(m);
@@ -156,6 +175,8 @@ static int print_json(cli_job *job, const hst_model *m, const hst_backbone_info 
     cli_json_set(&o, "mean", triple_json(b->mean));
     cli_json_set(&o, "std", triple_json(b->std));
     cli_json_set(&o, "labels", labels_json(m));
+    if (hst_model_target(m) != HST_TARGET_CLASS)
+        cli_json_set(&o, "target", target_json(m));
     const char *key, *text;
     for (int i = 0; (key = record_key(i)); i++)
         if ((text = hst_model_record(m, key)))
@@ -191,6 +212,21 @@ static void put_labels(cli_out *out, const hst_model *m)
         at += width;
     }
     cli_out_puts(out, "\n");
+}
+
+/* What the model says of a photo. */
+static void put_target(cli_out *out, const hst_model *m)
+{
+    double least, most;
+    if (hst_model_range(m, &least, &most)) {
+        put_clean(out, "number", hst_model_label(m, 0));
+        cli_out_printf(out, "%-16s%g to %g in training\n", "range", least, most);
+        return;
+    }
+    const int several = hst_model_target(m) == HST_TARGET_LABELS;
+    cli_out_printf(out, "%-16s%d%s\n", "classes", hst_model_classes(m),
+                   several ? ", any number of them a photo" : "");
+    put_labels(out, m);
 }
 
 static void put_normalisation(cli_out *out, const hst_backbone_info *b)
@@ -230,8 +266,7 @@ static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info 
                    "%-16s%" PRIu64 " total, %" PRIu64 " trainable, %" PRIu64 " non-trainable\n",
                    "parameters", n.total, n.trainable, n.total - n.trainable);
     put_normalisation(out, b);
-    cli_out_printf(out, "%-16s%d\n", "classes", hst_model_classes(m));
-    put_labels(out, m);
+    put_target(out, m);
     const char *key, *text;
     for (int i = 0; (key = record_key(i)); i++)
         if ((text = hst_model_record(m, key)))

@@ -18,7 +18,8 @@
  *  Threads. hst_ctx, hst_backbone, hst_data, hst_features and hst_model never change once made and
  *    may be shared by threads. Everything else: one thread at a time.
  *  Units are in the names: _px, _bytes, _s, _ms. Accuracy and the like are 0..1; probabilities are
- *    float, sum 1. Images are 8-bit RGB, rows top to bottom. int flags are 0 or 1.
+ *    float, sum 1 (but see hst_model_target). Images are 8-bit RGB, rows top to bottom. int flags
+ *    are 0 or 1.
  *  Stable is what is not marked [experimental]; that may change in any version.
  *
  * The library never prints, exits or aborts. It reads the environment in hst_config_from_env()
@@ -741,6 +742,20 @@ HST_API HST_CHECK int hst_model_save(const hst_model *m, const char *path, hst_e
 HST_API void hst_model_free(hst_model *m);
 HST_API int hst_model_classes(const hst_model *m);
 HST_API const char *hst_model_label(const hst_model *m, int i); /* NULL out of range */
+/* What it says of a photo: one of its classes; some of its labels, each with a probability of its
+ * own, so that they do not sum to 1; or a number, whose name is the one label, and which stands
+ * where probabilities do otherwise. */
+HST_API enum hst_target hst_model_target(const hst_model *m);
+/* Of labels: the probability from which on a photo has label i, chosen in training for the largest
+ * F1 of the label; else, and out of range, NaN. */
+HST_API double hst_model_threshold(const hst_model *m, int i);
+/* Of a number: the ends of the interval around a predicted value that holds part (0.8 or 0.95) of
+ * the true ones, by how far off predictions were of photos that had not been learned from. 0: there
+ * is none: the photos were too few (9, 39), the part is another, the model tells no number. */
+HST_API int hst_model_interval(const hst_model *m, double part, double value, double *low,
+                               double *high);
+/* Of a number: the least and the most that it has learned from; 0: the model tells no number. */
+HST_API int hst_model_range(const hst_model *m, double *least, double *most);
 /* The first, where there are several. Belongs to m where that was loaded or its backbone learned,
  * else the one it was trained on. */
 HST_API const hst_backbone *hst_model_backbone(const hst_model *m);

@@ -1,4 +1,5 @@
-/* head.c - the last layer: features -> probabilities, and whether they mean anything. */
+/* head.c - the last layer: features -> probabilities or a number, and whether they mean
+ * anything. */
 #include "model/model.h"
 
 #include <math.h>
@@ -23,7 +24,7 @@ static void logits(const hst_model *m, const float *features, int first, int n, 
 
 /* The logits are computed twice, for their maximum and for the exponentials, so that no memory is
  * needed for them in double; next to the network that costs nothing. */
-void hst_model_head(const hst_model *m, const float *features, float *prob)
+static void softmax(const hst_model *m, const float *features, float *prob)
 {
     double z[CHUNK], top = -INFINITY, sum = 0;
     for (int c = 0; c < m->n_classes; c += CHUNK) {
@@ -43,6 +44,26 @@ void hst_model_head(const hst_model *m, const float *features, float *prob)
     }
     for (int c = 0; c < m->n_classes; c++)
         prob[c] = (float)((double)prob[c] / sum);
+}
+
+static void each(const hst_model *m, const float *features, float *prob)
+{
+    const int sigmoid = m->target == HST_TARGET_LABELS;
+    double z[CHUNK];
+    for (int c = 0; c < m->n_classes; c += CHUNK) {
+        int n = m->n_classes - c < CHUNK ? m->n_classes - c : CHUNK;
+        logits(m, features, c, n, z);
+        for (int k = 0; k < n; k++)
+            prob[c + k] = (float)(sigmoid ? 1 / (1 + exp(-z[k])) : z[k]);
+    }
+}
+
+void hst_model_head(const hst_model *m, const float *features, float *prob)
+{
+    if (m->target == HST_TARGET_CLASS)
+        softmax(m, features, prob);
+    else
+        each(m, features, prob);
 }
 
 double hst_model_logit(const hst_model *m, const float *features, int c)

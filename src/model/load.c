@@ -22,15 +22,15 @@ static int check_format(const hst_tensors *t, int *branches, hst_err *err)
     if (!format || strcmp(format, HST_MODEL_FORMAT) != 0)
         return hst_fail(err, HST_EMODEL,
                         "not a headstart model (expected one that headstart train wrote)");
-    const int further = version && strcmp(version, HST_MODEL_VERSION_FURTHER) == 0;
+    const int further = version && (strcmp(version, HST_MODEL_VERSION_FURTHER) == 0 ||
+                                    strcmp(version, HST_MODEL_VERSION_TARGET) == 0);
     *branches = version && strcmp(version, HST_MODEL_VERSION_BRANCHES) == 0;
     if (further)
         *branches = hst_tensors_meta(t, "branches") != NULL;
     else if (!*branches && (!version || strcmp(version, HST_MODEL_VERSION) != 0))
         return hst_fail(err, HST_EMODEL,
                         "model format version %s, expected %s to %s; use the program that wrote it",
-                        version ? version : "missing", HST_MODEL_VERSION,
-                        HST_MODEL_VERSION_FURTHER);
+                        version ? version : "missing", HST_MODEL_VERSION, HST_MODEL_VERSION_TARGET);
     return 0;
 }
 
@@ -273,6 +273,64 @@ static int read_head(const hst_tensors *t, const char *name, int n_dims, const i
     return 0;
 }
 
+static const hst_tensor *find_typed(const hst_tensors *t, const char *name, enum hst_dtype dtype,
+                                    int n_dims)
+{
+    const hst_tensor *x = hst_tensors_find(t, name);
+    return x && x->dtype == dtype && x->n_dims == n_dims ? x : NULL;
+}
+
+/* What the head tells, from version 4 on. */
+static int read_target(const hst_tensors *t, hst_model *m, hst_err *err)
+{
+    const char *name = hst_tensors_meta(t, "target");
+    const int newest = strcmp(hst_tensors_meta(t, "format_version"), HST_MODEL_VERSION_TARGET) == 0;
+    enum hst_target target = HST_TARGET_CLASS;
+    if (newest && !(name = meta(t, "target", err)))
+        return HST_EMODEL;
+    if (!newest)
+        return name ? hst_fail(err, HST_EMODEL, "a target, which version 4 begins with") : 0;
+    if (strcmp(name, hst_target_names[HST_TARGET_LABELS]) == 0)
+        target = HST_TARGET_LABELS;
+    else if (strcmp(name, hst_target_names[HST_TARGET_NUMBER]) == 0)
+        target = HST_TARGET_NUMBER;
+    else
+        return hst_fail(err, HST_EMODEL, "target '%s', expected labels or number", name);
+    if (target == HST_TARGET_NUMBER && m->n_classes != 1)
+        return hst_fail(err, HST_EMODEL, "%d labels of a number, expected one", m->n_classes);
+    return hst_model_set_target(m, target, err);
+}
+
+static int read_thresholds(const hst_tensors *t, hst_model *m, hst_err *err)
+{
+    const int64_t dim = m->n_classes;
+    int rc = read_head(t, "head/threshold", 1, &dim, m->threshold, err);
+    for (int c = 0; rc == 0 && c < m->n_classes; c++)
+        if (!(m->threshold[c] >= 0 && m->threshold[c] <= 1))
+            rc = hst_fail(err, HST_EMODEL, "a threshold of %g is no probability",
+                          (double)m->threshold[c]);
+    return rc;
+}
+
+/* Range and ends: in order, none of them NaN. */
+static int read_number(const hst_tensors *t, hst_model *m, hst_err *err)
+{
+    const hst_tensor *x = find_typed(t, "head/number", HST_F64, 1);
+    double v[2 + HST_NUMBER_ENDS];
+    if (!x || x->n_bytes != sizeof v)
+        return hst_fail(err, HST_EMODEL, "tensor 'head/number' is missing or of another type");
+    memcpy(v, x->data, sizeof v);
+    int fits = isfinite(v[0]) && isfinite(v[1]) && v[0] <= v[1] && !isnan(v[2]);
+    for (int i = 3; i < 2 + HST_NUMBER_ENDS; i++)
+        fits = fits && v[i - 1] <= v[i];
+    if (!fits)
+        return hst_fail(err, HST_EMODEL, "tensor 'head/number' makes no sense");
+    m->number.least = v[0];
+    m->number.most = v[1];
+    memcpy(m->number.ends, v + 2, sizeof m->number.ends);
+    return 0;
+}
+
 static int read_record(const hst_tensors *t, hst_model *m, hst_err *err)
 {
     const char *key, *text = meta(t, "record", err);
@@ -312,13 +370,6 @@ static size_t n_unknown(const hst_tensors *t)
     for (size_t i = 0; i < sizeof name / sizeof *name; i++)
         n += hst_tensors_find(t, name[i]) != NULL;
     return n;
-}
-
-static const hst_tensor *find_typed(const hst_tensors *t, const char *name, enum hst_dtype dtype,
-                                    int n_dims)
-{
-    const hst_tensor *x = hst_tensors_find(t, name);
-    return x && x->dtype == dtype && x->n_dims == n_dims ? x : NULL;
 }
 
 /* Whether they are what hst_unknown has: values in range that make a score of any photo. */
@@ -376,17 +427,25 @@ static int read_unknown(const hst_tensors *t, hst_model *m, hst_err *err)
 static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
 {
     int64_t dim[2] = {m->dim, m->n_classes};
-    size_t want = 2 + (hst_tensors_find(t, "seen") != NULL) + n_unknown(t);
+    int rc = read_target(t, m, err);
+    if (rc)
+        return rc;
+    size_t want = 2 + (m->target != HST_TARGET_CLASS) + (hst_tensors_find(t, "seen") != NULL) +
+                  (m->target == HST_TARGET_CLASS ? n_unknown(t) : 0);
     for (int k = 0; k < m->extractor->n_branches; k++)
         want += hst_graph_n_params(m->extractor->branch[k].backbone->graph);
     if (hst_tensors_count(t) != want)
         return hst_fail(err, HST_EMODEL, "%zu tensors, expected %zu", hst_tensors_count(t), want);
-    int rc = read_head(t, "head/kernel", 2, dim, m->kernel, err);
+    rc = read_head(t, "head/kernel", 2, dim, m->kernel, err);
     if (rc == 0)
         rc = read_head(t, "head/bias", 1, dim + 1, m->bias, err);
     if (rc == 0)
         rc = read_seen(t, m, err);
-    if (rc == 0)
+    if (rc == 0 && m->target == HST_TARGET_LABELS)
+        rc = read_thresholds(t, m, err);
+    if (rc == 0 && m->target == HST_TARGET_NUMBER)
+        rc = read_number(t, m, err);
+    if (rc == 0 && m->target == HST_TARGET_CLASS)
         rc = read_unknown(t, m, err);
     if (rc == 0)
         rc = read_record(t, m, err);

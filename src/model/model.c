@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,6 +70,25 @@ hst_model *hst_model_new(hst_extractor *e, const char *const *labels, int n_clas
     return NULL;
 }
 
+const char *const hst_target_names[] = {
+    [HST_TARGET_CLASS] = "class", [HST_TARGET_LABELS] = "labels", [HST_TARGET_NUMBER] = "number"};
+
+int hst_model_set_target(hst_model *m, enum hst_target target, hst_err *err)
+{
+    if (target == HST_TARGET_NUMBER && m->n_classes != 1)
+        return hst_fail(err, HST_EARG, "%d names of a number, expected one", m->n_classes);
+    if (target == HST_TARGET_LABELS) {
+        m->threshold = hst_alloc((size_t)m->n_classes, sizeof *m->threshold, err);
+        if (!m->threshold)
+            return HST_EMEM;
+        for (int c = 0; c < m->n_classes; c++)
+            m->threshold[c] = 0.5f;
+    }
+    m->target = target;
+    m->number = (hst_number){.ends = {-INFINITY, -INFINITY, INFINITY, INFINITY}};
+    return 0;
+}
+
 const hst_branch *hst_model_plain(const hst_model *m)
 {
     const hst_branch *b = &m->extractor->branch[0];
@@ -89,6 +109,7 @@ void hst_model_free(hst_model *m)
         free(m->record[i].value);
     }
     free(m->labels);
+    free(m->threshold);
     free(m->seen);
     hst_unknown_free(m->unknown);
     free(m->record);
@@ -181,6 +202,38 @@ int hst_model_classes(const hst_model *m)
 const char *hst_model_label(const hst_model *m, int i)
 {
     return i >= 0 && i < m->n_classes ? m->labels[i] : NULL;
+}
+
+enum hst_target hst_model_target(const hst_model *m)
+{
+    return m->target;
+}
+
+double hst_model_threshold(const hst_model *m, int i)
+{
+    return m->threshold && i >= 0 && i < m->n_classes ? (double)m->threshold[i] : NAN;
+}
+
+int hst_model_interval(const hst_model *m, double part, double value, double *low, double *high)
+{
+    const int outer = part == 0.95;
+    if (m->target != HST_TARGET_NUMBER || (!outer && part != 0.8))
+        return 0;
+    const double below = m->number.ends[outer ? 0 : 1], above = m->number.ends[outer ? 3 : 2];
+    if (!isfinite(below) || !isfinite(above))
+        return 0;
+    *low = value + below;
+    *high = value + above;
+    return 1;
+}
+
+int hst_model_range(const hst_model *m, double *least, double *most)
+{
+    if (m->target != HST_TARGET_NUMBER)
+        return 0;
+    *least = m->number.least;
+    *most = m->number.most;
+    return 1;
 }
 
 const hst_backbone *hst_model_backbone(const hst_model *m)

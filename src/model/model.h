@@ -13,7 +13,11 @@
  * Version 3 is either of them with further tensors: "seen" (int64, the bits of the numbers in
  * hst_model's field); "unknown/root" (int8 [n][dim]), "unknown/label" (int32 [n]) and
  * "unknown/numbers" (float64 [8]: means, deviations, threshold and rate), all three or none, as in
- * hst_unknown. */
+ * hst_unknown.
+ *
+ * Version 4 is any of these whose head does not tell one class: a metadatum more, target ("labels"
+ * or "number"). Of labels "head/threshold" (float32 [classes]); of a number, whose name is the one
+ * label, "head/number" (float64 [6]), as in hst_number. Neither has "unknown/...". */
 #ifndef HST_MODEL_MODEL_H
 #define HST_MODEL_MODEL_H
 #include "model/unknown.h"
@@ -22,12 +26,25 @@ typedef struct hst_record_pair {
     char *key, *value;
 } hst_record_pair;
 
+/* What is known of the numbers that a head tells. */
+enum { HST_NUMBER_ENDS = 4 };
+typedef struct hst_number {
+    double least, most; /* of those that it learned from */
+    /* What is added to a prediction for the ends of its 95, 80, 80 and 95 % intervals, ascending;
+     * infinite where photos were too few to say. */
+    double ends[HST_NUMBER_ENDS];
+} hst_number;
+
 struct hst_model {
     hst_extractor *extractor; /* its backbones: borrowed when made by training, owned when loaded */
-    int n_classes, dim;
+    enum hst_target target;
+    int n_classes, dim; /* of a number: 1 */
     char **labels;
-    float *kernel;  /* [dim][n_classes] */
-    float *bias;    /* [n_classes] */
+    float *kernel; /* [dim][n_classes] */
+    float *bias;   /* [n_classes] */
+    float
+        *threshold; /* [n_classes] HST_TARGET_LABELS: probability from which on it has the label */
+    hst_number number; /* HST_TARGET_NUMBER */
     uint64_t *seen; /* [n_seen] ascending: pixels (hst_picture) of the photos that the head learned
                        from; NULL: not known */
     size_t n_seen;
@@ -41,6 +58,7 @@ struct hst_model {
 #define HST_MODEL_VERSION          "1"
 #define HST_MODEL_VERSION_BRANCHES "2"
 #define HST_MODEL_VERSION_FURTHER  "3"
+#define HST_MODEL_VERSION_TARGET   "4"
 enum { HST_MAX_CLASSES = 65536 };
 
 /* An empty model (kernel and bias zero) over an extractor that it takes, also on failure; labels
@@ -48,6 +66,11 @@ enum { HST_MAX_CLASSES = 65536 };
  * sense. */
 HST_CHECK hst_model *hst_model_new(hst_extractor *e, const char *const *labels, int n_classes,
                                    hst_err *err);
+/* What the head is to tell, before anything else is set: thresholds are then 0.5, the intervals of
+ * a number infinite. Errors: HST_EARG (a number has one name), HST_EMEM. */
+HST_CHECK int hst_model_set_target(hst_model *m, enum hst_target target, hst_err *err);
+/* "class", "labels", "number". */
+extern const char *const hst_target_names[];
 /* Tells the model which photos it has learned from, by their pixels (hst_picture); 0 and doubles
  * are left out. Errors: HST_EMEM. */
 HST_CHECK int hst_model_set_seen(hst_model *m, const uint64_t *pixels, size_t n, hst_err *err);
@@ -62,9 +85,10 @@ HST_CHECK int hst_model_seal(hst_model *m, hst_err *err);
  * model is none. */
 const hst_branch *hst_model_plain(const hst_model *m);
 
-/* prob[n_classes] = softmax(features . kernel + bias). Sums run in double in index order. */
+/* With z = features . kernel + bias, sums in double in index order, prob[n_classes] is softmax(z);
+ * of labels 1 / (1 + exp(-z)) of each; of a number z itself. */
 void hst_model_head(const hst_model *m, const float *features, float *prob);
-/* Of class c, before the softmax. */
+/* z of class c. */
 double hst_model_logit(const hst_model *m, const float *features, int c);
 /* How far a photo, of which hst_model_head has made prob, is beyond what is known: above 0 it is
  * unknown. NaN: the model cannot tell (then w is not looked at). */

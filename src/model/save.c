@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_META = 9 }; /* content_sha256 is the last */
+enum { N_META = 10, N_NUMBER = 2 + HST_NUMBER_ENDS }; /* content_sha256 is the last */
 
 typedef struct image {
     hst_arena *arena; /* tensors and names */
@@ -16,7 +16,7 @@ typedef struct image {
     hst_meta_pair meta[N_META];
     char *json[N_META]; /* those of the values that are ours to free */
     size_t n_meta;
-    double unknown[HST_UNKNOWN_NUMBERS];
+    double unknown[HST_UNKNOWN_NUMBERS], number[N_NUMBER];
     char digest[65];
 } image;
 
@@ -82,10 +82,31 @@ static void add_unknown(image *im, const hst_unknown *u)
         im->tensor[im->n++] = add[i];
 }
 
+/* What a head has that does not tell one class. */
+static int add_target(image *im, const hst_model *m, hst_err *err)
+{
+    hst_param threshold = {
+        .name = "threshold", .n_dims = 1, .dim = {m->n_classes}, .data = m->threshold};
+    if (m->target == HST_TARGET_LABELS)
+        return add_tensor(im, "head/", &threshold, err);
+    if (m->target == HST_TARGET_CLASS)
+        return 0;
+    im->number[0] = m->number.least;
+    im->number[1] = m->number.most;
+    memcpy(im->number + 2, m->number.ends, sizeof m->number.ends);
+    im->tensor[im->n++] = (hst_tensor){.name = "head/number",
+                                       .dtype = HST_F64,
+                                       .n_dims = 1,
+                                       .dim = {N_NUMBER},
+                                       .data = im->number,
+                                       .n_bytes = sizeof im->number};
+    return 0;
+}
+
 static int add_tensors(image *im, const hst_model *m, hst_err *err)
 {
     const hst_extractor *e = m->extractor;
-    size_t n = 6;
+    size_t n = 7;
     for (int k = 0; k < e->n_branches; k++)
         n += hst_graph_n_params(e->branch[k].backbone->graph);
     hst_param kernel = {
@@ -107,6 +128,8 @@ static int add_tensors(image *im, const hst_model *m, hst_err *err)
         rc = add_tensor(im, "head/", &kernel, err);
     if (rc == 0)
         rc = add_tensor(im, "head/", &bias, err);
+    if (rc == 0)
+        rc = add_target(im, m, err);
     if (rc == 0 && m->unknown)
         add_unknown(im, m->unknown);
     if (rc == 0 && m->n_seen)
@@ -215,6 +238,16 @@ static char *record_json(const hst_model *m, hst_err *err)
     return hst_json_dump(o, err);
 }
 
+/* The oldest version that has all of it. */
+static const char *version_of(const hst_model *m)
+{
+    if (m->target != HST_TARGET_CLASS)
+        return HST_MODEL_VERSION_TARGET;
+    if (m->n_seen || m->unknown)
+        return HST_MODEL_VERSION_FURTHER;
+    return hst_model_plain(m) ? HST_MODEL_VERSION : HST_MODEL_VERSION_BRANCHES;
+}
+
 static int add_meta(image *im, const hst_model *m, hst_err *err)
 {
     const int plain = hst_model_plain(m) != NULL;
@@ -228,10 +261,9 @@ static int add_meta(image *im, const hst_model *m, hst_err *err)
     const size_t n = sizeof json / sizeof *json - (size_t)plain;
     int rc = 0;
     im->meta[im->n_meta++] = (hst_meta_pair){"format", HST_MODEL_FORMAT};
-    im->meta[im->n_meta++] =
-        (hst_meta_pair){"format_version", m->n_seen || m->unknown ? HST_MODEL_VERSION_FURTHER
-                                          : plain                 ? HST_MODEL_VERSION
-                                                                  : HST_MODEL_VERSION_BRANCHES};
+    im->meta[im->n_meta++] = (hst_meta_pair){"format_version", version_of(m)};
+    if (m->target != HST_TARGET_CLASS)
+        im->meta[im->n_meta++] = (hst_meta_pair){"target", hst_target_names[m->target]};
     for (size_t i = 0; i < n; i++) {
         im->json[i] = json[i];
         im->meta[im->n_meta++] = (hst_meta_pair){key[i], json[i]};

@@ -197,7 +197,7 @@ static void lying_metadata_is_refused(void **state)
     "{\"contract\": \"pil\", \"image_px\": 32, \"mean\": [1, 1, 1], \"std\": [1, 1, 1], " more "}"
     static const char *const lies[][3] = {
         {"format", "pt", "not a headstart model"},
-        {"format_version", "4", "format version 4"},
+        {"format_version", "5", "format version 5"},
         {"format_version", "2", "'branches'"},
         {"arch", "", "not valid JSON"},
         {"arch", "{}", "missing"},
