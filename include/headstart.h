@@ -919,7 +919,7 @@ HST_API HST_CHECK int hst_explain_stream(hst_ctx *ctx, const hst_model *m,
 /* ---- evaluation ---- */
 
 /* Every photo of d (both sides), labels matched by name. Errors: HST_EDATA when d has a class the
- * model does not know, or nothing usable. */
+ * model does not know, another target than the model, or nothing usable. */
 HST_API HST_CHECK hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d,
                                          hst_err *err);
 HST_API void hst_eval_free(hst_eval *e);
@@ -945,7 +945,16 @@ HST_API void hst_eval_free(hst_eval *e);
  *    them; 0 also of a model that does not know); "skipped"; "stored" (photos whose features came
  *    from the feature store). And "seen_accuracy", "imbalance" (photos of the largest class that
  *    has some for one of the smallest), "refused" (photos that count and that the model calls
- *    unknown, guess or not; NaN where it cannot tell). */
+ *    unknown, guess or not; NaN where it cannot tell).
+ * Of photos with several labels, by the thresholds of the model: "map" (mean average precision,
+ *  over the labels that have photos); "micro_f1", "micro_precision", "micro_recall"; "macro_f1",
+ *  "macro_precision", "macro_recall" (of the labels that have photos or were said of one);
+ *  "subset_accuracy" (part of the photos all of whose labels are right, with Wilson's interval;
+ *  "seen_accuracy" is that of seen ones); "hamming_loss" (part of all marks that are wrong);
+ *  "log_loss" (mean over all marks). Of numbers: "mae" (mean absolute error), "rmse" (root of the
+ *  mean square), "r2", "median_absolute_error"; "coverage_80" and "coverage_95" (part of the photos
+ *  whose number lies in the model's interval; NaN where it has none). Both have the counts "n",
+ *  "copies", "seen", "skipped" and "stored", and no other of the above. */
 HST_API HST_CHECK int hst_eval_metric(const hst_eval *e, const char *name, double *value,
                                       double *low, double *high, hst_err *err);
 /* Writes report.html and predictions.csv of evaluation e of model m into dir, which is made when it
@@ -953,8 +962,10 @@ HST_API HST_CHECK int hst_eval_metric(const hst_eval *e, const char *name, doubl
  * HST_EMEM. */
 HST_API HST_CHECK int hst_eval_save(hst_ctx *ctx, const hst_eval *e, const hst_model *m,
                                     const hst_report_opts *o, const char *dir, hst_err *err);
+HST_API enum hst_target hst_eval_target(const hst_eval *e);
 HST_API int hst_eval_classes(const hst_eval *e);
 HST_API const char *hst_eval_label(const hst_eval *e, int c);
+HST_API double hst_eval_threshold(const hst_eval *e, int c); /* hst_model_threshold of the model */
 /* Photos of class truth that were predicted as guess; 0 out of range. */
 HST_API uint64_t hst_eval_confusion(const hst_eval *e, int truth, int guess);
 /* The same as a part of the photos of class truth; 0 where it has none. */
@@ -991,7 +1002,8 @@ HST_API const hst_class_score *hst_eval_class(const hst_eval *e, int c);
 typedef struct hst_estimate {
     double value, low, high;
 } hst_estimate;
-/* "precision", "recall", "f1" or "auroc" of class c; all NaN where no photo says anything about it.
+/* "precision", "recall", "f1" or "auroc" of class c, of labels "ap" (average precision) in place of
+ * the last; all NaN where no photo says anything about it.
  * The interval of f1 is Wilson's as well: f1 follows from a proportion, which of the photos that
  * are of the class or were called it are both. HST_EARG: unknown name, no such class. */
 HST_API HST_CHECK int hst_eval_class_metric(const hst_eval *e, int c, const char *name,
@@ -1006,6 +1018,9 @@ typedef struct hst_eval_photo {
     int copy;             /* 1: another file with the same pixels comes before it */
     double unknown_score; /* above 0: the model calls it unknown; NaN: it was not asked, or cannot
                              tell (hst_session_unknown) */
+    /* Where photos have no class: truth and guess are -1, and */
+    const uint8_t *marks; /* [hst_eval_classes()] 1: it has that label; else NULL */
+    double number, value; /* true and predicted number; else NaN */
 } hst_eval_photo;
 /* The i-th of all, those that do not count included; belongs to e; NULL past the end. */
 HST_API const hst_eval_photo *hst_eval_at(const hst_eval *e, size_t i);
@@ -1042,9 +1057,9 @@ typedef struct hst_compared {
      * adjusted: by Holm's method for so many comparisons; of two models the same. */
     double p_value, p_adjusted;
 } hst_compared;
-/* Of n >= 2 evaluations, all of the same photos, known by their paths; those that every one of them
- * counts are compared. Errors: HST_EARG (n < 2; a photo that has another class in another
- * evaluation), HST_EMEM. */
+/* Of n >= 2 evaluations of classes, all of the same photos, known by their paths; those that every
+ * one of them counts are compared. Errors: HST_EARG (n < 2; a photo that has another class in
+ * another evaluation; labels or numbers), HST_EMEM. */
 HST_API HST_CHECK hst_comparison *hst_compare(const hst_eval *const *e, int n, hst_err *err);
 HST_API void hst_comparison_free(hst_comparison *c);
 /* Model i (0 .. n-1) against the first, belongs to c; NULL out of range. */

@@ -154,6 +154,13 @@ hst_comparison *hst_compare(const hst_eval *const *e, int n, hst_err *err)
         hst_fail(err, HST_EARG, "a comparison needs at least two models");
         return NULL;
     }
+    for (int i = 0; i < n; i++)
+        if (e[i]->target != HST_TARGET_CLASS) {
+            hst_fail(err, HST_EARG,
+                     "models are compared photo by photo where they say one class; evaluate those "
+                     "of labels or numbers one by one");
+            return NULL;
+        }
     hst_comparison *c = hst_alloc(1, sizeof *c, err);
     if (!c)
         return NULL;

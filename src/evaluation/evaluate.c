@@ -8,6 +8,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int no_such_label(const hst_model *m, const char *name, hst_err *err)
+{
+    if (m->target == HST_TARGET_NUMBER)
+        return hst_fail(err, HST_EDATA,
+                        "the photos' number is %s, that of the model %s; call it as when the model "
+                        "was trained",
+                        name, m->labels[0]);
+    if (m->target == HST_TARGET_LABELS)
+        return hst_fail(err, HST_EDATA,
+                        "label %s is none of the model's %d (%s, ...); call it as when the model "
+                        "was trained, or take it away",
+                        name, m->n_classes, m->labels[0]);
+    return hst_fail(err, HST_EDATA,
+                    "class %s is none of the model's %d (%s, ...); rename its folder as "
+                    "when the model was trained, or take it away",
+                    name, m->n_classes, m->labels[0]);
+}
+
 /* The model's label of each class of the folder: by name, since the folder may hold fewer classes
  * or in another order. Indices are put in label[classes of d]. */
 static int match_labels(const hst_model *m, const hst_data *d, int *label, hst_err *err)
@@ -17,13 +35,24 @@ static int match_labels(const hst_model *m, const hst_data *d, int *label, hst_e
         while (k < m->n_classes && strcmp(m->labels[k], d->classes[c]) != 0)
             k++;
         if (k == m->n_classes)
-            return hst_fail(err, HST_EDATA,
-                            "class %s is none of the model's %d (%s, ...); rename its folder as "
-                            "when the model was trained, or take it away",
-                            d->classes[c], m->n_classes, m->labels[0]);
+            return no_such_label(m, d->classes[c], err);
         label[c] = k;
     }
     return 0;
+}
+
+static int truth_of(const hst_data *d, size_t i, const int *label)
+{
+    return label && d->target == HST_TARGET_CLASS ? label[d->photos[i].label] : 0;
+}
+
+/* The photo's marks in the order of the model's labels. */
+static void find_marks(const hst_model *m, const hst_data *d, size_t i, const int *label,
+                       uint8_t *marks)
+{
+    memset(marks, 0, (size_t)m->n_classes);
+    for (int c = 0; label && d->photos[i].marks && c < d->n_classes; c++)
+        marks[label[c]] = d->photos[i].marks[c];
 }
 
 static int score(const hst_model *m, const hst_data *d, const hst_features *f, const int *label,
@@ -31,7 +60,8 @@ static int score(const hst_model *m, const hst_data *d, const hst_features *f, c
 {
     hst_unknown_work *work = hst_unknown_work_new(m->dim, m->n_classes, err);
     float *prob = work ? hst_alloc((size_t)m->n_classes, sizeof *prob, err) : NULL;
-    int rc = prob ? 0 : HST_EMEM;
+    uint8_t *marks = prob ? hst_alloc((size_t)m->n_classes, 1, err) : NULL;
+    int rc = marks ? 0 : HST_EMEM;
     for (size_t i = 0; rc == 0 && i < d->n_photos; i++) {
         const float *x = hst_features_row(f, i);
         if (!x) {
@@ -39,28 +69,41 @@ static int score(const hst_model *m, const hst_data *d, const hst_features *f, c
             continue;
         }
         hst_model_head(m, x, prob);
+        find_marks(m, d, i, label, marks);
         const double unknown = hst_model_unknown(m, x, prob, work);
         rc = hst_eval_add(e,
                           &(hst_judged){.path = d->photos[i].path,
-                                        .truth = label ? label[d->photos[i].label] : 0,
+                                        .truth = truth_of(d, i, label),
+                                        .marks = marks,
+                                        .number = d->photos[i].number,
                                         .prob = prob,
                                         .pixels = f->picture[i].pixels,
                                         .seen = hst_model_has_seen(m, f->picture[i].pixels),
                                         .unknown_score = &unknown},
                           err);
     }
+    free(marks);
     free(prob);
     hst_unknown_work_free(work);
     e->n_stored = f->n_stored;
     return rc ? rc : hst_eval_finish(e, err);
 }
 
+hst_eval *hst_eval_of_model(const hst_model *m, size_t n, hst_err *err)
+{
+    return hst_eval_of(&(hst_eval_kind){.labels = (const char *const *)m->labels,
+                                        .n_classes = m->n_classes,
+                                        .target = m->target,
+                                        .threshold = m->threshold,
+                                        .ends = m->number.ends},
+                       n, err);
+}
+
 hst_eval *hst_eval_through(hst_ctx *ctx, const hst_model *m, const hst_data *d, const int *label,
                            hst_err *err)
 {
     hst_features *f = hst_features_through(ctx, m->extractor, d, 0, err);
-    hst_eval *e =
-        f ? hst_eval_new((const char *const *)m->labels, m->n_classes, d->n_photos, err) : NULL;
+    hst_eval *e = f ? hst_eval_of_model(m, d->n_photos, err) : NULL;
     if (e)
         e->ctx = hst_ctx_quiet(ctx);
     int rc = e ? score(m, d, f, label, e, err) : HST_EMEM;
@@ -73,6 +116,19 @@ hst_eval *hst_eval_through(hst_ctx *ctx, const hst_model *m, const hst_data *d, 
     return NULL;
 }
 
+/* Both must be of the same. */
+static int check_target(const hst_model *m, const hst_data *d, hst_err *err)
+{
+    static const char *const says[] = {"one class", "any of several labels", "a number"};
+    static const char *const has[] = {"one class each", "labels, any number each", "a number each"};
+    if (m->target == d->target)
+        return 0;
+    return hst_fail(err, HST_EDATA,
+                    "the model says %s of a photo, but these photos have %s: give them as when the "
+                    "model was trained",
+                    says[m->target], has[d->target]);
+}
+
 hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d, hst_err *err)
 {
     hst_eval *e = NULL;
@@ -80,6 +136,8 @@ hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d, hst_
         hst_fail(err, HST_EDATA, "the photos have no labels to compare with");
         return NULL;
     }
+    if (check_target(m, d, err))
+        return NULL;
     int *label = hst_alloc((size_t)d->n_classes, sizeof *label, err);
     if (m->n_seen == 0)
         hst_log(ctx, HST_LOG_WARN,

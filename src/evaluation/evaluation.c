@@ -9,14 +9,18 @@
 
 static int eval_alloc(hst_eval *e, size_t n, hst_err *err)
 {
+    const int of_class = e->target == HST_TARGET_CLASS, several = e->target == HST_TARGET_LABELS;
     size_t classes = (size_t)e->n_classes, cells, probs;
-    if (!hst_mul_ok(classes, classes, &cells) || !hst_mul_ok(n, classes, &probs))
+    if (!hst_mul_ok(classes, of_class ? classes : 1, &cells) || !hst_mul_ok(n, classes, &probs))
         return hst_fail(err, HST_EMEM, "out of memory: %zu photos of %zu classes", n, classes);
     if (!(e->labels = hst_alloc(classes, sizeof *e->labels, err)) ||
         !(e->photo = hst_alloc(n, sizeof *e->photo, err)) ||
         !(e->pixels = hst_alloc(n, sizeof *e->pixels, err)) ||
         !(e->prob = hst_alloc(probs, sizeof *e->prob, err)) ||
-        !(e->confusion = hst_alloc(cells, sizeof *e->confusion, err)) ||
+        (of_class && !(e->confusion = hst_alloc(cells, sizeof *e->confusion, err))) ||
+        (several && !(e->marks = hst_alloc(probs, 1, err))) ||
+        (several && !(e->said = hst_alloc(classes, 2 * sizeof *e->said, err))) ||
+        (several && !(e->threshold = hst_alloc(classes, sizeof *e->threshold, err))) ||
         !(e->score = hst_alloc(classes, sizeof *e->score, err)) ||
         !(e->confused = hst_alloc(n, sizeof *e->confused, err)) ||
         !(e->measures = hst_measures_new(err)))
@@ -27,20 +31,30 @@ static int eval_alloc(hst_eval *e, size_t n, hst_err *err)
 
 hst_eval *hst_eval_new(const char *const *labels, int n_classes, size_t n, hst_err *err)
 {
-    if (n_classes < 1) {
+    return hst_eval_of(&(hst_eval_kind){.labels = labels, .n_classes = n_classes}, n, err);
+}
+
+hst_eval *hst_eval_of(const hst_eval_kind *k, size_t n, hst_err *err)
+{
+    if (k->n_classes < 1) {
         hst_fail(err, HST_EARG, "an evaluation needs at least one class");
         return NULL;
     }
     hst_eval *e = hst_alloc(1, sizeof *e, err);
     if (!e)
         return NULL;
-    e->n_classes = n_classes;
+    e->target = k->target;
+    e->n_classes = k->n_classes;
     e->folds = 1;
     if (eval_alloc(e, n, err) != 0)
         goto fail;
-    for (int c = 0; c < n_classes; c++)
-        if (!(e->labels[c] = hst_strdup(labels[c], err)))
+    for (int c = 0; c < e->n_classes; c++)
+        if (!(e->labels[c] = hst_strdup(k->labels[c], err)))
             goto fail;
+    if (k->target == HST_TARGET_LABELS)
+        memcpy(e->threshold, k->threshold, (size_t)k->n_classes * sizeof *e->threshold);
+    if (k->target == HST_TARGET_NUMBER)
+        memcpy(e->ends, k->ends, sizeof e->ends);
     return e;
 fail:
     hst_eval_free(e);
@@ -59,6 +73,9 @@ void hst_eval_free(hst_eval *e)
     free(e->photo);
     free(e->pixels);
     free(e->prob);
+    free(e->marks);
+    free(e->said);
+    free(e->threshold);
     free(e->confusion);
     free(e->score);
     free(e->confused);
@@ -66,10 +83,44 @@ void hst_eval_free(hst_eval *e)
     free(e);
 }
 
+size_t hst_eval_draws(const hst_eval *e)
+{
+    return (size_t)fmax(1, round(hst_fold_trials((double)e->n, e->folds)));
+}
+
+int hst_eval_right(const hst_eval *e, const hst_eval_photo *p)
+{
+    for (int c = 0; e->target == HST_TARGET_LABELS && c < e->n_classes; c++)
+        if ((p->prob[c] >= e->threshold[c]) != p->marks[c])
+            return 0;
+    return e->target == HST_TARGET_LABELS ||
+           (e->target == HST_TARGET_CLASS && p->truth == p->guess);
+}
+
+/* What is known of the photo beside what was said of it; -1, NULL and NaN where it is not that. */
+static void add_truth(hst_eval *e, const hst_judged *j, hst_eval_photo *p)
+{
+    const size_t classes = (size_t)e->n_classes;
+    p->truth = p->guess = -1;
+    p->number = p->value = NAN;
+    if (e->target == HST_TARGET_CLASS) {
+        p->truth = j->truth;
+        p->guess = hst_argmax(p->prob, e->n_classes);
+    } else if (e->target == HST_TARGET_LABELS) {
+        uint8_t *own = e->marks + (size_t)(p - e->photo) * classes;
+        memcpy(own, j->marks, classes);
+        p->marks = own;
+    } else {
+        p->number = j->number;
+        p->value = (double)p->prob[0];
+    }
+}
+
 int hst_eval_add(hst_eval *e, const hst_judged *j, hst_err *err)
 {
     size_t classes = (size_t)e->n_classes, i = e->n_photos;
-    if (i == e->cap || j->truth < 0 || j->truth >= e->n_classes)
+    if (i == e->cap ||
+        (e->target == HST_TARGET_CLASS && (j->truth < 0 || j->truth >= e->n_classes)))
         return hst_fail(err, HST_EARG, "%s: no room, or no class %d in this evaluation", j->path,
                         j->truth);
     char *copy = hst_strdup(j->path, err);
@@ -81,11 +132,10 @@ int hst_eval_add(hst_eval *e, const hst_judged *j, hst_err *err)
     e->photo[e->n_photos++] =
         (hst_eval_photo){.size = sizeof *e->photo,
                          .path = copy,
-                         .truth = j->truth,
-                         .guess = hst_argmax(own, e->n_classes),
                          .prob = own,
                          .seen = j->seen,
                          .unknown_score = j->unknown_score ? *j->unknown_score : NAN};
+    add_truth(e, j, &e->photo[i]);
     return 0;
 }
 
@@ -173,6 +223,47 @@ static void end_bins(hst_eval *e)
     }
 }
 
+/* Photos of each sort, whatever was said of them. */
+static void count(hst_eval *e)
+{
+    e->n = e->n_copies = e->n_seen = 0;
+    e->hits = e->seen_hits = 0;
+    for (size_t i = 0; i < e->n_photos; i++) {
+        const hst_eval_photo *p = &e->photo[i];
+        const int right = hst_eval_right(e, p);
+        e->n_copies += p->copy;
+        e->n_seen += p->seen && !p->copy;
+        e->seen_hits += p->seen && !p->copy && right;
+        e->n += hst_eval_counts(p);
+        e->hits += hst_eval_counts(p) && right;
+    }
+}
+
+/* Scores of each label; 0/0 counts as 0. */
+static void score_labels(hst_eval *e)
+{
+    const size_t classes = (size_t)e->n_classes;
+    memset(e->said, 0, 2 * classes * sizeof *e->said);
+    for (size_t c = 0; c < classes; c++) {
+        uint64_t *said = e->said + 2 * c, have = 0;
+        for (size_t i = 0; i < e->n_photos; i++) {
+            const hst_eval_photo *p = &e->photo[i];
+            const int yes = p->prob[c] >= e->threshold[c];
+            if (!hst_eval_counts(p))
+                continue;
+            said[0] += yes;
+            said[1] += yes && p->marks[c];
+            have += p->marks[c];
+        }
+        const double hits = (double)said[1], either = (double)(said[0] + have);
+        e->score[c] = (hst_class_score){.size = sizeof(hst_class_score),
+                                        .precision = said[0] ? hits / (double)said[0] : 0,
+                                        .recall = have ? hits / (double)have : 0,
+                                        .f1 = either > 0 ? 2 * hits / either : 0,
+                                        .support = have};
+    }
+}
+
 int hst_eval_finish(hst_eval *e, hst_err *err)
 {
     size_t classes = (size_t)e->n_classes;
@@ -180,21 +271,20 @@ int hst_eval_finish(hst_eval *e, hst_err *err)
     int rc = find_copies(e, err);
     if (rc)
         return rc;
-    e->n = e->n_copies = e->n_seen = 0;
-    e->hits = e->seen_hits = 0;
     hst_measures_clear(e->measures);
     clear_bins(e);
+    count(e);
+    e->log_loss = e->balanced_accuracy = e->imbalance = NAN;
+    if (e->target == HST_TARGET_LABELS)
+        score_labels(e);
+    if (e->target != HST_TARGET_CLASS)
+        return 0;
     memset(e->confusion, 0, classes * classes * sizeof *e->confusion);
     for (size_t i = 0; i < e->n_photos; i++) {
         const hst_eval_photo *p = &e->photo[i];
-        e->n_copies += p->copy;
-        e->n_seen += p->seen && !p->copy;
-        e->seen_hits += p->seen && !p->copy && p->truth == p->guess;
         if (!hst_eval_counts(p))
             continue;
-        e->n++;
         e->confusion[(size_t)p->truth * classes + (size_t)p->guess]++;
-        e->hits += p->truth == p->guess;
         sum += hst_log_loss(p->prob[p->truth]);
         add_to_bin(e, p);
     }
@@ -207,6 +297,11 @@ int hst_eval_finish(hst_eval *e, hst_err *err)
     return 0;
 }
 
+enum hst_target hst_eval_target(const hst_eval *e)
+{
+    return e->target;
+}
+
 int hst_eval_classes(const hst_eval *e)
 {
     return e->n_classes;
@@ -217,6 +312,11 @@ static int known(const hst_eval *e, int c)
     return c >= 0 && c < e->n_classes;
 }
 
+double hst_eval_threshold(const hst_eval *e, int c)
+{
+    return e->threshold && known(e, c) ? (double)e->threshold[c] : NAN;
+}
+
 const char *hst_eval_label(const hst_eval *e, int c)
 {
     return known(e, c) ? e->labels[c] : NULL;
@@ -224,7 +324,7 @@ const char *hst_eval_label(const hst_eval *e, int c)
 
 uint64_t hst_eval_confusion(const hst_eval *e, int truth, int guess)
 {
-    if (!known(e, truth) || !known(e, guess))
+    if (!known(e, truth) || !known(e, guess) || !e->confusion)
         return 0;
     return e->confusion[(size_t)truth * (size_t)e->n_classes + (size_t)guess];
 }

@@ -1,5 +1,6 @@
 #include "evaluation/measures.h"
 #include "base/mem.h"
+#include "evaluation/target_measures.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@ void hst_measures_clear(struct hst_measures *m)
 {
     free(m->outcomes.photo);
     free(m->area);
+    free(m->of_target);
     *m = (struct hst_measures){0};
 }
 
@@ -193,12 +195,96 @@ static int plain(const hst_eval *e, const char *name, double *v)
     return 1;
 }
 
+/* Values k of labels or numbers. */
+static int of_target(const hst_eval *e, size_t k, int ends, hst_estimate *out, hst_err *err)
+{
+    struct hst_measures *m = e->measures;
+    const int labels = e->target == HST_TARGET_LABELS;
+    const size_t n = labels ? HST_N_LABEL_MEASURES + (size_t)e->n_classes : HST_N_NUMBER_MEASURES;
+    ends = ends && e->n;
+    if (!m->of_target || (ends && !m->have_target_intervals)) {
+        double *v = hst_alloc(3 * n, sizeof *v, err);
+        const hst_target_values to = {v, ends ? v + n : NULL, ends ? v + 2 * n : NULL};
+        int rc = v ? labels ? hst_labels_measure(e, &to, err) : hst_numbers_measure(e, &to, err)
+                   : HST_EMEM;
+        if (rc) {
+            free(v);
+            return rc;
+        }
+        free(m->of_target);
+        m->of_target = v;
+        m->have_target_intervals = ends;
+    }
+    const double *v = m->of_target;
+    const int have = m->have_target_intervals;
+    *out = (hst_estimate){v[k], have ? v[n + k] : v[k], have ? v[2 * n + k] : v[k]};
+    return 0;
+}
+
+/* Photos that count whose number lies in the interval around the one predicted. */
+static void coverage(const hst_eval *e, int outer, hst_estimate *out)
+{
+    const double below = e->ends[outer ? 0 : 1], above = e->ends[outer ? 3 : 2];
+    size_t inside = 0;
+    for (size_t i = 0; i < e->n_photos; i++) {
+        const hst_eval_photo *p = &e->photo[i];
+        inside +=
+            hst_eval_counts(p) && p->number >= p->value + below && p->number <= p->value + above;
+    }
+    proportion(e, inside, isfinite(below) && isfinite(above) ? e->n : 0, out);
+}
+
+static size_t index_of(const char *const *names, size_t n, const char *name)
+{
+    size_t k = 0;
+    while (k < n && strcmp(names[k], name) != 0)
+        k++;
+    return k;
+}
+
+static int find_of_labels(const hst_eval *e, const char *name, int ends, hst_estimate *out,
+                          hst_err *err)
+{
+    const size_t k = index_of(hst_label_names, HST_N_LABEL_MEASURES, name);
+    if (k == HST_LABEL_SUBSET_ACCURACY) {
+        proportion(e, (size_t)e->hits, e->n, out);
+        return 0;
+    }
+    if (k < HST_N_LABEL_MEASURES)
+        return of_target(e, k, ends, out, err);
+    return hst_fail(err, HST_EARG,
+                    "unknown metric of labels '%s': map, micro_ or macro_ f1, precision and "
+                    "recall, subset_accuracy, hamming_loss, log_loss, n, copies, seen, "
+                    "seen_accuracy, skipped or stored",
+                    name);
+}
+
+static int find_of_number(const hst_eval *e, const char *name, int ends, hst_estimate *out,
+                          hst_err *err)
+{
+    const size_t k = index_of(hst_number_names, HST_N_NUMBER_MEASURES, name);
+    if (strcmp(name, "coverage_80") == 0 || strcmp(name, "coverage_95") == 0) {
+        coverage(e, strcmp(name, "coverage_95") == 0, out);
+        return 0;
+    }
+    if (k < HST_N_NUMBER_MEASURES)
+        return of_target(e, k, ends, out, err);
+    return hst_fail(err, HST_EARG,
+                    "unknown metric of a number '%s': mae, rmse, r2, median_absolute_error, "
+                    "coverage_80, coverage_95, n, copies, seen, skipped or stored",
+                    name);
+}
+
 static int find(const hst_eval *e, const char *name, int ends, hst_estimate *out, hst_err *err)
 {
     if (plain(e, name, &out->value)) {
         out->low = out->high = out->value;
         return 0;
     }
+    if (e->target == HST_TARGET_LABELS)
+        return find_of_labels(e, name, ends, out, err);
+    if (e->target == HST_TARGET_NUMBER)
+        return find_of_number(e, name, ends, out, err);
     /* Recalls weighted by photos are the photos that are right. */
     if (strcmp(name, "accuracy") == 0 || strcmp(name, "weighted_recall") == 0) {
         proportion(e, (size_t)e->hits, e->n, out);
@@ -245,9 +331,31 @@ static void f1(const hst_eval *e, uint64_t hits, uint64_t either, hst_estimate *
     out->high = 2 * out->high / (1 + out->high);
 }
 
+static int find_of_label(const hst_eval *e, int c, const char *name, hst_estimate *out,
+                         hst_err *err)
+{
+    const uint64_t *said = e->said + 2 * (size_t)c, truths = e->score[c].support;
+    if (strcmp(name, "ap") == 0)
+        return of_target(e, HST_N_LABEL_MEASURES + (size_t)c, 1, out, err);
+    if (strcmp(name, "precision") == 0)
+        proportion(e, (size_t)said[1], (size_t)said[0], out);
+    else if (strcmp(name, "recall") == 0)
+        proportion(e, (size_t)said[1], (size_t)truths, out);
+    else if (strcmp(name, "f1") == 0)
+        f1(e, said[1], truths + said[0] - said[1], out);
+    else
+        return hst_fail(err, HST_EARG,
+                        "unknown metric of a label '%s': ap, precision, recall or f1", name);
+    return 0;
+}
+
 static int find_of_class(const hst_eval *e, int c, const char *name, hst_estimate *out,
                          hst_err *err)
 {
+    if (e->target == HST_TARGET_LABELS)
+        return find_of_label(e, c, name, out, err);
+    if (e->target == HST_TARGET_NUMBER)
+        return hst_fail(err, HST_EARG, "a number has no classes, and no metric '%s' of one", name);
     uint64_t hits = hst_eval_confusion(e, c, c), truths = e->score[c].support, guesses = 0;
     for (int t = 0; t < e->n_classes; t++)
         guesses += hst_eval_confusion(e, t, c);

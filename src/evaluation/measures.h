@@ -12,6 +12,10 @@ struct hst_measures {
     double value[HST_N_MEASURES], low[HST_N_MEASURES], high[HST_N_MEASURES];
     hst_estimate *area; /* [n_classes + 1], NULL: not yet */
     int have_area_intervals;
+    /* Of labels and numbers (hst_target_values): [measures] values, low and high ends, one behind
+     * the other; NULL: not yet. */
+    double *of_target;
+    int have_target_intervals;
 };
 
 HST_CHECK struct hst_measures *hst_measures_new(hst_err *err);
