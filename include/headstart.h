@@ -841,6 +841,7 @@ typedef struct hst_prediction {
     int code;             /* 0, or why there is no prediction */
     const char *picture;  /* of hst_explain_stream(): the file that was written, or NULL */
     double unknown_score; /* hst_session_unknown of it; NaN also where there is no prediction */
+    int stored;           /* 1: its features came from the feature store */
 } hst_prediction;
 /* The next path: copies it (with its NUL) into path[cap] and returns 1; 0: no more; negative: stop
  * with HST_ESTOPPED. */
@@ -848,7 +849,9 @@ typedef int hst_next_fn(void *arg, char *path, size_t cap);
 typedef int hst_deliver_fn(void *arg, const hst_prediction *p); /* non-zero: stop */
 /* Predicts as many files as next gives, on all threads, and delivers them in input order; memory
  * does not grow with their number. A bad photo is delivered with its code; the rest go on. next and
- * deliver are called by one thread at a time each, but at the same time as each other. */
+ * deliver are called by one thread at a time each, but at the same time as each other. The feature
+ * store is asked and filled as by hst_evaluate, which costs a hash over the networks at the start;
+ * with no_store of hst_config, or no cache folder, every photo is computed. Same bits. */
 HST_API HST_CHECK int hst_predict_stream(hst_ctx *ctx, const hst_model *m, hst_next_fn *next,
                                          hst_deliver_fn *deliver, void *arg, hst_err *err);
 

@@ -1,147 +1,54 @@
 /* extract.c - from photos to features: what the store knows, and the rest through the network. */
 #include "base/mem.h"
-#include "dataset/photo.h"
+#include "features/lookup.h"
 #include "features/loop.h"
-#include "features/store.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct job {
     hst_ctx *ctx;
     const hst_extractor *e;
     const hst_data *d;
     hst_features *f;
-    hst_store *store;     /* NULL: none */
-    hst_store_kind *kind; /* [n_views] of the extractor */
-    hst_store_kind kind_picture;
-    int n_views;
+    hst_lookup lookup;
     char *stored; /* [n]: its features came from the store */
     /* Features of the same photos that are there already, or NULL; of each view of e where they are
      * among their views, or -1. */
     const hst_features *have;
-    int have_at[HST_MAX_BESIDE * HST_MAX_VIEWS];
+    int have_at[HST_LOOKUP_VIEWS];
 } job;
 
-/* One photo on its way to its row. */
-typedef struct photo {
-    size_t i;
-    const char *path;
-    hst_digest *content;                        /* filled */
-    float *views;                               /* of all views */
-    hst_picture *picture;                       /* filled */
-    char found[HST_MAX_BESIDE * HST_MAX_VIEWS]; /* 1: that view's need not be computed */
-    int n_found;
-} photo;
-
-/* Takes what is there already. */
-static void take_over(const job *j, photo *p)
+/* Takes what is there already of photo i. */
+static void take_over(const job *j, size_t i, hst_lookup_photo *p)
 {
     int at, branch;
-    const float *have = j->have->views + p->i * (size_t)j->have->view_floats;
-    for (int i = 0; hst_extractor_view(j->e, i, &at, &branch); i++) {
-        if (j->have_at[i] < 0)
+    const float *have = j->have->views + i * (size_t)j->have->view_floats;
+    for (int v = 0; hst_extractor_view(j->e, v, &at, &branch); v++) {
+        if (j->have_at[v] < 0)
             continue;
-        memcpy(p->views + at, have + j->have_at[i],
+        memcpy(p->views + at, have + j->have_at[v],
                (size_t)j->e->branch[branch].dim * sizeof *p->views);
-        p->found[i] = 1;
+        p->found[v] = 1;
         p->n_found++;
     }
-    *p->picture = j->have->picture[p->i];
-}
-
-/* Nothing has to be decoded for it. */
-static int is_known(const job *j, const photo *p)
-{
-    return p->n_found == j->n_views && p->picture->pixels;
-}
-
-/* Takes from the store what it has of a photo whose content is known. */
-static void look_up(const job *j, photo *p)
-{
-    int at;
-    for (int i = 0; j->store && hst_extractor_view(j->e, i, &at, NULL); i++) {
-        if (p->found[i])
-            continue;
-        p->found[i] = (char)hst_store_get(j->store, &j->kind[i], p->content, p->views + at);
-        p->n_found += p->found[i];
-    }
-    float row[sizeof(hst_picture) / sizeof(float)];
-    if (j->store && !p->picture->pixels &&
-        hst_store_get(j->store, &j->kind_picture, p->content, row))
-        memcpy(p->picture, row, sizeof row);
-}
-
-static int fill_picture(const job *j, hst_looking *l, const photo *p, hst_err *err)
-{
-    float row[sizeof(hst_picture) / sizeof(float)];
-    int rc = hst_looking_picture(l, p->picture, err);
-    if (rc || !j->store)
-        return rc;
-    memcpy(row, p->picture, sizeof row);
-    hst_store_put(j->store, &j->kind_picture, p->content, row);
-    return 0;
-}
-
-static int compute(const job *j, hst_looking *l, photo *p, const uint8_t *bytes, size_t n,
-                   hst_err *err)
-{
-    int at, rc = hst_sha256_bytes(bytes, n, p->content->byte, err);
-    if (rc)
-        return rc;
-    look_up(j, p);
-    hst_looking_at_bytes(l, bytes, n);
-    if (!p->picture->pixels)
-        rc = fill_picture(j, l, p, err);
-    for (int i = 0; rc == 0 && hst_extractor_view(j->e, i, &at, NULL); i++) {
-        if (p->found[i])
-            continue;
-        rc = hst_looking_view(l, i, NULL, p->views + at, err);
-        if (rc == 0 && j->store)
-            hst_store_put(j->store, &j->kind[i], p->content, p->views + at);
-    }
-    return rc;
-}
-
-/* The features of every view. */
-static int fill_views(const job *j, hst_looking *l, photo *p, hst_err *err)
-{
-    uint8_t *bytes = NULL;
-    size_t n;
-    struct stat st;
-    if (j->have)
-        take_over(j, p);
-    if (is_known(j, p))
-        return 0;
-    int there = stat(p->path, &st) == 0;
-    /* a known file of which the store has all need not be read */
-    if (there && j->store && hst_store_known_file(j->store, &st, p->content))
-        look_up(j, p);
-    if (is_known(j, p))
-        return 0;
-    int rc = hst_photo_read(j->ctx, p->path, HST_EIMAGE, &bytes, &n, err);
-    if (rc == 0)
-        rc = compute(j, l, p, bytes, n, err);
-    if (rc == 0 && there && j->store && (uint64_t)st.st_size == n)
-        hst_store_remember_file(j->store, &st, p->content);
-    free(bytes);
-    return rc;
+    *p->picture = j->have->picture[i];
 }
 
 static int fill_row(const job *j, size_t i, hst_looking *l, hst_err *err)
 {
     const size_t dim = (size_t)j->f->dim, floats = (size_t)j->e->view_floats;
     float *own = j->f->views ? NULL : hst_alloc(floats, sizeof *own, err);
-    photo p = {.i = i,
-               .path = j->d->photos[i].path,
-               .content = &j->f->content[i],
-               .picture = &j->f->picture[i],
-               .views = j->f->views ? j->f->views + i * floats : own};
-    int rc = p.views ? fill_views(j, l, &p, err) : HST_EMEM;
+    hst_lookup_photo p = {.path = j->d->photos[i].path,
+                          .content = &j->f->content[i],
+                          .picture = &j->f->picture[i],
+                          .views = j->f->views ? j->f->views + i * floats : own};
+    if (p.views && j->have)
+        take_over(j, i, &p);
+    int rc = p.views ? hst_lookup_one(&j->lookup, l, &p, err) : HST_EMEM;
     if (rc == 0)
         hst_extractor_combine(j->e, p.views, j->f->x + i * dim);
-    j->stored[i] = rc == 0 && p.n_found == j->n_views;
+    j->stored[i] = rc == 0 && p.n_found == j->lookup.n_views;
     free(own);
     return rc;
 }
@@ -194,34 +101,15 @@ static hst_features *features_new(const hst_extractor *e, size_t n, int keep_vie
     return NULL;
 }
 
-/* What is there already needs no key, for which all weights are hashed; without a key no vector is
- * kept or found. */
-static int open_store(job *j, hst_err *err)
-{
-    int branch, rc = 0;
-    const hst_view *v;
-    j->store = hst_store_open(j->ctx);
-    if (!j->store)
-        return 0;
-    j->kind = hst_alloc((size_t)j->n_views, sizeof *j->kind, err);
-    rc = j->kind ? hst_store_kind_picture(&hst_extractor_view(j->e, 0, NULL, NULL)->prep,
-                                          &j->kind_picture, err)
-                 : HST_EMEM;
-    for (int i = 0; rc == 0 && (v = hst_extractor_view(j->e, i, NULL, &branch)); i++)
-        if (!j->have || j->have_at[i] < 0)
-            rc = hst_store_kind_of(j->ctx, j->e->branch[branch].backbone, &v->prep, &j->kind[i],
-                                   err);
-    return rc;
-}
-
 static int extract(job *j, hst_err *err)
 {
     int rc = 0, known = j->have != NULL;
-    j->n_views = hst_extractor_n_views(j->e);
-    for (int i = 0; i < j->n_views; i++)
+    const int n_views = hst_extractor_n_views(j->e);
+    for (int i = 0; i < n_views; i++)
         known &= j->have_at[i] >= 0;
+    j->lookup = (hst_lookup){.ctx = j->ctx, .e = j->e, .n_views = n_views};
     if (!known)
-        rc = open_store(j, err);
+        rc = hst_lookup_open(&j->lookup, j->ctx, j->e, j->have ? j->have_at : NULL, err);
     j->stored = rc ? NULL : hst_alloc(j->f->n, 1, err);
     if (rc == 0)
         rc = HST_EMEM;
@@ -234,8 +122,7 @@ static int extract(job *j, hst_err *err)
                                                .work = work_photo,
                                                .done = count_photo},
                              err);
-    hst_store_close(j->store);
-    free(j->kind);
+    hst_lookup_close(&j->lookup);
     free(j->stored);
     if (rc == 0 && j->f->n_used == 0)
         rc = hst_fail(err, HST_EDATA, "none of the %zu photos could be used; the first: %s: %s",

@@ -17,6 +17,9 @@ struct hst_session {
     float *features;           /* [dim] */
     hst_unknown_work *unknown; /* NULL: the model cannot tell */
     double unknown_score;      /* of the last photo */
+    const hst_lookup *lookup;  /* NULL: every photo goes through the network */
+    float *views;              /* [view_floats], with lookup */
+    int stored;                /* the last photo's features came from the store */
 };
 
 hst_session *hst_session_open(hst_ctx *ctx, const hst_model *m, hst_err *err)
@@ -38,10 +41,23 @@ hst_session *hst_session_open(hst_ctx *ctx, const hst_model *m, hst_err *err)
     return NULL;
 }
 
+int hst_session_look_up(hst_session *s, const hst_lookup *l, hst_err *err)
+{
+    s->views = hst_alloc((size_t)l->e->view_floats, sizeof *s->views, err);
+    s->lookup = s->views ? l : NULL;
+    return s->views ? 0 : HST_EMEM;
+}
+
+int hst_session_stored(const hst_session *s)
+{
+    return s->stored;
+}
+
 void hst_session_free(hst_session *s)
 {
     if (!s)
         return;
+    free(s->views);
     hst_looking_free(s->looking);
     free(s->features);
     hst_unknown_work_free(s->unknown);
@@ -53,6 +69,7 @@ static void enter(hst_session *s)
 {
     s->alone = hst_executor_enter(s->executor);
     s->unknown_score = NAN;
+    s->stored = 0;
 }
 
 static void leave(hst_session *s)
@@ -60,15 +77,36 @@ static void leave(hst_session *s)
     hst_executor_leave(s->executor);
 }
 
+/* s->features are the photo's. */
+static void judge(hst_session *s, float *prob)
+{
+    hst_model_head(s->model, s->features, prob);
+    s->unknown_score = hst_model_unknown(s->model, s->features, prob, s->unknown);
+}
+
 /* s->looking has the photo. */
 static int infer(hst_session *s, float *prob, hst_err *err)
 {
-    const hst_model *m = s->model;
     int rc = hst_looking_run(s->looking, s->alone ? s->executor : NULL, s->features, err);
+    if (rc == 0)
+        judge(s, prob);
+    return rc;
+}
+
+/* The store may know it. */
+static int look_up(hst_session *s, const char *path, float *prob, hst_err *err)
+{
+    hst_digest content = {0};
+    hst_lookup_photo p = {.path = path,
+                          .content = &content,
+                          .views = s->views,
+                          .together = s->alone ? s->executor : NULL};
+    int rc = hst_lookup_one(s->lookup, s->looking, &p, err);
     if (rc)
         return rc;
-    hst_model_head(m, s->features, prob);
-    s->unknown_score = hst_model_unknown(m, s->features, prob, s->unknown);
+    s->stored = p.n_found == s->lookup->n_views;
+    hst_extractor_combine(s->lookup->e, s->views, s->features);
+    judge(s, prob);
     return 0;
 }
 
@@ -108,8 +146,12 @@ int hst_session_predict(hst_session *s, const char *path, float *prob, hst_err *
     uint8_t *bytes = NULL;
     size_t n;
     enter(s);
-    int rc = hst_photo_read(&s->ctx, path, HST_EIMAGE, &bytes, &n, err);
-    if (rc == 0)
+    int rc = 0;
+    if (s->lookup)
+        rc = look_up(s, path, prob, err);
+    else
+        rc = hst_photo_read(&s->ctx, path, HST_EIMAGE, &bytes, &n, err);
+    if (rc == 0 && !s->lookup)
         rc = predict_bytes(s, bytes, n, prob, err);
     leave(s);
     free(bytes);

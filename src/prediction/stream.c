@@ -13,6 +13,7 @@ typedef struct item {
     hst_err why; /* code 0: predicted */
     float *prob; /* [n_classes], inside the job's block */
     double unknown_score;
+    int stored;
 } item;
 
 typedef struct job {
@@ -22,6 +23,7 @@ typedef struct job {
     item *item;            /* [n_slots] */
     float *prob;           /* [n_slots][n_classes] */
     hst_session **session; /* [threads]; made by the thread at its first photo */
+    hst_lookup lookup;
     hst_meter meter;
     uint64_t delivered;
 } job;
@@ -35,16 +37,26 @@ static int next_path(void *arg, size_t slot, hst_err *err)
     return rc < 0 ? hst_fail(err, HST_ESTOPPED, "stopped by the caller") : rc > 0;
 }
 
+static hst_session *open_session(job *j, hst_err *err)
+{
+    hst_session *s = hst_session_open(j->ctx, j->model, err);
+    if (!s || !j->lookup.store || hst_session_look_up(s, &j->lookup, err) == 0)
+        return s;
+    hst_session_free(s);
+    return NULL;
+}
+
 static int predict(void *arg, size_t slot, int thread, hst_err *err)
 {
     job *j = arg;
     item *it = &j->item[slot];
     if (!j->session[thread])
-        j->session[thread] = hst_session_open(j->ctx, j->model, err);
+        j->session[thread] = open_session(j, err);
     if (!j->session[thread])
         return HST_EMEM;
     it->why.code = hst_session_predict(j->session[thread], it->path, it->prob, &it->why);
     it->unknown_score = hst_session_unknown(j->session[thread]);
+    it->stored = hst_session_stored(j->session[thread]);
     return 0;
 }
 
@@ -60,7 +72,8 @@ static int deliver_item(void *arg, size_t slot, hst_err *err)
                         .why = code ? it->why.msg : NULL,
                         .prob = code ? NULL : it->prob,
                         .n = j->model->n_classes,
-                        .unknown_score = code ? NAN : it->unknown_score};
+                        .unknown_score = code ? NAN : it->unknown_score,
+                        .stored = it->stored};
     if (j->stream->deliver(j->stream->arg, &p) != 0)
         return hst_fail(err, HST_ESTOPPED, "stopped by the caller");
     return j->stream->what ? hst_meter_at(&j->meter, j->delivered, err) : 0;
@@ -91,12 +104,15 @@ int hst_stream_run(hst_ctx *ctx, const hst_model *m, const hst_stream *s, hst_er
 {
     job j = {.ctx = ctx, .model = m, .stream = s};
     j.meter = hst_meter_start(ctx, s->what, s->total);
-    int rc = run(&j, err);
+    int rc = hst_lookup_open(&j.lookup, ctx, m->extractor, NULL, err);
+    if (rc == 0)
+        rc = run(&j, err);
     for (int i = 0; j.session && i < hst_executor_threads(ctx->executor); i++)
         hst_session_free(j.session[i]);
     free(j.session);
     free(j.prob);
     free(j.item);
+    hst_lookup_close(&j.lookup);
     return rc;
 }
 

@@ -238,6 +238,7 @@ typedef struct stream {
     size_t break_at; /* next fails there; 0: never */
     float (*prob)[N_CLASSES];
     int *code;
+    int stored; /* photos whose features the store had */
 } stream;
 
 static int next(void *arg, char *path, size_t cap)
@@ -334,6 +335,51 @@ static void a_stream_can_be_stopped(void **state)
         clear(&none);
         tear_down(&s);
     }
+}
+
+static int count_stored(void *arg, const hst_prediction *p)
+{
+    stream *t = arg;
+    t->stored += p->stored;
+    return deliver(arg, p) + (p->code && p->stored); /* a bad photo has nothing stored */
+}
+
+/* Counts how many of n photos came from the store; prob as it was delivered. */
+static int stored_of(hst_ctx *ctx, scene *s, stream *t)
+{
+    hst_err err = {0};
+    check_ok(run(s, t, &err), &err); /* makes the photos, without a store */
+    float(*want)[N_CLASSES] = t->prob;
+    t->prob = calloc(t->n, sizeof *t->prob);
+    t->at = t->delivered = 0;
+    check_ok(hst_predict_stream(ctx, s->m, next, count_stored, t, &err), &err);
+    assert_memory_equal(t->prob, want, t->n * sizeof *want);
+    free(want);
+    clear(t);
+    return t->stored;
+}
+
+/* What is known is not computed again, and has the same bits. */
+static void a_stream_asks_the_store(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    scene s = set_up(1);
+    char cache[4096];
+    hst_config cfg = hst_config_default();
+    cfg.threads = 1; /* so that a photo is in the store before its copy is looked up */
+    cfg.cache_dir = in(&s, "cache", cache);
+    hst_ctx *with = hst_open(&cfg, &err);
+    cfg.no_store = 1;
+    hst_ctx *without = hst_open(&cfg, &err);
+    check_ok(!with || !without, &err);
+    assert_int_equal(stored_of(without, &s, &(stream){.n = 4}), 0);
+    assert_int_equal(stored_of(with, &s, &(stream){.n = 2}), 0);   /* all is new */
+    assert_int_equal(stored_of(with, &s, &(stream){.n = 30}), 20); /* the others are bad */
+    assert_int_equal(stored_of(without, &s, &(stream){.n = 4}), 0);
+    hst_close(with);
+    hst_close(without);
+    tear_down(&s);
 }
 
 static void make_class(const scene *s, const char *name, int n, uint64_t seed)
@@ -465,6 +511,7 @@ int main(void)
         cmocka_unit_test(bad_input_is_refused),
         cmocka_unit_test(a_stream_keeps_order_and_goes_on),
         cmocka_unit_test(a_stream_can_be_stopped),
+        cmocka_unit_test(a_stream_asks_the_store),
         cmocka_unit_test(what_was_learned_may_not_be_known),
         cmocka_unit_test(evaluation_matches_labels_by_name),
         cmocka_unit_test(evaluation_refuses_what_it_cannot_compare),

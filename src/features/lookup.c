@@ -1,0 +1,110 @@
+#include "features/lookup.h"
+#include "base/mem.h"
+#include "dataset/photo.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int hst_lookup_open(hst_lookup *l, const hst_ctx *ctx, const hst_extractor *e, const int *have,
+                    hst_err *err)
+{
+    int branch, rc = 0;
+    const hst_view *v;
+    *l = (hst_lookup){.ctx = ctx, .e = e, .n_views = hst_extractor_n_views(e)};
+    l->store = hst_store_open(ctx);
+    if (!l->store)
+        return 0;
+    l->kind = hst_alloc((size_t)l->n_views, sizeof *l->kind, err);
+    rc = l->kind ? hst_store_kind_picture(&hst_extractor_view(e, 0, NULL, NULL)->prep,
+                                          &l->kind_picture, err)
+                 : HST_EMEM;
+    for (int i = 0; rc == 0 && (v = hst_extractor_view(e, i, NULL, &branch)); i++)
+        if (!have || have[i] < 0)
+            rc = hst_store_kind_of(ctx, e->branch[branch].backbone, &v->prep, &l->kind[i], err);
+    return rc;
+}
+
+void hst_lookup_close(hst_lookup *l)
+{
+    hst_store_close(l->store);
+    free(l->kind);
+    l->store = NULL;
+    l->kind = NULL;
+}
+
+/* Nothing has to be decoded for it. */
+static int is_known(const hst_lookup *l, const hst_lookup_photo *p)
+{
+    return p->n_found == l->n_views && (!p->picture || p->picture->pixels);
+}
+
+/* Takes from the store what it has of a photo whose content is known. */
+static void look_up(const hst_lookup *l, hst_lookup_photo *p)
+{
+    int at;
+    for (int i = 0; l->store && hst_extractor_view(l->e, i, &at, NULL); i++) {
+        if (p->found[i])
+            continue;
+        p->found[i] = (char)hst_store_get(l->store, &l->kind[i], p->content, p->views + at);
+        p->n_found += p->found[i];
+    }
+    float row[sizeof(hst_picture) / sizeof(float)];
+    if (l->store && p->picture && !p->picture->pixels &&
+        hst_store_get(l->store, &l->kind_picture, p->content, row))
+        memcpy(p->picture, row, sizeof row);
+}
+
+static int fill_picture(const hst_lookup *l, hst_looking *looking, const hst_lookup_photo *p,
+                        hst_err *err)
+{
+    float row[sizeof(hst_picture) / sizeof(float)];
+    int rc = hst_looking_picture(looking, p->picture, err);
+    if (rc || !l->store)
+        return rc;
+    memcpy(row, p->picture, sizeof row);
+    hst_store_put(l->store, &l->kind_picture, p->content, row);
+    return 0;
+}
+
+static int compute(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *p,
+                   const uint8_t *bytes, size_t n, hst_err *err)
+{
+    int at, rc = hst_sha256_bytes(bytes, n, p->content->byte, err);
+    if (rc)
+        return rc;
+    look_up(l, p);
+    hst_looking_at_bytes(looking, bytes, n);
+    if (p->picture && !p->picture->pixels)
+        rc = fill_picture(l, looking, p, err);
+    for (int i = 0; rc == 0 && hst_extractor_view(l->e, i, &at, NULL); i++) {
+        if (p->found[i])
+            continue;
+        rc = hst_looking_view(looking, i, p->together, p->views + at, err);
+        if (rc == 0 && l->store)
+            hst_store_put(l->store, &l->kind[i], p->content, p->views + at);
+    }
+    return rc;
+}
+
+int hst_lookup_one(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *p, hst_err *err)
+{
+    uint8_t *bytes = NULL;
+    size_t n;
+    struct stat st;
+    if (is_known(l, p))
+        return 0;
+    int there = stat(p->path, &st) == 0;
+    /* a known file of which the store has all need not be read */
+    if (there && l->store && hst_store_known_file(l->store, &st, p->content))
+        look_up(l, p);
+    if (is_known(l, p))
+        return 0;
+    int rc = hst_photo_read(l->ctx, p->path, HST_EIMAGE, &bytes, &n, err);
+    if (rc == 0)
+        rc = compute(l, looking, p, bytes, n, err);
+    if (rc == 0 && there && l->store && (uint64_t)st.st_size == n)
+        hst_store_remember_file(l->store, &st, p->content);
+    free(bytes);
+    return rc;
+}
