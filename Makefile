@@ -9,13 +9,13 @@
 #   make test-neon  the kernels' tests for 64-bit ARM, under qemu-user
 #   make torture    stop and kill fine-tuning; let every call to the system fail in turn
 #   make bench      measure, beside ONNX Runtime and PyTorch, in a private environment
-#   make install    PREFIX and DESTDIR as usual
+#   make install    PREFIX and DESTDIR as usual; make uninstall takes away what it brought
 #   make format     clang-format over every source
 BUILD   ?= build
 PREFIX  ?= /usr/local
 MESON   ?= meson
 
-.PHONY: all setup test demo check fuzz mutants test-neon torture bench install clean format
+.PHONY: all setup test demo check fuzz mutants test-neon torture bench install uninstall clean format
 all: setup
 	@test -f $(BUILD)/build.ninja || \
 	    $(MESON) setup $(BUILD) --prefix=$(PREFIX) $(if $(CI),--werror) >/dev/null
@@ -50,9 +50,10 @@ bench: all
 
 # The prefix is the last place where the helper is looked for.
 install: all
-	@$(MESON) configure $(BUILD) -Dprefix=$(PREFIX) >/dev/null
-	@ninja -C $(BUILD) --quiet
-	@$(MESON) install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir=$(DESTDIR))
+	@MESON=$(MESON) scripts/install $(BUILD) $(PREFIX) $(DESTDIR)
+
+uninstall:
+	@MESON=$(MESON) scripts/install --undo $(BUILD) $(PREFIX) $(DESTDIR)
 
 format:
 	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
