@@ -210,7 +210,9 @@ static void page_tells_what_does_not_count(void **state)
 {
     fixture *f = *state;
     static const float sure[] = {1, 0};
-    const hst_judged photos[] = {{"1", 0, sure, 7, 0}, {"2", 1, sure, 7, 0}, {"3", 0, sure, 8, 1}};
+    const hst_judged photos[] = {{.path = "1", .prob = sure, .pixels = 7},
+                                 {.path = "2", .truth = 1, .prob = sure, .pixels = 7},
+                                 {.path = "3", .prob = sure, .pixels = 8, .seen = 1}};
     hst_err err = {0};
     hst_eval *e = hst_eval_new(scene_labels, 2, 3, &err);
     for (int i = 0; i < 3; i++)
@@ -402,7 +404,8 @@ static void page_of_very_many_classes_has_no_matrix(void **state)
     }
     hst_eval *e = hst_eval_new(names, MANY, MANY, &err);
     for (int i = 0; i < MANY; i++)
-        check_ok(hst_eval_add(e, &(hst_judged){names[i], i, prob, 0, 0}, &err), &err);
+        check_ok(hst_eval_add(e, &(hst_judged){.path = names[i], .truth = i, .prob = prob}, &err),
+                 &err);
     check_ok(hst_eval_finish(e, &err), &err);
     hst_report_in in = {.title = "t", .eval = e};
     char *path = in_dir(f, "many.html");

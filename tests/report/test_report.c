@@ -97,7 +97,7 @@ static void sheet_takes_the_classes_in_turn(void **state)
     write_coloured(red, .8, .1, .1);
     write_coloured(blue, .1, .1, .8);
     for (int i = 0; i < 4; i++) {
-        const hst_judged j = {i < 3 ? red : blue, i == 3, prob[i == 3], 0, 0};
+        const hst_judged j = {.path = i < 3 ? red : blue, .truth = i == 3, .prob = prob[i == 3]};
         check_ok(hst_eval_add(e, &j, &err), &err);
     }
     check_ok(hst_eval_finish(e, &err), &err);
