@@ -36,6 +36,16 @@ int hst_is_utf8(const char *s)
     return 1;
 }
 
+size_t hst_utf8_put(uint32_t c, char out[4])
+{
+    const size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    static const uint8_t first[] = {0, 0, 0xc0, 0xe0, 0xf0};
+    for (size_t i = n; i-- > 1; c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3f));
+    out[0] = (char)(first[n] | c);
+    return n;
+}
+
 int hst_ends_with(const char *s, const char *ending)
 {
     size_t n = strlen(s), m = strlen(ending);

@@ -8,6 +8,8 @@
  * the shortest form, no surrogates, nothing over U+10FFFF). The NUL at the end is a character. */
 size_t hst_utf8_char(const char *s, uint32_t *code);
 int hst_is_utf8(const char *s);
+/* The bytes (1..4) of a code point, which is no surrogate and at most U+10FFFF, at out. */
+size_t hst_utf8_put(uint32_t code, char out[4]);
 
 /* 1 when s ends with that, or is it. */
 int hst_ends_with(const char *s, const char *ending);
