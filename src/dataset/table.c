@@ -88,7 +88,6 @@ int hst_table_take_header(hst_table *t, hst_err *err)
 
 void hst_table_clear(hst_table *t)
 {
-    hst_arena_free(t->arena);
     free(t->cell);
     free(t->first);
     free(t->line);
@@ -392,20 +391,20 @@ static int json_kind(const char *text, const char *name)
     return first == '{';
 }
 
-int hst_table_parse(const uint8_t *bytes, size_t n, const char *name, hst_table *t, hst_err *err)
+int hst_table_parse(hst_arena *arena, const hst_table_file *file, hst_table *t, hst_err *err)
 {
-    hst_table_builder b = {.t = t, .name = name};
+    hst_table_builder b = {.t = t, .name = file->name};
     size_t length = 0;
-    *t = (hst_table){.arena = hst_arena_new(err)};
-    char *text = t->arena ? make_text(t->arena, bytes, n, &length, err) : NULL;
+    *t = (hst_table){.arena = arena};
+    char *text = make_text(arena, file->bytes, file->n, &length, err);
     int rc = text ? 0 : HST_EMEM;
     const char *zero = text ? memchr(text, 0, length) : NULL;
     if (zero)
-        rc = hst_fail(err, HST_EDATA, "%s, line %zu: holds a zero byte; it is no list", name,
+        rc = hst_fail(err, HST_EDATA, "%s, line %zu: holds a zero byte; it is no list", file->name,
                       line_of(text, zero));
     if (rc == 0 && text[strspn(text, " \t\r\n")] == 0)
-        rc = hst_fail(err, HST_EDATA, "%s is empty; expected a list of photos", name);
-    const int json = rc == 0 ? json_kind(text, name) : 0;
+        rc = hst_fail(err, HST_EDATA, "%s is empty; expected a list of photos", file->name);
+    const int json = rc == 0 ? json_kind(text, file->name) : 0;
     if (rc == 0)
         rc = json ? hst_table_add_json(&b, text, length, json == 2, err) : add_csv(&b, text, err);
     if (rc)

@@ -16,7 +16,7 @@ typedef struct hst_cell {
 } hst_cell;
 
 typedef struct hst_table {
-    hst_arena *arena;    /* owns all texts */
+    hst_arena *arena;    /* borrowed, of all texts */
     const char **column; /* [n_columns] names; NULL: the table has no header */
     size_t n_columns;    /* most cells of a row */
     size_t n_rows;
@@ -26,11 +26,16 @@ typedef struct hst_table {
     char separator; /* ',' '\t' ';' '|'; ' ': a path, spaces, and a label; 0: JSON */
 } hst_table;
 
-/* The table that bytes[n] hold; name: of the file, for messages and by its ending. The first row of
- * a CSV is still a row: hst_table_take_header makes it the header, as is known once it is known
- * what rows hold. UTF-16 with its mark is read as well. Errors: HST_EDATA (nothing in it, a quote
- * that is never closed, a zero byte, broken JSON), HST_EMEM. */
-HST_CHECK int hst_table_parse(const uint8_t *bytes, size_t n, const char *name, hst_table *t,
+/* The table that bytes[n] hold, its texts in the arena; name: of the file, for messages and by its
+ * ending. The first row of a CSV is still a row: hst_table_take_header makes it the header, once it
+ * is known what rows hold. UTF-16 with its mark is read as well. Errors: HST_EDATA (nothing in it,
+ * a quote that is never closed, a zero byte, broken JSON), HST_EMEM. */
+typedef struct hst_table_file {
+    const uint8_t *bytes;
+    size_t n;
+    const char *name;
+} hst_table_file;
+HST_CHECK int hst_table_parse(hst_arena *arena, const hst_table_file *file, hst_table *t,
                               hst_err *err);
 HST_CHECK int hst_table_take_header(hst_table *t, hst_err *err);
 /* A cell that is not there says nothing. */

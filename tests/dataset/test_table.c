@@ -35,17 +35,34 @@ static void write_down(const hst_table *t, hst_buf *b)
     }
 }
 
+static int parse(const char *name, const char *bytes, size_t n, hst_table *t, hst_err *e)
+{
+    const hst_table_file file = {(const uint8_t *)bytes, n, name};
+    hst_arena *arena = hst_arena_new(e);
+    assert_non_null(arena);
+    const int rc = hst_table_parse(arena, &file, t, e);
+    t->arena = arena; /* also of one that was refused */
+    return rc;
+}
+
+static void end(hst_table *t)
+{
+    hst_arena *arena = t->arena;
+    hst_table_clear(t);
+    hst_arena_free(arena);
+}
+
 static void check_bytes(const char *name, const char *bytes, size_t n, const char *want)
 {
     hst_err e = {0};
     hst_table t;
     hst_buf b = HST_BUF(1 << 20);
-    check_ok(hst_table_parse((const uint8_t *)bytes, n, name, &t, &e), &e);
+    check_ok(parse(name, bytes, n, &t, &e), &e);
     write_down(&t, &b);
     check_ok(hst_buf_check(&b, &e), &e);
     assert_string_equal(b.p, want);
     hst_buf_free(&b);
-    hst_table_clear(&t);
+    end(&t);
 }
 
 static void check(const char *name, const char *text, const char *want)
@@ -57,10 +74,11 @@ static void refused_bytes(const char *name, const char *bytes, size_t n, const c
 {
     hst_err e = {0};
     hst_table t;
-    assert_int_equal(hst_table_parse((const uint8_t *)bytes, n, name, &t, &e), HST_EDATA);
+    assert_int_equal(parse(name, bytes, n, &t, &e), HST_EDATA);
     if (!strstr(e.msg, words))
         fail_msg("'%s' does not say '%s'", e.msg, words);
-    assert_null(t.arena);
+    assert_null(t.cell);
+    hst_arena_free(t.arena);
 }
 
 static void refused(const char *name, const char *text, const char *words)
@@ -106,7 +124,7 @@ static void lines_are_counted(void **state)
     static const char text[] = "path,label\n\n\"x\ny\",1\r\nz,2\r\n";
     hst_err e = {0};
     hst_table t;
-    check_ok(hst_table_parse((const uint8_t *)text, sizeof text - 1, "l", &t, &e), &e);
+    check_ok(parse("l", text, sizeof text - 1, &t, &e), &e);
     check_ok(hst_table_take_header(&t, &e), &e);
     assert_int_equal(t.n_rows, 2);
     assert_int_equal(t.line[0], 3);
@@ -115,7 +133,7 @@ static void lines_are_counted(void **state)
     assert_string_equal(hst_table_text(&t, 1, 0), "z");
     assert_null(hst_table_text(&t, 1, 2));
     assert_null(hst_table_text(&t, 2, 0));
-    hst_table_clear(&t);
+    end(&t);
 }
 
 static void other_encodings(void **state)

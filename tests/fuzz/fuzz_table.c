@@ -35,15 +35,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     if (n == 0 || n > 1 << 20)
         return 0;
     const char *name = names[bytes[0] % (sizeof names / sizeof *names)];
-    const int rc = hst_table_parse(bytes + 1, n - 1, name, &t, &err);
+    hst_arena *arena = hst_arena_new(&err);
+    if (!arena)
+        __builtin_trap();
+    const int rc = hst_table_parse(arena, &(hst_table_file){bytes + 1, n - 1, name}, &t, &err);
     if ((rc != 0) != (err.msg[0] != 0) || (rc != 0 && rc != HST_EDATA))
         __builtin_trap(); /* a refusal has a reason, a table has none */
-    if (rc)
-        return 0;
-    read_all(&t);
-    if (hst_table_take_header(&t, &err) != 0)
-        __builtin_trap();
-    read_all(&t);
+    if (rc == 0) {
+        read_all(&t);
+        if (hst_table_take_header(&t, &err) != 0)
+            __builtin_trap();
+        read_all(&t);
+    }
     hst_table_clear(&t);
+    hst_arena_free(arena);
     return 0;
 }
