@@ -1,5 +1,7 @@
 #include "base/str.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 size_t hst_utf8_char(const char *text, uint32_t *code)
@@ -65,4 +67,18 @@ int hst_ends_with_any_case(const char *s, const char *ending)
             return 0;
     }
     return 1;
+}
+
+int hst_read_real(const char *text, const char *unit, double *out)
+{
+    char local[64], mark[8], *end;
+    const size_t n = strspn(text, "0123456789.eE-+");
+    if (n == 0 || n >= sizeof local || (text[n] && !(unit && strcmp(text + n, unit) == 0)))
+        return 0;
+    snprintf(mark, sizeof mark, "%.1f", 0.5);
+    snprintf(local, sizeof local, "%.*s", (int)n, text);
+    for (char *s = local; *s; s++)
+        *s = *s == '.' ? mark[1] : *s;
+    *out = strtod(local, &end);
+    return *end == 0;
 }

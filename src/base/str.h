@@ -15,4 +15,7 @@ size_t hst_utf8_put(uint32_t code, char out[4]);
 int hst_ends_with(const char *s, const char *ending);
 /* The same with ASCII letters of either case in s; the ending is in small letters. */
 int hst_ends_with_any_case(const char *s, const char *ending);
+/* A decimal number as a text: digits, a point, an exponent and signs, in any locale; behind it the
+ * unit may stand (NULL: none). 0: it is none. */
+int hst_read_real(const char *text, const char *unit, double *out);
 #endif

@@ -1,5 +1,6 @@
 #include "report/lines.h"
 
+#include "base/str.h"
 #include "model/model.h"
 
 #include <math.h>

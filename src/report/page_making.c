@@ -2,6 +2,8 @@
  * measured how, and where it ends. */
 #include "report/page.h"
 
+#include "base/str.h"
+
 #include <math.h>
 #include <string.h>
 

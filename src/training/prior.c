@@ -1,6 +1,7 @@
 #include "training/prior.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 #include "training/settings.h"
 
 #include "base/sized.h"
+#include "base/str.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -147,20 +148,6 @@ static int read_whole(const char *text, uint64_t *out)
     errno = 0;
     *out = strtoull(text, NULL, 10);
     return errno == 0 && *out <= INT64_MAX; /* readers of JSON have signed ones */
-}
-
-int hst_read_real(const char *text, const char *unit, double *out)
-{
-    char local[64], mark[8], *end;
-    const size_t n = strspn(text, "0123456789.eE-+");
-    if (n == 0 || n >= sizeof local || (text[n] && !(unit && strcmp(text + n, unit) == 0)))
-        return 0;
-    snprintf(mark, sizeof mark, "%.1f", 0.5);
-    snprintf(local, sizeof local, "%.*s", (int)n, text);
-    for (char *s = local; *s; s++)
-        *s = *s == '.' ? mark[1] : *s;
-    *out = strtod(local, &end);
-    return *end == 0;
 }
 
 /* The word that a number may be instead stands as 0, which is outside the number's range. */

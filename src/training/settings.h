@@ -40,10 +40,6 @@ typedef struct hst_settings {
     int resume;
 } hst_settings;
 
-/* A decimal number as a text: digits, a point, an exponent and signs, in any locale; behind it the
- * unit may stand (NULL: none). 0: it is none. */
-int hst_read_real(const char *text, const char *unit, double *out);
-
 /* The caller's options, those left out being the recipe's; texts are borrowed. Errors: HST_EARG (an
  * unknown word, a number out of range, a setting that the recipe has not). */
 HST_CHECK int hst_settings_read(const hst_train_opts *given, hst_settings *out, hst_err *err);
