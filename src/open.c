@@ -1,4 +1,5 @@
 /* open.c - where implementations meet: the configuration, and the context made of it. */
+#include "archives/archives.h"
 #include "base/context.h"
 #include "base/executor.h"
 #include "base/file.h"
@@ -173,7 +174,8 @@ hst_ctx *hst_open(const hst_config *given, hst_err *err)
                               : hst_helper_find(HST_CONVERT_HELPER, HST_CONVERT_IN_BUILD, err);
     ctx->cache_dir = cfg->cache_dir ? hst_strdup(cfg->cache_dir, err) : NULL;
     ctx->executor = hst_executor_new(cfg->threads ? cfg->threads : hst_processors(), err);
-    if (ctx->helper && (ctx->cache_dir || !cfg->cache_dir) && ctx->executor)
+    ctx->archives = hst_archives_new(err);
+    if (ctx->helper && (ctx->cache_dir || !cfg->cache_dir) && ctx->executor && ctx->archives)
         return ctx;
 fail:
     hst_close(ctx);
@@ -187,6 +189,7 @@ void hst_close(hst_ctx *ctx)
     if (!ctx->parent) {
         hst_executor_free(ctx->executor);
         hst_hub_free(ctx->hub);
+        hst_archives_free(ctx->archives);
         free(ctx->cache_dir);
         free(ctx->helper);
     }

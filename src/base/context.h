@@ -7,6 +7,7 @@ struct hst_executor; /* base/executor.h */
 struct hst_kernels;  /* kernels/kernels.h */
 struct hst_hub;      /* hub/endpoints.h */
 struct hst_decoders; /* images/decoders.h */
+struct hst_archives; /* archives/archives.h */
 
 struct hst_ctx {
     const struct hst_ctx *parent; /* of a view (hst_ctx_with), which owns nothing; else NULL */
@@ -16,6 +17,7 @@ struct hst_ctx {
     char *helper;                  /* path of headstart-convert */
     struct hst_hub *hub;           /* NULL: nothing can be downloaded */
     struct hst_decoders *decoders; /* NULL: only what this process decodes itself is read */
+    struct hst_archives *archives; /* opened so far; NULL: none can be read */
     int offline, no_store, rehash;
     uint64_t store_max_bytes;
     hst_log_fn *log;

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 int hst_lookup_open(hst_lookup *l, const hst_ctx *ctx, const hst_extractor *e, const int *have,
                     hst_err *err)
@@ -94,7 +93,7 @@ int hst_lookup_one(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *
     struct stat st;
     if (is_known(l, p))
         return 0;
-    int there = stat(p->path, &st) == 0;
+    int there = hst_photo_stat(l->ctx, p->path, &st) == 0;
     /* a known file of which the store has all need not be read */
     if (there && l->store && hst_store_known_file(l->store, &st, p->content))
         look_up(l, p);

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 typedef struct job {
     const hst_ctx *ctx;
@@ -56,7 +55,7 @@ static int fill(const job *j, size_t i, hst_err *err)
     uint8_t *bytes = NULL;
     size_t n;
     struct stat st;
-    const int there = stat(path, &st) == 0;
+    const int there = hst_photo_stat(j->ctx, path, &st) == 0;
     /* a known file of which the store has all need not be read */
     if (there && j->store && hst_store_known_file(j->store, &st, content) && look_up(j, i))
         return 0;
