@@ -207,7 +207,7 @@ int hst_folders_read_tree(const hst_ctx *ctx, hst_rows *r, hst_tree *tree, hst_e
     side train, val;
     int rc = find_sides(tree, &train, &val, err);
     if (rc == 0 && r->o->val_dir) {
-        rc = hst_tree_of_folder(&other, r->arena, r->o->val_dir, err);
+        rc = hst_tree_of(ctx, &other, r->arena, r->o->val_dir, err);
         train.part = HST_PART_TRAIN;
         val = (side){&other, "", other.root, HST_PART_VAL};
     }
@@ -225,7 +225,7 @@ int hst_folders_read_tree(const hst_ctx *ctx, hst_rows *r, hst_tree *tree, hst_e
 int hst_folders_read(const hst_ctx *ctx, hst_rows *r, hst_err *err)
 {
     hst_tree tree = {0};
-    int rc = hst_tree_of_folder(&tree, r->arena, r->data->dir, err);
+    int rc = hst_tree_of(ctx, &tree, r->arena, r->data->dir, err);
     if (rc == 0)
         rc = hst_folders_read_tree(ctx, r, &tree, err);
     hst_tree_clear(&tree);

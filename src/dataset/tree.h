@@ -67,6 +67,14 @@ void hst_tree_clear(hst_tree *t); /* {0} is fine; strings stay in the arena */
  * HST_EMEM. */
 HST_CHECK int hst_tree_of_folder(hst_tree *t, hst_arena *arena, const char *dir, hst_err *err);
 
+/* The members of an archive file, without the folder that all of it is wrapped in. root is the
+ * archive's path, with that folder. Errors: those of hst_archive_open. */
+HST_CHECK int hst_tree_of_archive(const hst_ctx *ctx, hst_tree *t, hst_arena *arena,
+                                  const char *path, hst_err *err);
+/* Whichever path is. */
+HST_CHECK int hst_tree_of(const hst_ctx *ctx, hst_tree *t, hst_arena *arena, const char *path,
+                          hst_err *err);
+
 /* ---- to use one ---- */
 
 /* What programs and systems leave beside photos, by one name out of a path: hidden names (".x"),
