@@ -2,6 +2,7 @@
 #include "base/sized.h"
 #include "dataset/dataset.h"
 #include "dataset/folders.h"
+#include "dataset/webdataset.h"
 #include "hub/datasets.h"
 
 #include <math.h>
@@ -65,7 +66,8 @@ void hst_data_free(hst_data *d)
 static int scan(const hst_ctx *ctx, hst_data *d, const hst_data_opts *o, hst_err *err)
 {
     hst_rows rows = {.data = d, .arena = d->arena, .o = o};
-    int rc = hst_folders_read(ctx, &rows, err);
+    hst_source_fn *read = hst_webdataset_is(ctx, d->dir) ? hst_webdataset_read : hst_folders_read;
+    int rc = read(ctx, &rows, err);
     if (rc == 0)
         rc = hst_rows_finish(ctx, &rows, err);
     hst_rows_clear(&rows);
