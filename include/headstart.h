@@ -136,6 +136,7 @@ typedef struct hst_config {
     const char *ca_file;                             /* certificates; NULL: the system's */
     int retry_ms; /* wait before the second try, doubled for each further one; 0: 1000 */
     int stall_s;  /* so long without a byte is a failure; 0: 30 */
+    const char *decoder; /* path of headstart-decode; NULL: the one that came with the library */
 } hst_config;
 
 /* Defaults: all processors, best kernels, no cache, silent. */

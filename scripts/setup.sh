@@ -15,6 +15,8 @@ libjpeg.pc:libjpeg62-turbo-dev libpng.pc:libpng-dev
 libwebp.pc:libwebp-dev libwebpdemux.pc:libwebp-dev gif_lib.h:libgif-dev jansson.pc:libjansson-dev
 libcrypto.pc:libssl-dev cairo.pc:libcairo2-dev sqlite3.pc:libsqlite3-dev libarchive.pc:libarchive-dev
 zlib.pc:zlib1g-dev libxxhash.pc:libxxhash-dev libcurl.pc:libcurl4-openssl-dev cmocka.pc:libcmocka-dev font:fonts-dejavu-core'
+# Formats of photos that are read where these are here; a build without them refuses such photos.
+wants='libtiff-4.pc:libtiff-dev libheif.pc:libheif-dev libjxl.pc:libjxl-dev libopenjp2.pc:libopenjp2-7-dev'
 [ -z "${CI:-}" ] || needs="$needs abidiff:abigail-tools" # scripts/check-abi
 for extra in "$@"; do
     case $extra in
@@ -46,7 +48,14 @@ for need in $needs; do
     case "$missing " in *" ${need#*:} "*) continue ;; esac
     has "${need%%:*}" || missing="$missing ${need#*:}"
 done
-[ -n "$missing" ] || exit 0
+optional=
+for want in $wants; do
+    has "${want%%:*}" || optional="$optional ${want#*:}"
+done
+# for what can be missing nobody is asked for a password
+if [ -z "$missing" ]; then
+    [ -n "$optional" ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1 || exit 0
+fi
 
 if ! command -v apt-get >/dev/null 2>&1; then
     echo "headstart needs these packages (Debian's names), and there is no apt to install them:" >&2
@@ -63,8 +72,13 @@ if [ "$(id -u)" -ne 0 ]; then
     command -v sudo >/dev/null 2>&1 || by_hand
     root=sudo
 fi
+[ -z "$missing" ] || $root apt-get update -qq ||
+    echo "apt-get update failed; trying with the lists that are here" >&2
+for package in $optional; do # those that this distribution has
+    apt-cache show "$package" >/dev/null 2>&1 && missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
 echo "installing from apt:$missing"
-$root apt-get update -qq || echo "apt-get update failed; trying with the lists that are here" >&2
 # shellcheck disable=SC2086 # several packages
 $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
     $missing >/dev/null || by_hand

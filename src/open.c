@@ -8,6 +8,7 @@
 #include "base/sized.h"
 #include "formats/convert.h"
 #include "hub/endpoints.h"
+#include "images/decoders.h"
 #include "kernels/kernels.h"
 
 #include <stdio.h>
@@ -121,6 +122,7 @@ void hst_config_init_env(hst_config *cfg, size_t size)
     c.cpu = env("HEADSTART_CPU");
     c.threads = env_number("HEADSTART_THREADS", 0, 1024);
     c.helper = env("HEADSTART_HELPER");
+    c.decoder = env("HEADSTART_DECODER");
     c.offline = env("HEADSTART_OFFLINE") != NULL || is_true("HF_HUB_OFFLINE");
     c.no_store = env("HEADSTART_NO_STORE") != NULL;
     caches_from_env(&c, &p, cache, home);
@@ -139,6 +141,15 @@ static int choose_kernels(hst_ctx *ctx, const char *cpu, hst_err *err)
             return hst_fail(err, HST_EUNSUP, "this machine cannot run the %s kernels", cpu);
     return hst_fail(err, HST_EARG, "unknown instruction set '%s' (see headstart info --devices)",
                     cpu);
+}
+
+static hst_decoders *decoders_of(const hst_config *cfg, hst_err *err)
+{
+    char *found = cfg->decoder ? hst_strdup(cfg->decoder, err)
+                               : hst_helper_find(HST_DECODE_HELPER, HST_DECODE_IN_BUILD, err);
+    hst_decoders *d = found ? hst_decoders_new(found, err) : NULL;
+    free(found);
+    return d;
 }
 
 hst_ctx *hst_open(const hst_config *given, hst_err *err)
@@ -175,7 +186,9 @@ hst_ctx *hst_open(const hst_config *given, hst_err *err)
     ctx->cache_dir = cfg->cache_dir ? hst_strdup(cfg->cache_dir, err) : NULL;
     ctx->executor = hst_executor_new(cfg->threads ? cfg->threads : hst_processors(), err);
     ctx->archives = hst_archives_new(err);
-    if (ctx->helper && (ctx->cache_dir || !cfg->cache_dir) && ctx->executor && ctx->archives)
+    ctx->decoders = decoders_of(cfg, err);
+    if (ctx->helper && ctx->decoders && (ctx->cache_dir || !cfg->cache_dir) && ctx->executor &&
+        ctx->archives)
         return ctx;
 fail:
     hst_close(ctx);
@@ -190,6 +203,7 @@ void hst_close(hst_ctx *ctx)
         hst_executor_free(ctx->executor);
         hst_hub_free(ctx->hub);
         hst_archives_free(ctx->archives);
+        hst_decoders_free(ctx->decoders);
         free(ctx->cache_dir);
         free(ctx->helper);
     }

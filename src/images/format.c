@@ -50,7 +50,7 @@ static const struct {
     [HST_FORMAT_JXL] = {"JPEG XL", {".jxl"}, HST_WITH_JXL, "libjxl"},
     [HST_FORMAT_JP2] = {"JPEG 2000",
                         {".jp2", ".j2k", ".j2c", ".jpc", ".jpx", ".jpf"},
-                        HST_WITH_OPENJPEG,
+                        HST_WITH_JP2,
                         "openjpeg"},
     [HST_FORMAT_PSD] = {"Photoshop", {".psd"}, 0, NULL},
     [HST_FORMAT_SVG] = {"SVG", {".svg"}, 0, NULL},

@@ -1,12 +1,9 @@
-/* image.c - which format the bytes are, and what all formats share. */
+/* image.c - which format the bytes are, and its decoder. */
 #include "images/image.h"
 
-#include "base/mem.h"
 #include "images/decode.h"
+#include "images/decoders.h"
 #include "images/format.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 typedef int decode_fn(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
 
@@ -44,54 +41,20 @@ int hst_image_decode(const hst_decode *how, const uint8_t *bytes, size_t n, hst_
         return not_read(format, err);
     hst_encoded in = {bytes, n, fast ? HST_RESAMPLE_PIL : how->resampler, fast ? how->least : 0};
     hst_image img = {0};
-    int orientation = 1;
-    int rc = decoders[format](&in, &img, &orientation, err);
-    if (rc == 0 && in.resampler == HST_RESAMPLE_PIL)
+    int orientation = 1, rc;
+    if (decoders[format])
+        rc = decoders[format](&in, &img, &orientation, err);
+    else if (how->decoders)
+        rc = hst_decoders_decode(how->decoders, format, &in, &img, &orientation, err);
+    else
+        rc = hst_fail(err, HST_EIMAGE, "a picture in format %s, which is not read here",
+                      hst_format_name(format));
+    /* of formats that TensorFlow does not read, both are given Pillow's pixels */
+    if (rc == 0 && (in.resampler == HST_RESAMPLE_PIL || !decoders[format]))
         rc = hst_image_orient(&img, orientation, err);
     if (rc == 0)
         *out = img;
     else
         hst_image_clear(&img);
     return rc;
-}
-
-static const char truncated[] = "truncated ";
-
-int hst_image_truncated(const char *format, hst_err *err)
-{
-    return hst_fail(err, HST_EIMAGE, "%s%s: the file ends before the picture does", truncated,
-                    format);
-}
-
-int hst_image_is_truncated(const char *why)
-{
-    return strncmp(why, truncated, strlen(truncated)) == 0;
-}
-
-int hst_image_check(uint64_t w, uint64_t h, hst_err *err)
-{
-    if (w == 0 || h == 0)
-        return hst_fail(err, HST_EIMAGE, "the picture is empty (%llu x %llu pixels)",
-                        (unsigned long long)w, (unsigned long long)h);
-    if (w > HST_IMAGE_MAX_PIXELS || h > HST_IMAGE_MAX_PIXELS / w)
-        return hst_fail(err, HST_EIMAGE, "too many pixels: %llu x %llu, at most %d in all",
-                        (unsigned long long)w, (unsigned long long)h, HST_IMAGE_MAX_PIXELS);
-    return 0;
-}
-
-int hst_image_alloc(hst_image *out, uint64_t w, uint64_t h, hst_err *err)
-{
-    if (hst_image_check(w, h, err))
-        return HST_EIMAGE;
-    uint8_t *rgb = hst_alloc((size_t)(w * h), 3, err);
-    if (!rgb)
-        return HST_EMEM;
-    *out = (hst_image){rgb, (int)w, (int)h};
-    return 0;
-}
-
-void hst_image_clear(hst_image *img)
-{
-    free(img->rgb);
-    *img = (hst_image){0};
 }
