@@ -29,8 +29,15 @@ HST_CHECK int hst_image_check(uint64_t w, uint64_t h, hst_err *err);
 HST_CHECK int hst_image_alloc(hst_image *out, uint64_t w, uint64_t h, hst_err *err);
 
 /* The orientation (1..8) in an EXIF block, which is a small TIFF file, with or without "Exif\0\0"
- * in front; 1 when it has none or is damaged. */
+ * in front, once or twice; 1 when it has none or is damaged. */
 int hst_exif_orientation(const uint8_t *exif, size_t n);
+/* The same; 0 where the block has no such tag, so that it may be said elsewhere. */
+int hst_exif_find(const uint8_t *exif, size_t n, int *orientation);
+
+/* What a whole file says, as Pillow reads it: 1..8. Errors: HST_EMEM. */
+HST_CHECK int hst_jpeg_orientation(const uint8_t *bytes, size_t n, int *orientation, hst_err *err);
+HST_CHECK int hst_png_orientation(const uint8_t *bytes, size_t n, int *orientation, hst_err *err);
+int hst_webp_orientation(const uint8_t *bytes, size_t n);
 
 /* Turns the picture the way its EXIF orientation says. Errors: HST_EMEM. */
 HST_CHECK int hst_image_orient(hst_image *img, int orientation, hst_err *err);

@@ -4,18 +4,40 @@
  *
  *   "II" or "MM" (byte order) | 42 u16 | offset of the directory u32
  *   directory: number of entries u16, then entries of 12 bytes:
- *   tag u16 | type u16 | count u32 | value, left-justified in 4 bytes
+ *   tag u16 | type u16 | count u32 | value, left-justified in 4 bytes, or where it is
  *
  * One number out of a few checked offsets: libexif would unpack every tag, maker notes included, of
- * bytes that come from strangers. */
+ * bytes that come from strangers. What is odd is taken as Pillow takes it: of an entry that comes
+ * twice the first counts, a value outside of the block ends the reading, and a number is a number
+ * whatever its type, but bytes and text are none. */
 #include "images/decode.h"
 
-#include "base/mem.h"
-
-#include <stdlib.h>
 #include <string.h>
 
 #define TAG_ORIENTATION 0x0112
+
+enum {
+    BYTE = 1,
+    ASCII,
+    SHORT,
+    LONG,
+    RATIONAL,
+    SBYTE,
+    UNDEFINED,
+    SSHORT,
+    SLONG,
+    SRATIONAL,
+    FLOAT,
+    DOUBLE,
+    IFD,
+    LONG8 = 16,
+    TYPES
+};
+
+static const uint8_t type_bytes[TYPES] = {
+    [BYTE] = 1,  [ASCII] = 1,     [SHORT] = 2,  [LONG] = 4,  [RATIONAL] = 8,
+    [SBYTE] = 1, [UNDEFINED] = 1, [SSHORT] = 2, [SLONG] = 4, [SRATIONAL] = 8,
+    [FLOAT] = 4, [DOUBLE] = 8,    [IFD] = 4,    [LONG8] = 8};
 
 struct tiff {
     const uint8_t *p;
@@ -24,102 +46,107 @@ struct tiff {
 };
 
 /* The caller has checked that the bytes are there. */
-static uint32_t u16(const struct tiff *t, size_t at)
+static uint64_t number(const struct tiff *t, size_t at, size_t bytes)
 {
-    const uint8_t *b = t->p + at;
-    return t->big_endian ? (uint32_t)b[0] << 8 | b[1] : (uint32_t)b[1] << 8 | b[0];
+    uint64_t v = 0;
+    for (size_t i = 0; i < bytes; i++)
+        v = v << 8 | t->p[at + (t->big_endian ? i : bytes - 1 - i)];
+    return v;
 }
 
-static uint32_t u32(const struct tiff *t, size_t at)
+static double real(const struct tiff *t, size_t at, unsigned type)
 {
-    uint32_t a = u16(t, at), b = u16(t, at + 2);
-    return t->big_endian ? a << 16 | b : b << 16 | a;
-}
-
-/* The value of an entry that holds one whole number; 0 for any other. */
-static uint32_t entry_value(const struct tiff *t, size_t at)
-{
-    enum { BYTE = 1, SHORT = 3, LONG = 4 };
-    if (u32(t, at + 4) != 1)
-        return 0;
-    switch (u16(t, at + 2)) {
-    case BYTE:
-        return t->p[at + 8];
-    case SHORT:
-        return u16(t, at + 8);
-    case LONG:
-        return u32(t, at + 8);
-    default:
-        return 0;
+    float f;
+    double d;
+    if (type == FLOAT) {
+        const uint32_t bits = (uint32_t)number(t, at, 4);
+        memcpy(&f, &bits, sizeof f);
+        return (double)f;
     }
+    const uint64_t bits = number(t, at, 8);
+    memcpy(&d, &bits, sizeof d);
+    return d;
+}
+
+static double ratio(const struct tiff *t, size_t at, unsigned type)
+{
+    const uint32_t a = (uint32_t)number(t, at, 4), b = (uint32_t)number(t, at + 4, 4);
+    if (b == 0)
+        return 0;
+    return type == RATIONAL ? (double)a / b : (double)(int32_t)a / (int32_t)b;
+}
+
+/* The value at that place, the first of several, where it is an orientation; else 1. */
+static int value_at(const struct tiff *t, size_t at, unsigned type)
+{
+    double v = 0;
+    switch (type) {
+    case BYTE:
+    case ASCII:
+    case UNDEFINED:
+        return 1;
+    case RATIONAL:
+    case SRATIONAL:
+        v = ratio(t, at, type);
+        break;
+    case FLOAT:
+    case DOUBLE:
+        v = real(t, at, type);
+        break;
+    default: /* below 0 it is large, and none either */
+        v = (double)number(t, at, type_bytes[type]);
+    }
+    for (int orientation = 2; orientation <= 8; orientation++)
+        if (v == orientation)
+            return orientation;
+    return 1;
+}
+
+/* Entries behind each other from at on. 1 when one of them is the orientation. */
+static int find_entry(const struct tiff *t, size_t at, size_t entries, int *orientation)
+{
+    uint64_t outside = 0; /* bytes of values that are elsewhere */
+    for (size_t i = 0; i < entries && t->n - at >= 12; i++, at += 12) {
+        const unsigned type = (unsigned)number(t, at + 2, 2);
+        const uint64_t bytes = type < TYPES ? number(t, at + 4, 4) * type_bytes[type] : 0;
+        size_t value = at + 8;
+        if (bytes == 0)
+            continue;
+        if (bytes > 4) {
+            outside += bytes;
+            if (outside > t->n)
+                continue;
+            value = (size_t)number(t, at + 8, 4);
+            if (value > t->n || bytes > t->n - value)
+                return 0;
+        }
+        if (number(t, at, 2) == TAG_ORIENTATION) {
+            *orientation = value_at(t, value, type);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int hst_exif_find(const uint8_t *exif, size_t n, int *orientation)
+{
+    *orientation = 1;
+    for (int i = 0; i < 2 && n >= 6 && !memcmp(exif, "Exif\0\0", 6); i++)
+        exif += 6, n -= 6;
+    if (n == 0)
+        return 0;
+    if (n < 8 || (memcmp(exif, "II*\0", 4) && memcmp(exif, "MM\0*", 4) &&
+                  memcmp(exif, "II\0*", 4) && memcmp(exif, "MM*\0", 4)))
+        return 1;
+    const struct tiff t = {exif, n, exif[0] == 'M'};
+    const size_t at = (size_t)number(&t, 4, 4);
+    if (at > n - 2)
+        return 0;
+    return find_entry(&t, at + 2, (size_t)number(&t, at, 2), orientation);
 }
 
 int hst_exif_orientation(const uint8_t *exif, size_t n)
 {
-    if (n >= 6 && !memcmp(exif, "Exif\0\0", 6))
-        exif += 6, n -= 6;
-    if (n < 8 || (memcmp(exif, "II*\0", 4) && memcmp(exif, "MM\0*", 4)))
-        return 1;
-    struct tiff t = {exif, n, exif[0] == 'M'};
-    size_t at = u32(&t, 4);
-    if (at > n - 2)
-        return 1;
-    size_t entries = u16(&t, at);
-    at += 2;
-    for (size_t i = 0; i < entries && n - at >= 12; i++, at += 12) {
-        if (u16(&t, at) != TAG_ORIENTATION)
-            continue;
-        uint32_t v = entry_value(&t, at);
-        return v >= 1 && v <= 8 ? (int)v : 1;
-    }
-    return 1;
-}
-
-/* Where pixel (x, y) of the turned picture comes from: source pixel first + x * right + y * down.
- */
-struct walk {
-    ptrdiff_t first, right, down;
-};
-
-static struct walk walk_of(int orientation, ptrdiff_t w, ptrdiff_t h)
-{
-    ptrdiff_t end_of_row = w - 1, last_row = (h - 1) * w;
-    switch (orientation) {
-    case 2: /* mirrored */
-        return (struct walk){end_of_row, -1, w};
-    case 3: /* upside down */
-        return (struct walk){last_row + end_of_row, -1, -w};
-    case 4: /* upside down, mirrored */
-        return (struct walk){last_row, 1, -w};
-    case 5: /* rows and columns exchanged */
-        return (struct walk){0, w, 1};
-    case 6: /* to be turned a quarter clockwise */
-        return (struct walk){last_row, -w, 1};
-    case 7: /* exchanged over the other diagonal */
-        return (struct walk){last_row + end_of_row, -w, -1};
-    case 8: /* to be turned a quarter counter-clockwise */
-        return (struct walk){end_of_row, w, -1};
-    default:
-        return (struct walk){0, 1, w};
-    }
-}
-
-int hst_image_orient(hst_image *img, int orientation, hst_err *err)
-{
-    if (orientation < 2 || orientation > 8)
-        return 0;
-    int quarter = orientation >= 5, w = quarter ? img->h : img->w, h = quarter ? img->w : img->h;
-    uint8_t *rgb = hst_alloc((size_t)w * (size_t)h, 3, err);
-    if (!rgb)
-        return HST_EMEM;
-    struct walk k = walk_of(orientation, img->w, img->h);
-    uint8_t *to = rgb;
-    for (ptrdiff_t y = 0; y < h; y++) {
-        const uint8_t *from = img->rgb + 3 * (k.first + y * k.down);
-        for (int x = 0; x < w; x++, to += 3, from += 3 * k.right)
-            memcpy(to, from, 3);
-    }
-    free(img->rgb);
-    *img = (hst_image){rgb, w, h};
-    return 0;
+    int orientation;
+    return hst_exif_find(exif, n, &orientation) ? orientation : 1;
 }

@@ -15,6 +15,15 @@ static uint32_t big(const uint8_t *p, size_t bytes)
     return v;
 }
 
+static void read_orientation(int (*of)(const uint8_t *, size_t, int *, hst_err *), const uint8_t *b,
+                             size_t n, hst_facts *f)
+{
+    hst_err without_memory = {0};
+    int orientation = 1;
+    if (of(b, n, &orientation, &without_memory) == 0)
+        f->orientation = (uint8_t)orientation;
+}
+
 static uint32_t little(const uint8_t *p, size_t bytes)
 {
     uint32_t v = 0;
@@ -37,7 +46,7 @@ static void set_size(hst_facts *f, uint32_t w, uint32_t h)
 static void read_jpeg(const uint8_t *b, size_t n, hst_facts *f)
 {
     size_t at = 2;
-    int turned = 0; /* of several EXIF blocks the first counts */
+    read_orientation(hst_jpeg_orientation, b, n, f);
     while (n - at >= 4 && b[at] == 0xff) {
         const uint8_t marker = b[at + 1];
         if (marker == 0xff) { /* filling */
@@ -53,9 +62,6 @@ static void read_jpeg(const uint8_t *b, size_t n, hst_facts *f)
             f->bits = p[0];
             set_size(f, big(p + 3, 2), big(p + 1, 2));
             f->flags |= p[5] == 4 ? HST_IS_CMYK : 0;
-        } else if (marker == 0xe1 && !turned && length >= 8 && !memcmp(p, "Exif\0\0", 6)) {
-            f->orientation = (uint8_t)hst_exif_orientation(p, length - 2);
-            turned = 1;
         }
         at += 2 + length;
     }
@@ -64,6 +70,7 @@ static void read_jpeg(const uint8_t *b, size_t n, hst_facts *f)
 /* Chunks: length u32, name, data, checksum u32. */
 static void read_png(const uint8_t *b, size_t n, hst_facts *f)
 {
+    read_orientation(hst_png_orientation, b, n, f);
     for (size_t at = 8; n - at >= 12;) {
         const size_t length = big(b + at, 4);
         const uint8_t *p = b + at + 8;
@@ -77,8 +84,6 @@ static void read_png(const uint8_t *b, size_t n, hst_facts *f)
             f->flags |= HST_HAS_ALPHA;
         } else if (!memcmp(b + at + 4, "acTL", 4) && length >= 8) {
             f->flags |= big(p, 4) > 1 ? HST_IS_ANIMATED : 0;
-        } else if (!memcmp(b + at + 4, "eXIf", 4)) {
-            f->orientation = (uint8_t)hst_exif_orientation(p, length);
         }
         at += 12 + length;
     }
@@ -123,7 +128,6 @@ static void read_gif(const uint8_t *b, size_t n, hst_facts *f)
     f->flags |= frames > 1 ? HST_IS_ANIMATED : 0;
 }
 
-/* "RIFF" | length u32 | "WEBP" | chunks: name, length u32, data, a byte where length is odd. */
 static void read_webp(const uint8_t *b, size_t n, hst_facts *f)
 {
     WebPBitstreamFeatures features;
@@ -133,15 +137,7 @@ static void read_webp(const uint8_t *b, size_t n, hst_facts *f)
     f->bits = 8;
     f->flags |= features.has_alpha ? HST_HAS_ALPHA : 0;
     f->flags |= features.has_animation ? HST_IS_ANIMATED : 0;
-    for (size_t at = 12; n - at >= 8;) {
-        const size_t length = little(b + at + 4, 4);
-        if (length > n - at - 8)
-            return;
-        if (!memcmp(b + at, "EXIF", 4))
-            f->orientation = (uint8_t)hst_exif_orientation(b + at + 8, length);
-        at += 8 + length;
-        at += length % 2 && at < n;
-    }
+    f->orientation = (uint8_t)hst_webp_orientation(b, n);
 }
 
 /* Header at 14: its size u32; 12: width u16, height u16; else width i32, height i32 (below 0: rows

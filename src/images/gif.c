@@ -2,10 +2,10 @@
  *
  * Pillow: the frame at its place on the logical screen, the rest in the transparent colour (or the
  * first one); a colour number beyond the palette is black.
- * TensorFlow: the frame alone, transparent pixels black; a colour number beyond the palette is an
- * error. (It also moves the frame by its offset inside a picture of the frame's own size, so that a
- * part is lost: that fault is not copied.) Neither needs the frames behind the first, which are not
- * read. */
+ * TensorFlow: the frame on a black canvas as wide as the widest frame of the file and as high as
+ * the highest, transparent pixels black; a colour number beyond the palette is an error. (It moves
+ * the frame by its offset also where a part is lost by that, as always when there is one frame:
+ * that fault is not copied.) Of the frames behind the first only their size is read. */
 #include "images/decode.h"
 
 #include "base/mem.h"
@@ -106,17 +106,56 @@ static int read_lines(struct gif *g, uint8_t *index)
     return 0;
 }
 
+/* The end of a chain of blocks, each with its length in front, the last one empty. */
+static size_t after_blocks(const hst_encoded *in, size_t at)
+{
+    while (at < in->n && in->bytes[at])
+        at += 1 + (size_t)in->bytes[at];
+    return at < in->n ? at + 1 : in->n;
+}
+
+static int little_16(const uint8_t *p)
+{
+    return p[0] | p[1] << 8;
+}
+
+/* Makes *w, *h as large as the largest of the frames from `at` on. Extensions are '!', a kind and
+ * blocks; a frame is ',', left, top, width, height u16, packed u8, a palette, a byte and blocks. */
+static void largest_frame(const hst_encoded *in, size_t at, int *w, int *h)
+{
+    while (at < in->n) {
+        const uint8_t *p = in->bytes + at;
+        if (*p == '!' && in->n - at >= 2) {
+            at = after_blocks(in, at + 2);
+        } else if (*p == ',' && in->n - at >= 11) {
+            const int width = little_16(p + 5), height = little_16(p + 7);
+            *w = width > *w ? width : *w;
+            *h = height > *h ? height : *h;
+            at = after_blocks(in, at + 11 + (p[9] & 0x80 ? 3u << ((p[9] & 7) + 1) : 0));
+        } else {
+            return;
+        }
+    }
+}
+
 static int draw_tf(const struct gif *g, const uint8_t *index, hst_image *out, hst_err *err)
 {
-    static const uint8_t black[3] = {0};
+    const GifImageDesc *d = &g->file->Image;
+    const int left = d->Left < out->w - d->Width ? d->Left : out->w - d->Width;
+    const int top = d->Top < out->h - d->Height ? d->Top : out->h - d->Height;
     if (g->n_colors == 0)
         return hst_fail(err, HST_EIMAGE, "damaged GIF: it has no palette");
-    for (size_t i = 0, n = (size_t)out->w * (size_t)out->h; i < n; i++) {
-        int transparent = index[i] == g->transparent;
-        if (!transparent && index[i] >= g->n_colors)
-            return hst_fail(err, HST_EIMAGE, "damaged GIF: colour %d of a palette of %d", index[i],
-                            g->n_colors);
-        memcpy(out->rgb + 3 * i, transparent ? black : g->palette[index[i]], 3);
+    memset(out->rgb, 0, (size_t)out->w * (size_t)out->h * 3);
+    for (int y = 0; y < d->Height; y++) {
+        uint8_t *to = out->rgb + 3 * ((size_t)(top + y) * (size_t)out->w + (size_t)left);
+        for (int x = 0; x < d->Width; x++, index++, to += 3) {
+            if (*index == g->transparent)
+                continue;
+            if (*index >= g->n_colors)
+                return hst_fail(err, HST_EIMAGE, "damaged GIF: colour %d of a palette of %d",
+                                *index, g->n_colors);
+            memcpy(to, g->palette[*index], 3);
+        }
     }
     return 0;
 }
@@ -139,24 +178,34 @@ static uint64_t larger(int a, int b)
     return (uint64_t)(a > b ? a : b);
 }
 
+/* The picture, once the frame's colour numbers are read. */
+static int draw(struct gif *g, const uint8_t *index, hst_image *out, hst_err *err)
+{
+    const GifImageDesc *d = &g->file->Image;
+    const int tf = g->in->resampler == HST_RESAMPLE_TF;
+    int w = d->Width, h = d->Height;
+    if (tf)
+        largest_frame(g->in, g->at, &w, &h);
+    int rc = tf ? hst_image_alloc(out, (uint64_t)w, (uint64_t)h, err)
+                : hst_image_alloc(out, larger(g->file->SWidth, d->Left + w),
+                                  larger(g->file->SHeight, d->Top + h), err);
+    if (rc)
+        return rc;
+    if (tf)
+        return draw_tf(g, index, out, err);
+    draw_pil(g, index, out);
+    return 0;
+}
+
 static int read_frame(struct gif *g, hst_image *out, hst_err *err)
 {
     const GifImageDesc *d = &g->file->Image;
-    int tf = g->in->resampler == HST_RESAMPLE_TF;
-    int rc = tf ? hst_image_alloc(out, (uint64_t)d->Width, (uint64_t)d->Height, err)
-                : hst_image_alloc(out, larger(g->file->SWidth, d->Left + d->Width),
-                                  larger(g->file->SHeight, d->Top + d->Height), err);
-    if (rc)
-        return rc;
+    if (hst_image_check((uint64_t)d->Width, (uint64_t)d->Height, err))
+        return HST_EIMAGE;
     uint8_t *index = hst_alloc((size_t)d->Width * (size_t)d->Height, 1, err);
     if (!index)
         return HST_EMEM;
-    if (read_lines(g, index))
-        rc = fail_gif(g, err);
-    else if (tf)
-        rc = draw_tf(g, index, out, err);
-    else
-        draw_pil(g, index, out);
+    int rc = read_lines(g, index) ? fail_gif(g, err) : draw(g, index, out, err);
     free(index);
     return rc;
 }

@@ -24,7 +24,6 @@ struct jpeg {
     jmp_buf on_error;
     const hst_encoded *in;
     hst_image *out;
-    int orientation;
     int rc; /* of the failure; its message is in err */
     hst_err *err;
 };
@@ -32,6 +31,23 @@ struct jpeg {
 _Noreturn static void fail(struct jpeg *j, const char *why)
 {
     j->rc = hst_fail(j->err, HST_EIMAGE, "damaged JPEG: %s", why);
+    longjmp(j->on_error, 1);
+}
+
+/* A whole file of a kind that few programs know. */
+_Noreturn static void unsupported(j_common_ptr common)
+{
+    struct jpeg *j = common->client_data;
+    if (common->err->msg_code == JERR_BAD_PRECISION)
+        j->rc = hst_fail(j->err, HST_EIMAGE,
+                         "a JPEG of %d bits a channel, which is not read; convert it to 8",
+                         j->d.data_precision);
+    else if (common->err->msg_code == JERR_CONVERSION_NOTIMPL)
+        j->rc = hst_fail(j->err, HST_EIMAGE, "a JPEG of %d channels, which is not read; convert it",
+                         j->d.num_components);
+    else
+        j->rc = hst_fail(j->err, HST_EIMAGE,
+                         "a lossless or hierarchical JPEG, which is not read; convert it");
     longjmp(j->on_error, 1);
 }
 
@@ -44,6 +60,9 @@ _Noreturn static void on_error(j_common_ptr d)
         j->rc = hst_fail(j->err, HST_EMEM, "out of memory while decoding a JPEG");
         longjmp(j->on_error, 1);
     }
+    if (d->err->msg_code == JERR_SOF_UNSUPPORTED || d->err->msg_code == JERR_BAD_PRECISION ||
+        d->err->msg_code == JERR_CONVERSION_NOTIMPL)
+        unsupported(d);
     d->err->format_message(d, why);
     fail(d->client_data, why);
 }
@@ -66,22 +85,27 @@ static void source_nothing(j_decompress_ptr d)
     (void)d;
 }
 
-/* The whole file is in memory: asking for more means that it is cut. */
-static boolean source_more(j_decompress_ptr d)
+_Noreturn static void truncated(struct jpeg *j)
 {
-    struct jpeg *j = d->client_data;
     j->rc = hst_image_truncated("JPEG", j->err);
     longjmp(j->on_error, 1);
+}
+
+/* The whole file is in memory: there is no more. What libjpeg was doing then returns "suspended",
+ * and so tells a cut picture from one whose last rows are there and only the end marker is not. */
+static boolean source_more(j_decompress_ptr d)
+{
+    (void)d;
+    return FALSE;
 }
 
 static void source_skip(j_decompress_ptr d, long n)
 {
     if (n <= 0)
         return;
-    if ((size_t)n > d->src->bytes_in_buffer)
-        source_more(d);
-    d->src->next_input_byte += n;
-    d->src->bytes_in_buffer -= (size_t)n;
+    const size_t left = d->src->bytes_in_buffer, skip = (size_t)n < left ? (size_t)n : left;
+    d->src->next_input_byte += skip;
+    d->src->bytes_in_buffer -= skip;
 }
 
 static void on_progress(j_common_ptr common)
@@ -122,15 +146,6 @@ static int can_hold_picture(const struct jpeg *j)
            (uint64_t)c->width_in_blocks * c->height_in_blocks <= (uint64_t)j->in->n * 8;
 }
 
-static void read_orientation(struct jpeg *j)
-{
-    for (jpeg_saved_marker_ptr m = j->d.marker_list; m; m = m->next)
-        if (m->data_length >= 6 && !memcmp(m->data, "Exif\0\0", 6)) {
-            j->orientation = hst_exif_orientation(m->data, m->data_length);
-            return;
-        }
-}
-
 /* 1, 2 or 4: the picture over this is still large enough. (An eighth is the mean of each block, too
  * blurred for what follows.) */
 static unsigned shrinking(const struct jpeg *j)
@@ -143,15 +158,13 @@ static unsigned shrinking(const struct jpeg *j)
 static void read_header(struct jpeg *j)
 {
     j_decompress_ptr d = &j->d;
-    if (j->in->resampler == HST_RESAMPLE_PIL)
-        jpeg_save_markers(d, JPEG_APP0 + 1, 0xffff);
-    jpeg_read_header(d, TRUE);
-    read_orientation(j);
+    if (jpeg_read_header(d, TRUE) != JPEG_HEADER_OK)
+        truncated(j);
     d->dct_method = j->in->resampler == HST_RESAMPLE_TF ? JDCT_IFAST : JDCT_ISLOW;
     d->do_fancy_upsampling = TRUE;
     d->out_color_space = d->num_components == 4 ? JCS_CMYK : JCS_RGB;
     if ((uint64_t)d->image_width * d->image_height <= HST_IMAGE_MAX_PIXELS && !can_hold_picture(j))
-        source_more(d);
+        truncated(j);
     j->rc = hst_image_check(d->image_width, d->image_height, j->err);
     if (j->rc)
         longjmp(j->on_error, 1);
@@ -188,7 +201,8 @@ static void cmyk_row_tf(const uint8_t *cmyk, uint8_t *rgb, int w, int inverted)
 
 static void read_cmyk_row(struct jpeg *j, JSAMPARRAY buffer, uint8_t *rgb)
 {
-    jpeg_read_scanlines(&j->d, buffer, 1);
+    if (jpeg_read_scanlines(&j->d, buffer, 1) != 1)
+        truncated(j);
     if (j->in->resampler == HST_RESAMPLE_PIL)
         cmyk_row_pil(buffer[0], rgb, j->out->w);
     else
@@ -199,7 +213,8 @@ static void read_pixels(struct jpeg *j)
 {
     j_decompress_ptr d = &j->d;
     size_t row_bytes = (size_t)j->out->w * 3;
-    jpeg_start_decompress(d);
+    if (!jpeg_start_decompress(d))
+        truncated(j);
     JSAMPARRAY cmyk = NULL; /* lives and dies with d */
     if (d->out_color_space == JCS_CMYK)
         cmyk = d->mem->alloc_sarray((j_common_ptr)d, JPOOL_IMAGE, d->output_width * 4, 1);
@@ -207,10 +222,12 @@ static void read_pixels(struct jpeg *j)
         JSAMPROW row = j->out->rgb + d->output_scanline * row_bytes;
         if (cmyk)
             read_cmyk_row(j, cmyk, row);
-        else
-            jpeg_read_scanlines(d, &row, 1);
+        else if (jpeg_read_scanlines(d, &row, 1) != 1)
+            truncated(j);
     }
-    jpeg_finish_decompress(d);
+    /* Pillow does without the end marker. */
+    if (!jpeg_finish_decompress(d) && j->in->resampler == HST_RESAMPLE_TF)
+        truncated(j);
 }
 
 static int guarded(struct jpeg *j, void (*step)(struct jpeg *))
@@ -223,13 +240,12 @@ static int guarded(struct jpeg *j, void (*step)(struct jpeg *))
 
 int hst_jpeg_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err)
 {
-    struct jpeg j = {.in = in, .out = out, .orientation = 1, .err = err};
+    struct jpeg j = {.in = in, .out = out, .err = err};
     int rc = guarded(&j, start);
     if (rc == 0)
         rc = guarded(&j, read_header);
     if (rc == 0)
         rc = guarded(&j, read_pixels);
     jpeg_destroy_decompress(&j.d);
-    *orientation = j.orientation;
-    return rc;
+    return rc ? rc : hst_jpeg_orientation(in->bytes, in->n, orientation, err);
 }

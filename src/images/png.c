@@ -19,8 +19,7 @@ struct png {
     size_t at; /* bytes of in already read */
     hst_image *out;
     int clip_16; /* 16-bit gray, to be clipped at 255 */
-    int orientation;
-    int rc; /* of the failure; its message is in err */
+    int rc;      /* of the failure; its message is in err */
     hst_err *err;
 };
 
@@ -109,15 +108,9 @@ static void read_pixels(struct png *p)
             png_read_row(p->png, p->out->rgb + (size_t)y * row_bytes, NULL);
     for (int y = 0; y < p->out->h && p->clip_16; y++)
         clip_row(p->out->rgb + (size_t)y * row_bytes, p->out->w);
-    png_read_end(p->png, p->info);
-}
-
-static void read_orientation(struct png *p)
-{
-    png_uint_32 n = 0;
-    png_bytep exif = NULL;
-    if (png_get_eXIf_1(p->png, p->info, &n, &exif))
-        p->orientation = hst_exif_orientation(exif, n);
+    /* Pillow does without what follows the pixels, the end marker too. */
+    if (p->in->resampler == HST_RESAMPLE_TF)
+        png_read_end(p->png, p->info);
 }
 
 static int guarded(struct png *p, void (*step)(struct png *))
@@ -130,7 +123,7 @@ static int guarded(struct png *p, void (*step)(struct png *))
 
 int hst_png_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err)
 {
-    struct png p = {.in = in, .out = out, .orientation = 1, .err = err};
+    struct png p = {.in = in, .out = out, .err = err};
     p.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &p, on_error, on_warning);
     if (p.png)
         p.info = png_create_info_struct(p.png);
@@ -139,9 +132,6 @@ int hst_png_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_
         rc = guarded(&p, read_header);
     if (rc == 0)
         rc = guarded(&p, read_pixels);
-    if (rc == 0)
-        rc = guarded(&p, read_orientation);
     png_destroy_read_struct(&p.png, &p.info, NULL);
-    *orientation = p.orientation;
-    return rc;
+    return rc ? rc : hst_png_orientation(in->bytes, in->n, orientation, err);
 }

@@ -18,14 +18,6 @@ static int is_cut(const hst_encoded *in)
                                       (uint32_t)b[7] << 24);
 }
 
-static void read_orientation(const WebPDemuxer *demux, int *orientation)
-{
-    WebPChunkIterator chunk;
-    if (WebPDemuxGetChunk(demux, "EXIF", 1, &chunk))
-        *orientation = hst_exif_orientation(chunk.chunk.bytes, chunk.chunk.size);
-    WebPDemuxReleaseChunkIterator(&chunk);
-}
-
 /* The first frame on a black canvas, alpha dropped, as Pillow shows an animation. */
 static int animation_decode(const WebPData *data, hst_image *out, hst_err *err)
 {
@@ -63,7 +55,7 @@ int hst_webp_decode(const hst_encoded *in, hst_image *out, int *orientation, hst
         return hst_fail(err, HST_EIMAGE,
                         "a WebP with transparency or animation, which TensorFlow does not read as "
                         "RGB; use the \"pil\" preparation or convert the file");
-    /* Only Pillow's way looks at EXIF and animations; it needs every chunk to be whole. */
+    /* Only Pillow's way looks at animations; it needs every chunk to be whole. */
     WebPData data = {in->bytes, in->n};
     WebPDemuxer *demux = in->resampler == HST_RESAMPLE_PIL ? WebPDemux(&data) : NULL;
     int rc = in->resampler == HST_RESAMPLE_PIL && !demux ? damaged(err) : 0;
@@ -71,8 +63,8 @@ int hst_webp_decode(const hst_encoded *in, hst_image *out, int *orientation, hst
         rc = hst_image_alloc(out, (uint64_t)f.width, (uint64_t)f.height, err);
     if (rc == 0)
         rc = f.has_animation ? animation_decode(&data, out, err) : still_decode(in, out, err);
-    if (rc == 0 && demux)
-        read_orientation(demux, orientation);
+    if (rc == 0)
+        *orientation = hst_webp_orientation(in->bytes, in->n);
     WebPDemuxDelete(demux);
     return rc;
 }

@@ -47,18 +47,19 @@ static int decode(const uint8_t *p, size_t n, enum hst_resampler resampler)
     return rc;
 }
 
-/* spare: bytes at the end that the picture does not need. Behind its first frame a GIF may go on or
- * stop as it likes; the last mark of a run-length coded BMP is not needed. */
+/* Bytes at the end that the picture does not need, as Pillow and as TensorFlow read it. Behind its
+ * first frame a GIF may go on or stop as it likes; the last mark of a run-length coded BMP is not
+ * needed; Pillow does without a PNG's end chunk. */
 static const struct sample {
     const char *name;
-    size_t spare;
+    size_t spare[2];
 } samples[] = {
-    {"orientation_rectangle.jpg", 0},
-    {"tm3n3p02.png", 0},
-    {"basi0g16.png", 0},
-    {"2-color.webp", 0},
-    {"issue_1455_undersized.gif", 73},
-    {"rle.bmp", 2},
+    {"orientation_rectangle.jpg", {0, 0}},
+    {"tm3n3p02.png", {12, 0}},
+    {"basi0g16.png", {12, 0}},
+    {"2-color.webp", {0, 0}},
+    {"issue_1455_undersized.gif", {73, 73}},
+    {"rle.bmp", {2, 2}},
 };
 
 static void every_cut_is_refused(void **state)
@@ -67,9 +68,10 @@ static void every_cut_is_refused(void **state)
     for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
         bytes b = picture(samples[i].name);
         for (size_t n = 0; n < b.n; n++) {
-            int pil = decode(b.p, n, HST_RESAMPLE_PIL), tf = decode(b.p, n, HST_RESAMPLE_TF);
-            if (n + samples[i].spare < b.n && (pil == 0 || tf == 0))
-                fail_msg("%s cut to %zu of %zu bytes was decoded", samples[i].name, n, b.n);
+            const int rc[2] = {decode(b.p, n, HST_RESAMPLE_PIL), decode(b.p, n, HST_RESAMPLE_TF)};
+            for (int k = 0; k < 2; k++)
+                if (n + samples[i].spare[k] < b.n && rc[k] == 0)
+                    fail_msg("%s cut to %zu of %zu bytes was decoded", samples[i].name, n, b.n);
         }
         free(b.p);
     }
