@@ -21,14 +21,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLAIN = 0, RLE8 = 1, RLE4 = 2, MASKS = 3 };
+enum { PLAIN = 0, RLE8 = 1, RLE4 = 2, MASKED = 3 };
 
 #define FILE_HEADER 14
-#define MASKS_AT    54
+#define MASKS       40 /* from the header's beginning on */
 
 struct bmp {
     const uint8_t *p;
-    size_t n;
+    size_t n, at; /* bytes; where the header is */
     uint32_t header, bits, compression, colors;
     uint64_t w, h;
     int top_down;
@@ -37,6 +37,7 @@ struct bmp {
     int shift[3];         /* of red, green, blue in a 32-bit pixel */
     int green_bits;       /* of a 16-bit pixel: 5 or 6 */
     uint8_t palette[256][3];
+    int two_colors; /* black and white, in this order */
 };
 
 static uint32_t u16(const struct bmp *b, size_t at)
@@ -70,27 +71,27 @@ static int is_known_header(uint32_t size)
 
 static int read_header(struct bmp *b, hst_err *err)
 {
-    if (b->n < FILE_HEADER + 12)
+    if (b->at > b->n || b->n - b->at < 12)
         return truncated(err);
-    b->header = u32(b, 14);
+    b->header = u32(b, b->at);
     if (!is_known_header(b->header))
         return unsupported(err, "a header of size", b->header);
-    if (b->n < FILE_HEADER + b->header)
+    if (b->n - b->at < b->header)
         return truncated(err);
     if (b->header == 12) {
-        b->w = u16(b, 18);
-        b->h = u16(b, 20);
-        b->bits = u16(b, 24);
+        b->w = u16(b, b->at + 4);
+        b->h = u16(b, b->at + 6);
+        b->bits = u16(b, b->at + 10);
         b->color_bytes = 3;
     } else {
-        b->w = u32(b, 18);
-        b->h = u32(b, 22);
-        b->top_down = b->p[25] == 0xff;
+        b->w = u32(b, b->at + 4);
+        b->h = u32(b, b->at + 8);
+        b->top_down = b->p[b->at + 11] == 0xff;
         if (b->top_down)
             b->h = (UINT64_C(1) << 32) - b->h;
-        b->bits = u16(b, 28);
-        b->compression = u32(b, 30);
-        b->colors = u32(b, 46);
+        b->bits = u16(b, b->at + 14);
+        b->compression = u32(b, b->at + 16);
+        b->colors = u32(b, b->at + 32);
         b->color_bytes = 4;
     }
     return 0;
@@ -102,7 +103,7 @@ static int check_kind(const struct bmp *b, enum hst_resampler resampler, hst_err
     int palette = bits == 1 || bits == 4 || bits == 8;
     if (!palette && bits != 16 && bits != 24 && bits != 32)
         return unsupported(err, "this number of bits a pixel:", bits);
-    if (c > MASKS || (c == MASKS && palette) || ((c == RLE8 || c == RLE4) && !palette))
+    if (c > MASKED || (c == MASKED && palette) || ((c == RLE8 || c == RLE4) && !palette))
         return unsupported(err, "compression", c);
     if (resampler == HST_RESAMPLE_TF && (bits < 8 || bits == 16 || c == RLE8 || c == RLE4))
         return hst_fail(err, HST_EIMAGE,
@@ -131,10 +132,11 @@ static int read_masks(struct bmp *b, hst_err *err)
         {16, 0xf800, 0x7e0, 0x1f, 0, {0}, 6},
         {16, 0x7c00, 0x3e0, 0x1f, 0, {0}, 5},
     };
-    if (b->n < MASKS_AT + 12 || (b->header >= 56 && b->n < MASKS_AT + 16))
+    const size_t at = b->at + MASKS;
+    if (b->n < at + 12 || (b->header >= 56 && b->n < at + 16))
         return truncated(err);
-    uint32_t red = u32(b, MASKS_AT), green = u32(b, MASKS_AT + 4), blue = u32(b, MASKS_AT + 8);
-    uint32_t alpha = b->header >= 56 && b->bits == 32 ? u32(b, MASKS_AT + 12) : 0;
+    uint32_t red = u32(b, at), green = u32(b, at + 4), blue = u32(b, at + 8);
+    uint32_t alpha = b->header >= 56 && b->bits == 32 ? u32(b, at + 12) : 0;
     for (size_t i = 0; i < sizeof layouts / sizeof *layouts; i++) {
         const struct layout *l = &layouts[i];
         if (l->bits != b->bits || l->r != red || l->g != green || l->b != blue || l->a != alpha)
@@ -155,36 +157,37 @@ static int read_palette(struct bmp *b, hst_err *err)
     size_t n = b->colors < 256 ? b->colors : 256;
     if (b->n - b->palette_at < n * b->color_bytes)
         return truncated(err);
-    int gray = 1;
+    int gray = 1, white = n == 2;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *bgr = b->p + b->palette_at + i * b->color_bytes;
         uint8_t rgb[3] = {bgr[2], bgr[1], bgr[0]};
         memcpy(b->palette[i], rgb, 3);
         gray &= rgb[0] == i && rgb[1] == i && rgb[2] == i;
+        white &= rgb[0] == 255 * i && rgb[1] == 255 * i && rgb[2] == 255 * i;
     }
     for (size_t i = n; i < 256 && gray; i++)
         memset(b->palette[i], (int)i, 3);
+    b->two_colors = white;
     return 0;
 }
 
 /* Where things are, and what pixels mean. */
 static int read_layout(struct bmp *b, hst_err *err)
 {
-    b->palette_at = FILE_HEADER + b->header;
-    b->pixels_at = u32(b, 10);
+    b->palette_at = b->at + b->header;
     if (b->colors == 0 && b->bits <= 8)
         b->colors = 1u << b->bits;
     if (b->pixels_at == b->palette_at && b->bits <= 8)
         b->pixels_at += (uint64_t)b->colors * b->color_bytes;
     if (b->pixels_at == 0)
         b->pixels_at = b->palette_at + (b->bits <= 8 ? (uint64_t)b->colors * b->color_bytes : 0) +
-                       (b->compression == MASKS && b->header == 40 ? 12 : 0);
+                       (b->compression == MASKED && b->header == 40 ? 12 : 0);
     b->shift[0] = 16;
     b->shift[1] = 8;
     b->green_bits = 5;
     if (b->pixels_at > b->n)
         return truncated(err);
-    if (b->compression == MASKS)
+    if (b->compression == MASKED)
         return read_masks(b, err);
     return b->bits <= 8 ? read_palette(b, err) : 0;
 }
@@ -338,17 +341,36 @@ static int rle_decode(const struct bmp *b, hst_image *out, hst_err *err)
     return rc;
 }
 
-int hst_bmp_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err)
+/* From the header on; pixels_at may be set: 0 means right behind what comes first. */
+static int decode(struct bmp *b, enum hst_resampler resampler, hst_image *out, hst_err *err)
 {
-    struct bmp b = {.p = in->bytes, .n = in->n};
-    *orientation = 1;
-    int rc = read_header(&b, err);
+    int rc = check_kind(b, resampler, err);
     if (rc == 0)
-        rc = check_kind(&b, in->resampler, err);
-    if (rc == 0)
-        rc = read_layout(&b, err);
+        rc = read_layout(b, err);
     if (rc)
         return rc;
-    return b.compression == RLE8 || b.compression == RLE4 ? rle_decode(&b, out, err)
-                                                          : plain_decode(&b, out, err);
+    return b->compression == RLE8 || b->compression == RLE4 ? rle_decode(b, out, err)
+                                                            : plain_decode(b, out, err);
+}
+
+int hst_bmp_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err)
+{
+    struct bmp b = {.p = in->bytes, .n = in->n, .at = FILE_HEADER};
+    *orientation = 1;
+    int rc = read_header(&b, err);
+    if (rc)
+        return rc;
+    b.pixels_at = u32(&b, 10);
+    return decode(&b, in->resampler, out, err);
+}
+
+int hst_dib_decode(const hst_encoded *in, const hst_dib *dib, hst_image *out, int *two_colors,
+                   hst_err *err)
+{
+    struct bmp b = {.p = in->bytes, .n = in->n, .at = dib->at};
+    int rc = read_header(&b, err);
+    b.h /= (uint64_t)dib->parts;
+    rc = rc ? rc : decode(&b, HST_RESAMPLE_PIL, out, err);
+    *two_colors = b.two_colors;
+    return rc;
 }

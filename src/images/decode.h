@@ -20,6 +20,21 @@ HST_CHECK int hst_gif_decode(const hst_encoded *in, hst_image *out, int *orienta
 HST_CHECK int hst_webp_decode(const hst_encoded *in, hst_image *out, int *orientation,
                               hst_err *err);
 HST_CHECK int hst_bmp_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
+HST_CHECK int hst_pnm_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
+HST_CHECK int hst_qoi_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
+HST_CHECK int hst_ico_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
+
+/* What the header of a PNM says: channels, 1 or 3; 0 where it is damaged. */
+int hst_pnm_header(const uint8_t *bytes, size_t n, int *w, int *h, int *bits);
+
+/* A bitmap without its file header, as icons hold them: its header is at `at`, and the first 1 /
+ * parts of its rows are the picture. *two_colors: black and white. Errors: HST_EIMAGE, HST_EMEM. */
+typedef struct hst_dib {
+    size_t at;
+    int parts;
+} hst_dib;
+HST_CHECK int hst_dib_decode(const hst_encoded *in, const hst_dib *dib, hst_image *out,
+                             int *two_colors, hst_err *err);
 
 /* HST_EIMAGE: the file of that format ends too early. */
 int hst_image_truncated(const char *format, hst_err *err);

@@ -80,6 +80,7 @@ static void read_png(const uint8_t *b, size_t n, hst_facts *f)
             set_size(f, big(p, 4), big(p + 4, 4));
             f->bits = p[8];
             f->flags |= p[9] & 4 ? HST_HAS_ALPHA : 0;
+            f->flags |= p[8] > 8 && p[9] == 0 ? HST_IS_GRAY : 0;
         } else if (!memcmp(b + at + 4, "tRNS", 4)) {
             f->flags |= HST_HAS_ALPHA;
         } else if (!memcmp(b + at + 4, "acTL", 4) && length >= 8) {
@@ -157,14 +158,32 @@ static void read_bmp(const uint8_t *b, size_t n, hst_facts *f)
         f->flags |= little(b + 66, 4) ? HST_HAS_ALPHA : 0;
 }
 
+static void read_pnm(const uint8_t *b, size_t n, hst_facts *f)
+{
+    int w, h, bits;
+    const int channels = hst_pnm_header(b, n, &w, &h, &bits);
+    if (channels == 0)
+        return;
+    set_size(f, (uint32_t)w, (uint32_t)h);
+    f->bits = (uint8_t)bits;
+    f->flags |= channels == 1 && bits > 8 ? HST_IS_GRAY : 0;
+}
+
+static void read_qoi(const uint8_t *b, size_t n, hst_facts *f)
+{
+    if (n < 14)
+        return;
+    set_size(f, big(b + 4, 4), big(b + 8, 4));
+    f->bits = 8;
+    f->flags |= b[12] == 4 ? HST_HAS_ALPHA : 0;
+}
+
 hst_facts hst_facts_of(const uint8_t *bytes, size_t n)
 {
-    static void (*const readers[HST_FORMATS])(const uint8_t *, size_t,
-                                              hst_facts *) = {[HST_FORMAT_JPEG] = read_jpeg,
-                                                              [HST_FORMAT_PNG] = read_png,
-                                                              [HST_FORMAT_GIF] = read_gif,
-                                                              [HST_FORMAT_WEBP] = read_webp,
-                                                              [HST_FORMAT_BMP] = read_bmp};
+    static void (*const readers[HST_FORMATS])(const uint8_t *, size_t, hst_facts *) = {
+        [HST_FORMAT_JPEG] = read_jpeg, [HST_FORMAT_PNG] = read_png, [HST_FORMAT_GIF] = read_gif,
+        [HST_FORMAT_WEBP] = read_webp, [HST_FORMAT_BMP] = read_bmp, [HST_FORMAT_PNM] = read_pnm,
+        [HST_FORMAT_QOI] = read_qoi};
     hst_facts f = {.format = (uint8_t)hst_format_of(bytes, n), .orientation = 1};
     if (readers[f.format])
         readers[f.format](bytes, n, &f);

@@ -7,6 +7,7 @@ enum {
     HST_HAS_ALPHA = 1, /* transparency, which is dropped */
     HST_IS_ANIMATED = 2,
     HST_IS_CMYK = 4, /* four inks, as for print */
+    HST_IS_GRAY = 8, /* one channel; said of more than 8 bits only */
 };
 
 /* What the header says; zeros where it does not, or is damaged. No padding: it is kept as it is. */

@@ -2,6 +2,8 @@
 
 #include "base/str.h"
 
+#include <string.h>
+
 /* First bytes; '?' stands for any byte. */
 static const struct magic {
     const char *bytes;
@@ -28,6 +30,10 @@ static const struct magic {
     {"\xff\x4f\xff\x51", 4, HST_FORMAT_JP2}, /* the codestream without a file around it */
     {"8BPS", 4, HST_FORMAT_PSD},
     {"<svg", 4, HST_FORMAT_SVG},
+    {"qoif", 4, HST_FORMAT_QOI},
+    {"\0\0\1\0?\0", 6, HST_FORMAT_ICO}, /* of no more than 255 pictures */
+    {"\0\0\2\0?\0", 6, HST_FORMAT_ICO}, /* a cursor */
+    {"P7\n", 3, HST_FORMAT_PAM},
 };
 
 enum { ENDINGS = 6 };
@@ -39,8 +45,8 @@ static const struct {
     const char *library; /* that an optional format takes */
 } formats[HST_FORMATS] = {
     [HST_FORMAT_UNKNOWN] = {"unknown", {NULL}, 0, NULL},
-    [HST_FORMAT_JPEG] = {"JPEG", {".jpg", ".jpeg", ".jfif", ".jpe"}, 1, NULL},
-    [HST_FORMAT_PNG] = {"PNG", {".png"}, 1, NULL},
+    [HST_FORMAT_JPEG] = {"JPEG", {".jpg", ".jpeg", ".jfif", ".jpe", ".mpo"}, 1, NULL},
+    [HST_FORMAT_PNG] = {"PNG", {".png", ".apng"}, 1, NULL},
     [HST_FORMAT_GIF] = {"GIF", {".gif"}, 1, NULL},
     [HST_FORMAT_WEBP] = {"WebP", {".webp"}, 1, NULL},
     [HST_FORMAT_BMP] = {"BMP", {".bmp"}, 1, NULL},
@@ -54,19 +60,68 @@ static const struct {
                         "openjpeg"},
     [HST_FORMAT_PSD] = {"Photoshop", {".psd"}, 0, NULL},
     [HST_FORMAT_SVG] = {"SVG", {".svg"}, 0, NULL},
+    [HST_FORMAT_PNM] = {"PNM", {".pnm", ".pbm", ".pgm", ".ppm"}, 1, NULL},
+    [HST_FORMAT_QOI] = {"QOI", {".qoi"}, 1, NULL},
+    [HST_FORMAT_ICO] = {"ICO", {".ico", ".cur"}, 1, NULL},
+    [HST_FORMAT_PAM] = {"PAM", {".pam"}, 0, NULL},
+    [HST_FORMAT_DICOM] = {"DICOM", {".dcm"}, 0, NULL},
+    [HST_FORMAT_NIFTI] = {"NIfTI", {".nii", ".nii.gz"}, 0, NULL},
 };
+
+/* "P1" to "P6" and white space. */
+static int is_pnm(const uint8_t *b, size_t n)
+{
+    return n >= 3 && b[0] == 'P' && b[1] >= '1' && b[1] <= '6' &&
+           (b[2] == ' ' || (b[2] >= '\t' && b[2] <= '\r'));
+}
+
+/* Whether the bytes begin with the pattern. */
+static int begins(const uint8_t *bytes, size_t n, const char *pattern, size_t length)
+{
+    size_t same = 0;
+    while (same < length && same < n &&
+           (pattern[same] == '?' || (uint8_t)pattern[same] == bytes[same]))
+        same++;
+    return same == length;
+}
 
 enum hst_format hst_format_of(const uint8_t *bytes, size_t n)
 {
-    for (size_t m = 0; m < sizeof magics / sizeof *magics; m++) {
-        size_t same = 0;
-        while (same < magics[m].n && same < n &&
-               (magics[m].bytes[same] == '?' || (uint8_t)magics[m].bytes[same] == bytes[same]))
-            same++;
-        if (same == magics[m].n)
+    if (is_pnm(bytes, n))
+        return HST_FORMAT_PNM;
+    if (n >= 132 && !memcmp(bytes + 128, "DICM", 4))
+        return HST_FORMAT_DICOM;
+    for (size_t m = 0; m < sizeof magics / sizeof *magics; m++)
+        if (begins(bytes, n, magics[m].bytes, magics[m].n))
             return magics[m].format;
-    }
     return HST_FORMAT_UNKNOWN;
+}
+
+const char *hst_format_other(const uint8_t *bytes, size_t n)
+{
+    static const char page[] = "a web page (HTML)", film[] = "a film";
+    static const struct {
+        const char *bytes, *what;
+    } others[] = {
+        {"<!DOCTYPE", page},
+        {"<!doctype", page},
+        {"<html", page},
+        {"<HTML", page},
+        {"<?xml", "a text in XML"},
+        {"%PDF", "a PDF document"},
+        {"PK\3\4", "a ZIP archive"},
+        {"\x1f\x8b", "packed by gzip"},
+        {"Rar!", "a RAR archive"},
+        {"7z\xbc\xaf", "a 7-Zip archive"},
+        {"????ftyp", film},
+        {"\x1a\x45\xdf\xa3", film},
+        {"RIFF????AVI ", film},
+        {"version https://git-lfs", "a pointer of Git LFS (git lfs pull fetches the file)"},
+    };
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (begins(bytes, n, others[i].bytes, strlen(others[i].bytes)))
+            return others[i].what;
+    return NULL;
 }
 
 const char *hst_format_name(enum hst_format f)

@@ -4,7 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Those that no build reads are known so that a message can say what a file is. */
+/* Those that no build reads are known so that a message can say what a file is. Numbers are kept in
+ * the feature store: new ones come last. */
 enum hst_format {
     HST_FORMAT_UNKNOWN,
     HST_FORMAT_JPEG,
@@ -19,9 +20,15 @@ enum hst_format {
     HST_FORMAT_JP2,
     HST_FORMAT_PSD,
     HST_FORMAT_SVG,
+    HST_FORMAT_PNM,
+    HST_FORMAT_QOI,
+    HST_FORMAT_ICO,
+    HST_FORMAT_PAM,
+    HST_FORMAT_DICOM,
+    HST_FORMAT_NIFTI,
     HST_FORMATS
 };
-#define HST_FORMAT_MAGIC_BYTES 64
+#define HST_FORMAT_MAGIC_BYTES 132
 
 /* By the first bytes, of which HST_FORMAT_MAGIC_BYTES are enough. */
 enum hst_format hst_format_of(const uint8_t *bytes, size_t n);
@@ -32,6 +39,8 @@ int hst_format_is_read(enum hst_format f);
 /* The library that this build was made without and another reads it with: "libheif". NULL where it
  * is read, or no build reads it. */
 const char *hst_format_needs(enum hst_format f);
+/* What a file is that is no picture, "a web page (HTML)"; NULL: not known. */
+const char *hst_format_other(const uint8_t *bytes, size_t n);
 /* The format that the ending of a file's name stands for. */
 enum hst_format hst_format_of_name(const char *name);
 

@@ -7,11 +7,11 @@
 
 typedef int decode_fn(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err);
 
-static decode_fn *const decoders[HST_FORMATS] = {[HST_FORMAT_JPEG] = hst_jpeg_decode,
-                                                 [HST_FORMAT_PNG] = hst_png_decode,
-                                                 [HST_FORMAT_GIF] = hst_gif_decode,
-                                                 [HST_FORMAT_WEBP] = hst_webp_decode,
-                                                 [HST_FORMAT_BMP] = hst_bmp_decode};
+static decode_fn *const decoders[HST_FORMATS] = {
+    [HST_FORMAT_JPEG] = hst_jpeg_decode, [HST_FORMAT_PNG] = hst_png_decode,
+    [HST_FORMAT_GIF] = hst_gif_decode,   [HST_FORMAT_WEBP] = hst_webp_decode,
+    [HST_FORMAT_BMP] = hst_bmp_decode,   [HST_FORMAT_PNM] = hst_pnm_decode,
+    [HST_FORMAT_QOI] = hst_qoi_decode,   [HST_FORMAT_ICO] = hst_ico_decode};
 
 static int not_read(enum hst_format format, hst_err *err)
 {
@@ -35,8 +35,10 @@ int hst_image_decode(const hst_decode *how, const uint8_t *bytes, size_t n, hst_
         return hst_fail(err, HST_EIMAGE, "the file has %zu bytes, more than the %u we read", n,
                         HST_IMAGE_MAX_BYTES);
     const enum hst_format format = hst_format_of(bytes, n);
+    const char *other = hst_format_other(bytes, n);
     if (format == HST_FORMAT_UNKNOWN)
-        return hst_fail(err, HST_EIMAGE, "not a JPEG, PNG, GIF, WebP or BMP picture");
+        return hst_fail(err, HST_EIMAGE, "not a picture %s%s", other ? "but " : "that is known",
+                        other ? other : "");
     if (!hst_format_is_read(format))
         return not_read(format, err);
     hst_encoded in = {bytes, n, fast ? HST_RESAMPLE_PIL : how->resampler, fast ? how->least : 0};

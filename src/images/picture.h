@@ -10,7 +10,7 @@ enum { HST_THUMB_PX = 32 };
  * computed, or the order of the fields, changes the version. Brightness is 0 (black) to 255, ITU-R
  * 601; it is measured where the longer side has some 256 pixels (171 to 384, or fewer where there
  * are no more), sharpness too, so that photos of any size can be compared. */
-#define HST_PICTURE_VERSION 2
+#define HST_PICTURE_VERSION 3
 typedef struct hst_picture {
     uint64_t pixels; /* XXH64 of the upright pixels, seeded with their width * 2^32 + height: equal
                         for files that hold the same picture; 0: not known */

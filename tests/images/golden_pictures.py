@@ -4,7 +4,8 @@
     python tests/images/golden_pictures.py FOLDER     needs tensorflow, pillow (13.0), numpy
 
 decode.json has the SHA-256 of Image.open, exif_transpose, convert("RGB"): "pil"; and of TensorFlow's
-decode_image: "tf", which for formats that it does not know is Pillow's without exif_transpose.
+decode_image: "tf", which for formats that it does not know is Pillow's without exif_transpose, but
+of 16-bit gray the high byte, as TensorFlow has it of such PNGs.
 """
 import hashlib
 import io
@@ -177,12 +178,137 @@ def animations():
     put("picture_and_depth.jpg", encoded(frames[0], "JPEG", quality=90) + encoded(frames[1], "JPEG"))
 
 
+# ---- formats few cameras write ----
+
+def netpbm():
+    gray, rgb = photo(1), photo(3)
+    bits = gray > 120
+    words = " ".join(str(v) for v in gray.ravel()).encode()
+    put("gray.pgm", b"P5\n7 5\n255\n" + gray.tobytes())
+    put("colour.ppm", b"P6 7 # wide\n5 255\n" + rgb.tobytes())
+    put("bits.pbm", b"P4\n# made\n7 5\n" + numpy.packbits(bits, axis=1).tobytes())
+    put("bits_wide.pbm", b"P4 17 3\n" + numpy.packbits(photo(1, 17, 3) > 90, axis=1).tobytes())
+    put("plain_bits.pbm", b"P1 7 5\n" + b"".join(b"%d" % b for b in bits[:2].ravel()) + b" # half\n" +
+        b" ".join(b"%d" % b for b in bits[2:].ravel()))
+    put("plain_gray.pgm", b"P2\n7 5\n255\n" + words)
+    put("plain_colour.ppm", b"P3\n7\n5\n#max\n255\n" + " ".join(map(str, rgb.ravel())).encode() + b"\n")
+    put("plain_gray_1000.pgm", b"P2 7 5 1000\n" + words)
+    put("gray_100.pgm", b"P5 7 5 100\n" + (gray // 2).tobytes())
+    put("colour_31.ppm", b"P6 7 5 31\n" + (rgb // 6).tobytes())
+    deep = (rgb.astype(">u2") * 257 + 3).astype(">u2")
+    put("colour_65535.ppm", b"P6 7 5 65535\n" + deep.tobytes())
+    put("colour_1000.ppm", b"P6 7 5 1000\n" + (deep // 66).astype(">u2").tobytes())
+    put("gray_65535.pgm", b"P5 7 5 65535\n" + (gray.astype(">u2") * 2).astype(">u2").tobytes())
+    put("gray_4095.pgm", b"P5 7 5 4095\n" + (gray.astype(">u2") // 3).astype(">u2").tobytes())
+    put("cut.pgm", b"P5\n7 5\n255\n" + gray.tobytes()[:-1])
+    put("cut_plain.pgm", b"P2\n7 5\n255\n" + words[:-20])
+    put("too_large_value.pgm", b"P2\n2 1\n100\n5 101\n")
+    put("comment_in_number.pgm", b"P2\n2 1\n2#\n55\n5 1#\n7 ")
+    put("no_size.ppm", b"P6\n")
+    put("negative.pgm", b"P5 7 -5 255\n" + gray.tobytes())
+
+
+def qoi(rgba, channels):
+    """Every kind of code where it fits, as the format's own encoder chooses."""
+    out, seen, last, run = b"qoif" + struct.pack(">IIBB", rgba.shape[1], rgba.shape[0], channels, 0), {}, (0, 0, 0, 255), 0
+    for p in [tuple(map(int, p)) for p in rgba.reshape(-1, 4)] + [None]:
+        if p == last and run < 62:
+            run += 1
+            continue
+        if run:
+            out += bytes([0xC0 | run - 1])
+            run = 0
+        if p is None:
+            break
+        if p == last:
+            run = 1
+            continue
+        place = (p[0] * 3 + p[1] * 5 + p[2] * 7 + p[3] * 11) % 64
+        r, g, b = ((a - c + 128) % 256 - 128 for a, c in zip(p[:3], last[:3]))
+        if seen.get(place) == p:
+            out += bytes([place])
+        elif p[3] != last[3]:
+            out += bytes([0xFF, *p])
+        elif all(-2 <= d <= 1 for d in (r, g, b)):
+            out += bytes([0x40 | r + 2 << 4 | g + 2 << 2 | b + 2])
+        elif -32 <= g <= 31 and -8 <= r - g <= 7 and -8 <= b - g <= 7:
+            out += bytes([0x80 | g + 32, r - g + 8 << 4 | b - g + 8])
+        else:
+            out += bytes([0xFE, *p[:3]])
+        seen[place] = last = p
+    return out + bytes(7) + b"\1"
+
+
+def qois():
+    y, x = numpy.mgrid[:12, :20]
+    rgba = numpy.stack([x * 3, x * 4 + y, y * 40, 255 + 0 * x], 2).astype("u1")
+    rgba[4:6] = 0, 0, 0, 255
+    rgba[6:10, 3:] = 9, 200, 30, 255
+    put("rgb.qoi", qoi(rgba, 3))
+    rgba[2:8, 5:12, 3] = 90
+    put("rgba.qoi", qoi(rgba, 4))
+    put("black.qoi", qoi(rgba * 0 + [0, 0, 0, 255], 4))
+    put("cut.qoi", qoi(rgba, 4)[:60])
+
+
+def dib(bits, palette, rows, mask=None, top_down=False, colors=0):
+    h = len(rows) * (1 if mask is None else 2)
+    head = struct.pack("<IiiHHIIiiII", 40, W, -h if top_down else h, 1, bits, 0, 0, 0, 0, colors, 0)
+    order = rows if top_down else rows[::-1]
+    pad = [r + bytes(-len(r) % 4) for r in order] + ([] if mask is None else [m + bytes(-len(m) % 4) for m in mask[::-1]])
+    return head + palette + b"".join(pad)
+
+
+def icon(kind, pictures):
+    """Pictures of (width, height, colours, bits, data)."""
+    out, at = struct.pack("<HHH", 0, kind, len(pictures)), 6 + 16 * len(pictures)
+    for w, h, colors, bits, data in pictures:
+        out += struct.pack("<BBBBHHII", w % 256, h % 256, colors, 0, 1, bits, len(data), at)
+        at += len(data)
+    return out + b"".join(p[-1] for p in pictures)
+
+
+def icons():
+    rgb, gray = photo(3), photo(1)
+    rows24 = [r[:, ::-1].tobytes() for r in rgb]
+    rows32 = [numpy.concatenate([r[:, ::-1], r[:, :1]], 1).tobytes() for r in rgb]
+    bit_rows = [numpy.packbits(r > 120).tobytes() for r in gray]
+    mask = [numpy.packbits(r % 3 == 0).tobytes() for r in gray]
+    index = [numpy.packbits(numpy.unpackbits((r % 16).astype("u1")[:, None], axis=1)[:, 4:].ravel()).tobytes() for r in gray]
+    palette = b"".join(bytes([i * 9, 255 - i * 5, i, 0]) for i in range(16))
+    mono = b"\0\0\0\0\xff\xff\xff\0"
+    colours = bytes([200, 10, 30, 0, 5, 90, 240, 0])
+    small = encoded(Image.fromarray(photo(3, 3, 3)), "PNG")
+    large = encoded(Image.fromarray(photo(4, 9, 8)), "PNG")
+    put("bitmap24.ico", icon(1, [(W, H, 0, 24, dib(24, b"", rows24, mask))]))
+    put("bitmap32.ico", icon(1, [(W, H, 0, 32, dib(32, b"", rows32, mask))]))
+    put("bitmap4.ico", icon(1, [(W, H, 16, 4, dib(4, palette, index, mask))]))
+    put("bitmap1.ico", icon(1, [(W, H, 2, 1, dib(1, mono, bit_rows, mask))]))
+    put("largest.ico", icon(1, [(3, 3, 0, 32, small), (9, 8, 0, 32, large), (W, H, 0, 24, dib(24, b"", rows24, mask))]))
+    put("fewest_bits.ico", icon(1, [(W, H, 0, 24, dib(24, b"", rows24, mask)), (W, H, 16, 4, dib(4, palette, index, mask))]))
+    put("of_256.ico", icon(1, [(9, 8, 0, 32, large), (256, 256, 0, 32, encoded(Image.new("RGB", (256, 256), (9, 99, 200)), "PNG"))]))
+    put("turned.ico", icon(1, [(W, H, 0, 32, png(chunk(b"eXIf", exif())))]))
+    put("empty.ico", icon(1, []))
+    put("cut.ico", icon(1, [(W, H, 0, 24, dib(24, b"", rows24, mask))])[:90])
+    put("outside.ico", icon(1, [(W, H, 0, 24, dib(24, b"", rows24, mask))])[:40])
+    put("colour24.cur", icon(2, [(W, H, 0, 3, dib(24, b"", rows24, mask))]))
+    put("colour32.cur", icon(2, [(W, H, 0, 3, dib(32, b"", rows32, mask))]))
+    put("black_white.cur", icon(2, [(W, H, 2, 3, dib(1, mono, bit_rows, mask))]))
+    put("two_colours.cur", icon(2, [(W, H, 2, 3, dib(1, colours, bit_rows, mask))]))
+    put("largest.cur", icon(2, [(3, 3, 2, 0, dib(1, mono, bit_rows, mask)), (W, H, 0, 3, dib(24, b"", rows24, mask)),
+                                (W, 99, 0, 3, dib(32, b"", rows32, mask))]))
+
+
 def of_pillow(data, upright):
     image = Image.open(io.BytesIO(data))
     return numpy.asarray((ImageOps.exif_transpose(image) if upright else image).convert("RGB"))
 
 
-def of_tensorflow(data):
+def high_byte(data, upright):
+    return numpy.repeat((numpy.asarray(Image.open(io.BytesIO(data))) >> 8).astype("u1")[..., None], 3, 2)
+
+
+def of_tensorflow(data, upright):
     return tensorflow.io.decode_image(data, channels=3, expand_animations=False).numpy()
 
 
@@ -198,14 +324,19 @@ def main():
     ways_up()
     ends()
     animations()
+    netpbm()
+    qois()
+    icons()
     os.makedirs(OUT, exist_ok=True)
     images = []
     for name, data in sorted(made.items()):
         with open(os.path.join(OUT, name), "wb") as f:
             f.write(data)
         known = name.endswith((".jpg", ".png", ".gif", ".webp", ".bmp"))
+        deep = name in ("gray_65535.pgm", "gray_4095.pgm", "plain_gray_1000.pgm")
+        tf = of_tensorflow if known else high_byte if deep else of_pillow
         images.append({"file": name, "pil": pixels_of(of_pillow, data, True),
-                       "tf": pixels_of(of_tensorflow, data) if known else pixels_of(of_pillow, data, False)})
+                       "tf": pixels_of(tf, data, False)})
     with open(os.path.join(OUT, "decode.json"), "w", encoding="ascii") as f:
         f.write('{"images": [\n' + ",\n".join(json.dumps(i) for i in images) + "\n]}\n")
 

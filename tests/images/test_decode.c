@@ -152,7 +152,7 @@ static void reference_pictures_give_the_reference_pixels(void **state)
 static void made_pictures_give_the_reference_pixels(void **state)
 {
     (void)state;
-    assert_int_equal(check_golden("pictures"), 50);
+    assert_int_equal(check_golden("pictures"), 90);
 }
 
 int main(void)

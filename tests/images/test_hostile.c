@@ -119,9 +119,22 @@ static void what_is_no_picture_is_refused(void **state)
         noise[i] = (uint8_t)(random >> 24);
     }
     check_refused("", 0, "empty");
-    check_refused("hello, this is text", 19, "not a JPEG, PNG");
-    check_refused(noise, sizeof noise, "not a JPEG, PNG");
-    check_refused("\xff\xd8", 2, "not a JPEG, PNG");
+    check_refused("hello, this is text", 19, "not a picture that is known");
+    check_refused(noise, sizeof noise, "not a picture that is known");
+    check_refused("\xff\xd8", 2, "not a picture that is known");
+    check_refused("<!DOCTYPE html><p>404", 21, "not a picture but a web page (HTML)");
+    check_refused("\0\0\0\x18"
+                  "ftypisom",
+                  12, "not a picture but a film");
+    check_refused("version https://git-lfs.github.com/spec/v1", 42,
+                  "not a picture but a pointer of");
+    check_refused("P7\nWIDTH 1", 10, "a picture in format PAM, which is not read");
+    check_refused("P5 2 2 255 ", 11, "truncated PNM");
+    check_refused("P5 4000000000 4000000000 255 ", 29, "too many pixels");
+    check_refused("P5 0 5 255 ", 11, "the picture is empty");
+    check_refused("P5 12345678901 5 255 ", 21, "damaged PNM");
+    check_refused("qoif\0\0\x10\0\0\0\x10\0\3\0\0", 15, "truncated QOI");
+    check_refused("\0\0\1\0\1\0", 6, "truncated icon");
     check_refused("\xff\xd8\xff", 3, "JPEG");
     check_refused("BM", 2, "truncated BMP");
     check_refused("GIF89a", 6, "GIF");
