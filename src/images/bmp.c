@@ -37,7 +37,7 @@ struct bmp {
     int shift[3];         /* of red, green, blue in a 32-bit pixel */
     int green_bits;       /* of a 16-bit pixel: 5 or 6 */
     uint8_t palette[256][3];
-    int two_colors; /* black and white, in this order */
+    int is_gray; /* the palette counts from black to white */
 };
 
 static uint32_t u16(const struct bmp *b, size_t at)
@@ -167,7 +167,7 @@ static int read_palette(struct bmp *b, hst_err *err)
     }
     for (size_t i = n; i < 256 && gray; i++)
         memset(b->palette[i], (int)i, 3);
-    b->two_colors = white;
+    b->is_gray = n == 2 ? white : gray;
     return 0;
 }
 
@@ -364,13 +364,13 @@ int hst_bmp_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_
     return decode(&b, in->resampler, out, err);
 }
 
-int hst_dib_decode(const hst_encoded *in, const hst_dib *dib, hst_image *out, int *two_colors,
+int hst_dib_decode(const hst_encoded *in, const hst_dib *dib, hst_image *out, int *is_gray,
                    hst_err *err)
 {
     struct bmp b = {.p = in->bytes, .n = in->n, .at = dib->at};
     int rc = read_header(&b, err);
     b.h /= (uint64_t)dib->parts;
     rc = rc ? rc : decode(&b, HST_RESAMPLE_PIL, out, err);
-    *two_colors = b.two_colors;
+    *is_gray = b.is_gray;
     return rc;
 }

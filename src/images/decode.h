@@ -28,13 +28,14 @@ HST_CHECK int hst_ico_decode(const hst_encoded *in, hst_image *out, int *orienta
 int hst_pnm_header(const uint8_t *bytes, size_t n, int *w, int *h, int *bits);
 
 /* A bitmap without its file header, as icons hold them: its header is at `at`, and the first 1 /
- * parts of its rows are the picture. *two_colors: black and white. Errors: HST_EIMAGE, HST_EMEM. */
+ * parts of its rows are the picture. *is_gray: its palette
+ * counts from black to white. Errors: HST_EIMAGE, HST_EMEM. */
 typedef struct hst_dib {
     size_t at;
     int parts;
 } hst_dib;
 HST_CHECK int hst_dib_decode(const hst_encoded *in, const hst_dib *dib, hst_image *out,
-                             int *two_colors, hst_err *err);
+                             int *is_gray, hst_err *err);
 
 /* HST_EIMAGE: the file of that format ends too early. */
 int hst_image_truncated(const char *format, hst_err *err);

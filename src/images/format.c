@@ -31,8 +31,6 @@ static const struct magic {
     {"8BPS", 4, HST_FORMAT_PSD},
     {"<svg", 4, HST_FORMAT_SVG},
     {"qoif", 4, HST_FORMAT_QOI},
-    {"\0\0\1\0?\0", 6, HST_FORMAT_ICO}, /* of no more than 255 pictures */
-    {"\0\0\2\0?\0", 6, HST_FORMAT_ICO}, /* a cursor */
     {"P7\n", 3, HST_FORMAT_PAM},
 };
 
@@ -85,8 +83,17 @@ static int begins(const uint8_t *bytes, size_t n, const char *pattern, size_t le
     return same == length;
 }
 
+/* 0 u16, 1 or 2 (a cursor) u16, number of pictures u16: with fewer than 256 but with one, to tell it
+ * from what else begins with zeros, such as a TGA. */
+static int is_icon(const uint8_t *b, size_t n)
+{
+    return n >= 6 && !b[0] && !b[1] && (b[2] == 1 || b[2] == 2) && !b[3] && b[4] && !b[5];
+}
+
 enum hst_format hst_format_of(const uint8_t *bytes, size_t n)
 {
+    if (is_icon(bytes, n))
+        return HST_FORMAT_ICO;
     if (is_pnm(bytes, n))
         return HST_FORMAT_PNM;
     if (n >= 132 && !memcmp(bytes + 128, "DICM", 4))

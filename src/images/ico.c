@@ -72,30 +72,31 @@ static int choose(const hst_encoded *in, int kind, entry *out, hst_err *err)
     return out->offset < in->n ? 0 : hst_image_truncated("icon", err);
 }
 
-/* Of a cursor in black and white, Pillow shows in black what is transparent. all: the mask above
- * the picture. */
-static int draw_masked(const hst_image *all, hst_image *out, hst_err *err)
+/* Of a gray cursor Pillow takes the mask for as deep as the picture, and shows in black what is
+ * transparent. all: the mask above the picture. */
+static void draw_masked(const hst_image *all, hst_image *out)
 {
-    const size_t bytes = (size_t)all->w * (size_t)(all->h / 2) * 3;
-    int rc = hst_image_alloc(out, (uint64_t)all->w, (uint64_t)(all->h / 2), err);
-    for (size_t i = 0; i < bytes && rc == 0; i++)
-        out->rgb[i] = all->rgb[i] ? 0 : all->rgb[bytes + i];
-    return rc;
+    const size_t bytes = (size_t)out->w * (size_t)out->h * 3;
+    for (size_t i = 0; i < bytes; i++) {
+        const unsigned v = all->rgb[bytes + i] * (255u - all->rgb[i]) + 128;
+        out->rgb[i] = (uint8_t)((v + (v >> 8)) >> 8); /* divided by 255, rounded */
+    }
 }
 
 static int bitmap_decode(const hst_encoded *in, const entry *e, int kind, hst_image *out,
                          hst_err *err)
 {
-    int two_colors = 0;
-    int rc = hst_dib_decode(in, &(hst_dib){e->offset, 2}, out, &two_colors, err);
-    if (rc || kind == ICON || !two_colors)
-        return rc;
     hst_image all = {0};
-    hst_image_clear(out);
-    rc = hst_dib_decode(in, &(hst_dib){e->offset, 1}, &all, &two_colors, err);
-    rc = rc ? rc : draw_masked(&all, out, err);
+    hst_err no_mask = {0};
+    int is_gray = 0;
+    int rc = hst_dib_decode(in, &(hst_dib){e->offset, 2}, out, &is_gray, err);
+    if (rc || kind == ICON || !is_gray)
+        return rc;
+    if (hst_dib_decode(in, &(hst_dib){e->offset, 1}, &all, &is_gray, &no_mask) == 0 &&
+        all.h >= 2 * out->h)
+        draw_masked(&all, out);
     hst_image_clear(&all);
-    return rc;
+    return 0;
 }
 
 int hst_ico_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err)

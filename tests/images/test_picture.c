@@ -46,7 +46,7 @@ static void formats_by_their_first_bytes(void **state)
                  {"qoif", 4, HST_FORMAT_QOI},
                  {"\0\0\1\0\2\0", 6, HST_FORMAT_ICO},
                  {"\0\0\2\0\1\0", 6, HST_FORMAT_ICO},
-                 {"\0\0\1\xba", 4, HST_FORMAT_UNKNOWN}, /* a film */
+                 {"\0\0\2\0\0\0\0\0", 8, HST_FORMAT_UNKNOWN}, /* a TGA */
                  {"", 0, HST_FORMAT_UNKNOWN}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         assert_int_equal(hst_format_of((const uint8_t *)cases[i].bytes, cases[i].n),
