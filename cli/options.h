@@ -47,7 +47,7 @@ typedef struct cli_values {
     double val_split, min_accuracy, least;
     int threads, top, image_px;
     int json, offline, quiet, help, labelled, devices, no_store, rehash, all, strict, copy, link,
-        move, dry_run, no_unknown;
+        move, dry_run, no_unknown, by_nul;
     hst_train_opts train; /* of a command that uses settings */
     const char **words;   /* [n_words], to be freed */
     int n_words;

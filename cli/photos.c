@@ -1,5 +1,6 @@
 #include "photos.h"
 
+#include "headstart.h"
 #include "signals.h"
 
 #include <dirent.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static int push(cli_photos *p, char *path)
 {
@@ -43,6 +45,9 @@ void cli_photos_close(cli_photos *p)
         free(p->stack[--p->n]);
     free(p->stack);
     free(p->line);
+    free(p->root);
+    free(p->other);
+    free(p->hollow_one);
     *p = (cli_photos){0};
 }
 
@@ -84,9 +89,17 @@ int cli_stdin_peek(cli_stdin *in)
         if (c == '\n' && !begins(b, 0, "RIFF", 4) && !begins(b, 0, "\x89PNG", 4))
             break;
     }
-    if (c == EOF && cli_signals_caught())
+    if (c == EOF && (cli_signals_caught() || ferror(stdin)))
         return -1;
     return cli_photos_kind(in->head, in->n) != NULL;
+}
+
+int cli_stdin_fail(void)
+{
+    /* errno may be of something later: a second try tells it again */
+    const char *why = read(STDIN_FILENO, &(char){0}, 1) < 0 ? strerror(errno) : "an error";
+    cli_error("standard input cannot be read: %s", why);
+    return cli_exit_status(HST_EIO);
 }
 
 void *cli_stdin_read(const cli_stdin *in, size_t max, size_t *n)
@@ -119,9 +132,12 @@ void *cli_stdin_read(const cli_stdin *in, size_t max, size_t *n)
 
 /* ---- folders ---- */
 
+/* Pictures by their name; whether this build can decode them the library says. */
 static int has_image_name(const char *name)
 {
-    static const char *const endings[] = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp"};
+    static const char *const endings[] = {".avif", ".bmp", ".gif", ".heic", ".heif",
+                                          ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",
+                                          ".jxl",  ".png", ".tif", ".tiff", ".webp"};
     size_t n = strlen(name);
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         size_t e = strlen(endings[i]);
@@ -131,21 +147,52 @@ static int has_image_name(const char *name)
     return 0;
 }
 
+/* What systems and programs put beside photos: not worth a word. */
+static int is_junk(const char *name)
+{
+    static const char *const names[] = {"__MACOSX",
+                                        "@eaDir",
+                                        "$RECYCLE.BIN",
+                                        "lost+found",
+                                        "Thumbs.db",
+                                        "desktop.ini",
+                                        "System Volume Information"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcasecmp(name, names[i]) == 0)
+            return 1;
+    return name[0] == '.';
+}
+
+/* A photo whatever its name. */
+static int has_image_content(const char *path)
+{
+    char head[CLI_HEAD];
+    FILE *f = fopen(path, "rb");
+    size_t n = f ? fread(head, 1, sizeof head, f) : 0;
+    if (f)
+        fclose(f);
+    return cli_photos_kind(head, n) != NULL;
+}
+
 /* Last first, so that the first lies on top of the stack. */
 static int by_name_reversed(const void *a, const void *b)
 {
     return strcmp(*(char *const *)b, *(char *const *)a);
 }
 
-/* 1: goes onto the stack. Links to folders are not followed: they may lead in a circle. */
-static int is_wanted(const char *path, const char *name)
+enum found { FOUND_NOTHING, FOUND_OTHER, FOUND_PHOTO, FOUND_FOLDER };
+
+/* What an entry of a folder is. Links to folders are not followed: they may lead in a circle. */
+static enum found look_at(const char *path, const char *name)
 {
     struct stat st;
-    if (name[0] == '.' || lstat(path, &st) != 0)
-        return 0;
+    if (is_junk(name) || lstat(path, &st) != 0)
+        return FOUND_NOTHING;
     if (S_ISDIR(st.st_mode))
-        return 1;
-    return has_image_name(name) && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+        return FOUND_FOLDER;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return FOUND_NOTHING;
+    return has_image_name(name) || has_image_content(path) ? FOUND_PHOTO : FOUND_OTHER;
 }
 
 int cli_photos_in(const char *dir)
@@ -157,7 +204,7 @@ int cli_photos_in(const char *dir)
         char *path = NULL;
         if (asprintf(&path, "%s/%s", dir, entry->d_name) < 0)
             break;
-        found = is_wanted(path, entry->d_name);
+        found = look_at(path, entry->d_name) >= FOUND_PHOTO;
         free(path);
     }
     if (d)
@@ -172,10 +219,34 @@ static int is_excepted(const cli_photos *p, const char *path)
            a.st_ino == b.st_ino;
 }
 
-static void tell(cli_photos *p, const char *dir, const char *why)
+static void tell(cli_photos *p, const char *what, const char *why)
 {
-    cli_error("%s: %s", dir, why);
+    if (p->display)
+        cli_display_error(p->display, "%s: %s", what, why);
     p->bad++;
+}
+
+/* One more of a kind, of which the first is remembered by name. */
+static void note(size_t *n, char **first, const char *path)
+{
+    if ((*n)++ == 0)
+        *first = strdup(path); /* NULL: it stays without a name */
+}
+
+/* Pushes what is in the folder, where it is wanted. 0, or -1 without memory. */
+static int push_entry(cli_photos *p, const char *dir, const char *name)
+{
+    char *path = NULL;
+    const size_t n = strlen(dir);
+    if (asprintf(&path, "%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name) < 0)
+        return -1;
+    const enum found found = look_at(path, name);
+    if (found >= FOUND_PHOTO && !is_excepted(p, path))
+        return push(p, path);
+    if (found == FOUND_OTHER)
+        note(&p->others, &p->other, path);
+    free(path);
+    return 0;
 }
 
 /* Pushes what is in dir. 0, or -1 without memory. */
@@ -183,27 +254,44 @@ static int enter(cli_photos *p, const char *dir)
 {
     DIR *d = opendir(dir);
     struct dirent *entry;
-    size_t before = p->n, n = strlen(dir);
+    size_t before = p->n;
     int rc = 0;
     if (!d) {
         tell(p, dir, errno == EACCES ? "no permission to read the folder" : "cannot be opened");
         return 0;
     }
-    while (rc == 0 && (entry = readdir(d))) {
-        char *path = NULL;
-        if (asprintf(&path, "%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", entry->d_name) < 0)
-            rc = -1;
-        else if (is_wanted(path, entry->d_name) && !is_excepted(p, path))
-            rc = push(p, path);
-        else
-            free(path);
-    }
+    while (rc == 0 && (entry = readdir(d)))
+        rc = push_entry(p, dir, entry->d_name);
     closedir(d);
-    if (rc == 0 && p->n == before)
-        tell(p, dir, "the folder holds no photos");
+    if (rc == 0 && p->n == before && strcmp(dir, p->root) != 0) /* of that one leave() tells */
+        note(&p->hollow, &p->hollow_one, dir);
     else if (rc == 0)
         qsort(p->stack + before, p->n - before, sizeof *p->stack, by_name_reversed);
     return rc;
+}
+
+/* The same of a folder that may have been named. */
+static int visit(cli_photos *p, const char *dir)
+{
+    if (!p->root) {
+        p->root = strdup(dir);
+        p->root_at = p->n;
+        p->root_given = p->given + p->bad;
+        if (!p->root)
+            return -1;
+    }
+    return enter(p, dir);
+}
+
+/* Where all of a folder that was named has been visited: whether there was a photo. */
+static void leave(cli_photos *p)
+{
+    if (!p->root || p->n > p->root_at)
+        return;
+    if (p->given + p->bad == p->root_given)
+        tell(p, p->root, "the folder holds no photos");
+    free(p->root);
+    p->root = NULL;
 }
 
 static int is_folder(const char *path)
@@ -214,22 +302,83 @@ static int is_folder(const char *path)
 
 /* ---- the next one ---- */
 
-/* A line of standard input, without its newline, to be freed; NULL at the end. */
+static int exists(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
+/* Takes away what other programs put around a path: the return of a line from Windows, the mark at
+ * the beginning of a file; not where a file has just that name. */
+static void strip(const cli_photos *p, char *line, size_t n)
+{
+    if (p->by_nul || exists(line))
+        return;
+    if (n && line[n - 1] == '\r')
+        line[n - 1] = 0;
+    if (!p->listed && strncmp(line, "\xef\xbb\xbf", 3) == 0)
+        memmove(line, line + 3, strlen(line + 3) + 1);
+}
+
+/* It ends here, which was told. */
+static char *no_list(cli_photos *p, int status)
+{
+    p->status = status;
+    return NULL;
+}
+
+static char *no_memory(cli_photos *p)
+{
+    cli_error("out of memory");
+    return no_list(p, cli_exit_status(HST_EMEM));
+}
+
+/* n bytes are one path, of which a text has room for all. */
+static char *as_path(cli_photos *p, char *line, size_t n)
+{
+    const int wide = n >= 2 && ((line[0] == '\xff' && line[1] == '\xfe') ||
+                                (line[0] == '\xfe' && line[1] == '\xff'));
+    line[n] = 0;
+    if (wide || (!p->by_nul && memchr(line, 0, n))) {
+        cli_display_error(p->display, "the list on standard input %s",
+                          wide ? "is UTF-16: save it as UTF-8"
+                               : "has NUL between its names: predict -0 reads such a list");
+        free(line);
+        return no_list(p, CLI_USAGE);
+    }
+    strip(p, line, n);
+    p->listed = 1;
+    return line;
+}
+
+/* A path of standard input, without its end, to be freed; NULL at the end, or with p->status. */
 static char *read_line(cli_photos *p)
 {
-    char *line = NULL, *head = p->list->head;
-    int n_head = (int)p->list->n;
+    const int end = p->by_nul ? 0 : '\n';
+    size_t head = p->list->n, n = 0;
+    const int ended = head && p->list->head[head - 1] == end;
+    errno = 0;
+    if (!ended) {
+        ssize_t got = getdelim(&p->line, &p->line_cap, end, stdin);
+        if (got < 0 && cli_signals_caught())
+            return NULL;
+        if (got < 0 && !feof(stdin))
+            return ferror(stdin) ? no_list(p, cli_stdin_fail()) : no_memory(p);
+        if (got < 0 && !head)
+            return NULL;
+        n = got < 0 ? 0 : (size_t)got;
+    }
+    char *line = malloc(head + n + 1);
+    if (!line)
+        return no_memory(p);
+    memcpy(line, p->list->head, head);
+    if (n)
+        memcpy(line + head, p->line, n);
     p->list->n = 0;
-    if (n_head && head[n_head - 1] == '\n')
-        return strndup(head, (size_t)n_head - 1);
-    ssize_t n = getline(&p->line, &p->line_cap, stdin);
-    if (n < 0 && !n_head)
-        return NULL;
-    if (n > 0 && p->line[n - 1] == '\n')
+    n += head;
+    if (n && line[n - 1] == end)
         n--;
-    if (asprintf(&line, "%.*s%.*s", n_head, head, n > 0 ? (int)n : 0, n > 0 ? p->line : "") < 0)
-        return NULL;
-    return line;
+    return as_path(p, line, n);
 }
 
 /* The next line that is not empty onto the stack: 1, 0 at the end, -1. */
@@ -240,15 +389,18 @@ static int push_line(cli_photos *p)
         free(line);
         line = read_line(p);
     }
+    if (line && push(p, line) == 0)
+        return 1;
     if (line)
-        return push(p, line) ? -1 : 1;
+        (void)no_memory(p);
     p->list = NULL;
-    return cli_signals_caught() || !feof(stdin) ? -1 : 0;
+    return p->status || cli_signals_caught() ? -1 : 0;
 }
 
 int cli_photos_next(cli_photos *p, char *path, size_t cap)
 {
     for (;;) {
+        leave(p);
         if (cli_signals_caught())
             return -1;
         if (p->n == 0) {
@@ -258,14 +410,51 @@ int cli_photos_next(cli_photos *p, char *path, size_t cap)
         }
         char *top = p->stack[--p->n];
         int rc = 1;
-        if (is_folder(top))
-            rc = enter(p, top) ? -1 : 0;
-        else if (strlen(top) < cap)
+        if (is_folder(top)) {
+            rc = visit(p, top) ? -1 : 0;
+        } else if (strlen(top) < cap) {
             memcpy(path, top, strlen(top) + 1);
-        else
+        } else {
             tell(p, top, "the path is too long");
+            rc = 0;
+        }
         free(top);
+        if (rc < 0)
+            (void)no_memory(p);
+        p->given += rc > 0;
         if (rc != 0)
             return rc;
     }
+}
+
+size_t cli_photos_count(const char *const *words, int n, const char *except)
+{
+    char path[4096];
+    cli_photos p;
+    int rc = cli_photos_open(&p, words, n, NULL) ? -1 : 1;
+    p.except = except;
+    while (rc > 0)
+        rc = cli_photos_next(&p, path, sizeof path);
+    const size_t given = rc == 0 ? p.given : 0;
+    cli_photos_close(&p);
+    return given;
+}
+
+static void tell_number(const cli_photos *p, size_t n, const char *first, const char *const what[2])
+{
+    if (n == 1 && first)
+        cli_display_say(p->display, "%s: %s", first, what[0]);
+    else if (n)
+        cli_display_say(p->display, "%zu %s, %s the first", n, what[1], first ? first : "?");
+}
+
+void cli_photos_tell_others(const cli_photos *p)
+{
+    if (!p->display)
+        return;
+    tell_number(p, p->others, p->other,
+                (const char *const[2]){"is no photo and was left out",
+                                       "files are no photos and were left out"});
+    tell_number(p, p->hollow, p->hollow_one,
+                (const char *const[2]){"no photo in this folder", "folders hold no photos"});
 }

@@ -3,6 +3,7 @@
 #ifndef HST_CLI_PHOTOS_H
 #define HST_CLI_PHOTOS_H
 #include "output.h"
+#include "progress.h"
 
 #include <stddef.h>
 
@@ -20,8 +21,10 @@ typedef struct cli_stdin {
 } cli_stdin;
 
 /* 1: an image (its first bytes say so); 0: anything else, taken as a list of paths, one a line;
- * -1: interrupted. Reads no further than the end of the first line. */
+ * -1: interrupted, or it cannot be read. Reads no further than the end of the first line. */
 int cli_stdin_peek(cli_stdin *in);
+/* Says why standard input cannot be read; the exit status. */
+int cli_stdin_fail(void);
 /* All of standard input, at most max bytes, to be freed; NULL with a line on standard error. */
 void *cli_stdin_read(const cli_stdin *in, size_t max, size_t *n);
 
@@ -31,16 +34,31 @@ typedef struct cli_photos {
     char **stack; /* the next one on top */
     size_t n, cap;
     cli_stdin *list; /* NULL, or behind the stack: paths from standard input */
-    char *line;      /* getline's */
+    int by_nul;      /* its paths end with NUL, not with a newline */
+    int listed;      /* its first path has been read */
+    char *line;      /* getdelim's */
     size_t line_cap;
-    size_t bad;         /* folders that could not be used, each told on standard error */
-    const char *except; /* NULL, or a folder in which nothing is looked for, borrowed */
+    cli_display *display;  /* NULL: nothing is told */
+    const char *except;    /* NULL, or a folder in which nothing is looked for, borrowed */
+    char *root;            /* the folder being visited that was named, not found; NULL: none */
+    size_t root_at;        /* what the stack held below it */
+    size_t root_given;     /* given or told before it */
+    size_t given;          /* photos so far */
+    size_t bad;            /* what was named, or in folders, and could not be used: each was told */
+    int status;            /* exit status, where cli_photos_next has told why it ended */
+    size_t others, hollow; /* in folders: files that are no photos, sub-folders without photos */
+    char *other, *hollow_one; /* the first of each */
 } cli_photos;
 
 /* words[n] in this order, then those of list (may be NULL, else kept until close). 0, or -1 without
  * memory. */
 int cli_photos_open(cli_photos *p, const char *const *words, int n, cli_stdin *list);
-/* Copies the next path into path[cap]: 1, 0 at the end, or -1 (no memory, interrupted). */
+/* Copies the next path into path[cap]: 1, 0 at the end, or -1 (no memory, interrupted, a list that
+ * cannot be read). */
 int cli_photos_next(cli_photos *p, char *path, size_t cap);
 void cli_photos_close(cli_photos *p);
+/* How many photos words[n] name; 0 where that is not known (or there are none). */
+size_t cli_photos_count(const char *const *words, int n, const char *except);
+/* Says, unless quiet, what in the folders was no photo. */
+void cli_photos_tell_others(const cli_photos *p);
 #endif

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
@@ -23,6 +25,8 @@ static const cli_option options[] = {
      "The folder has a sub-folder for each class: mark right and wrong, and draw a sheet."},
     {"output", 'o', CLI_TEXT, AT(output), "FILE.png", NULL,
      "With --labelled: the sheet of photos (predictions.png if not given)."},
+    {"null", '0', CLI_FLAG, AT(by_nul), NULL, NULL,
+     "The list that '-' reads has NUL between its names, as of find -print0."},
     {"cam", 0, CLI_TEXT, AT(cam), "DIR", NULL,
      "A picture of each photo that shows where the label was seen (a class-activation map), "
      "NAME.cam.png in this folder."},
@@ -42,7 +46,10 @@ typedef struct prediction_run {
     const hst_eval *eval; /* of labelled photos */
     size_t at;            /* among them */
     cli_rows rows;
-    size_t n, bad;
+    size_t n, bad, stored;
+    size_t total;    /* photos there are, as far as is known */
+    int shows;       /* rows do not show how far it is */
+    size_t not_used; /* folders and names that could not be used, each was told */
 } prediction_run;
 
 static int next(void *arg, char *path, size_t cap)
@@ -71,6 +78,9 @@ static int deliver(void *arg, const hst_prediction *p)
                          .unknown_score = p->unknown_score};
     r->n++;
     r->bad += p->code != 0;
+    r->stored += p->stored != 0;
+    if (r->shows)
+        cli_display_count(&r->job->display, "predict", r->n, r->total);
     return cli_rows_put(&r->rows, &row) || cli_signals_caught();
 }
 
@@ -98,10 +108,15 @@ static int predict_words(prediction_run *r, const char *const *words, int n, cli
         return cli_exit_status(HST_EMEM);
     }
     r->photos.except = r->cam.dir;
+    r->photos.display = &r->job->display;
+    r->photos.by_nul = r->job->v.by_nul;
     int rc = predict(r, next, deliver);
-    r->bad += r->photos.bad;
+    const int told = r->photos.status;
+    r->not_used += r->photos.bad;
+    if (rc == 0)
+        cli_photos_tell_others(&r->photos);
     cli_photos_close(&r->photos);
-    return rc ? cli_job_fail(r->job) : CLI_OK;
+    return told ? told : rc ? cli_job_fail(r->job) : CLI_OK;
 }
 
 /* Standard input's image, with --cam a picture of it too. */
@@ -155,8 +170,10 @@ static int predict_image(prediction_run *r, const cli_stdin *in)
 /* "-": one image or a list of paths. */
 static int predict_stdin(prediction_run *r, const char *const *words, int n)
 {
-    cli_stdin in;
-    int image = cli_stdin_peek(&in);
+    cli_stdin in = {0};
+    int image = r->job->v.by_nul ? 0 : cli_stdin_peek(&in);
+    if (image < 0 && !cli_signals_caught())
+        return cli_stdin_fail();
     if (image < 0) {
         r->job->err.code = HST_ESTOPPED;
         return cli_job_fail(r->job);
@@ -167,11 +184,23 @@ static int predict_stdin(prediction_run *r, const char *const *words, int n)
     return status ? status : predict_image(r, &in);
 }
 
+/* Rows on a terminal show how far it is; elsewhere that is told. */
+static void look_ahead(prediction_run *r)
+{
+    const cli_values *v = &r->job->v;
+    int from_stdin = 0;
+    for (int i = 1; i < v->n_words; i++)
+        from_stdin |= strcmp(v->words[i], "-") == 0;
+    r->shows = !v->quiet && !isatty(STDOUT_FILENO);
+    if (r->shows && !from_stdin)
+        r->total = cli_photos_count(v->words + 1, v->n_words - 1, r->cam.dir);
+}
+
 static int predict_all(prediction_run *r)
 {
     const char *const *words = r->job->v.words + 1;
     int n = r->job->v.n_words - 1, first = 0, status = cli_rows_begin(&r->rows);
-    r->job->display.quiet = 1; /* the rows show how far it is */
+    look_ahead(r);
     for (int i = 0; i < n && status == CLI_OK; i++) {
         if (strcmp(words[i], "-") != 0)
             continue;
@@ -180,6 +209,9 @@ static int predict_all(prediction_run *r)
     }
     if (status == CLI_OK && first < n)
         status = predict_words(r, words + first, n - first, NULL);
+    cli_display_close(&r->job->display);
+    if (status == CLI_OK && !r->job->out.error)
+        cli_job_say_stored(r->job, r->stored, r->n - r->bad);
     return status;
 }
 
@@ -256,11 +288,24 @@ static int predict_labelled(prediction_run *r)
 
 /* ---- the command ---- */
 
+/* A few photos are computed in the time that it takes to find out what the store calls them. */
+static int are_few(const cli_values *v)
+{
+    enum { FEW = 16 };
+    struct stat st;
+    for (int i = 1; i < v->n_words; i++)
+        if (strcmp(v->words[i], "-") == 0 || (stat(v->words[i], &st) == 0 && S_ISDIR(st.st_mode)))
+            return 0;
+    return v->n_words - 1 <= FEW;
+}
+
 static int check_use(const cli_job *job)
 {
     int from_stdin = 0;
     for (int i = 1; i < job->v.n_words; i++)
         from_stdin += strcmp(job->v.words[i], "-") == 0;
+    if (job->v.by_nul && !from_stdin)
+        return cli_job_usage(job, "-0 is for the list that '-' reads");
     if (from_stdin > 1)
         return cli_job_usage(job, "standard input can be given only once");
     if (job->v.labelled && (job->v.n_words != 2 || from_stdin))
@@ -298,6 +343,7 @@ static int run(cli_job *job)
 {
     prediction_run r = {.job = job};
     int status = check_use(job);
+    job->v.no_store |= are_few(&job->v);
     if (status == 0)
         status = cli_job_open(job);
     if (status)
@@ -323,9 +369,11 @@ static int run(cli_job *job)
     cli_cam_close(&r.cam);
     free(r.photo);
     if (status == CLI_OK && r.bad && !job->out.error) {
-        cli_error("%zu of %zu photos could not be used", r.bad, r.n < r.bad ? r.bad : r.n);
+        cli_error("%zu of %zu photos could not be used", r.bad, r.n);
         status = CLI_BAD_INPUT;
     }
+    if (status == CLI_OK && r.not_used && !job->out.error)
+        status = CLI_BAD_INPUT;
     hst_model_free(m);
     return status;
 }
@@ -336,7 +384,8 @@ const cli_command cli_predict = {
     .usage = "MODEL FILE|DIR|- ... [options]",
     .text = "Names what is on each photo, most probable label first, in the order given.\n"
             "A folder is searched with its sub-folders, in order of names. '-' reads\n"
-            "standard input, which holds either one image or a list of paths, one a line.\n"
+            "standard input, which holds either one image or a list of paths, one a line\n"
+            "(-0: as find -print0 gives them). What was seen on photos before is known.\n"
             "A photo that is most likely of none of the classes is called unknown, with the\n"
             "classes that come nearest behind it; in json and csv these columns stay, 'guess'\n"
             "is the nearest class, and 'unknown_score' is above 0.\n"
@@ -344,10 +393,11 @@ const cli_command cli_predict = {
             "the exit status is 3. In json and csv, characters of a path that are no UTF-8\n"
             "become '?'. MODEL is a model file or the folder of a run.",
     .examples = "headstart predict runs/train/model.safetensors daisy.jpg more/\n"
-                "find . -name '*.jpg' | headstart predict m.safetensors - --format csv\n"
+                "find . -name '*.jpg' -print0 | headstart predict runs/train -0 - --json\n"
                 "headstart predict m.safetensors photos/ --cam maps/\n"
                 "headstart predict --labelled m.safetensors holdout/ -o sheet.png",
     .options = options,
+    .uses_store = 1,
     .min_words = 2,
     .max_words = -1,
     .run = run,

@@ -27,14 +27,17 @@ static void on_signal(int number)
 
 void cli_signals_install(void)
 {
-    struct sigaction act;
+    struct sigaction act, was;
     memset(&act, 0, sizeof act); /* no SA_RESTART: a read that waits is to end too */
     sigemptyset(&act.sa_mask);
     act.sa_handler = on_signal;
     sigaction(SIGINT, &act, NULL);
     sigaction(SIGTERM, &act, NULL);
-    act.sa_handler = SIG_IGN;
+    if (sigaction(SIGHUP, NULL, &was) == 0 && was.sa_handler != SIG_IGN) /* nohup's it stays */
+        sigaction(SIGHUP, &act, NULL);
+    act.sa_handler = SIG_IGN; /* the write that fails tells */
     sigaction(SIGPIPE, &act, NULL);
+    sigaction(SIGXFSZ, &act, NULL);
 }
 
 int cli_signals_caught(void)

@@ -54,7 +54,9 @@ typedef struct sorting {
     void *promised; /* names that a dry run has given away, for tsearch */
     enum cli_placing how;
     size_t n, bad, failed;
-    int status; /* why it stopped itself */
+    size_t total;    /* photos there are, as far as is known */
+    size_t not_used; /* folders and names that could not be used, each was told */
+    int status;      /* why it stopped itself */
 } sorting;
 
 /* ---- names of folders ---- */
@@ -157,7 +159,7 @@ static int tell(sorting *s, const char *const text[4], double prob)
     char from[PATH_CAP], to[PATH_CAP];
     add_json(s, text, prob);
     if (*text[3])
-        cli_error("%s: %s", text[0], text[3]);
+        cli_display_error(&s->job->display, "%s: %s", text[0], text[3]);
     else if (s->job->v.dry_run && !s->job->v.json) {
         cli_text_clean(from, sizeof from, text[0]);
         cli_text_clean(to, sizeof to, text[2]);
@@ -218,6 +220,8 @@ static int deliver(void *arg, const hst_prediction *p)
     sorting *s = arg;
     char to[PATH_CAP] = "";
     s->n++;
+    if (!s->job->v.dry_run)
+        cli_display_count(&s->job->display, "sort", s->n, s->total);
     if (p->code) {
         s->bad++;
         return tell(s, (const char *const[4]){p->path, "", "", p->why}, 0);
@@ -310,12 +314,18 @@ static int predict(sorting *s)
         return cli_exit_status(HST_EMEM);
     }
     s->photos.except = job->v.into;
+    s->photos.display = &job->display;
+    if (!job->v.quiet)
+        s->total = cli_photos_count(job->v.words + 1, job->v.n_words - 1, job->v.into);
     int rc = hst_predict_stream(job->ctx, s->model, next, deliver, s, &job->err);
-    s->bad += s->photos.bad;
+    cli_display_close(&job->display);
+    const int told = s->photos.status;
+    s->not_used = s->photos.bad;
+    cli_photos_tell_others(&s->photos);
     cli_photos_close(&s->photos);
     if (s->status && job->err.code == HST_ESTOPPED && !cli_signals_caught())
         rc = 0; /* told already */
-    return rc ? cli_job_fail(job) : CLI_OK;
+    return told ? told : rc ? cli_job_fail(job) : CLI_OK;
 }
 
 static int sort_photos(sorting *s)
@@ -334,10 +344,11 @@ static int sort_photos(sorting *s)
     else if (status == CLI_OK)
         print_text(s);
     if (status == CLI_OK && s->bad + s->failed && !job->out.error) {
-        cli_error("%zu of %zu photos were left where they are", s->bad + s->failed,
-                  s->n < s->bad ? s->bad : s->n);
+        cli_error("%zu of %zu photos were left where they are", s->bad + s->failed, s->n);
         status = s->failed ? s->status : CLI_BAD_INPUT;
     }
+    if (status == CLI_OK && s->not_used)
+        status = CLI_BAD_INPUT;
     return status ? status : s->status;
 }
 
@@ -402,6 +413,7 @@ const cli_command cli_sort = {
                 "headstart sort runs/train new/ --into sorted --dry-run\n"
                 "headstart sort runs/train new/ --into sorted --min 0.9 --move",
     .options = options,
+    .uses_store = 1,
     .min_words = 2,
     .max_words = -1,
     .run = run,

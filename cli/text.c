@@ -1,7 +1,10 @@
 #include "text.h"
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 /* Reads one character: its bytes (1..4) with *c set, or 0 when it is broken or a control. */
 static size_t read_char(const unsigned char *s, uint32_t *c)
@@ -149,4 +152,21 @@ void cli_text_shorten(char *out, size_t cap, const char *s, int columns)
     memcpy(both + head, "..", 2);
     memcpy(both + head + 2, tail, strlen(tail) + 1);
     cli_text_clean(out, cap, both);
+}
+
+int cli_text_columns(int fd)
+{
+    enum { USUAL = 80, MOST = 10000 };
+    struct winsize size;
+    const char *text = getenv("COLUMNS");
+    long columns = text ? strtol(text, NULL, 10) : 0;
+    if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        columns = size.ws_col;
+    return columns < 1 || columns > MOST ? USUAL : (int)columns;
+}
+
+int cli_text_is_terminal(int fd)
+{
+    const char *term = getenv("TERM");
+    return isatty(fd) && !(term && strcmp(term, "dumb") == 0);
 }

@@ -19,4 +19,9 @@ void cli_text_quote(FILE *to, const char *s);
 
 /* Copies s, made clean, into out[cap]; over `columns` (at least 5) the middle gives way to "..". */
 void cli_text_shorten(char *out, size_t cap, const char *s, int columns);
+
+/* Columns of the terminal at fd; where it is none, what COLUMNS says, else 80. */
+int cli_text_columns(int fd);
+/* 1: fd is a terminal that can do more than print lines. */
+int cli_text_is_terminal(int fd);
 #endif

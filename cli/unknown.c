@@ -29,11 +29,12 @@ static int add(paths *p, const char *path)
 }
 
 /* 0; -1 without memory, or interrupted. */
-static int list(const char *dir, paths *p)
+static int list(cli_job *job, const char *dir, paths *p)
 {
     char path[4096];
     cli_photos walk;
     int rc = cli_photos_open(&walk, &dir, 1, NULL), more = 0;
+    walk.display = &job->display;
     while (rc == 0 && (more = cli_photos_next(&walk, path, sizeof path)) > 0)
         rc = add(p, path);
     cli_photos_close(&walk);
@@ -56,7 +57,7 @@ int cli_unknown_measure(cli_job *job, const hst_model *m, const hst_eval *e, hst
     hst_data *d = NULL;
     int status = CLI_OK;
     *out = (hst_detection){.size = sizeof *out};
-    if (list(job->v.unknown, &p)) {
+    if (list(job, job->v.unknown, &p)) {
         cli_error("out of memory");
         status = cli_exit_status(HST_EMEM);
     } else if (p.n == 0) {
