@@ -55,10 +55,16 @@ static int list(cli_job *job)
     return CLI_OK;
 }
 
+static int fail_of(cli_job *job, const char *name)
+{
+    cli_job_suggest(job, name);
+    return cli_job_fail(job);
+}
+
 static int pull(cli_job *job)
 {
     if (hst_backbone_pull(job->ctx, job->v.words[1], &job->err))
-        return cli_job_fail(job);
+        return fail_of(job, job->v.words[1]);
     cli_display_say(&job->display, "%s is in the cache", job->v.words[1]);
     return CLI_OK;
 }
@@ -66,7 +72,7 @@ static int pull(cli_job *job)
 static int verify_one(cli_job *job, const char *name)
 {
     if (hst_backbone_verify(job->ctx, name, &job->err))
-        return cli_job_fail(job);
+        return fail_of(job, name);
     cli_out_printf(&job->out, "%-24s  good\n", name);
     return CLI_OK;
 }
@@ -112,7 +118,7 @@ static int remove_one(cli_job *job)
 {
     uint64_t freed = 0;
     if (hst_backbone_remove(job->ctx, job->v.words[1], &freed, &job->err))
-        return cli_job_fail(job);
+        return fail_of(job, job->v.words[1]);
     return say_freed(job, freed);
 }
 

@@ -75,8 +75,10 @@ static int run(cli_job *job)
     if (b && hst_speed_measure(job->ctx, b, at_least_s, &s, &job->err) == 0) {
         cli_display_close(&job->display);
         status = job->v.json ? print_json(job, &s) : print_text(job, &s);
-    } else
+    } else {
+        cli_job_suggest(job, job->v.backbone);
         status = cli_job_fail(job);
+    }
     hst_backbone_free(b);
     return status;
 }

@@ -129,6 +129,9 @@ static int show(evaluating *r)
 static int evaluate(evaluating *r)
 {
     cli_job *job = r->job;
+    const int refused = cli_eval_check_pages(job, r->n);
+    if (refused)
+        return refused;
     for (int i = 0; i < r->n; i++) /* before the first photo is computed */
         if (!(r->model[i] = cli_model_load(job, i)))
             return cli_job_fail(job);

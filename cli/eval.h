@@ -32,6 +32,9 @@ void cli_eval_text(cli_job *job, const cli_evaluated *m);
 /* One object; NULL without memory. */
 json_t *cli_eval_json(const cli_evaluated *m);
 
+/* Whether the reports of n models can be written where they are wanted, before the work. The exit
+ * status. */
+int cli_eval_check_pages(cli_job *job, int n);
 /* Writes the report of each; fills folder and saved. The exit status. */
 int cli_eval_pages(cli_job *job, cli_evaluated *m, int n);
 /* Where it is, a line, unless quiet; and for JSON, null where it is not. */

@@ -3,6 +3,7 @@
 
 #include "json_result.h"
 #include "occasion.h"
+#include "target.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -21,6 +22,22 @@ static int name_folder(const char *dir, int i, int n, char path[CLI_EVAL_PATH])
     if (n > 1)
         snprintf(path + length, 3, "/%c", 'A' + i);
     return 1;
+}
+
+int cli_eval_check_pages(cli_job *job, int n)
+{
+    char folder[CLI_EVAL_PATH];
+    const char *const data[] = {job->v.words[n], NULL};
+    int status = CLI_OK;
+    if (!cli_options_typed(job->command, &job->v, "output"))
+        return CLI_OK;
+    for (int i = 0; i < n && status == CLI_OK; i++)
+        status =
+            name_folder(job->v.output, i, n, folder)
+                ? cli_target_folder(&(cli_target){
+                      .path = folder, .page = "report.html", .other = "args.json", .data = data})
+                : cli_job_usage(job, "the folder of --output has too long a name");
+    return status;
 }
 
 /* Where nobody asked for a folder, one that cannot be written is no failure. */

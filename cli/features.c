@@ -1,6 +1,9 @@
 /* features.c - headstart features: what a backbone sees, as a table of numbers. */
 #include "commands.h"
 #include "json_result.h"
+#include "target.h"
+
+#include <string.h>
 
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
@@ -37,12 +40,24 @@ static int print_result(cli_job *job, const hst_features *f)
     return CLI_OK;
 }
 
+/* Before the pass over the photos. */
+static int check_output(const cli_job *job)
+{
+    const char *npy = job->v.output, *dot = strrchr(npy, '.');
+    if (dot && strcmp(dot, ".csv") == 0)
+        return cli_job_usage(job,
+                             "-o names the .npy file; paths and labels go beside it, to a .csv");
+    return cli_target_file(npy);
+}
+
 static int run(cli_job *job)
 {
     hst_data_opts o = hst_data_opts_default();
     hst_backbone *b = NULL;
     hst_features *f = NULL;
     int status = cli_job_open(job);
+    if (status == 0)
+        status = check_output(job);
     if (status)
         return status;
     o.split = "none";

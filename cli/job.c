@@ -2,15 +2,54 @@
 
 #include "signals.h"
 
+#include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Variables that hold a number: 0, or the exit status after a line that names the wrong one. */
+static int check_environment(void)
+{
+    static const struct {
+        const char *name;
+        long least, most;
+    } numbers[] = {{"HEADSTART_THREADS", 1, 1024},
+                   {"HEADSTART_RETRY_MS", 0, 1000000},
+                   {"HEADSTART_STALL_S", 0, 100000}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        const char *text = getenv(numbers[i].name);
+        if (!text || !*text)
+            continue;
+        const int digits = strspn(text, "0123456789") == strlen(text) && strlen(text) < 10;
+        const long n = digits ? strtol(text, NULL, 10) : -1;
+        if (n >= numbers[i].least && n <= numbers[i].most)
+            continue;
+        cli_error("%s wants a whole number from %ld to %ld, not '%s'", numbers[i].name,
+                  numbers[i].least, numbers[i].most, text);
+        return CLI_USAGE;
+    }
+    return 0;
+}
+
+/* More threads than processors wait for each other. */
+static int capped(cli_job *job, int threads)
+{
+    const int most = hst_processors();
+    if (threads <= most)
+        return threads;
+    cli_display_say(&job->display, "%d threads asked for: %d used, one for each processor", threads,
+                    most);
+    return most;
+}
 
 int cli_job_open(cli_job *job)
 {
     hst_config c = hst_config_from_env();
-    if (job->v.threads)
-        c.threads = job->v.threads;
+    const int status = check_environment();
+    if (status)
+        return status;
+    c.threads = capped(job, job->v.threads ? job->v.threads : c.threads);
     c.offline |= job->v.offline;
     c.no_store |= job->v.no_store;
     c.rehash = job->v.rehash;
@@ -37,13 +76,71 @@ int cli_job_fail(cli_job *job)
     return 128 + (cli_signals_caught() ? cli_signals_caught() : SIGINT);
 }
 
+/* In small letters, without what is written in more than one way. */
+static void fold(const char *name, size_t n, char out[64])
+{
+    size_t at = 0;
+    for (size_t i = 0; i < n && at < 63; i++)
+        if (!strchr("-_ ", name[i]))
+            out[at++] = (char)tolower((unsigned char)name[i]);
+    out[at] = 0;
+}
+
+/* The short name that name[n] may stand for: one near it, one that begins so, one that has it. */
+static const char *near_backbone(const cli_job *job, const char *name, size_t n)
+{
+    enum { MOST = 128, LEAST = 4 };
+    char folded[MOST][64], typed[64];
+    const char *names[MOST], *near, *short_name;
+    size_t count = 0;
+    fold(name, n, typed);
+    for (; count < MOST && (short_name = hst_backbone_name(job->ctx, (int)count, NULL)); count++) {
+        fold(short_name, strlen(short_name), folded[count]);
+        names[count] = folded[count];
+    }
+    near = cli_nearest(typed, names, count);
+    for (int anywhere = 0; !near && anywhere < 2 && strlen(typed) >= LEAST; anywhere++)
+        for (size_t i = 0; !near && i < count; i++) {
+            const char *at = strstr(names[i], typed);
+            near = at && (anywhere || at == names[i]) ? names[i] : NULL;
+        }
+    for (size_t i = 0; near && i < count; i++)
+        if (names[i] == near)
+            return hst_backbone_name(job->ctx, (int)i, NULL);
+    return NULL;
+}
+
+void cli_job_suggest(cli_job *job, const char *name)
+{
+    static const char unknown[] = "unknown backbone '";
+    const size_t prefix = sizeof unknown - 1;
+    if (job->err.code != HST_EARG || strncmp(job->err.msg, unknown, prefix) != 0)
+        return;
+    for (const char *part = name; part;) { /* of several, the one that the message is about */
+        const size_t n = strcspn(part, "+");
+        const char *near = NULL;
+        if (strncmp(job->err.msg + prefix, part, n) == 0 && job->err.msg[prefix + n] == '\'')
+            near = near_backbone(job, part, n);
+        if (near) {
+            snprintf(job->err.msg, sizeof job->err.msg,
+                     "unknown backbone '%.*s'; did you mean %s? (headstart backbones list)", (int)n,
+                     part, near);
+            return;
+        }
+        part = part[n] ? part + n + 1 : NULL;
+    }
+}
+
 hst_backbone *cli_job_backbone(cli_job *job, const char *name)
 {
     hst_backbone_opts o = hst_backbone_opts_default();
     o.scaling = job->v.scaling;
     o.image_px = job->v.image_px;
     o.views = job->v.views;
-    return hst_backbone_open_with(job->ctx, name, &o, &job->err);
+    hst_backbone *b = hst_backbone_open_with(job->ctx, name, &o, &job->err);
+    if (!b)
+        cli_job_suggest(job, name);
+    return b;
 }
 
 int cli_job_usage(const cli_job *job, const char *why)

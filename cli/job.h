@@ -24,6 +24,8 @@ int cli_job_open(cli_job *job);
 int cli_job_fail(cli_job *job);
 /* The backbone of that name, file or folder, with the command's options for it. */
 hst_backbone *cli_job_backbone(cli_job *job, const char *name);
+/* Where job->err is that a backbone is unknown: says which name may be meant. */
+void cli_job_suggest(cli_job *job, const char *name);
 /* A wrong use of the command: one line, returns CLI_USAGE. */
 int cli_job_usage(const cli_job *job, const char *why);
 

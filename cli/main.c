@@ -93,7 +93,7 @@ int main(int argc, char **argv)
         put_help(&out);
         return cli_out_close(&out, CLI_OK);
     }
-    if (strcmp(name, "--version") == 0) {
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0 || strcmp(name, "version") == 0) {
         cli_out_printf(&out, "headstart %s\n", hst_version());
         return cli_out_close(&out, CLI_OK);
     }

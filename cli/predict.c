@@ -6,6 +6,7 @@
 #include "photos.h"
 #include "rows.h"
 #include "signals.h"
+#include "target.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static const cli_option options[] = {
     {"labelled", 0, CLI_FLAG, AT(labelled), NULL, NULL,
      "The folder has a sub-folder for each class: mark right and wrong, and draw a sheet."},
     {"output", 'o', CLI_TEXT, AT(output), "FILE.png", NULL,
-     "With --labelled: the sheet of photos (predictions.png if not given)."},
+     "With --labelled: the sheet of photos (predictions.png beside the model if not given)."},
     {"null", '0', CLI_FLAG, AT(by_nul), NULL, NULL,
      "The list that '-' reads has NUL between its names, as of find -print0."},
     {"cam", 0, CLI_TEXT, AT(cam), "DIR", NULL,
@@ -259,13 +260,34 @@ static int put_labelled(prediction_run *r, const hst_eval *e)
     return status;
 }
 
+/* Where nothing else was said: beside the model, or here where nothing can be put there. 0: too
+ * long. */
+static int name_sheet(const cli_job *job, char sheet[PATH_BYTES])
+{
+    const char *model = job->v.words[0], *slash = strrchr(model, '/');
+    struct stat st;
+    const int folder = stat(model, &st) == 0 && S_ISDIR(st.st_mode);
+    const int n = folder ? (int)strlen(model) : slash ? (int)(slash - model) : 0;
+    if (job->v.output)
+        return snprintf(sheet, PATH_BYTES, "%s", job->v.output) < PATH_BYTES;
+    if (snprintf(sheet, PATH_BYTES, "%.*s", n, n ? model : ".") >= PATH_BYTES)
+        return 0;
+    if (n == 0 || access(sheet, W_OK | X_OK) != 0)
+        return snprintf(sheet, PATH_BYTES, "predictions.png") > 0;
+    return snprintf(sheet, PATH_BYTES, "%.*s/predictions.png", n, model) < PATH_BYTES;
+}
+
 static int predict_labelled(prediction_run *r)
 {
     cli_job *job = r->job;
-    const char *sheet = job->v.output ? job->v.output : "predictions.png";
+    char sheet[PATH_BYTES];
     double skipped = 0;
-    int status;
+    if (!name_sheet(job, sheet))
+        return cli_job_usage(job, "the name of the sheet is too long");
+    int status = cli_target_file(sheet);
     hst_eval *e = NULL;
+    if (status)
+        return status;
     hst_data *d = cli_model_photos(job, 1);
     if (d)
         e = hst_evaluate(job->ctx, r->model, d, &job->err);

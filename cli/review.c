@@ -3,6 +3,7 @@
 #include "commands.h"
 #include "json_result.h"
 #include "model.h"
+#include "target.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -255,10 +256,20 @@ static int print_text(cli_job *job, const work *w)
     return CLI_OK;
 }
 
+/* Not in a folder of others' files, nor in that of the photos. */
+static int check_output(const cli_job *job)
+{
+    const char *const data[] = {job->v.words[0], job->v.n_words > 1 ? job->v.words[1] : NULL, NULL};
+    const cli_target t = {.path = job->v.output, .page = "review.html", .data = data};
+    return cli_target_folder(&t);
+}
+
 static int run(cli_job *job)
 {
     work w = {0};
     int status = cli_job_open(job);
+    if (status == 0)
+        status = check_output(job);
     if (status == 0)
         status =
             names_model(job->v.words[0]) ? open_with_model(job, &w) : open_with_backbone(job, &w);

@@ -4,6 +4,7 @@
 #include "occasion.h"
 #include "resume.h"
 #include "tables.h"
+#include "target.h"
 #include "text.h"
 
 #include <errno.h>
@@ -337,12 +338,25 @@ static int run_in_folder(cli_job *job, training *t)
     return status;
 }
 
+/* A folder that was named is empty, new, or of an earlier run. */
+static int check_output(const cli_job *job)
+{
+    static const char *const marks[] = {"args.json", "command.json", "checkpoint.safetensors",
+                                        NULL};
+    const char *const data[] = {job->v.words[0], job->v.val, NULL};
+    if (!job->v.output)
+        return CLI_OK;
+    return cli_target_folder(&(cli_target){.path = job->v.output, .marks = marks, .data = data});
+}
+
 static int run_new(cli_job *job)
 {
     training t = {0};
     int status = settle_recipe(job);
     if (status == 0)
         status = cli_job_open(job);
+    if (status == 0)
+        status = check_output(job);
     if (status == 0)
         status = claim_folder(job->v.output, t.folder, sizeof t.folder, &t.fresh);
     return status ? status : run_in_folder(job, &t);

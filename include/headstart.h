@@ -196,6 +196,7 @@ static inline hst_callbacks hst_callbacks_default(void)
  * not ctx. Errors: HST_EARG, HST_EMEM. */
 HST_API HST_CHECK hst_ctx *hst_ctx_with(const hst_ctx *ctx, const hst_callbacks *c, hst_err *err);
 
+HST_API int hst_processors(void);                /* that this process may use, at least 1 */
 HST_API int hst_threads(const hst_ctx *ctx);     /* threads in use */
 HST_API const char *hst_cpu(const hst_ctx *ctx); /* kernels in use: "avx2" */
 /* The i-th instruction set compiled in, best last, and whether this machine can run it; NULL past
@@ -205,7 +206,8 @@ HST_API const char *hst_cpu_variant(int i, int *usable);
 /* ---- backbones ---- */
 
 /* Where a backbone is named, the name is one of
- *   mobilenet_v2                        a short name (hst_backbone_name lists them)
+ *   mobilenet_v2                        a short name (hst_backbone_name lists them), in any case,
+ *                                       with '-' or '_' or without
  *   hf:org/name[/file][@revision]       Hugging Face; timm/name is hf:timm/name
  *   keras:NAME, torchvision:NAME        a weight file of these libraries
  *   https://tfhub.dev/..., https://www.kaggle.com/models/..., or their handles without the host

@@ -283,7 +283,7 @@ static hst_backbone *from_model(hst_ctx *ctx, const hst_tensors *t, const hst_ba
 static void set_origin(hst_backbone *b, const char *name, const hst_weight_file *f,
                        const hst_tensors *t)
 {
-    const hst_catalog_entry *known = hst_catalog_find(name);
+    const hst_catalog_entry *known = hst_hub_known(name);
     const char *format = hst_tensors_meta(t, "source_format");
     const char *producer = hst_tensors_meta(t, "producer");
     snprintf(b->source, sizeof b->source, "%s", f->base);

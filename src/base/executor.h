@@ -66,8 +66,6 @@ void hst_barrier_wait(hst_barrier *b);
 HST_CHECK int hst_executor_enter(hst_executor *ex);
 void hst_executor_leave(hst_executor *ex);
 
-/* Processors this process may use (at least 1; processors_*.c). */
-int hst_processors(void);
 /* Tells the processor that this thread spins (pause_*.c). */
 void hst_pause(void);
 #endif

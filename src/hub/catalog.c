@@ -3,6 +3,7 @@
 #include "hub/catalog.h"
 #include "base/buf.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -101,10 +102,23 @@ const hst_catalog_entry *hst_catalog_at(int i)
     return i >= 0 && i < N_KNOWN ? &known[i] : NULL;
 }
 
+/* As the same programs' names are written elsewhere: EfficientNet-Lite0, mobilenetv2. */
+static int is_same_name(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += strspn(a, "-_");
+        b += strspn(b, "-_");
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return 0;
+        if (!*a)
+            return 1;
+    }
+}
+
 const hst_catalog_entry *hst_catalog_find(const char *name)
 {
     for (int i = 0; i < N_KNOWN; i++)
-        if (strcmp(known[i].name, name) == 0)
+        if (is_same_name(known[i].name, name))
             return &known[i];
     return NULL;
 }

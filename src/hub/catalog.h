@@ -19,6 +19,7 @@ typedef struct hst_catalog_entry {
     const char *tensors_sha256; /* hst_tensors_digest of its tensors without metadata */
 } hst_catalog_entry;
 const hst_catalog_entry *hst_catalog_at(int i); /* NULL past the end */
+/* By its name, in which case, '-' and '_' do not count; NULL: none. */
 const hst_catalog_entry *hst_catalog_find(const char *name);
 /* Of the file with that SHA-256, where it is one whose hash the table has; else NULL. */
 const char *hst_catalog_licence(const char *sha256);

@@ -116,11 +116,16 @@ int hst_hub_cached(const hst_ctx *ctx, const char *name)
     return is;
 }
 
-/* A short name wins over a file of that name, a file over a handle. */
+const hst_catalog_entry *hst_hub_known(const char *name)
+{
+    const hst_catalog_entry *k = hst_catalog_find(name);
+    return k && strcmp(k->name, name) != 0 && access(name, F_OK) == 0 ? NULL : k;
+}
+
 int hst_hub_find(hst_ctx *ctx, const char *name, hst_weight_file *out, hst_err *err)
 {
     hst_weight_file f = {0};
-    int here = !hst_catalog_find(name) && !hst_locator_has_scheme(name) && access(name, F_OK) == 0;
+    int here = !hst_hub_known(name) && !hst_locator_has_scheme(name) && access(name, F_OK) == 0;
     int rc = here ? hst_converted_local(ctx, name, &f, err) : hst_hub_fetch(ctx, name, 0, &f, err);
     if (rc == 0)
         *out = f;

@@ -13,6 +13,8 @@
 
 /* A readable safetensors file for name, file or folder. Pulls and converts as needed. */
 HST_CHECK int hst_hub_find(hst_ctx *ctx, const char *name, hst_weight_file *out, hst_err *err);
+/* The entry of a short name; NULL: it is none, or only like one, and a file here has that name. */
+const hst_catalog_entry *hst_hub_known(const char *name);
 /* The same for a name that is no path. fresh: ask the hub whether what a branch stands for has
  * changed. HST_EARG: unknown. */
 HST_CHECK int hst_hub_fetch(hst_ctx *ctx, const char *name, int fresh, hst_weight_file *f,

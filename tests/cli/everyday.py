@@ -129,6 +129,103 @@ class Known(Case):
         self.assertEqual(self.vectors(), 0)
 
 
+class Outputs(Case):
+    """What cannot or must not be written is said before the work, and nothing is touched."""
+
+    def fails_early(self, status, *words):
+        """No photo was looked at: nothing of it is in a store of its own."""
+        env = {**ENV, "HEADSTART_CACHE": tempfile.mkdtemp(dir=ROOT)}
+        r = subprocess.run([PROGRAM, *words], cwd=ROOT, env=env, capture_output=True, timeout=60)
+        self.refused(r, status)
+        self.assertFalse(os.path.exists(f"{env['HEADSTART_CACHE']}/features.sqlite"), words)
+        return r.stderr.decode()
+
+    def test_a_folder_with_files_of_others(self):
+        folder = f"{ROOT}/thesis"
+        os.makedirs(f"{folder}/chapter")
+        for name in ("results.csv", "labels.txt"):
+            with open(f"{folder}/{name}", "w") as f:
+                f.write("mine")
+        for words in (("train", PHOTOS, "-b", BACKBONE), ("review", PHOTOS, "-b", BACKBONE),
+                      ("eval", self.model(), self.fresh())):
+            self.assertIn("(labels.txt)", self.fails_early(2, *words, "-o", folder))
+        for name in ("results.csv", "labels.txt"):
+            self.assertEqual(read(f"{folder}/{name}"), b"mine")
+        self.assertEqual(len(os.listdir(folder)), 3)
+
+    def test_a_folder_of_ours_or_an_empty_one(self):
+        os.makedirs(f"{ROOT}/kept")
+        open(f"{ROOT}/kept/.gitkeep", "w").close()
+        for _ in range(2):
+            self.ok(train("kept"))
+        for _ in range(2):
+            self.ok(run("eval", self.model(), self.fresh(), "-o", "kept eval"))
+            self.ok(run("review", PHOTOS, "-b", BACKBONE, "-o", "kept review"))
+        self.assertIn("predictions.csv", self.fails_early(2, "train", PHOTOS, "-b", BACKBONE, "-o", "kept eval"))
+        self.assertIn("training run", self.fails_early(2, "eval", self.model(), self.fresh(), "-o", "kept"))
+
+    def test_the_photos_themselves(self):
+        folder = material.photos(f"{ROOT}/project/photos", 3)
+        for output in (folder, f"{ROOT}/project", f"{folder}/../photos/", ROOT):
+            self.assertIn("photos", self.fails_early(2, "train", folder, "-b", BACKBONE, "-o", output))
+        self.assertIn("is the folder of", self.fails_early(2, "train", PHOTOS, "-b", BACKBONE, "--val", folder,
+                                                           "-o", folder))
+        self.ok(run("train", folder, "-b", BACKBONE, "-o", f"{ROOT}/project/run"))
+
+    def test_what_cannot_be_written(self):
+        for words in (("features", PHOTOS, "-b", BACKBONE, "-o", "no such/x.npy"),
+                      ("features", PHOTOS, "-b", BACKBONE, "-o", "photos"),
+                      ("features", PHOTOS, "-b", BACKBONE, "-o", "/dev/null"),
+                      ("predict", "--labelled", self.model(), PHOTOS, "-o", "no such/x.png"),
+                      ("eval", self.model(), PHOTOS, "-o", "/dev/null/x"),
+                      ("review", PHOTOS, "-b", BACKBONE, "-o", "/proc/x")):
+            self.assertIn(words[-1].split("/x")[0], self.fails_early(6, *words))
+        self.assertIn(".npy", self.fails_early(2, "features", PHOTOS, "-b", BACKBONE, "-o", "x.csv"))
+
+    def test_the_sheet_lies_beside_the_model(self):
+        self.ok(train("sheet"))
+        for model in ("sheet", "sheet/", "sheet/model.safetensors"):
+            work = tempfile.mkdtemp(dir=ROOT)
+            r = run("predict", "--labelled", f"{ROOT}/{model}", PHOTOS, cwd=work)
+            self.ok(r)
+            self.assertIn(b"sheet/predictions.png", r.stderr.replace(b"//", b"/"))
+            self.assertEqual(os.listdir(work), [])
+            os.remove(f"{ROOT}/sheet/predictions.png")
+
+
+class Names(Case):
+    def test_backbones_however_they_are_written(self):
+        for name in ("Resnet-18", "RESNET18", "resnet_18"):
+            self.refused(run("train", PHOTOS, "-b", name, "-q", "-o", "named"), 5, "resnet18 is not in the cache")
+        for name, near in (("efficientnet-lite9", "efficientnet_lite0"), ("resnet", "resnet18"),
+                           ("lite0", "efficientnet_lite0"), (f"{BACKBONE}+mobilnetv2", "mobilenet_v2")):
+            for words in (("train", PHOTOS, "-q", "-o", "named", "-b"), ("bench", "-b")):
+                self.refused(run(*words, name), 2, f"did you mean {near}?")
+        self.refused(run("backbones", "pull", "mobilenetv4"), 2, "did you mean mobilenet_v")
+        work = tempfile.mkdtemp(dir=ROOT)  # a folder of that name is what it is
+        os.symlink(BACKBONE, f"{work}/ResNet-18")
+        o = json.loads(self.ok(run("backbones", "import", "ResNet-18", "--json", cwd=work)))
+        self.assertEqual(o["family"], "mobilenet_v2")
+
+    def test_version(self):
+        texts = {self.ok(run(word)) for word in ("version", "-V", "--version")}
+        self.assertEqual(len(texts), 1)
+        self.assertRegex(texts.pop(), r"^headstart \d+\.\d+\.\d+\n$")
+
+    def test_numbers_of_threads(self):
+        most = len(os.sched_getaffinity(0))
+        r = run("info", "--devices", "--json", "--threads", "999")
+        self.assertEqual(json.loads(self.ok(r))["threads"], most)
+        self.assertEqual(r.stderr.decode().count("999 threads asked for: "), 1)
+        for value in ("0", "-1", "two", "1e3", "99999999999999999999"):
+            r = subprocess.run([PROGRAM, "info", "--devices"], env={**ENV, "HEADSTART_THREADS": value},
+                               capture_output=True, timeout=60)
+            self.refused(r, 2, "HEADSTART_THREADS", f"'{value}'")
+        env = {**ENV, "HEADSTART_THREADS": "1"}
+        r = subprocess.run([PROGRAM, "info", "--devices", "--json"], env=env, capture_output=True, timeout=60)
+        self.assertEqual(json.loads(self.ok(r))["threads"], 1)
+
+
 class Signals(Case):
     def test_a_closed_terminal_ends_it_cleanly(self):
         work = tempfile.mkdtemp(dir=ROOT)
