@@ -83,8 +83,8 @@ static int begins(const uint8_t *bytes, size_t n, const char *pattern, size_t le
     return same == length;
 }
 
-/* 0 u16, 1 or 2 (a cursor) u16, number of pictures u16: with fewer than 256 but with one, to tell it
- * from what else begins with zeros, such as a TGA. */
+/* 0 u16, 1 or 2 (a cursor) u16, number of pictures u16: with fewer than 256 but with one, to tell
+ * it from what else begins with zeros, such as a TGA. */
 static int is_icon(const uint8_t *b, size_t n)
 {
     return n >= 6 && !b[0] && !b[1] && (b[2] == 1 || b[2] == 2) && !b[3] && b[4] && !b[5];
