@@ -368,6 +368,13 @@ typedef struct hst_data_opts {
     double val_part;     /* 0 < val_part < 1, default 0.2 */
     uint64_t seed;       /* default 42 */
     const char *val_dir; /* a folder of its own for validation (class folders as in dir), or NULL */
+    /* What is used of data in parts (train/, valid/, test/). NULL: "train" to train on and "val" to
+     * validate, "test" being left aside (it validates where there is no other; with split "none"
+     * all is taken). "train", "val", "test": that alone. "held": "test" where there is such, else
+     * "val", else all. "none": folders of these names are classes. */
+    const char *part;
+    /* A folder in dir that is not looked at, as the caller writes to it; or NULL. */
+    const char *except;
 } hst_data_opts;
 HST_API void hst_data_opts_init(hst_data_opts *o, size_t size);
 static inline hst_data_opts hst_data_opts_default(void)
@@ -390,23 +397,32 @@ HST_API HST_CHECK hst_data *hst_data_open(hst_ctx *ctx, const char *dir, const h
                                           hst_err *err);
 /* Why a file, or a whole folder, among photos was not taken. */
 enum hst_left {
-    HST_LEFT_FORMAT,  /* a picture of a format that this build does not read */
-    HST_LEFT_OUTSIDE, /* a photo outside the classes */
-    HST_LEFT_FOLDER,  /* a folder that is none of those used, with all that is in it */
-    HST_LEFT_UNREAD,  /* cannot be read: no permission */
-    HST_LEFT_MISSING, /* in a list, but not there */
-    HST_LEFT_EMPTY,   /* a file of no bytes */
-    HST_LEFT_NO_PHOTO,
-    HST_LEFT_JUNK, /* hidden, or of those that systems leave behind: Thumbs.db, __MACOSX */
+    HST_LEFT_FORMAT,   /* a picture of a format that this build does not read */
+    HST_LEFT_NO_PHOTO, /* no picture */
+    HST_LEFT_EMPTY,    /* a file of no bytes */
+    HST_LEFT_OUTSIDE,  /* a photo outside the class folders */
+    HST_LEFT_FOLDER,   /* a folder that is none of those used, with all that is in it */
+    HST_LEFT_CLASS,    /* the folder of a class that has no photos */
+    HST_LEFT_UNREAD,   /* no permission to read it */
+    HST_LEFT_MISSING,  /* in a list, but not there */
+    HST_LEFT_KERAS,    /* a photo that Keras does not list (split "keras") */
+    HST_LEFT_BESIDE,   /* no picture, and beside the class folders: a README */
+    HST_LEFT_JUNK,     /* hidden, or of those that systems leave behind: Thumbs.db, __MACOSX */
     HST_LEFTS
 };
-/* The i-th file or folder that was found and not taken, and why; NULL past the end. *reason is one
- * line for people. why and reason may be NULL. */
+/* The i-th file or folder that was found and not taken, in order of paths, and why; NULL past the
+ * end. *reason is one line for people. why and reason may be NULL. */
 HST_API const char *hst_data_left_out(const hst_data *d, size_t i, enum hst_left *why,
                                       const char **reason);
+/* All of them in one line, which was logged at the scan too: "6 files are not photos that can be
+ * read: 3 .heic (install libheif), 2 .mov, 1 without an ending". NULL: nothing was left out. */
+HST_API const char *hst_data_left_summary(const hst_data *d);
 /* What the scan made of the folder where that is not plain ("train/ and valid/ are the two sides"),
- * one line; NULL: class folders, no more. */
+ * one line, which was logged too; NULL: class folders, no more. */
 HST_API const char *hst_data_understood(const hst_data *d);
+/* 1: hst_data_open would take that file of a class folder for a photo, by its name or else by its
+ * first bytes. 0: not; *why says why, and what[cap] of what kind it is: ".mov". */
+HST_API int hst_is_photo(const char *path, enum hst_left *why, char *what, size_t cap);
 /* n files without labels, in this order (label -1). */
 HST_API HST_CHECK hst_data *hst_data_from_files(const char *const *paths, size_t n, hst_err *err);
 HST_API void hst_data_free(hst_data *d);

@@ -31,7 +31,7 @@ int hst_data_opts_read(const hst_data_opts *given, hst_data_opts *o, enum hst_sp
     if (!(o->val_part > 0 && o->val_part < 1))
         return hst_fail(err, HST_EARG, "the validation part %g is not between 0 and 1",
                         o->val_part);
-    return 0;
+    return hst_part_check(o->part, err);
 }
 
 static hst_data *data_new(const char *dir, hst_err *err)
@@ -49,6 +49,7 @@ static hst_data *data_new(const char *dir, hst_err *err)
     for (size_t n = strlen(copy); n > 1 && copy[n - 1] == '/'; n--)
         copy[n - 1] = 0;
     d->dir = copy;
+    d->left.arena = d->arena;
     return d;
 }
 
@@ -58,7 +59,7 @@ void hst_data_free(hst_data *d)
         return;
     hst_arena_free(d->arena);
     free(d->photos);
-    free(d->left);
+    hst_left_clear(&d->left);
     free(d);
 }
 
@@ -159,24 +160,19 @@ int hst_data_label(const hst_data *d, size_t i)
 
 const char *hst_data_left_out(const hst_data *d, size_t i, enum hst_left *why, const char **reason)
 {
-    static const char *const reasons[HST_LEFTS] = {
-        [HST_LEFT_FORMAT] = "a picture of a format that is not read",
-        [HST_LEFT_OUTSIDE] = "a photo outside the class folders",
-        [HST_LEFT_FOLDER] = "a folder that is not used",
-        [HST_LEFT_UNREAD] = "cannot be read",
-        [HST_LEFT_MISSING] = "not there",
-        [HST_LEFT_EMPTY] = "an empty file",
-        [HST_LEFT_NO_PHOTO] = "no photo",
-        [HST_LEFT_JUNK] = "hidden, or left behind by a system",
-    };
-    if (i >= d->n_left)
+    if (i >= d->left.n)
         return NULL;
-    const hst_left_out *left = &d->left[i];
+    const hst_left_group *group = &d->left.group[d->left.file[i].group];
     if (why)
-        *why = left->why;
+        *why = group->why;
     if (reason)
-        *reason = left->what ? left->what : reasons[left->why];
-    return left->path;
+        *reason = group->reason;
+    return d->left.file[i].path;
+}
+
+const char *hst_data_left_summary(const hst_data *d)
+{
+    return d->left_summary;
 }
 
 const char *hst_data_understood(const hst_data *d)

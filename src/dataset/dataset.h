@@ -3,6 +3,7 @@
 #define HST_DATASET_DATASET_H
 #include "base/context.h"
 #include "base/sha256.h"
+#include "dataset/left.h"
 
 typedef struct hst_photo {
     const char *path;     /* as given: dir + "/" + path below it */
@@ -25,20 +26,12 @@ enum hst_split {
 const char *hst_split_name(enum hst_split s);
 HST_CHECK int hst_split_parse(const char *name, enum hst_split *out, hst_err *err);
 
-/* A file, or a whole folder, that was found and not taken. */
-typedef struct hst_left_out {
-    const char *path;
-    enum hst_left why;
-    const char *what; /* the reason for people where it says more than why; else NULL */
-} hst_left_out;
-
 struct hst_data {
     struct hst_arena *arena; /* every string below */
     const char *dir;
     /* What was scanned: root/class/..., and the same below val_root where the sides are folders;
-     * NULL where the photos are no folder's. webp: whether such files are photos. */
+     * NULL where the photos are no folder's. */
     const char *root, *val_root;
-    int webp;
     enum hst_target target;
     const char **classes; /* of a number the one name of what it is: "age" */
     int n_classes;
@@ -46,9 +39,8 @@ struct hst_data {
      * validation side follows the training side in the same way. */
     hst_photo *photos;
     size_t n_photos;
-    hst_left_out *left; /* in no order */
-    size_t n_left;
-    const char *understood; /* one line of what the scan made of it; NULL: nothing to say */
+    hst_left_list left;
+    const char *left_summary, *understood; /* NULL: nothing to say */
     enum hst_split split;
     double val_part;
     uint64_t seed;

@@ -43,30 +43,26 @@ int hst_rows_add_class(hst_rows *r, const char *name, hst_err *err)
 int hst_rows_leave_out(hst_rows *r, const char *path, enum hst_left why, const char *what,
                        hst_err *err)
 {
-    void *list = r->left;
-    int rc = make_room(&list, r->n_left, &r->left_cap, sizeof *r->left, err);
-    r->left = list;
-    if (rc == 0)
-        r->left[r->n_left++] = (hst_left_out){.path = path, .why = why, .what = what};
-    return rc;
+    return hst_left_add(&r->data->left, path, why, what, err);
 }
 
 int hst_rows_understood(hst_rows *r, hst_err *err, const char *fmt, ...)
 {
-    char line[1024], clean[1024];
+    const char *before = r->data->understood;
+    char more[1024], line[2048];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(line, sizeof line, fmt, args);
+    vsnprintf(more, sizeof more, fmt, args);
     va_end(args);
-    hst_printable(clean, sizeof clean, line);
-    r->data->understood = hst_arena_strdup(r->arena, clean, err);
+    snprintf(line, sizeof line, "%s%s%s", before ? before : "", before ? "; " : "", more);
+    hst_printable(more, sizeof more, line);
+    r->data->understood = hst_arena_strdup(r->arena, more, err);
     return r->data->understood ? 0 : HST_EMEM;
 }
 
 void hst_rows_clear(hst_rows *r)
 {
     free(r->row);
-    free(r->left);
     free(r->classes);
     *r = (hst_rows){0};
 }
@@ -112,11 +108,12 @@ static int find_class(const hst_data *d, const char *name)
     return found ? (int)(found - d->classes) : -1;
 }
 
-static int side_of(enum hst_part part)
+/* What is for tests has a side only where it stands in for validation. */
+static int side_of(const hst_data *d, enum hst_part part)
 {
-    return part == HST_PART_NONE    ? HST_UNSPLIT
-           : part == HST_PART_TRAIN ? HST_TRAIN
-                                    : HST_VALIDATION;
+    if (part == HST_PART_NONE || (part == HST_PART_TEST && d->split == HST_SPLIT_NONE))
+        return HST_UNSPLIT;
+    return part == HST_PART_TRAIN ? HST_TRAIN : HST_VALIDATION;
 }
 
 /* First the whole path of the folder ("sub" < "sub-a" < "sub/deep" < "sub2"), then the name. */
@@ -147,7 +144,7 @@ static int make_photos(hst_rows *r, hst_err *err)
 {
     hst_data *d = r->data;
     const char *last = NULL;
-    int label = -1;
+    int label = -1, parts = 0;
     d->photos = hst_alloc(r->n, sizeof *d->photos, err);
     if (!d->photos)
         return HST_EMEM;
@@ -160,11 +157,11 @@ static int make_photos(hst_rows *r, hst_err *err)
             (hst_photo){.path = row->path,
                         .relative = row->relative ? row->relative : row->path,
                         .label = label,
-                        .side = side_of(row->part),
+                        .side = side_of(d, row->part),
                         .number = NAN};
-        if (row->part != HST_PART_NONE)
-            d->split = HST_SPLIT_FOLDERS;
+        parts |= row->part != HST_PART_NONE;
     }
+    d->split = parts ? HST_SPLIT_FOLDERS : d->split;
     if (d->n_photos)
         qsort(d->photos, d->n_photos, sizeof *d->photos, photos_in_order);
     return 0;
@@ -235,25 +232,45 @@ static int keras_sides(hst_data *d, hst_err *err)
     return rc;
 }
 
+/* What was understood and left out, told once all is well. */
+static int tell(const hst_ctx *ctx, hst_rows *r, hst_err *err)
+{
+    hst_data *d = r->data;
+    hst_buf b = HST_BUF(1 << 16);
+    char line[1024];
+    hst_left_sort(&d->left);
+    hst_left_tell(&d->left, d->dir, &b);
+    int rc = hst_buf_check(&b, err);
+    if (rc == 0 && b.n) {
+        hst_printable(line, sizeof line, b.p);
+        d->left_summary = hst_arena_strdup(r->arena, line, err);
+        rc = d->left_summary ? 0 : HST_EMEM;
+    }
+    hst_buf_free(&b);
+    if (rc == 0 && d->understood)
+        hst_log(ctx, HST_LOG_INFO, "%s: %s", d->dir, d->understood);
+    if (rc == 0 && d->left_summary)
+        hst_log(ctx, hst_left_matters(&d->left) ? HST_LOG_WARN : HST_LOG_INFO, "%s: left out: %s",
+                d->dir, d->left_summary);
+    return rc;
+}
+
 int hst_rows_finish(const hst_ctx *ctx, hst_rows *r, hst_err *err)
 {
-    (void)ctx;
     hst_data *d = r->data;
     const int to_split = d->split != HST_SPLIT_NONE;
-    int rc = make_classes(r, err);
+    int rc = hst_rows_take_part(r, err);
+    if (rc == 0)
+        rc = make_classes(r, err);
     if (rc == 0)
         rc = make_photos(r, err);
     size_t *trains = rc ? NULL : count_training(d, err);
     if (rc == 0)
         rc = trains ? check_enough(d, to_split, trains, err) : HST_EMEM;
-    if (rc == 0 && d->split == HST_SPLIT_FOLDERS)
+    if (rc == 0 && d->split == HST_SPLIT_FOLDERS && to_split)
         rc = check_sides(d, trains, err);
     if (rc == 0 && d->split == HST_SPLIT_KERAS)
         rc = keras_sides(d, err);
     free(trains);
-    d->left = r->left;
-    d->n_left = r->n_left;
-    r->left = NULL;
-    r->n_left = 0;
-    return rc;
+    return rc ? rc : tell(ctx, r, err);
 }

@@ -168,6 +168,18 @@ size_t hst_tree_find(const hst_tree *t, const char *below)
     return f ? (size_t)(f - t->folder) : t->n_folders;
 }
 
+static int file_is(const void *key, const void *file)
+{
+    return strcmp(key, ((const hst_tree_file *)file)->below);
+}
+
+size_t hst_tree_find_file(const hst_tree *t, const char *below)
+{
+    const hst_tree_file *f =
+        t->n_files ? bsearch(below, t->file, t->n_files, sizeof *f, file_is) : NULL;
+    return f ? (size_t)(f - t->file) : t->n_files;
+}
+
 /* below against the names in folder: less, in it, more. A '/' follows the folder's name there. */
 static int against(const char *below, const char *folder, size_t n)
 {
@@ -217,13 +229,6 @@ const char *hst_tree_under(const char *below, const char *folder)
 {
     const size_t n = strlen(folder);
     return n && strncmp(below, folder, n) == 0 && below[n] == '/' ? below + n + 1 : below;
-}
-
-enum hst_format hst_tree_format(const hst_tree *t, size_t i, size_t *n)
-{
-    uint8_t head[HST_FORMAT_MAGIC_BYTES];
-    *n = t->head ? t->head(t, i, head) : 0;
-    return hst_format_of(head, *n);
 }
 
 int hst_tree_enter(hst_tree *t, size_t i, hst_err *err)

@@ -30,6 +30,9 @@ typedef struct hst_tree_folder {
     const char *why; /* HST_TREE_UNREAD: a message with the path in it; else NULL */
 } hst_tree_folder;
 
+/* A file that cannot be read. */
+#define HST_TREE_NO_HEAD ((size_t)-1)
+
 typedef struct hst_tree hst_tree;
 struct hst_tree {
     hst_arena *arena; /* borrowed: of every string here */
@@ -39,8 +42,8 @@ struct hst_tree {
     hst_tree_file *file;
     hst_tree_folder *folder;
     size_t n_files, n_folders, files_cap, folders_cap;
-    /* The first bytes of file i, at most HST_FORMAT_MAGIC_BYTES; returns how many were there, 0 for
-     * what is empty or cannot be read. NULL: none can be had. */
+    /* The first bytes of file i, at most HST_FORMAT_MAGIC_BYTES; returns how many there were, or
+     * HST_TREE_NO_HEAD. NULL: none can be had. */
     size_t (*head)(const hst_tree *t, size_t i, uint8_t *head);
     /* Opens folder i, which is CLOSED or a LINK: adds what lies in it, and below it in folders that
      * are neither. NULL where a tree has no such folders. */
@@ -74,6 +77,8 @@ HST_CHECK int hst_tree_of_archive(const hst_ctx *ctx, hst_tree *t, hst_arena *ar
 /* Whichever path is. */
 HST_CHECK int hst_tree_of(const hst_ctx *ctx, hst_tree *t, hst_arena *arena, const char *path,
                           hst_err *err);
+/* The first bytes of a file on disk, as of hst_tree.head. */
+size_t hst_tree_read_head(const char *path, uint8_t *head);
 
 /* ---- to use one ---- */
 
@@ -83,6 +88,8 @@ int hst_is_junk(const char *name);
 
 /* The folder of that path below the root; n_folders: none. */
 size_t hst_tree_find(const hst_tree *t, const char *below);
+/* Likewise a file; n_files: none. */
+size_t hst_tree_find_file(const hst_tree *t, const char *below);
 /* The files in folder "below" and deeper are [*first, *end); "": all. */
 void hst_tree_files(const hst_tree *t, const char *below, size_t *first, size_t *end);
 /* Likewise the folders in it, itself not counted. */
@@ -90,8 +97,6 @@ void hst_tree_folders(const hst_tree *t, const char *below, size_t *first, size_
 /* The part of below that is under folder: hst_tree_under("train/cat/1.jpg", "train") is
  * "cat/1.jpg"; all of it with folder "". */
 const char *hst_tree_under(const char *below, const char *folder);
-/* What file i is by its first bytes; *n: how many there were (0: empty or not to be read). */
-enum hst_format hst_tree_format(const hst_tree *t, size_t i, size_t *n);
 /* Opens folder i where it is not (see enter); indices change. */
 HST_CHECK int hst_tree_enter(hst_tree *t, size_t i, hst_err *err);
 #endif

@@ -127,16 +127,23 @@ static int read_folders(hst_tree *t, size_t i, hst_err *err)
     return rc;
 }
 
-static size_t read_head(const hst_tree *t, size_t i, uint8_t *head)
+size_t hst_tree_read_head(const char *path, uint8_t *head)
 {
     struct stat st;
-    /* a pipe would wait for a writer that never comes */
-    FILE *f = stat(t->file[i].path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(t->file[i].path, "rb")
-                                                                     : NULL;
-    const size_t n = f ? fread(head, 1, HST_FORMAT_MAGIC_BYTES, f) : 0;
-    if (f)
-        fclose(f);
-    return n;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) /* a pipe would wait for one that writes */
+        return HST_TREE_NO_HEAD;
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return HST_TREE_NO_HEAD;
+    const size_t n = fread(head, 1, HST_FORMAT_MAGIC_BYTES, f);
+    const int failed = ferror(f);
+    fclose(f);
+    return failed ? HST_TREE_NO_HEAD : n;
+}
+
+static size_t read_head(const hst_tree *t, size_t i, uint8_t *head)
+{
+    return hst_tree_read_head(t->file[i].path, head);
 }
 
 static int enter(hst_tree *t, size_t i, hst_err *err)

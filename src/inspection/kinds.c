@@ -6,14 +6,15 @@ const hst_kind_facts hst_kinds[HST_KINDS] = {
     [HST_KIND_TRUNCATED] = {"truncated", HST_SEVERITY_ERROR, "end too early",
                             "Training skips them: copy them again from where they came."},
     [HST_KIND_UNREAD_PICTURES] = {"unread-pictures", HST_SEVERITY_ERROR, "pictures not read",
-                                  "Training passes them by: save them as .jpg or .png, or give "
-                                  "those that are JPEG, PNG, GIF, WebP or BMP the ending for it."},
+                                  "Training passes them by: install what is named and build "
+                                  "anew, or save them as .jpg or .png."},
     [HST_KIND_LOOSE] = {"loose", HST_SEVERITY_ERROR, "photos outside the class folders",
                         "Training passes them by: put each into the folder of its class."},
     [HST_KIND_ONE_CLASS] = {"one-class", HST_SEVERITY_ERROR, "fewer than two classes have photos",
                             "A model needs photos of two classes at least, a folder each."},
     [HST_KIND_EMPTY_CLASS] = {"empty-class", HST_SEVERITY_ERROR, "classes without a usable photo",
-                              "Training stops at them: add photos or take the folder away."},
+                              "Training leaves out folders without photos and stops where "
+                              "none can be used: add photos or take the folder away."},
     [HST_KIND_COPIES_CLASSES] = {"copies-across-classes", HST_SEVERITY_ERROR,
                                  "the same picture in several classes",
                                  "One label at most is right: keep that one."},
@@ -27,9 +28,9 @@ const hst_kind_facts hst_kinds[HST_KINDS] = {
                              "near copies on both sides",
                              "What is measured there looks better than it is: keep one of "
                              "them, or all on one side."},
-    [HST_KIND_UNREAD_FOLDER] = {"unread-folder", HST_SEVERITY_WARNING, "folders not read",
-                                "Training passes them by. Sides are train/ and one of val/, "
-                                "validation/ or test/; links to folders are not followed."},
+    [HST_KIND_UNREAD_FOLDER] = {"unread-folder", HST_SEVERITY_WARNING, "folders or files not read",
+                                "Training passes them by. Sides are train/ and val/ or test/; "
+                                "links to folders are not followed."},
     [HST_KIND_CLASS_NAMES] = {"class-names", HST_SEVERITY_WARNING,
                               "class names that differ in case, spaces or accents only",
                               "If they are one class, put the photos into one folder."},
