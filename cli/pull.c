@@ -55,13 +55,15 @@ static int run(cli_job *job)
 const cli_command cli_pull = {
     .name = "pull",
     .summary = "fetch a data set of photos",
-    .usage = "[NAME | https://...] [options]",
+    .usage = "[NAME | https://... | FILE] [options]",
     .text = "Fetches an archive of photos, compares its hash and unpacks it into a folder\n"
             "with a sub-folder for each class, whose path is printed. NAME is a data set of\n"
-            "the list that pull prints without one; an address leads to a .tgz, .tar.gz, .tar\n"
-            "or .zip. Afterwards train, eval and features take the same name or address for a\n"
-            "folder. An archive whose names lead out of the folder, that holds links, or that\n"
-            "unpacks to far more than its size is refused.",
+            "the list that pull prints without one; an address leads to a .zip, a .tar, or a\n"
+            ".tar.gz, .tar.zst, .tar.xz or .tar.bz2. Afterwards train, eval and features take\n"
+            "the same name or address for a folder. FILE is such an archive that is here\n"
+            "already (also file://...); train, eval, predict and features read it as it lies,\n"
+            "so it need not be pulled. An archive whose names lead out of the folder, that\n"
+            "holds links, or that unpacks to far more than its size is refused.",
     .examples = "headstart pull\n"
                 "headstart pull flower_photos\n"
                 "headstart pull https://example.com/birds.zip -o birds",

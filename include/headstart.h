@@ -343,13 +343,14 @@ HST_API HST_CHECK int hst_speed_measure(hst_ctx *ctx, const hst_backbone *b, dou
 /* ---- data: photos with labels ---- */
 
 /* Makes a data set be a folder of photos with a sub-folder for each class: one known by name
- * (hst_data_name), or an https://... address of a .tgz, .tar.gz, .tar or .zip. dir: where to put
- * it, a folder that is not there yet or empty; NULL: in the cache, where hst_data_open finds it by
- * the same name, and where nothing is done when it is there. path[cap]: of that folder, which
- * appears whole or not at all. An archive that would write outside of it, holds links, or unpacks
- * to far more than its size is refused. Errors: HST_EARG (unknown name, no cache), HST_ENET,
- * HST_EHASH, HST_EDATA (the archive), HST_EIO (also: no space, dir holds something), HST_ESTOPPED,
- * HST_EMEM. */
+ * (hst_data_name), or a .zip, .tar, .tar.gz, .tar.zst, .tar.xz or .tar.bz2 by its https://...
+ * address, its file://... address or its path here (which hst_data_open reads where it lies: it
+ * need not be pulled). dir: where to put it, a folder that is not there yet or empty; NULL: in the
+ * cache, where hst_data_open finds what has a name or https://... address by the same, and where
+ * nothing is done when it is there. path[cap]: of that folder, which appears whole or not at all.
+ * An archive that would write outside of it, holds links, or unpacks to far more than its size is
+ * refused. Errors: HST_EARG (unknown name, no cache), HST_ENET, HST_EHASH, HST_EDATA (the archive),
+ * HST_EIO (also: no space, dir holds something), HST_ESTOPPED, HST_EMEM. */
 HST_API HST_CHECK int hst_data_pull(hst_ctx *ctx, const char *name, const char *dir, char *path,
                                     size_t cap, hst_err *err);
 /* The i-th data set known by name, NULL past the end; bytes of its archive, and whether it is in

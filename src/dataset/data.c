@@ -4,6 +4,7 @@
 #include "dataset/folders.h"
 #include "dataset/webdataset.h"
 #include "hub/datasets.h"
+#include "hub/url.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -80,6 +81,9 @@ static int scan(const hst_ctx *ctx, hst_data *d, const hst_data_opts *o, hst_err
 static const char *folder_of(const hst_ctx *ctx, const char *dir, char *path, size_t cap,
                              hst_err *err)
 {
+    if (hst_url_local(dir, path, cap))
+        return path;
+    path[0] = 0;
     if (access(dir, F_OK) == 0 || !hst_datasets_is_name(dir) ||
         hst_datasets_here(ctx, dir, path, cap))
         return path[0] ? path : dir;

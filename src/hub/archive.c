@@ -34,8 +34,8 @@ static int damaged(const unpacking *u, hst_err *err)
     const char *why = archive_error_string(u->a);
     if (archive_errno(u->a) == ENOMEM)
         return hst_fail(err, HST_EMEM, "out of memory: %s cannot be unpacked", u->what);
-    return hst_fail(err, HST_EDATA, "%s is damaged, or no .tar, .tar.gz or .zip: %.200s", u->what,
-                    why ? why : "no reason");
+    return hst_fail(err, HST_EDATA, "%s is damaged, or no .zip, .tar or compressed .tar: %.200s",
+                    u->what, why ? why : "no reason");
 }
 
 /* ---- names ---- */
@@ -216,10 +216,24 @@ static int unpack_all(unpacking *u, hst_err *err)
     return rc;
 }
 
+/* Only what the library can do itself: for what it cannot it would run a program. */
+static void add_filter(struct archive *a, int (*support)(struct archive *))
+{
+    struct archive *trial = archive_read_new();
+    if (trial && support(trial) == ARCHIVE_OK)
+        (void)support(a);
+    archive_read_free(trial);
+}
+
 /* The formats by name, not whatever the library happens to know. */
 static int set_up(unpacking *u, hst_err *err)
 {
     u->a = archive_read_new();
+    if (u->a) {
+        add_filter(u->a, archive_read_support_filter_bzip2);
+        add_filter(u->a, archive_read_support_filter_xz);
+        add_filter(u->a, archive_read_support_filter_zstd);
+    }
     if (!u->a || archive_read_support_filter_gzip(u->a) != ARCHIVE_OK ||
         archive_read_support_format_tar(u->a) != ARCHIVE_OK ||
         archive_read_support_format_zip(u->a) != ARCHIVE_OK)

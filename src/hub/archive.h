@@ -5,9 +5,9 @@
 #define HST_HUB_ARCHIVE_H
 #include "base/context.h"
 
-/* Unpacks a .tar, .tar.gz or .zip file into dir, which is there and empty. what: for messages and
- * progress. Errors: HST_EDATA (no such archive, damaged, hostile), HST_EIO, HST_EMEM, HST_ESTOPPED;
- * part of it may lie in dir then. */
+/* Unpacks a .zip, a .tar, or one that is compressed by gzip, zstd, xz or bzip2 into dir, which is
+ * there and empty. what: for messages and progress. Errors: HST_EDATA (no such archive, damaged,
+ * hostile), HST_EIO, HST_EMEM, HST_ESTOPPED; part of it may lie in dir then. */
 HST_CHECK int hst_archive_unpack(const hst_ctx *ctx, const char *file, const char *what,
                                  const char *dir, hst_err *err);
 #endif

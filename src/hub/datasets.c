@@ -19,6 +19,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,8 @@ static const uint64_t max_archive_bytes = UINT64_C(64) << 30;
 
 /* ---- names ---- */
 
-static const char *const endings[] = {".tar.gz", ".tgz", ".zip", ".tar"};
+static const char *const endings[] = {".tar.gz",  ".tgz",  ".tar.zst", ".tar.xz", ".txz",
+                                      ".tar.bz2", ".tbz2", ".zip",     ".tar"};
 
 /* Length of the name without an archive's ending; 0: it has none. */
 static size_t stem(const char *file)
@@ -48,11 +50,14 @@ static int unknown(const char *name, hst_err *err)
 {
     hst_buf names = HST_BUF(1024);
     const hst_catalog_dataset *p;
+    if (stem(name))
+        return hst_fail(err, HST_EARG, "%s: there is no such file", name);
     for (int i = 0; (p = hst_catalog_dataset_at(i)); i++)
         hst_buf_printf(&names, "%s%s", i ? ", " : "", p->name);
     int rc = hst_fail(err, HST_EARG,
-                      "unknown data set '%s': known is %s; or give the https://... address of a "
-                      ".tgz, .tar.gz, .tar or .zip with a folder of photos for each class",
+                      "unknown data set '%s': known is %s; or give a .zip, .tar, .tar.gz, "
+                      ".tar.zst, .tar.xz or .tar.bz2 with a folder of photos for each class: its "
+                      "https://... address, or a file that is here",
                       name, names.p ? names.p : "");
     hst_buf_free(&names);
     return rc;
@@ -70,7 +75,9 @@ static int parse_address(const char *url, hst_locator *p, char *key, size_t cap,
     hst_url_file(url, p->file, sizeof p->file);
     size_t n = stem(p->file);
     if (n == 0)
-        return hst_fail(err, HST_EARG, "%s: data sets are .tgz, .tar.gz, .tar or .zip files", url);
+        return hst_fail(
+            err, HST_EARG,
+            "%s: data sets are .zip, .tar, .tar.gz, .tar.zst, .tar.xz or .tar.bz2 files", url);
     rc = hst_sha256_bytes(url, strlen(url), digest, err);
     if (rc)
         return rc;
@@ -81,10 +88,46 @@ static int parse_address(const char *url, hst_locator *p, char *key, size_t cap,
     return m < (int)sizeof p->name ? 0 : hst_fail(err, HST_EARG, "an address that is too long");
 }
 
+/* An archive that is on this machine already: its path in p->url. Another one of the same
+ * name, or the same when it has changed, is another data set. */
+static int parse_file(const char *path, const struct stat *st, hst_locator *p, char *key,
+                      size_t cap, hst_err *err)
+{
+    uint8_t digest[32];
+    char hex[HST_SHA256_HEX], real[PATH_MAX], text[PATH_MAX + 80];
+    const char *base = hst_path_base(path);
+    const size_t n = stem(base);
+    if (n == 0)
+        return hst_fail(
+            err, HST_EARG,
+            "%s: data sets are .zip, .tar, .tar.gz, .tar.zst, .tar.xz or .tar.bz2 files", path);
+    if (!realpath(path, real) || strlen(real) >= sizeof p->url)
+        return hst_fail(err, HST_EARG, "%s: a path that is too long", path);
+    snprintf(text, sizeof text, "%s %lld %lld.%ld", real, (long long)st->st_size,
+             (long long)st->st_mtim.tv_sec, (long)st->st_mtim.tv_nsec);
+    int rc = hst_sha256_bytes(text, strlen(text), digest, err);
+    if (rc)
+        return rc;
+    hst_hex(digest, hex);
+    snprintf(key, cap, "%.*s-%.*s", n < 100 ? (int)n : 100, base, KEY_DIGITS, hex);
+    snprintf(p->url, sizeof p->url, "%s", real);
+    snprintf(p->file, sizeof p->file, "%s", base);
+    p->kind = HST_HERE;
+    return 0;
+}
+
 static int parse(const char *name, hst_locator *p, char *key, size_t cap, hst_err *err)
 {
     const hst_catalog_dataset *k = hst_catalog_dataset_find(name);
+    char local[MAX_PATH];
+    struct stat st;
     *p = (hst_locator){0};
+    if (hst_url_local(name, local, sizeof local))
+        name = local;
+    if (!k && !hst_url_is(name) && stat(name, &st) == 0 && S_ISREG(st.st_mode))
+        return parse_file(name, &st, p, key, cap, err);
+    if (name == local)
+        return hst_fail(err, HST_EARG, "%s: there is no such file", local);
     if (!k)
         return hst_url_is(name) ? parse_address(name, p, key, cap, err) : unknown(name, err);
     p->kind = HST_KERAS; /* which may have it in its own cache */
@@ -221,6 +264,8 @@ static int is_empty(const char *dir)
 static int fetch(hst_ctx *ctx, const hst_locator *p, const char *target, hst_err *err)
 {
     hst_downloaded k = {0};
+    if (p->kind == HST_HERE)
+        return unpack(ctx, p->url, p->file, target, err);
     int rc = hst_url_source_file(ctx, p, max_archive_bytes, &k, err);
     rc = rc ? rc : unpack(ctx, k.file, p->file, target, err);
     if (rc == 0 || rc == HST_EDATA)

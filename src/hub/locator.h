@@ -12,12 +12,20 @@
 #include "hub/endpoints.h"
 #include "hub/url.h"
 
-enum hst_hub_kind { HST_HF = 1, HST_KERAS, HST_TORCHVISION, HST_TFHUB, HST_KAGGLE, HST_WEB };
+enum hst_hub_kind {
+    HST_HF = 1,
+    HST_KERAS,
+    HST_TORCHVISION,
+    HST_TFHUB,
+    HST_KAGGLE,
+    HST_WEB,
+    HST_HERE
+};
 
 typedef struct hst_locator {
     enum hst_hub_kind kind;
     char name[HST_URL_MAX]; /* written in the one way that records are kept under */
-    char url[HST_URL_MAX];  /* not for hf */
+    char url[HST_URL_MAX];  /* not for hf; of HST_HERE a path */
     char file[512];         /* its name; hf: the path in the repository, "" for the usual ones */
     char repo[200], revision[200]; /* hf; kaggle: repo "owner/model/framework/variation", revision
                                       the version or "" */

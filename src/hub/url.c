@@ -23,6 +23,33 @@ int hst_url_is(const char *s)
     return strncasecmp(s, "https://", 8) == 0 || strncasecmp(s, "http://", 7) == 0;
 }
 
+static int hex_digit(char c)
+{
+    static const char digits[] = "0123456789abcdef";
+    const char *found = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+    return found ? (int)(found - digits) : -1;
+}
+
+int hst_url_local(const char *s, char *path, size_t cap)
+{
+    size_t n = 0;
+    if (strncasecmp(s, "file:", 5) != 0)
+        return 0;
+    s += 5;
+    if (strncmp(s, "//", 2) == 0)
+        s += strncasecmp(s, "//localhost/", 12) == 0 ? 11 : 2;
+    if (*s != '/')
+        return 0;
+    for (; *s && n + 1 < cap; s++) {
+        const int high = *s == '%' ? hex_digit(s[1]) : -1;
+        const int low = high >= 0 ? hex_digit(s[2]) : -1;
+        path[n++] = low >= 0 ? (char)(high * 16 + low) : *s;
+        s += low >= 0 ? 2 : 0;
+    }
+    path[n] = 0;
+    return *s == 0 && strlen(path) == n;
+}
+
 int hst_url_is_plain(const char *url)
 {
     return strncasecmp(url, "http:", 5) == 0;

@@ -15,6 +15,10 @@ HST_CHECK int hst_url_check(const char *url, hst_err *err);
 /* 1 when s starts with http:// or https://. */
 int hst_url_is(const char *s);
 
+/* The path that a file: address leads to on this machine (RFC 8089), with %XX as characters: 1; 0:
+ * no such address. */
+int hst_url_local(const char *s, char *path, size_t cap);
+
 /* 1 when scheme, host and port are the same; both must have been checked. 0 also without memory. */
 int hst_url_same_origin(const char *a, const char *b);
 
