@@ -26,19 +26,21 @@ static int refuse(const struct heif_error *e, hst_err *err)
     return hst_fail(err, HST_EIMAGE, "damaged HEIF: %s", e->message ? e->message : "not read");
 }
 
+/* The size is asked again: some files say before they are decoded how it lies, and not how it
+ * stands. */
 static int copy(const struct heif_image *img, canvas *out, hst_err *err)
 {
     int stride = 0;
     const uint8_t *from = heif_image_get_plane_readonly(img, heif_channel_interleaved, &stride);
     const int w = heif_image_get_width(img, heif_channel_interleaved),
               h = heif_image_get_height(img, heif_channel_interleaved);
-    if (!from || w != out->w || h != out->h || stride < 3 * w)
-        return hst_fail(err, HST_EIMAGE, "damaged HEIF: %d x %d pixels where it says %d x %d", w, h,
-                        out->w, out->h);
-    for (int y = 0; y < h; y++)
+    if (!from || w < 1 || h < 1 || stride / 3 < w)
+        return hst_fail(err, HST_EIMAGE, "damaged HEIF: no pixels");
+    const int rc = canvas_begin(out, (uint64_t)w, (uint64_t)h, err);
+    for (int y = 0; rc == 0 && y < h; y++)
         memcpy(out->rgb + (size_t)y * 3 * (size_t)w, from + (size_t)y * (size_t)stride,
                3 * (size_t)w);
-    return 0;
+    return rc;
 }
 
 static int decode(struct heif_image_handle *handle, canvas *out, hst_err *err)
