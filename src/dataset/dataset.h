@@ -64,8 +64,7 @@ HST_CHECK int hst_data_opts_read(const hst_data_opts *given, hst_data_opts *o,
  * photos of a class may fall on the training side (with 0.2: half of the classes of three photos,
  * one in ten of ten), and choosing one of them would move others when photos come.
  *
- * Photos with several labels or a number have no class that could be left without a photo: there
- * the numbers alone decide.
+ * Photos with several labels or a number are no classes: there one photo of all always trains.
  *
  * A side may be empty. For "keras" and "folders" the sides were known at the scan. */
 HST_CHECK int hst_split_assign(const hst_data *d, const hst_digest *content, char *const *why,

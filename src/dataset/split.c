@@ -61,14 +61,14 @@ static int by_value(const void *pa, const void *pb)
     return *a < *b ? -1 : *a > *b;
 }
 
-/* kept[n_classes], rising: each class's largest number of a usable photo. Negative: it has none, as
- * where photos are of no one class. */
+/* kept[n_classes], rising: each class's largest number of a usable photo, and where photos are of
+ * no one class that of all. Negative: there is none. */
 static void find_kept(const hst_data *d, char *const *why, const double *number, double *kept)
 {
     for (int c = 0; c < d->n_classes; c++)
         kept[c] = -1;
-    for (size_t i = 0; d->target == HST_TARGET_CLASS && i < d->n_photos; i++) {
-        double *largest = &kept[d->photos[i].label];
+    for (size_t i = 0; i < d->n_photos; i++) {
+        double *largest = &kept[d->target == HST_TARGET_CLASS ? d->photos[i].label : 0];
         if (number[i] > *largest && !(why && why[i]))
             *largest = number[i];
     }

@@ -76,6 +76,21 @@ int hst_design_make(hst_design *r, const hst_kernels *kernels, const hst_logisti
     return 0;
 }
 
+void hst_design_restore(const hst_design *r, const hst_logistic *of, const double *theta,
+                        float *kernel, float *bias)
+{
+    size_t classes = (size_t)of->n_classes, p = (size_t)r->p;
+    for (size_t c = 0; c < classes; c++) {
+        double b = theta[classes * p + c];
+        for (size_t k = 0; k < p; k++) {
+            double v = theta[c * p + k] / r->scale;
+            kernel[k * classes + c] = (float)(of->scale ? v * (double)of->scale[k] : v);
+            b -= v * r->mean[k];
+        }
+        bias[c] = (float)b;
+    }
+}
+
 /* Z Z^T, a block of its rows per item. */
 typedef struct gram {
     const hst_design *r;

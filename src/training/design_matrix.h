@@ -28,6 +28,11 @@ HST_CHECK int hst_design_make(hst_design *r, const hst_kernels *kernels, const h
                               hst_err *err);
 void hst_design_clear(hst_design *r);
 
+/* The head of theta (softmax_fit.h), which was fitted to rows that were not reduced: from classes
+ * first and rows as they are here to kernel[dim][n_classes] and the caller's units. */
+void hst_design_restore(const hst_design *r, const hst_logistic *of, const double *theta,
+                        float *kernel, float *bias);
+
 /* With fewer rows than columns the rows live in a space of n dimensions: Z Z^T = L L^T (Cholesky),
  * and the rows of L have the same lengths and angles as those of Z, so that the same losses are
  * reached by kernels of the same length. Replaces Z by L [n][n] where that is smaller. */

@@ -15,22 +15,6 @@ static int count_step(void *arg, hst_err *err)
     return hst_meter_at(&p->meter, ++p->done, err);
 }
 
-/* From classes first and scaled rows to features first and the caller's units. */
-static void restore(const hst_design *r, const hst_logistic *of, const double *theta, float *kernel,
-                    float *bias)
-{
-    size_t classes = (size_t)of->n_classes, p = (size_t)r->p;
-    for (size_t c = 0; c < classes; c++) {
-        double b = theta[classes * p + c];
-        for (size_t k = 0; k < p; k++) {
-            double v = theta[c * p + k] / r->scale;
-            kernel[k * classes + c] = (float)(of->scale ? v * (double)of->scale[k] : v);
-            b -= v * r->mean[k];
-        }
-        bias[c] = (float)b;
-    }
-}
-
 int hst_logistic_fit(const hst_ctx *ctx, const hst_logistic *p, double l2, float *kernel,
                      float *bias, hst_err *err)
 {
@@ -55,7 +39,7 @@ int hst_logistic_fit(const hst_ctx *ctx, const hst_logistic *p, double l2, float
         rc = theta ? hst_softmax_run(&f, theta, NULL, err) : HST_EMEM;
     }
     if (rc == 0)
-        restore(&rows, p, theta, kernel, bias);
+        hst_design_restore(&rows, p, theta, kernel, bias);
     free(theta);
     hst_design_clear(&rows);
     return rc;

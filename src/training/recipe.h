@@ -8,7 +8,9 @@
 /* The usable photos of one side. Rows point into the run's features. */
 typedef struct hst_examples {
     const float **x; /* [n] rows of dim floats */
-    int *label;      /* [n] */
+    int *label;      /* [n] of classes */
+    uint8_t *marks;  /* [n][classes] of labels; else NULL */
+    double *number;  /* [n] of numbers; else NULL */
     size_t *photo;   /* [n] index in the data */
     size_t *group;   /* [n] copies and near copies among them (hst_deal); NULL: copies are */
     size_t n;
@@ -37,6 +39,8 @@ typedef struct hst_recipe {
 } hst_recipe;
 
 extern const hst_recipe hst_recipe_auto, hst_recipe_fine_tune, hst_recipe_tutorial;
+/* Recipe auto of photos with several labels, and with a number. */
+extern const hst_recipe hst_recipe_labels, hst_recipe_number;
 
 /* weight[n_classes] with which every class counts the same: "balanced" of scikit-learn, n /
  * (classes

@@ -110,16 +110,46 @@ static void backward_part(void *arg, size_t i, int thread)
         hst_design_backward(&s->by, block, s->residual, s->scratch + i * s->n_scratch, sum);
 }
 
-/* The residual, loss and derivative of part i at logits + t * slope. */
-static void residual_part(void *arg, size_t i, int thread)
+/* The rows of part i: *first .. *end - 1. */
+static void part_rows(const solver *s, size_t i, size_t *first, size_t *end)
+{
+    part_blocks(s, i, first, end);
+    *first *= HST_DESIGN_BLOCK;
+    *end = *end * HST_DESIGN_BLOCK < s->n ? *end * HST_DESIGN_BLOCK : s->n;
+}
+
+/* The residual, loss and derivative of part i at logits + t * slope, each class by itself. */
+static void marks_part(void *arg, size_t i, int thread)
 {
     const solver *s = arg;
     size_t first, end;
     double loss = 0, along = 0;
     (void)thread;
-    part_blocks(s, i, &first, &end);
-    end = end * HST_DESIGN_BLOCK < s->n ? end * HST_DESIGN_BLOCK : s->n;
-    for (size_t r = first * HST_DESIGN_BLOCK; r < end; r++) {
+    part_rows(s, i, &first, &end);
+    for (size_t r = first; r < end; r++) {
+        const double w = row_weight(s->f, r) / s->total_weight;
+        for (size_t c = 0; c < s->classes; c++) {
+            const size_t at = r * s->classes + c;
+            const double z = s->logits[at] + s->t * s->slope[at], e = exp(-fabs(z));
+            const int has = s->f->marks[at];
+            s->residual[at] = s->f->idle[c] ? 0 : w * ((z > 0 ? 1 : e) / (1 + e) - has);
+            along += s->residual[at] * s->slope[at];
+            loss += s->f->idle[c] ? 0 : w * (log1p(e) + ((z > 0) == has ? 0 : fabs(z)));
+        }
+    }
+    s->loss[i] = loss;
+    s->along[i] = along;
+}
+
+/* The residual, loss and derivative of part i at logits + t * slope. */
+static void softmax_part(void *arg, size_t i, int thread)
+{
+    const solver *s = arg;
+    size_t first, end;
+    double loss = 0, along = 0;
+    (void)thread;
+    part_rows(s, i, &first, &end);
+    for (size_t r = first; r < end; r++) {
         const double *z = s->logits + r * s->classes, *slope = s->slope + r * s->classes;
         double *p = s->residual + r * s->classes, largest = -INFINITY, sum = 0;
         size_t truth = (size_t)s->f->label[r];
@@ -146,6 +176,29 @@ static void each_part(solver *s, hst_item_fn *work)
     hst_executor_for(s->f->executor, s->parts, work, s);
 }
 
+static void find_residual(solver *s)
+{
+    each_part(s, s->f->marks ? marks_part : softmax_part);
+}
+
+/* The penalty is strength / 2 * kernels_dot(k, k): classes with an l2 of their own are weighted
+ * with it in the latter. */
+static double strength(const solver *s)
+{
+    return s->f->l2_of ? 1 : s->f->l2;
+}
+
+static double kernels_dot(const solver *s, const double *a, const double *b)
+{
+    const size_t p = s->n_kernel / s->classes;
+    double sum = 0;
+    if (!s->f->l2_of)
+        return hst_dot(a, b, s->n_kernel);
+    for (size_t c = 0; c < s->classes; c++)
+        sum += s->f->l2_of[c] * hst_dot(a + c * p, b + c * p, p);
+    return sum;
+}
+
 static void multiply(solver *s, const double *vector, double *product)
 {
     s->by = (hst_product){.rows = s->f->rows,
@@ -160,9 +213,13 @@ static void multiply(solver *s, const double *vector, double *product)
 /* g = gradient of loss and penalty, from the residual. */
 static void gradient(solver *s, const double *theta, double *g)
 {
+    const size_t p = s->n_kernel / s->classes;
     each_part(s, backward_part);
     for (size_t i = 0; i < s->n_kernel; i++)
-        g[i] = s->f->l2 * theta[i];
+        g[i] = (s->f->l2_of ? s->f->l2_of[i / p] : s->f->l2) * theta[i];
+    for (size_t c = 0; s->f->marks && c < s->classes; c++)
+        if (s->f->idle[c])
+            memset(g + c * p, 0, p * sizeof *g);
     for (size_t part = 0; part < s->parts; part++)
         for (size_t i = 0; i < s->n_kernel; i++)
             g[i] += s->part[part * s->n_kernel + i];
@@ -192,8 +249,8 @@ typedef struct line {
 static double try_step(solver *s, const line *l, double t)
 {
     s->t = t;
-    each_part(s, residual_part);
-    return sum_parts(s, s->along) + s->f->l2 * (l->tk + t * l->kk);
+    find_residual(s);
+    return sum_parts(s, s->along) + strength(s) * (l->tk + t * l->kk);
 }
 
 /* Where a straight line through the slopes crosses zero, kept away from the ends. */
@@ -213,9 +270,7 @@ static double next_try(const line *l, double before, double s_before)
  * exact when differences of losses are not. */
 static double line_search(solver *s, const double *theta, double s0)
 {
-    line l = {.tk = hst_dot(theta, s->d, s->n_kernel),
-              .kk = hst_dot(s->d, s->d, s->n_kernel),
-              .s_low = s0};
+    line l = {.tk = kernels_dot(s, theta, s->d), .kk = kernels_dot(s, s->d, s->d), .s_low = s0};
     double step = 1;
     for (int i = 0; i < 30; i++) {
         double before = l.low, s_before = l.s_low, slope = try_step(s, &l, step);
@@ -265,7 +320,7 @@ static void start(solver *s, const double *theta)
 {
     multiply(s, theta, s->logits);
     s->t = 0;
-    each_part(s, residual_part);
+    find_residual(s);
     gradient(s, theta, s->g);
 }
 
@@ -295,7 +350,7 @@ int hst_softmax_loss(const hst_softmax_fit *f, const double *theta, double *loss
     int rc = solver_make(&s, f, err);
     if (rc == 0) {
         start(&s, theta);
-        *loss = sum_parts(&s, s.loss) + f->l2 / 2 * hst_dot(theta, theta, s.n_kernel);
+        *loss = sum_parts(&s, s.loss) + strength(&s) / 2 * kernels_dot(&s, theta, theta);
         memcpy(g, s.g, s.size * sizeof *g);
     }
     solver_clear(&s);

@@ -17,13 +17,20 @@ typedef struct hst_softmax_fit {
     hst_executor *executor;               /* NULL: one thread */
     int (*tick)(void *arg, hst_err *err); /* after each step; negative ends with that error */
     void *tick_arg;
+    /* Not NULL: [n][n_classes] 0 or 1, and instead of the one softmax each class has a logistic
+     * regression of its own, all of them fitted together; label is not looked at. */
+    const uint8_t *marks;
+    const double *l2_of; /* with marks: [n_classes] in place of l2 */
+    const uint8_t *idle; /* with marks: [n_classes] 1: the class stays as theta has it */
 } hst_softmax_fit;
 
 /* Numbers in theta: kernel [n_classes][p], then bias [n_classes]. */
 size_t hst_softmax_size(const hst_design *r, int n_classes);
 
 /* Goes on from theta to the minimum of
- *   sum_i w_i CE(softmax(K z_i + b), y_i) / sum w + l2/2 |K|^2.
+ *   sum_i w_i CE(softmax(K z_i + b), y_i) / sum w + l2/2 |K|^2,
+ * with marks of the sum over the classes of
+ *   sum_i w_i CE(sigmoid(k_c . z_i + b_c), marks_ic) / sum w + l2_c/2 |k_c|^2.
  * logits (may be NULL): [n][n_classes] at the end, of rows of weight 0 as well. */
 HST_CHECK int hst_softmax_run(const hst_softmax_fit *f, double *theta, double *logits,
                               hst_err *err);

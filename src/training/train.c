@@ -8,6 +8,7 @@
 #include "training/unknown.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,36 @@ static int read_settings(const hst_train_opts *given, const hst_backbone *b, hst
     return rc;
 }
 
+/* How a run learns: photos with several labels or a number have recipes of their own. */
+static const hst_recipe *recipe_of(const hst_run *r)
+{
+    if (r->data->target == HST_TARGET_LABELS)
+        return &hst_recipe_labels;
+    return r->data->target == HST_TARGET_NUMBER ? &hst_recipe_number : recipes[r->settings.recipe];
+}
+
+/* What is for photos of one class each. */
+static int check_target(const hst_settings *s, const hst_data *d, hst_err *err)
+{
+    const struct {
+        int asked;
+        const char *what;
+    } only[] = {{s->recipe != HST_RECIPE_AUTO, hst_recipe_names[s->recipe]},
+                {s->class_weight != HST_UNWEIGHTED, "class-weight"},
+                {s->prior && strcmp(s->prior, HST_PRIOR_AS_TRAINED) != 0, "prior"},
+                {s->robust != HST_ROBUST_NONE, "robust"},
+                {s->augmented > 0, "augmented"},
+                {s->effort > 0 || s->time_s > 0, "effort"},
+                {s->learning_curve, "learning-curve"}};
+    for (size_t i = 0; d->target != HST_TARGET_CLASS && i < sizeof only / sizeof *only; i++)
+        if (only[i].asked)
+            return hst_fail(err, HST_EARG,
+                            "%s%s is for photos of one class each; these have %s: leave it out",
+                            i == 0 ? "recipe " : "", only[i].what,
+                            d->target == HST_TARGET_LABELS ? "several labels" : "a number");
+    return 0;
+}
+
 static void end_phase(hst_run *r, const char *what, double *since)
 {
     double now = hst_now_s();
@@ -48,6 +79,8 @@ static void examples_clear(hst_examples *e)
 {
     free(e->x);
     free(e->label);
+    free(e->marks);
+    free(e->number);
     free(e->photo);
     free(e->group);
 }
@@ -62,13 +95,23 @@ static int examples_make(const hst_run *r, int side, hst_examples *e, hst_err *e
     e->label = e->x ? hst_alloc(n, sizeof *e->label, err) : NULL;
     e->photo = e->label ? hst_alloc(n, sizeof *e->photo, err) : NULL;
     e->group = e->photo ? hst_alloc(n, sizeof *e->group, err) : NULL;
-    if (!e->group)
+    const size_t classes = (size_t)r->data->n_classes;
+    if (e->group && r->data->target == HST_TARGET_LABELS)
+        e->marks = hst_alloc(n, classes, err);
+    if (e->group && r->data->target == HST_TARGET_NUMBER)
+        e->number = hst_alloc(n, sizeof *e->number, err);
+    if (!e->group || (r->data->target == HST_TARGET_LABELS && !e->marks) ||
+        (r->data->target == HST_TARGET_NUMBER && !e->number))
         return HST_EMEM;
     for (size_t i = 0; i < n; i++) {
         const float *x = hst_features_row(r->features, i);
         if ((side != BOTH_SIDES && r->side[i] != side) || !x)
             continue;
         e->x[e->n] = x;
+        if (e->marks)
+            memcpy(e->marks + e->n * classes, r->data->photos[i].marks, classes);
+        if (e->number)
+            e->number[e->n] = r->data->photos[i].number;
         e->label[e->n] = r->data->photos[i].label;
         e->photo[e->n++] = i;
     }
@@ -94,7 +137,9 @@ static int check_measurable(const hst_fit *f, hst_err *err)
 static int check_classes(const hst_fit *f, hst_err *err)
 {
     const hst_data *d = f->run->data;
-    for (int c = 0; c < d->n_classes; c++) {
+    if (f->train.n == 0)
+        return hst_fail(err, HST_EDATA, "no usable photo to train on");
+    for (int c = 0; d->target == HST_TARGET_CLASS && c < d->n_classes; c++) {
         size_t train = 0, validation = 0;
         for (size_t i = 0; i < f->train.n; i++)
             train += f->train.label[i] == c;
@@ -131,12 +176,17 @@ static int remember_seen(hst_fit *f, const size_t *photo, size_t n, hst_err *err
     return rc;
 }
 
+static const uint8_t *marks_of(const hst_examples *e, int n_classes, size_t i)
+{
+    return e->marks ? e->marks + i * (size_t)n_classes : NULL;
+}
+
 static int evaluate(hst_fit *f, hst_err *err)
 {
     const hst_model *m = f->model;
     const hst_run *r = f->run;
     const hst_examples *v = &f->validation;
-    hst_eval *e = hst_eval_new((const char *const *)m->labels, m->n_classes, v->n, err);
+    hst_eval *e = hst_eval_of_model(m, v->n, err);
     float *prob = e ? hst_alloc((size_t)m->n_classes, sizeof *prob, err) : NULL;
     int rc = prob ? remember_seen(f, f->train.photo, f->train.n, err) : HST_EMEM;
     f->run->holdout = e;
@@ -148,6 +198,8 @@ static int evaluate(hst_fit *f, hst_err *err)
         rc = hst_eval_add(e,
                           &(hst_judged){.path = r->data->photos[v->photo[i]].path,
                                         .truth = v->label[i],
+                                        .marks = marks_of(v, m->n_classes, i),
+                                        .number = v->number ? v->number[i] : 0,
                                         .prob = prob,
                                         .pixels = pixels,
                                         .seen = hst_model_has_seen(m, pixels)},
@@ -171,7 +223,7 @@ static int evaluate_out_of_fold(hst_fit *f, hst_err *err)
     hst_run *r = f->run;
     const hst_model *m = f->model;
     const hst_out_of_fold *o = &r->out_of_fold;
-    hst_eval *e = hst_eval_new((const char *const *)m->labels, m->n_classes, o->n, err);
+    hst_eval *e = hst_eval_of_model(m, o->n, err);
     int rc = e ? 0 : HST_EMEM;
     r->eval = e;
     if (e)
@@ -181,6 +233,8 @@ static int evaluate_out_of_fold(hst_fit *f, hst_err *err)
             rc = hst_eval_add(e,
                               &(hst_judged){.path = r->data->photos[f->all.photo[i]].path,
                                             .truth = f->all.label[i],
+                                            .marks = marks_of(&f->all, m->n_classes, i),
+                                            .number = f->all.number ? f->all.number[i] : 0,
                                             .prob = o->prob + i * (size_t)o->n_classes,
                                             .pixels = pixels_of(r, f->all.photo[i])},
                               err);
@@ -194,7 +248,7 @@ static int evaluate_out_of_fold(hst_fit *f, hst_err *err)
         hst_log(f->ctx, HST_LOG_WARN,
                 "no class has a second photo: the accuracy cannot be measured; with more photos it "
                 "can");
-    for (int c = 0; e->n && c < m->n_classes; c++)
+    for (int c = 0; e->n && m->target == HST_TARGET_CLASS && c < m->n_classes; c++)
         if (e->score[c].support == 0)
             hst_log(f->ctx, HST_LOG_WARN,
                     "class %s has one photo only, which was always learned from: the accuracy says "
@@ -209,7 +263,7 @@ static int learn_all(hst_fit *f, hst_err *err)
     hst_run *r = f->run;
     int rc = examples_make(r, BOTH_SIDES, &f->all, err);
     if (rc == 0)
-        rc = recipes[r->settings.recipe]->fit_all(f, err);
+        rc = recipe_of(r)->fit_all(f, err);
     if (rc == 0)
         rc = evaluate_out_of_fold(f, err);
     if (rc == 0)
@@ -226,7 +280,7 @@ static int wants_curve(const hst_fit *f, const hst_examples *e)
 {
     const hst_settings *s = &f->run->settings;
     const int n_classes = f->model->n_classes;
-    if (s->recipe != HST_RECIPE_AUTO || f->l2 > 0)
+    if (s->recipe != HST_RECIPE_AUTO || f->l2 > 0 || f->model->target != HST_TARGET_CLASS)
         return 0;
     if (hst_curve_possible(e->n, n_classes))
         return s->learning_curve || hst_curve_cheap(e->n, f->model->dim, n_classes);
@@ -273,28 +327,33 @@ static int make_curve(hst_fit *f, hst_err *err)
     return rc;
 }
 
-/* key: of the number of photos, and where there are any of accuracy and interval. */
-static int record_accuracy(hst_model *m, const hst_eval *e, const char *const key[4], hst_err *err)
+/* Of the number of photos, and where there are any of what is measured first, with its interval.
+ * how: "val", "oof". */
+static int record_accuracy(hst_model *m, const hst_eval *e, const char *how, hst_err *err)
 {
+    static const char *const first[] = {"accuracy", "map", "mae"};
+    const char *const what[4] = {"n", first[m->target], "ci_low", "ci_high"};
     double v[4] = {0};
+    char key[32];
     int rc = hst_eval_metric(e, "n", &v[0], NULL, NULL, err);
     if (rc == 0)
-        rc = hst_eval_metric(e, "accuracy", &v[1], &v[2], &v[3], err);
-    for (int i = 0; rc == 0 && i < (e->n ? 4 : 1); i++)
-        rc = hst_record_number(m, key[i], v[i], err);
+        rc = hst_eval_metric(e, first[m->target], &v[1], &v[2], &v[3], err);
+    for (int i = 0; rc == 0 && i < (e->n ? 4 : 1); i++) {
+        snprintf(key, sizeof key, "%s_%s", how, what[i]);
+        if (!isnan(v[i]))
+            rc = hst_record_number(m, key, v[i], err);
+    }
     return rc;
 }
 
 /* How good the model is, and what it learned from. */
 static int record_measures(const hst_fit *f, hst_err *err)
 {
-    static const char *const holdout[4] = {"val_n", "val_accuracy", "val_ci_low", "val_ci_high"};
-    static const char *const all[4] = {"oof_n", "oof_accuracy", "oof_ci_low", "oof_ci_high"};
     const hst_run *r = f->run;
-    int rc = record_accuracy(f->model, r->holdout, holdout, err);
+    int rc = record_accuracy(f->model, r->holdout, "val", err);
     if (rc == 0 && r->eval)
-        rc = record_accuracy(f->model, r->eval, all, err);
-    if (rc == 0 && recipes[r->settings.recipe]->fit_all)
+        rc = record_accuracy(f->model, r->eval, "oof", err);
+    if (rc == 0 && recipe_of(r)->fit_all)
         rc = hst_model_set_record(f->model, "final", hst_final_names[r->settings.final], err);
     return rc;
 }
@@ -351,7 +410,8 @@ static int learn(hst_fit *f, hst_err *err)
         rc = hst_copies_warn(f->ctx, r->data, r->features, err);
     if (rc)
         return rc;
-    hst_prior_suggest(f);
+    if (r->data->target == HST_TARGET_CLASS)
+        hst_prior_suggest(f);
     rc = hst_effort_search(f, err);
     if (r->n_steps)
         end_phase(r, "effort", &since);
@@ -363,7 +423,9 @@ static int learn(hst_fit *f, hst_err *err)
     f->extractor = NULL; /* the model's, or gone */
     if (!f->model)
         return HST_EMEM;
-    rc = recipes[r->settings.recipe]->fit(f, err);
+    rc = hst_model_set_target(f->model, r->data->target, err);
+    if (rc == 0)
+        rc = recipe_of(r)->fit(f, err);
     end_phase(r, r->settings.fine_tune ? "training" : "head", &since);
     if (rc == 0)
         rc = evaluate(f, err);
@@ -378,7 +440,7 @@ static int learn(hst_fit *f, hst_err *err)
         rc = learn_all(f, err);
         end_phase(r, "final head", &since);
     }
-    if (rc == 0) {
+    if (rc == 0 && r->data->target == HST_TARGET_CLASS) {
         const int all = r->settings.final == HST_FINAL_ALL;
         rc = hst_unknown_fit(f, all ? &f->all : &f->train, all ? &r->out_of_fold : &f->out_of_fold,
                              err);
@@ -399,7 +461,9 @@ static int learn(hst_fit *f, hst_err *err)
 static int keep_settings(hst_run *r, const hst_settings *s, hst_err *err)
 {
     r->settings = *s;
-    if (!recipes[s->recipe]->fit_all)
+    if (r->data->target != HST_TARGET_CLASS)
+        r->settings.unknown_rate = 0;
+    if (!recipe_of(r)->fit_all)
         r->settings.final = HST_FINAL_TRAIN;
     else if (s->final == HST_FINAL_BY_SPLIT)
         r->settings.final = r->data->split == HST_SPLIT_STABLE ? HST_FINAL_ALL : HST_FINAL_TRAIN;
@@ -432,7 +496,7 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                      const hst_train_opts *o, hst_run **run, hst_err *err)
 {
     hst_settings settings;
-    if (read_settings(o, b, &settings, err))
+    if (read_settings(o, b, &settings, err) || check_target(&settings, d, err))
         return NULL;
     hst_run *r = run_new(ctx, b, d, err);
     if (!r)
