@@ -65,8 +65,8 @@ class Doctor(Case):
             whole = f.read()
         with open(f"{path}/ant/cut.png", "wb") as f:
             f.write(whole[:len(whole) // 2])
-        with open(f"{path}/bee/IMG_1.HEIC", "wb") as f:
-            f.write(b"\0\0\0\x18ftypheic")
+        with open(f"{path}/bee/IMG_1.PSD", "wb") as f:
+            f.write(b"8BPS")
         shutil.copy(f"{path}/ant/1.png", f"{path}/ant/one.jpg")
         shutil.copy(f"{path}/bee/1.png", f"{path}/loose.png")
         picture(f"{path}/ant/dark.png", high=30, seed=7)
@@ -76,7 +76,7 @@ class Doctor(Case):
             shutil.copy(f"{images}/{name}", f"{path}/bee/{name}")
         result, kinds = self.findings(path)
         for kind, name in {"undecodable": "ant/page.jpg", "truncated": "ant/cut.png",
-                           "unread-pictures": "bee/IMG_1.HEIC", "loose": "loose.png",
+                           "unread-pictures": "bee/IMG_1.PSD", "loose": "loose.png",
                            "dark": "ant/dark.png", "extension": "ant/one.jpg",
                            "exif-rotated": "bee/orientation_rectangle.jpg",
                            "animated": "bee/issue_1455_undersized.gif",
@@ -91,7 +91,7 @@ class Doctor(Case):
         text = self.ok(run("doctor", path))
         self.assertTrue(text.startswith("28 photos in 2 classes, 26 of them usable: 4 errors, "))
         for name in ("ant/page.jpg: not a picture but a web page",
-                     "ant/cut.png: truncated PNG", "bee/IMG_1.HEIC: .heic"):
+                     "ant/cut.png: truncated PNG", "bee/IMG_1.PSD: .psd"):
             self.assertIn(name, text)
         self.assertLessEqual(max(map(len, text.splitlines())), 80)
 
