@@ -21,6 +21,8 @@ static const cli_option options[] = {
     {"all", 0, CLI_FLAG, AT(all), NULL, NULL, "Name every file, not some of each kind."},
     {"strict", 0, CLI_FLAG, AT(strict), NULL, NULL,
      "End with status 1 where there are errors or warnings."},
+    CLI_LIST_OPTIONS,
+    CLI_TARGET_OPTIONS,
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };
@@ -169,7 +171,7 @@ static void print_text(cli_job *job, const hst_data *d, const hst_inspection *r)
 static hst_data *open_data(cli_job *job)
 {
     hst_err none = {0};
-    hst_data_opts o = hst_data_opts_default();
+    hst_data_opts o = cli_job_data_opts(job);
     o.val_part = job->v.val_split;
     o.val_dir = job->v.val;
     hst_data *d = hst_data_open(job->ctx, job->v.words[0], &o, &job->err);

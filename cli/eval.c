@@ -18,6 +18,8 @@ static const cli_option options[] = {
     {"min-accuracy", 0, CLI_FRACTION, AT(min_accuracy), "X", NULL,
      "Exit status 1 where the lower end of the accuracy's interval is below X, or nothing could be "
      "measured; of several models, of any of them."},
+    CLI_LIST_OPTIONS,
+    CLI_SEPARATOR_OPTION,
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL,
      "The result as one JSON object (docs/evaluation.md has its keys)."},
     {"unknown", 0, CLI_TEXT, AT(unknown), "DIR2", NULL,

@@ -17,6 +17,7 @@ static const cli_option options[] = {
      "How photos are decoded and resized: as Pillow or as TensorFlow does; fast: as Pillow, but "
      "large JPEGs read at a half or a quarter of their size; hub: as Pillow, resized and cropped "
      "as the backbone's publisher does."},
+    CLI_LIST_OPTIONS,
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };
@@ -52,7 +53,7 @@ static int check_output(const cli_job *job)
 
 static int run(cli_job *job)
 {
-    hst_data_opts o = hst_data_opts_default();
+    hst_data_opts o = cli_job_data_opts(job);
     hst_backbone *b = NULL;
     hst_features *f = NULL;
     int status = cli_job_open(job);

@@ -143,6 +143,21 @@ hst_backbone *cli_job_backbone(cli_job *job, const char *name)
     return b;
 }
 
+hst_data_opts cli_job_data_opts(const cli_job *job)
+{
+    const cli_values *v = &job->v;
+    hst_data_opts o = hst_data_opts_default();
+    o.path_column = v->path_column;
+    o.label_column = v->label_column;
+    o.split_column = v->split_column;
+    o.images = v->images;
+    o.label_from = v->label_from;
+    o.multi_label = v->multi_label;
+    o.label_separator = v->separator;
+    o.target = v->target;
+    return o;
+}
+
 int cli_job_usage(const cli_job *job, const char *why)
 {
     cli_error("%s (headstart %s --help)", why, job->command->name);

@@ -26,6 +26,8 @@ int cli_job_fail(cli_job *job);
 hst_backbone *cli_job_backbone(cli_job *job, const char *name);
 /* Where job->err is that a backbone is unknown: says which name may be meant. */
 void cli_job_suggest(cli_job *job, const char *name);
+/* Which photos DIR stands for, as the command's options have it; the split is the caller's. */
+hst_data_opts cli_job_data_opts(const cli_job *job);
 /* A wrong use of the command: one line, returns CLI_USAGE. */
 int cli_job_usage(const cli_job *job, const char *why);
 

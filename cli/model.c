@@ -60,13 +60,17 @@ hst_model *cli_model_load(cli_job *job, int i)
     hst_model *m = hst_model_load(job->ctx, word, &job->err);
     if (!m && job->err.code == HST_EMODEL)
         explain(job, word);
+    if (m && hst_model_target(m) == HST_TARGET_LABELS)
+        job->v.multi_label = 1;
+    if (m && hst_model_target(m) == HST_TARGET_NUMBER && !job->v.target)
+        job->v.target = hst_model_label(m, 0);
     return m;
 }
 
 hst_data *cli_model_photos(cli_job *job, int i)
 {
     const char *word = job->v.words[i];
-    hst_data_opts o = hst_data_opts_default();
+    hst_data_opts o = cli_job_data_opts(job);
     o.split = "none";
     hst_data *d = hst_data_open(job->ctx, word, &o, &job->err);
     if (!d && job->err.code == HST_EDATA && is_model(word))

@@ -34,7 +34,7 @@ typedef struct cli_option {
 } cli_option;
 
 enum {
-    CLI_OPTIONS_MAX = 64, /* of one command, the common ones too */
+    CLI_OPTIONS_MAX = 96, /* of one command, the common ones too */
     CLI_TEXT_MAX = 256    /* bytes of a text about an option */
 };
 
@@ -43,11 +43,13 @@ enum {
 typedef struct cli_values {
     const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling, *views;
     const char *into, *cam, *unknown;
+    const char *path_column, *label_column, *split_column, *images, *label_from, *separator,
+        *target;
     uint64_t store_max;
     double val_split, min_accuracy, least;
     int threads, top, image_px;
     int json, offline, quiet, help, labelled, devices, no_store, rehash, all, strict, copy, link,
-        move, dry_run, no_unknown, by_nul;
+        move, dry_run, no_unknown, by_nul, multi_label;
     hst_train_opts train; /* of a command that uses settings */
     const char **words;   /* [n_words], to be freed */
     int n_words;
@@ -103,6 +105,44 @@ extern const cli_option cli_common[];
             "(the middle), sizes in pixels; with commas: mirror,288. Each view is one more pass "  \
             "through the network, mirror doubles them all; in prediction, too."                    \
     }
+
+/* Where the labels of photos are, when they are not in class folders. */
+#define CLI_LIST_OPTION(word, field, value, text)                                                  \
+    {                                                                                              \
+        word, 0, CLI_TEXT, offsetof(cli_values, field), value, NULL, text                          \
+    }
+#define CLI_LIST_OPTIONS                                                                           \
+    CLI_LIST_OPTION("path-column", path_column, "NAME",                                            \
+                    "Of a list: the column of the photos' paths, by name or number (if not "       \
+                    "given, the one that there is no doubt about)."),                              \
+        CLI_LIST_OPTION("label-column", label_column, "NAME",                                      \
+                        "Of a list: the column of labels; with --multi-label several, with ',' "   \
+                        "between."),                                                               \
+        CLI_LIST_OPTION("split-column", split_column, "NAME",                                      \
+                        "Of a list: the column that says train, val or test."),                    \
+        CLI_LIST_OPTION("images", images, "DIR",                                                   \
+                        "Of a list: the folder that its paths are below (if not given, the "       \
+                        "list's)."),                                                               \
+        CLI_LIST_OPTION("label-from", label_from, "REGEX",                                         \
+                        "Labels are in the paths below DIR: the first group of this POSIX "        \
+                        "extended regular expression, as in '([^/]+)_[0-9]+.jpg$'.")
+#define CLI_SEPARATOR_OPTION                                                                       \
+    CLI_LIST_OPTION("label-separator", separator, "CHARS",                                         \
+                    "Of several labels a photo: what stands between them in one cell of a list "   \
+                    "(if not given, '|', else ';', else ','; a space only where it is given).")
+/* Of the commands that learn: what is known of a photo is more, or other, than one class. */
+#define CLI_TARGET_OPTIONS                                                                         \
+    {"multi-label",                                                                                \
+     0,                                                                                            \
+     CLI_FLAG,                                                                                     \
+     offsetof(cli_values, multi_label),                                                            \
+     NULL,                                                                                         \
+     NULL,                                                                                         \
+     "A photo may have several labels, or none: in one cell of a list (cat|dog), in several rows " \
+     "or columns, in JSON, or as copies in several class folders."},                               \
+        CLI_SEPARATOR_OPTION,                                                                      \
+        CLI_LIST_OPTION("target", target, "COLUMN",                                                \
+                        "Of a list: learn the numbers in this column, in place of labels.")
 
 /* Options of the commands that look photos up in the feature store. */
 extern const cli_option cli_store_options[];

@@ -18,7 +18,7 @@ enum { PATH_CAP = 4096 };
 static const char *const passing[] = {"output", "resume",   "threads", "store-max", "json",
                                       "quiet",  "no-store", "rehash",  "offline",   "help"};
 /* Texts that may be the name of a file or folder. */
-static const char *const paths[] = {"backbone", "val"};
+static const char *const paths[] = {"backbone", "val", "images"};
 
 static int one_of(const char *name, const char *const *names, size_t n)
 {

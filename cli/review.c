@@ -25,6 +25,7 @@ static const cli_option options[] = {
     CLI_VIEWS_OPTION,
     {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|hub", "pil",
      "How photos are decoded and resized, where no model is given (see headstart train --help)."},
+    CLI_LIST_OPTIONS,
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };
@@ -45,10 +46,15 @@ static int is_file(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* A model, or a folder of a run with one in it. */
+/* A model, or a folder of a run with one in it; no list of photos. */
 static int names_model(const char *word)
 {
+    static const char *const lists[] = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson"};
+    const char *ending = strrchr(word, '.');
     char path[PATH_CAP];
+    for (size_t i = 0; ending && i < sizeof lists / sizeof *lists; i++)
+        if (strcmp(ending, lists[i]) == 0)
+            return 0;
     int n = snprintf(path, sizeof path, "%s/model.safetensors", word);
     return is_file(word) || (n < PATH_CAP && is_file(path));
 }
@@ -72,7 +78,7 @@ static int recall_photos(const char *word, char dir[PATH_CAP])
 
 static hst_data *open_photos(cli_job *job, const char *dir)
 {
-    hst_data_opts o = hst_data_opts_default();
+    hst_data_opts o = cli_job_data_opts(job);
     o.split = "none";
     return hst_data_open(job->ctx, dir, &o, &job->err);
 }

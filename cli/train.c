@@ -38,6 +38,8 @@ static const cli_option options[] = {
     {"resume", 0, CLI_TEXT, AT(resume), "RUN", NULL,
      "Go on with an interrupted fine-tuning run, given its folder; DIR and options are "
      "remembered."},
+    CLI_LIST_OPTIONS,
+    CLI_TARGET_OPTIONS,
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };
@@ -255,7 +257,7 @@ static int settle_recipe(cli_job *job)
 
 static hst_data *open_photos(cli_job *job)
 {
-    hst_data_opts o = hst_data_opts_default();
+    hst_data_opts o = cli_job_data_opts(job);
     o.split = job->v.split;
     o.val_part = job->v.val_split;
     o.seed = job->v.train.seed;

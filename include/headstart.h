@@ -368,7 +368,8 @@ typedef struct hst_data_opts {
     const char *split;
     double val_part;     /* 0 < val_part < 1, default 0.2 */
     uint64_t seed;       /* default 42 */
-    const char *val_dir; /* a folder of its own for validation (class folders as in dir), or NULL */
+    const char *val_dir; /* a folder of its own for validation (class folders as in dir), or a list
+                            where dir is one; or NULL */
     /* What is used of data in parts (train/, valid/, test/). NULL: "train" to train on and "val" to
      * validate, "test" being left aside (it validates where there is no other; with split "none"
      * all is taken). "train", "val", "test": that alone. "held": "test" where there is such, else
@@ -376,6 +377,17 @@ typedef struct hst_data_opts {
     const char *part;
     /* A folder in dir that is not looked at, as the caller writes to it; or NULL. */
     const char *except;
+    /* Of lists (docs/data.md). Columns by name or number; NULL: those that there is no doubt about.
+     * label_column: several with ',' between, of several labels. */
+    const char *path_column, *label_column, *split_column;
+    const char *images; /* folder that the paths of a list are below; NULL: that of the list */
+    /* Not NULL: labels are in the photos' paths below the folder; the first group of this POSIX
+     * extended regular expression. */
+    const char *label_from;
+    int multi_label; /* 1: HST_TARGET_LABELS, any number of labels a photo */
+    /* Characters between labels in a cell; NULL: '|', else ';', else ',', as the list has them. */
+    const char *label_separator;
+    const char *target; /* not NULL: HST_TARGET_NUMBER, the numbers in that column */
 } hst_data_opts;
 HST_API void hst_data_opts_init(hst_data_opts *o, size_t size);
 static inline hst_data_opts hst_data_opts_default(void)
@@ -409,6 +421,8 @@ enum hst_left {
     HST_LEFT_KERAS,    /* a photo that Keras does not list (split "keras") */
     HST_LEFT_BESIDE,   /* no picture, and beside the class folders: a README */
     HST_LEFT_JUNK,     /* hidden, or of those that systems leave behind: Thumbs.db, __MACOSX */
+    HST_LEFT_LABEL,    /* in a list, without a label that can be used */
+    HST_LEFT_UNLISTED, /* a photo that the folder's list does not name */
     HST_LEFTS
 };
 /* The i-th file or folder that was found and not taken, in order of paths, and why; NULL past the

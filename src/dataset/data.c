@@ -1,7 +1,10 @@
+#include "archives/archives.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/sized.h"
 #include "dataset/dataset.h"
 #include "dataset/folders.h"
+#include "dataset/list.h"
 #include "dataset/webdataset.h"
 #include "hub/datasets.h"
 #include "hub/url.h"
@@ -64,12 +67,66 @@ void hst_data_free(hst_data *d)
     free(d);
 }
 
+/* A folder or an archive whose lists say what its photos show, else class folders. */
+static int read_folder(const hst_ctx *ctx, hst_rows *r, hst_err *err)
+{
+    hst_tree tree = {0};
+    int taken = 0;
+    int rc = hst_tree_of(ctx, &tree, r->arena, r->data->dir, err);
+    if (rc == 0 && !r->o->val_dir)
+        rc = hst_list_read_tree(ctx, r, &tree, &taken, err);
+    if (rc == 0 && !taken)
+        rc = hst_folders_read_tree(ctx, r, &tree, err);
+    hst_tree_clear(&tree);
+    return rc;
+}
+
+static int read_source(const hst_ctx *ctx, hst_rows *r, hst_err *err)
+{
+    if (hst_webdataset_is(ctx, r->data->dir))
+        return hst_webdataset_read(ctx, r, err);
+    if (hst_is_file(r->data->dir) && !hst_archive_is(r->data->dir))
+        return hst_list_read(ctx, r, err);
+    return read_folder(ctx, r, err);
+}
+
+/* What is only of use with lists, or of lists that are none. */
+static int check_lists(hst_data *d, const hst_data_opts *o, hst_err *err)
+{
+    const char *column = o->path_column    ? "path-column"
+                         : o->label_column ? "label-column"
+                         : o->split_column ? "split-column"
+                         : o->target       ? "target"
+                         : o->images       ? "images"
+                                           : NULL;
+    d->target = o->target        ? HST_TARGET_NUMBER
+                : o->multi_label ? HST_TARGET_LABELS
+                                 : HST_TARGET_CLASS;
+    if (o->target && o->multi_label)
+        return hst_fail(err, HST_EARG,
+                        "numbers (target) or several labels (multi-label), not "
+                        "both");
+    if (o->target && (o->label_column || o->label_from))
+        return hst_fail(err, HST_EARG, "numbers (target) and labels (%s) do not go together",
+                        o->label_from ? "label-from" : "label-column");
+    if (o->label_from && o->label_column)
+        return hst_fail(err, HST_EARG,
+                        "labels are in a column or in paths (label-from), not in "
+                        "both");
+    if (column && hst_is_dir(d->dir))
+        return hst_fail(err, HST_EARG,
+                        "%s is a folder; %s is for lists: give the list in its place", d->dir,
+                        column);
+    return 0;
+}
+
 /* Every source of photos that a word may name. */
 static int scan(const hst_ctx *ctx, hst_data *d, const hst_data_opts *o, hst_err *err)
 {
     hst_rows rows = {.data = d, .arena = d->arena, .o = o};
-    hst_source_fn *read = hst_webdataset_is(ctx, d->dir) ? hst_webdataset_read : hst_folders_read;
-    int rc = read(ctx, &rows, err);
+    int rc = check_lists(d, o, err);
+    if (rc == 0)
+        rc = read_source(ctx, &rows, err);
     if (rc == 0)
         rc = hst_rows_finish(ctx, &rows, err);
     hst_rows_clear(&rows);
@@ -164,8 +221,10 @@ int hst_data_label(const hst_data *d, size_t i)
 
 const char *hst_data_left_out(const hst_data *d, size_t i, enum hst_left *why, const char **reason)
 {
-    if (i >= d->left.n)
-        return NULL;
+    int rc = check_lists(d, o, err);
+    if (rc == 0)
+        rc = read_source(ctx, &rows, err);
+    return NULL;
     const hst_left_group *group = &d->left.group[d->left.file[i].group];
     if (why)
         *why = group->why;

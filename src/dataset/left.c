@@ -30,6 +30,11 @@ static const struct {
                          "files or folders cannot be read", 0},
     [HST_LEFT_MISSING] = {"in the list, but not there", "photo of the list is not there",
                           "photos of the list are not there", 0},
+    [HST_LEFT_LABEL] = {"in the list, but without a label that can be used",
+                        "photo of the list has no label that can be used",
+                        "photos of the list have no label that can be used", 1},
+    [HST_LEFT_UNLISTED] = {"not in the list", "photo is not in the list",
+                           "photos are not in the list", 0},
     [HST_LEFT_BESIDE] = {"no photo, and beside the class folders",
                          "other file lies beside the class folders",
                          "other files lie beside the class folders", 1},
@@ -168,9 +173,9 @@ static void tell_names(const hst_left_list *l, enum hst_left head, const char *r
 
 void hst_left_tell(const hst_left_list *l, const char *root, hst_buf *b)
 {
-    static const enum hst_left order[] = {HST_LEFT_NO_PHOTO, HST_LEFT_KERAS,  HST_LEFT_OUTSIDE,
-                                          HST_LEFT_MISSING,  HST_LEFT_UNREAD, HST_LEFT_FOLDER,
-                                          HST_LEFT_CLASS,    HST_LEFT_JUNK};
+    static const enum hst_left order[] = {
+        HST_LEFT_NO_PHOTO, HST_LEFT_KERAS,  HST_LEFT_OUTSIDE, HST_LEFT_MISSING, HST_LEFT_LABEL,
+        HST_LEFT_UNLISTED, HST_LEFT_UNREAD, HST_LEFT_FOLDER,  HST_LEFT_CLASS,   HST_LEFT_JUNK};
     for (size_t k = 0; k < sizeof order / sizeof *order; k++) {
         const enum hst_left head = order[k];
         size_t n = 0;

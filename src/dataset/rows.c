@@ -72,6 +72,20 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+/* What a row's photo shows; *last: what the row before showed, which is mostly the same. */
+static int add_classes_of(hst_rows *r, const hst_row *row, const char **last, hst_err *err)
+{
+    int rc = 0;
+    if (r->data->target == HST_TARGET_NUMBER)
+        return 0;
+    for (size_t k = 0; rc == 0 && k < row->n_labels; k++)
+        rc = hst_rows_add_class(r, row->label[k], err);
+    if (row->n_labels == 0 && row->class_name && row->class_name != *last)
+        rc = hst_rows_add_class(r, row->class_name, err);
+    *last = row->class_name;
+    return rc;
+}
+
 /* The classes of all rows and those told, once each, in order. */
 static int make_classes(hst_rows *r, hst_err *err)
 {
@@ -79,12 +93,10 @@ static int make_classes(hst_rows *r, hst_err *err)
     const char *last = NULL;
     size_t n = 0;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < r->n; i++) {
-        const char *name = r->row[i].class_name;
-        if (name && name != last)
-            rc = hst_rows_add_class(r, name, err);
-        last = name;
-    }
+    for (size_t i = 0; rc == 0 && i < r->n; i++)
+        rc = add_classes_of(r, &r->row[i], &last, err);
+    if (rc == 0 && d->target == HST_TARGET_NUMBER)
+        rc = hst_rows_add_class(r, r->o->target, err);
     if (rc == 0 && r->n_classes)
         qsort(r->classes, r->n_classes, sizeof *r->classes, by_text);
     for (size_t i = 0; rc == 0 && i < r->n_classes; i++)
@@ -140,13 +152,37 @@ static int photos_in_order(const void *pa, const void *pb)
     return order ? order : strcmp(a->path, b->path);
 }
 
+/* The row's labels as marks[n_classes], which are all 0. */
+static void set_marks(const hst_data *d, const hst_row *row, uint8_t *marks)
+{
+    for (size_t k = 0; k < row->n_labels; k++)
+        marks[find_class(d, row->label[k])] = 1;
+    if (row->n_labels == 0 && row->class_name)
+        marks[find_class(d, row->class_name)] = 1;
+}
+
+/* What is known of the photo but for its class. */
+static void set_target(const hst_data *d, const hst_row *row, uint8_t *marks, hst_photo *p)
+{
+    if (d->target != HST_TARGET_CLASS)
+        p->label = -1;
+    if (d->target == HST_TARGET_NUMBER)
+        p->number = row->number;
+    if (d->target == HST_TARGET_LABELS) {
+        set_marks(d, row, marks);
+        p->marks = marks;
+    }
+}
+
 static int make_photos(hst_rows *r, hst_err *err)
 {
     hst_data *d = r->data;
     const char *last = NULL;
     int label = -1, parts = 0;
+    const size_t n_marks = d->target == HST_TARGET_LABELS ? (size_t)d->n_classes : 0;
+    uint8_t *marks = n_marks ? hst_arena_alloc(r->arena, r->n, n_marks, err) : NULL;
     d->photos = hst_alloc(r->n, sizeof *d->photos, err);
-    if (!d->photos)
+    if (!d->photos || (n_marks && !marks))
         return HST_EMEM;
     for (size_t i = 0; i < r->n; i++) {
         const hst_row *row = &r->row[i];
@@ -159,6 +195,7 @@ static int make_photos(hst_rows *r, hst_err *err)
                         .label = label,
                         .side = side_of(d, row->part),
                         .number = NAN};
+        set_target(d, row, marks ? marks + i * n_marks : NULL, &d->photos[i]);
         parts |= row->part != HST_PART_NONE;
     }
     d->split = parts ? HST_SPLIT_FOLDERS : d->split;
@@ -208,11 +245,13 @@ static int check_enough(const hst_data *d, int to_split, const size_t *trains, h
     }
     if (d->n_photos == 0)
         return hst_fail(err, HST_EDATA, "%s: no photos", root);
-    if (to_split && filled < 2)
+    if (d->target == HST_TARGET_LABELS && d->n_classes == 0)
+        return hst_fail(err, HST_EDATA, "%s: no photo has a label", root);
+    if (to_split && filled < 2 && d->target == HST_TARGET_CLASS)
         return hst_fail(err, HST_EDATA,
                         "%s: photos of one class only (%s); a model needs at least two classes",
                         root, last < 0 ? "none" : d->classes[last]);
-    if (d->split == HST_SPLIT_KERAS && n < 2 * filled)
+    if (d->split == HST_SPLIT_KERAS && d->target == HST_TARGET_CLASS && n < 2 * filled)
         return hst_fail(err, HST_EDATA,
                         "%s: too few photos: %zu in %zu classes; the Keras split wants at least 2 "
                         "per class",

@@ -28,6 +28,10 @@ typedef struct hst_row {
     const char *relative;   /* below the data's root, as in split.csv; NULL: all of path */
     const char *class_name; /* NULL: none */
     enum hst_part part;
+    /* Where a photo may have several labels: [n_labels], in place of class_name; 0: that alone. */
+    const char *const *label;
+    size_t n_labels;
+    double number; /* HST_TARGET_NUMBER */
 } hst_row;
 
 typedef struct hst_rows {
