@@ -1,7 +1,7 @@
 #include "features/store.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/sized.h"
+#include "features/store_db.h"
 #include "kernels/kernels.h"
 
 #include <errno.h>
@@ -15,12 +15,10 @@
 #include <unistd.h>
 
 enum {
-    SCHEMA_VERSION = 1,
-    APPLICATION_ID = 0x68737466, /* "hstf" */
-    NUMERICS_VERSION = 2,        /* raised when the same photo may give other bits than before */
-    BUSY_MS = 2000,              /* how long another process may hold the store */
-    PUTS_A_COMMIT = 200,         /* a crash loses at most this many vectors */
-    CHECK_BYTES = 8,             /* of the SHA-256 of key and vector, in front of the vector */
+    NUMERICS_VERSION = 2, /* raised when the same photo may give other bits than before */
+    PUTS_A_COMMIT = 200,  /* a crash loses at most this many vectors */
+    MOST_QUEUED = 20000,  /* that wait where another process does not let go */
+    CHECK_BYTES = 8,      /* of the SHA-256 of key and vector, in front of the vector */
 };
 
 static const char schema[] =
@@ -63,10 +61,12 @@ struct hst_store {
     sqlite3_stmt *stmt[N_STATEMENTS];
     pthread_mutex_t lock; /* guards the connection and what follows */
     int off;              /* something failed: nothing more is asked of it */
+    int read_only;        /* nothing is added to it */
+    int behind;           /* another process was waited for in vain: not again before the end */
     /* What is to be written is gathered and written in one go, so that other processes wait for
      * the disk and never for a network. */
-    queued queue[PUTS_A_COMMIT];
-    int n_queued;
+    queued *queue;
+    size_t n_queued, queue_cap;
 };
 
 /* One line, once: afterwards the store is not used any more in this job. Lock held, or not yet
@@ -77,16 +77,6 @@ static void give_up(hst_store *s, const char *doing)
         hst_log(s->ctx, HST_LOG_WARN, "feature store %s: %s failed: %s; going on without it",
                 s->path, doing, s->db ? sqlite3_errmsg(s->db) : "out of memory");
     s->off = 1;
-}
-
-static int64_t pragma_number(sqlite3 *db, const char *sql)
-{
-    sqlite3_stmt *q = NULL;
-    int64_t value = -1;
-    if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) == SQLITE_OK && sqlite3_step(q) == SQLITE_ROW)
-        value = sqlite3_column_int64(q, 0);
-    sqlite3_finalize(q);
-    return value;
 }
 
 static void close_db(hst_store *s)
@@ -109,13 +99,10 @@ static enum opened verdict(int rc)
 /* A file that is SQLite's but not a store of this version is somebody's: it is left alone. */
 static enum opened check_version(hst_store *s)
 {
-    int64_t tables = pragma_number(s->db, "SELECT count(*) FROM sqlite_master");
-    if (tables < 0)
+    const int version = hst_store_version(s->db);
+    if (version < 0)
         return verdict(sqlite3_errcode(s->db));
-    if (tables == 0)
-        return OPENED;
-    if (pragma_number(s->db, "PRAGMA application_id") == APPLICATION_ID &&
-        pragma_number(s->db, "PRAGMA user_version") == SCHEMA_VERSION)
+    if (version)
         return OPENED;
     hst_log(s->ctx, HST_LOG_WARN,
             "feature store %s is of another version; going on without it (headstart store clear "
@@ -125,33 +112,45 @@ static enum opened check_version(hst_store *s)
     return UNUSABLE;
 }
 
-/* Runs sql, waiting for other processes. SQLite's own waiting does not cover the change to WAL: two
- * processes that make the store at the same moment would see SQLITE_BUSY at once. */
-static int run_patiently(sqlite3 *db, const char *sql)
+/* A store that cannot be written still says what it knows. */
+static enum opened open_read_only(hst_store *s)
 {
-    double end = hst_now_s() + BUSY_MS / 1000.0;
-    int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
-    while ((rc & 0xff) == SQLITE_BUSY && hst_now_s() < end) {
-        sqlite3_sleep(5);
-        rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
-    }
-    return rc;
+    close_db(s);
+    s->db = hst_store_open_to_read(s->path);
+    s->read_only = 1;
+    const enum opened how = s->db ? check_version(s) : UNUSABLE;
+    if (how == OPENED)
+        hst_log(s->ctx, HST_LOG_WARN,
+                "feature store %s cannot be written: what it knows is used, nothing is added",
+                s->path);
+    return how;
+}
+
+/* Every program version makes its tables itself, so an older file may lack one. */
+static int make_tables(hst_store *s)
+{
+    /* A lost last transaction after a power cut costs a recomputation: no fsync at every commit. */
+    int rc = hst_store_run(s->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
+    return rc == SQLITE_OK ? hst_store_run(s->db, schema) : rc;
 }
 
 static enum opened open_db(hst_store *s)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     int rc = sqlite3_open_v2(s->path, &s->db, flags, NULL);
-    if (rc != SQLITE_OK)
-        return UNUSABLE;
-    sqlite3_busy_timeout(s->db, BUSY_MS);
-    enum opened how = check_version(s);
+    enum opened how = UNUSABLE;
+    if (rc == SQLITE_OK) {
+        sqlite3_busy_timeout(s->db, HST_STORE_BUSY_MS);
+        how = check_version(s);
+        rc = sqlite3_errcode(s->db);
+    }
+    if ((how == OPENED && sqlite3_db_readonly(s->db, "main") == 1) ||
+        (how == UNUSABLE && !s->off && hst_is_file(s->path) &&
+         ((rc & 0xff) == SQLITE_CANTOPEN || (rc & 0xff) == SQLITE_READONLY)))
+        how = open_read_only(s);
     if (how != OPENED)
         return how;
-    /* A lost last transaction after a power cut costs a recomputation: no fsync at every commit. */
-    rc = run_patiently(s->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;");
-    if (rc == SQLITE_OK)
-        rc = run_patiently(s->db, schema);
+    rc = s->read_only ? SQLITE_OK : make_tables(s);
     for (int i = 0; rc == SQLITE_OK && i < N_STATEMENTS; i++)
         rc = sqlite3_prepare_v3(s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->stmt[i],
                                 NULL);
@@ -327,7 +326,7 @@ int hst_store_known_file(hst_store *s, const struct stat *st, hst_digest *conten
     if (!s->off && bind_file(q, st) == SQLITE_OK) {
         int rc = sqlite3_step(q);
         known = rc == SQLITE_ROW && take_hash(q, st, content);
-        if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+        if (rc != SQLITE_ROW && rc != SQLITE_DONE && !hst_store_is_busy(rc))
             give_up(s, "reading");
         sqlite3_reset(q);
     }
@@ -354,33 +353,57 @@ static int write_row(hst_store *s, const queued *q)
     return rc == SQLITE_DONE ? SQLITE_OK : rc ? rc : SQLITE_ERROR;
 }
 
-/* Writes what was gathered as one transaction. Lock held. */
-static void flush(hst_store *s)
+static int write_queue(hst_store *s)
 {
-    int rc = SQLITE_OK;
-    if (s->n_queued && !s->off) {
-        rc = run_patiently(s->db, "BEGIN IMMEDIATE");
-        for (int i = 0; rc == SQLITE_OK && i < s->n_queued; i++)
-            rc = write_row(s, &s->queue[i]);
-        if (rc == SQLITE_OK)
-            rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
-        if (rc != SQLITE_OK) {
-            give_up(s, "writing");
-            sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
-        }
+    int rc = hst_store_run(s->db, "BEGIN IMMEDIATE");
+    for (size_t i = 0; rc == SQLITE_OK && i < s->n_queued; i++)
+        rc = write_row(s, &s->queue[i]);
+    if (rc == SQLITE_OK)
+        rc = sqlite3_exec(s->db, "COMMIT", NULL, NULL, NULL);
+    return rc;
+}
+
+/* Writes what was gathered as one transaction. Where another process does not let go it stays
+ * gathered, but for the last time. Lock held. */
+static void flush(hst_store *s, int last)
+{
+    int rc = s->n_queued && !s->off && !s->read_only ? write_queue(s) : SQLITE_OK;
+    s->behind = hst_store_is_busy(rc);
+    if (s->behind && !last && s->n_queued < MOST_QUEUED)
+        return;
+    if (rc != SQLITE_OK) {
+        give_up(s, "writing");
+        sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
     }
-    for (int i = 0; i < s->n_queued; i++)
+    for (size_t i = 0; i < s->n_queued; i++)
         free(s->queue[i].row);
     s->n_queued = 0;
+}
+
+static int has_room(hst_store *s)
+{
+    if (s->n_queued < s->queue_cap)
+        return 1;
+    const size_t cap = s->queue_cap ? 2 * s->queue_cap : PUTS_A_COMMIT;
+    queued *more = s->off || s->read_only ? NULL : hst_resize(s->queue, cap, sizeof *more, NULL);
+    if (!more)
+        return 0;
+    s->queue = more;
+    s->queue_cap = cap;
+    return 1;
 }
 
 /* Takes q with its row. */
 static void enqueue(hst_store *s, const queued *q)
 {
     pthread_mutex_lock(&s->lock);
-    s->queue[s->n_queued++] = *q;
-    if (s->n_queued == PUTS_A_COMMIT)
-        flush(s);
+    if (has_room(s))
+        s->queue[s->n_queued++] = *q;
+    else
+        free(q->row);
+    if (s->n_queued && s->n_queued % PUTS_A_COMMIT == 0 &&
+        (!s->behind || s->n_queued >= MOST_QUEUED))
+        flush(s, 0);
     pthread_mutex_unlock(&s->lock);
 }
 
@@ -434,7 +457,7 @@ int hst_store_get(hst_store *s, const hst_store_kind *kind, const hst_digest *co
         int rc = sqlite3_step(q);
         if (rc == SQLITE_ROW)
             found = take_row(q, key, kind->dim, x);
-        else if (rc != SQLITE_DONE)
+        else if (rc != SQLITE_DONE && !hst_store_is_busy(rc))
             give_up(s, "reading");
         sqlite3_reset(q);
     }
@@ -459,19 +482,23 @@ void hst_store_put(hst_store *s, const hst_store_kind *kind, const hst_digest *c
 /* Drops the oldest tenth while the file's used pages are over the cap. */
 static void trim(hst_store *s)
 {
-    int64_t page = pragma_number(s->db, "PRAGMA page_size");
+    int64_t page = hst_store_number(s->db, "PRAGMA page_size");
     for (int i = 0; i < 100 && !s->off; i++) {
-        int64_t used = pragma_number(s->db, "PRAGMA page_count") -
-                       pragma_number(s->db, "PRAGMA freelist_count");
+        int64_t used = hst_store_number(s->db, "PRAGMA page_count") -
+                       hst_store_number(s->db, "PRAGMA freelist_count");
         if (page <= 0 || used < 0 || (uint64_t)used * (uint64_t)page <= s->ctx->store_max_bytes ||
-            pragma_number(s->db, "SELECT count(*) FROM vectors") <= 0)
+            hst_store_number(s->db, "SELECT count(*) FROM vectors") <= 0)
             return;
-        if (sqlite3_exec(s->db,
+        const int rc =
+            sqlite3_exec(s->db,
                          "DELETE FROM vectors WHERE id IN (SELECT id FROM vectors ORDER BY id "
                          "LIMIT (SELECT count(*) / 10 + 1 FROM vectors));"
                          "DELETE FROM pictures WHERE id IN (SELECT id FROM pictures ORDER BY id "
                          "LIMIT (SELECT count(*) / 10 + 1 FROM pictures))",
-                         NULL, NULL, NULL) != SQLITE_OK)
+                         NULL, NULL, NULL);
+        if (hst_store_is_busy(rc))
+            return; /* who holds it trims it */
+        if (rc != SQLITE_OK)
             give_up(s, "trimming");
     }
 }
@@ -480,70 +507,12 @@ void hst_store_close(hst_store *s)
 {
     if (!s)
         return;
-    flush(s);
-    if (s->db && !s->off)
+    flush(s, 1);
+    if (s->db && !s->off && !s->read_only)
         trim(s);
     close_db(s);
+    free(s->queue);
     pthread_mutex_destroy(&s->lock);
     free(s->path);
     free(s);
-}
-
-/* One number out of the store's file, opened for reading; -1 when it has none. */
-static int64_t ask(const char *path, const char *sql)
-{
-    sqlite3 *db = NULL;
-    int64_t value = -1;
-    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK) {
-        sqlite3_busy_timeout(db, BUSY_MS);
-        value = pragma_number(db, sql);
-    }
-    sqlite3_close(db);
-    return value;
-}
-
-int hst_store_describe(const hst_ctx *ctx, hst_store_info *info, hst_err *err)
-{
-    static const hst_sized sized = HST_SIZED(hst_store_info, max_bytes);
-    struct stat st;
-    if (hst_sized_check(&sized, info, err))
-        return HST_EARG;
-    if (!ctx->cache_dir)
-        return hst_fail(err, HST_EARG, "there is no cache folder, so there is no feature store");
-    char *path = hst_path_join(ctx->cache_dir, HST_STORE_NAME, err);
-    if (!path)
-        return HST_EMEM;
-    hst_store_info out = {.size = sizeof out, .max_bytes = ctx->store_max_bytes};
-    int rc = 0;
-    if (stat(path, &st) == 0) {
-        int64_t vectors = ask(path, "SELECT count(*) FROM vectors");
-        int64_t files = ask(path, "SELECT count(*) FROM files");
-        out.bytes = (uint64_t)st.st_size;
-        out.vectors = vectors > 0 ? (uint64_t)vectors : 0;
-        out.files = files > 0 ? (uint64_t)files : 0;
-        if (vectors < 0)
-            rc = hst_fail(err, HST_EIO, "%s cannot be read: damaged, locked, or of another version",
-                          path);
-    }
-    if (rc == 0)
-        hst_sized_write(&sized, &out, info);
-    free(path);
-    return rc;
-}
-
-int hst_store_clear(const hst_ctx *ctx, hst_err *err)
-{
-    static const char *const endings[] = {"",         "-wal",         "-shm",
-                                          ".damaged", ".damaged-wal", ".damaged-shm"};
-    char path[4096];
-    if (!ctx->cache_dir)
-        return hst_fail(err, HST_EARG, "there is no cache folder, so there is no feature store");
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        int n = snprintf(path, sizeof path, "%s/%s%s", ctx->cache_dir, HST_STORE_NAME, endings[i]);
-        if (n < 0 || (size_t)n >= sizeof path)
-            return hst_fail(err, HST_EARG, "the cache folder's name is too long");
-        if (unlink(path) != 0 && errno != ENOENT)
-            return hst_fail_errno(err, HST_EIO, errno, "%s cannot be removed", path);
-    }
-    return 0;
 }

@@ -9,6 +9,7 @@
 #include "nn/plan.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -334,6 +335,120 @@ static void locked_costs_little(void **state)
     tear_down(&s);
 }
 
+static void *let_go_later(void *db)
+{
+    usleep(2500 * 1000);
+    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    return NULL;
+}
+
+/* Another process that writes is waited for: nothing is lost, and nothing said. */
+static void busy_is_waited_for(void **state)
+{
+    (void)state;
+    scene s;
+    sqlite3 *db = NULL;
+    pthread_t other;
+    set_up(&s);
+    hst_store_close(hst_store_open(s.ctx));
+    assert_int_equal(sqlite3_open(s.store, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(pthread_create(&other, NULL, let_go_later, db), 0);
+    assert_int_equal(again(&s), 0);
+    pthread_join(other, NULL);
+    sqlite3_close(db);
+    assert_string_equal(s.said, "");
+    assert_int_equal(again(&s), PHOTOS);
+    tear_down(&s);
+}
+
+/* More than one transaction's worth, while another process holds it, is kept until it lets go. */
+static void what_cannot_be_written_waits(void **state)
+{
+    (void)state;
+    enum { ROWS = 450, DIM = 4 };
+    scene s;
+    sqlite3 *db = NULL;
+    const hst_store_kind kind = {.dim = DIM};
+    float x[DIM] = {0};
+    hst_digest content = {{1}};
+    set_up(&s);
+    hst_store *store = hst_store_open(s.ctx);
+    assert_int_equal(sqlite3_open(s.store, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    for (int i = 0; i < ROWS; i++) {
+        content.byte[1] = (uint8_t)i;
+        content.byte[2] = (uint8_t)(i >> 8);
+        x[0] = (float)i;
+        hst_store_put(store, &kind, &content, x);
+    }
+    assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    hst_store_close(store);
+    assert_string_equal(s.said, "");
+    store = hst_store_open(s.ctx);
+    for (int i = 0; i < ROWS; i++) {
+        content.byte[1] = (uint8_t)i;
+        content.byte[2] = (uint8_t)(i >> 8);
+        assert_true(hst_store_get(store, &kind, &content, x) && x[0] == (float)i);
+    }
+    hst_store_close(store);
+    tear_down(&s);
+}
+
+/* A job that is under way when the store is emptied keeps what it finds from then on. */
+static void emptied_under_a_job(void **state)
+{
+    (void)state;
+    scene s;
+    hst_err err = {0};
+    const hst_store_kind kind = {.dim = 1};
+    const hst_digest before = {{1}}, after = {{2}};
+    float x = 7;
+    set_up(&s);
+    hst_store *job = hst_store_open(s.ctx);
+    hst_store_put(job, &kind, &before, &x);
+    hst_store_close(job);
+    job = hst_store_open(s.ctx);
+    assert_true(hst_store_get(job, &kind, &before, &x));
+    check_ok(hst_store_clear(s.ctx, &err), &err);
+    assert_false(hst_store_get(job, &kind, &before, &x));
+    hst_store_put(job, &kind, &after, &x);
+    hst_store_close(job);
+    job = hst_store_open(s.ctx);
+    assert_true(hst_store_get(job, &kind, &after, &x));
+    hst_store_close(job);
+    assert_string_equal(s.said, "");
+    tear_down(&s);
+}
+
+/* What lies in a cache that cannot be written is used all the same. */
+static void read_only_is_read(void **state)
+{
+    (void)state;
+    enum { NOBODY = 65534 };
+    scene s;
+    hst_err err = {0};
+    hst_store_info info = {.size = sizeof info};
+    const int root = geteuid() == 0;
+    set_up(&s);
+    assert_int_equal(again(&s), 0);
+    assert_int_equal(chmod(s.store, 0444) | chmod(s.cache, 0555) | chmod(s.photos, 0755), 0);
+    draw(s.path[0], 300, 7200); /* there is something to be written */
+    if (root)
+        assert_int_equal(seteuid(NOBODY), 0);
+    const size_t n = again(&s);
+    const int rc = hst_store_describe(s.ctx, &info, &err);
+    if (root)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(chmod(s.cache, 0755), 0);
+    assert_int_equal(n, PHOTOS - 1);
+    check_said(&s, "cannot be written: what it knows is used, nothing is added");
+    check_ok(rc, &err);
+    assert_int_equal(info.vectors, PHOTOS);
+    tear_down(&s);
+}
+
 static void nowhere_to_write(void **state)
 {
     (void)state;
@@ -467,6 +582,10 @@ int main(void)
         cmocka_unit_test(damage_is_set_aside),
         cmocka_unit_test(other_versions_are_left_alone),
         cmocka_unit_test(locked_costs_little),
+        cmocka_unit_test(busy_is_waited_for),
+        cmocka_unit_test(what_cannot_be_written_waits),
+        cmocka_unit_test(emptied_under_a_job),
+        cmocka_unit_test(read_only_is_read),
         cmocka_unit_test(nowhere_to_write),
         cmocka_unit_test(read_only_folder),
         cmocka_unit_test(pictures_are_kept_too),
