@@ -126,13 +126,34 @@ static int write_text(const char *folder, const char *text)
     return 0;
 }
 
+/* What tells one model file of the folder from another: its size and a sum over its bytes (FNV-1a,
+ * 64 bits); "": there is none. */
+static void model_mark(const char *folder, char mark[40])
+{
+    char path[PATH_CAP];
+    uint8_t bytes[1 << 14];
+    uint64_t sum = UINT64_C(14695981039346656037), size = 0;
+    FILE *f = join(path, folder, "model.safetensors") ? fopen(path, "rb") : NULL;
+    mark[0] = 0;
+    if (!f)
+        return;
+    for (size_t n; (n = fread(bytes, 1, sizeof bytes, f)) > 0; size += n)
+        for (size_t i = 0; i < n; i++)
+            sum = (sum ^ bytes[i]) * UINT64_C(1099511628211);
+    fclose(f);
+    snprintf(mark, 40, "%016llx-%llu", (unsigned long long)sum, (unsigned long long)size);
+}
+
 int cli_resume_remember(const cli_job *job, const char *folder)
 {
+    char mark[40];
+    model_mark(folder, mark);
     json_t *o = json_object();
     json_t *data = path_text(job->v.words[0]), *words = option_words(job);
     char *text = NULL;
     if (o && data && words && json_object_set(o, "data", data) == 0 &&
-        json_object_set(o, "options", words) == 0)
+        json_object_set(o, "options", words) == 0 &&
+        json_object_set_new(o, "model_before", json_string(mark)) == 0)
         text = json_dumps(o, JSON_INDENT(2));
     int written = text && write_text(folder, text);
     free(text);
@@ -231,18 +252,17 @@ static int recall(cli_job *job, json_t *then, const char *path)
 }
 
 /* The model comes last; what a run was begun with may outlive that when the program was killed
- * then. A model that is older is of an earlier run in the same folder. */
-static int is_complete(const char *run)
+ * then. The model that was there when the run began is of an earlier run in the same folder. */
+static int is_complete(const char *run, const json_t *then)
 {
-    struct stat model, command;
-    char path[PATH_CAP];
-    if (!join(path, run, "model.safetensors") || stat(path, &model) != 0 ||
-        cli_resume_possible(run))
+    char mark[40];
+    const char *before = json_string_value(json_object_get(then, "model_before"));
+    if (!exists(run, "model.safetensors") || cli_resume_possible(run))
         return 0;
-    if (!join(path, run, "command.json") || stat(path, &command) != 0)
+    if (!exists(run, "command.json"))
         return 1;
-    const struct timespec *m = &model.st_mtim, *c = &command.st_mtim;
-    return m->tv_sec > c->tv_sec || (m->tv_sec == c->tv_sec && m->tv_nsec > c->tv_nsec);
+    model_mark(run, mark);
+    return !before || strcmp(mark, before) != 0;
 }
 
 int cli_resume_recall(cli_job *job, json_t **texts, int *complete)
@@ -259,10 +279,10 @@ int cli_resume_recall(cli_job *job, json_t **texts, int *complete)
         cli_error("run folder %s cannot be used: %s", run, strerror(errno));
         return CLI_BAD_INPUT;
     }
-    *complete = is_complete(run);
+    *texts = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
+    *complete = is_complete(run, *texts);
     if (*complete)
         return CLI_OK;
-    *texts = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
     if (*texts)
         return recall(job, *texts, path);
     if (job->v.n_words)

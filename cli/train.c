@@ -375,6 +375,12 @@ static int run_on(cli_job *job)
     }
     if (status == 0 && !complete)
         status = settle_recipe(job);
+    if (status == 0 && !complete && !job->v.train.fine_tune && cli_resume_possible(job->v.resume)) {
+        cli_error("%s holds the checkpoint of a run with --fine-tune: type that too, with what "
+                  "else the run was begun with; for another run, give another folder",
+                  job->v.resume);
+        status = CLI_USAGE;
+    }
     if (status == 0 && !complete)
         status = cli_job_open(job);
     if (status == 0 && !complete) {

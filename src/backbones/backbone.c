@@ -301,11 +301,18 @@ hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name, hst_err *err)
 static hst_backbone *open_one(hst_ctx *ctx, const char *name, const hst_backbone_opts *opts,
                               hst_err *err)
 {
+    enum { TRIES = 3 };
     hst_weight_file found = {0};
     hst_backbone *b = NULL;
-    if (hst_hub_find(ctx, name, &found, err))
-        return NULL;
-    hst_tensors *t = found.tensors ? found.tensors : hst_tensors_read(found.path, err);
+    hst_tensors *t = NULL;
+    for (int i = 0; !t && i < TRIES; i++) {
+        hst_weight_file_clear(&found);
+        if (hst_hub_find(ctx, name, &found, err))
+            return NULL;
+        t = found.tensors ? found.tensors : hst_tensors_read(found.path, err);
+        if (hst_is_file(found.path)) /* else it has vanished since: it is looked for again */
+            break;
+    }
     found.tensors = NULL;
     const char *format = t ? hst_tensors_meta(t, "format") : NULL;
     if (t)

@@ -56,10 +56,16 @@ int hst_converted_check(hst_weight_file *f, const hst_catalog_entry *k, hst_err 
 int hst_converted_make(const hst_ctx *ctx, const char *source, hst_weight_file *f,
                        const hst_catalog_entry *k, hst_err *err)
 {
-    int rc = hst_convert(ctx, source, f->path, err);
-    if (rc)
-        return rc;
-    rc = hst_converted_check(f, k, err);
+    enum { TRIES = 3 };
+    int rc = HST_EIO;
+    for (int i = 0; rc && i < TRIES; i++) {
+        rc = hst_convert(ctx, source, f->path, err);
+        if (rc)
+            return rc;
+        rc = hst_converted_check(f, k, err);
+        if (hst_is_file(f->path)) /* else somebody has taken it out of the cache meanwhile */
+            break;
+    }
     if (rc)
         unlink(f->path); /* the source changed meanwhile, or the helper is not ours */
     return rc;

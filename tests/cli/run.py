@@ -374,6 +374,30 @@ class Train(Case):
         self.assertIn(b"is complete", r.stderr)
         self.assertEqual(sorted(os.listdir(f"{ROOT}/ended")), before)
 
+    def test_an_older_model_is_no_end(self):
+        words = ["--split", "keras", "--epochs", "2"]
+        self.ok(train("older", "--fine-tune", "--epochs", "1"))
+        os.utime(f"{ROOT}/older/model.safetensors", (4102444800, 4102444800))  # 2100
+        self.interrupted("older", *words)
+        os.remove(f"{ROOT}/older/checkpoint.safetensors")
+        r = run("train", "--resume", "older")
+        self.assertNotIn(b"is complete", r.stderr)
+        self.assertIn("older/model.safetensors", self.ok(r))
+        self.assertEqual(json.loads(read(f"{ROOT}/older/args.json"))["epochs"], 2)
+
+    def test_a_checkpoint_is_not_trained_over(self):
+        for name, words in (("lost", []), ("other", ["--recipe", "auto"])):
+            self.interrupted(name, "--epochs", "2")
+            os.remove(f"{ROOT}/{name}/command.json")
+            if words:
+                with open(f"{ROOT}/{name}/command.json", "w") as f:
+                    json.dump({"data": os.path.abspath(f"{ROOT}/{PHOTOS}"), "options": words}, f)
+            before = read(f"{ROOT}/{name}/checkpoint.safetensors")
+            self.refused(run("train", PHOTOS, "--backbone", BACKBONE, "--resume", name), 2,
+                         "holds the checkpoint of a run with --fine-tune")
+            self.assertEqual(read(f"{ROOT}/{name}/checkpoint.safetensors"), before)
+            self.assertNotIn("model.safetensors", os.listdir(f"{ROOT}/{name}"))
+
     def test_nothing_to_go_on_with(self):
         os.makedirs(f"{ROOT}/empty")
         self.refused(run("train", "--resume", "empty"), 3, "type the whole command")
