@@ -67,11 +67,43 @@ static json_t *variants_json(void)
     return o;
 }
 
+static json_t *formats_json(void)
+{
+    json_t *o = json_object();
+    const char *name, *needs;
+    for (int i = 0; o && (name = hst_photo_format(i, &needs)); i++)
+        cli_json_set(&o, name, json_boolean(!needs));
+    return o;
+}
+
+/* "JPEG, PNG"; behind it what other builds read: "HEIC (needs libheif)". */
+static void print_formats(cli_out *out)
+{
+    const char *name, *needs, *gap = "";
+    cli_out_printf(out, "photos    ");
+    for (int i = 0; (name = hst_photo_format(i, &needs)); i++) {
+        if (needs)
+            continue;
+        cli_out_printf(out, "%s%s", gap, name);
+        gap = ", ";
+    }
+    gap = "; not in this build: ";
+    for (int i = 0; (name = hst_photo_format(i, &needs)); i++) {
+        if (!needs || !*needs)
+            continue;
+        cli_out_printf(out, "%s%s (needs %s)", gap, name, needs);
+        gap = ", ";
+    }
+    cli_out_printf(out, "\n");
+}
+
 static int devices(cli_job *job)
 {
     char sandbox[256] = "no import helper here (it reads foreign weights)";
+    char decode[256] = "no decoding helper here (it reads TIFF, HEIC, AVIF, JPEG XL, JPEG 2000)";
     hst_err err;
     int held = hst_sandbox_status(job->ctx, sandbox, sizeof sandbox, &err) == 0;
+    int decode_held = hst_decode_status(job->ctx, decode, sizeof decode, &err) == 0;
     const char *cache = hst_config_from_env().cache_dir;
     cli_out *out = &job->out;
     int usable = 0;
@@ -83,6 +115,8 @@ static int devices(cli_job *job)
         cli_json_set(&o, "threads", json_integer(hst_threads(job->ctx)));
         cli_json_set(&o, "cache", cli_json_text(cache));
         cli_json_set(&o, "import_sandbox", cli_json_text(held ? sandbox : NULL));
+        cli_json_set(&o, "photo_formats", formats_json());
+        cli_json_set(&o, "decode_sandbox", cli_json_text(decode_held ? decode : NULL));
         return cli_json_print(out, o);
     }
     cli_out_printf(out, "version   %s\nkernels  ", hst_version());
@@ -92,7 +126,9 @@ static int devices(cli_job *job)
     }
     cli_out_printf(out, "; %s in use\nthreads   %d\ncache     %s\n", hst_cpu(job->ctx),
                    hst_threads(job->ctx), cache ? cache : "none");
-    cli_out_printf(out, "sandbox   %s\n", held && !sandbox[0] ? "none" : sandbox);
+    print_formats(out);
+    cli_out_printf(out, "sandbox   %s; decoding: %s\n", held && !sandbox[0] ? "none" : sandbox,
+                   decode_held && !decode[0] ? "none" : decode);
     return CLI_OK;
 }
 

@@ -149,14 +149,15 @@ static inline hst_config hst_config_default(void)
 }
 
 /* The defaults, then HEADSTART_CACHE (else XDG_CACHE_HOME/headstart, else HOME/.cache/headstart),
- * HEADSTART_CPU, HEADSTART_NO_STORE, HEADSTART_THREADS, HEADSTART_HELPER, HEADSTART_OFFLINE (or
- * HF_HUB_OFFLINE), HEADSTART_MIRROR, HEADSTART_RETRY_MS, HEADSTART_STALL_S, and what the hubs' own
- * programs read: HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH, HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_HOME,
- * HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, KAGGLE_API_ENDPOINT, KAGGLE_USERNAME, KAGGLE_KEY,
- * KAGGLEHUB_CACHE, TFHUB_CACHE_DIR, KERAS_HOME, TORCH_HOME, TMPDIR; http_proxy, HTTPS_PROXY,
- * ALL_PROXY and NO_PROXY in small or (not the first) capital letters; CURL_CA_BUNDLE or
- * SSL_CERT_FILE. The strings are borrowed from the environment or, for composed paths, from
- * thread-local storage that the next call on this thread overwrites; hst_open() copies them. */
+ * HEADSTART_CPU, HEADSTART_NO_STORE, HEADSTART_THREADS, HEADSTART_HELPER, HEADSTART_DECODER,
+ * HEADSTART_OFFLINE (or HF_HUB_OFFLINE), HEADSTART_MIRROR, HEADSTART_RETRY_MS, HEADSTART_STALL_S,
+ * and what the hubs' own programs read: HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH,
+ * HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_HOME, HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE,
+ * KAGGLE_API_ENDPOINT, KAGGLE_USERNAME, KAGGLE_KEY, KAGGLEHUB_CACHE, TFHUB_CACHE_DIR, KERAS_HOME,
+ * TORCH_HOME, TMPDIR; http_proxy, HTTPS_PROXY, ALL_PROXY and NO_PROXY in small or (not the first)
+ * capital letters; CURL_CA_BUNDLE or SSL_CERT_FILE. The strings are borrowed from the environment
+ * or, for composed paths, from thread-local storage that the next call on this thread overwrites;
+ * hst_open() copies them. */
 HST_API void hst_config_init_env(hst_config *cfg, size_t size);
 static inline hst_config hst_config_from_env(void)
 {
@@ -202,6 +203,10 @@ HST_API const char *hst_cpu(const hst_ctx *ctx); /* kernels in use: "avx2" */
 /* The i-th instruction set compiled in, best last, and whether this machine can run it; NULL past
  * the end. usable may be NULL. */
 HST_API const char *hst_cpu_variant(int i, int *usable);
+/* [experimental] The i-th format of photos, "JPEG"; NULL: no more. *needs (may be NULL): NULL where
+ * this build reads it; else the library that a build needs for it, "libheif", "" where no build
+ * reads it. */
+HST_API const char *hst_photo_format(int i, const char **needs);
 
 /* ---- backbones ---- */
 
@@ -292,6 +297,8 @@ HST_API void hst_backbone_free(hst_backbone *b);
  * files, of "limits no_new_privs landlock seccomp", with spaces between. Errors: HST_EPROC (no
  * helper). */
 HST_API HST_CHECK int hst_sandbox_status(hst_ctx *ctx, char *parts, size_t cap, hst_err *err);
+/* [experimental] The same of the helper that decodes TIFF, HEIC, AVIF, JPEG XL and JPEG 2000. */
+HST_API HST_CHECK int hst_decode_status(hst_ctx *ctx, char *parts, size_t cap, hst_err *err);
 
 typedef struct hst_backbone_info {
     size_t size;

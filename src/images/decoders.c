@@ -1,6 +1,7 @@
 /* decoders.c - the pool of decoding processes. */
 #include "images/decoders.h"
 
+#include "base/context.h"
 #include "base/mem.h"
 #include "images/decoder_process.h"
 
@@ -255,6 +256,15 @@ int hst_decoders_ask(hst_decoders *d, enum hst_format format, char sandbox[128],
         memcpy(library, p->hello.library[format], sizeof p->hello.library[format]);
     give_back(d, p, 0);
     return 0;
+}
+
+int hst_decode_status(hst_ctx *ctx, char *parts, size_t cap, hst_err *err)
+{
+    char holds[128];
+    const int rc = hst_decoders_ask(ctx->decoders, HST_FORMAT_UNKNOWN, holds, NULL, err);
+    if (rc == 0)
+        snprintf(parts, cap, "%s", holds);
+    return rc;
 }
 
 int hst_decoders_process(hst_decoders *d)

@@ -1,6 +1,7 @@
 #include "images/format.h"
 
 #include "base/str.h"
+#include "headstart.h"
 
 #include <string.h>
 
@@ -153,4 +154,15 @@ enum hst_format hst_format_of_name(const char *name)
             if (hst_ends_with_any_case(name, formats[f].endings[e]))
                 return (enum hst_format)f;
     return HST_FORMAT_UNKNOWN;
+}
+
+const char *hst_photo_format(int i, const char **needs)
+{
+    const enum hst_format f = (enum hst_format)(i + 1); /* behind HST_FORMAT_UNKNOWN */
+    if (i < 0 || f >= HST_FORMATS)
+        return NULL;
+    const char *library = hst_format_needs(f);
+    if (needs)
+        *needs = hst_format_is_read(f) ? NULL : library ? library : "";
+    return hst_format_name(f);
 }

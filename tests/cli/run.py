@@ -28,7 +28,7 @@ ENV = {**os.environ, "HEADSTART_CACHE": os.path.join(ROOT, "cache"), "HEADSTART_
        # Under a leak checker: fontconfig never frees its caches. Other programs do not look at it.
        "LSAN_OPTIONS": "print_suppressions=0:suppressions=" + os.path.join(
            os.path.dirname(os.path.abspath(__file__)), "leaks.txt")}
-for name in ("HEADSTART_CPU", "HEADSTART_THREADS", "HEADSTART_HELPER"):
+for name in ("HEADSTART_CPU", "HEADSTART_THREADS", "HEADSTART_HELPER", "HEADSTART_DECODER"):
     ENV.pop(name, None)
 PHOTOS, BACKBONE = os.path.join(ROOT, "photos"), os.path.join(ROOT, "backbone")
 
@@ -130,7 +130,32 @@ class Help(Case):
         text = self.ok(run("info", "--devices"))
         self.assertIn("portable", text)
         self.assertIn(ENV["HEADSTART_CACHE"], text)
-        self.assertRegex(text, r"sandbox   limits")
+        self.assertRegex(text, r"sandbox   limits.*; decoding: limits")
+        self.assertRegex(text, r"(?m)^photos    JPEG, PNG, ")
+        formats = json.loads(self.ok(run("info", "--devices", "--json")))["photo_formats"]
+        self.assertTrue(formats["JPEG"])
+        self.assertFalse(formats["Photoshop"])
+
+    def test_photos_of_a_helper(self):
+        """What this build reads is predicted; the rest is refused with what it takes."""
+        formats = json.loads(self.ok(run("info", "--devices", "--json")))["photo_formats"]
+        photos = os.path.join(ENV["HEADSTART_ROOT"], "tests/golden/decoders")
+        for name, file in (("TIFF", "strips.0.tif"), ("HEIC", "rgb.2.heic"),
+                           ("AVIF", "rgb.2.avif"), ("JPEG XL", "lossless.0.jxl"),
+                           ("JPEG 2000", "rgb.0.jp2")):
+            r = run("predict", "--json", self.model(), os.path.join(photos, file))
+            if formats[name]:
+                self.assertIn('"label"', self.ok(r))
+            else:
+                self.assertEqual(r.returncode, 3)
+                self.assertIn(b"this build does not read", r.stdout)
+            ENV["HEADSTART_DECODER"] = "/nowhere/headstart-decode"
+            wrong = run("predict", "--no-store", "--json", self.model(),
+                        os.path.join(photos, file))
+            del ENV["HEADSTART_DECODER"]
+            self.assertEqual(wrong.returncode, 3)
+            if formats[name]:
+                self.assertIn(b"/nowhere/headstart-decode is missing", wrong.stdout)
         self.refused(run("info"), 2, "--devices")
 
 
