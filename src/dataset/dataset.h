@@ -1,6 +1,7 @@
 /* dataset.h - a folder of photos: classes, files, and which side of the split each is on. */
 #ifndef HST_DATASET_DATASET_H
 #define HST_DATASET_DATASET_H
+#include "base/buf.h"
 #include "base/context.h"
 #include "base/sha256.h"
 #include "dataset/left.h"
@@ -45,6 +46,15 @@ struct hst_data {
     double val_part;
     uint64_t seed;
 };
+
+/* What is known of photo i, as text: its class, its labels with '|' between, its number; and as a
+ * field of a CSV file. */
+void hst_data_put_known(const hst_data *d, size_t i, hst_buf *b);
+void hst_data_csv_known(const hst_data *d, size_t i, hst_buf *b);
+/* "label", "labels", "number": a column of those. */
+const char *hst_data_known_name(const hst_data *d);
+/* The same is known of photos a and b. */
+int hst_data_same_known(const hst_data *d, size_t a, size_t b);
 
 /* The options complete and checked. */
 HST_CHECK int hst_data_opts_read(const hst_data_opts *given, hst_data_opts *o,

@@ -1,5 +1,6 @@
 /* labelled.c - photos of which the caller knows several labels or a number, and what is known of
  * any photos. */
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/sized.h"
 #include "dataset/dataset.h"
@@ -136,4 +137,42 @@ const uint8_t *hst_data_marks(const hst_data *d, size_t i)
 double hst_data_number(const hst_data *d, size_t i)
 {
     return i < d->n_photos ? d->photos[i].number : NAN;
+}
+
+const char *hst_data_known_name(const hst_data *d)
+{
+    return d->target == HST_TARGET_LABELS   ? "labels"
+           : d->target == HST_TARGET_NUMBER ? "number"
+                                            : "label";
+}
+
+void hst_data_put_known(const hst_data *d, size_t i, hst_buf *b)
+{
+    const hst_photo *p = &d->photos[i];
+    if (p->label >= 0)
+        hst_buf_puts(b, d->classes[p->label]);
+    if (d->target == HST_TARGET_NUMBER)
+        hst_buf_double(b, p->number);
+    for (int c = 0, any = 0; p->marks && c < d->n_classes; c++)
+        if (p->marks[c]) {
+            hst_buf_puts(b, any++ ? "|" : "");
+            hst_buf_puts(b, d->classes[c]);
+        }
+}
+
+void hst_data_csv_known(const hst_data *d, size_t i, hst_buf *b)
+{
+    hst_buf text = HST_BUF(SIZE_MAX / 2);
+    hst_data_put_known(d, i, &text);
+    b->failed |= text.failed;
+    hst_buf_csv(b, text.p ? text.p : "");
+    hst_buf_free(&text);
+}
+
+int hst_data_same_known(const hst_data *d, size_t a, size_t b)
+{
+    const hst_photo *x = &d->photos[a], *y = &d->photos[b];
+    if (d->target == HST_TARGET_LABELS)
+        return memcmp(x->marks, y->marks, (size_t)d->n_classes) == 0;
+    return d->target == HST_TARGET_NUMBER ? x->number == y->number : x->label == y->label;
 }

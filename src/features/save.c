@@ -37,14 +37,13 @@ static char *csv_path(const char *path, hst_err *err)
 static int save_csv(const hst_features *f, const hst_data *d, const char *path, hst_err *err)
 {
     hst_buf b = HST_BUF(SIZE_MAX / 2);
-    hst_buf_puts(&b, "path,label\n");
+    hst_buf_printf(&b, "path,%s\n", hst_data_known_name(d));
     for (size_t i = 0; i < f->n; i++) {
-        const char *label = hst_data_class(d, d->photos[i].label);
         if (f->why[i])
             continue;
         hst_buf_csv(&b, d->photos[i].path);
         hst_buf_puts(&b, ",");
-        hst_buf_csv(&b, label ? label : "");
+        hst_data_csv_known(d, i, &b);
         hst_buf_puts(&b, "\n");
     }
     int rc = hst_buf_check(&b, err);

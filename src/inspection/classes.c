@@ -126,7 +126,7 @@ static int look_at_sizes(const hst_inspected *in, const char *const *folder,
 int hst_look_at_classes(const hst_inspected *in, hst_inspection *r, hst_err *err)
 {
     const hst_data *d = in->data;
-    if (!d->root)
+    if (!d->root || d->target != HST_TARGET_CLASS)
         return 0;
     const size_t n = (size_t)d->n_classes;
     size_t(*usable)[2] = hst_alloc(n, sizeof *usable, err);

@@ -54,7 +54,11 @@ static void put_header(hst_buf *b, const hst_page *p)
         hst_page_path(b, in->evaluation);
         hst_buf_puts(b, ", ");
     }
-    hst_buf_printf(b, "%d classes", p->e->n_classes);
+    if (p->e->target == HST_TARGET_NUMBER)
+        hst_page_text(b, hst_eval_label(p->e, 0));
+    else
+        hst_buf_printf(b, "%d %s", p->e->n_classes,
+                       p->e->target == HST_TARGET_LABELS ? "labels" : "classes");
     if (in->backbone) {
         hst_buf_puts(b, ", ");
         hst_page_path(b, in->backbone);
@@ -66,9 +70,26 @@ static void put_header(hst_buf *b, const hst_page *p)
     hst_buf_puts(b, "</ul></nav>\n</header>\n");
 }
 
+/* The same of photos with labels, or a number: labels have too many columns for a half. */
+static int put_target_top(hst_page *p, hst_err *err)
+{
+    if (p->e->target == HST_TARGET_LABELS) {
+        const int rc = hst_page_target_headline(p, err);
+        return rc ? rc : hst_page_label_scores(p, err);
+    }
+    hst_buf_puts(&p->body, "<div class=\"top\">\n<div>\n");
+    const int rc = hst_page_target_headline(p, err);
+    hst_buf_puts(&p->body, "</div>\n<div>\n");
+    hst_page_numbers(p);
+    hst_buf_puts(&p->body, "</div>\n</div>\n");
+    return rc;
+}
+
 /* Left and right are columns where there is room. */
 static int put_top(hst_page *p, hst_err *err)
 {
+    if (p->e->target != HST_TARGET_CLASS)
+        return put_target_top(p, err);
     hst_buf_puts(&p->body, "<div class=\"top\">\n<div>\n");
     int rc = hst_page_headline(p, err);
     hst_page_matrix(p);
@@ -87,7 +108,8 @@ static int put_body(hst_page *p, hst_err *err)
     hst_page_labels(p);
     hst_page_unsure(p);
     hst_page_curves(p);
-    rc = rc ? rc : hst_page_calibration(p, err);
+    if (p->e->target == HST_TARGET_CLASS)
+        rc = rc ? rc : hst_page_calibration(p, err);
     hst_page_growth(p);
     hst_page_copies(p);
     hst_page_inspection(p);
@@ -117,7 +139,7 @@ int hst_report_html(const hst_report_in *in, const char *path, hst_err *err)
     hst_page p = {.in = in, .e = in->eval, .body = HST_BUF(PAGE_MAX)};
     hst_buf b = HST_BUF(PAGE_MAX);
     int rc = hst_ranking_make(p.e, 0, &p.rank, err);
-    p.panels = rc == 0 && hst_page_has_panels(&p);
+    p.panels = rc == 0 && p.e->target == HST_TARGET_CLASS && hst_page_has_panels(&p);
     rc = rc ? rc : hst_page_find_copies(&p, err);
     rc = rc ? rc : hst_gallery_make(&p, err);
     rc = rc ? rc : put_body(&p, err);

@@ -74,6 +74,10 @@ const char *hst_page_base(const char *path, char out[1024]);
 /* v >= 0 with so many decimals (at most 6), never with the locale's comma. */
 void hst_page_fixed(hst_buf *b, double v, int decimals);
 void hst_page_percent(hst_buf *b, double part); /* "87.8 %", kept on one line */
+/* v of any sign and size. */
+void hst_page_signed(hst_buf *b, double v, int decimals);
+/* Decimals that tell the numbers of an evaluation apart: four digits of their range. */
+int hst_page_decimals(const hst_eval *e);
 /* "1 photo", "4 photos". */
 void hst_page_count(hst_buf *b, uint64_t n, const char *one, const char *many);
 /* The photo's path from the data's folder on. */
@@ -110,6 +114,12 @@ void hst_page_bare_card_end(hst_page *p, const char *path);
 /* ---- sections ---- */
 
 HST_CHECK int hst_page_headline(hst_page *p, hst_err *err);
+/* The same of labels and numbers (page_target.c), and what takes the place of the matrix. */
+HST_CHECK int hst_page_target_headline(hst_page *p, hst_err *err);
+HST_CHECK int hst_page_label_scores(hst_page *p, hst_err *err);
+void hst_page_numbers(hst_page *p); /* the predicted beside the true */
+/* A cell of a table: n, and a bar of its part of most. */
+void hst_page_bar(hst_buf *b, uint64_t n, uint64_t most);
 int hst_page_has_panels(const hst_page *p); /* told from the ranking */
 void hst_page_matrix(hst_page *p);
 void hst_page_panels(hst_page *p); /* the photos of its cells */

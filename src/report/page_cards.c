@@ -67,6 +67,42 @@ static void put_labels(hst_page *p, const hst_eval_photo *e)
         hst_buf_puts(&p->body, "<br>right");
 }
 
+/* Labels that are wrong, the most wrong first, as many as there is room for. */
+static void put_wrong_labels(hst_page *p, const hst_eval_photo *e)
+{
+    enum { ROOM = 4 };
+    hst_buf *b = &p->body;
+    int n = 0;
+    for (int c = 0; c < p->e->n_classes; c++) {
+        const int said = e->prob[c] >= p->e->threshold[c];
+        if (said == e->marks[c] || n++ >= ROOM)
+            continue;
+        put_label(p, e, n == 1 ? "" : "<br>", c);
+        hst_buf_puts(b, said ? " is not so" : " was missed");
+    }
+    if (n == 0)
+        hst_buf_puts(b, "right");
+    if (n > ROOM)
+        hst_buf_printf(b, "<br>and %d more", n - ROOM);
+}
+
+static void put_known(hst_page *p, const hst_eval_photo *e)
+{
+    hst_buf *b = &p->body;
+    if (p->e->target == HST_TARGET_CLASS) {
+        put_labels(p, e);
+    } else if (p->e->target == HST_TARGET_LABELS) {
+        put_wrong_labels(p, e);
+    } else {
+        const int decimals = hst_page_decimals(p->e);
+        hst_buf_puts(b, "<b>");
+        hst_page_signed(b, e->value, decimals);
+        hst_buf_puts(b, "</b><br>is <b>");
+        hst_page_signed(b, e->number, decimals);
+        hst_buf_puts(b, "</b>");
+    }
+}
+
 static void begin_card(hst_page *p, const hst_eval_photo *e, int linked)
 {
     hst_buf *b = &p->body;
@@ -81,7 +117,7 @@ static void begin_card(hst_page *p, const hst_eval_photo *e, int linked)
 static void end_card(hst_page *p, const hst_eval_photo *e)
 {
     hst_buf_puts(&p->body, "<figcaption>");
-    put_labels(p, e);
+    put_known(p, e);
     put_path(p, e->path);
     hst_buf_puts(&p->body, "</figcaption></figure>\n");
 }

@@ -1,8 +1,7 @@
 /* page_classes.c - the classes: how many photos each has, and how well it is found. */
 #include "report/page.h"
 
-/* The number beside a bar, the largest class' being full. */
-static void put_bar(hst_buf *b, uint64_t n, uint64_t most)
+void hst_page_bar(hst_buf *b, uint64_t n, uint64_t most)
 {
     hst_buf_puts(b, "<td class=\"bar\"><svg viewBox=\"0 0 100 10\" preserveAspectRatio=\"none\" "
                     "aria-hidden=\"true\"><rect height=\"10\" width=\"");
@@ -25,7 +24,7 @@ static void put_class(hst_page *p, int c, uint64_t most, int measured)
     hst_buf_puts(b, "\">");
     hst_page_text(b, hst_eval_label(p->e, c));
     hst_buf_puts(b, "</span></th>");
-    put_bar(b, photos_of(p, c), most);
+    hst_page_bar(b, photos_of(p, c), most);
     if (measured)
         hst_buf_printf(b, "<td>%llu</td>", (unsigned long long)s->support);
     for (int i = 0; p->e->n && i < 3; i++) {

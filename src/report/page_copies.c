@@ -33,10 +33,9 @@ static size_t fill(const hst_report_in *in, const member *m, size_t n, size_t *p
     size_t found = 0;
     for (size_t i = 0, k; i < n; i = k) {
         hst_copies c = {.photo = photo + i, .same = 1};
-        const hst_photo *first = &in->data->photos[m[i].photo];
         for (k = i; k < n && m[k].group == m[i].group; k++) {
             photo[k] = m[k].photo;
-            c.classes_differ |= in->data->photos[m[k].photo].label != first->label;
+            c.classes_differ |= !hst_data_same_known(in->data, m[k].photo, m[i].photo);
             c.same &= in->pictures[m[k].photo].pixels == in->pictures[m[i].photo].pixels;
         }
         c.n = k - i;
@@ -68,19 +67,34 @@ int hst_page_find_copies(hst_page *p, hst_err *err)
     return 0;
 }
 
+static const char *differing(const hst_data *d)
+{
+    return d->target == HST_TARGET_LABELS   ? ", with different labels"
+           : d->target == HST_TARGET_NUMBER ? ", with different numbers"
+                                            : ", in different classes";
+}
+
+static void put_known(hst_buf *b, const hst_data *d, size_t photo)
+{
+    hst_buf text = HST_BUF(1 << 16);
+    hst_data_put_known(d, photo, &text);
+    hst_buf_puts(b, "<b>");
+    hst_page_path(b, text.p ? text.p : "no label");
+    hst_buf_puts(b, "</b>");
+    hst_buf_free(&text);
+}
+
 static void put_group(hst_page *p, const hst_copies *c)
 {
     hst_buf *b = &p->body;
     const hst_photo *photos = p->in->data->photos;
     hst_buf_printf(b, "<div class=\"group\">\n<h3>%zu %s%s</h3>\n<div class=\"photos\">\n", c->n,
                    c->same ? "files of the same picture" : "photos that are nearly the same",
-                   c->classes_differ ? ", in different classes" : "");
+                   c->classes_differ ? differing(p->in->data) : "");
     for (size_t i = 0; i < c->n && i < HST_COPIES_PHOTOS; i++) {
         const hst_photo *photo = &photos[c->photo[i]];
         hst_page_bare_card_begin(p, photo->path);
-        hst_buf_puts(b, "<b>");
-        hst_page_path(b, p->in->data->classes[photo->label]);
-        hst_buf_puts(b, "</b>");
+        put_known(b, p->in->data, c->photo[i]);
         hst_page_bare_card_end(p, photo->path);
     }
     hst_buf_puts(b, "</div>\n</div>\n");
@@ -103,8 +117,10 @@ void hst_page_copies(hst_page *p)
     if (differ) {
         hst_buf_puts(b, " <b>");
         hst_page_count(b, differ, "group has", "groups have");
-        hst_buf_puts(b,
-                     " different classes: one of the labels is wrong, or both say the same.</b>");
+        hst_buf_puts(b, p->in->data->target == HST_TARGET_CLASS
+                            ? " different classes: one of the labels is wrong, or both say the "
+                              "same.</b>"
+                            : " been given different ones: one of them is wrong.</b>");
     }
     if (p->n_copies > HST_COPIES_GROUPS)
         hst_buf_printf(b, " %d groups are shown.", HST_COPIES_GROUPS);

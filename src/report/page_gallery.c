@@ -78,10 +78,13 @@ static size_t least(size_t a, size_t b)
 static void choose(hst_page *p)
 {
     const hst_ranking *r = &p->rank;
-    add_ranked(p, r->wrong, least(r->n_wrong, HST_WRONG_PHOTOS));
+    const int number = p->e->target == HST_TARGET_NUMBER;
+    add_ranked(p, r->wrong, least(r->n_wrong, number ? HST_CLOSE_PHOTOS : HST_WRONG_PHOTOS));
     add_review(p);
     add_ranked(p, r->close, least(r->n, HST_CLOSE_PHOTOS));
     add_copies(p);
+    if (p->e->target != HST_TARGET_CLASS)
+        return;
     add_ranked(p, r->wrong, least(r->n_wrong, WRONG_MAX));
     add_right(p);
 }
@@ -114,7 +117,7 @@ static int make_maps(hst_page *p, hst_err *err)
     hst_cam_wish wish[HST_MAPPED_PHOTOS];
     hst_image img[HST_MAPPED_PHOTOS];
     const size_t n = least(p->rank.n_wrong, HST_MAPPED_PHOTOS);
-    if (!p->in->ctx || !p->in->model || n == 0)
+    if (!p->in->ctx || !p->in->model || n == 0 || p->e->target == HST_TARGET_NUMBER)
         return 0;
     for (size_t i = 0; i < n; i++) {
         const hst_ranked *r = &p->rank.wrong[i];

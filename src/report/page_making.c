@@ -87,12 +87,20 @@ static void put_labels(hst_page *p)
 static void put_what(hst_page *p)
 {
     hst_buf *b = &p->body;
-    hst_buf_printf(b,
-                   "<dt>What it is</dt><dd>A classifier of photos: it gives each of %d %s a "
-                   "probability (",
-                   p->e->n_classes, p->e->n_classes == 1 ? "label" : "labels");
-    put_labels(p);
-    hst_buf_puts(b, "). A pretrained network");
+    hst_buf_puts(b, "<dt>What it is</dt><dd>");
+    if (p->e->target == HST_TARGET_NUMBER) {
+        hst_buf_puts(b, "It tells a number of a photo, ");
+        hst_page_text(b, hst_eval_label(p->e, 0));
+        hst_buf_puts(b, ". A pretrained network");
+    } else {
+        hst_buf_printf(b, "A classifier of photos: it gives each of %d %s a probability%s (",
+                       p->e->n_classes, p->e->n_classes == 1 ? "label" : "labels",
+                       p->e->target == HST_TARGET_LABELS ? " of its own, and a photo may have any "
+                                                           "number of them"
+                                                         : "");
+        put_labels(p);
+        hst_buf_puts(b, "). A pretrained network");
+    }
     if (p->in->backbone) {
         hst_buf_puts(b, ", ");
         hst_page_text(b, p->in->backbone);
@@ -102,25 +110,45 @@ static void put_what(hst_page *p)
         hst_page_text(b, p->in->licence);
         hst_buf_puts(b, ")");
     }
-    hst_buf_puts(b, p->in->fine_tuned ? ", the last part of which learned too, turns a photo into "
-                                        "numbers; a linear layer names them.</dd>\n"
-                                      : " turns a photo into numbers; a linear layer, trained on "
-                                        "these photos, names them.</dd>\n");
+    if (p->e->target == HST_TARGET_NUMBER)
+        hst_buf_puts(b, " turns a photo into features; a linear layer, trained on these photos, "
+                        "tells the number.</dd>\n");
+    else
+        hst_buf_puts(b, p->in->fine_tuned
+                            ? ", the last part of which learned too, turns a photo into "
+                              "numbers; a linear layer names them.</dd>\n"
+                            : " turns a photo into numbers; a linear layer, trained on "
+                              "these photos, names them.</dd>\n");
 }
 
 static void put_measured(hst_page *p)
 {
     hst_buf *b = &p->body;
-    double accuracy, low, high;
+    static const char *const first[] = {"accuracy", "map", "mae"};
+    double v, low, high;
     hst_buf_puts(b, "<dt>Measured</dt><dd>");
-    if (p->e->n == 0 || hst_eval_metric(p->e, "accuracy", &accuracy, &low, &high, NULL)) {
+    if (p->e->n == 0 || hst_eval_metric(p->e, first[p->e->target], &v, &low, &high, NULL) ||
+        isnan(v)) {
         hst_buf_puts(b, "Not: there was no photo that it had not learned from.</dd>\n");
         return;
     }
-    hst_buf_puts(b, "Accuracy ");
-    hst_page_percent(b, accuracy);
-    hst_buf_printf(b, ", with 95" HST_NBSP "%% confidence between %ld and %ld" HST_NBSP "%%, on ",
-                   lround(100 * low), lround(100 * high));
+    if (p->e->target == HST_TARGET_NUMBER) {
+        const int decimals = hst_page_decimals(p->e);
+        hst_buf_puts(b, "Mean absolute error ");
+        hst_page_signed(b, v, decimals);
+        hst_buf_puts(b, ", with 95" HST_NBSP "% confidence between ");
+        hst_page_signed(b, low, decimals);
+        hst_buf_puts(b, " and ");
+        hst_page_signed(b, high, decimals);
+        hst_buf_puts(b, ", on ");
+    } else {
+        hst_buf_puts(b,
+                     p->e->target == HST_TARGET_LABELS ? "Mean average precision " : "Accuracy ");
+        hst_page_percent(b, v);
+        hst_buf_printf(b,
+                       ", with 95" HST_NBSP "%% confidence between %ld and %ld" HST_NBSP "%%, on ",
+                       lround(100 * low), lround(100 * high));
+    }
     hst_page_count(b, p->e->n, "photo", "photos");
     hst_buf_puts(b, p->in->evaluation ? " of the folder evaluated.</dd>\n"
                     : p->in->holdout  ? ", each judged by a model that had not seen it.</dd>\n"
@@ -132,7 +160,8 @@ static void put_few(hst_page *p)
 {
     hst_buf *b = &p->body;
     int few = 0;
-    for (int c = 0; p->in->class_photos && c < p->e->n_classes; c++) {
+    const int n = p->e->target == HST_TARGET_NUMBER ? 0 : p->e->n_classes;
+    for (int c = 0; p->in->class_photos && c < n; c++) {
         if (p->in->class_photos[c] >= FEW)
             continue;
         if (few++ == 0)
@@ -162,7 +191,12 @@ static void put_limits(hst_page *p)
         hst_page_percent(b, part);
         hst_buf_puts(b, " of those that have one of its labels.");
     } else {
-        hst_buf_puts(b, "It names one of these labels, whatever is on the photo.");
+        hst_buf_puts(b, p->e->target == HST_TARGET_NUMBER
+                            ? "It tells a number, whatever is on the photo, and is no guide far "
+                              "beyond those that it learned from."
+                        : p->e->target == HST_TARGET_LABELS
+                            ? "It knows no other labels than these, whatever is on the photo."
+                            : "It names one of these labels, whatever is on the photo.");
     }
     hst_buf_puts(b, " The figures hold for photos of the same things taken in the same way; with "
                     "other cameras, light or backgrounds it may do worse, so measure there before "

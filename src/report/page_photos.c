@@ -22,9 +22,11 @@ static void put_mapped(hst_page *p)
         hst_buf_printf(b, "first %zu", n);
     else
         hst_buf_puts(b, "first");
-    hst_buf_puts(b, ": where on the photo the model sees the label that it gave, brighter the more "
-                    "it speaks for it; a line is around what does so at least half as much as the "
-                    "most.</p>\n<div class=\"pairs\">\n");
+    hst_buf_printf(b,
+                   ": where on the photo the model sees the label that it %s, brighter the more "
+                   "it speaks for it; a line is around what does so at least half as much as the "
+                   "most.</p>\n<div class=\"pairs\">\n",
+                   p->e->target == HST_TARGET_LABELS ? "has most wrong" : "gave");
     for (size_t i = 0; i < n; i++)
         hst_page_mapped_card(p, i);
     hst_buf_puts(b, "</div>\n");
@@ -34,11 +36,14 @@ void hst_page_mistakes(hst_page *p)
 {
     hst_buf *b = &p->body;
     const size_t n = p->rank.n_wrong;
-    const size_t shown = n < HST_WRONG_PHOTOS ? n : HST_WRONG_PHOTOS;
+    const size_t most = p->e->target == HST_TARGET_NUMBER ? HST_CLOSE_PHOTOS : HST_WRONG_PHOTOS;
+    const size_t shown = n < most ? n : most;
     if (p->e->n == 0)
         return;
-    hst_page_begin(p, "wrong", "Wrong photos");
-    if (n == 0)
+    hst_page_begin(p, "wrong", p->e->target == HST_TARGET_NUMBER ? "Furthest off" : "Wrong photos");
+    if (p->e->target == HST_TARGET_NUMBER)
+        hst_buf_puts(b, "<p>Predicted, and what it is.</p>\n");
+    else if (n == 0)
         hst_buf_puts(b, "<p>None: every photo that was measured was named rightly.</p>\n");
     else if (n == 1)
         hst_buf_puts(b, "<p>The only one.</p>\n");

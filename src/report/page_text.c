@@ -63,6 +63,29 @@ void hst_page_fixed(hst_buf *b, double v, int decimals)
         hst_buf_printf(b, ".%0*ld", decimals, whole % scale);
 }
 
+void hst_page_signed(hst_buf *b, double v, int decimals)
+{
+    if (!(fabs(v) < 1e9)) {
+        hst_buf_double(b, v);
+        return;
+    }
+    const double least = 0.5 * pow(10, -decimals);
+    hst_buf_puts(b, v <= -least ? "\xe2\x88\x92" : ""); /* a minus sign */
+    hst_page_fixed(b, fabs(v), decimals);
+}
+
+int hst_page_decimals(const hst_eval *e)
+{
+    double low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < e->n_photos; i++) {
+        low = fmin(low, e->photo[i].number);
+        high = fmax(high, e->photo[i].number);
+    }
+    if (!(high > low))
+        return 2;
+    return (int)fmin(fmax(3 - floor(log10(high - low)), 0), 6);
+}
+
 void hst_page_percent(hst_buf *b, double part)
 {
     hst_page_fixed(b, 100 * part, 1);

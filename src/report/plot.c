@@ -41,7 +41,8 @@ static void put_number(hst_buf *b, double v, double step)
     int decimals = 0;
     for (double s = step; decimals < 6 && s < 0.999; s *= 10)
         decimals++;
-    hst_page_fixed(b, fmax(v, 0), decimals);
+    hst_buf_puts(b, v < -step / 2 ? "-" : "");
+    hst_page_fixed(b, v < -step / 2 ? -v : fmax(v, 0), decimals);
 }
 
 static void put_text(hst_buf *b, double x, double y, const char *anchor)

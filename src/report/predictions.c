@@ -1,4 +1,5 @@
-/* predictions.c - predictions.csv: every validation photo with all its probabilities. */
+/* predictions.c - predictions.csv: every validation photo with all its probabilities, or the two
+ * numbers. */
 #include "base/buf.h"
 #include "base/file.h"
 #include "report/report.h"
@@ -24,23 +25,48 @@ static void add_column_name(hst_buf *b, const char *label)
     hst_buf_free(&name);
 }
 
+/* Labels with '|' between: those that the photo has, or, said, that the model gives it. */
+static void add_labels(hst_buf *b, const hst_eval *e, const hst_eval_photo *p, int said)
+{
+    hst_buf text = HST_BUF(SIZE_MAX / 2);
+    for (int c = 0; c < hst_eval_classes(e); c++)
+        if (said ? p->prob[c] >= (float)hst_eval_threshold(e, c) : p->marks[c])
+            hst_buf_printf(&text, "%s%s", text.n ? "|" : "", hst_eval_label(e, c));
+    b->failed |= text.failed;
+    hst_buf_csv(b, text.p ? text.p : "");
+    hst_buf_free(&text);
+}
+
+/* What the photo is, or is predicted to be. */
+static void add_known(hst_buf *b, const hst_eval *e, const hst_eval_photo *p, int said)
+{
+    hst_buf_puts(b, ",");
+    if (hst_eval_target(e) == HST_TARGET_LABELS)
+        add_labels(b, e, p, said);
+    else if (hst_eval_target(e) == HST_TARGET_NUMBER && said)
+        add_float(b, p->prob[0]);
+    else if (hst_eval_target(e) == HST_TARGET_NUMBER)
+        hst_buf_double(b, p->number);
+    else
+        hst_buf_csv(b, hst_eval_label(e, said ? p->guess : p->truth));
+}
+
 int hst_report_predictions(const hst_eval *e, const char *path, hst_err *err)
 {
     hst_buf b = HST_BUF(SIZE_MAX / 2);
     const hst_eval_photo *p;
     hst_buf_puts(&b, "path,true,predicted");
-    for (int c = 0; c < hst_eval_classes(e); c++) {
+    const int n = hst_eval_target(e) == HST_TARGET_NUMBER ? 0 : hst_eval_classes(e);
+    for (int c = 0; c < n; c++) {
         hst_buf_puts(&b, ",");
         add_column_name(&b, hst_eval_label(e, c));
     }
     hst_buf_puts(&b, "\n");
     for (size_t i = 0; (p = hst_eval_at(e, i)); i++) {
         hst_buf_csv(&b, p->path);
-        hst_buf_puts(&b, ",");
-        hst_buf_csv(&b, hst_eval_label(e, p->truth));
-        hst_buf_puts(&b, ",");
-        hst_buf_csv(&b, hst_eval_label(e, p->guess));
-        for (int c = 0; c < hst_eval_classes(e); c++) {
+        add_known(&b, e, p, 0);
+        add_known(&b, e, p, 1);
+        for (int c = 0; c < n; c++) {
             hst_buf_puts(&b, ",");
             add_float(&b, p->prob[c]);
         }

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static int by_key(const void *pa, const void *pb)
@@ -32,6 +33,31 @@ static float margin(const hst_eval *e, const hst_eval_photo *p)
     return p->prob[p->guess] - second;
 }
 
+/* The label that is most wrong, of those that are; -1: none is. *off: how far its probability is
+ * from what is so. */
+static int most_wrong(const hst_eval *e, const hst_eval_photo *p, float *off)
+{
+    int most = -1;
+    *off = 0;
+    for (int c = 0; c < e->n_classes; c++) {
+        const float far = p->marks[c] ? 1 - p->prob[c] : p->prob[c];
+        if ((p->prob[c] >= e->threshold[c]) == p->marks[c] || (most >= 0 && far <= *off))
+            continue;
+        most = c;
+        *off = far;
+    }
+    return most;
+}
+
+/* Of a photo that has no class. */
+static void rank_target(hst_ranking *r, const hst_eval *e, size_t i, const hst_eval_photo *p)
+{
+    float off = (float)fabs(p->value - p->number);
+    const int labels = e->target == HST_TARGET_LABELS, guess = labels ? most_wrong(e, p, &off) : 0;
+    if (guess >= 0)
+        r->wrong[r->n_wrong++] = (hst_ranked){i, -1, guess, -off};
+}
+
 int hst_ranking_make(const hst_eval *e, int all, hst_ranking *r, hst_err *err)
 {
     const hst_eval_photo *p;
@@ -43,6 +69,10 @@ int hst_ranking_make(const hst_eval *e, int all, hst_ranking *r, hst_err *err)
     for (size_t i = 0; (p = hst_eval_at(e, i)); i++) {
         if (!all && !hst_eval_counts(p))
             continue;
+        if (e->target != HST_TARGET_CLASS) {
+            rank_target(r, e, i, p);
+            continue;
+        }
         float sure = p->prob[p->guess];
         int wrong = p->guess != p->truth;
         if (wrong)

@@ -12,7 +12,9 @@ typedef struct hst_ranked {
 
 /* Photos in the orders that they are shown in. */
 typedef struct hst_ranking {
-    hst_ranked *wrong; /* [n_wrong] the surest first */
+    /* [n_wrong] the surest first. Of labels, photos with one that is wrong, and guess is the most
+     * wrong of them; of numbers all, the most wrong first. Neither has the other lists. */
+    hst_ranked *wrong;
     hst_ranked *close; /* [n] the smallest distance between the two largest probabilities first */
     hst_ranked *cell;  /* [n] by truth, guess; wrong ones the surest, right ones the least sure
                           first */

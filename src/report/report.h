@@ -55,7 +55,8 @@ HST_CHECK int hst_report_html(const hst_report_in *in, const char *path, hst_err
 /* The caller's, NULL: none said. HST_EARG: as hst_sized_read. */
 HST_CHECK int hst_report_opts_read(const hst_report_opts *given, hst_report_opts *out,
                                    hst_err *err);
-/* path,true,predicted,p_<label>... */
+/* path,true,predicted,p_<label>...; of several labels with '|' between, of a number without the
+ * last. */
 HST_CHECK int hst_report_predictions(const hst_eval *e, const char *path, hst_err *err);
 
 /* Loss and accuracy over the epochs. */

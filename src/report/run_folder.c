@@ -63,6 +63,12 @@ static int put_settings(json_t *o, const hst_settings *s)
 }
 
 /* What was asked for, resolved. */
+static int put_target(json_t *o, const hst_data *d)
+{
+    return d->target != HST_TARGET_CLASS &&
+           put(o, "target", json_string(hst_target_names[d->target]));
+}
+
 static int save_args(const hst_run *r, const char *dir, hst_err *err)
 {
     const hst_settings *s = &r->settings;
@@ -78,7 +84,8 @@ static int save_args(const hst_run *r, const char *dir, hst_err *err)
               put(o, "val_split", json_real(r->data->val_part)) ||
               put(o, "class_weight",
                   s->class_weight == HST_BALANCED ? json_string("balanced") : json_null()) ||
-              put_settings(o, s) || put(o, "backbone", json_string(r->backbone->arch.family)) ||
+              put_settings(o, s) || put_target(o, r->data) ||
+              put(o, "backbone", json_string(r->backbone->arch.family)) ||
               put(o, "backbone_sha256", json_string(r->backbone->sha256)) ||
               put(o, "version", json_string(hst_version()));
     char *text = hst_json_write(bad ? NULL : o, JSON_INDENT(2) | JSON_REAL_PRECISION(15), err);
@@ -143,12 +150,13 @@ static int save_split(const hst_run *r, const char *dir, hst_err *err)
     hst_buf b = HST_BUF(SIZE_MAX / 2);
     size_t at = 0;
     int folds = r->out_of_fold.n > 0;
-    hst_buf_printf(&b, "path,label,sha256,side%s\n", folds ? ",fold" : "");
+    hst_buf_printf(&b, "path,%s,sha256,side%s\n", hst_data_known_name(r->data),
+                   folds ? ",fold" : "");
     for (size_t i = 0; i < r->data->n_photos; i++) {
         const hst_photo *p = &r->data->photos[i];
         hst_buf_csv(&b, p->relative);
         hst_buf_puts(&b, ",");
-        hst_buf_csv(&b, r->data->classes[p->label]);
+        hst_data_csv_known(r->data, i, &b);
         hst_buf_printf(&b, ",%s,%s", hst_features_sha256(r->features, i),
                        names[r->features->why[i] ? 2 : r->side[i]]);
         if (folds)

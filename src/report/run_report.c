@@ -86,19 +86,27 @@ static void add_job(hst_lines *f, const hst_run *r, const hst_report_opts *o)
         hst_lines_seconds(f, r->phase[i].what, r->phase[i].seconds);
 }
 
+static void count_photo(const hst_photo *p, int usable, int n_classes, uint64_t *n)
+{
+    if (usable && p->label >= 0)
+        n[p->label]++;
+    for (int c = 0; usable && p->marks && c < n_classes; c++)
+        n[c] += p->marks[c];
+}
+
 /* Photos of each class that can be used. */
 static void count_classes(const hst_run *r, uint64_t *n)
 {
     for (size_t i = 0; i < r->data->n_photos; i++)
-        if (!r->features->why[i])
-            n[r->data->photos[i].label]++;
+        count_photo(&r->data->photos[i], !r->features->why[i], r->data->n_classes, n);
 }
 
 /* What a review costs grows with the square of the photos; and a backbone that has learned from
  * them vouches for their labels. One that cannot be made is no reason to lose the run. */
 static int make_review(const hst_run *r, const hst_model *m, hst_review **out, hst_err *err)
 {
-    if (r->features->n_used > REVIEW_MAX || r->settings.fine_tune)
+    if (r->features->n_used > REVIEW_MAX || r->settings.fine_tune ||
+        r->data->target != HST_TARGET_CLASS)
         return 0;
     hst_err why = {0};
     *out = hst_review_of_run(r, m, &why);
@@ -178,7 +186,7 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
     rc = rc ? rc : make_review(r, m, &a->review, err);
     hst_report_in in = {.ctx = &r->ctx,
                         .model = m,
-                        .title = r->data->dir ? r->data->dir : "",
+                        .title = r->data->dir && r->data->dir[0] ? r->data->dir : "Photos",
                         .root = r->data->dir,
                         .backbone = r->backbone->arch.family,
                         .licence = r->backbone->licence,

@@ -161,6 +161,8 @@ int hst_contact_sheet(const hst_eval *e, size_t max_photos, const char *path, hs
 {
     size_t order[PHOTOS_MAX];
     size_t n;
+    if (e->target != HST_TARGET_CLASS)
+        return hst_fail(err, HST_EARG, "a sheet is of photos of one class each");
     int rc = choose(e, max_photos < PHOTOS_MAX ? max_photos : PHOTOS_MAX, order, &n, err);
     if (rc)
         return rc;

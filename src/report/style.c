@@ -109,6 +109,7 @@ const char hst_report_style[] =
     "stroke-width:1.5}\n"
     ".plot "
     "line.b{stroke-width:1.5}.dot{stroke-width:1.75;fill:var(--page)}.dot.b{fill:var(--b)}.dot."
+    "small{r:2px;stroke:none;fill-opacity:.6}.dot."
     "best{fill:none;r:7px}\n"
     ".plot line.best{stroke:var(--soft);stroke-dasharray:4 3}\n"
     ".band.b{stroke:none;fill:rgb(var(--hit)/.25)}.plot .bar{fill:rgb(var(--hit)/.55)}\n"

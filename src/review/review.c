@@ -237,6 +237,9 @@ static hst_review *review_through(hst_ctx *ctx, const hst_extractor *e, const hs
 
 static int check_labels(const hst_data *d, hst_err *err)
 {
+    if (d->target != HST_TARGET_CLASS)
+        return hst_fail(err, HST_EARG, "a review is of photos of one class each; these have %s",
+                        d->target == HST_TARGET_LABELS ? "several labels" : "a number");
     for (size_t i = 0; i < d->n_photos; i++)
         if (d->photos[i].label < 0)
             return hst_fail(err, HST_EARG, "photos without labels cannot be reviewed");
