@@ -104,15 +104,13 @@ static int check_lists(hst_data *d, const hst_data_opts *o, hst_err *err)
                                  : HST_TARGET_CLASS;
     if (o->target && o->multi_label)
         return hst_fail(err, HST_EARG,
-                        "numbers (target) or several labels (multi-label), not "
-                        "both");
+                        "numbers (target) or several labels (multi-label), not both");
     if (o->target && (o->label_column || o->label_from))
         return hst_fail(err, HST_EARG, "numbers (target) and labels (%s) do not go together",
                         o->label_from ? "label-from" : "label-column");
     if (o->label_from && o->label_column)
         return hst_fail(err, HST_EARG,
-                        "labels are in a column or in paths (label-from), not in "
-                        "both");
+                        "labels are in a column or in paths (label-from), not in both");
     if (column && hst_is_dir(d->dir))
         return hst_fail(err, HST_EARG,
                         "%s is a folder; %s is for lists: give the list in its place", d->dir,
@@ -221,10 +219,8 @@ int hst_data_label(const hst_data *d, size_t i)
 
 const char *hst_data_left_out(const hst_data *d, size_t i, enum hst_left *why, const char **reason)
 {
-    int rc = check_lists(d, o, err);
-    if (rc == 0)
-        rc = read_source(ctx, &rows, err);
-    return NULL;
+    if (i >= d->left.n)
+        return NULL;
     const hst_left_group *group = &d->left.group[d->left.file[i].group];
     if (why)
         *why = group->why;

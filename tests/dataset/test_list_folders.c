@@ -27,7 +27,7 @@ static void hugging_face(void **state)
     /* class folders, and a list of something else, or of all photos */
     m = make("x/1.png y/2.png");
     put(&m, "metadata.csv", "file_name,text\nx/1.png,a cat\ny/2.png,a dog\n");
-    check(&m, "", "x/1.png=x y/2.png=y");
+    check(&m, "", "x/1.png=x y/2.png=y; left: metadata.csv");
     put(&m, "metadata.csv", "file_name,license,label\nx/1.png,a,cat\ny/2.png,b,dog\n");
     check(&m, "", "x/1.png=cat y/2.png=dog");
     drop(&m);
