@@ -18,6 +18,7 @@ static const cli_option options[] = {
     {"val", 0, CLI_TEXT, AT(val), "DIR", NULL,
      "Folder of its own for validation, with the same class folders, as for train."},
     {"val-split", 0, CLI_FRACTION, AT(val_split), "X", "0.2", "Part that train will set aside."},
+    {"part", 0, CLI_CHOICE, AT(part), "train|val|test|none", NULL, "As for train."},
     {"all", 0, CLI_FLAG, AT(all), NULL, NULL, "Name every file, not some of each kind."},
     {"strict", 0, CLI_FLAG, AT(strict), NULL, NULL,
      "End with status 1 where there are errors or warnings."},
@@ -174,6 +175,7 @@ static hst_data *open_data(cli_job *job)
     hst_data_opts o = cli_job_data_opts(job);
     o.val_part = job->v.val_split;
     o.val_dir = job->v.val;
+    o.part = job->v.part;
     hst_data *d = hst_data_open(job->ctx, job->v.words[0], &o, &job->err);
     o.split = "none";
     if (!d && job->err.code == HST_EDATA)

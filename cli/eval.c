@@ -20,6 +20,9 @@ static const cli_option options[] = {
      "measured; of several models, of any of them."},
     CLI_LIST_OPTIONS,
     CLI_SEPARATOR_OPTION,
+    {"part", 0, CLI_CHOICE, AT(part), "train|val|test|held|none", "held",
+     "Which photos, where they are in parts (train/, valid/, test/). held: test where there is "
+     "such, else val, else all; none: folders of these names are classes."},
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL,
      "The result as one JSON object (docs/evaluation.md has its keys)."},
     {"unknown", 0, CLI_TEXT, AT(unknown), "DIR2", NULL,
@@ -65,6 +68,12 @@ static int check(const cli_job *job, const char *what, double accuracy, double l
     return CLI_BELOW;
 }
 
+static json_t *with_data(json_t *o, const hst_data *d)
+{
+    cli_json_data(&o, d);
+    return o;
+}
+
 static int show_one(evaluating *r)
 {
     cli_job *job = r->job;
@@ -74,7 +83,7 @@ static int show_one(evaluating *r)
         return cli_job_fail(job);
     int status = CLI_OK;
     if (job->v.json)
-        status = cli_json_print(&job->out, cli_eval_json(m));
+        status = cli_json_print(&job->out, with_data(cli_eval_json(m), r->data));
     else
         cli_eval_text(job, m);
     return status ? status : check(job, m->name, accuracy, low);
@@ -89,7 +98,7 @@ static int show_comparison(evaluating *r)
     if (!c)
         return cli_job_fail(job);
     if (job->v.json)
-        status = cli_json_print(&job->out, cli_eval_compare_json(m, r->n, c));
+        status = cli_json_print(&job->out, with_data(cli_eval_compare_json(m, r->n, c), r->data));
     else
         cli_eval_compare_text(job, m, r->n, c);
     for (int i = 0; i < r->n && status == CLI_OK; i++) {

@@ -18,11 +18,14 @@ static const cli_option options[] = {
      "large JPEGs read at a half or a quarter of their size; hub: as Pillow, resized and cropped "
      "as the backbone's publisher does."},
     CLI_LIST_OPTIONS,
+    {"part", 0, CLI_CHOICE, AT(part), "train|val|test|none", NULL,
+     "Of photos in parts (train/, valid/, test/) this one alone, not all; none: folders of these "
+     "names are classes."},
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };
 
-static int print_result(cli_job *job, const hst_features *f)
+static int print_result(cli_job *job, const hst_data *d, const hst_features *f)
 {
     size_t used = hst_features_used(f), skipped = hst_features_count(f) - used;
     int dim = hst_features_dim(f);
@@ -33,6 +36,7 @@ static int print_result(cli_job *job, const hst_features *f)
         cli_json_set(&o, "dim", json_integer(dim));
         cli_json_set(&o, "skipped", json_integer((json_int_t)skipped));
         cli_json_set(&o, "stored", json_integer((json_int_t)hst_features_stored(f)));
+        cli_json_data(&o, d);
         return cli_json_print(&job->out, o);
     }
     cli_out_printf(&job->out, "features %s: %zu photos x %d numbers\n", job->v.output, used, dim);
@@ -62,6 +66,7 @@ static int run(cli_job *job)
     if (status)
         return status;
     o.split = "none";
+    o.part = job->v.part;
     hst_data *d = hst_data_open(job->ctx, job->v.words[0], &o, &job->err);
     if (d)
         b = cli_job_backbone(job, job->v.backbone);
@@ -70,7 +75,7 @@ static int run(cli_job *job)
     if (f && hst_features_save(f, d, job->v.output, &job->err) == 0) {
         cli_display_close(&job->display);
         cli_job_say_stored(job, hst_features_stored(f), hst_features_used(f));
-        status = print_result(job, f);
+        status = print_result(job, d, f);
     } else {
         status = cli_job_fail(job);
     }

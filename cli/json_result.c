@@ -116,6 +116,27 @@ void cli_json_classes(json_t **o, const hst_eval *e)
     cli_json_set(o, "confusion", confusion);
 }
 
+void cli_json_data(json_t **o, const hst_data *d)
+{
+    static const char *const names[HST_LEFTS] = {
+        [HST_LEFT_FORMAT] = "format", [HST_LEFT_NO_PHOTO] = "no_photo",
+        [HST_LEFT_EMPTY] = "empty",   [HST_LEFT_OUTSIDE] = "outside",
+        [HST_LEFT_FOLDER] = "folder", [HST_LEFT_CLASS] = "class",
+        [HST_LEFT_UNREAD] = "unread", [HST_LEFT_MISSING] = "missing",
+        [HST_LEFT_KERAS] = "keras",   [HST_LEFT_BESIDE] = "beside",
+        [HST_LEFT_JUNK] = "junk"};
+    json_int_t n[HST_LEFTS] = {0};
+    enum hst_left why;
+    json_t *left = json_object();
+    for (size_t i = 0; hst_data_left_out(d, i, &why, NULL); i++)
+        n[why]++;
+    for (int k = 0; k < HST_LEFTS; k++)
+        if (n[k])
+            cli_json_set(&left, names[k], json_integer(n[k]));
+    cli_json_set(o, "understood", cli_json_text(hst_data_understood(d)));
+    cli_json_set(o, "left_out", left);
+}
+
 int cli_json_print(cli_out *out, json_t *o)
 {
     /* json_dumps() leaves out what it has no memory for; into a block it writes all. */

@@ -24,6 +24,9 @@ void cli_json_accuracy(json_t **o, const hst_eval *e);
 void cli_json_estimate(json_t **o, const hst_run *r);
 /* labels, classes (list of label, precision, recall, f1, support), confusion ([truth][guess]). */
 void cli_json_classes(json_t **o, const hst_eval *e);
+/* What the scan of photos made of them: "understood", a line or null, and "left_out", how many
+ * files and folders were not taken by why: {"format": 3, "junk": 2}. */
+void cli_json_data(json_t **o, const hst_data *d);
 /* Writes o on one line and frees it. 0, or the exit status after an error line. */
 int cli_json_print(cli_out *out, json_t *o);
 #endif

@@ -72,6 +72,7 @@ hst_data *cli_model_photos(cli_job *job, int i)
     const char *word = job->v.words[i];
     hst_data_opts o = cli_job_data_opts(job);
     o.split = "none";
+    o.part = job->v.part;
     hst_data *d = hst_data_open(job->ctx, word, &o, &job->err);
     if (!d && job->err.code == HST_EDATA && is_model(word))
         snprintf(job->err.msg, sizeof job->err.msg,

@@ -42,7 +42,7 @@ enum {
  * borrowed from argv or from the tables. */
 typedef struct cli_values {
     const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling, *views;
-    const char *into, *cam, *unknown;
+    const char *into, *cam, *unknown, *part;
     const char *path_column, *label_column, *split_column, *images, *label_from, *separator,
         *target;
     uint64_t store_max;

@@ -35,6 +35,10 @@ static const cli_option options[] = {
     {"val-split", 0, CLI_FRACTION, AT(val_split), "X", "0.2", "Part that is set aside."},
     {"val", 0, CLI_TEXT, AT(val), "DIR", NULL,
      "Folder of its own to measure accuracy on, with the same class folders."},
+    {"part", 0, CLI_CHOICE, AT(part), "train|val|test|none", NULL,
+     "Of photos in parts (train/, valid/, test/) this one alone; none: folders of these names are "
+     "classes. Else train/ and the part for validation are the two sides, and test/ is kept for "
+     "eval."},
     {"resume", 0, CLI_TEXT, AT(resume), "RUN", NULL,
      "Go on with an interrupted fine-tuning run, given its folder; DIR and options are "
      "remembered."},
@@ -190,6 +194,7 @@ static int print_json(cli_job *job, const training *t)
     cli_json_set(&o, "n_train", json_integer((json_int_t)hst_run_trained(t->run)));
     cli_json_set(&o, "skipped", json_integer((json_int_t)hst_run_skipped(t->run)));
     cli_json_set(&o, "stored", json_integer((json_int_t)hst_run_stored(t->run)));
+    cli_json_data(&o, t->data);
     cli_json_set(&o, "backbone", cli_json_text(job->v.backbone));
     cli_json_set(&o, "recipe", cli_json_text(job->v.train.recipe));
     cli_json_set(&o, "seed", json_integer((json_int_t)job->v.train.seed));
@@ -224,6 +229,8 @@ static int print_text(cli_job *job, const training *t)
     if (hst_run_skipped(t->run))
         cli_out_printf(out, "skipped  %zu photos, listed in %s/skipped.csv\n",
                        hst_run_skipped(t->run), t->folder);
+    if (hst_data_left_summary(t->data))
+        cli_out_printf(out, "left out listed in %s/skipped.csv\n", t->folder);
     cli_text_clean(program, sizeof program, job->program);
     cli_out_printf(out, "next     %s predict %s PHOTO\n", program, t->file);
     return CLI_OK;
@@ -255,13 +262,15 @@ static int settle_recipe(cli_job *job)
 
 /* ---- the work ---- */
 
-static hst_data *open_photos(cli_job *job)
+static hst_data *open_photos(cli_job *job, const training *t)
 {
     hst_data_opts o = cli_job_data_opts(job);
     o.split = job->v.split;
     o.val_part = job->v.val_split;
     o.seed = job->v.train.seed;
     o.val_dir = job->v.val;
+    o.part = job->v.part;
+    o.except = t->folder;
     hst_data *d = hst_data_open(job->ctx, job->v.words[0], &o, &job->err);
     if (d)
         cli_display_say(&job->display, "found %zu photos in %d classes", hst_data_count(d),
@@ -284,7 +293,7 @@ static int train(cli_job *job, training *t)
     hst_train_opts o = job->v.train;
     o.run_dir = o.fine_tune ? t->folder : NULL; /* for checkpoints */
     o.resume = job->v.resume != NULL;
-    t->data = open_photos(job);
+    t->data = open_photos(job, t);
     t->backbone = t->data ? cli_job_backbone(job, job->v.backbone) : NULL;
     if (!t->backbone)
         return -1;

@@ -217,6 +217,11 @@ int hst_data_label(const hst_data *d, size_t i)
     return i < d->n_photos ? d->photos[i].label : -1;
 }
 
+const char *hst_data_relative(const hst_data *d, const char *path)
+{
+    return strcmp(d->dir, "/") == 0 ? path + (*path == '/') : hst_tree_under(path, d->dir);
+}
+
 const char *hst_data_left_out(const hst_data *d, size_t i, enum hst_left *why, const char **reason)
 {
     if (i >= d->left.n)

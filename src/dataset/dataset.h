@@ -60,6 +60,9 @@ int hst_data_same_known(const hst_data *d, size_t a, size_t b);
 HST_CHECK int hst_data_opts_read(const hst_data_opts *given, hst_data_opts *o,
                                  enum hst_split *split, hst_err *err);
 
+/* path without the data's folder; all of it where it lies elsewhere. */
+const char *hst_data_relative(const hst_data *d, const char *path);
+
 /* side[i] for every photo. content: [n] SHA-256 of their bytes (none where one could not be read:
  * HST_UNSPLIT), and why[n], not NULL where a photo cannot be used (why NULL: all can), are used by
  * "stable" only. With number = the first 8 bytes (big endian) of sha256(seed as 8 bytes LE ||

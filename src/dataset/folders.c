@@ -16,13 +16,6 @@ typedef struct scan {
     int keras; /* exactly what Keras lists */
 } scan;
 
-/* The path of a photo below the data's folder, all of it where it lies elsewhere. */
-static const char *relative_of(const scan *s, const char *path)
-{
-    const char *dir = s->rows->data->dir;
-    return strcmp(dir, "/") == 0 ? path + 1 : hst_tree_under(path, dir);
-}
-
 /* Whether there is junk on the way from folder to a file; its name is put in what[cap]. */
 static int find_junk(const char *below, const char *folder, char *what, size_t cap)
 {
@@ -58,7 +51,7 @@ static int take(const scan *s, size_t i, const hst_layout_side *side, const char
     const char *path = s->tree->file[i].path;
     return hst_rows_add(s->rows,
                         &(hst_row){.path = path,
-                                   .relative = relative_of(s, path),
+                                   .relative = hst_data_relative(s->rows->data, path),
                                    .class_name = class_name,
                                    .part = side->part},
                         err);

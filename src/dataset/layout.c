@@ -123,15 +123,20 @@ static int take_parts(const hst_rows *r, hst_tree *t, const view *v, hst_layout 
     return rc;
 }
 
-/* More than one folder for a part, or parts beside what is none. */
-static int refuse_parts(const hst_tree *t, const view *v, const char *why, hst_err *err)
+/* The names of parts fit no layout. one, many: why, of one such folder or of several. */
+static int refuse_parts(const hst_tree *t, const view *v, const char *one, const char *many,
+                        hst_err *err)
 {
     char names[300];
+    const int is_one = parts_in(v) == 1;
     list_names(v, 1, names, sizeof names);
     return hst_fail(err, HST_EDATA,
-                    "%s: %s look%s like parts of a data set and not like classes, but %s; name the "
-                    "folder of class folders, or say --part none if they are classes",
-                    dir_of(t, v->folder), names, parts_in(v) == 1 ? "s" : "", why);
+                    "%s: %s %s, but %s; name the folder of class folders, or say --part none if "
+                    "%s",
+                    dir_of(t, v->folder), names,
+                    is_one ? "looks like a part of a data set and not like a class"
+                           : "look like parts of a data set and not like classes",
+                    is_one ? one : many, is_one ? "it is a class" : "they are classes");
 }
 
 /* Folders that have the names of parts are here: they are the sides, or classes after all. */
@@ -143,19 +148,19 @@ static int read_parts(const hst_rows *r, hst_tree *t, const view *v, hst_layout 
         v->sided[HST_PART_TRAIN] + v->sided[HST_PART_VAL] + v->sided[HST_PART_TEST];
     for (int p = HST_PART_TRAIN; p < HST_PARTS; p++)
         if (v->sided[p] > 1)
-            return refuse_parts(t, v, "several are the same part", err);
+            return refuse_parts(t, v, "", "several are the same part", err);
     if (sided == 0) {
         /* a folder of photos called train beside others is a class: parts come in pairs */
         const int is_class = v->flat[HST_PART_TRAIN] == 1 && parts_in(v) == 1 && others > 0;
         if (is_class || !splits)
             return add_side(t, l, v->folder, HST_PART_NONE, err);
-        return refuse_parts(t, v, "hold no class folders", err);
+        return refuse_parts(t, v, "holds no class folders", "hold no class folders", err);
     }
     if (sided == 1 && parts_in(v) == 1 && others > 0)
-        return refuse_parts(t, v, "lie beside other folders of photos", err);
+        return refuse_parts(t, v, "lies beside other folders of photos", "", err);
     if (sided > 0 && !v->sided[HST_PART_TRAIN] && (sided > 1 || parts_in(v) > 1) && splits &&
         !r->o->part)
-        return refuse_parts(t, v, "none of them is one to train on with class folders", err);
+        return refuse_parts(t, v, "", "none of them is one to train on with class folders", err);
     int rc = take_parts(r, t, v, l, err);
     if (rc == 0 && l->n == 1)
         l->side[0].part = HST_PART_NONE; /* all there is: to be split as usual */

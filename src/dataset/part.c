@@ -47,8 +47,11 @@ enum hst_part hst_part_of(const char *name)
     const int n = words_of(name, word);
     enum hst_part part = HST_PART_NONE;
     for (int i = 0; i < n; i++) {
+        const size_t letters = strcspn(word[i], "0123456789"); /* "test1", "val2017" */
+        const int numbered = word[i][letters + strspn(word[i] + letters, "0123456789")] == 0;
         size_t k = 0;
-        while (k < sizeof words / sizeof *words && strcmp(words[k].word, word[i]) != 0)
+        while (k < sizeof words / sizeof *words && !(numbered && strlen(words[k].word) == letters &&
+                                                     strncmp(words[k].word, word[i], letters) == 0))
             k++;
         if (k == sizeof words / sizeof *words || (words[k].part && part))
             return HST_PART_NONE;

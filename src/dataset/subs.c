@@ -100,16 +100,18 @@ static int is_run(const hst_rows *r, const hst_tree *t, const char *path, const 
 /* A run, or a folder of nothing but runs ("runs"). */
 static int is_ours(const hst_rows *r, const hst_tree *t, const hst_sub *s)
 {
-    size_t first, end, runs = 0;
+    size_t first, end, from, to, runs = 0;
     if (is_run(r, t, s->path, s->below))
         return 1;
     hst_tree_folders(t, s->below, &first, &end);
     for (size_t i = first; i < end; i++) {
         if (!is_right_in(t, i, s->below))
             continue;
-        if (!is_run(r, t, t->folder[i].path, t->folder[i].below))
+        hst_tree_files(t, t->folder[i].below, &from, &to);
+        if (is_run(r, t, t->folder[i].path, t->folder[i].below))
+            runs++;
+        else if (to > from) /* an empty one may be a run that was stopped */
             return 0;
-        runs++;
     }
     return runs > 0;
 }

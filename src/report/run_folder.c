@@ -178,6 +178,13 @@ static int save_skipped(const hst_run *r, const char *dir, hst_err *err)
         hst_buf_csv(&b, r->features->why[i]);
         hst_buf_puts(&b, "\n");
     }
+    const char *path, *why;
+    for (size_t i = 0; (path = hst_data_left_out(r->data, i, NULL, &why)); i++) {
+        hst_buf_csv(&b, hst_data_relative(r->data, path));
+        hst_buf_puts(&b, ",");
+        hst_buf_csv(&b, why);
+        hst_buf_puts(&b, "\n");
+    }
     return write_buf(&b, dir, "skipped.csv", err);
 }
 
