@@ -134,8 +134,8 @@ typedef struct hst_config {
     const char *mirror; /* https://host/path is asked of mirror/host/path; same hashes */
     const char *http_proxy, *https_proxy, *no_proxy; /* NULL: none */
     const char *ca_file;                             /* certificates; NULL: the system's */
-    int retry_ms; /* wait before the second try, doubled for each further one; 0: 1000 */
-    int stall_s;  /* so long without a byte is a failure; 0: 30 */
+    int retry_ms;        /* wait before the second try, doubled for each further one; 0: 1000 */
+    int stall_s;         /* so long without a byte is a failure; 0: 30 */
     const char *decoder; /* path of headstart-decode; NULL: the one that came with the library */
 } hst_config;
 
@@ -404,15 +404,17 @@ static inline hst_data_opts hst_data_opts_default(void)
     return o;
 }
 
-/* Scans dir/class_name/photo.jpg, where dir may also be the name of a data set that
- * hst_data_pull put into the cache and no folder here has (folders below a class count for that
- * class). Classes are the sub-folders in code-point order; files ending in .bmp .gif .jpeg .jpg
- * .png, as keras.utils.image_dataset_from_directory lists them, and .webp (not with split "keras",
- * whose list is exactly that of Keras). Where dir holds train/ and one of val/ validation/ test/,
- * these are the two sides. A sub-folder of a class that cannot be read is logged and left out. No
- * photo is read yet. o NULL: the defaults. Errors: HST_EDATA (no folder, no permission, no class,
- * no photos; with split other than "none": fewer than two classes; with "keras": too few photos),
- * HST_EARG (unknown split, val_part), HST_EMEM. */
+/* Scans dir/class_name/photo.jpg (folders below a class count for that class); dir may also be the
+ * name of a data set that hst_data_pull put into the cache and no folder here has. Classes are the
+ * sub-folders with photos, in code-point order; a file is a photo by the ending of its name or else
+ * by its first bytes (hst_is_photo), and with split "keras" exactly where
+ * keras.utils.image_dataset_from_directory lists it. Folders in parts (train/, valid/, test/, under
+ * any usual name) are the sides; one folder around all is gone into; docs/data.md has all of it.
+ * What is not taken is told by hst_data_left_out and logged in one line. No photo is read yet. o
+ * NULL: the defaults. Errors: HST_EDATA (no folder, no permission, no class, no photos; names of
+ * parts that fit no layout; a class's name that is not UTF-8; with split other than "none": fewer
+ * than two classes; with "keras": too few photos), HST_EARG (unknown split, part, val_part),
+ * HST_EMEM. */
 HST_API HST_CHECK hst_data *hst_data_open(hst_ctx *ctx, const char *dir, const hst_data_opts *o,
                                           hst_err *err);
 /* Why a file, or a whole folder, among photos was not taken. */

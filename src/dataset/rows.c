@@ -1,5 +1,7 @@
 #include "dataset/rows.h"
 
+#include "dataset/class_check.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -310,6 +312,8 @@ int hst_rows_finish(const hst_ctx *ctx, hst_rows *r, hst_err *err)
         rc = check_sides(d, trains, err);
     if (rc == 0 && d->split == HST_SPLIT_KERAS)
         rc = keras_sides(d, err);
+    if (rc == 0 && to_split)
+        rc = hst_class_names_check(ctx, d, err);
     free(trains);
     return rc ? rc : tell(ctx, r, err);
 }

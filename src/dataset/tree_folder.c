@@ -9,8 +9,15 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* Deeper trees are taken for an accident: a folder mounted inside itself has no end. */
-enum { MAX_DEPTH = 64 };
+enum {
+    /* Deeper trees are taken for an accident: a folder mounted inside itself has no end. */
+    MAX_DEPTH = 64,
+    /* So is a tree of this many files (and ten times as many, ...) of which hardly any is a photo:
+     * "/", a home. SAMPLE of them are looked at; fewer than LEAST photos are too few. */
+    MANY = 100000,
+    SAMPLE = 64,
+    LEAST = 2,
+};
 
 enum kind { OTHER, FOLDER, LINKED_FOLDER };
 
@@ -94,6 +101,28 @@ static int read_folder(hst_tree *t, const char *path, const char *below, hst_err
     return rc;
 }
 
+/* Every n-th file is looked at, as a photo may have any name. */
+static int check_sample(const hst_tree *t, hst_err *err)
+{
+    uint8_t head[HST_FORMAT_MAGIC_BYTES];
+    int photos = 0;
+    for (size_t i = 0; i < SAMPLE; i++) {
+        const char *path = t->file[t->n_files / SAMPLE * i].path;
+        enum hst_format f = hst_format_of_name(path);
+        if (f == HST_FORMAT_UNKNOWN) {
+            const size_t n = hst_tree_read_head(path, head);
+            f = n == HST_TREE_NO_HEAD ? f : hst_format_of(head, n);
+        }
+        photos += f != HST_FORMAT_UNKNOWN;
+    }
+    if (photos >= LEAST)
+        return 0;
+    return hst_fail(err, HST_EDATA,
+                    "%s: hardly any of the first %zu files in it is a photo; name the folder that "
+                    "holds the class folders",
+                    t->root, t->n_files);
+}
+
 static int too_deep(const char *below)
 {
     int depth = 0;
@@ -107,6 +136,9 @@ static int too_deep(const char *below)
 static int read_folders(hst_tree *t, size_t i, hst_err *err)
 {
     int rc = 0;
+    size_t many = MANY;
+    while (many <= t->n_files)
+        many *= 10;
     for (; rc == 0 && i < t->n_folders; i++) {
         const hst_tree_folder f = t->folder[i];
         hst_err why = {0};
@@ -123,6 +155,10 @@ static int read_folders(hst_tree *t, size_t i, hst_err *err)
         } else if (rc && err) {
             *err = why;
         }
+        if (rc == 0 && t->n_files >= many) {
+            rc = check_sample(t, err);
+            many *= 10;
+        }
     }
     return rc;
 }
@@ -132,6 +168,8 @@ size_t hst_tree_read_head(const char *path, uint8_t *head)
     struct stat st;
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode)) /* a pipe would wait for one that writes */
         return HST_TREE_NO_HEAD;
+    if (st.st_size == 0) /* so are files of /proc, of which some wait too */
+        return 0;
     FILE *f = fopen(path, "rb");
     if (!f)
         return HST_TREE_NO_HEAD;

@@ -1,12 +1,26 @@
 /* evaluate.c - a model over labelled photos: their features (from the store where it has them),
  * then the head. */
 #include "base/mem.h"
+#include "dataset/class_check.h"
 #include "evaluation/evaluation.h"
 #include "features/features.h"
 #include "model/model.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* A label that looks like that name, or NULL. */
+static const char *label_like(const hst_model *m, const char *name)
+{
+    char key[HST_CLASS_KEY], other[HST_CLASS_KEY];
+    hst_class_key(name, key);
+    for (int k = 0; k < m->n_classes; k++) {
+        hst_class_key(m->labels[k], other);
+        if (strcmp(key, other) == 0)
+            return m->labels[k];
+    }
+    return NULL;
+}
 
 static int no_such_label(const hst_model *m, const char *name, hst_err *err)
 {
@@ -20,6 +34,12 @@ static int no_such_label(const hst_model *m, const char *name, hst_err *err)
                         "label %s is none of the model's %d (%s, ...); call it as when the model "
                         "was trained, or take it away",
                         name, m->n_classes, m->labels[0]);
+    const char *twin = label_like(m, name);
+    if (twin)
+        return hst_fail(err, HST_EDATA,
+                        "class %s is written otherwise than the model's %s: they differ in case, "
+                        "spaces, accents or Unicode form only; rename its folder",
+                        name, twin);
     return hst_fail(err, HST_EDATA,
                     "class %s is none of the model's %d (%s, ...); rename its folder as "
                     "when the model was trained, or take it away",

@@ -1,6 +1,6 @@
 /* classes.c - how many photos each class has, and names that may be one. */
 #include "base/file.h"
-#include "base/str.h"
+#include "dataset/class_check.h"
 #include "inspection/look.h"
 
 #include <stdlib.h>
@@ -9,41 +9,10 @@
 enum {
     FEW = 10,   /* photos: with 0.2 of them aside, fewer leave one or none to measure by */
     TENTH = 10, /* the largest class by the smallest, from which the small ones are told */
-    KEY = 256,  /* bytes of a name that are compared */
 };
 
-/* A name without what is easily mistaken: small letters, no spaces or joiners, no accents. */
-static void key_of(const char *name, char key[KEY])
-{
-    /* U+00C0 .. U+017F without their accents; '?': stays as it is */
-    static const char plain[] = "aaaaaa?ceeeeiiii?nooooo??uuuuy??aaaaaa?ceeeeiiii?nooooo??uuuuy?y"
-                                "aaaaaaccccccccdd??eeeeeeeeeegggggggghh??iiiiiiiii???jjkk?llllll?"
-                                "???nnnnnn???oooooo??rrrrrrsssssssstttt??uuuuuuuuuuuuwwyyyzzzzzz?";
-    size_t n = 0;
-    for (size_t bytes; *name && n + 5 < KEY; name += bytes) {
-        uint32_t c = 0;
-        bytes = hst_utf8_char(name, &c);
-        if (bytes == 0) {
-            key[n++] = *name;
-            bytes = 1;
-        } else if (c == ' ' || c == '_' || c == '-' || (c >= 9 && c <= 13) || c == 0xa0 ||
-                   (c >= 0x300 && c <= 0x36f) || (c >= 0x2000 && c <= 0x200f) || c == 0x3000 ||
-                   c == 0xfeff) {
-            continue; /* spaces of all kinds, accents that stand by themselves */
-        } else if (c >= 'A' && c <= 'Z') {
-            key[n++] = (char)(c - 'A' + 'a');
-        } else if (c >= 0xc0 && c <= 0x17f && plain[c - 0xc0] != '?') {
-            key[n++] = plain[c - 0xc0];
-        } else {
-            memcpy(key + n, name, bytes);
-            n += bytes;
-        }
-    }
-    key[n] = 0;
-}
-
 typedef struct named {
-    char key[KEY];
+    char key[HST_CLASS_KEY];
     int label;
 } named;
 
@@ -73,7 +42,7 @@ static int look_at_names(const hst_data *d, const char *const *folder, hst_inspe
     int rc = paths ? 0 : HST_EMEM;
     for (size_t i = 0; rc == 0 && i < n; i++) {
         names[i].label = (int)i;
-        key_of(d->classes[i], names[i].key);
+        hst_class_key(d->classes[i], names[i].key);
     }
     if (rc == 0)
         qsort(names, n, sizeof *names, by_key);

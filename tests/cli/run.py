@@ -972,6 +972,9 @@ class Others(Case):
         material.photos(f"{ROOT}/strange", 1)
         os.rename(f"{ROOT}/strange/red", f"{ROOT}/strange/pink")
         self.refused(run("eval", self.model(), f"{ROOT}/strange"), 3, "class pink is none of")
+        os.rename(f"{ROOT}/strange/pink", f"{ROOT}/strange/R\u00e9d")
+        self.refused(run("eval", self.model(), f"{ROOT}/strange"), 3,
+                     "is written otherwise than the model's red")
 
     def test_eval_of_what_was_seen(self):
         o = json.loads(self.ok(run("eval", self.model(), PHOTOS, "--json")))

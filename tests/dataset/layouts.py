@@ -315,6 +315,33 @@ class Layouts(unittest.TestCase):
         self.assertIn("name the one to validate on", scan(base, val=both)["error"])
         self.assertEqual(scan(both, val=val)["classes"], SIDES)
 
+    def test_names_of_classes_that_cannot_be_kept(self):
+        for name, says in ((b"latin\xe9", "is not UTF-8"), (b"two\nlines", "has a line break"),
+                           (b"tab\there", "has a line break")):
+            base = fill("named " + says + str(len(name)), classes(""))
+            os.makedirs(os.fsencode(base) + b"/" + name)
+            put(base, os.fsdecode(name) + "/0.jpg")
+            self.assertIn(says, scan(base).get("error"))
+            done = subprocess.run([SCAN, base, "split=none"], capture_output=True, check=True)
+            self.assertNotIn(b'"error"', done.stdout)  # without a model to make
+
+    def test_names_that_look_like_one_are_told(self):
+        nfc, nfd = (unicodedata.normalize(form, "löwe") for form in ("NFC", "NFD"))
+        told = scan(fill("two forms", each([nfc, nfd, "tiger"])))["log"]
+        self.assertEqual(len(told), 1)
+        self.assertIn("differ in the Unicode form of their accents only", told[0])
+        told = scan(fill("two cases", each(["Cat", "cat", "pêche", "péché"])))["log"]
+        self.assertEqual(len(told), 1)
+        self.assertIn("classes Cat and cat differ in case only", told[0])
+
+    def test_what_is_no_folder_of_photos_is_left_early(self):
+        base = fill("very large", [])
+        for k in range(101):
+            os.mkdir(f"{base}/{k}")
+            for i in range(1000):
+                os.mknod(f"{base}/{k}/{i}")
+        self.assertIn("hardly any of the first 10", scan(base)["error"])
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1])
