@@ -149,10 +149,9 @@ class Help(Case):
             else:
                 self.assertEqual(r.returncode, 3)
                 self.assertIn(b"this build does not read", r.stdout)
-            ENV["HEADSTART_DECODER"] = "/nowhere/headstart-decode"
-            wrong = run("predict", "--no-store", "--json", self.model(),
-                        os.path.join(photos, file))
-            del ENV["HEADSTART_DECODER"]
+            ENV.update(HEADSTART_DECODER="/nowhere/headstart-decode", HEADSTART_NO_STORE="1")
+            wrong = run("predict", "--json", self.model(), os.path.join(photos, file))
+            del ENV["HEADSTART_DECODER"], ENV["HEADSTART_NO_STORE"]
             self.assertEqual(wrong.returncode, 3)
             if formats[name]:
                 self.assertIn(b"/nowhere/headstart-decode is missing", wrong.stdout)

@@ -24,6 +24,7 @@ mutator mutate_json;        /* values and members */
 mutator mutate_safetensors; /* the header's JSON, with its length */
 mutator mutate_pickle;      /* instructions and their arguments */
 mutator mutate_zip;         /* directory, and members by the mutator of their kind */
+mutator mutate_picture;     /* numbers near the beginning */
 
 uint32_t mutate_below(mutant *m, size_t n); /* 0 .. n-1; 0 where n is 0 */
 /* Instead of was: an extreme, a little off, or a small number. */
