@@ -294,6 +294,45 @@ static void leave(cli_photos *p)
     p->root = NULL;
 }
 
+/* ---- archives ---- */
+
+/* An archive by its name, or what a path through a file leads to, unless that is a photo's name. */
+static int may_be_archive(const char *path)
+{
+    static const char *const endings[] = {".zip", ".tar", ".tgz", ".gz",  ".zst",
+                                          ".xz",  ".txz", ".bz2", ".tbz2"};
+    struct stat st;
+    const size_t n = strlen(path);
+    if (stat(path, &st) != 0)
+        return errno == ENOTDIR && !has_image_name(path);
+    for (size_t i = 0; S_ISREG(st.st_mode) && i < sizeof endings / sizeof *endings; i++) {
+        const size_t e = strlen(endings[i]);
+        if (n > e && strcasecmp(path + n - e, endings[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Pushes the photos of an archive, or of a folder in one. 1; 0: path is a photo there; -1 without
+ * memory. */
+static int unfold(cli_photos *p, const char *path)
+{
+    hst_err err = {0};
+    hst_data *d = hst_data_from_archive(p->ctx, path, &err);
+    if (!d) {
+        tell(p, path, err.msg);
+        return err.code == HST_EMEM ? -1 : 1;
+    }
+    const size_t n = hst_data_count(d);
+    int rc = n == 1 && strcmp(hst_data_path(d, 0), path) == 0 ? 0 : 1;
+    for (size_t i = n; rc == 1 && i-- > 0;) {
+        char *copy = strdup(hst_data_path(d, i));
+        rc = copy && push(p, copy) == 0 ? 1 : -1;
+    }
+    hst_data_free(d);
+    return rc;
+}
+
 static int is_folder(const char *path)
 {
     struct stat st;
@@ -410,7 +449,10 @@ int cli_photos_next(cli_photos *p, char *path, size_t cap)
         }
         char *top = p->stack[--p->n];
         int rc = 1;
-        if (is_folder(top)) {
+        const int unfolded = p->ctx && may_be_archive(top) ? unfold(p, top) : 0;
+        if (unfolded) {
+            rc = unfolded < 0 ? -1 : 0;
+        } else if (is_folder(top)) {
             rc = visit(p, top) ? -1 : 0;
         } else if (strlen(top) < cap) {
             memcpy(path, top, strlen(top) + 1);
@@ -427,11 +469,12 @@ int cli_photos_next(cli_photos *p, char *path, size_t cap)
     }
 }
 
-size_t cli_photos_count(const char *const *words, int n, const char *except)
+size_t cli_photos_count(hst_ctx *ctx, const char *const *words, int n, const char *except)
 {
     char path[4096];
     cli_photos p;
     int rc = cli_photos_open(&p, words, n, NULL) ? -1 : 1;
+    p.ctx = ctx;
     p.except = except;
     while (rc > 0)
         rc = cli_photos_next(&p, path, sizeof path);

@@ -39,6 +39,7 @@ typedef struct cli_photos {
     char *line;      /* getdelim's */
     size_t line_cap;
     cli_display *display;  /* NULL: nothing is told */
+    hst_ctx *ctx;          /* NULL: archives are not looked into */
     const char *except;    /* NULL, or a folder in which nothing is looked for, borrowed */
     char *root;            /* the folder being visited that was named, not found; NULL: none */
     size_t root_at;        /* what the stack held below it */
@@ -58,7 +59,7 @@ int cli_photos_open(cli_photos *p, const char *const *words, int n, cli_stdin *l
 int cli_photos_next(cli_photos *p, char *path, size_t cap);
 void cli_photos_close(cli_photos *p);
 /* How many photos words[n] name; 0 where that is not known (or there are none). */
-size_t cli_photos_count(const char *const *words, int n, const char *except);
+size_t cli_photos_count(hst_ctx *ctx, const char *const *words, int n, const char *except);
 /* Says, unless quiet, what in the folders was no photo. */
 void cli_photos_tell_others(const cli_photos *p);
 #endif

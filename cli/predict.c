@@ -108,6 +108,7 @@ static int predict_words(prediction_run *r, const char *const *words, int n, cli
         cli_error("out of memory");
         return cli_exit_status(HST_EMEM);
     }
+    r->photos.ctx = r->job->ctx;
     r->photos.except = r->cam.dir;
     r->photos.display = &r->job->display;
     r->photos.by_nul = r->job->v.by_nul;
@@ -194,7 +195,7 @@ static void look_ahead(prediction_run *r)
         from_stdin |= strcmp(v->words[i], "-") == 0;
     r->shows = !v->quiet && !isatty(STDOUT_FILENO);
     if (r->shows && !from_stdin)
-        r->total = cli_photos_count(v->words + 1, v->n_words - 1, r->cam.dir);
+        r->total = cli_photos_count(r->job->ctx, v->words + 1, v->n_words - 1, r->cam.dir);
 }
 
 static int predict_all(prediction_run *r)

@@ -316,7 +316,7 @@ static int predict(sorting *s)
     s->photos.except = job->v.into;
     s->photos.display = &job->display;
     if (!job->v.quiet)
-        s->total = cli_photos_count(job->v.words + 1, job->v.n_words - 1, job->v.into);
+        s->total = cli_photos_count(NULL, job->v.words + 1, job->v.n_words - 1, job->v.into);
     int rc = hst_predict_stream(job->ctx, s->model, next, deliver, s, &job->err);
     cli_display_close(&job->display);
     const int told = s->photos.status;

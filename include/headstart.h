@@ -449,6 +449,10 @@ HST_API const char *hst_data_understood(const hst_data *d);
 HST_API int hst_is_photo(const char *path, enum hst_left *why, char *what, size_t cap);
 /* n files without labels, in this order (label -1). */
 HST_API HST_CHECK hst_data *hst_data_from_files(const char *const *paths, size_t n, hst_err *err);
+/* The photos of an archive (pets.zip), of a folder in one (pets.zip/cat), or one of them
+ * (pets.zip/cat/1.jpg), without labels, in byte order. Such paths are read wherever a photo's path
+ * is taken. Errors: HST_EDATA (no archive, damaged, no photos), HST_EIO, HST_EMEM, HST_ESTOPPED. */
+HST_API HST_CHECK hst_data *hst_data_from_archive(hst_ctx *ctx, const char *path, hst_err *err);
 HST_API void hst_data_free(hst_data *d);
 HST_API size_t hst_data_count(const hst_data *d);
 HST_API int hst_data_classes(const hst_data *d);

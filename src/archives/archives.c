@@ -199,8 +199,8 @@ const hst_member *hst_archive_find(const hst_archive *a, const char *name)
 static size_t file_in(const char *path, char *out, size_t cap)
 {
     struct stat st;
-    for (const char *s = path; (s = strchr(s + 1, '/'));) {
-        const size_t n = (size_t)(s - path);
+    for (size_t n = 0; path[n];) {
+        n += 1 + strcspn(path + n + 1, "/");
         if (n >= cap)
             return 0;
         memcpy(out, path, n);
@@ -213,19 +213,30 @@ static size_t file_in(const char *path, char *out, size_t cap)
     return 0;
 }
 
-int hst_archive_resolve(const hst_ctx *ctx, const char *path, const hst_archive **a,
-                        const hst_member **m, hst_err *err)
+int hst_archive_within(const hst_ctx *ctx, const char *path, const hst_archive **a,
+                       const char **name, hst_err *err)
 {
     char file[4096];
     const size_t n = ctx->archives && *path ? file_in(path, file, sizeof file) : 0;
     if (n == 0)
         return 0;
-    int rc = hst_archive_open(ctx, file, a, err);
-    if (rc)
+    *name = path + n + strspn(path + n, "/");
+    const int rc = hst_archive_open(ctx, file, a, err);
+    return rc ? rc : 1;
+}
+
+int hst_archive_resolve(const hst_ctx *ctx, const char *path, const hst_archive **a,
+                        const hst_member **m, hst_err *err)
+{
+    const char *name;
+    struct stat st;
+    if (stat(path, &st) == 0) /* what is there itself leads through nothing */
+        return 0;
+    const int rc = hst_archive_within(ctx, path, a, &name, err);
+    if (rc != 1)
         return rc;
-    const char *name = path + n + strspn(path + n, "/");
     *m = hst_archive_find(*a, name);
-    return *m ? 1 : hst_fail(err, HST_EDATA, "there is no '%s' in %s", name, file);
+    return *m ? 1 : hst_fail(err, HST_EDATA, "there is no '%s' in %s", name, (*a)->path);
 }
 
 /* The file that members lie in, as it was when the archive was opened. */

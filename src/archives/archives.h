@@ -43,6 +43,10 @@ const hst_member *hst_archive_members(const hst_archive *a, size_t *n);
 /* NULL: not there. */
 const hst_member *hst_archive_find(const hst_archive *a, const char *name);
 
+/* A path that leads to an archive file or through one: 1 with *a and the member's name, "" for all
+ * of it, in *name (a part of path); else as hst_archive_resolve. */
+HST_CHECK int hst_archive_within(const hst_ctx *ctx, const char *path, const hst_archive **a,
+                                 const char **name, hst_err *err);
 /* A path that leads through an archive, "pets.zip/cat/1.jpg": 1 with *a and *m set; 0 where no part
  * of it is an archive file. Errors: those of hst_archive_open; HST_EDATA: no such member. */
 HST_CHECK int hst_archive_resolve(const hst_ctx *ctx, const char *path, const hst_archive **a,

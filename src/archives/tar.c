@@ -116,10 +116,13 @@ static int take_content(const hst_archive_file *f, struct archive *a, uint8_t *o
     return 0;
 }
 
-/* Bytes from its header on that hold the first n of the content. */
+/* Bytes from its header on that hold the first n of the content. A sparse file takes less room than
+ * its content: there the headers are as long as can be. */
 static uint64_t bytes_for(const hst_member *m, size_t n)
 {
-    const uint64_t enough = n + most_header_bytes;
+    const uint64_t content = hst_round_up(m->size, HST_ARCHIVE_HEAD);
+    const uint64_t headers = m->stored > content ? m->stored - content : most_header_bytes;
+    const uint64_t enough = n + (headers < most_header_bytes ? headers : most_header_bytes);
     return m->stored < enough ? m->stored : enough;
 }
 

@@ -316,10 +316,11 @@ static int inflate_some(const uint8_t *in, size_t n_in, uint8_t *out, size_t n, 
 }
 
 /* Compressed bytes that are enough for the first n of the content: deflate makes what cannot be
- * made smaller a few bytes longer; no program makes it twice as long. */
+ * made smaller a few bytes longer, and a table of codes is some hundred; no program makes it twice
+ * as long. */
 static size_t bytes_for(const hst_member *m, size_t n)
 {
-    const uint64_t enough = 2 * (uint64_t)n + 64 * 1024;
+    const uint64_t enough = 2 * (uint64_t)n + 4096;
     return (size_t)(m->stored < enough ? m->stored : enough);
 }
 

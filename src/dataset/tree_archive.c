@@ -104,7 +104,7 @@ static size_t read_head(const hst_tree *t, size_t i, uint8_t *head)
     uint8_t *bytes;
     size_t n;
     if (!m || hst_archive_read(s->archive, m, &how, &bytes, &n, NULL))
-        return 0;
+        return HST_TREE_NO_HEAD;
     memcpy(head, bytes, n);
     free(bytes);
     return n;
