@@ -339,6 +339,11 @@ static int is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+int cli_photos_are_in(const char *path)
+{
+    return is_folder(path) || may_be_archive(path);
+}
+
 /* ---- the next one ---- */
 
 static int exists(const char *path)

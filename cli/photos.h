@@ -14,6 +14,9 @@ const char *cli_photos_kind(const char *head, size_t n);
 /* 1: the folder holds a photo or another folder. */
 int cli_photos_in(const char *dir);
 
+/* 1: a folder, or by its name an archive: what is predicted lies in it. */
+int cli_photos_are_in(const char *path);
+
 /* The beginning of standard input, read to see what it is. */
 typedef struct cli_stdin {
     char head[CLI_HEAD];

@@ -315,9 +315,8 @@ static int predict_labelled(prediction_run *r)
 static int are_few(const cli_values *v)
 {
     enum { FEW = 16 };
-    struct stat st;
     for (int i = 1; i < v->n_words; i++)
-        if (strcmp(v->words[i], "-") == 0 || (stat(v->words[i], &st) == 0 && S_ISDIR(st.st_mode)))
+        if (strcmp(v->words[i], "-") == 0 || cli_photos_are_in(v->words[i]))
             return 0;
     return v->n_words - 1 <= FEW;
 }
