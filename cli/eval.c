@@ -3,6 +3,7 @@
 
 #include "commands.h"
 #include "json_result.h"
+#include "measured.h"
 #include "model.h"
 #include "unknown.h"
 
@@ -79,7 +80,8 @@ static int show_one(evaluating *r)
     cli_job *job = r->job;
     const cli_evaluated *m = r->shown;
     double accuracy = NAN, low = NAN;
-    if (hst_eval_metric(m->eval, "accuracy", &accuracy, &low, NULL, &job->err))
+    if (!cli_measured_is(m->eval) &&
+        hst_eval_metric(m->eval, "accuracy", &accuracy, &low, NULL, &job->err))
         return cli_job_fail(job);
     int status = CLI_OK;
     if (job->v.json)
@@ -146,6 +148,16 @@ static int evaluate(evaluating *r)
     for (int i = 0; i < r->n; i++) /* before the first photo is computed */
         if (!(r->model[i] = cli_model_load(job, i)))
             return cli_job_fail(job);
+    for (int i = 0; i < r->n; i++) {
+        const int of_class = hst_model_target(r->model[i]) == HST_TARGET_CLASS;
+        if (!of_class && (r->n > 1 || job->v.min_accuracy > 0)) {
+            cli_error("%s says %s; %s for models that say one class", job->v.words[i],
+                      hst_model_target(r->model[i]) == HST_TARGET_LABELS ? "several labels"
+                                                                         : "a number",
+                      r->n > 1 ? "comparing is" : "--min-accuracy is");
+            return CLI_USAGE;
+        }
+    }
     if (job->v.unknown) {
         const int status = cli_unknown_check(r->model[0], job->v.words[0]);
         if (status)

@@ -2,6 +2,7 @@
 #include "eval.h"
 
 #include "json_result.h"
+#include "measured.h"
 #include "tables.h"
 #include "unknown.h"
 
@@ -79,7 +80,11 @@ static void put_recorded(cli_out *out, const hst_model *m)
 {
     static const struct {
         const char *value, *low, *high, *how;
-    } at[] = {{"oof_accuracy", "oof_ci_low", "oof_ci_high", "out of fold"},
+    } at[] = {{"oof_map", "oof_ci_low", "oof_ci_high", "out of fold"},
+              {"oof_mae", "oof_ci_low", "oof_ci_high", "out of fold"},
+              {"val_map", "val_ci_low", "val_ci_high", "on photos kept aside"},
+              {"val_mae", "val_ci_low", "val_ci_high", "on photos kept aside"},
+              {"oof_accuracy", "oof_ci_low", "oof_ci_high", "out of fold"},
               {"val_accuracy", "val_ci_low", "val_ci_high", "on photos kept aside"}};
     for (size_t i = 0; i < sizeof at / sizeof *at; i++) {
         const char *value = hst_model_record(m, at[i].value);
@@ -100,7 +105,7 @@ void cli_eval_headline(cli_job *job, const hst_eval *e)
     cli_table_headline(out, e, "photos");
     if (!job->v.quiet)
         cli_table_caveats(out, e);
-    if (cli_eval_number(e, "seen") > 0)
+    if (cli_eval_number(e, "seen") > 0 && !cli_measured_is(e))
         cli_out_printf(out, "seen     %.3f of the %.0f trained on: says nothing of new photos\n",
                        cli_eval_number(e, "seen_accuracy"), cli_eval_number(e, "seen"));
 }
@@ -116,6 +121,11 @@ void cli_eval_text(cli_job *job, const cli_evaluated *m)
     cli_unknown_text(out, m);
     if (!measured) {
         put_recorded(out, m->model);
+        cli_eval_tell_page(job, m);
+        return;
+    }
+    if (cli_measured_is(e)) {
+        cli_measured_tables(out, e);
         cli_eval_tell_page(job, m);
         return;
     }
@@ -260,13 +270,18 @@ json_t *cli_eval_json(const cli_evaluated *m)
     cli_json_set(&o, "schema", json_integer(CLI_EVAL_SCHEMA));
     cli_json_accuracy(&o, e);
     cli_json_set(&seen, "n", json_integer((json_int_t)cli_eval_number(e, "seen")));
-    cli_json_set(&seen, "accuracy", cli_json_measured(cli_eval_number(e, "seen_accuracy")));
+    if (!cli_measured_is(e))
+        cli_json_set(&seen, "accuracy", cli_json_measured(cli_eval_number(e, "seen_accuracy")));
     cli_json_set(&o, "seen", seen);
     cli_json_set(&o, "copies", json_integer((json_int_t)cli_eval_number(e, "copies")));
     cli_json_set(&o, "model", cli_json_text(m->name));
     cli_json_set(&o, "report", cli_eval_page_json(m));
     cli_json_set(&o, "skipped", json_integer((json_int_t)cli_eval_number(e, "skipped")));
     cli_json_set(&o, "stored", json_integer((json_int_t)cli_eval_number(e, "stored")));
+    if (cli_measured_is(e)) {
+        cli_json_classes(&o, e);
+        return o;
+    }
     cli_unknown_json(&o, m);
     cli_json_set(&o, "metrics", metrics_json(e));
     cli_json_set(&o, "calibration", calibration_json(m));

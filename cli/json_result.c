@@ -1,5 +1,6 @@
 #include "json_result.h"
 
+#include "measured.h"
 #include "text.h"
 
 #include <math.h>
@@ -55,8 +56,78 @@ json_t *cli_json_interval(double low, double high)
     return pair;
 }
 
+/* ---- of labels and numbers ---- */
+
+static json_t *interval_json(hst_estimate v)
+{
+    return cli_json_interval(v.low, v.high);
+}
+
+/* target, its first number by its name with its interval, n. */
+static void put_measured(json_t **o, const hst_eval *e)
+{
+    const int labels = hst_eval_target(e) == HST_TARGET_LABELS;
+    const char *name = labels ? "map" : "mae";
+    const hst_estimate v = cli_measured(e, name);
+    cli_json_set(o, "target", json_string(labels ? "labels" : "number"));
+    if (!labels)
+        cli_json_set(o, "name", cli_json_text(hst_eval_label(e, 0)));
+    cli_json_set(o, name, cli_json_measured(v.value));
+    cli_json_set(o, "n", json_integer((json_int_t)cli_measured(e, "n").value));
+    cli_json_set(o, "ci_low", cli_json_measured(v.low));
+    cli_json_set(o, "ci_high", cli_json_measured(v.high));
+}
+
+static json_t *label_json(const hst_eval *e, int c)
+{
+    static const char *const names[] = {"ap", "precision", "recall", "f1"};
+    json_t *o = json_object(), *intervals = json_object();
+    cli_json_set(&o, "label", cli_json_text(hst_eval_label(e, c)));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        hst_estimate v = {NAN, NAN, NAN};
+        hst_err err;
+        (void)!hst_eval_class_metric(e, c, names[i], &v, &err);
+        cli_json_set(&o, names[i], cli_json_measured(v.value));
+        cli_json_set(&intervals, names[i], interval_json(v));
+    }
+    cli_json_set(&o, "threshold", json_real(hst_eval_threshold(e, c)));
+    cli_json_set(&o, "support", json_integer((json_int_t)hst_eval_class(e, c)->support));
+    cli_json_set(&o, "intervals", intervals);
+    return o;
+}
+
+/* metrics: all by name, each with value and interval; and of labels classes: a list of label, ap,
+ * precision, recall, f1, threshold, support and intervals. */
+static void put_details(json_t **o, const hst_eval *e)
+{
+    size_t n;
+    const cli_metric *m = cli_measured_metrics(e, &n);
+    json_t *all = json_object(), *list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        const hst_estimate v = cli_measured(e, m[i].name);
+        json_t *one = json_object();
+        cli_json_set(&one, "value", cli_json_measured(v.value));
+        cli_json_set(&one, "interval", interval_json(v));
+        cli_json_set(&all, m[i].name, one);
+    }
+    cli_json_set(o, "metrics", all);
+    if (hst_eval_target(e) != HST_TARGET_LABELS) {
+        json_decref(list);
+        return;
+    }
+    for (int c = 0; c < hst_eval_classes(e); c++)
+        cli_json_add(&list, label_json(e, c));
+    cli_json_set(o, "classes", list);
+}
+
+/* ---- of evaluations ---- */
+
 void cli_json_accuracy(json_t **o, const hst_eval *e)
 {
+    if (cli_measured_is(e)) {
+        put_measured(o, e);
+        return;
+    }
     double accuracy = 0, low = 0, high = 0, n = 0, loss = 0, balanced = 0;
     hst_err err;
     if (hst_eval_metric(e, "accuracy", &accuracy, &low, &high, &err) ||
@@ -107,6 +178,10 @@ static json_t *confusion_row(const hst_eval *e, int truth)
 
 void cli_json_classes(json_t **o, const hst_eval *e)
 {
+    if (cli_measured_is(e)) {
+        put_details(o, e);
+        return;
+    }
     json_t *classes = json_array(), *confusion = json_array();
     for (int c = 0; c < hst_eval_classes(e); c++) {
         cli_json_add(&classes, one_class(e, c));

@@ -17,12 +17,14 @@ json_t *cli_json_measured(double v);
 /* The ends of an interval as a list of two; null where there is none (NaN). */
 json_t *cli_json_interval(double low, double high);
 /* The numbers of an evaluation: accuracy, n, ci_low, ci_high, balanced_accuracy,
- * log_loss; null where no photo could be measured. */
+ * log_loss; null where no photo could be measured. Of labels and numbers target, map or
+ * mae with its interval, n. */
 void cli_json_accuracy(json_t **o, const hst_eval *e);
 /* What the photos kept aside say, as an object: "holdout"; and which of both the numbers of
  * cli_json_accuracy are: "estimate", "out-of-fold" or "hold-out". */
 void cli_json_estimate(json_t **o, const hst_run *r);
-/* labels, classes (list of label, precision, recall, f1, support), confusion ([truth][guess]). */
+/* labels, classes (list of label, precision, recall, f1, support), confusion ([truth][guess]). Of
+ * labels and numbers metrics (value and interval by name), of labels classes with their scores. */
 void cli_json_classes(json_t **o, const hst_eval *e);
 /* What the scan of photos made of them: "understood", a line or null, and "left_out", how many
  * files and folders were not taken by why: {"format": 3, "junk": 2}. */

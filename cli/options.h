@@ -46,7 +46,7 @@ typedef struct cli_values {
     const char *path_column, *label_column, *split_column, *images, *label_from, *separator,
         *target;
     uint64_t store_max;
-    double val_split, min_accuracy, least;
+    double val_split, min_accuracy, least, threshold;
     int threads, top, image_px;
     int json, offline, quiet, help, labelled, devices, no_store, rehash, all, strict, copy, link,
         move, dry_run, no_unknown, by_nul, multi_label;

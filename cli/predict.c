@@ -22,6 +22,9 @@ static const cli_option options[] = {
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The same as --format json."},
     {"no-unknown", 0, CLI_FLAG, AT(no_unknown), NULL, NULL,
      "Name a class for every photo, also for those that the model takes to be of none."},
+    {"threshold", 0, CLI_FRACTION, AT(threshold), "X", NULL,
+     "Of a model of several labels: the probability from which on a photo has a label, in place of "
+     "each label's own, which training has chosen."},
     {"labelled", 0, CLI_FLAG, AT(labelled), NULL, NULL,
      "The folder has a sub-folder for each class: mark right and wrong, and draw a sheet."},
     {"output", 'o', CLI_TEXT, AT(output), "FILE.png", NULL,
@@ -337,6 +340,18 @@ static int check_use(const cli_job *job)
     return 0;
 }
 
+/* What is of models of another kind. */
+static int check_target(cli_job *job, const hst_model *m)
+{
+    const enum hst_target target = hst_model_target(m);
+    if (job->v.threshold > 0 && target != HST_TARGET_LABELS)
+        return cli_job_usage(job, "--threshold is for models that say several labels");
+    if (job->v.labelled && target != HST_TARGET_CLASS)
+        return cli_job_usage(job, "--labelled is for models that say one class; headstart eval "
+                                  "measures this one");
+    return 0;
+}
+
 /* What a photo costs, where that is more than one pass through one network. */
 static void say_cost(cli_job *job, const hst_model *m)
 {
@@ -376,6 +391,11 @@ static int run(cli_job *job)
     if (!m)
         return cli_job_fail(job);
     r.model = m;
+    status = check_target(job, m);
+    if (status) {
+        hst_model_free(m);
+        return status;
+    }
     say_cost(job, m);
     r.rows = (cli_rows){.out = &job->out,
                         .model = m,
@@ -383,6 +403,7 @@ static int run(cli_job *job)
                         .top = job->v.top,
                         .labelled = job->v.labelled,
                         .cams = job->v.cam != NULL,
+                        .threshold = job->v.threshold,
                         .unknown = hst_model_tells_unknown(m) && !job->v.no_unknown};
     status = job->v.cam ? open_cam(&r, job->v.cam) : CLI_OK;
     if (status == CLI_OK)
@@ -411,6 +432,8 @@ const cli_command cli_predict = {
             "A photo that is most likely of none of the classes is called unknown, with the\n"
             "classes that come nearest behind it; in json and csv these columns stay, 'guess'\n"
             "is the nearest class, and 'unknown_score' is above 0.\n"
+            "A model of several labels (train --multi-label) names all that a photo has, or\n"
+            "'no label'; one of a number (train --target) tells it with its interval.\n"
             "A photo that cannot be used gives a row with the reason, the others go on, and\n"
             "the exit status is 3. In json and csv, characters of a path that are no UTF-8\n"
             "become '?'. MODEL is a model file or the folder of a run.",

@@ -1,6 +1,7 @@
 #include "rows.h"
 
 #include "json_result.h"
+#include "rows_target.h"
 #include "text.h"
 
 #include <stdlib.h>
@@ -23,6 +24,12 @@ static void choose_top(cli_rows *r, const float *prob)
         r->order[best] = r->order[i];
         r->order[i] = label;
     }
+}
+
+/* 1: it says labels or a number. */
+static int of_target(const cli_rows *r)
+{
+    return hst_model_target(r->model) != HST_TARGET_CLASS;
 }
 
 static void put_clean(cli_out *out, const char *s)
@@ -55,6 +62,10 @@ static void put_text(cli_rows *r, const cli_row *row)
         return;
     }
     cli_out_puts(r->out, ": ");
+    if (of_target(r)) {
+        cli_rows_target_text(r, row);
+        return;
+    }
     if (r->labelled && row->truth == r->order[0]) {
         cli_out_puts(r->out, "right, ");
     } else if (r->labelled) {
@@ -75,7 +86,7 @@ static void put_text(cli_rows *r, const cli_row *row)
 /* ---- CSV: path,label,probability,label_2,probability_2,...[,true][,guess,unknown_score][,cam],
  * error. An unknown photo has the label "unknown", and the probability of its guess. ---- */
 
-static void put_csv_field(cli_out *out, const char *s)
+void cli_rows_field(cli_out *out, const char *s)
 {
     char clean[4096];
     cli_text_clean(clean, sizeof clean, s);
@@ -101,35 +112,35 @@ static void put_csv_header(const cli_rows *r)
 
 static void put_csv(cli_rows *r, const cli_row *row)
 {
-    put_csv_field(r->out, row->path);
+    cli_rows_field(r->out, row->path);
     for (int i = 0; i < r->top; i++) {
         cli_out_puts(r->out, ",");
         if (!row->why)
-            put_csv_field(r->out, i == 0 && is_unknown(r, row)
-                                      ? unknown_label
-                                      : hst_model_label(r->model, r->order[i]));
+            cli_rows_field(r->out, i == 0 && is_unknown(r, row)
+                                       ? unknown_label
+                                       : hst_model_label(r->model, r->order[i]));
         cli_out_puts(r->out, ",");
         if (!row->why) /* nine digits give a float back exactly */
             cli_out_printf(r->out, "%.9g", (double)row->prob[r->order[i]]);
     }
     cli_out_puts(r->out, ",");
     if (r->labelled) {
-        put_csv_field(r->out, hst_model_label(r->model, row->truth));
+        cli_rows_field(r->out, hst_model_label(r->model, row->truth));
         cli_out_puts(r->out, ",");
     }
     if (r->unknown) {
         if (!row->why)
-            put_csv_field(r->out, hst_model_label(r->model, r->order[0]));
+            cli_rows_field(r->out, hst_model_label(r->model, r->order[0]));
         cli_out_puts(r->out, ",");
         if (!row->why)
             cli_out_printf(r->out, "%.9g", row->unknown_score);
         cli_out_puts(r->out, ",");
     }
     if (r->cams) {
-        put_csv_field(r->out, row->cam ? row->cam : "");
+        cli_rows_field(r->out, row->cam ? row->cam : "");
         cli_out_puts(r->out, ",");
     }
-    put_csv_field(r->out, row->why ? row->why : "");
+    cli_rows_field(r->out, row->why ? row->why : "");
     cli_out_puts(r->out, "\n");
 }
 
@@ -156,6 +167,8 @@ static int put_json(cli_rows *r, const cli_row *row)
     cli_json_set(&o, "path", cli_json_text(row->path));
     if (row->why) {
         cli_json_set(&o, "error", cli_json_text(row->why));
+    } else if (of_target(r)) {
+        cli_rows_target_json(r, row, &o);
     } else {
         const char *guess = hst_model_label(r->model, r->order[0]);
         cli_json_set(&o, "label", cli_json_text(is_unknown(r, row) ? unknown_label : guess));
@@ -187,7 +200,9 @@ int cli_rows_begin(cli_rows *r)
         cli_error("out of memory");
         return cli_exit_status(HST_EMEM);
     }
-    if (strcmp(r->format, "csv") == 0)
+    if (strcmp(r->format, "csv") == 0 && of_target(r))
+        cli_rows_target_header(r);
+    else if (strcmp(r->format, "csv") == 0)
         put_csv_header(r);
     return CLI_OK;
 }
@@ -199,6 +214,8 @@ int cli_rows_put(cli_rows *r, const cli_row *row)
         choose_top(r, row->prob);
     if (strcmp(r->format, "json") == 0)
         rc = put_json(r, row);
+    else if (strcmp(r->format, "csv") == 0 && of_target(r))
+        cli_rows_target_csv(r, row);
     else if (strcmp(r->format, "csv") == 0)
         put_csv(r, row);
     else

@@ -11,6 +11,7 @@ typedef struct cli_rows {
     int labelled;       /* rows have a true label */
     int cams;           /* rows have the name of a picture */
     int unknown;        /* photos of no class are called "unknown" */
+    double threshold;   /* above 0: from which on a photo has a label, in place of the model's */
     int *order;         /* [classes] work space */
 } cli_rows;
 

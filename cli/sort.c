@@ -387,6 +387,13 @@ static int run(cli_job *job)
         return status;
     hst_model *m = cli_model_load(job, 0);
     s.model = m;
+    if (m && hst_model_target(m) != HST_TARGET_CLASS) {
+        cli_error("%s says %s, and a photo is sorted into one folder: headstart predict lists them",
+                  job->v.words[0],
+                  hst_model_target(m) == HST_TARGET_LABELS ? "several labels" : "a number");
+        hst_model_free(m);
+        return CLI_USAGE;
+    }
     status = m ? sort_photos(&s) : cli_job_fail(job);
     if (s.list && fclose(s.list) && status == CLI_OK) {
         cli_error("%s: %s", s.list_path, strerror(errno));

@@ -1,5 +1,6 @@
 #include "tables.h"
 
+#include "measured.h"
 #include "text.h"
 
 #include <inttypes.h>
@@ -16,6 +17,10 @@ enum {
 
 void cli_table_headline(cli_out *out, const hst_eval *e, const char *photos)
 {
+    if (cli_measured_is(e)) {
+        cli_measured_headline(out, e, photos);
+        return;
+    }
     double accuracy = 0, low = 0, high = 0;
     uint64_t n = 0, right = 0;
     hst_err err;
@@ -43,7 +48,7 @@ void cli_table_caveats(cli_out *out, const hst_eval *e)
     enum { WIDE = 10, UNEQUAL = 5 };
     double accuracy = 0, low = 0, high = 0, balanced = 0, imbalance = 0, n = 0;
     hst_err err;
-    if (hst_eval_metric(e, "accuracy", &accuracy, &low, &high, &err) ||
+    if (cli_measured_is(e) || hst_eval_metric(e, "accuracy", &accuracy, &low, &high, &err) ||
         hst_eval_metric(e, "balanced_accuracy", &balanced, NULL, NULL, &err) ||
         hst_eval_metric(e, "imbalance", &imbalance, NULL, NULL, &err) ||
         hst_eval_metric(e, "n", &n, NULL, NULL, &err))
@@ -73,6 +78,10 @@ void cli_table_estimate(cli_out *out, const hst_run *r, int brief)
     double value = 0, low = 0, high = 0, n = 0, measured = 0, copies = 0;
     const size_t learned = hst_run_trained(r), judged = photos_of(e);
     hst_err err;
+    if (cli_measured_is(e)) {
+        cli_measured_estimate(out, r, brief);
+        return;
+    }
     if (e == aside) {
         cli_table_headline(out, e, "validation photos");
         return;

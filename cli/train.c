@@ -272,9 +272,14 @@ static hst_data *open_photos(cli_job *job, const training *t)
     o.part = job->v.part;
     o.except = t->folder;
     hst_data *d = hst_data_open(job->ctx, job->v.words[0], &o, &job->err);
-    if (d)
-        cli_display_say(&job->display, "found %zu photos in %d classes", hst_data_count(d),
-                        hst_data_classes(d));
+    if (d && hst_data_target(d) == HST_TARGET_NUMBER)
+        cli_display_say(&job->display, "found %zu photos with their %s", hst_data_count(d),
+                        hst_data_class(d, 0));
+    else if (d)
+        cli_display_say(&job->display, "found %zu photos %s %d %s", hst_data_count(d),
+                        hst_data_target(d) == HST_TARGET_LABELS ? "with" : "in",
+                        hst_data_classes(d),
+                        hst_data_target(d) == HST_TARGET_LABELS ? "labels" : "classes");
     return d;
 }
 

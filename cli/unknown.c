@@ -45,6 +45,11 @@ int cli_unknown_check(const hst_model *m, const char *name)
 {
     if (hst_model_tells_unknown(m))
         return CLI_OK;
+    if (hst_model_target(m) != HST_TARGET_CLASS) {
+        cli_error("%s cannot tell unknown photos: it says %s, not one class", name,
+                  hst_model_target(m) == HST_TARGET_LABELS ? "several labels" : "a number");
+        return CLI_USAGE;
+    }
     cli_error("%s cannot tell unknown photos: train it again, not with recipe tutorial and with "
               "--unknown-rate above 0",
               name);
