@@ -132,11 +132,40 @@ static int check_measurable(const hst_fit *f, hst_err *err)
     return 0;
 }
 
-/* Every class must have something to learn from; one without validation photos is only warned
+/* Classes that are alike in something, told in one line however many they are. */
+enum { CLASSES_NAMED = 5 };
+typedef struct class_list {
+    size_t n;
+    char names[400]; /* of the first, with ", " between and ", ..." where there are more */
+} class_list;
+
+static void class_list_add(class_list *l, const char *name)
+{
+    const size_t at = strlen(l->names);
+    if (l->n <= CLASSES_NAMED)
+        snprintf(l->names + at, sizeof l->names - at, "%s%.60s", l->n ? ", " : "",
+                 l->n < CLASSES_NAMED ? name : "...");
+    l->n++;
+}
+
+/* one: what is so of a class, "has ...: the accuracy says nothing about it"; many: of several. */
+static void class_list_warn(const class_list *l, const hst_ctx *ctx, const char *one,
+                            const char *many)
+{
+    if (l->n == 1)
+        hst_log(ctx, HST_LOG_WARN, "class %s %s: the accuracy says nothing about it", l->names,
+                one);
+    else if (l->n)
+        hst_log(ctx, HST_LOG_WARN, "%zu classes %s (%s): the accuracy says nothing about them",
+                l->n, many, l->names);
+}
+
+/* Every class must have something to learn from; those without validation photos are only warned
  * about. */
 static int check_classes(const hst_fit *f, hst_err *err)
 {
     const hst_data *d = f->run->data;
+    class_list untrained = {0}, unmeasured = {0};
     if (f->train.n == 0)
         return hst_fail(err, HST_EDATA, "no usable photo to train on");
     for (int c = 0; d->target == HST_TARGET_CLASS && c < d->n_classes; c++) {
@@ -146,15 +175,17 @@ static int check_classes(const hst_fit *f, hst_err *err)
         for (size_t i = 0; i < f->validation.n; i++)
             validation += f->validation.label[i] == c;
         if (train == 0)
-            return hst_fail(err, HST_EDATA,
-                            "class %s keeps no usable photo to train on; add photos or take the "
-                            "class away",
-                            d->classes[c]);
+            class_list_add(&untrained, d->classes[c]);
         if (validation == 0 && f->validation.n && f->run->settings.final != HST_FINAL_ALL)
-            hst_log(f->ctx, HST_LOG_WARN,
-                    "class %s has no validation photos: the accuracy says nothing about it",
-                    d->classes[c]);
+            class_list_add(&unmeasured, d->classes[c]);
     }
+    if (untrained.n)
+        return hst_fail(err, HST_EDATA,
+                        "class%s %s keep%s no usable photo to train on; add photos or take the "
+                        "class%s away",
+                        untrained.n == 1 ? "" : "es", untrained.names, untrained.n == 1 ? "s" : "",
+                        untrained.n == 1 ? "" : "es");
+    class_list_warn(&unmeasured, f->ctx, "has no validation photos", "have no validation photos");
     return f->validation.n ? 0 : check_measurable(f, err);
 }
 
@@ -248,12 +279,12 @@ static int evaluate_out_of_fold(hst_fit *f, hst_err *err)
         hst_log(f->ctx, HST_LOG_WARN,
                 "no class has a second photo: the accuracy cannot be measured; with more photos it "
                 "can");
+    class_list single = {0};
     for (int c = 0; e->n && m->target == HST_TARGET_CLASS && c < m->n_classes; c++)
         if (e->score[c].support == 0)
-            hst_log(f->ctx, HST_LOG_WARN,
-                    "class %s has one photo only, which was always learned from: the accuracy says "
-                    "nothing about it",
-                    m->labels[c]);
+            class_list_add(&single, m->labels[c]);
+    class_list_warn(&single, f->ctx, "has one photo only, which was always learned from",
+                    "have one photo only, which was always learned from");
     return 0;
 }
 

@@ -54,7 +54,7 @@ class Layouts(Case):
         self.assertEqual((result["photos"], result["skipped"], result["understood"]), (37, 1, None))
         self.assertEqual(result["left_out"], {"format": 1, "no_photo": 1, "empty": 1, "outside": 1,
                                               "class": 1, "junk": 1})
-        line = "3 files are not photos that can be read: 1 .psd, 1 .mov, 1 empty; 1 photo lies " \
+        line = "3 files are not photos that can be read: 1 .psd, 1 empty, 1 .mov; 1 photo lies " \
             "outside the class folders; 1 class folder holds no photos: empty, so far; 1 hidden " \
             "file or one of a system's own: 1 Thumbs.db"
         self.assertIn(line, log)
@@ -107,6 +107,19 @@ class Layouts(Case):
         for seed in range(12):
             result, _ = self.train(f"{base}/all", f"few {seed}", "--seed", str(seed))
             self.assertEqual(result["photos"], 6)
+
+    def test_many_classes_alike_in_something_are_one_line(self):
+        base = f"{ROOT}/many"
+        for k in range(40):
+            material.photos(f"{base}/{k}", 1, ("red",), seed=k)
+            os.rename(f"{base}/{k}/red/00.png", f"{base}/{k}/0.png")
+            os.rmdir(f"{base}/{k}/red")
+        shutil.copytree(f"{PHOTOS}/blue", f"{base}/blue")
+        shutil.copytree(f"{PHOTOS}/green", f"{base}/green")
+        told = self.warnings(base, "many out").splitlines()
+        self.assertEqual(len(told), 1)
+        self.assertIn("40 classes have one photo only, which was always learned from "
+                      "(0, 1, 10, 11, 12, ...)", told[0])
 
     def test_what_cannot_be_is_said_before_the_work(self):
         flat = f"{ROOT}/flat"
