@@ -189,6 +189,24 @@ static int add_row(hst_list *l, const hst_entry *e, hst_err *err)
                         err);
 }
 
+/* A list of one part alone is divided as any other data; where it has several, what says none is
+ * for training. */
+static void settle_parts(hst_list *l)
+{
+    const hst_data_opts *o = l->rows->o;
+    size_t n[HST_PARTS] = {0};
+    for (size_t i = 0; i < l->n; i++)
+        n[l->entry[i].part]++;
+    const int one =
+        n[HST_PART_TRAIN] == l->n || n[HST_PART_VAL] == l->n || n[HST_PART_TEST] == l->n;
+    const int parts = n[HST_PART_NONE] < l->n;
+    for (size_t i = 0; parts && i < l->n; i++)
+        if (one && !o->val_dir && !o->part)
+            l->entry[i].part = HST_PART_NONE;
+        else if (l->entry[i].part == HST_PART_NONE)
+            l->entry[i].part = HST_PART_TRAIN;
+}
+
 int hst_list_end(hst_list *l, hst_err *err)
 {
     if (l->n == 0 && l->n_missing)
@@ -199,6 +217,7 @@ int hst_list_end(hst_list *l, hst_err *err)
     if (l->n == 0)
         return hst_fail(err, HST_EDATA, "%s names no photo with a label", l->file);
     int rc = merge(l, err);
+    settle_parts(l);
     if (rc == 0 && l->rows->data->target == HST_TARGET_CLASS)
         rc = check_single(l, err);
     for (size_t i = 0; rc == 0 && i < l->n; i++)

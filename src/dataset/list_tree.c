@@ -23,7 +23,7 @@ typedef struct search {
 
 static int is_photo(const char *path)
 {
-    return hst_format_of_name(path) != HST_FORMAT_UNKNOWN && hst_path_base(path)[0] != '.';
+    return hst_format_of_name(path) != HST_FORMAT_UNKNOWN && !hst_is_junk(hst_path_base(path));
 }
 
 /* ---- what the tree is like ---- */
@@ -188,8 +188,6 @@ static int choose_kind(search *s, enum kind *kind, hst_err *err)
         counts = k != COCO || s->class_folders < 2;
         if (k == METADATA)
             rc = metadata_counts(s, i, &counts, err);
-        if (rc == 0 && !counts)
-            rc = hst_rows_understood(s->r, err, "%s is not used", s->t->file[i].below);
         *kind = counts ? k : *kind;
     }
     return rc;

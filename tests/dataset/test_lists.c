@@ -79,6 +79,12 @@ static void sides_are_columns(void **state)
     put(&m, "l.csv",
         "path,label,fold\na.jpg,x,0\nb.jpg,y,1\nc.jpg,x,2\nd.jpg,y,3\n"); /* no sides */
     check_with(&m, "l.csv", &o, "a.jpg=x c.jpg=x b.jpg=y d.jpg=y");
+    put(&m, "k.csv", "path,label,split\na.jpg,x,train\nb.jpg,y,train\n"); /* one part: no sides */
+    check_with(&m, "k.csv", &o, "a.jpg=x b.jpg=y");
+    o.part = "held";
+    put(&m, "k.csv", "path,label,split\na.jpg,x,train\nb.jpg,y,val\nc.jpg,x,test\n");
+    check_with(&m, "k.csv", &o, "c.jpg=x");
+    o.part = NULL;
     o.split_column = "fold";
     refused_with(&m, "l.csv", &o, "no photo");
     o.split_column = NULL;
