@@ -82,8 +82,9 @@ static void sides_are_columns(void **state)
     put(&m, "k.csv", "path,label,split\na.jpg,x,train\nb.jpg,y,train\n"); /* one part: no sides */
     check_with(&m, "k.csv", &o, "a.jpg=x b.jpg=y");
     o.part = "held";
-    put(&m, "k.csv", "path,label,split\na.jpg,x,train\nb.jpg,y,val\nc.jpg,x,test\n");
-    check_with(&m, "k.csv", &o, "c.jpg=x");
+    put(&m, "k.csv",
+        "path,label,split\na.jpg,x,train\nb.jpg,y,val\nc.jpg,x,test\nd.jpg,y,test\n");
+    check_with(&m, "k.csv", &o, "c.jpg=x d.jpg=y");
     o.part = NULL;
     o.split_column = "fold";
     refused_with(&m, "l.csv", &o, "no photo");
