@@ -22,6 +22,7 @@ const cli_note cli_environment[] = {
     {"HEADSTART_THREADS", "Threads to use, as --threads."},
     {"HEADSTART_NO_STORE", "Set to anything: as --no-store."},
     {"HEADSTART_OFFLINE", "Set to anything: never start a download."},
+    {"NO_COLOR", "Set to anything: results are not coloured."},
     {"HEADSTART_HELPER", "Path of headstart-convert, which reads foreign weights."},
     {0},
 };

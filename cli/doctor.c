@@ -220,6 +220,7 @@ const cli_command cli_doctor = {
                 "headstart doctor photos/ --json",
     .options = options,
     .uses_store = 1,
+    .no_downloads = 1,
     .min_words = 1,
     .max_words = 1,
     .run = run,

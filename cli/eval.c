@@ -219,7 +219,9 @@ const cli_command cli_eval = {
                 "headstart eval runs/train holdout/ --json --min-accuracy 0.9\n"
                 "headstart eval runs/train holdout/ --unknown other-photos/",
     .options = options,
+    .colours = 1,
     .uses_store = 1,
+    .no_downloads = 1,
     .min_words = 2,
     .max_words = -1,
     .run = run,

@@ -348,6 +348,7 @@ const cli_command cli_info = {
     .examples = "headstart info runs/train/model.safetensors\n"
                 "headstart info --devices",
     .options = options,
+    .no_downloads = 1,
     .min_words = 0,
     .max_words = 1,
     .run = run,

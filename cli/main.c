@@ -69,8 +69,9 @@ static int run_command(const cli_command *c, int argc, char **argv)
         .command = c, .program = argv[0], .argc = argc, .argv = argv, .out = cli_out_open()};
     int status = cli_options_parse(c, argc - 2, argv + 2, &job.v);
     cli_display_open(&job.display, job.v.quiet);
+    job.out.colour = status == 0 && cli_wants_colour(job.v.color);
     if (status == 0 && job.v.help)
-        cli_options_help(c, &job.out);
+        cli_options_help(c, cli_options_section(c, job.v.words, job.v.n_words), &job.out);
     else if (status == 0)
         status = c->run(&job);
     cli_display_close(&job.display);
@@ -101,7 +102,7 @@ int main(int argc, char **argv)
     if (!c)
         return unknown_command(help ? argv[2] : name);
     if (help) {
-        cli_options_help(c, &out);
+        cli_options_help(c, cli_options_section(c, (const char *const *)argv + 3, argc - 3), &out);
         return cli_out_close(&out, CLI_OK);
     }
     return run_command(c, argc, argv);

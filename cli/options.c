@@ -12,9 +12,14 @@
 
 const cli_option cli_common[] = {
     {"threads", 0, CLI_COUNT, offsetof(cli_values, threads), "N", NULL,
-     "Threads to use (all processors if not given); results do not depend on it."},
+     "Threads to use, at most one for each processor (all if not given); results do not depend on "
+     "it.",
+     .section = "expert"},
     {"offline", 0, CLI_FLAG, offsetof(cli_values, offline), NULL, NULL,
-     "Never download: only what is here already."},
+     "Never download: only what is here already.", .section = "expert"},
+    {"color", 0, CLI_CHOICE, offsetof(cli_values, color), "auto|always|never", "auto",
+     "Whether results are coloured. auto: on a terminal, unless NO_COLOR is set.",
+     .section = "expert"},
     {"quiet", 'q', CLI_FLAG, offsetof(cli_values, quiet), NULL, NULL,
      "No progress and no remarks; results, warnings and errors only."},
     {"help", 'h', CLI_FLAG, offsetof(cli_values, help), NULL, NULL, "Show this page."},
@@ -23,11 +28,13 @@ const cli_option cli_common[] = {
 
 const cli_option cli_store_options[] = {
     {"no-store", 0, CLI_FLAG, offsetof(cli_values, no_store), NULL, NULL,
-     "Neither look features up in the feature store nor keep them there."},
+     "Neither look features up in the feature store nor keep them there.", .section = "expert"},
     {"rehash", 0, CLI_FLAG, offsetof(cli_values, rehash), NULL, NULL,
-     "Read every photo again, even where size and time say that it has not changed."},
+     "Read every photo again, even where size and time say that it has not changed.",
+     .section = "expert"},
     {"store-max", 0, CLI_BYTES, offsetof(cli_values, store_max), "SIZE", "2G",
-     "Let the feature store grow to this size; beyond it the oldest features go."},
+     "Let the feature store grow to this size; beyond it the oldest features go.",
+     .section = "expert"},
     {0},
 };
 
@@ -144,31 +151,67 @@ static const cli_option *nth(const cli_option *table, size_t *i)
     return NULL;
 }
 
-static int option_at(const cli_command *c, size_t i, void (*setting_at)(size_t, cli_option *),
-                     cli_option *out)
+static int is_hidden(const cli_command *c, const cli_option *o)
+{
+    return (c->no_threads && o->at == offsetof(cli_values, threads) && !o->setting) ||
+           (c->no_downloads && o->at == offsetof(cli_values, offline) && !o->setting) ||
+           (!c->colours && o->at == offsetof(cli_values, color) && !o->setting);
+}
+
+int cli_options_at(const cli_command *c, size_t i, cli_option *out)
 {
     size_t settings = c->uses_settings ? cli_settings_count() : 0;
     const cli_option *o = nth(c->options, &i);
     if (!o && i < settings) {
-        setting_at(i, out);
+        cli_settings_at(i, out);
         return 1;
     }
     i -= o ? 0 : settings;
     o = o ? o : nth(c->uses_store ? cli_store_options : NULL, &i);
     o = o ? o : nth(cli_common, &i);
-    if (o)
-        *out = *o;
-    return o != NULL;
+    if (!o)
+        return 0;
+    *out = *o;
+    out->hidden = is_hidden(c, o);
+    return 1;
 }
 
-int cli_options_at(const cli_command *c, size_t i, cli_option *out)
+/* Sections of a page of help in their order; that of fine-tuning has two headings. */
+enum group { EVERYDAY, ACCURACY, STEPS, TUNING, EXPERT, GROUPS };
+static const char *const sections[GROUPS] = {[EVERYDAY] = "everyday",
+                                             [ACCURACY] = "accuracy",
+                                             [STEPS] = "fine-tuning",
+                                             [TUNING] = "fine-tuning",
+                                             [EXPERT] = "expert"};
+static const char *const headings[GROUPS] = {
+    [EVERYDAY] = "Options (defaults in brackets):",
+    [ACCURACY] = "More accuracy:",
+    [STEPS] = "Fine-tuning, with --fine-tune or --recipe tutorial:",
+    [TUNING] = "Fine-tuning, with --fine-tune only:",
+    [EXPERT] = "Expert:"};
+
+static enum group group_of(const cli_option *o)
 {
-    return option_at(c, i, cli_settings_at, out);
+    const char *section = o->section ? o->section : sections[EVERYDAY];
+    for (int g = 0; g < GROUPS; g++)
+        if (g != TUNING && strcmp(sections[g], section) == 0)
+            return g == STEPS && !(o->setting && cli_settings_in_tutorial(o)) ? TUNING
+                                                                              : (enum group)g;
+    return EXPERT;
+}
+
+const char *cli_option_heading(const cli_option *o)
+{
+    return headings[group_of(o)];
 }
 
 int cli_options_grouped_at(const cli_command *c, size_t i, cli_option *out)
 {
-    return option_at(c, i, cli_settings_grouped_at, out);
+    for (int g = 0; g < GROUPS; g++)
+        for (size_t k = 0; cli_options_at(c, k, out); k++)
+            if (!out->hidden && group_of(out) == (enum group)g && i-- == 0)
+                return 1;
+    return 0;
 }
 
 /* The number of the option with this name of n bytes or, unless that is 0, letter; -1: none. */
@@ -196,8 +239,9 @@ static int unknown_option(const cli_command *c, const char *typed)
     size_t n = 0;
     char bare[64];
     cli_option o;
-    for (; n < CLI_OPTIONS_MAX && cli_options_at(c, n, &o); n++)
-        names[n] = o.name;
+    for (size_t i = 0; n < CLI_OPTIONS_MAX && cli_options_at(c, i, &o); i++)
+        if (!o.hidden)
+            names[n++] = o.name;
     snprintf(bare, sizeof bare, "%.*s", (int)strcspn(typed + 2, "="), typed + 2);
     const char *near = cli_nearest(bare, names, n);
     if (near)
@@ -348,101 +392,4 @@ const char *cli_nearest(const char *typed, const char *const *names, size_t n)
         }
     }
     return best;
-}
-
-/* ---- help ---- */
-
-enum { HELP_COLUMN = 26, HELP_WIDTH = 79 };
-
-/* Writes text from a column on, broken at spaces. */
-static void put_wrapped(cli_out *out, int column, const char *text)
-{
-    int at = column;
-    while (*text) {
-        int n = (int)strcspn(text, " ");
-        if (at > column && at + 1 + n > HELP_WIDTH) {
-            cli_out_printf(out, "\n%*s", column, "");
-            at = column;
-        } else if (at > column) {
-            cli_out_puts(out, " ");
-            at++;
-        }
-        cli_out_printf(out, "%.*s", n, text);
-        at += n;
-        text += n;
-        text += strspn(text, " ");
-    }
-    cli_out_puts(out, "\n");
-}
-
-void cli_options_put_row(cli_out *out, int column, const char *name, const char *text)
-{
-    int n = (int)strlen(name);
-    if (n + 3 < column)
-        cli_out_printf(out, "  %-*s", column - 2, name);
-    else
-        cli_out_printf(out, "  %s\n%*s", name, column, "");
-    put_wrapped(out, column, text);
-}
-
-const char *cli_option_arg(const cli_option *o, char text[CLI_TEXT_MAX])
-{
-    int n = 0;
-    if (o->arg || o->kind == CLI_FLAG)
-        return o->arg;
-    text[0] = 0;
-    for (const char *const *word = o->setting->words; *word && n < CLI_TEXT_MAX; word++)
-        n += snprintf(text + n, (size_t)(CLI_TEXT_MAX - n), "%s%s", n ? "|" : "", *word);
-    return text;
-}
-
-const char *cli_option_standard(const cli_option *o, char text[CLI_TEXT_MAX])
-{
-    return o->setting ? cli_settings_standard(o, text) : o->standard;
-}
-
-const char *cli_option_group(const cli_option *o)
-{
-    return o->setting ? cli_settings_group(o) : "";
-}
-
-static void put_option(cli_out *out, const cli_option *o)
-{
-    char head[96], help[768], letter[4] = "   ", text[CLI_TEXT_MAX];
-    const char *arg = cli_option_arg(o, text);
-    if (o->letter)
-        snprintf(letter, sizeof letter, "-%c,", o->letter);
-    snprintf(head, sizeof head, "%s --%s%s%s", letter, o->name, arg ? " " : "", arg ? arg : "");
-    const char *standard = cli_option_standard(o, text);
-    snprintf(help, sizeof help, "%s%s%s%s", o->help, standard ? " [" : "", standard ? standard : "",
-             standard ? "]" : "");
-    cli_options_put_row(out, HELP_COLUMN, head, help);
-}
-
-/* Every line of text, indented by two. */
-static void put_indented(cli_out *out, const char *text)
-{
-    while (*text) {
-        int n = (int)strcspn(text, "\n");
-        cli_out_printf(out, "  %.*s\n", n, text);
-        text += n;
-        text += *text == '\n';
-    }
-}
-
-void cli_options_help(const cli_command *c, cli_out *out)
-{
-    cli_option o;
-    const char *group = "";
-    cli_out_printf(out, "Usage: headstart %s %s\n\n%s\n\nOptions (defaults in brackets):\n",
-                   c->name, c->usage, c->text);
-    for (size_t i = 0; cli_options_grouped_at(c, i, &o); i++) {
-        const char *now = cli_option_group(&o);
-        if (strcmp(now, group) != 0)
-            cli_out_printf(out, "\n%s:\n", *now ? now : "Other options");
-        group = now;
-        put_option(out, &o);
-    }
-    cli_out_puts(out, "\nExamples:\n");
-    put_indented(out, c->examples);
 }

@@ -31,6 +31,8 @@ typedef struct cli_option {
     const char *standard; /* the default, read as if it had been typed; NULL: zero or NULL */
     const char *help;
     const hst_setting *setting; /* the value goes into cli_values.train; NULL: to `at` */
+    const char *section;        /* of the help, as of hst_setting; NULL: everyday */
+    int hidden; /* 1: it means nothing to this command, which takes it and does not list it */
 } cli_option;
 
 enum {
@@ -42,7 +44,7 @@ enum {
  * borrowed from argv or from the tables. */
 typedef struct cli_values {
     const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling, *views;
-    const char *into, *cam, *unknown, *part;
+    const char *into, *cam, *unknown, *part, *color;
     const char *path_column, *label_column, *split_column, *images, *label_from, *separator,
         *target;
     uint64_t store_max;
@@ -75,6 +77,8 @@ typedef struct cli_command {
     const cli_option *options;       /* its own; cli_common come on top */
     int uses_settings;               /* 1: the library's settings of training as well */
     int uses_store;                  /* 1: cli_store_options as well */
+    int no_threads, no_downloads;    /* 1: --threads, --offline mean nothing to it */
+    int colours;                     /* 1: its results may be coloured */
     const cli_action *actions;       /* NULL: none */
     int min_words, max_words;        /* besides options; max_words -1: any number */
     int (*run)(struct cli_job *job); /* returns the exit status */
@@ -92,10 +96,12 @@ extern const cli_option cli_common[];
      "pm1|01|imagenet|255",                                                                        \
      NULL,                                                                                         \
      "What the backbone wants of pixels: -1..1, 0..1, ImageNet's mean and deviation, or 0..255 "   \
-     "(if not given, what its file says or its producer does)."},                                  \
+     "(if not given, what its file says or its producer does).",                                   \
+     .section = "expert"},                                                                         \
     {                                                                                              \
         "image-px", 0, CLI_COUNT, offsetof(cli_values, image_px), "N", NULL,                       \
-            "Height and width of the backbone's input (if not given, what its file says)."         \
+            "Height and width of the backbone's input (if not given, what its file says).",        \
+            .section = "expert"                                                                    \
     }
 /* Of those that compute features. */
 #define CLI_VIEWS_OPTION                                                                           \
@@ -103,7 +109,8 @@ extern const cli_option cli_common[];
         "views", 0, CLI_TEXT, offsetof(cli_values, views), "LIST", NULL,                           \
             "Show each photo in other ways too and take the mean of the features: mirror, crop "   \
             "(the middle), sizes in pixels; with commas: mirror,288. Each view is one more pass "  \
-            "through the network, mirror doubles them all; in prediction, too."                    \
+            "through the network, mirror doubles them all; in prediction, too.",                   \
+            .section = "accuracy"                                                                  \
     }
 
 /* Where the labels of photos are, when they are not in class folders. */
@@ -156,20 +163,24 @@ int cli_options_typed(const cli_command *c, const cli_values *v, const char *nam
 
 /* The i-th option of a command, its own first, the common ones last; 0 past the end. */
 int cli_options_at(const cli_command *c, size_t i, cli_option *out);
-/* The same in the order of a page of help, where options under one heading stand together. */
+/* The same in the order of a page of help, where options under one heading stand together; hidden
+ * ones are left out. */
 int cli_options_grouped_at(const cli_command *c, size_t i, cli_option *out);
 
 /* What --help calls the value, "DIR" or "pil|tf"; NULL for a flag. It may lie in text. */
 const char *cli_option_arg(const cli_option *o, char text[CLI_TEXT_MAX]);
 /* The default; NULL where there is none to tell. It may lie in text. */
 const char *cli_option_standard(const cli_option *o, char text[CLI_TEXT_MAX]);
-/* A heading for it and its neighbours; "": none. */
-const char *cli_option_group(const cli_option *o);
+/* The heading over it and its neighbours in a page of help. */
+const char *cli_option_heading(const cli_option *o);
 
-/* A row of help: a name and, from a column on, text broken into lines. */
+/* A row of help: a name and, from a column on, text in lines as wide as standard output. */
 void cli_options_put_row(cli_out *out, int column, const char *name, const char *text);
-/* The command's page of help. */
-void cli_options_help(const cli_command *c, cli_out *out);
+/* The command's page of help: of a command with many options the everyday ones and the names of the
+ * others, or, where section is not NULL, those of that section; "all": all of them. */
+void cli_options_help(const cli_command *c, const char *section, cli_out *out);
+/* The first of words[n] that names a section of the command's help, or "all"; else NULL. */
+const char *cli_options_section(const cli_command *c, const char *const *words, int n);
 
 /* The word of names[n] that typed was most likely meant to be; NULL when none is near. */
 const char *cli_nearest(const char *typed, const char *const *names, size_t n);

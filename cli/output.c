@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,6 +38,24 @@ void cli_out_printf(cli_out *o, const char *fmt, ...)
     va_start(ap, fmt);
     keep_error(o, vfprintf(stdout, fmt, ap) < 0);
     va_end(ap);
+}
+
+const char *cli_paint(const cli_out *o, enum cli_colour c)
+{
+    static const char *const codes[] = {[CLI_PLAIN] = "\033[0m",
+                                        [CLI_GOOD] = "\033[32m",
+                                        [CLI_BAD] = "\033[1;31m",
+                                        [CLI_DOUBT] = "\033[33m",
+                                        [CLI_STRONG] = "\033[1m"};
+    return o->colour ? codes[c] : "";
+}
+
+int cli_wants_colour(const char *when)
+{
+    const char *none = getenv("NO_COLOR");
+    if (strcmp(when, "auto") != 0)
+        return strcmp(when, "always") == 0;
+    return !(none && *none) && cli_text_is_terminal(STDOUT_FILENO);
 }
 
 int cli_out_row(cli_out *o)

@@ -16,11 +16,17 @@ typedef struct cli_out {
     int error;    /* errno of the first write that failed; later ones do nothing */
     int at_once;  /* 1: someone may be reading along, so every row is flushed */
     int finished; /* cli_out_close was called */
+    int colour;   /* 1: cli_paint gives colours */
 } cli_out;
 
 cli_out cli_out_open(void);
 void cli_out_puts(cli_out *o, const char *s);
 void cli_out_printf(cli_out *o, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* What begins such a text, "" where nothing is coloured; CLI_PLAIN ends it. */
+enum cli_colour { CLI_PLAIN, CLI_GOOD, CLI_BAD, CLI_DOUBT, CLI_STRONG };
+const char *cli_paint(const cli_out *o, enum cli_colour c);
+/* Whether to colour: when is "always", "never" or "auto", which asks terminal and environment. */
+int cli_wants_colour(const char *when);
 /* Ends a row: 0, or -1 when writing has failed. */
 int cli_out_row(cli_out *o);
 /* Flushes and closes standard output. status, or when that was 0 and writing failed:

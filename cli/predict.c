@@ -442,7 +442,9 @@ const cli_command cli_predict = {
                 "headstart predict m.safetensors photos/ --cam maps/\n"
                 "headstart predict --labelled m.safetensors holdout/ -o sheet.png",
     .options = options,
+    .colours = 1,
     .uses_store = 1,
+    .no_downloads = 1,
     .min_words = 2,
     .max_words = -1,
     .run = run,

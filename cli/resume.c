@@ -15,8 +15,8 @@
 enum { PATH_CAP = 4096 };
 
 /* Of this run alone, not of the work. */
-static const char *const passing[] = {"output", "resume",   "threads", "store-max", "json",
-                                      "quiet",  "no-store", "rehash",  "offline",   "help"};
+static const char *const passing[] = {"output",   "resume", "threads", "store-max", "json", "quiet",
+                                      "no-store", "rehash", "offline", "help",      "color"};
 /* Texts that may be the name of a file or folder. */
 static const char *const paths[] = {"backbone", "val", "images"};
 
@@ -203,6 +203,7 @@ static void keep_passing(cli_values *to, const cli_values *from)
     to->resume = from->resume;
     to->threads = from->threads;
     to->json = from->json;
+    to->color = from->color;
     to->quiet = from->quiet;
     to->no_store = from->no_store;
     to->rehash = from->rehash;

@@ -56,7 +56,8 @@ static void put_text(cli_rows *r, const cli_row *row)
 {
     put_clean(r->out, row->path);
     if (row->why) {
-        cli_out_puts(r->out, ": error: ");
+        cli_out_printf(r->out, ": %serror%s: ", cli_paint(r->out, CLI_BAD),
+                       cli_paint(r->out, CLI_PLAIN));
         put_clean(r->out, row->why);
         cli_out_puts(r->out, "\n");
         return;
@@ -67,14 +68,17 @@ static void put_text(cli_rows *r, const cli_row *row)
         return;
     }
     if (r->labelled && row->truth == r->order[0]) {
-        cli_out_puts(r->out, "right, ");
+        cli_out_printf(r->out, "%sright%s, ", cli_paint(r->out, CLI_GOOD),
+                       cli_paint(r->out, CLI_PLAIN));
     } else if (r->labelled) {
-        cli_out_puts(r->out, "WRONG (is ");
+        cli_out_printf(r->out, "%sWRONG%s (is ", cli_paint(r->out, CLI_BAD),
+                       cli_paint(r->out, CLI_PLAIN));
         put_clean(r->out, hst_model_label(r->model, row->truth));
         cli_out_puts(r->out, "), ");
     }
     if (is_unknown(r, row))
-        cli_out_printf(r->out, "%s, ", unknown_label);
+        cli_out_printf(r->out, "%s%s%s, ", cli_paint(r->out, CLI_DOUBT), unknown_label,
+                       cli_paint(r->out, CLI_PLAIN));
     for (int i = 0; i < r->top; i++) {
         cli_out_puts(r->out, i ? ", " : "");
         put_clean(r->out, hst_model_label(r->model, r->order[i]));

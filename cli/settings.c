@@ -18,8 +18,12 @@ static void as_option(const hst_setting *s, cli_option *out)
                                           [HST_SETTING_CHOICE] = CLI_CHOICE,
                                           [HST_SETTING_FLAG] = CLI_FLAG,
                                           [HST_SETTING_TEXT] = CLI_TEXT};
-    *out = (cli_option){
-        .name = s->name, .kind = kinds[s->type], .arg = s->value, .help = s->help, .setting = s};
+    *out = (cli_option){.name = s->name,
+                        .kind = kinds[s->type],
+                        .arg = s->value,
+                        .help = s->help,
+                        .setting = s,
+                        .section = s->section ? s->section : "expert"};
 }
 
 void cli_settings_at(size_t i, cli_option *out)
@@ -35,25 +39,9 @@ static const char *default_of(const hst_setting *s, const char *recipe, int fine
     return hst_train_setting_default(s, &o);
 }
 
-/* Settings of every recipe, of those that learn step by step, of those whose backbone learns. */
-enum group { EVERY, STEPS, TUNING, N_GROUPS };
-
-static enum group group_of(const hst_setting *s)
+int cli_settings_in_tutorial(const cli_option *o)
 {
-    if (s->type == HST_SETTING_FLAG || default_of(s, "auto", 0))
-        return EVERY;
-    return default_of(s, "tutorial", 0) ? STEPS : TUNING;
-}
-
-void cli_settings_grouped_at(size_t i, cli_option *out)
-{
-    const hst_setting *s;
-    for (int group = 0; group < N_GROUPS; group++)
-        for (int k = 0; (s = hst_train_setting(k)); k++)
-            if (group_of(s) == (enum group)group && i-- == 0) {
-                as_option(s, out);
-                return;
-            }
+    return default_of(o->setting, "tutorial", 0) != NULL;
 }
 
 int cli_settings_set(const cli_option *o, const char *text, cli_values *v)
@@ -85,12 +73,4 @@ const char *cli_settings_standard(const cli_option *o, char text[CLI_TEXT_MAX])
             break;
     }
     return differ ? text : first;
-}
-
-const char *cli_settings_group(const cli_option *o)
-{
-    static const char *const headings[] = {[EVERY] = "",
-                                           [STEPS] = "With --fine-tune or --recipe tutorial",
-                                           [TUNING] = "With --fine-tune"};
-    return headings[group_of(o->setting)];
 }

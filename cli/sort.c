@@ -421,6 +421,7 @@ const cli_command cli_sort = {
                 "headstart sort runs/train new/ --into sorted --min 0.9 --move",
     .options = options,
     .uses_store = 1,
+    .no_downloads = 1,
     .min_words = 2,
     .max_words = -1,
     .run = run,

@@ -59,6 +59,8 @@ const cli_command cli_store = {
                 "headstart store clear",
     .options = options,
     .actions = actions,
+    .no_threads = 1,
+    .no_downloads = 1,
     .min_words = 1,
     .max_words = 2,
     .run = cli_job_act,

@@ -38,9 +38,10 @@ void cli_table_headline(cli_out *out, const hst_eval *e, const char *photos)
     else if (n == 0)
         cli_out_puts(out, "accuracy cannot be measured: no photo was kept aside\n");
     else
-        cli_out_printf(out,
-                       "accuracy %.3f (95 %% interval %.3f-%.3f, %" PRIu64 " of %" PRIu64 " %s)\n",
-                       accuracy, low, high, right, n, photos);
+        cli_out_printf(
+            out, "accuracy %s%.3f%s (95 %% interval %.3f-%.3f, %" PRIu64 " of %" PRIu64 " %s)\n",
+            cli_paint(out, CLI_STRONG), accuracy, cli_paint(out, CLI_PLAIN), low, high, right, n,
+            photos);
 }
 
 void cli_table_caveats(cli_out *out, const hst_eval *e)

@@ -31,7 +31,8 @@ static const cli_option options[] = {
      "Which photos are set aside to measure accuracy. stable: by content, so that a photo stays on "
      "its side when others come or go; but one of each class always trains, which may move one "
      "photo of a very small class; keras: as image_dataset_from_directory does. With --recipe "
-     "tutorial: keras, and seed 123."},
+     "tutorial: keras, and seed 123.",
+     .section = "expert"},
     {"val-split", 0, CLI_FRACTION, AT(val_split), "X", "0.2", "Part that is set aside."},
     {"val", 0, CLI_TEXT, AT(val), "DIR", NULL,
      "Folder of its own to measure accuracy on, with the same class folders."},
@@ -435,6 +436,7 @@ const cli_command cli_train = {
                 "headstart train --resume runs/train3\n"
                 "headstart train photos/ --recipe tutorial --backbone my_mobilenet/",
     .options = options,
+    .colours = 1,
     .uses_settings = 1,
     .uses_store = 1,
     .min_words = 0,

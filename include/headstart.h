@@ -197,7 +197,7 @@ static inline hst_callbacks hst_callbacks_default(void)
  * not ctx. Errors: HST_EARG, HST_EMEM. */
 HST_API HST_CHECK hst_ctx *hst_ctx_with(const hst_ctx *ctx, const hst_callbacks *c, hst_err *err);
 
-HST_API int hst_processors(void);                /* that this process may use, at least 1 */
+HST_API int hst_processors(void);                /* that this process may use */
 HST_API int hst_threads(const hst_ctx *ctx);     /* threads in use */
 HST_API const char *hst_cpu(const hst_ctx *ctx); /* kernels in use: "avx2" */
 /* The i-th instruction set compiled in, best last, and whether this machine can run it; NULL past
@@ -678,6 +678,7 @@ typedef struct hst_setting {
     double least, most; /* of a number */
     int above_least, below_most; /* 1: least, most themselves are not among them */
     const char *help;            /* a few words on it, in sentences */
+    const char *section;         /* of a manual: "everyday", "accuracy", "fine-tuning", "expert" */
 } hst_setting;
 /* The i-th setting, NULL past the end. Static. */
 HST_API const hst_setting *hst_train_setting(int i);

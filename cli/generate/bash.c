@@ -33,7 +33,7 @@ static void put_values(cli_out *out, const cli_command *c)
     cli_option o;
     char arg[CLI_TEXT_MAX];
     for (size_t i = 0; cli_options_at(c, i, &o); i++) {
-        if (o.kind == CLI_FLAG)
+        if (o.kind == CLI_FLAG || o.hidden)
             continue;
         cli_out_printf(out, "    %s,--%s", c->name, o.name);
         if (o.letter)
@@ -52,7 +52,8 @@ static void put_options(cli_out *out, const cli_command *c)
     cli_option o;
     cli_out_printf(out, "    %s,-*) _headstart_words '", c->name);
     for (size_t i = 0; cli_options_at(c, i, &o); i++)
-        cli_out_printf(out, "%s--%s", i ? " " : "", o.name);
+        if (!o.hidden)
+            cli_out_printf(out, "%s--%s", i ? " " : "", o.name);
     cli_out_puts(out, "'; return ;;\n");
 }
 

@@ -89,7 +89,8 @@ void gen_fish(cli_out *out)
         put_quoted(out, c->summary, SIZE_MAX);
         cli_out_puts(out, "\n");
         for (size_t n = 0; cli_options_at(c, n, &o); n++)
-            put_option(out, c, &o);
+            if (!o.hidden)
+                put_option(out, c, &o);
         if (c->actions) {
             put_actions(out, c);
             continue;

@@ -3,6 +3,7 @@
 #include "headstart.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Characters that roff would turn into typographic ones, as their ASCII selves. */
@@ -86,16 +87,18 @@ static void put_option(cli_out *out, const cli_option *o)
     cli_out_puts(out, "\n");
 }
 
-/* *group: of the option before. */
-static void put_in_group(cli_out *out, const cli_option *o, const char **group)
+/* *heading: of the option before; NULL: it is the first, under the page's own. */
+static void put_in_group(cli_out *out, const cli_option *o, const char **heading)
 {
-    const char *now = cli_option_group(o);
-    if (strcmp(now, *group) != 0) {
+    const char *now = cli_option_heading(o);
+    if (*heading && strcmp(now, *heading) != 0) {
+        char title[CLI_TEXT_MAX];
+        snprintf(title, sizeof title, "%.*s", (int)strcspn(now, ":"), now);
         cli_out_puts(out, ".SS ");
-        put_text(out, *now ? now : "Other options");
+        put_text(out, title);
         cli_out_puts(out, "\n");
     }
-    *group = now;
+    *heading = now;
     put_option(out, o);
 }
 
@@ -134,7 +137,7 @@ void gen_man_program(cli_out *out)
 void gen_man_command(cli_out *out, const cli_command *c)
 {
     cli_option o;
-    const char *group = "";
+    const char *heading = NULL;
     put_title(out, c->name);
     put_text(out, c->summary);
     cli_out_printf(out, "\n.SH SYNOPSIS\n.B headstart %s\n", c->name);
@@ -143,7 +146,7 @@ void gen_man_command(cli_out *out, const cli_command *c)
     put_text(out, c->text);
     cli_out_puts(out, "\n.SH OPTIONS\n");
     for (size_t i = 0; cli_options_grouped_at(c, i, &o); i++)
-        put_in_group(out, &o, &group);
+        put_in_group(out, &o, &heading);
     put_examples(out, c->examples);
     cli_out_puts(out, ".SH SEE ALSO\n.BR headstart (1),\nfor environment and exit status\n");
 }

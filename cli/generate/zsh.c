@@ -90,7 +90,8 @@ static void put_command(cli_out *out, const cli_command *c)
     cli_option o;
     cli_out_printf(out, "    %s)\n        _arguments -s -S \\\n", c->name);
     for (size_t i = 0; cli_options_at(c, i, &o); i++)
-        put_option(out, &o);
+        if (!o.hidden)
+            put_option(out, &o);
     if (c->actions) {
         put_actions(out, c);
     } else {

@@ -5,8 +5,10 @@
 """
 import json
 import os
+import pty
 import re
 import resource
+import select
 import shutil
 import signal
 import subprocess
@@ -224,6 +226,112 @@ class Names(Case):
         env = {**ENV, "HEADSTART_THREADS": "1"}
         r = subprocess.run([PROGRAM, "info", "--devices", "--json"], env=env, capture_output=True, timeout=60)
         self.assertEqual(json.loads(self.ok(r))["threads"], 1)
+
+
+def on_terminal(*args, columns=80, term="xterm", cache=None, out=False):
+    """What the program writes to a terminal of so many columns; out: standard output too."""
+    master, slave = pty.openpty()
+    subprocess.run(["stty", "cols", str(columns), "-opost"], stdin=slave, check=True)
+    env = {**ENV, "TERM": term, **({"HEADSTART_CACHE": cache} if cache else {})}
+    env.pop("NO_COLOR", None)
+    p = subprocess.Popen([PROGRAM, *args], cwd=ROOT, env=env, stdout=slave if out else subprocess.DEVNULL,
+                         stderr=slave)
+    os.close(slave)
+    seen = b""
+    while select.select([master], [], [], 60)[0]:
+        try:
+            part = os.read(master, 4096)
+        except OSError:  # the other end has gone
+            break
+        if not part:
+            break
+        seen += part
+    os.close(master)
+    assert p.wait(60) == 0, seen
+    return seen.decode()
+
+
+class Terminals(Case):
+    def features(self, columns, term):
+        return on_terminal("features", PHOTOS, "-b", BACKBONE, "--threads", "1", "-o", "terminal.npy", "--no-store",
+                           "--image-px", "320", "--views", "mirror", columns=columns, term=term)
+
+    def test_the_time_left_is_never_dropped(self):
+        for columns in (80, 60, 40, 30):
+            drawn = [s.split("\n")[0] for s in self.features(columns, "xterm").split("\r\x1b[K")[1:]]
+            drawn = [s for s in drawn if s.startswith("features ")]
+            self.assertTrue(drawn)
+            self.assertLess(max(map(len, drawn)), columns)
+            self.assertTrue(drawn[1:] and all(" left" in s for s in drawn[1:]), drawn)
+            if columns != 40: # there it depends on the numbers
+                self.assertEqual("/s " in "".join(drawn), columns > 40)
+
+    def test_a_terminal_that_cannot_redraw(self):
+        seen = self.features(80, "dumb")
+        self.assertNotIn("\r", seen)
+        self.assertNotIn("\x1b", seen)
+        self.assertIn("features: 36 photos", seen)
+
+    def test_epochs_stay_on_a_line(self):
+        words = ("train", PHOTOS, "-b", BACKBONE, "--fine-tune", "--epochs", "1", "--thaw", "last:1", "-o", "narrow")
+        for columns, like in ((80, r"^epoch 1/1  loss \S+  accuracy \S+  val_loss \S+  val_accuracy \S+$"),
+                              (60, r"^epoch 1/1 loss \S+ val \S+ acc \S+ val \S+$")):
+            lines = re.split(r"\n|\r\x1b\[K", on_terminal(*words, columns=columns))
+            self.assertTrue([s for s in lines if re.match(like, s)], lines)
+            self.assertLess(max(map(len, lines)), columns)
+
+    def test_colours(self):
+        words = ("predict", "--labelled", self.model(), self.fresh(), "-o", "colours.png")
+        seen = on_terminal(*words, out=True)
+        self.assertIn("\x1b[32mright\x1b[0m, ", seen)
+        self.assertIn("accuracy \x1b[1m", seen)
+        self.assertNotIn("\x1b[3", on_terminal(*words, out=True, term="dumb"))
+        self.assertNotIn("\x1b[3", on_terminal(*words, "--color", "never", out=True))
+        self.assertNotIn("\x1b[3", on_terminal(*words, "--json", out=True))
+        self.assertNotIn("\x1b", self.ok(run(*words)))
+        self.assertIn("\x1b[32m", self.ok(run(*words, "--color=always")))
+        os.environ["NO_COLOR"] = ENV["NO_COLOR"] = "1"
+        try:
+            seen = subprocess.run(["script", "-qec", " ".join([PROGRAM, *words]), "/dev/null"], env=ENV, cwd=ROOT,
+                                  capture_output=True, timeout=60) if shutil.which("script") else None
+            self.assertTrue(seen is None or (b"right, " in seen.stdout and b"\x1b[3" not in seen.stdout))
+        finally:
+            del os.environ["NO_COLOR"], ENV["NO_COLOR"]
+
+
+class HelpPages(Case):
+    def test_everyday_options_come_first_and_the_others_by_name(self):
+        text = self.ok(run("train", "--help"))
+        for name in ("--output", "--val", "--fine-tune", "--class-weight"):
+            self.assertRegex(text, rf"(?m)^ +(-., )?{name} ?.*")
+        full = self.ok(run("train", "--help", "all"))
+        told = set(re.findall(r"(?m)^ {2,6}(?:-., )?--([\w-]+)", full))
+        named = set(re.findall(r"--([\w-]+)", text))
+        self.assertGreater(len(told), 45)
+        self.assertEqual(told - named, set())
+        self.assertLess(len(text.splitlines()), 0.4 * len(full.splitlines()))
+        for section, has in (("accuracy", "--effort N"), ("fine-tuning", "--epochs N"), ("expert", "--seed N")):
+            page = self.ok(run("train", "--help", section))
+            self.assertRegex(page, rf"(?m)^ +{has.split()[0]} ")
+            self.assertEqual(page, self.ok(run("help", "train", section)))
+            self.assertNotIn("--output", page.split("Examples")[0])
+
+    def test_options_that_mean_nothing_are_not_listed(self):
+        for command, absent in (("store", ("threads", "offline", "color")), ("predict", ("offline",)),
+                                ("pull", ("threads",)), ("doctor", ("offline", "color"))):
+            text = self.ok(run(command, "--help"))
+            for name in absent:
+                self.assertNotIn(f"--{name}", text, command)
+        self.ok(run("store", "info", "--offline", "--threads", "1"))  # scripts may give them to all
+
+    def test_pages_fit_narrow_terminals(self):
+        for columns in ("40", "60", "100"):
+            env = {**ENV, "COLUMNS": columns}
+            for command in ("train", "predict", "backbones"):
+                r = subprocess.run([PROGRAM, command, "--help", "all"], env=env, capture_output=True, timeout=60)
+                body = self.ok(r).split("Examples:")[0].splitlines()[1:]  # commands are not broken
+                wide = [s for s in body if len(s) > min(int(columns), 80) and not re.match(" +(-., )?--", s)]
+                self.assertEqual(wide, [], command)
 
 
 class Signals(Case):

@@ -21,7 +21,7 @@ def text(name):
 
 
 def program_help(*args):
-    return subprocess.run([PROGRAM, *args, "--help"], capture_output=True, check=True,
+    return subprocess.run([PROGRAM, *args, "--help", "all"], capture_output=True, check=True,
                           text=True).stdout
 
 

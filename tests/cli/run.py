@@ -343,7 +343,7 @@ class Train(Case):
         self.assertRegex(r.stderr.decode(), r"learning rate [\d.e-]+, found in \d+ steps")
         self.assertEqual(json.loads(read(f"{ROOT}/found/args.json"))["learning_rate"],
                          float(record["learning_rate"]))
-        self.assertIn("--lr X|auto", run("train", "--help").stdout.decode())
+        self.assertIn("--lr X|auto", run("train", "--help", "all").stdout.decode())
         self.refused(train("x", "--recipe", "tutorial", "--lr", "auto"), 2, "for fine-tuning")
         self.ok(train("all", "--recipe", "tutorial", "--fine-tune", "--epochs", "1",
                       "--warmup", "0.5", "--ema", "0.9"))
