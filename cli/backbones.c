@@ -7,6 +7,8 @@
 
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
+    {"all", 0, CLI_FLAG, AT(all), NULL, NULL,
+     "list: every network known by name, with the places it may come from."},
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     CLI_BACKBONE_OPTIONS,
     {0},
@@ -16,35 +18,47 @@ static const cli_option options[] = {
 typedef struct rows {
     cli_job *job;
     json_t *o; /* NULL: text */
+    int left;  /* rows that were not shown */
 } rows;
 
+/* What is kept, or about what there will be: four bytes a parameter. */
 static void put_row(cli_job *job, const hst_backbone_entry *e)
 {
-    char size[32] = "-";
-    if (e->cached || e->bytes)
-        snprintf(size, sizeof size, "%.1f MiB", (double)e->bytes / (1 << 20));
-    cli_out_printf(&job->out, "%-24s  %10s  %s%s%s\n", e->name, size,
+    char size[32] = "-", top1[16] = "-";
+    if (e->bytes)
+        snprintf(size, sizeof size, "%.0f MB", (double)e->bytes / 1e6);
+    else if (e->n_params)
+        snprintf(size, sizeof size, "~%.0f MB", (double)e->n_params * 4e-6);
+    if (e->top1 > 0)
+        snprintf(top1, sizeof top1, "%.1f %%", 100 * e->top1);
+    cli_out_printf(&job->out, "%-24s  %7s  %6s  %-12s  %s%s%s\n", e->name, size, top1,
+                   e->licence ? e->licence : "-",
                    e->cached  ? "here"
                    : e->bytes ? "not whole"
                               : "not fetched",
-                   e->sources[0] ? ": " : "", e->sources);
+                   job->v.all && e->sources[0] ? ": " : "", job->v.all ? e->sources : "");
 }
 
 static int add_row(void *arg, const hst_backbone_entry *e)
 {
     rows *r = arg;
-    if (!r->job->v.json)
-        put_row(r->job, e);
-    else
+    const int shown = r->job->v.all || e->usual || !e->known || e->cached || e->bytes;
+    r->left += !shown;
+    if (r->job->v.json)
         cli_json_set(&r->o, e->name,
-                     json_pack("{sb sb sI ss}", "cached", e->cached, "known", e->known, "bytes",
-                               (json_int_t)e->bytes, "sources", e->sources));
+                     json_pack("{sb sb sI ss ss* sI sf}", "cached", e->cached, "known", e->known,
+                               "bytes", (json_int_t)e->bytes, "sources", e->sources, "licence",
+                               e->licence, "parameters", (json_int_t)e->n_params, "top1", e->top1));
+    else if (shown)
+        put_row(r->job, e);
     return 0;
 }
 
 static int list(cli_job *job)
 {
     rows r = {.job = job, .o = json_object()};
+    if (!job->v.json)
+        cli_out_printf(&job->out, "%-24s  %7s  %6s  %s\n", "name", "size", "top-1", "licence");
     if (hst_backbone_list(job->ctx, add_row, &r, &job->err)) {
         json_decref(r.o);
         return cli_job_fail(job);
@@ -52,6 +66,8 @@ static int list(cli_job *job)
     if (job->v.json)
         return cli_json_print(&job->out, r.o);
     json_decref(r.o);
+    if (r.left)
+        cli_display_say(&job->display, "%d more, most of them other sizes: --all", r.left);
     return CLI_OK;
 }
 
@@ -157,9 +173,10 @@ const cli_command cli_backbones = {
             "What is fetched is checked against the hash that the hub or this program knows;\n"
             "where none is known, against that of the first time.\n"
             "\n"
-            "list shows names and sizes. pull fetches a network. import reads a weight file\n"
-            "or folder of your own once, says what it is, and keeps it, so that a later\n"
-            "--backbone FILE starts at once.\n"
+            "list shows what to choose from: size, accuracy on ImageNet as the publisher\n"
+            "states it (top-1, of the whole network), licence; --all the rest. pull fetches\n"
+            "a network. import reads a weight file or folder of your own once, says what it\n"
+            "is, and keeps it, so that a later --backbone FILE starts at once.\n"
             "verify reads what is kept again and compares hashes. remove forgets a network,\n"
             "its hash too. prune removes unfinished downloads, what killed jobs left, and\n"
             "what is kept twice.\n"
@@ -174,6 +191,7 @@ const cli_command cli_backbones = {
                 "headstart backbones import mobilenet_v2/",
     .options = options,
     .actions = actions,
+    .missing = {"what to do is", NULL},
     .min_words = 1,
     .max_words = 2,
     .run = cli_job_act,

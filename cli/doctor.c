@@ -221,6 +221,7 @@ const cli_command cli_doctor = {
     .options = options,
     .uses_store = 1,
     .no_downloads = 1,
+    .missing = {"a folder of photos is", NULL},
     .min_words = 1,
     .max_words = 1,
     .run = run,

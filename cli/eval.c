@@ -219,9 +219,11 @@ const cli_command cli_eval = {
                 "headstart eval runs/train holdout/ --json --min-accuracy 0.9\n"
                 "headstart eval runs/train holdout/ --unknown other-photos/",
     .options = options,
+    .goes_on = "what was seen on the photos",
     .colours = 1,
     .uses_store = 1,
     .no_downloads = 1,
+    .missing = {"a model and a folder of photos are", "the model, or the folder of photos, is"},
     .min_words = 2,
     .max_words = -1,
     .run = run,

@@ -1,5 +1,6 @@
 /* info.c - headstart info: what is in a model file, and what this machine offers. */
 #include "commands.h"
+#include "graphics.h"
 #include "json_result.h"
 #include "model.h"
 #include "settings.h"
@@ -7,6 +8,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
@@ -101,6 +104,28 @@ static void print_formats(cli_out *out)
     cli_out_printf(out, "\n");
 }
 
+static json_t *graphics_json(void)
+{
+    json_t *list = json_array();
+    char card[256];
+    for (int i = 0; list && cli_graphics("", i, card, sizeof card); i++)
+        cli_json_add(&list, cli_json_text(card));
+    return list;
+}
+
+static void put_graphics(cli_out *out)
+{
+    char card[256];
+    int n = 0;
+    for (; cli_graphics("", n, card, sizeof card); n++)
+        cli_out_printf(out, "%-10s%s\n", n ? "" : "graphics", card);
+    if (n)
+        cli_out_printf(out, "%-10s%s: the processor does all the work\n", "",
+                       n == 1 ? "it is not used" : "they are not used");
+    else
+        cli_out_puts(out, "graphics  none found; none would be used\n");
+}
+
 static int devices(cli_job *job)
 {
     char sandbox[256] = "no import helper here (it reads foreign weights)";
@@ -117,6 +142,7 @@ static int devices(cli_job *job)
         cli_json_set(&o, "kernels", cli_json_text(hst_cpu(job->ctx)));
         cli_json_set(&o, "usable", variants_json());
         cli_json_set(&o, "threads", json_integer(hst_threads(job->ctx)));
+        cli_json_set(&o, "graphics", graphics_json());
         cli_json_set(&o, "cache", cli_json_text(cache));
         cli_json_set(&o, "import_sandbox", cli_json_text(held ? sandbox : NULL));
         cli_json_set(&o, "photo_formats", formats_json());
@@ -130,6 +156,7 @@ static int devices(cli_job *job)
     }
     cli_out_printf(out, "; %s in use\nthreads   %d\ncache     %s\n", hst_cpu(job->ctx),
                    hst_threads(job->ctx), cache ? cache : "none");
+    put_graphics(out);
     print_formats(out);
     cli_out_printf(out, "sandbox   %s; decoding: %s\n", held && !sandbox[0] ? "none" : sandbox,
                    decode_held && !decode[0] ? "none" : decode);
@@ -292,10 +319,33 @@ static void put_views(cli_out *out, const hst_model *m)
                        "views", what, passes, cost);
 }
 
+/* What training has measured: of all photos out of fold, else of those kept aside. */
+static void put_accuracy(cli_out *out, const hst_model *m)
+{
+    static const char *const keys[][5] = {
+        {"oof_accuracy", "oof_ci_low", "oof_ci_high", "oof_n", "out of fold"},
+        {"val_accuracy", "val_ci_low", "val_ci_high", "val_n", "kept aside"}};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *text[4];
+        int all = 1;
+        for (size_t k = 0; k < 4; k++) {
+            text[k] = hst_model_record(m, keys[i][k]);
+            all &= text[k] != NULL;
+        }
+        if (!all)
+            continue;
+        cli_out_printf(out, "%-16s%.3f (95 %% interval %.3f-%.3f, %s photos %s)\n", "accuracy",
+                       strtod(text[0], NULL), strtod(text[1], NULL), strtod(text[2], NULL), text[3],
+                       keys[i][4]);
+        return;
+    }
+}
+
 static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info *b)
 {
     cli_out *out = &job->out;
     counts n = count_parameters(m);
+    put_accuracy(out, m);
     cli_out_printf(out, "%-16s%s, width %g, %d x %d px, padding %s\n", "backbone", b->family,
                    b->width, b->image_px, b->image_px, b->padding);
     put_clean(out, "source", b->source);
@@ -312,8 +362,11 @@ static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info 
         if ((text = hst_model_record(m, key)))
             put_clean(out, key, text);
     char table[2048]; /* longer than any summary */
-    hst_model_summary(m, table, sizeof table);
-    cli_out_printf(out, "\n%s", table);
+    const char *recipe = hst_model_record(m, "recipe");
+    if (!recipe || strcmp(recipe, "tutorial") == 0) { /* whose layers these are */
+        hst_model_summary(m, table, sizeof table);
+        cli_out_printf(out, "\n%s", table);
+    }
     return CLI_OK;
 }
 
@@ -343,8 +396,9 @@ const cli_command cli_info = {
     .summary = "what is in a model file; what this machine offers",
     .usage = "MODEL | --devices",
     .text = "Shows a model's backbone, sizes, parameters as Keras counts them, labels,\n"
-            "preparation, how it was trained and its layers; or, with --devices, what will\n"
-            "be used here. MODEL is a model file or the folder of a run.",
+            "preparation, what accuracy was measured and how it was trained, of recipe\n"
+            "tutorial its layers; or, with --devices, what will be used here. MODEL is a model "
+            "file or the folder of a run.",
     .examples = "headstart info runs/train/model.safetensors\n"
                 "headstart info --devices",
     .options = options,

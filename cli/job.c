@@ -59,6 +59,7 @@ int cli_job_open(cli_job *job)
     c.log_arg = &job->display;
     c.progress = cli_display_progress;
     c.progress_arg = &job->display;
+    job->keeps = c.cache_dir && !c.no_store;
     job->ctx = hst_open(&c, &job->err);
     return job->ctx ? 0 : cli_job_fail(job);
 }
@@ -72,7 +73,10 @@ int cli_job_fail(cli_job *job)
     }
     if (job->out.error) /* it was us who stopped; cli_out_close says why */
         return CLI_OK;
-    cli_error("interrupted");
+    if (job->command->goes_on && job->keeps)
+        cli_error("interrupted; %s is kept: the same command goes on", job->command->goes_on);
+    else
+        cli_error("interrupted");
     return 128 + (cli_signals_caught() ? cli_signals_caught() : SIGINT);
 }
 

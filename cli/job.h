@@ -14,8 +14,10 @@ typedef struct cli_job {
     cli_values v;
     cli_out out;
     cli_display display;
-    hst_ctx *ctx; /* NULL until cli_job_open */
-    hst_err err;  /* of the library call that failed last */
+    hst_ctx *ctx;          /* NULL until cli_job_open */
+    hst_err err;           /* of the library call that failed last */
+    int keeps;             /* 1: what is computed is kept in the cache */
+    char run_folder[4096]; /* that v.resume may point to */
 } cli_job;
 
 /* Makes the context out of environment and options. 0, or the exit status after an error line. */

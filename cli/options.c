@@ -177,14 +177,13 @@ int cli_options_at(const cli_command *c, size_t i, cli_option *out)
 }
 
 /* Sections of a page of help in their order; that of fine-tuning has two headings. */
-enum group { EVERYDAY, ACCURACY, STEPS, TUNING, EXPERT, GROUPS };
-static const char *const sections[GROUPS] = {[EVERYDAY] = "everyday",
-                                             [ACCURACY] = "accuracy",
-                                             [STEPS] = "fine-tuning",
-                                             [TUNING] = "fine-tuning",
-                                             [EXPERT] = "expert"};
+enum group { EVERYDAY, LISTS, ACCURACY, STEPS, TUNING, EXPERT, GROUPS };
+static const char *const sections[GROUPS] = {
+    [EVERYDAY] = "everyday", [LISTS] = "lists",        [ACCURACY] = "accuracy",
+    [STEPS] = "fine-tuning", [TUNING] = "fine-tuning", [EXPERT] = "expert"};
 static const char *const headings[GROUPS] = {
     [EVERYDAY] = "Options (defaults in brackets):",
+    [LISTS] = "Labels in a list, or in names:",
     [ACCURACY] = "More accuracy:",
     [STEPS] = "Fine-tuning, with --fine-tune or --recipe tutorial:",
     [TUNING] = "Fine-tuning, with --fine-tune only:",
@@ -319,7 +318,8 @@ static int check_words(const cli_command *c, const cli_values *v)
     if (v->help)
         return 0;
     if (v->n_words < c->min_words)
-        cli_error("too little was given: headstart %s %s", c->name, c->usage);
+        cli_error("%s missing: headstart %s %s",
+                  c->missing[v->n_words] ? c->missing[v->n_words] : "a word is", c->name, c->usage);
     else if (c->max_words >= 0 && v->n_words > c->max_words)
         cli_error("'%s' is one word too many: headstart %s %s", v->words[c->max_words], c->name,
                   c->usage);

@@ -78,9 +78,11 @@ typedef struct cli_command {
     int uses_settings;               /* 1: the library's settings of training as well */
     int uses_store;                  /* 1: cli_store_options as well */
     int no_threads, no_downloads;    /* 1: --threads, --offline mean nothing to it */
+    const char *goes_on;             /* what is kept where it is interrupted; NULL: nothing */
     int colours;                     /* 1: its results may be coloured */
     const cli_action *actions;       /* NULL: none */
     int min_words, max_words;        /* besides options; max_words -1: any number */
+    const char *missing[2];          /* what is not there: of no word, of one; "a model is" */
     int (*run)(struct cli_job *job); /* returns the exit status */
 } cli_command;
 
@@ -116,7 +118,7 @@ extern const cli_option cli_common[];
 /* Where the labels of photos are, when they are not in class folders. */
 #define CLI_LIST_OPTION(word, field, value, text)                                                  \
     {                                                                                              \
-        word, 0, CLI_TEXT, offsetof(cli_values, field), value, NULL, text                          \
+        word, 0, CLI_TEXT, offsetof(cli_values, field), value, NULL, text, .section = "lists"      \
     }
 #define CLI_LIST_OPTIONS                                                                           \
     CLI_LIST_OPTION("path-column", path_column, "NAME",                                            \

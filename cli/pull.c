@@ -68,6 +68,7 @@ const cli_command cli_pull = {
                 "headstart pull flower_photos\n"
                 "headstart pull https://example.com/birds.zip -o birds",
     .options = options,
+    .goes_on = "what was fetched",
     .no_threads = 1,
     .min_words = 0,
     .max_words = 1,

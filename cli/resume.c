@@ -266,9 +266,33 @@ static int is_complete(const char *run, const json_t *then)
     return !before || strcmp(mark, before) != 0;
 }
 
+/* A file of a run stands for its folder. */
+static int settle_run(cli_job *job)
+{
+    struct stat st;
+    const char *run = job->v.resume, *slash = strrchr(run, '/'), *name = slash ? slash + 1 : run;
+    if (stat(run, &st) != 0 || S_ISDIR(st.st_mode))
+        return CLI_OK;
+    if (strcmp(name, "model.safetensors") != 0 && strcmp(name, "checkpoint.safetensors") != 0) {
+        cli_error("%s is a file; --resume wants the folder of a run", run);
+        return CLI_BAD_INPUT;
+    }
+    const size_t n = slash ? (size_t)(slash - run) : 0;
+    if (n >= sizeof job->run_folder)
+        return CLI_BAD_INPUT;
+    snprintf(job->run_folder, sizeof job->run_folder, "%.*s", (int)n, run);
+    if (n == 0)
+        snprintf(job->run_folder, sizeof job->run_folder, "%s", slash ? "/" : ".");
+    job->v.resume = job->run_folder;
+    return CLI_OK;
+}
+
 int cli_resume_recall(cli_job *job, json_t **texts, int *complete)
 {
+    const int status = settle_run(job);
     const char *run = job->v.resume;
+    if (status)
+        return status;
     char path[PATH_CAP];
     *texts = NULL;
     *complete = 0;

@@ -312,7 +312,9 @@ const cli_command cli_review = {
                 "headstart review runs/train\n"
                 "headstart review photos/ -o runs/look --json",
     .options = options,
+    .goes_on = "what was seen on the photos",
     .uses_store = 1,
+    .missing = {"a folder of photos, or a run, is", NULL},
     .min_words = 1,
     .max_words = 2,
     .run = run,

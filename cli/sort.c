@@ -422,6 +422,7 @@ const cli_command cli_sort = {
     .options = options,
     .uses_store = 1,
     .no_downloads = 1,
+    .missing = {"a model and photos are", "a photo or a folder of photos is"},
     .min_words = 2,
     .max_words = -1,
     .run = run,

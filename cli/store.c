@@ -61,6 +61,7 @@ const cli_command cli_store = {
     .actions = actions,
     .no_threads = 1,
     .no_downloads = 1,
+    .missing = {"what to do is", NULL},
     .min_words = 1,
     .max_words = 2,
     .run = cli_job_act,

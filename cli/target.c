@@ -169,7 +169,7 @@ int cli_target_folder(const cli_target *t)
         if (!is_within(t->path, *d))
             continue;
         cli_error("%s %s the photos: name a folder of its own for the results", t->path,
-                  is_within(*d, t->path) ? "is the folder of" : "holds the folder of");
+                  is_within(*d, t->path) ? "is the folder of" : "holds");
         return CLI_USAGE;
     }
     if (there && t->other && is_in(t->path, t->other)) {

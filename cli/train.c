@@ -315,8 +315,10 @@ static int train(cli_job *job, training *t)
 /* What remains of a run that did not end well. A checkpoint stays, and how to go on is told. */
 static int give_up(cli_job *job, const training *t)
 {
+    const int resumable = job->v.train.fine_tune && cli_resume_possible(t->folder);
+    job->keeps &= !resumable; /* how to go on is told below */
     int status = cli_job_fail(job);
-    if (job->v.train.fine_tune && cli_resume_possible(t->folder)) {
+    if (resumable) {
         if (job->err.code != HST_EARG && job->err.code != HST_EMODEL)
             cli_resume_tell(job, t->folder, t->remembered);
         return status;
@@ -436,6 +438,7 @@ const cli_command cli_train = {
                 "headstart train --resume runs/train3\n"
                 "headstart train photos/ --recipe tutorial --backbone my_mobilenet/",
     .options = options,
+    .goes_on = "what was seen on the photos",
     .colours = 1,
     .uses_settings = 1,
     .uses_store = 1,

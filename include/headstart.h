@@ -234,6 +234,11 @@ typedef struct hst_backbone_entry {
     uint64_t bytes;      /* kept for it on this machine; 0: not here */
     int known;           /* 1: a short name */
     int cached;          /* 1: nothing would have to be fetched */
+    const char *licence; /* of a short name, as are the following */
+    int usual;           /* 1: one to choose from first */
+    uint64_t n_params;   /* without the classifier, about; 0: not known */
+    double
+        top1; /* accuracy on ImageNet that the publisher states, of the whole network; 0 as well */
 } hst_backbone_entry;
 typedef int hst_backbone_entry_fn(void *arg, const hst_backbone_entry *e); /* non-zero: stop */
 /* All short names, then all others that were fetched, in the order of their names. Errors: HST_EARG

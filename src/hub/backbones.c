@@ -90,12 +90,17 @@ static int tell_known(listing *l, const hst_catalog_entry *k)
                                k->sources[i]);
         bytes += place_size(l->ctx, k->sources[i]);
     }
+    const hst_catalog_figures *f = hst_catalog_figures_of(k->name);
     if (k->package)
         snprintf(sources, sizeof sources, "pip:%s", k->package);
     return tell(l, (hst_backbone_entry){.name = k->name,
                                         .sources = sources,
                                         .bytes = bytes,
                                         .known = 1,
+                                        .licence = k->licence,
+                                        .usual = f && f->usual,
+                                        .n_params = f ? (uint64_t)(f->millions * 1e6) : 0,
+                                        .top1 = f ? f->top1 / 100 : 0,
                                         .cached = hst_hub_cached(l->ctx, k->name)});
 }
 

@@ -123,6 +123,56 @@ const hst_catalog_entry *hst_catalog_find(const char *name)
     return NULL;
 }
 
+/* Top-1: MobileNetV1 and V2 of the tables beside Google's checkpoints (TF-slim), EfficientNet-Lite
+ * of the table in its repository, MobileNetV3 and the other EfficientNets of keras.io, ResNets of
+ * torchvision. Parameters: tests/backbones/test_families.c has the published counts. */
+static const hst_catalog_figures figures[] = {
+    {"efficientnet_lite0", 3.4, 75.1, 1},
+    {"mobilenet_v2", 2.2, 71.8, 1},
+    {"mobilenet_v1", 3.2, 70.9, 0},
+    {"mobilenet_v3_small", 0.9, 68.1, 1},
+    {"mobilenet_v3_large", 3.0, 75.6, 1},
+    {"efficientnet_lite1", 4.1, 76.7, 1},
+    {"efficientnet_lite2", 4.8, 77.5, 1},
+    {"efficientnet_lite3", 6.9, 79.8, 1},
+    {"efficientnet_lite4", 11.7, 81.5, 1},
+    {"efficientnet_b0", 4.0, 77.1, 1},
+    {"efficientnet_v2_b0", 5.9, 78.7, 1},
+    {"resnet18", 11.2, 69.8, 1},
+    {"resnet34", 21.3, 73.3, 0},
+    {"resnet50", 23.5, 76.1, 1},
+    {"mobilenet_v2_1.4_224", 4.3, 75.0, 0},
+    {"mobilenet_v2_1.3_224", 3.7, 74.4, 0},
+    {"mobilenet_v2_1.0_224", 2.2, 71.8, 0},
+    {"mobilenet_v2_1.0_192", 2.2, 70.7, 0},
+    {"mobilenet_v2_1.0_160", 2.2, 68.8, 0},
+    {"mobilenet_v2_1.0_128", 2.2, 65.3, 0},
+    {"mobilenet_v2_1.0_96", 2.2, 60.3, 0},
+    {"mobilenet_v2_0.75_224", 1.3, 69.8, 0},
+    {"mobilenet_v2_0.75_192", 1.3, 68.7, 0},
+    {"mobilenet_v2_0.75_160", 1.3, 66.4, 0},
+    {"mobilenet_v2_0.75_128", 1.3, 63.2, 0},
+    {"mobilenet_v2_0.75_96", 1.3, 58.8, 0},
+    {"mobilenet_v2_0.5_224", 0.7, 65.4, 0},
+    {"mobilenet_v2_0.5_192", 0.7, 63.9, 0},
+    {"mobilenet_v2_0.5_160", 0.7, 61.0, 0},
+    {"mobilenet_v2_0.5_128", 0.7, 57.7, 0},
+    {"mobilenet_v2_0.5_96", 0.7, 51.2, 0},
+    {"mobilenet_v2_0.35_224", 0.4, 60.3, 0},
+    {"mobilenet_v2_0.35_192", 0.4, 58.2, 0},
+    {"mobilenet_v2_0.35_160", 0.4, 55.7, 0},
+    {"mobilenet_v2_0.35_128", 0.4, 50.8, 0},
+    {"mobilenet_v2_0.35_96", 0.4, 45.5, 0},
+};
+
+const hst_catalog_figures *hst_catalog_figures_of(const char *name)
+{
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        if (strcmp(figures[i].name, name) == 0)
+            return &figures[i];
+    return NULL;
+}
+
 const char *hst_catalog_licence(const char *sha256)
 {
     for (int i = 0; i < N_KNOWN; i++)

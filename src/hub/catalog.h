@@ -19,6 +19,16 @@ typedef struct hst_catalog_entry {
     const char *tensors_sha256; /* hst_tensors_digest of its tensors without metadata */
 } hst_catalog_entry;
 const hst_catalog_entry *hst_catalog_at(int i); /* NULL past the end */
+
+/* What its publisher says of a network. */
+typedef struct hst_catalog_figures {
+    const char *name;
+    double millions; /* parameters without the classifier */
+    double top1;     /* % of ImageNet's validation photos, of the whole network; 0: not known */
+    int usual;       /* 1: one to choose from first */
+} hst_catalog_figures;
+/* Of a short name; NULL: none. */
+const hst_catalog_figures *hst_catalog_figures_of(const char *name);
 /* By its name, in which case, '-' and '_' do not count; NULL: none. */
 const hst_catalog_entry *hst_catalog_find(const char *name);
 /* Of the file with that SHA-256, where it is one whose hash the table has; else NULL. */

@@ -257,7 +257,7 @@ static int begin(fine_tuner *t, hst_err *err)
     if (rc == 0 && !found)
         rc = start(t, err);
     if (found)
-        hst_log(t->fit->ctx, HST_LOG_INFO, "goes on behind step %llu of %llu",
+        hst_log(t->fit->ctx, HST_LOG_INFO, "goes on after step %llu of %llu",
                 (unsigned long long)t->at.step, (unsigned long long)t->rates.steps);
     return rc;
 }

@@ -334,6 +334,78 @@ class HelpPages(Case):
                 self.assertEqual(wide, [], command)
 
 
+class Facts(Case):
+    """info, backbones list, and messages that say what to do."""
+
+    def test_what_a_model_is(self):
+        text = self.ok(run("info", os.path.dirname(self.model())))
+        self.assertRegex(text, r"(?m)^accuracy +[01]\.\d{3} \(95 % interval [01]\.\d{3}-[01]\.\d{3}, 36 photos out of fold\)")
+        self.assertNotIn("KerasLayer", text)
+        self.ok(train("facts", "--recipe", "tutorial", "--epochs", "1", "--batch", "8"))
+        text = self.ok(run("info", "facts"))
+        self.assertIn("KerasLayer", text)
+        self.assertIn("photos kept aside)", text)
+
+    def test_devices(self):
+        text = self.ok(run("info", "--devices"))
+        self.assertRegex(text, r"(?m)^graphics  (none found|.*\n.* not used)")
+        self.assertIsInstance(json.loads(self.ok(run("info", "--devices", "--json")))["graphics"], list)
+
+    def test_backbones_to_choose_from(self):
+        text = self.ok(run("backbones", "list"))
+        rows = text.splitlines()
+        self.assertTrue(9 <= len(rows) <= 14, text)
+        self.assertRegex(text, r"(?m)^efficientnet_lite0 +~?\d+ MB  75\.1 %  Apache-2\.0 ")
+        self.assertLessEqual(max(map(len, rows)), 80)
+        every = self.ok(run("backbones", "list", "--all")).splitlines()
+        self.assertGreater(len(every), 30)
+        self.assertIn("keras:mobilenet_v2_0.35_96", "\n".join(every))
+        for name, entry in json.loads(self.ok(run("backbones", "list", "--json"))).items():
+            self.assertTrue(entry["licence"] and 0.4 < entry["top1"] < 0.9 and entry["parameters"] > 3e5, name)
+
+    def test_what_is_missing_is_said(self):
+        for words, what in ((["predict"], "a model and photos are missing: headstart predict MODEL"),
+                            (["predict", "m"], "a photo, a folder of photos or - is missing"),
+                            (["eval", "m"], "or the folder of photos, is missing"),
+                            (["sort", "m"], "a photo or a folder of photos is missing"),
+                            (["features"], "a folder of photos is missing: headstart features DIR"),
+                            (["train"], "a folder of photos is missing"), (["doctor"], "a folder of photos is missing"),
+                            (["review"], "a folder of photos, or a run, is missing"),
+                            (["store"], "what to do is missing: headstart store info | clear"),
+                            (["backbones"], "what to do is missing")):
+            self.refused(run(*words), 2, what)
+
+    def test_a_file_of_a_run_stands_for_it(self):
+        self.ok(train("whole run"))
+        for name in ("whole run/model.safetensors", f"{ROOT}/whole run/model.safetensors", "whole run"):
+            r = run("train", "--resume", name)
+            self.assertEqual(r.returncode, 0, r.stderr)
+            self.assertIn(b"is complete", r.stderr)
+        r = run("train", "--resume", "model.safetensors", cwd=f"{ROOT}/whole run")
+        self.assertIn(b"is complete", r.stderr)
+        self.refused(run("train", "--resume", "whole run/args.json"), 3, "is a file; --resume wants the folder")
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_a_cache_that_cannot_be_written(self):
+        cache = tempfile.mkdtemp()
+        os.chmod(cache, 0o755)
+        env = {**ENV, "HEADSTART_CACHE": cache}
+        env.pop("HEADSTART_OFFLINE", None)
+        subprocess.run([PROGRAM, "predict", self.model(), PHOTOS], env=env, capture_output=True, timeout=60)
+        self.addCleanup(shutil.rmtree, cache)
+        try:
+            probe = subprocess.run([PROGRAM, "--version"], user=65534, capture_output=True, timeout=60)
+        except (OSError, subprocess.SubprocessError):
+            probe = None
+        if not probe or probe.returncode:
+            self.skipTest("the program is not readable by others here")
+        r = subprocess.run([PROGRAM, "backbones", "pull", "https://localhost:1/x.pth"], env=env, user=65534,
+                           capture_output=True, timeout=60)
+        self.refused(r, 6, "cannot be made: Permission denied")
+        r = subprocess.run([PROGRAM, "store", "info"], env=env, user=65534, capture_output=True, timeout=60)
+        self.assertIn("of 36 photos", self.ok(r))
+
+
 class Signals(Case):
     def test_a_closed_terminal_ends_it_cleanly(self):
         work = tempfile.mkdtemp(dir=ROOT)

@@ -522,7 +522,8 @@ class Train(Case):
             p.send_signal(number)
             out, err = p.communicate(timeout=60)
             self.assertEqual((p.returncode, out), (status, b""), err)
-            self.assertTrue(err.decode().endswith("headstart: interrupted\n"), err)
+            self.assertTrue(err.decode().endswith("headstart: interrupted; what was seen on the photos is "
+                                                  "kept: the same command goes on\n"), err)
             self.assertFalse(os.path.exists(f"{ROOT}/stopped"))
 
 
