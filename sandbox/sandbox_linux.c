@@ -121,6 +121,8 @@ static const struct sock_filter thread_calls[] = {
     ALLOW(SYS_rseq),
     IS(SYS_clone3),
     RETURN(SECCOMP_RET_ERRNO | ENOSYS),
+    IS(SYS_sched_getaffinity), /* the C library takes this answer, no other, for not knowing */
+    RETURN(SECCOMP_RET_ERRNO | ENOSYS),
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone, 0, 4),
     LOAD(args[0]),
     BPF_STMT(BPF_ALU | BPF_AND | BPF_K, A_THREAD | A_NAMESPACE),
