@@ -3,6 +3,7 @@
 #include "images/facts.h"
 
 #include "images/decode.h"
+#include "images/facts_rich.h"
 
 #include <string.h>
 #include <webp/decode.h>
@@ -181,9 +182,12 @@ static void read_qoi(const uint8_t *b, size_t n, hst_facts *f)
 hst_facts hst_facts_of(const uint8_t *bytes, size_t n)
 {
     static void (*const readers[HST_FORMATS])(const uint8_t *, size_t, hst_facts *) = {
-        [HST_FORMAT_JPEG] = read_jpeg, [HST_FORMAT_PNG] = read_png, [HST_FORMAT_GIF] = read_gif,
-        [HST_FORMAT_WEBP] = read_webp, [HST_FORMAT_BMP] = read_bmp, [HST_FORMAT_PNM] = read_pnm,
-        [HST_FORMAT_QOI] = read_qoi};
+        [HST_FORMAT_JPEG] = read_jpeg,      [HST_FORMAT_PNG] = read_png,
+        [HST_FORMAT_GIF] = read_gif,        [HST_FORMAT_WEBP] = read_webp,
+        [HST_FORMAT_BMP] = read_bmp,        [HST_FORMAT_PNM] = read_pnm,
+        [HST_FORMAT_QOI] = read_qoi,        [HST_FORMAT_TIFF] = hst_facts_tiff,
+        [HST_FORMAT_HEIC] = hst_facts_heif, [HST_FORMAT_AVIF] = hst_facts_heif,
+        [HST_FORMAT_JP2] = hst_facts_jp2};
     hst_facts f = {.format = (uint8_t)hst_format_of(bytes, n), .orientation = 1};
     if (readers[f.format])
         readers[f.format](bytes, n, &f);

@@ -97,9 +97,9 @@ def main():
     pillow("rgb.0.jp2", "JPEG2000")
     pillow("rgba.0.jp2", "JPEG2000", Image.fromarray(np.dstack([RGB, ALPHA])))
     pillow("gray_16.0.jp2", "JPEG2000", Image.fromarray(GRAY.astype(np.uint16) * 3))
-    pillow("tiles.0.j2k", "JPEG2000", tile_size=(16, 16))
+    pillow("tiles.0.j2k", "JPEG2000", tile_size=(16, 16), no_jp2=True)
     pillow("lossy.2.j2k", "JPEG2000", quality_mode="rates", quality_layers=[10],
-           irreversible=True)
+           irreversible=True, no_jp2=True)
     pillow("rgb.2.heic", "HEIF", quality=90)
     pillow("alpha.2.heic", "HEIF", Image.fromarray(np.dstack([RGB, ALPHA])), quality=90)
     turned = Image.Exif()

@@ -99,7 +99,14 @@ static void headers_of_reference_pictures(void **state)
         {"pictures/way_exif_split.jpg", {7, 5, HST_FORMAT_JPEG, 8, 6, 0}},
         {"pictures/way_raw_deflated.png", {7, 5, HST_FORMAT_PNG, 8, 6, 0}},
         {"pictures/way_xmp.webp", {7, 5, HST_FORMAT_WEBP, 8, 6, 0}},
-        {"avif-hopper.avif", {0, 0, HST_FORMAT_AVIF, 0, 1, 0}},
+        {"avif-hopper.avif", {128, 128, HST_FORMAT_AVIF, 0, 1, 0}},
+        {"decoders/turned.0.tif", {45, 31, HST_FORMAT_TIFF, 8, 6, 0}},
+        {"decoders/big_endian_16.0.tif", {45, 31, HST_FORMAT_TIFF, 16, 1, 0}},
+        {"decoders/inks.0.tif", {45, 31, HST_FORMAT_TIFF, 8, 1, HST_IS_CMYK}},
+        {"decoders/rgba.0.tif", {45, 31, HST_FORMAT_TIFF, 8, 1, HST_HAS_ALPHA}},
+        {"decoders/rgb.2.avif", {45, 31, HST_FORMAT_AVIF, 0, 1, 0}},
+        {"decoders/rgb.0.jp2", {45, 31, HST_FORMAT_JP2, 8, 1, 0}},
+        {"decoders/tiles.0.j2k", {45, 31, HST_FORMAT_JP2, 0, 1, 0}},
     };
     size_t found = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

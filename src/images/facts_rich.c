@@ -1,0 +1,118 @@
+#include "images/facts_rich.h"
+
+#include "images/decode.h"
+
+#include <string.h>
+
+static uint32_t number(const uint8_t *p, size_t bytes, int big_endian)
+{
+    uint32_t v = 0;
+    for (size_t i = 0; i < bytes; i++)
+        v = v << 8 | p[big_endian ? i : bytes - 1 - i];
+    return v;
+}
+
+/* A size that no picture of ours has stays 0. */
+static void set_size(hst_facts *f, uint32_t w, uint32_t h)
+{
+    if (w > HST_IMAGE_MAX_PIXELS || h > HST_IMAGE_MAX_PIXELS)
+        return;
+    f->w = (int32_t)w;
+    f->h = (int32_t)h;
+}
+
+/* The first value of a directory's entry (exif.c has the layout) of whole numbers; 0 for any
+ * other. */
+static uint32_t entry_value(const uint8_t *b, size_t n, size_t at, int big_endian)
+{
+    const uint32_t type = number(b + at + 2, 2, big_endian),
+                   count = number(b + at + 4, 4, big_endian);
+    const size_t width = type == 1 ? 1 : type == 3 ? 2 : type == 4 ? 4 : 0;
+    size_t from = at + 8;
+    if (width == 0 || count == 0)
+        return 0;
+    if (count > 4 / width) /* the values lie elsewhere */
+        from = number(b + at + 8, 4, big_endian);
+    return from <= n - width ? number(b + from, width, big_endian) : 0;
+}
+
+void hst_facts_tiff(const uint8_t *b, size_t n, hst_facts *f)
+{
+    enum { WIDTH = 256, HEIGHT, BITS, COLOURS = 262, ORIENTATION = 274, EXTRA = 338, INKS = 5 };
+    uint32_t w = 0, h = 0;
+    if (n < 14 || b[2] == '+' || b[3] == '+')
+        return;
+    const int big = b[0] == 'M';
+    size_t at = number(b + 4, 4, big);
+    if (at > n - 2)
+        return;
+    size_t entries = number(b + at, 2, big);
+    for (at += 2; entries > 0 && n - at >= 12; entries--, at += 12) {
+        const uint32_t value = entry_value(b, n, at, big);
+        switch (number(b + at, 2, big)) {
+        case WIDTH:
+            w = value;
+            break;
+        case HEIGHT:
+            h = value;
+            break;
+        case BITS:
+            f->bits = (uint8_t)(value <= 64 ? value : 0);
+            break;
+        case COLOURS:
+            f->flags |= value == INKS ? HST_IS_CMYK : 0;
+            break;
+        case ORIENTATION:
+            f->orientation = (uint8_t)(value >= 1 && value <= 8 ? value : 1);
+            break;
+        case EXTRA:
+            f->flags |= value ? HST_HAS_ALPHA : 0;
+            break;
+        default:
+            break;
+        }
+    }
+    set_size(f, w, h);
+}
+
+/* The boxes lie deep, and of several pictures in one file (tiles, a thumbnail) each has its size in
+ * a box "ispe": length u32, name, 4 bytes, width u32, height u32. The largest is the whole. */
+void hst_facts_heif(const uint8_t *b, size_t n, hst_facts *f)
+{
+    static const uint8_t ispe[8] = {0, 0, 0, 20, 'i', 's', 'p', 'e'};
+    enum { HEAD = 1 << 16 };
+    uint64_t largest = 0;
+    const size_t end = n < HEAD ? n : HEAD;
+    for (size_t at = 0; at + 20 <= end; at++) {
+        if (memcmp(b + at, ispe, sizeof ispe) != 0)
+            continue;
+        const uint32_t w = number(b + at + 12, 4, 1), h = number(b + at + 16, 4, 1);
+        if ((uint64_t)w * h <= largest || w > HST_IMAGE_MAX_PIXELS || h > HST_IMAGE_MAX_PIXELS)
+            continue;
+        largest = (uint64_t)w * h;
+        set_size(f, w, h);
+    }
+}
+
+/* A codestream: 0xff4f 0xff51, length u16, 2 bytes, end of the area u32 u32, its begin u32 u32. In
+ * a file the box "ihdr" has height u32, width u32, components u16, bits - 1 u8. */
+void hst_facts_jp2(const uint8_t *b, size_t n, hst_facts *f)
+{
+    static const uint8_t ihdr[8] = {0, 0, 0, 22, 'i', 'h', 'd', 'r'};
+    enum { HEAD = 4096 };
+    if (n >= 24 && b[0] == 0xff) {
+        const uint32_t right = number(b + 8, 4, 1), bottom = number(b + 12, 4, 1),
+                       left = number(b + 16, 4, 1), top = number(b + 20, 4, 1);
+        if (left < right && top < bottom)
+            set_size(f, right - left, bottom - top);
+        return;
+    }
+    const size_t end = n < HEAD ? n : HEAD;
+    for (size_t at = 0; at + 22 <= end; at++) {
+        if (memcmp(b + at, ihdr, sizeof ihdr) != 0)
+            continue;
+        set_size(f, number(b + at + 12, 4, 1), number(b + at + 8, 4, 1));
+        f->bits = b[at + 18] < 64 ? (uint8_t)(b[at + 18] + 1) : 0;
+        return;
+    }
+}
