@@ -37,7 +37,7 @@ const cli_note cli_statuses[] = {
     {"5", "A download failed, or did not match its checksum."},
     {"6", "Reading or writing failed, or no space is left."},
     {"7", "Out of memory."},
-    {"130, 143", "Interrupted (Ctrl-C, SIGTERM), after cleaning up."},
+    {"129, 130, 143", "Interrupted (terminal closed, Ctrl-C, SIGTERM), after cleaning up."},
     {"141", "Nobody read the output to its end."},
     {0},
 };

@@ -14,7 +14,7 @@ static const char short_help[] =
     "  headstart predict runs/train/model.safetensors new.jpg\n"
     "  headstart --help                             all commands\n";
 
-enum { ENVIRONMENT_COLUMN = 23, STATUS_COLUMN = 12 }; /* of the text beside a name */
+enum { ENVIRONMENT_COLUMN = 23, STATUS_COLUMN = 19 }; /* of the text beside a name */
 
 static void put_help(cli_out *out)
 {

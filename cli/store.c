@@ -54,7 +54,7 @@ const cli_command cli_store = {
     .usage = "info | clear",
     .text = "What a backbone saw on a photo is kept in the cache folder, so that no photo\n"
             "goes through the same backbone twice. info tells how much is kept, clear\n"
-            "removes it. train, eval and features use the store, unless told --no-store.",
+            "removes it. Every command that looks at photos uses it, unless told --no-store.",
     .examples = "headstart store info\n"
                 "headstart store clear",
     .options = options,
