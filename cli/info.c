@@ -397,8 +397,8 @@ const cli_command cli_info = {
     .usage = "MODEL | --devices",
     .text = "Shows a model's backbone, sizes, parameters as Keras counts them, labels,\n"
             "preparation, what accuracy was measured and how it was trained, of recipe\n"
-            "tutorial its layers; or, with --devices, what will be used here. MODEL is a model "
-            "file or the folder of a run.",
+            "tutorial its layers; or, with --devices, what will be used here.\n"
+            "MODEL is a model file or the folder of a run.",
     .examples = "headstart info runs/train/model.safetensors\n"
                 "headstart info --devices",
     .options = options,
