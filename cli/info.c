@@ -126,6 +126,28 @@ static void put_graphics(cli_out *out)
         cli_out_puts(out, "graphics  none found; none would be used\n");
 }
 
+static json_t *parts_json(void)
+{
+    json_t *o = json_object();
+    int is_here = 0;
+    const char *name;
+    for (int i = 0; o && (name = hst_build_part(i, NULL, &is_here)); i++)
+        cli_json_set(&o, name, json_boolean(is_here));
+    return o;
+}
+
+/* Formats of photos have a line of their own. */
+static void put_missing_parts(cli_out *out)
+{
+    const char *name, *does, *head = "without";
+    for (int i = 0, is_here; (name = hst_build_part(i, &does, &is_here)); i++) {
+        if (is_here || strncmp(does, "read ", 5) == 0)
+            continue;
+        cli_out_printf(out, "%-10s%s: cannot %s\n", head, name, does);
+        head = "";
+    }
+}
+
 static int devices(cli_job *job)
 {
     char sandbox[256] = "no import helper here (it reads foreign weights)";
@@ -147,6 +169,7 @@ static int devices(cli_job *job)
         cli_json_set(&o, "import_sandbox", cli_json_text(held ? sandbox : NULL));
         cli_json_set(&o, "photo_formats", formats_json());
         cli_json_set(&o, "decode_sandbox", cli_json_text(decode_held ? decode : NULL));
+        cli_json_set(&o, "parts", parts_json());
         return cli_json_print(out, o);
     }
     cli_out_printf(out, "version   %s\nkernels  ", hst_version());
@@ -160,6 +183,7 @@ static int devices(cli_job *job)
     print_formats(out);
     cli_out_printf(out, "sandbox   %s; decoding: %s\n", held && !sandbox[0] ? "none" : sandbox,
                    decode_held && !decode[0] ? "none" : decode);
+    put_missing_parts(out);
     return CLI_OK;
 }
 

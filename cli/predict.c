@@ -281,6 +281,17 @@ static int name_sheet(const cli_job *job, char sheet[PATH_BYTES])
     return snprintf(sheet, PATH_BYTES, "%.*s/predictions.png", n, model) < PATH_BYTES;
 }
 
+/* The sheet, unless it was not asked for and this build cannot draw. *drawn: it is there. */
+static int draw_sheet(cli_job *job, const hst_eval *e, const char *path, int *drawn)
+{
+    int rc = hst_contact_sheet(e, SHEET_PHOTOS, path, &job->err);
+    *drawn = rc == 0;
+    if (rc != HST_EUNSUP || job->v.output)
+        return rc;
+    cli_display_say(&job->display, "no sheet: %s", job->err.msg);
+    return 0;
+}
+
 static int predict_labelled(prediction_run *r)
 {
     cli_job *job = r->job;
@@ -288,7 +299,7 @@ static int predict_labelled(prediction_run *r)
     double skipped = 0;
     if (!name_sheet(job, sheet))
         return cli_job_usage(job, "the name of the sheet is too long");
-    int status = cli_target_file(sheet);
+    int status = cli_target_file(sheet), drawn = 0;
     hst_eval *e = NULL;
     if (status)
         return status;
@@ -296,14 +307,15 @@ static int predict_labelled(prediction_run *r)
     if (d)
         e = hst_evaluate(job->ctx, r->model, d, &job->err);
     if (!e || hst_eval_metric(e, "skipped", &skipped, NULL, NULL, &job->err) ||
-        hst_contact_sheet(e, SHEET_PHOTOS, sheet, &job->err)) {
+        draw_sheet(job, e, sheet, &drawn)) {
         status = cli_job_fail(job);
     } else {
         cli_display_close(&job->display);
         status = put_labelled(r, e);
         if (status == CLI_OK && strcmp(job->v.format, "text") == 0)
             cli_eval_headline(job, e);
-        cli_display_say(&job->display, "sheet    %s", sheet);
+        if (drawn)
+            cli_display_say(&job->display, "sheet    %s", sheet);
         r->bad += (size_t)skipped;
         r->n += (size_t)skipped;
     }

@@ -284,12 +284,24 @@ static hst_data *open_photos(cli_job *job, const training *t)
     return d;
 }
 
+/* Recipes that go in epochs end with pictures, where the build has cairo. */
+static void say_no_pictures(cli_job *job)
+{
+    const char *name;
+    int is_here = 1;
+    for (int i = 0; (name = hst_build_part(i, NULL, &is_here)) && strcmp(name, "cairo") != 0;)
+        i++;
+    if (name && !is_here && strcmp(job->v.train.recipe, "auto") != 0)
+        cli_display_say(&job->display, "no pictures of the run: this build is without cairo");
+}
+
 static int save(cli_job *job, const training *t)
 {
     cli_occasion occasion = cli_occasion_now(job);
     const hst_report_opts o = cli_occasion_opts(&occasion);
     int rc = hst_run_save_with(t->run, t->model, &o, t->folder, &job->err);
     cli_occasion_clear(&occasion);
+    say_no_pictures(job);
     return rc;
 }
 

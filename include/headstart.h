@@ -207,6 +207,10 @@ HST_API const char *hst_cpu_variant(int i, int *usable);
  * this build reads it; else the library that a build needs for it, "libheif", "" where no build
  * reads it. */
 HST_API const char *hst_photo_format(int i, const char **needs);
+/* The i-th other library that a build may do without, whether this one was built with it, and what
+ * it is for, as in "this build can read WebP"; NULL past the end. does and is_here may be NULL.
+ * What needs one that is not there fails with HST_EUNSUP; a photo that does, with HST_EIMAGE. */
+HST_API const char *hst_build_part(int i, const char **does, int *is_here);
 
 /* ---- backbones ---- */
 

@@ -79,6 +79,9 @@ fi
 say an installation into a prefix of its own
 scripts/test-install || code=1
 
+say a build with few libraries
+scripts/test-parts || code=1
+
 say gcc, warnings as errors, AddressSanitizer and UBSan
 configured build-asan --werror -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
 ninja -C build-asan --quiet || exit 1

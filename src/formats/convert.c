@@ -1,6 +1,7 @@
 #include "formats/convert.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/parts.h"
 #include "base/process.h"
 #include "formats/workdir.h"
 
@@ -51,6 +52,8 @@ int hst_convert_ready(const hst_ctx *ctx, hst_err *err)
 {
     if (!strchr(ctx->helper, '/') || hst_is_file(ctx->helper))
         return 0;
+    if (!hst_part_is_here(HST_PART_LIBARCHIVE))
+        return hst_part_missing(HST_PART_LIBARCHIVE, err);
     return hst_fail(err, HST_EPROC,
                     "the import helper %s is missing: install it (make install), name it in "
                     "HEADSTART_HELPER, or give a .safetensors file",

@@ -12,6 +12,9 @@ enum { HST_URL_MAX = 8192 };
 /* HST_EARG: not an address that may be asked. */
 HST_CHECK int hst_url_check(const char *url, hst_err *err);
 
+/* The part of that which takes the address apart: who it belongs to. */
+HST_CHECK int hst_url_check_host(const char *url, hst_err *err);
+
 /* 1 when s starts with http:// or https://. */
 int hst_url_is(const char *s);
 

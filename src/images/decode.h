@@ -37,6 +37,12 @@ typedef struct hst_dib {
 HST_CHECK int hst_dib_decode(const hst_encoded *in, const hst_dib *dib, hst_image *out,
                              int *is_gray, hst_err *err);
 
+/* What a WebP says of itself. */
+typedef struct hst_webp_head {
+    int w, h, has_alpha, is_animated;
+} hst_webp_head;
+int hst_webp_read_head(const uint8_t *bytes, size_t n, hst_webp_head *out); /* 1: *out is filled */
+
 /* HST_EIMAGE: the file of that format ends too early. */
 int hst_image_truncated(const char *format, hst_err *err);
 /* HST_EIMAGE for an empty picture and one over HST_IMAGE_MAX_PIXELS. */

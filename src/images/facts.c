@@ -6,7 +6,6 @@
 #include "images/facts_rich.h"
 
 #include <string.h>
-#include <webp/decode.h>
 
 static uint32_t big(const uint8_t *p, size_t bytes)
 {
@@ -132,13 +131,13 @@ static void read_gif(const uint8_t *b, size_t n, hst_facts *f)
 
 static void read_webp(const uint8_t *b, size_t n, hst_facts *f)
 {
-    WebPBitstreamFeatures features;
-    if (WebPGetFeatures(b, n, &features) != VP8_STATUS_OK)
+    hst_webp_head head;
+    if (!hst_webp_read_head(b, n, &head))
         return;
-    set_size(f, (uint32_t)features.width, (uint32_t)features.height);
+    set_size(f, (uint32_t)head.w, (uint32_t)head.h);
     f->bits = 8;
-    f->flags |= features.has_alpha ? HST_HAS_ALPHA : 0;
-    f->flags |= features.has_animation ? HST_IS_ANIMATED : 0;
+    f->flags |= head.has_alpha ? HST_HAS_ALPHA : 0;
+    f->flags |= head.is_animated ? HST_IS_ANIMATED : 0;
     f->orientation = (uint8_t)hst_webp_orientation(b, n);
 }
 

@@ -68,3 +68,12 @@ int hst_webp_decode(const hst_encoded *in, hst_image *out, int *orientation, hst
     WebPDemuxDelete(demux);
     return rc;
 }
+
+int hst_webp_read_head(const uint8_t *bytes, size_t n, hst_webp_head *out)
+{
+    WebPBitstreamFeatures f;
+    if (WebPGetFeatures(bytes, n, &f) != VP8_STATUS_OK)
+        return 0;
+    *out = (hst_webp_head){f.width, f.height, f.has_alpha, f.has_animation};
+    return 1;
+}

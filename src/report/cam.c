@@ -1,34 +1,11 @@
-/* cam.c - a photo under its class-activation map, with the class above it.
- *
- *   tulips 0.97
- *   speaks for it: none [scale] most
- *   +-------+
- *   | photo |   coloured where something speaks for the class, the more the denser; a line around
- *   +-------+   what is at least half of the most
- */
-#include "base/file.h"
+/* cam.c - a photo under its class-activation map: coloured where something speaks for the class,
+ * the more the denser; a line is around what is at least half of the most. */
 #include "base/mem.h"
-#include "report/canvas.h"
 #include "report/report.h"
 #include "report/thumbnail.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum {
-    PHOTO_PX = 480,
-    MARGIN = 16,
-    WIDTH = PHOTO_PX + 2 * MARGIN,
-    FONT = 17,
-    SMALL_FONT = 13,
-    HEAD_PX = 56,
-    SCALE_W = 120,
-    SCALE_H = 10,
-    PICTURE_MAX = 16 << 20
-};
-
-/* ---- colours ---- */
 
 /* "inferno" of matplotlib (CC0) at tenths: lightness rises evenly, also for those who do not tell
  * red from green. */
@@ -51,7 +28,7 @@ static double density(double v)
     return 0.65 * (v < 0.5 ? 2 * v : 1);
 }
 
-static void paint(uint8_t *pixel, double v)
+void hst_report_cam_paint(uint8_t *pixel, double v)
 {
     double rgb[3];
     const double grey = 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2], part = density(v);
@@ -76,7 +53,8 @@ static void blend(const float *map, hst_image *photo)
     for (size_t i = 0; i < n; i++)
         most = map[i] > most ? map[i] : most;
     for (size_t i = 0; i < n; i++)
-        paint(photo->rgb + 3 * i, most > 0 && map[i] > 0 ? (double)(map[i] / most) : 0);
+        hst_report_cam_paint(photo->rgb + 3 * i,
+                             most > 0 && map[i] > 0 ? (double)(map[i] / most) : 0);
     for (int y = 0; most > 0 && y < photo->h; y++)
         for (int x = 0; x < photo->w; x++)
             if (on_line(map, photo->w, photo->h, x, y, most / 2))
@@ -104,76 +82,5 @@ int hst_report_cam(const hst_explainer *x, int px, hst_image *out, hst_err *err)
     }
     free(map);
     hst_image_clear(&photo);
-    return rc;
-}
-
-/* ---- the picture ---- */
-
-static int nothing_speaks(const hst_cam *cam)
-{
-    for (int i = 0; i < cam->width * cam->height; i++)
-        if (cam->map[i] > 0)
-            return 0;
-    return 1;
-}
-
-static void put_scale(cairo_t *c, double x, double y)
-{
-    cairo_rectangle(c, x - 0.5, y - 0.5, SCALE_W + 1, SCALE_H + 1);
-    cairo_set_line_width(c, 1);
-    cairo_stroke(c);
-    for (int i = 0; i < SCALE_W; i++) {
-        uint8_t grey[3] = {200, 200, 200};
-        paint(grey, (double)i / (SCALE_W - 1));
-        cairo_set_source_rgb(c, grey[0] / 255.0, grey[1] / 255.0, grey[2] / 255.0);
-        cairo_rectangle(c, x + i, y, 1, SCALE_H);
-        cairo_fill(c);
-    }
-}
-
-static void put_head(cairo_t *c, const hst_explainer *x, const hst_cam *cam)
-{
-    char line[600];
-    double at = MARGIN;
-    static const char none[] = "speaks for it:  none ", most[] = " most";
-    snprintf(line, sizeof line, "%s %.2f", hst_model_label(hst_explainer_model(x), cam->label),
-             (double)cam->prob[cam->label]);
-    cairo_set_source_rgb(c, .07, .07, .07);
-    hst_canvas_font(c, FONT, 1);
-    hst_canvas_text(c, at, MARGIN + FONT - 3, PHOTO_PX, line);
-    hst_canvas_font(c, SMALL_FONT, 0);
-    const double y = MARGIN + HEAD_PX - 18;
-    if (nothing_speaks(cam)) {
-        hst_canvas_text(c, at, y, PHOTO_PX, "nothing on the photo speaks for it");
-        return;
-    }
-    hst_canvas_text(c, at, y, PHOTO_PX, none);
-    at += hst_canvas_text_width(c, none);
-    put_scale(c, (int)at + 4, y - SCALE_H);
-    cairo_set_source_rgb(c, .07, .07, .07);
-    hst_canvas_text(c, at + SCALE_W + 8, y, PHOTO_PX, most);
-}
-
-int hst_explain_draw(const hst_explainer *x, const char *path, hst_err *err)
-{
-    hst_image img = {0};
-    hst_buf b = HST_BUF(PICTURE_MAX);
-    int rc = hst_report_cam(x, PHOTO_PX, &img, err);
-    if (rc)
-        return rc;
-    cairo_surface_t *s =
-        cairo_image_surface_create(CAIRO_FORMAT_RGB24, WIDTH, 2 * MARGIN + HEAD_PX + img.h);
-    cairo_t *c = cairo_create(s);
-    cairo_set_source_rgb(c, 1, 1, 1);
-    cairo_paint(c);
-    put_head(c, x, hst_explainer_cam(x));
-    hst_canvas_image(c, MARGIN + (PHOTO_PX - img.w) / 2, MARGIN + HEAD_PX, &img);
-    rc = hst_canvas_png(c, s, &b, err);
-    if (rc == 0)
-        rc = hst_file_write(path, b.p, b.n, err);
-    cairo_destroy(c);
-    cairo_surface_destroy(s);
-    hst_image_clear(&img);
-    hst_buf_free(&b);
     return rc;
 }

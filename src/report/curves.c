@@ -16,13 +16,6 @@ enum {
     PICTURE_MAX = 16 << 20
 };
 
-double hst_smoothing_floor(double smoothing, int n_classes)
-{
-    double others = smoothing / n_classes, truth = 1 - smoothing + others;
-    double h = -truth * log(truth);
-    return others > 0 ? h - (n_classes - 1) * others * log(others) : h;
-}
-
 /* The columns of the history that are drawn. */
 typedef struct columns {
     size_t n;

@@ -6,6 +6,13 @@
 
 enum { POINTS_MAX = 200 }; /* of more epochs, as many evenly spaced ones are drawn */
 
+double hst_smoothing_floor(double smoothing, int n_classes)
+{
+    double others = smoothing / n_classes, truth = 1 - smoothing + others;
+    double h = -truth * log(truth);
+    return others > 0 ? h - (n_classes - 1) * others * log(others) : h;
+}
+
 /* The columns of the history that are drawn. */
 typedef struct columns {
     size_t n;

@@ -85,6 +85,8 @@ HST_CHECK int hst_report_photo(const hst_eval *e, size_t i, const char *path, hs
  * hst_explain_draw() has it; ended by hst_image_clear. Errors: HST_EARG (no photo was explained),
  * HST_EIMAGE, HST_EMEM. */
 HST_CHECK int hst_report_cam(const hst_explainer *x, int px, hst_image *out, hst_err *err);
+/* Puts the colour of v, 0 to 1 of the most, over a pixel. */
+void hst_report_cam_paint(uint8_t *pixel, double v);
 /* The same for photos[n], each of a class (-1: the predicted one), on all threads. Those that
  * cannot be used leave theirs without pixels. Errors: HST_EUNSUP (the model has no maps), HST_EMEM;
  * then no out[] has pixels. */

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/parts.h"
 #include "model/model.h"
 #include "report/run_report.h"
 #include "training/run.h"
@@ -202,12 +203,17 @@ static int remove_old(const char *dir, const char *name, hst_err *err)
     return rc;
 }
 
+static int can_draw(void)
+{
+    return hst_part_is_here(HST_PART_CAIRO);
+}
+
 /* Curves need two epochs. */
 static int save_curves(const hst_run *r, const char *dir, hst_err *err)
 {
     hst_curves in = {.history = r->history, .n = r->n_history};
     hst_buf png = HST_BUF(SIZE_MAX / 2), svg = HST_BUF(SIZE_MAX / 2);
-    if (in.n < 2) {
+    if (in.n < 2 || !can_draw()) {
         int rc = remove_old(dir, "curves.png", err);
         return rc ? rc : remove_old(dir, "curves.svg", err);
     }
@@ -230,7 +236,7 @@ static int save_curves(const hst_run *r, const char *dir, hst_err *err)
  * the default recipe draws none. */
 static int save_photo(const hst_run *r, const char *dir, hst_err *err)
 {
-    if (r->n_history < 2 || hst_run_eval(r)->n == 0)
+    if (r->n_history < 2 || hst_run_eval(r)->n == 0 || !can_draw())
         return remove_old(dir, "photo.png", err);
     char *path = hst_path_join(dir, "photo.png", err);
     int rc = path ? hst_report_photo(hst_run_eval(r), 0, path, err) : HST_EMEM;
@@ -263,7 +269,7 @@ static int save_augmented(const hst_run *r, const char *dir, hst_err *err)
                         .path = paths,
                         .photo = photos,
                         .label = labels};
-    if (in.how == HST_AUGMENT_NONE)
+    if (in.how == HST_AUGMENT_NONE || !can_draw())
         return remove_old(dir, "augmented.png", err);
     const int classes = r->data->n_classes;
     size_t *at = hst_alloc((size_t)classes, sizeof *at, err); /* where each class goes on */

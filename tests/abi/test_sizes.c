@@ -342,6 +342,7 @@ static void check_answer(const scene *s, const struct answer *a, size_t size)
 
 static void answers_fill_what_the_program_has(void **state)
 {
+    need_part("SQLite");
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
         const struct answer *a = &answers[i];
         check_answer(*state, a, a->size_0_1);

@@ -9,7 +9,7 @@ import random
 import shutil
 import unittest
 
-from run import ROOT, Case, material, run, tearDownModule  # noqa: F401
+from run import ROOT, Case, material, needs, run, tearDownModule  # noqa: F401
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -57,6 +57,7 @@ class Doctor(Case):
                           "warnings": 0, "remarks": 0, "findings": []})
         self.ok(run("doctor", path, "--strict"))
 
+    @needs("giflib")
     def test_what_is_found_of_files(self):
         path = folder("files & more")
         with open(f"{path}/ant/page.jpg", "w", encoding="ascii") as f:

@@ -38,6 +38,13 @@ def run(*args, cwd=ROOT, **more):
                           **more)
 
 
+def needs(*parts):
+    """Skips a test where the build lacks one of these libraries, and says so."""
+    built = json.loads(run("info", "--devices", "--json").stdout)["parts"]
+    missing = [part for part in parts if not built[part]]
+    return unittest.skipIf(missing, f"this build is without {', '.join(missing)}")
+
+
 def train(output, *more):
     return run("train", PHOTOS, "--backbone", BACKBONE, "-o", output, *more)
 
@@ -130,7 +137,11 @@ class Help(Case):
         text = self.ok(run("info", "--devices"))
         self.assertIn("portable", text)
         self.assertIn(ENV["HEADSTART_CACHE"], text)
-        self.assertRegex(text, r"sandbox   limits.*; decoding: limits")
+        built = json.loads(self.ok(run("info", "--devices", "--json")))["parts"]
+        if built["libarchive"]:
+            self.assertRegex(text, r"sandbox   limits")
+        if built["libtiff"] or built["libheif"]:
+            self.assertRegex(text, r"; decoding: limits")
         self.assertRegex(text, r"(?m)^photos    JPEG, PNG, ")
         formats = json.loads(self.ok(run("info", "--devices", "--json")))["photo_formats"]
         self.assertTrue(formats["JPEG"])
@@ -271,6 +282,7 @@ class Train(Case):
         self.assertEqual((have["split"], have["seed"], have["split_seed"]), ("stable", 5, 5))
         self.assertNotIn("augment", have)
 
+    @needs("cairo")
     def test_tutorial_with_augmentation(self):
         r = train("augmented", "--recipe", "tutorial", "--epochs", "2", "--batch", "8", "--augment",
                   "tutorial", "--threads", "3")
@@ -298,6 +310,7 @@ class Train(Case):
                        ["--dropout", "1"], ["--optimizer", "SGD"], ["--l2", "0x1"]):
             self.refused(train("x", *tutorial, *option), 2)
 
+    @needs("cairo")
     def test_fine_tuning(self):
         words = ["--fine-tune", "--epochs", "2", "--batch", "8", "--lr", "0.001", "--thaw",
                  "from:block_12", "--augment", "none", "--keep", "tuned"]
@@ -367,6 +380,7 @@ class Train(Case):
         self.assertEqual(p.returncode, 130, err.decode())
         return err.decode()
 
+    @needs("cairo")
     def test_an_interrupted_run_goes_on(self):
         words = ["--epochs", "2", "--lr", "0.001", "--split", "keras", "--warmup", "0.5", "--ema",
                  "0.9"]
@@ -548,6 +562,7 @@ class Few(Case):
                 for key in ("accuracy", "ci_low", "ci_high", "balanced_accuracy", "log_loss"):
                     self.assertEqual(o[key] is None, o["n"] == 0, (n, seed, key))
 
+    @needs("cairo")
     def test_what_cannot_be_measured_says_so(self):
         r = self.few(1, "-o", f"{ROOT}/one")
         self.assertIn("accuracy cannot be measured", self.ok(r))
@@ -686,6 +701,7 @@ class Predict(Case):
         text = self.ok(run("predict", self.model(), f"{PHOTOS}/red", "-k9"))
         self.assertEqual(text.splitlines()[0].count(","), 2)
 
+    @needs("cairo")
     def test_labelled(self):
         r = run("predict", "--labelled", self.model(), PHOTOS, "-o", "sheet.png")
         text = self.ok(r)
@@ -700,6 +716,7 @@ class Predict(Case):
         self.assertIn("1 of these 37 photos were trained on; the other 36:\naccuracy ", text)
         self.refused(run("predict", self.model(), PHOTOS, "-o", "x.png"), 2, "--labelled")
 
+    @needs("cairo")
     def test_cam(self):
         """A picture for each photo, whose row tells where it is and is else the same."""
         red = [f"{PHOTOS}/red/{i:02}.png" for i in range(3)]
@@ -726,6 +743,7 @@ class Predict(Case):
         self.assertEqual(read(f"{folder}/stdin.cam.png"), first)
         self.refused(run("predict", self.model(), red[0], "--cam", red[1]), 6, "01.png")
 
+    @needs("cairo")
     def test_cam_below_the_photos(self):
         """What is drawn is no photo, neither now nor the next time."""
         folder = f"{ROOT}/below"
@@ -735,6 +753,7 @@ class Predict(Case):
             self.assertEqual(len(text.splitlines()), 12)
             self.assertEqual(len(os.listdir(f"{folder}/maps")), 12)
 
+    @needs("cairo")
     def test_cam_of_labelled_photos(self):
         words = ("predict", "--labelled", self.model(), PHOTOS, "--json")
         plain = self.ok(run(*words))
@@ -790,6 +809,7 @@ class NothingLeft(Case):
         self.assertEqual(os.listdir(work), [])
 
 
+@needs("SQLite")
 class Store(Case):
     """Features of 36 photos in a store of its own."""
 
@@ -841,6 +861,7 @@ class Store(Case):
         self.refused(run("store", "info", "x"), 2, "too much")
 
 
+@needs("libarchive")
 class HostileFiles(Case):
     """Weight files made to harm whoever reads them (tests of one reader are elsewhere)."""
 
@@ -879,6 +900,7 @@ class Unknown(Case):
         text = self.ok(run("predict", self.half(), self.fresh(), *args, "--json"))
         return [json.loads(line) for line in text.splitlines()]
 
+    @needs("cairo")
     def test_a_stranger_is_called_unknown(self):
         rows = self.rows()
         unknown = [r for r in rows if r["unknown"]]
@@ -901,6 +923,7 @@ class Unknown(Case):
         marked = self.ok(run("predict", self.half(), self.fresh(), "--labelled", "-o", "u.png"))
         self.assertEqual(marked.count(", unknown, "), len(unknown))
 
+    @needs("cairo")
     def test_other_ways_to_predict_say_the_same(self):
         first = self.rows("-k1")[0]
         image = read(first["path"])

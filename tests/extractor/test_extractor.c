@@ -284,6 +284,7 @@ static void a_plain_model_is_of_the_first_version(void **state)
 static void the_store_keeps_views_apart(void **state)
 {
     (void)state;
+    need_part("SQLite");
     hst_err err = {0};
     scene s = set_up(1, "mirror");
     char *cache = temporary_folder();

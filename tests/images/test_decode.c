@@ -144,6 +144,8 @@ static int check_golden(const char *folder_name)
 static void reference_pictures_give_the_reference_pixels(void **state)
 {
     (void)state;
+    need_part("libwebp");
+    need_part("giflib");
     assert_int_equal(check_golden("images"), 8);
     check_shared_pictures();
 }

@@ -14,6 +14,8 @@
 static void formats_by_their_first_bytes(void **state)
 {
     (void)state;
+    need_part("libwebp");
+    need_part("giflib");
     static const struct {
         const char *bytes;
         size_t n;
@@ -68,6 +70,7 @@ static void formats_by_their_first_bytes(void **state)
 static void headers_of_reference_pictures(void **state)
 {
     (void)state;
+    need_part("libwebp");
     static const struct {
         const char *name;
         hst_facts want;

@@ -427,6 +427,7 @@ static void sides_that_are_folders(void **state)
 static void the_store_changes_nothing_but_time(void **state)
 {
     (void)state;
+    need_part("SQLite");
     folder f = folder_new();
     put_folder(&f, "ant", 12, 1);
     put_folder(&f, "bee", 12, 2);

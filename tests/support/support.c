@@ -44,6 +44,19 @@ void skip_shared(const char *relative)
     skip();
 }
 
+void need_part(const char *name)
+{
+    const char *part;
+    int is_here = 0;
+    for (int i = 0; (part = hst_build_part(i, NULL, &is_here)) && strcmp(part, name) != 0;)
+        i++;
+    assert_non_null(part);
+    if (!is_here) {
+        print_message("skipped: this build is without %s\n", name);
+        skip();
+    }
+}
+
 void skip_where_threads_are_watched(void)
 {
     if (THREAD_SANITIZER) {

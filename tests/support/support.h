@@ -35,6 +35,9 @@ void check_close(const float *got, const float *want, size_t n, double atol, dou
 void check_close_f64(const float *got, const double *want, size_t n, double atol, double rtol,
                      const char *what);
 
+/* Says so and skips where this build lacks an optional library (hst_build_part). */
+void need_part(const char *name);
+
 /* For tests whose forked children start threads, which ThreadSanitizer cannot follow: under it,
  * says so and skips. */
 void skip_where_threads_are_watched(void);

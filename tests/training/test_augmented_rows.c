@@ -181,6 +181,7 @@ static void threads_change_nothing_and_views_do(void **state)
 static void the_store_keeps_views(void **state)
 {
     (void)state;
+    need_part("SQLite");
     scene s = set_up(2);
     hst_run *run = NULL;
     char *cache = temporary_folder(), *none = s.ctx->cache_dir;

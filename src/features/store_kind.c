@@ -1,0 +1,66 @@
+/* store_kind.c - what the keys of the feature store are made of. */
+#include "features/store.h"
+#include "kernels/kernels.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { NUMERICS_VERSION = 2 }; /* raised when the same photo may give other bits than before */
+
+/* Over everything that a vector depends on but the photo itself. */
+int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep *prep,
+                      hst_store_kind *out, hst_err *err)
+{
+    char text[512], identity[65];
+    hst_store_kind kind = {.dim = (size_t)hst_plan_output(b->plan).c};
+    const hst_pixel_norm *n = &prep->norm;
+    snprintf(text, sizeof text, "%d|%s|%d|%a,%a,%a|%a,%a,%a|%s|%zu", NUMERICS_VERSION,
+             hst_resampler_name(prep->resampler), prep->px, n->mean[0], n->mean[1], n->mean[2],
+             n->std[0], n->std[1], n->std[2], hst_kernels_isa(ctx->kernels), kind.dim);
+    hst_sha256 *h = hst_sha256_new(err);
+    int rc = h ? hst_sha256_adds(h, text, err) : HST_EMEM;
+    if (rc == 0 && (prep->interpolation != HST_BILINEAR || prep->geometry != HST_SQUASH)) {
+        snprintf(text, sizeof text, "|%s|%s|%d|", hst_interpolation_name(prep->interpolation),
+                 hst_geometry_name(prep->geometry), prep->resize_px);
+        rc = hst_sha256_adds(h, text, err);
+    }
+    if (rc == 0 && prep->mirror)
+        rc = hst_sha256_adds(h, "|mirror|", err);
+    rc = rc ? rc : hst_backbone_identity_at(b, prep->px, identity, err);
+    rc = rc ? rc : hst_sha256_adds(h, identity, err);
+    rc = rc ? rc : hst_sha256_end(h, kind.prefix, err);
+    hst_sha256_free(h);
+    if (rc == 0)
+        *out = kind;
+    return rc;
+}
+
+int hst_store_kind_picture(const hst_prep *prep, hst_store_kind *out, hst_err *err)
+{
+    char text[64];
+    hst_store_kind kind = {.dim = sizeof(hst_picture) / sizeof(float), .of_pictures = 1};
+    snprintf(text, sizeof text, "picture|%d|%s|%d", HST_PICTURE_VERSION,
+             hst_resampler_name(prep->resampler), hst_prep_least_px(prep));
+    int rc = hst_sha256_bytes(text, strlen(text), kind.prefix, err);
+    if (rc == 0)
+        *out = kind;
+    return rc;
+}
+
+int hst_store_kind_changed(const hst_store_kind *kind, enum hst_augment how,
+                           const hst_augment_key *key, hst_store_kind *out, hst_err *err)
+{
+    char text[96];
+    hst_store_kind changed = {.dim = kind->dim};
+    snprintf(text, sizeof text, "|%s|%" PRIu64 "|%" PRIu32, hst_augment_names[how], key->seed,
+             key->epoch);
+    hst_sha256 *h = hst_sha256_new(err);
+    int rc = h ? hst_sha256_add(h, kind->prefix, sizeof kind->prefix, err) : HST_EMEM;
+    rc = rc ? rc : hst_sha256_adds(h, text, err);
+    rc = rc ? rc : hst_sha256_end(h, changed.prefix, err);
+    hst_sha256_free(h);
+    if (rc == 0)
+        *out = changed;
+    return rc;
+}
