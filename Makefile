@@ -10,12 +10,13 @@
 #   make torture    stop and kill fine-tuning; let every call to the system fail in turn
 #   make bench      measure, beside ONNX Runtime and PyTorch, in a private environment
 #   make install    PREFIX and DESTDIR as usual; make uninstall takes away what it brought
+#   make static     the program as one file that runs anywhere: build-static/headstart
 #   make format     clang-format over every source
 BUILD   ?= build
 PREFIX  ?= /usr/local
 MESON   ?= meson
 
-.PHONY: all setup test demo check fuzz mutants test-neon torture bench install uninstall clean format
+.PHONY: all setup test demo check fuzz mutants test-neon torture bench install uninstall static clean format
 all: setup
 	@test -f $(BUILD)/build.ninja || \
 	    $(MESON) setup $(BUILD) --prefix=$(PREFIX) $(if $(CI),--werror) >/dev/null
@@ -55,8 +56,11 @@ install: all
 uninstall:
 	@MESON=$(MESON) scripts/install --undo $(BUILD) $(PREFIX) $(DESTDIR)
 
+static:
+	@scripts/static.sh
+
 format:
 	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
 
 clean:
-	@rm -rf $(BUILD) build-asan build-clang build-fuzz build-ruff build-tsan
+	@rm -rf $(BUILD) build-asan build-clang build-fuzz build-ruff build-static build-tsan

@@ -82,6 +82,11 @@ scripts/test-install || code=1
 say a build with few libraries
 scripts/test-parts || code=1
 
+if [ "${1:-}" = all ]; then
+    say the program as one file
+    scripts/test-static || code=1
+fi
+
 say gcc, warnings as errors, AddressSanitizer and UBSan
 configured build-asan --werror -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
 ninja -C build-asan --quiet || exit 1

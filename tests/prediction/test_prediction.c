@@ -363,6 +363,7 @@ static int stored_of(hst_ctx *ctx, scene *s, stream *t)
 static void a_stream_asks_the_store(void **state)
 {
     (void)state;
+    need_part("SQLite");
     hst_err err = {0};
     scene s = set_up(1);
     char cache[4096];
