@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Strengths tried, for rows of mean length 1: 1e-2 to 1e-6. */
-enum { STRENGTHS = 9, AS_OF_ALL = 2, FEW = 10 };
+enum { STRENGTHS = 9, OF_FEW = 4, FEW = 10 };
 
 static double strength(int i)
 {
@@ -215,20 +215,12 @@ static int run_folds(search *s, hst_err *err)
     return rc ? rc : hst_meter_at(&s->meter, ++s->done, err);
 }
 
-/* The strength that is best for all labels together, of those tried, and of label c. */
-static int best_of(const search *s, int tried, size_t first, size_t end)
+/* The smallest of v[n]. */
+static int smallest(const double *v, int n)
 {
     int best = 0;
-    double least = INFINITY;
-    for (int i = 0; i < tried; i++) {
-        double sum = 0;
-        for (size_t c = first; c < end; c++)
-            sum += s->loss[c][i];
-        if (sum < least) {
-            least = sum;
-            best = i;
-        }
-    }
+    for (int i = 1; i < n; i++)
+        best = v[i] < v[best] ? i : best;
     return best;
 }
 
@@ -250,7 +242,7 @@ static int try_strengths(search *s, hst_err *err)
         for (size_t c = 0; c < labels; c++) {
             for (int k = 0; k < HST_FOLDS; k++)
                 s->loss[c][i] += s->fold[k].in_use ? s->fold[k].loss[c] : 0;
-            better |= best_of(s, i + 1, c, c + 1) == i;
+            better |= smallest(s->loss[c], i + 1) == i;
         }
         worse = better ? 0 : worse + 1;
     }
@@ -260,19 +252,25 @@ static int try_strengths(search *s, hst_err *err)
 /* Into s->l2; returns that of all together. */
 static double choose(search *s, int tried)
 {
-    const hst_labels *p = s->p;
-    const size_t labels = (size_t)p->n_labels, n = count_marks(p, NULL, s->with);
-    const int all = n < FEW ? AS_OF_ALL * 2 : best_of(s, tried, 0, labels);
-    for (size_t c = 0; c < labels; c++) {
-        int own = best_of(s, tried, c, c + 1);
-        own = own < all - AS_OF_ALL   ? all - AS_OF_ALL
-              : own > all + AS_OF_ALL ? all + AS_OF_ALL
-                                      : own;
-        if (s->with[c] < FEW || n - s->with[c] < FEW)
-            own = all;
-        s->l2[c] = strength(own);
+    const size_t labels = (size_t)s->p->n_labels;
+    double all[STRENGTHS] = {0}, told = 0;
+    for (size_t c = 0; c < labels; c++) { /* each as a multiple of its least */
+        const double least = s->loss[c][smallest(s->loss[c], tried)];
+        told += least > 0;
+        for (int i = 0; i < tried; i++) {
+            s->loss[c][i] = least > 0 ? s->loss[c][i] / least : 0;
+            all[i] += s->loss[c][i];
+        }
     }
-    return strength(all);
+    for (int i = 0; i < tried; i++)
+        all[i] /= fmax(told, 1);
+    for (size_t c = 0; c < labels; c++) {
+        double both[STRENGTHS];
+        for (int i = 0; i < tried; i++)
+            both[i] = s->loss[c][i] + all[i];
+        s->l2[c] = strength(s->p->n < FEW ? OF_FEW : smallest(both, tried));
+    }
+    return strength(s->p->n < FEW ? OF_FEW : smallest(all, tried));
 }
 
 /* The folds once more, until their probabilities stand still. */
