@@ -21,6 +21,7 @@ static const cli_option options[] = {
     {"part", 0, CLI_CHOICE, AT(part), "train|val|test|none", NULL,
      "Of photos in parts (train/, valid/, test/) this one alone, not all; none: folders of these "
      "names are classes."},
+    CLI_FIT_OPTION(""),
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };
@@ -60,6 +61,7 @@ static int run(cli_job *job)
     hst_data_opts o = cli_job_data_opts(job);
     hst_backbone *b = NULL;
     hst_features *f = NULL;
+    char prepare[32];
     int status = cli_job_open(job);
     if (status == 0)
         status = check_output(job);
@@ -71,7 +73,8 @@ static int run(cli_job *job)
     if (d)
         b = cli_job_backbone(job, job->v.backbone);
     if (b)
-        f = hst_features_compute(job->ctx, b, d, job->v.prepare, &job->err);
+        f = hst_features_compute(job->ctx, b, d, cli_job_preparation(job, prepare, sizeof prepare),
+                                 &job->err);
     if (f && hst_features_save(f, d, job->v.output, &job->err) == 0) {
         cli_display_close(&job->display);
         cli_job_say_stored(job, hst_features_stored(f), hst_features_used(f));

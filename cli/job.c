@@ -135,6 +135,14 @@ void cli_job_suggest(cli_job *job, const char *name)
     }
 }
 
+const char *cli_job_preparation(const cli_job *job, char *text, size_t cap)
+{
+    if (!job->v.fit)
+        return job->v.prepare;
+    snprintf(text, cap, "%s,%s", job->v.prepare, job->v.fit);
+    return text;
+}
+
 hst_backbone *cli_job_backbone(cli_job *job, const char *name)
 {
     hst_backbone_opts o = hst_backbone_opts_default();

@@ -24,6 +24,9 @@ typedef struct cli_job {
 int cli_job_open(cli_job *job);
 /* Tells job->err on standard error; returns the exit status. */
 int cli_job_fail(cli_job *job);
+/* --prepare and --fit in one word, as hst_features_compute takes them: text of cap bytes, or the
+ * first alone. */
+const char *cli_job_preparation(const cli_job *job, char *text, size_t cap);
 /* The backbone of that name, file or folder, with the command's options for it. */
 hst_backbone *cli_job_backbone(cli_job *job, const char *name);
 /* Where job->err is that a backbone is unknown: says which name may be meant. */

@@ -43,7 +43,7 @@ enum {
 /* The values of every option of every command, and the other words of the command line. Texts are
  * borrowed from argv or from the tables. */
 typedef struct cli_values {
-    const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling, *views;
+    const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling, *views, *fit;
     const char *into, *cam, *unknown, *part, *color;
     const char *path_column, *label_column, *split_column, *images, *label_from, *separator,
         *target;
@@ -152,6 +152,15 @@ extern const cli_option cli_common[];
         CLI_SEPARATOR_OPTION,                                                                      \
         CLI_LIST_OPTION("target", target, "COLUMN",                                                \
                         "Of a list: learn the numbers in this column, in place of labels.")
+
+/* Of the commands that have --prepare, but for train, whose settings are the library's. */
+#define CLI_FIT_OPTION(of_what)                                                                    \
+    {                                                                                              \
+        "fit", 0, CLI_CHOICE, offsetof(cli_values, fit), "squash|crop|pad", NULL,                  \
+            "How a photo of another shape becomes the network's square" of_what                    \
+            ": stretched (the default), its middle, or all of it on a plain ground. Not with "     \
+            "--prepare hub."                                                                       \
+    }
 
 /* Options of the commands that look photos up in the feature store. */
 extern const cli_option cli_store_options[];

@@ -26,6 +26,7 @@ static const cli_option options[] = {
     {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|hub", "pil",
      "How photos are decoded and resized, where no model is given (see headstart train --help)."},
     CLI_LIST_OPTIONS,
+    CLI_FIT_OPTION(", where no model is given"),
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };
@@ -272,6 +273,7 @@ static int check_output(const cli_job *job)
 
 static int run(cli_job *job)
 {
+    char prepare[32];
     work w = {0};
     int status = cli_job_open(job);
     if (status == 0)
@@ -280,9 +282,10 @@ static int run(cli_job *job)
         status =
             names_model(job->v.words[0]) ? open_with_model(job, &w) : open_with_backbone(job, &w);
     if (status == 0)
-        w.review = w.model
-                       ? hst_review_with(job->ctx, w.model, w.data, &job->err)
-                       : hst_review_data(job->ctx, w.backbone, w.data, job->v.prepare, &job->err);
+        w.review =
+            w.model ? hst_review_with(job->ctx, w.model, w.data, &job->err)
+                    : hst_review_data(job->ctx, w.backbone, w.data,
+                                      cli_job_preparation(job, prepare, sizeof prepare), &job->err);
     if (w.review && hst_review_save(w.review, job->v.output, &job->err) == 0) {
         cli_display_close(&job->display);
         count(&w);

@@ -511,7 +511,8 @@ HST_API HST_CHECK hst_data *hst_data_from_labelled(const hst_labelled *l, const 
 /* Runs every photo through the frozen backbone. prepare: "pil" (Pillow's pixels), "tf"
  * (TensorFlow's), "fast" (as "pil", but a JPEG at least twice too large is decoded at a half or a
  * quarter of its size), "hub" (Pillow's, as the backbone's publisher resizes and crops, see
- * hst_backbone_info), or NULL for the default (pil). A photo that cannot be read or decoded is
+ * hst_backbone_info), or NULL for the default (pil). All but "hub" may end in ",squash", ",crop" or
+ * ",pad": hst_train_opts.fit. A photo that cannot be read or decoded is
  * left out, with a reason, and logged; it never stops the job. A photo's features have the same
  * bits for any number of threads. Errors: HST_ESTOPPED, HST_EMEM, HST_EARG (also: "hub", of which
  * the backbone says nothing), HST_EDATA (no photo at all could be used). */
@@ -656,6 +657,11 @@ typedef struct hst_train_opts {
      * model may call unknown by mistake (hst_prediction's unknown_score). 0: it calls none so. For
      * it the model keeps what it compares photos with: at most 1.5 MB. */
     double unknown_rate;
+    /* Not tutorial, nor with "hub": how a photo of another shape becomes the network's square.
+     * "squash" (default): stretched; "crop": the middle of the photo, its shorter side resized to
+     * the square's; "pad": the whole photo, its longer side resized to the square's, on a ground of
+     * the network's mean colour (middle gray where that is black). */
+    const char *fit;
 } hst_train_opts;
 HST_API void hst_train_opts_init(hst_train_opts *o, size_t size);
 static inline hst_train_opts hst_train_opts_default(void)

@@ -81,7 +81,7 @@ int hst_views_list(const hst_views *v, const hst_prep *base, hst_prep out[HST_MA
         out[n] = *base;
         out[n].px = v->px[i];
         /* rounded up, so that what is cut out fits */
-        if (base->geometry != HST_SQUASH)
+        if (hst_prep_crops(base))
             out[n].resize_px = (base->resize_px * v->px[i] + base->px - 1) / base->px;
         n++;
     }

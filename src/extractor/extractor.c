@@ -10,11 +10,33 @@
 const char *const hst_transform_names[] = {
     [HST_IDENTITY] = "identity", [HST_ROOT] = "sqrt", [HST_UNIT] = "l2", NULL};
 
+/* "pil,pad" is a word for pixels and one for the shape, into word and *fit (NULL: none). */
+static int split_words(const char *prepare, char *word, size_t cap, const char **fit, hst_err *err)
+{
+    const char *comma = prepare ? strchr(prepare, ',') : NULL;
+    const int n = comma ? (int)(comma - prepare) : prepare ? (int)strlen(prepare) : 0;
+    *fit = comma ? comma + 1 : NULL;
+    if ((size_t)n >= cap)
+        return hst_resampler_parse(prepare, &(enum hst_resampler){0}, err);
+    snprintf(word, cap, "%.*s", n, prepare ? prepare : "");
+    return 0;
+}
+
 int hst_extractor_prep(const hst_backbone *b, const char *prepare, hst_prep *out, hst_err *err)
 {
+    char word[32];
+    const char *fit;
     hst_prep p = {.px = b->arch.px, .norm = b->arch.norm};
     const hst_sizing *s = &b->arch.sizing;
-    const int as_published = prepare && strcmp(prepare, "hub") == 0;
+    if (split_words(prepare, word, sizeof word, &fit, err))
+        return HST_EARG;
+    const int as_published = strcmp(word, "hub") == 0;
+    if (as_published && fit)
+        return hst_fail(
+            err, HST_EARG,
+            "with \"hub\" the backbone's publisher says how a photo fits into a square: "
+            "do not choose \"%s\" as well",
+            fit);
     if (as_published && !s->known)
         return hst_fail(err, HST_EARG,
                         "%s does not say how photos are brought to %d x %d pixels: choose \"pil\", "
@@ -25,7 +47,9 @@ int hst_extractor_prep(const hst_backbone *b, const char *prepare, hst_prep *out
         p.resize_px = s->resize_px;
         p.interpolation = s->interpolation;
     }
-    int rc = hst_resampler_parse(prepare && !as_published ? prepare : "pil", &p.resampler, err);
+    int rc = hst_resampler_parse(*word && !as_published ? word : "pil", &p.resampler, err);
+    if (rc == 0 && fit)
+        rc = hst_prep_fit(&p, fit, err);
     if (rc == 0)
         *out = p;
     return rc;

@@ -41,8 +41,8 @@ typedef struct hst_extractor {
     hst_branch branch[HST_MAX_BESIDE];
 } hst_extractor;
 
-/* How a photo is prepared for backbone b by the name of it (NULL: "pil"). HST_EARG: unknown, or
- * "hub" where the backbone says nothing of it. */
+/* How a photo is prepared for backbone b by the name of it (NULL: "pil"), as hst_features_compute
+ * has it. HST_EARG: unknown, or "hub" where the backbone says nothing of it. */
 HST_CHECK int hst_extractor_prep(const hst_backbone *b, const char *prepare, hst_prep *out,
                                  hst_err *err);
 

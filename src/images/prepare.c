@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@ static const char *const interpolation_names[] = {
 };
 static const char *const geometry_names[] = {[HST_SQUASH] = "squash",
                                              [HST_CROP_TORCHVISION] = "crop-torchvision",
-                                             [HST_CROP_HF] = "crop-hf"};
+                                             [HST_CROP_HF] = "crop-hf",
+                                             [HST_PAD] = "letterbox"};
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
 /* Position of name in the list, or -1. */
@@ -45,10 +47,31 @@ int hst_resampler_parse(const char *name, enum hst_resampler *out, hst_err *err)
     return 0;
 }
 
+int hst_prep_crops(const hst_prep *p)
+{
+    return p->geometry == HST_CROP_TORCHVISION || p->geometry == HST_CROP_HF;
+}
+
+int hst_prep_fit(hst_prep *p, const char *fit, hst_err *err)
+{
+    static const char *const fits[] = {"squash", "crop", "pad"};
+    static const enum hst_geometry geometries[] = {HST_SQUASH, HST_CROP_TORCHVISION, HST_PAD};
+    const int i = find(fit, fits, COUNT(fits));
+    if (i < 0)
+        return hst_fail(err, HST_EARG,
+                        "unknown way to fit a photo into a square \"%s\"; it is \"squash\", "
+                        "\"crop\" or \"pad\"",
+                        fit);
+    p->geometry = geometries[i];
+    p->resize_px = hst_prep_crops(p) ? p->px : 0;
+    return 0;
+}
+
 const char *hst_prep_name(const hst_prep *p)
 {
-    const int simple = p->geometry == HST_SQUASH && p->interpolation == HST_BILINEAR;
-    return simple ? hst_resampler_name(p->resampler) : "hub";
+    const int ours =
+        !hst_prep_crops(p) || (p->geometry == HST_CROP_TORCHVISION && p->resize_px == p->px);
+    return ours && p->interpolation == HST_BILINEAR ? hst_resampler_name(p->resampler) : "hub";
 }
 
 const char *hst_interpolation_name(enum hst_interpolation i)
@@ -78,8 +101,8 @@ int hst_geometry_parse(const char *name, enum hst_geometry *out, hst_err *err)
     int i = find(name, geometry_names, COUNT(geometry_names));
     if (i < 0)
         return hst_fail(err, HST_EARG,
-                        "unknown geometry \"%s\"; it is \"squash\", \"crop-torchvision\" or "
-                        "\"crop-hf\"",
+                        "unknown geometry \"%s\"; it is \"squash\", \"crop-torchvision\", "
+                        "\"crop-hf\" or \"letterbox\"",
                         name);
     *out = (enum hst_geometry)i;
     return 0;
@@ -87,10 +110,10 @@ int hst_geometry_parse(const char *name, enum hst_geometry *out, hst_err *err)
 
 int hst_prep_check(const hst_prep *p, hst_err *err)
 {
-    if (p->geometry == HST_SQUASH && p->resize_px != 0)
-        return hst_fail(err, HST_EARG, "photos are squashed, but have a shortest edge of %d pixels",
-                        p->resize_px);
-    if (p->geometry != HST_SQUASH && p->resize_px < p->px)
+    if (!hst_prep_crops(p) && p->resize_px != 0)
+        return hst_fail(err, HST_EARG, "photos are %s, but have a shortest edge of %d pixels",
+                        p->geometry == HST_PAD ? "padded" : "squashed", p->resize_px);
+    if (hst_prep_crops(p) && p->resize_px < p->px)
         return hst_fail(err, HST_EARG,
                         "photos are resized to a shortest edge of %d pixels, less than the %d "
                         "that are cut out",
@@ -123,6 +146,22 @@ static int plan_crop(const hst_prep *p, const hst_image *img, hst_resampling *r,
     return 0;
 }
 
+/* The longer edge resized to px. Rounded half to even, as Pillow rounds, but not to nothing. */
+static void plan_pad(const hst_prep *p, const hst_image *img, hst_resampling *r)
+{
+    const double shorter = img->w < img->h ? img->w : img->h;
+    const double longer = img->w < img->h ? img->h : img->w;
+    const int edge = (int)fmax(1, nearbyint(shorter / longer * p->px));
+    r->dw = img->w < img->h ? edge : p->px;
+    r->dh = img->w < img->h ? p->px : edge;
+}
+
+/* Where n of all begin, in the middle; half a pixel is rounded to even. */
+static size_t margin(int all, int n)
+{
+    return (size_t)nearbyint((all - n) * 0.5);
+}
+
 int hst_prep_part(const hst_prep *p, int w, int h, hst_image_part *out, hst_err *err)
 {
     const hst_image img = {NULL, w, h};
@@ -130,6 +169,14 @@ int hst_prep_part(const hst_prep *p, int w, int h, hst_image_part *out, hst_err 
     *out = (hst_image_part){0, 0, 1, 1};
     if (p->geometry == HST_SQUASH)
         return 0;
+    if (p->geometry == HST_PAD) {
+        plan_pad(p, &img, &r);
+        *out = (hst_image_part){.left = -(double)margin(p->px, r.dw) / r.dw,
+                                .top = -(double)margin(p->px, r.dh) / r.dh,
+                                .width = (double)p->px / r.dw,
+                                .height = (double)p->px / r.dh};
+        return 0;
+    }
     int rc = plan_crop(p, &img, &r, err);
     if (rc)
         return rc;
@@ -192,17 +239,48 @@ static void mirror(float *x, size_t px)
             }
 }
 
-static int prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *err)
+/* out[n] pixels of what r says. */
+static int resample(const hst_prep *p, const hst_resampling *r, size_t n, float *out, hst_err *err)
 {
-    size_t n = (size_t)p->px * (size_t)p->px;
-    hst_resampling r = {img->rgb, img->w, img->h, 3, p->px, p->px, p->interpolation};
-    int rc = p->geometry == HST_SQUASH ? 0 : plan_crop(p, img, &r, err);
-    if (rc == 0 && p->resampler != HST_RESAMPLE_TF)
-        return prepare_pil(&r, &p->norm, n, out, err);
-    rc = rc ? rc : hst_resize_tf(&r, out, err);
+    if (p->resampler != HST_RESAMPLE_TF)
+        return prepare_pil(r, &p->norm, n, out, err);
+    int rc = hst_resize_tf(r, out, err);
     if (rc == 0)
         normalise(&p->norm, out, n);
     return rc;
+}
+
+/* The number that stands for the plain square's colour. */
+static float ground(const hst_pixel_norm *norm, int c)
+{
+    const int is_black = norm->mean[0] == 0 && norm->mean[1] == 0 && norm->mean[2] == 0;
+    return is_black ? normalised(norm, c, 127.5f) : 0;
+}
+
+static int prepare_padded(const hst_prep *p, const hst_image *img, float *out, hst_err *err)
+{
+    hst_resampling r = {img->rgb, img->w, img->h, 3, p->px, p->px, p->interpolation};
+    plan_pad(p, img, &r);
+    const size_t px = (size_t)p->px, w = (size_t)r.dw, h = (size_t)r.dh;
+    const size_t left = margin(p->px, r.dw), top = margin(p->px, r.dh);
+    float *whole = hst_alloc_raw(w * h, 3 * sizeof *whole, err);
+    int rc = whole ? resample(p, &r, w * h, whole, err) : HST_EMEM;
+    for (size_t i = 0; i < px * px && rc == 0; i++)
+        for (int c = 0; c < 3; c++)
+            out[3 * i + (size_t)c] = ground(&p->norm, c);
+    for (size_t y = 0; y < h && rc == 0; y++)
+        memcpy(out + ((top + y) * px + left) * 3, whole + y * w * 3, w * 3 * sizeof *out);
+    free(whole);
+    return rc;
+}
+
+static int prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *err)
+{
+    hst_resampling r = {img->rgb, img->w, img->h, 3, p->px, p->px, p->interpolation};
+    if (p->geometry == HST_PAD)
+        return prepare_padded(p, img, out, err);
+    int rc = p->geometry == HST_SQUASH ? 0 : plan_crop(p, img, &r, err);
+    return rc ? rc : resample(p, &r, (size_t)p->px * (size_t)p->px, out, err);
 }
 
 int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *err)
@@ -217,7 +295,7 @@ int hst_prep_least_px(const hst_prep *p)
 {
     if (p->resampler != HST_RESAMPLE_FAST)
         return 0;
-    return p->geometry == HST_SQUASH ? p->px : p->resize_px;
+    return hst_prep_crops(p) ? p->resize_px : p->px;
 }
 
 int hst_prepare_bytes(const hst_prep *p, const uint8_t *bytes, size_t n, float *out, hst_err *err)

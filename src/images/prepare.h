@@ -16,8 +16,12 @@ typedef struct hst_pixel_norm {
  *                        (rounded down), then the middle cut out, whose corner is rounded half to
  *                        even, as torchvision's Resize and CenterCrop do
  *  HST_CROP_HF           the same with the corner rounded down, as Hugging Face's image processors
- *                        do */
-enum hst_geometry { HST_SQUASH, HST_CROP_TORCHVISION, HST_CROP_HF };
+ *                        do
+ *  HST_PAD               the longer edge resized to px, the shorter one in proportion, and that
+ *                        laid on the middle of a plain square, as Pillow's ImageOps.pad does. The
+ *                        square has the network's mean colour, which becomes 0; middle gray where
+ *                        its mean is black */
+enum hst_geometry { HST_SQUASH, HST_CROP_TORCHVISION, HST_CROP_HF, HST_PAD };
 
 /* Everything that decides what the backbone sees; stored in the model file. */
 typedef struct hst_prep {
@@ -29,20 +33,23 @@ typedef struct hst_prep {
     hst_pixel_norm norm;          /* how a pixel becomes a number */
     enum hst_interpolation interpolation;
     enum hst_geometry geometry;
-    int resize_px; /* at least px; 0 where geometry is HST_SQUASH */
+    int resize_px; /* at least px; 0 where nothing is cut out */
     int mirror;    /* 1: left and right change places, after all else */
 } hst_prep;
 
 /* "pil", "tf" or "fast"; and back: -1 and HST_EARG for any other name. */
 const char *hst_resampler_name(enum hst_resampler c);
 HST_CHECK int hst_resampler_parse(const char *name, enum hst_resampler *out, hst_err *err);
-/* What it is called by those who choose one: a resampler's name, "hub" where photos are not simply
- * squashed by bilinear interpolation. */
+/* Sets p's geometry: "squash"; "crop", the middle of a photo whose shorter edge is resized to px;
+ * "pad". HST_EARG: any other word. */
+HST_CHECK int hst_prep_fit(hst_prep *p, const char *fit, hst_err *err);
+/* What it is called by those who choose one: a resampler's name, "hub" where photos are brought to
+ * their size in another way than by hst_prep_fit and bilinear interpolation. */
 const char *hst_prep_name(const hst_prep *p);
 /* "bilinear", "bicubic", "bilinear-antialias", "bicubic-antialias"; and back, as above. */
 const char *hst_interpolation_name(enum hst_interpolation i);
 HST_CHECK int hst_interpolation_parse(const char *name, enum hst_interpolation *out, hst_err *err);
-/* "squash", "crop-torchvision", "crop-hf"; and back, as above. */
+/* "squash", "crop-torchvision", "crop-hf", "letterbox"; and back, as above. */
 const char *hst_geometry_name(enum hst_geometry g);
 HST_CHECK int hst_geometry_parse(const char *name, enum hst_geometry *out, hst_err *err);
 
@@ -53,8 +60,11 @@ HST_CHECK int hst_prep_check(const hst_prep *p, hst_err *err);
  * resampler is HST_RESAMPLE_FAST. */
 int hst_prep_least_px(const hst_prep *p);
 
+/* Whether only a part of a photo is seen. */
+int hst_prep_crops(const hst_prep *p);
+
 /* The part of a decoded image of w x h pixels that is seen, as shares of its width and height; all
- * of it where it is squashed. Errors: as hst_prepare. */
+ * of it where it is squashed, and more where it is padded. Errors: as hst_prepare. */
 typedef struct hst_image_part {
     double left, top, width, height;
 } hst_image_part;

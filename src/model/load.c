@@ -70,7 +70,9 @@ static int read_geometry(const json_t *o, hst_prep *p, hst_err *err)
     rc = hst_json_text(o, "geometry", &name, err);
     if (rc == 0 && hst_geometry_parse(name, &p->geometry, NULL) != 0)
         rc = hst_fail(err, HST_EMODEL, "prepare: unknown geometry '%s'", name);
-    return rc ? rc : hst_json_int(o, "resize_px", 1, 65536, &p->resize_px, err);
+    if (rc || !hst_prep_crops(p))
+        return rc;
+    return hst_json_int(o, "resize_px", 1, 65536, &p->resize_px, err);
 }
 
 static int read_prepare(const json_t *o, hst_prep *out, hst_err *err)

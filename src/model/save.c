@@ -158,8 +158,9 @@ static json_t *prepare_object(const hst_prep *p)
         bad = json_object_set_new(o, "interpolation",
                                   json_string(hst_interpolation_name(p->interpolation)));
     if (!bad && p->geometry != HST_SQUASH)
-        bad = json_object_set_new(o, "geometry", json_string(hst_geometry_name(p->geometry))) ||
-              json_object_set_new(o, "resize_px", json_integer(p->resize_px));
+        bad = json_object_set_new(o, "geometry", json_string(hst_geometry_name(p->geometry)));
+    if (!bad && hst_prep_crops(p))
+        bad = json_object_set_new(o, "resize_px", json_integer(p->resize_px));
     if (!bad && p->mirror)
         bad = json_object_set_new(o, "mirror", json_true());
     if (!bad)

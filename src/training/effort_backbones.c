@@ -46,6 +46,7 @@ static hst_extractor *with_beside(const hst_search *s, hst_backbone *b, int n_vi
     hst_prep p;
     int rc = c ? hst_extractor_prep(b, NULL, &p, err) : HST_EMEM;
     p.resampler = first->view[0].prep.resampler;
+    rc = rc ? rc : hst_prep_fit(&p, hst_fit_names[s->fit->run->settings.fit], err);
     if (rc == 0)
         rc = hst_extractor_add_branch(c, b, err);
     for (int i = 0; rc == 0 && i < n_views; i++) {
@@ -146,6 +147,7 @@ static int begin_tuning(const hst_search *s, tuning *t, hst_err *err)
     hst_train_opts o = hst_train_opts_default();
     o.recipe = hst_recipe_names[HST_RECIPE_FINE_TUNE];
     o.prepare = hst_preparation_names[f->run->settings.prepare];
+    o.fit = hst_fit_names[f->run->settings.fit];
     o.seed = f->run->settings.seed;
     t->run = (hst_run){.data = f->run->data, .backbone = first->backbone, .side = f->run->side};
     t->fit = (hst_fit){.ctx = f->ctx, .run = &t->run};

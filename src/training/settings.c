@@ -21,6 +21,8 @@ const char *const hst_preparation_names[] = {[HST_PREPARE_PIL] = "pil",
                                              [HST_PREPARE_FAST] = "fast",
                                              [HST_PREPARE_HUB] = "hub",
                                              NULL};
+const char *const hst_fit_names[] = {
+    [HST_FIT_SQUASH] = "squash", [HST_FIT_CROP] = "crop", [HST_FIT_PAD] = "pad", NULL};
 const char *const hst_final_names[] = {
     [HST_FINAL_BY_SPLIT] = "auto", [HST_FINAL_ALL] = "all", [HST_FINAL_TRAIN] = "train", NULL};
 
@@ -482,6 +484,15 @@ static void put_line(const hst_setting_value *v, hst_buf *b)
     else
         hst_buf_double(b, v->number < 0 ? 0 : v->number);
     hst_buf_puts(b, "\n");
+}
+
+const char *hst_settings_preparation(const hst_settings *s)
+{
+    static const char *const texts[][3] = {[HST_PREPARE_PIL] = {"pil", "pil,crop", "pil,pad"},
+                                           [HST_PREPARE_TF] = {"tf", "tf,crop", "tf,pad"},
+                                           [HST_PREPARE_FAST] = {"fast", "fast,crop", "fast,pad"},
+                                           [HST_PREPARE_HUB] = {"hub", "hub,crop", "hub,pad"}};
+    return texts[s->prepare][s->fit];
 }
 
 int hst_settings_lines(const hst_settings *s, hst_buf *b, hst_err *err)

@@ -11,6 +11,8 @@
 enum hst_recipe_id { HST_RECIPE_AUTO, HST_RECIPE_FINE_TUNE, HST_RECIPE_TUTORIAL };
 /* How hst_features_compute is to prepare photos. */
 enum hst_preparation { HST_PREPARE_PIL, HST_PREPARE_TF, HST_PREPARE_FAST, HST_PREPARE_HUB };
+/* How a photo of another shape becomes a square: hst_prep_fit. */
+enum hst_fitting { HST_FIT_SQUASH, HST_FIT_CROP, HST_FIT_PAD };
 enum hst_class_weight { HST_UNWEIGHTED, HST_BALANCED };
 /* What the final head learns from; by split: all photos where the split is ours. */
 /* What is done about photos whose label is likely wrong (robust.h):
@@ -28,7 +30,7 @@ enum hst_keep { HST_KEEP_BEST, HST_KEEP_TUNED };
 
 /* Their words, by the enum; NULL ends them. */
 extern const char *const hst_recipe_names[], *const hst_preparation_names[],
-                                                 *const hst_final_names[];
+                                                 *const hst_final_names[], *const hst_fit_names[];
 
 typedef struct hst_settings {
 /* Of what this training has not: 0, NULL, and of a double a negative number. */
@@ -45,6 +47,9 @@ typedef struct hst_settings {
 HST_CHECK int hst_settings_read(const hst_train_opts *given, hst_settings *out, hst_err *err);
 /* Where the backbone learns: which of its layers. Errors: HST_EARG. */
 HST_CHECK int hst_settings_thaw(hst_settings *s, const hst_graph *g, hst_err *err);
+
+/* prepare and fit in one, as hst_features_compute takes them. */
+const char *hst_settings_preparation(const hst_settings *s);
 
 /* One setting as it is. */
 typedef struct hst_setting_value {

@@ -28,6 +28,11 @@ HST_SETTING(CHOICE, enum hst_preparation, prepare, .about.name = "prepare",
                           "(recipe tutorial: always); fast: as Pillow, but large JPEGs read at a "
                           "half or a quarter of their size; hub: as Pillow, resized and cropped as "
                           "the backbone's publisher does.")
+HST_SETTING(CHOICE, enum hst_fitting, fit, .about.name = "fit", .about.words = hst_fit_names,
+            .standard = {"squash", "squash", NULL, NULL}, .record = WHERE_CHANGED,
+            .about.help = "How a photo of another shape becomes the network's square. squash: "
+                          "stretched; crop: its middle; pad: all of it, on a plain ground. Not "
+                          "with --prepare hub, nor with recipe tutorial.")
 HST_SETTING(CHOICE, enum hst_class_weight, class_weight, .about.name = "class-weight",
             .about.section = "everyday",
             .about.words = WORDS([HST_UNWEIGHTED] = "none", [HST_BALANCED] = "balanced"),

@@ -538,7 +538,7 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
     if (rc == 0)
         rc = hst_tune_claim(&settings, err);
     if (rc == 0)
-        f.extractor = hst_extractor_of(ctx, b, hst_preparation_names[settings.prepare], err);
+        f.extractor = hst_extractor_of(ctx, b, hst_settings_preparation(&settings), err);
     if (f.extractor)
         r->features =
             hst_features_through(ctx, f.extractor, d, settings.effort || settings.time_s > 0, err);

@@ -3,14 +3,15 @@
 
     python tests/images/golden_prepare.py FOLDER     needs tensorflow and pillow
 
-The middle: shortest edge 32, then 24 x 24; torchvision rounds half a pixel to even, Hugging Face down.
+Padded: ImageOps.pad, the ground as 127.5; the photo as it is, and a column of it, whose margins are
+odd. The middle: shortest edge 32, then 24 x 24; torchvision rounds half a pixel to even, Hugging Face down.
 """
 import os
 import sys
 
 import numpy
 import tensorflow
-from PIL import Image
+from PIL import Image, ImageOps
 
 PX, EDGE, WIDTH, HEIGHT = 24, 32, 101, 75
 OUT = sys.argv[1]
@@ -37,6 +38,12 @@ def middle(photo, how, corner):
     return photo.resize((wide, EDGE), how).crop((x, y, x + PX, y + PX))
 
 
+def padded(photo):
+    seen = ImageOps.pad(Image.new("L", photo.size, 255), (PX, PX), Image.BILINEAR, 0)
+    pixels = numpy.asarray(ImageOps.pad(photo, (PX, PX), Image.BILINEAR), "f4")
+    return numpy.where(numpy.asarray(seen)[..., None], pixels, numpy.float32(127.5))
+
+
 def main():
     make_photo()
     with open(PHOTO, "rb") as f:
@@ -50,6 +57,11 @@ def main():
     for name, how in (("bilinear", Image.BILINEAR), ("bicubic", Image.BICUBIC)):
         save(f"middle_torchvision_{name}", middle(photo, how, lambda v: int(round(v))))
         save(f"middle_hf_{name}", middle(photo, how, int))
+    save("pad_wide", padded(photo))
+    save("pad_tall", padded(photo.crop((20, 0, 51, 75))))
+    wide = PX * WIDTH // HEIGHT
+    x = int(round((wide - PX) / 2))
+    save("crop", photo.resize((wide, PX), Image.BILINEAR).crop((x, 0, x + PX, PX)))
 
 
 main()

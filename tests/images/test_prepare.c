@@ -292,6 +292,94 @@ static void the_middle_of_a_photo(void **state)
     check_middle_of_photos();
 }
 
+static hst_image made_up_photo(void)
+{
+    hst_err e = {0};
+    size_t n = 0;
+    hst_image img = {0};
+    uint8_t *bytes = photo_bytes(&photos[0], &n);
+    check_ok(hst_image_decode(&(hst_decode){.resampler = HST_RESAMPLE_PIL}, bytes, n, &img, &e),
+             &e);
+    free(bytes);
+    return img;
+}
+
+/* Columns from..from+w-1 of it. */
+static hst_image columns(const hst_image *img, int from, int w)
+{
+    hst_image part = {malloc((size_t)w * (size_t)img->h * 3), w, img->h};
+    for (int y = 0; y < img->h; y++)
+        memcpy(part.rgb + (size_t)y * (size_t)w * 3,
+               img->rgb + ((size_t)y * (size_t)img->w + (size_t)from) * 3, (size_t)w * 3);
+    return part;
+}
+
+static void a_photo_fits_into_a_square(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *fit;
+        int from, w;
+    } cases[] = {{"pad_wide", "pad", 0, 101},
+                 {"pad_tall", "pad", 20, 31},
+                 {"crop", "crop", 0, 101},
+                 {"pil_bilinear", "squash", 0, 101}};
+    hst_image whole = made_up_photo();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        hst_err e = {0};
+        hst_prep p = {HST_RESAMPLE_PIL, (int)photos[0].px, {{0}, {1, 1, 1}}};
+        const size_t n = photos[0].px * photos[0].px * 3;
+        float *out = calloc(n, sizeof *out);
+        hst_image img = columns(&whole, cases[i].from, cases[i].w);
+        npy want = reference("golden/prepare/", cases[i].name);
+        check_ok(hst_prep_fit(&p, cases[i].fit, &e), &e);
+        check_ok(hst_prep_check(&p, &e), &e);
+        check_ok(hst_prepare(&p, &img, out, &e), &e);
+        assert_int_equal((int)want.count, (int)n);
+        for (size_t k = 0; k < n; k++) {
+            const float v = want.type[1] == 'f' ? ((const float *)want.data)[k]
+                                                : (float)((const uint8_t *)want.data)[k];
+            if (out[k] != v)
+                fail_msg("%s: %g at %zu, want %g", cases[i].name, (double)out[k], k, (double)v);
+        }
+        free(want.data);
+        free(out);
+        hst_image_clear(&img);
+    }
+    hst_image_clear(&whole);
+}
+
+/* The ground is what becomes 0; mirrored, margins and all change sides; the whole photo is seen. */
+static void the_ground_of_a_padded_photo(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    uint8_t rgb[3 * 3] = {10, 20, 30, 40, 50, 60, 70, 80, 90};
+    hst_image img = {rgb, 1, 3};
+    for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_FAST; c++) {
+        float out[4 * 4 * 3];
+        hst_image_part part;
+        hst_prep p = {(enum hst_resampler)c, 4, {{10, 20, 30}, {1, 1, 1}}, .geometry = HST_PAD};
+        check_ok(hst_prepare(&p, &img, out, &e), &e); /* one column of four: margins 1.5, so 2 */
+        for (int i = 0; i < 16; i++)
+            if (i % 4 != 2)
+                assert_true(out[3 * i] == 0 && out[3 * i + 2] == 0);
+        assert_true(out[3 * 14] == 60 && out[3 * 14 + 2] == 60);
+        p.mirror = 1;
+        check_ok(hst_prepare(&p, &img, out, &e), &e);
+        assert_true(out[3 * 13] == 60 && out[3 * 14] == 0);
+        check_ok(hst_prep_part(&p, 1, 3, &part, &e), &e);
+        assert_true(part.left == -2 && part.width == 4 && part.top == 0 && part.height == 1);
+    }
+    uint8_t line[3 * 100];
+    float seen[4 * 4 * 3];
+    hst_prep p = {.px = 4, .norm = {{0}, {1, 1, 1}}, .geometry = HST_PAD};
+    memset(line, 200, sizeof line); /* 0.04 pixels wide, which is one */
+    check_ok(hst_prepare(&p, &(hst_image){line, 1, 100}, seen, &e), &e);
+    assert_true(seen[3 * 2] == 200 && seen[3 * 1] == 127.5f && seen[3 * 3] == 127.5f);
+    assert_int_equal(hst_prep_fit(&p, "stretch", &e), HST_EARG);
+}
+
 /* Of 4 columns 1 in the middle, 1.5 from the edge: half to even is 2, rounded down 1; of 2 columns
  * both are 0. Of 6: 2.5, which both take as 2. Pixels are their column's number. */
 static void the_corner_of_the_middle(void **state)
@@ -351,7 +439,7 @@ static void interpolations_and_geometries_have_names(void **state)
         check_ok(hst_interpolation_parse(name, &back, &e), &e);
         assert_int_equal(back, i);
     }
-    for (int g = HST_SQUASH; g <= HST_CROP_HF; g++) {
+    for (int g = HST_SQUASH; g <= HST_PAD; g++) {
         enum hst_geometry back = HST_SQUASH;
         check_ok(hst_geometry_parse(hst_geometry_name((enum hst_geometry)g), &back, &e), &e);
         assert_int_equal(back, g);
@@ -370,6 +458,8 @@ int main(void)
         cmocka_unit_test(photo_as_pillow_prepares_it),
         cmocka_unit_test(photo_decoded_by_one_and_resized_by_the_other),
         cmocka_unit_test(the_middle_of_a_photo),
+        cmocka_unit_test(a_photo_fits_into_a_square),
+        cmocka_unit_test(the_ground_of_a_padded_photo),
         cmocka_unit_test(the_corner_of_the_middle),
         cmocka_unit_test(what_cannot_be_cropped),
         cmocka_unit_test(interpolations_and_geometries_have_names),

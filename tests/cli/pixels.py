@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Photos of every format and shape as users of the program see them.
+
+    tests/cli/pixels.py PROGRAM
+"""
+import json
+import os
+import struct
+import unittest
+
+import material
+from run import BACKBONE, PHOTOS, ROOT, Case, read, run, setUpModule, tearDownModule, train  # noqa: F401
+
+
+def oblong(folder, w=60, h=24):
+    """Photos that are wider than high, plain but for a ramp: PNM by content, .png by name."""
+    for name, colour in material.COLOURS.items():
+        os.makedirs(f"{folder}/{name}")
+        for i in range(12):
+            pixels = bytes(min(255, c // 2 + x + 3 * i) for _ in range(h) for x in range(w) for c in colour)
+            with open(f"{folder}/{name}/{i:02}.png", "wb") as f:
+                f.write(b"P6 %d %d 255\n" % (w, h) + pixels)
+    return folder
+
+
+def vectors(folder, *words):
+    r = run("features", folder, "--backbone", BACKBONE, "-o", "pixels.npy", *words)
+    assert r.returncode == 0, r.stderr
+    return read(f"{ROOT}/pixels.npy")
+
+
+class Fit(Case):
+    def predicts_as_in_training(self, folder, run_folder):
+        """What train wrote of the validation photos is what predict says of them, digit by digit."""
+        out = self.ok(run("predict", f"{run_folder}/model.safetensors", folder, "--format", "csv"))
+        rows = {line.split(",")[0]: line.split(",") for line in out.splitlines()[1:]}
+        predictions = read(f"{run_folder}/predictions.csv").decode().splitlines()
+        labels = [n[2:] for n in predictions[0].split(",")[3:]]
+        self.assertGreater(len(predictions), 3)
+        for line in predictions[1:]:
+            path, _, guess, *p = line.split(",")
+            row = rows[path if path in rows else os.path.join(folder, path)]
+            self.assertEqual(row[1:3], [guess, p[labels.index(guess)]])
+
+    def test_features(self):
+        folder = oblong(f"{ROOT}/oblong")
+        seen = {fit: vectors(folder, "--fit", fit) for fit in ("squash", "crop", "pad")}
+        self.assertEqual(len(set(seen.values())), 3)
+        self.assertEqual(vectors(folder), seen["squash"])
+        self.assertEqual(vectors(folder, "--fit", "pad", "--threads", "1", "--no-store"), seen["pad"])
+        # of a square photo nothing is lost and nothing added
+        self.assertEqual(vectors(PHOTOS, "--fit", "pad"), vectors(PHOTOS))
+        self.assertEqual(vectors(PHOTOS, "--fit", "crop"), vectors(PHOTOS))
+
+    def test_a_model_remembers(self):
+        folder = oblong(f"{ROOT}/remembered")
+        for fit, geometry in (("pad", b'\\"geometry\\": \\"letterbox\\"'),
+                              ("crop", b'\\"geometry\\": \\"crop-torchvision\\"')):
+            out = self.ok(run("train", folder, "--backbone", BACKBONE, "--fit", fit, "-o", f"fit-{fit}",
+                              "--final", "train", "--json"))
+            self.assertIn("accuracy", json.loads(out))
+            model = f"{ROOT}/fit-{fit}/model.safetensors"
+            self.assertIn(geometry.replace(b" ", b""), read(model).replace(b" ", b""))
+            record = json.loads(self.ok(run("info", model, "--json")))["record"]
+            self.assertEqual((record["fit"], record["prepare"]), (fit, "pil"))
+            self.predicts_as_in_training(folder, f"{ROOT}/fit-{fit}")
+        squashed = self.ok(run("train", folder, "--backbone", BACKBONE, "-o", "fit-none", "--json"))
+        self.assertIn("accuracy", json.loads(squashed))
+        self.assertNotIn(b"geometry", read(f"{ROOT}/fit-none/model.safetensors"))
+        self.assertNotIn("fit", json.loads(self.ok(run("info", f"{ROOT}/fit-none/model.safetensors", "--json")))["record"])
+
+    def test_the_backbone_learns_of_padded_photos(self):
+        folder = oblong(f"{ROOT}/learning")
+        self.ok(run("train", folder, "--backbone", BACKBONE, "--fit", "pad", "--recipe", "fine-tune", "--epochs", "1",
+                    "--batch", "8", "-o", "fit-tuned"))
+        self.predicts_as_in_training(folder, f"{ROOT}/fit-tuned")
+
+    def test_refusals(self):
+        self.refused(run("train", PHOTOS, "--backbone", BACKBONE, "--fit", "stretch"), 2, "squash, crop or pad")
+        self.refused(run("train", PHOTOS, "--backbone", BACKBONE, "--fit", "pad", "--recipe", "tutorial"), 2, "fit")
+        self.refused(run("features", PHOTOS, "--backbone", BACKBONE, "--fit", "pad", "--prepare", "hub"), 2, "hub")
+
+
+class Formats(Case):
+    def test_predict_names_what_a_file_is(self):
+        model = self.model()
+        self.write("page.jpg", b"<!DOCTYPE html><html>404</html>")
+        self.write("scan.dcm", bytes(128) + b"DICM" + bytes(50))
+        self.write("film.jpg", struct.pack(">I", 24) + b"ftypisom" + bytes(40))
+        self.write("gray.pgm", b"P5 40 40 255\n" + bytes(range(40)) * 40)
+        r = run("predict", model, *(f"{ROOT}/{n}" for n in ("page.jpg", "scan.dcm", "film.jpg", "gray.pgm")),
+                "--format", "json")
+        self.assertEqual(r.returncode, 3)
+        said = [json.loads(line) for line in r.stdout.decode().splitlines()]
+        self.assertEqual([o.get("error") for o in said],
+                         ["not a picture but a web page (HTML)", "a picture in format DICOM, which is not read; convert it",
+                          "not a picture but a film", None])
+
+    @staticmethod
+    def write(name, data):
+        with open(f"{ROOT}/{name}", "wb") as f:
+            f.write(data)
+
+
+if __name__ == "__main__":
+    unittest.main(argv=["pixels.py"])
