@@ -13,9 +13,11 @@ static const cli_option options[] = {
      "Pretrained network (see headstart train --help)."},
     CLI_BACKBONE_OPTIONS,
     CLI_VIEWS_OPTION,
-    {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|hub", "pil",
-     "How photos are decoded and resized: as Pillow or as TensorFlow does; fast: as Pillow, but "
-     "large JPEGs read at a half or a quarter of their size; hub: as Pillow, resized and cropped "
+    {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|scaled|hub", NULL,
+     "How photos are decoded and resized: as Pillow (the default) or as TensorFlow does; fast: as "
+     "Pillow, but large JPEGs read at a half or a quarter of their size; scaled: as Pillow, but "
+     "16-bit gray stretched over 8 bits (the default where there are such photos); hub: as Pillow, "
+     "resized and cropped "
      "as the backbone's publisher does."},
     CLI_LIST_OPTIONS,
     {"part", 0, CLI_CHOICE, AT(part), "train|val|test|none", NULL,

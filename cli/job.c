@@ -139,7 +139,7 @@ const char *cli_job_preparation(const cli_job *job, char *text, size_t cap)
 {
     if (!job->v.fit)
         return job->v.prepare;
-    snprintf(text, cap, "%s,%s", job->v.prepare, job->v.fit);
+    snprintf(text, cap, "%s,%s", job->v.prepare ? job->v.prepare : "", job->v.fit);
     return text;
 }
 

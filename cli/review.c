@@ -23,7 +23,7 @@ static const cli_option options[] = {
      "--help)."},
     CLI_BACKBONE_OPTIONS,
     CLI_VIEWS_OPTION,
-    {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|hub", "pil",
+    {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|scaled|hub", NULL,
      "How photos are decoded and resized, where no model is given (see headstart train --help)."},
     CLI_LIST_OPTIONS,
     CLI_FIT_OPTION(", where no model is given"),

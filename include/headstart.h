@@ -510,12 +510,14 @@ HST_API HST_CHECK hst_data *hst_data_from_labelled(const hst_labelled *l, const 
 
 /* Runs every photo through the frozen backbone. prepare: "pil" (Pillow's pixels), "tf"
  * (TensorFlow's), "fast" (as "pil", but a JPEG at least twice too large is decoded at a half or a
- * quarter of its size), "hub" (Pillow's, as the backbone's publisher resizes and crops, see
- * hst_backbone_info), or NULL for the default (pil). All but "hub" may end in ",squash", ",crop" or
- * ",pad": hst_train_opts.fit. A photo that cannot be read or decoded is
- * left out, with a reason, and logged; it never stops the job. A photo's features have the same
- * bits for any number of threads. Errors: HST_ESTOPPED, HST_EMEM, HST_EARG (also: "hub", of which
- * the backbone says nothing), HST_EDATA (no photo at all could be used). */
+ * quarter of its size), "scaled" (as "pil", but 16-bit gray of a PNG or PNM, which Pillow clips at
+ * 255, is stretched over 8 bits), "hub" (Pillow's, as the backbone's publisher resizes and crops,
+ * see hst_backbone_info), or NULL for the default: pil, or scaled where there are such photos,
+ * which is logged. All but "hub" may end in ",squash", ",crop" or ",pad": hst_train_opts.fit. A
+ * photo that cannot be read or decoded is left out, with a reason, and logged; it never stops the
+ * job. A photo's features have the same bits for any number of threads. Errors: HST_ESTOPPED,
+ * HST_EMEM, HST_EARG (also: "hub", of which the backbone says nothing), HST_EDATA (no photo at all
+ * could be used). */
 HST_API HST_CHECK hst_features *hst_features_compute(hst_ctx *ctx, const hst_backbone *b,
                                                      const hst_data *d, const char *prepare,
                                                      hst_err *err);
@@ -558,7 +560,7 @@ typedef struct hst_train_opts {
      *   are changed a little each time, at a low rate, and the head is trained as before once more.
      *   Minutes instead of seconds. */
     const char *recipe;
-    /* "pil", "tf", "fast" or "hub"; NULL (default): "pil"; tutorial: "tf", its only one. */
+    /* As in hst_features_compute; NULL (default): as there; tutorial: "tf", its only one. */
     const char *prepare;
     /* Of folds, first weights, order, dropout, augmentation (the split has its own). Default 42. */
     uint64_t seed;

@@ -1,5 +1,6 @@
 /* extract.c - from photos to features: what the store knows, and the rest through the network. */
 #include "base/mem.h"
+#include "dataset/deep.h"
 #include "features/lookup.h"
 #include "features/loop.h"
 
@@ -176,7 +177,7 @@ hst_features *hst_features_further(hst_ctx *ctx, const hst_extractor *to, const 
 hst_features *hst_features_compute(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                                    const char *prepare, hst_err *err)
 {
-    hst_extractor *e = hst_extractor_of(ctx, b, prepare, err);
+    hst_extractor *e = hst_extractor_of(ctx, b, hst_deep_resolve(ctx, d, prepare), err);
     hst_features *f = e ? hst_features_through(ctx, e, d, 0, err) : NULL;
     hst_extractor_free(e);
     return f;

@@ -1,6 +1,7 @@
 #include "features/pictures.h"
 #include "base/mem.h"
 #include "base/pipeline.h"
+#include "dataset/deep.h"
 #include "dataset/photo.h"
 #include "features/store.h"
 #include "images/prepare.h"
@@ -14,6 +15,7 @@ typedef struct job {
     hst_pictures *out;
     hst_store *store; /* NULL: none */
     hst_store_kind kind;
+    enum hst_resampler resampler;
     char *stored; /* [n] */
     size_t *item; /* [slots]: the photo in each */
     size_t next, done;
@@ -36,7 +38,7 @@ static int decode(const job *j, size_t i, const uint8_t *bytes, size_t n, hst_er
     hst_picture p;
     hst_image img = {0};
     int rc =
-        hst_image_decode(&(hst_decode){HST_RESAMPLE_PIL, 0, j->ctx->decoders}, bytes, n, &img, err);
+        hst_image_decode(&(hst_decode){j->resampler, 0, j->ctx->decoders}, bytes, n, &img, err);
     rc = rc ? rc : hst_picture_of(&img, bytes, n, &p, err);
     hst_image_clear(&img);
     if (rc)
@@ -128,8 +130,9 @@ hst_pictures *hst_pictures_of(hst_ctx *ctx, const hst_data *d, hst_err *err)
     j.out = pictures_new(d->n_photos, err);
     j.stored = j.out ? hst_alloc(d->n_photos, 1, err) : NULL;
     j.item = j.stored ? hst_alloc(slots, sizeof *j.item, err) : NULL;
+    j.resampler = hst_deep_resolve(ctx, d, NULL) ? HST_RESAMPLE_SCALED : HST_RESAMPLE_PIL;
     if (j.item)
-        rc = hst_store_kind_picture(&(hst_prep){.resampler = HST_RESAMPLE_PIL}, &j.kind, err);
+        rc = hst_store_kind_picture(&(hst_prep){.resampler = j.resampler}, &j.kind, err);
     if (rc == 0) {
         j.store = hst_store_open(ctx);
         rc = hst_executor_pipeline(ctx->executor,

@@ -8,8 +8,14 @@ typedef struct hst_encoded {
     const uint8_t *bytes;
     size_t n;
     enum hst_resampler resampler; /* PIL or TF */
-    int least; /* pixels along the shorter side that are enough; 0: all (JPEG only) */
+    int least;       /* pixels along the shorter side that are enough; 0: all (JPEG only) */
+    int scales_gray; /* 1: 16-bit gray is scaled to 8 bits */
 } hst_encoded;
+
+/* What becomes of values over 255 (gray16.c). */
+enum hst_gray16 { HST_GRAY16_CLIP, HST_GRAY16_HIGH, HST_GRAY16_SCALE };
+/* Two bytes a pixel, the high one first, at the beginning of each of img's rows become RGB. */
+void hst_gray16_to_rgb(hst_image *img, enum hst_gray16 how);
 
 /* All: fill *out (which starts as {0}, and is cleared by the caller also after a failure) and set
  * *orientation to the EXIF value 1..8 where the file has one. Errors: HST_EIMAGE, HST_EMEM. */

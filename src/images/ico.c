@@ -112,5 +112,8 @@ int hst_ico_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_
     int unused;
     if (left < 8 || memcmp(at, "\x89PNG\r\n\x1a\n", 8))
         return bitmap_decode(in, &e, kind, out, err);
-    return hst_png_decode(&(hst_encoded){at, left, HST_RESAMPLE_PIL, 0}, out, &unused, err);
+    return hst_png_decode(
+        &(hst_encoded){
+            .bytes = at, .n = left, .resampler = HST_RESAMPLE_PIL, .scales_gray = in->scales_gray},
+        out, &unused, err);
 }

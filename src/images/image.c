@@ -29,6 +29,7 @@ int hst_image_decode(const hst_decode *how, const uint8_t *bytes, size_t n, hst_
                      hst_err *err)
 {
     const int fast = how->resampler == HST_RESAMPLE_FAST;
+    const int tf = how->resampler == HST_RESAMPLE_TF;
     if (n == 0)
         return hst_fail(err, HST_EIMAGE, "the file is empty");
     if (n > HST_IMAGE_MAX_BYTES)
@@ -41,7 +42,11 @@ int hst_image_decode(const hst_decode *how, const uint8_t *bytes, size_t n, hst_
                         other ? other : "");
     if (!hst_format_is_read(format))
         return not_read(format, err);
-    hst_encoded in = {bytes, n, fast ? HST_RESAMPLE_PIL : how->resampler, fast ? how->least : 0};
+    hst_encoded in = {.bytes = bytes,
+                      .n = n,
+                      .resampler = tf ? HST_RESAMPLE_TF : HST_RESAMPLE_PIL,
+                      .least = fast ? how->least : 0,
+                      .scales_gray = how->resampler == HST_RESAMPLE_SCALED};
     hst_image img = {0};
     int orientation = 1, rc;
     if (decoders[format])

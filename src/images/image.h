@@ -14,8 +14,10 @@ typedef struct hst_image {
  *  HST_RESAMPLE_TF   tf.io.decode_image(channels=3, expand_animations=False)
  *                    (JPEG: fast integer DCT; never turned by EXIF)
  *  HST_RESAMPLE_FAST as PIL, but hst_image_decode_least may read a JPEG at a half or a quarter of
- *                    its size, which skips most of the work for a photo from a camera */
-enum hst_resampler { HST_RESAMPLE_PIL, HST_RESAMPLE_TF, HST_RESAMPLE_FAST };
+ *                    its size, which skips most of the work for a photo from a camera
+ *  HST_RESAMPLE_SCALED as PIL, but 16-bit gray (PNG, PNM), which Pillow clips at 255, is stretched
+ *                    over 8 bits */
+enum hst_resampler { HST_RESAMPLE_PIL, HST_RESAMPLE_TF, HST_RESAMPLE_FAST, HST_RESAMPLE_SCALED };
 
 /* More pixels than this are refused before anything is allocated for them (Pillow's hard limit). A
  * fuzzing build sets a smaller one: under its instruments a picture that large takes a minute. */

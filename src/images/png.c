@@ -18,8 +18,8 @@ struct png {
     const hst_encoded *in;
     size_t at; /* bytes of in already read */
     hst_image *out;
-    int clip_16; /* 16-bit gray, to be clipped at 255 */
-    int rc;      /* of the failure; its message is in err */
+    int is_deep_gray; /* 16 bits, of which Pillow does not keep the high byte */
+    int rc;           /* of the failure; its message is in err */
     hst_err *err;
 };
 
@@ -52,12 +52,13 @@ static void on_read(png_structp png, png_bytep to, size_t n)
 }
 
 /* Both libraries drop alpha without blending and show palettes as colours. Of 16 bits they keep the
- * high byte, but Pillow clips 16-bit gray at 255. */
+ * high byte, but Pillow clips 16-bit gray at 255 (gray16.c). */
 static void set_transforms(struct png *p)
 {
     int type = png_get_color_type(p->png, p->info), depth = png_get_bit_depth(p->png, p->info);
-    p->clip_16 = p->in->resampler == HST_RESAMPLE_PIL && type == PNG_COLOR_TYPE_GRAY && depth == 16;
-    if (p->clip_16) {
+    p->is_deep_gray =
+        p->in->resampler == HST_RESAMPLE_PIL && type == PNG_COLOR_TYPE_GRAY && depth == 16;
+    if (p->is_deep_gray) {
         png_set_interlace_handling(p->png);
         png_read_update_info(p->png, p->info);
         return;
@@ -90,24 +91,17 @@ static void read_header(struct png *p)
     set_transforms(p);
 }
 
-/* A row of 16-bit gray, high bytes first, to 8-bit RGB in the same memory, from its end. */
-static void clip_row(uint8_t *row, int w)
-{
-    for (size_t x = (size_t)w; x-- > 0;)
-        memset(row + 3 * x, row[2 * x] ? 255 : row[2 * x + 1], 3);
-}
-
 static void read_pixels(struct png *p)
 {
     size_t row_bytes = (size_t)p->out->w * 3, got = png_get_rowbytes(p->png, p->info);
-    if (got != (p->clip_16 ? (size_t)p->out->w * 2 : row_bytes))
+    if (got != (p->is_deep_gray ? (size_t)p->out->w * 2 : row_bytes))
         png_error(p->png, "unexpected length of a row");
     int passes = png_get_interlace_type(p->png, p->info) == PNG_INTERLACE_ADAM7 ? 7 : 1;
     for (int pass = 0; pass < passes; pass++)
         for (int y = 0; y < p->out->h; y++)
             png_read_row(p->png, p->out->rgb + (size_t)y * row_bytes, NULL);
-    for (int y = 0; y < p->out->h && p->clip_16; y++)
-        clip_row(p->out->rgb + (size_t)y * row_bytes, p->out->w);
+    if (p->is_deep_gray)
+        hst_gray16_to_rgb(p->out, p->in->scales_gray ? HST_GRAY16_SCALE : HST_GRAY16_CLIP);
     /* Pillow does without what follows the pixels, the end marker too. */
     if (p->in->resampler == HST_RESAMPLE_TF)
         png_read_end(p->png, p->info);

@@ -22,7 +22,6 @@
 struct pnm {
     const uint8_t *p;
     size_t n, at;
-    enum hst_resampler resampler;
     int kind; /* 1..6 */
     int channels;
     unsigned largest;
@@ -117,16 +116,19 @@ int hst_pnm_header(const uint8_t *bytes, size_t n, int *w, int *h, int *bits)
     return m.channels;
 }
 
-/* value[v]: what v becomes, 0..255. */
-static void make_table(const struct pnm *m, uint8_t *value)
+/* Whether Pillow makes 0..65535 of it. */
+static int is_deep(const struct pnm *m)
 {
-    const int is_deep = m->channels == 1 && m->largest > 255;
-    for (unsigned v = 0; v <= 65535; v++) {
-        double x = rint((double)v / m->largest * (is_deep ? 65535 : 255));
-        if (is_deep && m->resampler == HST_RESAMPLE_TF)
-            x = floor(x / 256);
-        value[v] = (uint8_t)(x < 255 ? x : 255);
-    }
+    return m->channels == 1 && m->largest > 255;
+}
+
+/* value[v]: what v becomes, 0..255 or, where it is deep, 0..65535. */
+static void make_table(const struct pnm *m, uint16_t *value)
+{
+    for (unsigned v = 0; v <= m->largest; v++)
+        value[v] = (uint16_t)rint((double)v / m->largest * (is_deep(m) ? 65535 : 255));
+    for (unsigned v = m->largest + 1; v <= 65535; v++)
+        value[v] = is_deep(m) ? 65535 : 255;
 }
 
 static int read_value(struct pnm *m, uint64_t *v, hst_err *err)
@@ -144,10 +146,19 @@ static int read_value(struct pnm *m, uint64_t *v, hst_err *err)
     return 0;
 }
 
+/* Pixel i, as hst_gray16_to_rgb wants it. */
+static void put_deep(hst_image *out, size_t i, unsigned v)
+{
+    uint8_t *row = out->rgb + i / (size_t)out->w * (size_t)out->w * 3;
+    row[2 * (i % (size_t)out->w)] = (uint8_t)(v >> 8);
+    row[2 * (i % (size_t)out->w) + 1] = (uint8_t)v;
+}
+
 static int read_values(struct pnm *m, hst_image *out, hst_err *err)
 {
     const size_t pixels = (size_t)out->w * (size_t)out->h;
-    uint8_t *to = out->rgb, *value = hst_alloc_raw(65536, 1, err);
+    uint8_t *to = out->rgb;
+    uint16_t *value = hst_alloc_raw(65536, sizeof *value, err);
     int rc = value ? 0 : HST_EMEM;
     if (rc == 0)
         make_table(m, value);
@@ -155,10 +166,12 @@ static int read_values(struct pnm *m, hst_image *out, hst_err *err)
         uint64_t v = 0;
         for (int c = 0; c < m->channels && rc == 0; c++) {
             rc = read_value(m, &v, err);
-            if (rc == 0)
-                to[c] = value[v];
+            if (rc == 0 && !is_deep(m))
+                to[c] = (uint8_t)value[v];
         }
-        if (m->channels == 1)
+        if (is_deep(m) && rc == 0)
+            put_deep(out, i, value[v]);
+        else if (m->channels == 1)
             memset(to + 1, to[0], 2);
     }
     free(value);
@@ -194,7 +207,7 @@ static int read_digits(struct pnm *m, hst_image *out, hst_err *err)
 
 int hst_pnm_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_err *err)
 {
-    struct pnm m = {.p = in->bytes, .n = in->n, .resampler = in->resampler};
+    struct pnm m = {.p = in->bytes, .n = in->n};
     *orientation = 1;
     uint64_t w, h;
     int rc = read_header(&m, &w, &h, err);
@@ -203,8 +216,14 @@ int hst_pnm_decode(const hst_encoded *in, hst_image *out, int *orientation, hst_
         return rc;
     if (m.kind == 1)
         return read_digits(&m, out, err);
-    if (m.kind != 4)
-        return read_values(&m, out, err);
-    read_bits(&m, out);
-    return 0;
+    if (m.kind == 4) {
+        read_bits(&m, out);
+        return 0;
+    }
+    rc = read_values(&m, out, err);
+    if (rc == 0 && is_deep(&m))
+        hst_gray16_to_rgb(out, in->resampler == HST_RESAMPLE_TF ? HST_GRAY16_HIGH
+                               : in->scales_gray                ? HST_GRAY16_SCALE
+                                                                : HST_GRAY16_CLIP);
+    return rc;
 }

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const contract_names[] = {
-    [HST_RESAMPLE_PIL] = "pil", [HST_RESAMPLE_TF] = "tf", [HST_RESAMPLE_FAST] = "fast"};
+static const char *const contract_names[] = {[HST_RESAMPLE_PIL] = "pil",
+                                             [HST_RESAMPLE_TF] = "tf",
+                                             [HST_RESAMPLE_FAST] = "fast",
+                                             [HST_RESAMPLE_SCALED] = "scaled"};
 static const char *const interpolation_names[] = {
     [HST_BILINEAR] = "bilinear",
     [HST_BICUBIC] = "bicubic",
@@ -40,8 +42,8 @@ int hst_resampler_parse(const char *name, enum hst_resampler *out, hst_err *err)
     int i = find(name, contract_names, COUNT(contract_names));
     if (i < 0)
         return hst_fail(err, HST_EARG,
-                        "unknown image preparation \"%s\"; it is \"pil\", \"tf\", \"fast\" or "
-                        "\"hub\"",
+                        "unknown image preparation \"%s\"; it is \"pil\", \"tf\", \"fast\", "
+                        "\"scaled\" or \"hub\"",
                         name);
     *out = (enum hst_resampler)i;
     return 0;

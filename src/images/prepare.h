@@ -28,7 +28,8 @@ typedef struct hst_prep {
     enum hst_resampler resampler; /* decoder, EXIF, and resize:
                                    PIL: Image.resize, antialiased, 8-bit result
                                    TF:  tf.image.resize, float result
-                                   FAST: as PIL, from a JPEG decoded no larger than needed */
+                                   FAST: as PIL, from a JPEG decoded no larger than needed
+                                   SCALED: as PIL, from 16-bit gray scaled to 8 */
     int px;                       /* output height and width */
     hst_pixel_norm norm;          /* how a pixel becomes a number */
     enum hst_interpolation interpolation;
@@ -37,7 +38,7 @@ typedef struct hst_prep {
     int mirror;    /* 1: left and right change places, after all else */
 } hst_prep;
 
-/* "pil", "tf" or "fast"; and back: -1 and HST_EARG for any other name. */
+/* "pil", "tf", "fast" or "scaled"; and back: -1 and HST_EARG for any other name. */
 const char *hst_resampler_name(enum hst_resampler c);
 HST_CHECK int hst_resampler_parse(const char *name, enum hst_resampler *out, hst_err *err);
 /* Sets p's geometry: "squash"; "crop", the middle of a photo whose shorter edge is resized to px;

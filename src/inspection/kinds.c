@@ -65,8 +65,8 @@ const hst_kind_facts hst_kinds[HST_KINDS] = {
     [HST_KIND_CMYK] = {"cmyk", HST_SEVERITY_REMARK, "in four inks (CMYK)",
                        "Colours are approximate: save them as RGB."},
     [HST_KIND_DEEP] = {"16-bit", HST_SEVERITY_REMARK, "of 16 bits a channel",
-                       "They are cut to 8 bits, and 16-bit gray comes out nearly white: save "
-                       "them with 8."},
+                       "They are cut to 8 bits; 16-bit gray is stretched over them, but clipped to "
+                       "white by --prepare pil and fast."},
     [HST_KIND_ALPHA] = {"alpha", HST_SEVERITY_REMARK, "with transparency",
                         "It is dropped, and what it hid shows: save them on a plain background."},
     [HST_KIND_ANIMATED] = {"animated", HST_SEVERITY_REMARK, "animated",

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 #include "dataset/photo.h"
+#include "images/facts.h"
 #include "images/resize.h"
 #include "report/base64.h"
 
@@ -26,7 +27,8 @@ int hst_thumbnail_of(const hst_decode *how, const uint8_t *bytes, size_t n, hst_
     hst_decode fast = *how;
     const int box = how->least;
     if (fast.resampler != HST_RESAMPLE_TF)
-        fast.resampler = HST_RESAMPLE_FAST;
+        fast.resampler =
+            hst_facts_of(bytes, n).flags & HST_IS_GRAY ? HST_RESAMPLE_SCALED : HST_RESAMPLE_FAST;
     int rc = hst_image_decode(&fast, bytes, n, &img, err);
     if (rc)
         return rc;

@@ -1,6 +1,7 @@
 /* review.c - the review of a folder: features, findings, and the lists that people go through. */
 #include "review/review.h"
 #include "base/mem.h"
+#include "dataset/deep.h"
 #include "training/recipe.h"
 
 #include <stdlib.h>
@@ -249,7 +250,9 @@ static int check_labels(const hst_data *d, hst_err *err)
 hst_review *hst_review_data(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                             const char *prepare, hst_err *err)
 {
-    hst_extractor *e = check_labels(d, err) ? NULL : hst_extractor_of(ctx, b, prepare, err);
+    hst_extractor *e = check_labels(d, err)
+                           ? NULL
+                           : hst_extractor_of(ctx, b, hst_deep_resolve(ctx, d, prepare), err);
     hst_review *r = e ? review_through(ctx, e, d, d->seed, err) : NULL;
     hst_extractor_free(e);
     return r;

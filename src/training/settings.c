@@ -16,11 +16,9 @@ const char *const hst_recipe_names[] = {[HST_RECIPE_AUTO] = "auto",
                                         [HST_RECIPE_FINE_TUNE] = "fine-tune",
                                         [HST_RECIPE_TUTORIAL] = "tutorial",
                                         NULL};
-const char *const hst_preparation_names[] = {[HST_PREPARE_PIL] = "pil",
-                                             [HST_PREPARE_TF] = "tf",
-                                             [HST_PREPARE_FAST] = "fast",
-                                             [HST_PREPARE_HUB] = "hub",
-                                             NULL};
+const char *const hst_preparation_names[] = {
+    [HST_PREPARE_PIL] = "pil", [HST_PREPARE_TF] = "tf",         [HST_PREPARE_FAST] = "fast",
+    [HST_PREPARE_HUB] = "hub", [HST_PREPARE_SCALED] = "scaled", NULL};
 const char *const hst_fit_names[] = {
     [HST_FIT_SQUASH] = "squash", [HST_FIT_CROP] = "crop", [HST_FIT_PAD] = "pad", NULL};
 const char *const hst_final_names[] = {
@@ -488,10 +486,12 @@ static void put_line(const hst_setting_value *v, hst_buf *b)
 
 const char *hst_settings_preparation(const hst_settings *s)
 {
-    static const char *const texts[][3] = {[HST_PREPARE_PIL] = {"pil", "pil,crop", "pil,pad"},
-                                           [HST_PREPARE_TF] = {"tf", "tf,crop", "tf,pad"},
-                                           [HST_PREPARE_FAST] = {"fast", "fast,crop", "fast,pad"},
-                                           [HST_PREPARE_HUB] = {"hub", "hub,crop", "hub,pad"}};
+    static const char *const texts[][3] = {
+        [HST_PREPARE_PIL] = {"pil", "pil,crop", "pil,pad"},
+        [HST_PREPARE_TF] = {"tf", "tf,crop", "tf,pad"},
+        [HST_PREPARE_FAST] = {"fast", "fast,crop", "fast,pad"},
+        [HST_PREPARE_HUB] = {"hub", "hub,crop", "hub,pad"},
+        [HST_PREPARE_SCALED] = {"scaled", "scaled,crop", "scaled,pad"}};
     return texts[s->prepare][s->fit];
 }
 

@@ -10,7 +10,13 @@
 
 enum hst_recipe_id { HST_RECIPE_AUTO, HST_RECIPE_FINE_TUNE, HST_RECIPE_TUTORIAL };
 /* How hst_features_compute is to prepare photos. */
-enum hst_preparation { HST_PREPARE_PIL, HST_PREPARE_TF, HST_PREPARE_FAST, HST_PREPARE_HUB };
+enum hst_preparation {
+    HST_PREPARE_PIL,
+    HST_PREPARE_TF,
+    HST_PREPARE_FAST,
+    HST_PREPARE_HUB,
+    HST_PREPARE_SCALED
+};
 /* How a photo of another shape becomes a square: hst_prep_fit. */
 enum hst_fitting { HST_FIT_SQUASH, HST_FIT_CROP, HST_FIT_PAD };
 enum hst_class_weight { HST_UNWEIGHTED, HST_BALANCED };

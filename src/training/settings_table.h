@@ -26,10 +26,13 @@ HST_SETTING(CHOICE, enum hst_preparation, prepare, .about.name = "prepare",
             .standard = {"pil", "pil", "tf", "tf"}, .record = ELSEWHERE,
             .about.help = "How photos are decoded and resized: as Pillow or as TensorFlow does "
                           "(recipe tutorial: always); fast: as Pillow, but large JPEGs read at a "
-                          "half or a quarter of their size; hub: as Pillow, resized and cropped as "
-                          "the backbone's publisher does.")
-HST_SETTING(CHOICE, enum hst_fitting, fit, .about.name = "fit", .about.words = hst_fit_names,
-            .standard = {"squash", "squash", NULL, NULL}, .record = WHERE_CHANGED,
+                          "half or a quarter of their size; scaled: as Pillow, but 16-bit gray "
+                          "stretched over 8 bits where Pillow clips it (the default where there "
+                          "are such photos); hub: as Pillow, resized and cropped as the backbone's "
+                          "publisher does.")
+HST_SETTING(CHOICE, enum hst_fitting, fit, .about.name = "fit", .about.section = "accuracy",
+            .about.words = hst_fit_names, .standard = {"squash", "squash", NULL, NULL},
+            .record = WHERE_CHANGED,
             .about.help = "How a photo of another shape becomes the network's square. squash: "
                           "stretched; crop: its middle; pad: all of it, on a plain ground. Not "
                           "with --prepare hub, nor with recipe tutorial.")

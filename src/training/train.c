@@ -1,6 +1,7 @@
 /* train.c - the main job: features -> split -> recipe -> evaluation. */
 #include "base/mem.h"
 #include "base/sized.h"
+#include "dataset/deep.h"
 #include "training/effort.h"
 #include "training/learning_curve.h"
 #include "training/prior.h"
@@ -523,12 +524,23 @@ static hst_run *run_new(const hst_ctx *ctx, const hst_backbone *b, const hst_dat
     return NULL;
 }
 
+/* Where the caller leaves it open, as the photos need it. */
+static void choose_preparation(hst_ctx *ctx, const hst_data *d, const hst_train_opts *o,
+                               hst_settings *s)
+{
+    const char *given = o && o->prepare ? hst_preparation_names[s->prepare] : NULL;
+    const char *now = s->recipe == HST_RECIPE_TUTORIAL ? NULL : hst_deep_resolve(ctx, d, given);
+    if (!given && now)
+        s->prepare = HST_PREPARE_SCALED;
+}
+
 hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                      const hst_train_opts *o, hst_run **run, hst_err *err)
 {
     hst_settings settings;
     if (read_settings(o, b, &settings, err) || check_target(&settings, d, err))
         return NULL;
+    choose_preparation(ctx, d, o, &settings);
     hst_run *r = run_new(ctx, b, d, err);
     if (!r)
         return NULL;

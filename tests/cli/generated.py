@@ -72,9 +72,9 @@ class Generated(unittest.TestCase):
     def test_bash(self):
         self.assertEqual(bash("tr"), ["train"])
         self.assertEqual(bash("train", "--prep"), ["--prepare"])
-        self.assertEqual(bash("train", "--prepare", ""), ["fast", "hub", "pil", "tf"])
+        self.assertEqual(bash("train", "--prepare", ""), ["fast", "hub", "pil", "scaled", "tf"])
         self.assertEqual(bash("train", "--prepare", "=", "t"), ["tf"])
-        self.assertEqual(bash("train", "--prepare", "="), ["fast", "hub", "pil", "tf"])
+        self.assertEqual(bash("train", "--prepare", "="), ["fast", "hub", "pil", "scaled", "tf"])
         self.assertEqual(bash("predict", "-f", ""), ["csv", "json", "text"])
         self.assertEqual(bash("backbones", ""), ["import", "list", "prune", "pull", "remove",
                                                  "verify"])

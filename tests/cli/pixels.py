@@ -5,11 +5,13 @@
 """
 import json
 import os
+import random
 import struct
 import unittest
+import zlib
 
 import material
-from run import BACKBONE, PHOTOS, ROOT, Case, read, run, setUpModule, tearDownModule, train  # noqa: F401
+from run import BACKBONE, PHOTOS, ROOT, Case, read, run, setUpModule, tearDownModule  # noqa: F401
 
 
 def oblong(folder, w=60, h=24):
@@ -79,6 +81,53 @@ class Fit(Case):
         self.refused(run("train", PHOTOS, "--backbone", BACKBONE, "--fit", "stretch"), 2, "squash, crop or pad")
         self.refused(run("train", PHOTOS, "--backbone", BACKBONE, "--fit", "pad", "--recipe", "tutorial"), 2, "fit")
         self.refused(run("features", PHOTOS, "--backbone", BACKBONE, "--fit", "pad", "--prepare", "hub"), 2, "hub")
+
+
+def xrays(folder):
+    """PNG of 16-bit gray: values about 7000, blotches, brighter at one side; two classes."""
+    rng = random.Random(5)
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    for name in ("left", "right"):
+        os.makedirs(f"{folder}/{name}")
+        for i in range(12):
+            spots = [[rng.randrange(400) for _ in range(8)] for _ in range(8)]
+            bright = range(20) if name == "left" else range(20, 40)
+            rows = b"".join(b"\0" + b"".join(struct.pack(">H", 7000 + 13 * i + spots[y // 5][x // 5] + 600 * (x in bright))
+                                             for x in range(40)) for y in range(40))
+            with open(f"{folder}/{name}/{i:02}.png", "wb") as f:
+                f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 40, 40, 16, 0, 0, 0, 0)) +
+                        chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+    return folder
+
+
+class Deep(Case):
+    def test_16_bit_gray_is_not_white(self):
+        folder = xrays(f"{ROOT}/xrays")
+        r = run("train", folder, "--backbone", BACKBONE, "-o", "deep", "--json", "--final", "train")
+        self.assertEqual(json.loads(self.ok(r))["accuracy"], 1)
+        self.assertIn(b"24 photos are 16-bit gray", r.stderr)
+        record = json.loads(self.ok(run("info", f"{ROOT}/deep/model.safetensors", "--json")))["record"]
+        self.assertEqual(record["prepare"], "scaled")
+        said = self.ok(run("predict", f"{ROOT}/deep/model.safetensors", f"{folder}/left/00.png", "--format", "json"))
+        self.assertIn("left", said.splitlines()[0])
+        self.assertEqual(vectors(folder), vectors(folder, "--prepare", "scaled"))
+        self.assertEqual(vectors(folder, "--fit", "pad"), vectors(folder))
+
+    def test_pil_says_that_it_clips(self):
+        folder = xrays(f"{ROOT}/clipped")
+        r = run("features", folder, "--backbone", BACKBONE, "--prepare", "pil", "-o", "clipped.npy")
+        self.ok(r)
+        self.assertIn(b"which 'pil' clips to white as Pillow does; prepare them as 'scaled'", r.stderr)
+        self.assertIn(b"left/00.png", r.stderr)
+        r = run("features", PHOTOS, "--backbone", BACKBONE, "-o", "clipped.npy")
+        self.assertNotIn(b"16-bit", r.stderr)
+
+    def test_doctor(self):
+        text = self.ok(run("doctor", xrays(f"{ROOT}/looked-at")))
+        self.assertIn("16 bits a channel", text)
+        self.assertNotIn("the same picture", text)
 
 
 class Formats(Case):

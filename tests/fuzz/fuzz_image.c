@@ -13,7 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     const hst_facts f = hst_facts_of(bytes, n);
     if (f.w < 0 || f.h < 0 || f.orientation < 1 || f.orientation > 8 || f.format >= HST_FORMATS)
         __builtin_trap();
-    for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_FAST; c++) {
+    for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_SCALED; c++) {
         hst_err e = {0};
         hst_prep p = {(enum hst_resampler)c, PX, {{127.5f, 127.5f, 127.5f}, {128, 128, 128}}};
         int rc = hst_prepare_bytes(&p, bytes, n, out, &e);

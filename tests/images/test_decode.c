@@ -157,11 +157,75 @@ static void made_pictures_give_the_reference_pixels(void **state)
     assert_int_equal(check_golden("pictures"), 90);
 }
 
+static hst_image decoded(const void *bytes, size_t n, enum hst_resampler resampler)
+{
+    hst_err e = {0};
+    hst_image img = {0};
+    check_ok(hst_image_decode(&(hst_decode){.resampler = resampler}, bytes, n, &img, &e), &e);
+    return img;
+}
+
+/* Where Pillow clips at 255, the smallest value becomes 0 and the largest 255; a picture below 256
+ * stays as it is; one of a single value has that value's share of 65535. */
+static void gray_of_16_bits_is_scaled(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *values; /* three, two bytes each */
+        uint8_t pil[3], tf[3], scaled[3];
+    } cases[] = {{"\x03\xe8\x07\xd0\x0b\xb8", {255, 255, 255}, {3, 7, 11}, {0, 128, 255}},
+                 {"\x00\x01\x00\x80\x00\xff", {1, 128, 255}, {0, 0, 0}, {1, 128, 255}},
+                 {"\x00\x00\x80\x00\xff\xff", {0, 255, 255}, {0, 128, 255}, {0, 128, 255}},
+                 {"\x1b\x58\x1b\x58\x1b\x58", {255, 255, 255}, {27, 27, 27}, {27, 27, 27}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const uint8_t *want[] = {cases[i].pil, cases[i].tf, cases[i].pil, cases[i].scaled};
+        char file[20] = "P5 3 1 65535 ";
+        memcpy(file + 13, cases[i].values, 6);
+        for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_SCALED; c++) {
+            hst_image img = decoded(file, 19, (enum hst_resampler)c);
+            for (int x = 0; x < 3; x++)
+                for (int k = 0; k < 3; k++)
+                    assert_int_equal(img.rgb[3 * x + k], want[c][x]);
+            hst_image_clear(&img);
+        }
+    }
+}
+
+/* An interlaced PNG of 16-bit gray from 0 to 65535: no longer white; of 8 bits, as "pil". */
+static void png_of_16_bit_gray_is_scaled(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"golden/images/basi0g16.png",
+                                        "golden/images/png_named.jpg"};
+    for (int i = 0; i < 2; i++) {
+        hst_err e = {0};
+        uint8_t *bytes = NULL;
+        size_t n = 0;
+        char *path = shared_path(names[i]);
+        assert_non_null(path);
+        check_ok(hst_file_read(path, HST_IMAGE_MAX_BYTES, HST_EIMAGE, &bytes, &n, &e), &e);
+        hst_image pil = decoded(bytes, n, HST_RESAMPLE_PIL);
+        hst_image tf = decoded(bytes, n, HST_RESAMPLE_TF);
+        hst_image img = decoded(bytes, n, HST_RESAMPLE_SCALED);
+        const size_t values = (size_t)img.w * (size_t)img.h * 3;
+        for (size_t k = 0; k < values && i == 0; k++)
+            assert_true(abs(img.rgb[k] - tf.rgb[k]) <= 1); /* of 255, of 256 */
+        assert_int_equal(memcmp(pil.rgb, img.rgb, values) == 0, i);
+        hst_image_clear(&pil);
+        hst_image_clear(&tf);
+        hst_image_clear(&img);
+        free(bytes);
+        free(path);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reference_pictures_give_the_reference_pixels),
         cmocka_unit_test(made_pictures_give_the_reference_pixels),
+        cmocka_unit_test(gray_of_16_bits_is_scaled),
+        cmocka_unit_test(png_of_16_bit_gray_is_scaled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
