@@ -127,13 +127,13 @@ static int read_label(hst_rows *r, const hst_archive *a, const sample *s, const 
     size_t n;
     hst_err bad = {0};
     const hst_member_read how = {.max = MAX_LABEL_BYTES, .code = HST_EDATA};
-    *why = "a sample without .cls or .json";
+    *why = "without a class (.cls or .json)";
     *label = "";
     if (!m)
         return 0;
     int rc = hst_archive_read(a, m, &how, &bytes, &n, &bad);
     if (rc) {
-        *why = "its class cannot be read";
+        *why = "with a class that cannot be read";
         return rc == HST_EMEM ? hst_fail(err, rc, "%s", bad.msg) : 0;
     }
     if (s->cls)
@@ -141,7 +141,7 @@ static int read_label(hst_rows *r, const hst_archive *a, const sample *s, const 
     else
         rc = label_in_json(r, (const char *)bytes, n, label, err);
     free(bytes);
-    *why = *label && **label && hst_is_utf8(*label) ? NULL : "its class cannot be read";
+    *why = *label && **label && hst_is_utf8(*label) ? NULL : "with a class that cannot be read";
     return *label ? rc : HST_EMEM;
 }
 
@@ -252,7 +252,7 @@ static int add_sample(hst_rows *r, const hst_archive *a, const sample *s, hst_ro
         return HST_EMEM;
     int rc = read_label(r, a, s, &row->class_name, &why, err);
     if (rc == 0 && why)
-        return hst_rows_leave_out(r, path, HST_LEFT_OUTSIDE, why, err);
+        return hst_rows_leave_out(r, path, HST_LEFT_NO_PHOTO, why, err);
     if (rc)
         return rc;
     return hst_rows_add(r,
@@ -273,7 +273,7 @@ static int leave_out_others(hst_rows *r, const char *shard, const hst_member *m,
         if (m[i].is_folder || &m[i] == s->photo || (s->photo && !picture))
             continue;
         const char *path = path_of(r, shard, &m[i], err);
-        rc = path ? hst_rows_leave_out(r, path, s->photo ? HST_LEFT_OUTSIDE : HST_LEFT_NO_PHOTO,
+        rc = path ? hst_rows_leave_out(r, path, HST_LEFT_NO_PHOTO,
                                        s->photo ? "a second picture of one sample"
                                                 : "of a sample without a photo",
                                        err)
