@@ -564,7 +564,9 @@ typedef struct hst_train_opts {
     const char *prepare;
     /* Of folds, first weights, order, dropout, augmentation (the split has its own). Default 42. */
     uint64_t seed;
-    /* Not tutorial. NULL or "balanced": every class counts the same, however many photos. */
+    /* Not tutorial: how much a photo of each class counts, 1 in the mean. NULL or "none": all alike;
+     * "balanced": every class the same, however many photos; "power:0.5": balanced's weights to that
+     * power, 0..4; else a CSV file with a line label,weight for each class. */
     const char *class_weight;
 
     /* Of recipes tutorial and fine-tune; auto takes none of them. 0, NULL or, for a double, a

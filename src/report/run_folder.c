@@ -84,7 +84,7 @@ static int save_args(const hst_run *r, const char *dir, hst_err *err)
               put(o, "split_seed", json_integer((json_int_t)r->data->seed)) ||
               put(o, "val_split", json_real(r->data->val_part)) ||
               put(o, "class_weight",
-                  s->class_weight == HST_BALANCED ? json_string("balanced") : json_null()) ||
+                  r->class_weights.kind != HST_UNWEIGHTED ? json_string(s->class_weight) : json_null()) ||
               put_settings(o, s) || put_target(o, r->data) ||
               put(o, "backbone", json_string(r->backbone->arch.family)) ||
               put(o, "backbone_sha256", json_string(r->backbone->sha256)) ||

@@ -9,12 +9,13 @@
 #include <math.h>
 #include <stdlib.h>
 
-double *hst_photo_weights(const hst_examples *e, int n_classes, hst_err *err)
+double *hst_photo_weights(const hst_class_weights *w, const hst_examples *e, int n_classes,
+                          hst_err *err)
 {
     double *of_class = hst_alloc((size_t)n_classes, sizeof *of_class, err);
     double *weight = of_class ? hst_alloc(e->n, sizeof *weight, err) : NULL;
     if (weight) {
-        hst_balanced_weights(e, n_classes, of_class);
+        hst_weigh_classes(w, e, n_classes, of_class);
         for (size_t i = 0; i < e->n; i++)
             weight[i] = of_class[e->label[i]];
     }
@@ -115,8 +116,8 @@ static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_t
                       .group = e->group};
     hst_augmented_rows rows = {0};
     double *weight = NULL, *trusted = NULL, l2 = f->l2;
-    if (f->run->settings.class_weight == HST_BALANCED) {
-        weight = hst_photo_weights(e, m->n_classes, err);
+    if (f->run->class_weights.kind != HST_UNWEIGHTED) {
+        weight = hst_photo_weights(&f->run->class_weights, e, m->n_classes, err);
         if (!weight)
             return HST_EMEM;
         p.weight = weight;

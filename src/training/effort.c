@@ -287,8 +287,9 @@ int hst_effort_search(hst_fit *f, hst_err *err)
                     .began_s = f->began_s};
     if (level == 0)
         return 0;
-    if (o->class_weight == HST_BALANCED &&
-        !(s.weight = hst_photo_weights(&f->train, f->run->data->n_classes, err)))
+    if (f->run->class_weights.kind != HST_UNWEIGHTED &&
+        !(s.weight =
+              hst_photo_weights(&f->run->class_weights, &f->train, f->run->data->n_classes, err)))
         return HST_EMEM;
     int rc = run_steps(&s, level, err);
     free(s.fold);

@@ -155,6 +155,7 @@ static int begin_tuning(const hst_search *s, tuning *t, hst_err *err)
     if (rc == 0)
         rc = hst_settings_thaw(&t->run.settings, first->backbone->graph, err);
     t->run.settings.class_weight = f->run->settings.class_weight;
+    t->run.class_weights = f->run->class_weights;
     t->plain = rc ? NULL : hst_extractor_new(err);
     if (rc == 0)
         rc = t->plain ? hst_extractor_add_branch(t->plain, first->backbone, err) : HST_EMEM;

@@ -52,8 +52,8 @@ int hst_judge_init(hst_judge *j, const hst_fit *f, int keep, hst_err *err)
 {
     size_t n_kept = 0;
     *j = (hst_judge){.fit = f};
-    if (f->run->settings.class_weight == HST_BALANCED) {
-        j->weight = hst_photo_weights(&f->train, f->model->n_classes, err);
+    if (f->run->class_weights.kind != HST_UNWEIGHTED) {
+        j->weight = hst_photo_weights(&f->run->class_weights, &f->train, f->model->n_classes, err);
         if (!j->weight)
             return HST_EMEM;
     }

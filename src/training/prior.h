@@ -18,7 +18,7 @@ HST_CHECK int hst_prior_read(const char *text, const hst_data *d, double **prior
 void hst_prior_suggest(const hst_fit *f);
 
 /* share[classes]: of the photos, each counted with the weight it is learned from with. */
-void hst_prior_shares(const hst_examples *e, int n_classes, enum hst_class_weight weights,
+void hst_prior_shares(const hst_examples *e, int n_classes, const hst_class_weights *w,
                       double *share);
 
 /* bias[c] += ln(prior[c] / share[c]). */

@@ -42,12 +42,12 @@ extern const hst_recipe hst_recipe_auto, hst_recipe_fine_tune, hst_recipe_tutori
 /* Recipe auto of photos with several labels, and with a number. */
 extern const hst_recipe hst_recipe_labels, hst_recipe_number;
 
-/* weight[n_classes] with which every class counts the same: "balanced" of scikit-learn, n /
- * (classes
- * * photos of the class). No class is empty. */
-void hst_balanced_weights(const hst_examples *e, int n_classes, double *weight);
+/* weight[n_classes] of the photos of each class (class_weights.h). No class is empty. */
+void hst_weigh_classes(const hst_class_weights *w, const hst_examples *e, int n_classes,
+                       double *weight);
 /* The same of each photo, [e->n]. NULL: HST_EMEM. */
-HST_CHECK double *hst_photo_weights(const hst_examples *e, int n_classes, hst_err *err);
+HST_CHECK double *hst_photo_weights(const hst_class_weights *w, const hst_examples *e,
+                                    int n_classes, hst_err *err);
 
 /* Logistic regression to convergence, its L2 strength chosen by cross-validation (auto.c): fills
  * the model's head. */

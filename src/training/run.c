@@ -58,14 +58,21 @@ int hst_head_score(const hst_model *m, const hst_examples *e, double *loss, doub
     return 0;
 }
 
-void hst_balanced_weights(const hst_examples *e, int n_classes, double *weight)
+void hst_weigh_classes(const hst_class_weights *w, const hst_examples *e, int n_classes,
+                       double *weight)
 {
+    double sum = 0;
     for (int c = 0; c < n_classes; c++)
         weight[c] = 0;
     for (size_t i = 0; i < e->n; i++)
         weight[e->label[i]]++;
-    for (int c = 0; c < n_classes; c++)
-        weight[c] = (double)e->n / ((double)n_classes * weight[c]);
+    for (int c = 0; c < n_classes; c++) {
+        const double n = weight[c];
+        weight[c] = hst_class_weight_of(w, c, n, (double)e->n, n_classes);
+        sum += n > 0 ? n * weight[c] : 0;
+    }
+    for (int c = 0; c < n_classes && !hst_class_weights_are_equal(w); c++)
+        weight[c] *= (double)e->n / sum;
 }
 
 int hst_record_number(hst_model *m, const char *key, double value, hst_err *err)
@@ -108,6 +115,8 @@ void hst_run_free(hst_run *r)
     free(r->step);
     free(r->thaw);
     free(r->prior_text);
+    free(r->class_weight);
+    hst_class_weights_clear(&r->class_weights);
     free(r->prior);
     free(r);
 }

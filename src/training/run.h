@@ -25,8 +25,9 @@ struct hst_run {
     const hst_data *data;         /* borrowed */
     const hst_backbone *backbone; /* borrowed */
     hst_ctx ctx; /* threads and kernels for what is worked out later; silent, nothing to close */
-    hst_settings settings;       /* its texts are constants and what follows */
-    char *thaw, *prior_text;     /* NULL: none */
+    hst_settings settings;                  /* its texts are constants and what follows */
+    char *thaw, *prior_text, *class_weight; /* NULL: none */
+    hst_class_weights class_weights;
     double *prior;               /* [classes] shares, sum 1; NULL: as trained */
     hst_features *features;      /* owned: vectors, hashes, reasons for skipping */
     uint8_t *side;               /* [photos] enum hst_side */

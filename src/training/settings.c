@@ -410,6 +410,9 @@ int hst_settings_read(const hst_train_opts *given, hst_settings *s, hst_err *err
     if (rc == 0 && s->warmup > s->epochs)
         rc = hst_fail(err, HST_EARG, "a warm-up of %g epochs is longer than training, which has %d",
                       s->warmup, s->epochs);
+    hst_class_weights weights;
+    if (rc == 0)
+        rc = hst_class_weights_read(s->class_weight, NULL, &weights, err);
     return rc;
 }
 
@@ -500,7 +503,7 @@ int hst_settings_lines(const hst_settings *s, hst_buf *b, hst_err *err)
     hst_setting_value v;
     hst_buf_printf(b, "recipe=%s\nprepare=%s\nseed=%" PRIu64 "\nclass_weight=%s\n",
                    hst_recipe_names[s->recipe], hst_preparation_names[s->prepare], s->seed,
-                   s->class_weight == HST_BALANCED ? "balanced" : "none");
+                   s->class_weight ? s->class_weight : HST_CLASS_WEIGHT_NONE);
     for (int i = 0; hst_settings_next(s, &i, &v);)
         if (!is_number(v.setting))
             put_line(&v, b);

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "images/augment.h"
 #include "nn/learn.h"
+#include "training/class_weights.h"
 #include "training/optimiser.h"
 #include "training/schedule.h"
 #include "training/thaw.h"
@@ -19,7 +20,6 @@ enum hst_preparation {
 };
 /* How a photo of another shape becomes a square: hst_prep_fit. */
 enum hst_fitting { HST_FIT_SQUASH, HST_FIT_CROP, HST_FIT_PAD };
-enum hst_class_weight { HST_UNWEIGHTED, HST_BALANCED };
 /* What the final head learns from; by split: all photos where the split is ours. */
 /* What is done about photos whose label is likely wrong (robust.h):
  * HST_ROBUST_DROP     suspicious ones are not learned from, but a class keeps half of its own

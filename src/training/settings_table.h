@@ -36,12 +36,14 @@ HST_SETTING(CHOICE, enum hst_fitting, fit, .about.name = "fit", .about.section =
             .about.help = "How a photo of another shape becomes the network's square. squash: "
                           "stretched; crop: its middle; pad: all of it, on a plain ground. Not "
                           "with --prepare hub, nor with recipe tutorial.")
-HST_SETTING(CHOICE, enum hst_class_weight, class_weight, .about.name = "class-weight",
-            .about.section = "everyday",
-            .about.words = WORDS([HST_UNWEIGHTED] = "none", [HST_BALANCED] = "balanced"),
-            .standard = {"none", "none", NULL, NULL}, .record = ELSEWHERE,
-            .about.help = "balanced: every class counts the same, however many photos it has; not "
-                          "with recipe tutorial.")
+HST_SETTING(TEXT, const char *, class_weight, .about.name = "class-weight",
+            .about.section = "everyday", .about.value = "none|balanced|power:X|FILE",
+            .standard = {HST_CLASS_WEIGHT_NONE, HST_CLASS_WEIGHT_NONE, NULL, NULL},
+            .record = ELSEWHERE,
+            .about.help = "How much a photo of each class counts while the model learns. balanced: "
+                          "every class the same, however many photos it has; power:X, with X from "
+                          "0 to 1: milder, balanced's weights to the power X; FILE: a CSV file "
+                          "with a line label,weight for each class. Not with recipe tutorial.")
 HST_SETTING(TEXT, const char *, prior, .about.name = "prior", .about.section = "accuracy",
             .about.value = "as-trained|balanced|FILE",
             .standard = {HST_PRIOR_AS_TRAINED, HST_PRIOR_AS_TRAINED, NULL, NULL},

@@ -52,13 +52,14 @@ static int check_target(const hst_settings *s, const hst_data *d, hst_err *err)
     const struct {
         int asked;
         const char *what;
-    } only[] = {{s->recipe != HST_RECIPE_AUTO, hst_recipe_names[s->recipe]},
-                {s->class_weight != HST_UNWEIGHTED, "class-weight"},
-                {s->prior && strcmp(s->prior, HST_PRIOR_AS_TRAINED) != 0, "prior"},
-                {s->robust != HST_ROBUST_NONE, "robust"},
-                {s->augmented > 0, "augmented"},
-                {s->effort > 0 || s->time_s > 0, "effort"},
-                {s->learning_curve, "learning-curve"}};
+    } only[] = {
+        {s->recipe != HST_RECIPE_AUTO, hst_recipe_names[s->recipe]},
+        {s->class_weight && strcmp(s->class_weight, HST_CLASS_WEIGHT_NONE) != 0, "class-weight"},
+        {s->prior && strcmp(s->prior, HST_PRIOR_AS_TRAINED) != 0, "prior"},
+        {s->robust != HST_ROBUST_NONE, "robust"},
+        {s->augmented > 0, "augmented"},
+        {s->effort > 0 || s->time_s > 0, "effort"},
+        {s->learning_curve, "learning-curve"}};
     for (size_t i = 0; d->target != HST_TARGET_CLASS && i < sizeof only / sizeof *only; i++)
         if (only[i].asked)
             return hst_fail(err, HST_EARG,
@@ -328,15 +329,15 @@ static int make_curve(hst_fit *f, hst_err *err)
     const hst_settings *s = &r->settings;
     const hst_examples *e = r->out_of_fold.n ? &f->all : &f->train;
     /* its predictions are of a head that learned in the same way as those of the parts */
-    const int plain = s->class_weight == HST_UNWEIGHTED && s->robust == HST_ROBUST_NONE &&
-                      !r->prior && !s->augmented;
+    const int plain_weights = r->class_weights.kind == HST_UNWEIGHTED;
+    const int plain = plain_weights && s->robust == HST_ROBUST_NONE && !r->prior && !s->augmented;
     if (!wants_curve(f, e))
         return 0;
     double *weight =
-        s->class_weight == HST_BALANCED ? hst_photo_weights(e, f->model->n_classes, err) : NULL;
+        plain_weights ? NULL : hst_photo_weights(&r->class_weights, e, f->model->n_classes, err);
     float *scale = hst_alloc((size_t)f->model->dim, sizeof *scale, err);
     r->curve = scale ? hst_alloc(1, sizeof *r->curve, err) : NULL;
-    int rc = r->curve && (weight || s->class_weight == HST_UNWEIGHTED) ? 0 : HST_EMEM;
+    int rc = r->curve && (weight || plain_weights) ? 0 : HST_EMEM;
     if (rc == 0) {
         hst_branch_scales(f->model->extractor, e->x, e->n, scale);
         rc = hst_learning_curve_make(
@@ -405,7 +406,7 @@ static int record(const hst_fit *f, hst_err *err)
     } texts[] = {{"recipe", hst_recipe_names[r->settings.recipe]},
                  {"split", hst_split_name(r->data->split)},
                  {"prepare", hst_prep_name(&r->features->prep)},
-                 {"class_weight", r->settings.class_weight == HST_BALANCED ? "balanced" : "none"},
+                 {"class_weight", r->class_weight ? r->class_weight : HST_CLASS_WEIGHT_NONE},
                  {"backbone_source", r->backbone->source},
                  {"backbone_sha256", r->backbone->sha256}};
     const struct {
@@ -489,6 +490,25 @@ static int learn(hst_fit *f, hst_err *err)
     return rc;
 }
 
+/* What is recorded of a file is the weights in it, in the order of the labels. */
+static int keep_class_weights(hst_run *r, const char *text, hst_err *err)
+{
+    hst_buf b = HST_BUF(SIZE_MAX / 2);
+    int rc = hst_class_weights_read(text, r->data, &r->class_weights, err);
+    if (rc)
+        return rc;
+    const double *given = r->class_weights.given;
+    for (int c = 0; given && c < r->data->n_classes; c++) {
+        hst_buf_puts(&b, c ? "," : "");
+        hst_buf_double(&b, given[c]);
+    }
+    rc = hst_buf_check(&b, err);
+    r->class_weight = rc ? NULL : hst_strdup(given ? b.p : text, err);
+    r->settings.class_weight = r->class_weight;
+    hst_buf_free(&b);
+    return rc ? rc : r->class_weight ? 0 : HST_EMEM;
+}
+
 /* Takes over the settings: the run may outlive the caller's texts. */
 static int keep_settings(hst_run *r, const hst_settings *s, hst_err *err)
 {
@@ -501,6 +521,8 @@ static int keep_settings(hst_run *r, const hst_settings *s, hst_err *err)
         r->settings.final = r->data->split == HST_SPLIT_STABLE ? HST_FINAL_ALL : HST_FINAL_TRAIN;
     if (s->thaw && !(r->settings.thaw = r->thaw = hst_strdup(s->thaw, err)))
         return HST_EMEM;
+    if (s->class_weight && keep_class_weights(r, s->class_weight, err))
+        return err && err->code ? err->code : HST_EMEM;
     if (!s->prior)
         return 0;
     r->settings.prior = r->prior_text = hst_strdup(s->prior, err);

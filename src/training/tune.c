@@ -152,13 +152,14 @@ static int ran_out_of_patience(const fine_tuner *t)
 
 static int make_class_weights(fine_tuner *t, hst_err *err)
 {
-    if (settings(t)->class_weight != HST_BALANCED)
+    if (t->fit->run->class_weights.kind == HST_UNWEIGHTED)
         return 0;
     t->class_weight = hst_alloc((size_t)t->fit->model->n_classes, sizeof *t->class_weight, err);
     t->weight = hst_alloc((size_t)settings(t)->batch, sizeof *t->weight, err);
     if (!t->class_weight || !t->weight)
         return HST_EMEM;
-    hst_balanced_weights(&t->fit->train, t->fit->model->n_classes, t->class_weight);
+    hst_weigh_classes(&t->fit->run->class_weights, &t->fit->train, t->fit->model->n_classes,
+                      t->class_weight);
     return 0;
 }
 

@@ -90,11 +90,16 @@ static void shares_are_those_learned_from(void **state)
     (void)state;
     int label[] = {0, 2, 0, 1, 0, 2, 0, 0};
     const hst_examples e = {.label = label, .n = 8};
+    const hst_class_weights none = {HST_UNWEIGHTED, 0, NULL}, half = {HST_WEIGHT_POWER, .5, NULL},
+                            balanced = {HST_WEIGHT_POWER, 1, NULL};
     double share[CLASSES];
-    hst_prior_shares(&e, CLASSES, HST_UNWEIGHTED, share);
+    hst_prior_shares(&e, CLASSES, &none, share);
     assert_true(share[0] == .625 && share[1] == .125 && share[2] == .25);
-    hst_prior_shares(&e, CLASSES, HST_BALANCED, share);
+    hst_prior_shares(&e, CLASSES, &balanced, share);
     assert_true(share[0] == 1.0 / 3 && share[1] == share[0] && share[2] == share[0]);
+    hst_prior_shares(&e, CLASSES, &half, share); /* as the square roots of the counts 5, 1, 2 */
+    const double sum = sqrt(5) + 1 + sqrt(2);
+    assert_true(fabs(share[0] - sqrt(5) / sum) < 1e-15 && fabs(share[1] - 1 / sum) < 1e-15);
 }
 
 /* The shift of the bias against probabilities divided by the shares, times the prior, over their
