@@ -441,6 +441,7 @@ enum hst_left {
     HST_LEFT_JUNK,     /* hidden, or of those that systems leave behind: Thumbs.db, __MACOSX */
     HST_LEFT_LABEL,    /* in a list, without a label that can be used */
     HST_LEFT_UNLISTED, /* a photo that the folder's list does not name */
+    HST_LEFT_JOINED,   /* several labels: a copy, whose labels another file has now */
     HST_LEFTS
 };
 /* The i-th file or folder that was found and not taken, in order of paths, and why; NULL past the
@@ -564,9 +565,9 @@ typedef struct hst_train_opts {
     const char *prepare;
     /* Of folds, first weights, order, dropout, augmentation (the split has its own). Default 42. */
     uint64_t seed;
-    /* Not tutorial: how much a photo of each class counts, 1 in the mean. NULL or "none": all alike;
-     * "balanced": every class the same, however many photos; "power:0.5": balanced's weights to that
-     * power, 0..4; else a CSV file with a line label,weight for each class. */
+    /* Not tutorial: how much a photo of each class counts, 1 in the mean. NULL or "none": all
+     * alike; "balanced": every class the same, however many photos; "power:0.5": balanced's
+     * weights to that power, 0..4; else a CSV file with a line label,weight for each class. */
     const char *class_weight;
 
     /* Of recipes tutorial and fine-tune; auto takes none of them. 0, NULL or, for a double, a

@@ -252,15 +252,15 @@ int hst_finder_find(hst_finder *f, const char *cell, const char **path, const ch
     char plain[PATH_CAP];
     int several = 0, rc = 0;
     *path = NULL;
-    *why = "is not there";
+    *why = NULL;
     if (strstr(cell, "://")) {
-        *why = "is an address: download it first";
+        *why = "an address: download it first";
         return 0;
     }
     for (int windows = 0; rc == 0 && !*path && windows <= (strchr(cell, '\\') != NULL); windows++)
         if (plain_path(cell, windows, plain) && plain[0])
             rc = find_plain(f, plain, path, &several, err);
     if (several && !*path)
-        *why = "is there more than once, in several folders";
+        *why = "in several folders";
     return rc;
 }

@@ -20,7 +20,8 @@ void hst_finder_end(hst_finder *f);
 
 /* The path of the file that cell means, in the arena: as it is; with '/' for '\'; with a photo's
  * ending behind it; anywhere below the base, where exactly one file's path ends so; without what
- * all paths of the list begin with. *path NULL: none, and *why says why. Errors: HST_EMEM. */
+ * all paths of the list begin with. *path NULL: none; *why may say more of it (NULL: no). Errors:
+ * HST_EMEM. */
 HST_CHECK int hst_finder_find(hst_finder *f, const char *cell, const char **path, const char **why,
                               hst_err *err);
 #endif

@@ -35,6 +35,10 @@ static const struct {
                         "photos of the list have no label that can be used", 1},
     [HST_LEFT_UNLISTED] = {"not in the list", "photo is not in the list",
                            "photos are not in the list", 0},
+    [HST_LEFT_JOINED] = {"a copy, whose labels its other file has too",
+                         "copy counts as one photo with its other file, with the labels of both",
+                         "copies count as one photo with their other files, with the labels of all",
+                         0},
     [HST_LEFT_BESIDE] = {"no photo, and beside the class folders",
                          "other file lies beside the class folders",
                          "other files lie beside the class folders", 1},
@@ -173,9 +177,10 @@ static void tell_names(const hst_left_list *l, enum hst_left head, const char *r
 
 void hst_left_tell(const hst_left_list *l, const char *root, hst_buf *b)
 {
-    static const enum hst_left order[] = {
-        HST_LEFT_NO_PHOTO, HST_LEFT_KERAS,  HST_LEFT_OUTSIDE, HST_LEFT_MISSING, HST_LEFT_LABEL,
-        HST_LEFT_UNLISTED, HST_LEFT_UNREAD, HST_LEFT_FOLDER,  HST_LEFT_CLASS,   HST_LEFT_JUNK};
+    static const enum hst_left order[] = {HST_LEFT_NO_PHOTO, HST_LEFT_KERAS,  HST_LEFT_OUTSIDE,
+                                          HST_LEFT_MISSING,  HST_LEFT_LABEL,  HST_LEFT_JOINED,
+                                          HST_LEFT_UNLISTED, HST_LEFT_UNREAD, HST_LEFT_FOLDER,
+                                          HST_LEFT_CLASS,    HST_LEFT_JUNK};
     for (size_t k = 0; k < sizeof order / sizeof *order; k++) {
         const enum hst_left head = order[k];
         size_t n = 0;
@@ -195,7 +200,8 @@ void hst_left_tell(const hst_left_list *l, const char *root, hst_buf *b)
 int hst_left_matters(const hst_left_list *l)
 {
     for (size_t g = 0; g < l->n_groups; g++)
-        if (l->group[g].why != HST_LEFT_JUNK && l->group[g].why != HST_LEFT_BESIDE)
+        if (l->group[g].why != HST_LEFT_JUNK && l->group[g].why != HST_LEFT_BESIDE &&
+            l->group[g].why != HST_LEFT_JOINED)
             return 1;
     return 0;
 }

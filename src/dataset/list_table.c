@@ -272,6 +272,7 @@ static int tell_columns(const reading *d, hst_err *err)
 {
     char path[32], label[32], split[32], labels[512];
     const int number = target(d) == HST_TARGET_NUMBER;
+    const int named = strcmp(d->l->file, d->l->rows->data->dir) == 0; /* told in front */
     snprintf(labels, sizeof labels, "by their folders");
     if (d->pattern)
         snprintf(labels, sizeof labels, "by --label-from");
@@ -283,8 +284,8 @@ static int tell_columns(const reading *d, hst_err *err)
                  column_name(d, d->c.label[k], label));
     }
     return hst_rows_understood(
-        d->l->rows, err, "%s: photos in column %s, %s %s%s%s%s%s", d->l->file,
-        column_name(d, d->c.path, path), number ? "numbers" : "labels", labels,
+        d->l->rows, err, "%s%sphotos in column %s, %s %s%s%s%s%s", named ? "" : d->l->file,
+        named ? "" : ": ", column_name(d, d->c.path, path), number ? "numbers" : "labels", labels,
         d->c.split < 0 ? "" : ", sides in ",
         d->c.split < 0 ? "" : column_name(d, d->c.split, split), d->names.file ? ", named by " : "",
         d->names.file ? d->names.file : "");
@@ -326,6 +327,16 @@ static int begin(reading *d, hst_err *err)
     return rc;
 }
 
+/* Cells that look as if they held several labels, where each is taken for one. */
+static int hint_at_several(const reading *d, hst_err *err)
+{
+    const char *found = target(d) == HST_TARGET_CLASS ? find_separators(d) : NULL;
+    if (!found || *found == ',')
+        return 0;
+    return hst_rows_understood(
+        d->l->rows, err, "some labels hold '%s': --multi-label takes them for several", found);
+}
+
 int hst_list_table(hst_list *l, hst_table *t, enum hst_part part, hst_err *err)
 {
     hst_pattern pattern;
@@ -335,6 +346,7 @@ int hst_list_table(hst_list *l, hst_table *t, enum hst_part part, hst_err *err)
     d.pattern = regex && rc == 0 ? &pattern : NULL;
     rc = rc ? rc : begin(&d, err);
     rc = rc ? rc : tell_columns(&d, err);
+    rc = rc ? rc : hint_at_several(&d, err);
     for (size_t r = 0; rc == 0 && r < t->n_rows; r++)
         rc = read_row(&d, r, err);
     if (rc == 0 && d.no_match && d.no_match == t->n_rows)

@@ -1,4 +1,5 @@
 #include "dataset/rows.h"
+#include "dataset/join.h"
 
 #include "dataset/class_check.h"
 
@@ -301,6 +302,8 @@ int hst_rows_finish(const hst_ctx *ctx, hst_rows *r, hst_err *err)
     hst_data *d = r->data;
     const int to_split = d->split != HST_SPLIT_NONE;
     int rc = hst_rows_take_part(r, err);
+    if (rc == 0 && d->target == HST_TARGET_LABELS)
+        rc = hst_rows_join(ctx, r, err);
     if (rc == 0)
         rc = make_classes(r, err);
     if (rc == 0)

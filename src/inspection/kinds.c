@@ -31,6 +31,9 @@ const hst_kind_facts hst_kinds[HST_KINDS] = {
     [HST_KIND_UNREAD_FOLDER] = {"unread-folder", HST_SEVERITY_WARNING, "folders or files not read",
                                 "Training passes them by. Sides are train/ and val/ or test/; "
                                 "links to folders are not followed."},
+    [HST_KIND_LIST] = {"list", HST_SEVERITY_WARNING, "photos that the list does not make usable",
+                       "Training passes them by. Mend the list; --images says where its photos "
+                       "are."},
     [HST_KIND_CLASS_NAMES] = {"class-names", HST_SEVERITY_WARNING,
                               "class names that differ in case, spaces or accents only",
                               "If they are one class, put the photos into one folder."},

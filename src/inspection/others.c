@@ -16,6 +16,10 @@ static enum hst_kind kind_of(enum hst_left why)
         return HST_KIND_UNREAD_FOLDER;
     case HST_LEFT_CLASS:
         return HST_KIND_EMPTY_CLASS;
+    case HST_LEFT_MISSING:
+    case HST_LEFT_LABEL:
+    case HST_LEFT_UNLISTED:
+        return HST_KIND_LIST;
     default:
         return HST_KIND_OTHER_FILES;
     }

@@ -76,19 +76,20 @@ static int save_args(const hst_run *r, const char *dir, hst_err *err)
     char printable[4096]; /* a folder name need not be UTF-8; JSON must be */
     json_t *o = json_object();
     hst_printable(printable, sizeof printable, r->data->dir ? r->data->dir : "");
-    int bad = !o || put(o, "data", json_string(printable)) ||
-              put(o, "recipe", json_string(hst_recipe_names[s->recipe])) ||
-              put(o, "prepare", json_string(hst_prep_name(&r->features->prep))) ||
-              put(o, "seed", json_integer((json_int_t)s->seed)) ||
-              put(o, "split", json_string(hst_split_name(r->data->split))) ||
-              put(o, "split_seed", json_integer((json_int_t)r->data->seed)) ||
-              put(o, "val_split", json_real(r->data->val_part)) ||
-              put(o, "class_weight",
-                  r->class_weights.kind != HST_UNWEIGHTED ? json_string(s->class_weight) : json_null()) ||
-              put_settings(o, s) || put_target(o, r->data) ||
-              put(o, "backbone", json_string(r->backbone->arch.family)) ||
-              put(o, "backbone_sha256", json_string(r->backbone->sha256)) ||
-              put(o, "version", json_string(hst_version()));
+    int bad =
+        !o || put(o, "data", json_string(printable)) ||
+        put(o, "recipe", json_string(hst_recipe_names[s->recipe])) ||
+        put(o, "prepare", json_string(hst_prep_name(&r->features->prep))) ||
+        put(o, "seed", json_integer((json_int_t)s->seed)) ||
+        put(o, "split", json_string(hst_split_name(r->data->split))) ||
+        put(o, "split_seed", json_integer((json_int_t)r->data->seed)) ||
+        put(o, "val_split", json_real(r->data->val_part)) ||
+        put(o, "class_weight",
+            r->class_weights.kind == HST_UNWEIGHTED ? json_null() : json_string(s->class_weight)) ||
+        put_settings(o, s) || put_target(o, r->data) ||
+        put(o, "backbone", json_string(r->backbone->arch.family)) ||
+        put(o, "backbone_sha256", json_string(r->backbone->sha256)) ||
+        put(o, "version", json_string(hst_version()));
     char *text = hst_json_write(bad ? NULL : o, JSON_INDENT(2) | JSON_REAL_PRECISION(15), err);
     json_decref(o);
     if (!text)

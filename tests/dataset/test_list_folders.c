@@ -192,6 +192,26 @@ static void several_labels(void **state)
     drop(&m);
 }
 
+/* A photo in several class folders is one with several labels. */
+static void copies_are_one_photo(void **state)
+{
+    (void)state;
+    made m = make("cat/1.jpg cat/2.jpg dog/3.jpg red/4.jpg");
+    put(&m, "red/5.jpg", "cat/1.jpg"); /* what cat/1.jpg holds */
+    put(&m, "dog/6.jpg", "cat/1.jpg");
+    put(&m, "red/7.jpg", "dog/3.jpg");
+    hst_data_opts o = opts();
+    o.multi_label = 1;
+    check_with(&m, "", &o,
+               "cat/1.jpg=cat&dog&red cat/2.jpg=cat dog/3.jpg=dog&red red/4.jpg=red; "
+               "left: dog/6.jpg, red/5.jpg, red/7.jpg");
+    o.multi_label = 0;
+    check_with(&m, "", &o,
+               "cat/1.jpg=cat cat/2.jpg=cat dog/3.jpg=dog dog/6.jpg=dog red/4.jpg=red "
+               "red/5.jpg=red red/7.jpg=red");
+    drop(&m);
+}
+
 static void numbers(void **state)
 {
     (void)state;
@@ -221,13 +241,10 @@ static void numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(hugging_face),
-        cmocka_unit_test(coco),
-        cmocka_unit_test(pascal_voc),
-        cmocka_unit_test(one_column_a_label),
-        cmocka_unit_test(labels_out_of_names),
-        cmocka_unit_test(several_labels),
-        cmocka_unit_test(numbers),
+        cmocka_unit_test(hugging_face),         cmocka_unit_test(coco),
+        cmocka_unit_test(pascal_voc),           cmocka_unit_test(one_column_a_label),
+        cmocka_unit_test(labels_out_of_names),  cmocka_unit_test(several_labels),
+        cmocka_unit_test(copies_are_one_photo), cmocka_unit_test(numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
