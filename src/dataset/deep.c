@@ -1,5 +1,6 @@
 #include "dataset/deep.h"
 
+#include "base/file.h"
 #include "dataset/photo.h"
 #include "images/facts.h"
 #include "images/image.h"
@@ -28,7 +29,7 @@ static int is_deep(const hst_ctx *ctx, const char *path, int *members)
     uint8_t head[HEAD_BYTES], *bytes = NULL;
     hst_err unread = {0}; /* what cannot be read is told when it is to be used */
     size_t n = 0;
-    FILE *f = fopen(path, "rb");
+    FILE *f = hst_is_file(path) ? fopen(path, "rb") : NULL; /* a pipe would wait */
     if (f) {
         n = fread(head, 1, sizeof head, f);
         fclose(f);
