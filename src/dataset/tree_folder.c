@@ -13,10 +13,11 @@ enum {
     /* Deeper trees are taken for an accident: a folder mounted inside itself has no end. */
     MAX_DEPTH = 64,
     /* So is a tree of this many files (and ten times as many, ...) of which hardly any is a photo:
-     * "/", a home. SAMPLE of them are looked at; fewer than LEAST photos are too few. */
+     * a home, a system. SAMPLE of them are looked at; fewer than LEAST photos are too few: one in
+     * eight leaves room for a few files of notes beside each photo. */
     MANY = 100000,
     SAMPLE = 64,
-    LEAST = 2,
+    LEAST = 8,
 };
 
 enum kind { OTHER, FOLDER, LINKED_FOLDER };
@@ -118,7 +119,7 @@ static int check_sample(const hst_tree *t, hst_err *err)
     if (photos >= LEAST)
         return 0;
     return hst_fail(err, HST_EDATA,
-                    "%s: hardly any of the first %zu files in it is a photo; name the folder that "
+                    "%s: few of the first %zu files in it are photos; name the folder that "
                     "holds the class folders",
                     t->root, t->n_files);
 }
@@ -207,6 +208,10 @@ int hst_tree_of_folder(hst_tree *t, hst_arena *arena, const char *dir, hst_err *
     int rc = hst_tree_begin(t, arena, dir, err);
     if (rc)
         return rc;
+    if (strcmp(t->root, "/") == 0)
+        return hst_fail(err, HST_EDATA,
+                        "/ is all there is on this machine; name the folder that holds the class "
+                        "folders");
     t->head = read_head;
     t->enter = enter;
     rc = read_folder(t, t->root, "", err);

@@ -335,12 +335,14 @@ class Layouts(unittest.TestCase):
         self.assertIn("classes Cat and cat differ in case only", told[0])
 
     def test_what_is_no_folder_of_photos_is_left_early(self):
+        for name in ("/", "//"):
+            self.assertIn("/ is all there is on this machine", scan(name)["error"])
         base = fill("very large", [])
         for k in range(101):
             os.mkdir(f"{base}/{k}")
             for i in range(1000):
-                os.mknod(f"{base}/{k}/{i}")
-        self.assertIn("hardly any of the first 10", scan(base)["error"])
+                os.mknod(f"{base}/{k}/{i}{'.jpg' if i < 50 else ''}")
+        self.assertIn("few of the first 10", scan(base)["error"])
 
 
 if __name__ == "__main__":
