@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "dataset/deep.h"
+#include "training/class_list.h"
 #include "training/effort.h"
 #include "training/learning_curve.h"
 #include "training/prior.h"
@@ -134,40 +135,12 @@ static int check_measurable(const hst_fit *f, hst_err *err)
     return 0;
 }
 
-/* Classes that are alike in something, told in one line however many they are. */
-enum { CLASSES_NAMED = 5 };
-typedef struct class_list {
-    size_t n;
-    char names[400]; /* of the first, with ", " between and ", ..." where there are more */
-} class_list;
-
-static void class_list_add(class_list *l, const char *name)
-{
-    const size_t at = strlen(l->names);
-    if (l->n <= CLASSES_NAMED)
-        snprintf(l->names + at, sizeof l->names - at, "%s%.60s", l->n ? ", " : "",
-                 l->n < CLASSES_NAMED ? name : "...");
-    l->n++;
-}
-
-/* one: what is so of a class, "has ...: the accuracy says nothing about it"; many: of several. */
-static void class_list_warn(const class_list *l, const hst_ctx *ctx, const char *one,
-                            const char *many)
-{
-    if (l->n == 1)
-        hst_log(ctx, HST_LOG_WARN, "class %s %s: the accuracy says nothing about it", l->names,
-                one);
-    else if (l->n)
-        hst_log(ctx, HST_LOG_WARN, "%zu classes %s (%s): the accuracy says nothing about them",
-                l->n, many, l->names);
-}
-
 /* Every class must have something to learn from; those without validation photos are only warned
  * about. */
 static int check_classes(const hst_fit *f, hst_err *err)
 {
     const hst_data *d = f->run->data;
-    class_list untrained = {0}, unmeasured = {0};
+    hst_class_list untrained = {0}, unmeasured = {0};
     if (f->train.n == 0)
         return hst_fail(err, HST_EDATA, "no usable photo to train on");
     for (int c = 0; d->target == HST_TARGET_CLASS && c < d->n_classes; c++) {
@@ -177,9 +150,9 @@ static int check_classes(const hst_fit *f, hst_err *err)
         for (size_t i = 0; i < f->validation.n; i++)
             validation += f->validation.label[i] == c;
         if (train == 0)
-            class_list_add(&untrained, d->classes[c]);
+            hst_class_list_add(&untrained, d->classes[c]);
         if (validation == 0 && f->validation.n && f->run->settings.final != HST_FINAL_ALL)
-            class_list_add(&unmeasured, d->classes[c]);
+            hst_class_list_add(&unmeasured, d->classes[c]);
     }
     if (untrained.n)
         return hst_fail(err, HST_EDATA,
@@ -187,7 +160,8 @@ static int check_classes(const hst_fit *f, hst_err *err)
                         "class%s away",
                         untrained.n == 1 ? "" : "es", untrained.names, untrained.n == 1 ? "s" : "",
                         untrained.n == 1 ? "" : "es");
-    class_list_warn(&unmeasured, f->ctx, "has no validation photos", "have no validation photos");
+    hst_class_list_warn(&unmeasured, f->ctx, "has no validation photos",
+                        "have no validation photos");
     return f->validation.n ? 0 : check_measurable(f, err);
 }
 
@@ -281,12 +255,12 @@ static int evaluate_out_of_fold(hst_fit *f, hst_err *err)
         hst_log(f->ctx, HST_LOG_WARN,
                 "no class has a second photo: the accuracy cannot be measured; with more photos it "
                 "can");
-    class_list single = {0};
+    hst_class_list single = {0};
     for (int c = 0; e->n && m->target == HST_TARGET_CLASS && c < m->n_classes; c++)
         if (e->score[c].support == 0)
-            class_list_add(&single, m->labels[c]);
-    class_list_warn(&single, f->ctx, "has one photo only, which was always learned from",
-                    "have one photo only, which was always learned from");
+            hst_class_list_add(&single, m->labels[c]);
+    hst_class_list_warn(&single, f->ctx, "has one photo only, which was always learned from",
+                        "have one photo only, which was always learned from");
     return 0;
 }
 
