@@ -18,8 +18,8 @@ import time
 import unittest
 
 import material
-from run import (BACKBONE, ENV, PHOTOS, PROGRAM, ROOT, Case, read, run, setUpModule,  # noqa: F401
-                 tearDownModule, train)
+from run import (BACKBONE, ENV, PHOTOS, PROGRAM, ROOT, Case, needs, read, run,  # noqa: F401
+                 setUpModule, tearDownModule, train)
 
 RED = os.path.join(PHOTOS, "red", "00.png")
 BLUE = os.path.join(PHOTOS, "blue", "01.png")
@@ -109,6 +109,7 @@ class Known(Case):
     def vectors(self):
         return json.loads(self.ok(self.program("store", "info", "--json")))["vectors"]
 
+    @needs("SQLite")
     def test_the_store_is_asked_and_filled(self):
         words = ("predict", self.model(), PHOTOS, "--format", "csv")
         plain = self.program(*words, "--no-store")
@@ -126,6 +127,7 @@ class Known(Case):
         r = self.program("eval", self.model(), PHOTOS, "--json")
         self.assertEqual(json.loads(self.ok(r))["stored"], 36)
 
+    @needs("SQLite")
     def test_a_few_files_are_not_looked_up(self):
         self.ok(self.program("predict", self.model(), RED))
         self.assertEqual(self.vectors(), 0)
@@ -184,6 +186,7 @@ class Outputs(Case):
             self.assertIn(words[-1].split("/x")[0], self.fails_early(6, *words))
         self.assertIn(".npy", self.fails_early(2, "features", PHOTOS, "-b", BACKBONE, "-o", "x.csv"))
 
+    @needs("cairo")
     def test_the_sheet_lies_beside_the_model(self):
         self.ok(train("sheet"))
         for model in ("sheet", "sheet/", "sheet/model.safetensors"):
