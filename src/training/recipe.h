@@ -41,6 +41,8 @@ typedef struct hst_recipe {
 extern const hst_recipe hst_recipe_auto, hst_recipe_fine_tune, hst_recipe_tutorial;
 /* Recipe auto of photos with several labels, and with a number. */
 extern const hst_recipe hst_recipe_labels, hst_recipe_number;
+/* HST_EARG: a setting that is for photos of one class each, where d has others. */
+HST_CHECK int hst_target_check(const hst_settings *s, const hst_data *d, hst_err *err);
 
 /* weight[n_classes] of the photos of each class (class_weights.h). No class is empty. */
 void hst_weigh_classes(const hst_class_weights *w, const hst_examples *e, int n_classes,

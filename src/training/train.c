@@ -47,29 +47,6 @@ static const hst_recipe *recipe_of(const hst_run *r)
     return r->data->target == HST_TARGET_NUMBER ? &hst_recipe_number : recipes[r->settings.recipe];
 }
 
-/* What is for photos of one class each. */
-static int check_target(const hst_settings *s, const hst_data *d, hst_err *err)
-{
-    const struct {
-        int asked;
-        const char *what;
-    } only[] = {
-        {s->recipe != HST_RECIPE_AUTO, hst_recipe_names[s->recipe]},
-        {s->class_weight && strcmp(s->class_weight, HST_CLASS_WEIGHT_NONE) != 0, "class-weight"},
-        {s->prior && strcmp(s->prior, HST_PRIOR_AS_TRAINED) != 0, "prior"},
-        {s->robust != HST_ROBUST_NONE, "robust"},
-        {s->augmented > 0, "augmented"},
-        {s->effort > 0 || s->time_s > 0, "effort"},
-        {s->learning_curve, "learning-curve"}};
-    for (size_t i = 0; d->target != HST_TARGET_CLASS && i < sizeof only / sizeof *only; i++)
-        if (only[i].asked)
-            return hst_fail(err, HST_EARG,
-                            "%s%s is for photos of one class each; these have %s: leave it out",
-                            i == 0 ? "recipe " : "", only[i].what,
-                            d->target == HST_TARGET_LABELS ? "several labels" : "a number");
-    return 0;
-}
-
 static void end_phase(hst_run *r, const char *what, double *since)
 {
     double now = hst_now_s();
@@ -534,7 +511,7 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                      const hst_train_opts *o, hst_run **run, hst_err *err)
 {
     hst_settings settings;
-    if (read_settings(o, b, &settings, err) || check_target(&settings, d, err))
+    if (read_settings(o, b, &settings, err) || hst_target_check(&settings, d, err))
         return NULL;
     choose_preparation(ctx, d, o, &settings);
     hst_run *r = run_new(ctx, b, d, err);
