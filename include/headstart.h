@@ -418,9 +418,10 @@ static inline hst_data_opts hst_data_opts_default(void)
  * sub-folders with photos, in code-point order; a file is a photo by the ending of its name or else
  * by its first bytes (hst_is_photo), and with split "keras" exactly where
  * keras.utils.image_dataset_from_directory lists it. Folders in parts (train/, valid/, test/, under
- * any usual name) are the sides; one folder around all is gone into; docs/data.md has all of it.
- * What is not taken is told by hst_data_left_out and logged in one line. No photo is read yet. o
- * NULL: the defaults. Errors: HST_EDATA (no folder, no permission, no class, no photos; names of
+ * any usual name) are the sides; one folder around all is gone into. dir may also be a list of
+ * photos and labels (CSV, JSON ...), or a folder that holds one; docs/data.md has all of it. What
+ * is not taken is told by hst_data_left_out and logged in one line. No photo is read yet, but with
+ * multi_label those that may be copies. o NULL: the defaults. Errors: HST_EDATA (no folder, no permission, no class, no photos; names of
  * parts that fit no layout; a class's name that is not UTF-8; with split other than "none": fewer
  * than two classes; with "keras": too few photos), HST_EARG (unknown split, part, val_part),
  * HST_EMEM. */

@@ -91,7 +91,7 @@ class Lists(Case):
               [("listed/none.png", 3)])
         r = run("train", "ages.csv", "--target", "age", "--backbone", BACKBONE, "-o", "aged")
         self.ok(r)
-        self.assertIn(b"found 24 photos with numbers (age)", r.stderr)
+        self.assertIn(b"found 24 photos with their age", r.stderr)
 
     def test_class_weights(self):
         for text in ("power:0.5", "balanced"):
