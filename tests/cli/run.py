@@ -597,7 +597,7 @@ class Few(Case):
         r = run(*args, "-o", f"{ROOT}/unequal0")
         self.ok(r)
         self.assertRegex(r.stderr.decode(), r"class red has \d+ photos to learn from, \w+ has [12]: "
-                                            "with --prior balanced ")
+                                            "--prior balanced has the model expect all alike")
         for more in (["--prior", "balanced"], ["--class-weight", "balanced"]):
             r = run(*args, "-o", f"{ROOT}/unequal1", *more)
             self.ok(r)
