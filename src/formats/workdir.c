@@ -37,19 +37,25 @@ int hst_workdir_begin(hst_workdir *w, const char *beside, hst_err *err)
     *w = (hst_workdir){hst_alloc(n + sizeof ending, 1, err), -1};
     if (!w->path)
         return HST_EMEM;
+    int why = 0;
     for (int i = 0; i < TRIES; i++) {
         memcpy(w->path, beside, n);
         memcpy(w->path + n, ending, sizeof ending);
-        if (!mkdtemp(w->path))
+        if (!mkdtemp(w->path)) {
+            why = errno;
             break;
+        }
         w->lock = open_folder(w->path);
         if (w->lock >= 0 && is_mine(w))
             return 0;
-        if (w->lock >= 0)
-            close(w->lock);
+        why = errno;
+        rmdir(w->path);
+        if (w->lock < 0)
+            break;
+        close(w->lock);
         w->lock = -1;
     }
-    const int rc = hst_fail_errno(err, HST_EIO, errno, "a folder beside %s cannot be made", beside);
+    const int rc = hst_fail_errno(err, HST_EIO, why, "a folder beside %s cannot be made", beside);
     free(w->path);
     *w = (hst_workdir){0};
     return rc;
