@@ -421,10 +421,10 @@ static inline hst_data_opts hst_data_opts_default(void)
  * any usual name) are the sides; one folder around all is gone into. dir may also be a list of
  * photos and labels (CSV, JSON ...), or a folder that holds one; docs/data.md has all of it. What
  * is not taken is told by hst_data_left_out and logged in one line. No photo is read yet, but with
- * multi_label those that may be copies. o NULL: the defaults. Errors: HST_EDATA (no folder, no permission, no class, no photos; names of
- * parts that fit no layout; a class's name that is not UTF-8; with split other than "none": fewer
- * than two classes; with "keras": too few photos), HST_EARG (unknown split, part, val_part),
- * HST_EMEM. */
+ * multi_label those that may be copies. o NULL: the defaults. Errors: HST_EDATA (no folder, no
+ * permission, no class, no photos; names of parts that fit no layout; a class's name that is not
+ * UTF-8; a list that leaves a doubt; with split other than "none": fewer than two classes; with
+ * "keras": too few photos), HST_EARG (unknown split, part, val_part), HST_EMEM. */
 HST_API HST_CHECK hst_data *hst_data_open(hst_ctx *ctx, const char *dir, const hst_data_opts *o,
                                           hst_err *err);
 /* Why a file, or a whole folder, among photos was not taken. */

@@ -182,7 +182,7 @@ static int is_first_missing(const hst_table *t, const hst_columns_query *q, size
 static int has_header(const hst_table *t, const hst_columns_query *q)
 {
     int known = 0, other = 0;
-    if (t->n_rows < 2 || t->separator == ' ')
+    if (t->n_rows == 0 || t->separator == ' ')
         return 0;
     for (size_t c = 0; c < t->n_columns; c++) {
         const char *text = hst_table_text(t, 0, c);
@@ -195,7 +195,7 @@ static int has_header(const hst_table *t, const hst_columns_query *q)
         other |= all_are(t, (int)c, 1, is_photo) || is_first_missing(t, q, c) ||
                  (!is_whole_number(text) && all_are(t, (int)c, 1, is_whole_number));
     }
-    return known || other;
+    return known || (other && t->n_rows > 1);
 }
 
 /* ---- messages ---- */
@@ -206,7 +206,7 @@ static void list_columns(const hst_table *t, char out[LISTED_CAP])
     size_t n = 0;
     out[0] = 0;
     if (!t->column) {
-        snprintf(out, LISTED_CAP, "1 to %zu", t->n_columns);
+        snprintf(out, LISTED_CAP, "no names, and columns 1 to %zu", t->n_columns);
         return;
     }
     for (size_t c = 0; c < t->n_columns && n < LISTED_CAP; c++)

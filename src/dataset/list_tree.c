@@ -298,17 +298,31 @@ static int read_paths(search *s, hst_list *l, hst_err *err)
     return rc;
 }
 
+/* The list in the top folder that is most likely that of labels, by its name; n_files: none. */
+static size_t likely_list(const search *s)
+{
+    size_t found = s->t->n_files;
+    for (size_t i = 0; i < s->t->n_files; i++) {
+        const char *name = hst_path_base(s->t->file[i].below);
+        if (kind_at(s, i) != OTHER)
+            continue;
+        if (strcasestr(name, "label") || strcasestr(name, "train"))
+            return i;
+        found = found < s->t->n_files ? found : i;
+    }
+    return found;
+}
+
 /* Photos without class folders, and a list that may be theirs. */
 static int ask_for_list(const search *s, hst_err *err)
 {
-    for (size_t i = 0; s->class_folders == 0 && s->n_photos && i < s->t->n_files; i++)
-        if (kind_at(s, i) == OTHER)
-            return hst_fail(err, HST_EDATA,
-                            "%s holds %zu photo%s without class folders; where their labels are in "
-                            "%s, give that in its place",
-                            s->r->data->dir, s->n_photos, s->n_photos == 1 ? "" : "s",
-                            s->t->file[i].path);
-    return 0;
+    const size_t i = s->class_folders == 0 && s->n_photos ? likely_list(s) : s->t->n_files;
+    if (i == s->t->n_files)
+        return 0;
+    return hst_fail(err, HST_EDATA,
+                    "%s holds %zu photo%s without class folders; where their labels are in %s, "
+                    "give that in its place",
+                    s->r->data->dir, s->n_photos, s->n_photos == 1 ? "" : "s", s->t->file[i].path);
 }
 
 int hst_list_read_tree(const hst_ctx *ctx, hst_rows *r, hst_tree *tree, int *taken, hst_err *err)

@@ -82,8 +82,7 @@ static void sides_are_columns(void **state)
     put(&m, "k.csv", "path,label,split\na.jpg,x,train\nb.jpg,y,train\n"); /* one part: no sides */
     check_with(&m, "k.csv", &o, "a.jpg=x b.jpg=y");
     o.part = "held";
-    put(&m, "k.csv",
-        "path,label,split\na.jpg,x,train\nb.jpg,y,val\nc.jpg,x,test\nd.jpg,y,test\n");
+    put(&m, "k.csv", "path,label,split\na.jpg,x,train\nb.jpg,y,val\nc.jpg,x,test\nd.jpg,y,test\n");
     check_with(&m, "k.csv", &o, "c.jpg=x d.jpg=y");
     o.part = NULL;
     o.split_column = "fold";
@@ -180,7 +179,9 @@ static void odd_lists(void **state)
     put(&m, "l.csv", "");
     refused(&m, "l.csv", "l.csv is empty; expected a list of photos");
     put(&m, "l.csv", "path,label\n");
-    refused(&m, "l.csv", "l.csv");
+    refused(&m, "l.csv", "names no photo with a label");
+    put(&m, "l.csv", "x,y\n");
+    refused(&m, "l.csv", "it has no names, and columns 1 to 2");
     put_bytes(&m, "l.csv", "path,label\na.jpg,\0x\n", 20);
     refused(&m, "l.csv", "line 2: holds a zero byte");
     put(&m, "l.csv", "path,label\na.jpg,\"x\nb.jpg,y\n");
