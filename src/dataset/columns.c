@@ -186,10 +186,10 @@ static int has_header(const hst_table *t, const hst_columns_query *q)
         return 0;
     for (size_t c = 0; c < t->n_columns; c++) {
         const char *text = hst_table_text(t, 0, c);
-        if (is_photo(text))
-            return 0;
-        if (!text)
+        if (!text || !*text)
             continue;
+        if (is_photo(text) || q->found(q->arg, text))
+            return 0;
         known |= is_named(text, q->path) || is_named(text, q->label) || is_named(text, q->split) ||
                  is_known(text);
         other |= all_are(t, (int)c, 1, is_photo) || is_first_missing(t, q, c) ||

@@ -25,6 +25,7 @@ static void columns_are_known_by_name(void **state)
                "image\tbreed\n\"a.jpg\"\tdog\nb\tcat\nc\tdog\n",
                want);
     check_list(&m, "l.csv", "a.jpg,dog\nb.jpg,cat\nc.png,dog\n", want);
+    check_list(&m, "l.csv", "b,label\na,dog\nc,dog\n", "a.jpg=dog c.png=dog b.jpg=label");
     check_list(&m, "l.csv", "dog,a.jpg\ncat,b.jpg\ndog,c.png\n", want);
     check_list(&m, "l.csv", "Filename,Label,Species\na.jpg,0,dog\nb.jpg,1,cat\nc.png,0,dog\n",
                want);
@@ -180,7 +181,7 @@ static void odd_lists(void **state)
     refused(&m, "l.csv", "l.csv is empty; expected a list of photos");
     put(&m, "l.csv", "path,label\n");
     refused(&m, "l.csv", "names no photo with a label");
-    put(&m, "l.csv", "x,y\n");
+    put(&m, "l.csv", "one,two\n");
     refused(&m, "l.csv", "it has no names, and columns 1 to 2");
     put_bytes(&m, "l.csv", "path,label\na.jpg,\0x\n", 20);
     refused(&m, "l.csv", "line 2: holds a zero byte");
