@@ -337,7 +337,7 @@ static void bands_of_one_row(void **state)
         n += hst_graph_param(g, i)->statistic ? 0 : hst_param_count(hst_graph_param(g, i));
     double most = 0;
     for (size_t i = 0; i < n; i++)
-        most = fmax(most, fabs((double)want[i]));
+        most = fabs((double)want[i]) > most ? fabs((double)want[i]) : most;
     check_close(got, want, n, 1e-5 * most, 0, "gradient");
     free(got);
     free(want);
