@@ -177,6 +177,17 @@ static int is_first_missing(const hst_table *t, const hst_columns_query *q, size
     return 1;
 }
 
+/* Ids of photos: the first cell and the one below it. */
+static int are_first_two_there(const hst_table *t, const hst_columns_query *q, size_t column)
+{
+    for (size_t r = 0; r < 2; r++) {
+        const char *text = hst_table_text(t, r, column);
+        if (!text || !*text || !q->found(q->arg, text) || is_photo(text))
+            return 0;
+    }
+    return 1;
+}
+
 /* Whether the first row names columns: one that was asked for or that is known, or it is the only
  * one whose cell in some column is no photo, or no number. */
 static int has_header(const hst_table *t, const hst_columns_query *q)
@@ -188,7 +199,7 @@ static int has_header(const hst_table *t, const hst_columns_query *q)
         const char *text = hst_table_text(t, 0, c);
         if (!text || !*text)
             continue;
-        if (is_photo(text) || q->found(q->arg, text))
+        if (is_photo(text) || are_first_two_there(t, q, c))
             return 0;
         known |= is_named(text, q->path) || is_named(text, q->label) || is_named(text, q->split) ||
                  is_known(text);
