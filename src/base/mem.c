@@ -43,6 +43,20 @@ void *hst_resize(void *old, size_t n, size_t size, hst_err *err)
     return p;
 }
 
+int hst_make_room(void **list, size_t n, size_t *cap, size_t size, hst_err *err)
+{
+    enum { FIRST = 64 };
+    if (n < *cap)
+        return 0;
+    const size_t more = *cap ? *cap * 2 : FIRST;
+    void *p = hst_resize(*list, more, size, err);
+    if (!p)
+        return HST_EMEM;
+    *list = p;
+    *cap = more;
+    return 0;
+}
+
 char *hst_strdup(const char *s, hst_err *err)
 {
     size_t n = strlen(s) + 1;

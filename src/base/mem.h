@@ -18,6 +18,10 @@ void hst_huge_pages(void *p, size_t n);
  * old block stays. */
 HST_CHECK void *hst_resize(void *old, size_t n, size_t size, hst_err *err);
 
+/* Room for one more element of size bytes in a list of n, which has room for *cap: twice as much
+ * where it is full. Errors: HST_EMEM; the list is then as it was. */
+HST_CHECK int hst_make_room(void **list, size_t n, size_t *cap, size_t size, hst_err *err);
+
 HST_CHECK char *hst_strdup(const char *s, hst_err *err);
 
 /* *out = a * b; false when it does not fit. */

@@ -46,24 +46,11 @@ static const struct {
                        "hidden files or such of a system's own", 1},
 };
 
-static int make_room(void **list, size_t n, size_t *cap, size_t size, hst_err *err)
-{
-    if (n < *cap)
-        return 0;
-    const size_t more = *cap ? *cap * 2 : 16;
-    void *p = hst_resize(*list, more, size, err);
-    if (!p)
-        return HST_EMEM;
-    *list = p;
-    *cap = more;
-    return 0;
-}
-
 static int add_group(hst_left_list *l, enum hst_left why, const char *what, hst_err *err)
 {
     char reason[512], clean[512];
     void *list = l->group;
-    int rc = make_room(&list, l->n_groups, &l->groups_cap, sizeof *l->group, err);
+    int rc = hst_make_room(&list, l->n_groups, &l->groups_cap, sizeof *l->group, err);
     l->group = list;
     if (rc)
         return rc;
@@ -84,7 +71,7 @@ int hst_left_add(hst_left_list *l, const char *path, enum hst_left why, const ch
     const char *text = what ? what : "";
     size_t g = l->n ? l->file[l->n - 1].group : 0; /* mostly as the one before */
     void *list = l->file;
-    int rc = make_room(&list, l->n, &l->cap, sizeof *l->file, err);
+    int rc = hst_make_room(&list, l->n, &l->cap, sizeof *l->file, err);
     l->file = list;
     if (rc == 0 && !(g < l->n_groups && l->group[g].why == why && !strcmp(l->group[g].what, text)))
         for (g = 0; g < l->n_groups; g++)

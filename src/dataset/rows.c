@@ -9,24 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for one more of size bytes in a list of n. */
-static int make_room(void **list, size_t n, size_t *cap, size_t size, hst_err *err)
-{
-    if (n < *cap)
-        return 0;
-    const size_t more = *cap ? *cap * 2 : 64;
-    void *p = hst_resize(*list, more, size, err);
-    if (!p)
-        return HST_EMEM;
-    *list = p;
-    *cap = more;
-    return 0;
-}
-
 int hst_rows_add(hst_rows *r, const hst_row *row, hst_err *err)
 {
     void *list = r->row;
-    int rc = make_room(&list, r->n, &r->cap, sizeof *r->row, err);
+    int rc = hst_make_room(&list, r->n, &r->cap, sizeof *r->row, err);
     r->row = list;
     if (rc == 0)
         r->row[r->n++] = *row;
@@ -36,7 +22,7 @@ int hst_rows_add(hst_rows *r, const hst_row *row, hst_err *err)
 int hst_rows_add_class(hst_rows *r, const char *name, hst_err *err)
 {
     void *list = r->classes;
-    int rc = make_room(&list, r->n_classes, &r->classes_cap, sizeof *r->classes, err);
+    int rc = hst_make_room(&list, r->n_classes, &r->classes_cap, sizeof *r->classes, err);
     r->classes = list;
     if (rc == 0)
         r->classes[r->n_classes++] = name;

@@ -8,28 +8,15 @@
 
 /* ---- rows and cells ---- */
 
-/* Room for one element more of n; cap elements of size bytes are there. */
-static int grow(void **p, size_t n, size_t *cap, size_t size, hst_err *err)
-{
-    if (n < *cap)
-        return 0;
-    const size_t more = *cap ? *cap * 2 : 256;
-    void *bigger = hst_resize(*p, more, size, err);
-    if (!bigger)
-        return HST_EMEM;
-    *p = bigger;
-    *cap = more;
-    return 0;
-}
-
 int hst_table_add_row(hst_table_builder *b, size_t line, hst_err *err)
 {
     hst_table *t = b->t;
     size_t cap = b->rows_cap;
     void *first = t->first, *lines = t->line;
-    int rc = grow(&first, t->n_rows + 1, &cap, sizeof *t->first, err); /* and the end of all */
+    int rc =
+        hst_make_room(&first, t->n_rows + 1, &cap, sizeof *t->first, err); /* and the end of all */
     t->first = first;
-    rc = rc ? rc : grow(&lines, t->n_rows + 1, &b->rows_cap, sizeof *t->line, err);
+    rc = rc ? rc : hst_make_room(&lines, t->n_rows + 1, &b->rows_cap, sizeof *t->line, err);
     t->line = lines;
     if (rc)
         return rc;
@@ -43,7 +30,7 @@ int hst_table_add_cell(hst_table_builder *b, hst_cell cell, hst_err *err)
 {
     hst_table *t = b->t;
     void *cells = t->cell;
-    const int rc = grow(&cells, b->n_cells, &b->cells_cap, sizeof *t->cell, err);
+    const int rc = hst_make_room(&cells, b->n_cells, &b->cells_cap, sizeof *t->cell, err);
     t->cell = cells;
     if (rc)
         return rc;

@@ -16,20 +16,6 @@ int hst_tree_begin(hst_tree *t, hst_arena *arena, const char *root, hst_err *err
     return 0;
 }
 
-/* Room for one more of size bytes in a list of n. */
-static int make_room(void **list, size_t n, size_t *cap, size_t size, hst_err *err)
-{
-    if (n < *cap)
-        return 0;
-    const size_t more = *cap ? *cap * 2 : 64;
-    void *p = hst_resize(*list, more, size, err);
-    if (!p)
-        return HST_EMEM;
-    *list = p;
-    *cap = more;
-    return 0;
-}
-
 /* root + "/" + the n bytes of below in the arena; no second slash behind the root "/". */
 static const char *join(const hst_tree *t, const char *below, size_t n, hst_err *err)
 {
@@ -48,7 +34,7 @@ int hst_tree_add_file(hst_tree *t, const char *below, hst_err *err)
 {
     const size_t n = strlen(below);
     void *list = t->file;
-    int rc = make_room(&list, t->n_files, &t->files_cap, sizeof *t->file, err);
+    int rc = hst_make_room(&list, t->n_files, &t->files_cap, sizeof *t->file, err);
     t->file = list;
     const char *path = rc ? NULL : join(t, below, n, err);
     if (!path)
@@ -61,7 +47,7 @@ int hst_tree_add_file(hst_tree *t, const char *below, hst_err *err)
 static int add_folder(hst_tree *t, const char *below, size_t n, hst_err *err)
 {
     void *list = t->folder;
-    int rc = make_room(&list, t->n_folders, &t->folders_cap, sizeof *t->folder, err);
+    int rc = hst_make_room(&list, t->n_folders, &t->folders_cap, sizeof *t->folder, err);
     t->folder = list;
     const char *path = rc ? NULL : join(t, below, n, err);
     if (!path)

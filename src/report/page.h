@@ -80,6 +80,9 @@ void hst_page_signed(hst_buf *b, double v, int decimals);
 int hst_page_decimals(const hst_eval *e);
 /* "1 photo", "4 photos". */
 void hst_page_count(hst_buf *b, uint64_t n, const char *one, const char *many);
+/* Begins the note on what figures out of fold are; who calls goes on with that of the photos kept
+ * aside, and ends the paragraph. */
+void hst_page_out_of_fold(hst_buf *b, const hst_report_in *in);
 /* The photo's path from the data's folder on. */
 const char *hst_page_relative(const hst_page *p, const char *path);
 

@@ -35,13 +35,7 @@ static int put_estimate(hst_buf *b, const hst_report_in *in, hst_err *err)
     int rc = hst_eval_metric(in->holdout, "accuracy", &accuracy, &low, &high, err);
     if (rc)
         return rc;
-    hst_buf_printf(b,
-                   "<p class=\"note\">Out of fold: each photo was judged by a model that had "
-                   "learned from the photos of the other folds only, copies of a photo always "
-                   "sharing a fold; so are all numbers and photos below. The model in this folder "
-                   "has learned from all %zu photos. Photos kept aside, judged by a model of the "
-                   "other %zu: ",
-                   in->n_train, in->n_train - in->holdout->n_photos);
+    hst_page_out_of_fold(b, in);
     if (in->holdout->n) {
         hst_page_percent(b, accuracy);
         hst_buf_printf(b, " of %zu right, 95" HST_NBSP "%% interval ", in->holdout->n);

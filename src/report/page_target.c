@@ -100,13 +100,7 @@ static int put_how(hst_page *p, const char *name, hst_err *err)
     int rc = hst_eval_metric(in->holdout, name, &v, &low, &high, err);
     if (rc)
         return rc;
-    hst_buf_printf(b,
-                   "<p class=\"note\">Out of fold: each photo was judged by a model that had "
-                   "learned from the photos of the other folds only, copies of a photo always "
-                   "sharing a fold; so are all numbers and photos below. The model in this folder "
-                   "has learned from all %zu photos. Photos kept aside, judged by a model of the "
-                   "other %zu: ",
-                   in->n_train, in->n_train - in->holdout->n_photos);
+    hst_page_out_of_fold(b, in);
     if (in->holdout->n && !isnan(v)) {
         put_value(p, v);
         hst_buf_printf(b, " on %zu, ", in->holdout->n);

@@ -129,3 +129,14 @@ void hst_page_wide(hst_buf *b, const char *name)
 {
     hst_buf_printf(b, "<div class=\"wide\" role=\"group\" aria-label=\"%s\" tabindex=\"0\">", name);
 }
+
+void hst_page_out_of_fold(hst_buf *b, const hst_report_in *in)
+{
+    hst_buf_printf(b,
+                   "<p class=\"note\">Out of fold: each photo was judged by a model that had "
+                   "learned from the photos of the other folds only, copies of a photo always "
+                   "sharing a fold; so are all numbers and photos below. The model in this folder "
+                   "has learned from all %zu photos. Photos kept aside, judged by a model of the "
+                   "other %zu: ",
+                   in->n_train, in->n_train - in->holdout->n_photos);
+}
