@@ -62,9 +62,7 @@ static void check_network(const struct network *n, const float *x)
     hst_err err = {0};
     hst_graph *g = graph_of(n);
     npy want = golden_of(n->family);
-    double most = 0;
-    for (size_t i = 0; i < want.count; i++)
-        most = fmax(most, fabs((double)((float *)want.data)[i]));
+    const double most = largest_of(want.data, want.count);
     float *y = calloc(want.count, sizeof *y);
     for (int i = 0, usable; hst_kernels_name(i, &usable); i++) {
         if (!usable)

@@ -335,9 +335,7 @@ static void bands_of_one_row(void **state)
     size_t n = 0;
     for (size_t i = 0; i < hst_graph_n_params(g); i++)
         n += hst_graph_param(g, i)->statistic ? 0 : hst_param_count(hst_graph_param(g, i));
-    double most = 0;
-    for (size_t i = 0; i < n; i++)
-        most = fabs((double)want[i]) > most ? fabs((double)want[i]) : most;
+    const double most = largest_of(want, n);
     check_close(got, want, n, 1e-5 * most, 0, "gradient");
     free(got);
     free(want);

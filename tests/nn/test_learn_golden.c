@@ -123,9 +123,7 @@ static void compare(const float *got, const hst_tensors *t, const char *name, do
 {
     size_t n;
     float *want = tensor(t, name, &n);
-    double most = 0;
-    for (size_t i = 0; i < n; i++)
-        most = fmax(most, fabs((double)want[i]));
+    const double most = largest_of(want, n);
     check_close(got, want, n, of_largest ? tolerance * most : tolerance, of_largest ? 0 : tolerance,
                 name);
     free(want);

@@ -132,6 +132,14 @@ static void compare(double got, double want, size_t i, double atol, double rtol,
         fail_msg("%s[%zu]: got %.9g, want %.9g (atol %g, rtol %g)", what, i, got, want, atol, rtol);
 }
 
+double largest_of(const float *v, size_t n)
+{
+    float most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fabsf(v[i]) > most ? fabsf(v[i]) : most;
+    return most;
+}
+
 void check_close(const float *got, const float *want, size_t n, double atol, double rtol,
                  const char *what)
 {

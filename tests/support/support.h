@@ -29,6 +29,9 @@ typedef struct npy {
 } npy;
 npy npy_read(const char *path);
 
+/* The largest absolute value. Not by fmax(), at which GCC 12's vectoriser ends for 64-bit ARM. */
+double largest_of(const float *v, size_t n);
+
 /* Fails the test with the first difference over atol + rtol * |want|. */
 void check_close(const float *got, const float *want, size_t n, double atol, double rtol,
                  const char *what);
