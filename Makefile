@@ -10,13 +10,14 @@
 #   make torture    stop and kill fine-tuning; let every call to the system fail in turn
 #   make bench      measure, beside ONNX Runtime and PyTorch, in a private environment
 #   make install    PREFIX and DESTDIR as usual; make uninstall takes away what it brought
+#   make tarball    a folder that works wherever it is put, packed
 #   make static     the program as one file that runs anywhere: build-static/headstart
 #   make format     clang-format over every source
 BUILD   ?= build
 PREFIX  ?= /usr/local
 MESON   ?= meson
 
-.PHONY: all setup test demo check fuzz mutants test-neon torture bench install uninstall static clean format
+.PHONY: all setup test demo check fuzz mutants test-neon torture bench install uninstall static tarball clean format
 all: setup
 	@test -f $(BUILD)/build.ninja || \
 	    $(MESON) setup $(BUILD) --prefix=$(PREFIX) $(if $(CI),--werror) >/dev/null
@@ -58,6 +59,9 @@ uninstall:
 
 static:
 	@scripts/static.sh
+
+tarball:
+	@scripts/tarball.sh
 
 format:
 	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
