@@ -133,7 +133,7 @@ static const hst_catalog_figures figures[] = {
     {"mobilenet_v3_small", 0.9, 68.1, 1},
     {"mobilenet_v3_large", 3.0, 75.6, 1},
     {"efficientnet_lite1", 4.1, 76.7, 1},
-    {"efficientnet_lite2", 4.8, 77.5, 1},
+    {"efficientnet_lite2", 4.8, 77.6, 1},
     {"efficientnet_lite3", 6.9, 79.8, 1},
     {"efficientnet_lite4", 11.7, 81.5, 1},
     {"efficientnet_b0", 4.0, 77.1, 1},
