@@ -34,11 +34,9 @@ static int deal(const hst_fit *f, const hst_examples *e, int *fold, hst_err *err
         qsort(at, e->n, sizeof *at, by_value);
         for (size_t i = 0; i < e->n; i++)
             band[at[i].photo] = (int)(i * bands / e->n);
-        rc = hst_folds_deal(&(hst_deal){.label = band,
-                                        .group = e->group,
-                                        .n = e->n,
-                                        .n_classes = (int)bands},
-                            f->run->settings.seed, fold, err);
+        rc = hst_folds_deal(
+            &(hst_deal){.label = band, .group = e->group, .n = e->n, .n_classes = (int)bands},
+            f->run->settings.seed, fold, err);
     }
     free(band);
     free(at);
@@ -55,8 +53,8 @@ static int rising(const void *a, const void *b)
  * prediction, Vovk et al. 2005): infinite where they are too few to say. */
 static double end_of(const double *off, size_t n, double part)
 {
-    const double rank = part < 0.5 ? floor(part * (double)(n + 1) + 1e-9)
-                                   : ceil(part * (double)(n + 1) - 1e-9);
+    const double rank =
+        part < 0.5 ? floor(part * (double)(n + 1) + 1e-9) : ceil(part * (double)(n + 1) - 1e-9);
     if (rank < 1)
         return -INFINITY;
     return rank > (double)n ? INFINITY : off[(size_t)rank - 1];
@@ -164,8 +162,7 @@ static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_e
     int rc = scale ? deal(f, e, fold, err) : HST_EMEM;
     if (rc == 0) {
         hst_branch_scales(m->extractor, e->x, e->n, scale);
-        hst_ridge p = {
-            .x = e->x, .y = y, .n = e->n, .dim = m->dim, .scale = scale, .fold = fold};
+        hst_ridge p = {.x = e->x, .y = y, .n = e->n, .dim = m->dim, .scale = scale, .fold = fold};
         rc = fit_ridge(f, e, &p, y, o, err);
     }
     free(scale);

@@ -64,7 +64,11 @@ def main(folder):
     t = np.array([0.5, 0.4, 0.3, 0.9], np.float32)
     values, areas = label_measures(y, p, t)
     draws = round(N / (2 - 1 / 5))
-    flat = lambda i: (lambda v: [*v[0].values(), *v[1]])(label_measures(y[i], p[i], t))
+
+    def flat(i):
+        of_all, of_each = label_measures(y[i], p[i], t)
+        return [*of_all.values(), *of_each]
+
     number = r.normal(40, 15, N)
     said = (number + r.normal(2, 6, N)).astype(np.float32)
     out = {

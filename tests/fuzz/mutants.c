@@ -24,8 +24,8 @@ typedef struct kind {
     mutator *others;  /* of a folder's second file */
 } kind;
 static const kind kinds[] = {{"archive", "PK", mutate_zip, 0, NULL},
-                              {"archive", "", mutate_bytes, 0, NULL},
-                              {"decode", "", mutate_picture, 0, NULL},
+                             {"archive", "", mutate_bytes, 0, NULL},
+                             {"decode", "", mutate_picture, 0, NULL},
                              {"keras", "PK", mutate_zip, 0, NULL},
                              {"keras", "", mutate_hdf5, 0, NULL},
                              {"onnx", "", mutate_protobuf, 0, NULL},
