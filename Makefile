@@ -7,6 +7,7 @@
 #   make fuzz       libFuzzer over every parser, FUZZ_SECONDS=60 each (clang)
 #   make mutants    20,000 damaged copies of a file of every format, under sanitizers
 #   make test-neon  the kernels' tests for 64-bit ARM, under qemu-user
+#   make test-arm64 builds for 64-bit ARM, runs the tests under qemu-user
 #   make torture    stop and kill fine-tuning; let every call to the system fail in turn
 #   make bench      measure, beside ONNX Runtime and PyTorch, in a private environment
 #   make install    PREFIX and DESTDIR as usual; make uninstall takes away what it brought
@@ -17,7 +18,7 @@ BUILD   ?= build
 PREFIX  ?= /usr/local
 MESON   ?= meson
 
-.PHONY: all setup test demo check fuzz mutants test-neon torture bench install uninstall static tarball clean format
+.PHONY: all setup test demo check fuzz mutants test-neon torture bench install uninstall static tarball test-arm64 clean format
 all: setup
 	@test -f $(BUILD)/build.ninja || \
 	    $(MESON) setup $(BUILD) --prefix=$(PREFIX) $(if $(CI),--werror) >/dev/null
@@ -63,8 +64,11 @@ static:
 tarball:
 	@scripts/tarball.sh
 
+test-arm64:
+	@scripts/test-arm64.sh
+
 format:
 	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
 
 clean:
-	@rm -rf $(BUILD) build-asan build-clang build-fuzz build-ruff build-static build-tsan
+	@rm -rf $(BUILD) build-arm64 build-asan build-clang build-fuzz build-ruff build-static build-tsan

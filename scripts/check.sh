@@ -76,6 +76,9 @@ if have clang-tidy && [ -d build-clang ]; then
         xargs -P "$(nproc)" -n 8 clang-tidy -p build-clang --quiet 2>/dev/null || code=1
 fi
 
+say "the kernels for 64-bit ARM"
+scripts/test-neon.sh || code=1
+
 say an installation into a prefix of its own
 scripts/test-install || code=1
 

@@ -4,12 +4,13 @@
 # network, when all is here.
 #
 #   scripts/setup.sh            what building and testing needs
+#   scripts/setup.sh arm64      these as well: compiler, C library and emulator for 64-bit ARM
 #   scripts/setup.sh pip npm    these as well: what fetching a backbone or the demo's photos needs
 set -eu
 
 # What must be here, and the Debian packages that bring it. A name ending in .pc is a pkg-config
-# module, one ending in .h is a header, `font` is any font, `headers` are the C library's, others
-# are commands.
+# module, one ending in .h is a header, one beginning with / is a file, `font` is any font, `headers`
+# are the C library's, others are commands.
 needs='meson:meson ninja:ninja-build pkg-config:pkg-config cc:gcc headers:libc6-dev python3:python3
 libjpeg.pc:libjpeg62-turbo-dev libpng.pc:libpng-dev
 libwebp.pc:libwebp-dev libwebpdemux.pc:libwebp-dev gif_lib.h:libgif-dev jansson.pc:libjansson-dev
@@ -20,6 +21,8 @@ wants='libtiff-4.pc:libtiff-dev libheif.pc:libheif-dev libjxl.pc:libjxl-dev libo
 [ -z "${CI:-}" ] || needs="$needs abidiff:abigail-tools" # scripts/check-abi
 for extra in "$@"; do
     case $extra in
+    arm64) needs="$needs aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
+/usr/aarch64-linux-gnu/lib/libc.a:libc6-dev-arm64-cross qemu-aarch64-static:qemu-user-static" ;;
     pip) needs="$needs pip:python3-pip" ;;
     *) needs="$needs $extra:$extra" ;;
     esac
@@ -35,6 +38,7 @@ has_font() {
 has() {
     case $1 in
     font) has_font ;;
+    /*) [ -e "$1" ] ;;
     headers) echo '#include <stdio.h>' | cc -E - >/dev/null 2>&1 ;;
     *.h) printf '#include <stdio.h>\n#include <%s>\n' "$1" | cc -E - >/dev/null 2>&1 ;;
     pip) python3 -m pip --version >/dev/null 2>&1 ;;

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Compiles the kernels and their cases for AArch64 and runs them in qemu's user mode. Needs
-# gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user, no other library for AArch64.
+# Compiles the kernels and their cases for AArch64 and runs them in qemu's user mode. Needs no
+# library for AArch64 but C's.
 #
 #   scripts/test-neon.sh
 set -eu
 cd "$(dirname "$0")/.."
 cc=${CC_AARCH64:-aarch64-linux-gnu-gcc}
-qemu=${QEMU_AARCH64:-qemu-aarch64}
+qemu=${QEMU_AARCH64:-qemu-aarch64-static}
+scripts/setup.sh arm64
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 $cc -std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wvla -ffp-contract=off -static \
