@@ -17,11 +17,15 @@
 BUILD   ?= build
 PREFIX  ?= /usr/local
 MESON   ?= meson
+# Where Debian's linker looks. Meson finds it out where dpkg-dev is, and takes lib64 elsewhere.
+MULTIARCH = $(shell [ ! -e /etc/debian_version ] || $(CC) -print-multiarch 2>/dev/null)
+LIBDIR  ?= $(if $(MULTIARCH),lib/$(MULTIARCH))
 
 .PHONY: all setup test demo check fuzz mutants test-neon torture bench install uninstall static tarball test-arm64 clean format
 all: setup
 	@test -f $(BUILD)/build.ninja || \
-	    $(MESON) setup $(BUILD) --prefix=$(PREFIX) $(if $(CI),--werror) >/dev/null
+	    $(MESON) setup $(BUILD) --prefix=$(PREFIX) $(if $(LIBDIR),--libdir=$(LIBDIR)) \
+	        $(if $(CI),--werror) >/dev/null
 	@ninja -C $(BUILD) --quiet
 
 setup:
