@@ -66,7 +66,9 @@ class Documented(unittest.TestCase):
         shutil.copy(os.path.join(cls.work, "new", "red", "00.png"), os.path.join(cls.work, "photo.png"))
         material.backbone(os.path.join(cls.work, "backbone"))
         cls.env = {**os.environ, "HEADSTART_OFFLINE": "1",
-                   "HEADSTART_CACHE": os.path.join(cls.work, "cache")}
+                   "HEADSTART_CACHE": os.path.join(cls.work, "cache"),
+                   "LSAN_OPTIONS": "print_suppressions=0:suppressions=" + os.path.join(
+                       ROOT, "tests", "cli", "leaks.txt")}
 
     @classmethod
     def tearDownClass(cls):
