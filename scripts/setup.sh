@@ -12,7 +12,7 @@ set -eu
 # module, one ending in .h is a header, one beginning with / is a file, `font` is any font, `headers`
 # are the C library's, others are commands.
 needs='meson:meson ninja:ninja-build pkg-config:pkg-config cc:gcc headers:libc6-dev python3:python3
-libjpeg.pc:libjpeg62-turbo-dev libpng.pc:libpng-dev
+libjpeg.pc:libjpeg-dev libpng.pc:libpng-dev
 libwebp.pc:libwebp-dev libwebpdemux.pc:libwebp-dev gif_lib.h:libgif-dev jansson.pc:libjansson-dev
 libcrypto.pc:libssl-dev cairo.pc:libcairo2-dev sqlite3.pc:libsqlite3-dev libarchive.pc:libarchive-dev
 zlib.pc:zlib1g-dev libxxhash.pc:libxxhash-dev libcurl.pc:libcurl4-openssl-dev cmocka.pc:libcmocka-dev font:fonts-dejavu-core'
