@@ -132,48 +132,6 @@ void *cli_stdin_read(const cli_stdin *in, size_t max, size_t *n)
 
 /* ---- folders ---- */
 
-/* Pictures by their name; whether this build can decode them the library says. */
-static int has_image_name(const char *name)
-{
-    static const char *const endings[] = {".avif", ".bmp", ".gif", ".heic", ".heif",
-                                          ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg",
-                                          ".jxl",  ".png", ".tif", ".tiff", ".webp"};
-    size_t n = strlen(name);
-    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        size_t e = strlen(endings[i]);
-        if (n > e && strcasecmp(name + n - e, endings[i]) == 0)
-            return 1;
-    }
-    return 0;
-}
-
-/* What systems and programs put beside photos: not worth a word. */
-static int is_junk(const char *name)
-{
-    static const char *const names[] = {"__MACOSX",
-                                        "@eaDir",
-                                        "$RECYCLE.BIN",
-                                        "lost+found",
-                                        "Thumbs.db",
-                                        "desktop.ini",
-                                        "System Volume Information"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcasecmp(name, names[i]) == 0)
-            return 1;
-    return name[0] == '.';
-}
-
-/* A photo whatever its name. */
-static int has_image_content(const char *path)
-{
-    char head[CLI_HEAD];
-    FILE *f = fopen(path, "rb");
-    size_t n = f ? fread(head, 1, sizeof head, f) : 0;
-    if (f)
-        fclose(f);
-    return cli_photos_kind(head, n) != NULL;
-}
-
 /* Last first, so that the first lies on top of the stack. */
 static int by_name_reversed(const void *a, const void *b)
 {
@@ -182,17 +140,22 @@ static int by_name_reversed(const void *a, const void *b)
 
 enum found { FOUND_NOTHING, FOUND_OTHER, FOUND_PHOTO, FOUND_FOLDER };
 
-/* What an entry of a folder is. Links to folders are not followed: they may lead in a circle. */
-static enum found look_at(const char *path, const char *name)
+/* What an entry of a folder is, as training takes it; a picture of a format that is not read is one
+ * too, so that its row says why. Links to folders are not followed: they may lead in a circle. */
+static enum found look_at(const char *path)
 {
     struct stat st;
-    if (is_junk(name) || lstat(path, &st) != 0)
+    enum hst_left why = HST_LEFTS;
+    if (lstat(path, &st) != 0)
+        return FOUND_NOTHING;
+    const int photo = hst_is_photo(path, &why, NULL, 0);
+    if (!photo && why == HST_LEFT_JUNK)
         return FOUND_NOTHING;
     if (S_ISDIR(st.st_mode))
         return FOUND_FOLDER;
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return FOUND_NOTHING;
-    return has_image_name(name) || has_image_content(path) ? FOUND_PHOTO : FOUND_OTHER;
+    return photo || why == HST_LEFT_FORMAT ? FOUND_PHOTO : FOUND_OTHER;
 }
 
 int cli_photos_in(const char *dir)
@@ -204,7 +167,7 @@ int cli_photos_in(const char *dir)
         char *path = NULL;
         if (asprintf(&path, "%s/%s", dir, entry->d_name) < 0)
             break;
-        found = look_at(path, entry->d_name) >= FOUND_PHOTO;
+        found = look_at(path) >= FOUND_PHOTO;
         free(path);
     }
     if (d)
@@ -240,7 +203,7 @@ static int push_entry(cli_photos *p, const char *dir, const char *name)
     const size_t n = strlen(dir);
     if (asprintf(&path, "%s%s%s", dir, n && dir[n - 1] == '/' ? "" : "/", name) < 0)
         return -1;
-    const enum found found = look_at(path, name);
+    const enum found found = look_at(path);
     if (found >= FOUND_PHOTO && !is_excepted(p, path))
         return push(p, path);
     if (found == FOUND_OTHER)
@@ -304,7 +267,7 @@ static int may_be_archive(const char *path)
     struct stat st;
     const size_t n = strlen(path);
     if (stat(path, &st) != 0)
-        return errno == ENOTDIR && !has_image_name(path);
+        return errno == ENOTDIR && !hst_is_photo(path, NULL, NULL, 0);
     for (size_t i = 0; S_ISREG(st.st_mode) && i < sizeof endings / sizeof *endings; i++) {
         const size_t e = strlen(endings[i]);
         if (n > e && strcasecmp(path + n - e, endings[i]) == 0)

@@ -151,5 +151,25 @@ class Formats(Case):
             f.write(data)
 
 
+class Folders(Case):
+    def test_predict_takes_what_features_takes(self):
+        """One rule says what a photo is, for folders to learn from and for folders to name."""
+        folder = f"{ROOT}/taken"
+        os.makedirs(f"{folder}/a")
+        os.makedirs(f"{folder}/b")
+        picture = b"P6 24 24 255\n" + bytes(range(192)) * 9
+        for name in ("a/plain.ppm", "a/no_ending", "b/saved.jpg_large", "b/wrong.png", "a/notes.txt",
+                     "b/._hidden.png", "b/film.mov"):
+            with open(f"{folder}/{name}", "wb") as f:
+                f.write(b"text" if name[2:] in ("notes.txt", "film.mov") else picture)
+        taken = [f"{folder}/{name}" for name in
+                 ("a/no_ending", "a/plain.ppm", "b/saved.jpg_large", "b/wrong.png")]
+        self.ok(run("features", folder, "--backbone", BACKBONE, "-o", "taken.npy"))
+        rows = [line.split(",")[0] for line in read(f"{ROOT}/taken.csv").decode().splitlines()[1:]]
+        self.assertEqual(rows, taken)
+        out = self.ok(run("predict", self.model(), folder, "--format", "csv"))
+        self.assertEqual([line.split(",")[0] for line in out.splitlines()[1:]], taken)
+
+
 if __name__ == "__main__":
     unittest.main(argv=["pixels.py"])
