@@ -114,14 +114,10 @@ int hst_index_add(hst_index *x, const char *name, const hst_member *m, hst_err *
         return 0;
     if (x->n == MAX_MEMBERS)
         return hst_fail(err, HST_EDATA, "it has more than %d members", MAX_MEMBERS);
-    if (x->n == x->cap) {
-        const size_t cap = x->cap ? x->cap * 2 : 64;
-        hst_member *more = hst_resize(x->member, cap, sizeof *more, err);
-        if (!more)
-            return HST_EMEM;
-        x->member = more;
-        x->cap = cap;
-    }
+    void *list = x->member;
+    if (hst_make_room(&list, x->n, &x->cap, sizeof *x->member, err))
+        return HST_EMEM;
+    x->member = list;
     hst_member *to = &x->member[x->n];
     *to = *m;
     to->name = hst_arena_strdup(x->arena, resolved, err);

@@ -184,20 +184,6 @@ static int has_space(int fd, uint64_t n)
     return fstatvfs(fd, &v) != 0 || (uint64_t)v.f_bavail * v.f_frsize >= n + spare_bytes;
 }
 
-static int write_all(int fd, const char *p, size_t n)
-{
-    while (n) {
-        const ssize_t put = write(fd, p, n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return 0;
-        p += put;
-        n -= (size_t)put;
-    }
-    return 1;
-}
-
 static int copy_out(const hst_ctx *ctx, const hst_archive_file *f, struct archive *a, int fd,
                     hst_err *err)
 {
@@ -222,7 +208,7 @@ static int copy_out(const hst_ctx *ctx, const hst_archive_file *f, struct archiv
         left -= n;
         if (!has_space(fd, n))
             return hst_fail_errno(err, HST_EIO, ENOSPC, "%s cannot be unpacked", f->what);
-        if (!write_all(fd, p, n))
+        if (!hst_write_all(fd, p, n))
             return hst_fail_errno(err, HST_EIO, errno, "%s cannot be unpacked", f->what);
         const la_int64_t read = archive_filter_bytes(a, -1);
         rc = hst_meter_at(&meter, read > 0 ? (uint64_t)read : 0, err);

@@ -133,19 +133,26 @@ int hst_out_open(hst_out **out, const char *path, hst_err *err)
     return o->unfinished ? 0 : hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", path);
 }
 
-int hst_out_write(hst_out *o, const void *p, size_t n, hst_err *err)
+int hst_write_all(int fd, const void *p, size_t n)
 {
     const char *s = p;
     while (n) {
-        ssize_t put = write(o->fd, s, n);
+        const ssize_t put = write(fd, s, n);
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0)
-            return hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", o->path);
+            return 0;
         s += put;
         n -= (size_t)put;
     }
-    return 0;
+    return 1;
+}
+
+int hst_out_write(hst_out *o, const void *p, size_t n, hst_err *err)
+{
+    if (hst_write_all(o->fd, p, n))
+        return 0;
+    return hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", o->path);
 }
 
 /* Some file systems cannot fsync a folder; that is no failure of ours. */

@@ -19,6 +19,9 @@ HST_CHECK int hst_out_write(hst_out *o, const void *p, size_t n, hst_err *err);
 HST_CHECK int hst_out_commit(hst_out *o, hst_err *err);
 void hst_out_close(hst_out *o); /* always, also after commit; NULL is fine */
 
+/* All n bytes to a descriptor: 1, or 0 with errno set. */
+int hst_write_all(int fd, const void *p, size_t n);
+
 /* Removes from a folder the temporary files of those names[n] that a process left when it was
  * killed while it wrote them. What cannot be removed stays. */
 void hst_out_sweep(const char *dir, const char *const *names, size_t n);

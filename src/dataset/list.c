@@ -48,14 +48,10 @@ int hst_list_add(hst_list *l, const char *cell, const hst_entry *e, hst_err *err
 
 int hst_list_put(hst_list *l, const hst_entry *e, hst_err *err)
 {
-    if (l->n == l->cap) {
-        const size_t cap = l->cap ? l->cap * 2 : 256;
-        hst_entry *more = hst_resize(l->entry, cap, sizeof *more, err);
-        if (!more)
-            return HST_EMEM;
-        l->entry = more;
-        l->cap = cap;
-    }
+    void *list = l->entry;
+    if (hst_make_room(&list, l->n, &l->cap, sizeof *l->entry, err))
+        return HST_EMEM;
+    l->entry = list;
     l->entry[l->n++] = *e;
     return 0;
 }

@@ -46,14 +46,10 @@ static int no_memory(hst_err *err)
 
 static int add_mark(coco *c, size_t image, const char *label, hst_err *err)
 {
-    if (c->n == c->cap) {
-        const size_t cap = c->cap ? c->cap * 2 : 256;
-        mark *more = hst_resize(c->mark, cap, sizeof *more, err);
-        if (!more)
-            return HST_EMEM;
-        c->mark = more;
-        c->cap = cap;
-    }
+    void *list = c->mark;
+    if (hst_make_room(&list, c->n, &c->cap, sizeof *c->mark, err))
+        return HST_EMEM;
+    c->mark = list;
     c->mark[c->n] = (mark){image, c->n, label};
     c->n++;
     return 0;

@@ -98,20 +98,6 @@ static int make_folder(const char *path, hst_err *err)
     return hst_mkdirs(dir, err);
 }
 
-static int write_all(int fd, const char *p, size_t n)
-{
-    while (n) {
-        ssize_t put = write(fd, p, n);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return 0;
-        p += put;
-        n -= (size_t)put;
-    }
-    return 1;
-}
-
 /* 1 when there is room for n bytes more than are to be left free. */
 static int has_space(int fd, uint64_t n)
 {
@@ -137,7 +123,7 @@ static int copy(unpacking *u, int fd, const char *name, hst_err *err)
         end += (la_int64_t)n;
         if (!has_space(fd, n))
             return hst_fail_errno(err, HST_EIO, ENOSPC, "%s cannot be unpacked", u->what);
-        if (!write_all(fd, p, n))
+        if (!hst_write_all(fd, p, n))
             return hst_fail_errno(err, HST_EIO, errno, "%s cannot be unpacked", u->what);
         off_t read = lseek(u->fd, 0, SEEK_CUR);
         rc = hst_meter_at(&u->meter, read > 0 && (uint64_t)read < u->bytes ? (uint64_t)read : 0,

@@ -32,8 +32,7 @@ static uint32_t little(const uint8_t *p, size_t bytes)
     return v;
 }
 
-/* A size that no picture of ours has stays 0. */
-static void set_size(hst_facts *f, uint32_t w, uint32_t h)
+void hst_facts_set_size(hst_facts *f, uint32_t w, uint32_t h)
 {
     if (w > HST_IMAGE_MAX_PIXELS || h > HST_IMAGE_MAX_PIXELS)
         return;
@@ -60,7 +59,7 @@ static void read_jpeg(const uint8_t *b, size_t n, hst_facts *f)
         if ((marker & 0xf0) == 0xc0 && marker != 0xc4 && marker != 0xc8 && marker != 0xcc &&
             length >= 8) {
             f->bits = p[0];
-            set_size(f, big(p + 3, 2), big(p + 1, 2));
+            hst_facts_set_size(f, big(p + 3, 2), big(p + 1, 2));
             f->flags |= p[5] == 4 ? HST_IS_CMYK : 0;
         }
         at += 2 + length;
@@ -77,7 +76,7 @@ static void read_png(const uint8_t *b, size_t n, hst_facts *f)
         if (length > n - at - 12)
             return;
         if (!memcmp(b + at + 4, "IHDR", 4) && length >= 13) {
-            set_size(f, big(p, 4), big(p + 4, 4));
+            hst_facts_set_size(f, big(p, 4), big(p + 4, 4));
             f->bits = p[8];
             f->flags |= p[9] & 4 ? HST_HAS_ALPHA : 0;
             f->flags |= p[8] > 8 && p[9] == 0 ? HST_IS_GRAY : 0;
@@ -110,7 +109,7 @@ static void read_gif(const uint8_t *b, size_t n, hst_facts *f)
     int frames = 0;
     if (n < 13)
         return;
-    set_size(f, little(b + 6, 2), little(b + 8, 2));
+    hst_facts_set_size(f, little(b + 6, 2), little(b + 8, 2));
     f->bits = 8;
     size_t at = 13 + palette_bytes(b[10]);
     while (at < n && frames < 2) {
@@ -134,7 +133,7 @@ static void read_webp(const uint8_t *b, size_t n, hst_facts *f)
     hst_webp_head head;
     if (!hst_webp_read_head(b, n, &head))
         return;
-    set_size(f, (uint32_t)head.w, (uint32_t)head.h);
+    hst_facts_set_size(f, (uint32_t)head.w, (uint32_t)head.h);
     f->bits = 8;
     f->flags |= head.has_alpha ? HST_HAS_ALPHA : 0;
     f->flags |= head.is_animated ? HST_IS_ANIMATED : 0;
@@ -151,9 +150,9 @@ static void read_bmp(const uint8_t *b, size_t n, hst_facts *f)
     const uint32_t header = little(b + 14, 4), h = little(b + 22, 4);
     f->bits = 8;
     if (header == 12)
-        set_size(f, little(b + 18, 2), little(b + 20, 2));
+        hst_facts_set_size(f, little(b + 18, 2), little(b + 20, 2));
     else
-        set_size(f, little(b + 18, 4), h > INT32_MAX ? UINT32_MAX - h + 1 : h);
+        hst_facts_set_size(f, little(b + 18, 4), h > INT32_MAX ? UINT32_MAX - h + 1 : h);
     if (header >= 56 && n >= 70 && little(b + 28, 2) == 32 && little(b + 30, 4) == 3)
         f->flags |= little(b + 66, 4) ? HST_HAS_ALPHA : 0;
 }
@@ -164,7 +163,7 @@ static void read_pnm(const uint8_t *b, size_t n, hst_facts *f)
     const int channels = hst_pnm_header(b, n, &w, &h, &bits);
     if (channels == 0)
         return;
-    set_size(f, (uint32_t)w, (uint32_t)h);
+    hst_facts_set_size(f, (uint32_t)w, (uint32_t)h);
     f->bits = (uint8_t)bits;
     f->flags |= channels == 1 && bits > 8 ? HST_IS_GRAY : 0;
 }
@@ -173,7 +172,7 @@ static void read_qoi(const uint8_t *b, size_t n, hst_facts *f)
 {
     if (n < 14)
         return;
-    set_size(f, big(b + 4, 4), big(b + 8, 4));
+    hst_facts_set_size(f, big(b + 4, 4), big(b + 8, 4));
     f->bits = 8;
     f->flags |= b[12] == 4 ? HST_HAS_ALPHA : 0;
 }

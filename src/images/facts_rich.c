@@ -12,15 +12,6 @@ static uint32_t number(const uint8_t *p, size_t bytes, int big_endian)
     return v;
 }
 
-/* A size that no picture of ours has stays 0. */
-static void set_size(hst_facts *f, uint32_t w, uint32_t h)
-{
-    if (w > HST_IMAGE_MAX_PIXELS || h > HST_IMAGE_MAX_PIXELS)
-        return;
-    f->w = (int32_t)w;
-    f->h = (int32_t)h;
-}
-
 /* The first value of a directory's entry (exif.c has the layout) of whole numbers; 0 for any
  * other. */
 static uint32_t entry_value(const uint8_t *b, size_t n, size_t at, int big_endian)
@@ -72,7 +63,7 @@ void hst_facts_tiff(const uint8_t *b, size_t n, hst_facts *f)
             break;
         }
     }
-    set_size(f, w, h);
+    hst_facts_set_size(f, w, h);
 }
 
 /* The boxes lie deep, and of several pictures in one file (tiles, a thumbnail) each has its size in
@@ -90,7 +81,7 @@ void hst_facts_heif(const uint8_t *b, size_t n, hst_facts *f)
         if ((uint64_t)w * h <= largest || w > HST_IMAGE_MAX_PIXELS || h > HST_IMAGE_MAX_PIXELS)
             continue;
         largest = (uint64_t)w * h;
-        set_size(f, w, h);
+        hst_facts_set_size(f, w, h);
     }
 }
 
@@ -104,14 +95,14 @@ void hst_facts_jp2(const uint8_t *b, size_t n, hst_facts *f)
         const uint32_t right = number(b + 8, 4, 1), bottom = number(b + 12, 4, 1),
                        left = number(b + 16, 4, 1), top = number(b + 20, 4, 1);
         if (left < right && top < bottom)
-            set_size(f, right - left, bottom - top);
+            hst_facts_set_size(f, right - left, bottom - top);
         return;
     }
     const size_t end = n < HEAD ? n : HEAD;
     for (size_t at = 0; at + 22 <= end; at++) {
         if (memcmp(b + at, ihdr, sizeof ihdr) != 0)
             continue;
-        set_size(f, number(b + at + 12, 4, 1), number(b + at + 8, 4, 1));
+        hst_facts_set_size(f, number(b + at + 12, 4, 1), number(b + at + 8, 4, 1));
         f->bits = b[at + 18] < 64 ? (uint8_t)(b[at + 18] + 1) : 0;
         return;
     }

@@ -15,14 +15,10 @@ int hst_inspection_add(hst_inspection *r, const hst_find *f, hst_err *err, const
     va_start(args, what);
     vsnprintf(text, sizeof text, what, args);
     va_end(args);
-    if (r->n_found == r->cap) {
-        const size_t cap = r->cap ? r->cap * 2 : 64;
-        hst_found *more = hst_resize(r->found, cap, sizeof *more, err);
-        if (!more)
-            return HST_EMEM;
-        r->found = more;
-        r->cap = cap;
-    }
+    void *list = r->found;
+    if (hst_make_room(&list, r->n_found, &r->cap, sizeof *r->found, err))
+        return HST_EMEM;
+    r->found = list;
     const char **paths = hst_arena_alloc(r->arena, f->n, sizeof *paths, err);
     const char *kept = paths ? hst_arena_strdup(r->arena, text, err) : NULL;
     for (size_t i = 0; kept && i < f->n; i++)

@@ -122,14 +122,10 @@ typedef struct search {
 
 static int pairs_add(pairs *p, const hst_near_pair *pair, hst_err *err)
 {
-    if (p->n == p->cap) {
-        const size_t cap = p->cap ? p->cap * 2 : 16;
-        hst_near_pair *more = hst_resize(p->at, cap, sizeof *more, err);
-        if (!more)
-            return HST_EMEM;
-        p->at = more;
-        p->cap = cap;
-    }
+    void *list = p->at;
+    if (hst_make_room(&list, p->n, &p->cap, sizeof *p->at, err))
+        return HST_EMEM;
+    p->at = list;
     p->at[p->n++] = *pair;
     return 0;
 }

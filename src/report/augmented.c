@@ -1,6 +1,5 @@
 /* augmented.c - photos as a network saw them while it learned: a row a photo, the prepared photo
  * first, then what augmentation made of it in one pass after the other. */
-#include "base/file.h"
 #include "base/mem.h"
 #include "dataset/photo.h"
 #include "report/canvas.h"
@@ -16,7 +15,6 @@ enum {
     HEAD_PX = 40,
     LABEL_PX = 22,   /* of a name above its row */
     SIDE_MAX = 1024, /* larger inputs of a network are left out */
-    SHEET_MAX = 256 << 20
 };
 
 /* What normalisation did, undone. */
@@ -102,7 +100,6 @@ int hst_report_augmented(const hst_augmented *in, const char *path, hst_err *err
     size_t rows = in->n < ROWS_MAX ? in->n : ROWS_MAX, n = (size_t)px * (size_t)px;
     if (px > SIDE_MAX)
         return 0;
-    hst_buf png = HST_BUF(SHEET_MAX);
     cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, COLUMNS * step + 2 * GAP,
                                                     row_top(in, rows) - (in->label ? LABEL_PX : 0));
     struct drawing d = {.c = cairo_create(s), .square = {NULL, px, px}};
@@ -110,13 +107,10 @@ int hst_report_augmented(const hst_augmented *in, const char *path, hst_err *err
     d.square.rgb = d.x ? hst_alloc(n, 3, err) : NULL;
     int rc = d.square.rgb ? draw(&d, in, rows, err) : HST_EMEM;
     if (rc == 0)
-        rc = hst_canvas_png(d.c, s, &png, err);
-    if (rc == 0)
-        rc = hst_file_write(path, png.p, png.n, err);
+        rc = hst_canvas_save(d.c, s, path, err);
     cairo_destroy(d.c);
     cairo_surface_destroy(s);
     hst_image_clear(&d.square);
     free(d.x);
-    hst_buf_free(&png);
     return rc;
 }

@@ -6,7 +6,6 @@
  *   | photo |
  *   +-------+
  */
-#include "base/file.h"
 #include "report/canvas.h"
 #include "report/report.h"
 
@@ -21,7 +20,6 @@ enum {
     HEAD_PX = 56,
     SCALE_W = 120,
     SCALE_H = 10,
-    PICTURE_MAX = 16 << 20
 };
 
 static int nothing_speaks(const hst_cam *cam)
@@ -72,7 +70,6 @@ static void put_head(cairo_t *c, const hst_explainer *x, const hst_cam *cam)
 int hst_explain_draw(const hst_explainer *x, const char *path, hst_err *err)
 {
     hst_image img = {0};
-    hst_buf b = HST_BUF(PICTURE_MAX);
     int rc = hst_report_cam(x, PHOTO_PX, &img, err);
     if (rc)
         return rc;
@@ -83,12 +80,9 @@ int hst_explain_draw(const hst_explainer *x, const char *path, hst_err *err)
     cairo_paint(c);
     put_head(c, x, hst_explainer_cam(x));
     hst_canvas_image(c, MARGIN + (PHOTO_PX - img.w) / 2, MARGIN + HEAD_PX, &img);
-    rc = hst_canvas_png(c, s, &b, err);
-    if (rc == 0)
-        rc = hst_file_write(path, b.p, b.n, err);
+    rc = hst_canvas_save(c, s, path, err);
     cairo_destroy(c);
     cairo_surface_destroy(s);
     hst_image_clear(&img);
-    hst_buf_free(&b);
     return rc;
 }

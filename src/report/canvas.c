@@ -1,5 +1,6 @@
 #include "report/canvas.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <png.h>
@@ -179,4 +180,15 @@ int hst_canvas_png(cairo_t *c, cairo_surface_t *s, hst_buf *b, hst_err *err)
     free(e.row);
     png_destroy_write_struct(&e.png, &e.info);
     return rc ? hst_fail(err, rc, "out of memory: the picture cannot be written as PNG") : 0;
+}
+
+int hst_canvas_save(cairo_t *c, cairo_surface_t *s, const char *path, hst_err *err)
+{
+    enum { PNG_MAX = 256 << 20 };
+    hst_buf b = HST_BUF(PNG_MAX);
+    int rc = hst_canvas_png(c, s, &b, err);
+    if (rc == 0)
+        rc = hst_file_write(path, b.p, b.n, err);
+    hst_buf_free(&b);
+    return rc;
 }

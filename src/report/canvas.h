@@ -25,6 +25,9 @@ HST_CHECK int hst_canvas_check(cairo_t *c, const char *what, hst_err *err);
 /* The picture drawn on image surface s by c, as PNG into b. Errors: HST_EMEM. */
 HST_CHECK int hst_canvas_png(cairo_t *c, cairo_surface_t *s, hst_buf *b, hst_err *err);
 
+/* The same as a file that appears whole or not at all. Errors: HST_EMEM, HST_EIO. */
+HST_CHECK int hst_canvas_save(cairo_t *c, cairo_surface_t *s, const char *path, hst_err *err);
+
 /* A sink of cairo that adds to the hst_buf arg. */
 cairo_status_t hst_canvas_add(void *arg, const unsigned char *bytes, unsigned n);
 #endif

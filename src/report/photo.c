@@ -1,5 +1,4 @@
 /* photo.c - one photo with its true and its predicted label above it. */
-#include "base/file.h"
 #include "report/canvas.h"
 #include "report/report.h"
 #include "report/thumbnail.h"
@@ -12,7 +11,6 @@ enum {
     WIDTH = PHOTO_PX + 2 * MARGIN,
     FONT = 17,
     LINE_PX = 24,
-    PICTURE_MAX = 16 << 20
 };
 
 /* The title on one line where it fits, else on two. */
@@ -65,16 +63,12 @@ int hst_report_photo(const hst_eval *e, size_t i, const char *path, hst_err *err
         return rc;
     make_title(&t, e, p);
     int h = 2 * MARGIN + t.n_lines * LINE_PX + (img.rgb ? img.h : 2 * LINE_PX);
-    hst_buf b = HST_BUF(PICTURE_MAX);
     cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_RGB24, WIDTH, h);
     cairo_t *c = cairo_create(s);
     draw(c, &t, &img);
-    rc = hst_canvas_png(c, s, &b, err);
-    if (rc == 0)
-        rc = hst_file_write(path, b.p, b.n, err);
+    rc = hst_canvas_save(c, s, path, err);
     cairo_destroy(c);
     cairo_surface_destroy(s);
     hst_image_clear(&img);
-    hst_buf_free(&b);
     return rc;
 }

@@ -8,7 +8,6 @@
  *   | file      |
  *   +-----------+
  */
-#include "base/buf.h"
 #include "base/file.h"
 #include "report/canvas.h"
 #include "report/ranking.h"
@@ -28,7 +27,6 @@ enum {
     HEAD_PX = 48,
     COLUMNS = 6,
     PHOTOS_MAX = 600, /* 100 rows: well below cairo's 32,767 pixels of height */
-    SHEET_MAX = 256 << 20
 };
 
 /* ---- one photo ---- */
@@ -147,16 +145,6 @@ static void put_head(cairo_t *c, const hst_eval *e, size_t shown)
     hst_canvas_text(c, MARGIN, 32, 1e9, line);
 }
 
-static int write_png(cairo_t *c, cairo_surface_t *s, const char *path, hst_err *err)
-{
-    hst_buf b = HST_BUF(SHEET_MAX);
-    int rc = hst_canvas_png(c, s, &b, err);
-    if (rc == 0)
-        rc = hst_file_write(path, b.p, b.n, err);
-    hst_buf_free(&b);
-    return rc;
-}
-
 int hst_contact_sheet(const hst_eval *e, size_t max_photos, const char *path, hst_err *err)
 {
     size_t order[PHOTOS_MAX];
@@ -176,7 +164,7 @@ int hst_contact_sheet(const hst_eval *e, size_t max_photos, const char *path, hs
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = put_cell(c, e, hst_eval_at(e, order[i]), (int)i, err);
     if (rc == 0)
-        rc = write_png(c, s, path, err);
+        rc = hst_canvas_save(c, s, path, err);
     cairo_destroy(c);
     cairo_surface_destroy(s);
     return rc;
