@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 build="build-asan"
-targets=${*:-decode keras onnx pth safetensors savedmodel sharded tfjs tflite}
+targets=${*:-archive decode keras onnx pth safetensors savedmodel sharded tfjs tflite}
 [ -f $build/build.ninja ] ||
     meson setup $build -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1 >/dev/null
 export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1
