@@ -1,11 +1,13 @@
 /* bench.c - headstart bench: how fast this machine is, beside what it could be. */
 #include "commands.h"
 #include "json_result.h"
+#include "text.h"
 
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
     {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
      "Pretrained network (see headstart train --help)."},
+    {"steps", 0, CLI_FLAG, AT(steps), NULL, NULL, "Where the network's time goes, step by step."},
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };
@@ -18,8 +20,23 @@ static double part(hst_rate images, hst_rate peak, double image_flops)
     return images.best * image_flops / peak.best;
 }
 
-static int print_json(cli_job *job, const hst_speed *s)
+typedef struct measured {
+    hst_speed speed;
+    hst_profile *profile; /* --steps; else NULL */
+} measured;
+
+static json_t *json_step(const hst_step_speed *s)
 {
+    return json_pack("{s:s, s:s, s:[iii], s:[iii], s:f, s:f, s:f, s:f, s:f, s:f}", "kind", s->kind,
+                     "layer", s->layer, "in", s->in[0], s->in[1], s->in[2], "out", s->out[0],
+                     s->out[1], s->out[2], "gflop", s->flops * giga, "weight_bytes",
+                     s->weight_bytes, "best_s", s->best_s, "median_s", s->median_s, "arithmetic_s",
+                     s->arithmetic_s, "data_s", s->data_s);
+}
+
+static int print_json(cli_job *job, const measured *m)
+{
+    const hst_speed *s = &m->speed;
     const struct {
         const char *name;
         hst_rate rate;
@@ -29,7 +46,7 @@ static int print_json(cli_job *job, const hst_speed *s)
                  {"copy_gb_s", s->copy, giga},
                  {"images_one_s", s->images_one, 1},
                  {"images_all_s", s->images_all, 1}};
-    json_t *o = json_object();
+    json_t *o = json_object(), *steps = json_array();
     cli_json_set(&o, "kernels", cli_json_text(hst_cpu(job->ctx)));
     cli_json_set(&o, "threads", json_integer(s->threads));
     cli_json_set(&o, "backbone", cli_json_text(job->v.backbone));
@@ -42,6 +59,11 @@ static int print_json(cli_job *job, const hst_speed *s)
                  json_real(part(s->images_one, s->peak_one, s->image_flops)));
     cli_json_set(&o, "part_of_peak_all",
                  json_real(part(s->images_all, s->peak_all, s->image_flops)));
+    cli_json_set(&o, "rounds", json_integer(s->rounds));
+    cli_json_set(&o, "rounds_shared", json_integer(s->rounds_shared));
+    for (int i = 0; m->profile && hst_profile_at(m->profile, i); i++)
+        cli_json_add(&steps, json_step(hst_profile_at(m->profile, i)));
+    cli_json_set(&o, "steps", steps);
     return cli_json_print(&job->out, o);
 }
 
@@ -51,8 +73,31 @@ static void print_images(cli_out *out, const char *what, hst_rate images, double
                    images.best, images.median, 100 * of_peak);
 }
 
-static int print_text(cli_job *job, const hst_speed *s)
+static void print_steps(cli_out *out, const hst_profile *p)
 {
+    enum { NAME_COLUMNS = 32 };
+    const hst_step_speed *s;
+    double all = 0;
+    for (int i = 0; (s = hst_profile_at(p, i)); i++)
+        all += s->best_s;
+    cli_out_printf(out, "\n%-*s %-12s %8s %6s  %10s %5s\n", NAME_COLUMNS,
+                   "one thread, step by step", "makes", "ms", "share", "arithmetic", "data");
+    for (int i = 0; (s = hst_profile_at(p, i)); i++) {
+        char name[4 * NAME_COLUMNS], made[48];
+        cli_text_shorten(name, sizeof name, *s->layer ? s->layer : s->kind, NAME_COLUMNS);
+        snprintf(made, sizeof made, "%dx%dx%d", s->out[0], s->out[1], s->out[2]);
+        cli_out_printf(out, "%-*s %-12s %8.3f %4.0f %%  %8.0f %% %3.0f %%\n", NAME_COLUMNS, name,
+                       made, 1000 * s->best_s, 100 * s->best_s / all,
+                       100 * s->arithmetic_s / s->best_s, 100 * s->data_s / s->best_s);
+    }
+    cli_out_printf(out,
+                   "arithmetic, data: the part of its time that a step would take were there only\n"
+                   "its multiply-adds, or only its bytes to read and write once.\n");
+}
+
+static int print_text(cli_job *job, const measured *m)
+{
+    const hst_speed *s = &m->speed;
     cli_out *out = &job->out;
     cli_out_printf(out, "kernels      %s\n", hst_cpu(job->ctx));
     cli_out_printf(out, "limit        %7.1f GFLOP/s with one thread, %.1f with %d\n",
@@ -62,23 +107,42 @@ static int print_text(cli_job *job, const hst_speed *s)
                  part(s->images_one, s->peak_one, s->image_flops));
     print_images(out, "all threads", s->images_all,
                  part(s->images_all, s->peak_all, s->image_flops));
+    if (s->rounds_shared > 0)
+        cli_out_printf(out,
+                       "In %d of %d rounds somebody else ran on a processor core at the same "
+                       "time%s.\n",
+                       s->rounds_shared, s->rounds,
+                       s->rounds - s->rounds_shared < 3 ? "" : ": left out");
+    if (m->profile)
+        print_steps(out, m->profile);
     return CLI_OK;
+}
+
+static int measure(cli_job *job, const hst_backbone *b, measured *m)
+{
+    int rc = hst_speed_measure(job->ctx, b, at_least_s, &m->speed, &job->err);
+    if (rc == 0 && job->v.steps) {
+        m->profile = hst_profile_measure(job->ctx, b, at_least_s, &job->err);
+        rc = m->profile ? 0 : -1;
+    }
+    return rc;
 }
 
 static int run(cli_job *job)
 {
-    hst_speed s = {.size = sizeof s};
+    measured m = {.speed = {.size = sizeof m.speed}};
     int status = cli_job_open(job);
     if (status)
         return status;
     hst_backbone *b = hst_backbone_open(job->ctx, job->v.backbone, &job->err);
-    if (b && hst_speed_measure(job->ctx, b, at_least_s, &s, &job->err) == 0) {
+    if (b && measure(job, b, &m) == 0) {
         cli_display_close(&job->display);
-        status = job->v.json ? print_json(job, &s) : print_text(job, &s);
+        status = job->v.json ? print_json(job, &m) : print_text(job, &m);
     } else {
         cli_job_suggest(job, job->v.backbone);
         status = cli_job_fail(job);
     }
+    hst_profile_free(m.profile);
     hst_backbone_free(b);
     return status;
 }
@@ -89,9 +153,11 @@ const cli_command cli_bench = {
     .usage = "[options]",
     .text = "Runs the network on made-up images for some seconds, beside the limits of\n"
             "this machine: multiply-adds that touch no memory, and copying. The best of\n"
-            "several rounds counts; the median tells what to expect while others use the\n"
-            "machine, too.",
+            "several rounds counts; the median tells what to expect. Between rounds the\n"
+            "processor cores are probed: on a virtual machine somebody else may run on one\n"
+            "at the same time, unseen, and such rounds are left out.",
     .examples = "headstart bench\n"
+                "headstart bench --backbone my_mobilenet/ --steps\n"
                 "headstart bench --backbone my_mobilenet/ --threads 1 --json",
     .options = options,
     .run = run,

@@ -50,8 +50,8 @@ typedef struct cli_values {
     uint64_t store_max;
     double val_split, min_accuracy, least, threshold;
     int threads, top, image_px;
-    int json, offline, quiet, help, labelled, devices, no_store, rehash, all, strict, copy, link,
-        move, dry_run, no_unknown, by_nul, multi_label;
+    int json, offline, quiet, help, labelled, devices, steps, no_store, rehash, all, strict, copy,
+        link, move, dry_run, no_unknown, by_nul, multi_label;
     hst_train_opts train; /* of a command that uses settings */
     const char **words;   /* [n_words], to be freed */
     int n_words;

@@ -348,6 +348,9 @@ typedef struct hst_speed {
     hst_rate copy;                   /* memory read and written by all threads, bytes/s */
     hst_rate images_one, images_all; /* through the network, prepared before: images/s */
     double image_flops;              /* of one image */
+    int rounds, rounds_shared; /* all rounds; those left out of the above, for somebody else ran on
+                                  a processor core at the same time (unless fewer than three are
+                                  left: then all count) */
 } hst_speed;
 
 /* Measures the backbone's network beside the limits of the machine, round by round for about
@@ -355,6 +358,28 @@ typedef struct hst_speed {
  * HST_ESTOPPED, HST_EMEM. */
 HST_API HST_CHECK int hst_speed_measure(hst_ctx *ctx, const hst_backbone *b, double at_least_s,
                                         hst_speed *out, hst_err *err);
+
+/* Where a network's time goes: its steps, in order, on one thread. A step is a layer, or several
+ * that are run as one. What bounds it from below (a roofline: Williams et al. 2009): its arithmetic
+ * at the processor's limit; its data, each byte read once from the cache where it lies by then. */
+typedef struct hst_step_speed {
+    size_t size;
+    const char *kind;            /* "inverted residual" */
+    const char *layer;           /* the first of its layers that has weights; "" */
+    int in[3], out[3];           /* height, width, channels of what it reads and makes */
+    double flops;                /* a multiply-add is 2 */
+    double weight_bytes;         /* of its weights as they lie in memory */
+    double best_s, median_s;     /* of one image, over the rounds */
+    double arithmetic_s, data_s; /* what they would take alone */
+} hst_step_speed;
+typedef struct hst_profile hst_profile;
+
+/* NULL: an error (HST_EARG, HST_ESTOPPED, HST_EMEM). The backbone must live as long. */
+HST_API HST_CHECK hst_profile *hst_profile_measure(hst_ctx *ctx, const hst_backbone *b,
+                                                   double at_least_s, hst_err *err);
+/* The i-th step, belongs to p; NULL past the end. */
+HST_API const hst_step_speed *hst_profile_at(const hst_profile *p, int i);
+HST_API void hst_profile_free(hst_profile *p);
 
 /* ---- data: photos with labels ---- */
 

@@ -172,7 +172,7 @@ typedef struct hst_resize_pixels {
     uint8_t *out; /* [n][3] */
 } hst_resize_pixels;
 
-enum { HST_PEAK_FLOATS = 512 };
+enum { HST_PEAK_FLOATS = 512, HST_READ_FLOATS = 160 };
 typedef struct hst_kernels {
     const char *isa;
     int panel; /* output channels of a panel of packed weights */
@@ -190,6 +190,9 @@ typedef struct hst_kernels {
     /* Multiply-adds on registers alone, as a limit to measure by: their floating-point operations
      * (a multiply-add counts 2). sink[HST_PEAK_FLOATS] */
     double (*peak)(long rounds, float *sink);
+    /* The sum of x[n], read as fast as it goes: the limit of a cache, or of memory. n: a multiple
+     * of HST_READ_FLOATS */
+    float (*read)(const float *x, size_t n);
     void (*norm_map)(const hst_norm_map *m);
     void (*norm_gate)(const hst_norm_gate *g);
     void (*norm_back)(const hst_norm_back *b);

@@ -14,6 +14,7 @@ const hst_kernels JOIN(hst_kernels_, V_ISA) = {
     .grad_pixels = grad_pixels,
     .grad_sum = grad_sum,
     .peak = peak,
+    .read = read_all,
     .norm_map = norm_map,
     .norm_gate = norm_gate,
     .norm_back = norm_back,

@@ -1,19 +1,14 @@
-/* speed.c - how fast this machine runs a backbone, beside its own limits.
- *
- * Every round measures everything once, so that a disturbance hits all of it alike; the best round
- * is the machine's, the median what to expect while others use it, too. */
+/* speed.c - how fast this machine runs a backbone, beside its own limits. */
 #include "backbones/backbone.h"
 #include "base/context.h"
-#include "base/executor.h"
 #include "base/mem.h"
 #include "base/sized.h"
+#include "measuring/rounds.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    MIN_ROUNDS = 3,
-    MAX_ROUNDS = 200,
     IMAGES = 4, /* for each thread and round */
     PEAK_CALLS = 8,
     PEAK_ROUNDS = 20000,
@@ -125,50 +120,39 @@ static int bench_make(bench *b, hst_err *err)
 
 /* ---- the answer ---- */
 
-static int by_value(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* Best and median of one rate over the rounds. */
-static hst_rate rate(const round_rates *r, size_t n, size_t offset)
-{
-    double v[MAX_ROUNDS];
-    for (size_t i = 0; i < n; i++)
-        memcpy(&v[i], (const char *)&r[i] + offset, sizeof v[i]);
-    qsort(v, n, sizeof *v, by_value);
-    return (hst_rate){v[n - 1], v[n / 2]};
-}
-
 int hst_speed_measure(hst_ctx *ctx, const hst_backbone *b, double at_least_s, hst_speed *out,
                       hst_err *err)
 {
     static const hst_sized sized = HST_SIZED(hst_speed, image_flops);
     bench m = {.kernels = ctx->kernels, .plan = b->plan, .all = ctx->executor};
-    round_rates r[MAX_ROUNDS];
-    size_t n = 0;
+    round_rates v[HST_MAX_ROUNDS];
     hst_meter meter = hst_meter_start(ctx, "bench", 0);
-    const double end = hst_now_s() + at_least_s;
     if (hst_sized_check(&sized, out, err))
         return HST_EARG;
     if (b->beside)
         return hst_fail(err, HST_EARG, "one backbone is measured at a time, not several");
     int rc = bench_make(&m, err);
-    while (rc == 0 && (n < MIN_ROUNDS || (n < MAX_ROUNDS && hst_now_s() < end))) {
-        run_round(&m, &r[n++]);
-        rc = hst_meter_at(&meter, n, err);
+    hst_rounds r = hst_rounds_begin(ctx->executor, at_least_s);
+    while (rc == 0 && hst_rounds_more(&r)) {
+        run_round(&m, &v[r.n]);
+        hst_rounds_next(&r);
+        rc = hst_meter_at(&meter, (uint64_t)r.n, err);
     }
     bench_clear(&m);
     if (rc)
         return rc;
+    hst_rounds_judge(&r);
+#define RATE(field) hst_rounds_rate(&r, &v[0].field, sizeof *v / sizeof(double))
     const hst_speed full = {.threads = hst_executor_threads(ctx->executor),
-                            .peak_one = rate(r, n, offsetof(round_rates, peak_one)),
-                            .peak_all = rate(r, n, offsetof(round_rates, peak_all)),
-                            .copy = rate(r, n, offsetof(round_rates, copy)),
-                            .images_one = rate(r, n, offsetof(round_rates, images_one)),
-                            .images_all = rate(r, n, offsetof(round_rates, images_all)),
-                            .image_flops = hst_graph_flops(b->graph)};
+                            .peak_one = RATE(peak_one),
+                            .peak_all = RATE(peak_all),
+                            .copy = RATE(copy),
+                            .images_one = RATE(images_one),
+                            .images_all = RATE(images_all),
+                            .image_flops = hst_graph_flops(b->graph),
+                            .rounds = r.n,
+                            .rounds_shared = r.n_shared};
+#undef RATE
     hst_sized_write(&sized, &full, out);
     return 0;
 }

@@ -122,4 +122,5 @@ int hst_graph_attr(const hst_graph *g, int node, int i, hst_attr_value *out);
 /* Of one image: multiply-adds x 2 of the ops that have weights to multiply, which is all that is
  * left once batch norm is folded and activations and additions are done on the way. */
 double hst_graph_flops(const hst_graph *g);
+double hst_graph_node_flops(const hst_graph *g, int node);
 #endif

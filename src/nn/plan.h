@@ -46,6 +46,17 @@ size_t hst_work_bytes(const hst_plan *p);
  * whichever thread: every sum runs over its inputs in one fixed order. */
 void hst_plan_run(const hst_plan *p, hst_work *w, const float *x, int n, float *y);
 
+/* A step of a plan, for those who measure: the nodes first .. end-1 of the graph it was made from,
+ * and the bytes of its packed weights. i: 0 .. hst_plan_n_steps-1 */
+typedef struct hst_plan_part {
+    const char *runner; /* "inverted residual" */
+    int first, end;
+    size_t weight_bytes;
+} hst_plan_part;
+hst_plan_part hst_plan_part_at(const hst_plan *p, int i);
+/* hst_plan_run of one image, and the seconds that each step took: seconds[n_steps]. */
+void hst_plan_run_timed(const hst_plan *p, hst_work *w, const float *x, float *y, double *seconds);
+
 /* One image over all threads of an executor, for the sake of its latency; the same bits. w is made
  * for as many threads. */
 void hst_plan_run_together(const hst_plan *p, hst_work *w, hst_executor *ex, const float *x,

@@ -1033,6 +1033,10 @@ class Others(Case):
         o = json.loads(self.ok(run("bench", "--backbone", BACKBONE, "--json")))
         self.assertEqual(o["images_one_s"].keys(), {"best", "median"})
         self.assertTrue(0 < o["part_of_peak_one"] < 2)
+        self.assertEqual(o["steps"], [])
+        self.assertIn("step by step", self.ok(run("bench", "--backbone", BACKBONE, "--steps")))
+        o = json.loads(self.ok(run("bench", "--backbone", BACKBONE, "--steps", "--json")))
+        self.assertAlmostEqual(sum(s["gflop"] for s in o["steps"]), o["image_gflop"])
         self.refused(run("bench", "--backbone", "no_such_name"), 2)
 
     def test_what_a_file_does_not_say(self):

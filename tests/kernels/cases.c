@@ -403,6 +403,20 @@ static int resizing(const hst_kernels *kn)
     return wrong;
 }
 
+/* Nothing is left out and nothing is read twice: the sum of 1 .. n, exact in float32. */
+static int reading(const hst_kernels *k)
+{
+    enum { N = 4 * HST_READ_FLOATS };
+    float x[N];
+    for (int i = 0; i < N; i++)
+        x[i] = (float)(i + 1);
+    const double got = k->read(x, N), want = N * (N + 1) / 2.0;
+    const int wrong = got != want && differs(0, got, want);
+    if (wrong)
+        say_wrong(k, "reading %d numbers", N);
+    return wrong;
+}
+
 const kernel_case kernel_cases[] = {{"products", products},
                                     {"windows", windows},
                                     {"averages", averages},
@@ -417,4 +431,5 @@ const kernel_case kernel_cases[] = {{"products", products},
                                     {"gradients of batch norm", norm_backs},
                                     {"sums of batch norm", norm_sums},
                                     {"odd numbers in training", odd_gradients},
+                                    {"reading", reading},
                                     {NULL, NULL}};

@@ -298,15 +298,19 @@ int hst_graph_attr(const hst_graph *g, int node, int i, hst_attr_value *out)
     return 1;
 }
 
+double hst_graph_node_flops(const hst_graph *g, int node)
+{
+    const hst_node *n = &g->node[node];
+    hst_shape in[HST_MAX_INPUTS] = {{0}};
+    for (int k = 0; k < n->op->n_inputs; k++)
+        in[k] = hst_node_shape(&g->node[n->input[k]]);
+    return hst_node_has_weights(n) ? n->op->flops(n, in) : 0;
+}
+
 double hst_graph_flops(const hst_graph *g)
 {
     double sum = 0;
-    for (int i = 0; i < g->n_nodes; i++) {
-        const hst_node *n = &g->node[i];
-        hst_shape in[HST_MAX_INPUTS] = {{0}};
-        for (int k = 0; k < n->op->n_inputs; k++)
-            in[k] = hst_node_shape(&g->node[n->input[k]]);
-        sum += hst_node_has_weights(n) ? n->op->flops(n, in) : 0;
-    }
+    for (int i = 0; i < g->n_nodes; i++)
+        sum += hst_graph_node_flops(g, i);
     return sum;
 }

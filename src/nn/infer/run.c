@@ -1,4 +1,5 @@
 /* run.c - plans for inference: made, and run image by image. */
+#include "base/context.h"
 #include "base/mem.h"
 #include "nn/plan/step.h"
 
@@ -88,6 +89,15 @@ int hst_plan_n_steps(const hst_plan *p)
     return p->n_steps;
 }
 
+hst_plan_part hst_plan_part_at(const hst_plan *p, int i)
+{
+    const hst_step *s = &p->step[i];
+    return (hst_plan_part){.runner = s->runner->name,
+                           .first = s->group.first,
+                           .end = s->group.end,
+                           .weight_bytes = s->state_floats * sizeof(float)};
+}
+
 struct hst_work {
     int threads;
     hst_step_memory extra; /* the most that a step needs */
@@ -157,6 +167,7 @@ typedef struct passage {
     hst_work *work;
     const float *x;
     float *y;
+    double *seconds; /* [n_steps] that the steps took; NULL: not measured */
 } passage;
 
 static float *place_of(const passage *r, const hst_value *v)
@@ -180,7 +191,10 @@ static void run_steps(void *arg, int thread, int threads, hst_barrier *barrier)
             a.x[k] = !v ? NULL : v->is_input ? r->x : place_of(r, v);
         }
         a.y = place_of(r, &p->value[s->output]);
+        const double since = r->seconds ? hst_now_s() : 0;
         s->runner->infer(s, &a);
+        if (r->seconds)
+            r->seconds[i] = hst_now_s() - since;
         hst_barrier_wait(barrier);
     }
 }
@@ -195,8 +209,14 @@ void hst_plan_run(const hst_plan *p, hst_work *w, const float *x, int n, float *
     }
 }
 
+void hst_plan_run_timed(const hst_plan *p, hst_work *w, const float *x, float *y, double *seconds)
+{
+    run_steps(&(passage){.plan = p, .work = w, .x = x, .y = y, .seconds = seconds}, 0, 1, NULL);
+}
+
 void hst_plan_run_together(const hst_plan *p, hst_work *w, hst_executor *ex, const float *x,
                            float *y)
 {
-    hst_executor_together(ex, w->threads, run_steps, &(passage){p, w, x, y});
+    hst_executor_together(ex, w->threads, run_steps,
+                          &(passage){.plan = p, .work = w, .x = x, .y = y});
 }
