@@ -9,7 +9,7 @@
 #   make test-neon  the kernels' tests for 64-bit ARM, under qemu-user
 #   make test-arm64 builds for 64-bit ARM, runs the tests under qemu-user
 #   make torture    stop and kill fine-tuning; let every call to the system fail in turn
-#   make bench      measure, beside ONNX Runtime and PyTorch, in a private environment
+#   make bench      measure, beside OpenVINO, ONNX Runtime and PyTorch, in a private environment
 #   make install    PREFIX and DESTDIR as usual; make uninstall takes away what it brought
 #   make tarball    a folder that works wherever it is put, packed
 #   make static     the program as one file that runs anywhere: build-static/headstart

@@ -1,9 +1,11 @@
 /* network.c - the speed of a backbone's network alone, on the context's threads:
  *
- *   network BACKBONE
+ *   network BACKBONE          for every line of standard input one round: a line of JSON for each
+ *                             way of running it, and an empty line
+ *   network BACKBONE IMAGE    the features, float32, of an image that lies in a file as the network
+ *                             takes it: float32 [height][width][channels]
  *
- * For every line of standard input one round: a line of JSON for each way of running it, and an
- * empty line. A batch of one image on several threads is that image on all of them; a larger batch
+ * A batch of one image on several threads is that image on all of them; a larger batch
  * is an image a thread at a time, as `headstart features` does it. Wall-clock time. */
 #include "backbones/backbone.h"
 #include "base/context.h"
@@ -74,6 +76,20 @@ static void follow(bench *b)
     }
 }
 
+/* The features of the image in a file, to standard output. 0, or -1: its size is another. */
+static int features(bench *b, const char *path)
+{
+    const size_t in = floats(hst_plan_input(b->plan)), out = floats(hst_plan_output(b->plan));
+    FILE *f = fopen(path, "rb");
+    const int whole = f && fread(b->x, sizeof *b->x, in, f) == in && fgetc(f) == EOF;
+    if (f)
+        fclose(f);
+    if (!whole)
+        return -1;
+    run(b, 1, 1);
+    return fwrite(b->y, sizeof *b->y, out, stdout) == out ? 0 : -1;
+}
+
 static int make(bench *b, hst_err *err)
 {
     const size_t in = floats(hst_plan_input(b->plan)), out = floats(hst_plan_output(b->plan));
@@ -102,15 +118,17 @@ static void clear(bench *b)
 
 int main(int argc, char **argv)
 {
-    hst_err err = {.msg = "usage: network BACKBONE"};
+    hst_err err = {.msg = "usage: network BACKBONE [IMAGE]"};
     hst_config cfg = hst_config_from_env();
-    hst_ctx *ctx = argc == 2 ? hst_open(&cfg, &err) : NULL;
+    hst_ctx *ctx = argc == 2 || argc == 3 ? hst_open(&cfg, &err) : NULL;
     hst_backbone *b = ctx ? hst_backbone_open(ctx, argv[1], &err) : NULL;
     int rc = -1;
     if (b) {
         bench m = {.plan = b->plan, .threads = hst_threads(ctx), .executor = ctx->executor};
         rc = make(&m, &err);
-        if (rc == 0)
+        if (rc == 0 && argc == 3 && (rc = features(&m, argv[2])))
+            rc = hst_fail(&err, HST_EARG, "%s: not an image of this network", argv[2]);
+        else if (rc == 0)
             follow(&m);
         clear(&m);
     }

@@ -10,9 +10,10 @@ What is measured, everything once a round, so that a disturbance hits all alike:
   photos    image files -> features; headstart's side is the whole `headstart features` process
             with start-up and writing, the others' is without importing and loading
   predict   one photo from the start of a process to its answer
-ONNX Runtime and PyTorch run the same folded network with the same weights, and are seen to give the
-same features. Each stands for the fastest of its settings: one batch on all threads, or a batch a
-thread; PyTorch eager with channels-last memory, and after optimize_for_inference with either.
+OpenVINO, ONNX Runtime and PyTorch run the same folded network with the same weights, and are seen to
+give the same features. Each stands for the fastest of its settings: one batch on all threads, or a
+batch a thread; OpenVINO for latency and for throughput; PyTorch eager with channels-last memory, and
+after optimize_for_inference with either.
 """
 import argparse
 import concurrent.futures
@@ -28,112 +29,13 @@ import time
 import networks
 import numpy as np
 import onnxruntime
-import torch
+import openvino
+from peers import CPUS, Follower, OpenVino, Onnx, Torch, best_rate, export
 from PIL import Image, ImageOps
 
-CPUS = len(os.sched_getaffinity(0))
 BATCHES = (1, 8, 32)
-LEAST_S = 0.2
 STARTS = 5  # of `headstart predict` in a round
 AHEAD = 64  # images that are decoded before the network has taken them
-
-
-class Follower:
-    """A program that answers every line with one round of measurements."""
-
-    def __init__(self, *words, **env):
-        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True, env={**os.environ, **env})
-
-    def round(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        rows = []
-        while (line := self.process.stdout.readline()).strip():
-            rows.append(json.loads(line))
-        if not rows:
-            sys.exit(f"{self.process.args[0]} ended")
-        return rows
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-# ---- the others --------------------------------------------------------------------------------
-
-
-class Torch:
-    """How PyTorch can run a network."""
-
-    def __init__(self, net):
-        example = torch.zeros(1, 3, 224, 224)
-        with torch.inference_mode():
-            traced = torch.jit.freeze(torch.jit.trace(net, example))
-            fast = torch.jit.optimize_for_inference(traced)
-        last = torch.channels_last
-        self.ways = {"PyTorch eager": [(net, last)],
-                     "PyTorch optimised": [(fast, last), (fast, torch.contiguous_format)]}
-
-    def runs(self, library):
-        for net, layout in self.ways[library]:
-            def run(x, per_thread, net=net, layout=layout):
-                torch.set_num_threads(1 if per_thread else self.threads)
-                with torch.inference_mode():
-                    return net(torch.from_numpy(x).to(memory_format=layout)).numpy()
-            yield run
-
-    threads = CPUS
-
-
-class Onnx:
-    """How ONNX Runtime can run a network: a session for each number of threads."""
-
-    def __init__(self, net, folder):
-        path = os.path.join(folder, "network.onnx")
-        torch.onnx.export(net, torch.zeros(1, 3, 224, 224), path, input_names=["x"],
-                          output_names=["y"], dynamic_axes={"x": {0: "n"}, "y": {0: "n"}},
-                          opset_version=17, dynamo=False)
-        self.session = {}
-        for threads in {1, CPUS}:
-            o = onnxruntime.SessionOptions()
-            o.intra_op_num_threads = threads
-            o.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-            self.session[threads] = onnxruntime.InferenceSession(path, o)
-
-    threads = CPUS
-
-    def runs(self, _):
-        def run(x, per_thread):
-            session = self.session[1 if per_thread else self.threads]
-            return session.run(None, {"x": x})[0]
-        yield run
-
-
-def on_threads(pool, run, x, threads):
-    """The images of x divided among threads that run one part each."""
-    return np.concatenate(list(pool.map(lambda part: run(part, True),
-                                        np.array_split(x, threads))))
-
-
-def rate(function, images):
-    """Images a second over at least LEAST_S."""
-    start, done = time.perf_counter(), 0
-    while (spent := time.perf_counter() - start) < LEAST_S:
-        function()
-        done += images
-    return done / spent
-
-
-def best_rate(other, library, x, threads, pool):
-    """Of the library's ways to run x, the fastest."""
-    other.threads = threads
-    rates = []
-    for run in other.runs(library):
-        rates.append(rate(lambda: run(x, False), len(x)))
-        if threads > 1 and len(x) >= threads:
-            rates.append(rate(lambda: on_threads(pool, run, x, threads), len(x)))
-    return max(rates)
 
 
 # ---- photos ------------------------------------------------------------------------------------
@@ -218,9 +120,11 @@ class Contest:
         self.preparing = Follower(os.path.join(args.build, "bench", "prepare"), backbone,
                                   args.photos)
         self.ours = Headstart(args.build, backbone, args.photos)
-        self.onnx, self.torch = Onnx(self.net, work), Torch(self.net)
-        self.others = [(f"ONNX Runtime {onnxruntime.__version__}", self.onnx),
-                       ("PyTorch eager", self.torch), ("PyTorch optimised", self.torch)]
+        path, torch = os.path.join(work, name + ".onnx"), Torch(self.net, 224)
+        export(self.net, 224, path)
+        self.others = [(f"OpenVINO {openvino.__version__.split('-')[0]}", OpenVino(path, "f32")),
+                       (f"ONNX Runtime {onnxruntime.__version__}", Onnx(path)),
+                       ("PyTorch eager", torch), ("PyTorch optimised", torch)]
 
     def check(self, pool):
         """Everybody's features of the photos are the same."""

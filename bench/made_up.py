@@ -1,0 +1,39 @@
+"""Networks as timm builds them, with made-up weights, in folders that headstart reads."""
+import json
+import os
+
+import torch
+
+# A torchvision for graphics cards beside a torch for processors lacks its compiled operators, and
+# timm cannot be imported unless somebody has declared them.
+LIBRARY = torch.library.Library("torchvision", "FRAGMENT")
+for operator in ("nms", "qnms"):
+    LIBRARY.define(operator + "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+import timm  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
+from torch.fx.experimental.optimization import fuse  # noqa: E402
+
+CONFIG = ("input_size", "mean", "std", "interpolation", "crop_pct", "num_classes", "classifier")
+
+
+def network(architecture, folder):
+    """The network without its head, batch norm folded; headstart reads the folder. (network, pixels)"""
+    torch.manual_seed(1)
+    net = timm.create_model(architecture, num_classes=0)
+    px = net.pretrained_cfg["input_size"][-1]
+    for layer in net.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = None  # the mean over all that it sees
+            torch.nn.init.uniform_(layer.weight, 0.6, 1.4)
+            torch.nn.init.normal_(layer.bias, 0, 0.3)
+    with torch.no_grad():
+        net.train()(torch.rand(8, 3, px, px) * 2 - 1)
+    net.eval()
+    os.makedirs(folder, exist_ok=True)
+    save_file({k: v.contiguous() for k, v in net.state_dict().items()},
+              os.path.join(folder, "model.safetensors"))
+    with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
+        json.dump({"architecture": architecture, "num_features": net.num_features,
+                   "pretrained_cfg": {k: net.pretrained_cfg[k] for k in CONFIG}}, file)
+    return fuse(net).to(memory_format=torch.channels_last), px
