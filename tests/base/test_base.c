@@ -345,6 +345,15 @@ static void processes_report_how_they_ended(void **state)
     const char *const slow[] = {"sh", "-c", "sleep 30", NULL};
     check_ok(hst_process_run(&ctx, "x", slow, 1, &r, &e), &e);
     assert_int_equal(r.timed_out, 1);
+}
+
+static void a_program_that_is_missing_is_told(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    hst_process_result r;
+    hst_ctx ctx = {0};
+    skip_where_a_missing_program_starts();
     const char *const none[] = {"/nonexistent/program", NULL};
     assert_int_equal(hst_process_run(&ctx, "x", none, 1, &r, &e), HST_EPROC);
 }
@@ -369,6 +378,7 @@ int main(void)
         cmocka_unit_test(streams_differ_and_repeat),
         cmocka_unit_test(mt19937_equals_numpy),
         cmocka_unit_test(processes_report_how_they_ended),
+        cmocka_unit_test(a_program_that_is_missing_is_told),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

@@ -46,7 +46,7 @@ static void check_ones(const atomic_int *times)
 
 static void callers_do_all_the_work(void **state)
 {
-    enum { TOO_MUCH = 46 }; /* 2^46 bytes are more than there are addresses for */
+    enum { TOO_MUCH = 50 }; /* 2^50 bytes are more than there are addresses for */
     (void)state;
     hst_err e = {0};
     pthread_attr_t attr;

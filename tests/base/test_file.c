@@ -61,6 +61,8 @@ static void writing_never_touches_the_umask(void **state)
     free(dir);
 }
 
+enum { UNLIMITED = 77 };
+
 /* In a child without a byte of memory left: 0 when the code that is returned and the one in err are
  * both that of it. */
 static int write_without_memory(const char *path)
@@ -68,6 +70,9 @@ static int write_without_memory(const char *path)
     hst_err e = {0};
     if (setrlimit(RLIMIT_AS, &(struct rlimit){0}) != 0)
         return 1;
+    void *volatile large = malloc((size_t)1 << 30); /* a compiler may not leave it out */
+    if (large)
+        return UNLIMITED;
     for (size_t n = 1 << 20; n; n /= 2)
         while (malloc(n))
             continue;
@@ -88,7 +93,12 @@ static void without_memory_the_code_is_that_of_the_error(void **state)
     if (pid == 0)
         _exit(write_without_memory("/tmp/headstart-test-file"));
     assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == UNLIMITED) {
+        print_message("skipped: memory is not limited here (RLIMIT_AS)\n");
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 /* The reason is that of making it, not of looking whether it is there. */

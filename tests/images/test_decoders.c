@@ -318,15 +318,23 @@ static void what_holds_it_is_told(void **state)
 
 /* ---- what a helper may do ---- */
 
-static void a_wrong_helper_refuses_photos(void **state)
+static void a_missing_helper_refuses_photos(void **state)
 {
     (void)state;
+    skip_where_a_missing_program_starts();
     bytes b = any_picture();
     hst_decoders *d = decoders_of("/nowhere/headstart-decode");
     check_refused(d, b, "/nowhere/headstart-decode is missing: install it (make install)");
     check_refused(d, b, "is missing"); /* and once more */
     hst_decoders_free(d);
-    d = decoders_of("/bin/false");
+    free(b.p);
+}
+
+static void a_wrong_helper_refuses_photos(void **state)
+{
+    (void)state;
+    bytes b = any_picture();
+    hst_decoders *d = decoders_of("/bin/false");
     check_refused(d, b, "is not the decoding helper of this version");
     hst_decoders_free(d);
     static const char *const greetings[] = {"mute", "other version", "endless"};
@@ -390,6 +398,7 @@ int main(void)
         cmocka_unit_test(a_child_of_fork_starts_its_own),
         cmocka_unit_test(nothing_stays_open),
         cmocka_unit_test(what_holds_it_is_told),
+        cmocka_unit_test(a_missing_helper_refuses_photos),
         cmocka_unit_test(a_wrong_helper_refuses_photos),
         cmocka_unit_test(a_helper_that_lies_or_dies_costs_one_photo),
     };

@@ -2,9 +2,11 @@
 
 #include <ftw.h>
 #include <math.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* GCC's name for it, and Clang's. */
@@ -55,6 +57,17 @@ void need_part(const char *name)
         print_message("skipped: this build is without %s\n", name);
         skip();
     }
+}
+
+void skip_where_a_missing_program_starts(void)
+{
+    pid_t pid;
+    char *const argv[] = {"/nonexistent/program", NULL}, *const environment[] = {NULL};
+    if (posix_spawn(&pid, argv[0], NULL, NULL, argv, environment) != 0)
+        return;
+    waitpid(pid, NULL, 0);
+    print_message("skipped: posix_spawn() does not say here that a program is missing\n");
+    skip();
 }
 
 void skip_where_threads_are_watched(void)

@@ -41,6 +41,10 @@ void check_close_f64(const float *got, const double *want, size_t n, double atol
 /* Says so and skips where this build lacks an optional library (hst_build_part). */
 void need_part(const char *name);
 
+/* posix_spawn() of a program that is not there fails, or makes a child that ends with 127: POSIX
+ * leaves it open, and emulators do the latter. There it says so and skips. */
+void skip_where_a_missing_program_starts(void);
+
 /* For tests whose forked children start threads, which ThreadSanitizer cannot follow: under it,
  * says so and skips. */
 void skip_where_threads_are_watched(void);
