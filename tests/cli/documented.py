@@ -76,8 +76,8 @@ class Documented(unittest.TestCase):
 
     def run_program(self, *args):
         more = ("--backbone", "backbone") if args[0] in LEARNS else ()
-        return subprocess.run([PROGRAM, *args, *more], cwd=self.work, env=self.env, timeout=120,
-                              capture_output=True, text=True)
+        return subprocess.run([PROGRAM, *args, *more], cwd=self.work, env=self.env,
+                              timeout=material.patience(120), capture_output=True, text=True)
 
     def output(self, *args):
         r = self.run_program(*args)
@@ -171,8 +171,8 @@ class Documented(unittest.TestCase):
                                 *(["-std=c++17"] if language == "cpp" else []),
                                 "-I", os.path.join(ROOT, "include"), source, "-o", out, LIBRARY,
                                 f"-Wl,-rpath,{os.path.dirname(LIBRARY)}"], check=True)
-                r = subprocess.run([out, *words_], cwd=self.work, env=self.env, timeout=120,
-                                   capture_output=True, text=True)
+                r = subprocess.run([out, *words_], cwd=self.work, env=self.env,
+                                   timeout=material.patience(120), capture_output=True, text=True)
                 self.assertEqual(r.returncode, 0, r.stderr)
                 answers.append(r.stdout)
         self.assertRegex(answers[0], r"^(red 0\.\d{4}|red 1\.0000|unknown)\n$")

@@ -56,11 +56,11 @@ class Lists(Case):
     def test_standard_input_that_cannot_be_read(self):
         folder = os.open(ROOT, os.O_RDONLY)
         r = subprocess.run([PROGRAM, "predict", self.model(), "-"], env=ENV, cwd=ROOT, stdin=folder,
-                           capture_output=True, timeout=60)
+                           capture_output=True, timeout=material.patience(60))
         os.close(folder)
         self.refused(r, 6, "standard input cannot be read: Is a directory")
         r = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", PROGRAM, "predict", self.model(), "-"], env=ENV,
-                           cwd=ROOT, capture_output=True, timeout=60)
+                           cwd=ROOT, capture_output=True, timeout=material.patience(60))
         self.refused(r, 6, "standard input cannot be read: Bad file descriptor")
 
 
@@ -103,7 +103,7 @@ class Known(Case):
         self.env = {**ENV, "HEADSTART_CACHE": tempfile.mkdtemp(dir=ROOT)}
 
     def program(self, *args, **more):
-        return subprocess.run([PROGRAM, *args], cwd=ROOT, env=self.env, capture_output=True, timeout=120, **more)
+        return subprocess.run([PROGRAM, *args], cwd=ROOT, env=self.env, capture_output=True, timeout=material.patience(120), **more)
 
     def vectors(self):
         return json.loads(self.ok(self.program("store", "info", "--json")))["vectors"]
@@ -138,7 +138,7 @@ class Outputs(Case):
     def fails_early(self, status, *words):
         """No photo was looked at: nothing of it is in a store of its own."""
         env = {**ENV, "HEADSTART_CACHE": tempfile.mkdtemp(dir=ROOT)}
-        r = subprocess.run([PROGRAM, *words], cwd=ROOT, env=env, capture_output=True, timeout=60)
+        r = subprocess.run([PROGRAM, *words], cwd=ROOT, env=env, capture_output=True, timeout=material.patience(60))
         self.refused(r, status)
         self.assertFalse(os.path.exists(f"{env['HEADSTART_CACHE']}/features.sqlite"), words)
         return r.stderr.decode()
@@ -223,10 +223,10 @@ class Names(Case):
         self.assertEqual(r.stderr.decode().count("999 threads asked for: "), 1)
         for value in ("0", "-1", "two", "1e3", "99999999999999999999"):
             r = subprocess.run([PROGRAM, "info", "--devices"], env={**ENV, "HEADSTART_THREADS": value},
-                               capture_output=True, timeout=60)
+                               capture_output=True, timeout=material.patience(60))
             self.refused(r, 2, "HEADSTART_THREADS", f"'{value}'")
         env = {**ENV, "HEADSTART_THREADS": "1"}
-        r = subprocess.run([PROGRAM, "info", "--devices", "--json"], env=env, capture_output=True, timeout=60)
+        r = subprocess.run([PROGRAM, "info", "--devices", "--json"], env=env, capture_output=True, timeout=material.patience(60))
         self.assertEqual(json.loads(self.ok(r))["threads"], 1)
 
 
@@ -295,7 +295,7 @@ class Terminals(Case):
         os.environ["NO_COLOR"] = ENV["NO_COLOR"] = "1"
         try:
             seen = subprocess.run(["script", "-qec", " ".join([PROGRAM, *words]), "/dev/null"], env=ENV, cwd=ROOT,
-                                  capture_output=True, timeout=60) if shutil.which("script") else None
+                                  capture_output=True, timeout=material.patience(60)) if shutil.which("script") else None
             self.assertTrue(seen is None or (b"right, " in seen.stdout and b"\x1b[3" not in seen.stdout))
         finally:
             del os.environ["NO_COLOR"], ENV["NO_COLOR"]
@@ -330,7 +330,7 @@ class HelpPages(Case):
         for columns in ("40", "60", "100"):
             env = {**ENV, "COLUMNS": columns}
             for command in ("train", "predict", "backbones"):
-                r = subprocess.run([PROGRAM, command, "--help", "all"], env=env, capture_output=True, timeout=60)
+                r = subprocess.run([PROGRAM, command, "--help", "all"], env=env, capture_output=True, timeout=material.patience(60))
                 body = self.ok(r).split("Examples:")[0].splitlines()[1:]  # commands are not broken
                 wide = [s for s in body if len(s) > min(int(columns), 80) and not re.match(" +(-., )?--", s)]
                 self.assertEqual(wide, [], command)
@@ -393,18 +393,18 @@ class Facts(Case):
         os.chmod(cache, 0o755)
         env = {**ENV, "HEADSTART_CACHE": cache}
         env.pop("HEADSTART_OFFLINE", None)
-        subprocess.run([PROGRAM, "predict", self.model(), PHOTOS], env=env, capture_output=True, timeout=60)
+        subprocess.run([PROGRAM, "predict", self.model(), PHOTOS], env=env, capture_output=True, timeout=material.patience(60))
         self.addCleanup(shutil.rmtree, cache)
         try:
-            probe = subprocess.run([PROGRAM, "--version"], user=65534, capture_output=True, timeout=60)
+            probe = subprocess.run([PROGRAM, "--version"], user=65534, capture_output=True, timeout=material.patience(60))
         except (OSError, subprocess.SubprocessError):
             probe = None
         if not probe or probe.returncode:
             self.skipTest("the program is not readable by others here")
         r = subprocess.run([PROGRAM, "backbones", "pull", "https://localhost:1/x.pth"], env=env, user=65534,
-                           capture_output=True, timeout=60)
+                           capture_output=True, timeout=material.patience(60))
         self.refused(r, 6, "cannot be made: Permission denied")
-        r = subprocess.run([PROGRAM, "store", "info"], env=env, user=65534, capture_output=True, timeout=60)
+        r = subprocess.run([PROGRAM, "store", "info"], env=env, user=65534, capture_output=True, timeout=material.patience(60))
         self.assertIn("of 36 photos", self.ok(r))
 
 
@@ -416,7 +416,7 @@ class Signals(Case):
         p = subprocess.Popen(words, cwd=work, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.assertIn(b"found", p.stderr.readline())
         p.send_signal(signal.SIGHUP)
-        _, err = p.communicate(timeout=60)
+        _, err = p.communicate(timeout=material.patience(60))
         self.assertEqual(p.returncode, 129, err)
         self.assertIn(b"headstart: interrupted", err)
         self.assertEqual(os.listdir(work), ["many"])
@@ -424,7 +424,7 @@ class Signals(Case):
         while b"found" not in p.stderr.readline():
             pass
         p.send_signal(signal.SIGHUP)
-        p.communicate(timeout=60)
+        p.communicate(timeout=material.patience(60))
         self.assertEqual(p.returncode, 0)
 
     def test_a_limit_on_the_size_of_files(self):

@@ -6,6 +6,11 @@ import struct
 import zlib
 
 
+def patience(seconds):
+    """How long a program may take here: an emulator is slower than what it stands for."""
+    return seconds * float(os.environ.get("HEADSTART_TEST_PATIENCE", "1"))
+
+
 def png(path, pixels, side):
     """An 8-bit RGB PNG of side x side pixels; pixels(x, y) gives (r, g, b)."""
     rows = b"".join(

@@ -9,6 +9,7 @@ import os
 import subprocess
 import unittest
 
+import material
 from run import (BACKBONE, ENV, PHOTOS, PROGRAM, ROOT, Case, run, setUpModule,  # noqa: F401
                  tearDownModule, train)
 
@@ -42,7 +43,7 @@ class Parts(Case):
     def test_downloads(self):
         for words in (["pull", "flower_photos"], ["pull", "https://example.org/photos.zip"],
                       ["backbones", "pull", "https://example.org/x.safetensors"]):
-            r = subprocess.run([PROGRAM, *words], cwd=ROOT, capture_output=True, timeout=120,
+            r = subprocess.run([PROGRAM, *words], cwd=ROOT, capture_output=True, timeout=material.patience(120),
                                env={k: v for k, v in ENV.items() if k != "HEADSTART_OFFLINE"})
             self.without("curl", r, "download")
 

@@ -34,8 +34,8 @@ PHOTOS, BACKBONE = os.path.join(ROOT, "photos"), os.path.join(ROOT, "backbone")
 
 
 def run(*args, cwd=ROOT, **more):
-    return subprocess.run([PROGRAM, *args], cwd=cwd, env=ENV, capture_output=True, timeout=120,
-                          **more)
+    return subprocess.run([PROGRAM, *args], cwd=cwd, env=ENV, capture_output=True,
+                          timeout=material.patience(120), **more)
 
 
 def needs(*parts):
@@ -376,7 +376,7 @@ class Train(Case):
                 f"{ROOT}/{output}/checkpoint.safetensors"):
             time.sleep(0.005)
         p.send_signal(signal.SIGINT)
-        _, err = p.communicate(timeout=60)
+        _, err = p.communicate(timeout=material.patience(60))
         self.assertEqual(p.returncode, 130, err.decode())
         return err.decode()
 
@@ -534,7 +534,7 @@ class Train(Case):
             self.assertIn(b"found", p.stderr.readline())
             time.sleep(0.1)
             p.send_signal(number)
-            out, err = p.communicate(timeout=60)
+            out, err = p.communicate(timeout=material.patience(60))
             self.assertEqual((p.returncode, out), (status, b""), err)
             self.assertTrue(err.decode().endswith("headstart: interrupted; what was seen on the photos is "
                                                   "kept: the same command goes on\n"), err)
@@ -777,7 +777,7 @@ class Predict(Case):
         for args in (["--help"], ["info", self.model()], ["predict", self.model(), PHOTOS]):
             with open("/dev/full", "wb") as full:
                 p = subprocess.run([PROGRAM, *args], cwd=ROOT, env=ENV, stdout=full,
-                                   stderr=subprocess.PIPE, timeout=60)
+                                   stderr=subprocess.PIPE, timeout=material.patience(60))
             self.assertEqual(p.returncode, 6, p.stderr)
             self.assertIn(b"No space left", p.stderr)
 
@@ -798,7 +798,7 @@ class Predict(Case):
         self.assertIn(red, p.stdout.readline())  # a row comes while input goes on
         p.send_signal(signal.SIGINT)
         time.sleep(0.3)  # communicate() ends the input: that must not come first
-        _, err = p.communicate(timeout=60)
+        _, err = p.communicate(timeout=material.patience(60))
         self.assertEqual((p.returncode, err), (130, b"headstart: interrupted\n"))
 
 
@@ -821,7 +821,7 @@ class Store(Case):
 
     def program(self, *args):
         return subprocess.run([PROGRAM, *args], cwd=ROOT, env=self.env, capture_output=True,
-                              timeout=120)
+                              timeout=material.patience(120))
 
     def stored(self, *more):
         return json.loads(self.ok(self.features("--json", *more)))["stored"]

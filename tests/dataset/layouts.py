@@ -14,6 +14,9 @@ import tempfile
 import unicodedata
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+import material  # noqa: E402
+
 SCAN = os.path.abspath(sys.argv[1])
 ROOT = tempfile.mkdtemp(prefix="headstart-layouts-")
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -40,7 +43,8 @@ def put(base, name, content=None):
 
 def scan(path, **options):
     words = [f"{k}={v}" for k, v in options.items()]
-    done = subprocess.run([SCAN, path, *words], capture_output=True, timeout=60, check=True)
+    done = subprocess.run([SCAN, path, *words], capture_output=True, check=True,
+                          timeout=material.patience(60))
     return json.loads(done.stdout)
 
 

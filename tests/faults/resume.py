@@ -100,7 +100,8 @@ class Bench:
 
     def run(self, words, fault=None, **more):
         return subprocess.run([self.program, *words], env=self.env(fault, **more),
-                              capture_output=True, text=True, errors="replace", timeout=300)
+                              capture_output=True, text=True, errors="replace",
+                              timeout=material.patience(300))
 
     def wrong(self, what):
         self.failures += 1
@@ -123,7 +124,8 @@ class Bench:
     def calls(self, kind, words):
         """How many calls of a kind a command makes."""
         told, tell = os.pipe()
-        subprocess.run([self.program, *words], capture_output=True, pass_fds=[tell], timeout=300,
+        subprocess.run([self.program, *words], capture_output=True, pass_fds=[tell],
+                       timeout=material.patience(300),
                        env=self.env({"FAULT_KIND": kind, "FAULT_AT": "0", "FAULT_COUNT": "1",
                                      "FAULT_FD": str(tell)}))
         os.close(tell)
@@ -140,7 +142,7 @@ def pasted(bench, err):
     if not said:
         return None
     return subprocess.run(["bash", "-c", said.group(1)], env=bench.env(), capture_output=True,
-                          text=True, timeout=300)
+                          text=True, timeout=material.patience(300))
 
 
 def stop(bench, name, words, fault):

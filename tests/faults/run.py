@@ -61,7 +61,8 @@ class Bench:
         if fault:
             env.update(LD_PRELOAD=self.preload, FAULT_FD=str(fd), **fault)
         return subprocess.run([self.program, *words], env=env, capture_output=True, text=True,
-                              timeout=120, errors="replace", pass_fds=[fd] if fd >= 0 else [])
+                              timeout=material.patience(120), errors="replace",
+                              pass_fds=[fd] if fd >= 0 else [])
 
     def fresh(self):
         """An empty cache, and an output folder with an older result in it."""

@@ -17,6 +17,9 @@ import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "cli"))
+import material  # noqa: E402
+
 PROGRAM, HELPER = (os.path.abspath(p) for p in sys.argv[1:3])
 SHARED = os.environ.get("HEADSTART_SHARED", "")
 FIXTURES = os.path.join(SHARED, "fixtures", "mobilenet_v2_1.0_224")
@@ -83,7 +86,8 @@ class Fixtures(unittest.TestCase):
     def run_program(self, *words):
         env = {**os.environ, "HEADSTART_HELPER": HELPER, "HEADSTART_OFFLINE": "1",
                "HEADSTART_CACHE": os.path.join(self.work.name, "cache")}
-        r = subprocess.run([PROGRAM, *words], env=env, capture_output=True, text=True, timeout=120)
+        r = subprocess.run([PROGRAM, *words], env=env, capture_output=True, text=True,
+                           timeout=material.patience(120))
         self.assertEqual(r.returncode, 0, f"{words}: {r.stderr}")
         return r.stdout
 

@@ -55,7 +55,7 @@ class Case(unittest.TestCase):
 
     def run_program(self, *args, **env):
         return subprocess.run([PROGRAM, *args], cwd=self.work, env={**self.env, **env},
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=material.patience(60))
 
     def ok(self, *args, **env):
         r = self.run_program(*args, **env)

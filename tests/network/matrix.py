@@ -13,6 +13,7 @@ from email.utils import formatdate
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from case import Case, PROGRAM, SHARED, setUpModule, tearDownModule  # noqa: E402, F401
 import hub as mock  # noqa: E402
+import material  # noqa: E402
 
 BODY = "odd.pth"
 KAGGLE = "google/mobilenet-v2/tensorFlow2/100-224-feature-vector"
@@ -157,7 +158,7 @@ def sixteen_at_once(t, name, file):
     many = [subprocess.Popen([PROGRAM, "backbones", "pull", name], env={**t.env, **LOGIN},
                              stderr=subprocess.PIPE, text=True) for _ in range(16)]
     for p in many:
-        t.judge(name, p.communicate(timeout=60)[1], p.returncode)
+        t.judge(name, p.communicate(timeout=material.patience(60))[1], p.returncode)
     asked = [p for h in (t.hub, t.far) for _, p, _ in h.asked if h.at.get(p) is file]
     t.assertEqual(len(asked), 16 if name.startswith("torch") else 1)  # none of those is kept
 

@@ -167,7 +167,7 @@ class Photos(Case):
                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(16)]
         told = set()
         for p in many:
-            out, err = p.communicate(timeout=60)
+            out, err = p.communicate(timeout=material.patience(60))
             self.assertEqual(p.returncode, 0, err)
             told.add(out)
         self.assertEqual(len(told), 1)

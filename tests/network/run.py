@@ -220,7 +220,7 @@ class Misbehaviour(Case):
         many = [subprocess.Popen([PROGRAM, "backbones", "pull", "https://example.com/w.safetensors"],
                                  env=self.env, stderr=subprocess.PIPE) for _ in range(16)]
         for p in many:
-            _, err = p.communicate(timeout=60)
+            _, err = p.communicate(timeout=material.patience(60))
             self.assertEqual(p.returncode, 0, err)
         self.assertEqual(len(self.gets("/example.com/w.safetensors")), 2)
         self.assertEqual(len(self.kept(".safetensors")), 1)
@@ -409,7 +409,7 @@ class HuggingFace(Case):
         many = [subprocess.Popen([PROGRAM, "backbones", "pull", "hf:org/net"], env=self.env,
                                  stderr=subprocess.PIPE) for _ in range(16)]
         for p in many:
-            _, err = p.communicate(timeout=60)
+            _, err = p.communicate(timeout=material.patience(60))
             self.assertEqual(p.returncode, 0, err)
         self.assertEqual(len(self.far.asked), 1)
 
