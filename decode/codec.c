@@ -16,7 +16,7 @@ const codec *codec_of(enum hst_format f)
 {
     static const codec *const codecs[HST_FORMATS] = {[HST_FORMAT_TIFF] = CODEC_TIFF,
                                                      [HST_FORMAT_HEIC] = CODEC_HEIF,
-                                                     [HST_FORMAT_AVIF] = CODEC_HEIF,
+                                                     [HST_FORMAT_AVIF] = CODEC_AVIF,
                                                      [HST_FORMAT_JXL] = CODEC_JXL,
                                                      [HST_FORMAT_JP2] = CODEC_JP2};
     return codecs[f];

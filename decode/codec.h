@@ -29,7 +29,7 @@ typedef struct codec {
     int (*read)(const uint8_t *bytes, size_t n, canvas *out, hst_err *err);
 } codec;
 
-extern const codec codec_tiff, codec_heif, codec_jxl, codec_jp2;
+extern const codec codec_tiff, codec_heif, codec_avif, codec_jxl, codec_jp2;
 
 /* NULL: this build does not read it. */
 const codec *codec_of(enum hst_format f);

@@ -1,4 +1,4 @@
-/* heif.c - HEIC, HEIF and AVIF by libheif, which also crops, turns and mirrors as the file says;
+/* heif.c - HEIC and HEIF by libheif, which also crops, turns and mirrors as the file says;
  * the orientation in its EXIF block says the same once more and is no part of it. */
 #include "codec.h"
 

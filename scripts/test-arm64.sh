@@ -30,7 +30,7 @@ scripts/setup.sh arm64
 # What setup.sh would install here; of the tests' own needs, cmocka.
 packages="libc6-dev libjpeg62-turbo-dev libpng-dev libwebp-dev libgif-dev libjansson-dev libssl-dev
 libcairo2-dev libsqlite3-dev libarchive-dev zlib1g-dev libxxhash-dev libcurl4-openssl-dev
-libcmocka-dev libtiff-dev libheif-dev libjxl-dev libopenjp2-7-dev fonts-dejavu-core"
+libcmocka-dev libtiff-dev libheif-dev libavif-dev libjxl-dev libopenjp2-7-dev fonts-dejavu-core"
 apt_arm64() {
     apt-get -qq -o APT::Architecture=arm64 -o APT::Architectures=arm64 \
         -o Dir::State="$build/apt/state" -o Dir::State::status="$build/apt/status" \

@@ -15,7 +15,8 @@ static const struct {
     [HST_PART_WEBP] = {"libwebp", "read WebP", HST_WITH_WEBP},
     [HST_PART_GIF] = {"giflib", "read GIF", HST_WITH_GIF},
     [HST_PART_TIFF] = {"libtiff", "read TIFF", HST_WITH_TIFF},
-    [HST_PART_HEIF] = {"libheif", "read HEIC and AVIF", HST_WITH_HEIF},
+    [HST_PART_HEIF] = {"libheif", "read HEIC", HST_WITH_HEIF},
+    [HST_PART_AVIF] = {"libavif", "read AVIF", HST_WITH_AVIF},
     [HST_PART_JXL] = {"libjxl", "read JPEG XL", HST_WITH_JXL},
     [HST_PART_OPENJPEG] = {"openjpeg", "read JPEG 2000", HST_WITH_JP2},
 };

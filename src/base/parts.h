@@ -15,6 +15,7 @@ enum hst_part {
     HST_PART_GIF,
     HST_PART_TIFF,
     HST_PART_HEIF,
+    HST_PART_AVIF,
     HST_PART_JXL,
     HST_PART_OPENJPEG,
     HST_PARTS

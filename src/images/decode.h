@@ -62,6 +62,9 @@ int hst_exif_orientation(const uint8_t *exif, size_t n);
 /* The same; 0 where the block has no such tag, so that it may be said elsewhere. */
 int hst_exif_find(const uint8_t *exif, size_t n, int *orientation);
 
+/* What an XMP block, a text, says: 1..8; 1 where it says nothing. */
+int hst_xmp_orientation(const uint8_t *xmp, size_t n);
+
 /* What a whole file says, as Pillow reads it: 1..8. Errors: HST_EMEM. */
 HST_CHECK int hst_jpeg_orientation(const uint8_t *bytes, size_t n, int *orientation, hst_err *err);
 HST_CHECK int hst_png_orientation(const uint8_t *bytes, size_t n, int *orientation, hst_err *err);

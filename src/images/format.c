@@ -23,7 +23,7 @@ static const struct magic {
     {"????ftypavi", 11, HST_FORMAT_AVIF},
     {"????ftyphei", 11, HST_FORMAT_HEIC},
     {"????ftyphev", 11, HST_FORMAT_HEIC},
-    {"????ftypmif1", 12, HST_FORMAT_HEIC},
+    {"????ftypmif1", 12, HST_FORMAT_HEIC}, /* or AVIF: is_avif */
     {"????ftypmsf1", 12, HST_FORMAT_HEIC},
     {"\xff\x0a", 2, HST_FORMAT_JXL},
     {"\0\0\0\x0cJXL ", 8, HST_FORMAT_JXL},
@@ -51,7 +51,7 @@ static const struct {
     [HST_FORMAT_BMP] = {"BMP", {".bmp"}, 1, NULL},
     [HST_FORMAT_TIFF] = {"TIFF", {".tif", ".tiff"}, HST_WITH_TIFF, "libtiff"},
     [HST_FORMAT_HEIC] = {"HEIC", {".heic", ".heif", ".hif"}, HST_WITH_HEIF, "libheif"},
-    [HST_FORMAT_AVIF] = {"AVIF", {".avif"}, HST_WITH_HEIF, "libheif"},
+    [HST_FORMAT_AVIF] = {"AVIF", {".avif"}, HST_WITH_AVIF, "libavif"},
     [HST_FORMAT_JXL] = {"JPEG XL", {".jxl"}, HST_WITH_JXL, "libjxl"},
     [HST_FORMAT_JP2] = {"JPEG 2000",
                         {".jp2", ".j2k", ".j2c", ".jpc", ".jpx", ".jpf"},
@@ -91,6 +91,21 @@ static int is_icon(const uint8_t *b, size_t n)
     return n >= 6 && !b[0] && !b[1] && (b[2] == 1 || b[2] == 2) && !b[3] && b[4] && !b[5];
 }
 
+/* length u32 | "ftyp" | brand | version u32 | further brands. A file whose brand names the
+ * container alone says further on what is coded in it. */
+static int is_avif(const uint8_t *b, size_t n)
+{
+    if (!begins(b, n, "????ftypmif1", 12) && !begins(b, n, "????ftypmsf1", 12))
+        return 0;
+    const uint32_t length =
+        (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+    for (size_t at = 16; at + 4 <= n && at + 4 <= length && at + 4 <= HST_FORMAT_MAGIC_BYTES;
+         at += 4)
+        if (begins(b + at, 4, "avif", 4) || begins(b + at, 4, "avis", 4))
+            return 1;
+    return 0;
+}
+
 enum hst_format hst_format_of(const uint8_t *bytes, size_t n)
 {
     if (is_icon(bytes, n))
@@ -99,6 +114,8 @@ enum hst_format hst_format_of(const uint8_t *bytes, size_t n)
         return HST_FORMAT_PNM;
     if (n >= 132 && !memcmp(bytes + 128, "DICM", 4))
         return HST_FORMAT_DICOM;
+    if (is_avif(bytes, n))
+        return HST_FORMAT_AVIF;
     for (size_t m = 0; m < sizeof magics / sizeof *magics; m++)
         if (begins(bytes, n, magics[m].bytes, magics[m].n))
             return magics[m].format;

@@ -48,11 +48,11 @@ static const uint8_t *find(const uint8_t *p, size_t n, const char *what)
 }
 
 /* <tiff:Orientation>6</...> or tiff:Orientation="6". */
-static int xmp_orientation(block xmp)
+int hst_xmp_orientation(const uint8_t *xmp, size_t n)
 {
     static const char name[] = "tiff:Orientation";
-    const uint8_t *end = xmp.p + xmp.n;
-    for (const uint8_t *at = xmp.p; at && (at = find(at, (size_t)(end - at), name));) {
+    const uint8_t *end = xmp + n;
+    for (const uint8_t *at = xmp; at && (at = find(at, (size_t)(end - at), name));) {
         at += strlen(name);
         const size_t skip = end - at >= 2 && at[0] == '>'                   ? 1
                             : end - at >= 3 && at[0] == '=' && at[1] == '"' ? 2
@@ -68,7 +68,7 @@ static int orientation_of(block exif, block xmp)
     int orientation = 1;
     if (exif.p && hst_exif_find(exif.p, exif.n, &orientation))
         return orientation;
-    return xmp_orientation(xmp);
+    return xmp.p ? hst_xmp_orientation(xmp.p, xmp.n) : 1;
 }
 
 /* ---- JPEG ---- */

@@ -109,6 +109,13 @@ def main():
     pillow("turned.2.avif", "AVIF", quality=90, subsampling="4:4:4", exif=turned)
     pillow("rgba.2.avif", "AVIF", Image.fromarray(np.dstack([RGB, ALPHA])), quality=90,
            subsampling="4:4:4")
+    pillow("less_colour.2.avif", "AVIF", quality=90, subsampling="4:2:0")
+    for orientation in (2, 5, 7):
+        turned[274] = orientation
+        pillow(f"turned_{orientation}.2.avif", "AVIF", quality=90, exif=turned)
+    pillow("xmp_turned.2.avif", "AVIF", quality=90, exif=b"",
+           xmp=b'<x xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="3"/>')
+    pillow("gray.2.avif", "AVIF", IMAGE.convert("L"), quality=90)
     pillow("lossless.0.jxl", "JXL", lossless=True)
     pillow("lossy.2.jxl", "JXL", quality=90)
     pillow("rgba.0.jxl", "JXL", Image.fromarray(np.dstack([RGB, ALPHA])), lossless=True)

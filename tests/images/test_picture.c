@@ -29,6 +29,13 @@ static void formats_by_their_first_bytes(void **state)
                   "ftypmif1",
                   12, HST_FORMAT_HEIC},
                  {"\0\0\0\x1c"
+                  "ftypmif1\0\0\0\0miafavif",
+                  24, HST_FORMAT_AVIF},
+                 {"\0\0\0\x18"
+                  "ftypmif1\0\0\0\0miafheic"
+                  "avif", /* of the next box */
+                  28, HST_FORMAT_HEIC},
+                 {"\0\0\0\x1c"
                   "ftypavif",
                   12, HST_FORMAT_AVIF},
                  {"\0\0\0\x1c"
@@ -64,7 +71,7 @@ static void formats_by_their_first_bytes(void **state)
         assert_true(!hst_format_is_read((enum hst_format)f) ||
                     !hst_format_needs((enum hst_format)f));
     if (!hst_format_is_read(HST_FORMAT_AVIF))
-        assert_string_equal(hst_format_needs(HST_FORMAT_AVIF), "libheif");
+        assert_string_equal(hst_format_needs(HST_FORMAT_AVIF), "libavif");
 }
 
 static void headers_of_reference_pictures(void **state)
