@@ -4,8 +4,8 @@
  * The library starts the program with three descriptors: a socket for the messages below, memory
  * that the bytes of a photo are written to, and memory that its pixels are read from. Both memories
  * are as large as they may ever have to be, take no room until they are written, and cannot be made
- * smaller. The library never maps them: it copies out with pread(), so that nothing the other
- * process does to them changes what was checked.
+ * smaller. The library copies pixels out, as many as the size says that it has checked, and looks
+ * at the copy alone; it maps a memory only where nobody can take that away.
  *
  * Program: hello. Then for each photo: library: ask, program: answer, until either side closes the
  * socket. What the program says comes from a process that looks at foreign bytes, and is believed

@@ -9,6 +9,8 @@
 typedef struct hst_decoder {
     pid_t pid;
     int socket, bytes, pixels; /* our end; the memories */
+    uint8_t *to;               /* the memory for bytes, mapped; NULL: it is not */
+    const uint8_t *from;       /* the same of that for pixels */
     uint64_t max_pixels;       /* of a photo, for this process */
     uint64_t touched;          /* the most bytes that a photo had, of those written so far */
     hst_decode_hello hello;

@@ -20,6 +20,19 @@ int hst_room_new(uint64_t bytes)
     return -1;
 }
 
+void *hst_room_map(int fd, uint64_t bytes, int is_written)
+{
+    void *p = mmap(NULL, (size_t)bytes, is_written ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED,
+                   fd, 0);
+    return p == MAP_FAILED ? NULL : p;
+}
+
+void hst_room_unmap(void *p, uint64_t bytes)
+{
+    if (p)
+        munmap(p, (size_t)bytes);
+}
+
 int hst_room_sockets(int ends[2])
 {
     return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends);
