@@ -52,13 +52,16 @@ static int read_photo(const job *j, photo *p, hst_err *err)
 /* One change of it, number from 1 on. */
 static int fill_change(const job *j, photo *p, int number, hst_err *err)
 {
-    const hst_digest *content = &j->c->have->content[p->i];
+    const enum hst_format format = (enum hst_format)j->c->have->picture[p->i].file.format;
     const hst_augment_key key = hst_change_key(j->c, p->i, number);
+    hst_digest stands_for;
+    const int keeps =
+        j->store && hst_store_photo_key(j->c->ctx, &j->c->have->content[p->i], format, &stands_for);
     int at, rc = 0;
     for (int v = 0; rc == 0 && hst_extractor_view(j->c->extractor, v, &at, NULL); v++) {
         const hst_store_kind *kind =
-            j->store ? &j->kind[(size_t)(number - 1) * (size_t)j->n_views + (size_t)v] : NULL;
-        if (kind && hst_store_get(j->store, kind, content, p->views + at))
+            keeps ? &j->kind[(size_t)(number - 1) * (size_t)j->n_views + (size_t)v] : NULL;
+        if (kind && hst_store_get(j->store, kind, &stands_for, p->views + at))
             continue;
         rc = p->bytes ? 0 : read_photo(j, p, err);
         if (rc)
@@ -66,7 +69,7 @@ static int fill_change(const job *j, photo *p, int number, hst_err *err)
         hst_looking_change(p->looking, HST_AUGMENT_AUTO, &key);
         rc = hst_looking_view(p->looking, v, NULL, p->views + at, err);
         if (rc == 0 && kind)
-            hst_store_put(j->store, kind, content, p->views + at);
+            hst_store_put(j->store, kind, &stands_for, p->views + at);
     }
     if (rc == 0)
         hst_extractor_combine(j->c->extractor, p->views,

@@ -39,19 +39,27 @@ static int is_known(const hst_lookup *l, const hst_lookup_photo *p)
 }
 
 /* Takes from the store what it has of a photo whose content is known. */
-static void look_up(const hst_lookup *l, hst_lookup_photo *p)
+static void look_up(const hst_lookup *l, hst_lookup_photo *p, enum hst_format format)
 {
     int at;
-    for (int i = 0; l->store && hst_extractor_view(l->e, i, &at, NULL); i++) {
+    if (!l->store || !hst_store_photo_key(l->ctx, p->content, format, &p->key))
+        return;
+    for (int i = 0; hst_extractor_view(l->e, i, &at, NULL); i++) {
         if (p->found[i])
             continue;
-        p->found[i] = (char)hst_store_get(l->store, &l->kind[i], p->content, p->views + at);
+        p->found[i] = (char)hst_store_get(l->store, &l->kind[i], &p->key, p->views + at);
         p->n_found += p->found[i];
     }
     float row[sizeof(hst_picture) / sizeof(float)];
-    if (l->store && p->picture && !p->picture->pixels &&
-        hst_store_get(l->store, &l->kind_picture, p->content, row))
+    if (p->picture && !p->picture->pixels &&
+        hst_store_get(l->store, &l->kind_picture, &p->key, row))
         memcpy(p->picture, row, sizeof row);
+}
+
+/* What is computed of it is kept. */
+static int is_kept(const hst_lookup *l, const hst_lookup_photo *p)
+{
+    return l->store && hst_digest_is_set(&p->key);
 }
 
 static int fill_picture(const hst_lookup *l, hst_looking *looking, const hst_lookup_photo *p,
@@ -59,10 +67,10 @@ static int fill_picture(const hst_lookup *l, hst_looking *looking, const hst_loo
 {
     float row[sizeof(hst_picture) / sizeof(float)];
     int rc = hst_looking_picture(looking, p->picture, err);
-    if (rc || !l->store)
+    if (rc || !is_kept(l, p))
         return rc;
     memcpy(row, p->picture, sizeof row);
-    hst_store_put(l->store, &l->kind_picture, p->content, row);
+    hst_store_put(l->store, &l->kind_picture, &p->key, row);
     return 0;
 }
 
@@ -72,7 +80,7 @@ static int compute(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *
     int at, rc = hst_sha256_bytes(bytes, n, p->content->byte, err);
     if (rc)
         return rc;
-    look_up(l, p);
+    look_up(l, p, hst_format_of(bytes, n));
     hst_looking_at_bytes(looking, bytes, n);
     if (p->picture && !p->picture->pixels)
         rc = fill_picture(l, looking, p, err);
@@ -80,8 +88,8 @@ static int compute(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *
         if (p->found[i])
             continue;
         rc = hst_looking_view(looking, i, p->together, p->views + at, err);
-        if (rc == 0 && l->store)
-            hst_store_put(l->store, &l->kind[i], p->content, p->views + at);
+        if (rc == 0 && is_kept(l, p))
+            hst_store_put(l->store, &l->kind[i], &p->key, p->views + at);
     }
     return rc;
 }
@@ -91,19 +99,20 @@ int hst_lookup_one(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *
     uint8_t *bytes = NULL;
     size_t n;
     struct stat st;
+    enum hst_format format;
     if (is_known(l, p))
         return 0;
     int there = hst_photo_stat(l->ctx, p->path, &st) == 0;
     /* a known file of which the store has all need not be read */
-    if (there && l->store && hst_store_known_file(l->store, &st, p->content))
-        look_up(l, p);
+    if (there && l->store && hst_store_known_file(l->store, p->path, &st, p->content, &format))
+        look_up(l, p, format);
     if (is_known(l, p))
         return 0;
     int rc = hst_photo_read(l->ctx, p->path, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
         rc = compute(l, looking, p, bytes, n, err);
     if (rc == 0 && there && l->store && (uint64_t)st.st_size == n)
-        hst_store_remember_file(l->store, &st, p->content);
+        hst_store_remember_file(l->store, &st, p->content, hst_format_of(bytes, n));
     free(bytes);
     return rc;
 }

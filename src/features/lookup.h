@@ -29,6 +29,7 @@ typedef struct hst_lookup_photo {
     const char *path;
     hst_executor *together;       /* NULL, or all threads compute it */
     hst_digest *content;          /* of its bytes, filled */
+    hst_digest key;               /* what stands for it in the store, filled; none: nothing does */
     float *views;                 /* [view_floats], filled */
     hst_picture *picture;         /* filled where it is not yet; NULL: it is not wanted */
     char found[HST_LOOKUP_VIEWS]; /* 1: that view's were there already, or are from the store */

@@ -13,6 +13,7 @@ typedef struct job {
     const hst_ctx *ctx;
     const hst_data *d;
     hst_pictures *out;
+    hst_digest *key;  /* [n] what stands for the photo in the store; none: nothing does */
     hst_store *store; /* NULL: none */
     hst_store_kind kind;
     enum hst_resampler resampler;
@@ -22,10 +23,11 @@ typedef struct job {
     hst_meter meter;
 } job;
 
-static int look_up(const job *j, size_t i)
+static int look_up(const job *j, size_t i, enum hst_format format)
 {
     float row[sizeof(hst_picture) / sizeof(float)];
-    if (!j->store || !hst_store_get(j->store, &j->kind, &j->out->content[i], row))
+    if (!j->store || !hst_store_photo_key(j->ctx, &j->out->content[i], format, &j->key[i]) ||
+        !hst_store_get(j->store, &j->kind, &j->key[i], row))
         return 0;
     memcpy(&j->out->picture[i], row, sizeof row);
     j->stored[i] = 1;
@@ -45,8 +47,8 @@ static int decode(const job *j, size_t i, const uint8_t *bytes, size_t n, hst_er
         return rc;
     j->out->picture[i] = p;
     memcpy(row, &p, sizeof row);
-    if (j->store)
-        hst_store_put(j->store, &j->kind, &j->out->content[i], row);
+    if (j->store && hst_digest_is_set(&j->key[i]))
+        hst_store_put(j->store, &j->kind, &j->key[i], row);
     return 0;
 }
 
@@ -57,17 +59,19 @@ static int fill(const job *j, size_t i, hst_err *err)
     uint8_t *bytes = NULL;
     size_t n;
     struct stat st;
+    enum hst_format format;
     const int there = hst_photo_stat(j->ctx, path, &st) == 0;
     /* a known file of which the store has all need not be read */
-    if (there && j->store && hst_store_known_file(j->store, &st, content) && look_up(j, i))
+    if (there && j->store && hst_store_known_file(j->store, path, &st, content, &format) &&
+        look_up(j, i, format))
         return 0;
     int rc = hst_photo_read(j->ctx, path, HST_EIMAGE, &bytes, &n, err);
     if (rc == 0)
         rc = hst_sha256_bytes(bytes, n, content->byte, err);
-    if (rc == 0 && !look_up(j, i))
+    if (rc == 0 && !look_up(j, i, hst_format_of(bytes, n)))
         rc = decode(j, i, bytes, n, err);
     if (rc == 0 && there && j->store && (uint64_t)st.st_size == n)
-        hst_store_remember_file(j->store, &st, content);
+        hst_store_remember_file(j->store, &st, content, hst_format_of(bytes, n));
     free(bytes);
     return rc;
 }
@@ -129,7 +133,8 @@ hst_pictures *hst_pictures_of(hst_ctx *ctx, const hst_data *d, hst_err *err)
     int rc = HST_EMEM;
     j.out = pictures_new(d->n_photos, err);
     j.stored = j.out ? hst_alloc(d->n_photos, 1, err) : NULL;
-    j.item = j.stored ? hst_alloc(slots, sizeof *j.item, err) : NULL;
+    j.key = j.stored ? hst_alloc(d->n_photos, sizeof *j.key, err) : NULL;
+    j.item = j.key ? hst_alloc(slots, sizeof *j.item, err) : NULL;
     j.resampler = hst_deep_resolve(ctx, d, NULL) ? HST_RESAMPLE_SCALED : HST_RESAMPLE_PIL;
     if (j.item)
         rc = hst_store_kind_picture(&(hst_prep){.resampler = j.resampler}, &j.kind, err);
@@ -145,6 +150,7 @@ hst_pictures *hst_pictures_of(hst_ctx *ctx, const hst_data *d, hst_err *err)
         hst_store_close(j.store);
     }
     free(j.stored);
+    free(j.key);
     free(j.item);
     if (rc == 0)
         return j.out;

@@ -38,8 +38,9 @@ static const char *const statements[N_STATEMENTS] = {
         "INSERT OR REPLACE INTO files(dev, ino, size, mtime, sha256) VALUES(?1,?2,?3,?4,?5)",
 };
 
-/* The hash as it is kept: 64 digits, and as many that bind it to the file it is of. */
-enum { FILE_TEXT = 2 * (HST_SHA256_HEX - 1) };
+/* The hash as it is kept: 64 digits, and as many that bind it to the file it is of; then "|" and
+ * two digits, the format, where headstart-decode decodes it. */
+enum { FILE_TEXT = 2 * (HST_SHA256_HEX - 1), FORMAT_TEXT = 3 };
 
 /* A row to be written: a vector, a picture, or the hash of a file. */
 typedef struct queued {
@@ -48,7 +49,7 @@ typedef struct queued {
     uint8_t *row; /* [n_bytes]: CHECK_BYTES, then the vector */
     size_t n_bytes;
     struct stat file;
-    char text[FILE_TEXT + 1];
+    char text[FILE_TEXT + FORMAT_TEXT + 1];
 } queued;
 
 struct hst_store {
@@ -211,12 +212,12 @@ hst_store *hst_store_open(const hst_ctx *ctx)
     return NULL;
 }
 
-/* The content goes in as 64 digits and a NUL. */
-static int key_of(const hst_store_kind *kind, const hst_digest *content, uint8_t key[32])
+/* What stands for the photo goes in as 64 digits and a NUL. */
+static int key_of(const hst_store_kind *kind, const hst_digest *photo, uint8_t key[32])
 {
     char text[32 + HST_SHA256_HEX];
     memcpy(text, kind->prefix, 32);
-    hst_hex(content->byte, text + 32);
+    hst_hex(photo->byte, text + 32);
     return hst_sha256_bytes(text, sizeof text, key, NULL) == 0;
 }
 
@@ -229,34 +230,51 @@ static int bind_file(sqlite3_stmt *q, const struct stat *st)
     return rc ? rc : sqlite3_bind_int64(q, 4, mtime);
 }
 
-static int file_text(const struct stat *st, const hst_digest *content, char text[FILE_TEXT + 1])
+static int file_text(const struct stat *st, const hst_digest *content, enum hst_format format,
+                     char text[FILE_TEXT + FORMAT_TEXT + 1])
 {
-    char bound[256];
+    char bound[256], kind[FORMAT_TEXT + 1] = "";
     uint8_t digest[32];
     hst_hex(content->byte, text);
-    int n = snprintf(bound, sizeof bound, "%lld %lld %lld %lld.%ld %s", (long long)st->st_dev,
+    if (hst_format_is_by_helper(format))
+        snprintf(kind, sizeof kind, "|%02u", (unsigned)format % 100);
+    int n = snprintf(bound, sizeof bound, "%lld %lld %lld %lld.%ld %s%s", (long long)st->st_dev,
                      (long long)st->st_ino, (long long)st->st_size, (long long)st->st_mtim.tv_sec,
-                     st->st_mtim.tv_nsec, text);
+                     st->st_mtim.tv_nsec, text, kind);
     if (hst_sha256_bytes(bound, (size_t)n, digest, NULL))
         return 0;
     hst_hex(digest, text + HST_SHA256_HEX - 1);
+    memcpy(text + FILE_TEXT, kind, sizeof kind);
     return 1;
 }
 
-/* Copies the hash that q stands on when it is whole and this file's. */
-static int take_hash(sqlite3_stmt *q, const struct stat *st, hst_digest *content)
+/* Copies the hash that q stands on, and the format, when it is whole and this file's. */
+static int take_hash(sqlite3_stmt *q, const struct stat *st, hst_digest *content,
+                     enum hst_format *format)
 {
     hst_digest found;
-    char text[FILE_TEXT + 1];
+    char text[FILE_TEXT + FORMAT_TEXT + 1];
     const char *kept = (const char *)sqlite3_column_text(q, 0);
-    if (!kept || sqlite3_column_bytes(q, 0) != FILE_TEXT || !hst_unhex(kept, found.byte) ||
-        !file_text(st, &found, text) || memcmp(text, kept, FILE_TEXT) != 0)
+    const int n = sqlite3_column_bytes(q, 0), has_format = n == FILE_TEXT + FORMAT_TEXT;
+    if (!kept || (n != FILE_TEXT && !has_format))
+        return 0;
+    const unsigned kind = has_format ? (unsigned)strtoul(kept + FILE_TEXT + 1, NULL, 10) : 0;
+    if (kind >= HST_FORMATS || !hst_unhex(kept, found.byte) ||
+        !file_text(st, &found, (enum hst_format)kind, text) || strcmp(text, kept) != 0)
         return 0;
     *content = found;
+    *format = (enum hst_format)kind;
     return 1;
 }
 
-int hst_store_known_file(hst_store *s, const struct stat *st, hst_digest *content)
+/* A row that was written before formats were says nothing of one. */
+static int is_of_old(const char *path, enum hst_format format)
+{
+    return format == HST_FORMAT_UNKNOWN && hst_format_is_by_helper(hst_format_of_name(path));
+}
+
+int hst_store_known_file(hst_store *s, const char *path, const struct stat *st, hst_digest *content,
+                         enum hst_format *format)
 {
     int known = 0;
     if (s->ctx->rehash)
@@ -265,7 +283,7 @@ int hst_store_known_file(hst_store *s, const struct stat *st, hst_digest *conten
     sqlite3_stmt *q = s->stmt[KNOWN];
     if (!s->off && bind_file(q, st) == SQLITE_OK) {
         int rc = sqlite3_step(q);
-        known = rc == SQLITE_ROW && take_hash(q, st, content);
+        known = rc == SQLITE_ROW && take_hash(q, st, content, format) && !is_of_old(path, *format);
         if (rc != SQLITE_ROW && rc != SQLITE_DONE && !hst_store_is_busy(rc))
             give_up(s, "reading");
         sqlite3_reset(q);
@@ -285,7 +303,7 @@ static int write_row(hst_store *s, const queued *q)
         rc = rc ? rc : sqlite3_bind_blob64(st, 2, q->row, q->n_bytes, SQLITE_STATIC);
     } else {
         rc = bind_file(st, &q->file);
-        rc = rc ? rc : sqlite3_bind_text(st, 5, q->text, FILE_TEXT, SQLITE_STATIC);
+        rc = rc ? rc : sqlite3_bind_text(st, 5, q->text, -1, SQLITE_STATIC);
     }
     rc = rc ? rc : sqlite3_step(st);
     sqlite3_reset(st);
@@ -347,11 +365,12 @@ static void enqueue(hst_store *s, const queued *q)
     pthread_mutex_unlock(&s->lock);
 }
 
-void hst_store_remember_file(hst_store *s, const struct stat *st, const hst_digest *content)
+void hst_store_remember_file(hst_store *s, const struct stat *st, const hst_digest *content,
+                             enum hst_format format)
 {
     /* A file changed a moment ago may change again within one tick of its mtime: not remembered. */
     queued q = {.how = REMEMBER, .file = *st};
-    if (time(NULL) - st->st_mtim.tv_sec >= 2 && file_text(st, content, q.text))
+    if (time(NULL) - st->st_mtim.tv_sec >= 2 && file_text(st, content, format, q.text))
         enqueue(s, &q);
 }
 
@@ -385,11 +404,11 @@ static int take_row(sqlite3_stmt *q, const uint8_t key[32], size_t dim, float *x
     return 1;
 }
 
-int hst_store_get(hst_store *s, const hst_store_kind *kind, const hst_digest *content, float *x)
+int hst_store_get(hst_store *s, const hst_store_kind *kind, const hst_digest *photo, float *x)
 {
     uint8_t key[32];
     int found = 0;
-    if (!key_of(kind, content, key))
+    if (!key_of(kind, photo, key))
         return 0;
     pthread_mutex_lock(&s->lock);
     sqlite3_stmt *q = s->stmt[kind->of_pictures ? GET_PICTURE : GET];
@@ -405,12 +424,12 @@ int hst_store_get(hst_store *s, const hst_store_kind *kind, const hst_digest *co
     return found;
 }
 
-void hst_store_put(hst_store *s, const hst_store_kind *kind, const hst_digest *content,
+void hst_store_put(hst_store *s, const hst_store_kind *kind, const hst_digest *photo,
                    const float *x)
 {
     const size_t bytes = kind->dim * sizeof *x;
     queued q = {.how = kind->of_pictures ? PUT_PICTURE : PUT, .n_bytes = CHECK_BYTES + bytes};
-    if (!key_of(kind, content, q.key) || !(q.row = hst_alloc(q.n_bytes, 1, NULL)))
+    if (!key_of(kind, photo, q.key) || !(q.row = hst_alloc(q.n_bytes, 1, NULL)))
         return;
     memcpy(q.row + CHECK_BYTES, x, bytes);
     if (check_of(q.key, x, bytes, q.row))

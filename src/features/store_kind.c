@@ -1,5 +1,7 @@
 /* store_kind.c - what the keys of the feature store are made of. */
 #include "features/store.h"
+#include "images/decode_protocol.h"
+#include "images/decoders.h"
 #include "kernels/kernels.h"
 
 #include <inttypes.h>
@@ -46,6 +48,22 @@ int hst_store_kind_picture(const hst_prep *prep, hst_store_kind *out, hst_err *e
     if (rc == 0)
         *out = kind;
     return rc;
+}
+
+int hst_store_photo_key(const hst_ctx *ctx, const hst_digest *content, enum hst_format format,
+                        hst_digest *key)
+{
+    char library[HST_DECODE_VERSION_BYTES] = "", text[HST_SHA256_HEX + sizeof library + 1];
+    hst_err unknown = {0}; /* decoding it will say why */
+    *key = *content;
+    if (!hst_format_is_by_helper(format))
+        return 1;
+    *key = (hst_digest){0};
+    if (!ctx->decoders || hst_decoders_ask(ctx->decoders, format, NULL, library, &unknown))
+        return 0;
+    hst_hex(content->byte, text);
+    snprintf(text + HST_SHA256_HEX - 1, sizeof text - HST_SHA256_HEX + 1, "|%s", library);
+    return hst_sha256_bytes(text, strlen(text), key->byte, NULL) == 0;
 }
 
 int hst_store_kind_changed(const hst_store_kind *kind, enum hst_augment how,

@@ -13,36 +13,41 @@ void hst_store_close(hst_store *s)
     (void)s;
 }
 
-int hst_store_known_file(hst_store *s, const struct stat *st, hst_digest *content)
+int hst_store_known_file(hst_store *s, const char *path, const struct stat *st, hst_digest *content,
+                         enum hst_format *format)
 {
     (void)s;
+    (void)path;
+    (void)format;
     (void)st;
     (void)content;
     return 0;
 }
 
-void hst_store_remember_file(hst_store *s, const struct stat *st, const hst_digest *content)
+void hst_store_remember_file(hst_store *s, const struct stat *st, const hst_digest *content,
+                             enum hst_format format)
 {
+    (void)format;
     (void)s;
     (void)st;
     (void)content;
 }
 
-int hst_store_get(hst_store *s, const hst_store_kind *kind, const hst_digest *content, float *x)
+int hst_store_get(hst_store *s, const hst_store_kind *kind, const hst_digest *photo, float *x)
 {
     (void)s;
     (void)kind;
-    (void)content;
+    (void)photo;
     (void)x;
     return 0;
 }
 
-void hst_store_put(hst_store *s, const hst_store_kind *kind, const hst_digest *content,
+void hst_store_put(hst_store *s, const hst_store_kind *kind, const hst_digest *photo,
                    const float *x)
 {
     (void)s;
     (void)kind;
-    (void)content;
+    (void)photo;
     (void)x;
 }
 

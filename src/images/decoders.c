@@ -33,6 +33,8 @@ struct hst_decoders {
     pthread_mutex_t lock;
     hst_decoder *all; /* those lent to threads too */
     char *unusable;   /* why the program cannot be used, found out once; NULL: not known */
+    int has_greeted;
+    hst_decode_hello hello; /* of the last one that was started */
 };
 
 hst_decoders *hst_decoders_new(const char *program, hst_err *err)
@@ -127,6 +129,8 @@ static int start(hst_decoders *d, uint64_t max_pixels, hst_decoder **out, hst_er
         p->busy = 1;
         p->next = d->all;
         d->all = p;
+        d->hello = p->hello;
+        d->has_greeted = 1;
         *out = p;
     }
     unlock(d);
@@ -246,15 +250,21 @@ int hst_decoders_decode(hst_decoders *d, enum hst_format format, const hst_encod
 int hst_decoders_ask(hst_decoders *d, enum hst_format format, char sandbox[128], char library[64],
                      hst_err *err)
 {
-    hst_decoder *p;
-    int rc = borrow(d, sizes[0], &p, err);
+    hst_decoder *p = NULL;
+    lock(d);
+    const int known = d->has_greeted;
+    unlock(d);
+    const int rc = known ? 0 : borrow(d, sizes[0], &p, err);
     if (rc)
         return rc;
+    if (p)
+        give_back(d, p, 0);
+    lock(d);
     if (sandbox)
-        memcpy(sandbox, p->hello.sandbox, sizeof p->hello.sandbox);
+        memcpy(sandbox, d->hello.sandbox, sizeof d->hello.sandbox);
     if (library)
-        memcpy(library, p->hello.library[format], sizeof p->hello.library[format]);
-    give_back(d, p, 0);
+        memcpy(library, d->hello.library[format], sizeof d->hello.library[format]);
+    unlock(d);
     return 0;
 }
 

@@ -23,7 +23,7 @@ void hst_decoders_free(hst_decoders *d);
 HST_CHECK int hst_decoders_decode(hst_decoders *d, enum hst_format format, const hst_encoded *in,
                                   hst_image *out, int *orientation, hst_err *err);
 
-/* What the program says of itself; starts one where none runs. sandbox: names of the parts that
+/* What the program says of itself; starts one where none was yet. sandbox: names of the parts that
  * hold, with a space between. library: the one that reads the format, with its version; "" for
  * none. Either may be NULL. Errors: HST_EPROC. */
 HST_CHECK int hst_decoders_ask(hst_decoders *d, enum hst_format format, char sandbox[128],

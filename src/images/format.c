@@ -159,6 +159,12 @@ int hst_format_is_read(enum hst_format f)
     return formats[f].is_read;
 }
 
+int hst_format_is_by_helper(enum hst_format f)
+{
+    return f == HST_FORMAT_TIFF || f == HST_FORMAT_HEIC || f == HST_FORMAT_AVIF ||
+           f == HST_FORMAT_JXL || f == HST_FORMAT_JP2;
+}
+
 const char *hst_format_needs(enum hst_format f)
 {
     return formats[f].is_read ? NULL : formats[f].library;

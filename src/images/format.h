@@ -36,6 +36,8 @@ enum hst_format hst_format_of(const uint8_t *bytes, size_t n);
 const char *hst_format_name(enum hst_format f);
 /* Whether this build decodes it; 0 for HST_FORMAT_UNKNOWN. */
 int hst_format_is_read(enum hst_format f);
+/* Whether headstart-decode decodes it, so that pixels may depend on a library's version. */
+int hst_format_is_by_helper(enum hst_format f);
 /* The library that this build was made without and another reads it with: "libheif". NULL where it
  * is read, or no build reads it. */
 const char *hst_format_needs(enum hst_format f);

@@ -57,6 +57,8 @@ int main(void)
         hello.who.version[0]++;
     if (!strcmp(how, "endless"))
         memset(&hello.sandbox, 'x', sizeof hello.sandbox);
+    for (int f = 0; f < HST_FORMATS && !strncmp(how, "library", 7); f++)
+        strcpy(hello.library[f], how);
     say(&hello, sizeof hello);
     while (read(HST_DECODE_SOCKET, &ask, sizeof ask) == (ssize_t)sizeof ask) {
         hst_decode_answer a = {.status = HST_DECODE_DONE, .w = 2, .h = 2, .orientation = 1};
