@@ -12,6 +12,12 @@ int canvas_begin(canvas *c, uint64_t w, uint64_t h, hst_err *err)
     return hst_fail(err, HST_EMEM, "there is no room for %d x %d pixels", c->w, c->h);
 }
 
+void canvas_scale_gray(canvas *c)
+{
+    hst_image img = {c->rgb, c->w, c->h};
+    hst_gray16_to_rgb(&img, HST_GRAY16_SCALE);
+}
+
 const codec *codec_of(enum hst_format f)
 {
     static const codec *const codecs[HST_FORMATS] = {[HST_FORMAT_TIFF] = CODEC_TIFF,

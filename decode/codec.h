@@ -13,11 +13,16 @@ typedef struct canvas {
     int w, h;        /* 0: not known yet */
     int too_large;   /* canvas_begin failed because of room alone */
     int orientation; /* EXIF, 1..8; 1 from the start */
+    int scales_gray; /* unsigned gray of more than 8 bits is stretched over 8; else it is clipped */
 } canvas;
 
 /* Sets the size, before pixels are decoded. Errors: HST_EIMAGE (no picture has this size), HST_EMEM
  * (more than there is room for). */
 HST_CHECK int canvas_begin(canvas *c, uint64_t w, uint64_t h, hst_err *err);
+
+/* Where gray is stretched, each of its rows is written as two bytes a pixel, the high one first,
+ * and then this is called: hst_gray16_to_rgb. */
+void canvas_scale_gray(canvas *c);
 
 typedef struct codec {
     /* "libtiff 4.5.0" */

@@ -150,6 +150,22 @@ static void pixel(const channel *c, enum colours how, OPJ_UINT32 x, OPJ_UINT32 y
     }
 }
 
+/* To be stretched. Values of more than 16 bits lose their lowest. */
+static void write_wide(const opj_image_t *img, canvas *out)
+{
+    const int prec = (int)img->comps[0].prec;
+    const channel c = channel_of(&img->comps[0], prec < 16 ? prec : 16);
+    for (OPJ_UINT32 y = 0; y < (OPJ_UINT32)out->h; y++) {
+        uint8_t *to = out->rgb + 3 * (size_t)y * (size_t)out->w;
+        for (OPJ_UINT32 x = 0; x < (OPJ_UINT32)out->w; x++, to += 2) {
+            const int v = value(&c, x, y), most = v > 65535 ? 65535 : v < 0 ? 0 : v;
+            to[0] = (uint8_t)(most >> 8);
+            to[1] = (uint8_t)most;
+        }
+    }
+    canvas_scale_gray(out);
+}
+
 static int convert(const opj_image_t *img, canvas *out, hst_err *err)
 {
     const enum colours how = colours_of(img);
@@ -160,9 +176,13 @@ static int convert(const opj_image_t *img, canvas *out, hst_err *err)
     if (how == NONE)
         return hst_fail(err, HST_EIMAGE,
                         "a JPEG 2000 of %u components in colours that are not read", img->numcomps);
+    const int is_deep = how == GRAY && img->numcomps == 1 && img->comps[0].prec > 8;
+    if (is_deep && out->scales_gray) {
+        write_wide(img, out);
+        return 0;
+    }
     for (OPJ_UINT32 i = 0; i < img->numcomps; i++) /* Pillow clips gray of more than 8 bits */
-        c[i] = channel_of(&img->comps[i],
-                          how == GRAY && img->numcomps == 1 && img->comps[0].prec > 8 ? 16 : 8);
+        c[i] = channel_of(&img->comps[i], is_deep ? 16 : 8);
     uint8_t *rgb = out->rgb;
     for (OPJ_UINT32 y = 0; y < (OPJ_UINT32)out->h; y++)
         for (OPJ_UINT32 x = 0; x < (OPJ_UINT32)out->w; x++, rgb += 3)

@@ -87,7 +87,10 @@ static double spent_s(void)
 static void answer(const memories *m, const hst_decode_ask *ask, hst_decode_answer *a)
 {
     hst_err err = {0};
-    canvas c = {.rgb = m->rgb, .room = m->max_pixels * 3, .orientation = 1};
+    canvas c = {.rgb = m->rgb,
+                .room = m->max_pixels * 3,
+                .orientation = 1,
+                .scales_gray = ask->scales_gray == 1};
     const codec *reader = ask->format < HST_FORMATS ? codec_of((enum hst_format)ask->format) : NULL;
     int rc = HST_EIMAGE;
     if (!reader || ask->n > HST_IMAGE_MAX_BYTES)

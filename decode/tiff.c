@@ -102,7 +102,7 @@ static int damaged(const source *s, hst_err *err)
 
 /* ---- what the tags say ---- */
 
-static int describe(TIFF *t, samples *s, hst_err *err)
+static int describe(TIFF *t, int scales_gray, samples *s, hst_err *err)
 {
     uint16_t bits, count, kind = SAMPLEFORMAT_UINT, photometric = PHOTOMETRIC_MINISWHITE,
                           n_extra = 0, *extra = NULL, planar = PLANARCONFIG_CONTIG, compression,
@@ -115,7 +115,8 @@ static int describe(TIFF *t, samples *s, hst_err *err)
     TIFFGetFieldDefaulted(t, TIFFTAG_COMPRESSION, &compression);
     TIFFGetFieldDefaulted(t, TIFFTAG_ORIENTATION, &turned);
     TIFFGetField(t, TIFFTAG_PHOTOMETRIC, &photometric);
-    *s = (samples){.bits = bits,
+    *s = (samples){.scales_gray = scales_gray,
+                   .bits = bits,
                    .count = count,
                    .kind = kind,
                    .photometric = photometric,
@@ -139,7 +140,8 @@ typedef struct piece {
 static void place(const samples *s, const piece *p, int plane, const uint8_t *from, canvas *out)
 {
     for (uint32_t y = 0; y < p->h; y++) {
-        uint8_t *rgb = out->rgb + 3 * ((size_t)(p->y + y) * (size_t)out->w + p->x);
+        uint8_t *rgb = out->rgb + 3 * (size_t)(p->y + y) * (size_t)out->w +
+                       (s->is_wide ? 2u : 3u) * (size_t)p->x;
         const uint8_t *row = from + (size_t)y * (size_t)p->row_bytes;
         if (s->planar)
             s->plane(s, row, p->w, plane, rgb);
@@ -265,11 +267,16 @@ static int decode(TIFF *t, source *from, canvas *out, hst_err *err)
     TIFFGetField(t, TIFFTAG_IMAGEWIDTH, &w);
     TIFFGetField(t, TIFFTAG_IMAGELENGTH, &h);
     int rc = canvas_begin(out, w, h, err);
-    rc = rc ? rc : describe(t, &s, err);
+    rc = rc ? rc : describe(t, out->scales_gray, &s, err);
     if (rc)
         return rc;
     out->orientation = s.orientation;
-    return is_ycc(t, &s) ? read_as_rgba(t, from, out, err) : read_pieces(t, &s, from, out, err);
+    if (is_ycc(t, &s))
+        return read_as_rgba(t, from, out, err);
+    rc = read_pieces(t, &s, from, out, err);
+    if (rc == 0 && s.is_wide)
+        canvas_scale_gray(out);
+    return rc;
 }
 
 static int read_tiff(const uint8_t *bytes, size_t n, canvas *out, hst_err *err)

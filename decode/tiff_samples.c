@@ -52,6 +52,33 @@ static void gray12_row(const samples *s, const uint8_t *row, uint32_t w, uint8_t
     }
 }
 
+/* The same, to be stretched. */
+static void put_wide(unsigned v, const samples *s, uint8_t *to)
+{
+    const unsigned most = (1u << s->bits) - 1;
+    v = s->photometric == PHOTOMETRIC_MINISWHITE ? most - v : v;
+    to[0] = (uint8_t)(v >> 8);
+    to[1] = (uint8_t)v;
+}
+
+static void wide12_row(const samples *s, const uint8_t *row, uint32_t w, uint8_t *to)
+{
+    for (size_t x = 0; x < w; x++) {
+        const uint8_t *b = row + x / 2 * 3;
+        put_wide(x % 2 ? (unsigned)(b[1] & 15) << 8 | b[2] : (unsigned)b[0] << 4 | b[1] >> 4, s,
+                 to + 2 * x);
+    }
+}
+
+static void wide16_row(const samples *s, const uint8_t *row, uint32_t w, uint8_t *to)
+{
+    for (size_t x = 0; x < w; x++) {
+        uint16_t v;
+        memcpy(&v, row + 2 * x, sizeof v);
+        put_wide(v, s, to + 2 * x);
+    }
+}
+
 static void gray16_row(const samples *s, const uint8_t *row, uint32_t w, uint8_t *rgb)
 {
     for (size_t x = 0; x < w; x++) {
@@ -154,12 +181,13 @@ static int choose_gray(samples *s)
     }
     if (s->count != 1)
         return 0;
+    s->is_wide = s->scales_gray && (s->bits == 12 || s->bits == 16) && s->kind == SAMPLEFORMAT_UINT;
     if (s->bits == 32)
         s->row = is_float ? float_row : gray32_row;
     else if (s->bits == 16 && !is_float)
-        s->row = gray16_row;
+        s->row = s->is_wide ? wide16_row : gray16_row;
     else if (s->bits == 12)
-        s->row = gray12_row;
+        s->row = s->is_wide ? wide12_row : gray12_row;
     else if (s->bits == 1 || s->bits == 2 || s->bits == 4 || s->bits == 8)
         s->row = gray_row;
     return s->row != NULL;

@@ -8,11 +8,13 @@ typedef struct samples {
     int kind, photometric; /* as in the tags */
     int planar;            /* each sample has a plane of its own */
     int orientation;
+    int scales_gray;
     int alpha;              /* colours are multiplied by the fourth sample */
     const uint16_t *map[3]; /* of a palette */
     /* chosen by samples_choose */
-    int is_rgb; /* rows are RGB as they are */
-    int planes; /* that are needed of a planar picture */
+    int is_rgb;  /* rows are RGB as they are */
+    int planes;  /* that are needed of a planar picture */
+    int is_wide; /* rows become two bytes a pixel, for canvas_scale_gray */
     /* w pixels of a row. Samples of more than a byte are in this machine's order. */
     void (*row)(const struct samples *s, const uint8_t *row, uint32_t w, uint8_t *rgb);
     /* The same of one plane, 0 being the first; all planes one after the other. */

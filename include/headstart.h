@@ -537,7 +537,7 @@ HST_API HST_CHECK hst_data *hst_data_from_labelled(const hst_labelled *l, const 
 
 /* Runs every photo through the frozen backbone. prepare: "pil" (Pillow's pixels), "tf"
  * (TensorFlow's), "fast" (as "pil", but a JPEG at least twice too large is decoded at a half or a
- * quarter of its size), "scaled" (as "pil", but 16-bit gray of a PNG or PNM, which Pillow clips at
+ * quarter of its size), "scaled" (as "pil", but 16-bit gray, which Pillow clips at
  * 255, is stretched over 8 bits), "hub" (Pillow's, as the backbone's publisher resizes and crops,
  * see hst_backbone_info), or NULL for the default: pil, or scaled where there are such photos,
  * which is logged. All but "hub" may end in ",squash", ",crop" or ",pad": hst_train_opts.fit. A

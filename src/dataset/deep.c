@@ -9,13 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A file's first bytes say it; a member of an archive is read whole, so only so many are. */
-enum { HEAD_BYTES = 256, MOST_MEMBERS = 64 };
+/* A file's first bytes say it, of a TIFF its directory, which may lie anywhere; a member of an
+ * archive is read whole, so only so many are. */
+enum { HEAD_BYTES = 256, DIRECTORY_AT = 8, DIRECTORY_BYTES = 1024, MOST_MEMBERS = 64 };
 
 static int may_be_deep(const char *path)
 {
     const enum hst_format f = hst_format_of_name(path);
-    return f == HST_FORMAT_PNG || f == HST_FORMAT_PNM || f == HST_FORMAT_UNKNOWN;
+    return f == HST_FORMAT_PNG || f == HST_FORMAT_PNM || f == HST_FORMAT_TIFF ||
+           f == HST_FORMAT_JP2 || f == HST_FORMAT_UNKNOWN;
 }
 
 static int says_deep(const uint8_t *bytes, size_t n)
@@ -24,14 +26,35 @@ static int says_deep(const uint8_t *bytes, size_t n)
     return f.bits > 8 && f.flags & HST_IS_GRAY;
 }
 
-static int is_deep(const hst_ctx *ctx, const char *path, int *members)
+/* bytes[n] are the first of f: of a TIFF the header, and then, for the facts, its directory as if
+ * it lay behind that. Returns how many bytes that makes. */
+static size_t bring_directory(FILE *f, uint8_t bytes[DIRECTORY_AT + DIRECTORY_BYTES], size_t n)
 {
-    uint8_t head[HEAD_BYTES], *bytes = NULL;
+    uint32_t at = 0;
+    const int big = bytes[0] == 'M';
+    if (n < DIRECTORY_AT || hst_format_of(bytes, n) != HST_FORMAT_TIFF)
+        return n;
+    for (int i = 0; i < 4; i++)
+        at = at << 8 | bytes[big ? 4 + i : 7 - i];
+    if (fseeko(f, (off_t)at, SEEK_SET) != 0)
+        return n;
+    memset(bytes + 4, 0, 4);
+    bytes[big ? 7 : 4] = DIRECTORY_AT;
+    return DIRECTORY_AT + fread(bytes + DIRECTORY_AT, 1, DIRECTORY_BYTES, f);
+}
+
+int hst_deep_is(const hst_ctx *ctx, const char *path, int *members)
+{
+    uint8_t head[DIRECTORY_AT + DIRECTORY_BYTES], *bytes = NULL;
     hst_err unread = {0}; /* what cannot be read is told when it is to be used */
     size_t n = 0;
+    if (!may_be_deep(path))
+        return 0;
     FILE *f = hst_is_file(path) ? fopen(path, "rb") : NULL; /* a pipe would wait */
     if (f) {
-        n = fread(head, 1, sizeof head, f);
+        setvbuf(f, NULL, _IONBF, 0); /* no more than these are wanted */
+        n = fread(head, 1, HEAD_BYTES, f);
+        n = bring_directory(f, head, n);
         fclose(f);
         return says_deep(head, n);
     }
@@ -41,6 +64,15 @@ static int is_deep(const hst_ctx *ctx, const char *path, int *members)
     const int deep = says_deep(bytes, n);
     free(bytes);
     return deep;
+}
+
+void hst_deep_clipped(const hst_ctx *ctx, const char *prepare, size_t n, const char *first,
+                      const char *advice)
+{
+    if (n)
+        hst_log(ctx, HST_LOG_WARN,
+                "%zu photo%s 16-bit gray (%s), which '%s' clips to white as Pillow does; %s", n,
+                n == 1 ? " is" : "s are", first, prepare, advice);
 }
 
 /* What stands for `given`, in which no word for pixels is. */
@@ -62,7 +94,7 @@ const char *hst_deep_resolve(hst_ctx *ctx, const hst_data *d, const char *prepar
     if (prepare && (!strncmp(prepare, "tf", 2) || !strncmp(prepare, "scaled", 6)))
         return prepare;
     for (size_t i = 0; i < d->n_photos; i++)
-        if (may_be_deep(d->photos[i].path) && is_deep(ctx, d->photos[i].path, &members)) {
+        if (hst_deep_is(ctx, d->photos[i].path, &members)) {
             first = first ? first : d->photos[i].path;
             n++;
         }
@@ -74,9 +106,6 @@ const char *hst_deep_resolve(hst_ctx *ctx, const hst_data *d, const char *prepar
                 n == 1 ? " is" : "s are", first);
         return scaled(prepare);
     }
-    hst_log(ctx, HST_LOG_WARN,
-            "%zu photo%s 16-bit gray (%s), which '%s' clips to white as Pillow does; prepare them "
-            "as 'scaled'",
-            n, n == 1 ? " is" : "s are", first, prepare);
+    hst_deep_clipped(ctx, prepare, n, first, "prepare them as 'scaled'");
     return prepare;
 }

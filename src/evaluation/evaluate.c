@@ -127,6 +127,8 @@ hst_eval *hst_eval_through(hst_ctx *ctx, const hst_model *m, const hst_data *d, 
     if (e)
         e->ctx = hst_ctx_quiet(ctx);
     int rc = e ? score(m, d, f, label, e, err) : HST_EMEM;
+    if (rc == 0)
+        hst_features_warn_clipped(ctx, d, f);
     if (rc == 0 && label)
         rc = hst_copies_warn(ctx, d, f, err);
     hst_features_free(f);

@@ -35,6 +35,9 @@ HST_CHECK hst_features *hst_features_further(hst_ctx *ctx, const hst_extractor *
 HST_CHECK int hst_copies_warn(const hst_ctx *ctx, const hst_data *d, const hst_features *f,
                               hst_err *err);
 
+/* Logs how many photos of d are 16-bit gray that f's preparation, a model's, clips, if any. */
+void hst_features_warn_clipped(const hst_ctx *ctx, const hst_data *d, const hst_features *f);
+
 /* Photos to run once more, through a network that has changed since. */
 typedef struct hst_recompute {
     const hst_ctx *ctx;

@@ -44,7 +44,8 @@ typedef struct hst_decode_hello {
 
 typedef struct hst_decode_ask {
     uint64_t n; /* bytes of the photo */
-    uint32_t format, reserved;
+    uint32_t format;
+    uint32_t scales_gray; /* 1: gray of more than 8 bits is stretched over 8, not clipped */
 } hst_decode_ask;
 
 enum hst_decode_status {

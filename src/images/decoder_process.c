@@ -268,7 +268,8 @@ enum hst_decoder_result hst_decoder_ask(hst_decoder *p, enum hst_format format,
                                         const hst_encoded *in, int limit_s, hst_image *out,
                                         hst_decode_answer *a, hst_err *err)
 {
-    const hst_decode_ask ask = {.n = in->n, .format = (uint32_t)format};
+    const hst_decode_ask ask = {
+        .n = in->n, .format = (uint32_t)format, .scales_gray = (uint32_t)in->scales_gray};
     if (!write_bytes(p, in->bytes, in->n)) {
         hst_fail_errno(err, HST_EMEM, errno, "memory for the decoding helper");
         return HST_DECODER_NO_MEMORY;

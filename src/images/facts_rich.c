@@ -29,8 +29,17 @@ static uint32_t entry_value(const uint8_t *b, size_t n, size_t at, int big_endia
 
 void hst_facts_tiff(const uint8_t *b, size_t n, hst_facts *f)
 {
-    enum { WIDTH = 256, HEIGHT, BITS, COLOURS = 262, ORIENTATION = 274, EXTRA = 338, INKS = 5 };
-    uint32_t w = 0, h = 0;
+    enum {
+        WIDTH = 256,
+        HEIGHT,
+        BITS,
+        COLOURS = 262,
+        ORIENTATION = 274,
+        SAMPLES = 277,
+        EXTRA = 338
+    };
+    enum { KIND = 339, INKS = 5, UNSIGNED = 1 };
+    uint32_t w = 0, h = 0, colours = 0, samples = 1, kind = UNSIGNED;
     if (n < 14 || b[2] == '+' || b[3] == '+')
         return;
     const int big = b[0] == 'M';
@@ -51,18 +60,28 @@ void hst_facts_tiff(const uint8_t *b, size_t n, hst_facts *f)
             f->bits = (uint8_t)(value <= 64 ? value : 0);
             break;
         case COLOURS:
+            colours = value;
             f->flags |= value == INKS ? HST_IS_CMYK : 0;
             break;
         case ORIENTATION:
             f->orientation = (uint8_t)(value >= 1 && value <= 8 ? value : 1);
             break;
+        case SAMPLES:
+            samples = value;
+            break;
         case EXTRA:
             f->flags |= value ? HST_HAS_ALPHA : 0;
+            break;
+        case KIND:
+            kind = value;
             break;
         default:
             break;
         }
     }
+    /* those that Pillow clips; of 32 bits or signed ones it is not known what is white */
+    if ((f->bits == 12 || f->bits == 16) && samples == 1 && colours <= 1 && kind == UNSIGNED)
+        f->flags |= HST_IS_GRAY;
     hst_facts_set_size(f, w, h);
 }
 
@@ -85,8 +104,15 @@ void hst_facts_heif(const uint8_t *b, size_t n, hst_facts *f)
     }
 }
 
-/* A codestream: 0xff4f 0xff51, length u16, 2 bytes, end of the area u32 u32, its begin u32 u32. In
- * a file the box "ihdr" has height u32, width u32, components u16, bits - 1 u8. */
+static void set_depth(hst_facts *f, uint8_t depth, uint32_t components)
+{
+    f->bits = depth < 64 ? (uint8_t)(depth + 1) : 0; /* above: signed, or one of each component */
+    f->flags |= f->bits > 8 && components == 1 ? HST_IS_GRAY : 0;
+}
+
+/* A codestream: 0xff4f 0xff51, length u16, 2 bytes, end of the area u32 u32, its begin u32 u32,
+ * tiles u32 u32 u32 u32, components u16, bits - 1 of the first u8. In a file the box "ihdr" has
+ * height u32, width u32, components u16, bits - 1 u8. */
 void hst_facts_jp2(const uint8_t *b, size_t n, hst_facts *f)
 {
     static const uint8_t ihdr[8] = {0, 0, 0, 22, 'i', 'h', 'd', 'r'};
@@ -96,6 +122,8 @@ void hst_facts_jp2(const uint8_t *b, size_t n, hst_facts *f)
                        left = number(b + 16, 4, 1), top = number(b + 20, 4, 1);
         if (left < right && top < bottom)
             hst_facts_set_size(f, right - left, bottom - top);
+        if (n >= 43)
+            set_depth(f, b[42], number(b + 40, 2, 1));
         return;
     }
     const size_t end = n < HEAD ? n : HEAD;
@@ -103,7 +131,7 @@ void hst_facts_jp2(const uint8_t *b, size_t n, hst_facts *f)
         if (memcmp(b + at, ihdr, sizeof ihdr) != 0)
             continue;
         hst_facts_set_size(f, number(b + at + 12, 4, 1), number(b + at + 8, 4, 1));
-        f->bits = b[at + 18] < 64 ? (uint8_t)(b[at + 18] + 1) : 0;
+        set_depth(f, b[at + 18], number(b + at + 16, 2, 1));
         return;
     }
 }

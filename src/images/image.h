@@ -15,8 +15,8 @@ typedef struct hst_image {
  *                    (JPEG: fast integer DCT; never turned by EXIF)
  *  HST_RESAMPLE_FAST as PIL, but hst_image_decode_least may read a JPEG at a half or a quarter of
  *                    its size, which skips most of the work for a photo from a camera
- *  HST_RESAMPLE_SCALED as PIL, but 16-bit gray (PNG, PNM), which Pillow clips at 255, is stretched
- *                    over 8 bits */
+ *  HST_RESAMPLE_SCALED as PIL, but 16-bit gray, which Pillow clips at 255, is stretched over 8
+ *                    bits */
 enum hst_resampler { HST_RESAMPLE_PIL, HST_RESAMPLE_TF, HST_RESAMPLE_FAST, HST_RESAMPLE_SCALED };
 
 /* More pixels than this are refused before anything is allocated for them (Pillow's hard limit). A

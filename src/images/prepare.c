@@ -32,6 +32,11 @@ static int find(const char *name, const char *const *names, size_t n)
     return -1;
 }
 
+int hst_resampler_clips(enum hst_resampler c)
+{
+    return c == HST_RESAMPLE_PIL || c == HST_RESAMPLE_FAST;
+}
+
 const char *hst_resampler_name(enum hst_resampler c)
 {
     return contract_names[c];

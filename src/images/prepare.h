@@ -40,6 +40,8 @@ typedef struct hst_prep {
 
 /* "pil", "tf", "fast" or "scaled"; and back: -1 and HST_EARG for any other name. */
 const char *hst_resampler_name(enum hst_resampler c);
+/* Whether gray of more than 8 bits is clipped to white, not scaled. */
+int hst_resampler_clips(enum hst_resampler c);
 HST_CHECK int hst_resampler_parse(const char *name, enum hst_resampler *out, hst_err *err);
 /* Sets p's geometry: "squash"; "crop", the middle of a photo whose shorter edge is resized to px;
  * "pad". HST_EARG: any other word. */

@@ -1,10 +1,12 @@
 /* stream.c - any number of photos on all threads, in order, in flat memory. */
 #include "base/mem.h"
 #include "base/pipeline.h"
+#include "dataset/deep.h"
 #include "prediction/prediction.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PATH_BYTES = 4096, SLOTS_PER_THREAD = 4 };
 
@@ -13,7 +15,7 @@ typedef struct item {
     hst_err why; /* code 0: predicted */
     float *prob; /* [n_classes], inside the job's block */
     double unknown_score;
-    int stored;
+    int stored, is_clipped;
 } item;
 
 typedef struct job {
@@ -26,6 +28,9 @@ typedef struct job {
     hst_lookup lookup;
     hst_meter meter;
     uint64_t delivered;
+    int clips, members; /* 16-bit gray is clipped; members of archives that were looked at for it */
+    size_t n_clipped;
+    char first_clipped[PATH_BYTES];
 } job;
 
 static int next_path(void *arg, size_t slot, hst_err *err)
@@ -34,6 +39,7 @@ static int next_path(void *arg, size_t slot, hst_err *err)
     char *path = j->item[slot].path;
     int rc = j->stream->next(j->stream->arg, path, PATH_BYTES);
     path[PATH_BYTES - 1] = 0;
+    j->item[slot].is_clipped = rc > 0 && j->clips && hst_deep_is(j->ctx, path, &j->members);
     return rc < 0 ? hst_fail(err, HST_ESTOPPED, "stopped by the caller") : rc > 0;
 }
 
@@ -65,6 +71,8 @@ static int deliver_item(void *arg, size_t slot, hst_err *err)
     job *j = arg;
     const item *it = &j->item[slot];
     int code = it->why.code;
+    if (it->is_clipped && code == 0 && j->n_clipped++ == 0)
+        memcpy(j->first_clipped, it->path, sizeof j->first_clipped);
     hst_prediction p = {.size = sizeof p,
                         .index = j->delivered++,
                         .path = it->path,
@@ -102,11 +110,14 @@ static int run(job *j, hst_err *err)
 
 int hst_stream_run(hst_ctx *ctx, const hst_model *m, const hst_stream *s, hst_err *err)
 {
-    job j = {.ctx = ctx, .model = m, .stream = s};
+    const enum hst_resampler resampler = m->extractor->branch[0].view[0].prep.resampler;
+    job j = {.ctx = ctx, .model = m, .stream = s, .clips = hst_resampler_clips(resampler)};
     j.meter = hst_meter_start(ctx, s->what, s->total);
     int rc = hst_lookup_open(&j.lookup, ctx, m->extractor, NULL, err);
     if (rc == 0)
         rc = run(&j, err);
+    hst_deep_clipped(ctx, hst_resampler_name(resampler), j.n_clipped, j.first_clipped,
+                     HST_DEEP_OF_MODEL);
     for (int i = 0; j.session && i < hst_executor_threads(ctx->executor); i++)
         hst_session_free(j.session[i]);
     free(j.session);

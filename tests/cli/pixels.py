@@ -6,6 +6,7 @@
 import json
 import os
 import random
+import shutil
 import struct
 import unittest
 import zlib
@@ -83,23 +84,51 @@ class Fit(Case):
         self.refused(run("features", PHOTOS, "--backbone", BACKBONE, "--fit", "pad", "--prepare", "hub"), 2, "hub")
 
 
-def xrays(folder):
-    """PNG of 16-bit gray: values about 7000, blotches, brighter at one side; two classes."""
+def xrays(folder, save=None, ending="png"):
+    """Pictures of 16-bit gray: values about 7000, blotches, brighter at one side; two classes."""
     rng = random.Random(5)
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
     for name in ("left", "right"):
         os.makedirs(f"{folder}/{name}")
         for i in range(12):
             spots = [[rng.randrange(400) for _ in range(8)] for _ in range(8)]
             bright = range(20) if name == "left" else range(20, 40)
-            rows = b"".join(b"\0" + b"".join(struct.pack(">H", 7000 + 13 * i + spots[y // 5][x // 5] + 600 * (x in bright))
-                                             for x in range(40)) for y in range(40))
-            with open(f"{folder}/{name}/{i:02}.png", "wb") as f:
-                f.write(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 40, 40, 16, 0, 0, 0, 0)) +
-                        chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+            values = [[7000 + 13 * i + spots[y // 5][x // 5] + 600 * (x in bright) for x in range(40)] for y in range(40)]
+            with open(f"{folder}/{name}/{i:02}.{ending}", "wb") as f:
+                f.write((save or deep_png)(values))
     return folder
+
+
+def deep_png(values):
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    rows = b"".join(b"\0" + struct.pack(f">{len(row)}H", *row) for row in values)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 40, 40, 16, 0, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def tiff(bits, pixels, photometric, order="<"):
+    """One strip, its directory last, as most programs write it."""
+    tags = ((256, 4, 40), (257, 4, 40), (258, 3, bits), (259, 3, 1), (262, 3, photometric), (273, 4, 8),
+            (277, 3, 1), (278, 4, 40), (279, 4, len(pixels)))
+    entries = b"".join(struct.pack(order + "HHI", tag, kind, 1) +
+                       struct.pack(order + ("I" if kind == 4 else "HH"), value, *[0] * (kind == 3))
+                       for tag, kind, value in tags)
+    return ((b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8 + len(pixels)) + pixels +
+            struct.pack(order + "H", len(tags)) + entries + bytes(4))
+
+
+def tiff_16(values):
+    return tiff(16, b"".join(struct.pack(f"<{len(row)}H", *row) for row in values), 1)
+
+
+def tiff_white_is_0(values):
+    return tiff(16, b"".join(struct.pack(f">{len(row)}H", *(65535 - v for v in row)) for row in values), 0, ">")
+
+
+def tiff_12(values):
+    pairs = [(a - 6000, b - 6000) for row in values for a, b in zip(row[::2], row[1::2])]
+    return tiff(12, b"".join(bytes((a >> 4, (a & 15) << 4 | b >> 8, b & 255)) for a, b in pairs), 1)
 
 
 class Deep(Case):
@@ -122,6 +151,35 @@ class Deep(Case):
         self.assertIn(b"which 'pil' clips to white as Pillow does; prepare them as 'scaled'", r.stderr)
         self.assertIn(b"left/00.png", r.stderr)
         r = run("features", PHOTOS, "--backbone", BACKBONE, "-o", "clipped.npy")
+        self.assertNotIn(b"16-bit", r.stderr)
+
+    def test_tiff(self):
+        if not json.loads(self.ok(run("info", "--devices", "--json")))["parts"]["libtiff"]:
+            self.skipTest("this build is without libtiff")
+        want = vectors(xrays(f"{ROOT}/as-png"))
+        for save in (tiff_16, tiff_white_is_0, tiff_12):
+            folder = xrays(f"{ROOT}/{save.__name__}", save, "tif")
+            r = run("features", folder, "--backbone", BACKBONE, "-o", "deep-tiff.npy")
+            self.ok(r)
+            self.assertIn(b"24 photos are 16-bit gray", r.stderr)
+            self.assertEqual(vectors(folder), want, save.__name__)
+        r = run("features", folder, "--backbone", BACKBONE, "--prepare", "pil", "-o", "deep-tiff.npy")
+        self.assertIn(b"which 'pil' clips to white", r.stderr)
+
+    def test_a_model_of_pil_says_that_it_clips(self):
+        """Once a run, not once a photo."""
+        folder = xrays(f"{ROOT}/clipped-later")
+        for name, like in (("left", "red"), ("right", "blue")):
+            shutil.copytree(f"{PHOTOS}/{like}", f"{ROOT}/of-8-bits/{name}")
+        self.ok(run("train", f"{ROOT}/of-8-bits", "--backbone", BACKBONE, "-o", "of-8"))
+        model = f"{ROOT}/of-8/model.safetensors"
+        for command in (("eval", model, folder, "-o", "of-16"), ("predict", model, folder)):
+            r = run(*command)
+            self.ok(r)
+            self.assertEqual(r.stderr.count(b"16-bit gray"), 1, r.stderr)
+            self.assertIn(b"24 photos are 16-bit gray (", r.stderr)
+            self.assertIn(b"train the model with 'scaled'", r.stderr)
+        r = run("predict", model, PHOTOS)
         self.assertNotIn(b"16-bit", r.stderr)
 
     def test_doctor(self):

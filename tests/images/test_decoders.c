@@ -147,6 +147,36 @@ static void check_read(hst_decoders *d, bytes b)
     hst_image_clear(&img);
 }
 
+/* The same values, which Pillow clips. */
+static void deep_gray_is_stretched(void **state)
+{
+    (void)state;
+    need_part("libtiff");
+    need_part("openjpeg");
+    bytes a = golden("gray_16.0.tif"), b = golden("gray_16.0.jp2");
+    hst_decoders *d = built();
+    hst_image tiff, jp2, clipped;
+    hst_err e;
+    int least = 255, most = 0;
+    check_ok(decode(d, a, HST_RESAMPLE_SCALED, &tiff, &e), &e);
+    check_ok(decode(d, a, HST_RESAMPLE_PIL, &clipped, &e), &e);
+    check_ok(decode(d, b, HST_RESAMPLE_SCALED, &jp2, &e), &e);
+    check_pixels("gray_16.0.jp2", &jp2, &tiff, 0);
+    for (size_t i = 0; i < (size_t)tiff.w * (size_t)tiff.h * 3; i++) {
+        least = tiff.rgb[i] < least ? tiff.rgb[i] : least;
+        most = tiff.rgb[i] > most ? tiff.rgb[i] : most;
+        assert_true(tiff.rgb[i] <= clipped.rgb[i]);
+    }
+    assert_int_equal(least, 0);
+    assert_int_equal(most, 255);
+    hst_image_clear(&tiff);
+    hst_image_clear(&clipped);
+    hst_image_clear(&jp2);
+    hst_decoders_free(d);
+    free(a.p);
+    free(b.p);
+}
+
 static void check_refused(hst_decoders *d, bytes b, const char *why)
 {
     hst_image img;
@@ -392,6 +422,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pixels_are_pillows),
+        cmocka_unit_test(deep_gray_is_stretched),
         cmocka_unit_test(every_cut_has_a_reason),
         cmocka_unit_test(one_is_kept_and_a_killed_one_replaced),
         cmocka_unit_test(threads_decode_side_by_side),

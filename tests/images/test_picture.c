@@ -116,7 +116,10 @@ static void headers_of_reference_pictures(void **state)
         {"decoders/rgba.0.tif", {45, 31, HST_FORMAT_TIFF, 8, 1, HST_HAS_ALPHA}},
         {"decoders/rgb.2.avif", {45, 31, HST_FORMAT_AVIF, 0, 1, 0}},
         {"decoders/rgb.0.jp2", {45, 31, HST_FORMAT_JP2, 8, 1, 0}},
-        {"decoders/tiles.0.j2k", {45, 31, HST_FORMAT_JP2, 0, 1, 0}},
+        {"decoders/tiles.0.j2k", {45, 31, HST_FORMAT_JP2, 8, 1, 0}},
+        {"decoders/gray_16.0.jp2", {45, 31, HST_FORMAT_JP2, 16, 1, HST_IS_GRAY}},
+        {"decoders/gray_16.0.tif", {45, 31, HST_FORMAT_TIFF, 16, 1, HST_IS_GRAY}},
+        {"decoders/gray_32.0.tif", {45, 31, HST_FORMAT_TIFF, 32, 1, 0}},
     };
     size_t found = 0;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
