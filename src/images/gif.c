@@ -24,10 +24,16 @@ struct gif {
     int n_colors;
 };
 
+/* Behind the end of a file that was cut lies the empty block that ends a chain of blocks: giflib
+ * asks for it once all pixels are there, and Pillow does not. */
 static int on_read(GifFileType *file, GifByteType *to, int n)
 {
     struct gif *g = file->UserData;
     size_t left = g->in->n - g->at, want = n > 0 ? (size_t)n : 0;
+    if (left == 0 && n == 1) {
+        *to = 0;
+        return 1;
+    }
     if (want > left)
         want = left;
     memcpy(to, g->in->bytes + g->at, want);

@@ -167,6 +167,33 @@ static hst_image decoded(const void *bytes, size_t n, enum hst_resampler resampl
     return img;
 }
 
+/* Without the mark at the file's end, and without the empty block that ends the frame, all pixels
+ * are there; one byte fewer, and Pillow 13 refuses it too. */
+static void a_gif_may_end_behind_its_pixels(void **state)
+{
+    (void)state;
+    need_part("giflib");
+    static const uint8_t gif[] =
+        "GIF87a\3\0\2\0\x81\0\0\x09\x08\x07\xc8\x64\x32\0\0\0\0\0\0,\0\0\0\0\3\0\2"
+        "\0\0\x08\x07\0\1\4\x10\x38\x30\x20\0;";
+    static const uint8_t row[] = {9, 8, 7, 200, 100, 50, 9, 8, 7};
+    const size_t n = sizeof gif - 1;
+    for (int tf = 0; tf < 2; tf++) {
+        const enum hst_resampler r = tf ? HST_RESAMPLE_TF : HST_RESAMPLE_PIL;
+        hst_image img = {0};
+        hst_err e = {0};
+        for (size_t cut = 0; cut < 3; cut++) {
+            img = decoded(gif, n - cut, r);
+            assert_true(img.w == 3 && img.h == 2);
+            assert_memory_equal(img.rgb, row, sizeof row);
+            hst_image_clear(&img);
+        }
+        assert_int_equal(hst_image_decode(&(hst_decode){.resampler = r}, gif, n - 3, &img, &e),
+                         HST_EIMAGE);
+        assert_non_null(strstr(e.msg, "truncated GIF"));
+    }
+}
+
 /* Where Pillow clips at 255, the smallest value becomes 0 and the largest 255; a picture below 256
  * stays as it is; one of a single value has that value's share of 65535. */
 static void gray_of_16_bits_is_scaled(void **state)
@@ -226,6 +253,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reference_pictures_give_the_reference_pixels),
         cmocka_unit_test(made_pictures_give_the_reference_pixels),
+        cmocka_unit_test(a_gif_may_end_behind_its_pixels),
         cmocka_unit_test(gray_of_16_bits_is_scaled),
         cmocka_unit_test(png_of_16_bit_gray_is_scaled),
     };

@@ -58,7 +58,7 @@ static const struct sample {
     {"tm3n3p02.png", {12, 0}},
     {"basi0g16.png", {12, 0}},
     {"2-color.webp", {0, 0}},
-    {"issue_1455_undersized.gif", {73, 73}},
+    {"issue_1455_undersized.gif", {74, 74}},
     {"rle.bmp", {2, 2}},
 };
 
