@@ -1,4 +1,5 @@
 /* tree_folder.c - the tree of a folder on disk. */
+#include "base/file.h"
 #include "dataset/tree.h"
 
 #include <dirent.h>
@@ -38,11 +39,19 @@ static enum kind entry_kind(DIR *dir, const struct dirent *e)
     return OTHER;
 }
 
+/* Whether the last part of a path has an ending, as lists and archives have, and folders rarely. */
+static int has_ending(const char *path)
+{
+    const char *name = hst_path_base(path), *dot = strrchr(name, '.');
+    return dot && dot > name && dot[1];
+}
+
 static int folder_failed(const char *dir, int e, hst_err *err)
 {
     switch (e) {
     case ENOENT:
-        return hst_fail(err, HST_EDATA, "%s: there is no such folder", dir);
+        return hst_fail(err, HST_EDATA, "%s: there is no such %s", dir,
+                        has_ending(dir) ? "file or folder" : "folder");
     case ENOTDIR:
         return hst_fail(err, HST_EDATA,
                         "%s is a file; expected a folder with one sub-folder of photos per class",

@@ -183,6 +183,9 @@ static void folders_that_cannot_be_used_are_explained(void **state)
     path = in(dir, "missing");
     refused(path, NULL, HST_EDATA, "missing: there is no such folder");
     free(path);
+    path = in(dir, "missing.csv");
+    refused(path, NULL, HST_EDATA, "missing.csv: there is no such file or folder");
+    free(path);
     refused(dir, NULL, HST_EDATA, "is empty; expected one sub-folder of photos per class");
     touch(dir, "a.jpg");
     path = in(dir, "a.jpg");
