@@ -24,6 +24,10 @@ const cli_note cli_environment[] = {
     {"HEADSTART_OFFLINE", "Set to anything: never start a download."},
     {"NO_COLOR", "Set to anything: results are not coloured."},
     {"HEADSTART_HELPER", "Path of headstart-convert, which reads foreign weights."},
+    {"HEADSTART_DECODER",
+     "Path of headstart-decode, which reads TIFF, HEIC, AVIF, JPEG XL and JPEG 2000."},
+    {"HF_HOME, HF_TOKEN, ...",
+     "Caches and tokens of other programs (headstart backbones --help lists them)."},
     {0},
 };
 

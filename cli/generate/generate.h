@@ -1,5 +1,6 @@
 /* generate.h - manual pages and completions of shells, written at build time from the tables that
- * drive parsing and --help: a new option or command needs nothing here. */
+ * drive parsing and --help, and from docs/files.md: a new option, command, column or key needs
+ * nothing here. */
 #ifndef HST_CLI_GENERATE_H
 #define HST_CLI_GENERATE_H
 #include "commands.h"
@@ -28,8 +29,9 @@ void gen_put_escaped(cli_out *out, const char *text, size_t n, const char *speci
 /* Length of the first statement of a help text, which is all that fits beside a completion. */
 size_t gen_brief(const char *help);
 
-void gen_man_program(cli_out *out);
-void gen_man_command(cli_out *out, const cli_command *c);
+/* Manual pages; doc: what is in docs/files.md. */
+void gen_man_program(cli_out *out, const char *doc);
+void gen_man_command(cli_out *out, const cli_command *c, const char *doc);
 void gen_bash(cli_out *out);
 void gen_zsh(cli_out *out);
 void gen_fish(cli_out *out);

@@ -1,8 +1,11 @@
-/* main.c - headstart-generate man|bash|zsh|fish, or the name of a command: its manual page. */
+/* main.c - headstart-generate docs/files.md man|bash|zsh|fish, or the name of a command: its manual
+ * page. */
+#include "doc.h"
 #include "generate.h"
 #include "headstart.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum gen_kind gen_option_kind(const cli_option *o)
@@ -62,30 +65,39 @@ size_t gen_brief(const char *help)
     return n;
 }
 
-static int generate(cli_out *out, const char *what)
+static int generate_page(cli_out *out, const char *command, const char *doc)
+{
+    if (strcmp(command, "man") == 0)
+        return gen_man_program(out, doc), CLI_OK;
+    for (int i = 0; cli_commands[i]; i++)
+        if (strcmp(cli_commands[i]->name, command) == 0)
+            return gen_man_command(out, cli_commands[i], doc), CLI_OK;
+    cli_error("'%s' is neither man, bash, zsh, fish nor a command", command);
+    return CLI_USAGE;
+}
+
+static int generate(cli_out *out, const char *what, const char *path)
 {
     static const struct {
         const char *name;
         void (*write)(cli_out *out);
-    } kinds[] = {
-        {"man", gen_man_program}, {"bash", gen_bash}, {"zsh", gen_zsh}, {"fish", gen_fish}};
+    } kinds[] = {{"bash", gen_bash}, {"zsh", gen_zsh}, {"fish", gen_fish}};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (strcmp(kinds[i].name, what) == 0)
             return kinds[i].write(out), CLI_OK;
-    for (int i = 0; cli_commands[i]; i++)
-        if (strcmp(cli_commands[i]->name, what) == 0)
-            return gen_man_command(out, cli_commands[i]), CLI_OK;
-    cli_error("'%s' is neither man, bash, zsh, fish nor a command", what);
-    return CLI_USAGE;
+    char *doc = gen_doc_read(path);
+    const int status = doc ? generate_page(out, what, doc) : CLI_BAD_INPUT;
+    free(doc);
+    return status;
 }
 
 int main(int argc, char **argv)
 {
     cli_out out = cli_out_open();
     int status = CLI_USAGE;
-    if (argc == 2)
-        status = generate(&out, argv[1]);
+    if (argc == 3)
+        status = generate(&out, argv[2], argv[1]);
     else
-        cli_error("usage: headstart-generate man|bash|zsh|fish|COMMAND");
+        cli_error("usage: headstart-generate docs/files.md man|bash|zsh|fish|COMMAND");
     return cli_out_close(&out, status);
 }

@@ -21,7 +21,7 @@ import material
 
 PROGRAM, LIBRARY = (os.path.abspath(p) for p in sys.argv[1:3])
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-LEARNS = ("train", "features")  # commands that take a backbone
+LEARNS = ("train", "features", "bench")  # commands that take a backbone
 
 
 def read(*path):
@@ -108,10 +108,28 @@ class Documented(unittest.TestCase):
             told = [w for row in told for w in re.findall(r"`([^`]+)`", row)]
             real = [c for c in self.columns(f"run/{name}") if not c.startswith("p_")]
             self.assertEqual([w for w in told if w != "p_LABEL"], real, name)
-        review = words(section(text, "`review --json`"))
-        self.assertLessEqual(set(self.columns("review/review.csv")), review)
-        for file in os.listdir(os.path.join(self.work, "run")):
-            self.assertIn(file, words(section(text, "The run folder")))
+        self.assertEqual(set(self.columns("review/review.csv")) - {"judged"},
+                         words(section(text, "`review --json`")) & set(self.columns("review/review.csv")))
+        for folder, title in (("run", "The run folder: `train -o RUN`"), ("review", "`review -o DIR`")):
+            for file in os.listdir(os.path.join(self.work, folder)):
+                self.assertIn(file, words(section(text, title)))
+
+    def test_2_columns_of_the_other_commands(self):
+        text = read("docs", "files.md")
+        told = words(section(text, "`predict --format csv`"))
+        for more in ((), ("--no-unknown",)):
+            self.assertLessEqual(
+                set(self.output("predict", "run", "new", "-f", "csv", *more).splitlines()[0].split(",")), told)
+        self.output("sort", "run", "new", "--into", "out")
+        told = words(section(text, "`sort --into OUT`"))
+        self.assertLessEqual({"sorted.csv", *self.columns("out/sorted.csv")}, told)
+        self.output("eval", "run", "new", "-o", "evaluated")
+        for file in os.listdir(os.path.join(self.work, "evaluated")):
+            self.assertIn(file, words(section(text, "`eval -o DIR`")))
+        self.output("features", "photos", "-o", "f.npy")
+        self.assertLessEqual(set(self.columns("f.csv")), words(section(text, "`features -o FILE.npy`")))
+        for file in os.listdir(self.env["HEADSTART_CACHE"]):
+            self.assertIn(re.sub("-(wal|shm)$", "", file), words(section(text, "The cache: `HEADSTART_CACHE`")))
 
     def test_3_keys_are_in_the_tables(self):
         text = read("docs", "files.md")
@@ -119,7 +137,9 @@ class Documented(unittest.TestCase):
                 ("eval", "run", "new"), ("eval", "run", "better", "new"), ("predict", "run", "new"),
                 ("predict", "run", "docs.md"), ("features", "photos", "-o", "x.npy"),
                 ("doctor", "photos"), ("review", "run", "-o", "review2"),
-                ("sort", "run", "new", "--into", "sorted", "--dry-run"), ("info", "run")]
+                ("sort", "run", "new", "--into", "sorted", "--dry-run"), ("info", "run"),
+                ("backbones", "import", "backbone/model.safetensors"), ("store", "info"),
+                ("bench", "--threads", "1")]
         data = {"blue", "green", "red", "curve"}  # labels of the scene
         with open(os.path.join(self.work, "docs.md"), "w", encoding="utf-8") as f:
             f.write("no photo")
@@ -136,6 +156,11 @@ class Documented(unittest.TestCase):
                     result["metrics"] = list(result["metrics"].values())
                 for key in keys(result):
                     self.assertIn(key, told | record if job[0] == "info" else told, job)
+        for job in (("backbones", "list"), ("pull",)):
+            for values in json.loads(self.output(*job, "--json")).values():
+                self.assertLessEqual(set(values), words(section(text, f"`{job[0]} --json`")))
+        self.assertEqual(set(json.loads(self.output("info", "--devices", "--json"))),
+                         words(section(text, "`info --devices --json`")))
         with open(os.path.join(self.work, "run", "args.json"), encoding="utf-8") as f:
             self.assertLessEqual(set(json.load(f)), words(section(text, "`args.json`")))
 

@@ -12,12 +12,19 @@ import tempfile
 import unittest
 
 PROGRAM, FOLDER = (os.path.abspath(p) for p in sys.argv[1:3])
+FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "files.md")
+WRITERS = ("train", "eval", "review", "sort", "features")  # commands that leave files
 COMPLETIONS = {"bash": "headstart", "zsh": "_headstart", "fish": "headstart.fish"}
 
 
 def text(name):
     with open(os.path.join(FOLDER, name), encoding="utf-8") as f:
         return f.read()
+
+
+def plain(page):
+    """A page without fonts, escapes and lines that are broken in two."""
+    return re.sub(r"\\(?:f[BIR]|&)|\\(?=-)", "", page.replace(" \\\n", " "))
 
 
 def program_help(*args):
@@ -52,6 +59,29 @@ class Generated(unittest.TestCase):
                     self.assertIn(wanted, text(COMPLETIONS[shell]))
                 self.assertIn(f"--{option}", page)
 
+    def test_sections(self):
+        for page in commands() + [""]:
+            found = re.findall(r"^\.SH (.*)", text(f"headstart-{page}.1" if page else "headstart.1"), re.M)
+            order = ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS" if page else "COMMANDS", "OUTPUT",
+                     "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"]
+            may_lack = {"OUTPUT"} if not page else set() if page in WRITERS else {"FILES"}
+            self.assertEqual(found, [s for s in order if s in found], page)
+            self.assertLessEqual(set(order) - set(found), may_lack, page)
+
+    def test_pages_tell_what_is_written(self):
+        with open(FILES, encoding="utf-8") as f:
+            parts = re.split(r"^#{2,3} (.*)$", f.read(), flags=re.M)[1:]
+        n = 0
+        for title, body in zip(parts[::2], parts[1::2]):
+            command = re.search("`(\\w+)( [^`]*)?`", title)
+            if not command or command[1] not in commands():
+                continue
+            page = plain(text(f"headstart-{command[1]}.1"))
+            for name in re.findall(r"^\| (`.*?) \|", body, re.M):
+                n += 1
+                self.assertIn(f"\n.TP\n{name.replace('`', '')}\n", page, title)
+        self.assertGreater(n, 80)
+
     def test_manual_pages_give_no_warnings(self):
         if not shutil.which("groff"):
             self.skipTest("no groff here")
@@ -59,6 +89,16 @@ class Generated(unittest.TestCase):
             r = subprocess.run(["groff", "-man", "-ww", "-z", os.path.join(FOLDER, name)],
                                capture_output=True, text=True)
             self.assertEqual((r.returncode, r.stderr), (0, ""), name)
+
+    def test_manual_pages_please_mandoc(self):
+        if not shutil.which("mandoc"):
+            self.skipTest("no mandoc here")
+        for name in ["headstart.1"] + [f"headstart-{c}.1" for c in commands()]:
+            r = subprocess.run(["mandoc", "-T", "lint", os.path.join(FOLDER, name)], capture_output=True,
+                               text=True)
+            # pages have a version and no date: the same sources give the same bytes
+            left = [x for x in r.stdout.splitlines() if "missing date" not in x]
+            self.assertEqual(left, [], name)
 
     def test_syntax(self):
         for shell, name in COMPLETIONS.items():
