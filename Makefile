@@ -12,6 +12,7 @@
 #   make bench      measure, beside OpenVINO, ONNX Runtime and PyTorch, in a private environment
 #   make install    PREFIX and DESTDIR as usual; make uninstall takes away what it brought
 #   make tarball    a folder that works wherever it is put, packed
+#   make deb        Debian packages, into build-deb/
 #   make static     the program as one file that runs anywhere: build-static/headstart
 #   make format     clang-format over every source
 BUILD   ?= build
@@ -21,7 +22,7 @@ MESON   ?= meson
 MULTIARCH = $(shell [ ! -e /etc/debian_version ] || $(CC) -print-multiarch 2>/dev/null)
 LIBDIR  ?= $(if $(MULTIARCH),lib/$(MULTIARCH))
 
-.PHONY: all setup test demo check fuzz mutants test-neon torture bench install uninstall static tarball test-arm64 clean format
+.PHONY: all setup test demo check fuzz mutants test-neon torture bench install uninstall static tarball deb test-arm64 clean format
 all: setup
 	@test -f $(BUILD)/build.ninja || \
 	    $(MESON) setup $(BUILD) --prefix=$(PREFIX) $(if $(LIBDIR),--libdir=$(LIBDIR)) \
@@ -68,6 +69,9 @@ static:
 tarball:
 	@scripts/tarball.sh
 
+deb:
+	@scripts/deb.sh
+
 test-arm64:
 	@scripts/test-arm64.sh
 
@@ -75,4 +79,4 @@ format:
 	@git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i
 
 clean:
-	@rm -rf $(BUILD) build-arm64 build-asan build-clang build-fuzz build-ruff build-static build-tsan
+	@rm -rf $(BUILD) build-arm64 build-asan build-clang build-deb build-fuzz build-ruff build-static build-tsan

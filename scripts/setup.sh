@@ -5,6 +5,7 @@
 #
 #   scripts/setup.sh            what building and testing needs
 #   scripts/setup.sh arm64      these as well: compiler, C library and emulator for 64-bit ARM
+#   scripts/setup.sh deb        these as well: what makes Debian packages
 #   scripts/setup.sh pip npm    these as well: what fetching a backbone or the demo's photos needs
 set -eu
 
@@ -23,6 +24,7 @@ for extra in "$@"; do
     case $extra in
     arm64) needs="$needs aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu
 /usr/aarch64-linux-gnu/lib/libc.a:libc6-dev-arm64-cross qemu-aarch64-static:qemu-user-static" ;;
+    deb) needs="$needs dpkg-buildpackage:dpkg-dev g++:build-essential dh:debhelper $wants" wants= ;;
     pip) needs="$needs pip:python3-pip" ;;
     *) needs="$needs $extra:$extra" ;;
     esac
