@@ -5,6 +5,8 @@
 
 #include "kernels/gemm_body.h"
 
+#include "kernels/rounded_body.h"
+
 #include "kernels/depthwise_body.h"
 
 #include "kernels/grad_gemm_body.h"
@@ -20,3 +22,5 @@
 #include "kernels/peak_body.h"
 
 #include "kernels/table.h"
+
+const hst_kernels hst_kernels_avx2 = HST_KERNELS_TABLE("avx2", &rounded_bf16);

@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+const char *const hst_precision_names[] = {
+    [HST_PRECISION_FP32] = "fp32", [HST_PRECISION_BF16] = "bf16", NULL};
+
 const hst_kernels *hst_kernels_best(void)
 {
     const hst_kernels *best = NULL;
@@ -14,7 +17,7 @@ const hst_kernels *hst_kernels_best(void)
 const hst_kernels *hst_kernels_find(const char *name)
 {
     for (const hst_kernels_choice *c = hst_kernels_present; c->table; c++)
-        if (strcmp(c->table->isa, name) == 0)
+        if (strcmp(c->table->name, name) == 0)
             return c->usable() ? c->table : NULL;
     return NULL;
 }
@@ -28,7 +31,7 @@ const char *hst_kernels_name(int i, int *usable)
         return NULL;
     if (usable)
         *usable = c->usable();
-    return c->table->isa;
+    return c->table->name;
 }
 
 const char *hst_kernels_isa(const hst_kernels *k)

@@ -9,6 +9,8 @@
  * same bits whatever tile, row count or thread it was computed in. Activations let NaN through. */
 #ifndef HST_KERNELS_KERNELS_H
 #define HST_KERNELS_KERNELS_H
+#include "kernels/products.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -174,8 +176,10 @@ typedef struct hst_resize_pixels {
 
 enum { HST_PEAK_FLOATS = 512, HST_READ_FLOATS = 160 };
 typedef struct hst_kernels {
-    const char *isa;
-    int panel; /* output channels of a panel of packed weights */
+    const char *isa;  /* whose bits are the same: "avx512" */
+    const char *name; /* of this table among those of the instruction set */
+    const hst_products *products[HST_PRECISIONS]; /* NULL: of HST_PRECISION_FP32, which is gemm */
+    int panel;                                    /* output channels of a panel of packed weights */
     void (*gemm)(const hst_gemm *g);
     void (*depthwise)(const hst_depthwise *d);
     /* y[c] = mean over pixels of x[pixels][c] */
@@ -217,7 +221,7 @@ const float *hst_gemm_bias(const hst_kernels *kn, const float *packed, int k, in
 
 /* The best table this processor and operating system can run. Never NULL. */
 const hst_kernels *hst_kernels_best(void);
-/* By name ("portable", "avx2", "avx512", "neon"); NULL: not compiled in, or cannot run here. */
+/* By name (hst_kernels_name); NULL: not compiled in, or cannot run here. */
 const hst_kernels *hst_kernels_find(const char *name);
 /* The i-th compiled in, best last; NULL past the end. *usable (may be NULL): can run here. */
 const char *hst_kernels_name(int i, int *usable);

@@ -61,7 +61,7 @@ typedef struct hst_op_args {
 typedef struct hst_packing {
     const hst_node *node;
     const hst_kernels *kernels;
-    enum hst_scalar dtype; /* of the packed weights */
+    const hst_products *products; /* that will multiply; NULL: in float32 */
     const float *const *param;
     const double *scale, *shift; /* [output channels] */
     void *out;                   /* [packed_bytes] */
@@ -81,10 +81,11 @@ struct hst_op {
     /* Floating-point operations of one image; a multiply-add counts 2. */
     double (*flops)(const hst_node *n, const hst_shape *in);
 
-    /* Ops that multiply by weights: bytes of the packed weights (0: the data type is not
-     * supported); packs them and returns where the bias begins. NULL: no such weights. */
-    size_t (*packed_bytes)(const hst_node *n, const hst_kernels *k, enum hst_scalar dtype);
-    float *(*pack)(const hst_packing *p);
+    /* Ops that multiply by weights: bytes of the packed weights for products (0: not supported;
+     * NULL: in float32); packs them and returns where the bias begins, or NULL where a number is
+     * not finite, if it looks. NULL: no such weights. */
+    size_t (*packed_bytes)(const hst_node *n, const hst_kernels *k, const hst_products *products);
+    const float *(*pack)(const hst_packing *p);
     /* Ops that are y = scale x + shift for each channel once their parameters are fixed: composed
      * behind the map that is there, scale' = s scale, shift' = s shift + t. NULL: no such op. */
     void (*fold)(const hst_node *n, const float *const *param, double *scale, double *shift);

@@ -16,6 +16,7 @@ typedef struct hst_plan_options {
     const struct hst_device *device; /* NULL: the processor in float32 (plan/step.h) */
     int fuse;                        /* 1: whole blocks as one step */
     size_t cache_bytes;              /* of the cache that one thread has to itself */
+    enum hst_precision precision;    /* of products: weights, and the values that they multiply */
     /* Nodes whose values are wanted, in any order, one behind the other in y: for maps of what the
      * network saw, for features of several layers. NULL: the last node's alone. */
     const int *output;

@@ -16,6 +16,7 @@ typedef struct block_case {
     enum hst_padding padding;
     int residual;
     enum hst_act act; /* absent: ReLU6 */
+    enum hst_precision precision;
 } block_case;
 
 /* Fewer threads than rows, and more. */
@@ -106,12 +107,13 @@ static float *outcome(const hst_graph *g, const hst_kernels *k, hst_plan_options
 }
 
 /* One image over several threads: fused and in steps. */
-static void compare_together(const hst_kernels *k, const hst_graph *g, const float *want, size_t n)
+static void compare_together(const hst_kernels *k, const hst_graph *g, enum hst_precision precision,
+                             const float *want, size_t n)
 {
     for (int i = 0; i < N_EXECUTORS; i++)
         for (int fuse = 0; fuse < 2; fuse++) {
             int steps;
-            hst_plan_options o = {.fuse = fuse, .cache_bytes = 4000};
+            hst_plan_options o = {.fuse = fuse, .cache_bytes = 4000, .precision = precision};
             float *y = outcome_of(g, k, o, executors[i], &steps);
             if (memcmp(y, want, n * sizeof *y))
                 fail_msg("%s: %d threads, fuse %d", hst_kernels_isa(k),
@@ -127,19 +129,22 @@ static void compare(const hst_kernels *k, const block_case *c)
     hst_graph *g = block(c);
     int steps;
     size_t n = floats(hst_graph_shape(g, hst_graph_n_nodes(g) - 1));
-    float *want = outcome(g, k, (hst_plan_options){.fuse = 0}, &steps);
+    hst_plan_options o = {.fuse = 0, .precision = c->precision};
+    float *want = outcome(g, k, o, &steps);
     assert_int_equal(steps, c->first > 0 ? 3 : 2);
     for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
-        float *y = outcome(g, k, (hst_plan_options){.fuse = 1, .cache_bytes = caches[i]}, &steps);
+        o.fuse = 1;
+        o.cache_bytes = caches[i];
+        float *y = outcome(g, k, o, &steps);
         assert_int_equal(steps, 1);
         if (memcmp(y, want, n * sizeof *y))
-            fail_msg("%s: %d x %d x %d, first %d, kernel %d, stride %d, padding %d, cache %zu",
-                     hst_kernels_isa(k), c->in.h, c->in.w, c->in.c, c->first, c->kernel, c->stride,
-                     (int)c->padding, caches[i]);
+            fail_msg("%s %s: %d x %d x %d, first %d, kernel %d, stride %d, padding %d, cache %zu",
+                     hst_kernels_isa(k), hst_precision_names[c->precision], c->in.h, c->in.w,
+                     c->in.c, c->first, c->kernel, c->stride, (int)c->padding, caches[i]);
         free(y);
     }
     if (c->kernel == 3)
-        compare_together(k, g, want, n);
+        compare_together(k, g, c->precision, want, n);
     free(want);
     hst_graph_free(g);
 }
@@ -158,6 +163,14 @@ static void each_size(const hst_kernels *k, block_case c)
                 }
 }
 
+static void each_precision(const hst_kernels *k, block_case c)
+{
+    for (int p = 0; p < HST_PRECISIONS; p++) {
+        c.precision = (enum hst_precision)p;
+        each_size(k, c);
+    }
+}
+
 static void fused_equals_unfused(void **state)
 {
     static const block_case cases[] = {
@@ -171,7 +184,7 @@ static void fused_equals_unfused(void **state)
     int usable;
     for (int i = 0; hst_kernels_name(i, &usable); i++)
         for (size_t n = 0; usable && n < sizeof cases / sizeof *cases; n++)
-            each_size(hst_kernels_find(hst_kernels_name(i, NULL)), cases[n]);
+            each_precision(hst_kernels_find(hst_kernels_name(i, NULL)), cases[n]);
 }
 
 /* What is read elsewhere must exist: such a block stays in steps. */

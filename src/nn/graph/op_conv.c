@@ -92,17 +92,19 @@ static size_t matrix_rows(const hst_node *n)
     return hst_slot_count(&n->slot[KERNEL]) / (size_t)hst_node_shape(n).c;
 }
 
-static size_t conv2d_packed(const hst_node *n, const hst_kernels *k, enum hst_scalar dtype)
+static size_t conv2d_packed(const hst_node *n, const hst_kernels *k, const hst_products *products)
 {
-    const size_t floats = hst_gemm_packed(k, (int)matrix_rows(n), hst_node_shape(n).c);
-    return dtype == HST_SCALAR_F32 ? floats * sizeof(float) : 0;
+    const int rows = (int)matrix_rows(n), columns = hst_node_shape(n).c;
+    return products ? products->packed_bytes(rows, columns)
+                    : hst_gemm_packed(k, rows, columns) * sizeof(float);
 }
 
-static size_t depthwise_packed(const hst_node *n, const hst_kernels *k, enum hst_scalar dtype)
+static size_t depthwise_packed(const hst_node *n, const hst_kernels *k,
+                               const hst_products *products)
 {
     (void)k;
     const size_t floats = (matrix_rows(n) + 1) * (size_t)hst_node_shape(n).c;
-    return dtype == HST_SCALAR_F32 ? floats * sizeof(float) : 0;
+    return products ? 0 : floats * sizeof(float);
 }
 
 /* w[rows][stride]: columns c < n times scale[c]. */
@@ -113,7 +115,7 @@ static void scale_columns(float *w, size_t rows, size_t stride, size_t n, const 
             w[c] = (float)(w[c] * scale[c]);
 }
 
-static float *set_bias(const hst_packing *p, float *bias)
+static const float *set_bias(const hst_packing *p, float *bias)
 {
     for (int c = 0; c < hst_node_shape(p->node).c; c++)
         bias[c] = (float)p->shift[c];
@@ -121,11 +123,18 @@ static float *set_bias(const hst_packing *p, float *bias)
 }
 
 /* The kernel in panels, scaled panel by panel, the shift as bias behind. */
-static float *conv2d_pack(const hst_packing *p)
+static const float *conv2d_pack(const hst_packing *p)
 {
     const size_t rows = matrix_rows(p->node);
     const int n = hst_node_shape(p->node).c, panel = p->kernels->panel;
     float *out = p->out;
+    if (p->products)
+        return p->products->pack(&(hst_low_weights){.w = p->param[KERNEL],
+                                                    .scale = p->scale,
+                                                    .shift = p->shift,
+                                                    .k = (int)rows,
+                                                    .n = n,
+                                                    .out = out});
     float *bias = (float *)hst_gemm_pack(p->kernels, p->param[KERNEL], NULL, (int)rows, n, out);
     for (int c = 0; c < n; c += panel)
         scale_columns(out + (size_t)c * rows, rows, (size_t)panel,
@@ -134,7 +143,7 @@ static float *conv2d_pack(const hst_packing *p)
 }
 
 /* [kernel][kernel][channels], then the shift. */
-static float *depthwise_pack(const hst_packing *p)
+static const float *depthwise_pack(const hst_packing *p)
 {
     const size_t rows = matrix_rows(p->node), n = (size_t)hst_node_shape(p->node).c;
     float *out = p->out;

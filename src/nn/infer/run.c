@@ -42,6 +42,7 @@ hst_plan *hst_plan_make(const hst_graph *g, const hst_kernels *k, const hst_plan
     p->graph = g;
     p->request = (hst_plan_request){.device = o->device ? o->device : &hst_device_cpu_f32,
                                     .kernels = k,
+                                    .products = k->products[o->precision],
                                     .fuse = o->fuse,
                                     .cache_bytes = o->cache_bytes,
                                     .output = o->output,

@@ -1,5 +1,5 @@
 /* unit.c - single units and nodes as steps of inference, their weights folded and packed. */
-#include "nn/infer/unit.h"
+#include "nn/infer/low.h"
 
 #include "base/finite.h"
 #include "base/mem.h"
@@ -24,19 +24,36 @@ static const hst_node *head_of(const hst_graph *g, const hst_unit *u)
     return hst_graph_node(g, u->first);
 }
 
-void hst_infer_unit_describe(const hst_graph *g, const hst_unit *u, hst_infer_unit *out)
+/* Those of the plan's precision, for ops that have such; NULL: float32. What is made of a single
+ * position, as the gates of squeeze and excitation are, stays in float32: reading its weights is
+ * all that it costs, and it scales whole channels. */
+static const hst_products *products_of(const hst_plan *p, const hst_unit *u)
 {
-    *out = (hst_infer_unit){.node = *head_of(g, u),
-                            .in = hst_graph_shape(g, u->x),
-                            .out = hst_graph_shape(g, u->end - 1),
-                            .act = hst_unit_act(g, u)};
+    const hst_node *head = head_of(p->graph, u);
+    const hst_products *products = p->request.products;
+    return products && hst_node_has_weights(head) &&
+                   hst_shape_pixels(hst_graph_shape(p->graph, u->x)) > 1 &&
+                   head->op->packed_bytes(head, p->kernels, products) > 0
+               ? products
+               : NULL;
 }
 
-size_t hst_infer_unit_floats(const hst_graph *g, const hst_unit *u, const hst_kernels *k)
+void hst_infer_unit_describe(const hst_plan *p, const hst_unit *u, hst_infer_unit *out)
 {
-    const hst_node *head = head_of(g, u);
+    *out = (hst_infer_unit){.node = *head_of(p->graph, u),
+                            .in = hst_graph_shape(p->graph, u->x),
+                            .out = hst_graph_shape(p->graph, u->end - 1),
+                            .act = hst_unit_act(p->graph, u),
+                            .products = products_of(p, u)};
+    if (out->products)
+        out->block = hst_low_block(out, p->request.cache_bytes);
+}
+
+size_t hst_infer_unit_floats(const hst_plan *p, const hst_unit *u)
+{
+    const hst_node *head = head_of(p->graph, u);
     if (hst_node_has_weights(head))
-        return head->op->packed_bytes(head, k, HST_SCALAR_F32) / sizeof(float);
+        return head->op->packed_bytes(head, p->kernels, products_of(p, u)) / sizeof(float);
     return u->node[HST_PART_NORM] < 0 ? 0 : 2 * (size_t)hst_node_shape(head).c;
 }
 
@@ -68,7 +85,7 @@ int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state, hst_
 {
     const hst_node *head = head_of(p->graph, u);
     const size_t n = (size_t)hst_node_shape(head).c;
-    const size_t floats = hst_infer_unit_floats(p->graph, u, p->kernels);
+    const size_t floats = hst_infer_unit_floats(p, u);
     const float *param[HST_MAX_SLOTS];
     if (floats == 0)
         return 0;
@@ -81,7 +98,7 @@ int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state, hst_
         params_of(p, u->first, param);
         out->bias = head->op->pack(&(hst_packing){.node = head,
                                                   .kernels = p->kernels,
-                                                  .dtype = HST_SCALAR_F32,
+                                                  .products = out->products,
                                                   .param = param,
                                                   .scale = scale,
                                                   .shift = shift,
@@ -94,7 +111,7 @@ int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state, hst_
         }
     }
     free(scale);
-    if (hst_all_finite(state, floats))
+    if (out->products ? out->bias != NULL : hst_all_finite(state, floats))
         return 0;
     return hst_fail(err, HST_EMODEL, "layer %s: its weights are not finite numbers", head->name);
 }
@@ -108,12 +125,12 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     s->own = own;
     if (!own)
         return HST_EMEM;
-    hst_infer_unit_describe(p->graph, u, own);
+    hst_infer_unit_describe(p, u, own);
     s->input[0] = u->x;
     s->input[1] = u->added;
     if (u->kind == HST_UNIT_NODE)
         memcpy(s->input, own->node.input, sizeof s->input);
-    s->state_floats = hst_infer_unit_floats(p->graph, u, p->kernels);
+    s->state_floats = hst_infer_unit_floats(p, u);
     if (own->node.op->scratch)
         s->scratch_floats = own->node.op->scratch(&own->node, own->in);
     return 1;
@@ -134,15 +151,35 @@ static int pack(const hst_plan *p, hst_step *s, float *scratch, hst_err *err)
     return hst_infer_unit_pack(p, &s->group.unit[0], s->state, s->own, err);
 }
 
+static hst_step_memory memory(const hst_step *s, int threads)
+{
+    const hst_infer_unit *u = s->own;
+    return u->products ? hst_low_memory(u, threads) : (hst_step_memory){.own = s->scratch_floats};
+}
+
+static hst_step_memory memory_pooled(const hst_step *s, int threads)
+{
+    const hst_infer_unit *u = s->own;
+    (void)threads;
+    return u->products ? hst_low_pooled_memory(u) : (hst_step_memory){.own = s->scratch_floats};
+}
+
 static void infer(const hst_step *s, const hst_run_args *a)
 {
     const hst_infer_unit *u = s->own;
-    u->node.op->infer(u, a);
+    if (u->products)
+        hst_low_conv2d(u, a);
+    else
+        u->node.op->infer(u, a);
 }
 
 static void infer_pooled(const hst_step *s, const hst_run_args *a)
 {
-    hst_infer_pooled(s->own, a);
+    const hst_infer_unit *u = s->own;
+    if (u->products)
+        hst_low_pooled(u, a);
+    else
+        hst_infer_pooled(u, a);
 }
 
 static void clear(hst_step *s)
@@ -150,10 +187,15 @@ static void clear(hst_step *s)
     free(s->own);
 }
 
-const hst_runner hst_infer_unit_runner = {
-    .name = "unit", .prepare = prepare, .pack = pack, .infer = infer, .clear = clear};
+const hst_runner hst_infer_unit_runner = {.name = "unit",
+                                          .prepare = prepare,
+                                          .pack = pack,
+                                          .infer = infer,
+                                          .memory = memory,
+                                          .clear = clear};
 const hst_runner hst_infer_pooled_runner = {.name = "1x1 and average",
                                             .prepare = prepare_pooled,
                                             .pack = pack,
                                             .infer = infer_pooled,
+                                            .memory = memory_pooled,
                                             .clear = clear};

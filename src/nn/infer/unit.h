@@ -11,13 +11,15 @@ typedef struct hst_infer_unit {
      * none. */
     const float *weights, *bias;
     enum hst_act act;
+    const hst_products *products; /* that the weights are packed for; NULL: float32 */
+    size_t block;                 /* rows of a product in lower precision at a time (low.h) */
 } hst_infer_unit;
 
 /* Fills all but weights and bias; a step's input[0] and [1] are the unit's value and what is added.
  */
-void hst_infer_unit_describe(const hst_graph *g, const hst_unit *u, hst_infer_unit *out);
+void hst_infer_unit_describe(const hst_plan *p, const hst_unit *u, hst_infer_unit *out);
 /* Packed weights: floats of them, and the packing with the norm folded in, in double. */
-size_t hst_infer_unit_floats(const hst_graph *g, const hst_unit *u, const hst_kernels *k);
+size_t hst_infer_unit_floats(const hst_plan *p, const hst_unit *u);
 HST_CHECK int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state,
                                   hst_infer_unit *out, hst_err *err);
 

@@ -1,0 +1,93 @@
+/* rounded_body.h - products in bf16 on instruction sets without such: numbers are rounded to bf16
+ * and stay in float32, and the product is that of gemm_body.h, behind which this is included by
+ * isa_<isa>.c. The products of two such numbers are exact, so it makes no difference whether a
+ * multiply-add rounds once or twice.
+ *
+ * The numbers of a pair change places, in rows and in weights, as bf16's sums begin with the second
+ * (products.h). Where k is odd, a zero is the last pair's second. */
+#include "kernels/bf16.h"
+
+#include <math.h>
+
+static size_t rounded_pairs(int k)
+{
+    return ((size_t)k + 1) / 2;
+}
+
+static size_t rounded_row_bytes(int k)
+{
+    return 2 * rounded_pairs(k) * sizeof(float);
+}
+
+static size_t rounded_columns(int n)
+{
+    return ((size_t)n + 2 * V_N - 1) / (2 * V_N) * (2 * V_N);
+}
+
+static size_t rounded_packed_bytes(int k, int n)
+{
+    return rounded_columns(n) * (rounded_row_bytes(k) + sizeof(float));
+}
+
+static const float *rounded_pack(const hst_low_weights *w)
+{
+    const size_t panel = 2 * V_N, n = (size_t)w->n, end = rounded_columns(w->n);
+    const size_t k = (size_t)w->k, rows = 2 * rounded_pairs(w->k);
+    float *out = w->out;
+    int finite = 1;
+    for (size_t at = 0; at < end; at += panel)
+        for (size_t r = 0; r < rows; r++)
+            for (size_t c = at; c < at + panel; c++) {
+                const size_t row = r ^ 1;
+                const int is_there = c < n && row < k;
+                *out = is_there ? hst_bf16_rounded((float)(w->w[row * n + c] * w->scale[c])) : 0;
+                finite &= isfinite(*out++) != 0;
+            }
+    for (size_t c = 0; c < end; c++) {
+        out[c] = c < n ? (float)w->shift[c] : 0;
+        finite &= isfinite(out[c]) != 0;
+    }
+    return finite ? out : NULL;
+}
+
+static void rounded_convert(const float *x, size_t ldx, size_t rows, int k, void *out,
+                            size_t ld_out)
+{
+    const size_t n = (size_t)k;
+    float *y = out;
+    for (size_t r = 0; r < rows; r++, x += ldx, y += ld_out / sizeof *y) {
+        for (size_t i = 0; i < n / 2; i++) {
+            const float first = x[2 * i], second = x[2 * i + 1];
+            y[2 * i] = hst_bf16_rounded(second);
+            y[2 * i + 1] = hst_bf16_rounded(first);
+        }
+        if (n % 2) {
+            y[n - 1] = 0;
+            y[n] = hst_bf16_rounded(x[n - 1]);
+        }
+    }
+}
+
+static void rounded_multiply(const hst_low_gemm *p)
+{
+    gemm(&(hst_gemm){.x = p->x,
+                     .ldx = p->ldx / sizeof(float),
+                     .w = p->w,
+                     .bias = p->bias,
+                     .y = p->y,
+                     .ldy = p->ldy,
+                     .residual = p->residual,
+                     .rows = p->rows,
+                     .k = (int)(2 * rounded_pairs(p->k)),
+                     .n = p->n,
+                     .clamp = p->clamp});
+}
+
+static const hst_products rounded_bf16 = {.name = V_NAME,
+                                          .precision = HST_PRECISION_BF16,
+                                          .panel = 2 * V_N,
+                                          .row_bytes = rounded_row_bytes,
+                                          .packed_bytes = rounded_packed_bytes,
+                                          .pack = rounded_pack,
+                                          .convert = rounded_convert,
+                                          .multiply = rounded_multiply};
