@@ -8,6 +8,7 @@ static const cli_option options[] = {
     {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
      "Pretrained network (see headstart train --help)."},
     {"steps", 0, CLI_FLAG, AT(steps), NULL, NULL, "Where the network's time goes, step by step."},
+    CLI_PRECISION_OPTION("fp32|bf16", ""),
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };
@@ -23,6 +24,7 @@ static double part(hst_rate images, hst_rate peak, double image_flops)
 typedef struct measured {
     hst_speed speed;
     hst_profile *profile; /* --steps; else NULL */
+    const char *precision;
 } measured;
 
 static json_t *json_step(const hst_step_speed *s)
@@ -48,6 +50,7 @@ static int print_json(cli_job *job, const measured *m)
                  {"images_all_s", s->images_all, 1}};
     json_t *o = json_object(), *steps = json_array();
     cli_json_set(&o, "kernels", cli_json_text(hst_cpu(job->ctx)));
+    cli_json_set(&o, "precision", cli_json_text(m->precision));
     cli_json_set(&o, "threads", json_integer(s->threads));
     cli_json_set(&o, "backbone", cli_json_text(job->v.backbone));
     cli_json_set(&o, "image_gflop", json_real(s->image_flops * giga));
@@ -99,8 +102,8 @@ static int print_text(cli_job *job, const measured *m)
 {
     const hst_speed *s = &m->speed;
     cli_out *out = &job->out;
-    cli_out_printf(out, "kernels      %s\n", hst_cpu(job->ctx));
-    cli_out_printf(out, "limit        %7.1f GFLOP/s with one thread, %.1f with %d\n",
+    cli_out_printf(out, "kernels      %s, products in %s\n", hst_cpu(job->ctx), m->precision);
+    cli_out_printf(out, "limit        %7.1f GFLOP/s in fp32 with one thread, %.1f with %d\n",
                    s->peak_one.best * giga, s->peak_all.best * giga, s->threads);
     cli_out_printf(out, "memory       %7.1f GB/s, reading and writing\n", s->copy.best * giga);
     print_images(out, "one thread", s->images_one,
@@ -134,9 +137,12 @@ static int run(cli_job *job)
     int status = cli_job_open(job);
     if (status)
         return status;
-    hst_backbone *b = hst_backbone_open(job->ctx, job->v.backbone, &job->err);
+    hst_backbone_opts o = hst_backbone_opts_default();
+    o.precision = job->v.precision;
+    hst_backbone *b = hst_backbone_open_with(job->ctx, job->v.backbone, &o, &job->err);
     if (b && measure(job, b, &m) == 0) {
         cli_display_close(&job->display);
+        m.precision = hst_backbone_describe(b)->precision;
         status = job->v.json ? print_json(job, &m) : print_text(job, &m);
     } else {
         cli_job_suggest(job, job->v.backbone);

@@ -13,6 +13,9 @@ static const cli_option options[] = {
      "Pretrained network (see headstart train --help)."},
     CLI_BACKBONE_OPTIONS,
     CLI_VIEWS_OPTION,
+    CLI_PRECISION_OPTION("fp32|bf16|auto",
+                         " auto: the fastest that costs less than 0.1 points of accuracy on 200 "
+                         "of the photos."),
     {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|scaled|hub", NULL,
      "How photos are decoded and resized: as Pillow (the default) or as TensorFlow does; fast: as "
      "Pillow, but large JPEGs read at a half or a quarter of their size; scaled: as Pillow, but "
@@ -28,7 +31,8 @@ static const cli_option options[] = {
     {0},
 };
 
-static int print_result(cli_job *job, const hst_data *d, const hst_features *f)
+static int print_result(cli_job *job, const hst_backbone *b, const hst_data *d,
+                        const hst_features *f)
 {
     size_t used = hst_features_used(f), skipped = hst_features_count(f) - used;
     int dim = hst_features_dim(f);
@@ -37,6 +41,7 @@ static int print_result(cli_job *job, const hst_data *d, const hst_features *f)
         cli_json_set(&o, "features", cli_json_text(job->v.output));
         cli_json_set(&o, "n", json_integer((json_int_t)used));
         cli_json_set(&o, "dim", json_integer(dim));
+        cli_json_set(&o, "precision", cli_json_text(hst_backbone_describe(b)->precision));
         cli_json_set(&o, "skipped", json_integer((json_int_t)skipped));
         cli_json_set(&o, "stored", json_integer((json_int_t)hst_features_stored(f)));
         cli_json_data(&o, d);
@@ -73,14 +78,14 @@ static int run(cli_job *job)
     o.part = job->v.part;
     hst_data *d = hst_data_open(job->ctx, job->v.words[0], &o, &job->err);
     if (d)
-        b = cli_job_backbone(job, job->v.backbone);
+        b = cli_job_backbone_for(job, job->v.backbone, d);
     if (b)
         f = hst_features_compute(job->ctx, b, d, cli_job_preparation(job, prepare, sizeof prepare),
                                  &job->err);
     if (f && hst_features_save(f, d, job->v.output, &job->err) == 0) {
         cli_display_close(&job->display);
         cli_job_say_stored(job, hst_features_stored(f), hst_features_used(f));
-        status = print_result(job, d, f);
+        status = print_result(job, b, d, f);
     } else {
         status = cli_job_fail(job);
     }

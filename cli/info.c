@@ -24,6 +24,7 @@ static const char *const other_keys[] = {"split",
                                          "n_train",
                                          "final",
                                          "views",
+                                         "precision",
                                          "robust_n",
                                          "unknown_n",
                                          "learning_rate_from",
@@ -72,6 +73,27 @@ static json_t *variants_json(void)
         cli_json_set(&o, name, json_boolean(usable));
     }
     return o;
+}
+
+static json_t *precisions_json(const hst_ctx *ctx)
+{
+    json_t *o = json_object();
+    const char *name;
+    for (int i = 0, is_faster; o && (name = hst_precision(ctx, i, &is_faster)); i++)
+        cli_json_set(&o, name, cli_json_text(i == 0 ? "usual" : is_faster ? "faster" : "slower"));
+    return o;
+}
+
+static void put_precisions(const hst_ctx *ctx, cli_out *out)
+{
+    const char *name;
+    cli_out_puts(out, "precision");
+    for (int i = 0, is_faster; (name = hst_precision(ctx, i, &is_faster)); i++)
+        cli_out_printf(out, "%s %s%s", i ? "," : "", name,
+                       i == 0      ? ""
+                       : is_faster ? " (faster)"
+                                   : " (slower: these kernels have no instructions for it)");
+    cli_out_puts(out, "\n");
 }
 
 static json_t *formats_json(void)
@@ -163,6 +185,7 @@ static int devices(cli_job *job)
         cli_json_set(&o, "version", cli_json_text(hst_version()));
         cli_json_set(&o, "kernels", cli_json_text(hst_cpu(job->ctx)));
         cli_json_set(&o, "usable", variants_json());
+        cli_json_set(&o, "precisions", precisions_json(job->ctx));
         cli_json_set(&o, "threads", json_integer(hst_threads(job->ctx)));
         cli_json_set(&o, "graphics", graphics_json());
         cli_json_set(&o, "cache", cli_json_text(cache));
@@ -177,8 +200,10 @@ static int devices(cli_job *job)
         const char *name = hst_cpu_variant(i, &usable);
         cli_out_printf(out, " %s%s", name, usable ? "" : " (not on this machine)");
     }
-    cli_out_printf(out, "; %s in use\nthreads   %d\ncache     %s\n", hst_cpu(job->ctx),
-                   hst_threads(job->ctx), cache ? cache : "none");
+    cli_out_printf(out, "; %s in use\n", hst_cpu(job->ctx));
+    put_precisions(job->ctx, out);
+    cli_out_printf(out, "threads   %d\ncache     %s\n", hst_threads(job->ctx),
+                   cache ? cache : "none");
     put_graphics(out);
     print_formats(out);
     cli_out_printf(out, "sandbox   %s; decoding: %s\n", held && !sandbox[0] ? "none" : sandbox,
@@ -260,6 +285,7 @@ static int print_json(cli_job *job, const hst_model *m, const hst_backbone_info 
     cli_json_set(&o, "source", cli_json_text(b->source));
     cli_json_set(&o, "source_sha256", cli_json_text(b->sha256));
     cli_json_set(&o, "n_features", json_integer(b->n_features));
+    cli_json_set(&o, "precision", cli_json_text(b->precision));
     cli_json_set(&o, "parameters", json_integer((json_int_t)n.total));
     cli_json_set(&o, "trainable", json_integer((json_int_t)n.trainable));
     cli_json_set(&o, "non_trainable", json_integer((json_int_t)(n.total - n.trainable)));
@@ -374,7 +400,7 @@ static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info 
                    b->width, b->image_px, b->image_px, b->padding);
     put_clean(out, "source", b->source);
     put_clean(out, "source sha256", b->sha256);
-    cli_out_printf(out, "%-16s%d per photo\n", "features", b->n_features);
+    cli_out_printf(out, "%-16s%d per photo, %s\n", "features", b->n_features, b->precision);
     put_views(out, m);
     cli_out_printf(out,
                    "%-16s%" PRIu64 " total, %" PRIu64 " trainable, %" PRIu64 " non-trainable\n",

@@ -143,9 +143,10 @@ const char *cli_job_preparation(const cli_job *job, char *text, size_t cap)
     return text;
 }
 
-hst_backbone *cli_job_backbone(cli_job *job, const char *name)
+static hst_backbone *open_in(cli_job *job, const char *name, const char *precision)
 {
     hst_backbone_opts o = hst_backbone_opts_default();
+    o.precision = precision;
     o.scaling = job->v.scaling;
     o.image_px = job->v.image_px;
     o.views = job->v.views;
@@ -153,6 +154,35 @@ hst_backbone *cli_job_backbone(cli_job *job, const char *name)
     if (!b)
         cli_job_suggest(job, name);
     return b;
+}
+
+static int is_auto(const cli_job *job)
+{
+    return job->v.precision && strcmp(job->v.precision, "auto") == 0;
+}
+
+hst_backbone *cli_job_backbone(cli_job *job, const char *name)
+{
+    return open_in(job, name, is_auto(job) ? "fp32" : job->v.precision);
+}
+
+hst_backbone *cli_job_backbone_for(cli_job *job, const char *name, const hst_data *d)
+{
+    char prepare[32];
+    hst_precision_choice c = {.size = sizeof c};
+    hst_backbone *b = cli_job_backbone(job, name);
+    if (!b || !is_auto(job))
+        return b;
+    if (hst_precision_choose(job->ctx, b, d, cli_job_preparation(job, prepare, sizeof prepare), &c,
+                             &job->err)) {
+        hst_backbone_free(b);
+        return NULL;
+    }
+    cli_display_say(&job->display, "precision %s: %s", c.precision, c.words);
+    if (strcmp(c.precision, hst_backbone_describe(b)->precision) == 0)
+        return b;
+    hst_backbone_free(b);
+    return open_in(job, name, c.precision);
 }
 
 hst_data_opts cli_job_data_opts(const cli_job *job)

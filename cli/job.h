@@ -29,6 +29,8 @@ int cli_job_fail(cli_job *job);
 const char *cli_job_preparation(const cli_job *job, char *text, size_t cap);
 /* The backbone of that name, file or folder, with the command's options for it. */
 hst_backbone *cli_job_backbone(cli_job *job, const char *name);
+/* The same where --precision may be auto, which looks at the photos; without, that is fp32. */
+hst_backbone *cli_job_backbone_for(cli_job *job, const char *name, const hst_data *d);
 /* Where job->err is that a backbone is unknown: says which name may be meant. */
 void cli_job_suggest(cli_job *job, const char *name);
 /* Which photos DIR stands for, as the command's options have it; the split is the caller's. */

@@ -44,6 +44,7 @@ enum {
  * borrowed from argv or from the tables. */
 typedef struct cli_values {
     const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling, *views, *fit;
+    const char *precision;
     const char *into, *cam, *unknown, *part, *color;
     const char *path_column, *label_column, *split_column, *images, *label_from, *separator,
         *target;
@@ -113,6 +114,14 @@ extern const cli_option cli_common[];
             "(the middle), sizes in pixels; with commas: mirror,288. Each view is one more pass "  \
             "through the network, mirror doubles them all; in prediction, too.",                   \
             .section = "accuracy"                                                                  \
+    }
+
+#define CLI_PRECISION_OPTION(words, more)                                                          \
+    {                                                                                              \
+        "precision", 0, CLI_CHOICE, offsetof(cli_values, precision), words, NULL,                  \
+            "Of the network's products. fp32, unless a model file that is given as backbone says " \
+            "otherwise; bf16: half the bits, faster where the processor multiplies them." more,    \
+            .section = "expert"                                                                    \
     }
 
 /* Where the labels of photos are, when they are not in class folders. */

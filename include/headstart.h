@@ -114,7 +114,7 @@ typedef void hst_log_fn(void *arg, int level, const char *line);
 typedef struct hst_config {
     size_t size;
     int threads;           /* 0: all processors this process may use */
-    const char *cpu;       /* NULL: best here; "portable", "avx2", "avx512", "neon" */
+    const char *cpu;       /* NULL: best here; a name of hst_cpu_variant: "avx2" */
     const char *cache_dir; /* where backbones and features are kept; NULL: nothing is kept */
     const char *helper;    /* path of headstart-convert; NULL: the one that came with the library */
     int offline;           /* 1: never start a download */
@@ -203,6 +203,9 @@ HST_API const char *hst_cpu(const hst_ctx *ctx); /* kernels in use: "avx2" */
 /* The i-th instruction set compiled in, best last, and whether this machine can run it; NULL past
  * the end. usable may be NULL. */
 HST_API const char *hst_cpu_variant(int i, int *usable);
+/* The i-th precision that features may be of (hst_backbone_opts), "fp32" first, and whether it is
+ * faster than fp32 with the kernels in use; NULL past the end. is_faster may be NULL. */
+HST_API const char *hst_precision(const hst_ctx *ctx, int i, int *is_faster);
 /* [experimental] The i-th format of photos, "JPEG"; NULL: no more. *needs (may be NULL): NULL where
  * this build reads it; else the library that a build needs for it, "libheif", "" where no build
  * reads it. */
@@ -284,6 +287,9 @@ typedef struct hst_backbone_opts {
      * besides; the features are the mean over all of them. "mirror": every view mirrored too;
      * "288": the whole photo at 288 pixels too; "crop": the middle too, 7/8 of the shorter edge. */
     const char *views;
+    /* Of products of weights: "fp32", "bf16" (docs/precision.md). NULL (default): as the model file
+     * has it, else "fp32" */
+    const char *precision;
 } hst_backbone_opts;
 HST_API void hst_backbone_opts_init(hst_backbone_opts *o, size_t size);
 static inline hst_backbone_opts hst_backbone_opts_default(void)
@@ -294,8 +300,8 @@ static inline hst_backbone_opts hst_backbone_opts_default(void)
 }
 
 /* As hst_backbone_open with options (NULL: the defaults), which travel in the backbone and in every
- * model on it. Of several side by side image_px and views are of each. HST_EARG: an unknown scaling
- * or view, a scaling for several, image_px out of range. */
+ * model on it. Of several side by side image_px, views and precision are of each. HST_EARG: an
+ * unknown scaling, view or precision, a scaling for several, image_px out of range. */
 HST_API HST_CHECK hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name,
                                                        const hst_backbone_opts *o, hst_err *err);
 /* Of several side by side the one behind b, which belongs to the first; NULL: there is none. */
@@ -330,6 +336,7 @@ typedef struct hst_backbone_info {
      * to resize_px, then the middle), "bilinear" or "bicubic". */
     int resize_px;
     const char *geometry, *interpolation;
+    const char *precision; /* of its features: "fp32", "bf16" */
 } hst_backbone_info;
 /* Belongs to b. */
 HST_API const hst_backbone_info *hst_backbone_describe(const hst_backbone *b);
@@ -549,6 +556,22 @@ HST_API HST_CHECK hst_features *hst_features_compute(hst_ctx *ctx, const hst_bac
                                                      const hst_data *d, const char *prepare,
                                                      hst_err *err);
 HST_API void hst_features_free(hst_features *f);
+
+/* Which precision to open a backbone with. */
+typedef struct hst_precision_choice {
+    size_t size;
+    const char *precision;          /* "bf16". Static */
+    size_t n;                       /* photos that it was tried on; 0: none was */
+    double accuracy, accuracy_fp32; /* of n photos, cross-validated */
+    char words[160];                /* why it is that one, a line */
+} hst_precision_choice;
+/* The fastest precision of which cross-validation on 200 photos of the training side says that it
+ * costs less than 0.1 points of accuracy (docs/precision.md); where it cannot say so, "fp32". b is
+ * of precision "fp32"; prepare as of hst_features_compute. out->size is set by the caller. Errors:
+ * as of hst_features_compute. */
+HST_API HST_CHECK int hst_precision_choose(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
+                                           const char *prepare, hst_precision_choice *out,
+                                           hst_err *err);
 HST_API size_t hst_features_count(const hst_features *f); /* photos, as in the data */
 HST_API size_t hst_features_used(const hst_features *f);  /* of those, with a vector */
 HST_API int hst_features_dim(const hst_features *f);

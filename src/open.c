@@ -220,6 +220,16 @@ const char *hst_cpu(const hst_ctx *ctx)
     return hst_kernels_isa(ctx->kernels);
 }
 
+const char *hst_precision(const hst_ctx *ctx, int i, int *is_faster)
+{
+    if (i < 0 || i >= HST_PRECISIONS)
+        return NULL;
+    const hst_products *p = ctx->kernels->products[i];
+    if (is_faster)
+        *is_faster = p && p->is_fast;
+    return hst_precision_names[i];
+}
+
 const char *hst_cpu_variant(int i, int *usable)
 {
     return hst_kernels_name(i, usable);

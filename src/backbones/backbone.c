@@ -63,6 +63,7 @@ static void fill_info(hst_backbone *b)
                                 .format = b->format,
                                 .producer = b->producer,
                                 .resize_px = s->resize_px,
+                                .precision = hst_precision_names[b->precision],
                                 .geometry = s->known ? hst_geometry_name(s->geometry) : "",
                                 .interpolation =
                                     s->known ? hst_interpolation_name(s->interpolation) : ""};
@@ -80,8 +81,11 @@ static void fill_info(hst_backbone *b)
 
 /* A backbone of arch around a graph whose parameters are filled; takes the graph, also on failure.
  */
-static hst_backbone *assemble(const hst_ctx *ctx, const hst_arch *a, hst_graph *g, hst_err *err)
+static hst_backbone *assemble(const hst_ctx *ctx, const hst_arch *a, hst_graph *g,
+                              enum hst_precision precision, hst_err *err)
 {
+    hst_plan_options o = hst_plan_defaults();
+    o.precision = precision;
     hst_backbone *b = hst_alloc(1, sizeof *b, err);
     if (!b) {
         hst_graph_free(g);
@@ -89,7 +93,8 @@ static hst_backbone *assemble(const hst_ctx *ctx, const hst_arch *a, hst_graph *
     }
     b->arch = *a;
     b->graph = g;
-    b->plan = hst_plan_new(g, ctx->kernels, err);
+    b->precision = precision;
+    b->plan = hst_plan_make(g, ctx->kernels, &o, err);
     if (b->plan) {
         fill_info(b);
         return b;
@@ -98,22 +103,64 @@ static hst_backbone *assemble(const hst_ctx *ctx, const hst_arch *a, hst_graph *
     return NULL;
 }
 
+int hst_backbone_precision(const hst_tensors *model, enum hst_precision *out, hst_err *err)
+{
+    const char *name = hst_tensors_meta(model, "precision");
+    const int known = name ? hst_precision_named(name) : HST_PRECISION_FP32;
+    if (known < 0)
+        return hst_fail(err, HST_EMODEL, "features in precision '%s', which is not known here",
+                        name);
+    *out = (enum hst_precision)known;
+    return 0;
+}
+
 hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *a, const hst_tensors *t,
-                                        const char *prefix, hst_err *err)
+                                        const char *prefix, enum hst_precision precision,
+                                        hst_err *err)
 {
     hst_graph *g = hst_arch_graph(a, err);
     if (!g)
         return NULL;
     if (hst_params_read(t, prefix, g, err) == 0)
-        return assemble(ctx, a, g, err);
+        return assemble(ctx, a, g, precision, err);
     hst_graph_free(g);
     return NULL;
+}
+
+/* A graph of arch a with the weights of g, which has the same nodes. */
+static hst_graph *graph_with(const hst_arch *a, const hst_graph *g, hst_err *err)
+{
+    hst_graph *own = hst_arch_graph(a, err);
+    for (size_t i = 0; own && i < hst_graph_n_params(own); i++) {
+        const hst_param *to = hst_graph_param(own, i), *from = hst_graph_param(g, i);
+        memcpy(to->data, from->data, hst_param_count(to) * sizeof *to->data);
+    }
+    return own;
+}
+
+hst_backbone *hst_backbone_in(const hst_ctx *ctx, const hst_backbone *b,
+                              enum hst_precision precision, hst_err *err)
+{
+    hst_backbone *first = NULL, **at = &first;
+    for (; b; b = b->beside, at = &(*at)->beside) {
+        hst_graph *g = graph_with(&b->arch, b->graph, err);
+        *at = g ? assemble(ctx, &b->arch, g, precision, err) : NULL;
+        if (!*at) {
+            hst_backbone_free(first);
+            return NULL;
+        }
+        memcpy((*at)->source, b->source, sizeof b->source);
+        memcpy((*at)->sha256, b->sha256, sizeof b->sha256);
+        (*at)->views = b->views;
+        (*at)->licence = b->licence;
+    }
+    return first;
 }
 
 hst_backbone *hst_backbone_tuned(const hst_ctx *ctx, const hst_backbone *b, hst_graph *g,
                                  hst_err *err)
 {
-    hst_backbone *t = assemble(ctx, &b->arch, g, err);
+    hst_backbone *t = assemble(ctx, &b->arch, g, b->precision, err);
     if (t) {
         memcpy(t->source, b->source, sizeof t->source);
         memcpy(t->sha256, b->sha256, sizeof t->sha256);
@@ -132,16 +179,14 @@ hst_plan *hst_backbone_plan_at(const hst_ctx *ctx, const hst_backbone *b, const 
 hst_plan *hst_backbone_plan_with(const hst_ctx *ctx, const hst_backbone *b, const hst_graph *g,
                                  int px, const hst_plan_options *o, hst_err *err)
 {
+    hst_plan_options options = *o;
     hst_arch a = b->arch;
+    options.precision = b->precision;
     a.px = px;
-    hst_graph *own = hst_arch_graph(&a, err);
+    hst_graph *own = graph_with(&a, g, err);
     if (!own)
         return NULL;
-    for (size_t i = 0; i < hst_graph_n_params(own); i++) {
-        const hst_param *to = hst_graph_param(own, i), *from = hst_graph_param(g, i);
-        memcpy(to->data, from->data, hst_param_count(to) * sizeof *to->data);
-    }
-    hst_plan *p = hst_plan_make(own, ctx->kernels, o, err);
+    hst_plan *p = hst_plan_make(own, ctx->kernels, &options, err);
     hst_graph_free(own);
     return p;
 }
@@ -220,6 +265,17 @@ static int override(hst_arch *a, const hst_backbone_opts *o, hst_err *err)
     return o->scaling ? hst_pixel_norm_named(o->scaling, &a->norm, err) : 0;
 }
 
+/* Of the features; unless the caller says, `usual`. */
+static int precision_of(const hst_backbone_opts *o, enum hst_precision usual,
+                        enum hst_precision *out, hst_err *err)
+{
+    const int known = o->precision ? hst_precision_named(o->precision) : (int)usual;
+    if (known < 0)
+        return hst_fail(err, HST_EARG, "unknown precision '%s': fp32 or bf16", o->precision);
+    *out = (enum hst_precision)known;
+    return 0;
+}
+
 /* What is wrong with a file that fits nothing is said of the network that it is nearest to. */
 static void say_nearest(const hst_origin *o, hst_err *err)
 {
@@ -235,7 +291,8 @@ static hst_backbone *import(hst_ctx *ctx, const hst_weight_file *f, const hst_te
 {
     hst_origin o;
     hst_arch a;
-    if (hst_recognise(t, &o, &a, err))
+    enum hst_precision precision = HST_PRECISION_FP32;
+    if (precision_of(opts, HST_PRECISION_FP32, &precision, err) || hst_recognise(t, &o, &a, err))
         return NULL;
     if (!f->config && o.dialect->needs_config && o.fits) {
         hst_fail(err, HST_EMODEL,
@@ -258,7 +315,7 @@ static hst_backbone *import(hst_ctx *ctx, const hst_weight_file *f, const hst_te
         say_nearest(&o, err);
         return NULL;
     }
-    hst_backbone *b = assemble(ctx, &a, g, err);
+    hst_backbone *b = assemble(ctx, &a, g, precision, err);
     if (!b || try_out(b, err) == 0)
         return b;
     hst_backbone_free(b);
@@ -270,14 +327,16 @@ static hst_backbone *from_model(hst_ctx *ctx, const hst_tensors *t, const hst_ba
                                 hst_err *err)
 {
     hst_arch a;
+    enum hst_precision precision = HST_PRECISION_FP32;
     const char *arch = hst_tensors_meta(t, "arch");
     if (!arch) {
         hst_fail(err, HST_EMODEL, "the model file does not say its architecture");
         return NULL;
     }
-    if (hst_arch_parse(arch, &a, err) || override(&a, o, err))
+    if (hst_arch_parse(arch, &a, err) || override(&a, o, err) ||
+        hst_backbone_precision(t, &precision, err) || precision_of(o, precision, &precision, err))
         return NULL;
-    return hst_backbone_from_tensors(ctx, &a, t, "backbone/", err);
+    return hst_backbone_from_tensors(ctx, &a, t, "backbone/", precision, err);
 }
 
 static void set_origin(hst_backbone *b, const char *name, const hst_weight_file *f,

@@ -9,10 +9,11 @@
 
 struct hst_backbone {
     hst_arch arch;
-    hst_graph *graph; /* finished, weights filled */
-    hst_plan *plan;   /* for the context's kernels */
-    char source[256]; /* base name of the file it came from */
-    char sha256[65];  /* of that file */
+    hst_graph *graph;             /* finished, weights filled */
+    enum hst_precision precision; /* of its features */
+    hst_plan *plan;               /* for the context's kernels */
+    char source[256];             /* base name of the file it came from */
+    char sha256[65];              /* of that file */
     char format[64], producer[64];
     const char *licence;    /* of the weights; NULL: not known */
     hst_backbone_info info; /* its texts are those above, or constants */
@@ -30,17 +31,24 @@ HST_CHECK int hst_backbone_identity_at(const hst_backbone *b, int px, char hex[6
  * the same shapes). Errors: HST_EMODEL (it cannot be that small or large), HST_EMEM. */
 HST_CHECK hst_plan *hst_backbone_plan_at(const hst_ctx *ctx, const hst_backbone *b,
                                          const hst_graph *g, int px, hst_err *err);
-/* The same as options say; nodes have the same numbers at every size. */
+/* The same as options say, but for the precision, which is b's; nodes have the same numbers at
+ * every size. */
 HST_CHECK hst_plan *hst_backbone_plan_with(const hst_ctx *ctx, const hst_backbone *b,
                                            const hst_graph *g, int px, const hst_plan_options *o,
                                            hst_err *err);
 
-/* A backbone from arch and tensors named as hst_graph_param() names them with `prefix` in front
- * (the model file's layout). HST_EMODEL: a tensor is missing, has another shape, or is not finite.
- */
+/* The precision that a model file's features are of. HST_EMODEL: one that is not known here. */
+HST_CHECK int hst_backbone_precision(const hst_tensors *model, enum hst_precision *out,
+                                     hst_err *err);
+
+/* A backbone from arch and the tensors of a model file, named as hst_graph_param() names them with
+ * `prefix` in front. HST_EMODEL: a tensor is missing, has another shape, or is not finite. */
 HST_CHECK hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *a,
                                                   const hst_tensors *t, const char *prefix,
-                                                  hst_err *err);
+                                                  enum hst_precision precision, hst_err *err);
+/* b in another precision, and what is beside it. Errors: HST_EMEM. */
+HST_CHECK hst_backbone *hst_backbone_in(const hst_ctx *ctx, const hst_backbone *b,
+                                        enum hst_precision precision, hst_err *err);
 /* b with other weights: g is of b's arch and is taken, also on failure. Errors: HST_EMEM;
  * HST_EMODEL: weights that are no finite numbers. */
 HST_CHECK hst_backbone *hst_backbone_tuned(const hst_ctx *ctx, const hst_backbone *b, hst_graph *g,

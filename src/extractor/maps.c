@@ -24,6 +24,7 @@ static int add_view(hst_branch *b, const hst_ctx *ctx, const hst_prep *p, hst_er
     const int output[2] = {pooled_node(g), hst_graph_n_nodes(g) - 1};
     hst_plan_options o = hst_plan_defaults();
     hst_view v = {.prep = *p};
+    o.precision = b->backbone->precision;
     o.output = output;
     o.n_outputs = 2;
     for (int i = 0; i < b->n_views; i++)

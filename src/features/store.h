@@ -4,7 +4,8 @@
  *   cache_dir/features.sqlite
  *
  * Table vectors: SHA-256 of (what stands for the photo, backbone identity, preparation,
- * instruction set, numerics version) -> float32 vector, and 8 bytes that bind it to its key.
+ * instruction set, precision, numerics version) -> float32 vector, and 8 bytes that bind it to its
+ * key.
  *
  * Table pictures: the same for what is remembered of a photo's pixels (hst_picture), by content,
  * decoder and version.

@@ -19,7 +19,7 @@ int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep 
     const hst_pixel_norm *n = &prep->norm;
     snprintf(text, sizeof text, "%d|%s|%d|%a,%a,%a|%a,%a,%a|%s|%zu", NUMERICS_VERSION,
              hst_resampler_name(prep->resampler), prep->px, n->mean[0], n->mean[1], n->mean[2],
-             n->std[0], n->std[1], n->std[2], hst_kernels_isa(ctx->kernels), kind.dim);
+             n->std[0], n->std[1], n->std[2], ctx->kernels->isa, kind.dim);
     hst_sha256 *h = hst_sha256_new(err);
     int rc = h ? hst_sha256_adds(h, text, err) : HST_EMEM;
     if (rc == 0 && (prep->interpolation != HST_BILINEAR || prep->geometry != HST_SQUASH)) {
@@ -29,6 +29,11 @@ int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep 
     }
     if (rc == 0 && prep->mirror)
         rc = hst_sha256_adds(h, "|mirror|", err);
+    const hst_products *products = ctx->kernels->products[b->precision];
+    if (rc == 0 && products) {
+        snprintf(text, sizeof text, "|%s|%s|", hst_precision_names[b->precision], products->name);
+        rc = hst_sha256_adds(h, text, err);
+    }
     rc = rc ? rc : hst_backbone_identity_at(b, prep->px, identity, err);
     rc = rc ? rc : hst_sha256_adds(h, identity, err);
     rc = rc ? rc : hst_sha256_end(h, kind.prefix, err);

@@ -5,6 +5,14 @@
 const char *const hst_precision_names[] = {
     [HST_PRECISION_FP32] = "fp32", [HST_PRECISION_BF16] = "bf16", NULL};
 
+int hst_precision_named(const char *name)
+{
+    for (int i = 0; hst_precision_names[i]; i++)
+        if (strcmp(hst_precision_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
 const hst_kernels *hst_kernels_best(void)
 {
     const hst_kernels *best = NULL;

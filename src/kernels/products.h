@@ -18,6 +18,8 @@
 enum hst_precision { HST_PRECISION_FP32, HST_PRECISION_BF16, HST_PRECISIONS };
 /* "fp32", "bf16", by the enum; NULL ends them. */
 extern const char *const hst_precision_names[];
+/* Of that name; negative: there is none. */
+int hst_precision_named(const char *name);
 
 /* y[m][n] = act(bias[n] + sum_k x[m][k] w[k][n] + residual[m][n]); bias, residual and clamp as in
  * hst_gemm. */

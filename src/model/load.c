@@ -22,15 +22,20 @@ static int check_format(const hst_tensors *t, int *branches, hst_err *err)
     if (!format || strcmp(format, HST_MODEL_FORMAT) != 0)
         return hst_fail(err, HST_EMODEL,
                         "not a headstart model (expected one that headstart train wrote)");
+    const int low = version && strcmp(version, HST_MODEL_VERSION_LOW) == 0;
     const int further = version && (strcmp(version, HST_MODEL_VERSION_FURTHER) == 0 ||
-                                    strcmp(version, HST_MODEL_VERSION_TARGET) == 0);
+                                    strcmp(version, HST_MODEL_VERSION_TARGET) == 0 || low);
     *branches = version && strcmp(version, HST_MODEL_VERSION_BRANCHES) == 0;
     if (further)
         *branches = hst_tensors_meta(t, "branches") != NULL;
     else if (!*branches && (!version || strcmp(version, HST_MODEL_VERSION) != 0))
         return hst_fail(err, HST_EMODEL,
                         "model format version %s, expected %s to %s; use the program that wrote it",
-                        version ? version : "missing", HST_MODEL_VERSION, HST_MODEL_VERSION_TARGET);
+                        version ? version : "missing", HST_MODEL_VERSION, HST_MODEL_VERSION_LOW);
+    if (low != (hst_tensors_meta(t, "precision") != NULL))
+        return hst_fail(err, HST_EMODEL, "%s",
+                        low ? "the model file has no 'precision'"
+                            : "a precision, which version 5 begins with");
     return 0;
 }
 
@@ -134,10 +139,12 @@ static int add_backbone(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, co
                         const char *prefix, hst_err *err)
 {
     hst_arch arch;
+    enum hst_precision precision = HST_PRECISION_FP32;
     int rc = hst_arch_parse(arch_json, &arch, err);
+    rc = rc ? rc : hst_backbone_precision(t, &precision, err);
     if (rc)
         return rc;
-    hst_backbone *b = hst_backbone_from_tensors(ctx, &arch, t, prefix, err);
+    hst_backbone *b = hst_backbone_from_tensors(ctx, &arch, t, prefix, precision, err);
     if (!b)
         return err && err->code ? err->code : HST_EMEM;
     rc = hst_extractor_add_branch(e, b, err);
@@ -286,7 +293,9 @@ static const hst_tensor *find_typed(const hst_tensors *t, const char *name, enum
 static int read_target(const hst_tensors *t, hst_model *m, hst_err *err)
 {
     const char *name = hst_tensors_meta(t, "target");
-    const int newest = strcmp(hst_tensors_meta(t, "format_version"), HST_MODEL_VERSION_TARGET) == 0;
+    const char *version = hst_tensors_meta(t, "format_version");
+    const int low = strcmp(version, HST_MODEL_VERSION_LOW) == 0;
+    const int newest = strcmp(version, HST_MODEL_VERSION_TARGET) == 0 || (low && name);
     enum hst_target target = HST_TARGET_CLASS;
     if (newest && !(name = meta(t, "target", err)))
         return HST_EMODEL;

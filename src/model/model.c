@@ -181,6 +181,11 @@ int hst_model_set_record(hst_model *m, const char *key, const char *value, hst_e
     return 0;
 }
 
+enum hst_precision hst_model_precision(const hst_model *m)
+{
+    return m->extractor->branch[0].backbone->precision;
+}
+
 int hst_model_tells_unknown(const hst_model *m)
 {
     return m->unknown != NULL;

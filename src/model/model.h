@@ -17,7 +17,10 @@
  *
  * Version 4 is any of these whose head does not tell one class: a metadatum more, target ("labels"
  * or "number"). Of labels "head/threshold" (float32 [classes]); of a number, whose name is the one
- * label, "head/number" (float64 [6]), as in hst_number. Neither has "unknown/...". */
+ * label, "head/number" (float64 [6]), as in hst_number. Neither has "unknown/...".
+ *
+ * Version 5 is any of these whose features are of another precision than fp32: a metadatum more,
+ * precision ("bf16"). */
 #ifndef HST_MODEL_MODEL_H
 #define HST_MODEL_MODEL_H
 #include "model/unknown.h"
@@ -59,6 +62,7 @@ struct hst_model {
 #define HST_MODEL_VERSION_BRANCHES "2"
 #define HST_MODEL_VERSION_FURTHER  "3"
 #define HST_MODEL_VERSION_TARGET   "4"
+#define HST_MODEL_VERSION_LOW      "5"
 enum { HST_MAX_CLASSES = 65536 };
 
 /* An empty model (kernel and bias zero) over an extractor that it takes, also on failure; labels
@@ -84,6 +88,9 @@ HST_CHECK int hst_model_seal(hst_model *m, hst_err *err);
 /* The extractor of a plain model: one backbone, borrowed, that sees a photo in one way; NULL: this
  * model is none. */
 const hst_branch *hst_model_plain(const hst_model *m);
+
+/* Of its features, all its backbones' alike. */
+enum hst_precision hst_model_precision(const hst_model *m);
 
 /* With z = features . kernel + bias, sums in double in index order, prob[n_classes] is softmax(z);
  * of labels 1 / (1 + exp(-z)) of each; of a number z itself. */

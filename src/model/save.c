@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_META = 10, N_NUMBER = 2 + HST_NUMBER_ENDS }; /* content_sha256 is the last */
+enum { N_META = 11, N_NUMBER = 2 + HST_NUMBER_ENDS }; /* content_sha256 is the last */
 
 typedef struct image {
     hst_arena *arena; /* tensors and names */
@@ -242,6 +242,8 @@ static char *record_json(const hst_model *m, hst_err *err)
 /* The oldest version that has all of it. */
 static const char *version_of(const hst_model *m)
 {
+    if (hst_model_precision(m) != HST_PRECISION_FP32)
+        return HST_MODEL_VERSION_LOW;
     if (m->target != HST_TARGET_CLASS)
         return HST_MODEL_VERSION_TARGET;
     if (m->n_seen || m->unknown)
@@ -265,6 +267,9 @@ static int add_meta(image *im, const hst_model *m, hst_err *err)
     im->meta[im->n_meta++] = (hst_meta_pair){"format_version", version_of(m)};
     if (m->target != HST_TARGET_CLASS)
         im->meta[im->n_meta++] = (hst_meta_pair){"target", hst_target_names[m->target]};
+    if (hst_model_precision(m) != HST_PRECISION_FP32)
+        im->meta[im->n_meta++] =
+            (hst_meta_pair){"precision", hst_precision_names[hst_model_precision(m)]};
     for (size_t i = 0; i < n; i++) {
         im->json[i] = json[i];
         im->meta[im->n_meta++] = (hst_meta_pair){key[i], json[i]};

@@ -71,7 +71,9 @@ static int try_beside(hst_search *s, const char *name, int *tried, hst_err *err)
 {
     hst_err why = {0};
     char what[96];
-    hst_backbone *b = is_here(s, name) ? hst_backbone_open(s->fit->ctx, name, &why) : NULL;
+    hst_backbone_opts o = hst_backbone_opts_default();
+    o.precision = hst_precision_names[s->fit->run->backbone->precision];
+    hst_backbone *b = is_here(s, name) ? hst_backbone_open_with(s->fit->ctx, name, &o, &why) : NULL;
     if (!b || in_use(s, b)) {
         if (why.code)
             hst_log(s->fit->ctx, HST_LOG_WARN, "effort: %s is left out: %s", name, why.msg);

@@ -34,6 +34,11 @@ static int read_settings(const hst_train_opts *given, const hst_backbone *b, hst
     if (rc == 0 && s->recipe == HST_RECIPE_TUTORIAL &&
         (b->views.mirror || b->views.crop || b->views.n_px))
         rc = hst_fail(err, HST_EARG, "recipe tutorial shows a photo to the backbone in one way");
+    if (rc == 0 && s->fine_tune && b->precision != HST_PRECISION_FP32)
+        rc = hst_fail(err, HST_EARG,
+                      "a backbone learns in fp32 alone, not in %s: leave out the precision or the "
+                      "fine-tuning",
+                      hst_precision_names[b->precision]);
     if (rc == 0 && s->fine_tune && (s->resume || s->checkpoint_steps) && !s->run_dir)
         rc = hst_fail(err, HST_EARG, "checkpoints need a run folder");
     return rc;
@@ -352,6 +357,8 @@ static int record(const hst_fit *f, hst_err *err)
     hst_extractor_describe(m->extractor, views, sizeof views);
     if (rc == 0 && !hst_model_plain(m))
         rc = hst_model_set_record(m, "views", views, err);
+    if (rc == 0 && hst_model_precision(m) != HST_PRECISION_FP32)
+        rc = hst_model_set_record(m, "precision", hst_precision_names[hst_model_precision(m)], err);
     const struct {
         const char *key, *text;
     } texts[] = {{"recipe", hst_recipe_names[r->settings.recipe]},
