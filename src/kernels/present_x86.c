@@ -12,12 +12,14 @@ enum {
     LEAF1_ECX_OSXSAVE = 1 << 27,
     LEAF1_ECX_AVX = 1 << 28,
     LEAF7_EBX_AVX2 = 1 << 5,
+    LEAF71_EAX_BF16 = 1 << 5,
     XCR0_SSE_AVX = 0x06, /* XMM and upper YMM state */
     XCR0_AVX512 = 0xe0,  /* opmask, upper ZMM, ZMM16-31 */
 };
 
 /* AVX-512 with its narrower vectors (VL), which came with the second processor that had it. */
 static const uint32_t leaf7_ebx_avx512f_vl = UINT32_C(1) << 16 | UINT32_C(1) << 31;
+static const uint32_t leaf7_ebx_avx512bw = UINT32_C(1) << 30;
 
 /* Which register state the operating system saves at a task switch. */
 static uint32_t xcr0(void)
@@ -38,6 +40,13 @@ static int has(uint32_t leaf1_ecx, uint32_t leaf7_ebx, uint32_t state)
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & leaf7_ebx) == leaf7_ebx;
 }
 
+/* Whether CPUID leaf 7, subleaf 1 has all bits of eax. */
+static int has_further(uint32_t eax)
+{
+    uint32_t a, b, c, d;
+    return __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & eax) == eax;
+}
+
 static int always(void)
 {
     return 1;
@@ -53,7 +62,13 @@ static int avx512(void)
     return avx2() && has(0, leaf7_ebx_avx512f_vl, XCR0_SSE_AVX | XCR0_AVX512);
 }
 
+static int avx512bf16(void)
+{
+    return avx512() && has(0, leaf7_ebx_avx512bw, XCR0_SSE_AVX) && has_further(LEAF71_EAX_BF16);
+}
+
 const hst_kernels_choice hst_kernels_present[] = {{&hst_kernels_portable, always},
                                                   {&hst_kernels_avx2, avx2},
                                                   {&hst_kernels_avx512, avx512},
+                                                  {&hst_kernels_avx512bf16, avx512bf16},
                                                   {NULL, NULL}};

@@ -5,7 +5,9 @@
 #include "kernels/kernels.h"
 
 extern const hst_kernels hst_kernels_portable, hst_kernels_avx2, hst_kernels_avx512,
-    hst_kernels_neon;
+    hst_kernels_avx512bf16, hst_kernels_neon;
+/* Products that some of them have. */
+extern const hst_products hst_products_avx512bf16;
 
 typedef struct hst_kernels_choice {
     const hst_kernels *table;
