@@ -231,7 +231,7 @@ static job network_job(const hst_kernels *k, const char *family, way w)
 {
     hst_err e = {0};
     char name[80];
-    hst_arch a = {.px = 224, .cnn = {1, HST_PAD_TF, 1e-3}};
+    hst_arch a = {.size = {224, 224}, .cnn = {1, HST_PAD_TF, 1e-3}};
     a.norm = (hst_pixel_norm){{127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}};
     snprintf(a.family, sizeof a.family, "%s", family);
     snprintf(name, sizeof name, "%s%s, %d thread%s%s", family, w.fuse ? "" : ", not fused",

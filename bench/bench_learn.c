@@ -77,7 +77,7 @@ static double median(series *t, int rounds)
 static hst_graph *network(void)
 {
     hst_err e = {0};
-    hst_arch a = {.family = "mobilenet_v2", .px = 224, .cnn = {1, HST_PAD_TF, 1e-3}};
+    hst_arch a = {.family = "mobilenet_v2", .size = {224, 224}, .cnn = {1, HST_PAD_TF, 1e-3}};
     a.norm = (hst_pixel_norm){{127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}};
     hst_graph *g = hst_arch_graph(&a, &e);
     for (size_t i = 0; g && i < hst_graph_n_params(g); i++) {

@@ -27,7 +27,7 @@ typedef struct bench {
 static int prepare(void *arg, size_t i, int thread, hst_err *err)
 {
     const bench *b = arg;
-    const size_t floats = (size_t)b->prep.px * (size_t)b->prep.px * 3;
+    const size_t floats = hst_size_pixels(b->prep.size) * 3;
     uint8_t *bytes = NULL, digest[32];
     size_t n;
     hst_err why = {0};
@@ -77,7 +77,7 @@ int main(int argc, char **argv)
     bench m = {.photos = photos, .executor = ctx ? ctx->executor : NULL};
     int rc = photos ? hst_extractor_prep(b, NULL, &m.prep, &err) : -1;
     if (rc == 0) {
-        const size_t floats = (size_t)m.prep.px * (size_t)m.prep.px * 3;
+        const size_t floats = hst_size_pixels(m.prep.size) * 3;
         m.x = hst_alloc((size_t)hst_executor_threads(m.executor), floats * sizeof *m.x, &err);
         rc = m.x ? follow(&m, &err) : HST_EMEM;
     }

@@ -10,11 +10,12 @@ static json_t *triple(const double v[3])
 static int print_json(cli_job *job, const hst_backbone_info *b)
 {
     json_t *o = json_object();
+    const int square = b->resize_width_px == b->resize_height_px;
     cli_json_set(&o, "format", cli_json_text(b->format));
     cli_json_set(&o, "producer", cli_json_text(b->producer));
     cli_json_set(&o, "family", cli_json_text(b->family));
     cli_json_set(&o, "width", json_real(b->width));
-    cli_json_set(&o, "image_px", json_integer(b->image_px));
+    cli_json_image_size(&o, b);
     cli_json_set(&o, "padding", cli_json_text(b->padding));
     cli_json_set(&o, "bn_epsilon", json_real(b->bn_epsilon));
     cli_json_set(&o, "n_features", json_integer(b->n_features));
@@ -25,7 +26,9 @@ static int print_json(cli_job *job, const hst_backbone_info *b)
     if (b->geometry[0]) {
         cli_json_set(&o, "geometry", cli_json_text(b->geometry));
         cli_json_set(&o, "interpolation", cli_json_text(b->interpolation));
-        cli_json_set(&o, "resize_px", json_integer(b->resize_px));
+        cli_json_set(&o, "resize_px", square ? json_integer(b->resize_px) : json_null());
+        cli_json_set(&o, "resize_width_px", json_integer(b->resize_width_px));
+        cli_json_set(&o, "resize_height_px", json_integer(b->resize_height_px));
     }
     cli_json_set(&o, "sha256", cli_json_text(b->sha256));
     return cli_json_print(&job->out, o);
@@ -41,7 +44,12 @@ static void put_scaling(cli_out *out, const hst_backbone_info *b)
 /* What --prepare hub does. */
 static void put_sizing(cli_out *out, const hst_backbone_info *b)
 {
-    if (b->resize_px)
+    char size[CLI_SIZE_TEXT];
+    cli_text_size(b->resize_width_px, b->resize_height_px, size);
+    if (b->resize_width_px != b->resize_height_px)
+        cli_out_printf(out, "%-12sto cover %s, then the middle (%s, %s)\n", "hub", size,
+                       b->geometry, b->interpolation);
+    else if (b->resize_px)
         cli_out_printf(out, "%-12sshorter edge %d px, then the middle (%s, %s)\n", "hub",
                        b->resize_px, b->geometry, b->interpolation);
     else if (b->geometry[0])
@@ -50,13 +58,13 @@ static void put_sizing(cli_out *out, const hst_backbone_info *b)
 
 static int print_text(cli_job *job, const hst_backbone_info *b)
 {
-    char producer[256];
+    char producer[256], size[CLI_SIZE_TEXT];
     cli_out *out = &job->out;
     cli_text_clean(producer, sizeof producer, b->producer);
     cli_out_printf(out, "%-12s%s%s%s\n", "format", b->format, producer[0] ? ", by " : "", producer);
     cli_out_printf(out, "%-12s%s, width %g\n", "network", b->family, b->width);
-    cli_out_printf(out, "%-12s%d x %d px, padding %s\n", "input", b->image_px, b->image_px,
-                   b->padding);
+    cli_out_printf(out, "%-12s%s, padding %s\n", "input",
+                   cli_text_size(b->image_width_px, b->image_height_px, size), b->padding);
     put_scaling(out, b);
     put_sizing(out, b);
     cli_out_printf(out, "%-12s%g\n", "epsilon", b->bn_epsilon);

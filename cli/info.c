@@ -279,7 +279,7 @@ static int print_json(cli_job *job, const hst_model *m, const hst_backbone_info 
     json_t *o = json_object(), *record = json_object();
     cli_json_set(&o, "backbone", cli_json_text(b->family));
     cli_json_set(&o, "width", json_real(b->width));
-    cli_json_set(&o, "image_px", json_integer(b->image_px));
+    cli_json_image_size(&o, b);
     cli_json_set(&o, "padding", cli_json_text(b->padding));
     cli_json_set(&o, "bn_epsilon", json_real(b->bn_epsilon));
     cli_json_set(&o, "source", cli_json_text(b->source));
@@ -394,10 +394,11 @@ static void put_accuracy(cli_out *out, const hst_model *m)
 static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info *b)
 {
     cli_out *out = &job->out;
+    char size[CLI_SIZE_TEXT];
     counts n = count_parameters(m);
     put_accuracy(out, m);
-    cli_out_printf(out, "%-16s%s, width %g, %d x %d px, padding %s\n", "backbone", b->family,
-                   b->width, b->image_px, b->image_px, b->padding);
+    cli_out_printf(out, "%-16s%s, width %g, %s, padding %s\n", "backbone", b->family, b->width,
+                   cli_text_size(b->image_width_px, b->image_height_px, size), b->padding);
     put_clean(out, "source", b->source);
     put_clean(out, "source sha256", b->sha256);
     cli_out_printf(out, "%-16s%d per photo, %s\n", "features", b->n_features, b->precision);

@@ -148,7 +148,8 @@ static hst_backbone *open_in(cli_job *job, const char *name, const char *precisi
     hst_backbone_opts o = hst_backbone_opts_default();
     o.precision = precision;
     o.scaling = job->v.scaling;
-    o.image_px = job->v.image_px;
+    o.image_width_px = job->v.image.width;
+    o.image_height_px = job->v.image.height;
     o.views = job->v.views;
     hst_backbone *b = hst_backbone_open_with(job->ctx, name, &o, &job->err);
     if (!b)

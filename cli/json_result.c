@@ -120,6 +120,13 @@ static void put_details(json_t **o, const hst_eval *e)
     cli_json_set(o, "classes", list);
 }
 
+void cli_json_image_size(json_t **o, const hst_backbone_info *b)
+{
+    cli_json_set(o, "image_px", b->image_px ? json_integer(b->image_px) : json_null());
+    cli_json_set(o, "image_width_px", json_integer(b->image_width_px));
+    cli_json_set(o, "image_height_px", json_integer(b->image_height_px));
+}
+
 /* ---- of evaluations ---- */
 
 void cli_json_accuracy(json_t **o, const hst_eval *e)

@@ -16,6 +16,8 @@ json_t *cli_json_text(const char *s);
 json_t *cli_json_measured(double v);
 /* The ends of an interval as a list of two; null where there is none (NaN). */
 json_t *cli_json_interval(double low, double high);
+/* image_px, null where width and height differ, image_width_px and image_height_px. */
+void cli_json_image_size(json_t **o, const hst_backbone_info *b);
 /* The numbers of an evaluation: accuracy, n, ci_low, ci_high, balanced_accuracy,
  * log_loss; null where no photo could be measured. Of labels and numbers target, map or
  * mae with its interval, n. */

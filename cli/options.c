@@ -68,6 +68,22 @@ static int read_bytes(const char *text, uint64_t *out)
     return 1;
 }
 
+/* "224", a square, or "320x160". */
+static int read_size(const char *text, cli_size *out)
+{
+    char digits[16];
+    uint64_t width, height;
+    const size_t n = strcspn(text, "x");
+    if (n >= sizeof digits)
+        return 0;
+    snprintf(digits, sizeof digits, "%.*s", (int)n, text);
+    if (!read_whole(digits, &width) || !read_whole(text[n] ? text + n + 1 : digits, &height) ||
+        width < 1 || width > INT_MAX || height < 1 || height > INT_MAX)
+        return 0;
+    *out = (cli_size){(int)width, (int)height};
+    return 1;
+}
+
 static int read_fraction(const char *text, double *out)
 {
     char *end;
@@ -101,6 +117,7 @@ static int bad_value(const cli_option *o, const char *text)
         [CLI_COUNT] = "a whole number from 1",
         [CLI_FRACTION] = "a number between 0 and 1",
         [CLI_BYTES] = "a size such as 500M or 2G",
+        [CLI_SIZE] = "pixels, a whole number such as 224 or WIDTHxHEIGHT such as 320x160",
     };
     cli_error("--%s wants %s%s, not '%s'", o->name, o->kind == CLI_CHOICE ? "" : wanted[o->kind],
               o->kind == CLI_CHOICE ? o->arg : "", text);
@@ -135,6 +152,9 @@ static int set_value(const cli_option *o, const char *text, cli_values *v)
     case CLI_BYTES:
         ok = read_bytes(text, &whole);
         *(uint64_t *)place = whole;
+        break;
+    case CLI_SIZE:
+        ok = read_size(text, place);
         break;
     }
     return ok ? 0 : bad_value(o, text);

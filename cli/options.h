@@ -19,8 +19,14 @@ enum cli_kind {
     CLI_COUNT,    /* int: a whole number from 1 */
     CLI_FRACTION, /* double: between 0 and 1, both excluded */
     CLI_NUMBER,   /* of a setting of the library: as its table has it */
-    CLI_BYTES     /* uint64_t: a whole number from 1, with K, M, G or T for powers of 1024 */
+    CLI_BYTES,    /* uint64_t: a whole number from 1, with K, M, G or T for powers of 1024 */
+    CLI_SIZE      /* cli_size: a whole number from 1, of a square, or WIDTHxHEIGHT */
 };
+
+/* In pixels. */
+typedef struct cli_size {
+    int width, height;
+} cli_size;
 
 typedef struct cli_option {
     const char *name; /* "val-split", typed as --val-split; NULL ends a table */
@@ -50,7 +56,8 @@ typedef struct cli_values {
         *target;
     uint64_t store_max;
     double val_split, min_accuracy, least, threshold;
-    int threads, top, image_px;
+    int threads, top;
+    cli_size image;
     int json, offline, quiet, help, labelled, devices, steps, no_store, rehash, all, strict, copy,
         link, move, dry_run, no_unknown, by_nul, multi_label;
     hst_train_opts train; /* of a command that uses settings */
@@ -102,8 +109,9 @@ extern const cli_option cli_common[];
      "(if not given, what its file says or its producer does).",                                   \
      .section = "expert"},                                                                         \
     {                                                                                              \
-        "image-px", 0, CLI_COUNT, offsetof(cli_values, image_px), "N", NULL,                       \
-            "Height and width of the backbone's input (if not given, what its file says).",        \
+        "image-px", 0, CLI_SIZE, offsetof(cli_values, image), "SIZE", NULL,                        \
+            "The backbone's input in pixels: 320, a square, or 320x160, width x height (if not "   \
+            "given, what its file says).",                                                         \
             .section = "expert"                                                                    \
     }
 /* Of those that compute features. */
@@ -111,7 +119,8 @@ extern const cli_option cli_common[];
     {                                                                                              \
         "views", 0, CLI_TEXT, offsetof(cli_values, views), "LIST", NULL,                           \
             "Show each photo in other ways too and take the mean of the features: mirror, crop "   \
-            "(the middle), sizes in pixels; with commas: mirror,288. Each view is one more pass "  \
+            "(the middle), sizes as --image-px; with commas: mirror,288. Each view is one more "   \
+            "pass "                                                                                \
             "through the network, mirror doubles them all; in prediction, too.",                   \
             .section = "accuracy"                                                                  \
     }
@@ -166,7 +175,7 @@ extern const cli_option cli_common[];
 #define CLI_FIT_OPTION(of_what)                                                                    \
     {                                                                                              \
         "fit", 0, CLI_CHOICE, offsetof(cli_values, fit), "squash|crop|pad", NULL,                  \
-            "How a photo of another shape becomes the network's square" of_what                    \
+            "How a photo of another shape becomes the network's size" of_what                      \
             ": stretched (the default), its middle, or all of it on a plain ground. Not with "     \
             "--prepare hub."                                                                       \
     }

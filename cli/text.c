@@ -154,6 +154,13 @@ void cli_text_shorten(char *out, size_t cap, const char *s, int columns)
     cli_text_clean(out, cap, both);
 }
 
+const char *cli_text_size(int width, int height, char text[CLI_SIZE_TEXT])
+{
+    snprintf(text, CLI_SIZE_TEXT, "%d x %d px%s", width, height,
+             width == height ? "" : " (width x height)");
+    return text;
+}
+
 int cli_text_columns(int fd)
 {
     enum { USUAL = 80, MOST = 10000 };

@@ -20,6 +20,10 @@ void cli_text_quote(FILE *to, const char *s);
 /* Copies s, made clean, into out[cap]; over `columns` (at least 5) the middle gives way to "..". */
 void cli_text_shorten(char *out, size_t cap, const char *s, int columns);
 
+/* "224 x 224 px", or "320 x 160 px (width x height)", into text, which is returned. */
+enum { CLI_SIZE_TEXT = 64 };
+const char *cli_text_size(int width, int height, char text[CLI_SIZE_TEXT]);
+
 /* Columns of the terminal at fd; where it is none, what COLUMNS says, else 80. */
 int cli_text_columns(int fd);
 /* 1: fd is a terminal that can do more than print lines. */

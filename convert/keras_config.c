@@ -39,8 +39,8 @@ const json_t *keras_layers(const json_t *config)
 
 /* What was found so far. */
 typedef struct facts {
-    double epsilon; /* 0: none */
-    int px;         /* 0: not said */
+    double epsilon;    /* 0: none */
+    int width, height; /* 0: not said */
     const weights *w;
     /* What the layers in front of the network make of a pixel: pixel * scale + offset. */
     double scale[3], offset[3];
@@ -58,8 +58,10 @@ static void see_input(facts *f, const json_t *config)
     json_int_t h = json_integer_value(json_array_get(shape, 1));
     json_int_t w = json_integer_value(json_array_get(shape, 2));
     json_int_t c = json_integer_value(json_array_get(shape, 3));
-    if (f->px == 0 && h == w && c == 3 && h > 0 && h < 100000)
-        f->px = (int)h;
+    if (f->width || c != 3 || h < 1 || h >= 100000 || w < 1 || w >= 100000)
+        return;
+    f->width = (int)w;
+    f->height = (int)h;
 }
 
 static int see_batch_norm(facts *f, const json_t *config, hst_err *err)
@@ -287,8 +289,8 @@ int keras_say_config(weights *w, const json_t *config, hst_err *err)
 {
     facts f = {.w = w, .scale = {1, 1, 1}};
     int rc = see_layers(&f, config, 0, err);
-    if (rc == 0 && f.px)
-        rc = weights_say(w, err, "image_px", "%d", f.px);
+    if (rc == 0 && f.width)
+        rc = weights_say_size(w, f.width, f.height, err);
     if (rc == 0 && f.epsilon > 0)
         rc = weights_say(w, err, "bn_epsilon", "%.9g", f.epsilon);
     return rc ? rc : say_scaling(w, &f, err);

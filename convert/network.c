@@ -74,10 +74,8 @@ int net_input(network *n, int64_t h, int64_t w, int64_t c, hst_err *err)
     if (h < 0 || w < 0 || h > MAX_PX || w > MAX_PX || c != 3)
         return hst_fail(err, HST_EMODEL, "its input is %lld x %lld x %lld, expected an RGB picture",
                         (long long)h, (long long)w, (long long)c);
-    if (h != w)
-        return hst_fail(err, HST_EMODEL, "its input is %lld x %lld, expected a square",
-                        (long long)h, (long long)w);
-    n->px = h;
+    n->width = w;
+    n->height = h;
     n->picture = new_value(
         n, &(net_value){.kind = NET_INPUT, .x = -1, .y = -1, .h = h, .w = w, .c = 3}, err);
     return n->picture;

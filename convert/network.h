@@ -93,7 +93,7 @@ typedef struct network {
     int n_values;
     int picture;               /* the value that the input is, scaled and shifted; -1: none yet */
     int padding;               /* bits: TensorFlow's and PyTorch's are still possible */
-    int64_t px;                /* input height and width; 0: not known */
+    int64_t width, height;     /* of the input; 0: not known */
     double scale[3], shift[3]; /* the first convolution sees scale * input + shift */
     size_t left;               /* bytes that numbers may still take */
     hst_err passed;            /* why the first operator behind an average was passed over */
@@ -134,8 +134,8 @@ const int *net_places(enum net_layout layout);
 /* Once all convolutions are told. */
 int net_pads_as_tensorflow(const network *n);
 
-/* Adds the tensors and the facts "graph", "padding", "image_px" and "bn_epsilon" to w (weights.h
- * says how). Where every convolution of a picture has batch norm of one epsilon and no bias, batch
- * norm stays; else it is folded into kernel and bias. (network_result.c) */
+/* Adds the tensors and the facts "graph", "padding", "bn_epsilon" and the input's size to w
+ * (weights.h says how). Where every convolution of a picture has batch norm of one epsilon and no
+ * bias, batch norm stays; else it is folded into kernel and bias. (network_result.c) */
 HST_CHECK int net_finish(network *n, weights *w, hst_err *err);
 #endif

@@ -345,8 +345,8 @@ static int say_facts(const result *r, double epsilon, hst_err *err)
     rc = rc ? rc
             : weights_say(r->w, err, "padding", "%s",
                           net_pads_as_tensorflow(n) ? "tf" : "symmetric");
-    if (rc == 0 && n->px)
-        rc = weights_say(r->w, err, "image_px", "%lld", (long long)n->px);
+    if (rc == 0 && n->width && n->height)
+        rc = weights_say_size(r->w, n->width, n->height, err);
     if (rc == 0 && r->normalised)
         rc = weights_say(r->w, err, "bn_epsilon", "%.9g", epsilon);
     return rc;

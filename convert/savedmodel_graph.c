@@ -11,8 +11,12 @@ enum { ENTRY_VALUE = 2, SIGNATURE_INPUTS = 1, TENSOR_SHAPE = 3, SHAPE_DIM = 2, D
 /* trackable_object_graph.proto */
 enum { GRAPH_NODES = 1, NODE_ATTRIBUTES = 2, ATTR_FULL_NAME = 2, ATTR_KEY = 3 };
 
-/* [batch, n, n, 3]: n; else 0. */
-static int64_t square_size(bytes shape, hst_err *err)
+typedef struct input_size {
+    int64_t width, height; /* 0: not known */
+} input_size;
+
+/* [batch, height, width, 3]; anything else says nothing. */
+static int read_size(bytes shape, input_size *out, hst_err *err)
 {
     pb_field f, size;
     int64_t dim[4] = {0};
@@ -29,26 +33,27 @@ static int64_t square_size(bytes shape, hst_err *err)
     }
     if (rc)
         return rc;
-    return n == 4 && dim[3] == 3 && dim[1] == dim[2] && dim[1] > 0 && dim[1] < 65536 ? dim[1] : 0;
+    if (n == 4 && dim[3] == 3 && dim[1] > 0 && dim[1] < 65536 && dim[2] > 0 && dim[2] < 65536)
+        *out = (input_size){.width = dim[2], .height = dim[1]};
+    return 0;
 }
 
 /* Walks the fields of m that have the given number, one level down for each of path; at its end
- * takes the first size found. A negative number is an error. */
-static int64_t find_size(bytes m, const uint32_t *path, hst_err *err)
+ * takes the first size found. */
+static int find_size(bytes m, const uint32_t *path, input_size *size, hst_err *err)
 {
     pb_field f;
-    int64_t size = 0;
     int rc;
     if (!*path)
-        return square_size(m, err);
+        return read_size(m, size, err);
     while ((rc = pb_next(&m, &f, err)) == 1) {
-        if (f.number != *path || f.wire != PB_BYTES || size > 0)
+        if (f.number != *path || f.wire != PB_BYTES || size->width)
             continue;
-        size = find_size(f.b, path + 1, err);
-        if (size < 0)
-            return size;
+        rc = find_size(f.b, path + 1, size, err);
+        if (rc)
+            return rc;
     }
-    return rc ? rc : size;
+    return rc;
 }
 
 int savedmodel_describe(weights *w, bytes pb, hst_err *err)
@@ -58,17 +63,16 @@ int savedmodel_describe(weights *w, bytes pb, hst_err *err)
                                     ENTRY_VALUE,     TENSOR_SHAPE, 0};
     pb_field f;
     int rc, graphs = 0;
-    int64_t px = 0;
+    input_size size = {0};
     while ((rc = pb_next(&pb, &f, err)) == 1) {
         if (f.number == SAVED_VERSION && f.v != 1)
             return hst_fail(err, HST_EMODEL, "saved_model.pb has version %llu, expected 1",
                             (unsigned long long)f.v);
         if (f.number != SAVED_META_GRAPHS || f.wire != PB_BYTES)
             continue;
-        int64_t size = find_size(f.b, path, err);
-        if (size < 0)
-            return (int)size;
-        px = px ? px : size;
+        const int found = find_size(f.b, path, &size, err);
+        if (found)
+            return found;
         graphs++;
     }
     if (rc == 0 && !graphs)
@@ -77,7 +81,7 @@ int savedmodel_describe(weights *w, bytes pb, hst_err *err)
         hst_err_at(err, "saved_model.pb");
         return rc;
     }
-    return px ? weights_say(w, err, "image_px", "%lld", (long long)px) : 0;
+    return size.width ? weights_say_size(w, size.width, size.height, err) : 0;
 }
 
 /* ---- names ---- */

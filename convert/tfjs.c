@@ -238,25 +238,25 @@ static int read_manifest(tfjs *j, const json_t *manifest, hst_err *err)
 
 /* ---- layers model ---- */
 
-/* The height of the first layer that says its input: [batch, height, width, 3]. 0: none does. */
-static json_int_t find_px(const json_t *config, int depth)
+/* Says the size of the first layer that says its input, [batch, height, width, 3]. 1: none does. */
+static int say_size(weights *w, const json_t *config, int depth, hst_err *err)
 {
     const json_t *layers = json_object_get(config, "layers");
+    int rc = 1;
     if (!layers && json_is_array(config))
         layers = config; /* an old Sequential */
-    for (size_t i = 0; i < json_array_size(layers) && depth < 4; i++) {
+    for (size_t i = 0; rc == 1 && i < json_array_size(layers) && depth < 4; i++) {
         const json_t *c = json_object_get(json_array_get(layers, i), "config");
         const json_t *shape = json_object_get(c, "batch_input_shape");
         shape = shape ? shape : json_object_get(c, "batch_shape");
-        json_int_t h = json_integer_value(json_array_get(shape, 1));
-        if (json_array_size(shape) == 4 && h > 0 && h < 65536 &&
-            h == json_integer_value(json_array_get(shape, 2)))
-            return h;
-        h = find_px(c, depth + 1);
-        if (h)
-            return h;
+        const json_int_t height = json_integer_value(json_array_get(shape, 1));
+        const json_int_t width = json_integer_value(json_array_get(shape, 2));
+        if (json_array_size(shape) == 4 && height > 0 && height < 65536 && width > 0 &&
+            width < 65536)
+            return weights_say_size(w, width, height, err);
+        rc = say_size(w, c, depth + 1, err);
     }
-    return 0;
+    return rc;
 }
 
 static int layers_model(tfjs *j, const json_t *topology, hst_err *err)
@@ -264,12 +264,11 @@ static int layers_model(tfjs *j, const json_t *topology, hst_err *err)
     const json_t *model = json_object_get(topology, "model_config");
     const json_t *config = json_object_get(model ? model : topology, "config");
     const char *version = json_string_value(json_object_get(topology, "keras_version"));
-    json_int_t px = find_px(config, 0);
     int rc = weights_say(j->w, err, "source_format", "TensorFlow.js layers model");
     if (rc == 0 && version)
         rc = weights_say(j->w, err, "producer", "Keras %.50s", version);
-    if (rc == 0 && px)
-        rc = weights_say(j->w, err, "image_px", "%lld", (long long)px);
+    const int said = rc ? rc : say_size(j->w, config, 0, err);
+    rc = said < 0 ? said : 0;
     for (size_t i = 0; rc == 0 && i < j->have.n; i++)
         rc = weights_add(j->w, &j->have.t[i], err);
     return rc;

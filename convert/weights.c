@@ -101,6 +101,18 @@ int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
     return weights_say_text(w, key, clean, err);
 }
 
+int weights_say_size(weights *w, long long width, long long height, hst_err *err)
+{
+    for (size_t i = 0; i < w->n_facts; i++)
+        if (strcmp(w->fact[i].key, "image_px") == 0 ||
+            strcmp(w->fact[i].key, "image_width_px") == 0)
+            return 0;
+    if (width == height)
+        return weights_say(w, err, "image_px", "%lld", width);
+    int rc = weights_say(w, err, "image_width_px", "%lld", width);
+    return rc ? rc : weights_say(w, err, "image_height_px", "%lld", height);
+}
+
 static int by_size_and_name(const void *a, const void *b)
 {
     const hst_tensor *x = a, *y = b;

@@ -57,7 +57,9 @@ HST_CHECK int weights_keep(weights *w, void *thing, void (*end)(void *), hst_err
  *
  *   source_format  "Keras 2 HDF5"                  always
  *   producer       "tf_keras 2.21.0"               where the file names it
- *   image_px       "224"                           these where the file says so;
+ *   image_px       "224"                           these where the file says so (of an input that
+ *                                                  is no square image_width_px and
+ *                                                  image_height_px in its place);
  *   padding        "tf", "symmetric"               otherwise src/backbones takes what its
  *   bn_epsilon     "0.001"                         producer usually does
  *   scaling        "pm1", "01", "imagenet", "255"  of the input: -1..1, 0..1, ImageNet's mean and
@@ -66,6 +68,9 @@ HST_CHECK int weights_keep(weights *w, void *thing, void (*end)(void *), hst_err
  *   graph          see above */
 HST_CHECK int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
     HST_PRINTF(4, 5);
+
+/* Says the size of the input in pixels, unless it was said. */
+HST_CHECK int weights_say_size(weights *w, long long width, long long height, hst_err *err);
 
 /* The same for a text of any length and more than one line, printable UTF-8. */
 HST_CHECK int weights_say_text(weights *w, const char *key, const char *text, hst_err *err);

@@ -279,17 +279,20 @@ HST_API HST_CHECK hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name
 /* What the caller knows better than a file that does not say it. */
 typedef struct hst_backbone_opts {
     size_t size;
-    int image_px; /* 32 .. 1024; 0 (default): as the file, its name or its family has it */
+    int image_px; /* of a square, 32 .. 1024; 0 (default): as the file, its name or family has it */
     /* NULL (default): as the file or its producer has it; of pixels: "pm1" (-1..1), "01" (0..1),
      * "imagenet" (ImageNet's mean and deviation, on 0..1), "255" (left alone) */
     const char *scaling;
     /* NULL (default): a photo is shown once. Else a list with commas, in which ways it is shown
      * besides; the features are the mean over all of them. "mirror": every view mirrored too;
-     * "288": the whole photo at 288 pixels too; "crop": the middle too, 7/8 of the shorter edge. */
+     * "288": the whole photo at 288 pixels too ("320x160": width x height); "crop": the middle too,
+     * 7/8 of the shorter edge. */
     const char *views;
     /* Of products of weights: "fp32", "bf16" (docs/precision.md). NULL (default): as the model file
      * has it, else "fp32" */
     const char *precision;
+    /* Where the input is to be no square; in image_px's place. Both, or neither: 0 (default). */
+    int image_width_px, image_height_px;
 } hst_backbone_opts;
 HST_API void hst_backbone_opts_init(hst_backbone_opts *o, size_t size);
 static inline hst_backbone_opts hst_backbone_opts_default(void)
@@ -300,8 +303,8 @@ static inline hst_backbone_opts hst_backbone_opts_default(void)
 }
 
 /* As hst_backbone_open with options (NULL: the defaults), which travel in the backbone and in every
- * model on it. Of several side by side image_px, views and precision are of each. HST_EARG: an
- * unknown scaling, view or precision, a scaling for several, image_px out of range. */
+ * model on it. Of several side by side sizes, views and precision are of each. HST_EARG: an unknown
+ * scaling, view or precision, a scaling for several, a size out of range. */
 HST_API HST_CHECK hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name,
                                                        const hst_backbone_opts *o, hst_err *err);
 /* Of several side by side the one behind b, which belongs to the first; NULL: there is none. */
@@ -319,7 +322,7 @@ typedef struct hst_backbone_info {
     size_t size;
     const char *family;     /* "mobilenet_v2", "efficientnet_lite0" */
     double width;           /* channel multiplier */
-    int image_px;           /* input height and width */
+    int image_px;           /* input height and width; 0: they differ (see below) */
     int n_features;         /* length of the feature vector */
     const char *padding;    /* "tf" or "symmetric" */
     double bn_epsilon;      /* of batch norm */
@@ -334,9 +337,12 @@ typedef struct hst_backbone_info {
     /* How its publisher brings photos to image_px, where a config.json says so ("hub" of
      * hst_features_compute), else "": "squash", "crop-torchvision" or "crop-hf" (the shorter edge
      * to resize_px, then the middle), "bilinear" or "bicubic". */
-    int resize_px;
+    int resize_px; /* 0: nothing is cut out, or as below */
     const char *geometry, *interpolation;
     const char *precision; /* of its features: "fp32", "bf16" */
+    int image_width_px, image_height_px;
+    /* What the photo covers, in proportion, before the middle is cut out; 0: nothing is. */
+    int resize_width_px, resize_height_px;
 } hst_backbone_info;
 /* Belongs to b. */
 HST_API const hst_backbone_info *hst_backbone_describe(const hst_backbone *b);
@@ -711,10 +717,10 @@ typedef struct hst_train_opts {
      * model may call unknown by mistake (hst_prediction's unknown_score). 0: it calls none so. For
      * it the model keeps what it compares photos with: at most 1.5 MB. */
     double unknown_rate;
-    /* Not tutorial, nor with "hub": how a photo of another shape becomes the network's square.
-     * "squash" (default): stretched; "crop": the middle of the photo, its shorter side resized to
-     * the square's; "pad": the whole photo, its longer side resized to the square's, on a ground of
-     * the network's mean colour (middle gray where that is black). */
+    /* Not tutorial, nor with "hub": how a photo of another shape becomes the network's size.
+     * "squash" (default): stretched; "crop": resized in proportion until it covers that, and the
+     * middle of it; "pad": resized in proportion until it fits in, on a ground of the network's
+     * mean colour (middle gray where that is black). */
     const char *fit;
 } hst_train_opts;
 HST_API void hst_train_opts_init(hst_train_opts *o, size_t size);

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PX_MIN = 32, PX_MAX = 1024 };
-
 static const hst_family *find_family(const char *name, hst_err *err)
 {
     const hst_family *f = hst_family_find(name);
@@ -21,8 +19,11 @@ int hst_arch_check(const hst_arch *a, hst_err *err)
     const hst_family *f = find_family(a->family, err);
     if (!f)
         return HST_EMODEL;
-    if (a->px < PX_MIN || a->px > PX_MAX)
-        return hst_fail(err, HST_EMODEL, "image size %d, expected %d to %d", a->px, PX_MIN, PX_MAX);
+    char size[HST_SIZE_TEXT];
+    if (!hst_size_within(a->size, HST_LEAST_PX, HST_MOST_PX))
+        return hst_fail(
+            err, HST_EMODEL, "image size %s%s, expected %d to %d", hst_size_text(a->size, size),
+            hst_size_is_square(a->size) ? "" : " (width x height)", HST_LEAST_PX, HST_MOST_PX);
     int rc = f->kind->check(a, err);
     return rc ? rc : hst_pixel_norm_check(&a->norm, err);
 }
@@ -30,10 +31,11 @@ int hst_arch_check(const hst_arch *a, hst_err *err)
 char *hst_arch_json(const hst_arch *a, hst_err *err)
 {
     const hst_pixel_norm *n = &a->norm;
-    json_t *o = json_pack("{s:s, s:i, s:[fff], s:[fff]}", "family", a->family, "image_px", a->px,
-                          "mean", (double)n->mean[0], (double)n->mean[1], (double)n->mean[2], "std",
+    json_t *o = json_pack("{s:s, s:[fff], s:[fff]}", "family", a->family, "mean",
+                          (double)n->mean[0], (double)n->mean[1], (double)n->mean[2], "std",
                           (double)n->std[0], (double)n->std[1], (double)n->std[2]);
-    if (o && hst_family_find(a->family)->kind->write(a, o)) {
+    if (o &&
+        (hst_size_write(a->size, "image", o) || hst_family_find(a->family)->kind->write(a, o))) {
         json_decref(o);
         o = NULL;
     }
@@ -47,7 +49,7 @@ int hst_arch_parse(const char *json, hst_arch *out, hst_err *err)
     json_t *o = hst_json_object(json, "the architecture", err);
     int rc = o ? hst_json_text(o, "family", &name, err) : HST_EMODEL;
     const hst_family *f = rc ? NULL : find_family(name, err);
-    rc = f ? hst_json_int(o, "image_px", PX_MIN, PX_MAX, &a.px, err) : HST_EMODEL;
+    rc = f ? hst_size_read(o, "image", HST_LEAST_PX, HST_MOST_PX, &a.size, err) : HST_EMODEL;
     rc = rc ? rc : hst_pixel_norm_parse(o, &a.norm, err);
     rc = rc ? rc : f->kind->parse(o, &a, err);
     if (rc == 0) {

@@ -9,7 +9,7 @@
 typedef struct hst_sizing {
     int known;
     enum hst_geometry geometry;
-    int resize_px; /* as in hst_prep */
+    hst_size resize; /* as in hst_prep */
     enum hst_interpolation interpolation;
 } hst_sizing;
 
@@ -20,10 +20,13 @@ typedef struct hst_cnn_arch {
     double bn_epsilon;
 } hst_cnn_arch;
 
+/* The sides that an input may have. */
+enum { HST_LEAST_PX = 32, HST_MOST_PX = 1024 };
+
 /* Stored in the model file, but for the sizing: there it is part of the preparation. */
 typedef struct hst_arch {
     char family[32];     /* "mobilenet_v2", "efficientnet_lite0" */
-    int px;              /* input height and width */
+    hst_size size;       /* of the input */
     hst_pixel_norm norm; /* of the input */
     hst_sizing sizing;
     union { /* one member a kind of family, which alone touches it */
@@ -31,7 +34,7 @@ typedef struct hst_arch {
     };
 } hst_arch;
 
-/* HST_EMODEL: an unknown family, sizes or numbers out of bounds (px 32 .. 1024). */
+/* HST_EMODEL: an unknown family, sizes or numbers out of bounds (HST_LEAST_PX .. HST_MOST_PX). */
 HST_CHECK int hst_arch_check(const hst_arch *a, hst_err *err);
 /* As JSON, to be freed; and back, checked. The same arch gives the same text. */
 HST_CHECK char *hst_arch_json(const hst_arch *a, hst_err *err);

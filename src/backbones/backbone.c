@@ -16,16 +16,23 @@
 #include <string.h>
 #include <unistd.h>
 
+/* The side of a square; else 0, which no square has, and both sides. */
+static int hash_size(hst_sha256 *h, hst_size s, hst_err *err)
+{
+    const int32_t sides[] = {0, s.width, s.height};
+    return hst_size_is_square(s) ? hst_sha256_add(h, sides + 1, sizeof *sides, err)
+                                 : hst_sha256_add(h, sides, sizeof sides, err);
+}
+
 /* Over everything that decides the features. Numbers as stored, little endian. */
-int hst_backbone_identity_at(const hst_backbone *b, int at_px, char hex[65], hst_err *err)
+int hst_backbone_identity_at(const hst_backbone *b, hst_size size, char hex[65], hst_err *err)
 {
     const hst_arch *a = &b->arch;
     uint8_t digest[32];
-    const int32_t px = at_px;
     hst_sha256 *h = hst_sha256_new(err);
     int rc = h ? hst_sha256_adds(h, "headstart backbone 1", err) : HST_EMEM;
     rc = rc ? rc : hst_sha256_adds(h, a->family, err);
-    rc = rc ? rc : hst_sha256_add(h, &px, sizeof px, err);
+    rc = rc ? rc : hash_size(h, size, err);
     rc = rc ? rc : hst_family_find(a->family)->kind->hash(a, h, err);
     rc = rc ? rc : hst_sha256_add(h, &a->norm, sizeof a->norm, err);
     for (size_t i = 0; rc == 0 && i < hst_graph_n_params(b->graph); i++) {
@@ -43,7 +50,7 @@ int hst_backbone_identity_at(const hst_backbone *b, int at_px, char hex[65], hst
 
 int hst_backbone_identity(const hst_backbone *b, char hex[65], hst_err *err)
 {
-    return hst_backbone_identity_at(b, b->arch.px, hex, err);
+    return hst_backbone_identity_at(b, b->arch.size, hex, err);
 }
 
 static void fill_info(hst_backbone *b)
@@ -54,7 +61,7 @@ static void fill_info(hst_backbone *b)
     hst_backbone_info *info = &b->info;
     *info = (hst_backbone_info){.size = sizeof *info,
                                 .family = a->family,
-                                .image_px = a->px,
+                                .image_px = hst_size_is_square(a->size) ? a->size.width : 0,
                                 .padding = "",
                                 .n_features = hst_plan_output(b->plan).c,
                                 .scaling = scaling ? scaling : "",
@@ -62,11 +69,15 @@ static void fill_info(hst_backbone *b)
                                 .sha256 = b->sha256,
                                 .format = b->format,
                                 .producer = b->producer,
-                                .resize_px = s->resize_px,
+                                .resize_px = hst_size_is_square(s->resize) ? s->resize.width : 0,
                                 .precision = hst_precision_names[b->precision],
                                 .geometry = s->known ? hst_geometry_name(s->geometry) : "",
                                 .interpolation =
-                                    s->known ? hst_interpolation_name(s->interpolation) : ""};
+                                    s->known ? hst_interpolation_name(s->interpolation) : "",
+                                .image_width_px = a->size.width,
+                                .image_height_px = a->size.height,
+                                .resize_width_px = s->resize.width,
+                                .resize_height_px = s->resize.height};
     hst_family_find(a->family)->kind->describe(a, info);
     for (size_t i = 0; i < hst_graph_n_params(b->graph); i++) {
         const hst_param *p = hst_graph_param(b->graph, i);
@@ -170,19 +181,19 @@ hst_backbone *hst_backbone_tuned(const hst_ctx *ctx, const hst_backbone *b, hst_
 }
 
 hst_plan *hst_backbone_plan_at(const hst_ctx *ctx, const hst_backbone *b, const hst_graph *g,
-                               int px, hst_err *err)
+                               hst_size size, hst_err *err)
 {
     const hst_plan_options o = hst_plan_defaults();
-    return hst_backbone_plan_with(ctx, b, g, px, &o, err);
+    return hst_backbone_plan_with(ctx, b, g, size, &o, err);
 }
 
 hst_plan *hst_backbone_plan_with(const hst_ctx *ctx, const hst_backbone *b, const hst_graph *g,
-                                 int px, const hst_plan_options *o, hst_err *err)
+                                 hst_size size, const hst_plan_options *o, hst_err *err)
 {
     hst_plan_options options = *o;
     hst_arch a = b->arch;
     options.precision = b->precision;
-    a.px = px;
+    a.size = size;
     hst_graph *own = graph_with(&a, g, err);
     if (!own)
         return NULL;
@@ -192,13 +203,13 @@ hst_plan *hst_backbone_plan_with(const hst_ctx *ctx, const hst_backbone *b, cons
 }
 
 /* Two made-up pictures, prepared: slopes of colour with blocks and a fine pattern on them, and the
- * negative of that. x[2][px][px][3]. */
+ * negative of that. x[2][height][width][3]. */
 static void draw_pictures(const hst_arch *a, float *x)
 {
-    size_t n = (size_t)a->px * (size_t)a->px * 3;
+    const size_t w = (size_t)a->size.width, h = (size_t)a->size.height, n = w * h * 3;
     for (size_t i = 0; i < n; i++) {
-        size_t c = i % 3, col = i / 3 % (size_t)a->px, row = i / 3 / (size_t)a->px;
-        size_t slope = (c == 1 ? row : col) * 128 / (size_t)a->px;
+        size_t c = i % 3, col = i / 3 % w, row = i / 3 / w;
+        size_t slope = c == 1 ? row * 128 / h : col * 128 / w;
         size_t blocks = (row / 16 + col / 16 + c) % 2 * 96;
         float pixel = (float)(slope + blocks + (row * 7 + col * 13 + c * 5) % 32);
         x[i] = (pixel - a->norm.mean[c]) / a->norm.std[c];
@@ -231,8 +242,8 @@ static int judge_features(const float *y, size_t n, hst_err *err)
  * epsilon. */
 static int try_out(const hst_backbone *b, hst_err *err)
 {
-    size_t px = (size_t)b->arch.px, n = (size_t)hst_plan_output(b->plan).c;
-    float *x = hst_alloc(2 * px * px, 3 * sizeof *x, err);
+    size_t n = (size_t)hst_plan_output(b->plan).c;
+    float *x = hst_alloc(2 * hst_size_pixels(b->arch.size), 3 * sizeof *x, err);
     float *y = x ? hst_alloc(2 * n, sizeof *y, err) : NULL;
     hst_work *w = y ? hst_work_new(b->plan, err) : NULL;
     int rc = w ? 0 : HST_EMEM;
@@ -257,10 +268,13 @@ void hst_backbone_opts_init(hst_backbone_opts *o, size_t size)
 /* What the caller says counts more than what a file says. */
 static int override(hst_arch *a, const hst_backbone_opts *o, hst_err *err)
 {
-    if (o->image_px) {
-        if (o->image_px != a->px)
+    hst_size size = hst_size_square(o->image_px);
+    if (o->image_width_px || o->image_height_px)
+        size = (hst_size){o->image_width_px, o->image_height_px};
+    if (size.width || size.height) {
+        if (!hst_size_equal(size, a->size))
             a->sizing = (hst_sizing){0}; /* it is of the published size */
-        a->px = o->image_px;
+        a->size = size;
     }
     return o->scaling ? hst_pixel_norm_named(o->scaling, &a->norm, err) : 0;
 }
@@ -301,7 +315,7 @@ static hst_backbone *import(hst_ctx *ctx, const hst_weight_file *f, const hst_te
                  o.dialect->name);
         return NULL;
     }
-    a.px = hst_px_of_name(f->base, a.px);
+    a.size = hst_size_of_name(f->base, a.size);
     if (f->config && hst_config_read(f->config, &o, &a, err))
         return NULL;
     if (hst_facts_read(t, &a, err) || override(&a, opts, err))

@@ -23,19 +23,20 @@ struct hst_backbone {
 enum { HST_MAX_BESIDE = 8 };
 
 /* SHA-256 over arch and parameter values: the same weights by any route are the same. hex[65].
- * _at: of the network for photos of px pixels. */
+ * _at: of the network for photos of that size. */
 HST_CHECK int hst_backbone_identity(const hst_backbone *b, char hex[65], hst_err *err);
-HST_CHECK int hst_backbone_identity_at(const hst_backbone *b, int px, char hex[65], hst_err *err);
+HST_CHECK int hst_backbone_identity_at(const hst_backbone *b, hst_size size, char hex[65],
+                                       hst_err *err);
 
-/* The network for photos of px pixels, ready to run, with the weights of g (b's own, or others of
+/* The network for photos of that size, ready to run, with the weights of g (b's own, or others of
  * the same shapes). Errors: HST_EMODEL (it cannot be that small or large), HST_EMEM. */
 HST_CHECK hst_plan *hst_backbone_plan_at(const hst_ctx *ctx, const hst_backbone *b,
-                                         const hst_graph *g, int px, hst_err *err);
+                                         const hst_graph *g, hst_size size, hst_err *err);
 /* The same as options say, but for the precision, which is b's; nodes have the same numbers at
  * every size. */
 HST_CHECK hst_plan *hst_backbone_plan_with(const hst_ctx *ctx, const hst_backbone *b,
-                                           const hst_graph *g, int px, const hst_plan_options *o,
-                                           hst_err *err);
+                                           const hst_graph *g, hst_size size,
+                                           const hst_plan_options *o, hst_err *err);
 
 /* The precision that a model file's features are of. HST_EMODEL: one that is not known here. */
 HST_CHECK int hst_backbone_precision(const hst_tensors *model, enum hst_precision *out,

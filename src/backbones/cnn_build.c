@@ -39,7 +39,7 @@ static int inverted_residuals(hst_graph *g, const hst_arch *a, const hst_layers 
                               hst_err *err)
 {
     int from = 0, block = -1;
-    int x = hst_graph_input(g, (hst_shape){a->px, a->px, 3}, err);
+    int x = hst_graph_input(g, (hst_shape){a->size.height, a->size.width, 3}, err);
     for (int i = 0; i < layers->n && x >= 0; i++) {
         const hst_layer *l = &layers->layer[i];
         if (l->block != block)

@@ -64,55 +64,78 @@ static int read_interpolation(const json_t *v, enum hst_interpolation *out)
     return *out == HST_BICUBIC || number == 2 || (name && strcmp(name, "bilinear") == 0);
 }
 
-/* {"height": n, "width": n} or n; 0: neither. */
-static int square_of(const json_t *v)
+/* {"height": h, "width": w}, [h, w] or the side of a square; zeros: neither. */
+static hst_size size_of(const json_t *v)
 {
-    const json_t *h = json_is_object(v) ? json_object_get(v, "height") : v;
-    const json_t *w = json_is_object(v) ? json_object_get(v, "width") : v;
-    const json_int_t n = json_integer_value(h);
-    return n == json_integer_value(w) && n > 0 && n <= 4096 ? (int)n : 0;
+    const int is_list = json_is_array(v) && json_array_size(v) == 2;
+    const json_t *h = json_is_object(v) ? json_object_get(v, "height")
+                      : is_list         ? json_array_get(v, 0)
+                                        : v;
+    const json_t *w = json_is_object(v) ? json_object_get(v, "width")
+                      : is_list         ? json_array_get(v, 1)
+                                        : v;
+    const json_int_t height = json_integer_value(h), width = json_integer_value(w);
+    if (height < 1 || height > 4096 || width < 1 || width > 4096)
+        return (hst_size){0, 0};
+    return (hst_size){(int)width, (int)height};
 }
 
-/* The shorter edge to resize_px, then the middle of px. */
-static void crop(hst_sizing *s, enum hst_geometry g, int resize_px, int px)
+/* The photo made to cover `resize`, then the middle of size. */
+static void crop(hst_sizing *s, enum hst_geometry g, hst_size resize, hst_size size)
 {
-    if (resize_px < px || resize_px > 4096)
+    if (resize.width < size.width || resize.height < size.height ||
+        !hst_size_within(resize, 1, 4096))
         return;
-    *s = (hst_sizing){1, g, resize_px, s->interpolation};
+    *s = (hst_sizing){1, g, resize, s->interpolation};
 }
 
-/* Of a Hugging Face image processor: the shorter edge, and the middle of it; or a square.
+/* What a Hugging Face image processor makes, where that is no square: a square is what the network
+ * itself says. */
+static void processor_size(const json_t *o, hst_size *size)
+{
+    const char *key = flag(o, "do_center_crop", 0) ? "crop_size" : "size";
+    const hst_size s = size_of(json_object_get(o, key));
+    if (flag(o, "do_resize", 1) && !hst_size_is_square(s) &&
+        hst_size_within(s, HST_LEAST_PX, HST_MOST_PX))
+        *size = s;
+}
+
+/* Of a Hugging Face image processor: the shorter edge, and the middle of it; or all of it.
  * ConvNext's, which ResNets have, names what is cut out and crop_pct, its part of the edge, below
  * 384 pixels. What it says in another way is not known. */
-static void processor_sizing(const json_t *o, int px, hst_sizing *s)
+static void processor_sizing(const json_t *o, hst_size want, hst_sizing *s)
 {
     const json_t *size = json_object_get(o, "size"), *edge = json_object_get(size, "shortest_edge");
     const json_t *pct = json_object_get(o, "crop_pct");
     const int n = (int)json_integer_value(json_is_integer(size) ? size : edge);
+    const int is_cut = flag(o, "do_center_crop", 0);
     enum { LEAST_WHOLE = 384 };
     if (!flag(o, "do_resize", 1) ||
         !read_interpolation(json_object_get(o, "resample"), &s->interpolation))
         return;
-    if (json_is_number(pct) && n == px && px < LEAST_WHOLE && json_number_value(pct) > 0.1)
-        crop(s, HST_CROP_HF, (int)(px / json_number_value(pct)), px);
-    else if (flag(o, "do_center_crop", 0) && square_of(json_object_get(o, "crop_size")) == px && n)
-        crop(s, HST_CROP_HF, n, px);
-    else if (!flag(o, "do_center_crop", 0) && json_is_object(size) && square_of(size) == px)
+    if (json_is_number(pct) && hst_size_equal(hst_size_square(n), want) && n < LEAST_WHOLE &&
+        json_number_value(pct) > 0.1)
+        crop(s, HST_CROP_HF, hst_size_square((int)(n / json_number_value(pct))), want);
+    else if (is_cut && hst_size_equal(size_of(json_object_get(o, "crop_size")), want) && n)
+        crop(s, HST_CROP_HF, hst_size_square(n), want);
+    else if (!is_cut && json_is_object(size) && hst_size_equal(size_of(size), want))
         s->known = 1; /* geometry: HST_SQUASH */
 }
 
-/* Of timm: the shorter edge to px / crop_pct, rounded down, then the middle. */
-static void timm_sizing(const json_t *o, int px, hst_sizing *s)
+/* Of timm: what covers size / crop_pct, rounded down, then the middle. */
+static void timm_sizing(const json_t *o, hst_size size, hst_sizing *s)
 {
     const json_t *pct = json_object_get(o, "crop_pct");
     const char *mode = json_string_value(json_object_get(o, "crop_mode"));
+    const double part = json_number_value(pct);
     if (!read_interpolation(json_object_get(o, "interpolation"), &s->interpolation) ||
-        !json_is_number(pct) || !(json_number_value(pct) > 0.1))
+        !json_is_number(pct) || !(part > 0.1))
         return;
     if (mode && strcmp(mode, "squash") == 0)
-        s->known = json_number_value(pct) >= 1;
+        s->known = part >= 1;
     else if (!mode || strcmp(mode, "center") == 0)
-        crop(s, HST_CROP_TORCHVISION, (int)floor(px / json_number_value(pct)), px);
+        crop(s, HST_CROP_TORCHVISION,
+             (hst_size){(int)floor(size.width / part), (int)floor(size.height / part)}, size);
 }
 
 /* ---- the files ---- */
@@ -126,8 +149,10 @@ static int read_processor(const char *config_path, hst_arch *a, hst_err *err)
     if (rc == 0 && hst_is_file(path)) {
         json_t *o = read_object(path, err);
         rc = o ? processor_norm(o, &a->norm, err) : HST_EMODEL;
-        if (rc == 0)
-            processor_sizing(o, a->px, &a->sizing);
+        if (rc == 0) {
+            processor_size(o, &a->size);
+            processor_sizing(o, a->size, &a->sizing);
+        }
         if (o && rc)
             (void)hst_err_at(err, "preprocessor_config.json");
         json_decref(o);
@@ -175,13 +200,31 @@ static int must_say(const json_t *o, const char *key, const char *want, hst_err 
     return rc;
 }
 
+/* The side of a square, or [height, width]. Absent: *size stays. */
+static int image_size(const json_t *o, hst_size *size, hst_err *err)
+{
+    const json_t *v = json_object_get(o, "image_size");
+    const hst_size s = size_of(v);
+    if (json_is_array(v) && !hst_size_within(s, HST_LEAST_PX, HST_MOST_PX))
+        return hst_fail(err, HST_EMODEL,
+                        "\"image_size\" is a list, expected height and width, %d to %d",
+                        HST_LEAST_PX, HST_MOST_PX);
+    if (json_is_array(v))
+        *size = s;
+    if (json_is_array(v) || !hst_json_has(o, "image_size"))
+        return 0;
+    int side, rc = hst_json_int(o, "image_size", HST_LEAST_PX, HST_MOST_PX, &side, err);
+    if (rc == 0)
+        *size = hst_size_square(side);
+    return rc;
+}
+
 int hst_huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
 {
     int rc = must_say(o, "model_type", a->family, err);
     rc = rc ? rc : must_say(o, "hidden_act", "relu6", err);
     rc = rc ? rc : must_be(o, "output_stride", 32, err);
-    if (rc == 0 && hst_json_has(o, "image_size"))
-        rc = hst_json_int(o, "image_size", 32, 1024, &a->px, err);
+    rc = rc ? rc : image_size(o, &a->size, err);
     if (rc == 0 && hst_json_has(o, "layer_norm_eps"))
         rc = hst_json_real(o, "layer_norm_eps", 1e-12, 1, &a->cnn.bn_epsilon, err);
     if (rc == 0 && hst_json_has(o, "depth_multiplier"))
@@ -203,8 +246,7 @@ int hst_huggingface_efficientnet_config(const json_t *o, hst_arch *a, hst_err *e
         rc = hst_fail(err, HST_EMODEL,
                       "\"depthwise_padding\" names layers; only networks that "
                       "pad all alike are supported");
-    if (rc == 0 && hst_json_has(o, "image_size"))
-        rc = hst_json_int(o, "image_size", 32, 1024, &a->px, err);
+    rc = rc ? rc : image_size(o, &a->size, err);
     if (rc == 0 && hst_json_has(o, "batch_norm_eps"))
         rc = hst_json_real(o, "batch_norm_eps", 1e-12, 1, &a->cnn.bn_epsilon, err);
     return rc;
@@ -226,11 +268,12 @@ static int timm_pretrained(const json_t *o, hst_arch *a, hst_err *err)
     if (rc || !hst_json_has(o, "input_size"))
         return rc;
     rc = hst_json_reals3(o, "input_size", 3, 1024, size, err);
-    if (rc == 0 && (size[0] != 3 || size[1] != size[2] || size[1] != (int)size[1]))
-        rc = hst_fail(err, HST_EMODEL, "\"input_size\" is %g x %g x %g, expected 3 and a square",
+    if (rc == 0 && (size[0] != 3 || size[1] != (int)size[1] || size[2] != (int)size[2]))
+        rc = hst_fail(err, HST_EMODEL,
+                      "\"input_size\" is %g x %g x %g, expected 3 channels, height and width",
                       size[0], size[1], size[2]);
     if (rc == 0)
-        a->px = (int)size[1];
+        a->size = (hst_size){.width = (int)size[2], .height = (int)size[1]};
     return rc;
 }
 
@@ -247,6 +290,6 @@ int hst_timm_config(const json_t *o, hst_arch *a, hst_err *err)
     p = json_is_object(p) ? p : o;
     rc = timm_pretrained(p, a, err);
     if (rc == 0)
-        timm_sizing(p, a->px, &a->sizing);
+        timm_sizing(p, a->size, &a->sizing);
     return rc;
 }

@@ -38,13 +38,21 @@ int hst_fact_real(const hst_tensors *t, const char *key, double low, double high
     return rc;
 }
 
-static int read_px(const hst_tensors *t, int *px, hst_err *err)
+/* Absent: *size stays. */
+static int read_size(const hst_tensors *t, hst_size *size, hst_err *err)
 {
-    json_t *o;
-    int rc = parse_fact(t, "image_px", 0, &o, err);
-    if (o)
-        rc = hst_json_int(o, "image_px", 32, 1024, px, err);
-    json_decref(o);
+    static const char *const key[] = {"image_px", "image_width_px", "image_height_px"};
+    json_t *all = json_object(), *o;
+    int rc = all ? 0 : hst_fail(err, HST_EMEM, "out of memory");
+    for (size_t i = 0; rc == 0 && i < sizeof key / sizeof *key; i++) {
+        rc = parse_fact(t, key[i], 0, &o, err);
+        if (rc == 0 && o && json_object_update(all, o))
+            rc = hst_fail(err, HST_EMEM, "out of memory");
+        json_decref(o);
+    }
+    if (rc == 0 && json_object_size(all))
+        rc = hst_size_read(all, "image", HST_LEAST_PX, HST_MOST_PX, size, err);
+    json_decref(all);
     return rc;
 }
 
@@ -79,7 +87,7 @@ static int read_norm(const hst_tensors *t, hst_pixel_norm *n, hst_err *err)
 
 int hst_facts_read(const hst_tensors *t, hst_arch *a, hst_err *err)
 {
-    int rc = read_px(t, &a->px, err);
+    int rc = read_size(t, &a->size, err);
     rc = rc ? rc : read_norm(t, &a->norm, err);
     return rc ? rc : hst_family_find(a->family)->kind->facts(t, a, err);
 }
@@ -91,7 +99,7 @@ int hst_facts_say_norm(const hst_tensors *t)
 
 /* A width, then a size: "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_96_no_top.h5", and
  * "mobilenet_2_5_128_tf_no_top.h5", whose width is 0.25. */
-int hst_px_of_name(const char *name, int otherwise)
+hst_size hst_size_of_name(const char *name, hst_size otherwise)
 {
     for (const char *p = strpbrk(name, "_-"); p; p = strpbrk(p + 1, "_-")) {
         size_t whole = strspn(p + 1, "0123456789"), part;
@@ -104,8 +112,8 @@ int hst_px_of_name(const char *name, int otherwise)
         if (is && p[2] == '_')
             is = strncmp(size + 1 + digits, "_tf", 3) == 0;
         int px = is ? (int)strtol(size + 1, NULL, 10) : 0;
-        if (px >= 32 && px <= 1024)
-            return px;
+        if (px >= HST_LEAST_PX && px <= HST_MOST_PX)
+            return hst_size_square(px);
     }
     return otherwise;
 }

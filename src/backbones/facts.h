@@ -14,7 +14,7 @@ HST_CHECK int hst_fact_real(const hst_tensors *t, const char *key, double low, d
 /* 1: the file says what its pixels are, and says it of red, green, blue. */
 int hst_facts_say_norm(const hst_tensors *t);
 /* The image size that a file's name tells as keras.applications' names do; else otherwise. */
-int hst_px_of_name(const char *name, int otherwise);
+hst_size hst_size_of_name(const char *name, hst_size otherwise);
 
 /* Compares the graph that the file tells, if it does, with the family's own of that architecture,
  * as the file's facts have it. HST_EMODEL: the first operator that differs. (compare.c) */

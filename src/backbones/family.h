@@ -58,7 +58,7 @@ typedef struct hst_kind {
 
 struct hst_family {
     const char *name;
-    int px; /* usual input size */
+    int px; /* usual input height and width */
     const hst_kind *kind;
     const void *own; /* of the kind */
     const hst_dialect *dialects;

@@ -28,7 +28,7 @@ static int find_prefix(const hst_tensors *t, const char *marker, char prefix[HST
 
 static void defaults(const hst_origin *o, hst_arch *a)
 {
-    *a = (hst_arch){.px = o->family->px, .norm = o->dialect->norm};
+    *a = (hst_arch){.size = hst_size_square(o->family->px), .norm = o->dialect->norm};
     snprintf(a->family, sizeof a->family, "%s", o->family->name);
     o->family->kind->usual(o, a);
 }

@@ -76,7 +76,7 @@ static enum hst_act activation(const hst_arch *a, const hst_layer *l)
 static int add_stem(hst_graph *g, const hst_arch *a, const hst_layer *l, hst_err *err)
 {
     const hst_conv pool = {.kernel = 3, .stride = 2, .padding = HST_PAD_SYMMETRIC};
-    int x = hst_graph_input(g, (hst_shape){a->px, a->px, 3}, err);
+    int x = hst_graph_input(g, (hst_shape){a->size.height, a->size.width, 3}, err);
     if (x >= 0)
         x = hst_cnn_conv(g, a, l, x, err);
     return x < 0 ? x : hst_graph_max_pool(g, x, &pool, err);

@@ -1,40 +1,27 @@
 #include "backbones/views.h"
+#include "backbones/arch.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { LEAST_PX = 32, MOST_PX = 1024 };
-
-/* The number that n characters are, or 0. */
-static int read_px(const char *word, size_t n)
-{
-    int px = 0;
-    if (n > 4)
-        return 0;
-    for (size_t i = 0; i < n; i++) {
-        if (word[i] < '0' || word[i] > '9')
-            return 0;
-        px = 10 * px + (word[i] - '0');
-    }
-    return px;
-}
 
 static int is_word(const char *word, size_t n, const char *what)
 {
     return n == strlen(what) && memcmp(word, what, n) == 0;
 }
 
-static int add_size(hst_views *v, int px, hst_err *err)
+static int add_size(hst_views *v, hst_size size, hst_err *err)
 {
-    if (px < LEAST_PX || px > MOST_PX)
-        return hst_fail(err, HST_EARG, "views: a size of %d pixels, expected %d to %d", px,
-                        LEAST_PX, MOST_PX);
-    for (int i = 0; i < v->n_px; i++)
-        if (v->px[i] == px)
-            return hst_fail(err, HST_EARG, "views: %d is given twice", px);
-    if (v->n_px == HST_VIEW_SIZES)
+    char text[HST_SIZE_TEXT];
+    hst_size_text(size, text);
+    if (!hst_size_within(size, HST_LEAST_PX, HST_MOST_PX))
+        return hst_fail(err, HST_EARG, "views: a size of %s pixels, expected %d to %d", text,
+                        HST_LEAST_PX, HST_MOST_PX);
+    for (int i = 0; i < v->n_sizes; i++)
+        if (hst_size_equal(v->size[i], size))
+            return hst_fail(err, HST_EARG, "views: %s is given twice", text);
+    if (v->n_sizes == HST_VIEW_SIZES)
         return hst_fail(err, HST_EARG, "views: more than %d sizes", HST_VIEW_SIZES);
-    v->px[v->n_px++] = px;
+    v->size[v->n_sizes++] = size;
     return 0;
 }
 
@@ -43,9 +30,9 @@ static int add_word(hst_views *v, const char *word, size_t n, hst_err *err)
     int *flag = is_word(word, n, "mirror") ? &v->mirror
                 : is_word(word, n, "crop") ? &v->crop
                                            : NULL;
-    int px = read_px(word, n);
-    if (!flag && px)
-        return add_size(v, px, err);
+    hst_size size;
+    if (!flag && hst_size_parse(word, n, &size))
+        return add_size(v, size, err);
     if (!flag)
         return hst_fail(err, HST_EARG,
                         "unknown view '%.*s': mirror, crop or a size in pixels, with commas "
@@ -71,24 +58,39 @@ int hst_views_parse(const char *text, hst_views *out, hst_err *err)
     return 0;
 }
 
+/* px * to / from, rounded up. */
+static int scaled_up(int px, int to, int from)
+{
+    return (px * to + from - 1) / from;
+}
+
+void hst_view_crop(const hst_prep *base, hst_prep *out)
+{
+    out->geometry = HST_CROP_HF;
+    out->resize.width = scaled_up(base->size.width, 8, 7);
+    out->resize.height = scaled_up(base->size.height, 8, 7);
+}
+
 int hst_views_list(const hst_views *v, const hst_prep *base, hst_prep out[HST_MAX_VIEWS])
 {
     int n = 0;
     out[n++] = *base;
-    for (int i = 0; i < v->n_px; i++) {
-        if (v->px[i] == base->px)
+    for (int i = 0; i < v->n_sizes; i++) {
+        if (hst_size_equal(v->size[i], base->size))
             continue;
         out[n] = *base;
-        out[n].px = v->px[i];
+        out[n].size = v->size[i];
         /* rounded up, so that what is cut out fits */
-        if (hst_prep_crops(base))
-            out[n].resize_px = (base->resize_px * v->px[i] + base->px - 1) / base->px;
+        if (hst_prep_crops(base)) {
+            out[n].resize.width = scaled_up(base->resize.width, v->size[i].width, base->size.width);
+            out[n].resize.height =
+                scaled_up(base->resize.height, v->size[i].height, base->size.height);
+        }
         n++;
     }
     if (v->crop) {
         out[n] = *base;
-        out[n].geometry = HST_CROP_HF;
-        out[n++].resize_px = (base->px * 8 + 6) / 7;
+        hst_view_crop(base, &out[n++]);
     }
     for (int i = 0, plain = n; v->mirror && i < plain; i++) {
         out[n] = out[i];

@@ -26,7 +26,7 @@ int hst_extractor_prep(const hst_backbone *b, const char *prepare, hst_prep *out
 {
     char word[32];
     const char *fit;
-    hst_prep p = {.px = b->arch.px, .norm = b->arch.norm};
+    hst_prep p = {.size = b->arch.size, .norm = b->arch.norm};
     const hst_sizing *s = &b->arch.sizing;
     if (split_words(prepare, word, sizeof word, &fit, err))
         return HST_EARG;
@@ -34,17 +34,17 @@ int hst_extractor_prep(const hst_backbone *b, const char *prepare, hst_prep *out
     if (as_published && fit)
         return hst_fail(
             err, HST_EARG,
-            "with \"hub\" the backbone's publisher says how a photo fits into a square: "
-            "do not choose \"%s\" as well",
+            "with \"hub\" the backbone's publisher says how a photo is fitted: do not choose "
+            "\"%s\" as well",
             fit);
     if (as_published && !s->known)
         return hst_fail(err, HST_EARG,
                         "%s does not say how photos are brought to %d x %d pixels: choose \"pil\", "
                         "\"tf\" or \"fast\"",
-                        b->source, p.px, p.px);
+                        b->source, p.size.width, p.size.height);
     if (as_published) {
         p.geometry = s->geometry;
-        p.resize_px = s->resize_px;
+        p.resize = s->resize;
         p.interpolation = s->interpolation;
     }
     int rc = hst_resampler_parse(*word && !as_published ? word : "pil", &p.resampler, err);
@@ -93,14 +93,14 @@ static int add_view(hst_extractor *e, const hst_ctx *ctx, const hst_graph *g, co
                     hst_err *err)
 {
     hst_branch *b = &e->branch[e->n_branches - 1];
-    const int usual = g == b->backbone->graph && p->px == b->backbone->arch.px;
+    const int usual = g == b->backbone->graph && hst_size_equal(p->size, b->backbone->arch.size);
     hst_view v = {.prep = *p, .plan = usual ? b->backbone->plan : NULL};
     if (b->n_views == HST_MAX_VIEWS)
         return hst_fail(err, HST_EARG, "more than %d views", HST_MAX_VIEWS);
     for (int i = 0; i < b->n_views; i++) /* views of one size share a plan */
-        v.plan = b->view[i].prep.px == p->px ? b->view[i].plan : v.plan;
+        v.plan = hst_size_equal(b->view[i].prep.size, p->size) ? b->view[i].plan : v.plan;
     if (!v.plan)
-        v.plan = v.owned = hst_backbone_plan_at(ctx, b->backbone, g, p->px, err);
+        v.plan = v.owned = hst_backbone_plan_at(ctx, b->backbone, g, p->size, err);
     if (!v.plan)
         return err && err->code ? err->code : HST_EMEM;
     b->view[b->n_views++] = v;
@@ -223,8 +223,9 @@ const hst_view *hst_extractor_view(const hst_extractor *e, int i, int *at, int *
 /* A network's work grows with the area of the photo. */
 static double view_cost(const hst_branch *b, const hst_view *v)
 {
-    const double side = (double)v->prep.px / b->backbone->arch.px;
-    return hst_graph_flops(b->backbone->graph) * side * side;
+    const hst_size seen = v->prep.size, usual = b->backbone->arch.size;
+    return hst_graph_flops(b->backbone->graph) * ((double)seen.width / usual.width) *
+           ((double)seen.height / usual.height);
 }
 
 double hst_extractor_cost(const hst_extractor *e)
@@ -239,16 +240,18 @@ double hst_extractor_cost(const hst_extractor *e)
 void hst_extractor_describe(const hst_extractor *e, char *out, size_t cap)
 {
     size_t n = 0;
+    char size[HST_SIZE_TEXT];
     out[0] = 0;
     for (int k = 0; k < e->n_branches; k++) {
         const hst_branch *b = &e->branch[k];
         for (int i = 0; i < b->n_views && n < cap; i++) {
             const hst_prep *p = &b->view[i].prep;
-            n += (size_t)snprintf(out + n, cap - n, "%s%s%s%d%s%s",
+            n += (size_t)snprintf(out + n, cap - n, "%s%s%s%s%s%s",
                                   i   ? ", "
                                   : k ? "; "
                                       : "",
-                                  i ? "" : b->backbone->arch.family, i ? "" : " ", p->px,
+                                  i ? "" : b->backbone->arch.family, i ? "" : " ",
+                                  hst_size_text(p->size, size),
                                   i && p->geometry != b->view[0].prep.geometry ? " crop" : "",
                                   p->mirror ? " mirrored" : "");
         }

@@ -11,7 +11,7 @@ struct hst_looking {
     struct hst_decoders *decoders; /* the context's */
     hst_work *alone[WORKS];    /* of each view, unless it shares a plan with one before; made by */
     hst_work *together[WORKS]; /* the first photo that needs it */
-    float *input;              /* [px][px][3] of the largest view */
+    float *input;              /* [height][width][3] of the largest view */
     float *views;              /* [view_floats] */
     const void *bytes;         /* of the photo; NULL: its pixels are the caller's */
     size_t n_bytes;
@@ -25,7 +25,7 @@ struct hst_looking {
 
 hst_looking *hst_looking_new(const hst_ctx *ctx, const hst_extractor *e, hst_err *err)
 {
-    size_t px = 1;
+    size_t pixels = 1;
     hst_looking *l = hst_alloc(1, sizeof *l, err);
     const hst_view *v;
     if (!l)
@@ -33,8 +33,8 @@ hst_looking *hst_looking_new(const hst_ctx *ctx, const hst_extractor *e, hst_err
     l->e = e;
     l->decoders = ctx->decoders;
     for (int i = 0; (v = hst_extractor_view(e, i, NULL, NULL)); i++)
-        px = (size_t)v->prep.px > px ? (size_t)v->prep.px : px;
-    l->input = hst_alloc(px * px, 3 * sizeof *l->input, err);
+        pixels = hst_size_pixels(v->prep.size) > pixels ? hst_size_pixels(v->prep.size) : pixels;
+    l->input = hst_alloc(pixels, 3 * sizeof *l->input, err);
     l->views = l->input ? hst_alloc((size_t)e->view_floats, sizeof *l->views, err) : NULL;
     if (l->views)
         return l;

@@ -10,11 +10,12 @@ static int pooled_node(const hst_graph *g)
     return last->op == &hst_op_global_average ? last->input[0] : -1;
 }
 
-static hst_plan *make_plan(const hst_ctx *ctx, const hst_backbone *b, int px,
+static hst_plan *make_plan(const hst_ctx *ctx, const hst_backbone *b, hst_size size,
                            const hst_plan_options *o, hst_err *err)
 {
-    return px == b->arch.px ? hst_plan_make(b->graph, ctx->kernels, o, err)
-                            : hst_backbone_plan_with(ctx, b, b->graph, px, o, err);
+    return hst_size_equal(size, b->arch.size)
+               ? hst_plan_make(b->graph, ctx->kernels, o, err)
+               : hst_backbone_plan_with(ctx, b, b->graph, size, o, err);
 }
 
 /* Adds a view to the branch; those of one size share a plan. */
@@ -28,9 +29,9 @@ static int add_view(hst_branch *b, const hst_ctx *ctx, const hst_prep *p, hst_er
     o.output = output;
     o.n_outputs = 2;
     for (int i = 0; i < b->n_views; i++)
-        v.plan = b->view[i].prep.px == p->px ? b->view[i].plan : v.plan;
+        v.plan = hst_size_equal(b->view[i].prep.size, p->size) ? b->view[i].plan : v.plan;
     if (!v.plan)
-        v.plan = v.owned = make_plan(ctx, b->backbone, p->px, &o, err);
+        v.plan = v.owned = make_plan(ctx, b->backbone, p->size, &o, err);
     if (!v.plan)
         return err && err->code ? err->code : HST_EMEM;
     v.map = hst_plan_value(v.plan, output[0]);

@@ -14,17 +14,18 @@ enum { NUMERICS_VERSION = 2 }; /* raised when the same photo may give other bits
 int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep *prep,
                       hst_store_kind *out, hst_err *err)
 {
-    char text[512], identity[65];
+    char text[512], identity[65], size[HST_SIZE_TEXT];
     hst_store_kind kind = {.dim = (size_t)hst_plan_output(b->plan).c};
     const hst_pixel_norm *n = &prep->norm;
-    snprintf(text, sizeof text, "%d|%s|%d|%a,%a,%a|%a,%a,%a|%s|%zu", NUMERICS_VERSION,
-             hst_resampler_name(prep->resampler), prep->px, n->mean[0], n->mean[1], n->mean[2],
-             n->std[0], n->std[1], n->std[2], ctx->kernels->isa, kind.dim);
+    snprintf(text, sizeof text, "%d|%s|%s|%a,%a,%a|%a,%a,%a|%s|%zu", NUMERICS_VERSION,
+             hst_resampler_name(prep->resampler), hst_size_text(prep->size, size), n->mean[0],
+             n->mean[1], n->mean[2], n->std[0], n->std[1], n->std[2], ctx->kernels->isa,
+             kind.dim);
     hst_sha256 *h = hst_sha256_new(err);
     int rc = h ? hst_sha256_adds(h, text, err) : HST_EMEM;
     if (rc == 0 && (prep->interpolation != HST_BILINEAR || prep->geometry != HST_SQUASH)) {
-        snprintf(text, sizeof text, "|%s|%s|%d|", hst_interpolation_name(prep->interpolation),
-                 hst_geometry_name(prep->geometry), prep->resize_px);
+        snprintf(text, sizeof text, "|%s|%s|%s|", hst_interpolation_name(prep->interpolation),
+                 hst_geometry_name(prep->geometry), hst_size_text(prep->resize, size));
         rc = hst_sha256_adds(h, text, err);
     }
     if (rc == 0 && prep->mirror)
@@ -34,7 +35,7 @@ int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep 
         snprintf(text, sizeof text, "|%s|%s|", hst_precision_names[b->precision], products->name);
         rc = hst_sha256_adds(h, text, err);
     }
-    rc = rc ? rc : hst_backbone_identity_at(b, prep->px, identity, err);
+    rc = rc ? rc : hst_backbone_identity_at(b, prep->size, identity, err);
     rc = rc ? rc : hst_sha256_adds(h, identity, err);
     rc = rc ? rc : hst_sha256_end(h, kind.prefix, err);
     hst_sha256_free(h);

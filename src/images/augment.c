@@ -16,6 +16,6 @@ int hst_augment_image(enum hst_augment how, const hst_prep *p, const hst_image *
     int rc = hst_prepare(p, img, out, err);
     if (rc || how == HST_AUGMENT_NONE)
         return rc;
-    hst_tutorial_draw d = hst_tutorial_draw_new(key, p->px, p->px);
-    return hst_tutorial_apply(&d, out, p->px, p->px, err);
+    hst_tutorial_draw d = hst_tutorial_draw_new(key, p->size.width, p->size.height);
+    return hst_tutorial_apply(&d, out, p->size.width, p->size.height, err);
 }

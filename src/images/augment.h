@@ -22,8 +22,8 @@ typedef struct hst_augment_key {
     uint32_t epoch, photo;
 } hst_augment_key;
 
-/* In place of hst_prepare: out[px][px][3], normalised. Any thread may call it at any time. Errors:
- * as hst_prepare. */
+/* In place of hst_prepare: out[height][width][3] of p's size, normalised. Any thread may call it at
+ * any time. Errors: as hst_prepare. */
 HST_CHECK int hst_augment_image(enum hst_augment how, const hst_prep *p, const hst_image *img,
                                 const hst_augment_key *key, float *out, hst_err *err);
 

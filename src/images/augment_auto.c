@@ -50,12 +50,16 @@ struct place {
     double x, y, ux, uy, vx, vy;
 };
 
-/* A squashed photo keeps its part's proportions to the whole; of a cut one they are true. */
+/* A squashed photo keeps its part's proportions to the whole; of a cut one they are those of what
+ * the network sees. */
 static struct place place_part(const hst_auto_draw *d, const hst_prep *p, const hst_image *img)
 {
     double all_w = img->w, all_h = img->h, w = all_w, h = all_h;
-    if (p->geometry != HST_SQUASH)
-        w = h = sqrt(all_w * all_h);
+    if (p->geometry != HST_SQUASH) {
+        const double shape = (double)p->size.width / p->size.height;
+        w = sqrt(all_w * all_h * shape);
+        h = sqrt(all_w * all_h / shape);
+    }
     w *= sqrt((double)d->area * (double)d->aspect);
     h *= sqrt((double)d->area / (double)d->aspect);
     double fit_w = fmin(1, all_w / w), fit_h = fmin(1, all_h / h);
@@ -204,23 +208,27 @@ static void sample_strip(const struct window *win, const float *x, const float *
 }
 
 /* From output pixels to positions in the window, whose first block has its middle at 0, 0. */
-static hst_warp warp_into(const struct place *at, const struct window *win, int px)
+static hst_warp warp_into(const struct place *at, const struct window *win, hst_size size)
 {
-    double bx = win->x.block, by = win->y.block, half = 0.5 / px - 0.5;
-    return (hst_warp){{(float)(at->ux / px / bx), (float)(at->vx / px / bx),
-                       (float)((at->x + (at->ux + at->vx) * half - win->x.first) / bx - 0.5),
-                       (float)(at->uy / px / by), (float)(at->vy / px / by),
-                       (float)((at->y + (at->uy + at->vy) * half - win->y.first) / by - 0.5)}};
+    const double w = size.width, h = size.height, bx = win->x.block, by = win->y.block;
+    /* u and v of the first pixel's middle, v in parts of u */
+    const double first = 0.5 / w - 0.5;
+    const double down = hst_size_is_square(size) ? 1 : (0.5 / h - 0.5) / first;
+    return (hst_warp){
+        {(float)(at->ux / w / bx), (float)(at->vx / h / bx),
+         (float)((at->x + (at->ux + at->vx * down) * first - win->x.first) / bx - 0.5),
+         (float)(at->uy / w / by), (float)(at->vy / h / by),
+         (float)((at->y + (at->uy + at->vy * down) * first - win->y.first) / by - 0.5)}};
 }
 
-static void warp_rows(const hst_warp *t, const struct window *win, const struct colours *k, int px,
-                      float *out)
+static void warp_rows(const hst_warp *t, const struct window *win, const struct colours *k,
+                      hst_size size, float *out)
 {
     float x[STRIP], y[STRIP], rgb[3][STRIP];
     const float *m = t->m;
-    for (int row = 0; row < px; row++) {
-        for (int from = 0; from < px; from += STRIP) {
-            int n = least(STRIP, px - from);
+    for (int row = 0; row < size.height; row++) {
+        for (int from = 0; from < size.width; from += STRIP) {
+            int n = least(STRIP, size.width - from);
             for (int i = 0; i < n; i++) {
                 x[i] = m[0] * (float)(from + i) + m[1] * (float)row + m[2];
                 y[i] = m[3] * (float)(from + i) + m[4] * (float)row + m[5];
@@ -246,16 +254,17 @@ int hst_auto_apply(const hst_auto_draw *d, const hst_prep *p, const hst_image *i
 {
     struct place at = place_part(d, p, img);
     struct colours k = colours_of(d, &p->norm);
-    double shrink = antialiased(p) ? 1.0 / p->px : 0;
+    const double across = antialiased(p) ? 1.0 / p->size.width : 0;
+    const double down = antialiased(p) ? 1.0 / p->size.height : 0;
     struct window win = {
-        .x = span_around(at.x, (fabs(at.ux) + fabs(at.vx)) / 2, img->w, fabs(at.ux) * shrink),
-        .y = span_around(at.y, (fabs(at.uy) + fabs(at.vy)) / 2, img->h, fabs(at.vy) * shrink)};
+        .x = span_around(at.x, (fabs(at.ux) + fabs(at.vx)) / 2, img->w, fabs(at.ux) * across),
+        .y = span_around(at.y, (fabs(at.uy) + fabs(at.vy)) / 2, img->h, fabs(at.vy) * down)};
     win.px = hst_alloc((size_t)win.y.blocks + 1, row_bytes(&win), err);
     if (!win.px)
         return HST_EMEM;
     average_blocks(&win, img);
-    hst_warp t = warp_into(&at, &win, p->px);
-    warp_rows(&t, &win, &k, p->px, out);
+    hst_warp t = warp_into(&at, &win, p->size);
+    warp_rows(&t, &win, &k, p->size, out);
     free(win.px);
     return 0;
 }

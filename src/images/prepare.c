@@ -66,18 +66,17 @@ int hst_prep_fit(hst_prep *p, const char *fit, hst_err *err)
     const int i = find(fit, fits, COUNT(fits));
     if (i < 0)
         return hst_fail(err, HST_EARG,
-                        "unknown way to fit a photo into a square \"%s\"; it is \"squash\", "
-                        "\"crop\" or \"pad\"",
+                        "unknown way to fit a photo \"%s\"; it is \"squash\", \"crop\" or \"pad\"",
                         fit);
     p->geometry = geometries[i];
-    p->resize_px = hst_prep_crops(p) ? p->px : 0;
+    p->resize = hst_prep_crops(p) ? p->size : (hst_size){0, 0};
     return 0;
 }
 
 const char *hst_prep_name(const hst_prep *p)
 {
-    const int ours =
-        !hst_prep_crops(p) || (p->geometry == HST_CROP_TORCHVISION && p->resize_px == p->px);
+    const int ours = !hst_prep_crops(p) ||
+                     (p->geometry == HST_CROP_TORCHVISION && hst_size_equal(p->resize, p->size));
     return ours && p->interpolation == HST_BILINEAR ? hst_resampler_name(p->resampler) : "hub";
 }
 
@@ -115,16 +114,28 @@ int hst_geometry_parse(const char *name, enum hst_geometry *out, hst_err *err)
     return 0;
 }
 
-int hst_prep_check(const hst_prep *p, hst_err *err)
+static int check_crop(hst_size size, hst_size resize, hst_err *err)
 {
-    if (!hst_prep_crops(p) && p->resize_px != 0)
-        return hst_fail(err, HST_EARG, "photos are %s, but have a shortest edge of %d pixels",
-                        p->geometry == HST_PAD ? "padded" : "squashed", p->resize_px);
-    if (hst_prep_crops(p) && p->resize_px < p->px)
+    if (resize.width >= size.width && resize.height >= size.height)
+        return 0;
+    if (hst_size_is_square(resize) && hst_size_is_square(size))
         return hst_fail(err, HST_EARG,
                         "photos are resized to a shortest edge of %d pixels, less than the %d "
                         "that are cut out",
-                        p->resize_px, p->px);
+                        resize.width, size.width);
+    return hst_fail(err, HST_EARG,
+                    "photos are resized to cover %d x %d pixels (width x height), less than the "
+                    "%d x %d that are cut out",
+                    resize.width, resize.height, size.width, size.height);
+}
+
+int hst_prep_check(const hst_prep *p, hst_err *err)
+{
+    if (hst_prep_crops(p))
+        return check_crop(p->size, p->resize, err);
+    if (p->resize.width || p->resize.height)
+        return hst_fail(err, HST_EARG, "photos are %s, but have a shortest edge of %d pixels",
+                        p->geometry == HST_PAD ? "padded" : "squashed", p->resize.width);
     return 0;
 }
 
@@ -135,32 +146,47 @@ static int middle(int all, int n, enum hst_geometry g)
     return rest % 2 && g == HST_CROP_TORCHVISION ? half + half % 2 : half;
 }
 
+/* What a photo of w x h pixels becomes in proportion, so that it covers what is asked for. */
+static void cover(hst_size resize, int w, int h, int64_t *dw, int64_t *dh)
+{
+    if (hst_size_is_square(resize)) {
+        const int64_t shorter = w < h ? w : h, edge = resize.width;
+        *dw = w < h ? edge : edge * w / shorter;
+        *dh = w < h ? edge * h / shorter : edge;
+        return;
+    }
+    const double ratio = fmin((double)w / resize.width, (double)h / resize.height);
+    *dw = (int64_t)nearbyint(w / ratio);
+    *dh = (int64_t)nearbyint(h / ratio);
+}
+
 /* The resized picture and the part of it that is wanted. */
 static int plan_crop(const hst_prep *p, const hst_image *img, hst_resampling *r, hst_err *err)
 {
-    int shorter = img->w < img->h ? img->w : img->h, longer = img->w < img->h ? img->h : img->w;
-    int64_t length = (int64_t)p->resize_px * longer / shorter;
-    if (length > HST_IMAGE_MAX_PIXELS / p->resize_px)
+    int64_t w, h;
+    cover(p->resize, img->w, img->h, &w, &h);
+    const int64_t shorter = w < h ? w : h, longer = w < h ? h : w;
+    if (longer > HST_IMAGE_MAX_PIXELS / shorter)
         return hst_fail(err, HST_EIMAGE,
                         "%d x %d pixels are too narrow: resized to %d x %lld before the middle "
                         "is cut out, more than %d pixels",
-                        img->w, img->h, p->resize_px, (long long)length, HST_IMAGE_MAX_PIXELS);
-    r->dw = img->w < img->h ? p->resize_px : (int)length;
-    r->dh = img->w < img->h ? (int)length : p->resize_px;
-    r->x = middle(r->dw, p->px, p->geometry);
-    r->y = middle(r->dh, p->px, p->geometry);
-    r->w = r->h = p->px;
+                        img->w, img->h, (int)shorter, (long long)longer, HST_IMAGE_MAX_PIXELS);
+    r->dw = (int)w;
+    r->dh = (int)h;
+    r->x = middle(r->dw, p->size.width, p->geometry);
+    r->y = middle(r->dh, p->size.height, p->geometry);
+    r->w = p->size.width;
+    r->h = p->size.height;
     return 0;
 }
 
-/* The longer edge resized to px. Rounded half to even, as Pillow rounds, but not to nothing. */
+/* As large as fits in. Rounded half to even, as Pillow rounds, but not to nothing. */
 static void plan_pad(const hst_prep *p, const hst_image *img, hst_resampling *r)
 {
-    const double shorter = img->w < img->h ? img->w : img->h;
-    const double longer = img->w < img->h ? img->h : img->w;
-    const int edge = (int)fmax(1, nearbyint(shorter / longer * p->px));
-    r->dw = img->w < img->h ? edge : p->px;
-    r->dh = img->w < img->h ? p->px : edge;
+    const double w = img->w, h = img->h;
+    const int wide = w / h > (double)p->size.width / p->size.height;
+    r->dw = wide ? p->size.width : (int)fmax(1, nearbyint(w / h * p->size.height));
+    r->dh = wide ? (int)fmax(1, nearbyint(h / w * p->size.width)) : p->size.height;
 }
 
 /* Where n of all begin, in the middle; half a pixel is rounded to even. */
@@ -178,10 +204,10 @@ int hst_prep_part(const hst_prep *p, int w, int h, hst_image_part *out, hst_err 
         return 0;
     if (p->geometry == HST_PAD) {
         plan_pad(p, &img, &r);
-        *out = (hst_image_part){.left = -(double)margin(p->px, r.dw) / r.dw,
-                                .top = -(double)margin(p->px, r.dh) / r.dh,
-                                .width = (double)p->px / r.dw,
-                                .height = (double)p->px / r.dh};
+        *out = (hst_image_part){.left = -(double)margin(p->size.width, r.dw) / r.dw,
+                                .top = -(double)margin(p->size.height, r.dh) / r.dh,
+                                .width = (double)p->size.width / r.dw,
+                                .height = (double)p->size.height / r.dh};
         return 0;
     }
     int rc = plan_crop(p, &img, &r, err);
@@ -234,11 +260,11 @@ static int prepare_pil(const hst_resampling *r, const hst_pixel_norm *norm, size
     return rc;
 }
 
-/* Left and right of x[px][px][3] change places. */
-static void mirror(float *x, size_t px)
+/* Left and right of x[h][w][3] change places. */
+static void mirror(float *x, size_t w, size_t h)
 {
-    for (size_t row = 0; row < px; row++, x += 3 * px)
-        for (size_t a = 0, b = px - 1; a < b; a++, b--)
+    for (size_t row = 0; row < h; row++, x += 3 * w)
+        for (size_t a = 0, b = w - 1; a < b; a++, b--)
             for (size_t c = 0; c < 3; c++) {
                 float left = x[3 * a + c];
                 x[3 * a + c] = x[3 * b + c];
@@ -257,44 +283,56 @@ static int resample(const hst_prep *p, const hst_resampling *r, size_t n, float 
     return rc;
 }
 
-/* The number that stands for the plain square's colour. */
+/* The number that stands for the plain ground's colour. */
 static float ground(const hst_pixel_norm *norm, int c)
 {
     const int is_black = norm->mean[0] == 0 && norm->mean[1] == 0 && norm->mean[2] == 0;
     return is_black ? normalised(norm, c, 127.5f) : 0;
 }
 
+/* All of a photo. */
+static hst_resampling resampling_of(const hst_prep *p, const hst_image *img)
+{
+    return (hst_resampling){.src = img->rgb,
+                            .sw = img->w,
+                            .sh = img->h,
+                            .c = 3,
+                            .dw = p->size.width,
+                            .dh = p->size.height,
+                            .interpolation = p->interpolation};
+}
+
 static int prepare_padded(const hst_prep *p, const hst_image *img, float *out, hst_err *err)
 {
-    hst_resampling r = {img->rgb, img->w, img->h, 3, p->px, p->px, p->interpolation};
+    hst_resampling r = resampling_of(p, img);
     plan_pad(p, img, &r);
-    const size_t px = (size_t)p->px, w = (size_t)r.dw, h = (size_t)r.dh;
-    const size_t left = margin(p->px, r.dw), top = margin(p->px, r.dh);
+    const size_t width = (size_t)p->size.width, w = (size_t)r.dw, h = (size_t)r.dh;
+    const size_t left = margin(p->size.width, r.dw), top = margin(p->size.height, r.dh);
     float *whole = hst_alloc_raw(w * h, 3 * sizeof *whole, err);
     int rc = whole ? resample(p, &r, w * h, whole, err) : HST_EMEM;
-    for (size_t i = 0; i < px * px && rc == 0; i++)
+    for (size_t i = 0; i < hst_size_pixels(p->size) && rc == 0; i++)
         for (int c = 0; c < 3; c++)
             out[3 * i + (size_t)c] = ground(&p->norm, c);
     for (size_t y = 0; y < h && rc == 0; y++)
-        memcpy(out + ((top + y) * px + left) * 3, whole + y * w * 3, w * 3 * sizeof *out);
+        memcpy(out + ((top + y) * width + left) * 3, whole + y * w * 3, w * 3 * sizeof *out);
     free(whole);
     return rc;
 }
 
 static int prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *err)
 {
-    hst_resampling r = {img->rgb, img->w, img->h, 3, p->px, p->px, p->interpolation};
+    hst_resampling r = resampling_of(p, img);
     if (p->geometry == HST_PAD)
         return prepare_padded(p, img, out, err);
     int rc = p->geometry == HST_SQUASH ? 0 : plan_crop(p, img, &r, err);
-    return rc ? rc : resample(p, &r, (size_t)p->px * (size_t)p->px, out, err);
+    return rc ? rc : resample(p, &r, hst_size_pixels(p->size), out, err);
 }
 
 int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *err)
 {
     int rc = prepare(p, img, out, err);
     if (rc == 0 && p->mirror)
-        mirror(out, (size_t)p->px);
+        mirror(out, (size_t)p->size.width, (size_t)p->size.height);
     return rc;
 }
 
@@ -302,7 +340,7 @@ int hst_prep_least_px(const hst_prep *p)
 {
     if (p->resampler != HST_RESAMPLE_FAST)
         return 0;
-    return hst_prep_crops(p) ? p->resize_px : p->px;
+    return hst_size_longer(hst_prep_crops(p) ? p->resize : p->size);
 }
 
 int hst_prepare_bytes(const hst_prep *p, const uint8_t *bytes, size_t n, float *out, hst_err *err)

@@ -4,23 +4,24 @@
 #define HST_IMAGES_PREPARE_H
 #include "images/image.h"
 #include "images/resize.h"
+#include "images/size.h"
 
 /* out = (pixel - mean) / std for red, green, blue; pixel in 0..255. */
 typedef struct hst_pixel_norm {
     float mean[3], std[3];
 } hst_pixel_norm;
 
-/* How a photo of any shape becomes a square:
- *  HST_SQUASH            resized to the square, whatever its shape
- *  HST_CROP_TORCHVISION  the shorter edge resized to resize_px, the longer one in proportion
- *                        (rounded down), then the middle cut out, whose corner is rounded half to
- *                        even, as torchvision's Resize and CenterCrop do
+/* How a photo of any shape becomes one of the size, mostly a square, that the network wants:
+ *  HST_SQUASH            resized to that size, whatever its shape
+ *  HST_CROP_TORCHVISION  resized in proportion until it covers `resize` (of a square: the shorter
+ *                        edge to its side, the longer one rounded down, as torchvision's Resize
+ *                        does; else to the nearest, as timm's ResizeKeepRatio), then the middle cut
+ *                        out, whose corner is rounded half to even, as CenterCrop does
  *  HST_CROP_HF           the same with the corner rounded down, as Hugging Face's image processors
  *                        do
- *  HST_PAD               the longer edge resized to px, the shorter one in proportion, and that
- *                        laid on the middle of a plain square, as Pillow's ImageOps.pad does. The
- *                        square has the network's mean colour, which becomes 0; middle gray where
- *                        its mean is black */
+ *  HST_PAD               resized in proportion until it just fits in, and laid on the middle of a
+ *                        plain ground, as Pillow's ImageOps.pad does. The ground has the network's
+ *                        mean colour, which becomes 0; middle gray where its mean is black */
 enum hst_geometry { HST_SQUASH, HST_CROP_TORCHVISION, HST_CROP_HF, HST_PAD };
 
 /* Everything that decides what the backbone sees; stored in the model file. */
@@ -30,12 +31,12 @@ typedef struct hst_prep {
                                    TF:  tf.image.resize, float result
                                    FAST: as PIL, from a JPEG decoded no larger than needed
                                    SCALED: as PIL, from 16-bit gray scaled to 8 */
-    int px;                       /* output height and width */
+    hst_size size;                /* of the output */
     hst_pixel_norm norm;          /* how a pixel becomes a number */
     enum hst_interpolation interpolation;
     enum hst_geometry geometry;
-    int resize_px; /* at least px; 0 where nothing is cut out */
-    int mirror;    /* 1: left and right change places, after all else */
+    hst_size resize; /* nowhere less than size; 0 where nothing is cut out */
+    int mirror;      /* 1: left and right change places, after all else */
 } hst_prep;
 
 /* "pil", "tf", "fast" or "scaled"; and back: -1 and HST_EARG for any other name. */
@@ -43,8 +44,8 @@ const char *hst_resampler_name(enum hst_resampler c);
 /* Whether gray of more than 8 bits is clipped to white, not scaled. */
 int hst_resampler_clips(enum hst_resampler c);
 HST_CHECK int hst_resampler_parse(const char *name, enum hst_resampler *out, hst_err *err);
-/* Sets p's geometry: "squash"; "crop", the middle of a photo whose shorter edge is resized to px;
- * "pad". HST_EARG: any other word. */
+/* Sets p's geometry: "squash"; "crop", the middle of a photo that just covers p's size; "pad".
+ * HST_EARG: any other word. */
 HST_CHECK int hst_prep_fit(hst_prep *p, const char *fit, hst_err *err);
 /* What it is called by those who choose one: a resampler's name, "hub" where photos are brought to
  * their size in another way than by hst_prep_fit and bilinear interpolation. */
@@ -73,8 +74,8 @@ typedef struct hst_image_part {
 } hst_image_part;
 HST_CHECK int hst_prep_part(const hst_prep *p, int w, int h, hst_image_part *out, hst_err *err);
 
-/* out[px][px][3] from a decoded image. Errors: HST_EIMAGE (resized before the crop it would be too
- * long), HST_EMEM. */
+/* out[height][width][3] from a decoded image. Errors: HST_EIMAGE (resized before the crop it would
+ * be too long), HST_EMEM. */
 HST_CHECK int hst_prepare(const hst_prep *p, const hst_image *img, float *out, hst_err *err);
 /* Decode, in this process, and prepare. Errors: HST_EIMAGE, HST_EMEM. */
 HST_CHECK int hst_prepare_bytes(const hst_prep *p, const uint8_t *bytes, size_t n, float *out,

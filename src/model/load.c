@@ -22,20 +22,19 @@ static int check_format(const hst_tensors *t, int *branches, hst_err *err)
     if (!format || strcmp(format, HST_MODEL_FORMAT) != 0)
         return hst_fail(err, HST_EMODEL,
                         "not a headstart model (expected one that headstart train wrote)");
-    const int low = version && strcmp(version, HST_MODEL_VERSION_LOW) == 0;
+    const int variant = version && strcmp(version, HST_MODEL_VERSION_VARIANT) == 0;
     const int further = version && (strcmp(version, HST_MODEL_VERSION_FURTHER) == 0 ||
-                                    strcmp(version, HST_MODEL_VERSION_TARGET) == 0 || low);
+                                    strcmp(version, HST_MODEL_VERSION_TARGET) == 0 || variant);
     *branches = version && strcmp(version, HST_MODEL_VERSION_BRANCHES) == 0;
     if (further)
         *branches = hst_tensors_meta(t, "branches") != NULL;
     else if (!*branches && (!version || strcmp(version, HST_MODEL_VERSION) != 0))
         return hst_fail(err, HST_EMODEL,
                         "model format version %s, expected %s to %s; use the program that wrote it",
-                        version ? version : "missing", HST_MODEL_VERSION, HST_MODEL_VERSION_LOW);
-    if (low != (hst_tensors_meta(t, "precision") != NULL))
-        return hst_fail(err, HST_EMODEL, "%s",
-                        low ? "the model file has no 'precision'"
-                            : "a precision, which version 5 begins with");
+                        version ? version : "missing", HST_MODEL_VERSION,
+                        HST_MODEL_VERSION_VARIANT);
+    if (hst_tensors_meta(t, "precision") && !variant)
+        return hst_fail(err, HST_EMODEL, "a precision, which version 5 begins with");
     return 0;
 }
 
@@ -60,7 +59,7 @@ static const char *meta(const hst_tensors *t, const char *key, hst_err *err)
     return text;
 }
 
-/* What a squash to the square by bilinear interpolation does not need; absent: that. */
+/* What a squash by bilinear interpolation does not need; absent: that. */
 static int read_geometry(const json_t *o, hst_prep *p, hst_err *err)
 {
     const char *name;
@@ -77,7 +76,7 @@ static int read_geometry(const json_t *o, hst_prep *p, hst_err *err)
         rc = hst_fail(err, HST_EMODEL, "prepare: unknown geometry '%s'", name);
     if (rc || !hst_prep_crops(p))
         return rc;
-    return hst_json_int(o, "resize_px", 1, 65536, &p->resize_px, err);
+    return hst_size_read(o, "resize", 1, 65536, &p->resize, err);
 }
 
 static int read_prepare(const json_t *o, hst_prep *out, hst_err *err)
@@ -88,7 +87,7 @@ static int read_prepare(const json_t *o, hst_prep *out, hst_err *err)
     if (rc == 0 && hst_resampler_parse(resampler, &p.resampler, NULL) != 0)
         rc = hst_fail(err, HST_EMODEL, "prepare: unknown contract '%s'", resampler);
     if (rc == 0)
-        rc = hst_json_int(o, "image_px", 1, 65536, &p.px, err);
+        rc = hst_size_read(o, "image", 1, 65536, &p.size, err);
     if (rc == 0)
         rc = hst_pixel_norm_parse(o, &p.norm, err);
     if (rc == 0)
@@ -155,6 +154,15 @@ static int add_backbone(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, co
     return rc;
 }
 
+static int check_size(hst_size prepared, hst_size wanted, hst_err *err)
+{
+    char is[HST_SIZE_TEXT], want[HST_SIZE_TEXT];
+    if (hst_size_equal(prepared, wanted))
+        return 0;
+    return hst_fail(err, HST_EMODEL, "pictures are prepared for %s pixels, the network wants %s",
+                    hst_size_text(prepared, is), hst_size_text(wanted, want));
+}
+
 static int add_plain(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, hst_err *err)
 {
     hst_prep prep;
@@ -165,9 +173,8 @@ static int add_plain(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, hst_e
     json_t *o = p ? hst_json_object(source, "source", err) : NULL;
     if (rc == 0)
         rc = o ? read_prepare(p, &prep, err) : HST_EMODEL;
-    if (rc == 0 && prep.px != e->branch[0].backbone->arch.px)
-        rc = hst_fail(err, HST_EMODEL, "pictures are prepared for %d pixels, the network wants %d",
-                      prep.px, e->branch[0].backbone->arch.px);
+    if (rc == 0)
+        rc = check_size(prep.size, e->branch[0].backbone->arch.size, err);
     if (rc == 0)
         rc = hst_extractor_add_view(e, ctx, &prep, err);
     if (rc == 0)
@@ -289,18 +296,19 @@ static const hst_tensor *find_typed(const hst_tensors *t, const char *name, enum
     return x && x->dtype == dtype && x->n_dims == n_dims ? x : NULL;
 }
 
-/* What the head tells, from version 4 on. */
+/* What the head tells: version 4 says it, version 5 may. */
 static int read_target(const hst_tensors *t, hst_model *m, hst_err *err)
 {
     const char *name = hst_tensors_meta(t, "target");
     const char *version = hst_tensors_meta(t, "format_version");
-    const int low = strcmp(version, HST_MODEL_VERSION_LOW) == 0;
-    const int newest = strcmp(version, HST_MODEL_VERSION_TARGET) == 0 || (low && name);
     enum hst_target target = HST_TARGET_CLASS;
-    if (newest && !(name = meta(t, "target", err)))
+    if (strcmp(version, HST_MODEL_VERSION_TARGET) == 0 && !(name = meta(t, "target", err)))
         return HST_EMODEL;
-    if (!newest)
-        return name ? hst_fail(err, HST_EMODEL, "a target, which version 4 begins with") : 0;
+    if (!name)
+        return 0;
+    if (strcmp(version, HST_MODEL_VERSION_TARGET) != 0 &&
+        strcmp(version, HST_MODEL_VERSION_VARIANT) != 0)
+        return hst_fail(err, HST_EMODEL, "a target, which version 4 begins with");
     if (strcmp(name, hst_target_names[HST_TARGET_LABELS]) == 0)
         target = HST_TARGET_LABELS;
     else if (strcmp(name, hst_target_names[HST_TARGET_NUMBER]) == 0)

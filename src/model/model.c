@@ -94,8 +94,10 @@ const hst_branch *hst_model_plain(const hst_model *m)
     const hst_branch *b = &m->extractor->branch[0];
     const int plain =
         m->extractor->n_branches == 1 && b->n_views == 1 && b->transform == HST_IDENTITY;
-    return plain && b->view[0].prep.px == b->backbone->arch.px && !b->view[0].prep.mirror ? b
-                                                                                          : NULL;
+    return plain && hst_size_equal(b->view[0].prep.size, b->backbone->arch.size) &&
+                   !b->view[0].prep.mirror
+               ? b
+               : NULL;
 }
 
 void hst_model_free(hst_model *m)

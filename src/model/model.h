@@ -19,8 +19,9 @@
  * or "number"). Of labels "head/threshold" (float32 [classes]); of a number, whose name is the one
  * label, "head/number" (float64 [6]), as in hst_number. Neither has "unknown/...".
  *
- * Version 5 is any of these whose features are of another precision than fp32: a metadatum more,
- * precision ("bf16"). */
+ * Version 5 is any of these in a variant: with features of another precision than fp32, as the
+ * metadatum precision ("bf16") says, or with a backbone or a view that is no square: arch and
+ * prepare then have image_width_px and image_height_px in the place of image_px (images/size.h). */
 #ifndef HST_MODEL_MODEL_H
 #define HST_MODEL_MODEL_H
 #include "model/unknown.h"
@@ -62,7 +63,7 @@ struct hst_model {
 #define HST_MODEL_VERSION_BRANCHES "2"
 #define HST_MODEL_VERSION_FURTHER  "3"
 #define HST_MODEL_VERSION_TARGET   "4"
-#define HST_MODEL_VERSION_LOW      "5"
+#define HST_MODEL_VERSION_VARIANT  "5"
 enum { HST_MAX_CLASSES = 65536 };
 
 /* An empty model (kernel and bias zero) over an extractor that it takes, also on failure; labels

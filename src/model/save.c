@@ -150,17 +150,16 @@ static json_t *norm_list(const float x[3])
 /* The fields of a squash by bilinear interpolation are not written: they are what absence means. */
 static json_t *prepare_object(const hst_prep *p)
 {
-    json_t *o =
-        json_pack("{s:s, s:i, s:o, s:o}", "contract", hst_resampler_name(p->resampler), "image_px",
-                  p->px, "mean", norm_list(p->norm.mean), "std", norm_list(p->norm.std));
-    int bad = !o;
+    json_t *o = json_pack("{s:s, s:o, s:o}", "contract", hst_resampler_name(p->resampler), "mean",
+                          norm_list(p->norm.mean), "std", norm_list(p->norm.std));
+    int bad = !o || hst_size_write(p->size, "image", o);
     if (!bad && p->interpolation != HST_BILINEAR)
         bad = json_object_set_new(o, "interpolation",
                                   json_string(hst_interpolation_name(p->interpolation)));
     if (!bad && p->geometry != HST_SQUASH)
         bad = json_object_set_new(o, "geometry", json_string(hst_geometry_name(p->geometry)));
     if (!bad && hst_prep_crops(p))
-        bad = json_object_set_new(o, "resize_px", json_integer(p->resize_px));
+        bad = hst_size_write(p->resize, "resize", o);
     if (!bad && p->mirror)
         bad = json_object_set_new(o, "mirror", json_true());
     if (!bad)
@@ -239,11 +238,23 @@ static char *record_json(const hst_model *m, hst_err *err)
     return hst_json_dump(o, err);
 }
 
+/* Whether all that its backbones see are squares. */
+static int has_squares(const hst_model *m)
+{
+    const hst_view *v;
+    int squares = 1;
+    for (int k = 0; k < m->extractor->n_branches; k++)
+        squares &= hst_size_is_square(m->extractor->branch[k].backbone->arch.size);
+    for (int i = 0; (v = hst_extractor_view(m->extractor, i, NULL, NULL)); i++)
+        squares &= hst_size_is_square(v->prep.size);
+    return squares;
+}
+
 /* The oldest version that has all of it. */
 static const char *version_of(const hst_model *m)
 {
-    if (hst_model_precision(m) != HST_PRECISION_FP32)
-        return HST_MODEL_VERSION_LOW;
+    if (hst_model_precision(m) != HST_PRECISION_FP32 || !has_squares(m))
+        return HST_MODEL_VERSION_VARIANT;
     if (m->target != HST_TARGET_CLASS)
         return HST_MODEL_VERSION_TARGET;
     if (m->n_seen || m->unknown)

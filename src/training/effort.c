@@ -219,8 +219,7 @@ static int mirrored(const hst_prep *p, hst_prep *more)
  * costs more than that and was measured to bring less. */
 int hst_search_cropped(const hst_prep *p, hst_prep *more)
 {
-    more->geometry = HST_CROP_HF;
-    more->resize_px = (p->px * 8 + 6) / 7;
+    hst_view_crop(p, more);
     return p->geometry == HST_SQUASH;
 }
 

@@ -53,7 +53,8 @@ static hst_extractor *with_beside(const hst_search *s, hst_backbone *b, int n_vi
         const hst_prep *like = &first->view[i].prep, *plain = &first->view[0].prep;
         hst_prep own = p;
         own.mirror = like->mirror;
-        own.px = p.px * like->px / plain->px;
+        own.size.width = p.size.width * like->size.width / plain->size.width;
+        own.size.height = p.size.height * like->size.height / plain->size.height;
         if (like->geometry != plain->geometry)
             (void)hst_search_cropped(&p, &own);
         rc = hst_extractor_add_view(c, s->fit->ctx, &own, err);

@@ -12,7 +12,7 @@ enum { SLOTS_PER_THREAD = 4 };
 /* What one thread works with; its memory is made at its first photo. */
 typedef struct worker {
     hst_work *work;
-    float *input; /* [px][px][3] */
+    float *input; /* [height][width][3] */
 } worker;
 
 /* A photo on its way. */
@@ -26,7 +26,7 @@ typedef struct item {
 typedef struct stream {
     const hst_feature_stream *job;
     const hst_plan *plan;
-    size_t dim, px;
+    size_t dim, pixels;
     size_t threads, slots;
     worker *worker; /* [threads] */
     item *item;     /* [slots] */
@@ -64,7 +64,7 @@ static int prepare_worker(const stream *s, worker *w, hst_err *err)
     if (w->work)
         return 0;
     if (!w->input)
-        w->input = hst_alloc(s->px * s->px, 3 * sizeof *w->input, err);
+        w->input = hst_alloc(s->pixels, 3 * sizeof *w->input, err);
     w->work = w->input ? hst_work_new(s->plan, err) : NULL;
     return w->work ? 0 : HST_EMEM;
 }
@@ -135,7 +135,7 @@ int hst_feature_stream_run(const hst_feature_stream *job, hst_err *err)
     stream s = {.job = job,
                 .plan = r->backbone->plan,
                 .dim = (size_t)r->features->dim,
-                .px = (size_t)r->features->prep.px,
+                .pixels = hst_size_pixels(r->features->prep.size),
                 .threads = (size_t)hst_executor_threads(ex),
                 .step = job->begin};
     s.slots = s.threads * SLOTS_PER_THREAD;

@@ -130,7 +130,6 @@ const hst_load *hst_loader_take(hst_loader *l, uint64_t step, uint64_t end, hst_
 hst_loader *hst_loader_new(const hst_fit *f, const hst_examples *from, hst_sampler *s,
                            enum hst_augment how, hst_err *err)
 {
-    size_t px = (size_t)f->run->features->prep.px;
     hst_loader *l = hst_alloc(1, sizeof *l, err);
     if (!l)
         return NULL;
@@ -138,7 +137,7 @@ hst_loader *hst_loader_new(const hst_fit *f, const hst_examples *from, hst_sampl
     l->from = from;
     l->sampler = s;
     l->how = how;
-    l->floats = px * px * 3;
+    l->floats = hst_size_pixels(f->run->features->prep.size) * 3;
     l->loading = hst_async_new(f->ctx->executor, err);
     if (!l->loading) {
         free(l);

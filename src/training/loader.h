@@ -5,8 +5,8 @@
 #include "training/recipe.h"
 #include "training/sampler.h"
 
-/* A photo of f's data as it is learned from in a pass: out[px][px][3]. Any thread may call it.
- * Errors: HST_EDATA (it could be read before and cannot be any more), HST_EMEM. */
+/* A photo of f's data as it is learned from in a pass: out[height][width][3]. Any thread may call
+ * it. Errors: HST_EDATA (it could be read before and cannot be any more), HST_EMEM. */
 HST_CHECK int hst_load_photo(const hst_fit *f, enum hst_augment how, uint32_t pass, size_t photo,
                              float *out, hst_err *err);
 
@@ -14,7 +14,7 @@ HST_CHECK int hst_load_photo(const hst_fit *f, enum hst_augment how, uint32_t pa
 typedef struct hst_load {
     uint64_t step;
     size_t n;
-    float *x;      /* [n][px][px][3]; the caller may change them */
+    float *x;      /* [n][height][width][3]; the caller may change them */
     size_t *photo; /* [n] indices in the data */
     int *label;    /* [n] */
 } hst_load;

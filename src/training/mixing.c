@@ -35,20 +35,22 @@ static double draw_part(hst_rng *r, double alpha)
 
 /* A rectangle in the photo's proportions, its centre anywhere, so that some of it may lie outside
  * and the part grows. */
-static void draw_rectangle(hst_rng *r, int px, hst_mix *m)
+static void draw_rectangle(hst_rng *r, hst_size of, hst_mix *m)
 {
-    int side = (int)(px * sqrt(1 - (double)m->part));
-    int x = (int)hst_rng_below(r, (uint32_t)px), y = (int)hst_rng_below(r, (uint32_t)px);
-    int left = x - side / 2, top = y - side / 2, right = left + side, bottom = top + side;
+    const double part = sqrt(1 - (double)m->part);
+    const int w = (int)(of.width * part), h = (int)(of.height * part);
+    const int x = (int)hst_rng_below(r, (uint32_t)of.width);
+    const int y = (int)hst_rng_below(r, (uint32_t)of.height);
+    const int left = x - w / 2, top = y - h / 2, right = left + w, bottom = top + h;
     m->left = left > 0 ? left : 0;
     m->top = top > 0 ? top : 0;
-    m->right = right < px ? right : px;
-    m->bottom = bottom < px ? bottom : px;
+    m->right = right < of.width ? right : of.width;
+    m->bottom = bottom < of.height ? bottom : of.height;
     double area = (double)(m->right - m->left) * (m->bottom - m->top);
-    m->part = (float)(1 - area / ((double)px * px));
+    m->part = (float)(1 - area / ((double)of.width * of.height));
 }
 
-hst_mix hst_mix_draw(const hst_mixing *m, uint64_t seed, uint32_t step, int px)
+hst_mix hst_mix_draw(const hst_mixing *m, uint64_t seed, uint32_t step, hst_size size)
 {
     hst_rng r = hst_rng_new(seed, HST_RNG_MIX, step, 0);
     int coin = (int)hst_rng_below(&r, 2), cut = m->mixup > 0 ? m->cutmix > 0 && coin : 1;
@@ -59,7 +61,7 @@ hst_mix hst_mix_draw(const hst_mixing *m, uint64_t seed, uint32_t step, int px)
     out.kind = cut ? HST_MIX_CUT : HST_MIX_UP;
     out.part = (float)draw_part(&r, alpha);
     if (cut)
-        draw_rectangle(&r, px, &out);
+        draw_rectangle(&r, size, &out);
     return out;
 }
 
@@ -72,10 +74,10 @@ static void mix_pair(float *a, float *b, size_t n, float part)
     }
 }
 
-static void swap_rectangle(const hst_mix *m, float *a, float *b, int px)
+static void swap_rectangle(const hst_mix *m, float *a, float *b, int width)
 {
     for (int y = m->top; y < m->bottom; y++)
-        for (int i = 3 * (y * px + m->left); i < 3 * (y * px + m->right); i++) {
+        for (int i = 3 * (y * width + m->left); i < 3 * (y * width + m->right); i++) {
             float own = a[i];
             a[i] = b[i];
             b[i] = own;
@@ -87,14 +89,14 @@ size_t hst_mix_partner(size_t i, size_t n)
     return n - 1 - i;
 }
 
-void hst_mix_apply(const hst_mix *m, float *x, size_t n, int px)
+void hst_mix_apply(const hst_mix *m, float *x, size_t n, hst_size size)
 {
-    size_t floats = (size_t)px * (size_t)px * 3;
+    size_t floats = hst_size_pixels(size) * 3;
     for (size_t i = 0; m->kind != HST_MIX_NONE && i < n / 2; i++) {
         float *a = x + i * floats, *b = x + hst_mix_partner(i, n) * floats;
         if (m->kind == HST_MIX_UP)
             mix_pair(a, b, floats, m->part);
         else
-            swap_rectangle(m, a, b, px);
+            swap_rectangle(m, a, b, size.width);
     }
 }

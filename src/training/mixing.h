@@ -9,6 +9,8 @@
  * be taken from 1/2 to 1: smaller parts are the same mixtures in the partner's place. */
 #ifndef HST_TRAINING_MIXING_H
 #define HST_TRAINING_MIXING_H
+#include "images/size.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,11 +26,11 @@ typedef struct hst_mix {
     int left, top, right, bottom; /* CutMix: of the rectangle, in pixels; right, bottom excluded */
 } hst_mix;
 
-/* Of a step of photos px x px; depends on nothing else. */
-hst_mix hst_mix_draw(const hst_mixing *m, uint64_t seed, uint32_t step, int px);
+/* Of a step of photos of that size; depends on nothing else. */
+hst_mix hst_mix_draw(const hst_mixing *m, uint64_t seed, uint32_t step, hst_size size);
 
-/* In place, x[n][px][px][3]. */
-void hst_mix_apply(const hst_mix *m, float *x, size_t n, int px);
+/* In place, x[n][height][width][3]. */
+void hst_mix_apply(const hst_mix *m, float *x, size_t n, hst_size size);
 /* The partner of photo i of n; of the middle one itself. */
 size_t hst_mix_partner(size_t i, size_t n);
 #endif

@@ -33,7 +33,7 @@ HST_SETTING(CHOICE, enum hst_preparation, prepare, .about.name = "prepare",
 HST_SETTING(CHOICE, enum hst_fitting, fit, .about.name = "fit", .about.section = "accuracy",
             .about.words = hst_fit_names, .standard = {"squash", "squash", NULL, NULL},
             .record = WHERE_CHANGED,
-            .about.help = "How a photo of another shape becomes the network's square. squash: "
+            .about.help = "How a photo of another shape becomes the network's size. squash: "
                           "stretched; crop: its middle; pad: all of it, on a plain ground. Not "
                           "with --prepare hub, nor with recipe tutorial.")
 HST_SETTING(TEXT, const char *, class_weight, .about.name = "class-weight",

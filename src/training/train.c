@@ -32,7 +32,7 @@ static int read_settings(const hst_train_opts *given, const hst_backbone *b, hst
         rc = hst_fail(err, HST_EARG, "recipe %s learns on one backbone, not on several",
                       hst_recipe_names[s->recipe]);
     if (rc == 0 && s->recipe == HST_RECIPE_TUTORIAL &&
-        (b->views.mirror || b->views.crop || b->views.n_px))
+        (b->views.mirror || b->views.crop || b->views.n_sizes))
         rc = hst_fail(err, HST_EARG, "recipe tutorial shows a photo to the backbone in one way");
     if (rc == 0 && s->fine_tune && b->precision != HST_PRECISION_FP32)
         rc = hst_fail(err, HST_EARG,

@@ -53,7 +53,7 @@ void hst_trainer_clear(hst_trainer *t);
 
 /* What one step learns from: photos prepared, and their labels. */
 typedef struct hst_train_batch {
-    const float *x;      /* [n][px][px][3] */
+    const float *x;      /* [n][height][width][3] */
     hst_head_batch head; /* its x is filled here */
     double learning_rate;
 } hst_train_batch;

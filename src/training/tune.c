@@ -285,11 +285,11 @@ static void end(fine_tuner *t)
 static float mix(fine_tuner *t, const hst_load *b)
 {
     const hst_settings *o = settings(t);
-    int px = t->fit->run->features->prep.px;
+    const hst_size size = t->fit->run->features->prep.size;
     if (!t->other)
         return 1;
-    hst_mix m = hst_mix_draw(&(hst_mixing){o->mixup, o->cutmix}, o->seed, (uint32_t)b->step, px);
-    hst_mix_apply(&m, b->x, b->n, px);
+    hst_mix m = hst_mix_draw(&(hst_mixing){o->mixup, o->cutmix}, o->seed, (uint32_t)b->step, size);
+    hst_mix_apply(&m, b->x, b->n, size);
     for (size_t i = 0; i < b->n; i++)
         t->other[i] = b->label[hst_mix_partner(i, b->n)];
     return m.part;

@@ -12,7 +12,7 @@
 
 static hst_arch arch(const char *family, double width, int px)
 {
-    hst_arch a = {.px = px, .norm = HST_NORM_PM1, .cnn = {width, HST_PAD_TF, 1e-3}};
+    hst_arch a = {.size = {px, px}, .norm = HST_NORM_PM1, .cnn = {width, HST_PAD_TF, 1e-3}};
     snprintf(a.family, sizeof a.family, "%s", family);
     return a;
 }
@@ -68,8 +68,8 @@ static void archs_out_of_bounds_are_refused(void **state)
         bad[i] = arch("mobilenet_v2", 1, 224);
     bad[0].cnn.width = 0.01;
     bad[1].cnn.width = NAN;
-    bad[2].px = 31;
-    bad[3].px = 4096;
+    bad[2].size.height = 31;
+    bad[3].size.width = 4096;
     bad[4].cnn.bn_epsilon = 0;
     bad[5].norm.std[1] = 0;
     strcpy(bad[6].family, "resnet");
@@ -95,7 +95,8 @@ static void an_arch_survives_its_json(void **state)
     memset(&b, 0, sizeof b);
     check_ok(hst_arch_parse(text, &b, &err), &err);
     assert_string_equal(a.family, b.family);
-    assert_true(a.cnn.width == b.cnn.width && a.px == b.px && a.cnn.padding == b.cnn.padding);
+    assert_true(a.cnn.width == b.cnn.width && hst_size_equal(a.size, b.size) &&
+                a.cnn.padding == b.cnn.padding);
     assert_true(a.cnn.bn_epsilon == b.cnn.bn_epsilon);
     assert_memory_equal(&a.norm, &b.norm, sizeof a.norm);
     free(text);
@@ -401,7 +402,7 @@ static void own_names_are_read(void **state)
     snprintf(path, sizeof path, "%s/model.safetensors", dir);
     hst_backbone *c = hst_backbone_open(ctx, path, &err);
     check_ok(c == NULL, &err);
-    assert_int_equal(c->arch.px, 224);
+    assert_int_equal(c->arch.size.width, 224);
     for (size_t i = 0; i < own.n; i++)
         assert_memory_equal(hst_graph_param(c->graph, i)->data, own.tensor[i].data,
                             own.tensor[i].n_bytes);

@@ -35,7 +35,7 @@ static const struct network {
 static hst_graph *graph_of(const struct network *n)
 {
     hst_err err = {0};
-    hst_arch a = {.px = PX, .cnn = {1, n->padding, n->epsilon}};
+    hst_arch a = {.size = {PX, PX}, .cnn = {1, n->padding, n->epsilon}};
     snprintf(a.family, sizeof a.family, "%s", n->family);
     for (int c = 0; c < 3; c++)
         a.norm.std[c] = 1;
@@ -125,7 +125,7 @@ static void check_size(const struct size *s)
     hst_err err = {0};
     const hst_family *f = hst_family_find(s->family);
     const double width = ((const hst_cnn_family *)f->own)->width;
-    hst_arch a = {.px = f->px, .cnn = {width != 0 ? width : 1, HST_PAD_TF, 1e-3}};
+    hst_arch a = {.size = {f->px, f->px}, .cnn = {width != 0 ? width : 1, HST_PAD_TF, 1e-3}};
     a.norm = (hst_pixel_norm)HST_NORM_01;
     snprintf(a.family, sizeof a.family, "%s", s->family);
     hst_graph *g = hst_arch_graph(&a, &err);

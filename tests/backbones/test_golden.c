@@ -10,16 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* y[n][dim] of x[n][px][px][3], one picture at a time. */
+/* y[n][dim] of x[n][height][width][3], one picture at a time. */
 static float *run(const hst_backbone *b, const float *x, size_t n)
 {
     hst_err err = {0};
-    size_t px = (size_t)b->arch.px, dim = (size_t)hst_plan_output(b->plan).c;
+    size_t pixels = hst_size_pixels(b->arch.size), dim = (size_t)hst_plan_output(b->plan).c;
     hst_work *w = hst_work_new(b->plan, &err);
     check_ok(w == NULL, &err);
     float *y = calloc(n * dim, sizeof *y);
     for (size_t i = 0; i < n; i++)
-        hst_plan_run(b->plan, w, x + i * px * px * 3, 1, y + i * dim);
+        hst_plan_run(b->plan, w, x + i * pixels * 3, 1, y + i * dim);
     hst_work_free(w);
     return y;
 }

@@ -284,7 +284,7 @@ static hst_graph *made_up_graph(const hst_family *f)
 {
     hst_err err = {0};
     const double width = ((const hst_cnn_family *)f->own)->width;
-    hst_arch a = {.px = PX, .cnn = {width != 0 ? width : 0.5, HST_PAD_SYMMETRIC, 1e-3}};
+    hst_arch a = {.size = {PX, PX}, .cnn = {width != 0 ? width : 0.5, HST_PAD_SYMMETRIC, 1e-3}};
     snprintf(a.family, sizeof a.family, "%s", f->name);
     for (int c = 0; c < 3; c++)
         a.norm.std[c] = 1;
@@ -341,7 +341,7 @@ static void pictures_of_any_size_are_known(void **state)
         hst_backbone *b = hst_backbone_open(ctx, path, &err);
         check_ok(b == NULL, &err);
         assert_string_equal(b->arch.family, names[i]);
-        assert_int_equal(b->arch.px, 224);
+        assert_int_equal(b->arch.size.width, 224);
         hst_backbone_free(b);
         hst_graph_free(g);
     }

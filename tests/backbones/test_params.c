@@ -275,7 +275,7 @@ static int build_tiny(hst_graph *g, const hst_arch *a, hst_err *err)
     static const char *const parts[] = {"query", "key", "value"};
     const hst_conv patch = {.kernel = 2, .stride = 2, .channels = D, .bias = 1};
     const hst_conv token = {.kernel = 1, .stride = 1, .channels = D, .bias = 1};
-    int x = hst_graph_input(g, (hst_shape){a->px, a->px, 3}, err), sum = -1;
+    int x = hst_graph_input(g, (hst_shape){a->size.height, a->size.width, 3}, err), sum = -1;
     x = x < 0 ? x : hst_graph_conv2d(g, x, &patch, "patch", err);
     for (int i = 0; i < 3 && x >= 0; i++) {
         const int y = hst_graph_conv2d(g, x, &token, parts[i], err);
@@ -332,7 +332,7 @@ static void a_family_of_another_kind_is_imported(void **state)
     (void)state;
     hst_err err = {0};
     const hst_origin o = {.family = &tiny, .dialect = &tiny_dialect, .prefix = "net."};
-    const hst_arch arch = {.family = "tiny", .px = 8};
+    const hst_arch arch = {.family = "tiny", .size = {8, 8}};
     const hst_tensor x[] = {
         tensor("net.embed.weight", 4, D, 3, 2),   tensor("net.embed.bias", 1, D, 0, 0),
         tensor("net.qkv.weight", 4, 3 * D, D, 1), tensor("net.qkv.bias", 1, 3 * D, 0, 0),

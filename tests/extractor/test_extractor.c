@@ -70,9 +70,9 @@ static float *features(const scene *s, const hst_extractor *e)
 static float *alone(const scene *s, const hst_backbone *b, const hst_prep *p)
 {
     hst_err err = {0};
-    hst_plan *plan = hst_backbone_plan_at(s->ctx, b, b->graph, p->px, &err);
+    hst_plan *plan = hst_backbone_plan_at(s->ctx, b, b->graph, p->size, &err);
     check_ok(plan == NULL, &err);
-    float *x = malloc((size_t)p->px * (size_t)p->px * 3 * sizeof *x);
+    float *x = malloc(hst_size_pixels(p->size) * 3 * sizeof *x);
     float *y = malloc((size_t)hst_plan_output(plan).c * sizeof *y);
     hst_work *w = hst_work_new(plan, &err);
     check_ok(hst_prepare_bytes(p, s->bytes, s->n, x, &err), &err);
@@ -86,17 +86,21 @@ static float *alone(const scene *s, const hst_backbone *b, const hst_prep *p)
 static void words_are_read(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",      "mirror,", "mirrored",      "31",      "1025",
-                                      "64,64", "64,,96",  "mirror,mirror", " mirror", "-64",
-                                      "1e2",   "00064",   "64,96,128,160"};
+    static const char *const bad[] = {"",         "mirror,", "mirrored",      "31",         "1025",
+                                      "64,64",    "64,,96",  "mirror,mirror", " mirror",    "-64",
+                                      "1e2",      "00064",   "64,96,128,160", "64x",        "x64",
+                                      "64x96x64", "64x31",   "1025x64",       "64x96,64x96"};
     hst_err err = {0};
     hst_views v;
     check_ok(hst_views_parse("288,mirror,crop,64", &v, &err), &err);
-    assert_true(v.mirror && v.crop && v.n_px == 2 && v.px[0] == 288 && v.px[1] == 64);
+    assert_true(v.mirror && v.crop && v.n_sizes == 2 && v.size[0].width == 288 &&
+                v.size[1].height == 64);
+    check_ok(hst_views_parse("64,64x96,96x64", &v, &err), &err);
+    assert_true(v.n_sizes == 3 && v.size[1].width == 64 && v.size[1].height == 96);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        v.n_px = 77;
+        v.n_sizes = 77;
         assert_int_equal(hst_views_parse(bad[i], &v, &err), HST_EARG);
-        assert_int_equal(v.n_px, 77);
+        assert_int_equal(v.n_sizes, 77);
     }
 }
 
@@ -105,11 +109,12 @@ static void views_are_listed(void **state)
     (void)state;
     hst_err err = {0};
     hst_views v;
-    hst_prep base = {.px = 224}, out[HST_MAX_VIEWS];
+    hst_prep base = {.size = {224, 224}}, out[HST_MAX_VIEWS];
     check_ok(hst_views_parse("mirror,288,224,crop", &v, &err), &err);
     assert_int_equal(hst_views_list(&v, &base, out), 6); /* 224 is there already */
-    assert_int_equal(out[1].px, 288);
-    assert_true(out[2].geometry == HST_CROP_HF && out[2].px == 224 && out[2].resize_px == 256);
+    assert_int_equal(out[1].size.width, 288);
+    assert_true(out[2].geometry == HST_CROP_HF && out[2].size.width == 224 &&
+                out[2].resize.width == 256);
     for (int i = 0; i < 3; i++) {
         assert_false(out[i].mirror);
         out[i].mirror = 1;
@@ -117,9 +122,17 @@ static void views_are_listed(void **state)
         check_ok(hst_prep_check(&out[i], &err), &err);
     }
     base.geometry = HST_CROP_TORCHVISION;
-    base.resize_px = 256;
+    base.resize = hst_size_square(256);
     (void)hst_views_list(&v, &base, out);
-    assert_int_equal(out[1].resize_px, 330); /* 329.1 */
+    assert_int_equal(out[1].resize.width, 330); /* 329.1 */
+
+    check_ok(hst_views_parse("64x128,crop", &v, &err), &err);
+    assert_int_equal(hst_views_list(&v, &base, out), 3);
+    assert_true(out[1].size.width == 64 && out[1].size.height == 128);
+    assert_true(out[1].resize.width == 74 && out[1].resize.height == 147); /* 73.1 and 146.3 */
+    base.size = (hst_size){70, 140};
+    (void)hst_views_list(&v, &base, out);
+    assert_true(out[2].resize.width == 80 && out[2].resize.height == 160);
 }
 
 static void a_mirrored_view_is_the_mirrored_photo(void **state)
@@ -128,7 +141,7 @@ static void a_mirrored_view_is_the_mirrored_photo(void **state)
     enum { PX = 33 };
     hst_err err = {0};
     scene s = set_up(1, NULL);
-    hst_prep p = {.px = PX, .norm = s.b->arch.norm};
+    hst_prep p = {.size = {PX, PX}, .norm = s.b->arch.norm};
     float *plain = malloc(PX * PX * 3 * sizeof *plain), *mirrored = malloc(PX * PX * 3 * 4);
     check_ok(hst_prepare_bytes(&p, s.bytes, s.n, plain, &err), &err);
     p.mirror = 1;

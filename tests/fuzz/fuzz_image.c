@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
         __builtin_trap();
     for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_SCALED; c++) {
         hst_err e = {0};
-        hst_prep p = {(enum hst_resampler)c, PX, {{127.5f, 127.5f, 127.5f}, {128, 128, 128}}};
+        hst_prep p = {(enum hst_resampler)c, {PX, PX}, {{127.5f, 127.5f, 127.5f}, {128, 128, 128}}};
         int rc = hst_prepare_bytes(&p, bytes, n, out, &e);
         if ((rc != 0) != (e.msg[0] != 0))
             __builtin_trap(); /* a failure has a reason, a success has none */

@@ -43,7 +43,7 @@ static void add(network *w, const char *prefix, const hst_param *p)
 static void network_make(network *w)
 {
     static const hst_arch arch = {.family = "mobilenet_v2",
-                                  .px = 32,
+                                  .size = {32, 32},
                                   .norm = {{0}, {1, 1, 1}},
                                   .cnn = {0.1, HST_PAD_TF, 1e-3}};
     int dim = 0;
@@ -117,8 +117,10 @@ static void load_model(const char *path)
 
 static void read_config(const char *text)
 {
-    hst_arch arch = {
-        .family = "mobilenet_v2", .px = 224, .norm = HST_NORM_PM1, .cnn = {1, HST_PAD_TF, 1e-3}};
+    hst_arch arch = {.family = "mobilenet_v2",
+                     .size = {224, 224},
+                     .norm = HST_NORM_PM1,
+                     .cnn = {1, HST_PAD_TF, 1e-3}};
     hst_err err = {0};
     json_t *o = hst_json_object(text, "config.json", &err);
     int rc = o ? hst_huggingface_config(o, &arch, &err) : 0;

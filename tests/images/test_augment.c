@@ -254,7 +254,8 @@ static void auto_unchanged_is_the_preparation(void **state)
             hst_err e = {0};
             enum { P = 96, M = P * P * 3 };
             static float got[M], want[M];
-            hst_prep p = {k % 2 ? HST_RESAMPLE_TF : HST_RESAMPLE_PIL, P, {{1, 2, 3}, {1, 1, 1}}};
+            hst_prep p = {
+                k % 2 ? HST_RESAMPLE_TF : HST_RESAMPLE_PIL, {P, P}, {{1, 2, 3}, {1, 1, 1}}};
             p.mirror = k / 2;
             hst_image img = smooth_picture(sizes[i][0], sizes[i][1]);
             double most, mean;
@@ -283,7 +284,7 @@ static void auto_draws_do_what_they_say(void **state)
     enum { P = 64, M = P * P };
     static float x[3 * M], y[3 * M];
     hst_err e = {0};
-    hst_prep p = {HST_RESAMPLE_PIL, P, {{0}, {1, 1, 1}}};
+    hst_prep p = {HST_RESAMPLE_PIL, {P, P}, {{0}, {1, 1, 1}}};
     hst_image img = smooth_picture(200, 150);
     check_ok(hst_auto_apply(&unchanged, &p, &img, x, &e), &e);
 
@@ -346,9 +347,9 @@ static void odd_sizes(void **state)
         enum hst_augment how = (enum hst_augment)(i % 3);
         int px = outputs[i / 3 % 5], crop = i / 90 % 2;
         const int *size = sizes[i / 15 % 6];
-        hst_prep p = {i / 180 ? HST_RESAMPLE_TF : HST_RESAMPLE_PIL, px, {{0}, {1, 1, 1}}};
+        hst_prep p = {i / 180 ? HST_RESAMPLE_TF : HST_RESAMPLE_PIL, {px, px}, {{0}, {1, 1, 1}}};
         p.geometry = crop ? HST_CROP_TORCHVISION : HST_SQUASH;
-        p.resize_px = crop ? px + 1 : 0;
+        p.resize = hst_size_square(crop ? px + 1 : 0);
         hst_image img = smooth_picture(size[0], size[1]);
         hst_augment_key key = {i, 1, 2};
         size_t n = (size_t)px * (size_t)px * 3;

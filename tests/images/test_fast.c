@@ -78,7 +78,7 @@ static void compare(const encoded *e, int px, double *mean, double *most)
     hst_err err = {0};
     const size_t n = (size_t)px * (size_t)px * 3;
     float *a = calloc(n, sizeof *a), *b = calloc(n, sizeof *b);
-    hst_prep p = {HST_RESAMPLE_PIL, px, {{0}, {1, 1, 1}}};
+    hst_prep p = {HST_RESAMPLE_PIL, {px, px}, {{0}, {1, 1, 1}}};
     check_ok(hst_prepare_bytes(&p, e->bytes, e->n, a, &err), &err);
     p.resampler = HST_RESAMPLE_FAST;
     check_ok(hst_prepare_bytes(&p, e->bytes, e->n, b, &err), &err);

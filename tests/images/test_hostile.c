@@ -243,7 +243,7 @@ static void preparation_fails_with_the_decoder(void **state)
     (void)state;
     hst_err e = {0};
     float out[4 * 4 * 3] = {[5] = 7};
-    hst_prep p = {HST_RESAMPLE_PIL, 4, {{0}, {1, 1, 1}}};
+    hst_prep p = {HST_RESAMPLE_PIL, {4, 4}, {{0}, {1, 1, 1}}};
     assert_int_equal(hst_prepare_bytes(&p, (const uint8_t *)"no picture", 10, out, &e), HST_EIMAGE);
     assert_true(out[5] == 7);
 }

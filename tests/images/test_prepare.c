@@ -30,7 +30,7 @@ static void each_channel_has_its_own_normalisation(void **state)
     hst_err e = {0};
     uint8_t rgb[2 * 2 * 3] = {0, 100, 200, 0, 100, 200, 0, 100, 200, 0, 100, 200};
     hst_image img = {rgb, 2, 2};
-    hst_prep p = {HST_RESAMPLE_PIL, 3, {{10, 20, 30}, {1, 2, 4}}};
+    hst_prep p = {HST_RESAMPLE_PIL, {3, 3}, {{10, 20, 30}, {1, 2, 4}}};
     for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_TF; c++) {
         float out[3 * 3 * 3];
         p.resampler = (enum hst_resampler)c;
@@ -106,7 +106,10 @@ static void photo_as_tensorflow_prepares_it(void **state)
                  {"bilinear_aa", HST_BILINEAR_ANTIALIAS, 3e-3}};
     for (size_t i = 0; i < N_PHOTOS; i++)
         for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-            hst_prep p = {HST_RESAMPLE_TF, (int)photos[i].px, {{0}, {1, 1, 1}}, cases[k].how};
+            hst_prep p = {HST_RESAMPLE_TF,
+                          {(int)photos[i].px, (int)photos[i].px},
+                          {{0}, {1, 1, 1}},
+                          cases[k].how};
             float *out = prepared(&photos[i], &p);
             if (!out)
                 continue;
@@ -142,13 +145,15 @@ static void check_bytes(const float *got, const npy *want, const char *what)
 static void photo_as_pillow_prepares_it(void **state)
 {
     (void)state;
-    hst_prep small = {HST_RESAMPLE_PIL, (int)photos[0].px, {{0}, {1, 1, 1}}, HST_BILINEAR};
+    hst_prep small = {
+        HST_RESAMPLE_PIL, {(int)photos[0].px, (int)photos[0].px}, {{0}, {1, 1, 1}}, HST_BILINEAR};
     float *out = prepared(&photos[0], &small);
     npy want = reference("golden/prepare/", "pil_bilinear");
     check_bytes(out, &want, "pil_bilinear");
     free(want.data);
     free(out);
-    hst_prep large = {HST_RESAMPLE_PIL, (int)photos[1].px, {{0}, {1, 1, 1}}, HST_BILINEAR};
+    hst_prep large = {
+        HST_RESAMPLE_PIL, {(int)photos[1].px, (int)photos[1].px}, {{0}, {1, 1, 1}}, HST_BILINEAR};
     if (!(out = prepared(&photos[1], &large)))
         return;
     char hex[HST_SHA256_HEX];
@@ -256,8 +261,8 @@ static void check_middle_of_photos(void)
         if (!there)
             continue;
         for (int k = 0; k < 4; k++) {
-            hst_prep p = {HST_RESAMPLE_PIL,     PX, {{0}, {1, 1, 1}}, HST_BILINEAR,
-                          HST_CROP_TORCHVISION, 256};
+            hst_prep p = {HST_RESAMPLE_PIL,     {PX, PX},  {{0}, {1, 1, 1}}, HST_BILINEAR,
+                          HST_CROP_TORCHVISION, {256, 256}};
             char hex[HST_SHA256_HEX];
             p.interpolation = k / 2 ? HST_BICUBIC : HST_BILINEAR;
             p.geometry = k % 2 ? HST_CROP_HF : HST_CROP_TORCHVISION;
@@ -281,8 +286,9 @@ static void the_middle_of_a_photo(void **state)
                  {"middle_hf_bilinear", HST_BILINEAR, HST_CROP_HF},
                  {"middle_hf_bicubic", HST_BICUBIC, HST_CROP_HF}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        hst_prep p = {HST_RESAMPLE_PIL, (int)photos[0].px, {{0}, {1, 1, 1}},
-                      cases[i].how,     cases[i].geometry, 32};
+        hst_prep p = {HST_RESAMPLE_PIL,  {(int)photos[0].px, (int)photos[0].px},
+                      {{0}, {1, 1, 1}},  cases[i].how,
+                      cases[i].geometry, {32, 32}};
         float *out = prepared(&photos[0], &p);
         npy want = reference("golden/prepare/", cases[i].name);
         check_bytes(out, &want, cases[i].name);
@@ -327,7 +333,7 @@ static void a_photo_fits_into_a_square(void **state)
     hst_image whole = made_up_photo();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         hst_err e = {0};
-        hst_prep p = {HST_RESAMPLE_PIL, (int)photos[0].px, {{0}, {1, 1, 1}}};
+        hst_prep p = {HST_RESAMPLE_PIL, {(int)photos[0].px, (int)photos[0].px}, {{0}, {1, 1, 1}}};
         const size_t n = photos[0].px * photos[0].px * 3;
         float *out = calloc(n, sizeof *out);
         hst_image img = columns(&whole, cases[i].from, cases[i].w);
@@ -359,7 +365,8 @@ static void the_ground_of_a_padded_photo(void **state)
     for (int c = HST_RESAMPLE_PIL; c <= HST_RESAMPLE_FAST; c++) {
         float out[4 * 4 * 3];
         hst_image_part part;
-        hst_prep p = {(enum hst_resampler)c, 4, {{10, 20, 30}, {1, 1, 1}}, .geometry = HST_PAD};
+        hst_prep p = {
+            (enum hst_resampler)c, {4, 4}, {{10, 20, 30}, {1, 1, 1}}, .geometry = HST_PAD};
         check_ok(hst_prepare(&p, &img, out, &e), &e); /* one column of four: margins 1.5, so 2 */
         for (int i = 0; i < 16; i++)
             if (i % 4 != 2)
@@ -373,7 +380,7 @@ static void the_ground_of_a_padded_photo(void **state)
     }
     uint8_t line[3 * 100];
     float seen[4 * 4 * 3];
-    hst_prep p = {.px = 4, .norm = {{0}, {1, 1, 1}}, .geometry = HST_PAD};
+    hst_prep p = {.size = {4, 4}, .norm = {{0}, {1, 1, 1}}, .geometry = HST_PAD};
     memset(line, 200, sizeof line); /* 0.04 pixels wide, which is one */
     check_ok(hst_prepare(&p, &(hst_image){line, 1, 100}, seen, &e), &e);
     assert_true(seen[3 * 2] == 200 && seen[3 * 1] == 127.5f && seen[3 * 3] == 127.5f);
@@ -397,8 +404,8 @@ static void the_corner_of_the_middle(void **state)
             for (int k = 0; k < 8 * 3; k++)
                 rgb[k] = (uint8_t)(k / 3);
             hst_image img = {rgb, cases[i].w, 1};
-            hst_prep p = {(enum hst_resampler)c, 1, {{0}, {1, 1, 1}}, HST_BICUBIC,
-                          HST_CROP_TORCHVISION,  1};
+            hst_prep p = {(enum hst_resampler)c, {1, 1}, {{0}, {1, 1, 1}}, HST_BICUBIC,
+                          HST_CROP_TORCHVISION,  {1, 1}};
             check_ok(hst_prepare(&p, &img, out, &e), &e);
             assert_true(out[0] == cases[i].torchvision && out[2] == out[0]);
             p.geometry = HST_CROP_HF;
@@ -412,18 +419,19 @@ static void what_cannot_be_cropped(void **state)
     (void)state;
     enum { LONG = 100000 };
     hst_err e = {0};
-    hst_prep p = {HST_RESAMPLE_PIL, PX, {{0}, {1, 1, 1}}, HST_BILINEAR, HST_CROP_HF, PX};
+    hst_prep p = {HST_RESAMPLE_PIL, {PX, PX},    {{0}, {1, 1, 1}},
+                  HST_BILINEAR,     HST_CROP_HF, {PX, PX}};
     float *out = calloc(N, sizeof *out);
     uint8_t *rgb = calloc(LONG, 3);
     hst_image img = {rgb, 1, LONG};
     check_ok(hst_prep_check(&p, &e), &e);
     assert_int_equal(hst_prepare(&p, &img, out, &e), HST_EIMAGE);
     assert_non_null(strstr(e.msg, "too narrow"));
-    p.resize_px = PX - 1;
+    p.resize = hst_size_square(PX - 1);
     assert_int_equal(hst_prep_check(&p, &e), HST_EARG);
     p.geometry = HST_SQUASH;
     assert_int_equal(hst_prep_check(&p, &e), HST_EARG);
-    p.resize_px = 0;
+    p.resize = hst_size_square(0);
     check_ok(hst_prep_check(&p, &e), &e);
     free(rgb);
     free(out);

@@ -52,7 +52,7 @@ static void work_of_an_image(void **state)
 {
     (void)state;
     hst_err err = {0};
-    hst_arch a = {.family = "mobilenet_v2", .px = 224, .cnn = {1, HST_PAD_TF, 1e-3}};
+    hst_arch a = {.family = "mobilenet_v2", .size = {224, 224}, .cnn = {1, HST_PAD_TF, 1e-3}};
     a.norm = (hst_pixel_norm){{0}, {1, 1, 1}};
     hst_graph *g = hst_arch_graph(&a, &err);
     check_ok(g == NULL, &err);

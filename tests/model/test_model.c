@@ -77,7 +77,7 @@ static void every_preparation_is_kept(void **state)
         for (int i = HST_BILINEAR; i <= HST_BICUBIC_ANTIALIAS; i++) {
             prep.geometry = (enum hst_geometry)g;
             prep.interpolation = (enum hst_interpolation)i;
-            prep.resize_px = g == HST_SQUASH ? 0 : prep.px + 8;
+            prep.resize = hst_size_square(g == HST_SQUASH ? 0 : prep.size.width + 8);
             *prep_of(s->m) = prep;
             check_ok(hst_model_save(s->m, s->path, &err), &err);
             hst_model *m = hst_model_load(s->ctx, s->path, &err);
@@ -85,6 +85,30 @@ static void every_preparation_is_kept(void **state)
             assert_memory_equal(prep_of(m), &prep, sizeof prep);
             hst_model_free(m);
         }
+    tear_down(s);
+}
+
+/* No square has a version of its own; a square leaves no trace of that. */
+static void both_sides_are_kept(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    scene *s = set_up();
+    hst_prep wide = *prep_of(s->m);
+    assert_null(memmem(s->bytes, s->n, "image_width_px", 14));
+    wide.size = (hst_size){96, 40};
+    wide.geometry = HST_CROP_TORCHVISION;
+    wide.resize = (hst_size){100, 50};
+    check_ok(hst_extractor_add_view(s->m->extractor, s->ctx, &wide, &err), &err);
+    check_ok(hst_model_save(s->m, s->path, &err), &err);
+    hst_model *m = hst_model_load(s->ctx, s->path, &err);
+    check_ok(m == NULL, &err);
+    assert_memory_equal(&m->extractor->branch[0].view[1].prep, &wide, sizeof wide);
+    free(s->bytes);
+    check_ok(hst_file_read(s->path, 1u << 30, HST_EIO, &s->bytes, &s->n, &err), &err);
+    assert_non_null(memmem(s->bytes, s->n, "\"format_version\":\"5\"", 20));
+    assert_non_null(memmem(s->bytes, s->n, "\\\"resize_height_px\\\":50", 22));
+    hst_model_free(m);
     tear_down(s);
 }
 
@@ -197,7 +221,8 @@ static void lying_metadata_is_refused(void **state)
     "{\"contract\": \"pil\", \"image_px\": 32, \"mean\": [1, 1, 1], \"std\": [1, 1, 1], " more "}"
     static const char *const lies[][3] = {
         {"format", "pt", "not a headstart model"},
-        {"format_version", "5", "format version 5"},
+        {"format_version", "6", "format version 6"},
+        {"arch", "{\"family\": \"mobilenet_v2\", \"image_width_px\": 64}", "image_height_px"},
         {"format_version", "2", "'branches'"},
         {"arch", "", "not valid JSON"},
         {"arch", "{}", "missing"},
@@ -401,7 +426,7 @@ static void bad_labels_make_no_model(void **state)
     }
     assert_null(hst_model_new(extractor(s), labels, 0, &err));
     hst_extractor *e = extractor(s);
-    e->branch[0].view[0].prep.resize_px = 40; /* of a photo that is squashed */
+    e->branch[0].view[0].prep.resize = hst_size_square(40); /* of a photo that is squashed */
     assert_null(hst_model_new(e, labels, 3, &err));
     assert_int_equal(hst_model_set_record(s->m, "k", "\xff", &err), HST_EARG);
     check_ok(hst_model_set_record(s->m, "seed", "8", &err), &err);
@@ -452,6 +477,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_saved_is_loaded),
         cmocka_unit_test(every_preparation_is_kept),
+        cmocka_unit_test(both_sides_are_kept),
         cmocka_unit_test(another_process_gives_the_same_bits),
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(every_flipped_bit_is_found),

@@ -59,7 +59,7 @@ static void a_made_up_network(void **state)
     static const char *const families[] = {"mobilenet_v2", "efficientnet_lite0"};
     for (size_t i = 0; i < sizeof families / sizeof *families; i++) {
         hst_err err = {0};
-        hst_arch a = {.px = 96, .cnn = {1, HST_PAD_TF, 1e-3}};
+        hst_arch a = {.size = {96, 96}, .cnn = {1, HST_PAD_TF, 1e-3}};
         a.norm = (hst_pixel_norm){{127.5, 127.5, 127.5}, {127.5, 127.5, 127.5}};
         snprintf(a.family, sizeof a.family, "%s", families[i]);
         hst_graph *g = hst_arch_graph(&a, &err);

@@ -35,7 +35,7 @@ static scene set_up(int threads, int px, const char *views, enum hst_transform t
     hst_extractor *e = hst_extractor_new(&err);
     check_ok(e == NULL, &err);
     for (const hst_backbone *b = s.b; b; b = b->beside) {
-        hst_prep base = {.px = px, .norm = b->arch.norm}, view[HST_MAX_VIEWS];
+        hst_prep base = {.size = {px, px}, .norm = b->arch.norm}, view[HST_MAX_VIEWS];
         check_ok(hst_extractor_add_branch(e, b, &err), &err);
         for (int i = 0, n = hst_views_list(&b->views, &base, view); i < n; i++)
             check_ok(hst_extractor_add_view(e, s.ctx, &view[i], &err), &err);
@@ -151,7 +151,7 @@ static void one_view_is_the_head_at_every_position(void **state)
     hst_err err = {0};
     scene s = set_up(1, 96, "96", HST_IDENTITY);
     hst_extractor *plain = hst_extractor_new(&err);
-    const hst_prep p = {.px = 96, .norm = s.b->arch.norm};
+    const hst_prep p = {.size = {96, 96}, .norm = s.b->arch.norm};
     check_ok(hst_extractor_add_branch(plain, s.b, &err), &err);
     check_ok(hst_extractor_add_view(plain, s.ctx, &p, &err), &err);
     hst_model *m = hst_model_new(plain, labels, N_CLASSES, &err);
@@ -241,7 +241,7 @@ static void give_short_sight(const hst_ctx *ctx, hst_backbone *b)
     made_up_fill(g);
     hst_graph_free(b->graph);
     hst_plan_free(b->plan);
-    b->arch.px = 128;
+    b->arch.size = hst_size_square(128);
     b->graph = g;
     b->plan = hst_plan_new(g, ctx->kernels, &err);
     check_ok(b->plan == NULL, &err);
@@ -263,7 +263,7 @@ static void a_corner_stays_in_its_corner(void **state)
     b->arch.norm = (hst_pixel_norm){{0, 0, 0}, {128, 128, 128}};
     for (size_t i = 0; i < 2 * sizeof views / sizeof *views; i++) {
         b->arch.sizing = (hst_sizing){.known = 1, .geometry = i % 2 ? HST_CROP_HF : HST_SQUASH};
-        b->arch.sizing.resize_px = i % 2 ? 140 : 0;
+        b->arch.sizing.resize = hst_size_square(i % 2 ? 140 : 0);
         b->views = (hst_views){0};
         check_ok(hst_views_parse(views[i / 2], &b->views, &err), &err);
         hst_extractor *e = hst_extractor_of(ctx, b, "hub", &err);
@@ -364,11 +364,11 @@ static void parts_are_those_that_are_cut_out(void **state)
     (void)state;
     hst_err err = {0};
     hst_image_part p;
-    hst_prep prep = {.px = 224};
+    hst_prep prep = {.size = {224, 224}};
     check_ok(hst_prep_part(&prep, 300, 100, &p, &err), &err);
     assert_true(p.left == 0 && p.top == 0 && p.width == 1 && p.height == 1);
     prep.geometry = HST_CROP_HF;
-    prep.resize_px = 256;
+    prep.resize = hst_size_square(256);
     check_ok(hst_prep_part(&prep, 200, 100, &p, &err), &err); /* 512 x 256 */
     assert_true(p.left == 144.0 / 512 && p.width == 224.0 / 512);
     assert_true(p.top == 16.0 / 256 && p.height == 224.0 / 256);

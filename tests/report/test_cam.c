@@ -29,7 +29,7 @@ static scene set_up(int threads)
     scene s = {.ctx = made_up_ctx(threads), .dir = temporary_folder()};
     s.b = made_up_backbone(s.ctx, 1);
     hst_extractor *e = hst_extractor_new(&err);
-    const hst_prep p = {.px = PX, .norm = s.b->arch.norm};
+    const hst_prep p = {.size = {PX, PX}, .norm = s.b->arch.norm};
     check_ok(hst_extractor_add_branch(e, s.b, &err), &err);
     check_ok(hst_extractor_add_view(e, s.ctx, &p, &err), &err);
     s.m = hst_model_new(e, labels, N_CLASSES, &err);

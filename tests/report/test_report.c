@@ -122,7 +122,7 @@ static void augmented_photos_side_by_side(void **state)
     char *photo = in_dir(f, "1.png"), *gone = in_dir(f, "none.png"), *path = in_dir(f, "a.png");
     const char *const photos[] = {photo, gone};
     const uint32_t number[] = {0, 1};
-    hst_prep prep = {HST_RESAMPLE_PIL, 64, {{50, 60, 70}, {10, 20, 30}}};
+    hst_prep prep = {HST_RESAMPLE_PIL, {64, 64}, {{50, 60, 70}, {10, 20, 30}}};
     hst_augmented in = {&quiet, HST_AUGMENT_TUTORIAL, &prep, 1, photos, number, 2, NULL};
     check_ok(hst_report_augmented(&in, path, &err), &err);
     check_ok(hst_thumbnail_read(&quiet, path, 6 * 72 + 16, &img, &err), &err);

@@ -63,9 +63,9 @@ static void plain_view(const scene *s, const hst_run *run, size_t photo, uint32_
 {
     hst_err e = {0};
     uint8_t *bytes, digest[32];
-    size_t n, px = (size_t)run->features->prep.px;
+    size_t n, pixels = hst_size_pixels(run->features->prep.size);
     hst_image img = {0};
-    float *x = calloc(px * px * 3, sizeof *x);
+    float *x = calloc(pixels * 3, sizeof *x);
     hst_work *work = hst_work_new(s->b->plan, &e);
     check_ok(work ? 0 : e.code, &e);
     check_ok(hst_file_read(s->d->photos[photo].path, 1 << 24, HST_EIO, &bytes, &n, &e), &e);

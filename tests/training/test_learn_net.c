@@ -50,7 +50,7 @@ static float *values(const hst_tensors *t, const char *name)
 static hst_graph *network(const hst_tensors *init)
 {
     hst_err e = {0};
-    hst_arch a = {.family = "mobilenet_v2", .px = PX, .cnn = {0.35, HST_PAD_TF, 1e-3}};
+    hst_arch a = {.family = "mobilenet_v2", .size = {PX, PX}, .cnn = {0.35, HST_PAD_TF, 1e-3}};
     a.cnn.padding = HST_PAD_TF;
     a.norm = (hst_pixel_norm){{127.5f, 127.5f, 127.5f}, {127.5f, 127.5f, 127.5f}};
     hst_graph *g = hst_arch_graph(&a, &e);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 enum { PX = 12, FLOATS = PX * PX * 3, DRAWS = 4000 };
+static const hst_size square = {PX, PX}, wide = {18, 8}; /* of as many pixels */
 
 /* E max(b, 1 - b), b ~ Beta(a, a), is 1/2 + E |b - 1/2|, and that mean deviation is
  * 1 / (a 4^a B(a, a)); of a = 1, the uniform distribution, 1/4. */
@@ -24,7 +25,7 @@ static void check_parts(double alpha)
     const hst_mixing m = {.mixup = alpha};
     double sum = 0, squares = 0;
     for (uint32_t step = 0; step < DRAWS; step++) {
-        hst_mix x = hst_mix_draw(&m, 7, step, PX);
+        hst_mix x = hst_mix_draw(&m, 7, step, square);
         assert_int_equal(x.kind, HST_MIX_UP);
         assert_true(x.part >= 0.5F && x.part <= 1);
         sum += (double)x.part;
@@ -48,15 +49,15 @@ static void a_draw_depends_on_seed_and_step_alone(void **state)
 {
     (void)state;
     const hst_mixing up = {.mixup = 1}, both = {1, 1}, none = {0, 0};
-    hst_mix a = hst_mix_draw(&up, 1, 5, PX), b = hst_mix_draw(&up, 1, 5, PX);
+    hst_mix a = hst_mix_draw(&up, 1, 5, square), b = hst_mix_draw(&up, 1, 5, square);
     int cuts = 0;
     assert_true(a.part == b.part);
-    assert_true(hst_mix_draw(&up, 2, 5, PX).part != a.part);
-    assert_true(hst_mix_draw(&up, 1, 6, PX).part != a.part);
+    assert_true(hst_mix_draw(&up, 2, 5, square).part != a.part);
+    assert_true(hst_mix_draw(&up, 1, 6, square).part != a.part);
     for (uint32_t step = 0; step < DRAWS; step++)
-        cuts += hst_mix_draw(&both, 1, step, PX).kind == HST_MIX_CUT;
+        cuts += hst_mix_draw(&both, 1, step, square).kind == HST_MIX_CUT;
     assert_in_range(cuts, DRAWS / 2 - 4 * 32, DRAWS / 2 + 4 * 32); /* sqrt(4000) / 2 = 32 */
-    a = hst_mix_draw(&none, 1, 5, PX);
+    a = hst_mix_draw(&none, 1, 5, square);
     assert_true(a.kind == HST_MIX_NONE && a.part == 1);
 }
 
@@ -75,7 +76,7 @@ static void mixup_is_the_weighted_mean_of_pixels(void **state)
     enum { N = 5 };
     float *x = photos(N), *was = photos(N);
     hst_mix m = {.kind = HST_MIX_UP, .part = 0.75F};
-    hst_mix_apply(&m, x, N, PX);
+    hst_mix_apply(&m, x, N, square);
     for (size_t i = 0; i < N; i++)
         for (size_t k = 0; k < FLOATS; k++) {
             float other = was[(N - 1 - i) * FLOATS + k], own = was[i * FLOATS + k];
@@ -88,26 +89,33 @@ static void mixup_is_the_weighted_mean_of_pixels(void **state)
 }
 
 /* The part is the share of pixels that stayed, whatever of the rectangle fell outside. */
+static void check_cut(hst_size size, uint32_t step)
+{
+    const hst_mixing cut = {.cutmix = 1};
+    float *x = photos(2), *was = photos(2);
+    const hst_mix m = hst_mix_draw(&cut, 3, step, size);
+    size_t own = 0;
+    assert_int_equal(m.kind, HST_MIX_CUT);
+    hst_mix_apply(&m, x, 2, size);
+    for (size_t k = 0; k < FLOATS; k++) {
+        const int column = (int)(k / 3) % size.width, row = (int)(k / 3) / size.width;
+        const int stayed = column < m.left || column >= m.right || row < m.top || row >= m.bottom;
+        assert_true(x[k] == was[stayed ? k : FLOATS + k]);
+        assert_true(x[FLOATS + k] == was[stayed ? FLOATS + k : k]);
+        own += (size_t)stayed;
+    }
+    assert_true(fabs((double)own / FLOATS - (double)m.part) < 1e-6);
+    assert_true(m.part >= 0.5F);
+    free(x);
+    free(was);
+}
+
 static void cutmix_counts_pixels(void **state)
 {
     (void)state;
-    const hst_mixing cut = {.cutmix = 1};
     for (uint32_t step = 0; step < 200; step++) {
-        float *x = photos(2), *was = photos(2);
-        hst_mix m = hst_mix_draw(&cut, 3, step, PX);
-        size_t own = 0;
-        assert_int_equal(m.kind, HST_MIX_CUT);
-        hst_mix_apply(&m, x, 2, PX);
-        for (size_t k = 0; k < FLOATS; k++) {
-            int stayed = x[k] == was[k];
-            assert_true(x[k] == was[stayed ? k : FLOATS + k]);
-            assert_true(x[FLOATS + k] == was[stayed ? FLOATS + k : k]);
-            own += (size_t)stayed;
-        }
-        assert_true(fabs((double)own / FLOATS - (double)m.part) < 1e-6);
-        assert_true(m.part >= 0.5F);
-        free(x);
-        free(was);
+        check_cut(square, step);
+        check_cut(wide, step);
     }
 }
 

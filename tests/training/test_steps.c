@@ -105,7 +105,7 @@ static void layers_are_thawed_by_name_or_number(void **state)
     (void)state;
     hst_err e = {0};
     hst_arch a = {.family = "mobilenet_v2",
-                  .px = 224,
+                  .size = {224, 224},
                   .cnn = {1, HST_PAD_TF, 1e-3},
                   .norm = {{127.5f, 127.5f, 127.5f}, {127.5f, 127.5f, 127.5f}}};
     hst_graph *g = hst_arch_graph(&a, &e);
