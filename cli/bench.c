@@ -7,6 +7,7 @@
 static const cli_option options[] = {
     {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
      "Pretrained network (see headstart train --help)."},
+    CLI_BACKBONE_OPTIONS,
     {"steps", 0, CLI_FLAG, AT(steps), NULL, NULL, "Where the network's time goes, step by step."},
     CLI_PRECISION_OPTION("fp32|bf16", ""),
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
@@ -137,15 +138,12 @@ static int run(cli_job *job)
     int status = cli_job_open(job);
     if (status)
         return status;
-    hst_backbone_opts o = hst_backbone_opts_default();
-    o.precision = job->v.precision;
-    hst_backbone *b = hst_backbone_open_with(job->ctx, job->v.backbone, &o, &job->err);
+    hst_backbone *b = cli_job_backbone(job, job->v.backbone);
     if (b && measure(job, b, &m) == 0) {
         cli_display_close(&job->display);
         m.precision = hst_backbone_describe(b)->precision;
         status = job->v.json ? print_json(job, &m) : print_text(job, &m);
     } else {
-        cli_job_suggest(job, job->v.backbone);
         status = cli_job_fail(job);
     }
     hst_profile_free(m.profile);
@@ -162,7 +160,7 @@ const cli_command cli_bench = {
             "several rounds counts; the median tells what to expect. Between rounds the\n"
             "processor cores are probed: on a virtual machine somebody else may run on one\n"
             "at the same time, unseen, and such rounds are left out.",
-    .examples = "headstart bench\n"
+    .examples = "headstart bench --image-px 320x160\n"
                 "headstart bench --backbone my_mobilenet/ --steps\n"
                 "headstart bench --backbone my_mobilenet/ --threads 1 --json",
     .options = options,
