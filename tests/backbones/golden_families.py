@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes tests/golden/families: features of whole networks as timm (PyTorch) computes them in double, at
-64 x 64 pixels, from weights and pixels that test_families.c makes up in the same way.
+64 x 64 pixels and some at sizes that are no square, from weights and pixels that test_families.c makes up in the same way.
 
     python tests/backbones/golden_families.py FOLDER     needs torch and timm
 """
@@ -26,6 +26,9 @@ NETWORKS = {
     "resnet34": "resnet34",
     "resnet50": "resnet50",
 }
+# family, width, height
+NO_SQUARES = (("mobilenet_v2", 320, 160), ("resnet18", 320, 160), ("resnet50", 96, 224),
+              ("efficientnet_v2_b0", 65, 98), ("mobilenet_v3_small", 130, 97))
 
 
 def noise(key, count):
@@ -55,18 +58,20 @@ def fill(key, name, v):
 
 
 def main():
-    for ours, theirs in NETWORKS.items():
-        net = timm.create_model(theirs, num_classes=0).double().eval()
+    sizes = [(ours, PX, PX) for ours in NETWORKS] + list(NO_SQUARES)
+    for ours, width, height in sizes:
+        net = timm.create_model(NETWORKS[ours], num_classes=0).double().eval()
         with torch.no_grad():
             weights = [(k, v) for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")]
             for key, (name, v) in enumerate(weights):
                 fill(key + 1, name, v)
-            pixels = 2 * noise(0, PX * PX * 3).reshape(1, PX, PX, 3).transpose(0, 3, 1, 2)
+            pixels = 2 * noise(0, height * width * 3).reshape(1, height, width, 3).transpose(0, 3, 1, 2)
             pixels = pixels.astype("<f4").astype("<f8")
             maps = net.forward_features(torch.from_numpy(pixels))
             features = maps.mean((2, 3)).numpy().ravel()
-        numpy.save(os.path.join(sys.argv[1], ours + ".npy"), features.astype("<f4"))
-        print(ours, features.shape, numpy.abs(features).max(), features.std())
+        name = ours if width == height else f"{ours}_{width}x{height}"
+        numpy.save(os.path.join(sys.argv[1], name + ".npy"), features.astype("<f4"))
+        print(name, features.shape, numpy.abs(features).max(), features.std())
 
 
 main()

@@ -18,6 +18,7 @@ static const struct network {
     const char *family;
     enum hst_padding padding;
     double epsilon;
+    hst_size size; /* 0: PX x PX */
 } networks[] = {
     {"efficientnet_b0", HST_PAD_SYMMETRIC, 1e-5},
     {"efficientnet_lite0", HST_PAD_SYMMETRIC, 1e-5},
@@ -30,12 +31,22 @@ static const struct network {
     {"resnet18", HST_PAD_SYMMETRIC, 1e-5},
     {"resnet34", HST_PAD_SYMMETRIC, 1e-5},
     {"resnet50", HST_PAD_SYMMETRIC, 1e-5},
+    {"mobilenet_v2", HST_PAD_SYMMETRIC, 1e-5, {320, 160}},
+    {"resnet18", HST_PAD_SYMMETRIC, 1e-5, {320, 160}},
+    {"resnet50", HST_PAD_SYMMETRIC, 1e-5, {96, 224}},
+    {"efficientnet_v2_b0", HST_PAD_TF, 1e-3, {65, 98}},
+    {"mobilenet_v3_small", HST_PAD_SYMMETRIC, 1e-5, {130, 97}},
 };
+
+static hst_size size_of(const struct network *n)
+{
+    return n->size.width ? n->size : hst_size_square(PX);
+}
 
 static hst_graph *graph_of(const struct network *n)
 {
     hst_err err = {0};
-    hst_arch a = {.size = {PX, PX}, .cnn = {1, n->padding, n->epsilon}};
+    hst_arch a = {.size = size_of(n), .cnn = {1, n->padding, n->epsilon}};
     snprintf(a.family, sizeof a.family, "%s", n->family);
     for (int c = 0; c < 3; c++)
         a.norm.std[c] = 1;
@@ -45,25 +56,29 @@ static hst_graph *graph_of(const struct network *n)
     return g;
 }
 
-static npy golden_of(const char *family)
+static npy golden_of(const struct network *n)
 {
     hst_err err = {0};
-    char name[128];
+    char name[128], size[HST_SIZE_TEXT];
     const char *root = getenv("HEADSTART_ROOT");
-    snprintf(name, sizeof name, "tests/golden/families/%s.npy", family);
+    snprintf(name, sizeof name, "tests/golden/families/%s%s%s.npy", n->family,
+             n->size.width ? "_" : "", n->size.width ? hst_size_text(n->size, size) : "");
     char *path = hst_path_join(root ? root : ".", name, &err);
     npy a = npy_read(path);
     free(path);
     return a;
 }
 
-static void check_network(const struct network *n, const float *x)
+static void check_network(const struct network *n)
 {
     hst_err err = {0};
     hst_graph *g = graph_of(n);
-    npy want = golden_of(n->family);
+    npy want = golden_of(n);
     const double most = largest_of(want.data, want.count);
-    float *y = calloc(want.count, sizeof *y);
+    const size_t floats = hst_size_pixels(size_of(n)) * 3;
+    float *y = calloc(want.count, sizeof *y), *x = calloc(floats, sizeof *x);
+    for (size_t i = 0; i < floats; i++)
+        x[i] = (float)(2 * made_up_noise(0, (uint32_t)i));
     for (int i = 0, usable; hst_kernels_name(i, &usable); i++) {
         if (!usable)
             continue;
@@ -77,6 +92,7 @@ static void check_network(const struct network *n, const float *x)
         hst_work_free(w);
         hst_plan_free(p);
     }
+    free(x);
     free(y);
     free(want.data);
     hst_graph_free(g);
@@ -85,11 +101,8 @@ static void check_network(const struct network *n, const float *x)
 static void families_have_their_librarys_features(void **state)
 {
     (void)state;
-    static float x[PX * PX * 3];
-    for (size_t i = 0; i < sizeof x / sizeof *x; i++)
-        x[i] = (float)(2 * made_up_noise(0, (uint32_t)i));
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++)
-        check_network(&networks[i], x);
+        check_network(&networks[i]);
 }
 
 /* As published, with their classifier: what learns, multiply-adds, and for networks of Keras all
