@@ -207,18 +207,23 @@ static void sample_strip(const struct window *win, const float *x, const float *
     }
 }
 
+/* From the part's middle to that of the first output pixel; u, v: an axis' share of a step from edge
+ * to edge. Of squares, whose bits models depend on, it is one product. */
+static double first_from_middle(double u, double v, hst_size size)
+{
+    const double across = 0.5 / size.width - 0.5, down = 0.5 / size.height - 0.5;
+    return hst_size_is_square(size) ? (u + v) * across : u * across + v * down;
+}
+
 /* From output pixels to positions in the window, whose first block has its middle at 0, 0. */
 static hst_warp warp_into(const struct place *at, const struct window *win, hst_size size)
 {
     const double w = size.width, h = size.height, bx = win->x.block, by = win->y.block;
-    /* u and v of the first pixel's middle, v in parts of u */
-    const double first = 0.5 / w - 0.5;
-    const double down = hst_size_is_square(size) ? 1 : (0.5 / h - 0.5) / first;
-    return (hst_warp){
-        {(float)(at->ux / w / bx), (float)(at->vx / h / bx),
-         (float)((at->x + (at->ux + at->vx * down) * first - win->x.first) / bx - 0.5),
-         (float)(at->uy / w / by), (float)(at->vy / h / by),
-         (float)((at->y + (at->uy + at->vy * down) * first - win->y.first) / by - 0.5)}};
+    const double x = at->x + first_from_middle(at->ux, at->vx, size);
+    const double y = at->y + first_from_middle(at->uy, at->vy, size);
+    return (hst_warp){{(float)(at->ux / w / bx), (float)(at->vx / h / bx),
+                       (float)((x - win->x.first) / bx - 0.5), (float)(at->uy / w / by),
+                       (float)(at->vy / h / by), (float)((y - win->y.first) / by - 0.5)}};
 }
 
 static void warp_rows(const hst_warp *t, const struct window *win, const struct colours *k,
