@@ -207,8 +207,8 @@ static void sample_strip(const struct window *win, const float *x, const float *
     }
 }
 
-/* From the part's middle to that of the first output pixel; u, v: an axis' share of a step from edge
- * to edge. Of squares, whose bits models depend on, it is one product. */
+/* From the part's middle to that of the first output pixel; u, v: an axis' share of the way from
+ * edge to edge. Of squares, whose bits models depend on, it is one product. */
 static double first_from_middle(double u, double v, hst_size size)
 {
     const double across = 0.5 / size.width - 0.5, down = 0.5 / size.height - 0.5;

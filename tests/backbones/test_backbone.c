@@ -249,51 +249,32 @@ static void the_processor_file_is_read(void **state)
     hst_close(ctx);
 }
 
-/* What preprocessor_config.json says of size, of a network of 32 pixels. */
-static void sizing_is_read(void **state)
+/* What the caller wants of both sides counts more than a file. */
+static void the_caller_chooses_both_sides(void **state)
 {
     (void)state;
-#define EDGE "\"size\": {\"shortest_edge\": 40}, \"do_center_crop\": true, "
-    static const struct {
-        const char *text, *geometry, *interpolation; /* geometry "": not known */
-        int resize_px;
-    } file[] = {
-        {"{" EDGE "\"crop_size\": {\"height\": 32, \"width\": 32}, \"resample\": 2}", "crop-hf",
-         "bilinear", 40},
-        {"{\"size\": 40, \"do_center_crop\": true, \"crop_size\": 32, \"resample\": 3}", "crop-hf",
-         "bicubic", 40},
-        {"{\"size\": 32, \"crop_pct\": 0.875, \"resample\": 3}", "crop-hf", "bicubic", 36},
-        {"{\"size\": {\"height\": 32, \"width\": 32}, \"resample\": 2}", "squash", "bilinear", 0},
-        /* another size, another way, nothing */
-        {"{" EDGE "\"crop_size\": {\"height\": 36, \"width\": 36}, \"resample\": 2}", "", "", 0},
-        {"{" EDGE "\"crop_size\": {\"height\": 32, \"width\": 30}, \"resample\": 2}", "", "", 0},
-        {"{" EDGE "\"crop_size\": 32, \"resample\": 1}", "", "", 0},
-        {"{" EDGE "\"crop_size\": 32, \"resample\": 2, \"do_resize\": false}", "", "", 0},
-        {"{\"size\": {\"shortest_edge\": 24}, \"do_center_crop\": true, \"crop_size\": 32, "
-         "\"resample\": 2}",
-         "", "", 0},
-        {"{\"size\": 32, \"crop_pct\": 0, \"resample\": 3}", "", "", 0},
-        {"{}", "", "", 0},
-    };
     hst_ctx *ctx = made_up_ctx(1);
     made_up m = made_up_tensors(0.1, 1);
-    char *dir = made_up_folder(&m, MADE_UP_CONFIG), path[4096];
-    snprintf(path, sizeof path, "%s/preprocessor_config.json", dir);
-    for (size_t i = 0; i < sizeof file / sizeof *file; i++) {
-        hst_err err = {0};
-        char text[512];
-        snprintf(text, sizeof text, "{\"do_normalize\": false, %s", file[i].text + 1);
-        if (strcmp(file[i].text, "{}") == 0)
-            snprintf(text, sizeof text, "{\"do_normalize\": false}");
-        check_ok(hst_file_write(path, text, strlen(text), &err), &err);
-        hst_backbone *b = hst_backbone_open(ctx, dir, &err);
-        check_ok(b == NULL, &err);
-        const hst_backbone_info *info = hst_backbone_describe(b);
-        assert_string_equal(info->geometry, file[i].geometry);
-        assert_string_equal(info->interpolation, file[i].interpolation);
-        assert_int_equal(info->resize_px, file[i].resize_px);
-        hst_backbone_free(b);
-    }
+    char *dir = made_up_folder(&m, MADE_UP_CONFIG);
+    hst_err err = {0};
+    hst_backbone_opts o = hst_backbone_opts_default();
+    o.image_width_px = 96;
+    o.image_height_px = 33;
+    hst_backbone *b = hst_backbone_open_with(ctx, dir, &o, &err);
+    check_ok(b == NULL, &err);
+    const hst_backbone_info *info = hst_backbone_describe(b);
+    assert_true(info->image_width_px == 96 && info->image_height_px == 33 && !info->image_px);
+    char wide[65], tall[65], square[65];
+    check_ok(hst_backbone_identity(b, wide, &err), &err);
+    check_ok(hst_backbone_identity_at(b, (hst_size){33, 96}, tall, &err), &err);
+    check_ok(hst_backbone_identity_at(b, (hst_size){96, 96}, square, &err), &err);
+    assert_string_not_equal(wide, tall);
+    assert_string_not_equal(wide, square);
+    hst_backbone_free(b);
+    o.image_height_px = 0; /* both or neither */
+    assert_null(hst_backbone_open_with(ctx, dir, &o, &err));
+    assert_int_equal(err.code, HST_EMODEL);
+    assert_non_null(strstr(err.msg, "96x0 (width x height), expected 32 to 1024"));
     remove_tree(dir);
     free(dir);
     made_up_free(&m);
@@ -481,7 +462,7 @@ int main(void)
         cmocka_unit_test(widths_are_told_from_shapes),
         cmocka_unit_test(wrong_configs_are_refused),
         cmocka_unit_test(the_processor_file_is_read),
-        cmocka_unit_test(sizing_is_read),
+        cmocka_unit_test(the_caller_chooses_both_sides),
         cmocka_unit_test(wrong_weights_are_refused),
         cmocka_unit_test(dead_networks_are_refused),
         cmocka_unit_test(identity_does_not_depend_on_the_file),

@@ -182,9 +182,11 @@ static void tell(writer *w, int i)
     }
     const int x = n->input[0] < 0 ? -1 : w->value[n->input[0]];
     const int y = n->input[1] < 0 ? -1 : w->value[n->input[1]];
+    const hst_shape shape = hst_graph_shape(w->g, i);
     if (n->op == &hst_op_input)
         w->value[i] =
-            good(net_input(&w->net, w->how->any ? 0 : PX, w->how->any ? 0 : PX, 3, &err), &err);
+            good(net_input(&w->net, w->how->any ? 0 : shape.h, w->how->any ? 0 : shape.w, 3, &err),
+                 &err);
     else if (n->op == &hst_op_conv2d || n->op == &hst_op_depthwise)
         w->value[i] = tell_conv(w, n, x);
     else if (n->op == &hst_op_batchnorm)
@@ -280,11 +282,11 @@ static void check_same(const hst_graph *g, const hst_backbone *b, const manner *
     free(got);
 }
 
-static hst_graph *made_up_graph(const hst_family *f)
+static hst_graph *graph_at(const hst_family *f, hst_size size)
 {
     hst_err err = {0};
     const double width = ((const hst_cnn_family *)f->own)->width;
-    hst_arch a = {.size = {PX, PX}, .cnn = {width != 0 ? width : 0.5, HST_PAD_SYMMETRIC, 1e-3}};
+    hst_arch a = {.size = size, .cnn = {width != 0 ? width : 0.5, HST_PAD_SYMMETRIC, 1e-3}};
     snprintf(a.family, sizeof a.family, "%s", f->name);
     for (int c = 0; c < 3; c++)
         a.norm.std[c] = 1;
@@ -292,6 +294,11 @@ static hst_graph *made_up_graph(const hst_family *f)
     check_ok(g == NULL, &err);
     made_up_fill(g);
     return g;
+}
+
+static hst_graph *made_up_graph(const hst_family *f)
+{
+    return graph_at(f, hst_size_square(PX));
 }
 
 static void check_family(hst_ctx *ctx, const hst_family *f, const char *path)
@@ -321,6 +328,31 @@ static void every_family_comes_back(void **state)
     const hst_family *f;
     for (size_t i = 0; (f = hst_family_at(i)); i++)
         check_family(ctx, f, path);
+    hst_close(ctx);
+    remove_tree(dir);
+    free(path);
+    free(dir);
+}
+
+/* The file says width and height, and its graph is the family's at that size. */
+static void no_squares_come_back(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"efficientnet_b0", "resnet18"};
+    static const manner plain = {"plain", .pads = 0};
+    hst_err err = {0};
+    char *dir = temporary_folder(), *path = hst_path_join(dir, "net.safetensors", &err);
+    hst_ctx *ctx = made_up_ctx(1);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        hst_graph *g = graph_at(hst_family_find(names[i]), (hst_size){96, 64});
+        write_file(g, &plain, path);
+        hst_backbone *b = hst_backbone_open(ctx, path, &err);
+        check_ok(b == NULL, &err);
+        assert_string_equal(b->arch.family, names[i]);
+        assert_true(b->arch.size.width == 96 && b->arch.size.height == 64);
+        hst_backbone_free(b);
+        hst_graph_free(g);
+    }
     hst_close(ctx);
     remove_tree(dir);
     free(path);
@@ -410,6 +442,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_family_comes_back),
+        cmocka_unit_test(no_squares_come_back),
         cmocka_unit_test(pictures_of_any_size_are_known),
         cmocka_unit_test(the_first_operator_that_differs_is_named),
     };

@@ -360,6 +360,19 @@ class Operators(unittest.TestCase):
         self.assertEqual(r.returncode, 0, r.stderr)
         self.assertNotIn("scaling", head["__metadata__"])
 
+    def test_inputs_that_are_no_square(self):
+        """Height and width as the formats have them: 32, 64."""
+        config = dict(layers=[dict(class_name="InputLayer", config=dict(batch_input_shape=[None, 32, 64, 3]))])
+        layers = small.tfjs(format="layers-model", modelTopology=dict(
+            keras_version="2.4.0", model_config=dict(class_name="Functional", config=config)))
+        for name, content in (("net.onnx", small.onnx(inputs=[small.onnx_input(("N", 3, 32, 64))])),
+                              ("saved_model", small.saved_model(size=(32, 64))), ("layers", layers)):
+            with self.subTest(name):
+                r, head, _ = self.convert(name, content)
+                self.assertEqual(r.returncode, 0, r.stderr)
+                facts = {k: v for k, v in head["__metadata__"].items() if k.endswith("_px")}
+                self.assertEqual(facts, {"image_width_px": "64", "image_height_px": "32"})
+
     @staticmethod
     def transposed(raw):
         x = struct.unpack("<64f", raw)

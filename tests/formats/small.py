@@ -319,8 +319,9 @@ def entry(dtype, shape, offset, data, /, **change):
     return out + varint(6 << 3 | 5) + struct.pack("<I", f["crc"]) + f.get("more", b"")
 
 
-def saved_model(pb_bytes=None, header=None, change=None, graph=None, extra=(), names=None, **how):
-    """{name: bytes} of the folder. change: {variable number: changes of its entry}. names: of variables."""
+def saved_model(pb_bytes=None, header=None, change=None, graph=None, extra=(), names=None, size=(32, 32), **how):
+    """{name: bytes} of the folder. change: {variable number: changes of its entry}. names: of variables. size:
+    height and width of the input."""
     entries, data, nodes = [], b"", []
     for i, (name, s) in enumerate(WEIGHTS.items()):
         key = "variables/%d/.ATTRIBUTES/VARIABLE_VALUE" % i
@@ -333,8 +334,8 @@ def saved_model(pb_bytes=None, header=None, change=None, graph=None, extra=(), n
     entries.append((b"_CHECKPOINTABLE_OBJECT_GRAPH", entry(7, [], len(data), text)))
     entries.append((b"", pb((1, 1)) if header is None else header))
     data += text
-    size = pb(*[(2, pb((1, d))) for d in (-1, 32, 32, 3)])
-    signature = pb((1, pb((1, "x"), (2, pb((1, "x:0"), (2, 1), (3, size))))))
+    shape = pb(*[(2, pb((1, d))) for d in (-1, *size, 3)])
+    signature = pb((1, pb((1, "x"), (2, pb((1, "x:0"), (2, 1), (3, shape))))))
     meta = pb((5, pb((1, "serving_default"), (2, signature))))
     return {
         "saved_model.pb": pb((1, 1), (2, meta)) if pb_bytes is None else pb_bytes,

@@ -68,8 +68,51 @@ static void the_front_is_read(void **state)
     }
 }
 
+static const char *fact(const weights *w, const char *key)
+{
+    for (size_t k = 0; k < w->n_facts; k++)
+        if (strcmp(w->fact[k].key, key) == 0)
+            return w->fact[k].value;
+    return "";
+}
+
+/* The first input that says its size. */
+static void the_size_is_read(void **state)
+{
+    (void)state;
+#define INPUT(shape)                                                                               \
+    "{\"class_name\": \"InputLayer\", \"config\": {\"batch_shape\": [null, " shape "]}}"
+    static const struct {
+        const char *layers, *px, *width, *height;
+    } cases[] = {
+        {INPUT("96, 96, 3"), "96", "", ""},
+        {INPUT("96, 128, 3"), "", "128", "96"},
+        {INPUT("96, 128, 1"), "", "", ""},
+        {INPUT("null, null, 3"), "", "", ""},
+        {INPUT("96, null, 3") ", " INPUT("64, 32, 3") ", " INPUT("8, 8, 3"), "", "32", "64"},
+        {INPUT("96, -1, 3"), "", "", ""}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        hst_err err = {0};
+        char text[1024];
+        weights w;
+        snprintf(text, sizeof text, "{\"config\": {\"layers\": [%s]}}", cases[i].layers);
+        json_t *config = keras_parse(text, strlen(text), "the model", &err);
+        check_ok(config == NULL, &err);
+        check_ok(weights_begin(&w, &err), &err);
+        check_ok(keras_say_config(&w, config, &err), &err);
+        check_ok(weights_say_size(&w, 5, 6, &err), &err); /* what was said stays */
+        const int is = *cases[i].px || *cases[i].width;
+        assert_string_equal(fact(&w, "image_px"), cases[i].px);
+        assert_string_equal(fact(&w, "image_width_px"), is ? cases[i].width : "5");
+        assert_string_equal(fact(&w, "image_height_px"), is ? cases[i].height : "6");
+        weights_end(&w);
+        json_decref(config);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(the_front_is_read)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(the_front_is_read),
+                                       cmocka_unit_test(the_size_is_read)};
     return cmocka_run_group_tests_name("keras_config", tests, NULL, NULL);
 }

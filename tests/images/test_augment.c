@@ -262,8 +262,8 @@ static void check_unchanged(const hst_prep *p, int w, int h)
     free(want);
 }
 
-/* Where the draw changes nothing, auto is the preparation, mirrored or not, resizing apart; of a cut
- * one where the middle begins at whole pixels. */
+/* Where the draw changes nothing, auto is the preparation, mirrored or not, resizing apart; of a
+ * photo that is cut, where its middle begins at whole pixels. */
 static void auto_unchanged_is_the_preparation(void **state)
 {
     (void)state;

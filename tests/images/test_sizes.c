@@ -1,5 +1,5 @@
-/* images: width and height as words and in JSON; photos prepared for inputs that are no square, beside Pillow,
- * torchvision and timm (golden_sizes.py). */
+/* images: width and height as words and in JSON; photos prepared for inputs that are no square,
+ * beside Pillow, torchvision and timm (golden_sizes.py). */
 #include "support.h"
 
 #include "base/file.h"
