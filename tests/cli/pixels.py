@@ -32,7 +32,7 @@ def vectors(folder, *words):
     return read(f"{ROOT}/pixels.npy")
 
 
-class Fit(Case):
+class Predicts(Case):
     def predicts_as_in_training(self, folder, run_folder):
         """What train wrote of the validation photos is what predict says of them, digit by digit."""
         out = self.ok(run("predict", f"{run_folder}/model.safetensors", folder, "--format", "csv"))
@@ -45,6 +45,8 @@ class Fit(Case):
             row = rows[path if path in rows else os.path.join(folder, path)]
             self.assertEqual(row[1:3], [guess, p[labels.index(guess)]])
 
+
+class Fit(Predicts):
     def test_features(self):
         folder = oblong(f"{ROOT}/oblong")
         seen = {fit: vectors(folder, "--fit", fit) for fit in ("squash", "crop", "pad")}

@@ -23,8 +23,8 @@ typedef struct scene {
     char *dir, photo[4096];
 } scene;
 
-/* px: of the first view; transform: of the first branch, the other has "l2". */
-static scene set_up(int threads, int px, const char *views, enum hst_transform transform)
+/* size: of the first view; transform: of the first branch, the other has "l2". */
+static scene set_up(int threads, hst_size size, const char *views, enum hst_transform transform)
 {
     hst_err err = {0};
     scene s = {.ctx = made_up_ctx(threads), .dir = temporary_folder()};
@@ -35,7 +35,7 @@ static scene set_up(int threads, int px, const char *views, enum hst_transform t
     hst_extractor *e = hst_extractor_new(&err);
     check_ok(e == NULL, &err);
     for (const hst_backbone *b = s.b; b; b = b->beside) {
-        hst_prep base = {.size = {px, px}, .norm = b->arch.norm}, view[HST_MAX_VIEWS];
+        hst_prep base = {.size = size, .norm = b->arch.norm}, view[HST_MAX_VIEWS];
         check_ok(hst_extractor_add_branch(e, b, &err), &err);
         for (int i = 0, n = hst_views_list(&b->views, &base, view); i < n; i++)
             check_ok(hst_extractor_add_view(e, s.ctx, &view[i], &err), &err);
@@ -135,10 +135,14 @@ static void check_photo(const scene *s)
 static void positions_add_up_to_the_logit(void **state)
 {
     (void)state;
-    static const char *const views[] = {"64", "mirror", "mirror,160,crop", "crop,96,128"};
+    static const struct {
+        hst_size size;
+        const char *views;
+    } cases[] = {{{64, 64}, "64"},          {{64, 64}, "mirror"}, {{64, 64}, "mirror,160,crop"},
+                 {{64, 64}, "crop,96,128"}, {{160, 64}, "64"},    {{64, 96}, "mirror,160x64,crop"}};
     for (int t = HST_IDENTITY; t < HST_TRANSFORMS; t++)
-        for (size_t i = 0; i < sizeof views / sizeof *views; i++) {
-            scene s = set_up(1 + (int)i % 2, 64, views[i], (enum hst_transform)t);
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            scene s = set_up(1 + (int)i % 2, cases[i].size, cases[i].views, (enum hst_transform)t);
             check_photo(&s);
             tear_down(&s);
         }
@@ -149,9 +153,9 @@ static void one_view_is_the_head_at_every_position(void **state)
 {
     (void)state;
     hst_err err = {0};
-    scene s = set_up(1, 96, "96", HST_IDENTITY);
+    scene s = set_up(1, (hst_size){128, 96}, "128x96", HST_IDENTITY);
     hst_extractor *plain = hst_extractor_new(&err);
-    const hst_prep p = {.size = {96, 96}, .norm = s.b->arch.norm};
+    const hst_prep p = {.size = {128, 96}, .norm = s.b->arch.norm};
     check_ok(hst_extractor_add_branch(plain, s.b, &err), &err);
     check_ok(hst_extractor_add_view(plain, s.ctx, &p, &err), &err);
     hst_model *m = hst_model_new(plain, labels, N_CLASSES, &err);
@@ -159,7 +163,7 @@ static void one_view_is_the_head_at_every_position(void **state)
     hst_extractor *maps = hst_extractor_with_maps(plain, s.ctx, &err);
     check_ok(maps == NULL, &err);
     const hst_shape shape = maps->branch[0].view[0].map;
-    assert_true(shape.h == 3 && shape.w == 3 && shape.c == m->dim);
+    assert_true(shape.h == 3 && shape.w == 4 && shape.c == m->dim);
 
     uint8_t *bytes;
     size_t n;
@@ -171,8 +175,8 @@ static void one_view_is_the_head_at_every_position(void **state)
     hst_explainer *x = hst_explainer_new(s.ctx, m, maps, &err);
     check_ok(x == NULL, &err);
     const hst_cam *cam = explain(x, s.photo, 1);
-    assert_true(cam->width == 3 && cam->height == 3);
-    for (int at = 0; at < 9; at++) {
+    assert_true(cam->width == 4 && cam->height == 3);
+    for (int at = 0; at < 12; at++) {
         double want = 0, size = 0;
         for (int k = 0; k < m->dim; k++) {
             want += (double)raw[at * m->dim + k] * (double)m->kernel[k * N_CLASSES + 1];
@@ -301,7 +305,7 @@ static void a_mirrored_photo_mirrors_the_map(void **state)
     (void)state;
     enum { SIDE = 96 };
     hst_err err = {0};
-    scene s = set_up(1, SIDE, "mirror", HST_ROOT);
+    scene s = set_up(1, hst_size_square(SIDE), "mirror", HST_ROOT);
     hst_explainer *x = explainer(&s);
     uint8_t bytes[54 + SIDE * SIDE * 3];
     char path[4096];
@@ -383,7 +387,7 @@ static void threads_change_no_bit(void **state)
     float first[32 * 32];
     int n = 0;
     for (int threads = 1; threads <= 4; threads++) {
-        scene s = set_up(threads, 64, "mirror,96", HST_ROOT);
+        scene s = set_up(threads, hst_size_square(64), "mirror,96", HST_ROOT);
         hst_explainer *x = explainer(&s);
         const hst_cam *cam = explain(x, s.photo, 2);
         if (threads == 1)
@@ -401,7 +405,7 @@ static void the_predicted_class_is_the_usual_one(void **state)
 {
     (void)state;
     hst_err err = {0};
-    scene s = set_up(1, 64, "mirror", HST_IDENTITY);
+    scene s = set_up(1, hst_size_square(64), "mirror", HST_IDENTITY);
     hst_explainer *x = explainer(&s);
     const hst_cam *cam = explain(x, s.photo, -1);
     for (int c = 0; c < N_CLASSES; c++)
@@ -424,7 +428,7 @@ static void what_cannot_be_explained_is_refused(void **state)
 {
     (void)state;
     hst_err err = {0};
-    scene s = set_up(1, 64, "mirror", HST_IDENTITY);
+    scene s = set_up(1, hst_size_square(64), "mirror", HST_IDENTITY);
     hst_explainer *x = explainer(&s);
     assert_null(hst_explain_file(x, s.photo, N_CLASSES, &err));
     assert_int_equal(err.code, HST_EARG);
@@ -445,7 +449,7 @@ static void a_network_without_a_map_is_refused(void **state)
 {
     (void)state;
     hst_err err = {0};
-    scene s = set_up(1, 64, "mirror", HST_IDENTITY);
+    scene s = set_up(1, hst_size_square(64), "mirror", HST_IDENTITY);
     hst_graph *g = hst_graph_new(&err), *usual = s.b->graph;
     const hst_conv c = {.kernel = 3, .stride = 2, .channels = s.m->extractor->branch[0].dim};
     int node = hst_graph_input(g, (hst_shape){32, 32, 3}, &err);
