@@ -206,6 +206,38 @@ class Documented(unittest.TestCase):
         for answer in answers[2:]:
             self.assertEqual(len(answer.splitlines()), 3)
 
+    def test_6_what_installing_names_is_there(self):
+        lines = [x for block in blocks("install.md", "sh") for x in block.splitlines()]
+        lists = " ".join(re.findall(r"^(?:needs|wants)='(.*?)'$", read("scripts", "setup.sh"), re.M | re.S))
+        setup = [need.split(":") for need in lists.split()]
+        packages = {package for _, package in setup}
+        told = {"apt-get": set(), "make": set()}
+        for line in lines:
+            line = re.sub(r"sudo | +#.*", "", line)
+            for command in line.split(" && "):
+                name, *args = shlex.split(command)
+                if name == "headstart":
+                    self.output(*args)
+                elif name in told:
+                    told[name].update(a for a in args if "=" not in a and "/" not in a)
+        self.assertLessEqual(packages, told["apt-get"])
+        for target in told["make"]:
+            self.assertRegex(read("Makefile"), rf"(?m)^{target}:")
+        modules = {need[:-3] for need, _ in setup if need.endswith(".pc")}
+        self.assertEqual(modules, set(re.findall(r"'pkgconfig\((.*?)\)'", read("docs", "install.md"))))
+        text = read("docs", "install.md")
+        options = re.findall(r"^option\('(\w+)'(.*)", read("meson_options.txt"), re.M)
+        self.assertLessEqual(set(re.findall(r"-D(\w+)", text)), {name for name, _ in options})
+        rows = dict(re.findall(r"^\| `-D(\w+)` \| `(.*?)` \|", text, re.M))
+        self.assertEqual(set(rows), {name for name, rest in options if "'feature'" in rest})
+        self.assertLessEqual(set(rows.values()), packages)
+        building = re.search(r"^Build-Depends:\n(.*?)\n\n", read("packaging", "debian", "control"), re.M | re.S)
+        self.assertLessEqual({p for p in packages if p.startswith("lib") and p != "libc6-dev" or p[:4] == "zlib"},
+                             set(re.findall(r"^ ([\w.+-]+)", building.group(1), re.M)))
+        built = set(re.findall(r"^Package: (.*)", read("packaging", "debian", "control"), re.M))
+        self.assertLessEqual(set(re.findall(r"/tmp/deb/(\w+)_", read("Dockerfile"))), built)
+        self.assertLessEqual(built, told["apt-get"])
+
 
 if __name__ == "__main__":
     unittest.main(argv=sys.argv[:1], verbosity=1)
