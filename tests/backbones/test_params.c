@@ -360,6 +360,34 @@ static void a_family_of_another_kind_is_imported(void **state)
     hst_graph_free(g);
 }
 
+static int map_positions(const hst_arch *a, const hst_origin *o, const hst_tensors *t,
+                         hst_param_maps *out, hst_err *err)
+{
+    int rc = map_tiny(a, o, t, out, err);
+    if (rc == 0)
+        out->map[0].grid.is = 1;
+    return rc;
+}
+
+/* 2 x 8 positions are as many as 4 x 4 and not the same. */
+static void a_table_of_positions_is_of_a_square(void **state)
+{
+    (void)state;
+    static const hst_kind kind = {.build = build_tiny, .map = map_positions};
+    static const hst_family family = {"tiny", 8, &kind, NULL, &tiny_dialect, 1};
+    hst_err err = {0};
+    const hst_origin o = {.family = &family, .dialect = &tiny_dialect, .prefix = "net."};
+    const hst_arch arch = {.family = "tiny", .size = {16, 4}};
+    const hst_tensor x[] = {tensor("net.embed.weight", 4, D, 3, 2)};
+    hst_graph *g = hst_graph_new(&err);
+    check_ok(build_tiny(g, &arch, &err) < 0 || hst_graph_finish(g, &err), &err);
+    hst_tensors *t = file_with(x, 1);
+    assert_int_equal(hst_weights_import(t, &o, &arch, g, &err), HST_EMODEL);
+    assert_non_null(strstr(err.msg, "'net.embed.weight' is of a square: the input cannot be 16x4"));
+    hst_tensors_free(t);
+    hst_graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -373,6 +401,7 @@ int main(void)
         cmocka_unit_test(tensors_that_do_not_fit_are_refused),
         cmocka_unit_test(lists_of_any_length),
         cmocka_unit_test(a_family_of_another_kind_is_imported),
+        cmocka_unit_test(a_table_of_positions_is_of_a_square),
     };
     for (int i = 0; i < N_NUMBERS; i++)
         numbers[i] = number(i);
