@@ -62,6 +62,20 @@ static int coloured(const hst_image *img, const int box[4], int (*is)(const uint
     return n;
 }
 
+/* Whether a line is drawn in dashes of a and gaps of b. cairo writes them in a style, from 1.18 on
+ * in an attribute. */
+static int has_dashes(const char *svg, char a, char b)
+{
+    static const char name[] = "stroke-dasharray";
+    while ((svg = strstr(svg, name))) {
+        svg += strlen(name);
+        svg += strspn(svg, "=:\"");
+        if (svg[0] == a && strchr(", ", svg[1]) && svg[1 + strspn(svg + 1, ", ")] == b)
+            return 1;
+    }
+    return 0;
+}
+
 static void the_floor_is_the_entropy_of_smoothed_targets(void **state)
 {
     (void)state;
@@ -84,7 +98,7 @@ static void svg_is_the_same_twice_and_in_any_locale(void **state)
     assert_memory_equal(first.p, second.p, first.n);
     assert_null(strstr(first.p, "id=\"surface"));
     assert_non_null(strstr(first.p, "</svg>"));
-    assert_non_null(strstr(first.p, "stroke-dasharray:7,4")); /* the train line */
+    assert_true(has_dashes(first.p, '7', '4')); /* the train line */
     hst_buf_free(&first);
     hst_buf_free(&second);
 }
@@ -95,8 +109,8 @@ static void the_floor_is_drawn_only_where_there_is_one(void **state)
     hst_curves without = in;
     without.loss_floor = 0;
     hst_buf with = svg_of(&in), none = svg_of(&without);
-    assert_non_null(strstr(with.p, "stroke-dasharray:2,3"));
-    assert_null(strstr(none.p, "stroke-dasharray:2,3"));
+    assert_true(has_dashes(with.p, '2', '3'));
+    assert_false(has_dashes(none.p, '2', '3'));
     hst_buf_free(&with);
     hst_buf_free(&none);
 }
