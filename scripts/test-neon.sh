@@ -14,5 +14,5 @@ $cc -std=gnu11 -O2 -D_GNU_SOURCE -Wall -Wextra -Werror -Wshadow -Wvla -ffp-contr
     -Iinclude -Isrc -o "$out/kernels" \
     src/kernels/isa_portable.c src/kernels/isa_neon.c src/kernels/present_arm64.c \
     src/kernels/kernels.c tests/kernels/cases.c tests/kernels/act_cases.c tests/kernels/grad_cases.c tests/kernels/norm_cases.c \
-    tests/kernels/odd_cases.c tests/kernels/guard.c tests/kernels/plain.c -lm
+    tests/kernels/odd_cases.c tests/kernels/winograd_cases.c tests/kernels/guard.c tests/kernels/plain.c -lm
 $qemu "$out/kernels"

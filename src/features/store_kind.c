@@ -28,6 +28,10 @@ int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep 
                  hst_geometry_name(prep->geometry), hst_size_text(prep->resize, size));
         rc = hst_sha256_adds(h, text, err);
     }
+    if (rc == 0 && hst_plan_numerics(b->plan) > 0) {
+        snprintf(text, sizeof text, "|numerics %d|", hst_plan_numerics(b->plan));
+        rc = hst_sha256_adds(h, text, err);
+    }
     if (rc == 0 && prep->mirror)
         rc = hst_sha256_adds(h, "|mirror|", err);
     const hst_products *products = ctx->kernels->products[b->precision];

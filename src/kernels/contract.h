@@ -28,6 +28,13 @@ static inline void depthwise_contract(const hst_depthwise *d)
            d->y_step >= (size_t)d->channels);
 }
 
+static inline void winograd_contract(int width, int tiles, int channels)
+{
+    assert(width > 0 && tiles == (width + 1) / 2);
+    assert(channels > 0 && channels % HST_WINOGRAD_CHANNELS == 0);
+    (void)width, (void)tiles, (void)channels;
+}
+
 static inline void grad_gemm_contract(const hst_grad_gemm *g)
 {
     assert(g->rows == 0 || (g->a && g->b));

@@ -19,6 +19,8 @@
 
 #include "kernels/resize_body.h"
 
+#include "kernels/winograd_body.h"
+
 #include "kernels/peak_body.h"
 
 #include "kernels/table.h"

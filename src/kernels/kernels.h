@@ -70,6 +70,42 @@ typedef struct hst_depthwise {
     float clamp;                /* as in hst_gemm */
 } hst_depthwise;
 
+/* A 3x3 convolution with stride 1 and padding 1, 2 x 2 outputs y at a time, as Winograd's F(2x2,
+ * 3x3)
+ * (Lavin, Gray 2015, arXiv 1509.09308) from 4 x 4 inputs d and weights g:
+ *
+ *   y = A' [ (G g G') . (B' d B) ] A
+ *
+ *        1  0 -1  0         1   0   0
+ *   B' = 0  1  1  0    G = .5  .5  .5    A' = 1 1  1  0
+ *        0 -1  1  0        .5 -.5  .5         0 1 -1 -1
+ *        0  1  0 -1         0   0   1
+ *
+ * with 16 products instead of 36. For each of these 16 places, tiles by channels are a matrix, and
+ * the sums over channels a matrix product (hst_gemm). Tile t of a row of them has the inputs 2t - 1
+ * .. 2t + 2 and makes the outputs 2t, 2t + 1. Channels are a multiple of HST_WINOGRAD_CHANNELS. */
+enum { HST_WINOGRAD_SIDE = 4, HST_WINOGRAD_PLACES = 16, HST_WINOGRAD_CHANNELS = 16 };
+
+/* v[place][tile][c] = B' d B of a row of tiles */
+typedef struct hst_winograd_in {
+    const float *row[HST_WINOGRAD_SIDE]; /* [width][channels], or NULL: padding */
+    float *v;
+    size_t v_step, place; /* floats between tiles, between places */
+    int width, tiles, channels;
+} hst_winograd_in;
+
+/* y = act(A' p A + bias + residual) of a row of tiles */
+typedef struct hst_winograd_out {
+    const float *p; /* [place][tile][channels] */
+    size_t p_step, place;
+    const float *bias;
+    float *row[2];            /* [width][channels], y_step floats between pixels; NULL: not there */
+    const float *residual[2]; /* as row, or NULL */
+    size_t y_step;
+    int width, tiles, channels;
+    float clamp; /* as in hst_gemm */
+} hst_winograd_out;
+
 /* Gradients of matrices: dw[i][j] += sum_r a[r][i] b[r][j], r = 0 .. rows-1. */
 typedef struct hst_grad_gemm {
     const float *a, *b; /* [rows][m], [rows][n] */
@@ -182,6 +218,8 @@ typedef struct hst_kernels {
     int panel;                                    /* output channels of a panel of packed weights */
     void (*gemm)(const hst_gemm *g);
     void (*depthwise)(const hst_depthwise *d);
+    void (*winograd_in)(const hst_winograd_in *w);
+    void (*winograd_out)(const hst_winograd_out *w);
     /* y[c] = mean over pixels of x[pixels][c] */
     void (*average)(const float *x, size_t pixels, int c, float *y);
     /* y[i] = act(x[i]), i = 0 .. n-1; y may be x */

@@ -7,6 +7,6 @@
         .activate = activate, .grad_gemm = grad_gemm, .grad_taps = grad_taps,                      \
         .grad_pixels = grad_pixels, .grad_sum = grad_sum, .peak = peak, .read = read_all,          \
         .norm_map = norm_map, .norm_gate = norm_gate, .norm_back = norm_back,                      \
-        .norm_moments = norm_moments, .norm_products = norm_products, .resize_rows = resize_rows,  \
-        .resize_pixels = resize_pixels                                                             \
+        .norm_moments = norm_moments, .norm_products = norm_products, .winograd_in = winograd_in,  \
+        .winograd_out = winograd_out, .resize_rows = resize_rows, .resize_pixels = resize_pixels   \
     }

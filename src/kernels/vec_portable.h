@@ -60,6 +60,11 @@ static inline vf v_add(vf a, vf b)
     return a + b;
 }
 
+static inline vf v_sub(vf a, vf b)
+{
+    return a - b;
+}
+
 static inline vf v_mul(vf a, vf b)
 {
     return a * b;

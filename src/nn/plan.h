@@ -35,6 +35,9 @@ hst_shape hst_plan_output(const hst_plan *p);          /* of the last node */
 size_t hst_plan_output_floats(const hst_plan *p);      /* of one image, all outputs together */
 hst_shape hst_plan_value(const hst_plan *p, int node); /* of any node */
 int hst_plan_n_steps(const hst_plan *p);
+/* Where two plans of a graph have the same number, they give the same bits; 0: those of plain sums.
+ */
+int hst_plan_numerics(const hst_plan *p);
 
 /* The memory one thread needs, in one block. */
 HST_CHECK hst_work *hst_work_new(const hst_plan *p, hst_err *err);

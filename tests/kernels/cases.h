@@ -27,5 +27,8 @@ int norm_maps(const hst_kernels *k);
 int norm_backs(const hst_kernels *k);
 int norm_sums(const hst_kernels *k);
 
+/* winograd_cases.c */
+int winograd_maps(const hst_kernels *k);
+
 extern const kernel_case kernel_cases[]; /* ended by a NULL name */
 #endif

@@ -40,7 +40,7 @@ static void tables_are_found_by_name(void **state)
 
 int main(void)
 {
-    enum { MAX = 16 };
+    enum { MAX = 24 };
     struct CMUnitTest tests[MAX] = {cmocka_unit_test(tables_are_found_by_name)};
     size_t n = 1;
     for (const kernel_case *c = kernel_cases; c->name; c++) {

@@ -99,6 +99,15 @@ hst_plan_part hst_plan_part_at(const hst_plan *p, int i)
                            .weight_bytes = s->state_floats * sizeof(float)};
 }
 
+int hst_plan_numerics(const hst_plan *p)
+{
+    int most = 0;
+    for (int i = 0; i < p->n_steps; i++)
+        if (p->step[i].runner->numerics > most)
+            most = p->step[i].runner->numerics;
+    return most;
+}
+
 struct hst_work {
     int threads;
     hst_step_memory extra; /* the most that a step needs */

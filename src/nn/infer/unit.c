@@ -64,10 +64,10 @@ static void params_of(const hst_plan *p, int node, const float *param[HST_MAX_SL
         param[i] = hst_plan_param(p, node, i);
 }
 
-/* y = scale x + shift behind the convolution: its bias, then the norm. */
-static void affine_of(const hst_plan *p, const hst_unit *u, size_t n, double *scale, double *shift)
+void hst_infer_unit_affine(const hst_plan *p, const hst_unit *u, double *scale, double *shift)
 {
     const float *param[HST_MAX_SLOTS];
+    const size_t n = (size_t)hst_node_shape(head_of(p->graph, u)).c;
     const hst_node *norm = hst_unit_node(p->graph, u, HST_PART_NORM);
     const float *bias = u->node[HST_PART_CONV] < 0 ? NULL : hst_plan_param(p, u->first, 1);
     for (size_t c = 0; c < n; c++) {
@@ -78,6 +78,13 @@ static void affine_of(const hst_plan *p, const hst_unit *u, size_t n, double *sc
         return;
     params_of(p, u->node[HST_PART_NORM], param);
     norm->op->fold(norm, param, scale, shift);
+}
+
+int hst_infer_unit_finite(const hst_infer_unit *u, const float *state, size_t floats, hst_err *err)
+{
+    if (hst_all_finite(state, floats))
+        return 0;
+    return hst_fail(err, HST_EMODEL, "layer %s: its weights are not finite numbers", u->node.name);
 }
 
 int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state, hst_infer_unit *out,
@@ -92,7 +99,7 @@ int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state, hst_
     double *scale = hst_alloc(n, 2 * sizeof *scale, err), *shift = scale + n;
     if (!scale)
         return HST_EMEM;
-    affine_of(p, u, n, scale, shift);
+    hst_infer_unit_affine(p, u, scale, shift);
     out->weights = state;
     if (hst_node_has_weights(head)) {
         params_of(p, u->first, param);
@@ -111,9 +118,9 @@ int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state, hst_
         }
     }
     free(scale);
-    if (out->products ? out->bias != NULL : hst_all_finite(state, floats))
+    if (out->products && out->bias)
         return 0;
-    return hst_fail(err, HST_EMODEL, "layer %s: its weights are not finite numbers", head->name);
+    return hst_infer_unit_finite(out, state, floats, err);
 }
 
 /* ---- steps ---- */

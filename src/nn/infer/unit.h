@@ -23,6 +23,12 @@ size_t hst_infer_unit_floats(const hst_plan *p, const hst_unit *u);
 HST_CHECK int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state,
                                   hst_infer_unit *out, hst_err *err);
 
+/* y = scale x + shift behind the unit's convolution, a channel each: its bias, then the norm. */
+void hst_infer_unit_affine(const hst_plan *p, const hst_unit *u, double *scale, double *shift);
+/* HST_EMODEL where a packed weight is not finite. */
+HST_CHECK int hst_infer_unit_finite(const hst_infer_unit *u, const float *state, size_t floats,
+                                    hst_err *err);
+
 /* Activations that product and depthwise kernels do themselves (hst_gemm.clamp), 0: none; those
  * left for later. */
 float hst_act_clamp(enum hst_act act);
@@ -52,5 +58,5 @@ typedef struct hst_geometry {
 void hst_im2col(const hst_geometry *g, const float *x, int oy, float *out);
 
 extern const hst_runner hst_infer_unit_runner, hst_infer_pooled_runner,
-    hst_infer_inverted_residual_runner;
+    hst_infer_inverted_residual_runner, hst_infer_winograd_runner;
 #endif

@@ -82,6 +82,9 @@ struct hst_step {
  * and `backward`. */
 struct hst_runner {
     const char *name;
+    /* 0, or raised where its results have other bits than those of the op's plain sum, and when
+     * they get others. */
+    int numerics;
     /* 1 where this runner takes s->group: fills what is said above to be its to fill; 0: it does
      * not; negative: an error. */
     int (*prepare)(const hst_plan *p, hst_step *s, hst_err *err);
