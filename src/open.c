@@ -217,7 +217,7 @@ int hst_threads(const hst_ctx *ctx)
 
 const char *hst_cpu(const hst_ctx *ctx)
 {
-    return hst_kernels_isa(ctx->kernels);
+    return ctx->kernels->name;
 }
 
 const char *hst_precision(const hst_ctx *ctx, int i, int *is_faster)

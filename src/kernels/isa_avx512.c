@@ -29,3 +29,5 @@ const hst_kernels hst_kernels_avx512 = HST_KERNELS_TABLE("avx512", &rounded_bf16
 
 const hst_kernels hst_kernels_avx512bf16 =
     HST_KERNELS_TABLE("avx512bf16", &hst_products_avx512bf16);
+
+const hst_kernels hst_kernels_amx = HST_KERNELS_TABLE("amx", &hst_products_amx);

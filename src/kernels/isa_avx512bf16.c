@@ -10,11 +10,11 @@
  *
  * Accumulators are named, since clang keeps only named ones in registers; `rows` and `units` are
  * constants at every call of the body. */
+#include "kernels/convert_avx512.h"
 #include "kernels/pairs.h"
 #include "kernels/tables.h"
 
 #include <assert.h>
-#include <immintrin.h>
 
 enum { ROWS = 14, PANEL = 32, UNIT = 8 };
 
@@ -157,11 +157,6 @@ TILE(2)
 TILE(3)
 TILE(4)
 
-static __mmask16 first_columns(int n)
-{
-    return (__mmask16)(n >= 16 ? 0xffff : n > 0 ? (1 << n) - 1 : 0);
-}
-
 static size_t pairs_of(int k)
 {
     return ((size_t)k + 1) / 2;
@@ -185,8 +180,8 @@ static void multiply(const hst_low_gemm *g)
                   .ldy = g->ldy,
                   .pairs = pairs_of(g->k),
                   .clamp = g->clamp,
-                  .mask0 = first_columns(columns),
-                  .mask1 = first_columns(columns - 16)};
+                  .mask0 = hst_first_columns(columns),
+                  .mask1 = hst_first_columns(columns - 16)};
         for (size_t i = 0; i < tiles; i++) {
             const size_t rows = base + (i < more);
             tiles_of[(columns - 1) / UNIT](&t, rows);
@@ -200,20 +195,7 @@ static void multiply(const hst_low_gemm *g)
 
 static void convert(const float *x, size_t ldx, size_t rows, int k, void *out, size_t ld_out)
 {
-    const int whole = k / 32 * 32, left = k - whole;
-    const __mmask16 low = first_columns(left), high = first_columns(left - 16);
-    const __mmask32 stored = (__mmask32)(((uint64_t)1 << (left + left % 2)) - 1);
-    for (size_t r = 0; r < rows; r++, x += ldx) {
-        uint16_t *y = (uint16_t *)((char *)out + r * ld_out);
-        for (int i = 0; i < whole; i += 32)
-            _mm512_storeu_si512(y + i, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + i + 16),
-                                                                    _mm512_loadu_ps(x + i)));
-        if (left)
-            _mm512_mask_storeu_epi16(
-                y + whole, stored,
-                (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(high, x + whole + 16),
-                                             _mm512_maskz_loadu_ps(low, x + whole)));
-    }
+    hst_convert_avx512(x, ldx, rows, k, out, ld_out, 2);
 }
 
 static size_t row_bytes(int k)

@@ -26,3 +26,5 @@
 #include "kernels/table.h"
 
 const hst_kernels hst_kernels_neon = HST_KERNELS_TABLE("neon", &rounded_bf16);
+
+const hst_kernels hst_kernels_neonbf16 = HST_KERNELS_TABLE("neonbf16", &hst_products_neonbf16);

@@ -6,5 +6,7 @@ static int always(void)
     return 1;
 }
 
-const hst_kernels_choice hst_kernels_present[] = {
-    {&hst_kernels_portable, always}, {&hst_kernels_neon, always}, {NULL, NULL}};
+const hst_kernels_choice hst_kernels_present[] = {{&hst_kernels_portable, always},
+                                                  {&hst_kernels_neon, always},
+                                                  {&hst_kernels_neonbf16, hst_arm_has_bf16},
+                                                  {NULL, NULL}};

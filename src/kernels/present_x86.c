@@ -12,9 +12,11 @@ enum {
     LEAF1_ECX_OSXSAVE = 1 << 27,
     LEAF1_ECX_AVX = 1 << 28,
     LEAF7_EBX_AVX2 = 1 << 5,
+    LEAF7_EDX_AMX = 1 << 22 | 1 << 24, /* BF16, TILE */
     LEAF71_EAX_BF16 = 1 << 5,
-    XCR0_SSE_AVX = 0x06, /* XMM and upper YMM state */
-    XCR0_AVX512 = 0xe0,  /* opmask, upper ZMM, ZMM16-31 */
+    XCR0_TILES = 3 << 17, /* TILECFG, TILEDATA */
+    XCR0_SSE_AVX = 0x06,  /* XMM and upper YMM state */
+    XCR0_AVX512 = 0xe0,   /* opmask, upper ZMM, ZMM16-31 */
 };
 
 /* AVX-512 with its narrower vectors (VL), which came with the second processor that had it. */
@@ -67,8 +69,14 @@ static int avx512bf16(void)
     return avx512() && has(0, leaf7_ebx_avx512bw, XCR0_SSE_AVX) && has_further(LEAF71_EAX_BF16);
 }
 
-const hst_kernels_choice hst_kernels_present[] = {{&hst_kernels_portable, always},
-                                                  {&hst_kernels_avx2, avx2},
-                                                  {&hst_kernels_avx512, avx512},
-                                                  {&hst_kernels_avx512bf16, avx512bf16},
-                                                  {NULL, NULL}};
+static int amx(void)
+{
+    uint32_t a, b, c, d;
+    return avx512bf16() && (xcr0() & XCR0_TILES) == XCR0_TILES &&
+           __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & LEAF7_EDX_AMX) == LEAF7_EDX_AMX &&
+           hst_amx_permitted();
+}
+
+const hst_kernels_choice hst_kernels_present[] = {
+    {&hst_kernels_portable, always},       {&hst_kernels_avx2, avx2}, {&hst_kernels_avx512, avx512},
+    {&hst_kernels_avx512bf16, avx512bf16}, {&hst_kernels_amx, amx},   {NULL, NULL}};

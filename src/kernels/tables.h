@@ -5,9 +5,14 @@
 #include "kernels/kernels.h"
 
 extern const hst_kernels hst_kernels_portable, hst_kernels_avx2, hst_kernels_avx512,
-    hst_kernels_avx512bf16, hst_kernels_neon;
+    hst_kernels_avx512bf16, hst_kernels_amx, hst_kernels_neon, hst_kernels_neonbf16;
 /* Products that some of them have. */
-extern const hst_products hst_products_avx512bf16;
+extern const hst_products hst_products_avx512bf16, hst_products_amx, hst_products_neonbf16;
+
+/* Whether the operating system lets this process use AMX's tiles, which it then asks for; whether
+ * it says that the processor has Arm's products in bf16. */
+int hst_amx_permitted(void);
+int hst_arm_has_bf16(void);
 
 typedef struct hst_kernels_choice {
     const hst_kernels *table;

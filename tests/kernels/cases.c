@@ -433,4 +433,7 @@ const kernel_case kernel_cases[] = {{"products", products},
                                     {"sums of batch norm", norm_sums},
                                     {"odd numbers in training", odd_gradients},
                                     {"reading", reading},
+                                    {"rounding to lower precision", low_rounding},
+                                    {"products of lower precision", low_products},
+                                    {"odd numbers in lower precision", low_odd},
                                     {NULL, NULL}};

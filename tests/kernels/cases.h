@@ -22,6 +22,11 @@ int activations(const hst_kernels *k);
 /* odd_cases.c */
 int odd_gradients(const hst_kernels *k);
 
+/* low_cases.c */
+int low_rounding(const hst_kernels *k);
+int low_products(const hst_kernels *k);
+int low_odd(const hst_kernels *k);
+
 /* norm_cases.c */
 int norm_maps(const hst_kernels *k);
 int norm_backs(const hst_kernels *k);

@@ -73,7 +73,7 @@ int differs(size_t at, double got, double want)
 void say_wrong(const hst_kernels *k, const char *shape, ...)
 {
     va_list ap;
-    printf("%s: ", k->isa);
+    printf("%s: ", k->name);
     va_start(ap, shape);
     vprintf(shape, ap);
     va_end(ap);

@@ -10,7 +10,7 @@ int main(void)
         const hst_kernels *k = hst_kernels_find(hst_kernels_name(i, NULL));
         for (const kernel_case *c = kernel_cases; k && c->name; c++) {
             int failed = c->check(k);
-            printf("%-4s %s: %s\n", failed ? "FAIL" : "ok", hst_kernels_isa(k), c->name);
+            printf("%-4s %s: %s\n", failed ? "FAIL" : "ok", k->name, c->name);
             wrong += failed;
         }
     }

@@ -1,6 +1,7 @@
 /* kernels: the cases of cases.c on every instruction set this machine can run; choosing a table. */
 #include "support.h"
 
+#include "amx_software.h"
 #include "cases.h"
 
 #include <string.h>
@@ -28,7 +29,7 @@ static void tables_are_found_by_name(void **state)
         const hst_kernels *k = hst_kernels_find(hst_kernels_name(i, NULL));
         assert_int_equal(k != NULL, usable);
         if (usable)
-            assert_string_equal(hst_kernels_isa(k), hst_kernels_name(i, NULL));
+            assert_string_equal(k->name, hst_kernels_name(i, NULL));
         last = usable ? k : last;
     }
     assert_ptr_equal(hst_kernels_best(), last);
@@ -38,11 +39,23 @@ static void tables_are_found_by_name(void **state)
     assert_null(hst_kernels_name(100, NULL));
 }
 
+static void amx_in_software(void **state)
+{
+    (void)state;
+    hst_kernels k = *hst_kernels_find("portable");
+    k.name = "amx in software";
+    k.products[HST_PRECISION_BF16] = &amx_software;
+    assert_int_equal(low_rounding(&k), 0);
+    assert_int_equal(low_products(&k), 0);
+    assert_int_equal(low_odd(&k), 0);
+}
+
 int main(void)
 {
     enum { MAX = 24 };
-    struct CMUnitTest tests[MAX] = {cmocka_unit_test(tables_are_found_by_name)};
-    size_t n = 1;
+    struct CMUnitTest tests[MAX] = {cmocka_unit_test(tables_are_found_by_name),
+                                    cmocka_unit_test(amx_in_software)};
+    size_t n = 2;
     for (const kernel_case *c = kernel_cases; c->name; c++) {
         if (n == MAX)
             return 1; /* a case that would be left out */

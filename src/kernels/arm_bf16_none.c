@@ -1,0 +1,7 @@
+/* arm_bf16_none.c - systems that are not asked. */
+#include "kernels/tables.h"
+
+int hst_arm_has_bf16(void)
+{
+    return 0;
+}
