@@ -10,6 +10,19 @@
 
 enum { NUMERICS_VERSION = 2 }; /* raised when the same photo may give other bits than before */
 
+/* Raised when networks with a sigmoid or swish may give other bits than before. */
+enum { EXPONENTIAL_VERSION = 2 };
+
+static int has_exponential(const hst_graph *g)
+{
+    hst_attr_value v;
+    for (int i = 0; i < hst_graph_n_nodes(g); i++)
+        if (strcmp(hst_graph_op_name(g, i), "activation") == 0 && hst_graph_attr(g, i, 0, &v) &&
+            (strcmp(v.word, "sigmoid") == 0 || strcmp(v.word, "swish") == 0))
+            return 1;
+    return 0;
+}
+
 /* Over everything that a vector depends on but the photo itself. */
 int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep *prep,
                       hst_store_kind *out, hst_err *err)
@@ -30,6 +43,10 @@ int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep 
     }
     if (rc == 0 && hst_plan_numerics(b->plan) > 0) {
         snprintf(text, sizeof text, "|numerics %d|", hst_plan_numerics(b->plan));
+        rc = hst_sha256_adds(h, text, err);
+    }
+    if (rc == 0 && has_exponential(b->graph)) {
+        snprintf(text, sizeof text, "|exponential %d|", EXPONENTIAL_VERSION);
         rc = hst_sha256_adds(h, text, err);
     }
     if (rc == 0 && prep->mirror)

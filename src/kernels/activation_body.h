@@ -3,27 +3,32 @@
  * used, so that each has the same bits wherever it stands. */
 #include <math.h>
 
-/* e^x within 2e-7 of itself: 2^n e^r with n whole and |r| <= ln 2 / 2, ln 2 in two parts so that r
- * keeps its digits (Cody and Waite), e^r by its series. */
-static inline vf exponential(vf x)
+/* 1 + e^-x, -88 <= x <= 87. e^-x = 2^-n e^-r with n whole and |r| <= ln 2 / 2; e^-r by the
+ * polynomial of degree 5 with the least relative error there, 9.2e-8 (Remez). */
+static inline vf one_and_power(vf x)
 {
     const vf whole = v_set1(12582912.0f); /* 1.5 2^23: adding it rounds to a whole number */
-    x = v_clamp(v_set1(-87), v_set1(88), x);
     const vf shifted = v_fma(x, v_set1(1.44269504f), whole);
-    const vf n = v_add(shifted, v_set1(-12582912.0f));
-    const vf r = v_fma(n, v_set1(2.12194440e-4f), v_fma(n, v_set1(-0.693359375f), x));
-    vf e = v_fma(v_set1(1.0f / 720), r, v_set1(1.0f / 120));
-    e = v_fma(e, r, v_set1(1.0f / 24));
-    e = v_fma(e, r, v_set1(1.0f / 6));
-    e = v_fma(e, r, v_set1(0.5f));
+    const vf r = v_less_ln2(x, v_add(shifted, v_set1(-12582912.0f)));
+    vf e = v_fma(v_set1(-0x1.0fa7d8p-7f), r, v_set1(0x1.573ad0p-5f));
+    e = v_fma(e, r, v_set1(-0x1.555a6ep-3f));
+    e = v_fma(e, r, v_set1(0x1.fffdc4p-2f));
+    e = v_fma(e, r, v_set1(-0x1.fffff6p-1f));
     e = v_fma(e, r, v_set1(1));
-    e = v_fma(e, r, v_set1(1));
-    return v_mul(e, v_pow2(shifted));
+    return v_add(v_set1(1), v_by_pow2(e, shifted));
 }
 
+/* Behind the ends, where float32 ends as well, the functions go on as they are there. */
 static inline vf sigmoid(vf x)
 {
-    return v_div(v_set1(1), v_add(v_set1(1), exponential(v_mul(x, v_set1(-1)))));
+    const vf in = v_clamp(v_set1(-88), v_set1(87), x);
+    return v_div(v_fma(in, v_set1(0), v_set1(1)), one_and_power(in)); /* NaN, or 1 */
+}
+
+static inline vf swish(vf x)
+{
+    const vf top = v_at_least(v_set1(-88), x);
+    return v_div(top, one_and_power(v_clamp(v_set1(-88), v_set1(87), x)));
 }
 
 /* In this order so that no digits cancel near -3. */
@@ -46,7 +51,7 @@ static inline __attribute__((always_inline)) vf activated(const enum hst_act act
     case HST_ACT_HSWISH:
         return v_mul(x, hsigmoid(x));
     case HST_ACT_SWISH:
-        return v_mul(x, sigmoid(x));
+        return swish(x);
     default:
         return x;
     }

@@ -23,7 +23,8 @@
  *   hswish    x hsigmoid(x)                          (the same)
  *   swish     x sigmoid(x), also called SiLU         (Ramachandran et al. 2017, arXiv 1710.05941)
  *
- * NaN is let through. */
+ * NaN is let through. sigmoid and swish are within 1e-6 of themselves (measured over every float32:
+ * 4.3e-7) down to -87, and within 1e-36 behind. */
 enum hst_act {
     HST_ACT_NONE,
     HST_ACT_RELU6,

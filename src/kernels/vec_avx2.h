@@ -73,11 +73,17 @@ static inline vf v_div(vf a, vf b)
     return _mm256_div_ps(a, b);
 }
 
-/* 2^n, n whole in -126 .. 127, from x = 1.5 2^23 + n, whose last bits are n. */
-static inline vf v_pow2(vf x)
+/* a 2^-n, n whole, from shifted = 1.5 2^23 + n, whose last bits are n. NaN may become a number. */
+static inline vf v_by_pow2(vf a, vf shifted)
 {
-    const __m256i biased = _mm256_add_epi32(_mm256_castps_si256(x), _mm256_set1_epi32(127));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(biased, 23));
+    const __m256i n = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+    return _mm256_castsi256_ps(_mm256_sub_epi32(_mm256_castps_si256(a), n));
+}
+
+/* x - n ln 2, n whole. */
+static inline vf v_less_ln2(vf x, vf n)
+{
+    return _mm256_fnmadd_ps(n, _mm256_set1_ps(0.693147181f), x);
 }
 
 /* x, in a register: the compiler may not load it again for every multiply-add that reads it. */
@@ -88,6 +94,11 @@ static inline vf v_keep(vf x)
 }
 
 /* MAXPS and MINPS give their second operand when either is NaN: x stands second, so NaN is kept. */
+static inline vf v_at_least(vf low, vf x)
+{
+    return _mm256_max_ps(low, x);
+}
+
 static inline vf v_clamp(vf low, vf high, vf x)
 {
     return _mm256_min_ps(high, _mm256_max_ps(low, x));

@@ -75,11 +75,17 @@ static inline vf v_div(vf a, vf b)
     return _mm512_div_ps(a, b);
 }
 
-/* 2^n, n whole in -126 .. 127, from x = 1.5 2^23 + n, whose last bits are n. */
-static inline vf v_pow2(vf x)
+/* a 2^-n, n whole, from shifted = 1.5 2^23 + n, whose last bits are n. NaN may become a number. */
+static inline vf v_by_pow2(vf a, vf shifted)
 {
-    const __m512i biased = _mm512_add_epi32(_mm512_castps_si512(x), _mm512_set1_epi32(127));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(biased, 23));
+    const __m512i n = _mm512_slli_epi32(_mm512_castps_si512(shifted), 23);
+    return _mm512_castsi512_ps(_mm512_sub_epi32(_mm512_castps_si512(a), n));
+}
+
+/* x - n ln 2, n whole. */
+static inline vf v_less_ln2(vf x, vf n)
+{
+    return _mm512_fnmadd_ps(n, _mm512_set1_ps(0.693147181f), x);
 }
 
 /* x, in a register: the compiler may not load it again for every multiply-add that reads it. */
@@ -90,6 +96,11 @@ static inline vf v_keep(vf x)
 }
 
 /* MAXPS and MINPS give their second operand when either is NaN: x stands second, so NaN is kept. */
+static inline vf v_at_least(vf low, vf x)
+{
+    return _mm512_max_ps(low, x);
+}
+
 static inline vf v_clamp(vf low, vf high, vf x)
 {
     return _mm512_min_ps(high, _mm512_max_ps(low, x));

@@ -74,11 +74,17 @@ static inline vf v_div(vf a, vf b)
     return vdivq_f32(a, b);
 }
 
-/* 2^n, n whole in -126 .. 127, from x = 1.5 2^23 + n, whose last bits are n. */
-static inline vf v_pow2(vf x)
+/* a 2^-n, n whole, from shifted = 1.5 2^23 + n, whose last bits are n. NaN may become a number. */
+static inline vf v_by_pow2(vf a, vf shifted)
 {
-    const int32x4_t biased = vaddq_s32(vreinterpretq_s32_f32(x), vdupq_n_s32(127));
-    return vreinterpretq_f32_s32(vshlq_n_s32(biased, 23));
+    const int32x4_t n = vshlq_n_s32(vreinterpretq_s32_f32(shifted), 23);
+    return vreinterpretq_f32_s32(vsubq_s32(vreinterpretq_s32_f32(a), n));
+}
+
+/* x - n ln 2, n whole. */
+static inline vf v_less_ln2(vf x, vf n)
+{
+    return vfmsq_n_f32(x, n, 0.693147181f);
 }
 
 /* x, in a register; here the compiler keeps it there by itself. */
@@ -88,6 +94,11 @@ static inline vf v_keep(vf x)
 }
 
 /* FMAX and FMIN give NaN when either operand is NaN. */
+static inline vf v_at_least(vf low, vf x)
+{
+    return vmaxq_f32(low, x);
+}
+
 static inline vf v_clamp(vf low, vf high, vf x)
 {
     return vminq_f32(high, vmaxq_f32(low, x));

@@ -75,10 +75,17 @@ static inline vf v_div(vf a, vf b)
     return a / b;
 }
 
-/* 2^n, n whole in -126 .. 127, from x = 1.5 2^23 + n, whose last bits are n. */
-static inline vf v_pow2(vf x)
+/* a 2^-n, n whole, from shifted = 1.5 2^23 + n, whose last bits are n. NaN may become a number. */
+static inline vf v_by_pow2(vf a, vf shifted)
 {
-    return (vf)(((vu)x + 127) << 23);
+    return (vf)((vu)a - ((vu)shifted << 23));
+}
+
+/* x - n ln 2, n whole; ln 2 in two parts, of which n times the first needs no rounding (Cody and
+ * Waite 1980). */
+static inline vf v_less_ln2(vf x, vf n)
+{
+    return (x - n * 0.693359375f) + n * 2.12194440e-4f;
 }
 
 /* x, in a register; here the compiler keeps it there by itself. */
@@ -88,6 +95,12 @@ static inline vf v_keep(vf x)
 }
 
 /* Comparisons with NaN are false, so NaN is kept. */
+static inline vf v_at_least(vf low, vf x)
+{
+    const vi below = x < low;
+    return (vf)(((vi)x & ~below) | ((vi)low & below));
+}
+
 static inline vf v_clamp(vf low, vf high, vf x)
 {
     vi below = x<low, above = x> high, kept = (vi)x & ~below & ~above;
