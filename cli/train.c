@@ -342,12 +342,12 @@ static int train(cli_job *job, training *t)
     t->backbone = t->data ? open_backbone(job, t->data) : NULL;
     if (!t->backbone)
         return -1;
-    say_faster(job);
     if (job->v.train.fine_tune && !t->remembered)
         t->remembered = cli_resume_remember(job, t->folder);
     t->model = hst_train(job->ctx, t->backbone, t->data, &o, &t->run, &job->err);
     if (!t->model)
         return -1;
+    say_faster(job);
     snprintf(t->file, sizeof t->file, "%s/model.safetensors", t->folder);
     return save(job, t);
 }
