@@ -117,6 +117,77 @@ static void activate(enum hst_act act, const float *x, float *y, size_t n)
     }
 }
 
+/* Channels c .. c+V_N, or the first `rest` of them, and with `two` the next V_N as well. */
+static inline __attribute__((always_inline)) void
+act_columns(const hst_act_rows *r, const enum hst_act act, int c, const int two, const int rest)
+{
+    const float *x = r->x + c;
+    float *y = r->y + c;
+    vf sum0 = v_set1(0), sum1 = sum0;
+    if (r->sum) {
+        sum0 = rest ? v_load_part(r->sum + c, rest) : v_load(r->sum + c);
+        sum1 = two ? v_load(r->sum + c + V_N) : sum0;
+    }
+    for (size_t i = 0; i < r->rows; i++, x += r->ldx, y += r->ldy) {
+        const vf a = activated(act, rest ? v_load_part(x, rest) : v_load(x));
+        sum0 = v_add(sum0, a);
+        if (rest)
+            v_store_part(y, rest, a);
+        else
+            v_store(y, a);
+        if (two) {
+            const vf b = activated(act, v_load(x + V_N));
+            sum1 = v_add(sum1, b);
+            v_store(y + V_N, b);
+        }
+    }
+    if (r->sum && rest)
+        v_store_part(r->sum + c, rest, sum0);
+    else if (r->sum)
+        v_store(r->sum + c, sum0);
+    if (r->sum && two)
+        v_store(r->sum + c + V_N, sum1);
+}
+
+static inline __attribute__((always_inline)) void act_rows_all(const hst_act_rows *r,
+                                                               const enum hst_act act)
+{
+    int c = 0;
+    for (; c + 2 * V_N <= r->n; c += 2 * V_N)
+        act_columns(r, act, c, 1, 0);
+    if (c + V_N <= r->n) {
+        act_columns(r, act, c, 0, 0);
+        c += V_N;
+    }
+    if (c < r->n)
+        act_columns(r, act, c, 0, r->n - c);
+}
+
+static void activate_rows(const hst_act_rows *r)
+{
+    act_rows_contract(r);
+    switch (r->act) {
+#define CASE(a)                                                                                    \
+    case a:                                                                                        \
+        act_rows_all(r, a);                                                                        \
+        break;
+        EACH_ACT(CASE)
+#undef CASE
+    }
+}
+
+static void scale_rows(const float *x, const float *z, float *y, size_t rows, int c)
+{
+    rows_contract(x, rows, c);
+    for (size_t r = 0; r < rows; r++, x += c, y += c) {
+        int i = 0;
+        for (; i + V_N <= c; i += V_N)
+            v_store(y + i, v_mul(v_load(x + i), v_load(z + i)));
+        if (i < c)
+            v_store_part(y + i, c - i, v_mul(v_load_part(x + i, c - i), v_load_part(z + i, c - i)));
+    }
+}
+
 static inline __attribute__((always_inline)) void slope_all(const enum hst_act act, const float *x,
                                                             const float *dy, float *dx, size_t n)
 {

@@ -60,6 +60,13 @@ static inline void grad_pixels_contract(const hst_grad_pixels *g)
     assert(!g->gate || (g->gate_top > 0 && g->gate_step >= (size_t)g->channels));
 }
 
+static inline void act_rows_contract(const hst_act_rows *r)
+{
+    assert((r->rows == 0 || (r->x && r->y)) && r->n > 0);
+    assert(r->ldx >= (size_t)r->n && r->ldy >= (size_t)r->n);
+    (void)r;
+}
+
 /* Rows of channels, one behind the other. */
 static inline void rows_contract(const float *x, size_t rows, int c)
 {

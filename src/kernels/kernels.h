@@ -107,6 +107,18 @@ typedef struct hst_winograd_out {
     float clamp; /* as in hst_gemm */
 } hst_winograd_out;
 
+/* y[r][c] = act(x[r][c]), r = 0 .. rows-1, c = 0 .. n-1; sum[c] += y[r][c] in the order of rows,
+ * where sum is not NULL. y may be x. */
+typedef struct hst_act_rows {
+    enum hst_act act;
+    const float *x;
+    float *y;
+    size_t ldx, ldy; /* floats between rows */
+    float *sum;
+    size_t rows;
+    int n;
+} hst_act_rows;
+
 /* Gradients of matrices: dw[i][j] += sum_r a[r][i] b[r][j], r = 0 .. rows-1. */
 typedef struct hst_grad_gemm {
     const float *a, *b; /* [rows][m], [rows][n] */
@@ -225,6 +237,9 @@ typedef struct hst_kernels {
     void (*average)(const float *x, size_t pixels, int c, float *y);
     /* y[i] = act(x[i]), i = 0 .. n-1; y may be x */
     void (*activate)(enum hst_act act, const float *x, float *y, size_t n);
+    void (*activate_rows)(const hst_act_rows *r);
+    /* y[r][c] = x[r][c] z[c], rows one behind the other; y may be x */
+    void (*scale_rows)(const float *x, const float *z, float *y, size_t rows, int c);
     void (*grad_gemm)(const hst_grad_gemm *g);
     void (*grad_taps)(const hst_grad_taps *g);
     void (*grad_pixels)(const hst_grad_pixels *g);

@@ -4,9 +4,10 @@
     {                                                                                              \
         .isa = V_NAME, .name = (called), .products = {[HST_PRECISION_BF16] = (bf16)},              \
         .panel = 2 * V_N, .gemm = gemm, .depthwise = depthwise, .average = average,                \
-        .activate = activate, .grad_gemm = grad_gemm, .grad_taps = grad_taps,                      \
-        .grad_pixels = grad_pixels, .grad_sum = grad_sum, .peak = peak, .read = read_all,          \
-        .norm_map = norm_map, .norm_gate = norm_gate, .norm_back = norm_back,                      \
-        .norm_moments = norm_moments, .norm_products = norm_products, .winograd_in = winograd_in,  \
-        .winograd_out = winograd_out, .resize_rows = resize_rows, .resize_pixels = resize_pixels   \
+        .activate = activate, .activate_rows = activate_rows, .scale_rows = scale_rows,            \
+        .grad_gemm = grad_gemm, .grad_taps = grad_taps, .grad_pixels = grad_pixels,                \
+        .grad_sum = grad_sum, .peak = peak, .read = read_all, .norm_map = norm_map,                \
+        .norm_gate = norm_gate, .norm_back = norm_back, .norm_moments = norm_moments,              \
+        .norm_products = norm_products, .winograd_in = winograd_in, .winograd_out = winograd_out,  \
+        .resize_rows = resize_rows, .resize_pixels = resize_pixels                                 \
     }

@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const names[] = {"none",     "relu6",  "relu", "sigmoid",
@@ -93,10 +94,74 @@ static int accurate(const hst_kernels *k, enum hst_act act)
     return wrong;
 }
 
+/* Rows that are apart: the bits of each row by itself, sums in order, nothing between them. */
+static int rows_check(const hst_kernels *k, enum hst_act act, size_t rows, int n)
+{
+    const size_t c = (size_t)n, ldx = c + 3, ldy = c + 2, ends = (rows - 1) * ldy + c;
+    guarded x = numbers((rows - 1) * ldx + c, n & 1, 1), y = numbers(ends, n & 1, 2),
+            was = numbers(ends, 0, 2), sum = numbers(c, 1, 3), want = numbers(c, 1, 3);
+    float *row = malloc(c * sizeof *row);
+    hst_act_rows r = {
+        .act = act, .x = x.p, .y = y.p, .ldx = ldx, .ldy = ldy, .sum = sum.p, .rows = rows, .n = n};
+    k->activate_rows(&r);
+    int wrong = 0;
+    for (size_t i = 0; i < rows; i++) {
+        k->activate(act, x.p + i * ldx, row, c);
+        wrong += memcmp(row, y.p + i * ldy, c * sizeof *row) != 0;
+        wrong += i + 1 < rows && memcmp(was.p + i * ldy + c, y.p + i * ldy + c, 2 * sizeof *row);
+        for (size_t j = 0; j < c; j++)
+            want.p[j] += row[j];
+    }
+    wrong += memcmp(sum.p, want.p, c * sizeof *row) != 0;
+    r.sum = NULL;
+    r.x = r.y;
+    r.ldx = ldy;
+    r.act = HST_ACT_NONE; /* in its own place, without sums */
+    k->activate_rows(&r);
+    wrong += memcmp(row, y.p + (rows - 1) * ldy, c * sizeof *row) != 0;
+    free(row);
+    guarded *all[] = {&x, &y, &was, &sum, &want};
+    for (int i = 0; i < 5; i++)
+        release(all[i]);
+    if (wrong)
+        say_wrong(k, "%s of %zu rows of %d", names[act], rows, n);
+    return wrong;
+}
+
+static int scale_check(const hst_kernels *k, size_t rows, int n)
+{
+    const size_t c = (size_t)n;
+    guarded x = numbers(rows * c, n & 1, 1), z = numbers(c, 0, 2), y = numbers(rows * c, 1, 3);
+    k->scale_rows(x.p, z.p, y.p, rows, n);
+    int wrong = 0;
+    for (size_t i = 0; i < rows * c; i++)
+        wrong += y.p[i] != x.p[i] * z.p[i % c];
+    k->scale_rows(x.p, z.p, x.p, rows, n); /* in its own place */
+    wrong += memcmp(x.p, y.p, rows * c * sizeof *y.p) != 0;
+    release(&x);
+    release(&z);
+    release(&y);
+    if (wrong)
+        say_wrong(k, "%zu rows of %d scaled", rows, n);
+    return wrong;
+}
+
+static int activation_rows(const hst_kernels *k)
+{
+    int wrong = 0;
+    for (int n = 1; n < 75; n += n < 34 ? 1 : 10)
+        for (size_t rows = 1; rows < 9; rows += 3) {
+            for (int act = HST_ACT_NONE; act <= HST_ACT_SWISH; act++)
+                wrong += rows_check(k, (enum hst_act)act, rows, n);
+            wrong += scale_check(k, rows, n);
+        }
+    return wrong;
+}
+
 int activations(const hst_kernels *k)
 {
     static const float big[] = {100, 1e4f, 3e38f}, tiny = 1e-41f; /* no normal number */
-    int wrong = accurate(k, HST_ACT_SIGMOID) + accurate(k, HST_ACT_SWISH);
+    int wrong = accurate(k, HST_ACT_SIGMOID) + accurate(k, HST_ACT_SWISH) + activation_rows(k);
     for (size_t n = 0; n < 130; n += n < 40 ? 1 : 29)
         wrong += check(k, HST_ACT_NONE, n, (int)(n & 1)) + check(k, HST_ACT_RELU6, n, 0);
     wrong += odd(k, HST_ACT_RELU6, NAN, NAN) + odd(k, HST_ACT_RELU6, INFINITY, 6);

@@ -22,10 +22,9 @@ static double flops(const hst_node *n, const hst_shape *in)
 static void infer(const hst_infer_unit *u, const hst_run_args *a)
 {
     const hst_share rows = hst_share_of(a, u->out.h);
-    const size_t c = (size_t)u->out.c, row = hst_shape_row_floats(u->out);
-    for (size_t i = (size_t)rows.first * row; i < (size_t)rows.end * row; i += c)
-        for (size_t k = 0; k < c; k++)
-            a->y[i + k] = a->x[0][i + k] * a->x[1][k];
+    const size_t at = (size_t)rows.first * hst_shape_row_floats(u->out);
+    const size_t pixels = (size_t)(rows.end - rows.first) * (size_t)u->out.w;
+    a->kernels->scale_rows(a->x[0] + at, a->x[1], a->y + at, pixels, u->out.c);
 }
 
 /* dx = dy z;  dz = sum over pixels of  dy x */
