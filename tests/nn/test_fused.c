@@ -16,6 +16,7 @@ typedef struct block_case {
     enum hst_padding padding;
     int residual;
     enum hst_act act; /* absent: ReLU6 */
+    int squeeze;      /* channels between the two layers of a gate; 0: there is none */
     enum hst_precision precision;
 } block_case;
 
@@ -58,6 +59,21 @@ static int norm_act(hst_graph *g, int x, const char *name, enum hst_act act)
     return hst_graph_activation(g, x, act, &e);
 }
 
+/* Squeeze and excite: sigmoid where the activation is swish, else its piecewise linear form. */
+static int gate(hst_graph *g, int x, const block_case *c)
+{
+    hst_err e = {0};
+    const int channels = hst_graph_shape(g, x).c;
+    hst_conv squeeze = {1, 1, c->squeeze, c->padding, 1}, excite = {1, 1, channels, c->padding, 1};
+    const int swish = c->act == HST_ACT_SWISH;
+    int s = hst_graph_global_average(g, x, &e);
+    s = hst_graph_conv2d(g, s, &squeeze, "squeeze", &e);
+    s = hst_graph_activation(g, s, swish ? HST_ACT_SWISH : HST_ACT_RELU, &e);
+    s = hst_graph_conv2d(g, s, &excite, "excite", &e);
+    s = hst_graph_activation(g, s, swish ? HST_ACT_SIGMOID : HST_ACT_HSIGMOID, &e);
+    return hst_graph_scale(g, x, s, &e);
+}
+
 static hst_graph *block(const block_case *c)
 {
     hst_err e = {0};
@@ -70,6 +86,8 @@ static hst_graph *block(const block_case *c)
     if (c->first > 0)
         x = norm_act(g, hst_graph_conv2d(g, x, &first, "first", &e), "first", act);
     x = norm_act(g, hst_graph_depthwise(g, x, &deep, "deep", &e), "deep", act);
+    if (c->squeeze)
+        x = gate(g, x, c);
     x = norm_act(g, hst_graph_conv2d(g, x, &project, "project", &e), "project", HST_ACT_NONE);
     if (c->residual)
         x = hst_graph_add(g, x, in, &e);
@@ -131,7 +149,7 @@ static void compare(const hst_kernels *k, const block_case *c)
     size_t n = floats(hst_graph_shape(g, hst_graph_n_nodes(g) - 1));
     hst_plan_options o = {.fuse = 0, .precision = c->precision};
     float *want = outcome(g, k, o, &steps);
-    assert_int_equal(steps, c->first > 0 ? 3 : 2);
+    assert_int_equal(steps, (c->first > 0 ? 3 : 2) + (c->squeeze ? 4 : 0));
     for (size_t i = 0; i < sizeof caches / sizeof *caches; i++) {
         o.fuse = 1;
         o.cache_bytes = caches[i];
@@ -179,7 +197,11 @@ static void fused_equals_unfused(void **state)
         {.in.c = 24, .first = 0, .hidden = 24, .out = 24},
         {.in.c = 11, .first = 1, .hidden = 43, .out = 11, .act = HST_ACT_HSWISH},
         {.in.c = 3, .first = 3, .hidden = 37, .out = 16, .act = HST_ACT_SWISH},
-        {.in.c = 3, .first = 3, .hidden = 37, .out = 16}};
+        {.in.c = 3, .first = 3, .hidden = 37, .out = 16},
+        {.in.c = 11, .first = 1, .hidden = 75, .out = 11, .act = HST_ACT_SWISH, .squeeze = 5},
+        {.in.c = 16, .first = 1, .hidden = 96, .out = 24, .act = HST_ACT_HSWISH, .squeeze = 24},
+        {.in.c = 24, .first = 0, .hidden = 24, .out = 24, .squeeze = 33},
+        {.in.c = 3, .first = 3, .hidden = 37, .out = 16, .act = HST_ACT_SWISH, .squeeze = 8}};
     (void)state;
     int usable;
     for (int i = 0; hst_kernels_name(i, &usable); i++)
@@ -209,6 +231,43 @@ static void values_with_other_readers_are_kept(void **state)
     assert_memory_equal(y, want, 9 * 9 * 8 * sizeof *y);
     free(y);
     free(want);
+    hst_graph_free(g);
+}
+
+/* The value in front of the gate, which two nodes of the block read and the caller wants. */
+static void values_that_are_wanted_are_kept(void **state)
+{
+    (void)state;
+    hst_graph *g = block(&(block_case){.in = {6, 7, 16},
+                                       .first = 1,
+                                       .hidden = 48,
+                                       .kernel = 3,
+                                       .stride = 1,
+                                       .out = 16,
+                                       .squeeze = 4});
+    const int last = hst_graph_n_nodes(g) - 1,
+              outputs[] = {6, last}; /* depthwise, norm, activation */
+    const size_t n = floats(hst_graph_shape(g, last)), wide = floats(hst_graph_shape(g, 6));
+    assert_string_equal(hst_graph_op_name(g, 7), "global_average");
+    float *y[2];
+    for (int fuse = 0; fuse < 2; fuse++) {
+        hst_err e = {0};
+        hst_plan_options o = {
+            .fuse = fuse, .cache_bytes = 1 << 20, .output = outputs, .n_outputs = 2};
+        hst_plan *p = hst_plan_make(g, hst_kernels_best(), &o, &e);
+        check_ok(!p, &e);
+        hst_work *w = hst_work_new(p, &e);
+        check_ok(!w, &e);
+        float *x = randoms(floats(p->input), 99);
+        y[fuse] = calloc(n + wide, sizeof(float));
+        hst_plan_run(p, w, x, 1, y[fuse]);
+        free(x);
+        hst_work_free(w);
+        hst_plan_free(p);
+    }
+    assert_memory_equal(y[0], y[1], (n + wide) * sizeof(float));
+    free(y[0]);
+    free(y[1]);
     hst_graph_free(g);
 }
 
@@ -242,6 +301,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fused_equals_unfused),
         cmocka_unit_test(values_with_other_readers_are_kept),
+        cmocka_unit_test(values_that_are_wanted_are_kept),
         cmocka_unit_test(the_cache_has_a_sensible_size),
     };
     return cmocka_run_group_tests_name("fused", tests, make_executors, free_executors);

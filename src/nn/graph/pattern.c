@@ -133,21 +133,49 @@ const hst_pattern hst_pattern_squeeze_excite = {"squeeze and excite",
 /* Sandler et al. 2018 (arXiv 1801.04381): expansion, depthwise, projection [+ input]. */
 const hst_pattern hst_pattern_inverted_residual = {
     "inverted residual", {{CONV, 1, adds_nothing}, {DEPTHWISE, 0, NULL}, {CONV, 0, is_pointwise}}};
+/* Both: squeeze and excite in front of the projection. */
+const hst_pattern hst_pattern_squeezed_residual = {"squeezed inverted residual",
+                                                   {{CONV, 1, adds_nothing},
+                                                    {DEPTHWISE, 0, NULL},
+                                                    {1 << HST_UNIT_AVERAGE, 0, NULL},
+                                                    {CONV, 0, is_plain_pointwise},
+                                                    {CONV, 0, is_plain_pointwise},
+                                                    {1 << HST_UNIT_SCALE, 0, NULL},
+                                                    {CONV, 0, is_pointwise}}};
 const hst_pattern hst_pattern_conv_chain = {"chain of convolutions",
                                             {{CONV | DEPTHWISE, 0, NULL},
                                              {CONV | DEPTHWISE, 1, goes_on},
                                              {CONV | DEPTHWISE, 1, goes_on},
                                              {CONV | DEPTHWISE, 1, goes_on}}};
 
-/* u reads what the group makes so far, and alone does. A product does so by its second input; the
- * first is what the group began with. */
+static int has_scale(const hst_pattern *p)
+{
+    int n = 0;
+    for (int i = 0; i < HST_MAX_UNITS; i++)
+        n += (p->part[i].kinds & 1 << HST_UNIT_SCALE) != 0;
+    return n;
+}
+
+/* What the group's average is of; -1: it has none. */
+static int averaged(const hst_group *g)
+{
+    for (int i = 0; i < g->n_units; i++)
+        if (g->unit[i].kind == HST_UNIT_AVERAGE)
+            return g->unit[i].x;
+    return -1;
+}
+
+/* u reads what the group makes so far, and alone does. A product does so by its second input; its
+ * first is what was averaged, which therefore has two readers. */
 static int continues(const hst_readers *r, const hst_group *g, const hst_unit *u)
 {
     const int value = g->end - 1;
     if (g->n_units == 0)
         return 1;
     if (u->kind == HST_UNIT_SCALE)
-        return r->count[value] == 1 && u->added == value && u->x == g->unit[0].x;
+        return r->count[value] == 1 && u->added == value && u->x == averaged(g);
+    if (u->kind == HST_UNIT_AVERAGE && has_scale(g->pattern))
+        return r->count[value] == 2 && u->x == value;
     return r->count[value] == 1 && u->x == value;
 }
 

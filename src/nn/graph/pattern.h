@@ -36,7 +36,7 @@ typedef struct hst_readers {
     int *count; /* [nodes] nodes that read it, and 1 where the caller wants it */
 } hst_readers;
 
-enum { HST_MAX_UNITS = 4 };
+enum { HST_MAX_UNITS = 7 };
 typedef struct hst_pattern hst_pattern;
 typedef struct hst_group {
     const hst_pattern *pattern;
@@ -56,8 +56,8 @@ struct hst_pattern {
 };
 
 extern const hst_pattern hst_pattern_unit, hst_pattern_elementwise, hst_pattern_node,
-    hst_pattern_pooled, hst_pattern_inverted_residual, hst_pattern_squeeze_excite,
-    hst_pattern_conv_chain;
+    hst_pattern_pooled, hst_pattern_inverted_residual, hst_pattern_squeezed_residual,
+    hst_pattern_squeeze_excite, hst_pattern_conv_chain;
 
 /* Whether the nodes from `first` on, before `limit`, are such a group: the longest there is. */
 int hst_pattern_match(const hst_readers *r, const hst_pattern *p, int first, int limit,

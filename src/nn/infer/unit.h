@@ -58,5 +58,6 @@ typedef struct hst_geometry {
 void hst_im2col(const hst_geometry *g, const float *x, int oy, float *out);
 
 extern const hst_runner hst_infer_unit_runner, hst_infer_pooled_runner,
-    hst_infer_inverted_residual_runner, hst_infer_winograd_runner;
+    hst_infer_inverted_residual_runner, hst_infer_squeezed_residual_runner,
+    hst_infer_winograd_runner;
 #endif
