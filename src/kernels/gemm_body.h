@@ -25,7 +25,8 @@ typedef struct tile {
     const float *residual;
     size_t ldy;
     int k;
-    int panel; /* floats between two k of the packed panel */
+    int panel;    /* floats between two k of the packed panel */
+    size_t ahead; /* floats from w to weights to ask for; 0: none */
     float clamp;
     const float *gate;
     size_t ld_gate;
@@ -50,9 +51,12 @@ typedef struct tile {
     X(12, p12, 0)                                                                                  \
     X(13, p12, 1)
 
+/* `asks`: for the weights that come next, on the way. */
 static inline __attribute__((always_inline)) void tile_body(const tile *t, const int rows,
-                                                            const int vecs)
+                                                            const int vecs, const int asks)
 {
+    enum { LINE = 16 };
+    const size_t ahead = t->ahead;
     const size_t ld = t->ldx;
     const float *p0 = t->x, *p3 = p0 + 3 * ld, *p6 = p3 + 3 * ld, *p9 = p6 + 3 * ld,
                 *p12 = p9 + 3 * ld, *w = t->w;
@@ -62,6 +66,8 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
 #undef DECLARE
     for (int k = 0; k < t->k; k++, w += t->panel) {
         const vf w0 = v_load(w), w1 = v_load(w + (vecs > 1 ? V_N : 0));
+        for (size_t line = 0; asks && line < 2 * V_N; line += LINE)
+            __builtin_prefetch(w + ahead + line, 0, 2);
 #define STEP(i, p, o)                                                                              \
     if (rows > i) {                                                                                \
         const vf x = v_set1(p[o * ld + (size_t)k]);                                                \
@@ -219,7 +225,19 @@ static __attribute__((noinline)) void tile_two(const tile *t, size_t rows)
     switch (rows) {
 #define CASE(i, p, o)                                                                              \
     case i + 1:                                                                                    \
-        tile_body(t, i < V_ROWS ? i + 1 : 1, 2);                                                   \
+        tile_body(t, i < V_ROWS ? i + 1 : 1, 2, 0);                                                \
+        break;
+        EACH_ROW(CASE)
+#undef CASE
+    }
+}
+
+static __attribute__((noinline)) void tile_two_ahead(const tile *t, size_t rows)
+{
+    switch (rows) {
+#define CASE(i, p, o)                                                                              \
+    case i + 1:                                                                                    \
+        tile_body(t, i < V_ROWS ? i + 1 : 1, 2, 1);                                                \
         break;
         EACH_ROW(CASE)
 #undef CASE
@@ -243,7 +261,7 @@ static __attribute__((noinline)) void tile_one(const tile *t, size_t rows)
     switch (rows) {
 #define CASE(i, p, o)                                                                              \
     case i + 1:                                                                                    \
-        tile_body(t, i < V_ROWS ? i + 1 : 1, 1);                                                   \
+        tile_body(t, i < V_ROWS ? i + 1 : 1, 1, 0);                                                \
         break;
         EACH_ROW(CASE)
 #undef CASE
@@ -295,7 +313,9 @@ static __attribute__((noinline)) void tile_part(const tile *t, size_t rows, int 
 /* The first `valid` columns of a panel. */
 static void tile_of(const tile *t, size_t rows, int valid)
 {
-    if (valid >= 2 * V_N)
+    if (valid >= 2 * V_N && t->ahead > 0)
+        tile_two_ahead(t, rows);
+    else if (valid >= 2 * V_N)
         tile_two(t, rows);
     else if (valid == V_N + V_N / 2)
         tile_one_and_half(t, rows);
@@ -329,6 +349,7 @@ static void block(const hst_gemm *g, size_t at, size_t count)
                   .gate_top = g->gate_top};
         for (size_t i = 0; i < tiles; i++) {
             const size_t rows = base + (i < more);
+            t.ahead = g->streams && i == 0 ? (size_t)g->k * 2 * V_N : 0;
             tile_of(&t, rows, valid);
             t.x += rows * t.ldx;
             t.y += rows * t.ldy;

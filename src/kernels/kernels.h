@@ -54,6 +54,7 @@ typedef struct hst_gemm {
     const float *gate;
     size_t ld_gate;
     float gate_top;
+    int streams; /* 1: the weights are in no cache of this core; a panel is asked for before it */
 } hst_gemm;
 
 /* One row of outputs of a depthwise convolution:
@@ -71,9 +72,8 @@ typedef struct hst_depthwise {
     float clamp;                /* as in hst_gemm */
 } hst_depthwise;
 
-/* A 3x3 convolution with stride 1 and padding 1, 2 x 2 outputs y at a time, as Winograd's F(2x2,
- * 3x3)
- * (Lavin, Gray 2015, arXiv 1509.09308) from 4 x 4 inputs d and weights g:
+/* A 3x3 convolution with stride 1 and padding 1, 2 x 2 outputs y at a time, as F(2x2, 3x3)
+ * of Winograd (Lavin, Gray 2015, arXiv 1509.09308) from 4 x 4 inputs d and weights g:
  *
  *   y = A' [ (G g G') . (B' d B) ] A
  *

@@ -285,7 +285,7 @@ static int passes(const hst_kernels *kn, float v, float want, float clamp)
         return 1;
     const float *bias = hst_gemm_pack(kn, w, NULL, 1, N, packed);
     int wrong = 0;
-    kn->gemm(&(hst_gemm){x, 1, packed, bias, y, N, NULL, ROWS, 1, N, clamp, NULL, 0, 0});
+    kn->gemm(&(hst_gemm){x, 1, packed, bias, y, N, NULL, ROWS, 1, N, clamp, NULL, 0, 0, 1});
     for (int i = 0; i < ROWS * N; i++)
         wrong |= memcmp(&y[i], &want, sizeof want) != 0 && !(isnan(y[i]) && isnan(want)) &&
                  differs((size_t)i, (double)y[i], (double)want);

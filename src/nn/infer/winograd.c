@@ -24,6 +24,7 @@ typedef struct layer {
     int high, wide; /* tiles of the output */
     int band;       /* rows of tiles at a time */
     int panel;      /* channels */
+    int streams;    /* the weights are larger than the cache */
     size_t ldv;     /* between tiles: rows of a power of two would meet in few sets of the cache */
 } layer;
 
@@ -111,7 +112,8 @@ static void panel_rows(const part *r, int i, int from, int to)
                   .ldy = panel,
                   .rows = tiles_of(l, to - from),
                   .k = l->unit.in.c,
-                  .n = n};
+                  .n = n,
+                  .streams = l->streams};
     for (int place = 0; place < PLACES; place++) {
         r->a->kernels->gemm(&g);
         g.x += tiles_of(l, r->end - r->first) * l->ldv;
@@ -242,6 +244,7 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     s->input[1] = u->added;
     s->state_floats = packed_floats(l) + (size_t)l->panel;
     s->scratch_floats = memory(s, 1).own;
+    l->streams = s->state_floats * sizeof(float) > p->request.cache_bytes / 2;
     return 1;
 }
 
