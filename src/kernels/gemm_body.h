@@ -370,6 +370,8 @@ static void gemm(const hst_gemm *g)
     size_t rows = cache_floats / a_row / V_ROWS * V_ROWS;
     if (rows < 4 * V_ROWS)
         rows = 4 * V_ROWS;
+    if (g->streams)
+        rows = g->rows;
     for (size_t at = 0; at < g->rows; at += rows)
         block(g, at, g->rows - at < rows ? g->rows - at : rows);
 }

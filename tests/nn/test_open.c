@@ -214,21 +214,21 @@ static void what_is_asked_for_is_not_fused_away(void **state)
     hst_graph_free(g);
 }
 
-/* ---- a device: it counts what the processor's runner of units does ---- */
+/* ---- a device: it counts what the processor's runner of convolutions does ---- */
 
 static int runs;
 
 static void count_and_infer(const hst_step *s, const hst_run_args *a)
 {
     runs++;
-    hst_infer_unit_runner.infer(s, a);
+    hst_infer_convolution_runner.infer(s, a);
 }
 
 static void another_device_is_another_table(void **state)
 {
     (void)state;
     hst_err e = {0};
-    hst_runner counting = hst_infer_unit_runner;
+    hst_runner counting = hst_infer_convolution_runner;
     counting.infer = count_and_infer;
     const hst_device_row rows[] = {
         {&hst_pattern_unit, &counting}, {&hst_pattern_node, &hst_infer_unit_runner}, {NULL, NULL}};

@@ -49,11 +49,16 @@ static void panels_part(const hst_run_args *a, const hst_gemm *g)
     }
 }
 
+int hst_infer_shares_panels(size_t rows, int threads)
+{
+    return rows < (size_t)(4 * TILE_ROWS * threads);
+}
+
 void hst_infer_product(const hst_run_args *a, const hst_gemm *g)
 {
     if (a->threads == 1) {
         a->kernels->gemm(g);
-    } else if (g->rows < (size_t)(4 * TILE_ROWS * a->threads)) {
+    } else if (hst_infer_shares_panels(g->rows, a->threads)) {
         panels_part(a, g);
     } else {
         const hst_share s = hst_share_of(a, (int)g->rows);
@@ -82,31 +87,6 @@ void hst_infer_activate(const hst_infer_unit *u, const hst_run_args *a, float *y
 {
     if (hst_act_late(u->act) != HST_ACT_NONE)
         a->kernels->activate(u->act, y, y, n);
-}
-
-/* A 1x1 convolution and its activation: alone, as many rows at a time as stay in the first-level
- * cache between the two; together with others, each thread's rows when all are there. */
-static void conv1x1(const hst_infer_unit *u, const hst_run_args *a)
-{
-    enum { CACHE_FLOATS = 4096 };
-    const int late = hst_act_late(u->act) != HST_ACT_NONE;
-    const hst_gemm g = product_of(u, a);
-    const size_t n = (size_t)g.n, most = CACHE_FLOATS / n / TILE_ROWS * TILE_ROWS;
-    const size_t rows = !late ? g.rows : most < TILE_ROWS ? TILE_ROWS : most;
-    if (a->threads > 1) {
-        hst_infer_product(a, &g);
-        if (late)
-            hst_barrier_wait(a->barrier);
-        const hst_share share = hst_share_of(a, (int)g.rows);
-        hst_infer_activate(u, a, g.y + (size_t)share.first * n,
-                           (size_t)(share.end - share.first) * n);
-        return;
-    }
-    for (size_t at = 0; at < g.rows; at += rows) {
-        const hst_gemm part = product_rows(&g, at, g.rows - at < rows ? g.rows - at : rows);
-        a->kernels->gemm(&part);
-        hst_infer_activate(u, a, part.y, part.rows * n);
-    }
 }
 
 void hst_infer_pooled(const hst_infer_unit *u, const hst_run_args *a)
@@ -157,7 +137,8 @@ void hst_im2col(const hst_geometry *g, const float *x, int oy, float *out)
 {
     const hst_conv *c = &g->conv;
     hst_span h = hst_conv_span(c, g->in.h), w = hst_conv_span(c, g->in.w);
-    size_t run = (size_t)(c->kernel * g->in.c), size = run * (size_t)c->kernel;
+    size_t run = (size_t)(c->kernel * g->in.c);
+    const size_t size = g->ld > 0 ? g->ld : run * (size_t)c->kernel;
     int left = (w.before + c->stride - 1) / c->stride, room = g->in.w + w.before - c->kernel;
     int right = room < 0 ? 0 : room / c->stride + 1; /* windows left .. right-1 are inside */
     right = right > g->out.w ? g->out.w : right;
@@ -185,34 +166,6 @@ size_t hst_infer_conv2d_scratch(const hst_node *n, hst_shape in)
     const int is_pointwise = c->kernel == 1 && c->stride == 1;
     const size_t taps = (size_t)(c->kernel * c->kernel), w = (size_t)hst_node_shape(n).w;
     return is_pointwise ? 0 : w * taps * (size_t)in.c;
-}
-
-void hst_infer_conv2d(const hst_infer_unit *u, const hst_run_args *a)
-{
-    const hst_geometry geometry = {*hst_node_conv(&u->node), u->in, u->out};
-    const hst_conv *c = &geometry.conv;
-    int k = c->kernel * c->kernel * u->in.c;
-    if (c->kernel == 1 && c->stride == 1) {
-        conv1x1(u, a);
-        return;
-    }
-    const hst_share rows = hst_share_of(a, u->out.h);
-    for (int oy = rows.first; oy < rows.end; oy++) {
-        size_t at = (size_t)oy * hst_shape_row_floats(u->out);
-        hst_im2col(&geometry, a->x[0], oy, a->scratch);
-        a->kernels->gemm(&(hst_gemm){.x = a->scratch,
-                                     .ldx = (size_t)k,
-                                     .w = u->weights,
-                                     .bias = u->bias,
-                                     .y = a->y + at,
-                                     .ldy = (size_t)u->out.c,
-                                     .residual = a->x[1] ? a->x[1] + at : NULL,
-                                     .rows = (size_t)u->out.w,
-                                     .k = k,
-                                     .n = u->out.c,
-                                     .clamp = hst_act_clamp(u->act)});
-        hst_infer_activate(u, a, a->y + at, hst_shape_row_floats(u->out));
-    }
 }
 
 void hst_infer_depthwise(const hst_infer_unit *u, const hst_run_args *a)

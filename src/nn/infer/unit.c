@@ -143,6 +143,14 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     return 1;
 }
 
+/* Convolutions in float32 have a runner of their own. */
+static int prepare_single(const hst_plan *p, hst_step *s, hst_err *err)
+{
+    hst_infer_unit unit;
+    hst_infer_unit_describe(p, &s->group.unit[0], &unit);
+    return unit.node.op->infer || unit.products ? prepare(p, s, err) : 0;
+}
+
 static int prepare_pooled(const hst_plan *p, hst_step *s, hst_err *err)
 {
     int rc = prepare(p, s, err);
@@ -195,7 +203,7 @@ static void clear(hst_step *s)
 }
 
 const hst_runner hst_infer_unit_runner = {.name = "unit",
-                                          .prepare = prepare,
+                                          .prepare = prepare_single,
                                           .pack = pack,
                                           .infer = infer,
                                           .memory = memory,

@@ -35,7 +35,6 @@ float hst_act_clamp(enum hst_act act);
 enum hst_act hst_act_late(enum hst_act act);
 
 /* The loops of units over one image (loops.c): ops' infer. */
-void hst_infer_conv2d(const hst_infer_unit *u, const hst_run_args *a);
 size_t hst_infer_conv2d_scratch(const hst_node *n, hst_shape in);
 void hst_infer_depthwise(const hst_infer_unit *u, const hst_run_args *a);
 void hst_infer_average(const hst_infer_unit *u, const hst_run_args *a);
@@ -44,7 +43,8 @@ void hst_infer_elementwise(const hst_infer_unit *u, const hst_run_args *a);
 /* A 1x1 convolution and the average of its outputs: y[channels]. scratch: [pixels][panel]. */
 void hst_infer_pooled(const hst_infer_unit *u, const hst_run_args *a);
 
-/* This thread's part of a matrix product: some rows, or some panels of columns. */
+/* This thread's part of a matrix product: some rows, or, where these are few, some panels. */
+int hst_infer_shares_panels(size_t rows, int threads);
 void hst_infer_product(const hst_run_args *a, const hst_gemm *g);
 /* The activation that is left for later, if there is one, of n numbers where they are. */
 void hst_infer_activate(const hst_infer_unit *u, const hst_run_args *a, float *y, size_t n);
@@ -54,10 +54,11 @@ void hst_infer_activate(const hst_infer_unit *u, const hst_run_args *a, float *y
 typedef struct hst_geometry {
     hst_conv conv;
     hst_shape in, out;
+    size_t ld; /* floats between windows; 0: they lie one behind the other */
 } hst_geometry;
 void hst_im2col(const hst_geometry *g, const float *x, int oy, float *out);
 
 extern const hst_runner hst_infer_unit_runner, hst_infer_pooled_runner,
     hst_infer_inverted_residual_runner, hst_infer_squeezed_residual_runner,
-    hst_infer_winograd_runner;
+    hst_infer_winograd_runner, hst_infer_convolution_runner;
 #endif

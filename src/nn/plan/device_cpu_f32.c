@@ -8,6 +8,7 @@ static const hst_device_row infer[] = {
     {&hst_pattern_squeezed_residual, &hst_infer_squeezed_residual_runner},
     {&hst_pattern_pooled, &hst_infer_pooled_runner},
     {&hst_pattern_unit, &hst_infer_winograd_runner},
+    {&hst_pattern_unit, &hst_infer_convolution_runner},
     {&hst_pattern_unit, &hst_infer_unit_runner},
     {&hst_pattern_elementwise, &hst_infer_unit_runner},
     {&hst_pattern_node, &hst_infer_unit_runner},
