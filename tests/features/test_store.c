@@ -149,7 +149,9 @@ static void key_holds_all_that_matters(void **state)
     scene s;
     set_up(&s);
     hst_backbone *other = made_up_backbone(s.ctx, 2);
+    hst_backbone *low = hst_backbone_in(s.ctx, s.b, HST_PRECISION_BF16, NULL);
     assert_int_equal(again(&s), 0);
+    assert_int_equal(stored(&s, s.ctx, low, NULL), 0);
     assert_int_equal(stored(&s, s.ctx, s.b, "tf"), 0);
     assert_int_equal(stored(&s, s.ctx, other, NULL), 0);
     hst_ctx *portable = open_ctx(&s, 0, 0, "portable");
@@ -162,6 +164,8 @@ static void key_holds_all_that_matters(void **state)
     assert_int_equal(again(&s), PHOTOS);
     assert_int_equal(stored(&s, s.ctx, s.b, "tf"), PHOTOS);
     assert_int_equal(stored(&s, s.ctx, other, NULL), PHOTOS);
+    assert_int_equal(stored(&s, s.ctx, low, NULL), PHOTOS);
+    hst_backbone_free(low);
     hst_backbone_free(other);
     hst_close(portable);
     tear_down(&s);

@@ -129,6 +129,43 @@ static void picture_prob(hst_ctx *ctx, const hst_model *m, float prob[3])
     hst_session_free(session);
 }
 
+/* Another precision than fp32 has a version of its own; fp32 leaves no trace of that. */
+static void the_precision_is_kept(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    scene *s = set_up();
+    assert_null(memmem(s->bytes, s->n, "precision", 9));
+    hst_backbone *low = hst_backbone_in(s->ctx, s->b, HST_PRECISION_BF16, &err);
+    check_ok(low == NULL, &err);
+    hst_model *m = made_up_model(low, labels, 3);
+    check_ok(hst_model_save(m, s->path, &err), &err);
+    free(s->bytes);
+    check_ok(hst_file_read(s->path, 1u << 30, HST_EIO, &s->bytes, &s->n, &err), &err);
+    assert_non_null(memmem(s->bytes, s->n, "\"format_version\":\"5\"", 20));
+    assert_non_null(memmem(s->bytes, s->n, "\"precision\":\"bf16\"", 18));
+    hst_model *again = hst_model_load(s->ctx, s->path, &err);
+    check_ok(again == NULL, &err);
+    assert_int_equal(hst_model_precision(again), HST_PRECISION_BF16);
+    assert_string_equal(hst_backbone_describe(hst_model_backbone(again))->precision, "bf16");
+    float want[3], got[3], other[3];
+    picture_prob(s->ctx, m, want);
+    picture_prob(s->ctx, again, got);
+    picture_prob(s->ctx, s->m, other);
+    assert_memory_equal(got, want, sizeof got);
+    assert_memory_not_equal(got, other, sizeof got);
+    hst_model_free(again);
+    hst_model_free(m);
+    hst_backbone_free(low);
+    parts p;
+    take_apart(s, &p);
+    for (size_t i = 0; i < p.n_meta; i++)
+        if (strcmp(p.meta[i].key, "precision") == 0)
+            p.meta[i].value = "int4";
+    refused_parts(s, &p, "'int4', which is not known here");
+    tear_down(s);
+}
+
 static void another_process_gives_the_same_bits(void **state)
 {
     (void)state;
@@ -478,6 +515,7 @@ int main(void)
         cmocka_unit_test(what_is_saved_is_loaded),
         cmocka_unit_test(every_preparation_is_kept),
         cmocka_unit_test(both_sides_are_kept),
+        cmocka_unit_test(the_precision_is_kept),
         cmocka_unit_test(another_process_gives_the_same_bits),
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(every_flipped_bit_is_found),

@@ -24,18 +24,25 @@ static const hst_node *head_of(const hst_graph *g, const hst_unit *u)
     return hst_graph_node(g, u->first);
 }
 
-/* Those of the plan's precision, for ops that have such; NULL: float32. What is made of a single
- * position, as the gates of squeeze and excitation are, stays in float32: reading its weights is
- * all that it costs, and it scales whole channels. */
+/* A product that costs little in float32 and much in accuracy below: one of a single position, as
+ * the gates of squeeze and excitation are, which scale whole channels; and one that makes few
+ * numbers no more, as the first projection of MobileNets does: what is rounded there does not
+ * average out and is in all that follows (docs/precision.md). */
+static int is_delicate(const hst_plan *p, const hst_unit *u, const hst_node *head)
+{
+    enum { FEW = 64 };
+    const size_t n = (size_t)hst_node_shape(head).c, k = hst_slot_count(&head->slot[0]) / n;
+    return hst_shape_pixels(hst_graph_shape(p->graph, u->x)) == 1 || (k < FEW && n <= k);
+}
+
+/* Those of the plan's precision, for ops that have such; NULL: float32. */
 static const hst_products *products_of(const hst_plan *p, const hst_unit *u)
 {
     const hst_node *head = head_of(p->graph, u);
     const hst_products *products = p->request.products;
-    return products && hst_node_has_weights(head) &&
-                   hst_shape_pixels(hst_graph_shape(p->graph, u->x)) > 1 &&
-                   head->op->packed_bytes(head, p->kernels, products) > 0
-               ? products
-               : NULL;
+    const int can = products && hst_node_has_weights(head) &&
+                    head->op->packed_bytes(head, p->kernels, products) > 0;
+    return can && !is_delicate(p, u, head) ? products : NULL;
 }
 
 void hst_infer_unit_describe(const hst_plan *p, const hst_unit *u, hst_infer_unit *out)
