@@ -110,12 +110,18 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
             b##i =                                                                                 \
                 _mm512_add_ps(b##i, _mm512_maskz_loadu_ps(t->mask1, t->residual + i * ldy + 16));  \
     }
-/* The second operand is given when either is NaN. */
-#define CLAMP(i, p, o)                                                                             \
+/* The second operand is given when either is NaN. These two need the units that multiply. */
+#define RAISE(i, p, o)                                                                             \
     if (rows > i) {                                                                                \
-        a##i = _mm512_min_ps(top, _mm512_max_ps(zero, a##i));                                      \
+        a##i = _mm512_max_ps(zero, a##i);                                                          \
         if (two)                                                                                   \
-            b##i = _mm512_min_ps(top, _mm512_max_ps(zero, b##i));                                  \
+            b##i = _mm512_max_ps(zero, b##i);                                                      \
+    }
+#define CUT(i, p, o)                                                                               \
+    if (rows > i) {                                                                                \
+        a##i = _mm512_min_ps(top, a##i);                                                           \
+        if (two)                                                                                   \
+            b##i = _mm512_min_ps(top, b##i);                                                       \
     }
 #define STORE(i, p, o)                                                                             \
     if (rows > i) {                                                                                \
@@ -127,12 +133,17 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
         EACH_ROW(ADD)
     }
     if (t->clamp > 0) {
-        const __m512 top = _mm512_set1_ps(t->clamp), zero = _mm512_setzero_ps();
-        EACH_ROW(CLAMP)
+        const __m512 zero = _mm512_setzero_ps();
+        EACH_ROW(RAISE)
+    }
+    if (t->clamp > 0 && t->clamp < INFINITY) {
+        const __m512 top = _mm512_set1_ps(t->clamp);
+        EACH_ROW(CUT)
     }
     EACH_ROW(STORE)
 #undef ADD
-#undef CLAMP
+#undef RAISE
+#undef CUT
 #undef STORE
 }
 
