@@ -161,7 +161,7 @@ static void lies_about_labels_are_refused(void **state)
     lie_in_meta(s, "target", "class", "target 'class'");
     lie_in_meta(s, "target", "number", "3 labels of a number");
     lie_in_meta(s, "format_version", "3", "version 4 begins with");
-    lie_in_meta(s, "format_version", "5", "expected 1 to 4");
+    lie_in_meta(s, "format_version", "6", "expected 1 to 5");
     tear_down(s);
 }
 
