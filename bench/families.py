@@ -29,7 +29,7 @@ NAMES = {"mobilenet_v1": "mobilenetv1_100", "mobilenet_v2": "mobilenetv2_100",
          "efficientnet_lite0": "tf_efficientnet_lite0", "efficientnet_b0": "efficientnet_b0",
          "efficientnet_v2_b0": "tf_efficientnetv2_b0", "resnet18": "resnet18", "resnet50": "resnet50"}
 BATCHES = (1, 8)
-SAME = {"f32": 1e-3, "bf16": 0.2}  # of the largest feature
+SAME = {"fp32": 1e-3, "bf16": 0.2}  # of the largest feature
 
 
 class Contest:
@@ -42,11 +42,13 @@ class Contest:
         export(net, self.px, path)
         self.name, self.rates = name, {}
         self.program = [os.path.join(args.build, "bench", "network"), folder]
-        self.ours = {p: Follower(*self.program) for p in args.precision}
+        self.ours = {p: Follower(*self.program, p) for p in args.precision}
         torch_ways, version = Torch(net, self.px), openvino.__version__.split("-")[0]
         self.others = {(f"OpenVINO {version} {p}", p): OpenVino(path, p) for p in args.precision}
-        self.others[f"ONNX Runtime {onnxruntime.__version__}", "f32"] = Onnx(path)
-        self.others["PyTorch eager", "f32"] = self.others["PyTorch optimised", "f32"] = torch_ways
+        self.others[f"ONNX Runtime {onnxruntime.__version__} fp32", "fp32"] = Onnx(path)
+        for precision in args.precision:
+            for way in ("eager", "optimised"):
+                self.others[f"PyTorch {way} {precision}", precision] = torch_ways
 
     def images(self, n):
         return np.random.default_rng(n).uniform(-1, 1, (n, 3, self.px, self.px)).astype(np.float32)
@@ -57,7 +59,7 @@ class Contest:
         with tempfile.NamedTemporaryFile() as file:
             file.write(x.transpose(0, 2, 3, 1).tobytes())
             file.flush()
-            ours = np.frombuffer(subprocess.run([*self.program, file.name], check=True,
+            ours = np.frombuffer(subprocess.run([*self.program, "fp32", file.name], check=True,
                                                 capture_output=True).stdout, np.float32)
         for (library, precision), other in self.others.items():
             for run in other.runs(library):
@@ -102,9 +104,9 @@ def table(rows, precision, title, threads, batches):
     """A row a network and number of threads: our rate, and how many times that of each other."""
     ours = f"headstart {precision}"
     libraries = sorted({r["library"] for r in rows if not r["library"].startswith("headstart") and
-                        (precision == "f32" or r["library"].endswith(precision))})
-    if precision != "f32":
-        libraries.insert(0, "headstart f32")
+                        r["library"].endswith(precision)})
+    if precision != "fp32":
+        libraries.insert(0, "headstart fp32")
     heads = [f"x {name}" for name in libraries]
     yield f"\n| {title}, {precision} | threads | images/s | " + " | ".join(heads) + " |"
     yield "|" + "---|" * (3 + len(libraries))
@@ -123,7 +125,7 @@ def options():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--build", required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--precision", nargs="+", default=["f32"], choices=list(SAME))
+    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=list(SAME))
     parser.add_argument("--work", help="keep the networks here")
     parser.add_argument("-o", "--output", default="families.json")
     args = parser.parse_args()

@@ -1,9 +1,9 @@
 /* network.c - the speed of a backbone's network alone, on the context's threads:
  *
- *   network BACKBONE          for every line of standard input one round: a line of JSON for each
- *                             way of running it, and an empty line
- *   network BACKBONE IMAGE    the features, float32, of an image that lies in a file as the network
- *                             takes it: float32 [height][width][channels]
+ *   network BACKBONE PRECISION          for every line of standard input one round: a line of JSON
+ *                                       for each way of running it, and an empty line
+ *   network BACKBONE PRECISION IMAGE    the features, float32, of an image that lies in a file as
+ *                                       the network takes it: float32 [height][width][channels]
  *
  * A batch of one image on several threads is that image on all of them; a larger batch
  * is an image a thread at a time, as `headstart features` does it. Wall-clock time. */
@@ -116,18 +116,25 @@ static void clear(bench *b)
     free(b->y);
 }
 
+static hst_backbone *open_backbone(hst_ctx *ctx, char **argv, hst_err *err)
+{
+    hst_backbone_opts o = hst_backbone_opts_default();
+    o.precision = argv[2];
+    return hst_backbone_open_with(ctx, argv[1], &o, err);
+}
+
 int main(int argc, char **argv)
 {
-    hst_err err = {.msg = "usage: network BACKBONE [IMAGE]"};
+    hst_err err = {.msg = "usage: network BACKBONE PRECISION [IMAGE]"};
     hst_config cfg = hst_config_from_env();
-    hst_ctx *ctx = argc == 2 || argc == 3 ? hst_open(&cfg, &err) : NULL;
-    hst_backbone *b = ctx ? hst_backbone_open(ctx, argv[1], &err) : NULL;
+    hst_ctx *ctx = argc == 3 || argc == 4 ? hst_open(&cfg, &err) : NULL;
+    hst_backbone *b = ctx ? open_backbone(ctx, argv, &err) : NULL;
     int rc = -1;
     if (b) {
         bench m = {.plan = b->plan, .threads = hst_threads(ctx), .executor = ctx->executor};
         rc = make(&m, &err);
-        if (rc == 0 && argc == 3 && (rc = features(&m, argv[2])))
-            rc = hst_fail(&err, HST_EARG, "%s: not an image of this network", argv[2]);
+        if (rc == 0 && argc == 4 && (rc = features(&m, argv[3])))
+            rc = hst_fail(&err, HST_EARG, "%s: not an image of this network", argv[3]);
         else if (rc == 0)
             follow(&m);
         clear(&m);

@@ -59,11 +59,13 @@ class Torch:
                      "PyTorch optimised": [(fast, last), (fast, torch.contiguous_format)]}
 
     def runs(self, library):
-        for net, layout in self.ways[library]:
+        """library: one of the ways, perhaps with a precision behind."""
+        low = library.endswith(" bf16")
+        for net, layout in self.ways[" ".join(library.split()[:2])]:
             def run(x, per_thread, net=net, layout=layout):
                 torch.set_num_threads(1 if per_thread else self.threads)
-                with torch.inference_mode():
-                    return net(torch.from_numpy(x).to(memory_format=layout)).numpy()
+                with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=low):
+                    return net(torch.from_numpy(x).to(memory_format=layout)).float().numpy()
             yield run
 
     threads = CPUS
@@ -91,7 +93,7 @@ class Onnx:
 
 class OpenVino:
     """How OpenVINO can run a network: one request at a time on all threads (latency), or a stream of
-    requests (throughput). precision: "f32", "bf16"."""
+    requests (throughput). precision: "fp32", "bf16"."""
 
     def __init__(self, path, precision):
         self.core = openvino.Core()
@@ -106,7 +108,7 @@ class OpenVino:
             model.reshape([images, *model.input().get_partial_shape()[1:]])
             self.compiled[key] = self.core.compile_model(model, "CPU", {
                 "PERFORMANCE_HINT": hint, "INFERENCE_NUM_THREADS": threads,
-                "INFERENCE_PRECISION_HINT": self.precision})
+                "INFERENCE_PRECISION_HINT": self.precision.removeprefix("fp32") or "f32"})
         return self.compiled[key]
 
     def at_once(self, x, per_thread):

@@ -116,13 +116,13 @@ class Contest:
     def __init__(self, name, backbone, network, args, work):
         self.name, (self.net, *self.norm) = name, network
         self.work, self.photos = work, []
-        self.follower = Follower(os.path.join(args.build, "bench", "network"), backbone)
+        self.follower = Follower(os.path.join(args.build, "bench", "network"), backbone, "fp32")
         self.preparing = Follower(os.path.join(args.build, "bench", "prepare"), backbone,
                                   args.photos)
         self.ours = Headstart(args.build, backbone, args.photos)
         path, torch = os.path.join(work, name + ".onnx"), Torch(self.net, 224)
         export(self.net, 224, path)
-        self.others = [(f"OpenVINO {openvino.__version__.split('-')[0]}", OpenVino(path, "f32")),
+        self.others = [(f"OpenVINO {openvino.__version__.split('-')[0]}", OpenVino(path, "fp32")),
                        (f"ONNX Runtime {onnxruntime.__version__}", Onnx(path)),
                        ("PyTorch eager", torch), ("PyTorch optimised", torch)]
 
