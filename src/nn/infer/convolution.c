@@ -1,6 +1,6 @@
 /* convolution.c - full convolutions as matrix products.
  *
- * Rows of the matrix are the windows of output pixels. Pixels of a 1x1 convolution are that already;
+ * Rows of the matrix are the windows of output pixels: pixels themselves for a 1x1 convolution;
  * other windows are laid out (im2col), a block of them at a time: as many as the cache holds, and
  * more where the weights are large, which each block reads once.
  *
