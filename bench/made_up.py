@@ -17,8 +17,17 @@ from torch.fx.experimental.optimization import fuse  # noqa: E402
 CONFIG = ("input_size", "mean", "std", "interpolation", "crop_pct", "num_classes", "classifier")
 
 
+def folded(net):
+    """Batch norm inside the convolutions, where torch.fx can follow the network: not where padding
+    depends on sizes, as TensorFlow's does. ONNX Runtime and OpenVINO fold by themselves."""
+    try:
+        return fuse(net)
+    except torch.fx.proxy.TraceError:
+        return net
+
+
 def network(architecture, folder):
-    """The network without its head, batch norm folded; headstart reads the folder. (network, pixels)"""
+    """The network without its head; headstart reads the folder. (network, pixels)"""
     torch.manual_seed(1)
     net = timm.create_model(architecture, num_classes=0)
     px = net.pretrained_cfg["input_size"][-1]
@@ -36,4 +45,4 @@ def network(architecture, folder):
     with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
         json.dump({"architecture": architecture, "num_features": net.num_features,
                    "pretrained_cfg": {k: net.pretrained_cfg[k] for k in CONFIG}}, file)
-    return fuse(net).to(memory_format=torch.channels_last), px
+    return folded(net).to(memory_format=torch.channels_last), px
