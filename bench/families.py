@@ -151,13 +151,14 @@ def main():
                 contest.round(pool)
             contest.close()
             rows += contest.rows()
+            with open(args.output, "w", encoding="utf-8") as file:
+                json.dump({"processor": platform.processor() or platform.machine(),
+                           "processors": CPUS, "kernels": about["kernels"], "rounds": args.rounds,
+                           "rows": rows}, file, indent=1)
     for precision in args.precision:
         for words in (("many images", sorted({1, CPUS}), BATCHES), ("one image", [CPUS], (1,))):
             print("\n".join(table(rows, precision, *words)))
     print("best of the rounds (median of the rounds); x: times the other's")
-    with open(args.output, "w", encoding="utf-8") as file:
-        json.dump({"processor": platform.processor() or platform.machine(), "processors": CPUS,
-                   "kernels": about["kernels"], "rounds": args.rounds, "rows": rows}, file, indent=1)
 
 
 if __name__ == "__main__":
