@@ -32,8 +32,7 @@ int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep 
     const hst_pixel_norm *n = &prep->norm;
     snprintf(text, sizeof text, "%d|%s|%s|%a,%a,%a|%a,%a,%a|%s|%zu", NUMERICS_VERSION,
              hst_resampler_name(prep->resampler), hst_size_text(prep->size, size), n->mean[0],
-             n->mean[1], n->mean[2], n->std[0], n->std[1], n->std[2], ctx->kernels->isa,
-             kind.dim);
+             n->mean[1], n->mean[2], n->std[0], n->std[1], n->std[2], ctx->kernels->isa, kind.dim);
     hst_sha256 *h = hst_sha256_new(err);
     int rc = h ? hst_sha256_adds(h, text, err) : HST_EMEM;
     if (rc == 0 && (prep->interpolation != HST_BILINEAR || prep->geometry != HST_SQUASH)) {
