@@ -87,17 +87,8 @@ static void project(const fused_run *r, int first, int n, int together)
 {
     const hst_infer_unit *s = &r->f->project;
     const hst_gemm g = projection(r, first, n);
-    const hst_low_gemm p = {.x = r->hidden.y,
-                            .ldx = s->products ? hst_hidden_ld(&r->f->hidden) : 0,
-                            .w = g.w,
-                            .bias = g.bias,
-                            .y = g.y,
-                            .ldy = g.ldy,
-                            .residual = g.residual,
-                            .rows = g.rows,
-                            .k = g.k,
-                            .n = g.n,
-                            .clamp = g.clamp};
+    const size_t ld = s->products ? hst_hidden_ld(&r->f->hidden) : 0;
+    const hst_low_gemm p = hst_low_of(&g, r->hidden.y, ld);
     if (s->products && together)
         hst_low_product(s->products, r->a, &p);
     else if (s->products)

@@ -4,6 +4,22 @@
 #define HST_NN_INFER_LOW_H
 #include "nn/infer/unit.h"
 
+/* The product g of rows that were converted to x, ldx bytes apart; g's own x is not looked at. */
+static inline hst_low_gemm hst_low_of(const hst_gemm *g, const void *x, size_t ldx)
+{
+    return (hst_low_gemm){.x = x,
+                          .ldx = ldx,
+                          .w = g->w,
+                          .bias = g->bias,
+                          .y = g->y,
+                          .ldy = g->ldy,
+                          .residual = g->residual,
+                          .rows = g->rows,
+                          .k = g->k,
+                          .n = g->n,
+                          .clamp = g->clamp};
+}
+
 /* Bytes between converted rows of k numbers: an odd number of cache lines, so that the rows of a
  * tile do not meet in a few sets of the first-level cache. */
 size_t hst_low_ld(const hst_products *p, int k);

@@ -146,17 +146,8 @@ static void multiply(const squeezed *f, const hst_run_args *a, const places *at,
                         .k = u->in.c,
                         .n = u->out.c,
                         .clamp = hst_act_clamp(u->act)};
-    const hst_low_gemm low = {.x = (char *)(a->shared + at->rounded) + first * rounded_ld(f),
-                              .ldx = rounded_ld(f),
-                              .w = g.w,
-                              .bias = g.bias,
-                              .y = g.y,
-                              .ldy = g.ldy,
-                              .residual = g.residual,
-                              .rows = g.rows,
-                              .k = g.k,
-                              .n = g.n,
-                              .clamp = g.clamp};
+    const size_t ld = rounded_ld(f);
+    const hst_low_gemm low = hst_low_of(&g, (char *)(a->shared + at->rounded) + first * ld, ld);
     if (u->products)
         hst_low_product(u->products, a, &low);
     else
