@@ -31,7 +31,7 @@ static inline void depthwise_contract(const hst_depthwise *d)
 static inline void winograd_contract(int width, int tiles, int channels)
 {
     assert(width > 0 && tiles == (width + 1) / 2);
-    assert(channels > 0 && channels % HST_WINOGRAD_CHANNELS == 0);
+    assert(channels > 0 && channels % V_N == 0);
     (void)width, (void)tiles, (void)channels;
 }
 

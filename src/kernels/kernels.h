@@ -84,7 +84,8 @@ typedef struct hst_depthwise {
  *
  * with 16 products instead of 36. For each of these 16 places, tiles by channels are a matrix, and
  * the sums over channels a matrix product (hst_gemm). Tile t of a row of them has the inputs 2t - 1
- * .. 2t + 2 and makes the outputs 2t, 2t + 1. Channels are a multiple of HST_WINOGRAD_CHANNELS. */
+ * .. 2t + 2 and makes the outputs 2t, 2t + 1. Channels are whole vectors, as any multiple of
+ * HST_WINOGRAD_CHANNELS is with every instruction set. */
 enum { HST_WINOGRAD_SIDE = 4, HST_WINOGRAD_PLACES = 16, HST_WINOGRAD_CHANNELS = 16 };
 
 /* v[place][tile][c] = B' d B of a row of tiles */
