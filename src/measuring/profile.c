@@ -144,8 +144,7 @@ static int scratch_make(const hst_profile *p, const hst_plan *plan, scratch *s, 
         !(s->buffer = hst_alloc(floats, sizeof *s->buffer, err)) ||
         !(s->seconds = hst_alloc((size_t)p->n, sizeof *s->seconds, err)))
         return HST_EMEM;
-    for (size_t i = 0; i < in; i++)
-        s->x[i] = (float)(i % 255) / 127.5f - 1; /* as pixels are, so that no number is odd */
+    hst_rounds_image(s->x, in);
     for (size_t i = 0; i < floats; i++)
         s->buffer[i] = 1; /* pages of zeros would all be one page */
     return 0;

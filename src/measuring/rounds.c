@@ -63,6 +63,12 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+void hst_rounds_image(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = (float)(i % 255) / 127.5f - 1;
+}
+
 static double quantile(const double *v, size_t n, double q)
 {
     double sorted[HST_MAX_ROUNDS + 1];

@@ -23,6 +23,9 @@ hst_rounds hst_rounds_begin(hst_executor *ex, double at_least_s);
 int hst_rounds_more(const hst_rounds *r);
 void hst_rounds_next(hst_rounds *r);
 
+/* x[n] as the pixels of prepared images are, so that no number is odd. */
+void hst_rounds_image(float *x, size_t n);
+
 /* Which rounds count: those in front of and behind which the cores were as they mostly are. All of
  * them where that leaves fewer than HST_MIN_ROUNDS. */
 void hst_rounds_judge(hst_rounds *r);

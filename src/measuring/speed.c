@@ -109,8 +109,7 @@ static int bench_make(bench *b, hst_err *err)
     for (size_t t = 0; t < b->threads; t++)
         if (!(b->work[t] = hst_work_new(b->plan, err)))
             return HST_EMEM;
-    for (size_t i = 0; i < b->threads * in; i++)
-        b->x[i] = (float)(i % 255) / 127.5f - 1; /* as pixels are, so that no number is odd */
+    hst_rounds_image(b->x, b->threads * in);
     memset(b->from, 1, b->threads * COPY_BYTES);
     memset(b->to, 1, b->threads * COPY_BYTES);
     for (b->peak_rounds = 1000; seconds(NULL, 1, run_peak, b) < peak_least_s;)
