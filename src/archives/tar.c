@@ -65,7 +65,9 @@ static int add(hst_index *x, struct archive_entry *e, uint64_t at, hst_err *err)
     return hst_index_add(x, name, &m, err);
 }
 
-/* A warning is that of a name in another character set, which is taken as it stands. */
+/* A warning is that of a name in another character set, which is taken as it stands. Versions of
+ * libarchive differ in whether content that is cut off is an error or the end: passing over it then
+ * leads behind the end of the file. */
 static int walk(const hst_ctx *ctx, const hst_archive_file *f, struct archive *a, hst_index *x,
                 hst_err *err)
 {
@@ -78,6 +80,8 @@ static int walk(const hst_ctx *ctx, const hst_archive_file *f, struct archive *a
         const la_int64_t at = archive_read_header_position(a);
         if (got != ARCHIVE_OK && got != ARCHIVE_WARN && got != ARCHIVE_EOF)
             return damaged(f, a, err);
+        if (at < 0 || (uint64_t)at > f->size)
+            return hst_fail(err, HST_EDATA, "%s is damaged: it ends too early", f->what);
         for (; last < x->n; last++)
             x->member[last].stored = (uint64_t)at - x->member[last].at;
         if (got == ARCHIVE_EOF)
