@@ -155,6 +155,17 @@ static int greets(int fd, hst_decode_hello *h)
     return ok;
 }
 
+/* posix_spawn() of a program that is not there fails, or makes a child that ends so. */
+enum { NOT_STARTED = 127 };
+
+static int missing(const char *program, hst_err *err)
+{
+    return hst_fail(err, HST_EPROC,
+                    "the decoding helper %s is missing: install it (make install), or name it in "
+                    "HEADSTART_DECODER",
+                    program);
+}
+
 int hst_decoder_start(const char *program, uint64_t max_pixels, hst_decoder **out, int *lasting,
                       hst_err *err)
 {
@@ -167,10 +178,7 @@ int hst_decoder_start(const char *program, uint64_t max_pixels, hst_decoder **ou
     if (e) {
         close_all(p);
         free(p);
-        return *lasting ? hst_fail(err, HST_EPROC,
-                                   "the decoding helper %s is missing: install it (make install), "
-                                   "or name it in HEADSTART_DECODER",
-                                   program)
+        return *lasting ? missing(program, err)
                         : hst_fail_errno(err, HST_EPROC, e,
                                          "the decoding helper %s cannot be started", program);
     }
@@ -179,7 +187,8 @@ int hst_decoder_start(const char *program, uint64_t max_pixels, hst_decoder **ou
         return 0;
     }
     *lasting = 1;
-    hst_decoder_end(p);
+    if (hst_decoder_end(p) == -1 - NOT_STARTED)
+        return missing(program, err);
     return hst_fail(err, HST_EPROC, "%s is not the decoding helper of this version of headstart",
                     program);
 }
@@ -194,7 +203,7 @@ int hst_decoder_end(hst_decoder *p)
     for (int tries = 0; (got = waitpid(p->pid, &status, WNOHANG)) == 0 && tries < 20; tries++)
         poll(NULL, 0, tries);
     if (got == p->pid)
-        how = WIFSIGNALED(status) ? WTERMSIG(status) : -1;
+        how = WIFSIGNALED(status) ? WTERMSIG(status) : -1 - WEXITSTATUS(status);
     if (got == 0)
         kill(p->pid, SIGKILL);
     while (got == 0 || (got < 0 && errno == EINTR))

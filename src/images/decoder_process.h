@@ -37,8 +37,8 @@ enum hst_decoder_result hst_decoder_ask(hst_decoder *p, enum hst_format format,
                                         const hst_encoded *in, int limit_s, hst_image *out,
                                         hst_decode_answer *a, hst_err *err);
 
-/* Ends it and frees p. Returns the signal that had ended it before, -1 where it had ended by
- * itself, 0 else. */
+/* Ends it and frees p. Returns the signal that had ended it before, -1 - its exit status where it
+ * had ended by itself, 0 else. */
 int hst_decoder_end(hst_decoder *p);
 /* Frees p in a child of fork(), to which the process does not belong. */
 void hst_decoder_forget(hst_decoder *p);

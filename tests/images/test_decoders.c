@@ -351,7 +351,6 @@ static void what_holds_it_is_told(void **state)
 static void a_missing_helper_refuses_photos(void **state)
 {
     (void)state;
-    skip_where_a_missing_program_starts();
     bytes b = any_picture();
     hst_decoders *d = decoders_of("/nowhere/headstart-decode");
     check_refused(d, b, "/nowhere/headstart-decode is missing: install it (make install)");
