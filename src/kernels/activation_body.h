@@ -3,9 +3,9 @@
  * used, so that each has the same bits wherever it stands. */
 #include <math.h>
 
-/* 1 + e^-x, -88 <= x <= 87. e^-x = 2^-n e^-r with n whole and |r| <= ln 2 / 2; e^-r by the
- * polynomial of degree 5 with the least relative error there, 9.2e-8 (Remez). */
-static inline vf one_and_power(vf x)
+/* e^-x, -88 <= x <= 87: 2^-n e^-r with n whole and |r| <= ln 2 / 2; e^-r by the polynomial of
+ * degree 5 with the least relative error there, 9.2e-8 (Remez). */
+static inline vf power(vf x)
 {
     const vf whole = v_set1(12582912.0f); /* 1.5 2^23: adding it rounds to a whole number */
     const vf shifted = v_fma(x, v_set1(1.44269504f), whole);
@@ -15,7 +15,12 @@ static inline vf one_and_power(vf x)
     e = v_fma(e, r, v_set1(0x1.fffdc4p-2f));
     e = v_fma(e, r, v_set1(-0x1.fffff6p-1f));
     e = v_fma(e, r, v_set1(1));
-    return v_add(v_set1(1), v_by_pow2(e, shifted));
+    return v_by_pow2(e, shifted);
+}
+
+static inline vf one_and_power(vf x)
+{
+    return v_add(v_set1(1), power(x));
 }
 
 /* Behind the ends, where float32 ends as well, the functions go on as they are there. */
@@ -29,6 +34,72 @@ static inline vf swish(vf x)
 {
     const vf top = v_at_least(v_set1(-88), x);
     return v_div(top, one_and_power(v_clamp(v_set1(-88), v_set1(87), x)));
+}
+
+/* Where GELUs of what is below are nothing, 1e-36 or less. */
+static const float gelu_low = -13, tanh_low = -10, quick_low = -51.7f;
+static const float tanh_slope = 1.59576912f; /* 2 sqrt(2 / pi) */
+static const float quick_slope = 1.702f;
+
+/* The normal distribution up to x, |x| <= 13, within 1e-7. density: e^(-x^2 / 2). What lies behind
+ * |x| is density t P(t), t = 1 / (1 + p |x|), the form of Abramowitz and Stegun 7.1.26; p and P, of
+ * degree 5, with the least error, 3.4e-8. */
+static inline vf normal_below(vf x, vf density)
+{
+    const vf one = v_set1(1), all = v_set1(INFINITY);
+    const vf size = v_add(v_relu(v_mul(x, v_set1(-1)), all), v_relu(x, all)); /* one of them is 0 */
+    const vf t = v_div(one, v_fma(size, v_set1(0.285f), one));
+    vf p = v_fma(v_set1(-0x1.87e3ecp-4f), t, v_set1(0x1.506dd8p-2f));
+    p = v_fma(p, t, v_set1(-0x1.3130a8p-3f));
+    p = v_fma(p, t, v_set1(0x1.af8f40p-3f));
+    p = v_fma(p, t, v_set1(0x1.6f0e46p-4f));
+    p = v_fma(p, t, v_set1(0x1.da6120p-4f));
+    const vf tail = v_mul(v_mul(p, t), density);
+    return v_add(tail, v_gate(v_fma(tail, v_set1(-2), one), x, all));
+}
+
+static inline vf density_at(vf x)
+{
+    return power(v_mul(v_mul(x, x), v_set1(0.5f)));
+}
+
+/* Above the ends on the other side they are x: there power needs no more than e^-87. */
+static inline vf gelu_ends(float low, vf x)
+{
+    const float high = low < -51 ? 51 : -low;
+    return v_clamp(v_set1(low), v_set1(high), x);
+}
+
+static inline vf gelu(vf x)
+{
+    const vf in = gelu_ends(gelu_low, x);
+    return v_mul(v_at_least(v_set1(gelu_low), x), normal_below(in, density_at(in)));
+}
+
+static inline vf tanh_argument(vf x)
+{
+    const vf square = v_mul(x, x);
+    return v_mul(v_mul(x, v_set1(tanh_slope)), v_fma(square, v_set1(0.044715f), v_set1(1)));
+}
+
+static inline vf gelu_tanh(vf x)
+{
+    const vf in = gelu_ends(tanh_low, x);
+    return v_div(v_at_least(v_set1(tanh_low), x), one_and_power(tanh_argument(in)));
+}
+
+static inline vf gelu_quick(vf x)
+{
+    const vf in = gelu_ends(quick_low, x);
+    return v_div(v_at_least(v_set1(quick_low), x), one_and_power(v_mul(in, v_set1(quick_slope))));
+}
+
+/* The derivative of x sigmoid(a), a's being rate. 1 - sigmoid(a) is e^-a sigmoid(a), of which no
+ * digits cancel. */
+static inline vf gated_slope(vf x, vf a, vf rate)
+{
+    const vf e = power(a), s = v_div(v_set1(1), v_add(v_set1(1), e));
+    return v_fma(v_mul(x, v_mul(s, v_mul(e, s))), rate, s);
 }
 
 /* In this order so that no digits cancel near -3. */
@@ -52,6 +123,12 @@ static inline __attribute__((always_inline)) vf activated(const enum hst_act act
         return v_mul(x, hsigmoid(x));
     case HST_ACT_SWISH:
         return swish(x);
+    case HST_ACT_GELU:
+        return gelu(x);
+    case HST_ACT_GELU_TANH:
+        return gelu_tanh(x);
+    case HST_ACT_GELU_QUICK:
+        return gelu_quick(x);
     default:
         return x;
     }
@@ -80,6 +157,20 @@ static inline __attribute__((always_inline)) vf slope(const enum hst_act act, vf
         const vf s = sigmoid(x);
         return v_mul(dy, v_mul(s, v_fma(x, v_fma(s, minus, one), one)));
     }
+    case HST_ACT_GELU: {
+        const vf in = gelu_ends(gelu_low, x), density = density_at(in);
+        const vf at = v_mul(density, v_set1(0.398942280f)); /* 1 / sqrt(2 pi) */
+        return v_mul(dy, v_fma(in, at, normal_below(in, density)));
+    }
+    case HST_ACT_GELU_TANH: {
+        const vf in = gelu_ends(tanh_low, x);
+        const vf rate = v_mul(v_fma(v_mul(in, in), v_set1(3 * 0.044715f), one), v_set1(tanh_slope));
+        return v_mul(dy, gated_slope(in, tanh_argument(in), rate));
+    }
+    case HST_ACT_GELU_QUICK: {
+        const vf in = gelu_ends(quick_low, x), rate = v_set1(quick_slope);
+        return v_mul(dy, gated_slope(in, v_mul(in, rate), rate));
+    }
     default:
         return dy;
     }
@@ -93,7 +184,10 @@ static inline __attribute__((always_inline)) vf slope(const enum hst_act act, vf
     X(HST_ACT_SIGMOID)                                                                             \
     X(HST_ACT_HSIGMOID)                                                                            \
     X(HST_ACT_HSWISH)                                                                              \
-    X(HST_ACT_SWISH)
+    X(HST_ACT_SWISH)                                                                               \
+    X(HST_ACT_GELU)                                                                                \
+    X(HST_ACT_GELU_TANH)                                                                           \
+    X(HST_ACT_GELU_QUICK)
 
 static inline __attribute__((always_inline)) void activate_all(const enum hst_act act,
                                                                const float *x, float *y, size_t n)

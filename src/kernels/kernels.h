@@ -22,9 +22,13 @@
  *   hsigmoid  min(max(x + 3, 0), 6) / 6              (Howard et al. 2019, arXiv 1905.02244)
  *   hswish    x hsigmoid(x)                          (the same)
  *   swish     x sigmoid(x), also called SiLU         (Ramachandran et al. 2017, arXiv 1710.05941)
+ *   gelu      x P(X <= x), X normally distributed    (Hendrycks, Gimpel 2016, arXiv 1606.08415)
+ *   gelu_tanh   x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), near gelu  (the same)
+ *   gelu_quick  x sigmoid(1.702 x), near gelu, CLIP's                    (the same)
  *
  * NaN is let through. sigmoid and swish are within 1e-6 of themselves (measured over every float32:
- * 4.3e-7) down to -87, and within 1e-36 behind. */
+ * 4.3e-7) down to -87, and within 1e-36 behind; the three GELUs within 1e-6 |x|, and so of
+ * themselves where they are not small. */
 enum hst_act {
     HST_ACT_NONE,
     HST_ACT_RELU6,
@@ -32,8 +36,12 @@ enum hst_act {
     HST_ACT_SIGMOID,
     HST_ACT_HSIGMOID,
     HST_ACT_HSWISH,
-    HST_ACT_SWISH
+    HST_ACT_SWISH,
+    HST_ACT_GELU,
+    HST_ACT_GELU_TANH,
+    HST_ACT_GELU_QUICK
 };
+enum { HST_ACTS = HST_ACT_GELU_QUICK + 1 };
 
 /* y[m][n] = act(bias[n] + sum_k x[m][k] w[k][n] + residual[m][n]), m = 0 .. rows-1.
  * A 1x1 convolution is this over pixels; any other one after its windows were laid out as rows. */

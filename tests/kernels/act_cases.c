@@ -8,18 +8,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[] = {"none",     "relu6",  "relu", "sigmoid",
-                                    "hsigmoid", "hswish", "swish"};
+static const char *const names[HST_ACTS] = {"none",   "relu6", "relu", "sigmoid",   "hsigmoid",
+                                            "hswish", "swish", "gelu", "gelu_tanh", "gelu_quick"};
 
 /* act(x), and in *sizes that of the numbers whose roundings it holds. */
 static double reference(enum hst_act act, double x, double *sizes)
 {
     const double sigmoid = 1 / (1 + exp(-x)), clipped = fmin(fmax(x + 3, 0), 6) / 6;
-    const double by_act[] = {x,       fmin(fmax(x, 0), 6), fmax(x, 0), sigmoid,
-                             clipped, x * clipped,         x * sigmoid};
+    const double by_act[HST_ACTS] = {
+        x,
+        fmin(fmax(x, 0), 6),
+        fmax(x, 0),
+        sigmoid,
+        clipped,
+        x * clipped,
+        x * sigmoid,
+        x * erfc(-x * sqrt(0.5)) / 2,
+        x / (1 + exp(-2 * sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))),
+        x / (1 + exp(-1.702 * x))};
     /* x + 3 is rounded to its own size, not to that of what is left near -3 */
     const double rounded = act == HST_ACT_HSIGMOID ? 0.5 : act == HST_ACT_HSWISH ? fabs(x) / 2 : 0;
     *sizes = fabs(by_act[act]) + (clipped > 0 && clipped < 1 ? rounded : 0);
+    if (act >= HST_ACT_GELU)
+        *sizes = fabs(x);
     return by_act[act];
 }
 
@@ -63,8 +74,8 @@ static int odd(const hst_kernels *k, enum hst_act act, float x, float want)
     return wrong;
 }
 
-/* Every float32 whose bits are a multiple of a prime: sigmoid and swish within 1e-6 of themselves
- * (kernels.h), behind -87 within 1e-36, which is nothing. */
+/* Every float32 whose bits are a multiple of a prime: sigmoid and swish within 1e-6 of themselves,
+ * GELUs of x (kernels.h), behind -87 within 1e-36, which is nothing. */
 static int accurate(const hst_kernels *k, enum hst_act act)
 {
     enum { APART = 65521, AT_ONCE = 64 };
@@ -80,7 +91,8 @@ static int accurate(const hst_kernels *k, enum hst_act act)
             double sizes, want = reference(act, (double)x[i], &sizes);
             if (!isfinite(x[i]))
                 continue;
-            const double off = fabs((double)y[i] - want), size = fmax(fabs(want), 1e-37);
+            const double off = fabs((double)y[i] - want);
+            const double size = fmax(act < HST_ACT_GELU ? fabs(want) : sizes, 1e-37);
             if (x[i] < -87 && !(off <= largest))
                 largest = off;
             if (x[i] >= -87 && !(off / size <= worst))
@@ -151,7 +163,7 @@ static int activation_rows(const hst_kernels *k)
     int wrong = 0;
     for (int n = 1; n < 75; n += n < 34 ? 1 : 10)
         for (size_t rows = 1; rows < 9; rows += 3) {
-            for (int act = HST_ACT_NONE; act <= HST_ACT_SWISH; act++)
+            for (int act = HST_ACT_NONE; act < HST_ACTS; act++)
                 wrong += rows_check(k, (enum hst_act)act, rows, n);
             wrong += scale_check(k, rows, n);
         }
@@ -161,11 +173,13 @@ static int activation_rows(const hst_kernels *k)
 int activations(const hst_kernels *k)
 {
     static const float big[] = {100, 1e4f, 3e38f}, tiny = 1e-41f; /* no normal number */
-    int wrong = accurate(k, HST_ACT_SIGMOID) + accurate(k, HST_ACT_SWISH) + activation_rows(k);
+    int wrong = accurate(k, HST_ACT_SIGMOID) + activation_rows(k);
+    for (int act = HST_ACT_SWISH; act < HST_ACTS; act++)
+        wrong += accurate(k, (enum hst_act)act);
     for (size_t n = 0; n < 130; n += n < 40 ? 1 : 29)
         wrong += check(k, HST_ACT_NONE, n, (int)(n & 1)) + check(k, HST_ACT_RELU6, n, 0);
     wrong += odd(k, HST_ACT_RELU6, NAN, NAN) + odd(k, HST_ACT_RELU6, INFINITY, 6);
-    for (int a = HST_ACT_RELU; a <= HST_ACT_SWISH; a++) {
+    for (int a = HST_ACT_RELU; a < HST_ACTS; a++) {
         const enum hst_act act = (enum hst_act)a;
         const int gate = act == HST_ACT_SIGMOID || act == HST_ACT_HSIGMOID;
         for (size_t n = 0; n < 130; n += n < 40 ? 1 : 29)
@@ -175,7 +189,7 @@ int activations(const hst_kernels *k)
         for (int i = 0; i < 3; i++)
             wrong += odd(k, act, big[i], gate ? 1 : big[i]);
         wrong += act == HST_ACT_RELU ? odd(k, act, tiny, tiny) + odd(k, act, -tiny, 0) : 0;
-        wrong += act == HST_ACT_SWISH ? 0 : odd(k, act, -1000, act == HST_ACT_HSWISH ? -0.0f : 0);
+        wrong += act >= HST_ACT_SWISH ? 0 : odd(k, act, -1000, act == HST_ACT_HSWISH ? -0.0f : 0);
     }
     return wrong;
 }

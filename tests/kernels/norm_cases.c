@@ -55,26 +55,44 @@ static int each(const hst_kernels *k, int (*check)(norm_case *t), const char *wh
     return wrong;
 }
 
+/* What GELU's sigmoid is of. */
+static double cubic(double v)
+{
+    return 2 * sqrt(2 / M_PI) * (v + 0.044715 * v * v * v);
+}
+
 /* An activation and its derivative by their definitions (kernels.h). */
 static double act_of(enum hst_act act, double v)
 {
     const double hard = fmin(fmax(v + 3, 0), 6) / 6, soft = 1 / (1 + exp(-v));
-    const double y[] = {[HST_ACT_NONE] = v,          [HST_ACT_RELU6] = fmin(fmax(v, 0), 6),
-                        [HST_ACT_RELU] = fmax(v, 0), [HST_ACT_SIGMOID] = soft,
-                        [HST_ACT_HSIGMOID] = hard,   [HST_ACT_HSWISH] = v * hard,
-                        [HST_ACT_SWISH] = v * soft};
+    const double y[] = {[HST_ACT_NONE] = v,
+                        [HST_ACT_RELU6] = fmin(fmax(v, 0), 6),
+                        [HST_ACT_RELU] = fmax(v, 0),
+                        [HST_ACT_SIGMOID] = soft,
+                        [HST_ACT_HSIGMOID] = hard,
+                        [HST_ACT_HSWISH] = v * hard,
+                        [HST_ACT_SWISH] = v * soft,
+                        [HST_ACT_GELU] = v * erfc(-v * sqrt(0.5)) / 2,
+                        [HST_ACT_GELU_TANH] = v / (1 + exp(-cubic(v))),
+                        [HST_ACT_GELU_QUICK] = v / (1 + exp(-1.702 * v))};
     return y[act];
 }
 
 static double slope_of(enum hst_act act, double v)
 {
     const double soft = 1 / (1 + exp(-v)), inside = v > -3 && v < 3;
+    const double like_tanh = 1 / (1 + exp(-cubic(v))), quick = 1 / (1 + exp(-1.702 * v));
+    const double rate = 2 * sqrt(2 / M_PI) * (1 + 3 * 0.044715 * v * v);
     const double y[] = {[HST_ACT_NONE] = 1,
                         [HST_ACT_RELU6] = v > 0 && v<6, [HST_ACT_RELU] = v> 0,
                         [HST_ACT_SIGMOID] = soft * (1 - soft),
                         [HST_ACT_HSIGMOID] = inside / 6,
                         [HST_ACT_HSWISH] = v >= 3 ? 1 : inside * (v / 3 + 0.5),
-                        [HST_ACT_SWISH] = soft * (1 + v * (1 - soft))};
+                        [HST_ACT_SWISH] = soft * (1 + v * (1 - soft)),
+                        [HST_ACT_GELU] =
+                            erfc(-v * sqrt(0.5)) / 2 + v * exp(-v * v / 2) / sqrt(2 * M_PI),
+                        [HST_ACT_GELU_TANH] = like_tanh * (1 + v * (1 - like_tanh) * rate),
+                        [HST_ACT_GELU_QUICK] = quick * (1 + v * (1 - quick) * 1.702)};
     return y[act];
 }
 
@@ -83,7 +101,7 @@ enum { EXTRA = 12 }; /* roundings of an activation: e^x, a division, products */
 static int check_map(norm_case *t)
 {
     int wrong = 0;
-    for (int kind = 0; kind <= 2 * HST_ACT_SWISH + 1; kind++) {
+    for (int kind = 0; kind < 2 * HST_ACTS; kind++) {
         const enum hst_act act = (enum hst_act)(kind >> 1);
         const int adds = kind & 1;
         t->kernels->norm_map(&(hst_norm_map){.x = t->x.p,
@@ -109,7 +127,7 @@ static int check_map(norm_case *t)
 static int check_gate(norm_case *t)
 {
     int wrong = 0;
-    for (int kind = 0; kind <= 2 * HST_ACT_SWISH + 1; kind++) {
+    for (int kind = 0; kind < 2 * HST_ACTS; kind++) {
         const enum hst_act act = (enum hst_act)(kind >> 1);
         const int scaled = kind & 1;
         t->kernels->norm_gate(&(hst_norm_gate){.x = t->x.p,

@@ -118,7 +118,11 @@ static double activation(enum hst_act act, double x)
            : act == HST_ACT_SIGMOID  ? soft
            : act == HST_ACT_HSIGMOID ? hard
            : act == HST_ACT_HSWISH   ? x * hard
-                                     : x * soft;
+           : act == HST_ACT_SWISH    ? x * soft
+           : act == HST_ACT_GELU     ? x * erfc(-x * sqrt(0.5)) / 2
+           : act == HST_ACT_GELU_TANH
+               ? x / (1 + exp(-2 * sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)))
+               : x / (1 + exp(-1.702 * x));
 }
 
 static void max_pool(const hst_node *n, hst_shape in, const double *x, double *y)

@@ -3,9 +3,11 @@
 #include "nn/infer/unit.h"
 
 static const char *const words[] = {
-    [HST_ACT_NONE] = "none",       [HST_ACT_RELU6] = "relu6",       [HST_ACT_RELU] = "relu",
-    [HST_ACT_SIGMOID] = "sigmoid", [HST_ACT_HSIGMOID] = "hsigmoid", [HST_ACT_HSWISH] = "hswish",
-    [HST_ACT_SWISH] = "swish"};
+    [HST_ACT_NONE] = "none",           [HST_ACT_RELU6] = "relu6",
+    [HST_ACT_RELU] = "relu",           [HST_ACT_SIGMOID] = "sigmoid",
+    [HST_ACT_HSIGMOID] = "hsigmoid",   [HST_ACT_HSWISH] = "hswish",
+    [HST_ACT_SWISH] = "swish",         [HST_ACT_GELU] = "gelu",
+    [HST_ACT_GELU_TANH] = "gelu_tanh", [HST_ACT_GELU_QUICK] = "gelu_quick"};
 static const hst_attr attrs[] = {{"function", HST_ATTR_WORD, 0, words}};
 
 enum hst_act hst_node_act(const hst_node *n)
