@@ -15,5 +15,5 @@ $cc "$@" -march=armv8.2-a+bf16 -c -o "$out/neonbf16.o" src/kernels/isa_neonbf16.
 $cc "$@" -static -o "$out/kernels" "$out/neonbf16.o" \
     src/kernels/isa_portable.c src/kernels/isa_neon.c src/kernels/present_arm64.c \
     src/kernels/arm_bf16_linux.c src/kernels/kernels.c tests/kernels/cases.c tests/kernels/act_cases.c tests/kernels/grad_cases.c tests/kernels/norm_cases.c \
-    tests/kernels/odd_cases.c tests/kernels/winograd_cases.c tests/kernels/low_cases.c tests/kernels/guard.c tests/kernels/plain.c -lm
+    tests/kernels/odd_cases.c tests/kernels/token_cases.c tests/kernels/winograd_cases.c tests/kernels/low_cases.c tests/kernels/guard.c tests/kernels/plain.c -lm
 $qemu "$out/kernels"

@@ -67,6 +67,19 @@ static inline void act_rows_contract(const hst_act_rows *r)
     (void)r;
 }
 
+static inline void layer_norm_contract(const hst_layer_norm *p)
+{
+    assert((p->rows == 0 || (p->x && p->y)) && p->gamma && p->beta && p->c > 0 && p->epsilon > 0);
+    assert(p->ldx >= (size_t)p->c && p->ldy >= (size_t)p->c);
+    (void)p;
+}
+
+static inline void softmax_contract(const hst_softmax *s)
+{
+    assert((s->rows == 0 || (s->x && s->of_sum)) && s->n > 0 && s->ldx >= (size_t)s->n);
+    (void)s;
+}
+
 /* Rows of channels, one behind the other. */
 static inline void rows_contract(const float *x, size_t rows, int c)
 {

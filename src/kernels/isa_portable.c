@@ -17,6 +17,8 @@
 
 #include "kernels/norm_body.h"
 
+#include "kernels/token_body.h"
+
 #include "kernels/resize_body.h"
 
 #include "kernels/winograd_body.h"

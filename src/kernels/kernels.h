@@ -208,6 +208,26 @@ typedef struct hst_norm_sums {
     int c;
 } hst_norm_sums;
 
+/* Layer norm (Ba et al. 2016, arXiv 1607.06450), each row by its own mean and variance:
+ *   y[r][c] = (x[r][c] - mean[r]) / sqrt(variance[r] + epsilon) gamma[c] + beta[c] */
+typedef struct hst_layer_norm {
+    const float *x, *gamma, *beta;
+    float *y;        /* may be x */
+    size_t ldx, ldy; /* floats between rows */
+    size_t rows;
+    int c;
+    float epsilon;
+} hst_layer_norm;
+
+/* Softmax without its division:  x[r][i] = e^(x[r][i] - the largest of the row), and
+ * of_sum[r] = 1 / sum_i of these. Rows are ldx floats apart; NaN makes of_sum NaN. */
+typedef struct hst_softmax {
+    float *x;
+    size_t ldx, rows;
+    int n;
+    float *of_sum;
+} hst_softmax;
+
 /* Weighted sums of bytes. Weights are fractions of 2^HST_RESIZE_BITS, sums are rounded and clipped
  * to 0..255; the sizes of the weights of an output add up to less than 2. */
 enum { HST_RESIZE_BITS = 22 };
@@ -265,6 +285,8 @@ typedef struct hst_kernels {
     void (*norm_back)(const hst_norm_back *b);
     void (*norm_moments)(const hst_norm_sums *s);
     void (*norm_products)(const hst_norm_sums *s);
+    void (*layer_norm)(const hst_layer_norm *n);
+    void (*softmax)(const hst_softmax *s);
     void (*resize_rows)(const hst_resize_rows *r);
     void (*resize_pixels)(const hst_resize_pixels *r);
 } hst_kernels;

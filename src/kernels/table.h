@@ -9,5 +9,6 @@
         .grad_sum = grad_sum, .peak = peak, .read = read_all, .norm_map = norm_map,                \
         .norm_gate = norm_gate, .norm_back = norm_back, .norm_moments = norm_moments,              \
         .norm_products = norm_products, .winograd_in = winograd_in, .winograd_out = winograd_out,  \
-        .resize_rows = resize_rows, .resize_pixels = resize_pixels                                 \
+        .resize_rows = resize_rows, .resize_pixels = resize_pixels, .layer_norm = layer_norm,      \
+        .softmax = softmax                                                                         \
     }

@@ -32,6 +32,10 @@ int norm_maps(const hst_kernels *k);
 int norm_backs(const hst_kernels *k);
 int norm_sums(const hst_kernels *k);
 
+/* token_cases.c */
+int layer_norms(const hst_kernels *k);
+int softmaxes(const hst_kernels *k);
+
 /* winograd_cases.c */
 int winograd_maps(const hst_kernels *k);
 

@@ -52,7 +52,7 @@ static void amx_in_software(void **state)
 
 int main(void)
 {
-    enum { MAX = 24 };
+    enum { MAX = 32 };
     struct CMUnitTest tests[MAX] = {cmocka_unit_test(tables_are_found_by_name),
                                     cmocka_unit_test(amx_in_software)};
     size_t n = 2;

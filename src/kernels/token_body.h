@@ -1,0 +1,130 @@
+/* token_body.h - rows of tokens: layer norm and softmax. A body: included by each isa_<isa>.c
+ * behind activation_body.h.
+ *
+ * A row's sum runs over four vectors side by side, then over these and their numbers in one order,
+ * so that it does not depend on the other rows. Numbers behind the last whole vector are taken as
+ * part of a vector whose rest is 0. */
+
+/* The sum of the numbers of a vector; the largest of two. */
+static inline float sum_of(vf a)
+{
+    float part[V_N], sum = 0;
+    v_store(part, a);
+    for (int i = 0; i < V_N; i++)
+        sum += part[i];
+    return sum;
+}
+
+static inline float largest_of(vf a, vf b)
+{
+    float part[2 * V_N], most = -INFINITY;
+    v_store(part, a);
+    v_store(part + V_N, b);
+    for (int i = 0; i < 2 * V_N; i++)
+        most = part[i] > most ? part[i] : most;
+    return most;
+}
+
+static inline float row_sum(const float *x, int n)
+{
+    vf s0 = v_set1(0), s1 = s0, s2 = s0, s3 = s0;
+    int i = 0;
+    for (; i + 4 * V_N <= n; i += 4 * V_N) {
+        s0 = v_add(s0, v_load(x + i));
+        s1 = v_add(s1, v_load(x + i + V_N));
+        s2 = v_add(s2, v_load(x + i + 2 * V_N));
+        s3 = v_add(s3, v_load(x + i + 3 * V_N));
+    }
+    for (; i + V_N <= n; i += V_N)
+        s0 = v_add(s0, v_load(x + i));
+    if (i < n)
+        s1 = v_add(s1, v_load_part(x + i, n - i));
+    return sum_of(v_add(v_add(s0, s1), v_add(s2, s3)));
+}
+
+static inline vf square_of(vf x, vf mean, vf sum)
+{
+    const vf d = v_sub(x, mean);
+    return v_fma(d, d, sum);
+}
+
+/* sum (x - mean)^2; what stands behind the row would count, so the rest is summed by itself. */
+static inline float row_squares(const float *x, float mean, int n)
+{
+    const vf m = v_set1(mean);
+    vf s0 = v_set1(0), s1 = s0, s2 = s0, s3 = s0;
+    int i = 0;
+    for (; i + 4 * V_N <= n; i += 4 * V_N) {
+        s0 = square_of(v_load(x + i), m, s0);
+        s1 = square_of(v_load(x + i + V_N), m, s1);
+        s2 = square_of(v_load(x + i + 2 * V_N), m, s2);
+        s3 = square_of(v_load(x + i + 3 * V_N), m, s3);
+    }
+    for (; i + V_N <= n; i += V_N)
+        s0 = square_of(v_load(x + i), m, s0);
+    float rest = 0;
+    for (; i < n; i++)
+        rest += (x[i] - mean) * (x[i] - mean);
+    return sum_of(v_add(v_add(s0, s1), v_add(s2, s3))) + rest;
+}
+
+/* One row, of which the squares are summed behind the mean: both from the first-level cache. */
+static void layer_norm_row(const hst_layer_norm *p, const float *x, float *y)
+{
+    const float mean = row_sum(x, p->c) / (float)p->c;
+    const float scale = 1 / sqrtf(row_squares(x, mean, p->c) / (float)p->c + p->epsilon);
+    const vf m = v_set1(mean), by = v_set1(scale);
+    int c = 0;
+    for (; c + V_N <= p->c; c += V_N) {
+        const vf d = v_mul(v_sub(v_load(x + c), m), by);
+        v_store(y + c, v_fma(d, v_load(p->gamma + c), v_load(p->beta + c)));
+    }
+    if (c < p->c) {
+        const int n = p->c - c;
+        const vf d = v_mul(v_sub(v_load_part(x + c, n), m), by);
+        v_store_part(y + c, n, v_fma(d, v_load_part(p->gamma + c, n), v_load_part(p->beta + c, n)));
+    }
+}
+
+static void layer_norm(const hst_layer_norm *p)
+{
+    layer_norm_contract(p);
+    for (size_t r = 0; r < p->rows; r++)
+        layer_norm_row(p, p->x + r * p->ldx, p->y + r * p->ldy);
+}
+
+static inline float row_largest(const float *x, int n)
+{
+    vf a = v_set1(-INFINITY), b = a;
+    int i = 0;
+    for (; i + 2 * V_N <= n; i += 2 * V_N) {
+        a = v_at_least(a, v_load(x + i));
+        b = v_at_least(b, v_load(x + i + V_N));
+    }
+    float most = largest_of(a, b);
+    for (; i < n; i++)
+        most = x[i] > most ? x[i] : most;
+    return most;
+}
+
+/* e^(x - most), to e^-87. */
+static inline vf below_most(vf x, vf most)
+{
+    return power(v_clamp(v_set1(0), v_set1(87), v_sub(most, x)));
+}
+
+/* The largest may miss a NaN, the sum does not: it makes all of the row NaN. */
+static void softmax(const hst_softmax *s)
+{
+    softmax_contract(s);
+    float *x = s->x;
+    for (size_t r = 0; r < s->rows; r++, x += s->ldx) {
+        const vf most = v_set1(row_largest(x, s->n));
+        int i = 0;
+        for (; i + V_N <= s->n; i += V_N)
+            v_store(x + i, below_most(v_load(x + i), most));
+        if (i < s->n)
+            v_store_part(x + i, s->n - i, below_most(v_load_part(x + i, s->n - i), most));
+        s->of_sum[r] = 1 / row_sum(x, s->n);
+    }
+}
