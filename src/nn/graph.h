@@ -84,6 +84,41 @@ HST_CHECK int hst_graph_max_pool(hst_graph *g, int x, const hst_conv *c, hst_err
 HST_CHECK int hst_graph_scale(hst_graph *g, int x, int y, hst_err *err);
 HST_CHECK int hst_graph_global_average(hst_graph *g, int x, hst_err *err);
 
+/* Transformers. Tokens are a picture one row high, {1, tokens, channels}, so that a layer over them
+ * is a convolution with kernel 1, and patches are one with kernel = stride = patch.
+ *
+ * Every pixel or token by its own mean and variance over the channels; gamma and beta. */
+HST_CHECK int hst_graph_layernorm(hst_graph *g, int x, double epsilon, const char *name,
+                                  hst_err *err);
+/* y = gamma x, a number for each channel. */
+HST_CHECK int hst_graph_layer_scale(hst_graph *g, int x, const char *name, hst_err *err);
+
+/* Pixels as tokens: [h][w][c] -> [1][prefix + h w][c]. */
+typedef struct hst_tokens {
+    int prefix;    /* tokens in front that are learned (class, registers), the parameter "prefix"
+                      [prefix][c], positions of theirs added in; 0: none */
+    int positions; /* 1: the parameter "positions" [h w][c] is added to the pixels; 0: nothing is */
+} hst_tokens;
+HST_CHECK int hst_graph_tokens(hst_graph *g, int x, const hst_tokens *t, const char *name,
+                               hst_err *err);
+
+/* Tokens [n][3 c], of each its query, key and value -> [n][c]: for every head, c / heads channels
+ * wide, softmax(q k' / sqrt(c / heads)) v, heads side by side (Vaswani et al. 2017, arXiv
+ * 1706.03762). */
+typedef struct hst_attention {
+    int heads; /* divide c */
+} hst_attention;
+HST_CHECK int hst_graph_attention(hst_graph *g, int qkv, const hst_attention *t, hst_err *err);
+
+/* Tokens [n][c] -> a vector: the first token, the mean of those from `prefix` on, or one behind the
+ * other. */
+enum hst_pool { HST_POOL_CLS, HST_POOL_MEAN, HST_POOL_CLS_MEAN };
+typedef struct hst_token_pool {
+    enum hst_pool pool;
+    int prefix;
+} hst_token_pool;
+HST_CHECK int hst_graph_token_pool(hst_graph *g, int x, const hst_token_pool *p, hst_err *err);
+
 /* Allocates the parameter blocks (zeroed); no node can be added afterwards. The last node is the
  * output. */
 HST_CHECK int hst_graph_finish(hst_graph *g, hst_err *err);
@@ -119,8 +154,9 @@ typedef struct hst_attr_value {
 } hst_attr_value;
 int hst_graph_attr(const hst_graph *g, int node, int i, hst_attr_value *out);
 
-/* Of one image: multiply-adds x 2 of the ops that have weights to multiply, which is all that is
- * left once batch norm is folded and activations and additions are done on the way. */
+/* Of one image: multiply-adds x 2 of the ops that have weights to multiply, and of attention's
+ * products, which is all that is left once batch norm is folded and activations and additions are
+ * done on the way. */
 double hst_graph_flops(const hst_graph *g);
 double hst_graph_node_flops(const hst_graph *g, int node);
 #endif

@@ -54,6 +54,7 @@ typedef struct hst_op_args {
     const float *dy;
     float *dx[HST_MAX_INPUTS];    /* backward adds to it; NULL: not wanted */
     float *dparam[HST_MAX_SLOTS]; /* backward adds to it; NULL: not wanted */
+    float *scratch;               /* [hst_op.scratch] */
 } hst_op_args;
 
 /* A node's weights made ready for the kernels: every output channel c times scale[c], shift[c] as
@@ -80,6 +81,7 @@ struct hst_op {
     int (*infer_type)(hst_node *n, const hst_type *in, hst_err *err);
     /* Floating-point operations of one image; a multiply-add counts 2. */
     double (*flops)(const hst_node *n, const hst_shape *in);
+    int counts; /* 1: they are products that count as those of weights do (hst_graph_flops) */
 
     /* Ops that multiply by weights: bytes of the packed weights for products (0: not supported;
      * NULL: in float32); packs them and returns where the bias begins, or NULL where a number is
@@ -91,9 +93,9 @@ struct hst_op {
     void (*fold)(const hst_node *n, const float *const *param, double *scale, double *shift);
 
     /* One image, or a thread's part of it, perhaps with what stands behind the node done on the way
-     * (infer/unit.h); scratch: floats that a thread needs for it, NULL: none. */
+     * (infer/unit.h); scratch: floats that a thread needs for it, in learning too, NULL: none. */
     void (*infer)(const struct hst_infer_unit *u, const struct hst_run_args *a);
-    size_t (*scratch)(const hst_node *n, hst_shape in);
+    size_t (*scratch)(const hst_node *n, hst_shape in, const hst_kernels *k);
 
     /* Learning, image by image; the plain loops, which runners of groups do faster. backward NULL:
      * the op cannot learn by itself (batch norm looks at all images), forward NULL: `infer`. */
@@ -103,7 +105,8 @@ struct hst_op {
 };
 
 extern const hst_op hst_op_input, hst_op_conv2d, hst_op_depthwise, hst_op_batchnorm, hst_op_add,
-    hst_op_activation, hst_op_global_average, hst_op_max_pool, hst_op_scale;
+    hst_op_activation, hst_op_global_average, hst_op_max_pool, hst_op_scale, hst_op_layernorm,
+    hst_op_layer_scale, hst_op_tokens, hst_op_attention, hst_op_token_pool;
 
 const hst_node *hst_graph_node(const hst_graph *g, int i);
 
@@ -121,7 +124,7 @@ static inline const hst_conv *hst_node_conv(const hst_node *n)
     return (const void *)n->attrs;
 }
 enum hst_act hst_node_act(const hst_node *n);
-double hst_node_epsilon(const hst_node *n); /* of a batch norm */
+double hst_node_epsilon(const hst_node *n); /* of a batch norm or a layer norm */
 
 /* 1: the node multiplies by weights of its own (convolutions, matrices): what people call a layer.
  */
@@ -137,6 +140,9 @@ typedef struct hst_span {
     int out, before;
 } hst_span;
 hst_span hst_conv_span(const hst_conv *c, int in);
+/* The largest kernel and stride of whole convolutions, which patches of transformers are;
+ * HST_MAX_KERNEL of depthwise ones and poolings. */
+enum { HST_MAX_PATCH = 64 };
 /* Of both axes; an error in words when the window does not fit. */
 HST_CHECK int hst_conv_shape(const hst_node *n, hst_shape in, int channels, hst_type *out,
                              hst_err *err);

@@ -144,6 +144,68 @@ static void max_pool(const hst_node *n, hst_shape in, const double *x, double *y
     }
 }
 
+static void layer_norm(const plain *p, const hst_node *n, const double *x, double *y)
+{
+    const hst_shape s = hst_node_shape(n);
+    const double *gamma = param(p, n, 0), *beta = param(p, n, 1);
+    for (int i = 0; i < s.h * s.w; i++, x += s.c, y += s.c) {
+        double mean = 0, variance = 0;
+        for (int c = 0; c < s.c; c++)
+            mean += x[c] / s.c;
+        for (int c = 0; c < s.c; c++)
+            variance += (x[c] - mean) * (x[c] - mean) / s.c;
+        for (int c = 0; c < s.c; c++)
+            y[c] = gamma[c] * (x[c] - mean) / sqrt(variance + hst_node_epsilon(n)) + beta[c];
+    }
+}
+
+static void tokens(const plain *p, const hst_node *n, const double *x, double *y)
+{
+    const hst_tokens *t = (const void *)n->attrs;
+    const size_t front = (size_t)t->prefix * (size_t)hst_node_shape(n).c;
+    const double *positions = t->positions ? param(p, n, t->prefix > 0) : NULL;
+    for (size_t i = 0; i < front; i++)
+        y[i] = param(p, n, 0)[i];
+    for (size_t i = front; i < plain_floats(hst_node_shape(n)); i++)
+        y[i] = x[i - front] + (positions ? positions[i - front] : 0);
+}
+
+/* Head h, token i. */
+static void attend(const double *x, hst_shape out, int heads, int h, int i, double *y)
+{
+    const int d = out.c / heads, step = 3 * out.c;
+    const double *q = x + i * step + h * d;
+    double *p = calloc((size_t)out.w, sizeof *p), sum = 0;
+    for (int j = 0; j < out.w; j++) {
+        for (int c = 0; c < d; c++)
+            p[j] += q[c] * x[j * step + out.c + h * d + c];
+        sum += p[j] = exp(p[j] / sqrt(d));
+    }
+    for (int j = 0; j < out.w; j++)
+        for (int c = 0; c < d; c++)
+            y[i * out.c + h * d + c] += p[j] / sum * x[j * step + 2 * out.c + h * d + c];
+    free(p);
+}
+
+static void attention(const hst_node *n, const double *x, double *y)
+{
+    const hst_shape out = hst_node_shape(n);
+    const int heads = ((const hst_attention *)(const void *)n->attrs)->heads;
+    for (int h = 0; h < heads; h++)
+        for (int i = 0; i < out.w; i++)
+            attend(x, out, heads, h, i, y);
+}
+
+static void token_pool(const hst_node *n, hst_shape in, const double *x, double *y)
+{
+    const hst_token_pool *p = (const void *)n->attrs;
+    for (int c = 0; c < in.c && p->pool != HST_POOL_MEAN; c++)
+        *y++ = x[c];
+    for (int i = p->prefix; i < in.w && p->pool != HST_POOL_CLS; i++)
+        for (int c = 0; c < in.c; c++)
+            y[c] += x[i * in.c + c] / (in.w - p->prefix);
+}
+
 static void run_image(const plain *p, const hst_node *n, hst_shape in, const double *const x[2],
                       double *y)
 {
@@ -153,6 +215,16 @@ static void run_image(const plain *p, const hst_node *n, hst_shape in, const dou
         conv(p, n, in, x[0], y);
     if (n->op == &hst_op_max_pool)
         max_pool(n, in, x[0], y);
+    if (n->op == &hst_op_layernorm)
+        layer_norm(p, n, x[0], y);
+    if (n->op == &hst_op_tokens)
+        tokens(p, n, x[0], y);
+    if (n->op == &hst_op_attention)
+        attention(n, x[0], y);
+    if (n->op == &hst_op_token_pool)
+        token_pool(n, in, x[0], y);
+    for (size_t i = 0; n->op == &hst_op_layer_scale && i < count; i++)
+        y[i] = x[0][i] * param(p, n, 0)[i % c];
     for (size_t i = 0; n->op == &hst_op_activation && i < count; i++)
         y[i] = activation(hst_node_act(n), x[0][i]);
     for (size_t i = 0; n->op == &hst_op_scale && i < count; i++)

@@ -163,11 +163,36 @@ int hst_graph_global_average(hst_graph *g, int x, hst_err *err)
     return hst_graph_add_node(g, &hst_op_global_average, &x, NULL, "", err);
 }
 
+int hst_graph_layernorm(hst_graph *g, int x, double epsilon, const char *name, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_layernorm, &x, &epsilon, name, err);
+}
+
+int hst_graph_layer_scale(hst_graph *g, int x, const char *name, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_layer_scale, &x, NULL, name, err);
+}
+
+int hst_graph_tokens(hst_graph *g, int x, const hst_tokens *t, const char *name, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_tokens, &x, t, name, err);
+}
+
+int hst_graph_attention(hst_graph *g, int qkv, const hst_attention *t, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_attention, &qkv, t, "", err);
+}
+
+int hst_graph_token_pool(hst_graph *g, int x, const hst_token_pool *p, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_token_pool, &x, p, "", err);
+}
+
 size_t hst_slot_count(const hst_slot *s)
 {
     size_t n = 1;
     for (int i = 0; i < s->n_dims; i++)
-        n *= (size_t)s->dim[i]; /* dims are bounded by check_type: at most 15 * 15 * 2^16 * 2^16 */
+        n *= (size_t)s->dim[i]; /* dims are bounded by check_type: at most 64 * 64 * 2^16 * 2^16 */
     return n;
 }
 
@@ -304,7 +329,7 @@ double hst_graph_node_flops(const hst_graph *g, int node)
     hst_shape in[HST_MAX_INPUTS] = {{0}};
     for (int k = 0; k < n->op->n_inputs; k++)
         in[k] = hst_node_shape(&g->node[n->input[k]]);
-    return hst_node_has_weights(n) ? n->op->flops(n, in) : 0;
+    return hst_node_has_weights(n) || n->op->counts ? n->op->flops(n, in) : 0;
 }
 
 double hst_graph_flops(const hst_graph *g)

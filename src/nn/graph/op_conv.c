@@ -30,7 +30,8 @@ const hst_attr hst_conv_attrs[] = {
 int hst_conv_shape(const hst_node *n, hst_shape in, int channels, hst_type *out, hst_err *err)
 {
     const hst_conv *c = hst_node_conv(n);
-    if (c->kernel < 1 || c->kernel > HST_MAX_KERNEL || c->stride < 1 || c->stride > HST_MAX_KERNEL)
+    const int most = n->op == &hst_op_conv2d ? HST_MAX_PATCH : HST_MAX_KERNEL;
+    if (c->kernel < 1 || c->kernel > most || c->stride < 1 || c->stride > most)
         return hst_fail(err, HST_EMODEL, "%s %s: kernel %d with stride %d is not supported",
                         n->op->name, n->name, c->kernel, c->stride);
     hst_span h = hst_conv_span(c, in.h), w = hst_conv_span(c, in.w);
@@ -274,7 +275,6 @@ const hst_op hst_op_conv2d = {.name = "conv2d",
                               .flops = conv2d_flops,
                               .packed_bytes = conv2d_packed,
                               .pack = conv2d_pack,
-                              .scratch = hst_infer_conv2d_scratch,
                               .forward = conv2d_forward,
                               .backward = conv2d_backward,
                               .reads = HST_READS_INPUT};

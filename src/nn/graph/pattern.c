@@ -8,9 +8,12 @@ static const hst_node *node_at(const hst_readers *r, int i)
 /* ---- units ---- */
 
 /* What may stand behind each other, and which of it behind which head. */
-static const hst_op *const followers[HST_UNIT_PARTS] = {[HST_PART_NORM] = &hst_op_batchnorm,
-                                                        [HST_PART_ADD] = &hst_op_add,
-                                                        [HST_PART_ACT] = &hst_op_activation};
+static int is_part(const hst_node *n, int part)
+{
+    return part == HST_PART_NORM  ? n->op->fold != NULL
+           : part == HST_PART_ADD ? n->op == &hst_op_add
+                                  : n->op == &hst_op_activation;
+}
 enum { NORM = 1 << HST_PART_NORM, ADD = 1 << HST_PART_ADD, ACT = 1 << HST_PART_ACT };
 static const struct {
     enum hst_unit_kind kind;
@@ -28,7 +31,7 @@ static void follow(const hst_readers *r, hst_unit *u, int part, int limit)
 {
     const hst_node *n = u->end < limit ? node_at(r, u->end) : NULL;
     const int begins = u->end == u->first, value = u->end - 1;
-    if (!n || n->op != followers[part])
+    if (!n || !is_part(n, part))
         return;
     const int second = !begins && n->input[1] == value;
     if (!begins && (r->count[value] != 1 || (n->input[0] != value && !second)))

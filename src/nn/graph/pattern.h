@@ -4,6 +4,8 @@
  *
  *     convolution [-> batch norm] [-> + another value] [-> activation]
  *
+ * where for batch norm any op may stand that is a scale and a shift for each channel (hst_op.fold).
+ *
  * or those without a convolution, or any other single node. A group is one or more units one behind
  * the other. Both are ranges of consecutive nodes of which only the last is read from outside, so
  * whoever runs one is free in what it writes to memory in between. Patterns say which units make a

@@ -206,9 +206,8 @@ void hst_infer_average(const hst_infer_unit *u, const hst_run_args *a)
 /* What could not be done behind a convolution: y = act(x scale + shift + z), [h][w][c]. */
 void hst_infer_elementwise(const hst_infer_unit *u, const hst_run_args *a)
 {
-    const hst_share share = hst_share_of(a, u->out.h);
-    const size_t row = hst_shape_row_floats(u->out), c = (size_t)u->out.c;
-    const size_t from = (size_t)share.first * row, end = (size_t)share.end * row;
+    const hst_share share = hst_share_of(a, (int)hst_shape_pixels(u->out));
+    const size_t c = (size_t)u->out.c, from = (size_t)share.first * c, end = (size_t)share.end * c;
     for (size_t i = from; i < end && (u->weights || a->x[1]); i++) {
         float v = a->x[0][i];
         if (u->weights)

@@ -61,7 +61,12 @@ size_t hst_infer_unit_floats(const hst_plan *p, const hst_unit *u)
     const hst_node *head = head_of(p->graph, u);
     if (hst_node_has_weights(head))
         return head->op->packed_bytes(head, p->kernels, products_of(p, u)) / sizeof(float);
-    return u->node[HST_PART_NORM] < 0 ? 0 : 2 * (size_t)hst_node_shape(head).c;
+    if (u->node[HST_PART_NORM] >= 0)
+        return 2 * (size_t)hst_node_shape(head).c;
+    size_t floats = 0;
+    for (int i = 0; i < head->n_slots; i++)
+        floats += hst_whole_lines(hst_slot_count(&head->slot[i]));
+    return floats;
 }
 
 /* The parameters of a node as ops take them. */
@@ -94,6 +99,19 @@ int hst_infer_unit_finite(const hst_infer_unit *u, const float *state, size_t fl
     return hst_fail(err, HST_EMODEL, "layer %s: its weights are not finite numbers", u->node.name);
 }
 
+/* A copy of the node's parameters, since the graph may be freed. */
+static void copy_params(const hst_plan *p, const hst_unit *u, float *state, hst_infer_unit *out)
+{
+    const hst_node *n = head_of(p->graph, u);
+    for (int i = 0; i < n->n_slots; i++) {
+        const size_t count = hst_slot_count(&n->slot[i]), whole = hst_whole_lines(count);
+        memcpy(state, hst_plan_param(p, u->first, i), count * sizeof *state);
+        memset(state + count, 0, (whole - count) * sizeof *state);
+        out->param[i] = state;
+        state += whole;
+    }
+}
+
 int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state, hst_infer_unit *out,
                         hst_err *err)
 {
@@ -103,6 +121,10 @@ int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state, hst_
     const float *param[HST_MAX_SLOTS];
     if (floats == 0)
         return 0;
+    if (!hst_node_has_weights(head) && u->node[HST_PART_NORM] < 0) {
+        copy_params(p, u, state, out);
+        return hst_infer_unit_finite(out, state, floats, err);
+    }
     double *scale = hst_alloc(n, 2 * sizeof *scale, err), *shift = scale + n;
     if (!scale)
         return HST_EMEM;
@@ -146,7 +168,7 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
         memcpy(s->input, own->node.input, sizeof s->input);
     s->state_floats = hst_infer_unit_floats(p, u);
     if (own->node.op->scratch)
-        s->scratch_floats = own->node.op->scratch(&own->node, own->in);
+        s->scratch_floats = own->node.op->scratch(&own->node, own->in, p->kernels);
     return 1;
 }
 

@@ -10,6 +10,7 @@ typedef struct hst_infer_unit {
     /* The head's packed weights and bias; without a head, the norm's [c] scale and shift; NULL:
      * none. */
     const float *weights, *bias;
+    const float *param[HST_MAX_SLOTS]; /* of a node with parameters but nothing to pack */
     enum hst_act act;
     const hst_products *products; /* that the weights are packed for; NULL: float32 */
     size_t block;                 /* rows of a product in lower precision at a time (low.h) */

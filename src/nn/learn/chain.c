@@ -68,7 +68,8 @@ static int link_of(const hst_plan *p, const hst_unit *unit, hst_link *u)
         (hst_geometry){*hst_unit_conv(g, unit), hst_graph_shape(g, unit->x), hst_node_shape(conv)};
     u->im2col = !u->depthwise && !hst_unit_is_pointwise(g, unit);
     u->k = (int)(hst_slot_count(&conv->slot[0]) / (size_t)u->geometry.out.c);
-    return !u->act_after_add || hst_act_late(u->act) == HST_ACT_NONE;
+    const int is_known = u->norm < 0 || hst_graph_node(g, u->norm)->op == &hst_op_batchnorm;
+    return is_known && (!u->act_after_add || hst_act_late(u->act) == HST_ACT_NONE);
 }
 
 /* ---- memory ---- */

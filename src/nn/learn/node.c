@@ -12,6 +12,8 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
         return 0;
     memcpy(s->input, n->input, sizeof s->input);
     s->reads = n->op->reads;
+    if (n->op->scratch)
+        s->scratch_floats = n->op->scratch(n, hst_graph_shape(p->graph, n->input[0]), p->kernels);
     return 1;
 }
 
@@ -26,7 +28,7 @@ static hst_op_args args_of(const hst_learn_task *t, int i, hst_shape in[HST_MAX_
     const hst_learn *l = t->learn;
     const hst_step *s = t->step;
     const hst_node *n = node_of(t);
-    hst_op_args a = {.node = n, .in = in, .kernels = l->plan.kernels};
+    hst_op_args a = {.node = n, .in = in, .kernels = l->plan.kernels, .scratch = t->scratch};
     for (int k = 0; k < n->op->n_inputs; k++) {
         in[k] = l->plan.value[s->input[k]].shape;
         a.x[k] = hst_learn_value(l, s->input[k], i);
@@ -41,8 +43,9 @@ static hst_op_args args_of(const hst_learn_task *t, int i, hst_shape in[HST_MAX_
 static void infer(const hst_op_args *a)
 {
     hst_infer_unit u = {.node = *a->node, .in = a->in[0], .out = hst_node_shape(a->node)};
-    hst_run_args run = {.kernels = a->kernels, .y = a->y, .threads = 1};
+    hst_run_args run = {.kernels = a->kernels, .y = a->y, .scratch = a->scratch, .threads = 1};
     memcpy(run.x, a->x, sizeof run.x);
+    memcpy(u.param, a->param, sizeof u.param);
     a->node->op->infer(&u, &run);
 }
 
