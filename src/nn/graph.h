@@ -62,8 +62,9 @@ void hst_graph_free(hst_graph *g);
 
 /* Adds a node of any op (op.h) and returns its number (0, 1, ...) or a negative code: HST_EMODEL
  * when shapes do not fit or a size is out of bounds (dims 1..65536, activation < 2^28 numbers),
- * HST_EMEM. input[op->n_inputs]: earlier nodes. attrs: the op's attributes, copied; NULL where it
- * has none. name ("Conv1", "bn_Conv1") prefixes the node's parameters: "Conv1/kernel". */
+ * HST_EMEM. input[op->n_inputs]: earlier nodes, -1 behind the last where the op takes fewer. attrs:
+ * the op's attributes, copied; NULL where it has none. name ("Conv1", "bn_Conv1") prefixes the
+ * node's parameters: "Conv1/kernel". */
 HST_CHECK int hst_graph_add_node(hst_graph *g, const struct hst_op *op, const int *input,
                                  const void *attrs, const char *name, hst_err *err);
 
@@ -82,6 +83,8 @@ HST_CHECK int hst_graph_activation(hst_graph *g, int x, enum hst_act act, hst_er
 HST_CHECK int hst_graph_max_pool(hst_graph *g, int x, const hst_conv *c, hst_err *err);
 /* Every channel of x times its number in y, which is a vector. */
 HST_CHECK int hst_graph_scale(hst_graph *g, int x, int y, hst_err *err);
+/* The channels of n pictures of one size, 1 .. HST_MAX_INPUTS, one behind the other. */
+HST_CHECK int hst_graph_concat(hst_graph *g, const int *x, int n, hst_err *err);
 HST_CHECK int hst_graph_global_average(hst_graph *g, int x, hst_err *err);
 
 /* Transformers. Tokens are a picture one row high, {1, tokens, channels}, so that a layer over them

@@ -30,12 +30,13 @@ typedef struct hst_attr {
     const char *const *words; /* of HST_ATTR_WORD */
 } hst_attr;
 
-enum { HST_MAX_SLOTS = 4, HST_MAX_INPUTS = 4, HST_ATTR_BYTES = 32 };
+enum { HST_MAX_SLOTS = 4, HST_MAX_INPUTS = 8, HST_ATTR_BYTES = 32 };
 
 struct hst_node {
     const hst_op *op;
-    char name[64];                                  /* of its parameters; "" where it has none */
-    int input[HST_MAX_INPUTS];                      /* node numbers; -1 behind the last */
+    char name[64];             /* of its parameters; "" where it has none */
+    int input[HST_MAX_INPUTS]; /* node numbers; -1 behind the last */
+    int n_inputs;
     alignas(8) unsigned char attrs[HST_ATTR_BYTES]; /* the op's struct */
     hst_type type;                                  /* what it makes */
     hst_slot slot[HST_MAX_SLOTS];
@@ -72,7 +73,8 @@ enum { HST_READS_INPUT = 1, HST_READS_OUTPUT = 2 }; /* what backward reads */
 
 struct hst_op {
     const char *name; /* "conv2d": in graphs written down, in messages */
-    int n_inputs;
+    int n_inputs;     /* that its nodes have */
+    int takes_fewer;  /* 1: or fewer, down to one */
     const hst_attr *attrs;
     int n_attrs;
     size_t attr_bytes; /* of the struct; 0: no attributes */
@@ -106,7 +108,7 @@ struct hst_op {
 
 extern const hst_op hst_op_input, hst_op_conv2d, hst_op_depthwise, hst_op_batchnorm, hst_op_add,
     hst_op_activation, hst_op_global_average, hst_op_max_pool, hst_op_scale, hst_op_layernorm,
-    hst_op_layer_scale, hst_op_tokens, hst_op_attention, hst_op_token_pool;
+    hst_op_layer_scale, hst_op_tokens, hst_op_attention, hst_op_token_pool, hst_op_concat;
 
 const hst_node *hst_graph_node(const hst_graph *g, int i);
 

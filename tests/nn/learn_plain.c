@@ -206,7 +206,19 @@ static void token_pool(const hst_node *n, hst_shape in, const double *x, double 
             y[c] += x[i * in.c + c] / (in.w - p->prefix);
 }
 
-static void run_image(const plain *p, const hst_node *n, hst_shape in, const double *const x[2],
+/* y [pixels][channels of all inputs] */
+static void concat(const plain *p, const hst_node *n, const double *const *x, double *y)
+{
+    const size_t all = (size_t)hst_node_shape(n).c, count = plain_floats(hst_node_shape(n));
+    for (size_t i = 0; i < count; i++) {
+        size_t c = i % all, k = 0, of;
+        for (; c >= (of = (size_t)hst_graph_shape(p->graph, n->input[k]).c); k++)
+            c -= of;
+        y[i] = x[k][i / all * of + c];
+    }
+}
+
+static void run_image(const plain *p, const hst_node *n, hst_shape in, const double *const *x,
                       double *y)
 {
     const hst_shape out = hst_node_shape(n);
@@ -225,6 +237,8 @@ static void run_image(const plain *p, const hst_node *n, hst_shape in, const dou
         token_pool(n, in, x[0], y);
     for (size_t i = 0; n->op == &hst_op_layer_scale && i < count; i++)
         y[i] = x[0][i] * param(p, n, 0)[i % c];
+    if (n->op == &hst_op_concat)
+        concat(p, n, x, y);
     for (size_t i = 0; n->op == &hst_op_activation && i < count; i++)
         y[i] = activation(hst_node_act(n), x[0][i]);
     for (size_t i = 0; n->op == &hst_op_scale && i < count; i++)
@@ -239,16 +253,17 @@ static void run_image(const plain *p, const hst_node *n, hst_shape in, const dou
 static void run_node(const plain *p, int i, int n, double *const *value)
 {
     const hst_node *node = hst_graph_node(p->graph, i);
-    const int a = node->input[0], b = node->input[1];
-    const hst_shape in = hst_graph_shape(p->graph, a);
-    const size_t from = plain_floats(in), count = plain_floats(hst_node_shape(node));
-    const size_t second = b < 0 ? 0 : plain_floats(hst_graph_shape(p->graph, b));
+    const int *from = node->input;
+    const hst_shape in = hst_graph_shape(p->graph, from[0]);
+    const size_t count = plain_floats(hst_node_shape(node));
     if (node->op == &hst_op_batchnorm) {
-        norm(p, node, i >= p->batch_from, n, value[a], value[i]);
+        norm(p, node, i >= p->batch_from, n, value[from[0]], value[i]);
         return;
     }
     for (size_t k = 0; k < (size_t)n; k++) {
-        const double *const x[2] = {value[a] + k * from, b < 0 ? NULL : value[b] + k * second};
+        const double *x[HST_MAX_INPUTS] = {NULL};
+        for (int j = 0; j < node->n_inputs; j++)
+            x[j] = value[from[j]] + k * plain_floats(hst_graph_shape(p->graph, from[j]));
         run_image(p, node, in, x, value[i] + k * count);
     }
 }

@@ -172,11 +172,33 @@ static hst_graph *whole(int px, enum hst_padding pad)
     return g;
 }
 
-static void networks_on(const hst_kernels *k)
+/* One value behind itself, the input and others, among them one that is read elsewhere too. */
+static hst_graph *joined(int px, enum hst_padding pad)
+{
+    hst_err e = {0};
+    hst_graph *g = hst_graph_new(&e);
+    const hst_conv five = {3, 1, 5, pad, 0}, deep = {3, 1, 0, pad, 0}, last = {1, 1, 21, pad, 0};
+    const int in = hst_graph_input(g, (hst_shape){px, px + 3, 3}, &e);
+    const int a = unit(g, in, five, HST_ACT_SWISH, NAMES("a", "a_BN"));
+    const int b = unit(g, a, deep, HST_ACT_NONE, NAMES("b", "b_BN"));
+    int x = hst_graph_concat(g, (int[]){a, in, b, a}, 4, &e);
+    x = unit(g, x, last, HST_ACT_SWISH, NAMES("c", "c_BN"));
+    x = hst_graph_global_average(g, hst_graph_concat(g, &x, 1, &e), &e);
+    assert_true(x > 0);
+    check_ok(hst_graph_finish(g, &e), &e);
+    random_params(g, 5);
+    return g;
+}
+
+typedef hst_graph *make_graph(int px, enum hst_padding pad);
+static make_graph *const graphs[] = {whole, joined};
+enum { N_GRAPHS = sizeof graphs / sizeof *graphs };
+
+static void network_on(const hst_kernels *k, make_graph *make)
 {
     for (int px = 17; px <= 40; px += 11)
         for (int pad = HST_PAD_TF; pad <= HST_PAD_SYMMETRIC; pad++) {
-            hst_graph *g = whole(px, (enum hst_padding)pad);
+            hst_graph *g = make(px, (enum hst_padding)pad);
             float *x = random_floats(plain_floats(hst_graph_shape(g, 0)), 1), *y = run(g, k, x);
             plain p = plain_of(g);
             double *want = plain_features(&p, x, 1);
@@ -187,6 +209,12 @@ static void networks_on(const hst_kernels *k)
             free(y);
             hst_graph_free(g);
         }
+}
+
+static void networks_on(const hst_kernels *k)
+{
+    for (int i = 0; i < N_GRAPHS; i++)
+        network_on(k, graphs[i]);
 }
 
 static void networks_equal_their_definitions(void **state)
@@ -221,9 +249,9 @@ static void check_gradient(hst_graph *g, const float *grad, enum hst_bn_mode mod
 static void gradients_equal_central_differences(void **state)
 {
     (void)state;
-    for (int c = 0; c < 8; c++) {
+    for (int c = 0; c < 8 * N_GRAPHS; c++) {
         hst_err e = {0};
-        hst_graph *g = whole(17, c & 1 ? HST_PAD_SYMMETRIC : HST_PAD_TF);
+        hst_graph *g = graphs[c / 8](17, c & 1 ? HST_PAD_SYMMETRIC : HST_PAD_TF);
         hst_learn_options o = hst_learn_defaults();
         o.batchnorm = c & 2 ? HST_BN_BATCH : HST_BN_FROZEN;
         o.fuse = !(c & 4);
@@ -263,6 +291,14 @@ static void shapes_that_do_not_fit_are_refused(void **state)
     assert_true(hst_graph_scale(g, x, v, &e) > 0);
     assert_true(hst_graph_max_pool(g, x, &pair, &e) > 0);
     assert_int_equal(hst_graph_activation(g, x, HST_ACT_NONE, &e), x);
+    assert_int_equal(hst_graph_concat(g, (int[]){x, v}, 2, &e), HST_EMODEL);
+    assert_int_equal(hst_graph_concat(g, (int[]){99, x}, 2, &e), HST_EMODEL);
+    assert_int_equal(hst_graph_concat(g, &x, 0, &e), HST_EMODEL);
+    assert_int_equal(hst_graph_concat(g, &x, HST_MAX_INPUTS + 1, &e), HST_EMODEL);
+    int twice = hst_graph_concat(g, (int[]){v, v}, 2, &e);
+    assert_int_equal(hst_graph_shape(g, twice).c, 6);
+    assert_int_equal(hst_graph_n_inputs(g, twice), 2);
+    assert_int_equal(hst_graph_type(g, twice).n_dims, 1);
     hst_graph_free(g);
 }
 

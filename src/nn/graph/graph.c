@@ -91,6 +91,14 @@ static int grow(hst_graph *g, hst_err *err)
     return 0;
 }
 
+static int count_inputs(const hst_op *op, const int *input)
+{
+    int n = op->takes_fewer ? 1 : op->n_inputs;
+    while (n < op->n_inputs && input[n] >= 0)
+        n++;
+    return n;
+}
+
 int hst_graph_add_node(hst_graph *g, const hst_op *op, const int *input, const void *attrs,
                        const char *name, hst_err *err)
 {
@@ -104,13 +112,15 @@ int hst_graph_add_node(hst_graph *g, const hst_op *op, const int *input, const v
     snprintf(n->name, sizeof n->name, "%s", name);
     if (attrs)
         memcpy(n->attrs, attrs, op->attr_bytes);
+    n->n_inputs = count_inputs(op, input);
     for (int i = 0; i < HST_MAX_INPUTS; i++) {
-        n->input[i] = i < op->n_inputs ? input[i] : -1;
-        if (i < op->n_inputs && (input[i] < 0 || input[i] >= g->n_nodes))
+        n->input[i] = i < n->n_inputs ? input[i] : -1;
+        if (i >= n->n_inputs)
+            continue;
+        if (input[i] < 0 || input[i] >= g->n_nodes)
             return hst_fail(err, HST_EMODEL, "%s %s: input %d does not exist", op->name, name,
                             input[i]);
-        if (i < op->n_inputs)
-            in[i] = g->node[input[i]].type;
+        in[i] = g->node[input[i]].type;
     }
     int rc = op->infer_type(n, in, err);
     rc = rc ? rc : check_type(n, err);
@@ -156,6 +166,17 @@ int hst_graph_max_pool(hst_graph *g, int x, const hst_conv *c, hst_err *err)
 int hst_graph_scale(hst_graph *g, int x, int y, hst_err *err)
 {
     return hst_graph_add_node(g, &hst_op_scale, (int[]){x, y}, NULL, "", err);
+}
+
+int hst_graph_concat(hst_graph *g, const int *x, int n, hst_err *err)
+{
+    int input[HST_MAX_INPUTS];
+    if (n < 1 || n > HST_MAX_INPUTS)
+        return hst_fail(err, HST_EMODEL, "concat of %d values, expected 1 to %d", n,
+                        HST_MAX_INPUTS);
+    for (int i = 0; i < HST_MAX_INPUTS; i++)
+        input[i] = i < n ? x[i] : -1;
+    return hst_graph_add_node(g, &hst_op_concat, input, NULL, "", err);
 }
 
 int hst_graph_global_average(hst_graph *g, int x, hst_err *err)
@@ -291,7 +312,7 @@ const char *hst_graph_op_name(const hst_graph *g, int node)
 
 int hst_graph_n_inputs(const hst_graph *g, int node)
 {
-    return g->node[node].op->n_inputs;
+    return g->node[node].n_inputs;
 }
 
 int hst_graph_input_of(const hst_graph *g, int node, int i)
@@ -327,7 +348,7 @@ double hst_graph_node_flops(const hst_graph *g, int node)
 {
     const hst_node *n = &g->node[node];
     hst_shape in[HST_MAX_INPUTS] = {{0}};
-    for (int k = 0; k < n->op->n_inputs; k++)
+    for (int k = 0; k < n->n_inputs; k++)
         in[k] = hst_node_shape(&g->node[n->input[k]]);
     return hst_node_has_weights(n) || n->op->counts ? n->op->flops(n, in) : 0;
 }

@@ -29,7 +29,7 @@ static hst_op_args args_of(const hst_learn_task *t, int i, hst_shape in[HST_MAX_
     const hst_step *s = t->step;
     const hst_node *n = node_of(t);
     hst_op_args a = {.node = n, .in = in, .kernels = l->plan.kernels, .scratch = t->scratch};
-    for (int k = 0; k < n->op->n_inputs; k++) {
+    for (int k = 0; k < n->n_inputs; k++) {
         in[k] = l->plan.value[s->input[k]].shape;
         a.x[k] = hst_learn_value(l, s->input[k], i);
     }
@@ -72,7 +72,7 @@ static void backward_group(const hst_learn_task *t)
         hst_shape in[HST_MAX_INPUTS] = {{0}};
         hst_op_args a = args_of(t, i, in);
         a.dy = hst_learn_grad(l, s->output, i);
-        for (int k = 0; k < a.node->op->n_inputs; k++) {
+        for (int k = 0; k < a.node->n_inputs; k++) {
             a.dx[k] = hst_learn_grad(l, s->input[k], i);
             if (a.dx[k] && !s->adds[k])
                 memset(a.dx[k], 0, l->plan.grad[s->input[k]].floats * sizeof(float));

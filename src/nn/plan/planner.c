@@ -38,8 +38,8 @@ static int check_graph(const hst_plan *p, hst_err *err)
 {
     int inputs = 0;
     for (int i = 0; i < p->n_values; i++)
-        inputs += node(p, i)->op->n_inputs == 0;
-    if (p->n_values < 2 || inputs != 1 || node(p, 0)->op->n_inputs != 0)
+        inputs += node(p, i)->n_inputs == 0;
+    if (p->n_values < 2 || inputs != 1 || node(p, 0)->n_inputs != 0)
         return hst_fail(err, HST_EMODEL, "the graph must begin with its one input");
     return 0;
 }
@@ -47,7 +47,7 @@ static int check_graph(const hst_plan *p, hst_err *err)
 static void count_readers(hst_plan *p)
 {
     for (int i = 0; i < p->n_values; i++)
-        for (int k = 0; k < node(p, i)->op->n_inputs; k++)
+        for (int k = 0; k < node(p, i)->n_inputs; k++)
             p->readers.count[node(p, i)->input[k]]++;
 }
 
@@ -93,7 +93,9 @@ static int match_step(hst_plan *p, hst_step *s, int at, hst_err *err)
     const int learns = hst_plan_learns(p, at);
     const int limit = learns ? p->n_values : p->request.learn_from;
     for (const hst_device_row *r = learns ? d->learn : d->infer; r->pattern; r++) {
-        *s = (hst_step){.runner = r->runner, .input = {-1, -1, -1, -1}};
+        *s = (hst_step){.runner = r->runner};
+        for (int k = 0; k < HST_MAX_INPUTS; k++)
+            s->input[k] = -1;
         if (!hst_pattern_match(&p->readers, r->pattern, at, limit, &s->group))
             continue;
         if (s->group.n_units > 1 && !p->request.fuse)
