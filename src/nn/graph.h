@@ -46,7 +46,9 @@ static inline size_t hst_shape_floats(hst_shape s)
 
 enum hst_padding {
     HST_PAD_TF, /* TensorFlow SAME: total = max((ceil(h/s)-1)*s + k - h, 0), smaller half first */
-    HST_PAD_SYMMETRIC /* PyTorch padding=(k-1)/2 on every side */
+    HST_PAD_SYMMETRIC, /* PyTorch padding=(k-1)/2 on every side */
+    HST_PAD_VALID,     /* none: TensorFlow VALID, PyTorch padding=0 */
+    HST_PAD_ZEROS      /* as HST_PAD_TF; max pooling sees zeros there */
 };
 
 /* A window that moves over a picture: of a convolution or a pooling. */
@@ -85,6 +87,8 @@ HST_CHECK int hst_graph_max_pool(hst_graph *g, int x, const hst_conv *c, hst_err
 HST_CHECK int hst_graph_scale(hst_graph *g, int x, int y, hst_err *err);
 /* The channels of n pictures of one size, 1 .. HST_MAX_INPUTS, one behind the other. */
 HST_CHECK int hst_graph_concat(hst_graph *g, const int *x, int n, hst_err *err);
+/* Every number times one number, plus another: parameters "scale" [1] and "shift" [1]. */
+HST_CHECK int hst_graph_affine(hst_graph *g, int x, const char *name, hst_err *err);
 HST_CHECK int hst_graph_global_average(hst_graph *g, int x, hst_err *err);
 
 /* Transformers. Tokens are a picture one row high, {1, tokens, channels}, so that a layer over them

@@ -108,7 +108,8 @@ struct hst_op {
 
 extern const hst_op hst_op_input, hst_op_conv2d, hst_op_depthwise, hst_op_batchnorm, hst_op_add,
     hst_op_activation, hst_op_global_average, hst_op_max_pool, hst_op_scale, hst_op_layernorm,
-    hst_op_layer_scale, hst_op_tokens, hst_op_attention, hst_op_token_pool, hst_op_concat;
+    hst_op_layer_scale, hst_op_tokens, hst_op_attention, hst_op_token_pool, hst_op_concat,
+    hst_op_affine;
 
 const hst_node *hst_graph_node(const hst_graph *g, int i);
 

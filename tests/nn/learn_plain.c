@@ -136,9 +136,10 @@ static void max_pool(const hst_node *n, hst_shape in, const double *x, double *y
         y[i] = -INFINITY;
         for (int t = 0; t < k * k; t++) {
             int iy = px / out.w * s - oh + t / k, ix = px % out.w * s - ow + t % k;
-            if (iy < 0 || iy >= in.h || ix < 0 || ix >= in.w)
+            const int outside = iy < 0 || iy >= in.h || ix < 0 || ix >= in.w;
+            if (outside && window->padding != HST_PAD_ZEROS)
                 continue;
-            double v = x[(iy * in.w + ix) * in.c + c];
+            double v = outside ? 0 : x[(iy * in.w + ix) * in.c + c];
             y[i] = isnan(v) || v > y[i] ? v : y[i];
         }
     }
@@ -241,6 +242,9 @@ static void run_image(const plain *p, const hst_node *n, hst_shape in, const dou
         concat(p, n, x, y);
     for (size_t i = 0; n->op == &hst_op_activation && i < count; i++)
         y[i] = activation(hst_node_act(n), x[0][i]);
+    const double *two = n->op == &hst_op_affine ? param(p, n, 0) : NULL;
+    for (size_t i = 0; two && i < count; i++)
+        y[i] = x[0][i] * two[0] + two[1];
     for (size_t i = 0; n->op == &hst_op_scale && i < count; i++)
         y[i] = x[0][i] * x[1][i % c];
     for (size_t i = 0; n->op == &hst_op_add && i < count; i++)

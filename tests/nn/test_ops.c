@@ -14,6 +14,9 @@
 static const hst_conv pools[] = {{.kernel = 3, .stride = 2, .padding = HST_PAD_SYMMETRIC},
                                  {.kernel = 3, .stride = 2, .padding = HST_PAD_TF},
                                  {.kernel = 2, .stride = 1, .padding = HST_PAD_TF},
+                                 {.kernel = 2, .stride = 1, .padding = HST_PAD_ZEROS},
+                                 {.kernel = 3, .stride = 2, .padding = HST_PAD_ZEROS},
+                                 {.kernel = 1, .stride = 1, .padding = HST_PAD_VALID},
                                  {.kernel = 1, .stride = 1, .padding = HST_PAD_TF}};
 enum { N_POOLS = sizeof pools / sizeof *pools, N_ACTS = HST_ACTS - 1, N_OPS = N_ACTS + N_POOLS };
 
@@ -172,17 +175,24 @@ static hst_graph *whole(int px, enum hst_padding pad)
     return g;
 }
 
-/* One value behind itself, the input and others, among them one that is read elsewhere too. */
+/* One value behind itself, the input and others, among them one that is read elsewhere too; affine
+ * behind a ReLU and by itself; every padding there is. */
 static hst_graph *joined(int px, enum hst_padding pad)
 {
     hst_err e = {0};
     hst_graph *g = hst_graph_new(&e);
-    const hst_conv five = {3, 1, 5, pad, 0}, deep = {3, 1, 0, pad, 0}, last = {1, 1, 21, pad, 0};
+    const hst_conv five = {3, 1, 5, pad, 0}, deep = {3, 1, 0, pad, 0}, last = {1, 1, 21, pad, 0},
+                   four = {4, 3, 7, HST_PAD_VALID, 0}, two = {2, 1, 7, HST_PAD_TF, 0},
+                   pool = {2, 1, 0, HST_PAD_ZEROS, 0};
     const int in = hst_graph_input(g, (hst_shape){px, px + 3, 3}, &e);
-    const int a = unit(g, in, five, HST_ACT_SWISH, NAMES("a", "a_BN"));
+    int a = unit(g, in, five, HST_ACT_RELU, NAMES("a", "a_BN"));
+    a = hst_graph_affine(g, a, "a_affine", &e);
     const int b = unit(g, a, deep, HST_ACT_NONE, NAMES("b", "b_BN"));
     int x = hst_graph_concat(g, (int[]){a, in, b, a}, 4, &e);
-    x = unit(g, x, last, HST_ACT_SWISH, NAMES("c", "c_BN"));
+    x = unit(g, x, four, HST_ACT_SWISH, NAMES("c", "c_BN"));
+    x = hst_graph_affine(g, hst_graph_max_pool(g, x, &pool, &e), "c_affine", &e);
+    x = unit(g, x, two, HST_ACT_RELU, NAMES("d", "d_BN"));
+    x = unit(g, x, last, HST_ACT_SWISH, NAMES("e", "e_BN"));
     x = hst_graph_global_average(g, hst_graph_concat(g, &x, 1, &e), &e);
     assert_true(x > 0);
     check_ok(hst_graph_finish(g, &e), &e);

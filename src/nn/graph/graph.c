@@ -179,6 +179,11 @@ int hst_graph_concat(hst_graph *g, const int *x, int n, hst_err *err)
     return hst_graph_add_node(g, &hst_op_concat, input, NULL, "", err);
 }
 
+int hst_graph_affine(hst_graph *g, int x, const char *name, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_affine, &x, NULL, name, err);
+}
+
 int hst_graph_global_average(hst_graph *g, int x, hst_err *err)
 {
     return hst_graph_add_node(g, &hst_op_global_average, &x, NULL, "", err);

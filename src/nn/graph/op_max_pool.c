@@ -1,5 +1,5 @@
-/* op_max_pool.c - the largest value of a window, channel by channel; padding does not count. NaN
- * is larger than all. */
+/* op_max_pool.c - the largest value of a window, channel by channel; padding does not count, but
+ * for HST_PAD_ZEROS. NaN is larger than all. */
 #include "nn/infer/unit.h"
 
 #include <string.h>
@@ -25,14 +25,17 @@ static double no_flops(const hst_node *n, const hst_shape *in)
 /* The window whose corner is at row y, column x. */
 typedef struct window {
     int top, bottom, left, right; /* the part inside: rows top .. bottom-1 */
+    int has_zeros;                /* 1: some of it is outside, and counts */
 } window;
 
 static window window_at(const hst_conv *c, hst_shape in, int oy, int ox)
 {
     const int y = oy * c->stride - hst_conv_span(c, in.h).before;
     const int x = ox * c->stride - hst_conv_span(c, in.w).before, k = c->kernel;
-    return (window){y < 0 ? 0 : y, y + k < in.h ? y + k : in.h, x < 0 ? 0 : x,
-                    x + k < in.w ? x + k : in.w};
+    window w = {y < 0 ? 0 : y, y + k < in.h ? y + k : in.h, x < 0 ? 0 : x,
+                x + k < in.w ? x + k : in.w, 0};
+    w.has_zeros = c->padding == HST_PAD_ZEROS && (w.bottom - w.top < k || w.right - w.left < k);
+    return w;
 }
 
 static const float *pixel(const float *x, hst_shape in, int i, int j)
@@ -55,6 +58,8 @@ static void pool(const float *x, hst_shape in, const window *w, float *y)
             for (size_t q = 0; q < c; q++)
                 y[q] = is_larger(p[q], y[q]) ? p[q] : y[q];
         }
+    for (size_t q = 0; w->has_zeros && q < c; q++)
+        y[q] = y[q] < 0 ? 0 : y[q];
 }
 
 static void infer(const hst_infer_unit *u, const hst_run_args *a)
@@ -68,8 +73,8 @@ static void infer(const hst_infer_unit *u, const hst_run_args *a)
         }
 }
 
-/* The place of the largest value of channel q, the first of equals. */
-static size_t largest(const hst_op_args *a, const window *w, size_t q)
+/* Adds to the gradient of the largest value of channel q, the first of equals. */
+static void give_back(const hst_op_args *a, const window *w, size_t q, float dy)
 {
     const hst_shape in = a->in[0];
     const float *best = pixel(a->x[0], in, w->top, w->left) + q;
@@ -78,7 +83,8 @@ static size_t largest(const hst_op_args *a, const window *w, size_t q)
             const float *p = pixel(a->x[0], in, i, j) + q;
             best = *p > *best ? p : best;
         }
-    return (size_t)(best - a->x[0]);
+    if (!w->has_zeros || !(*best < 0))
+        a->dx[0][best - a->x[0]] += dy;
 }
 
 static void backward(const hst_op_args *a)
@@ -89,7 +95,7 @@ static void backward(const hst_op_args *a)
         for (int ox = 0; ox < out.w; ox++, dy += out.c) {
             const window w = window_at(hst_node_conv(a->node), a->in[0], oy, ox);
             for (size_t q = 0; q < (size_t)out.c; q++)
-                a->dx[0][largest(a, &w, q)] += dy[q];
+                give_back(a, &w, q, dy[q]);
         }
 }
 

@@ -208,14 +208,13 @@ void hst_infer_elementwise(const hst_infer_unit *u, const hst_run_args *a)
 {
     const hst_share share = hst_share_of(a, (int)hst_shape_pixels(u->out));
     const size_t c = (size_t)u->out.c, from = (size_t)share.first * c, end = (size_t)share.end * c;
-    for (size_t i = from; i < end && (u->weights || a->x[1]); i++) {
-        float v = a->x[0][i];
-        if (u->weights)
-            v = v * u->weights[i % c] + u->bias[i % c];
-        if (a->x[1])
-            v += a->x[1][i];
-        a->y[i] = v;
-    }
+    const float *x = a->x[0];
+    for (size_t at = from; u->weights && at < end; at += c)
+        for (size_t i = 0; i < c; i++)
+            a->y[at + i] = x[at + i] * u->weights[i] + u->bias[i];
+    x = u->weights ? a->y : x;
+    for (size_t i = from; a->x[1] && i < end; i++)
+        a->y[i] = x[i] + a->x[1][i];
     const float *done = u->weights || a->x[1] ? a->y : a->x[0];
     a->kernels->activate(u->act, done + from, a->y + from, end - from);
 }
