@@ -18,7 +18,7 @@
 
 int hst_layer_has_norm(const hst_layer *l)
 {
-    return l->role != HST_SQUEEZE && l->role != HST_EXCITE;
+    return l->behind == HST_BATCH_NORM;
 }
 
 void hst_layers_add(hst_layers *l, hst_layer layer)
@@ -32,6 +32,8 @@ void hst_layers_add(hst_layers *l, hst_layer layer)
     if (l->failed)
         return;
     const int depthwise = layer.role == HST_DEPTHWISE;
+    if (layer.role == HST_SQUEEZE || layer.role == HST_EXCITE)
+        layer.behind = HST_BIAS_ALONE;
     layer.number = l->n;
     layer.of_kind = depthwise ? l->n_depthwise : l->n - l->n_depthwise;
     layer.of_norm = l->n_norms;

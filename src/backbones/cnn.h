@@ -6,7 +6,8 @@
  *   stem 3x3/2 | expand 1x1 -> depthwise kxk -> x * excite(squeeze(average of x)) -> project 1x1
  *   (+ input), for every block | top 1x1 | average
  *
- * Convolutions have no bias and are followed by batch norm, but for squeeze and excite. */
+ * Convolutions have no bias and are followed by batch norm, but for squeeze and excite and where a
+ * layer says otherwise. */
 #ifndef HST_BACKBONES_CNN_H
 #define HST_BACKBONES_CNN_H
 #include "backbones/family.h"
@@ -24,6 +25,9 @@ enum hst_role {
     HST_EXCITE
 };
 
+/* What is behind a layer's convolution. */
+enum hst_behind { HST_BATCH_NORM, HST_BIAS_ALONE, HST_NOTHING };
+
 /* One convolution with its batch norm. */
 typedef struct hst_layer {
     enum hst_role role;
@@ -32,7 +36,10 @@ typedef struct hst_layer {
     int expands;       /* 1: the block has an expand layer */
     int fused;         /* 1: the block has no depthwise layer */
     int excites;       /* 1: the block has squeeze-and-excitation */
-    int place;         /* among the block's HST_CONV, from 1 */
+    int place;         /* among the block's HST_CONV, from 1; what else a family says */
+    enum hst_behind behind;
+    int affine; /* 1: behind its activation a scale and a shift, one number each */
+    int pooled; /* 1: it is behind the average */
     int kernel, stride;
     int in, out;  /* channels; equal for depthwise */
     int residual; /* project: the block's input is added to its output */
@@ -49,7 +56,7 @@ typedef struct hst_layers {
 void hst_layers_add(hst_layers *l, hst_layer layer);
 /* like, as a convolution of kernel x kernel at that stride. */
 hst_layer hst_layer_of(hst_layer like, enum hst_role role, int kernel, int stride, int out);
-/* Squeeze and excite have no batch norm, but a bias. */
+/* hst_layers_add() sees to it that squeeze and excite have none, but a bias. */
 int hst_layer_has_norm(const hst_layer *l);
 /* An inverted residual: like.in channels become wide, then out; squeezed 0: no
  * squeeze-and-excitation. */
@@ -75,9 +82,10 @@ void hst_chain_layers(const hst_chain *c, hst_layers *out);
 /* v channels rounded to a multiple of 8, never down by more than a tenth (the papers' rule). */
 int hst_make_divisible(double v);
 
-/* Names of a layer's convolution and batch norm, without "/kernel" or ".weight". */
+/* Names of a layer's convolution, batch norm and, where it has that, affine part, without "/kernel"
+ * or ".weight". */
 typedef struct hst_layer_names {
-    char conv[HST_MAX_TENSOR_NAME], bn[HST_MAX_TENSOR_NAME];
+    char conv[HST_MAX_TENSOR_NAME], bn[HST_MAX_TENSOR_NAME], affine[HST_MAX_TENSOR_NAME];
 } hst_layer_names;
 typedef void hst_names_fn(const hst_layer *l, hst_layer_names *out);
 /* Both, where they differ in their ends only. */
@@ -87,7 +95,17 @@ int hst_names_of_ends(const hst_layer *l, const hst_layer_names ends[2], hst_lay
 
 /* The parameters of a layer. Where batch norm is folded into the convolution there are only kernel
  * and bias. */
-enum hst_part { HST_KERNEL, HST_GAMMA, HST_BETA, HST_MEAN, HST_VARIANCE, HST_BIAS, HST_N_PARTS };
+enum hst_part {
+    HST_KERNEL,
+    HST_GAMMA,
+    HST_BETA,
+    HST_MEAN,
+    HST_VARIANCE,
+    HST_BIAS,
+    HST_SCALE, /* of its affine part, and the shift */
+    HST_SHIFT,
+    HST_N_PARTS
+};
 
 /* How a program ends the names of parameters, and lays kernels out. */
 typedef struct hst_style {
@@ -104,7 +122,8 @@ typedef struct hst_cnn_family {
     hst_names_fn *names; /* our own */
     /* What ends each layer; NULL: ReLU6, but project nothing. */
     enum hst_act (*activation)(const hst_arch *a, const hst_layer *l);
-    /* Adds all nodes but the average; the last or a negative code. NULL: inverted residuals. */
+    /* Adds all nodes but the last average; the last or a negative code. NULL: inverted residuals.
+     */
     int (*build)(hst_graph *g, const hst_arch *a, const hst_layers *l, hst_err *err);
 } hst_cnn_family;
 
@@ -151,6 +170,8 @@ extern const hst_family hst_mobilenet_v3[2];
 extern const hst_family hst_efficientnet_b0, hst_efficientnet_v2_b0;
 extern const hst_family hst_efficientnet_lite[5];
 extern const hst_family hst_resnet[4];
+extern const hst_family hst_mobilenet_v4[2];
+extern const hst_family hst_hgnet_v2[3];
 
 /* Every family's dialect of formats that only number their convolutions ("op3"), and of Keras 3's
  * files without names ("conv2d_3", counted by class); where only numbers are told, padding and

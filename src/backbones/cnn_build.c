@@ -9,6 +9,14 @@ static enum hst_act activation_of(const hst_arch *a, const hst_layer *l)
     return l->role == HST_PROJECT ? HST_ACT_NONE : HST_ACT_RELU6;
 }
 
+/* Windows side by side, as of patches, need no padding; the odd pixel of an even one is behind. */
+static enum hst_padding padding_of(const hst_arch *a, const hst_layer *l)
+{
+    if (l->kernel > 1 && l->kernel == l->stride)
+        return HST_PAD_VALID;
+    return l->kernel % 2 == 0 ? HST_PAD_TF : a->cnn.padding;
+}
+
 int hst_cnn_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst_err *err)
 {
     hst_layer_names name;
@@ -16,14 +24,16 @@ int hst_cnn_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst
     const hst_conv c = {.kernel = l->kernel,
                         .stride = l->stride,
                         .channels = l->out,
-                        .padding = a->cnn.padding,
-                        .bias = !has_norm};
+                        .padding = padding_of(a, l),
+                        .bias = l->behind == HST_BIAS_ALONE};
     hst_cnn_of(a)->names(l, &name);
     x = l->role == HST_DEPTHWISE ? hst_graph_depthwise(g, x, &c, name.conv, err)
                                  : hst_graph_conv2d(g, x, &c, name.conv, err);
     if (x >= 0 && has_norm)
         x = hst_graph_batchnorm(g, x, a->cnn.bn_epsilon, name.bn, err);
-    return x < 0 ? x : hst_graph_activation(g, x, activation_of(a, l), err);
+    if (x >= 0)
+        x = hst_graph_activation(g, x, activation_of(a, l), err);
+    return x < 0 || !l->affine ? x : hst_graph_affine(g, x, name.affine, err);
 }
 
 /* x times what the two layers from l on make of its averages. */
@@ -45,6 +55,10 @@ static int inverted_residuals(hst_graph *g, const hst_arch *a, const hst_layers 
         if (l->block != block)
             from = x;
         block = l->block;
+        if (l->pooled)
+            x = hst_graph_global_average(g, x, err);
+        if (x < 0)
+            break;
         if (l->role == HST_SQUEEZE)
             x = excite(g, a, &layers->layer[i++], x, err);
         else
@@ -62,6 +76,7 @@ int hst_cnn_build(hst_graph *g, const hst_arch *a, hst_err *err)
     int x = hst_cnn_layers(a, &l, err);
     if (x == 0)
         x = (f->build ? f->build : inverted_residuals)(g, a, &l, err);
+    const int averaged = x >= 0 && l.layer[l.n - 1].pooled;
     hst_layers_free(&l);
-    return x < 0 ? x : hst_graph_global_average(g, x, err);
+    return x < 0 || averaged ? x : hst_graph_global_average(g, x, err);
 }

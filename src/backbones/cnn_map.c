@@ -6,16 +6,18 @@
 #include <string.h>
 
 const hst_style hst_style_torch = {
-    1, ".weight", {".weight", ".weight", ".bias", ".running_mean", ".running_var", ".bias"}};
-const hst_style hst_style_keras = {
-    0,
-    "/depthwise_kernel",
-    {"/kernel", "/gamma", "/beta", "/moving_mean", "/moving_variance", "/bias"}};
+    1,
+    ".weight",
+    {".weight", ".weight", ".bias", ".running_mean", ".running_var", ".bias", ".scale", ".bias"}};
+const hst_style hst_style_keras = {0,
+                                   "/depthwise_kernel",
+                                   {"/kernel", "/gamma", "/beta", "/moving_mean",
+                                    "/moving_variance", "/bias", "/scale", "/shift"}};
 /* TensorFlow's slim library, which the networks of TF Hub were made with. */
-const hst_style hst_style_slim = {
-    0,
-    "/depthwise_weights",
-    {"/weights", "/gamma", "/beta", "/moving_mean", "/moving_variance", "/biases"}};
+const hst_style hst_style_slim = {0,
+                                  "/depthwise_weights",
+                                  {"/weights", "/gamma", "/beta", "/moving_mean",
+                                   "/moving_variance", "/biases", "/scale", "/shift"}};
 
 /* ---- names ---- */
 
@@ -88,9 +90,11 @@ static side side_of(const hst_origin *o, const hst_layer *l)
 static void name_part(const side *s, const hst_layer *l, enum hst_part part,
                       char out[HST_MAX_FILE_NAME])
 {
-    const int of_conv = part == HST_KERNEL || part == HST_BIAS;
+    const char *of = part == HST_KERNEL || part == HST_BIAS   ? s->layer.conv
+                     : part == HST_SCALE || part == HST_SHIFT ? s->layer.affine
+                                                              : s->layer.bn;
     const int depthwise = part == HST_KERNEL && l->role == HST_DEPTHWISE;
-    snprintf(out, HST_MAX_FILE_NAME, "%s%s%s", s->prefix, of_conv ? s->layer.conv : s->layer.bn,
+    snprintf(out, HST_MAX_FILE_NAME, "%s%s%s", s->prefix, of,
              depthwise ? s->style->depthwise : s->style->part[part]);
 }
 
@@ -233,9 +237,12 @@ int hst_cnn_map(const hst_arch *a, const hst_origin *o, const hst_tensors *t, hs
             !find_part(t, &m.theirs, l, HST_GAMMA) && find_part(t, &m.theirs, l, HST_BIAS);
         rc = map_kernel(&m, blue_first && l->role == HST_STEM);
         if (rc == 0)
-            rc = !hst_layer_has_norm(l) ? copy(&m, HST_BIAS, HST_BIAS)
-                 : is_folded            ? map_folded(&m, a->cnn.bn_epsilon)
-                                        : map_norm(&m, d->biased);
+            rc = l->behind == HST_NOTHING      ? 0
+                 : l->behind == HST_BIAS_ALONE ? copy(&m, HST_BIAS, HST_BIAS)
+                 : is_folded                   ? map_folded(&m, a->cnn.bn_epsilon)
+                                               : map_norm(&m, d->biased);
+        if (rc == 0 && l->affine)
+            rc = copy(&m, HST_SCALE, HST_SCALE) || copy(&m, HST_SHIFT, HST_SHIFT) ? HST_EMEM : 0;
     }
     hst_layers_free(&layers);
     return rc;

@@ -21,6 +21,11 @@ static const hst_family *const families[] = {
     &hst_resnet[1],
     &hst_resnet[2],
     &hst_resnet[3],
+    &hst_mobilenet_v4[0],
+    &hst_mobilenet_v4[1],
+    &hst_hgnet_v2[0],
+    &hst_hgnet_v2[1],
+    &hst_hgnet_v2[2],
 };
 
 const hst_family *hst_family_at(size_t i)

@@ -18,17 +18,25 @@ NETWORKS = {
     "efficientnet_lite0": "efficientnet_lite0",
     "efficientnet_lite1": "efficientnet_lite1",
     "efficientnet_v2_b0": "tf_efficientnetv2_b0",
+    "hgnet_v2_b0": "hgnetv2_b0",
+    "hgnet_v2_b1": "hgnetv2_b1",
+    "hgnet_v2_b2": "hgnetv2_b2",
     "mobilenet_v1": "mobilenetv1_100",
     "mobilenet_v2": "mobilenetv2_100",
     "mobilenet_v3_large": "mobilenetv3_large_100",
     "mobilenet_v3_small": "mobilenetv3_small_100",
+    "mobilenet_v4_medium": "mobilenetv4_conv_medium",
+    "mobilenet_v4_small": "mobilenetv4_conv_small",
     "resnet18": "resnet18",
     "resnet34": "resnet34",
     "resnet50": "resnet50",
 }
 # family, width, height
 NO_SQUARES = (("mobilenet_v2", 320, 160), ("resnet18", 320, 160), ("resnet50", 96, 224),
-              ("efficientnet_v2_b0", 65, 98), ("mobilenet_v3_small", 130, 97))
+              ("efficientnet_v2_b0", 65, 98), ("mobilenet_v3_small", 130, 97),
+              ("hgnet_v2_b0", 97, 130), ("mobilenet_v4_small", 130, 97))
+# Theirs are not the mean of the last maps: there are layers behind it.
+BEHIND = ("hgnet", "mobilenet_v4")
 
 
 def noise(key, count):
@@ -50,7 +58,7 @@ def fill(key, name, v):
         u = ((24 / (i * h * w)) ** 0.5 * u).reshape(h, w, i, o).transpose(3, 2, 0, 1)
     elif name.endswith("running_var"):
         u = 1 + u
-    elif name.endswith("weight"):
+    elif name.endswith(("weight", "scale")):
         u = 1 + 0.4 * u
     else:
         u = 0.4 * u
@@ -68,7 +76,8 @@ def main():
             pixels = 2 * noise(0, height * width * 3).reshape(1, height, width, 3).transpose(0, 3, 1, 2)
             pixels = pixels.astype("<f4").astype("<f8")
             maps = net.forward_features(torch.from_numpy(pixels))
-            features = maps.mean((2, 3)).numpy().ravel()
+            behind = ours.startswith(BEHIND)
+            features = (net.forward_head(maps, pre_logits=True) if behind else maps.mean((2, 3))).numpy().ravel()
         name = ours if width == height else f"{ours}_{width}x{height}"
         numpy.save(os.path.join(sys.argv[1], name + ".npy"), features.astype("<f4"))
         print(name, features.shape, numpy.abs(features).max(), features.std())

@@ -24,10 +24,15 @@ static const struct network {
     {"efficientnet_lite0", HST_PAD_SYMMETRIC, 1e-5},
     {"efficientnet_lite1", HST_PAD_SYMMETRIC, 1e-5},
     {"efficientnet_v2_b0", HST_PAD_TF, 1e-3},
+    {"hgnet_v2_b0", HST_PAD_SYMMETRIC, 1e-5},
+    {"hgnet_v2_b1", HST_PAD_SYMMETRIC, 1e-5},
+    {"hgnet_v2_b2", HST_PAD_SYMMETRIC, 1e-5},
     {"mobilenet_v1", HST_PAD_SYMMETRIC, 1e-5},
     {"mobilenet_v2", HST_PAD_SYMMETRIC, 1e-5},
     {"mobilenet_v3_large", HST_PAD_SYMMETRIC, 1e-5},
     {"mobilenet_v3_small", HST_PAD_SYMMETRIC, 1e-5},
+    {"mobilenet_v4_medium", HST_PAD_SYMMETRIC, 1e-5},
+    {"mobilenet_v4_small", HST_PAD_SYMMETRIC, 1e-5},
     {"resnet18", HST_PAD_SYMMETRIC, 1e-5},
     {"resnet34", HST_PAD_SYMMETRIC, 1e-5},
     {"resnet50", HST_PAD_SYMMETRIC, 1e-5},
@@ -36,6 +41,8 @@ static const struct network {
     {"resnet50", HST_PAD_SYMMETRIC, 1e-5, {96, 224}},
     {"efficientnet_v2_b0", HST_PAD_TF, 1e-3, {65, 98}},
     {"mobilenet_v3_small", HST_PAD_SYMMETRIC, 1e-5, {130, 97}},
+    {"hgnet_v2_b0", HST_PAD_SYMMETRIC, 1e-5, {97, 130}},
+    {"mobilenet_v4_small", HST_PAD_SYMMETRIC, 1e-5, {130, 97}},
 };
 
 static hst_size size_of(const struct network *n)
@@ -129,6 +136,12 @@ static const struct size {
     {"resnet18", 224, 512, 513000, 11689512, 0, 1814, 0, 1},
     {"resnet34", 224, 512, 513000, 21797672, 0, 3664, 0, 1},
     {"resnet50", 224, 2048, 2049000, 25557032, 0, 4089, 0, 1},
+    /* of timm, multiply-adds of its table of speeds, batch norm among them */
+    {"mobilenet_v4_small", 224, 1280, 1281000, 3774024, 0, 190, 0, 10},
+    {"mobilenet_v4_medium", 224, 1280, 1281000, 9715512, 0, 840, 0.03, 10},
+    {"hgnet_v2_b0", 224, 2048, 2049000, 5996550, 0, 0, 0, 0},
+    {"hgnet_v2_b1", 224, 2048, 2049000, 6343158, 0, 0, 0, 0},
+    {"hgnet_v2_b2", 224, 2048, 2049000, 11221356, 0, 0, 0, 0},
     /* 26560 biases in front of batch norm, which our graph has not */
     {"resnet50_v1", 224, 2048, 2049000, 0, 25636712 - 26560, 3850, 0, 100},
 };

@@ -200,7 +200,7 @@ static void fill(const hst_param *p, uint32_t key)
             24.0 / (p->dim[0] * p->dim[1] * (ends(p->name, "depthwise_kernel") ? 1 : p->dim[2])));
     else if (ends(p->name, "variance"))
         spread = middle = 1;
-    else if (ends(p->name, "gamma"))
+    else if (ends(p->name, "gamma") || ends(p->name, "scale"))
         middle = 1;
     for (size_t i = 0; i < hst_param_count(p); i++)
         p->data[i] = (float)(middle + spread * made_up_noise(key, (uint32_t)i));
