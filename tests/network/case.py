@@ -42,7 +42,7 @@ class Case(unittest.TestCase):
                     "HEADSTART_MIRROR": self.hub.url, "HF_ENDPOINT": self.hub.url,
                     "KAGGLE_API_ENDPOINT": self.hub.url, "TFHUB_CACHE_DIR": self.path("tfhub"),
                     "HEADSTART_RETRY_MS": "10", "HEADSTART_STALL_S": "1"}
-        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LD_LIBRARY_PATH"):
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "LD_LIBRARY_PATH", "QEMU_LD_PREFIX"):
             if name in os.environ:
                 self.env[name] = os.environ[name]
 
