@@ -85,6 +85,10 @@ struct hst_op {
     double (*flops)(const hst_node *n, const hst_shape *in);
     int counts; /* 1: they are products that count as those of weights do (hst_graph_flops) */
 
+    /* How many of the first pixels of its inputs the first `pixels` of its output are made from.
+     * NULL: from all. */
+    int (*needs)(const hst_node *n, int pixels);
+
     /* Ops that multiply by weights: bytes of the packed weights for products (0: not supported;
      * NULL: in float32); packs them and returns where the bias begins, or NULL where a number is
      * not finite, if it looks. NULL: no such weights. */
@@ -135,6 +139,9 @@ static inline int hst_node_has_weights(const hst_node *n)
 {
     return n->op->pack != NULL;
 }
+
+/* Ops that make a pixel from the same pixel of their inputs: hst_op.needs. */
+int hst_needs_same(const hst_node *n, int pixels);
 
 size_t hst_slot_count(const hst_slot *s); /* product of dims */
 

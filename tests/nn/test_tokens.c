@@ -4,7 +4,7 @@
 #include "support.h"
 
 #include "nn/op.h"
-#include "nn/plan.h"
+#include "nn/plan/step.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -182,6 +182,43 @@ static void gradients_equal_central_differences(void **state)
                 check_learning(&models[i], fuse);
 }
 
+/* With all tokens of the last norm asked for, the features are the same: where they are one token,
+ * other tokens of the last block are not made. */
+static void tokens_that_nobody_reads_change_nothing(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    for (int precision = HST_PRECISION_FP32; precision < HST_PRECISIONS; precision++) {
+        hst_graph *g = whole(&models[0]);
+        const int last = hst_graph_n_nodes(g) - 1, wanted[] = {last, last - 1};
+        const size_t n = plain_floats(hst_graph_shape(g, last));
+        hst_plan_options o = hst_plan_defaults();
+        o.precision = (enum hst_precision)precision;
+        hst_plan *few = hst_plan_make(g, hst_kernels_best(), &o, &e);
+        o.output = wanted;
+        o.n_outputs = 2;
+        hst_plan *all = hst_plan_make(g, hst_kernels_best(), &o, &e);
+        check_ok(!few || !all, &e);
+        assert_int_equal(hst_plan_wide(few, last - 1), 1);
+        assert_int_equal(hst_plan_wide(all, last - 1), 5);
+        float *x = random_floats(plain_floats(hst_graph_shape(g, 0)), 1);
+        float *y = malloc(n * sizeof *y), *z = malloc(hst_plan_output_floats(all) * sizeof *z);
+        hst_work *w = hst_work_new(few, &e), *w2 = hst_work_new(all, &e);
+        hst_plan_run(few, w, x, 1, y);
+        hst_plan_run(all, w2, x, 1, z);
+        assert_memory_equal(y, z, n * sizeof *y);
+        assert_memory_equal(y, z + n, n * sizeof *y); /* the first token */
+        free(x);
+        free(y);
+        free(z);
+        hst_work_free(w);
+        hst_work_free(w2);
+        hst_plan_free(few);
+        hst_plan_free(all);
+        hst_graph_free(g);
+    }
+}
+
 /* Behind a convolution a layer scale costs no step. */
 static void layer_scale_folds_into_the_product(void **state)
 {
@@ -244,6 +281,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transformers_equal_their_definitions),
         cmocka_unit_test(gradients_equal_central_differences),
+        cmocka_unit_test(tokens_that_nobody_reads_change_nothing),
         cmocka_unit_test(layer_scale_folds_into_the_product),
         cmocka_unit_test(products_of_attention_are_counted),
         cmocka_unit_test(what_does_not_fit_is_refused),

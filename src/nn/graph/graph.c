@@ -214,6 +214,12 @@ int hst_graph_token_pool(hst_graph *g, int x, const hst_token_pool *p, hst_err *
     return hst_graph_add_node(g, &hst_op_token_pool, &x, p, "", err);
 }
 
+int hst_needs_same(const hst_node *n, int pixels)
+{
+    (void)n;
+    return pixels;
+}
+
 size_t hst_slot_count(const hst_slot *s)
 {
     size_t n = 1;

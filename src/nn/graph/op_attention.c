@@ -41,11 +41,10 @@ typedef struct head {
     float by;           /* 1 / sqrt(d) */
 } head;
 
-static head head_of(const hst_node *n)
+static head head_of(const hst_node *n, hst_shape in)
 {
-    const hst_shape s = hst_node_shape(n);
-    const size_t c = (size_t)s.c, d = c / (size_t)heads_of(n);
-    return (head){(size_t)s.w, d, c, 3 * c, 1 / sqrtf((float)d)};
+    const size_t c = (size_t)in.c / 3, d = c / (size_t)heads_of(n);
+    return (head){(size_t)in.w, d, c, (size_t)in.c, 1 / sqrtf((float)d)};
 }
 
 /* Queries of a block. */
@@ -70,8 +69,7 @@ static places places_of(const head *h, const hst_kernels *k)
 
 static size_t scratch(const hst_node *n, hst_shape in, const hst_kernels *k)
 {
-    const head h = head_of(n);
-    (void)in;
+    const head h = head_of(n, in);
     /* backward has two rows of scores */
     return hst_larger(places_of(&h, k).all, 2 * h.n);
 }
@@ -126,15 +124,17 @@ static void attend(const head *h, const hst_kernels *k, const float *x, size_t f
             y[(first + i) * h->c + j] *= of_sum[i];
 }
 
-/* x [tokens][3][heads][d], y [tokens][heads][d]. Threads share out the blocks of all heads. */
+/* x [tokens][3][heads][d], y [tokens that are needed][heads][d]. Threads share out the blocks of
+ * queries of all heads. */
 static void infer(const hst_infer_unit *u, const hst_run_args *a)
 {
-    const head h = head_of(&u->node);
-    const int blocks = (int)((h.n + QUERIES - 1) / QUERIES);
+    const head h = head_of(&u->node, u->in);
+    const size_t queries = (size_t)u->out.w;
+    const int blocks = (int)((queries + QUERIES - 1) / QUERIES);
     const hst_share share = hst_share_of(a, heads_of(&u->node) * blocks);
     for (int i = share.first; i < share.end; i++) {
         const size_t at = (size_t)(i / blocks) * h.d, first = (size_t)(i % blocks) * QUERIES;
-        const size_t count = h.n - first < QUERIES ? h.n - first : QUERIES;
+        const size_t count = queries - first < QUERIES ? queries - first : QUERIES;
         if (i == share.first || i % blocks == 0)
             pack_head(&h, a->kernels, a->x[0] + at, a->scratch);
         attend(&h, a->kernels, a->x[0] + at, first, count, a->scratch, a->y + at);
@@ -182,7 +182,7 @@ static void backward_query(const hst_op_args *a, const head *h, const float *x, 
 
 static void backward(const hst_op_args *a)
 {
-    const head h = head_of(a->node);
+    const head h = head_of(a->node, a->in[0]);
     for (size_t at = 0; a->dx[0] && at < h.c; at += h.d)
         for (size_t i = 0; i < h.n; i++)
             backward_query(a, &h, a->x[0] + at, a->dy + i * h.c + at, i, a->dx[0] + at);

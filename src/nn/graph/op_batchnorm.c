@@ -47,5 +47,6 @@ const hst_op hst_op_batchnorm = {.name = "batchnorm",
                                  .attr_bytes = sizeof(double),
                                  .infer_type = normalised_type,
                                  .flops = two_flops,
+                                 .needs = hst_needs_same,
                                  .fold = fold,
                                  .infer = hst_infer_elementwise};

@@ -2,6 +2,7 @@
  * (conv2d), or of its own channel alone (depthwise). */
 #include "nn/infer/unit.h"
 
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -80,6 +81,12 @@ static double window(const hst_node *n)
 static double conv2d_flops(const hst_node *n, const hst_shape *in)
 {
     return window(n) * in->c;
+}
+
+static int conv2d_needs(const hst_node *n, int pixels)
+{
+    const hst_conv *c = hst_node_conv(n);
+    return c->kernel == 1 && c->stride == 1 ? pixels : INT_MAX;
 }
 
 static double depthwise_flops(const hst_node *n, const hst_shape *in)
@@ -276,6 +283,7 @@ const hst_op hst_op_conv2d = {.name = "conv2d",
                               .attr_bytes = sizeof(hst_conv),
                               .infer_type = conv2d_type,
                               .flops = conv2d_flops,
+                              .needs = conv2d_needs,
                               .packed_bytes = conv2d_packed,
                               .pack = conv2d_pack,
                               .forward = conv2d_forward,

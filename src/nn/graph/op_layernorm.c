@@ -98,6 +98,7 @@ const hst_op hst_op_layernorm = {.name = "layernorm",
                                  .attr_bytes = sizeof(double),
                                  .infer_type = normalised_type,
                                  .flops = seven_flops,
+                                 .needs = hst_needs_same,
                                  .infer = infer,
                                  .backward = backward,
                                  .reads = HST_READS_INPUT};

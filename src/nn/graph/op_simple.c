@@ -89,6 +89,7 @@ const hst_op hst_op_add = {.name = "add",
                            .n_inputs = 2,
                            .infer_type = sum_type,
                            .flops = one_flop,
+                           .needs = hst_needs_same,
                            .infer = hst_infer_elementwise,
                            .forward = add_forward,
                            .backward = add_backward};

@@ -2,6 +2,7 @@
  * or both, one behind the other. */
 #include "nn/infer/unit.h"
 
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -38,6 +39,11 @@ static int pooled_type(hst_node *n, const hst_type *in, hst_err *err)
                         x.w, p->prefix);
     n->type = hst_vector_type(x.c * (takes_first(n) + takes_mean(n)));
     return 0;
+}
+
+static int pooled_needs(const hst_node *n, int pixels)
+{
+    return takes_mean(n) ? INT_MAX : pixels;
 }
 
 static double one_flop(const hst_node *n, const hst_shape *in)
@@ -82,5 +88,6 @@ const hst_op hst_op_token_pool = {.name = "token_pool",
                                   .attr_bytes = sizeof(hst_token_pool),
                                   .infer_type = pooled_type,
                                   .flops = one_flop,
+                                  .needs = pooled_needs,
                                   .infer = infer,
                                   .backward = backward};

@@ -52,6 +52,10 @@ void hst_infer_unit_describe(const hst_plan *p, const hst_unit *u, hst_infer_uni
                             .out = hst_graph_shape(p->graph, u->end - 1),
                             .act = hst_unit_act(p->graph, u),
                             .products = products_of(p, u)};
+    out->in.w = hst_plan_wide(p, u->x);
+    out->out.w = hst_plan_wide(p, u->end - 1);
+    if (out->out.w < hst_graph_shape(p->graph, u->end - 1).w)
+        out->node.type = hst_image_type((hst_shape){1, out->out.w, hst_node_shape(&out->node).c});
     if (out->products)
         out->block = hst_low_block(out, p->request.cache_bytes);
 }

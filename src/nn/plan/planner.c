@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "nn/plan/step.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 static const hst_node *node(const hst_plan *p, int i)
@@ -82,6 +83,29 @@ static int mark_outputs(hst_plan *p, hst_err *err)
         p->output_floats += p->value[at].floats;
     }
     return 0;
+}
+
+/* Which pixels are read, from the last node to the first: of a network whose features are one token
+ * the last layers need no others. Learning keeps all. */
+static void find_needed(hst_plan *p)
+{
+    for (int i = 0; i < p->n_values; i++) {
+        const int all = (int)hst_shape_pixels(p->value[i].shape);
+        p->needed[i] = p->value[i].is_output || is_learning(p) ? all : 0;
+    }
+    for (int i = p->n_values - 1; i > 0; i--) {
+        const hst_node *n = node(p, i);
+        const int pixels = p->needed[i] && n->op->needs ? n->op->needs(n, p->needed[i]) : INT_MAX;
+        for (int k = 0; k < n->op->n_inputs; k++)
+            if (p->needed[n->input[k]] < pixels)
+                p->needed[n->input[k]] = pixels;
+    }
+}
+
+int hst_plan_wide(const hst_plan *p, int i)
+{
+    const hst_shape s = p->value[i].shape;
+    return s.h == 1 && p->needed[i] > 0 && p->needed[i] < s.w ? p->needed[i] : s.w;
 }
 
 /* ---- steps ---- */
@@ -267,7 +291,8 @@ int hst_plan_steps(hst_plan *p, hst_err *err)
     p->step = hst_alloc(n, sizeof *p->step, err);
     p->value = p->step ? hst_alloc(n, sizeof *p->value, err) : NULL;
     p->grad = p->value ? hst_alloc(n, sizeof *p->grad, err) : NULL;
-    p->readers = (hst_readers){p->graph, p->grad ? hst_alloc(n, sizeof(int), err) : NULL};
+    p->needed = p->grad ? hst_alloc(n, sizeof *p->needed, err) : NULL;
+    p->readers = (hst_readers){p->graph, p->needed ? hst_alloc(n, sizeof(int), err) : NULL};
     if (!p->readers.count)
         return HST_EMEM;
     int rc = check_graph(p, err);
@@ -276,6 +301,8 @@ int hst_plan_steps(hst_plan *p, hst_err *err)
     count_readers(p);
     begin_values(p);
     rc = mark_outputs(p, err);
+    if (rc == 0)
+        find_needed(p);
     rc = rc ? rc : list_steps(p, err);
     if (rc)
         return rc;
@@ -292,6 +319,7 @@ void hst_plan_clear(hst_plan *p)
         if (p->step[i].runner->clear)
             p->step[i].runner->clear(&p->step[i]);
     free(p->readers.count);
+    free(p->needed);
     free(p->step);
     free(p->value);
     free(p->grad);

@@ -133,6 +133,7 @@ struct hst_plan {
     int n_steps;
     hst_value *value; /* one a node; those inside a group have first = -1 */
     hst_value *grad;  /* learning: their gradients; first = -1: not wanted */
+    int *needed;      /* one a node: how many of its first pixels are read by anything */
     int n_values;
     hst_shape input, output;
     size_t block_floats;    /* of one image */
@@ -148,6 +149,8 @@ void hst_plan_clear(hst_plan *p);
 /* 1: the node is one whose parameters learn; it normalises by the batch's statistics. */
 int hst_plan_learns(const hst_plan *p, int node);
 int hst_plan_is_batch(const hst_plan *p, int node);
+/* The width of a value; of tokens, how many of the first are read by anything. */
+int hst_plan_wide(const hst_plan *p, int node);
 /* The k-th parameter of a node; NULL: it has fewer. */
 float *hst_plan_param(const hst_plan *p, int node, int slot);
 /* The sums of what all steps need of the plan: hands out places behind f and d, if not NULL. */
