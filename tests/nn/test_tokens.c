@@ -147,6 +147,7 @@ static void check_learning(const model *m, int fuse)
     hst_learn_options o = hst_learn_defaults();
     o.max_batch = IMAGES;
     o.fuse = fuse;
+    o.batchnorm = fuse ? HST_BN_BATCH : HST_BN_FROZEN; /* there are none */
     o.executor = hst_executor_new(2, &e);
     check_ok(!o.executor, &e);
     hst_learn *l = hst_learn_new(g, hst_kernels_best(), &o, &e);

@@ -68,8 +68,10 @@ static int link_of(const hst_plan *p, const hst_unit *unit, hst_link *u)
         (hst_geometry){*hst_unit_conv(g, unit), hst_graph_shape(g, unit->x), hst_node_shape(conv)};
     u->im2col = !u->depthwise && !hst_unit_is_pointwise(g, unit);
     u->k = (int)(hst_slot_count(&conv->slot[0]) / (size_t)u->geometry.out.c);
-    const int is_known = u->norm < 0 || hst_graph_node(g, u->norm)->op == &hst_op_batchnorm;
-    return is_known && (!u->act_after_add || hst_act_late(u->act) == HST_ACT_NONE);
+    const hst_op *norm = u->norm < 0 ? NULL : hst_graph_node(g, u->norm)->op;
+    if (norm && norm != &hst_op_batchnorm && norm != &hst_op_layer_scale)
+        return 0;
+    return !u->act_after_add || hst_act_late(u->act) == HST_ACT_NONE;
 }
 
 /* ---- memory ---- */
@@ -86,6 +88,14 @@ static size_t scratch_of(const hst_link *u)
     size_t rows = u->im2col ? (size_t)(hst_link_rows_at_once(u) * out.w) : (size_t)hst_link_tile(u);
     size_t k = (size_t)u->k;
     return (u->im2col ? 2 : 1) * hst_whole_lines(rows * k) + hst_whole_lines(rows * c) + sums;
+}
+
+/* Parameters that learn, a channel. */
+static size_t norm_params(const hst_plan *p, const hst_link *u)
+{
+    if (u->norm < 0)
+        return 0;
+    return hst_graph_node(p->graph, u->norm)->op == &hst_op_batchnorm ? 2 : 1;
 }
 
 static void plan_memory(const hst_plan *p, hst_step *s, hst_chain *c)
@@ -107,8 +117,7 @@ static void plan_memory(const hst_plan *p, hst_step *s, hst_chain *c)
         u->sums = s->state_doubles;
         s->state_doubles += 2 * n;
         u->params.from = params;
-        u->params.n =
-            (size_t)u->k * n + (u->geometry.conv.bias ? n : 0) + (u->norm < 0 ? 0 : 2 * n);
+        u->params.n = (size_t)u->k * n + (u->geometry.conv.bias ? n : 0) + norm_params(p, u) * n;
         params += u->params.n;
         s->scratch_floats = scratch > s->scratch_floats ? scratch : s->scratch_floats;
         s->sum_doubles = 2 * n > s->sum_doubles ? 2 * n : s->sum_doubles;

@@ -108,7 +108,8 @@ static void norm_gradient(const hst_learn_task *t, const hst_link *u)
         return;
     float *gamma = hst_learn_param_grad(t, u->norm, 0), *beta = hst_learn_param_grad(t, u->norm, 1);
     for (size_t k = 0; t->first == 0 && k < c; k++) {
-        beta[k] = (float)sums[k];
+        if (beta)
+            beta[k] = (float)sums[k];
         gamma[k] = (float)(sums[c + k] * norm.inverse[k]);
     }
 }

@@ -33,6 +33,13 @@ void hst_bn_fix(const hst_plan *p, int node, const double *mean, const double *v
         return;
     const hst_node *at = hst_graph_node(p->graph, node);
     const float *gamma = hst_plan_param(p, node, GAMMA), *beta = hst_plan_param(p, node, BETA);
+    for (int c = 0; at->op != &hst_op_batchnorm && c < hst_node_shape(at).c; c++) {
+        n->scale[c] = gamma[c];
+        n->shift[c] = n->mean[c] = 0;
+        n->inverse[c] = 1;
+    }
+    if (at->op != &hst_op_batchnorm)
+        return;
     const float *moving = hst_plan_param(p, node, MEAN);
     const float *moving_variance = hst_plan_param(p, node, VARIANCE);
     for (size_t c = 0; c < (size_t)hst_node_shape(at).c; c++) {

@@ -17,7 +17,8 @@ int hst_plan_learns(const hst_plan *p, int i)
 
 int hst_plan_is_batch(const hst_plan *p, int i)
 {
-    return p->request.batch_statistics && hst_plan_learns(p, i);
+    return p->request.batch_statistics && hst_plan_learns(p, i) &&
+           node(p, i)->op == &hst_op_batchnorm;
 }
 
 float *hst_plan_param(const hst_plan *p, int i, int slot)
