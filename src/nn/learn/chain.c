@@ -9,6 +9,7 @@
 enum {
     TILE_FLOATS = 48 * 1024, /* of a tile's input and output: they share a 512 KB cache */
     TILE_LEAST = 28,         /* pixels: two tiles of the widest kernel */
+    TILE_FREE = 126, /* the same where no sums are cut: large weights are read once for it */
     RING_FLOATS = 48 * 1024,
     ROWS_PIXELS = 56 /* of as many rows as are laid out at once: weights are read once for them */
 };
@@ -17,7 +18,8 @@ int hst_link_tile(const hst_link *u)
 {
     size_t n = hst_shape_pixels(u->geometry.out);
     size_t most = TILE_FLOATS / (size_t)(u->k + u->geometry.out.c);
-    most = most < TILE_LEAST ? TILE_LEAST : most;
+    const size_t least = u->cuts_no_sums ? TILE_FREE : TILE_LEAST;
+    most = most < least ? least : most;
     size_t tiles = (n + most - 1) / most;
     return (int)((n + tiles - 1) / tiles);
 }
@@ -90,12 +92,15 @@ static size_t scratch_of(const hst_link *u)
     return (u->im2col ? 2 : 1) * hst_whole_lines(rows * k) + hst_whole_lines(rows * c) + sums;
 }
 
+static int is_batchnorm(const hst_plan *p, const hst_link *u)
+{
+    return u->norm >= 0 && hst_graph_node(p->graph, u->norm)->op == &hst_op_batchnorm;
+}
+
 /* Parameters that learn, a channel. */
 static size_t norm_params(const hst_plan *p, const hst_link *u)
 {
-    if (u->norm < 0)
-        return 0;
-    return hst_graph_node(p->graph, u->norm)->op == &hst_op_batchnorm ? 2 : 1;
+    return u->norm < 0 ? 0 : is_batchnorm(p, u) ? 2 : 1;
 }
 
 static void plan_memory(const hst_plan *p, hst_step *s, hst_chain *c)
@@ -133,6 +138,8 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
         if (!link_of(p, &s->group.unit[i], &c.link[i]))
             return 0;
         c.link[i].lazy = i > 0;
+        c.link[i].cuts_no_sums =
+            !is_batchnorm(p, &c.link[i]) && (i == 0 || !is_batchnorm(p, &c.link[i - 1]));
     }
     s->input[HST_CHAIN_X] = s->group.unit[0].x;
     s->input[HST_CHAIN_ADDED] = s->group.unit[c.n - 1].added;

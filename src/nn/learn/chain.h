@@ -19,8 +19,9 @@
 typedef struct hst_link {
     int conv, norm; /* nodes; norm: a batch norm or a layer scale; -1: none */
     int depthwise;
-    int im2col; /* not depthwise, and not 1x1 with stride 1 */
-    int lazy;   /* its input is made from the z before */
+    int im2col;       /* not depthwise, and not 1x1 with stride 1 */
+    int lazy;         /* its input is made from the z before */
+    int cuts_no_sums; /* no batch norm's sums are of its tiles */
     enum hst_act act;
     int act_after_add; /* the activation is that of the sum */
     hst_geometry geometry;
