@@ -300,7 +300,9 @@ static void say_nearest(const hst_origin *o, hst_err *err)
              o->dialect->name, why.msg);
 }
 
-static hst_backbone *import(hst_ctx *ctx, const hst_weight_file *f, const hst_tensors *t,
+/* A backbone from somebody's file, of which t keeps all but the numbers: they, the graph's and the
+ * plan's would be three times the network in memory. */
+static hst_backbone *import(hst_ctx *ctx, const hst_weight_file *f, hst_tensors *t,
                             const hst_backbone_opts *opts, hst_err *err)
 {
     hst_origin o;
@@ -329,6 +331,7 @@ static hst_backbone *import(hst_ctx *ctx, const hst_weight_file *f, const hst_te
         say_nearest(&o, err);
         return NULL;
     }
+    hst_tensors_drop_data(t);
     hst_backbone *b = assemble(ctx, &a, g, precision, err);
     if (!b || try_out(b, err) == 0)
         return b;

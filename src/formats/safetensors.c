@@ -323,6 +323,14 @@ hst_tensors *hst_tensors_parse(const uint8_t *bytes, size_t n, hst_err *err)
     return open_block(block, n, err);
 }
 
+void hst_tensors_drop_data(hst_tensors *t)
+{
+    for (size_t i = 0; i < t->n; i++)
+        t->t[i].data = NULL;
+    free(t->block);
+    t->block = NULL;
+}
+
 void hst_tensors_free(hst_tensors *t)
 {
     if (!t)

@@ -42,6 +42,8 @@ HST_CHECK hst_tensors *hst_tensors_read(const char *path, hst_err *err);
 /* The same over bytes in memory, which are copied. Messages do not say where they came from. */
 HST_CHECK hst_tensors *hst_tensors_parse(const uint8_t *bytes, size_t n, hst_err *err);
 void hst_tensors_free(hst_tensors *t);
+/* Frees the numbers, which are most of a file; names, shapes and metadata stay, data is NULL. */
+void hst_tensors_drop_data(hst_tensors *t);
 size_t hst_tensors_count(const hst_tensors *t);
 const hst_tensor *hst_tensors_at(const hst_tensors *t, size_t i);           /* sorted by name */
 const hst_tensor *hst_tensors_find(const hst_tensors *t, const char *name); /* NULL: not there */

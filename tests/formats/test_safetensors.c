@@ -73,6 +73,9 @@ static void what_is_written_is_read_again(void **state)
     check_ok(hst_tensors_digest_of(t, NULL, of_file, &err), &err);
     check_ok(hst_tensors_digest(two, 2, notes, 2, NULL, of_tensors, &err), &err);
     assert_string_equal(of_file, of_tensors);
+    hst_tensors_drop_data(t);
+    assert_null(hst_tensors_find(t, "odd")->data);
+    assert_string_equal(hst_tensors_meta(t, "z"), notes[0].value);
     hst_tensors_free(t);
     remove_tree(dir);
     free(path);
