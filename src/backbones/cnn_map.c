@@ -216,7 +216,7 @@ static int map_norm(const mapping *m, int biased)
         rc = copy(m, part, part);
     hst_param_map *p = rc == 0 && biased ? map_part(m, HST_MEAN, HST_BIAS) : NULL;
     if (p)
-        p->subtracts = 1;
+        p->adds = -1;
     return rc || (biased && !p) ? HST_EMEM : 0;
 }
 

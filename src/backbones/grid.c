@@ -6,6 +6,12 @@
 #include <math.h>
 #include <stdlib.h>
 
+const char *const hst_grid_way_names[] = {[HST_GRID_ANTIALIAS] = "antialias",
+                                          [HST_GRID_PLAIN] = "plain",
+                                          [HST_GRID_OFFSET] = "offset",
+                                          [HST_GRID_CORNERS] = "corners",
+                                          NULL};
+
 /* Keys' cubic convolution kernel (1981). */
 static double cubic(double x, double a)
 {
@@ -29,47 +35,63 @@ static void weigh_antialiased(double *w, int m, int i, double scale)
         w[j] /= sum;
 }
 
-/* The four inputs around it, those past the ends being the last. */
-static void weigh(double *w, int m, int i, double scale)
+/* The four inputs around the place `at`, those past the ends being the last. */
+static void weigh(double *w, int m, double at)
 {
-    const double at = scale * (i + 0.5) - 0.5;
     const int left = (int)floor(at);
     for (int j = left - 1; j <= left + 2; j++)
         w[j < 0 ? 0 : j >= m ? m - 1 : j] += cubic(at - j, -0.75);
 }
 
 /* out[g][m], zero. */
-static void weigh_all(const hst_grid *how, double *out, int m, int g)
+static void weigh_all(enum hst_grid_way way, double *out, int m, int g)
 {
-    const double scale = how->offset != 0 ? m / (g + how->offset) : (double)m / g;
-    for (int i = 0; i < g; i++)
-        (how->antialias ? weigh_antialiased : weigh)(out + (size_t)i * (size_t)m, m, i, scale);
+    const double scale = way == HST_GRID_OFFSET ? m / (g + 0.1) : (double)m / g;
+    const double apart = g > 1 ? (double)(m - 1) / (g - 1) : 0; /* of corners on corners */
+    for (int i = 0; i < g; i++) {
+        double *w = out + (size_t)i * (size_t)m;
+        if (way == HST_GRID_ANTIALIAS)
+            weigh_antialiased(w, m, i, scale);
+        else
+            weigh(w, m, way == HST_GRID_CORNERS ? apart * i : scale * (i + 0.5) - 0.5);
+    }
 }
 
-int hst_grid_resize(const hst_grid *how, const float *from, int m, float *to, int g, size_t n,
-                    hst_err *err)
+int hst_grid_side(int64_t rows, int kept)
 {
-    const size_t side = (size_t)m, row = side * n;
-    double *w = hst_alloc((size_t)g * side, sizeof *w, err);
-    double *rows = w ? hst_alloc(row, sizeof *rows, err) : NULL; /* one, of m columns */
-    int rc = rows ? 0 : HST_EMEM;
-    if (rc == 0)
-        weigh_all(how, w, m, g);
-    for (int y = 0; rc == 0 && y < g; y++) {
+    int64_t n = 1;
+    while (n < 4096 && n * n < rows - kept)
+        n++;
+    return n * n == rows - kept ? (int)n : 0;
+}
+
+int hst_grid_resize(const hst_resizing *r, const float *x, float *y, hst_err *err)
+{
+    const size_t high = (size_t)r->from.rows, wide = (size_t)r->from.columns, row = wide * r->n;
+    double *down = hst_alloc((size_t)r->to.rows * high, sizeof *down, err);
+    double *across = down ? hst_alloc((size_t)r->to.columns * wide, sizeof *across, err) : NULL;
+    double *one = across ? hst_alloc(row, sizeof *one, err) : NULL; /* a row of x's columns */
+    const int rc = one ? 0 : HST_EMEM;
+    if (rc == 0) {
+        weigh_all(r->way, down, r->from.rows, r->to.rows);
+        weigh_all(r->way, across, r->from.columns, r->to.columns);
+    }
+    for (int i = 0; rc == 0 && i < r->to.rows; i++) {
         for (size_t k = 0; k < row; k++) {
-            rows[k] = 0;
-            for (size_t j = 0; j < side; j++)
-                rows[k] += w[(size_t)y * side + j] * (double)from[j * row + k];
+            one[k] = 0;
+            for (size_t j = 0; j < high; j++)
+                one[k] += down[(size_t)i * high + j] * (double)x[j * row + k];
         }
-        for (int x = 0; x < g; x++)
-            for (size_t c = 0; c < n; c++) {
+        for (int to = 0; to < r->to.columns; to++)
+            for (size_t c = 0; c < r->n; c++) {
                 double sum = 0;
-                for (size_t j = 0; j < side; j++)
-                    sum += w[(size_t)x * side + j] * rows[j * n + c];
-                *to++ = (float)sum;
+                for (size_t j = 0; j < wide; j++)
+                    sum += across[(size_t)to * wide + j] * one[j * r->n + c];
+                *y++ = (float)sum;
             }
     }
-    free(rows);
-    free(w);
+    free(one);
+    free(across);
+    free(down);
     return rc;
 }

@@ -29,24 +29,12 @@ static int check_superfluous(const hst_tensors *t, const hst_origin *o, const ch
     return 0;
 }
 
-/* A table of positions is that of a square, in the file and here. */
-static int check_grids(const hst_param_maps *l, hst_size size, hst_err *err)
-{
-    for (size_t i = 0; i < l->n && !hst_size_is_square(size); i++)
-        if (l->map[i].grid.is)
-            return hst_fail(err, HST_EMODEL,
-                            "its table of positions '%s' is of a square: the input cannot be %dx%d",
-                            l->map[i].theirs, size.width, size.height);
-    return 0;
-}
-
 int hst_weights_import(const hst_tensors *t, const hst_origin *o, const hst_arch *a,
                        const hst_graph *g, hst_err *err)
 {
     hst_param_maps l = {0};
     char *used = hst_alloc(hst_tensors_count(t) + 1, 1, err);
     int rc = used ? o->family->kind->map(a, o, t, &l, err) : HST_EMEM;
-    rc = rc ? rc : check_grids(&l, a->size, err);
     rc = rc ? rc : hst_params_import(t, &l, g, used, err);
     rc = rc ? rc : check_superfluous(t, o, used, err);
     hst_param_maps_free(&l);

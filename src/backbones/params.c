@@ -43,15 +43,6 @@ static void shape_text(const int64_t *dim, int n, char out[200])
     snprintf(out + at, 200 - at, "]");
 }
 
-/* The side of the square grid that a table of so many tokens has; 0: it is none. */
-static int grid_side(int64_t tokens, int kept)
-{
-    int64_t n = 1;
-    while (n < 4096 && n * n < tokens - kept)
-        n++;
-    return n * n == tokens - kept ? (int)n : 0;
-}
-
 /* What the tensor x (NULL: missing) of the file should be like, for parameter p. */
 static void expected_shape(const hst_param_map *m, const hst_param *p, const hst_tensor *x,
                            int64_t dim[4])
@@ -61,21 +52,45 @@ static void expected_shape(const hst_param_map *m, const hst_param *p, const hst
         dim[m->permutes ? m->order[i] : i] = p->dim[i];
     if (m->slice.of)
         dim[m->slice.axis] *= m->slice.of;
-    if (m->grid.is && x && x->n_dims == p->n_dims && grid_side(x->dim[tokens], m->grid.kept))
-        dim[tokens] = x->dim[tokens];
+    if (!x || x->n_dims < 2)
+        return;
+    const int64_t rows = x->dim[x->n_dims - 2];
+    if ((m->grid.is && hst_grid_side(rows, m->grid.kept)) || (m->rows && rows >= m->rows))
+        dim[tokens] = rows;
 }
 
-static int check_shape(const hst_tensor *x, const char *name, const int64_t *dim, int n,
+/* The axes that are longer than 1. */
+static int squeeze(const int64_t *dim, int n, int64_t *out)
+{
+    int k = 0;
+    for (int i = 0; i < n; i++)
+        if (dim[i] != 1)
+            out[k++] = dim[i];
+    return k;
+}
+
+static int is_shape(const hst_tensor *x, const int64_t *dim, int n, int squeezes)
+{
+    int64_t a[sizeof x->dim / sizeof *x->dim], b[4];
+    if (squeezes) {
+        const int n_a = squeeze(x->dim, x->n_dims, a), n_b = squeeze(dim, n, b);
+        return n_a == n_b && memcmp(a, b, (size_t)n_a * sizeof *a) == 0;
+    }
+    return x->n_dims == n && memcmp(x->dim, dim, (size_t)n * sizeof *dim) == 0;
+}
+
+static int check_shape(const hst_tensor *x, const hst_param_map *m, const int64_t *dim, int n,
                        hst_err *err)
 {
     char want[200], have[200];
-    if (x && x->n_dims == n && memcmp(x->dim, dim, (size_t)n * sizeof *dim) == 0)
+    if (x && is_shape(x, dim, n, m->squeezes || m->grid.is || m->rows))
         return 0;
     shape_text(dim, n, want);
     if (!x)
-        return hst_fail(err, HST_EMODEL, "tensor '%s' %s is missing", name, want);
+        return hst_fail(err, HST_EMODEL, "tensor '%s' %s is missing", m->theirs, want);
     shape_text(x->dim, x->n_dims, have);
-    return hst_fail(err, HST_EMODEL, "tensor '%s' has shape %s, expected %s", name, have, want);
+    return hst_fail(err, HST_EMODEL, "tensor '%s' has shape %s, expected %s", m->theirs, have,
+                    want);
 }
 
 /* ---- values ---- */
@@ -104,17 +119,17 @@ static int read_floats(const hst_tensor *x, float *out, hst_err *err)
     return rc;
 }
 
-/* p = the slice of x[..] = from in the parameter's order of axes. */
-static void arrange(const hst_param_map *m, const hst_tensor *x, const float *from,
+/* p = the slice of the tensor from[dim] in the parameter's order of axes. */
+static void arrange(const hst_param_map *m, const int64_t *shape, const float *from,
                     const hst_param *p)
 {
     ptrdiff_t stride[4] = {0}, step[4] = {0}, dim[4] = {1, 1, 1, 1}, at = 1;
     const int n = p->n_dims, pad = 4 - n; /* axes of length 1 in front make four */
-    for (int i = n; i-- > 0; at *= (ptrdiff_t)x->dim[i])
+    for (int i = n; i-- > 0; at *= (ptrdiff_t)shape[i])
         stride[i] = at;
     if (m->slice.of)
         from +=
-            m->slice.part * (ptrdiff_t)x->dim[m->slice.axis] / m->slice.of * stride[m->slice.axis];
+            m->slice.part * (ptrdiff_t)shape[m->slice.axis] / m->slice.of * stride[m->slice.axis];
     for (int i = 0; i < n; i++) {
         dim[pad + i] = p->dim[i];
         step[pad + i] = stride[m->permutes ? m->order[i] : i];
@@ -133,64 +148,50 @@ static void arrange(const hst_param_map *m, const hst_tensor *x, const float *fr
             }
 }
 
-/* Every table of positions that p holds ([tokens][C], one behind the other) from those of x. */
-static int resize_grids(const hst_param_map *m, const hst_tensor *x, const float *from,
-                        const hst_param *p, hst_err *err)
+/* The table of positions p ([rows * columns][C], perhaps with axes of length 1 in front) from that
+ * of the tensor, of so many rows. */
+static int resize_grid(const hst_param_map *m, int64_t rows, const float *from, const hst_param *p,
+                       hst_err *err)
 {
-    const int axis = p->n_dims - 2, kept = m->grid.kept;
-    const size_t c = (size_t)p->dim[axis + 1], front = (size_t)kept * c;
-    const size_t n_from = (size_t)x->dim[axis] * c, n_to = (size_t)p->dim[axis] * c;
-    const int m_side = grid_side(x->dim[axis], kept), g_side = grid_side(p->dim[axis], kept);
-    int rc = g_side ? 0 : hst_fail(err, HST_EMODEL, "'%s' is no table of a square", p->name);
-    for (size_t at = 0; rc == 0 && at * n_to < hst_param_count(p); at++) {
-        const float *one = from + at * n_from;
-        float *to = p->data + at * n_to;
-        memcpy(to, one, (m_side == g_side ? n_to : front) * sizeof *to);
-        if (m_side == g_side)
-            continue;
-        rc = hst_grid_resize(&m->grid, one + front, m_side, to + front, g_side, c, err);
-    }
-    return rc;
+    const hst_cells to = m->grid.to;
+    const size_t c = (size_t)p->dim[p->n_dims - 1];
+    const int side = hst_grid_side(rows, m->grid.kept);
+    const hst_resizing r = {m->grid.way, {side, side}, to, c};
+    from += (size_t)m->grid.kept * c;
+    if (hst_param_count(p) != (size_t)to.rows * (size_t)to.columns * c)
+        return hst_fail(err, HST_EMODEL, "'%s' is no table of %d x %d", p->name, to.rows,
+                        to.columns);
+    if (to.rows != side || to.columns != side)
+        return hst_grid_resize(&r, from, p->data, err);
+    memcpy(p->data, from, hst_param_count(p) * sizeof *from);
+    return 0;
 }
 
 static int is_copy(const hst_param_map *m)
 {
-    return !m->slice.of && !m->permutes && !m->reversed && !m->grid.is;
+    return !m->slice.of && !m->permutes && !m->reversed && !m->grid.is && !m->rows;
 }
 
-static int read_values(const hst_param_map *m, const hst_tensor *x, const hst_param *p,
-                       hst_err *err)
+/* dim: the tensor's shape, without or with axes of length 1, as expected_shape has it. */
+static int read_values(const hst_param_map *m, const hst_tensor *x, const int64_t *dim,
+                       const hst_param *p, hst_err *err)
 {
     if (is_copy(m))
         return read_floats(x, p->data, err);
     float *raw = hst_alloc(hst_tensor_count(x), sizeof *raw, err);
     int rc = raw ? read_floats(x, raw, err) : HST_EMEM;
     if (rc == 0 && m->grid.is)
-        rc = resize_grids(m, x, raw, p, err);
+        rc = resize_grid(m, dim[p->n_dims - 2], raw, p, err);
+    else if (rc == 0 && m->rows)
+        memcpy(p->data, raw, hst_param_count(p) * sizeof *raw);
     else if (rc == 0)
-        arrange(m, x, raw, p);
+        arrange(m, dim, raw, p);
     free(raw);
     return rc;
 }
 
-/* The same, subtracted from p. */
-static int subtract_values(const hst_param_map *m, const hst_tensor *x, const hst_param *p,
-                           hst_err *err)
-{
-    const size_t n = hst_param_count(p);
-    float *before = hst_alloc(n, sizeof *before, err);
-    if (!before)
-        return HST_EMEM;
-    memcpy(before, p->data, n * sizeof *before);
-    int rc = read_values(m, x, p, err);
-    for (size_t i = 0; i < n; i++)
-        p->data[i] = before[i] - p->data[i];
-    free(before);
-    return rc;
-}
-
-int hst_param_import(const hst_tensors *t, const hst_param_map *m, const hst_param *p, char *used,
-                     hst_err *err)
+static int import_part(const hst_tensors *t, const hst_param_map *m, const hst_param *p, char *used,
+                       hst_err *err)
 {
     int64_t dim[4];
     for (size_t i = 0; !*m->theirs && i < hst_param_count(p); i++)
@@ -199,10 +200,46 @@ int hst_param_import(const hst_tensors *t, const hst_param_map *m, const hst_par
         return 0;
     const hst_tensor *x = hst_tensors_find(t, m->theirs);
     expected_shape(m, p, x, dim);
-    int rc = check_shape(x, m->theirs, dim, p->n_dims, err);
-    rc = rc ? rc : m->subtracts ? subtract_values(m, x, p, err) : read_values(m, x, p, err);
+    int rc = check_shape(x, m, dim, p->n_dims, err);
+    rc = rc ? rc : read_values(m, x, dim, p, err);
     if (rc == 0)
         used[x - hst_tensors_at(t, 0)] = 1;
+    return rc;
+}
+
+/* part, which is `into` of p, to its place; added, subtracted or in the place of what was there. */
+static void put_part(const hst_param_map *m, const hst_param *part, const hst_param *p)
+{
+    size_t outer = 1, inner = 1;
+    const int axis = m->into.n ? m->into.axis : 0, first = m->into.n ? m->into.first : 0;
+    for (int i = 0; i < axis; i++)
+        outer *= (size_t)p->dim[i];
+    for (int i = axis + 1; i < p->n_dims; i++)
+        inner *= (size_t)p->dim[i];
+    const size_t run = (size_t)part->dim[axis] * inner;
+    for (size_t o = 0; o < outer; o++) {
+        float *to = p->data + (o * (size_t)p->dim[axis] + (size_t)first) * inner;
+        for (size_t i = 0; i < run; i++) {
+            const float x = part->data[o * run + i];
+            to[i] = m->adds ? to[i] + (float)m->adds * x : x;
+        }
+    }
+}
+
+int hst_param_import(const hst_tensors *t, const hst_param_map *m, const hst_param *p, char *used,
+                     hst_err *err)
+{
+    hst_param part = *p;
+    const int whole = !m->into.n && !m->adds;
+    if (m->into.n)
+        part.dim[m->into.axis] = m->into.n;
+    if (!whole && !(part.data = hst_alloc(hst_param_count(&part), sizeof *part.data, err)))
+        return HST_EMEM;
+    int rc = import_part(t, m, &part, used, err);
+    if (rc == 0 && !whole)
+        put_part(m, &part, p);
+    if (!whole)
+        free(part.data);
     return rc ? rc : check_values(p, m->theirs, err);
 }
 

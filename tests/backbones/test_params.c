@@ -133,17 +133,25 @@ static void a_parameter_is_filled_and_subtracted_from(void **state)
     hst_param p = PARAM(got, 5);
     check_ok(import(&(hst_param_map){.value = 0.75f}, (int[4]){5}, 1, &p, &err), &err);
     assert_true(got[0] == 0.75f && got[4] == 0.75f);
-    check_ok(import(&(hst_param_map){.theirs = "x", .subtracts = 1}, (int[4]){5}, 1, &p, &err),
-             &err);
+    check_ok(import(&(hst_param_map){.theirs = "x", .adds = -1}, (int[4]){5}, 1, &p, &err), &err);
     for (int i = 0; i < 5; i++)
         assert_true(got[i] == 0.75f - number(i));
 }
 
-/* Ways of hst_grid in the order of golden_grids.py. */
-static const hst_grid ways[] = {{1, 1, 1, 0}, {1, 1, 0, 0}, {1, 1, 0, 0.1}};
+/* In the order of golden_grids.py. */
+static const enum hst_grid_way ways[] = {HST_GRID_ANTIALIAS, HST_GRID_PLAIN, HST_GRID_OFFSET,
+                                         HST_GRID_CORNERS};
+enum { N_WAYS = sizeof ways / sizeof *ways };
+static const hst_cells grids[] = {{3, 3}, {7, 7}, {3, 7}, {8, 4}};
+enum { N_GRIDS = sizeof grids / sizeof *grids, CELLS = 9 + 49 + 21 + 32 };
 
-/* The reference has the scale in float32: up to 7 positions away, where the numbers change by 3
- * from one to the next, that is 7 * 6e-8 * 3 and what its sums round. The next way is off by
+static hst_resizing resizing(enum hst_grid_way way, hst_cells to, size_t n)
+{
+    return (hst_resizing){way, {SIDE, SIDE}, to, n};
+}
+
+/* The reference has the scale in float32: up to 8 positions away, where the numbers change by 3
+ * from one to the next, that is 8 * 6e-8 * 3 and what its sums round. The next way is off by
  * hundredths.
  */
 static void a_table_of_positions_is_that_of_other_libraries(void **state)
@@ -154,41 +162,71 @@ static void a_table_of_positions_is_that_of_other_libraries(void **state)
     char *path = hst_path_join(root ? root : ".", "tests/golden/families/grids.npy", &err);
     npy want = npy_read(path);
     const float *next = want.data;
-    assert_int_equal(want.count, 3 * (9 + 49));
-    for (int way = 0; way < 3; way++)
-        for (int side = 3; side <= 7; side += 4) {
-            float got[49];
-            check_ok(hst_grid_resize(&ways[way], numbers, SIDE, got, side, 1, &err), &err);
-            check_close(got, next, (size_t)(side * side), 5e-6, 0, "a table of positions");
-            next += side * side;
+    assert_int_equal(want.count, N_WAYS * CELLS);
+    for (int way = 0; way < N_WAYS; way++)
+        for (int i = 0; i < N_GRIDS; i++) {
+            float got[64];
+            const hst_resizing r = resizing(ways[way], grids[i], 1);
+            const int cells = grids[i].rows * grids[i].columns;
+            check_ok(hst_grid_resize(&r, numbers, got, &err), &err);
+            check_close(got, next, (size_t)cells, 5e-6, 0, "a table of positions");
+            next += cells;
         }
     free(want.data);
     free(path);
 }
 
-/* Two channels, a token in front that stays, and the table inside of a tensor [1][tokens][2]. */
-static void a_class_token_stays(void **state)
+/* Two channels, a token in front without a place, and the table inside of a tensor [1][tokens][2].
+ */
+static void what_is_kept_is_no_part_of_the_table(void **state)
 {
     (void)state;
     hst_err err = {0};
-    float got[(1 + 9) * 2], one[2][SIDE * SIDE], want[2][9];
-    hst_param p = PARAM(got, 1, 1 + 9, 2);
+    float got[6 * 2], one[2][SIDE * SIDE], want[2][6], front[2];
+    hst_param p = PARAM(got, 6, 2), token = PARAM(front, 1, 2);
     const int file[4] = {1, 1 + SIDE * SIDE, 2};
-    for (int way = 0; way < 3; way++) {
-        const hst_param_map m = {.theirs = "x", .grid = ways[way]};
+    for (int way = 0; way < N_WAYS; way++) {
+        const hst_param_map m = {.theirs = "x", .grid = {1, 1, ways[way], {3, 2}}};
+        const hst_resizing r = resizing(ways[way], (hst_cells){3, 2}, 1);
         check_ok(import(&m, file, 3, &p, &err), &err);
-        assert_true(got[0] == number(0) && got[1] == number(1));
         for (int c = 0; c < 2; c++) {
             for (int i = 0; i < SIDE * SIDE; i++)
                 one[c][i] = number(2 + 2 * i + c);
-            check_ok(hst_grid_resize(&ways[way], one[c], SIDE, want[c], 3, 1, &err), &err);
-            for (int i = 0; i < 9; i++)
-                assert_true(got[2 + 2 * i + c] == want[c][i]);
+            check_ok(hst_grid_resize(&r, one[c], want[c], &err), &err);
+            for (int i = 0; i < 6; i++)
+                assert_true(got[2 * i + c] == want[c][i]);
         }
-        hst_param same = PARAM(one[0], 1, 1 + 9, 2); /* of the same size it is a copy */
-        check_ok(import(&m, (int[4]){1, 1 + 9, 2}, 3, &same, &err), &err);
-        assert_memory_equal(one[0], numbers, 20 * sizeof(float));
+        hst_param same = PARAM(one[0], 9, 2); /* of the same size it is a copy */
+        const hst_param_map copy = {.theirs = "x", .grid = {1, 1, ways[way], {3, 3}}};
+        check_ok(import(&copy, (int[4]){1, 1 + 9, 2}, 3, &same, &err), &err);
+        assert_memory_equal(one[0], numbers + 2, 18 * sizeof(float));
     }
+    const hst_param_map first = {.theirs = "x", .rows = 1}; /* and that token alone */
+    check_ok(import(&first, file, 3, &token, &err), &err);
+    assert_true(front[0] == number(0) && front[1] == number(1));
+}
+
+/* Query and value beside each other in one parameter, the key between them zero. */
+static void a_parameter_is_put_together(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    float got[2 * 9], bias[4] = {1, 1, 1, 1};
+    hst_param p = PARAM(got, 1, 1, 2, 9), b = PARAM(bias, 4);
+    for (int part = 0; part < 3; part++) {
+        hst_param_map m = {.theirs = "x", .into = {3, 3 * part, 3}, .permutes = 1};
+        m.squeezes = 1; /* the file has [O][I] */
+        memcpy(m.order, (int[4]){2, 3, 1, 0}, sizeof m.order);
+        m.theirs[0] = part == 1 ? 0 : 'x';
+        check_ok(import(&m, (int[4]){3, 2}, 2, &p, &err), &err);
+    }
+    for (int in = 0; in < 2; in++)
+        for (int out = 0; out < 9; out++)
+            assert_true(got[in * 9 + out] == (out / 3 == 1 ? 0 : number(out % 3 * 2 + in)));
+    const hst_param_map sum = {.theirs = "x", .into = {0, 1, 2}, .adds = 1};
+    check_ok(import(&sum, (int[4]){2}, 1, &b, &err), &err);
+    assert_true(bias[0] == 1 && bias[1] == 1 + number(0) && bias[2] == 1 + number(1) &&
+                bias[3] == 1);
 }
 
 static void refused(const hst_param_map *m, const int file[4], int n_dims, hst_param *p,
@@ -204,7 +242,7 @@ static void tensors_that_do_not_fit_are_refused(void **state)
 {
     (void)state;
     float got[64];
-    hst_param p = PARAM(got, 4, 3), table = PARAM(got, 1, 10, 2), crooked = PARAM(got, 1, 9, 2);
+    hst_param p = PARAM(got, 4, 3), table = PARAM(got, 9, 2);
     hst_param_map m = {.theirs = "y"};
     refused(&m, (int[4]){4, 3}, 2, &p, "tensor 'y' [4, 3] is missing");
     strcpy(m.theirs, "x");
@@ -215,10 +253,15 @@ static void tensors_that_do_not_fit_are_refused(void **state)
     refused(&m, (int[4]){4, 3}, 2, &p, "expected [3, 4]");
     m.slice.of = 3;
     refused(&m, (int[4]){3, 4}, 2, &p, "expected [9, 4]");
-    m = (hst_param_map){.theirs = "x", .grid = ways[0]};
-    refused(&m, (int[4]){1, 12, 2}, 3, &table, "[1, 12, 2], expected [1, 10, 2]");
-    refused(&m, (int[4]){1, 26, 3}, 3, &table, "[1, 26, 3], expected [1, 26, 2]");
-    refused(&m, (int[4]){1, 26, 2}, 3, &crooked, "no table of a square");
+    m = (hst_param_map){.theirs = "x", .squeezes = 1};
+    refused(&m, (int[4]){3, 4}, 2, &p, "expected [4, 3]");
+    m = (hst_param_map){.theirs = "x", .rows = 5};
+    refused(&m, (int[4]){4, 3}, 2, &(hst_param)PARAM(got, 5, 3), "[4, 3], expected [5, 3]");
+    m = (hst_param_map){.theirs = "x", .grid = {1, 1, HST_GRID_PLAIN, {3, 3}}};
+    refused(&m, (int[4]){1, 12, 2}, 3, &table, "[1, 12, 2], expected [9, 2]");
+    refused(&m, (int[4]){1, 26, 3}, 3, &table, "[1, 26, 3], expected [26, 2]");
+    m.grid.to.rows = 2;
+    refused(&m, (int[4]){1, 26, 2}, 3, &table, "no table of 2 x 3");
 }
 
 /* A network of more layers than any family has, of matrices that lie in one tensor. */
@@ -360,34 +403,6 @@ static void a_family_of_another_kind_is_imported(void **state)
     hst_graph_free(g);
 }
 
-static int map_positions(const hst_arch *a, const hst_origin *o, const hst_tensors *t,
-                         hst_param_maps *out, hst_err *err)
-{
-    int rc = map_tiny(a, o, t, out, err);
-    if (rc == 0)
-        out->map[0].grid.is = 1;
-    return rc;
-}
-
-/* 2 x 8 positions are as many as 4 x 4 and not the same. */
-static void a_table_of_positions_is_of_a_square(void **state)
-{
-    (void)state;
-    static const hst_kind kind = {.build = build_tiny, .map = map_positions};
-    static const hst_family family = {"tiny", 8, &kind, NULL, &tiny_dialect, 1};
-    hst_err err = {0};
-    const hst_origin o = {.family = &family, .dialect = &tiny_dialect, .prefix = "net."};
-    const hst_arch arch = {.family = "tiny", .size = {16, 4}};
-    const hst_tensor x[] = {tensor("net.embed.weight", 4, D, 3, 2)};
-    hst_graph *g = hst_graph_new(&err);
-    check_ok(build_tiny(g, &arch, &err) < 0 || hst_graph_finish(g, &err), &err);
-    hst_tensors *t = file_with(x, 1);
-    assert_int_equal(hst_weights_import(t, &o, &arch, g, &err), HST_EMODEL);
-    assert_non_null(strstr(err.msg, "'net.embed.weight' is of a square: the input cannot be 16x4"));
-    hst_tensors_free(t);
-    hst_graph_free(g);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,11 +412,11 @@ int main(void)
         cmocka_unit_test(a_fused_matrix_is_cut),
         cmocka_unit_test(a_parameter_is_filled_and_subtracted_from),
         cmocka_unit_test(a_table_of_positions_is_that_of_other_libraries),
-        cmocka_unit_test(a_class_token_stays),
+        cmocka_unit_test(what_is_kept_is_no_part_of_the_table),
+        cmocka_unit_test(a_parameter_is_put_together),
         cmocka_unit_test(tensors_that_do_not_fit_are_refused),
         cmocka_unit_test(lists_of_any_length),
         cmocka_unit_test(a_family_of_another_kind_is_imported),
-        cmocka_unit_test(a_table_of_positions_is_of_a_square),
     };
     for (int i = 0; i < N_NUMBERS; i++)
         numbers[i] = number(i);
