@@ -42,6 +42,7 @@ static int print_result(cli_job *job, const hst_backbone *b, const hst_data *d,
         cli_json_set(&o, "n", json_integer((json_int_t)used));
         cli_json_set(&o, "dim", json_integer(dim));
         cli_json_set(&o, "precision", cli_json_text(hst_backbone_describe(b)->precision));
+        cli_json_set(&o, "pool", cli_json_text(hst_backbone_describe(b)->pool));
         cli_json_set(&o, "skipped", json_integer((json_int_t)skipped));
         cli_json_set(&o, "stored", json_integer((json_int_t)hst_features_stored(f)));
         cli_json_data(&o, d);

@@ -18,6 +18,10 @@ static int print_json(cli_job *job, const hst_backbone_info *b)
     cli_json_image_size(&o, b);
     cli_json_set(&o, "padding", cli_json_text(b->padding));
     cli_json_set(&o, "bn_epsilon", json_real(b->bn_epsilon));
+    cli_json_set(&o, "pool", cli_json_text(b->pool));
+    cli_json_set(&o, "patch_px", json_integer(b->patch_px));
+    cli_json_set(&o, "blocks", json_integer(b->n_blocks));
+    cli_json_set(&o, "token", json_integer(b->n_token));
     cli_json_set(&o, "n_features", json_integer(b->n_features));
     cli_json_set(&o, "parameters", json_integer((json_int_t)b->n_params));
     cli_json_set(&o, "scaling", cli_json_text(b->scaling));
@@ -62,14 +66,20 @@ static int print_text(cli_job *job, const hst_backbone_info *b)
     cli_out *out = &job->out;
     cli_text_clean(producer, sizeof producer, b->producer);
     cli_out_printf(out, "%-12s%s%s%s\n", "format", b->format, producer[0] ? ", by " : "", producer);
-    cli_out_printf(out, "%-12s%s, width %g\n", "network", b->family, b->width);
-    cli_out_printf(out, "%-12s%s, padding %s\n", "input",
-                   cli_text_size(b->image_width_px, b->image_height_px, size), b->padding);
+    cli_text_size(b->image_width_px, b->image_height_px, size);
+    if (b->n_blocks) {
+        cli_out_printf(out, "%-12s%s, %d blocks of %d\n", "network", b->family, b->n_blocks,
+                       b->n_token);
+        cli_out_printf(out, "%-12s%s, patches of %d\n", "input", size, b->patch_px);
+    } else {
+        cli_out_printf(out, "%-12s%s, width %g\n", "network", b->family, b->width);
+        cli_out_printf(out, "%-12s%s, padding %s\n", "input", size, b->padding);
+    }
     put_scaling(out, b);
     put_sizing(out, b);
     cli_out_printf(out, "%-12s%g\n", "epsilon", b->bn_epsilon);
     cli_out_printf(out, "%-12s%llu\n", "parameters", (unsigned long long)b->n_params);
-    cli_out_printf(out, "%-12s%d\n", "features", b->n_features);
+    cli_out_printf(out, "%-12s%d (%s)\n", "features", b->n_features, b->pool);
     cli_out_printf(out, "%-12s%s\n", "sha256", b->sha256);
     return CLI_OK;
 }

@@ -285,6 +285,7 @@ static int print_json(cli_job *job, const hst_model *m, const hst_backbone_info 
     cli_json_set(&o, "source", cli_json_text(b->source));
     cli_json_set(&o, "source_sha256", cli_json_text(b->sha256));
     cli_json_set(&o, "n_features", json_integer(b->n_features));
+    cli_json_set(&o, "pool", cli_json_text(b->pool));
     cli_json_set(&o, "precision", cli_json_text(b->precision));
     cli_json_set(&o, "parameters", json_integer((json_int_t)n.total));
     cli_json_set(&o, "trainable", json_integer((json_int_t)n.trainable));
@@ -397,11 +398,17 @@ static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info 
     char size[CLI_SIZE_TEXT];
     counts n = count_parameters(m);
     put_accuracy(out, m);
-    cli_out_printf(out, "%-16s%s, width %g, %s, padding %s\n", "backbone", b->family, b->width,
-                   cli_text_size(b->image_width_px, b->image_height_px, size), b->padding);
+    cli_text_size(b->image_width_px, b->image_height_px, size);
+    if (b->n_blocks)
+        cli_out_printf(out, "%-16s%s, %d blocks of %d, %s, patches of %d\n", "backbone", b->family,
+                       b->n_blocks, b->n_token, size, b->patch_px);
+    else
+        cli_out_printf(out, "%-16s%s, width %g, %s, padding %s\n", "backbone", b->family, b->width,
+                       size, b->padding);
     put_clean(out, "source", b->source);
     put_clean(out, "source sha256", b->sha256);
-    cli_out_printf(out, "%-16s%d per photo, %s\n", "features", b->n_features, b->precision);
+    cli_out_printf(out, "%-16s%d per photo, %s%s%s\n", "features", b->n_features, b->precision,
+                   b->n_blocks ? ", pool " : "", b->n_blocks ? b->pool : "");
     put_views(out, m);
     cli_out_printf(out,
                    "%-16s%" PRIu64 " total, %" PRIu64 " trainable, %" PRIu64 " non-trainable\n",

@@ -151,6 +151,7 @@ static hst_backbone *open_in(cli_job *job, const char *name, const char *precisi
     o.image_width_px = job->v.image.width;
     o.image_height_px = job->v.image.height;
     o.views = job->v.views;
+    o.pool = job->v.pool;
     hst_backbone *b = hst_backbone_open_with(job->ctx, name, &o, &job->err);
     if (!b)
         cli_job_suggest(job, name);

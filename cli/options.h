@@ -50,7 +50,7 @@ enum {
  * borrowed from argv or from the tables. */
 typedef struct cli_values {
     const char *output, *backbone, *split, *val, *prepare, *format, *resume, *scaling, *views, *fit;
-    const char *precision;
+    const char *precision, *pool;
     const char *into, *cam, *unknown, *part, *color;
     const char *path_column, *label_column, *split_column, *images, *label_from, *separator,
         *target;
@@ -108,10 +108,19 @@ extern const cli_option cli_common[];
      "What the backbone wants of pixels: -1..1, 0..1, ImageNet's mean and deviation, or 0..255 "   \
      "(if not given, what its file says or its producer does).",                                   \
      .section = "expert"},                                                                         \
+        {"image-px",                                                                               \
+         0,                                                                                        \
+         CLI_SIZE,                                                                                 \
+         offsetof(cli_values, image),                                                              \
+         "SIZE",                                                                                   \
+         NULL,                                                                                     \
+         "The backbone's input in pixels: 320, a square, or 320x160, width x height (if not "      \
+         "given, what its file says).",                                                            \
+         .section = "expert"},                                                                     \
     {                                                                                              \
-        "image-px", 0, CLI_SIZE, offsetof(cli_values, image), "SIZE", NULL,                        \
-            "The backbone's input in pixels: 320, a square, or 320x160, width x height (if not "   \
-            "given, what its file says).",                                                         \
+        "pool", 0, CLI_CHOICE, offsetof(cli_values, pool), "cls|mean|cls+mean", NULL,              \
+            "What of a transformer's tokens the features are: the class token, the mean of the "   \
+            "patches, or one behind the other (if not given, what its publisher takes).",          \
             .section = "expert"                                                                    \
     }
 /* Of those that compute features. */

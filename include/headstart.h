@@ -246,10 +246,13 @@ typedef struct hst_backbone_entry {
     uint64_t n_params;   /* without the classifier, about; 0: not known */
     double
         top1; /* accuracy on ImageNet that the publisher states, of the whole network; 0 as well */
+    const char *kind; /* "convolutions", "transformer"; of no short name: "" */
+    double gflop;     /* of a photo of its usual size, a multiply-add counts 2; 0: not known */
+    int n_features;   /* 0: not known */
 } hst_backbone_entry;
 typedef int hst_backbone_entry_fn(void *arg, const hst_backbone_entry *e); /* non-zero: stop */
-/* All short names, then all others that were fetched, in the order of their names. Errors: HST_EARG
- * (no cache folder), HST_ESTOPPED, HST_EMEM. */
+/* All short names, kind by kind, then all others that were fetched, in the order of their names.
+ * Errors: HST_EARG (no cache folder), HST_ESTOPPED, HST_EMEM. */
 HST_API HST_CHECK int hst_backbone_list(hst_ctx *ctx, hst_backbone_entry_fn *fn, void *arg,
                                         hst_err *err);
 
@@ -293,6 +296,10 @@ typedef struct hst_backbone_opts {
     const char *precision;
     /* Where the input is to be no square; in image_px's place. Both, or neither: 0 (default). */
     int image_width_px, image_height_px;
+    /* What of a transformer's tokens the features are: "cls" (the class token), "mean" (of the
+     * patches), "cls+mean" (one behind the other). NULL (default): as its publisher has it. Of
+     * other networks "mean" alone is known. */
+    const char *pool;
 } hst_backbone_opts;
 HST_API void hst_backbone_opts_init(hst_backbone_opts *o, size_t size);
 static inline hst_backbone_opts hst_backbone_opts_default(void)
@@ -303,8 +310,8 @@ static inline hst_backbone_opts hst_backbone_opts_default(void)
 }
 
 /* As hst_backbone_open with options (NULL: the defaults), which travel in the backbone and in every
- * model on it. Of several side by side sizes, views and precision are of each. HST_EARG: an unknown
- * scaling, view or precision, a scaling for several, a size out of range. */
+ * model on it. Of several side by side sizes, views, precision and pool are of each. HST_EARG: an
+ * unknown scaling, view, precision or pool, a scaling for several, a size out of range. */
 HST_API HST_CHECK hst_backbone *hst_backbone_open_with(hst_ctx *ctx, const char *name,
                                                        const hst_backbone_opts *o, hst_err *err);
 /* Of several side by side the one behind b, which belongs to the first; NULL: there is none. */
@@ -324,8 +331,8 @@ typedef struct hst_backbone_info {
     double width;           /* channel multiplier */
     int image_px;           /* input height and width; 0: they differ (see below) */
     int n_features;         /* length of the feature vector */
-    const char *padding;    /* "tf" or "symmetric" */
-    double bn_epsilon;      /* of batch norm */
+    const char *padding;    /* "tf" or "symmetric"; of transformers "" */
+    double bn_epsilon;      /* of batch norm or layer norm */
     uint64_t n_params;      /* as Keras counts: weights and batch-norm statistics */
     uint64_t n_statistics;  /* of those, batch-norm moving means and variances */
     double mean[3], std[3]; /* input = (pixel - mean) / std for red, green, blue in 0..255 */
@@ -343,6 +350,9 @@ typedef struct hst_backbone_info {
     int image_width_px, image_height_px;
     /* What the photo covers, in proportion, before the middle is cut out; 0: nothing is. */
     int resize_width_px, resize_height_px;
+    const char *pool; /* as in hst_backbone_opts; "mean" of networks of convolutions */
+    /* Of transformers, else 0: the side of a patch, how many blocks, numbers a token. */
+    int patch_px, n_blocks, n_token;
 } hst_backbone_info;
 /* Belongs to b. */
 HST_API const hst_backbone_info *hst_backbone_describe(const hst_backbone *b);

@@ -2,6 +2,7 @@
  * family (family.h) owns. */
 #ifndef HST_BACKBONES_ARCH_H
 #define HST_BACKBONES_ARCH_H
+#include "backbones/params.h"
 #include "images/prepare.h"
 #include "nn/graph.h"
 
@@ -20,6 +21,25 @@ typedef struct hst_cnn_arch {
     double bn_epsilon;
 } hst_cnn_arch;
 
+/* What of the tokens behind a transformer's last block its features are: the class token; the mean
+ * of those of the patches; one behind the other. */
+enum hst_vit_pool { HST_VIT_CLS, HST_VIT_MEAN, HST_VIT_CLS_MEAN };
+
+/* Of vision transformers. */
+typedef struct hst_vit_arch {
+    int dim, depth, heads;
+    int patch;                 /* its side in pixels */
+    int hidden;                /* of the layers between two products of a block */
+    int class_token;           /* 1: there is one; it is the first */
+    int registers;             /* so many tokens more without a place, behind it */
+    int layer_scale, pre_norm; /* 1: has them */
+    int norm_behind;           /* 1: the last norm is behind the pooling */
+    enum hst_vit_pool pool;
+    enum hst_act act;
+    double epsilon;         /* of its norms */
+    enum hst_grid_way grid; /* how its table of positions becomes one of another size */
+} hst_vit_arch;
+
 /* The sides that an input may have. */
 enum { HST_LEAST_PX = 32, HST_MOST_PX = 1024 };
 
@@ -31,6 +51,7 @@ typedef struct hst_arch {
     hst_sizing sizing;
     union { /* one member a kind of family, which alone touches it */
         hst_cnn_arch cnn;
+        hst_vit_arch vit;
     };
 } hst_arch;
 

@@ -63,6 +63,7 @@ static void fill_info(hst_backbone *b)
                                 .family = a->family,
                                 .image_px = hst_size_is_square(a->size) ? a->size.width : 0,
                                 .padding = "",
+                                .pool = "mean",
                                 .n_features = hst_plan_output(b->plan).c,
                                 .scaling = scaling ? scaling : "",
                                 .source = b->source,
@@ -125,27 +126,50 @@ int hst_backbone_precision(const hst_tensors *model, enum hst_precision *out, hs
     return 0;
 }
 
-hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *a, const hst_tensors *t,
-                                        const char *prefix, enum hst_precision precision,
-                                        hst_err *err)
+/* A graph of arch a with those weights. */
+static hst_graph *read_graph(const hst_arch *a, const hst_tensors *t, const char *prefix,
+                             hst_err *err)
 {
     hst_graph *g = hst_arch_graph(a, err);
-    if (!g)
-        return NULL;
-    if (hst_params_read(t, prefix, g, err) == 0)
-        return assemble(ctx, a, g, precision, err);
+    if (g && hst_params_read(t, prefix, g, err) == 0)
+        return g;
     hst_graph_free(g);
     return NULL;
 }
 
-/* A graph of arch a with the weights of g, which has the same nodes. */
-static hst_graph *graph_with(const hst_arch *a, const hst_graph *g, hst_err *err)
+hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *a, const hst_tensors *t,
+                                        const char *prefix, enum hst_precision precision,
+                                        hst_err *err)
+{
+    hst_graph *g = read_graph(a, t, prefix, err);
+    return g ? assemble(ctx, a, g, precision, err) : NULL;
+}
+
+/* y = x, a parameter of a network of arch `from` as one of arch `to` has it, whose input alone may
+ * be of another size. */
+static int carry(const hst_arch *from, const hst_param *x, const hst_arch *to, const hst_param *y,
+                 hst_err *err)
+{
+    const hst_kind *kind = hst_family_find(from->family)->kind;
+    const size_t n = hst_param_count(y);
+    if (x->n_dims == y->n_dims && memcmp(x->dim, y->dim, sizeof *x->dim * (size_t)x->n_dims) == 0) {
+        memcpy(y->data, x->data, n * sizeof *y->data);
+        return 0;
+    }
+    return kind->carry ? kind->carry(from, x, to, y, err)
+                       : hst_fail(err, HST_EMODEL, "'%s' is of another size", y->name);
+}
+
+/* A graph of arch a with the weights of g, which is of arch `of` and has the same nodes. */
+static hst_graph *graph_with(const hst_arch *a, const hst_graph *g, const hst_arch *of,
+                             hst_err *err)
 {
     hst_graph *own = hst_arch_graph(a, err);
-    for (size_t i = 0; own && i < hst_graph_n_params(own); i++) {
-        const hst_param *to = hst_graph_param(own, i), *from = hst_graph_param(g, i);
-        memcpy(to->data, from->data, hst_param_count(to) * sizeof *to->data);
-    }
+    for (size_t i = 0; own && i < hst_graph_n_params(own); i++)
+        if (carry(of, hst_graph_param(g, i), a, hst_graph_param(own, i), err)) {
+            hst_graph_free(own);
+            return NULL;
+        }
     return own;
 }
 
@@ -154,7 +178,7 @@ hst_backbone *hst_backbone_in(const hst_ctx *ctx, const hst_backbone *b,
 {
     hst_backbone *first = NULL, **at = &first;
     for (; b; b = b->beside, at = &(*at)->beside) {
-        hst_graph *g = graph_with(&b->arch, b->graph, err);
+        hst_graph *g = graph_with(&b->arch, b->graph, &b->arch, err);
         *at = g ? assemble(ctx, &b->arch, g, precision, err) : NULL;
         if (!*at) {
             hst_backbone_free(first);
@@ -194,7 +218,7 @@ hst_plan *hst_backbone_plan_with(const hst_ctx *ctx, const hst_backbone *b, cons
     hst_arch a = b->arch;
     options.precision = b->precision;
     a.size = size;
-    hst_graph *own = graph_with(&a, g, err);
+    hst_graph *own = graph_with(&a, g, &b->arch, err);
     if (!own)
         return NULL;
     hst_plan *p = hst_plan_make(own, ctx->kernels, &options, err);
@@ -276,7 +300,8 @@ static int override(hst_arch *a, const hst_backbone_opts *o, hst_err *err)
             a->sizing = (hst_sizing){0}; /* it is of the published size */
         a->size = size;
     }
-    return o->scaling ? hst_pixel_norm_named(o->scaling, &a->norm, err) : 0;
+    const int rc = o->scaling ? hst_pixel_norm_named(o->scaling, &a->norm, err) : 0;
+    return rc || !o->pool ? rc : hst_family_find(a->family)->kind->pool(a, o->pool, err);
 }
 
 /* Of the features; unless the caller says, `usual`. */
@@ -343,17 +368,21 @@ static hst_backbone *import(hst_ctx *ctx, const hst_weight_file *f, hst_tensors 
 static hst_backbone *from_model(hst_ctx *ctx, const hst_tensors *t, const hst_backbone_opts *o,
                                 hst_err *err)
 {
-    hst_arch a;
+    hst_arch own, a;
     enum hst_precision precision = HST_PRECISION_FP32;
     const char *arch = hst_tensors_meta(t, "arch");
     if (!arch) {
         hst_fail(err, HST_EMODEL, "the model file does not say its architecture");
         return NULL;
     }
-    if (hst_arch_parse(arch, &a, err) || override(&a, o, err) ||
-        hst_backbone_precision(t, &precision, err) || precision_of(o, precision, &precision, err))
+    if (hst_arch_parse(arch, &own, err) || hst_backbone_precision(t, &precision, err) ||
+        precision_of(o, precision, &precision, err))
         return NULL;
-    return hst_backbone_from_tensors(ctx, &a, t, "backbone/", precision, err);
+    a = own;
+    hst_graph *g = override(&a, o, err) ? NULL : read_graph(&own, t, "backbone/", err);
+    hst_graph *as = g ? graph_with(&a, g, &own, err) : NULL;
+    hst_graph_free(g);
+    return as ? assemble(ctx, &a, as, precision, err) : NULL;
 }
 
 static void set_origin(hst_backbone *b, const char *name, const hst_weight_file *f,

@@ -144,6 +144,16 @@ static int facts(const hst_tensors *t, hst_arch *a, hst_err *err)
     return rc || !padding ? rc : parse_padding(padding, a, err);
 }
 
+static int pool(hst_arch *a, const char *name, hst_err *err)
+{
+    return strcmp(name, "mean") == 0
+               ? 0
+               : hst_fail(err, HST_EARG,
+                          "the features of %s are the mean over its last map (pool \"mean\"), not "
+                          "'%.40s'",
+                          a->family, name);
+}
+
 const hst_kind hst_cnn = {.usual = usual,
                           .check = check,
                           .parse = parse,
@@ -153,4 +163,5 @@ const hst_kind hst_cnn = {.usual = usual,
                           .facts = facts,
                           .fit = hst_cnn_fit,
                           .build = hst_cnn_build,
-                          .map = hst_cnn_map};
+                          .map = hst_cnn_map,
+                          .pool = pool};

@@ -1,4 +1,5 @@
 /* config.c - what a network's config.json and preprocessor_config.json say. */
+#include "backbones/config.h"
 #include "backbones/cnn.h"
 #include "backbones/recognise.h"
 #include "base/file.h"
@@ -122,8 +123,7 @@ static void processor_sizing(const json_t *o, hst_size want, hst_sizing *s)
         s->known = 1; /* geometry: HST_SQUASH */
 }
 
-/* Of timm: what covers size / crop_pct, rounded down, then the middle. */
-static void timm_sizing(const json_t *o, hst_size size, hst_sizing *s)
+void hst_config_timm_sizing(const json_t *o, hst_size size, hst_sizing *s)
 {
     const json_t *pct = json_object_get(o, "crop_pct");
     const char *mode = json_string_value(json_object_get(o, "crop_mode"));
@@ -176,8 +176,7 @@ int hst_config_read(const char *path, const hst_origin *o, hst_arch *a, hst_err 
     return rc ? rc : read_processor(path, a, err);
 }
 
-/* A member that must have this value where it is present: another would be another network. */
-static int must_be(const json_t *o, const char *key, double want, hst_err *err)
+int hst_config_must_be(const json_t *o, const char *key, double want, hst_err *err)
 {
     double x = 0;
     if (!hst_json_has(o, key))
@@ -189,7 +188,7 @@ static int must_be(const json_t *o, const char *key, double want, hst_err *err)
     return rc;
 }
 
-static int must_say(const json_t *o, const char *key, const char *want, hst_err *err)
+int hst_config_must_say(const json_t *o, const char *key, const char *want, hst_err *err)
 {
     const char *text = NULL;
     if (!hst_json_has(o, key))
@@ -200,8 +199,7 @@ static int must_say(const json_t *o, const char *key, const char *want, hst_err 
     return rc;
 }
 
-/* The side of a square, or [height, width]. Absent: *size stays. */
-static int image_size(const json_t *o, hst_size *size, hst_err *err)
+int hst_config_image_size(const json_t *o, hst_size *size, hst_err *err)
 {
     const json_t *v = json_object_get(o, "image_size");
     const hst_size s = size_of(v);
@@ -221,10 +219,10 @@ static int image_size(const json_t *o, hst_size *size, hst_err *err)
 
 int hst_huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
 {
-    int rc = must_say(o, "model_type", a->family, err);
-    rc = rc ? rc : must_say(o, "hidden_act", "relu6", err);
-    rc = rc ? rc : must_be(o, "output_stride", 32, err);
-    rc = rc ? rc : image_size(o, &a->size, err);
+    int rc = hst_config_must_say(o, "model_type", a->family, err);
+    rc = rc ? rc : hst_config_must_say(o, "hidden_act", "relu6", err);
+    rc = rc ? rc : hst_config_must_be(o, "output_stride", 32, err);
+    rc = rc ? rc : hst_config_image_size(o, &a->size, err);
     if (rc == 0 && hst_json_has(o, "layer_norm_eps"))
         rc = hst_json_real(o, "layer_norm_eps", 1e-12, 1, &a->cnn.bn_epsilon, err);
     if (rc == 0 && hst_json_has(o, "depth_multiplier"))
@@ -237,23 +235,22 @@ int hst_huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
 /* EfficientNet-B0's; other sizes have other coefficients. */
 int hst_huggingface_efficientnet_config(const json_t *o, hst_arch *a, hst_err *err)
 {
-    int rc = must_say(o, "model_type", "efficientnet", err);
-    rc = rc ? rc : must_say(o, "hidden_act", "swish", err);
-    rc = rc ? rc : must_be(o, "width_coefficient", 1, err);
-    rc = rc ? rc : must_be(o, "depth_coefficient", 1, err);
-    rc = rc ? rc : must_be(o, "squeeze_expansion_ratio", 0.25, err);
+    int rc = hst_config_must_say(o, "model_type", "efficientnet", err);
+    rc = rc ? rc : hst_config_must_say(o, "hidden_act", "swish", err);
+    rc = rc ? rc : hst_config_must_be(o, "width_coefficient", 1, err);
+    rc = rc ? rc : hst_config_must_be(o, "depth_coefficient", 1, err);
+    rc = rc ? rc : hst_config_must_be(o, "squeeze_expansion_ratio", 0.25, err);
     if (rc == 0 && json_array_size(json_object_get(o, "depthwise_padding")))
         rc = hst_fail(err, HST_EMODEL,
                       "\"depthwise_padding\" names layers; only networks that "
                       "pad all alike are supported");
-    rc = rc ? rc : image_size(o, &a->size, err);
+    rc = rc ? rc : hst_config_image_size(o, &a->size, err);
     if (rc == 0 && hst_json_has(o, "batch_norm_eps"))
         rc = hst_json_real(o, "batch_norm_eps", 1e-12, 1, &a->cnn.bn_epsilon, err);
     return rc;
 }
 
-/* mean and std of pixels in 0..1; input_size: channels, height, width. */
-static int timm_pretrained(const json_t *o, hst_arch *a, hst_err *err)
+int hst_config_timm_pretrained(const json_t *o, hst_arch *a, hst_err *err)
 {
     double mean[3] = {0}, std[3] = {0}, size[3] = {0};
     int rc = 0;
@@ -277,6 +274,12 @@ static int timm_pretrained(const json_t *o, hst_arch *a, hst_err *err)
     return rc;
 }
 
+const json_t *hst_config_timm_cfg(const json_t *o)
+{
+    const json_t *p = json_object_get(o, "pretrained_cfg");
+    return json_is_object(p) ? p : o;
+}
+
 int hst_timm_config(const json_t *o, hst_arch *a, hst_err *err)
 {
     const char *name = NULL;
@@ -286,10 +289,9 @@ int hst_timm_config(const json_t *o, hst_arch *a, hst_err *err)
     int tf = strncmp(name, "tf_", 3) == 0; /* trained with TensorFlow: its padding and epsilon */
     a->cnn.padding = tf ? HST_PAD_TF : HST_PAD_SYMMETRIC;
     a->cnn.bn_epsilon = tf ? 1e-3 : 1e-5;
-    const json_t *p = json_object_get(o, "pretrained_cfg");
-    p = json_is_object(p) ? p : o;
-    rc = timm_pretrained(p, a, err);
+    const json_t *p = hst_config_timm_cfg(o);
+    rc = hst_config_timm_pretrained(p, a, err);
     if (rc == 0)
-        timm_sizing(p, a->size, &a->sizing);
+        hst_config_timm_sizing(p, a->size, &a->sizing);
     return rc;
 }

@@ -1,4 +1,5 @@
 #include "backbones/cnn.h"
+#include "backbones/vit.h"
 
 #include <string.h>
 
@@ -26,6 +27,9 @@ static const hst_family *const families[] = {
     &hst_hgnet_v2[0],
     &hst_hgnet_v2[1],
     &hst_hgnet_v2[2],
+    &hst_vit_families[0],
+    &hst_vit_families[1],
+    &hst_vit_families[2],
 };
 
 const hst_family *hst_family_at(size_t i)

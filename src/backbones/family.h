@@ -54,6 +54,12 @@ typedef struct hst_kind {
     /* Lists where each parameter of that graph is in the file. */
     int (*map)(const hst_arch *a, const hst_origin *o, const hst_tensors *t, hst_param_maps *out,
                hst_err *err);
+    /* Has the features be what `pool` says ("cls", "mean", ...). HST_EARG: it cannot. */
+    int (*pool)(hst_arch *a, const char *pool, hst_err *err);
+    /* Fills `to`, a parameter of a network like `from`'s but for the size of its input, where it is
+     * another for that. HST_EMEM. NULL: none is. */
+    int (*carry)(const hst_arch *from, const hst_param *x, const hst_arch *to, const hst_param *y,
+                 hst_err *err);
 } hst_kind;
 
 struct hst_family {

@@ -83,9 +83,12 @@ static int check_shape(const hst_tensor *x, const hst_param_map *m, const int64_
                        hst_err *err)
 {
     char want[200], have[200];
+    int64_t shown[4];
     if (x && is_shape(x, dim, n, m->squeezes || m->grid.is || m->rows))
         return 0;
-    shape_text(dim, n, want);
+    if (m->squeezes)
+        n = squeeze(dim, n, shown);
+    shape_text(m->squeezes ? shown : dim, n, want);
     if (!x)
         return hst_fail(err, HST_EMODEL, "tensor '%s' %s is missing", m->theirs, want);
     shape_text(x->dim, x->n_dims, have);

@@ -359,6 +359,8 @@ static int record(const hst_fit *f, hst_err *err)
         rc = hst_model_set_record(m, "views", views, err);
     if (rc == 0 && hst_model_precision(m) != HST_PRECISION_FP32)
         rc = hst_model_set_record(m, "precision", hst_precision_names[hst_model_precision(m)], err);
+    if (rc == 0 && r->backbone->info.patch_px)
+        rc = hst_model_set_record(m, "pool", r->backbone->info.pool, err);
     const struct {
         const char *key, *text;
     } texts[] = {{"recipe", hst_recipe_names[r->settings.recipe]},

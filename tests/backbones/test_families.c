@@ -177,8 +177,8 @@ static void families_have_their_published_sizes(void **state)
 {
     (void)state;
     size_t n = 0;
-    for (; hst_family_at(n); n++)
-        continue;
+    for (size_t i = 0; hst_family_at(i); i++)
+        n += hst_family_at(i)->kind == &hst_cnn;
     assert_int_equal(n, sizeof sizes / sizeof *sizes);
     for (size_t i = 0; i < n; i++)
         check_size(&sizes[i]);

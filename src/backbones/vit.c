@@ -1,0 +1,245 @@
+/* vit.c - what an architecture says of vision transformers. */
+#include "backbones/vit.h"
+#include "base/json.h"
+#include "base/sha256.h"
+
+#include <string.h>
+
+/* Bounds of what a file may say. */
+enum { DIM_MAX = 4096, DEPTH_MAX = 64, PATCH_MAX = 64, HIDDEN_MAX = 16384, REGISTERS_MAX = 64 };
+#define EPSILON_MIN 1e-12
+#define EPSILON_MAX 1e-2
+
+static const char *const pools[] = {
+    [HST_VIT_CLS] = "cls", [HST_VIT_MEAN] = "mean", [HST_VIT_CLS_MEAN] = "cls+mean", NULL};
+
+static const struct act {
+    const char *name;
+    enum hst_act act;
+} acts[] = {
+    {"gelu", HST_ACT_GELU}, {"gelu_tanh", HST_ACT_GELU_TANH}, {"gelu_quick", HST_ACT_GELU_QUICK}};
+enum { N_ACTS = sizeof acts / sizeof *acts };
+
+static const char *act_name(enum hst_act act)
+{
+    for (int i = 0; i < N_ACTS; i++)
+        if (acts[i].act == act)
+            return acts[i].name;
+    return NULL;
+}
+
+/* The place of word in a list; negative: it is not in it. */
+static int place_of(const char *const *list, const char *word)
+{
+    for (int i = 0; list[i]; i++)
+        if (strcmp(list[i], word) == 0)
+            return i;
+    return -1;
+}
+
+static void usual(const hst_origin *o, hst_arch *a)
+{
+    const hst_vit_dialect *d = o->dialect->own;
+    a->vit = (hst_vit_arch){.act = d->act, .epsilon = d->epsilon, .grid = d->grid};
+}
+
+hst_cells hst_vit_cells(const hst_arch *a)
+{
+    return (hst_cells){a->size.height / a->vit.patch, a->size.width / a->vit.patch};
+}
+
+/* A side that is no multiple of the patch. */
+static int check_size(const hst_arch *a, hst_err *err)
+{
+    const int patch = a->vit.patch;
+    const int wrong = a->size.width % patch ? a->size.width : a->size.height;
+    const int below = wrong / patch * patch, above = below + patch;
+    if (wrong % patch == 0)
+        return 0;
+    if (below < HST_LEAST_PX || above > HST_MOST_PX)
+        return hst_fail(err, HST_EMODEL,
+                        "%s looks at patches of %d x %d pixels, and %d is no multiple of %d: "
+                        "choose %d",
+                        a->family, patch, patch, wrong, patch,
+                        below < HST_LEAST_PX ? above : below);
+    return hst_fail(err, HST_EMODEL,
+                    "%s looks at patches of %d x %d pixels, and %d is no multiple of %d: choose "
+                    "%d or %d",
+                    a->family, patch, patch, wrong, patch, below, above);
+}
+
+static int check_pool(const hst_arch *a, int code, hst_err *err)
+{
+    const hst_vit_arch *v = &a->vit;
+    if (v->pool != HST_VIT_MEAN && !v->class_token)
+        return hst_fail(err, code,
+                        "this %s has no class token: its features can be the mean of its patches "
+                        "alone (pool \"mean\")",
+                        a->family);
+    if (v->pool == HST_VIT_CLS_MEAN && v->norm_behind)
+        return hst_fail(err, code,
+                        "this %s has its last norm behind the pooling: choose \"cls\" or \"mean\", "
+                        "not both together",
+                        a->family);
+    return 0;
+}
+
+static int is_between(int x, int low, int high)
+{
+    return x >= low && x <= high;
+}
+
+static int check(const hst_arch *a, hst_err *err)
+{
+    const hst_vit_arch *v = &a->vit;
+    if (v->heads == 0)
+        return hst_fail(
+            err, HST_EMODEL,
+            "the tensors do not say how many heads a %s of %d numbers a token has: give "
+            "the folder with its config.json",
+            a->family, v->dim);
+    if (!is_between(v->dim, 8, DIM_MAX) || !is_between(v->heads, 1, v->dim) ||
+        v->dim % v->heads != 0)
+        return hst_fail(err, HST_EMODEL, "%d heads of tokens of %d numbers", v->heads, v->dim);
+    if (!is_between(v->depth, 1, DEPTH_MAX) || !is_between(v->hidden, 1, HIDDEN_MAX) ||
+        !is_between(v->patch, 2, PATCH_MAX) || !is_between(v->registers, 0, REGISTERS_MAX))
+        return hst_fail(err, HST_EMODEL,
+                        "%d blocks with %d numbers between products, patches of %d pixels, %d "
+                        "registers: out of bounds",
+                        v->depth, v->hidden, v->patch, v->registers);
+    if (!act_name(v->act) || !is_between((int)v->pool, HST_VIT_CLS, HST_VIT_CLS_MEAN) ||
+        !is_between((int)v->grid, HST_GRID_ANTIALIAS, HST_GRID_CORNERS))
+        return hst_fail(err, HST_EMODEL, "unknown activation, pooling or grid");
+    if (!(v->epsilon >= EPSILON_MIN && v->epsilon <= EPSILON_MAX))
+        return hst_fail(err, HST_EMODEL, "norm epsilon %g, expected %g to %g", v->epsilon,
+                        EPSILON_MIN, EPSILON_MAX);
+    const int rc = check_pool(a, HST_EMODEL, err);
+    return rc ? rc : check_size(a, err);
+}
+
+/* ---- the model file ---- */
+
+static const struct number {
+    const char *name;
+    size_t at;
+    int low, high;
+} numbers[] = {{"dim", offsetof(hst_vit_arch, dim), 8, DIM_MAX},
+               {"depth", offsetof(hst_vit_arch, depth), 1, DEPTH_MAX},
+               {"heads", offsetof(hst_vit_arch, heads), 1, DIM_MAX},
+               {"patch", offsetof(hst_vit_arch, patch), 2, PATCH_MAX},
+               {"hidden", offsetof(hst_vit_arch, hidden), 1, HIDDEN_MAX},
+               {"class_token", offsetof(hst_vit_arch, class_token), 0, 1},
+               {"registers", offsetof(hst_vit_arch, registers), 0, REGISTERS_MAX},
+               {"layer_scale", offsetof(hst_vit_arch, layer_scale), 0, 1},
+               {"pre_norm", offsetof(hst_vit_arch, pre_norm), 0, 1},
+               {"norm_behind", offsetof(hst_vit_arch, norm_behind), 0, 1}};
+enum { N_NUMBERS = sizeof numbers / sizeof *numbers };
+
+static int *number_of(hst_vit_arch *v, const struct number *n)
+{
+    return (int *)(void *)((char *)v + n->at);
+}
+
+/* A word of a list. */
+static int parse_word(const json_t *o, const char *key, const char *const *list, int *out,
+                      hst_err *err)
+{
+    const char *word = NULL;
+    int rc = hst_json_text(o, key, &word, err);
+    if (rc)
+        return rc;
+    *out = place_of(list, word);
+    return *out >= 0 ? 0 : hst_fail(err, HST_EMODEL, "unknown %s '%.40s'", key, word);
+}
+
+static int parse(const json_t *o, hst_arch *a, hst_err *err)
+{
+    static const char *const act_names[] = {acts[0].name, acts[1].name, acts[2].name, NULL};
+    int pool = 0, grid = 0, act = 0, rc = 0;
+    for (int i = 0; rc == 0 && i < N_NUMBERS; i++)
+        rc = hst_json_int(o, numbers[i].name, numbers[i].low, numbers[i].high,
+                          number_of(&a->vit, &numbers[i]), err);
+    rc = rc ? rc : hst_json_real(o, "epsilon", EPSILON_MIN, EPSILON_MAX, &a->vit.epsilon, err);
+    rc = rc ? rc : parse_word(o, "pool", pools, &pool, err);
+    rc = rc ? rc : parse_word(o, "grid", hst_grid_way_names, &grid, err);
+    rc = rc ? rc : parse_word(o, "activation", act_names, &act, err);
+    if (rc == 0) {
+        a->vit.pool = (enum hst_vit_pool)pool;
+        a->vit.grid = (enum hst_grid_way)grid;
+        a->vit.act = acts[act].act;
+    }
+    return rc;
+}
+
+static int write(const hst_arch *a, json_t *o)
+{
+    hst_vit_arch v = a->vit;
+    int bad = json_object_set_new(o, "epsilon", json_real(v.epsilon)) ||
+              json_object_set_new(o, "pool", json_string(pools[v.pool])) ||
+              json_object_set_new(o, "grid", json_string(hst_grid_way_names[v.grid])) ||
+              json_object_set_new(o, "activation", json_string(act_name(v.act)));
+    for (int i = 0; i < N_NUMBERS; i++)
+        bad = bad ||
+              json_object_set_new(o, numbers[i].name, json_integer(*number_of(&v, &numbers[i])));
+    return bad ? -1 : 0;
+}
+
+/* What the parameters' names and shapes do not say. */
+static int hash(const hst_arch *a, hst_sha256 *h, hst_err *err)
+{
+    const hst_vit_arch *v = &a->vit;
+    const int32_t told[] = {v->heads,       v->patch,         v->class_token,  v->registers,
+                            v->norm_behind, (int32_t)v->grid, (int32_t)v->pool};
+    int rc = hst_sha256_adds(h, act_name(v->act), err);
+    rc = rc ? rc : hst_sha256_add(h, told, sizeof told, err);
+    return rc ? rc : hst_sha256_add(h, &v->epsilon, sizeof v->epsilon, err);
+}
+
+static void describe(const hst_arch *a, hst_backbone_info *info)
+{
+    info->width = 1;
+    info->bn_epsilon = a->vit.epsilon;
+    info->pool = pools[a->vit.pool];
+    info->patch_px = a->vit.patch;
+    info->n_blocks = a->vit.depth;
+    info->n_token = a->vit.dim;
+}
+
+static int facts(const hst_tensors *t, hst_arch *a, hst_err *err)
+{
+    (void)t;
+    (void)a;
+    (void)err;
+    return 0;
+}
+
+static int set_pool(hst_arch *a, const char *pool, hst_err *err)
+{
+    const int known = place_of(pools, pool);
+    if (known < 0)
+        return hst_fail(err, HST_EARG, "unknown pool '%.40s': cls, mean or cls+mean", pool);
+    a->vit.pool = (enum hst_vit_pool)known;
+    return check_pool(a, HST_EARG, err);
+}
+
+/* The table of positions. */
+static int carry(const hst_arch *from, const hst_param *x, const hst_arch *to, const hst_param *y,
+                 hst_err *err)
+{
+    const hst_resizing r = {from->vit.grid, hst_vit_cells(from), hst_vit_cells(to),
+                            (size_t)y->dim[y->n_dims - 1]};
+    return hst_grid_resize(&r, x->data, y->data, err);
+}
+
+const hst_kind hst_vit = {.usual = usual,
+                          .check = check,
+                          .parse = parse,
+                          .write = write,
+                          .hash = hash,
+                          .describe = describe,
+                          .facts = facts,
+                          .fit = hst_vit_fit,
+                          .build = hst_vit_build,
+                          .map = hst_vit_map,
+                          .pool = set_pool,
+                          .carry = carry};

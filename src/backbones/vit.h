@@ -1,0 +1,62 @@
+/* vit.h - vision transformers (Dosovitskiy et al. 2020, arXiv 2010.11929): a photo in patches, each
+ * a token, and blocks in which every token looks at all others.
+ *
+ *   patches | class token and registers in front, positions added | (norm)
+ *   x + scale * proj(attention(norm x)), x + scale * fc2(act(fc1(norm x))), for every block
+ *   norm | pooling
+ *
+ * Families differ in tokens, norms and names alone, so they are tables (vit_families.c). What the
+ * tensors tell (vit_map.c) is read from them. */
+#ifndef HST_BACKBONES_VIT_H
+#define HST_BACKBONES_VIT_H
+#include "backbones/family.h"
+#include "backbones/norms.h"
+
+/* The tensors of a network without what stands in front of all of them; NULL: there is none. Of a
+ * product or a norm: in front of "weight" and "bias". */
+typedef struct hst_vit_names {
+    const char *class_token, *registers, *positions;
+    const char *patches;        /* the product */
+    const char *norm_pre;       /* before the first block */
+    const char *norm, *fc_norm; /* before and behind the pooling */
+    const char *block;          /* in front of what follows: "blocks.%d." */
+    const char *norm1, *norm2;  /* before attention, before the product fc1 */
+    const char *qkv;            /* query, key and value one below the other; NULL: */
+    const char *query, *key, *value;
+    const char *proj, *fc1, *fc2;
+    const char *scale1, *scale2; /* whole names */
+} hst_vit_names;
+
+/* hst_family.own: what a network must have to be of the family. */
+typedef struct hst_vit_family {
+    int patch;  /* of that many pixels; 0: any */
+    int scaled; /* 1: layer scale */
+    int pre_norm;
+} hst_vit_family;
+
+/* hst_dialect.own */
+typedef struct hst_vit_dialect {
+    const hst_vit_names *names;
+    double epsilon;
+    enum hst_act act;
+    enum hst_grid_way grid, grid_registers; /* the second: where it has registers */
+} hst_vit_dialect;
+
+extern const hst_kind hst_vit;
+extern const hst_family hst_vit_families[];
+enum { HST_VIT_FAMILIES = 3 };
+
+/* Only so many heads are as usual; 0: the dimension does not tell. (vit_map.c) */
+int hst_vit_usual_heads(int dim);
+/* 1: it has a class token. */
+int hst_vit_has_class(const hst_vit_arch *v);
+hst_cells hst_vit_cells(const hst_arch *a);
+/* The members of the kind. (vit_build.c, vit_map.c, vit_config.c) */
+HST_CHECK int hst_vit_build(hst_graph *g, const hst_arch *a, hst_err *err);
+double hst_vit_fit(const hst_tensors *t, const hst_origin *o, hst_arch *a, hst_err *err);
+HST_CHECK int hst_vit_map(const hst_arch *a, const hst_origin *o, const hst_tensors *t,
+                          hst_param_maps *out, hst_err *err);
+int hst_vit_timm_config(const struct json_t *root, hst_arch *a, hst_err *err);
+int hst_vit_huggingface_config(const struct json_t *root, hst_arch *a, hst_err *err);
+int hst_vit_open_clip_config(const struct json_t *root, hst_arch *a, hst_err *err);
+#endif

@@ -1,0 +1,100 @@
+/* vit_build.c - a vision transformer as a graph. */
+#include "backbones/vit.h"
+
+#include <stdio.h>
+
+/* A graph on its way; x: the last node, negative when something has failed. */
+typedef struct building {
+    hst_graph *g;
+    const hst_vit_arch *v;
+    int block;
+    int x;
+    hst_err *err;
+} building;
+
+/* "block_3_norm1" */
+static const char *name_of(const building *b, const char *part, char name[64])
+{
+    snprintf(name, 64, "block_%d_%s", b->block, part);
+    return name;
+}
+
+static void norm(building *b, const char *name)
+{
+    if (b->x >= 0)
+        b->x = hst_graph_layernorm(b->g, b->x, b->v->epsilon, name, b->err);
+}
+
+/* Of every token alone. */
+static void linear(building *b, const char *part, int channels)
+{
+    char name[64];
+    const hst_conv c = {.kernel = 1, .stride = 1, .channels = channels, .bias = 1};
+    if (b->x >= 0)
+        b->x = hst_graph_conv2d(b->g, b->x, &c, name_of(b, part, name), b->err);
+}
+
+/* What was made since node `from`, scaled, is added to it. */
+static void add(building *b, int from, const char *scale)
+{
+    char name[64];
+    if (b->x >= 0 && b->v->layer_scale)
+        b->x = hst_graph_layer_scale(b->g, b->x, name_of(b, scale, name), b->err);
+    if (b->x >= 0)
+        b->x = hst_graph_add(b->g, b->x, from, b->err);
+}
+
+static void block(building *b)
+{
+    char name[64];
+    const hst_attention heads = {.heads = b->v->heads};
+    int from = b->x;
+    norm(b, name_of(b, "norm1", name));
+    linear(b, "qkv", 3 * b->v->dim);
+    if (b->x >= 0)
+        b->x = hst_graph_attention(b->g, b->x, &heads, b->err);
+    linear(b, "proj", b->v->dim);
+    add(b, from, "scale1");
+    from = b->x;
+    norm(b, name_of(b, "norm2", name));
+    linear(b, "fc1", b->v->hidden);
+    if (b->x >= 0)
+        b->x = hst_graph_activation(b->g, b->x, b->v->act, b->err);
+    linear(b, "fc2", b->v->dim);
+    add(b, from, "scale2");
+}
+
+static void pool(building *b)
+{
+    static const enum hst_pool kinds[] = {[HST_VIT_CLS] = HST_POOL_CLS,
+                                          [HST_VIT_MEAN] = HST_POOL_MEAN,
+                                          [HST_VIT_CLS_MEAN] = HST_POOL_CLS_MEAN};
+    const hst_token_pool p = {.pool = kinds[b->v->pool],
+                              .prefix = b->v->class_token + b->v->registers};
+    if (b->x >= 0)
+        b->x = hst_graph_token_pool(b->g, b->x, &p, b->err);
+}
+
+int hst_vit_build(hst_graph *g, const hst_arch *a, hst_err *err)
+{
+    const hst_vit_arch *v = &a->vit;
+    const hst_conv patches = {
+        .kernel = v->patch, .stride = v->patch, .channels = v->dim, .bias = 1};
+    const hst_tokens tokens = {.prefix = v->class_token + v->registers, .positions = 1};
+    building b = {.g = g, .v = v, .err = err};
+    b.x = hst_graph_input(g, (hst_shape){a->size.height, a->size.width, 3}, err);
+    if (b.x >= 0)
+        b.x = hst_graph_conv2d(g, b.x, &patches, "patches", err);
+    if (b.x >= 0)
+        b.x = hst_graph_tokens(g, b.x, &tokens, "tokens", err);
+    if (v->pre_norm)
+        norm(&b, "norm_pre");
+    for (; b.block < v->depth && b.x >= 0; b.block++)
+        block(&b);
+    if (!v->norm_behind)
+        norm(&b, "norm");
+    pool(&b);
+    if (v->norm_behind)
+        norm(&b, "norm");
+    return b.x;
+}

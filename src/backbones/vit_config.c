@@ -1,0 +1,112 @@
+/* vit_config.c - what config files say of vision transformers. */
+#include "backbones/config.h"
+#include "backbones/vit.h"
+#include "base/json.h"
+
+#include <string.h>
+
+/* See usual_size() in vit_map.c. */
+static void cut_size(hst_arch *a)
+{
+    enum { MOST_USUAL = 448, USUAL = 224 };
+    const int patch = a->vit.patch > 0 ? a->vit.patch : 1;
+    if (a->size.width > MOST_USUAL && a->size.height > MOST_USUAL)
+        a->size = hst_size_square(USUAL / patch * patch);
+}
+
+static int read_heads(const json_t *o, const char *key, hst_arch *a, hst_err *err)
+{
+    return hst_json_has(o, key) ? hst_json_int(o, key, 1, 256, &a->vit.heads, err) : 0;
+}
+
+/* ---- timm ---- */
+
+/* Networks of the same names that compute something else. */
+static int check_architecture(const char *name, hst_err *err)
+{
+    static const char *const others[] = {"rope", "eva", "beit", "dinov3", "relpos", "parallel"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strstr(name, others[i]))
+            return hst_fail(err, HST_EMODEL, "\"architecture\" is '%.60s', which is not known here",
+                            name);
+    return 0;
+}
+
+/* Whose networks were trained with it, whatever the architecture is called. */
+static int is_quick(const char *tag)
+{
+    return tag && (strcmp(tag, "openai") == 0 || strncmp(tag, "metaclip", 8) == 0);
+}
+
+int hst_vit_timm_config(const json_t *o, hst_arch *a, hst_err *err)
+{
+    const char *name = NULL;
+    const json_t *p = hst_config_timm_cfg(o);
+    int rc = hst_json_text(o, "architecture", &name, err);
+    rc = rc ? rc : check_architecture(name, err);
+    if (rc)
+        return rc;
+    if (strstr(name, "quickgelu") || is_quick(json_string_value(json_object_get(p, "tag"))))
+        a->vit.act = HST_ACT_GELU_QUICK;
+    if (strncmp(name, "test_vit", 8) == 0)
+        a->vit.heads = a->vit.dim / 32;
+    rc = read_heads(json_object_get(o, "model_args"), "num_heads", a, err);
+    rc = rc ? rc : hst_config_timm_pretrained(p, a, err);
+    if (rc)
+        return rc;
+    cut_size(a);
+    hst_config_timm_sizing(p, a->size, &a->sizing);
+    return 0;
+}
+
+/* ---- transformers ---- */
+
+static int read_act(const json_t *o, hst_arch *a, hst_err *err)
+{
+    static const struct {
+        const char *name;
+        enum hst_act act;
+    } known[] = {{"gelu", HST_ACT_GELU},
+                 {"gelu_new", HST_ACT_GELU_TANH},
+                 {"gelu_pytorch_tanh", HST_ACT_GELU_TANH},
+                 {"quick_gelu", HST_ACT_GELU_QUICK}};
+    const char *name = NULL;
+    int rc = hst_json_has(o, "hidden_act") ? hst_json_text(o, "hidden_act", &name, err) : 0;
+    for (size_t i = 0; name && i < sizeof known / sizeof *known; i++)
+        if (strcmp(name, known[i].name) == 0) {
+            a->vit.act = known[i].act;
+            return 0;
+        }
+    if (name)
+        rc = hst_fail(err, HST_EMODEL, "\"hidden_act\" is '%.40s', which is not known here", name);
+    return rc;
+}
+
+int hst_vit_huggingface_config(const json_t *root, hst_arch *a, hst_err *err)
+{
+    const json_t *vision = json_object_get(root, "vision_config");
+    const json_t *o = json_is_object(vision) ? vision : root; /* of an image and a text tower */
+    int rc = read_act(o, a, err);
+    rc = rc ? rc : read_heads(o, "num_attention_heads", a, err);
+    rc = rc ? rc : hst_config_image_size(o, &a->size, err);
+    if (rc == 0 && hst_json_has(o, "layer_norm_eps"))
+        rc = hst_json_real(o, "layer_norm_eps", 1e-12, 1e-2, &a->vit.epsilon, err);
+    cut_size(a);
+    return rc;
+}
+
+/* ---- OpenCLIP ---- */
+
+int hst_vit_open_clip_config(const json_t *root, hst_arch *a, hst_err *err)
+{
+    const json_t *model = json_object_get(root, "model_cfg"), *o = model ? model : root;
+    const json_t *vision = json_object_get(o, "vision_cfg");
+    int width = 0, rc = 0;
+    if (json_is_true(json_object_get(o, "quick_gelu")))
+        a->vit.act = HST_ACT_GELU_QUICK;
+    if (hst_json_has(vision, "head_width"))
+        rc = hst_json_int(vision, "head_width", 8, 4096, &width, err);
+    if (rc == 0 && width)
+        a->vit.heads = a->vit.dim / width;
+    return rc ? rc : hst_config_image_size(vision, &a->size, err);
+}

@@ -1,0 +1,180 @@
+/* vit_families.c - the families of vision transformers, and how those who publish them name their
+ * tensors.
+ *
+ *   dinov2  Oquab et al. 2023 (arXiv 2304.07193), with registers Darcet et al. 2023 (2309.16588)
+ *   clip    the image tower of Radford et al. 2021 (2103.00020): a norm before the first block
+ *   vit     all others: ViT, DeiT, DINO, AugReg, MAE */
+#include "backbones/vit.h"
+
+/* timm's, and those of the authors of DINO, DeiT and MAE. */
+#define TIMM_BLOCK                                                                                 \
+    .positions = "pos_embed", .patches = "patch_embed.proj.", .norm = "norm.",                     \
+    .fc_norm = "fc_norm.", .block = "blocks.%d.", .norm1 = "norm1.", .norm2 = "norm2.",            \
+    .qkv = "attn.qkv.", .proj = "attn.proj.", .fc1 = "mlp.fc1.", .fc2 = "mlp.fc2."
+
+static const hst_vit_names timm_names = {.class_token = "cls_token",
+                                         .registers = "reg_token",
+                                         .norm_pre = "norm_pre.",
+                                         TIMM_BLOCK,
+                                         .scale1 = "ls1.gamma",
+                                         .scale2 = "ls2.gamma"};
+/* With a token for distillation (DeiT). */
+static const hst_vit_names distilled_names = {
+    .class_token = "cls_token", .registers = "dist_token", TIMM_BLOCK};
+/* DeiT3's authors'. */
+static const hst_vit_names gamma_names = {
+    .class_token = "cls_token", TIMM_BLOCK, .scale1 = "gamma_1", .scale2 = "gamma_2"};
+/* DINOv2's authors'. */
+static const hst_vit_names dinov2_names = {.class_token = "cls_token",
+                                           .registers = "register_tokens",
+                                           TIMM_BLOCK,
+                                           .scale1 = "ls1.gamma",
+                                           .scale2 = "ls2.gamma"};
+
+#define HUGGINGFACE_TOKENS                                                                         \
+    .class_token = "embeddings.cls_token", .positions = "embeddings.position_embeddings",          \
+    .patches = "embeddings.patch_embeddings.projection.", .norm = "layernorm.",                    \
+    .block = "encoder.layer.%d.", .query = "attention.attention.query.",                           \
+    .key = "attention.attention.key.", .value = "attention.attention.value.",                      \
+    .proj = "attention.output.dense."
+
+static const hst_vit_names huggingface_names = {
+    HUGGINGFACE_TOKENS,           .registers = "embeddings.distillation_token",
+    .norm1 = "layernorm_before.", .norm2 = "layernorm_after.",
+    .fc1 = "intermediate.dense.", .fc2 = "output.dense."};
+static const hst_vit_names huggingface_dinov2_names = {HUGGINGFACE_TOKENS,
+                                                       .registers = "embeddings.register_tokens",
+                                                       .norm1 = "norm1.",
+                                                       .norm2 = "norm2.",
+                                                       .fc1 = "mlp.fc1.",
+                                                       .fc2 = "mlp.fc2.",
+                                                       .scale1 = "layer_scale1.lambda1",
+                                                       .scale2 = "layer_scale2.lambda1"};
+static const hst_vit_names huggingface_clip_names = {.class_token = "embeddings.class_embedding",
+                                                     .positions =
+                                                         "embeddings.position_embedding.weight",
+                                                     .patches = "embeddings.patch_embedding.",
+                                                     .norm_pre = "pre_layrnorm.",
+                                                     .norm = "post_layernorm.",
+                                                     .block = "encoder.layers.%d.",
+                                                     .norm1 = "layer_norm1.",
+                                                     .norm2 = "layer_norm2.",
+                                                     .query = "self_attn.q_proj.",
+                                                     .key = "self_attn.k_proj.",
+                                                     .value = "self_attn.v_proj.",
+                                                     .proj = "self_attn.out_proj.",
+                                                     .fc1 = "mlp.fc1.",
+                                                     .fc2 = "mlp.fc2."};
+static const hst_vit_names open_clip_names = {.class_token = "class_embedding",
+                                              .positions = "positional_embedding",
+                                              .patches = "conv1.",
+                                              .norm_pre = "ln_pre.",
+                                              .norm = "ln_post.",
+                                              .block = "transformer.resblocks.%d.",
+                                              .norm1 = "ln_1.",
+                                              .norm2 = "ln_2.",
+                                              .qkv = "attn.in_proj_",
+                                              .proj = "attn.out_proj.",
+                                              .fc1 = "mlp.c_fc.",
+                                              .fc2 = "mlp.c_proj.",
+                                              .scale1 = "ls_1.gamma",
+                                              .scale2 = "ls_2.gamma"};
+
+#define TORCHVISION                                                                                \
+    .class_token = "class_token", .positions = "encoder.pos_embedding", .patches = "conv_proj.",   \
+    .norm = "encoder.ln.", .block = "encoder.layers.encoder_layer_%d.", .norm1 = "ln_1.",          \
+    .norm2 = "ln_2.", .qkv = "self_attention.in_proj_", .proj = "self_attention.out_proj."
+
+static const hst_vit_names torchvision_names = {TORCHVISION, .fc1 = "mlp.0.", .fc2 = "mlp.3."};
+/* Of files written before torchvision 0.14. */
+static const hst_vit_names torchvision_old_names = {TORCHVISION, .fc1 = "mlp.linear_1.",
+                                                    .fc2 = "mlp.linear_2."};
+
+static const char *const timm_body[] = {"cls_token",   "reg_token", "dist_token", "pos_embed",
+                                        "patch_embed", "norm_pre.", "blocks.",    "norm.",
+                                        "fc_norm.",    NULL};
+static const char *const dinov2_body[] = {
+    "cls_token", "register_tokens", "pos_embed", "patch_embed.", "blocks.", "norm.", NULL};
+static const char *const huggingface_body[] = {"embeddings.cls_token",
+                                               "embeddings.register_tokens",
+                                               "embeddings.distillation_token",
+                                               "embeddings.position_embeddings",
+                                               "embeddings.patch_embeddings.",
+                                               "encoder.",
+                                               "layernorm.",
+                                               NULL};
+static const char *const huggingface_clip_body[] = {"embeddings.class_embedding",
+                                                    "embeddings.position_embedding.",
+                                                    "embeddings.patch_embedding.",
+                                                    "pre_layrnorm.",
+                                                    "encoder.",
+                                                    "post_layernorm.",
+                                                    NULL};
+static const char *const open_clip_body[] = {"class_embedding",
+                                             "positional_embedding",
+                                             "conv1.",
+                                             "ln_pre.",
+                                             "transformer.",
+                                             "ln_post.",
+                                             NULL};
+static const char *const torchvision_body[] = {"class_token", "conv_proj.", "encoder.", NULL};
+
+#define VIT(names_, epsilon_, act_, grid_, registers_)                                             \
+    .own = &(const hst_vit_dialect)                                                                \
+    {                                                                                              \
+        .names = &names_, .epsilon = epsilon_, .act = HST_ACT_##act_, .grid = HST_GRID_##grid_,    \
+        .grid_registers = HST_GRID_##registers_                                                    \
+    }
+
+/* clang-format off */
+#define NORM_CLIP {{122.770938f, 116.746013f, 104.093736f}, {68.5005327f, 66.6321579f, 70.3231631f}}
+/* clang-format on */
+
+/* First those with a tensor that others have not. */
+static const hst_dialect dinov2_dialects[] = {
+    {"DINOv2", "mask_token", dinov2_body, HST_NORM_IMAGENET,
+     VIT(dinov2_names, 1e-6, GELU, OFFSET, ANTIALIAS)},
+    {"timm", "patch_embed.proj.weight", timm_body, HST_NORM_IMAGENET,
+     VIT(timm_names, 1e-6, GELU, ANTIALIAS, ANTIALIAS), .config = hst_vit_timm_config},
+    {"Hugging Face", "encoder.layer.0.norm1.weight", huggingface_body, HST_NORM_IMAGENET,
+     VIT(huggingface_dinov2_names, 1e-6, GELU, PLAIN, ANTIALIAS),
+     .config = hst_vit_huggingface_config},
+};
+
+static const hst_dialect clip_dialects[] = {
+    {"timm", "patch_embed.proj.weight", timm_body, NORM_CLIP,
+     VIT(timm_names, 1e-5, GELU, ANTIALIAS, ANTIALIAS), .config = hst_vit_timm_config},
+    {"Hugging Face", "embeddings.class_embedding", huggingface_clip_body, NORM_CLIP,
+     VIT(huggingface_clip_names, 1e-5, GELU_QUICK, PLAIN, PLAIN),
+     .config = hst_vit_huggingface_config},
+    {"OpenCLIP", "class_embedding", open_clip_body, NORM_CLIP,
+     VIT(open_clip_names, 1e-5, GELU, ANTIALIAS, ANTIALIAS), .config = hst_vit_open_clip_config},
+};
+
+static const hst_dialect vit_dialects[] = {
+    {"DeiT3", "blocks.0.gamma_1", timm_body, HST_NORM_IMAGENET,
+     VIT(gamma_names, 1e-6, GELU, ANTIALIAS, ANTIALIAS), .config = hst_vit_timm_config},
+    {"DeiT, distilled", "dist_token", timm_body, HST_NORM_IMAGENET,
+     VIT(distilled_names, 1e-6, GELU, ANTIALIAS, ANTIALIAS), .config = hst_vit_timm_config},
+    {"timm", "patch_embed.proj.weight", timm_body, HST_NORM_IMAGENET,
+     VIT(timm_names, 1e-6, GELU, ANTIALIAS, ANTIALIAS), .config = hst_vit_timm_config},
+    {"Hugging Face", "encoder.layer.0.layernorm_before.weight", huggingface_body, HST_NORM_PM1,
+     VIT(huggingface_names, 1e-12, GELU, PLAIN, PLAIN), .config = hst_vit_huggingface_config},
+    {"torchvision", "encoder.layers.encoder_layer_0.mlp.0.weight", torchvision_body,
+     HST_NORM_IMAGENET, VIT(torchvision_names, 1e-6, GELU, CORNERS, CORNERS)},
+    {"torchvision before 0.14", "encoder.layers.encoder_layer_0.mlp.linear_1.weight",
+     torchvision_body, HST_NORM_IMAGENET, VIT(torchvision_old_names, 1e-6, GELU, CORNERS, CORNERS)},
+};
+
+#define FAMILY(name_, dialects_, ...)                                                              \
+    {                                                                                              \
+        .name = name_, .px = 224, .kind = &hst_vit, .own = &(const hst_vit_family){__VA_ARGS__},   \
+        .dialects = dialects_, .n_dialects = sizeof dialects_ / sizeof *dialects_                  \
+    }
+
+/* First those that must have what others need not. */
+const hst_family hst_vit_families[HST_VIT_FAMILIES] = {
+    FAMILY("dinov2", dinov2_dialects, .patch = 14, .scaled = 1),
+    FAMILY("clip", clip_dialects, .pre_norm = 1),
+    FAMILY("vit", vit_dialects, 0),
+};

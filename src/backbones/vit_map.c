@@ -1,0 +1,288 @@
+/* vit_map.c - a vision transformer in a file of tensors: what it is like, and which tensor is which
+ * parameter. */
+#include "backbones/vit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* The names of a network on the way to one tensor. */
+typedef struct naming {
+    const hst_tensors *t;
+    const hst_origin *o;
+    const hst_vit_names *names;
+} naming;
+
+static naming naming_of(const hst_tensors *t, const hst_origin *o)
+{
+    const hst_vit_dialect *d = o->dialect->own;
+    return (naming){t, o, d->names};
+}
+
+/* block: its number; -1: of no block. */
+static void name_tensor(const naming *n, int block, const char *part, const char *ending,
+                        char out[HST_MAX_FILE_NAME])
+{
+    char in[HST_MAX_TENSOR_NAME] = "", number[16];
+    const char *at = block >= 0 ? strstr(n->names->block, "%d") : NULL;
+    snprintf(number, sizeof number, "%d", block);
+    if (at)
+        snprintf(in, sizeof in, "%.*s%s%s", (int)(at - n->names->block), n->names->block, number,
+                 at + 2);
+    snprintf(out, HST_MAX_FILE_NAME, "%s%s%s%s", n->o->prefix, in, part, ending);
+}
+
+/* NULL: it is not there, or such networks have none. */
+static const hst_tensor *find(const naming *n, int block, const char *part, const char *ending)
+{
+    char name[HST_MAX_FILE_NAME];
+    if (!part)
+        return NULL;
+    name_tensor(n, block, part, ending, name);
+    return hst_tensors_find(n->t, name);
+}
+
+/* ---- what it is like ---- */
+
+int hst_vit_usual_heads(int dim)
+{
+    /* Of those networks whose heads have other sizes than 64. */
+    static const int others[][2] = {{1152, 16}, {1280, 16}, {1408, 16}, {1664, 16}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i][0] == dim)
+            return others[i][1];
+    return dim % 64 ? 0 : dim / 64;
+}
+
+/* Rows of a tensor [..][rows][C]; 0: there is none. */
+static int64_t rows_of(const hst_tensor *x)
+{
+    return !x ? 0 : x->n_dims < 2 ? 1 : x->dim[x->n_dims - 2];
+}
+
+/* How many rows in front of the table of positions belong to tokens without a place: none, the
+ * class token's, or those of all; negative: it is no table of a square. */
+static int kept_of(const hst_vit_arch *v, int64_t rows)
+{
+    const int kept[] = {0, v->class_token, v->class_token + v->registers};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (rows > kept[i] && hst_grid_side(rows, kept[i]))
+            return kept[i];
+    return -1;
+}
+
+/* The size that the table of positions was learned at. Networks that learned at more than 448
+ * pixels are used at 224 by those who publish them. */
+static void usual_size(const naming *n, hst_arch *a)
+{
+    enum { MOST_USUAL = 448, USUAL = 224 };
+    const int64_t rows = rows_of(find(n, -1, n->names->positions, ""));
+    const int kept = kept_of(&a->vit, rows), patch = a->vit.patch;
+    const int side = rows && kept >= 0 ? hst_grid_side(rows, kept) * patch : 0;
+    const int usual = side > MOST_USUAL || side < HST_LEAST_PX ? USUAL : side;
+    a->size = hst_size_square(usual / patch * patch);
+}
+
+/* The first time: what a config or the caller may say otherwise afterwards. */
+static void begin(const naming *n, hst_arch *a)
+{
+    hst_vit_arch *v = &a->vit;
+    v->heads = hst_vit_usual_heads(v->dim);
+    v->pool = v->class_token && !v->norm_behind ? HST_VIT_CLS : HST_VIT_MEAN;
+    usual_size(n, a);
+}
+
+static int is_shape(const hst_tensor *x, int64_t rows, int64_t columns)
+{
+    return x && x->n_dims >= 2 && x->dim[0] == rows && x->dim[1] == columns;
+}
+
+/* Of a block's products, how many are missing or of another shape. */
+static int block_misfits(const naming *n, int block, const hst_vit_arch *v)
+{
+    const hst_vit_names *s = n->names;
+    const char *const parts[] = {s->query, s->key, s->value};
+    int misfits = 0;
+    if (s->qkv)
+        misfits += !is_shape(find(n, block, s->qkv, "weight"), 3 * (int64_t)v->dim, v->dim);
+    for (int i = 0; i < 3 && !s->qkv; i++)
+        misfits += !is_shape(find(n, block, parts[i], "weight"), v->dim, v->dim);
+    misfits += !is_shape(find(n, block, s->proj, "weight"), v->dim, v->dim);
+    misfits += !is_shape(find(n, block, s->fc1, "weight"), v->hidden, v->dim);
+    return misfits + !is_shape(find(n, block, s->fc2, "weight"), v->dim, v->hidden);
+}
+
+static int is_of_family(const hst_vit_family *f, const hst_vit_arch *v)
+{
+    return (!f->patch || v->patch == f->patch) && (!f->scaled || v->layer_scale) &&
+           (!f->pre_norm || v->pre_norm);
+}
+
+double hst_vit_fit(const hst_tensors *t, const hst_origin *o, hst_arch *a, hst_err *err)
+{
+    (void)err;
+    const naming n = naming_of(t, o);
+    const hst_vit_names *s = n.names;
+    const hst_vit_dialect *d = o->dialect->own;
+    hst_vit_arch *v = &a->vit;
+    const int is_first = v->dim == 0;
+    const hst_tensor *patches = find(&n, -1, s->patches, "weight");
+    const hst_tensor *fc1 = find(&n, 0, s->fc1, "weight");
+    if (!patches || patches->n_dims != 4 || patches->dim[0] > INT16_MAX ||
+        patches->dim[2] > INT16_MAX || patches->dim[2] < 1 || !fc1 || fc1->dim[0] > INT16_MAX)
+        return 1;
+    v->dim = (int)patches->dim[0];
+    v->patch = (int)patches->dim[2];
+    v->hidden = (int)fc1->dim[0];
+    for (v->depth = 0; v->depth < INT8_MAX && find(&n, v->depth, s->norm1, "weight"); v->depth++)
+        continue;
+    v->class_token = find(&n, -1, s->class_token, "") != NULL;
+    const int64_t registers = rows_of(find(&n, -1, s->registers, ""));
+    v->registers = registers < INT8_MAX ? (int)registers : INT8_MAX;
+    v->layer_scale = find(&n, 0, s->scale1, "") != NULL;
+    v->pre_norm = find(&n, -1, s->norm_pre, "weight") != NULL;
+    v->norm_behind = find(&n, -1, s->fc_norm, "weight") && !find(&n, -1, s->norm, "weight");
+    v->grid = v->registers ? d->grid_registers : d->grid;
+    if (!is_of_family(o->family->own, v) || v->depth == 0)
+        return 1;
+    if (is_first)
+        begin(&n, a);
+    int misfits = !is_shape(patches, v->dim, 3) || patches->dim[3] != v->patch;
+    for (int i = 0; i < v->depth; i++)
+        misfits += block_misfits(&n, i, v);
+    return (double)misfits / (1 + 6.0 * v->depth);
+}
+
+/* ---- the map ---- */
+
+typedef struct mapping {
+    naming n;
+    const hst_vit_arch *v;
+    int block; /* -1: of no block */
+    hst_param_maps *out;
+    hst_err *err;
+} mapping;
+
+/* Parameter "block_3_" ours from the tensor part + ending; where that may be missing (a bias), from
+ * zeros. */
+static hst_param_map *map(const mapping *m, const char *ours, const char *part, const char *ending,
+                          int may_miss)
+{
+    char to[HST_MAX_FILE_NAME], from[HST_MAX_FILE_NAME] = "";
+    if (m->block >= 0)
+        snprintf(to, sizeof to, "block_%d_%s", m->block, ours);
+    else
+        snprintf(to, sizeof to, "%s", ours);
+    if (!may_miss || find(&m->n, m->block, part, ending))
+        name_tensor(&m->n, m->block, part, ending, from);
+    hst_param_map *p = hst_param_maps_add(m->out, to, from, m->err);
+    if (p)
+        p->squeezes = 1;
+    return p;
+}
+
+/* Which of several side by side a product of the file is, of `of` numbers each. */
+typedef struct place {
+    int part, of;
+} place;
+
+/* A product's weights [O][I][..] -> kernel [..][..][I][O], and its bias; at: NULL, or a part of
+ * those. */
+static int map_product(const mapping *m, const char *ours, const char *part, const place *at)
+{
+    char kernel[HST_MAX_TENSOR_NAME], bias[HST_MAX_TENSOR_NAME];
+    snprintf(kernel, sizeof kernel, "%s/kernel", ours);
+    snprintf(bias, sizeof bias, "%s/bias", ours);
+    hst_param_map *k = map(m, kernel, part, "weight", 0);
+    if (!k)
+        return HST_EMEM;
+    k->permutes = 1;
+    memcpy(k->order, (int[4]){2, 3, 1, 0}, sizeof k->order);
+    if (at) {
+        k->into.axis = 3;
+        k->into.first = at->part * at->of;
+        k->into.n = at->of;
+    }
+    hst_param_map *b = map(m, bias, part, "bias", 1);
+    if (b && at) {
+        b->into.first = at->part * at->of;
+        b->into.n = at->of;
+    }
+    return b ? 0 : HST_EMEM;
+}
+
+static int map_norm(const mapping *m, const char *ours, const char *part)
+{
+    char gamma[HST_MAX_TENSOR_NAME], beta[HST_MAX_TENSOR_NAME];
+    snprintf(gamma, sizeof gamma, "%s/gamma", ours);
+    snprintf(beta, sizeof beta, "%s/beta", ours);
+    return map(m, gamma, part, "weight", 0) && map(m, beta, part, "bias", 0) ? 0 : HST_EMEM;
+}
+
+static int map_block(const mapping *m)
+{
+    const hst_vit_names *s = m->n.names;
+    const char *const parts[] = {s->query, s->key, s->value};
+    int rc = map_norm(m, "norm1", s->norm1);
+    if (rc == 0 && s->qkv)
+        rc = map_product(m, "qkv", s->qkv, NULL);
+    for (int i = 0; i < 3 && rc == 0 && !s->qkv; i++)
+        rc = map_product(m, "qkv", parts[i], &(place){i, m->v->dim});
+    rc = rc ? rc : map_product(m, "proj", s->proj, NULL);
+    rc = rc ? rc : map_norm(m, "norm2", s->norm2);
+    rc = rc ? rc : map_product(m, "fc1", s->fc1, NULL);
+    rc = rc ? rc : map_product(m, "fc2", s->fc2, NULL);
+    if (rc || !m->v->layer_scale)
+        return rc;
+    return map(m, "scale1/gamma", s->scale1, "", 0) && map(m, "scale2/gamma", s->scale2, "", 0)
+               ? 0
+               : HST_EMEM;
+}
+
+/* Rows first .. first + n - 1 of the tokens in front. */
+static int map_prefix(const mapping *m, const char *theirs, int first, int n)
+{
+    hst_param_map *p = n ? map(m, "tokens/prefix", theirs, "", 0) : NULL;
+    if (p) {
+        p->into.first = first;
+        p->into.n = n;
+    }
+    return n && !p ? HST_EMEM : 0;
+}
+
+/* The positions of tokens without a place are added to these once and for all. */
+static int map_tokens(const mapping *m, hst_cells to)
+{
+    const hst_vit_names *s = m->n.names;
+    const hst_vit_arch *v = m->v;
+    const int found = kept_of(v, rows_of(find(&m->n, -1, s->positions, "")));
+    const int kept = found < 0 ? 0 : found;
+    int rc = map_prefix(m, s->class_token, 0, v->class_token);
+    rc = rc ? rc : map_prefix(m, s->registers, v->class_token, v->registers);
+    if (rc == 0 && kept) {
+        rc = map_prefix(m, s->positions, 0, kept);
+        if (rc == 0) {
+            hst_param_map *p = &m->out->map[m->out->n - 1];
+            p->rows = kept;
+            p->adds = 1;
+        }
+    }
+    hst_param_map *p = rc ? NULL : map(m, "tokens/positions", s->positions, "", 0);
+    if (p)
+        p->grid = (hst_grid){1, kept, v->grid, to};
+    return p ? 0 : HST_EMEM;
+}
+
+int hst_vit_map(const hst_arch *a, const hst_origin *o, const hst_tensors *t, hst_param_maps *out,
+                hst_err *err)
+{
+    mapping m = {naming_of(t, o), &a->vit, -1, out, err};
+    const hst_vit_names *s = m.n.names;
+    int rc = map_product(&m, "patches", s->patches, NULL);
+    rc = rc ? rc : map_tokens(&m, hst_vit_cells(a));
+    if (rc == 0 && a->vit.pre_norm)
+        rc = map_norm(&m, "norm_pre", s->norm_pre);
+    rc = rc ? rc : map_norm(&m, "norm", a->vit.norm_behind ? s->fc_norm : s->norm);
+    for (m.block = 0; rc == 0 && m.block < a->vit.depth; m.block++)
+        rc = map_block(&m);
+    return rc;
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env python3
+"""Makes tests/golden/vit: small vision transformers as timm, transformers, torchvision and OpenCLIP write them (NAME.txt: a
+tensor a line, its name and shape), and their features in double (NAME.npy) from weights and pixels that test_vit.c
+makes up in the same way.
+
+    python tests/backbones/golden_vit.py FOLDER     needs torch, timm, transformers, torchvision, open_clip
+"""
+import os
+import sys
+
+import numpy
+import torch
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "bench"))
+import transformers_features as libraries  # noqa: E402
+
+TIMM = {"depth": 2, "embed_dim": 64, "num_heads": 1, "num_classes": 3}
+HF = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "px": 96}
+TV = {"image_size": 96, "num_layers": 2, "num_heads": 1, "hidden_dim": 64, "mlp_dim": 80, "num_classes": 3}
+
+
+def timm(name, kind=libraries.Timm, px=96, **more):
+    return lambda: kind(name, img_size=px, **{**TIMM, **more})
+
+
+def torchvision(old):
+    def make():
+        net = libraries.Torchvision(old=old, patch_size=16, **{k: v for k, v in TV.items() if k != "image_size"})
+        net.px, net.net = 96, net.make(96)
+        return net
+    return make
+
+
+# name: the network, height, width, pooling
+CASES = {
+    "timm_vit": (timm("vit_small_patch16_224"), 64, 96, "cls"),
+    "timm_dinov2": (timm("vit_small_patch14_dinov2", px=84), 56, 56, "cls+mean"),
+    "timm_dinov2_reg": (timm("vit_small_patch14_reg4_dinov2", px=84), 98, 56, "mean"),
+    "timm_reg1_gap": (timm("vit_wee_patch16_reg1_gap_256"), 64, 64, "mean"),
+    "timm_clip": (timm("vit_base_patch32_clip_quickgelu_224", px=192), 96, 96, "cls"),
+    "timm_distilled": (timm("deit_small_distilled_patch16_224"), 96, 96, "cls"),
+    "deit3": (timm("deit3_small_patch16_224", libraries.TimmGamma), 112, 64, "cls"),
+    "dinov2": (timm("vit_small_patch14_dinov2", libraries.Facebook, px=84), 56, 70, "cls"),
+    "dinov2_reg": (timm("vit_small_patch14_reg4_dinov2", libraries.Facebook, px=84), 56, 70, "cls"),
+    "hf_dinov2": (lambda: libraries.hf("Dinov2", patch_size=14, **{**HF, "px": 84}), 56, 70, "cls"),
+    "hf_dinov2_reg": (lambda: libraries.hf("Dinov2WithRegisters", patch_size=14, prefix=3, num_register_tokens=2,
+                                           **{**HF, "px": 84}), 56, 70, "cls+mean"),
+    "hf_vit": (lambda: libraries.hf("ViT", patch_size=16, whole=libraries.vit_classifier, **HF), 64, 96, "cls"),
+    "hf_deit": (lambda: libraries.hf("DeiT", patch_size=16, prefix=2, **HF), 96, 96, "mean"),
+    "hf_clip": (lambda: libraries.hf("CLIP", patch_size=32, **HF), 96, 64, "cls"),
+    "open_clip": (lambda: libraries.OpenClip(px=96, width=64, layers=2, patch_size=16), 64, 64, "mean"),
+    "torchvision": (torchvision(False), 64, 64, "cls"),
+    "torchvision_old": (torchvision(True), 96, 96, "cls"),
+}
+
+
+def noise(key, count):
+    """[-0.5, 0.5), from key and index alone: MurmurHash3's last step."""
+    x = numpy.arange(count, dtype=numpy.uint32) + numpy.uint32(key * 0x9E3779B9 & 0xffffffff)
+    x ^= x >> numpy.uint32(16)
+    x *= numpy.uint32(0x85EBCA6B)
+    x ^= x >> numpy.uint32(13)
+    x *= numpy.uint32(0xC2B2AE35)
+    x ^= x >> numpy.uint32(16)
+    return (x >> numpy.uint32(8)).astype(numpy.float64) / (1 << 24) - 0.5
+
+
+def fill(key, name, shape):
+    """Matrices by what they sum over; one-dimensional weights are those of norms."""
+    u = noise(key, int(numpy.prod(shape)))
+    if len(shape) in (2, 4):
+        u = (24 / numpy.prod(shape[1:])) ** 0.5 * u
+    else:
+        u = 1 + 0.4 * u if name.endswith("weight") else 0.4 * u
+    return torch.from_numpy(u.astype("<f4").reshape(shape))
+
+
+def states(library, folder):
+    """The tensors as they are written."""
+    path = library.write(folder)
+    if path.endswith(".pth"):
+        return torch.load(path)
+    from safetensors.torch import load_file
+    return load_file(os.path.join(path, "model.safetensors"))
+
+
+def main():
+    import tempfile
+    for name, (make, height, width, pool) in CASES.items():
+        with tempfile.TemporaryDirectory() as folder, torch.no_grad():
+            library = make()
+            state = {k: fill(i + 1, k, v.shape) for i, (k, v) in enumerate(states(library, folder).items())}
+            library.load(state)
+            pixels = 2 * noise(0, height * width * 3).reshape(1, height, width, 3).transpose(0, 3, 1, 2)
+            features = library.features(torch.from_numpy(pixels.astype("<f4").astype("<f8")), pool).numpy().ravel()
+        numpy.save(os.path.join(sys.argv[1], name + ".npy"), features.astype("<f4"))
+        with open(os.path.join(sys.argv[1], name + ".txt"), "w", encoding="ascii") as f:
+            f.writelines(" ".join([k, *map(str, v.shape)]) + "\n" for k, v in state.items())
+        print(name, features.shape, numpy.abs(features).max(), features.std())
+
+
+main()
