@@ -9,7 +9,7 @@
 
 /* Keras' defaults: decay of the running means and what keeps divisions finite. */
 static const double beta1 = 0.9, beta2 = 0.999, rho = 0.9;
-static const float epsilon = 1e-7f, weight_decay = 0.004f;
+static const float epsilon = 1e-7f, usual_decay = 0.004f;
 
 /* v = momentum v - lr g;  w += v */
 static void step_sgd(hst_optimiser *o, float *restrict w, const float *restrict g)
@@ -49,11 +49,12 @@ static void step_adam(hst_optimiser *o, float *restrict w, const float *restrict
     }
 }
 
-/* Adam after every parameter, the bias too, has shrunk by lr * weight_decay of itself. */
+/* Adam after every parameter, the bias too, has shrunk by lr * weight_decay of itself. No decay
+ * moves nothing: w - w * 0 is w. */
 static void step_adamw(hst_optimiser *o, float *restrict w, const float *restrict g)
 {
     for (size_t i = 0; i < o->n; i++)
-        w[i] -= w[i] * weight_decay * o->learning_rate;
+        w[i] -= w[i] * o->weight_decay * o->learning_rate;
     step_adam(o, w, g);
 }
 
@@ -95,6 +96,7 @@ int hst_optimiser_init(hst_optimiser *o, const hst_optimiser_rule *rule, size_t 
 {
     *o = (hst_optimiser){.rule = rule, .n = n, .beta1_power = 1, .beta2_power = 1};
     o->learning_rate = (float)rule->learning_rate;
+    o->weight_decay = usual_decay;
     o->momentum = rule->momentum < 0 ? 0 : (float)rule->momentum;
     if (rule->uses_m && !(o->m = hst_alloc(n, sizeof *o->m, err)))
         return HST_EMEM;

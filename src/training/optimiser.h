@@ -25,9 +25,10 @@ const hst_optimiser_rule *hst_optimiser_rule_find(const char *name);
 struct hst_optimiser {
     const hst_optimiser_rule *rule;
     float learning_rate, momentum;
-    size_t n; /* parameters */
-    float *m; /* [n] velocity (SGD) or running mean of the gradient (Adam), or NULL */
-    float *v; /* [n] running mean of the squared gradient, or NULL */
+    float weight_decay; /* AdamW: the usual one, unless it is set */
+    size_t n;           /* parameters */
+    float *m;           /* [n] velocity (SGD) or running mean of the gradient (Adam), or NULL */
+    float *v;           /* [n] running mean of the squared gradient, or NULL */
     double beta1_power, beta2_power; /* Adam: beta to the number of steps */
 };
 

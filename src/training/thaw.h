@@ -1,5 +1,6 @@
 /* thaw.h - which layers of a backbone learn: those from one on. A layer is an op with a kernel or
- * matrix that learns (a convolution) with what follows it up to the next one. */
+ * matrix that learns (a convolution) with what follows it up to the next one; of a transformer a
+ * block, the first being what stands in front of the first block. */
 #ifndef HST_TRAINING_THAW_H
 #define HST_TRAINING_THAW_H
 #include "nn/graph.h"
@@ -18,4 +19,9 @@ HST_CHECK int hst_thaw_parse(const char *text, const hst_graph *g, hst_thaw *out
 /* The layer of each node, layer[hst_graph_n_nodes]; nodes before the first layer: 0. Returns the
  * number of layers. */
 int hst_thaw_layers(const hst_graph *g, int *layer);
+
+/* 1: weight decay is for the node's parameter in that slot. In networks with layer norm it is for
+ * kernels and matrices alone, as those who train such networks do it (Touvron et al. 2021, arXiv
+ * 2012.12877), in others for all. */
+int hst_thaw_decays(const hst_graph *g, int node, int slot);
 #endif

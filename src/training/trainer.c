@@ -20,13 +20,14 @@ static hst_graph *copy_graph(const hst_backbone *b, hst_err *err)
     return g;
 }
 
-/* The layers that learn as groups, the head's rate being 1 and the last layer's layer_decay. */
+/* The layers that learn as groups, the head's rate being 1 and the last layer's layer_decay; where
+ * some of a layer's parameters decay and others not, each run of these. */
 static int make_groups(hst_trainer *t, const hst_trainer_options *o, hst_err *err)
 {
     const float *base = hst_learn_params(t->learn);
     int nodes = hst_graph_n_nodes(t->graph), *layer = hst_alloc((size_t)nodes, sizeof *layer, err);
-    t->group = hst_alloc((size_t)o->thaw.n_layers, sizeof *t->group, err);
-    int rc = layer && t->group ? 0 : HST_EMEM, at = -1;
+    t->group = hst_alloc(hst_graph_n_params(t->graph), sizeof *t->group, err);
+    int rc = layer && t->group ? 0 : HST_EMEM, at = -1, decays = 0;
     if (rc == 0)
         (void)hst_thaw_layers(t->graph, layer);
     for (int i = o->thaw.first_node; rc == 0 && i < nodes; i++) {
@@ -35,10 +36,12 @@ static int make_groups(hst_trainer *t, const hst_trainer_options *o, hst_err *er
             const hst_param *p = hst_graph_param(t->graph, (size_t)(n->first_param + s));
             if (p->statistic)
                 continue;
-            if (layer[i] != at) {
+            if (layer[i] != at || hst_thaw_decays(t->graph, i, s) != decays) {
                 at = layer[i];
+                decays = hst_thaw_decays(t->graph, i, s);
                 t->group[t->n_groups++] =
                     (hst_group){.begin = (size_t)(p->data - base),
+                                .decays = decays,
                                 .rate = pow(o->layer_decay, o->thaw.n_layers - at)};
             }
             t->group[t->n_groups - 1].optimiser.n += hst_param_count(p);
@@ -58,8 +61,11 @@ static int start_optimiser(hst_optimiser *p, size_t n, const hst_trainer_options
 static int start_optimisers(hst_trainer *t, const hst_trainer_options *o, hst_err *err)
 {
     int rc = make_groups(t, o, err);
-    for (size_t i = 0; rc == 0 && i < t->n_groups; i++)
-        rc = start_optimiser(&t->group[i].optimiser, t->group[i].optimiser.n, o, err);
+    for (size_t i = 0; rc == 0 && i < t->n_groups; i++) {
+        hst_optimiser *p = &t->group[i].optimiser;
+        rc = start_optimiser(p, p->n, o, err);
+        p->weight_decay = t->group[i].decays ? p->weight_decay : 0;
+    }
     return rc ? rc : start_optimiser(&t->head_optimiser, t->head.n_params, o, err);
 }
 

@@ -11,6 +11,7 @@
 typedef struct hst_group {
     hst_optimiser optimiser;
     size_t begin; /* of the learning parameters */
+    int decays;   /* 1: the optimiser's weight decay is for them */
     double rate;  /* factor of the learning rate */
 } hst_group;
 
