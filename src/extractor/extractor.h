@@ -23,6 +23,7 @@ typedef struct hst_view {
     const hst_plan *plan;
     hst_plan *owned; /* the plan where it is not the backbone's own, as for another size */
     hst_shape map;   /* h 0, or of what the plan gives in front of the features (maps.c) */
+    size_t before;   /* numbers in front of it, of tokens without a place */
 } hst_view;
 
 typedef struct hst_branch {
@@ -63,9 +64,9 @@ HST_CHECK int hst_extractor_add_view(hst_extractor *e, const hst_ctx *ctx, const
 HST_CHECK hst_extractor *hst_extractor_copy(const hst_extractor *e, const hst_ctx *ctx,
                                             hst_err *err);
 /* A copy that borrows every backbone, to look at photos with by hst_looking_view() alone: a view
- * gives first the last feature map, view.map, then the features, which are its mean over the
- * positions. The weights of all networks are there a second time. Errors: HST_EUNSUP (a network
- * does not end in such a mean), HST_EMODEL, HST_EMEM. */
+ * gives first, behind view.before other numbers, the last feature map, view.map, then the features,
+ * which are its mean over the positions. The weights of all networks are there a second time.
+ * Errors: HST_EUNSUP (a network does not end in such a mean), HST_EMODEL, HST_EMEM. */
 HST_CHECK hst_extractor *hst_extractor_with_maps(const hst_extractor *e, const hst_ctx *ctx,
                                                  hst_err *err);
 /* What e owns of the backbones that `to` borrows is to's from now on. */

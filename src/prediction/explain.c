@@ -17,7 +17,9 @@ struct hst_explainer {
     hst_executor *executor; /* the context's */
     hst_looking *looking;
     int n_views;
-    float *raw[VIEWS]; /* of each view the last feature map [h w][dim], then the features [dim] */
+    /* of each view the last feature map [h w][dim], behind what is before it, then the features
+     * [dim] */
+    float *raw[VIEWS];
     float *mean, *features, *prob; /* [dim], [dim], [classes] */
     hst_unknown_work *unknown;
     hst_cam_view view[VIEWS];
@@ -125,7 +127,7 @@ static void combine(hst_explainer *x)
     for (int k = 0, i = 0; k < x->maps->n_branches; k++) {
         const hst_branch *b = &x->maps->branch[k];
         for (int v = 0; v < b->n_views; v++, i++)
-            view[v] = x->raw[i] + hst_shape_floats(b->view[v].map);
+            view[v] = x->raw[i] + b->view[v].before + hst_shape_floats(b->view[v].map);
         hst_views_combine(view, b->n_views, b->dim, HST_IDENTITY, x->mean + b->first);
         hst_views_combine(view, b->n_views, b->dim, b->transform, x->features + b->first);
     }
@@ -156,7 +158,7 @@ static void value_all(hst_explainer *x)
 {
     for (int i = 0, branch; i < x->n_views; i++) {
         const hst_view *v = hst_extractor_view(x->maps, i, NULL, &branch);
-        value(x, &x->maps->branch[branch], v, x->raw[i], x->cell[i]);
+        value(x, &x->maps->branch[branch], v, x->raw[i] + v->before, x->cell[i]);
     }
 }
 
