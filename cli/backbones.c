@@ -4,6 +4,7 @@
 #include "json_result.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
@@ -19,24 +20,46 @@ typedef struct rows {
     cli_job *job;
     json_t *o; /* NULL: text */
     int left;  /* rows that were not shown */
+    char kind[16];
 } rows;
 
-/* What is kept, or about what there will be: four bytes a parameter. */
+/* A number that is known, with so many digits behind the point; else "-". */
+static const char *number(char text[32], double x, int digits, const char *unit)
+{
+    if (x > 0)
+        snprintf(text, 32, "%.*f%s", digits, x, unit);
+    else
+        snprintf(text, 32, "-");
+    return text;
+}
+
+/* Above the first row of a kind. */
+static void put_kind(rows *r, const char *kind)
+{
+    static const char *const titles[][2] = {{"convolutions", "networks of convolutions"},
+                                            {"transformer", "transformers"}};
+    const char *title = "fetched by other names";
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++)
+        if (strcmp(kind, titles[i][0]) == 0)
+            title = titles[i][1];
+    cli_out_printf(&r->job->out, "%s%s\n", r->kind[0] ? "\n" : "", title);
+    snprintf(r->kind, sizeof r->kind, "%s", kind[0] ? kind : "other");
+    cli_out_printf(&r->job->out, "%-22s %7s %5s %8s %6s  %s\n", "name", "params", "GFLOP",
+                   "features", "top-1", "licence");
+}
+
 static void put_row(cli_job *job, const hst_backbone_entry *e)
 {
-    char size[32] = "-", top1[16] = "-";
-    if (e->bytes)
-        snprintf(size, sizeof size, "%.0f MB", (double)e->bytes / 1e6);
-    else if (e->n_params)
-        snprintf(size, sizeof size, "~%.0f MB", (double)e->n_params * 4e-6);
-    if (e->top1 > 0)
-        snprintf(top1, sizeof top1, "%.1f %%", 100 * e->top1);
-    cli_out_printf(&job->out, "%-24s  %7s  %6s  %-12s  %s%s%s\n", e->name, size, top1,
-                   e->licence ? e->licence : "-",
-                   e->cached  ? "here"
-                   : e->bytes ? "not whole"
-                              : "not fetched",
-                   job->v.all && e->sources[0] ? ": " : "", job->v.all ? e->sources : "");
+    char params[32], gflop[32], features[32], top1[32], here[32] = "not fetched";
+    if (e->bytes || e->cached)
+        snprintf(here, sizeof here, e->cached ? "here, %.0f MB" : "not whole",
+                 (double)e->bytes * 1e-6);
+    cli_out_printf(&job->out, "%-22s %7s %5s %8s %6s  %-12s  %s%s%s\n", e->name,
+                   number(params, (double)e->n_params * 1e-6, 1, " M"),
+                   number(gflop, e->gflop, e->gflop < 9.95 ? 1 : 0, ""),
+                   number(features, e->n_features, 0, ""), number(top1, 100 * e->top1, 1, " %"),
+                   e->licence ? e->licence : "-", here, job->v.all && e->sources[0] ? ": " : "",
+                   job->v.all ? e->sources : "");
 }
 
 static int add_row(void *arg, const hst_backbone_entry *e)
@@ -46,19 +69,22 @@ static int add_row(void *arg, const hst_backbone_entry *e)
     r->left += !shown;
     if (r->job->v.json)
         cli_json_set(&r->o, e->name,
-                     json_pack("{sb sb sI ss ss* sI sf}", "cached", e->cached, "known", e->known,
-                               "bytes", (json_int_t)e->bytes, "sources", e->sources, "licence",
-                               e->licence, "parameters", (json_int_t)e->n_params, "top1", e->top1));
-    else if (shown)
+                     json_pack("{sb sb sI ss ss* sI sf ss sf si}", "cached", e->cached, "known",
+                               e->known, "bytes", (json_int_t)e->bytes, "sources", e->sources,
+                               "licence", e->licence, "parameters", (json_int_t)e->n_params, "top1",
+                               e->top1, "kind", e->kind, "gflop", e->gflop, "features",
+                               e->n_features));
+    else if (shown) {
+        if (!r->kind[0] || strcmp(r->kind, e->kind[0] ? e->kind : "other") != 0)
+            put_kind(r, e->kind);
         put_row(r->job, e);
+    }
     return 0;
 }
 
 static int list(cli_job *job)
 {
     rows r = {.job = job, .o = json_object()};
-    if (!job->v.json)
-        cli_out_printf(&job->out, "%-24s  %7s  %6s  %s\n", "name", "size", "top-1", "licence");
     if (hst_backbone_list(job->ctx, add_row, &r, &job->err)) {
         json_decref(r.o);
         return cli_job_fail(job);
@@ -173,10 +199,11 @@ const cli_command cli_backbones = {
             "What is fetched is checked against the hash that the hub or this program knows;\n"
             "where none is known, against that of the first time.\n"
             "\n"
-            "list shows what to choose from: size, accuracy on ImageNet as the publisher\n"
-            "states it (top-1, of the whole network), licence; --all the rest. pull fetches\n"
-            "a network. import reads a weight file or folder of your own once, says what it\n"
-            "is, and keeps it, so that a later --backbone FILE starts at once.\n"
+            "list shows what to choose from: parameters, operations a photo (GFLOP),\n"
+            "features, accuracy on ImageNet as the publisher states it (top-1, of the whole\n"
+            "network), licence; --all the rest. pull fetches a network. import reads a weight\n"
+            "file or folder of your own once, says what it is, and keeps it, so that a later\n"
+            "--backbone FILE starts at once.\n"
             "verify reads what is kept again and compares hashes. remove forgets a network,\n"
             "its hash too. prune removes unfinished downloads, what killed jobs left, and\n"
             "what is kept twice.\n"

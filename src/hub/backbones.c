@@ -80,6 +80,15 @@ static uint64_t place_size(const hst_ctx *ctx, const char *source)
     return n;
 }
 
+static const char *const kind_names[] = {"convolutions", "transformer"};
+enum { N_KINDS = sizeof kind_names / sizeof *kind_names };
+
+static int is_transformer(const hst_catalog_entry *k)
+{
+    const hst_catalog_figures *f = hst_catalog_figures_of(k->name);
+    return f && f->transformer;
+}
+
 static int tell_known(listing *l, const hst_catalog_entry *k)
 {
     char sources[256] = "";
@@ -101,6 +110,9 @@ static int tell_known(listing *l, const hst_catalog_entry *k)
                                         .usual = f && f->usual,
                                         .n_params = f ? (uint64_t)(f->millions * 1e6) : 0,
                                         .top1 = f ? f->top1 / 100 : 0,
+                                        .kind = kind_names[is_transformer(k)],
+                                        .gflop = f ? f->gflop : 0,
+                                        .n_features = f ? f->features : 0,
                                         .cached = hst_hub_cached(l->ctx, k->name)});
 }
 
@@ -116,6 +128,7 @@ static int tell_kept(void *arg, const hst_downloaded *k)
     return !is ? 0
                : tell(l, (hst_backbone_entry){.name = k->name,
                                               .sources = "",
+                                              .kind = "",
                                               .bytes = bytes,
                                               .cached = hst_hub_cached(l->ctx, k->name)});
 }
@@ -125,8 +138,9 @@ int hst_backbone_list(hst_ctx *ctx, hst_backbone_entry_fn *fn, void *arg, hst_er
     listing l = {.ctx = ctx, .fn = fn, .arg = arg, .err = err};
     const hst_catalog_entry *k;
     int rc = has_cache(ctx, err);
-    for (int i = 0; rc == 0 && (k = hst_catalog_at(i)); i++)
-        rc = tell_known(&l, k);
+    for (int kind = 0; kind < N_KINDS; kind++)
+        for (int i = 0; rc == 0 && (k = hst_catalog_at(i)); i++)
+            rc = is_transformer(k) == kind ? tell_known(&l, k) : 0;
     return rc ? rc : hst_downloaded_each(ctx, tell_kept, &l, err);
 }
 

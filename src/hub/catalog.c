@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char apache[] = "Apache-2.0", bsd[] = "BSD-3-Clause";
+static const char apache[] = "Apache-2.0", bsd[] = "BSD-3-Clause", mit[] = "MIT";
 
 /* Google's MobileNetV2 checkpoints of 2018. Keras has all of them, Hugging Face four. */
 #define MOBILENET_V2(size)                                                                         \
@@ -94,6 +94,22 @@ static const hst_catalog_entry known[] = {
     {"resnet18", bsd, {"torchvision:resnet18", NULL}},
     {"resnet34", bsd, {"torchvision:resnet34", NULL}},
     {"resnet50", bsd, {"torchvision:resnet50.V1", NULL}},
+    {"dinov2_small", apache, {"hf:facebook/dinov2-small", NULL}},
+    {"dinov2_small_reg", apache, {"hf:facebook/dinov2-with-registers-small", NULL}},
+    {"dinov2_base", apache, {"hf:facebook/dinov2-base", NULL}},
+    {"dinov2_base_reg", apache, {"hf:facebook/dinov2-with-registers-base", NULL}},
+    {"dino_small16", apache, {"hf:timm/vit_small_patch16_224.dino", NULL}},
+    {"dino_small8", apache, {"hf:timm/vit_small_patch8_224.dino", NULL}},
+    {"vit_tiny_augreg", apache, {"hf:timm/vit_tiny_patch16_224.augreg_in21k", NULL}},
+    {"vit_small_augreg", apache, {"hf:timm/vit_small_patch16_224.augreg_in21k", NULL}},
+    {"vit_small32_augreg", apache, {"hf:timm/vit_small_patch32_224.augreg_in21k", NULL}},
+    {"vit_base_augreg", apache, {"hf:timm/vit_base_patch16_224.augreg_in21k", NULL}},
+    {"vit_wee", apache, {"hf:timm/vit_wee_patch16_reg1_gap_256.sbb_in1k", NULL}},
+    {"vit_little", apache, {"hf:timm/vit_little_patch16_reg1_gap_256.sbb_in12k_ft_in1k", NULL}},
+    {"deit_small", apache, {"hf:timm/deit_small_patch16_224.fb_in1k", NULL}},
+    {"deit3_small", apache, {"hf:timm/deit3_small_patch16_224.fb_in22k_ft_in1k", NULL}},
+    {"tinyclip_8m", mit, {"hf:timm/vit_xsmall_patch16_clip_224.tinyclip_yfcc15m", NULL}},
+    {"clip_base32", mit, {"hf:openai/clip-vit-base-patch32", NULL}},
 };
 enum { N_KNOWN = sizeof known / sizeof *known };
 
@@ -125,44 +141,63 @@ const hst_catalog_entry *hst_catalog_find(const char *name)
 
 /* Top-1: MobileNetV1 and V2 of the tables beside Google's checkpoints (TF-slim), EfficientNet-Lite
  * of the table in its repository, MobileNetV3 and the other EfficientNets of keras.io, ResNets of
- * torchvision. Parameters: tests/backbones/test_families.c has the published counts. */
+ * torchvision, DINO and DINOv2 of their repositories (a linear head on the features), ViT and DeiT
+ * of timm's results (AugReg's as fine-tuned on ImageNet), CLIP of OpenCLIP's (told in words what
+ * the classes are). Parameters: tests/backbones/test_families.c and test_vit.c have the published
+ * counts. */
 static const hst_catalog_figures figures[] = {
-    {"efficientnet_lite0", 3.4, 75.1, 1},
-    {"mobilenet_v2", 2.2, 71.8, 1},
-    {"mobilenet_v1", 3.2, 70.9, 0},
-    {"mobilenet_v3_small", 0.9, 68.1, 1},
-    {"mobilenet_v3_large", 3.0, 75.6, 1},
-    {"efficientnet_lite1", 4.1, 76.7, 1},
-    {"efficientnet_lite2", 4.8, 77.6, 1},
-    {"efficientnet_lite3", 6.9, 79.8, 1},
-    {"efficientnet_lite4", 11.7, 81.5, 1},
-    {"efficientnet_b0", 4.0, 77.1, 1},
-    {"efficientnet_v2_b0", 5.9, 78.7, 1},
-    {"resnet18", 11.2, 69.8, 1},
-    {"resnet34", 21.3, 73.3, 0},
-    {"resnet50", 23.5, 76.1, 1},
-    {"mobilenet_v2_1.4_224", 4.3, 75.0, 0},
-    {"mobilenet_v2_1.3_224", 3.7, 74.4, 0},
-    {"mobilenet_v2_1.0_224", 2.2, 71.8, 0},
-    {"mobilenet_v2_1.0_192", 2.2, 70.7, 0},
-    {"mobilenet_v2_1.0_160", 2.2, 68.8, 0},
-    {"mobilenet_v2_1.0_128", 2.2, 65.3, 0},
-    {"mobilenet_v2_1.0_96", 2.2, 60.3, 0},
-    {"mobilenet_v2_0.75_224", 1.3, 69.8, 0},
-    {"mobilenet_v2_0.75_192", 1.3, 68.7, 0},
-    {"mobilenet_v2_0.75_160", 1.3, 66.4, 0},
-    {"mobilenet_v2_0.75_128", 1.3, 63.2, 0},
-    {"mobilenet_v2_0.75_96", 1.3, 58.8, 0},
-    {"mobilenet_v2_0.5_224", 0.7, 65.4, 0},
-    {"mobilenet_v2_0.5_192", 0.7, 63.9, 0},
-    {"mobilenet_v2_0.5_160", 0.7, 61.0, 0},
-    {"mobilenet_v2_0.5_128", 0.7, 57.7, 0},
-    {"mobilenet_v2_0.5_96", 0.7, 51.2, 0},
-    {"mobilenet_v2_0.35_224", 0.4, 60.3, 0},
-    {"mobilenet_v2_0.35_192", 0.4, 58.2, 0},
-    {"mobilenet_v2_0.35_160", 0.4, 55.7, 0},
-    {"mobilenet_v2_0.35_128", 0.4, 50.8, 0},
-    {"mobilenet_v2_0.35_96", 0.4, 45.5, 0},
+    {"efficientnet_lite0", 3.4, 75.1, 1, 0.81, 1280, 0},
+    {"mobilenet_v2", 2.2, 71.8, 1, 0.6, 1280, 0},
+    {"mobilenet_v1", 3.2, 70.9, 0, 1.14, 1024, 0},
+    {"mobilenet_v3_small", 0.9, 68.1, 1, 0.11, 1024, 0},
+    {"mobilenet_v3_large", 3.0, 75.6, 1, 0.44, 1280, 0},
+    {"efficientnet_lite1", 4.1, 76.7, 1, 1.26, 1280, 0},
+    {"efficientnet_lite2", 4.8, 77.6, 1, 1.8, 1280, 0},
+    {"efficientnet_lite3", 6.9, 79.8, 1, 2.88, 1280, 0},
+    {"efficientnet_lite4", 11.7, 81.5, 1, 5.28, 1280, 0},
+    {"efficientnet_b0", 4.0, 77.1, 1, 0.77, 1280, 0},
+    {"efficientnet_v2_b0", 5.9, 78.7, 1, 1.44, 1280, 0},
+    {"resnet18", 11.2, 69.8, 1, 3.63, 512, 0},
+    {"resnet34", 21.3, 73.3, 0, 7.33, 512, 0},
+    {"resnet50", 23.5, 76.1, 1, 8.17, 2048, 0},
+    {"mobilenet_v2_1.4_224", 4.3, 75.0, 0, 1.16, 1792, 0},
+    {"mobilenet_v2_1.3_224", 3.7, 74.4, 0, 1.02, 1664, 0},
+    {"mobilenet_v2_1.0_224", 2.2, 71.8, 0, 0.6, 1280, 0},
+    {"mobilenet_v2_1.0_192", 2.2, 70.7, 0, 0.44, 1280, 0},
+    {"mobilenet_v2_1.0_160", 2.2, 68.8, 0, 0.31, 1280, 0},
+    {"mobilenet_v2_1.0_128", 2.2, 65.3, 0, 0.2, 1280, 0},
+    {"mobilenet_v2_1.0_96", 2.2, 60.3, 0, 0.11, 1280, 0},
+    {"mobilenet_v2_0.75_224", 1.3, 69.8, 0, 0.42, 1280, 0},
+    {"mobilenet_v2_0.75_192", 1.3, 68.7, 0, 0.31, 1280, 0},
+    {"mobilenet_v2_0.75_160", 1.3, 66.4, 0, 0.21, 1280, 0},
+    {"mobilenet_v2_0.75_128", 1.3, 63.2, 0, 0.14, 1280, 0},
+    {"mobilenet_v2_0.75_96", 1.3, 58.8, 0, 0.08, 1280, 0},
+    {"mobilenet_v2_0.5_224", 0.7, 65.4, 0, 0.19, 1280, 0},
+    {"mobilenet_v2_0.5_192", 0.7, 63.9, 0, 0.14, 1280, 0},
+    {"mobilenet_v2_0.5_160", 0.7, 61.0, 0, 0.1, 1280, 0},
+    {"mobilenet_v2_0.5_128", 0.7, 57.7, 0, 0.06, 1280, 0},
+    {"mobilenet_v2_0.5_96", 0.7, 51.2, 0, 0.04, 1280, 0},
+    {"mobilenet_v2_0.35_224", 0.4, 60.3, 0, 0.12, 1280, 0},
+    {"mobilenet_v2_0.35_192", 0.4, 58.2, 0, 0.09, 1280, 0},
+    {"mobilenet_v2_0.35_160", 0.4, 55.7, 0, 0.06, 1280, 0},
+    {"mobilenet_v2_0.35_128", 0.4, 50.8, 0, 0.04, 1280, 0},
+    {"mobilenet_v2_0.35_96", 0.4, 45.5, 0, 0.02, 1280, 0},
+    {"dinov2_small", 21.6, 81.1, 1, 12.2, 384, 1},
+    {"dinov2_small_reg", 21.6, 80.9, 1, 12.5, 384, 1},
+    {"dinov2_base", 85.7, 84.5, 1, 46.3, 768, 1},
+    {"dinov2_base_reg", 85.7, 84.6, 0, 47.1, 768, 1},
+    {"dino_small16", 21.7, 77.0, 1, 9.2, 384, 1},
+    {"dino_small8", 21.7, 79.7, 0, 44.8, 384, 1},
+    {"vit_tiny_augreg", 5.5, 75.5, 1, 2.5, 192, 1},
+    {"vit_small_augreg", 21.7, 81.4, 1, 9.2, 384, 1},
+    {"vit_small32_augreg", 22.5, 76.0, 1, 2.3, 384, 1},
+    {"vit_base_augreg", 85.8, 84.5, 0, 35.1, 768, 1},
+    {"vit_wee", 13.2, 80.3, 1, 7.6, 256, 1},
+    {"vit_little", 22.2, 83.8, 1, 12.5, 320, 1},
+    {"deit_small", 21.7, 79.9, 0, 9.2, 384, 1},
+    {"deit3_small", 21.7, 83.1, 1, 9.2, 384, 1},
+    {"tinyclip_8m", 8.1, 0, 1, 3.6, 256, 1},
+    {"clip_base32", 87.5, 63.3, 1, 8.8, 768, 1},
 };
 
 const hst_catalog_figures *hst_catalog_figures_of(const char *name)

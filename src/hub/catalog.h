@@ -26,6 +26,9 @@ typedef struct hst_catalog_figures {
     double millions; /* parameters without the classifier */
     double top1;     /* % of ImageNet's validation photos, of the whole network; 0: not known */
     int usual;       /* 1: one to choose from first */
+    double gflop;    /* of a photo of its usual size, a multiply-add being 2; 0: not known */
+    int features;    /* 0: not known */
+    int transformer; /* 1: it is one; 0: of convolutions */
 } hst_catalog_figures;
 /* Of a short name; NULL: none. */
 const hst_catalog_figures *hst_catalog_figures_of(const char *name);
