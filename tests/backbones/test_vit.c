@@ -5,6 +5,7 @@
 
 #include "backbones/vit.h"
 #include "base/file.h"
+#include "extractor/extractor.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -297,6 +298,54 @@ static void positions_follow_the_size(void **state)
     hst_close(ctx);
 }
 
+/* The features are the mean over the map, which is of patches alone, row by row. */
+static void a_mean_has_a_map(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    hst_ctx *ctx = made_up_ctx(1);
+    const struct network *n = &networks[2];
+    file *f = read_file(n->name);
+    char *dir = folder_of(f, n->config, NULL);
+    const hst_backbone_opts o = opts_of(n->size, n->pool), cls = opts_of(n->size, "cls");
+    hst_backbone *b = open_it(ctx, dir, &o, &err), *other = open_it(ctx, dir, &cls, &err);
+    check_ok(!b || !other, &err);
+    hst_extractor *e = hst_extractor_of(ctx, b, NULL, &err);
+    hst_extractor *no = hst_extractor_of(ctx, other, NULL, &err);
+    hst_extractor *maps = e && no ? hst_extractor_with_maps(e, ctx, &err) : NULL;
+    check_ok(maps == NULL, &err);
+    const hst_view *v = &maps->branch[0].view[0];
+    assert_true(v->map.h == 7 && v->map.w == 4 && v->map.c == 64 && v->before == 5 * 64);
+    float *raw = calloc(hst_plan_output_floats(v->plan), sizeof *raw);
+    float *x = calloc(hst_size_pixels(n->size) * 3, sizeof *x);
+    for (uint32_t i = 0; i < hst_size_pixels(n->size) * 3; i++)
+        x[i] = (float)made_up_noise(4, i);
+    hst_work *w = hst_work_new(v->plan, &err);
+    check_ok(w == NULL, &err);
+    hst_plan_run(v->plan, w, x, 1, raw);
+    const float *map = raw + v->before, *features = map + hst_shape_floats(v->map);
+    for (int c = 0; c < 64; c++) {
+        double sum = 0;
+        for (int at = 0; at < 28; at++)
+            sum += (double)map[at * 64 + c];
+        assert_true(fabs(sum / 28 - (double)features[c]) < 1e-5);
+    }
+    assert_null(hst_extractor_with_maps(no, ctx, &err));
+    assert_int_equal(err.code, HST_EUNSUP);
+    hst_work_free(w);
+    free(x);
+    free(raw);
+    hst_extractor_free(maps);
+    hst_extractor_free(no);
+    hst_extractor_free(e);
+    hst_backbone_free(other);
+    hst_backbone_free(b);
+    remove_tree(dir);
+    free(dir);
+    free_file(f);
+    hst_close(ctx);
+}
+
 /* ---- refused ---- */
 
 static const struct refusal {
@@ -382,6 +431,7 @@ int main(void)
         cmocka_unit_test(files_have_their_librarys_features),
         cmocka_unit_test(networks_have_their_published_sizes),
         cmocka_unit_test(positions_follow_the_size),
+        cmocka_unit_test(a_mean_has_a_map),
         cmocka_unit_test(what_cannot_be_is_refused_in_words),
     };
     return cmocka_run_group_tests_name("vit", tests, NULL, NULL);

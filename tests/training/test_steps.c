@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "backbones/backbone.h"
+#include "nn/op.h"
 #include "training/sampler.h"
 #include "training/schedule.h"
 #include "training/thaw.h"
@@ -142,6 +143,46 @@ static void layers_are_thawed_by_name_or_number(void **state)
     hst_graph_free(g);
 }
 
+/* Of a transformer layers are blocks, in front of which the patches are one, and kernels alone
+ * decay. */
+static void blocks_are_thawed(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    hst_arch a = {.family = "vit",
+                  .size = {64, 64},
+                  .vit = {64, 3, 1, 16, 128, 1, 1, 1, .act = HST_ACT_GELU, .epsilon = 1e-6},
+                  .norm = {{127.5f, 127.5f, 127.5f}, {127.5f, 127.5f, 127.5f}}};
+    hst_graph *g = hst_arch_graph(&a, &e);
+    assert_non_null(g);
+    const uint64_t block = 4 * 64 * 64 + 4 * 64 + 2 * 64 * 128 + 128 + 64 + 6 * 64;
+    hst_thaw t, other;
+    check_ok(hst_thaw_parse("last:1", g, &t, &e), &e);
+    assert_int_equal(t.n_layers, 4);
+    assert_int_equal(t.first_layer, 3);
+    assert_int_equal(t.n_learn, block + 2 * 64); /* the last norm is with it */
+    check_ok(hst_thaw_parse("from:block_1", g, &t, &e), &e);
+    check_ok(hst_thaw_parse("last:2", g, &other, &e), &e);
+    assert_true(is_same_thaw(&t, &other));
+    check_ok(hst_thaw_parse("all", g, &t, &e), &e);
+    check_ok(hst_thaw_parse("last:4", g, &other, &e), &e);
+    assert_true(is_same_thaw(&t, &other));
+    assert_int_equal(t.n_learn, 3 * block + 2 * 64 + (16 * 16 * 3 + 1 + 2 + 16) * 64);
+    assert_int_equal(hst_thaw_parse("last:5", g, &other, &e), HST_EARG);
+    int decay = 0, others = 0;
+    for (int i = 0; i < hst_graph_n_nodes(g); i++) {
+        const hst_node *n = hst_graph_node(g, i);
+        for (int s = 0; s < n->n_slots; s++) {
+            assert_int_equal(hst_thaw_decays(g, i, s), strcmp(n->slot[s].ending, "kernel") == 0);
+            decay += hst_thaw_decays(g, i, s);
+            others += !hst_thaw_decays(g, i, s);
+        }
+    }
+    assert_int_equal(decay, 1 + 3 * 4);
+    assert_int_equal(others, 1 + 2 + 3 * (4 + 4 + 2) + 2);
+    hst_graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +190,7 @@ int main(void)
         cmocka_unit_test(a_warm_up_is_a_straight_line),
         cmocka_unit_test(a_pass_takes_every_photo_once),
         cmocka_unit_test(layers_are_thawed_by_name_or_number),
+        cmocka_unit_test(blocks_are_thawed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

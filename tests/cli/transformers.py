@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""Vision transformers, from the command line: a small one as timm writes it, with made-up weights.
+
+    tests/cli/transformers.py PROGRAM
+"""
+import array
+import glob
+import json
+import os
+import random
+import struct
+import unittest
+
+from pixels import Predicts, oblong
+from run import BACKBONE, PHOTOS, ROOT, read, run, setUpModule, tearDownModule  # noqa: F401
+
+GOLDEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "golden", "vit")
+CONFIG = {"architecture": "vit_small_patch16_224",
+          "pretrained_cfg": {"input_size": [3, 96, 96], "mean": [.5] * 3, "std": [.5] * 3, "crop_pct": .9,
+                             "interpolation": "bicubic"}}
+
+
+def write(folder, names="timm_vit", config=CONFIG):
+    """The tensors of a golden list."""
+    rng, header, blobs, at = random.Random(5), {}, [], 0
+    with open(os.path.join(GOLDEN, names + ".txt"), encoding="ascii") as f:
+        rows = [line.split() for line in f]
+    for name, *shape in rows:
+        shape = [int(n) for n in shape]
+        count, fan = 1, 1
+        for i, n in enumerate(shape):
+            count, fan = count * n, fan * (n if i else 1)
+        norm = len(shape) == 1 and name.endswith("weight")
+        scale = (2 / fan) ** .5 if len(shape) in (2, 4) else .2
+        blobs.append(array.array("f", (norm + rng.gauss(0, scale) for _ in range(count))).tobytes())
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + len(blobs[-1])]}
+        at += len(blobs[-1])
+    text = json.dumps(header).encode()
+    os.makedirs(folder)
+    with open(os.path.join(folder, "model.safetensors"), "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+    with open(os.path.join(folder, "config.json"), "w", encoding="ascii") as f:
+        json.dump(config, f)
+    return folder
+
+
+class Transformers(Predicts):
+    @classmethod
+    def setUpClass(cls):
+        cls.vit = write(f"{ROOT}/vit")
+
+    def features(self, *words):
+        r = run("features", PHOTOS, "-b", self.vit, "-o", "vit.npy", "--json", *words)
+        told = json.loads(self.ok(r))
+        return told, read(f"{ROOT}/vit.npy")
+
+    def test_what_is_read_is_said(self):
+        text = self.ok(run("backbones", "import", self.vit))
+        self.assertRegex(text, r"(?m)^network +vit, 2 blocks of 64$")
+        self.assertRegex(text, r"(?m)^input +96 x 96 px, patches of 16$")
+        self.assertRegex(text, r"(?m)^features +64 \(cls\)$")
+        told = json.loads(self.ok(run("backbones", "import", self.vit, "--json", "--pool", "cls+mean")))
+        self.assertEqual([told[k] for k in ("family", "pool", "patch_px", "blocks", "token", "n_features", "image_px")],
+                         ["vit", "cls+mean", 16, 2, 64, 128, 96])
+
+    def test_poolings(self):
+        cls, a = self.features()
+        mean, b = self.features("--pool", "mean")
+        both, c = self.features("--pool", "cls+mean")
+        self.assertEqual([t["pool"] for t in (cls, mean, both)], ["cls", "mean", "cls+mean"])
+        self.assertEqual([t["dim"] for t in (cls, mean, both)], [64, 64, 128])
+        self.assertEqual([t["stored"] for t in (mean, both)], [0, 0])
+        self.assertEqual(len({a, b, c}), 3)
+        again, same = self.features("--pool", "cls")
+        self.assertEqual((again["stored"], same), (36, a))
+        self.refused(run("features", PHOTOS, "-b", self.vit, "--pool", "max", "-o", "none.npy"), 2, "cls|mean|cls+mean")
+        self.refused(run("features", PHOTOS, "-b", BACKBONE, "--pool", "cls", "-o", "none.npy"), 2,
+                     "the mean over its last map")
+        usual = run("features", PHOTOS, "-b", BACKBONE, "-o", "usual.npy")
+        named = run("features", PHOTOS, "-b", BACKBONE, "--pool", "mean", "-o", "named.npy")
+        self.ok(usual)
+        self.ok(named)
+        self.assertEqual(read(f"{ROOT}/usual.npy"), read(f"{ROOT}/named.npy"))
+
+    def test_sizes(self):
+        self.assertEqual(len({self.features("--image-px", size)[1] for size in ("64x96", "96x64", "64")}), 3)
+        self.refused(run("features", PHOTOS, "-b", self.vit, "--image-px", "100", "-o", "none.npy"), 4,
+                     "100 is no multiple of 16: choose 96 or 112")
+        self.refused(run("features", PHOTOS, "-b", self.vit, "--views", "90", "-o", "none.npy"), 4,
+                     "90 is no multiple of 16: choose 80 or 96")
+
+    def test_from_training_to_a_map(self):
+        folder = oblong(f"{ROOT}/vit-photos")
+        self.ok(run("train", folder, "-b", self.vit, "--pool", "mean", "--image-px", "96x64", "--views", "mirror,64",
+                    "--final", "train", "-o", "vit-mean"))
+        self.predicts_as_in_training(folder, f"{ROOT}/vit-mean")
+        text = self.ok(run("info", "vit-mean"))
+        self.assertRegex(text, r"(?m)^backbone +vit, 2 blocks of 64, 96 x 64 px \(width x height\), patches of 16$")
+        self.assertIn(", pool mean", text)
+        self.assertIn("accuracy", self.ok(run("eval", "vit-mean", folder, "-o", "vit-eval")))
+        self.ok(run("predict", "vit-mean", f"{folder}/red", "--cam", "vit-cam"))
+        self.assertEqual(len(glob.glob(f"{ROOT}/vit-cam/*.cam.png")), 12)
+        model = f"{ROOT}/vit-mean/model.safetensors"  # as a backbone, in another size, of other features
+        text = self.ok(run("backbones", "import", model, "--image-px", "128", "--pool", "cls"))
+        self.assertRegex(text, r"(?ms)^input +128 x 128 px.*^features +64 \(cls\)$")
+
+    def test_a_class_token_has_no_map(self):
+        self.ok(run("train", PHOTOS, "-b", self.vit, "-o", "vit-cls"))
+        self.refused(run("predict", "vit-cls", PHOTOS, "--cam", "no-cam"), 1, "vit has no map",
+                     '(with pool "mean" most are)')
+
+    def test_the_backbone_learns(self):
+        words = "train", PHOTOS, "-b", self.vit, "--recipe", "fine-tune", "--epochs", "1", "--optimizer", "adamw"
+        self.ok(run(*words, "--thaw", "last:2", "-o", "vit-tuned"))
+        self.ok(run(*words, "--thaw", "from:block_0", "-o", "vit-same", "--threads", "1"))
+        before, one, two = (read(p) for p in (f"{self.vit}/model.safetensors", f"{ROOT}/vit-tuned/model.safetensors",
+                                              f"{ROOT}/vit-same/model.safetensors"))
+        self.assertNotEqual(one[-2000:], before[-2000:])
+        self.assertEqual(self.weights(one), self.weights(two))
+        self.refused(run(*words, "--thaw", "last:4", "-o", "vit-none"), 2, "last:4", "the network has 3 layers")
+
+    @staticmethod
+    def weights(model):
+        """The bytes behind the header."""
+        return model[8 + struct.unpack("<Q", model[:8])[0]:]
+
+
+if __name__ == "__main__":
+    unittest.main(argv=["transformers.py"])
