@@ -22,11 +22,12 @@ enum hst_role {
     HST_CONV,     /* of a ResNet's block */
     HST_SHORTCUT, /* beside it */
     HST_SQUEEZE,  /* of squeeze-and-excitation: no batch norm, a bias */
-    HST_EXCITE
+    HST_EXCITE,
+    HST_NORM /* layer norm without a convolution */
 };
 
 /* What is behind a layer's convolution. */
-enum hst_behind { HST_BATCH_NORM, HST_BIAS_ALONE, HST_NOTHING };
+enum hst_behind { HST_BATCH_NORM, HST_BIAS_ALONE, HST_BIAS_AND_LAYER_NORM, HST_NOTHING };
 
 /* One convolution with its batch norm. */
 typedef struct hst_layer {
@@ -39,6 +40,7 @@ typedef struct hst_layer {
     int place;         /* among the block's HST_CONV, from 1; what else a family says */
     enum hst_behind behind;
     int affine; /* 1: behind its activation a scale and a shift, one number each */
+    int scaled; /* 1: behind it a scale for each channel */
     int pooled; /* 1: it is behind the average */
     int kernel, stride;
     int in, out;  /* channels; equal for depthwise */
@@ -82,8 +84,8 @@ void hst_chain_layers(const hst_chain *c, hst_layers *out);
 /* v channels rounded to a multiple of 8, never down by more than a tenth (the papers' rule). */
 int hst_make_divisible(double v);
 
-/* Names of a layer's convolution, batch norm and, where it has that, affine part, without "/kernel"
- * or ".weight". */
+/* Names of a layer's convolution, norm and, where it has that, affine part or scale, without
+ * "/kernel" or ".weight". */
 typedef struct hst_layer_names {
     char conv[HST_MAX_TENSOR_NAME], bn[HST_MAX_TENSOR_NAME], affine[HST_MAX_TENSOR_NAME];
 } hst_layer_names;
@@ -104,6 +106,7 @@ enum hst_part {
     HST_BIAS,
     HST_SCALE, /* of its affine part, and the shift */
     HST_SHIFT,
+    HST_LAYER_SCALE,
     HST_N_PARTS
 };
 
@@ -172,6 +175,7 @@ extern const hst_family hst_efficientnet_lite[5];
 extern const hst_family hst_resnet[4];
 extern const hst_family hst_mobilenet_v4[2];
 extern const hst_family hst_hgnet_v2[3];
+extern const hst_family hst_convnext[7];
 
 /* Every family's dialect of formats that only number their convolutions ("op3"), and of Keras 3's
  * files without names ("conv2d_3", counted by class); where only numbers are told, padding and
@@ -203,4 +207,5 @@ extern const char *const hst_timm_body[];
 int hst_timm_config(const struct json_t *root, hst_arch *a, hst_err *err);
 int hst_huggingface_config(const struct json_t *root, hst_arch *a, hst_err *err);
 int hst_huggingface_efficientnet_config(const struct json_t *root, hst_arch *a, hst_err *err);
+int hst_huggingface_convnext_config(const struct json_t *root, hst_arch *a, hst_err *err);
 #endif

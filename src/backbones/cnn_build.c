@@ -17,23 +17,34 @@ static enum hst_padding padding_of(const hst_arch *a, const hst_layer *l)
     return l->kernel % 2 == 0 ? HST_PAD_TF : a->cnn.padding;
 }
 
-int hst_cnn_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst_err *err)
+static int add_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, const char *name,
+                    hst_err *err)
 {
-    hst_layer_names name;
-    const int has_norm = hst_layer_has_norm(l);
     const hst_conv c = {.kernel = l->kernel,
                         .stride = l->stride,
                         .channels = l->out,
                         .padding = padding_of(a, l),
-                        .bias = l->behind == HST_BIAS_ALONE};
+                        .bias =
+                            l->behind == HST_BIAS_ALONE || l->behind == HST_BIAS_AND_LAYER_NORM};
+    return l->role == HST_NORM        ? x
+           : l->role == HST_DEPTHWISE ? hst_graph_depthwise(g, x, &c, name, err)
+                                      : hst_graph_conv2d(g, x, &c, name, err);
+}
+
+int hst_cnn_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst_err *err)
+{
+    hst_layer_names name;
     hst_cnn_of(a)->names(l, &name);
-    x = l->role == HST_DEPTHWISE ? hst_graph_depthwise(g, x, &c, name.conv, err)
-                                 : hst_graph_conv2d(g, x, &c, name.conv, err);
-    if (x >= 0 && has_norm)
+    x = add_conv(g, a, l, x, name.conv, err);
+    if (x >= 0 && l->behind == HST_BATCH_NORM)
         x = hst_graph_batchnorm(g, x, a->cnn.bn_epsilon, name.bn, err);
+    if (x >= 0 && l->behind == HST_BIAS_AND_LAYER_NORM)
+        x = hst_graph_layernorm(g, x, a->cnn.bn_epsilon, name.bn, err);
     if (x >= 0)
         x = hst_graph_activation(g, x, activation_of(a, l), err);
-    return x < 0 || !l->affine ? x : hst_graph_affine(g, x, name.affine, err);
+    if (x >= 0 && l->affine)
+        x = hst_graph_affine(g, x, name.affine, err);
+    return x < 0 || !l->scaled ? x : hst_graph_layer_scale(g, x, name.affine, err);
 }
 
 /* x times what the two layers from l on make of its averages. */

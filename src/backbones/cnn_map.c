@@ -5,19 +5,19 @@
 #include <stdio.h>
 #include <string.h>
 
-const hst_style hst_style_torch = {
-    1,
-    ".weight",
-    {".weight", ".weight", ".bias", ".running_mean", ".running_var", ".bias", ".scale", ".bias"}};
+const hst_style hst_style_torch = {1,
+                                   ".weight",
+                                   {".weight", ".weight", ".bias", ".running_mean", ".running_var",
+                                    ".bias", ".scale", ".bias", ""}};
 const hst_style hst_style_keras = {0,
                                    "/depthwise_kernel",
                                    {"/kernel", "/gamma", "/beta", "/moving_mean",
-                                    "/moving_variance", "/bias", "/scale", "/shift"}};
+                                    "/moving_variance", "/bias", "/scale", "/shift", "/gamma"}};
 /* TensorFlow's slim library, which the networks of TF Hub were made with. */
 const hst_style hst_style_slim = {0,
                                   "/depthwise_weights",
                                   {"/weights", "/gamma", "/beta", "/moving_mean",
-                                   "/moving_variance", "/biases", "/scale", "/shift"}};
+                                   "/moving_variance", "/biases", "/scale", "/shift", "/gamma"}};
 
 /* ---- names ---- */
 
@@ -90,9 +90,9 @@ static side side_of(const hst_origin *o, const hst_layer *l)
 static void name_part(const side *s, const hst_layer *l, enum hst_part part,
                       char out[HST_MAX_FILE_NAME])
 {
-    const char *of = part == HST_KERNEL || part == HST_BIAS   ? s->layer.conv
-                     : part == HST_SCALE || part == HST_SHIFT ? s->layer.affine
-                                                              : s->layer.bn;
+    const char *of = part == HST_KERNEL || part == HST_BIAS ? s->layer.conv
+                     : part >= HST_SCALE                    ? s->layer.affine
+                                                            : s->layer.bn;
     const int depthwise = part == HST_KERNEL && l->role == HST_DEPTHWISE;
     snprintf(out, HST_MAX_FILE_NAME, "%s%s%s", s->prefix, of,
              depthwise ? s->style->depthwise : s->style->part[part]);
@@ -108,14 +108,24 @@ static const hst_tensor *find_part(const hst_tensors *t, const side *s, const hs
 
 /* ---- the width ---- */
 
+/* x [dim] but for axes of length 1 at the end, which matrices of 1x1 convolutions have not. */
+static int has_shape(const hst_tensor *x, const int64_t dim[4])
+{
+    int same = x && x->n_dims <= 4;
+    for (int i = 0; same && i < 4; i++)
+        same = (i < x->n_dims ? x->dim[i] : 1) == dim[i];
+    return same;
+}
+
 static int fits(const hst_tensors *t, const hst_origin *o, const hst_layer *l)
 {
     const side s = side_of(o, l);
-    const hst_tensor *k = find_part(t, &s, l, HST_KERNEL);
     const int64_t in = l->role == HST_DEPTHWISE ? 1 : l->in;
     const int64_t oihw[4] = {l->out, in, l->kernel, l->kernel};
     const int64_t hwio[4] = {l->kernel, l->kernel, l->in, l->role == HST_DEPTHWISE ? 1 : l->out};
-    return k && k->n_dims == 4 && memcmp(k->dim, s.style->oihw ? oihw : hwio, sizeof oihw) == 0;
+    if (l->role == HST_NORM)
+        return has_shape(find_part(t, &s, l, HST_GAMMA), (int64_t[4]){l->out, 1, 1, 1});
+    return has_shape(find_part(t, &s, l, HST_KERNEL), s.style->oihw ? oihw : hwio);
 }
 
 /* The part of the layers whose kernel is missing or has another shape. */
@@ -195,6 +205,7 @@ static int map_kernel(const mapping *m, int blue_first)
     p->permutes = m->theirs.style->oihw;
     memcpy(p->order, of_oihw[m->l->role == HST_DEPTHWISE], sizeof p->order);
     p->reversed = blue_first ? 1u << 2 : 0;
+    p->squeezes = p->permutes && m->l->kernel == 1;
     return 0;
 }
 
@@ -220,6 +231,25 @@ static int map_norm(const mapping *m, int biased)
     return rc || (biased && !p) ? HST_EMEM : 0;
 }
 
+static int map_layer_norm(const mapping *m)
+{
+    const int rc = m->l->role == HST_NORM ? 0 : copy(m, HST_BIAS, HST_BIAS);
+    return rc || copy(m, HST_GAMMA, HST_GAMMA) || copy(m, HST_BETA, HST_BETA) ? HST_EMEM : 0;
+}
+
+/* What stands behind the activation. */
+static int map_behind(const mapping *m)
+{
+    hst_param_map *p = m->l->scaled ? map_part(m, HST_LAYER_SCALE, HST_LAYER_SCALE) : NULL;
+    if (p)
+        p->squeezes = 1; /* torchvision's has two axes more */
+    if (m->l->scaled)
+        return p ? 0 : HST_EMEM;
+    return m->l->affine && (copy(m, HST_SCALE, HST_SCALE) || copy(m, HST_SHIFT, HST_SHIFT))
+               ? HST_EMEM
+               : 0;
+}
+
 int hst_cnn_map(const hst_arch *a, const hst_origin *o, const hst_tensors *t, hst_param_maps *out,
                 hst_err *err)
 {
@@ -235,14 +265,14 @@ int hst_cnn_map(const hst_arch *a, const hst_origin *o, const hst_tensors *t, hs
         const mapping m = {l, side_of(&us, l), side_of(o, l), out, err};
         const int is_folded =
             !find_part(t, &m.theirs, l, HST_GAMMA) && find_part(t, &m.theirs, l, HST_BIAS);
-        rc = map_kernel(&m, blue_first && l->role == HST_STEM);
+        rc = l->role == HST_NORM ? 0 : map_kernel(&m, blue_first && l->role == HST_STEM);
         if (rc == 0)
-            rc = l->behind == HST_NOTHING      ? 0
-                 : l->behind == HST_BIAS_ALONE ? copy(&m, HST_BIAS, HST_BIAS)
-                 : is_folded                   ? map_folded(&m, a->cnn.bn_epsilon)
-                                               : map_norm(&m, d->biased);
-        if (rc == 0 && l->affine)
-            rc = copy(&m, HST_SCALE, HST_SCALE) || copy(&m, HST_SHIFT, HST_SHIFT) ? HST_EMEM : 0;
+            rc = l->behind == HST_NOTHING               ? 0
+                 : l->behind == HST_BIAS_ALONE          ? copy(&m, HST_BIAS, HST_BIAS)
+                 : l->behind == HST_BIAS_AND_LAYER_NORM ? map_layer_norm(&m)
+                 : is_folded                            ? map_folded(&m, a->cnn.bn_epsilon)
+                                                        : map_norm(&m, d->biased);
+        rc = rc ? rc : map_behind(&m);
     }
     hst_layers_free(&layers);
     return rc;

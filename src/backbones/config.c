@@ -250,6 +250,13 @@ int hst_huggingface_efficientnet_config(const json_t *o, hst_arch *a, hst_err *e
     return rc;
 }
 
+int hst_huggingface_convnext_config(const json_t *o, hst_arch *a, hst_err *err)
+{
+    int rc = hst_config_must_say(o, "model_type", "convnext", err);
+    rc = rc ? rc : hst_config_must_say(o, "hidden_act", "gelu", err);
+    return rc ? rc : hst_config_image_size(o, &a->size, err);
+}
+
 int hst_config_timm_pretrained(const json_t *o, hst_arch *a, hst_err *err)
 {
     double mean[3] = {0}, std[3] = {0}, size[3] = {0};

@@ -30,6 +30,13 @@ static const hst_family *const families[] = {
     &hst_vit_families[0],
     &hst_vit_families[1],
     &hst_vit_families[2],
+    &hst_convnext[0],
+    &hst_convnext[1],
+    &hst_convnext[2],
+    &hst_convnext[3],
+    &hst_convnext[4],
+    &hst_convnext[5],
+    &hst_convnext[6],
 };
 
 const hst_family *hst_family_at(size_t i)

@@ -14,6 +14,8 @@ import torch
 PX = 64
 # our family: timm's network
 NETWORKS = {
+    "convnext_atto": "convnext_atto",
+    "convnext_tiny": "convnext_tiny",
     "efficientnet_b0": "efficientnet_b0",
     "efficientnet_lite0": "efficientnet_lite0",
     "efficientnet_lite1": "efficientnet_lite1",
@@ -34,9 +36,9 @@ NETWORKS = {
 # family, width, height
 NO_SQUARES = (("mobilenet_v2", 320, 160), ("resnet18", 320, 160), ("resnet50", 96, 224),
               ("efficientnet_v2_b0", 65, 98), ("mobilenet_v3_small", 130, 97),
-              ("hgnet_v2_b0", 97, 130), ("mobilenet_v4_small", 130, 97))
+              ("hgnet_v2_b0", 97, 130), ("convnext_atto", 97, 130), ("mobilenet_v4_small", 130, 97))
 # Theirs are not the mean of the last maps: there are layers behind it.
-BEHIND = ("hgnet", "mobilenet_v4")
+BEHIND = ("convnext", "hgnet", "mobilenet_v4")
 
 
 def noise(key, count):
@@ -51,18 +53,29 @@ def noise(key, count):
 
 
 def fill(key, name, v):
-    """Ours are [H][W][I][O], theirs [O][I][H][W]; depthwise [H][W][C][1] and [C][1][H][W]."""
+    """Ours are [H][W][I][O], theirs [O][I][H][W] or [O][I]; depthwise [H][W][C][1] and [C][1][H][W]."""
     u = noise(key, v.numel())
-    if v.ndim == 4:
-        o, i, h, w = v.shape
-        u = ((24 / (i * h * w)) ** 0.5 * u).reshape(h, w, i, o).transpose(3, 2, 0, 1)
+    if v.ndim >= 2:
+        o, i, h, w = (*v.shape, 1, 1)[:4]
+        u = ((24 / (i * h * w)) ** 0.5 * u).reshape(h, w, i, o).transpose(3, 2, 0, 1).reshape(v.shape)
     elif name.endswith("running_var"):
         u = 1 + u
-    elif name.endswith(("weight", "scale")):
+    elif name.endswith(("weight", "scale", "gamma")):
         u = 1 + 0.4 * u
     else:
         u = 0.4 * u
     v.copy_(torch.from_numpy(u.astype("<f4").astype("<f8")))  # no more digits than our weights have
+
+
+def in_our_order(weights):
+    """ConvNeXt's scale of channels is behind its block's four layers, which have two tensors each."""
+    at = 0
+    while at < len(weights):
+        if weights[at][0].endswith(".gamma"):
+            weights.insert(at + 8, weights.pop(at))
+            at += 8
+        at += 1
+    return weights
 
 
 def main():
@@ -71,7 +84,7 @@ def main():
         net = timm.create_model(NETWORKS[ours], num_classes=0).double().eval()
         with torch.no_grad():
             weights = [(k, v) for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")]
-            for key, (name, v) in enumerate(weights):
+            for key, (name, v) in enumerate(in_our_order(weights)):
                 fill(key + 1, name, v)
             pixels = 2 * noise(0, height * width * 3).reshape(1, height, width, 3).transpose(0, 3, 1, 2)
             pixels = pixels.astype("<f4").astype("<f8")

@@ -20,6 +20,8 @@ static const struct network {
     double epsilon;
     hst_size size; /* 0: PX x PX */
 } networks[] = {
+    {"convnext_atto", HST_PAD_SYMMETRIC, 1e-6},
+    {"convnext_tiny", HST_PAD_SYMMETRIC, 1e-6},
     {"efficientnet_b0", HST_PAD_SYMMETRIC, 1e-5},
     {"efficientnet_lite0", HST_PAD_SYMMETRIC, 1e-5},
     {"efficientnet_lite1", HST_PAD_SYMMETRIC, 1e-5},
@@ -42,6 +44,7 @@ static const struct network {
     {"efficientnet_v2_b0", HST_PAD_TF, 1e-3, {65, 98}},
     {"mobilenet_v3_small", HST_PAD_SYMMETRIC, 1e-5, {130, 97}},
     {"hgnet_v2_b0", HST_PAD_SYMMETRIC, 1e-5, {97, 130}},
+    {"convnext_atto", HST_PAD_SYMMETRIC, 1e-6, {97, 130}},
     {"mobilenet_v4_small", HST_PAD_SYMMETRIC, 1e-5, {130, 97}},
 };
 
@@ -142,6 +145,13 @@ static const struct size {
     {"hgnet_v2_b0", 224, 2048, 2049000, 5996550, 0, 0, 0, 0},
     {"hgnet_v2_b1", 224, 2048, 2049000, 6343158, 0, 0, 0, 0},
     {"hgnet_v2_b2", 224, 2048, 2049000, 11221356, 0, 0, 0, 0},
+    {"convnext_tiny", 224, 768, 769000, 28589128, 0, 4456, 0, 1},
+    {"convnext_small", 224, 768, 769000, 50223688, 0, 8684, 0, 1},
+    {"convnext_base", 224, 1024, 1025000, 88591464, 0, 15355, 0, 1},
+    {"convnext_atto", 224, 320, 321000, 3695520, 0, 0, 0, 0}, /* timm's, as the three below */
+    {"convnext_femto", 224, 384, 385000, 5217784, 0, 0, 0, 0},
+    {"convnext_pico", 224, 512, 513000, 9045672, 0, 0, 0, 0},
+    {"convnext_nano", 224, 640, 641000, 15593560, 0, 0, 0, 0},
     /* 26560 biases in front of batch norm, which our graph has not */
     {"resnet50_v1", 224, 2048, 2049000, 0, 25636712 - 26560, 3850, 0, 100},
 };
