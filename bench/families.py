@@ -27,7 +27,9 @@ from peers import CPUS, Follower, OpenVino, Onnx, Torch, best_rate, export
 NAMES = {"mobilenet_v1": "mobilenetv1_100", "mobilenet_v2": "mobilenetv2_100",
          "mobilenet_v3_small": "mobilenetv3_small_100", "mobilenet_v3_large": "mobilenetv3_large_100",
          "efficientnet_lite0": "tf_efficientnet_lite0", "efficientnet_b0": "efficientnet_b0",
-         "efficientnet_v2_b0": "tf_efficientnetv2_b0", "resnet18": "resnet18", "resnet50": "resnet50"}
+         "efficientnet_v2_b0": "tf_efficientnetv2_b0", "resnet18": "resnet18", "resnet50": "resnet50",
+         "mobilenet_v4_small": "mobilenetv4_conv_small", "mobilenet_v4_medium": "mobilenetv4_conv_medium",
+         "hgnet_v2_b0": "hgnetv2_b0", "convnext_atto": "convnext_atto", "convnext_tiny": "convnext_tiny"}
 BATCHES = (1, 8)
 SAME = {"fp32": 1e-3, "bf16": 0.2}  # of the largest feature
 

@@ -45,6 +45,6 @@ def network(architecture, folder):
     with open(os.path.join(folder, "config.json"), "w", encoding="utf-8") as file:
         json.dump({"architecture": architecture, "num_features": net.num_features,
                    "pretrained_cfg": {k: net.pretrained_cfg[k] for k in CONFIG}}, file)
-    if isinstance(net, timm.models.MobileNetV3):  # our features are in front of its last layer
+    if architecture.startswith("mobilenetv3"):  # our features are in front of its last layer
         net.conv_head = net.norm_head = net.act2 = torch.nn.Identity()
     return folded(net).to(memory_format=torch.channels_last), px

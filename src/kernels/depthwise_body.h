@@ -53,14 +53,24 @@ static inline __attribute__((always_inline)) void chunk_body(const hst_depthwise
             continue;
         const vf w0 = v_load(w), w1 = v_load(w + w_step), w2 = v_load(w + 2 * w_step),
                  w3 = s.kernel > 3 ? v_load(w + 3 * w_step) : w0,
-                 w4 = s.kernel > 3 ? v_load(w + 4 * w_step) : w0;
+                 w4 = s.kernel > 3 ? v_load(w + 4 * w_step) : w0,
+                 w5 = s.kernel > 5 ? v_load(w + 5 * w_step) : w0,
+                 w6 = s.kernel > 5 ? v_load(w + 6 * w_step) : w0;
         const float *row = d->row[ky];
         /* Wraps around while the column is in front of the row, where it is not used. */
         size_t offset = advance((size_t)at * x_step, (size_t)c);
 #define STEP(o)                                                                                    \
     if (o < s.count && col >= o * s.stride && col - o * s.stride < s.kernel) {                     \
         const int kx = col - o * s.stride;                                                         \
-        a##o = v_fma(x, kx == 0 ? w0 : kx == 1 ? w1 : kx == 2 ? w2 : kx == 3 ? w3 : w4, a##o);     \
+        a##o = v_fma(x,                                                                            \
+                     kx == 0   ? w0                                                                \
+                     : kx == 1 ? w1                                                                \
+                     : kx == 2 ? w2                                                                \
+                     : kx == 3 ? w3                                                                \
+                     : kx == 4 ? w4                                                                \
+                     : kx == 5 ? w5                                                                \
+                               : w6,                                                               \
+                     a##o);                                                                        \
     }
 #define COLUMN(n)                                                                                  \
     if (n < (s.count - 1) * s.stride + s.kernel) {                                                 \
@@ -122,6 +132,15 @@ static __attribute__((noinline)) void chunk5(const hst_depthwise *d, int i, int 
         chunk_of(d, i, count, (chunk){.kernel = 5, .stride = 2});
 }
 
+/* Stride 1, which alone there is. */
+static __attribute__((noinline)) void chunk7(const hst_depthwise *d, int i, int count, int edges)
+{
+    if (edges)
+        chunk_of(d, i, count, (chunk){.kernel = 7, .stride = 1, .edges = 1});
+    else
+        chunk_of(d, i, count, (chunk){.kernel = 7, .stride = 1});
+}
+
 /* The row in even chunks: 10 outputs are 5 and 5, not 7 and 3. */
 static void chunks(const hst_depthwise *d)
 {
@@ -131,8 +150,10 @@ static void chunks(const hst_depthwise *d)
         const int edges = at < 0 || at + (count - 1) * d->stride + d->kernel > d->width;
         if (d->kernel == 3)
             chunk3(d, i, count, edges);
-        else
+        else if (d->kernel == 5)
             chunk5(d, i, count, edges);
+        else
+            chunk7(d, i, count, edges);
         i += count;
     }
 }
@@ -178,7 +199,9 @@ static void depthwise(const hst_depthwise *d)
 {
     depthwise_contract(d);
     const int full = d->channels / V_N * V_N;
-    if ((d->kernel == 3 || d->kernel == 5) && (d->stride == 1 || d->stride == 2) && full > 0)
+    const int small = d->kernel == 3 || d->kernel == 5;
+    const int known = small ? d->stride == 1 || d->stride == 2 : d->kernel == 7 && d->stride == 1;
+    if (known && full > 0)
         chunks(d);
     else
         for (int i = 0; i < d->out; i++)
