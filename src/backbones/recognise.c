@@ -43,11 +43,10 @@ static int unknown(const hst_tensors *t, hst_err *err)
         "Face, timm or Keras), MobileNetV3 (torchvision, timm or Keras), EfficientNet-B0 "
         "(torchvision, timm, Hugging Face or Keras), EfficientNetV2-B0 (timm or Keras), "
         "EfficientNet-Lite (PyTorch, timm or Keras), ResNet-18, -34, -50 "
-        "(torchvision, timm, Hugging Face or Keras), or a vision transformer: DINOv2 (DINOv2, timm "
-        "or "
-        "Hugging Face), CLIP (OpenCLIP, timm or Hugging Face), ViT, DeiT, DINO (timm, Hugging Face "
-        "or "
-        "torchvision)",
+        "(torchvision, timm, Hugging Face or Keras), ConvNeXt (timm, Facebook, Hugging Face or "
+        "torchvision), MobileNetV4-Conv or HGNetV2 (timm), or a vision transformer: DINOv2 "
+        "(DINOv2, timm or Hugging Face), CLIP (OpenCLIP, timm or Hugging Face), ViT, DeiT, DINO "
+        "(timm, Hugging Face or torchvision)",
         hst_tensors_count(t), first ? first->name : "");
 }
 

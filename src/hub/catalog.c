@@ -110,6 +110,18 @@ static const hst_catalog_entry known[] = {
     {"deit3_small", apache, {"hf:timm/deit3_small_patch16_224.fb_in22k_ft_in1k", NULL}},
     {"tinyclip_8m", mit, {"hf:timm/vit_xsmall_patch16_clip_224.tinyclip_yfcc15m", NULL}},
     {"clip_base32", mit, {"hf:openai/clip-vit-base-patch32", NULL}},
+    {"convnext_atto", apache, {"hf:timm/convnext_atto.d2_in1k", NULL}},
+    {"convnext_femto", apache, {"hf:timm/convnext_femto.d1_in1k", NULL}},
+    {"convnext_pico", apache, {"hf:timm/convnext_pico.d1_in1k", NULL}},
+    {"convnext_nano", apache, {"hf:timm/convnext_nano.in12k_ft_in1k", NULL}},
+    {"convnext_tiny", apache, {"hf:timm/convnext_tiny.in12k_ft_in1k", NULL}},
+    {"convnext_small", apache, {"hf:timm/convnext_small.in12k_ft_in1k", NULL}},
+    {"convnext_base", apache, {"hf:timm/convnext_base.fb_in22k_ft_in1k", NULL}},
+    {"mobilenet_v4_small", apache, {"hf:timm/mobilenetv4_conv_small.e2400_r224_in1k", NULL}},
+    {"mobilenet_v4_medium", apache, {"hf:timm/mobilenetv4_conv_medium.e500_r256_in1k", NULL}},
+    {"hgnet_v2_b0", apache, {"hf:timm/hgnetv2_b0.ssld_stage2_ft_in1k", NULL}},
+    {"hgnet_v2_b1", apache, {"hf:timm/hgnetv2_b1.ssld_stage2_ft_in1k", NULL}},
+    {"hgnet_v2_b2", apache, {"hf:timm/hgnetv2_b2.ssld_stage2_ft_in1k", NULL}},
 };
 enum { N_KNOWN = sizeof known / sizeof *known };
 
@@ -139,12 +151,12 @@ const hst_catalog_entry *hst_catalog_find(const char *name)
     return NULL;
 }
 
-/* Top-1: MobileNetV1 and V2 of the tables beside Google's checkpoints (TF-slim), EfficientNet-Lite
- * of the table in its repository, MobileNetV3 and the other EfficientNets of keras.io, ResNets of
- * torchvision, DINO and DINOv2 of their repositories (a linear head on the features), ViT and DeiT
- * of timm's results (AugReg's as fine-tuned on ImageNet), CLIP of OpenCLIP's (told in words what
- * the classes are). Parameters: tests/backbones/test_families.c and test_vit.c have the published
- * counts. */
+/* Top-1: MobileNetV1 and V2 of the tables beside Google's checkpoints (TF-slim), EfficientNet-
+ * Lite of the table in its repository, MobileNetV3 and the other EfficientNets of keras.io,
+ * ResNets of torchvision, DINO and DINOv2 of their repositories (a linear head on the features),
+ * ViT, DeiT, ConvNeXt, MobileNetV4 and HGNetV2 of timm's results (AugReg's as fine-tuned on
+ * ImageNet), CLIP of OpenCLIP's (told in words what the classes are). Parameters:
+ * tests/backbones/test_families.c and test_vit.c have the published counts. */
 static const hst_catalog_figures figures[] = {
     {"efficientnet_lite0", 3.4, 75.1, 1, 0.81, 1280, 0},
     {"mobilenet_v2", 2.2, 71.8, 1, 0.6, 1280, 0},
@@ -182,6 +194,18 @@ static const hst_catalog_figures figures[] = {
     {"mobilenet_v2_0.35_160", 0.4, 55.7, 0, 0.06, 1280, 0},
     {"mobilenet_v2_0.35_128", 0.4, 50.8, 0, 0.04, 1280, 0},
     {"mobilenet_v2_0.35_96", 0.4, 45.5, 0, 0.02, 1280, 0},
+    {"mobilenet_v4_small", 2.5, 73.8, 1, 0.37, 1280, 0},
+    {"mobilenet_v4_medium", 8.4, 79.9, 1, 2.16, 1280, 0},
+    {"hgnet_v2_b0", 3.9, 77.4, 1, 0.64, 2048, 0},
+    {"hgnet_v2_b1", 4.3, 78.9, 0, 0.98, 2048, 0},
+    {"hgnet_v2_b2", 9.2, 81.6, 0, 2.27, 2048, 0},
+    {"convnext_atto", 3.4, 75.7, 1, 1.09, 320, 0},
+    {"convnext_femto", 4.8, 77.5, 0, 1.56, 384, 0},
+    {"convnext_pico", 8.5, 79.5, 0, 2.73, 512, 0},
+    {"convnext_nano", 15.0, 82.3, 1, 4.88, 640, 0},
+    {"convnext_tiny", 27.8, 84.2, 1, 8.91, 768, 0},
+    {"convnext_small", 49.5, 0, 0, 17.4, 768, 0},
+    {"convnext_base", 87.6, 0, 0, 30.7, 1024, 0},
     {"dinov2_small", 21.6, 81.1, 1, 12.2, 384, 1},
     {"dinov2_small_reg", 21.6, 80.9, 1, 12.5, 384, 1},
     {"dinov2_base", 85.7, 84.5, 1, 46.3, 768, 1},
