@@ -97,7 +97,7 @@ static void find_needed(hst_plan *p)
     for (int i = p->n_values - 1; i > 0; i--) {
         const hst_node *n = node(p, i);
         const int pixels = p->needed[i] && n->op->needs ? n->op->needs(n, p->needed[i]) : INT_MAX;
-        for (int k = 0; k < n->op->n_inputs; k++)
+        for (int k = 0; k < n->n_inputs; k++)
             if (p->needed[n->input[k]] < pixels)
                 p->needed[n->input[k]] = pixels;
     }
