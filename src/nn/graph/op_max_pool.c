@@ -48,28 +48,39 @@ static inline int is_larger(float a, float than)
     return a > than || a != a;
 }
 
-static void pool(const float *x, hst_shape in, const window *w, float *y)
+/* The first n numbers of windows side by side, of which w is the first. */
+static void pool(const float *x, hst_shape in, const window *w, size_t n, float *y)
 {
-    const size_t c = (size_t)in.c;
-    memcpy(y, pixel(x, in, w->top, w->left), c * sizeof *y);
+    memcpy(y, pixel(x, in, w->top, w->left), n * sizeof *y);
     for (int i = w->top; i < w->bottom; i++)
         for (int j = w->left; j < w->right; j++) {
             const float *p = pixel(x, in, i, j);
-            for (size_t q = 0; q < c; q++)
+            for (size_t q = 0; q < n; q++)
                 y[q] = is_larger(p[q], y[q]) ? p[q] : y[q];
         }
-    for (size_t q = 0; w->has_zeros && q < c; q++)
+    for (size_t q = 0; w->has_zeros && q < n; q++)
         y[q] = y[q] < 0 ? 0 : y[q];
+}
+
+/* Outputs from that with window w on whose windows are one row of numbers: where they lie side by
+ * side, those that have all their columns. */
+static int side_by_side(const hst_conv *c, hst_shape in, const window *w)
+{
+    return c->stride == 1 && w->right - w->left == c->kernel ? in.w - w->right + 1 : 1;
 }
 
 static void infer(const hst_infer_unit *u, const hst_run_args *a)
 {
+    const hst_conv *c = hst_node_conv(&u->node);
     const hst_share rows = hst_share_of(a, u->out.h);
     float *y = a->y + (size_t)rows.first * hst_shape_row_floats(u->out);
     for (int oy = rows.first; oy < rows.end; oy++)
-        for (int ox = 0; ox < u->out.w; ox++, y += u->out.c) {
-            const window w = window_at(hst_node_conv(&u->node), u->in, oy, ox);
-            pool(a->x[0], u->in, &w, y);
+        for (int ox = 0, n; ox < u->out.w; ox += n) {
+            const window w = window_at(c, u->in, oy, ox);
+            n = side_by_side(c, u->in, &w);
+            const size_t floats = (size_t)n * (size_t)u->out.c;
+            pool(a->x[0], u->in, &w, floats, y);
+            y += floats;
         }
 }
 
