@@ -117,6 +117,13 @@ typedef struct hst_attention {
 } hst_attention;
 HST_CHECK int hst_graph_attention(hst_graph *g, int qkv, const hst_attention *t, hst_err *err);
 
+/* The same with queries q [m][c] of their own, over the keys and values kv [n][2 c] -> [m][c]. */
+HST_CHECK int hst_graph_cross_attention(hst_graph *g, int q, int kv, const hst_attention *t,
+                                        hst_err *err);
+/* A learned token, the parameter "probe" [1][c] with the channels of x: what attention that pools
+ * begins with. */
+HST_CHECK int hst_graph_probe(hst_graph *g, int x, const char *name, hst_err *err);
+
 /* Tokens [n][c] -> a vector: the first token, the mean of those from `prefix` on, or one behind the
  * other. */
 enum hst_pool { HST_POOL_CLS, HST_POOL_MEAN, HST_POOL_CLS_MEAN };

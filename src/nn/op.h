@@ -101,7 +101,7 @@ struct hst_op {
     /* One image, or a thread's part of it, perhaps with what stands behind the node done on the way
      * (infer/unit.h); scratch: floats that a thread needs for it, in learning too, NULL: none. */
     void (*infer)(const struct hst_infer_unit *u, const struct hst_run_args *a);
-    size_t (*scratch)(const hst_node *n, hst_shape in, const hst_kernels *k);
+    size_t (*scratch)(const hst_node *n, const hst_shape *in, const hst_kernels *k);
 
     /* Learning, image by image; the plain loops, which runners of groups do faster. backward NULL:
      * the op cannot learn by itself (batch norm looks at all images), forward NULL: `infer`. */
@@ -112,8 +112,8 @@ struct hst_op {
 
 extern const hst_op hst_op_input, hst_op_conv2d, hst_op_depthwise, hst_op_batchnorm, hst_op_add,
     hst_op_activation, hst_op_global_average, hst_op_max_pool, hst_op_scale, hst_op_layernorm,
-    hst_op_layer_scale, hst_op_tokens, hst_op_attention, hst_op_token_pool, hst_op_concat,
-    hst_op_affine;
+    hst_op_layer_scale, hst_op_tokens, hst_op_attention, hst_op_cross_attention, hst_op_probe,
+    hst_op_token_pool, hst_op_concat, hst_op_affine;
 
 const hst_node *hst_graph_node(const hst_graph *g, int i);
 

@@ -171,30 +171,36 @@ static void tokens(const plain *p, const hst_node *n, const double *x, double *y
         y[i] = x[i - front] + (positions ? positions[i - front] : 0);
 }
 
-/* Head h, token i. */
-static void attend(const double *x, hst_shape out, int heads, int h, int i, double *y)
+/* Head h of query q: its mean of the values behind kv. */
+typedef struct attended {
+    const double *kv;
+    int tokens, c, d, step; /* channels of all heads, of one; numbers between tokens */
+} attended;
+
+static void attend(const attended *a, const double *q, int h, double *y)
 {
-    const int d = out.c / heads, step = 3 * out.c;
-    const double *q = x + i * step + h * d;
-    double *p = calloc((size_t)out.w, sizeof *p), sum = 0;
-    for (int j = 0; j < out.w; j++) {
-        for (int c = 0; c < d; c++)
-            p[j] += q[c] * x[j * step + out.c + h * d + c];
-        sum += p[j] = exp(p[j] / sqrt(d));
+    double *p = calloc((size_t)a->tokens, sizeof *p), sum = 0;
+    for (int j = 0; j < a->tokens; j++) {
+        for (int c = h * a->d; c < (h + 1) * a->d; c++)
+            p[j] += q[c] * a->kv[j * a->step + c];
+        sum += p[j] = exp(p[j] / sqrt(a->d));
     }
-    for (int j = 0; j < out.w; j++)
-        for (int c = 0; c < d; c++)
-            y[i * out.c + h * d + c] += p[j] / sum * x[j * step + 2 * out.c + h * d + c];
+    for (int j = 0; j < a->tokens; j++)
+        for (int c = h * a->d; c < (h + 1) * a->d; c++)
+            y[c] += p[j] / sum * a->kv[j * a->step + a->c + c];
     free(p);
 }
 
-static void attention(const hst_node *n, const double *x, double *y)
+static void attention(const plain *p, const hst_node *n, const double *const x[2], double *y)
 {
     const hst_shape out = hst_node_shape(n);
     const int heads = ((const hst_attention *)(const void *)n->attrs)->heads;
+    const int cross = n->op == &hst_op_cross_attention, c = out.c;
+    const int tokens = cross ? hst_graph_shape(p->graph, n->input[1]).w : out.w;
+    const attended a = {cross ? x[1] : x[0] + c, tokens, c, c / heads, cross ? 2 * c : 3 * c};
     for (int h = 0; h < heads; h++)
         for (int i = 0; i < out.w; i++)
-            attend(x, out, heads, h, i, y);
+            attend(&a, x[0] + i * (cross ? c : 3 * c), h, y + i * c);
 }
 
 static void token_pool(const hst_node *n, hst_shape in, const double *x, double *y)
@@ -232,8 +238,10 @@ static void run_image(const plain *p, const hst_node *n, hst_shape in, const dou
         layer_norm(p, n, x[0], y);
     if (n->op == &hst_op_tokens)
         tokens(p, n, x[0], y);
-    if (n->op == &hst_op_attention)
-        attention(n, x[0], y);
+    if (n->op == &hst_op_attention || n->op == &hst_op_cross_attention)
+        attention(p, n, x, y);
+    for (size_t i = 0; n->op == &hst_op_probe && i < count; i++)
+        y[i] = param(p, n, 0)[i];
     if (n->op == &hst_op_token_pool)
         token_pool(n, in, x[0], y);
     for (size_t i = 0; n->op == &hst_op_layer_scale && i < count; i++)

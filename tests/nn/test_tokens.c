@@ -16,6 +16,7 @@ typedef struct model {
     hst_tokens tokens;
     hst_token_pool pool;
     enum hst_act act;
+    int probes; /* 1: attention pools the tokens, in place of `pool` */
 } model;
 
 static int linear(hst_graph *g, int x, int channels, const char *name)
@@ -44,6 +45,17 @@ static int block(hst_graph *g, int x, const model *m)
     return hst_graph_add(g, kept, x, &e);
 }
 
+/* A learned token's attention to all. */
+static int probe(hst_graph *g, int x, const model *m)
+{
+    hst_err e = {0};
+    int q = hst_graph_probe(g, x, "pool", &e);
+    q = linear(g, q, m->channels, "q");
+    const int kv = linear(g, x, 2 * m->channels, "kv");
+    x = hst_graph_cross_attention(g, q, kv, &(hst_attention){.heads = m->heads}, &e);
+    return linear(g, x, m->channels, "out");
+}
+
 static hst_graph *whole(const model *m)
 {
     hst_err e = {0};
@@ -55,7 +67,7 @@ static hst_graph *whole(const model *m)
     x = block(g, x, m);
     x = hst_graph_layernorm(g, x, 1e-5, "norm", &e);
     x = hst_graph_layer_scale(g, x, "alone", &e);
-    x = hst_graph_token_pool(g, x, &m->pool, &e);
+    x = m->probes ? probe(g, x, m) : hst_graph_token_pool(g, x, &m->pool, &e);
     check_ok(x < 0, &e);
     check_ok(hst_graph_finish(g, &e), &e);
     random_params(g, 11);
@@ -67,6 +79,7 @@ static const model models[] = {
     {8, 2, 32, 2, 130, {5, 1}, {HST_POOL_CLS_MEAN, 5}, HST_ACT_GELU_QUICK},
     {128, 32, 20, 5, 16, {0, 1}, {HST_POOL_MEAN, 0}, HST_ACT_GELU_TANH},
     {28, 14, 16, 1, 33, {0, 0}, {HST_POOL_MEAN, 0}, HST_ACT_GELU},
+    {12, 3, 12, 3, 20, {0, 1}, {HST_POOL_CLS, 0}, HST_ACT_GELU_TANH, 1},
     {64, 4, 24, 3, 50, {3, 0}, {HST_POOL_CLS_MEAN, 1}, HST_ACT_GELU}, /* several query blocks */
 };
 enum { N_MODELS = sizeof models / sizeof *models };
@@ -266,6 +279,8 @@ static void what_does_not_fit_is_refused(void **state)
     assert_int_equal(hst_graph_attention(g, x, &(hst_attention){.heads = 3}, &e), HST_EMODEL);
     assert_int_equal(hst_graph_attention(g, x, &(hst_attention){.heads = 0}, &e), HST_EMODEL);
     assert_true(hst_graph_attention(g, x, &(hst_attention){.heads = 4}, &e) > 0);
+    assert_int_equal(hst_graph_cross_attention(g, x, x, &(hst_attention){.heads = 2}, &e),
+                     HST_EMODEL);
     assert_int_equal(hst_graph_token_pool(g, x, &(hst_token_pool){HST_POOL_MEAN, 8}, &e),
                      HST_EMODEL);
     assert_int_equal(hst_graph_token_pool(g, x, &(hst_token_pool){(enum hst_pool)3, 1}, &e),

@@ -209,6 +209,16 @@ int hst_graph_attention(hst_graph *g, int qkv, const hst_attention *t, hst_err *
     return hst_graph_add_node(g, &hst_op_attention, &qkv, t, "", err);
 }
 
+int hst_graph_cross_attention(hst_graph *g, int q, int kv, const hst_attention *t, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_cross_attention, (int[]){q, kv}, t, "", err);
+}
+
+int hst_graph_probe(hst_graph *g, int x, const char *name, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_probe, &x, NULL, name, err);
+}
+
 int hst_graph_token_pool(hst_graph *g, int x, const hst_token_pool *p, hst_err *err)
 {
     return hst_graph_add_node(g, &hst_op_token_pool, &x, p, "", err);

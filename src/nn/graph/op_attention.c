@@ -18,34 +18,73 @@ static int heads_of(const hst_node *n)
     return ((const hst_attention *)(const void *)n->attrs)->heads;
 }
 
+static int does_not_fit(int heads, hst_shape x, hst_err *err)
+{
+    return hst_fail(err, HST_EMODEL, "%d heads do not fit %d x %d tokens of %d numbers", heads, x.h,
+                    x.w, x.c);
+}
+
 static int attention_type(hst_node *n, const hst_type *in, hst_err *err)
 {
     const int heads = heads_of(n);
     const hst_shape x = hst_type_shape(in);
     if (x.h != 1 || x.c % 3 != 0 || heads < 1 || x.c / 3 % heads != 0)
-        return hst_fail(err, HST_EMODEL, "%d heads do not fit %d x %d tokens of %d numbers", heads,
-                        x.h, x.w, x.c);
+        return does_not_fit(heads, x, err);
     n->type = hst_image_type((hst_shape){1, x.w, x.c / 3});
     return 0;
 }
 
-/* Two products, [tokens][d] by [tokens] each, a head. */
-static double flops(const hst_node *n, const hst_shape *in)
+static int cross_type(hst_node *n, const hst_type *in, hst_err *err)
 {
-    (void)n;
-    return 4.0 * in->w * in->w * (in->c / 3);
+    const int heads = heads_of(n);
+    const hst_shape q = hst_type_shape(&in[0]), kv = hst_type_shape(&in[1]);
+    if (q.h != 1 || kv.h != 1 || heads < 1 || q.c % heads != 0 || kv.c != 2 * q.c)
+        return does_not_fit(heads, kv, err);
+    n->type = hst_image_type(q);
+    return 0;
 }
 
-/* Sizes of a head. */
+/* The value that has the keys and values: of attention, all three. */
+static int is_cross(const hst_node *n)
+{
+    return n->op == &hst_op_cross_attention;
+}
+
+/* Two products, [queries][d] by [tokens] each, a head. */
+static double flops(const hst_node *n, const hst_shape *in)
+{
+    return 4.0 * in[0].w * in[is_cross(n)].w * (is_cross(n) ? in[0].c : in[0].c / 3);
+}
+
+/* Sizes of a head, of which all have the same. */
 typedef struct head {
-    size_t n, d, c, ld; /* tokens; channels of a head, of all; floats between tokens of qkv */
-    float by;           /* 1 / sqrt(d) */
+    size_t queries, n, d, c; /* queries; tokens; channels of a head, of all */
+    size_t ldq, ld;          /* floats between queries, between keys as between values */
+    float by;                /* 1 / sqrt(d) */
 } head;
 
-static head head_of(const hst_node *n, hst_shape in)
+static head head_of(const hst_node *n, const hst_shape *in)
 {
-    const size_t c = (size_t)in.c / 3, d = c / (size_t)heads_of(n);
-    return (head){(size_t)in.w, d, c, (size_t)in.c, 1 / sqrtf((float)d)};
+    const hst_shape kv = in[is_cross(n)];
+    head h = {.queries = (size_t)in[0].w, .n = (size_t)kv.w, .ldq = (size_t)in[0].c};
+    h.ld = (size_t)kv.c;
+    h.c = is_cross(n) ? h.ldq : h.ldq / 3;
+    h.d = h.c / (size_t)heads_of(n);
+    h.by = 1 / sqrtf((float)h.d);
+    return h;
+}
+
+/* Where a head's queries, keys and values begin, or their gradients. */
+typedef struct sides {
+    float *q, *k, *v; /* NULL: not wanted */
+} sides;
+
+static sides sides_of(const hst_node *n, const head *h, float *const *x, size_t at)
+{
+    float *kv = x[is_cross(n)];
+    const size_t behind = is_cross(n) ? 0 : h->c;
+    return (sides){x[0] ? x[0] + at : NULL, kv ? kv + behind + at : NULL,
+                   kv ? kv + behind + h->c + at : NULL};
 }
 
 /* Queries of a block, at most. */
@@ -83,7 +122,7 @@ static places places_of(const head *h, const hst_kernels *k)
     return p;
 }
 
-static size_t scratch(const hst_node *n, hst_shape in, const hst_kernels *k)
+static size_t scratch(const hst_node *n, const hst_shape *in, const hst_kernels *k)
 {
     const head h = head_of(n, in);
     return places_of(&h, k).all;
@@ -156,7 +195,7 @@ static void scores_of(const head *h, const hst_kernels *k, const float *x, size_
                       float *scratch)
 {
     const places at = places_of(h, k);
-    multiply_across(h, k, x, h->ld, rows, scratch + at.keys, scratch + at.scores);
+    multiply_across(h, k, x, h->ldq, rows, scratch + at.keys, scratch + at.scores);
     k->softmax(&(hst_softmax){.x = scratch + at.scores,
                               .ldx = h->n,
                               .rows = rows,
@@ -164,12 +203,12 @@ static void scores_of(const head *h, const hst_kernels *k, const float *x, size_
                               .of_sum = scratch + at.of_sum});
 }
 
-/* The head whose queries begin at x, of block i of the queries. */
-static void attend(const head *h, const hst_kernels *k, const float *x, size_t first, size_t rows,
+/* Queries first .. first + rows of a head. */
+static void attend(const head *h, const hst_kernels *k, const float *q, size_t first, size_t rows,
                    float *scratch, float *y)
 {
     const places at = places_of(h, k);
-    scores_of(h, k, x + first * h->ld, rows, scratch);
+    scores_of(h, k, q + first * h->ldq, rows, scratch);
     y += first * h->c;
     multiply_along(h, k, scratch + at.scores, rows, scratch + at.values, y, h->c, 0);
     for (size_t i = 0; i < rows; i++)
@@ -177,26 +216,27 @@ static void attend(const head *h, const hst_kernels *k, const float *x, size_t f
             y[i * h->c + j] *= scratch[at.of_sum + i];
 }
 
-static void pack_head(const head *h, const hst_kernels *k, const float *x, float *scratch)
+static void pack_head(const head *h, const hst_kernels *k, const sides *x, float *scratch)
 {
     const places at = places_of(h, k);
-    pack_across(h, k, x + h->c, h->by, scratch + at.keys);
-    pack_along(h, k, x + 2 * h->c, scratch + at.values);
+    pack_across(h, k, x->k, h->by, scratch + at.keys);
+    pack_along(h, k, x->v, scratch + at.values);
 }
 
-/* x [tokens][3][heads][d], y [tokens that are needed][heads][d]. Threads share out the blocks of
- * queries of all heads. */
+/* q [queries][heads][d], k and v [tokens][heads][d], y [queries that are needed][heads][d]. Threads
+ * share out the blocks of queries of all heads. */
 static void infer(const hst_infer_unit *u, const hst_run_args *a)
 {
-    const head h = head_of(&u->node, u->in);
+    const head h = head_of(&u->node, (hst_shape[2]){u->in, u->in2});
     const size_t queries = (size_t)u->out.w, blocks = blocks_of(queries);
     const hst_share share = hst_share_of(a, heads_of(&u->node) * (int)blocks);
     for (size_t i = (size_t)share.first; i < (size_t)share.end; i++) {
         const size_t at = i / blocks * h.d, first = block_at(i % blocks, queries);
+        const sides x = sides_of(&u->node, &h, (float *const *)a->x, at);
         if (i == (size_t)share.first || i % blocks == 0)
-            pack_head(&h, a->kernels, a->x[0] + at, a->scratch);
-        attend(&h, a->kernels, a->x[0] + at, first, block_at(i % blocks + 1, queries) - first,
-               a->scratch, a->y + at);
+            pack_head(&h, a->kernels, &x, a->scratch);
+        attend(&h, a->kernels, x.q, first, block_at(i % blocks + 1, queries) - first, a->scratch,
+               a->y + at);
     }
 }
 
@@ -223,49 +263,55 @@ static void scores_back(const head *h, const float *y, const float *dy, size_t r
     }
 }
 
-/* With the head's x, y and dy from a block's first query on, dx from its first token:
+/* A block of queries from the first on, with the head's sides, y and dy:
  *   dp = dy v',  dv += p' dy,  dq += ds k,  dk += ds' q */
 static void backward_block(const hst_op_args *a, const head *h, size_t at_head, size_t first,
                            size_t rows)
 {
     const hst_kernels *k = a->kernels;
     const places at = places_of(h, k);
-    float *scratch = a->scratch, *p = scratch + at.scores, *ds = scratch + at.dscores;
-    const float *q = a->x[0] + first * h->ld + at_head, *dy = a->dy + first * h->c + at_head;
-    float *dx = a->dx[0] + at_head;
+    const sides x = sides_of(a->node, h, (float *const *)a->x, at_head);
+    const sides dx = sides_of(a->node, h, a->dx, at_head);
+    float *scratch = a->scratch, *ds = scratch + at.dscores;
+    const float *q = x.q + first * h->ldq, *dy = a->dy + first * h->c + at_head;
     scores_of(h, k, q, rows, scratch);
     multiply_across(h, k, dy, h->c, rows, scratch + at.values_back, ds);
     scores_back(h, a->y + first * h->c + at_head, dy, rows, scratch, &at);
-    multiply_along(h, k, ds, rows, scratch + at.keys_back, dx + first * h->ld, h->ld, 1);
+    if (dx.q)
+        multiply_along(h, k, ds, rows, scratch + at.keys_back, dx.q + first * h->ldq, h->ldq, 1);
+    if (!dx.k)
+        return;
     hst_grad_gemm g = {.a = ds,
                        .b = q,
                        .lda = h->n,
-                       .ldb = h->ld,
-                       .dw = dx + h->c,
+                       .ldb = h->ldq,
+                       .dw = dx.k,
                        .ldw = h->ld,
                        .rows = rows,
                        .m = (int)h->n,
                        .n = (int)h->d};
     k->grad_gemm(&g);
-    g.a = p;
+    g.a = scratch + at.scores;
     g.b = dy;
     g.ldb = h->c;
-    g.dw = dx + 2 * h->c;
+    g.dw = dx.v;
     k->grad_gemm(&g);
 }
 
 static void backward(const hst_op_args *a)
 {
-    const head h = head_of(a->node, a->in[0]);
+    const head h = head_of(a->node, a->in);
     const places at = places_of(&h, a->kernels);
-    const size_t blocks = blocks_of(h.n);
-    for (size_t c = 0; a->dx[0] && c < h.c; c += h.d) {
-        const float *x = a->x[0] + c;
-        pack_head(&h, a->kernels, x, a->scratch);
-        pack_along(&h, a->kernels, x + h.c, a->scratch + at.keys_back);
-        pack_across(&h, a->kernels, x + 2 * h.c, 1, a->scratch + at.values_back);
-        for (size_t i = 0; i < blocks; i++)
-            backward_block(a, &h, c, block_at(i, h.n), block_at(i + 1, h.n) - block_at(i, h.n));
+    const size_t blocks = blocks_of(h.queries);
+    for (size_t c = 0; c < h.c; c += h.d) {
+        const sides x = sides_of(a->node, &h, (float *const *)a->x, c);
+        pack_head(&h, a->kernels, &x, a->scratch);
+        pack_along(&h, a->kernels, x.k, a->scratch + at.keys_back);
+        pack_across(&h, a->kernels, x.v, 1, a->scratch + at.values_back);
+        for (size_t i = 0; i < blocks; i++) {
+            const size_t first = block_at(i, h.queries);
+            backward_block(a, &h, c, first, block_at(i + 1, h.queries) - first);
+        }
     }
 }
 
@@ -281,3 +327,15 @@ const hst_op hst_op_attention = {.name = "attention",
                                  .scratch = scratch,
                                  .backward = backward,
                                  .reads = HST_READS_INPUT | HST_READS_OUTPUT};
+const hst_op hst_op_cross_attention = {.name = "cross_attention",
+                                       .n_inputs = 2,
+                                       .attrs = attrs,
+                                       .n_attrs = 1,
+                                       .attr_bytes = sizeof(hst_attention),
+                                       .infer_type = cross_type,
+                                       .flops = flops,
+                                       .counts = 1,
+                                       .infer = infer,
+                                       .scratch = scratch,
+                                       .backward = backward,
+                                       .reads = HST_READS_INPUT | HST_READS_OUTPUT};

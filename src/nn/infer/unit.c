@@ -53,6 +53,8 @@ void hst_infer_unit_describe(const hst_plan *p, const hst_unit *u, hst_infer_uni
                             .act = hst_unit_act(p->graph, u),
                             .products = products_of(p, u)};
     out->in.w = hst_plan_wide(p, u->x);
+    if (u->kind == HST_UNIT_NODE && out->node.op->n_inputs > 1)
+        out->in2 = hst_graph_shape(p->graph, u->added);
     out->out.w = hst_plan_wide(p, u->end - 1);
     if (out->out.w < hst_graph_shape(p->graph, u->end - 1).w)
         out->node.type = hst_image_type((hst_shape){1, out->out.w, hst_node_shape(&out->node).c});
@@ -172,7 +174,8 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
         memcpy(s->input, own->node.input, sizeof s->input);
     s->state_floats = hst_infer_unit_floats(p, u);
     if (own->node.op->scratch)
-        s->scratch_floats = own->node.op->scratch(&own->node, own->in, p->kernels);
+        s->scratch_floats =
+            own->node.op->scratch(&own->node, (hst_shape[2]){own->in, own->in2}, p->kernels);
     return 1;
 }
 

@@ -7,6 +7,7 @@
 typedef struct hst_infer_unit {
     hst_node node; /* a copy of its first: op and attributes */
     hst_shape in, out;
+    hst_shape in2; /* of the second input, where it has one */
     /* The head's packed weights and bias; without a head, the norm's [c] scale and shift; NULL:
      * none. */
     const float *weights, *bias;

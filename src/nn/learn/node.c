@@ -12,8 +12,11 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
         return 0;
     memcpy(s->input, n->input, sizeof s->input);
     s->reads = n->op->reads;
+    hst_shape in[HST_MAX_INPUTS] = {{0}};
+    for (int k = 0; k < n->op->n_inputs; k++)
+        in[k] = hst_graph_shape(p->graph, n->input[k]);
     if (n->op->scratch)
-        s->scratch_floats = n->op->scratch(n, hst_graph_shape(p->graph, n->input[0]), p->kernels);
+        s->scratch_floats = n->op->scratch(n, in, p->kernels);
     return 1;
 }
 
@@ -42,7 +45,8 @@ static hst_op_args args_of(const hst_learn_task *t, int i, hst_shape in[HST_MAX_
 /* The loop of inference, over the whole image. */
 static void infer(const hst_op_args *a)
 {
-    hst_infer_unit u = {.node = *a->node, .in = a->in[0], .out = hst_node_shape(a->node)};
+    hst_infer_unit u = {
+        .node = *a->node, .in = a->in[0], .in2 = a->in[1], .out = hst_node_shape(a->node)};
     hst_run_args run = {.kernels = a->kernels, .y = a->y, .scratch = a->scratch, .threads = 1};
     memcpy(run.x, a->x, sizeof run.x);
     memcpy(u.param, a->param, sizeof u.param);
