@@ -102,6 +102,10 @@ int hst_vit_open_clip_config(const json_t *root, hst_arch *a, hst_err *err)
     const json_t *model = json_object_get(root, "model_cfg"), *o = model ? model : root;
     const json_t *vision = json_object_get(o, "vision_cfg");
     int width = 0, rc = 0;
+    if (hst_json_has(root, "vision_config")) /* the others' that lies in the same folder */
+        return hst_vit_huggingface_config(root, a, err);
+    if (hst_json_has(root, "architecture"))
+        return hst_vit_timm_config(root, a, err);
     if (json_is_true(json_object_get(o, "quick_gelu")))
         a->vit.act = HST_ACT_GELU_QUICK;
     if (hst_json_has(vision, "head_width"))

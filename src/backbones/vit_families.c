@@ -92,7 +92,7 @@ static const hst_vit_names torchvision_old_names = {TORCHVISION, .fc1 = "mlp.lin
 
 static const char *const timm_body[] = {"cls_token",   "reg_token", "dist_token", "pos_embed",
                                         "patch_embed", "norm_pre.", "blocks.",    "norm.",
-                                        "fc_norm.",    NULL};
+                                        "fc_norm.",    "attn_pool", NULL};
 static const char *const dinov2_body[] = {
     "cls_token", "register_tokens", "pos_embed", "patch_embed.", "blocks.", "norm.", NULL};
 static const char *const huggingface_body[] = {"embeddings.cls_token",
