@@ -1,4 +1,5 @@
 /* training: what a step learns from, at which rate, and which layers learn. */
+#include "made_up.h"
 #include "support.h"
 
 #include "backbones/backbone.h"
@@ -6,6 +7,7 @@
 #include "training/sampler.h"
 #include "training/schedule.h"
 #include "training/thaw.h"
+#include "training/trainer.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -143,17 +145,19 @@ static void layers_are_thawed_by_name_or_number(void **state)
     hst_graph_free(g);
 }
 
+static const hst_arch vit = {
+    .family = "vit",
+    .size = {64, 64},
+    .vit = {64, 3, 1, 16, 128, 1, 1, 1, .act = HST_ACT_GELU, .epsilon = 1e-6},
+    .norm = {{127.5f, 127.5f, 127.5f}, {127.5f, 127.5f, 127.5f}}};
+
 /* Of a transformer layers are blocks, in front of which the patches are one, and kernels alone
  * decay. */
 static void blocks_are_thawed(void **state)
 {
     (void)state;
     hst_err e = {0};
-    hst_arch a = {.family = "vit",
-                  .size = {64, 64},
-                  .vit = {64, 3, 1, 16, 128, 1, 1, 1, .act = HST_ACT_GELU, .epsilon = 1e-6},
-                  .norm = {{127.5f, 127.5f, 127.5f}, {127.5f, 127.5f, 127.5f}}};
-    hst_graph *g = hst_arch_graph(&a, &e);
+    hst_graph *g = hst_arch_graph(&vit, &e);
     assert_non_null(g);
     const uint64_t block = 4 * 64 * 64 + 4 * 64 + 2 * 64 * 128 + 128 + 64 + 6 * 64;
     hst_thaw t, other;
@@ -183,6 +187,51 @@ static void blocks_are_thawed(void **state)
     hst_graph_free(g);
 }
 
+/* Each parameter is in one group, whose optimiser lets it decay or not, at its block's rate. */
+static void what_does_not_decay_has_groups_of_its_own(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    hst_ctx *ctx = made_up_ctx(1);
+    hst_backbone b = {.arch = vit, .graph = hst_arch_graph(&vit, &e)};
+    check_ok(b.graph == NULL, &e);
+    made_up_fill(b.graph);
+    b.plan = hst_plan_new(b.graph, hst_kernels_find("portable"), &e);
+    check_ok(b.plan == NULL, &e);
+    hst_trainer t;
+    hst_trainer_options o = {.learn = hst_learn_defaults(),
+                             .max_batch = 2,
+                             .n_classes = 3,
+                             .rule = hst_optimiser_rule_find("adamw"),
+                             .momentum = -1,
+                             .layer_decay = 0.5};
+    check_ok(hst_thaw_parse("last:2", b.graph, &o.thaw, &e), &e);
+    check_ok(hst_trainer_init(&t, ctx, &b, &o, &e), &e);
+    const float *base = hst_learn_params(t.learn);
+    size_t group = 0, in_group = 0;
+    for (int i = o.thaw.first_node; i < hst_graph_n_nodes(t.graph); i++) {
+        const hst_node *n = hst_graph_node(t.graph, i);
+        for (int s = 0; s < n->n_slots; s++) {
+            const hst_param *p = hst_graph_param(t.graph, (size_t)(n->first_param + s));
+            if (in_group == t.group[group].optimiser.n) {
+                group++;
+                in_group = 0;
+            }
+            const hst_group *at = &t.group[group];
+            const int kernel = strcmp(n->slot[s].ending, "kernel") == 0;
+            assert_ptr_equal(base + at->begin + in_group, p->data);
+            assert_int_equal(at->optimiser.weight_decay > 0, kernel);
+            assert_true(at->rate == (strncmp(n->name, "block_1_", 8) == 0 ? 0.25 : 0.5));
+            in_group += hst_param_count(p);
+        }
+    }
+    assert_int_equal(group + 1, t.n_groups);
+    hst_trainer_clear(&t);
+    hst_plan_free(b.plan);
+    hst_graph_free(b.graph);
+    hst_close(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +240,7 @@ int main(void)
         cmocka_unit_test(a_pass_takes_every_photo_once),
         cmocka_unit_test(layers_are_thawed_by_name_or_number),
         cmocka_unit_test(blocks_are_thawed),
+        cmocka_unit_test(what_does_not_decay_has_groups_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
