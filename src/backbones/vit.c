@@ -92,6 +92,12 @@ static int is_between(int x, int low, int high)
 static int check(const hst_arch *a, hst_err *err)
 {
     const hst_vit_arch *v = &a->vit;
+    if (v->dim == 0)
+        return hst_fail(
+            err, HST_EMODEL,
+            "its patches are no kernel [dim][3][patch][patch], or it has no blocks as a "
+            "%s has them",
+            a->family);
     if (v->heads == 0)
         return hst_fail(
             err, HST_EMODEL,
