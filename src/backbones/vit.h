@@ -46,10 +46,8 @@ extern const hst_kind hst_vit;
 extern const hst_family hst_vit_families[];
 enum { HST_VIT_FAMILIES = 3 };
 
-/* Only so many heads are as usual; 0: the dimension does not tell. (vit_map.c) */
-int hst_vit_usual_heads(int dim);
-/* 1: it has a class token. */
-int hst_vit_has_class(const hst_vit_arch *v);
+/* The size that a network of square patches is used at which learned at `learned`. (vit_map.c) */
+hst_size hst_vit_usual_size(hst_size learned, int patch);
 hst_cells hst_vit_cells(const hst_arch *a);
 /* The members of the kind. (vit_build.c, vit_map.c, vit_config.c) */
 HST_CHECK int hst_vit_build(hst_graph *g, const hst_arch *a, hst_err *err);

@@ -5,15 +5,6 @@
 
 #include <string.h>
 
-/* See usual_size() in vit_map.c. */
-static void cut_size(hst_arch *a)
-{
-    enum { MOST_USUAL = 448, USUAL = 224 };
-    const int patch = a->vit.patch > 0 ? a->vit.patch : 1;
-    if (a->size.width > MOST_USUAL && a->size.height > MOST_USUAL)
-        a->size = hst_size_square(USUAL / patch * patch);
-}
-
 static int read_heads(const json_t *o, const char *key, hst_arch *a, hst_err *err)
 {
     return hst_json_has(o, key) ? hst_json_int(o, key, 1, 256, &a->vit.heads, err) : 0;
@@ -54,7 +45,7 @@ int hst_vit_timm_config(const json_t *o, hst_arch *a, hst_err *err)
     rc = rc ? rc : hst_config_timm_pretrained(p, a, err);
     if (rc)
         return rc;
-    cut_size(a);
+    a->size = hst_vit_usual_size(a->size, a->vit.patch);
     hst_config_timm_sizing(p, a->size, &a->sizing);
     return 0;
 }
@@ -91,7 +82,7 @@ int hst_vit_huggingface_config(const json_t *root, hst_arch *a, hst_err *err)
     rc = rc ? rc : hst_config_image_size(o, &a->size, err);
     if (rc == 0 && hst_json_has(o, "layer_norm_eps"))
         rc = hst_json_real(o, "layer_norm_eps", 1e-12, 1e-2, &a->vit.epsilon, err);
-    cut_size(a);
+    a->size = hst_vit_usual_size(a->size, a->vit.patch);
     return rc;
 }
 

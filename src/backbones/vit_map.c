@@ -43,7 +43,8 @@ static const hst_tensor *find(const naming *n, int block, const char *part, cons
 
 /* ---- what it is like ---- */
 
-int hst_vit_usual_heads(int dim)
+/* As many as networks of that dimension have; 0: it does not tell. */
+static int usual_heads(int dim)
 {
     /* Of those networks whose heads have other sizes than 64. */
     static const int others[][2] = {{1152, 16}, {1280, 16}, {1408, 16}, {1664, 16}};
@@ -70,23 +71,29 @@ static int kept_of(const hst_vit_arch *v, int64_t rows)
     return -1;
 }
 
-/* The size that the table of positions was learned at. Networks that learned at more than 448
- * pixels are used at 224 by those who publish them. */
-static void usual_size(const naming *n, hst_arch *a)
+/* Networks that learned at more than 448 pixels are used at 224 by those who publish them. */
+hst_size hst_vit_usual_size(hst_size learned, int patch)
 {
     enum { MOST_USUAL = 448, USUAL = 224 };
+    const int larger = learned.width > MOST_USUAL && learned.height > MOST_USUAL;
+    return larger && patch > 0 ? hst_size_square(USUAL / patch * patch) : learned;
+}
+
+/* The size that the table of positions was learned at, or what such networks are used at. */
+static void usual_size(const naming *n, hst_arch *a)
+{
+    enum { UNKNOWN = 512 }; /* so that it is the usual one */
     const int64_t rows = rows_of(find(n, -1, n->names->positions, ""));
     const int kept = kept_of(&a->vit, rows), patch = a->vit.patch;
     const int side = rows && kept >= 0 ? hst_grid_side(rows, kept) * patch : 0;
-    const int usual = side > MOST_USUAL || side < HST_LEAST_PX ? USUAL : side;
-    a->size = hst_size_square(usual / patch * patch);
+    a->size = hst_vit_usual_size(hst_size_square(side < HST_LEAST_PX ? UNKNOWN : side), patch);
 }
 
 /* The first time: what a config or the caller may say otherwise afterwards. */
 static void begin(const naming *n, hst_arch *a)
 {
     hst_vit_arch *v = &a->vit;
-    v->heads = hst_vit_usual_heads(v->dim);
+    v->heads = usual_heads(v->dim);
     v->pool = v->class_token && !v->norm_behind ? HST_VIT_CLS : HST_VIT_MEAN;
     usual_size(n, a);
 }
