@@ -120,7 +120,11 @@ static hst_backbone *open_backbone(hst_ctx *ctx, char **argv, hst_err *err)
 {
     hst_backbone_opts o = hst_backbone_opts_default();
     o.precision = argv[2];
-    return hst_backbone_open_with(ctx, argv[1], &o, err);
+    hst_backbone *b = hst_backbone_open_with(ctx, argv[1], &o, err);
+    if (!b || hst_backbone_calibrate(ctx, b, NULL, NULL, err) == 0)
+        return b;
+    hst_backbone_free(b);
+    return NULL;
 }
 
 int main(int argc, char **argv)

@@ -9,7 +9,7 @@ static const cli_option options[] = {
      "Pretrained network (see headstart train --help)."},
     CLI_BACKBONE_OPTIONS,
     {"steps", 0, CLI_FLAG, AT(steps), NULL, NULL, "Where the network's time goes, step by step."},
-    CLI_PRECISION_OPTION("fp32|bf16", ""),
+    CLI_PRECISION_OPTION("fp32|bf16|int8", ""),
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };
@@ -122,9 +122,10 @@ static int print_text(cli_job *job, const measured *m)
     return CLI_OK;
 }
 
-static int measure(cli_job *job, const hst_backbone *b, measured *m)
+static int measure(cli_job *job, hst_backbone *b, measured *m)
 {
-    int rc = hst_speed_measure(job->ctx, b, at_least_s, &m->speed, &job->err);
+    int rc = hst_backbone_calibrate(job->ctx, b, NULL, NULL, &job->err);
+    rc = rc ? rc : hst_speed_measure(job->ctx, b, at_least_s, &m->speed, &job->err);
     if (rc == 0 && job->v.steps) {
         m->profile = hst_profile_measure(job->ctx, b, at_least_s, &job->err);
         rc = m->profile ? 0 : -1;

@@ -13,7 +13,7 @@ static const cli_option options[] = {
      "Pretrained network (see headstart train --help)."},
     CLI_BACKBONE_OPTIONS,
     CLI_VIEWS_OPTION,
-    CLI_PRECISION_OPTION("fp32|bf16|auto",
+    CLI_PRECISION_OPTION("fp32|bf16|int8|auto",
                          " auto: the fastest that costs less than 0.1 points of accuracy on 200 "
                          "of the photos."),
     {"prepare", 0, CLI_CHOICE, AT(prepare), "pil|tf|fast|scaled|hub", NULL,

@@ -168,13 +168,25 @@ hst_backbone *cli_job_backbone(cli_job *job, const char *name)
     return open_in(job, name, is_auto(job) ? "fp32" : job->v.precision);
 }
 
+/* b, or NULL where it is that or its ranges cannot be found. */
+static hst_backbone *calibrated(cli_job *job, hst_backbone *b, const hst_data *d)
+{
+    char prepare[32];
+    if (!b ||
+        hst_backbone_calibrate(job->ctx, b, d, cli_job_preparation(job, prepare, sizeof prepare),
+                               &job->err) == 0)
+        return b;
+    hst_backbone_free(b);
+    return NULL;
+}
+
 hst_backbone *cli_job_backbone_for(cli_job *job, const char *name, const hst_data *d)
 {
     char prepare[32];
     hst_precision_choice c = {.size = sizeof c};
     hst_backbone *b = cli_job_backbone(job, name);
     if (!b || !is_auto(job))
-        return b;
+        return calibrated(job, b, d);
     if (hst_precision_choose(job->ctx, b, d, cli_job_preparation(job, prepare, sizeof prepare), &c,
                              &job->err)) {
         hst_backbone_free(b);
@@ -184,7 +196,7 @@ hst_backbone *cli_job_backbone_for(cli_job *job, const char *name, const hst_dat
     if (strcmp(c.precision, hst_backbone_describe(b)->precision) == 0)
         return b;
     hst_backbone_free(b);
-    return open_in(job, name, c.precision);
+    return calibrated(job, open_in(job, name, c.precision), d);
 }
 
 hst_data_opts cli_job_data_opts(const cli_job *job)

@@ -138,7 +138,8 @@ extern const cli_option cli_common[];
     {                                                                                              \
         "precision", 0, CLI_CHOICE, offsetof(cli_values, precision), words, NULL,                  \
             "Of the network's products. fp32, unless a model file that is given as backbone says " \
-            "otherwise; bf16: half the bits, faster where the processor multiplies them." more,    \
+            "otherwise; bf16: half the bits, faster where the processor multiplies them; int8: a " \
+            "quarter, which photos of the training side are counted for first." more,              \
             .section = "expert"                                                                    \
     }
 

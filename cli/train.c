@@ -27,7 +27,7 @@ static const cli_option options[] = {
      "tutorial: mobilenet_v2."},
     CLI_BACKBONE_OPTIONS,
     CLI_VIEWS_OPTION,
-    CLI_PRECISION_OPTION("fp32|bf16|auto",
+    CLI_PRECISION_OPTION("fp32|bf16|int8|auto",
                          " auto: the fastest that costs less than 0.1 points of accuracy on 200 "
                          "of the photos."),
     {"split", 0, CLI_CHOICE, AT(split), "stable|keras", "stable",
@@ -313,23 +313,45 @@ static int save(cli_job *job, const training *t)
 static hst_backbone *open_backbone(cli_job *job, const hst_data *d)
 {
     const int is_auto = job->v.precision && strcmp(job->v.precision, "auto") == 0;
-    if (!is_auto || !job->v.train.fine_tune)
+    if (!job->v.train.fine_tune)
         return cli_job_backbone_for(job, job->v.backbone, d);
-    cli_display_say(&job->display, "precision fp32: a backbone learns in it alone");
+    if (is_auto)
+        cli_display_say(&job->display, "precision fp32: a backbone learns in it alone");
     return cli_job_backbone(job, job->v.backbone);
 }
 
-/* That there is a faster precision here than the one that nobody chose. */
+/* That there are faster precisions here than the one that nobody chose. */
 static void say_faster(cli_job *job)
 {
-    const char *name, *faster = NULL;
+    char names[64] = "";
+    const char *name;
+    int n = 0;
     for (int i = 0, is_faster; (name = hst_precision(job->ctx, i, &is_faster)); i++)
-        faster = is_faster ? name : faster;
-    if (faster && !job->v.precision && !job->v.train.fine_tune)
+        if (is_faster) {
+            const size_t at = strlen(names);
+            snprintf(names + at, sizeof names - at, "%s%s", n++ ? " and " : "", name);
+        }
+    if (n && !job->v.precision && !job->v.train.fine_tune)
         cli_display_say(&job->display,
-                        "%s is faster on this processor: --precision auto takes it where it costs "
+                        "%s %s faster on this processor: --precision auto takes %s where it costs "
                         "no accuracy",
-                        faster);
+                        names, n > 1 ? "are" : "is", n > 1 ? "the fastest" : "it");
+}
+
+/* What int8 costs on these photos is measured, unless auto has. */
+static int say_cost(cli_job *job, const training *t)
+{
+    char prepare[32];
+    hst_precision_choice c = {.size = sizeof c};
+    const char *precision = hst_backbone_describe(t->backbone)->precision;
+    const int is_auto = job->v.precision && strcmp(job->v.precision, "auto") == 0;
+    if (is_auto || job->v.train.fine_tune || strcmp(precision, "int8") != 0)
+        return 0;
+    int rc = hst_precision_cost(job->ctx, t->backbone, t->data,
+                                cli_job_preparation(job, prepare, sizeof prepare), &c, &job->err);
+    if (rc == 0)
+        cli_display_say(&job->display, "precision int8: %s", c.words);
+    return rc;
 }
 
 /* 0, or non-zero with job->err. */
@@ -340,7 +362,7 @@ static int train(cli_job *job, training *t)
     o.resume = job->v.resume != NULL;
     t->data = open_photos(job, t);
     t->backbone = t->data ? open_backbone(job, t->data) : NULL;
-    if (!t->backbone)
+    if (!t->backbone || say_cost(job, t))
         return -1;
     if (job->v.train.fine_tune && !t->remembered)
         t->remembered = cli_resume_remember(job, t->folder);

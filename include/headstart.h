@@ -291,8 +291,8 @@ typedef struct hst_backbone_opts {
      * "288": the whole photo at 288 pixels too ("320x160": width x height); "crop": the middle too,
      * 7/8 of the shorter edge. */
     const char *views;
-    /* Of products of weights: "fp32", "bf16" (docs/precision.md). NULL (default): as the model file
-     * has it, else "fp32" */
+    /* Of products of weights: "fp32", "bf16", "int8" (docs/precision.md), which
+     * hst_backbone_calibrate must follow. NULL (default): as the model file has it, else "fp32" */
     const char *precision;
     /* Where the input is to be no square; in image_px's place. Both, or neither: 0 (default). */
     int image_width_px, image_height_px;
@@ -346,7 +346,7 @@ typedef struct hst_backbone_info {
      * to resize_px, then the middle), "bilinear" or "bicubic". */
     int resize_px; /* 0: nothing is cut out, or as below */
     const char *geometry, *interpolation;
-    const char *precision; /* of its features: "fp32", "bf16" */
+    const char *precision; /* of its features: "fp32", "bf16", "int8" */
     int image_width_px, image_height_px;
     /* What the photo covers, in proportion, before the middle is cut out; 0: nothing is. */
     int resize_width_px, resize_height_px;
@@ -573,6 +573,14 @@ HST_API HST_CHECK hst_features *hst_features_compute(hst_ctx *ctx, const hst_bac
                                                      hst_err *err);
 HST_API void hst_features_free(hst_features *f);
 
+/* Finds the ranges of numbers that a backbone of precision "int8" needs, and those beside it, from
+ * up to 100 photos of the training side (of all photos where there are no sides), all over the
+ * data (d NULL: from two made-up pictures, which is good for measuring speed and nothing else);
+ * nothing where it is of another precision or has them from its model file. Without them it
+ * computes no features. prepare as of hst_features_compute. Errors: as of that. */
+HST_API HST_CHECK int hst_backbone_calibrate(hst_ctx *ctx, hst_backbone *b, const hst_data *d,
+                                             const char *prepare, hst_err *err);
+
 /* Which precision to open a backbone with. */
 typedef struct hst_precision_choice {
     size_t size;
@@ -588,6 +596,11 @@ typedef struct hst_precision_choice {
 HST_API HST_CHECK int hst_precision_choose(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                                            const char *prepare, hst_precision_choice *out,
                                            hst_err *err);
+/* What b's precision costs: the same comparison with "fp32", as words and numbers; n is 0 where it
+ * cannot be made, and the words say why. Errors: as hst_precision_choose. */
+HST_API HST_CHECK int hst_precision_cost(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
+                                         const char *prepare, hst_precision_choice *out,
+                                         hst_err *err);
 HST_API size_t hst_features_count(const hst_features *f); /* photos, as in the data */
 HST_API size_t hst_features_used(const hst_features *f);  /* of those, with a vector */
 HST_API int hst_features_dim(const hst_features *f);

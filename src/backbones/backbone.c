@@ -142,7 +142,12 @@ hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *a, const h
                                         hst_err *err)
 {
     hst_graph *g = read_graph(a, t, prefix, err);
-    return g ? assemble(ctx, a, g, precision, err) : NULL;
+    hst_backbone *b = g ? assemble(ctx, a, g, precision, err) : NULL;
+    if (!b || precision != HST_PRECISION_INT8 ||
+        hst_backbone_read_ranges(ctx, b, t, prefix, err) == 0)
+        return b;
+    hst_backbone_free(b);
+    return NULL;
 }
 
 /* y = x, a parameter of a network of arch `from` as one of arch `to` has it, whose input alone may
@@ -217,6 +222,7 @@ hst_plan *hst_backbone_plan_with(const hst_ctx *ctx, const hst_backbone *b, cons
     hst_plan_options options = *o;
     hst_arch a = b->arch;
     options.precision = b->precision;
+    options.ranges = b->ranges;
     a.size = size;
     hst_graph *own = graph_with(&a, g, &b->arch, err);
     if (!own)
@@ -310,7 +316,7 @@ static int precision_of(const hst_backbone_opts *o, enum hst_precision usual,
 {
     const int known = o->precision ? hst_precision_named(o->precision) : (int)usual;
     if (known < 0)
-        return hst_fail(err, HST_EARG, "unknown precision '%s': fp32 or bf16", o->precision);
+        return hst_fail(err, HST_EARG, "unknown precision '%s': fp32, bf16 or int8", o->precision);
     *out = (enum hst_precision)known;
     return 0;
 }
@@ -486,6 +492,7 @@ void hst_backbone_free(hst_backbone *b)
         hst_backbone *next = b->beside;
         hst_plan_free(b->plan);
         hst_graph_free(b->graph);
+        free(b->ranges);
         free(b);
         b = next;
     }

@@ -11,6 +11,7 @@ struct hst_backbone {
     hst_arch arch;
     hst_graph *graph;             /* finished, weights filled */
     enum hst_precision precision; /* of its features */
+    hst_range *ranges;            /* [nodes] of int8; NULL: not known, the plan is in float32 */
     hst_plan *plan;               /* for the context's kernels */
     char source[256];             /* base name of the file it came from */
     char sha256[65];              /* of that file */
@@ -32,8 +33,8 @@ HST_CHECK int hst_backbone_identity_at(const hst_backbone *b, hst_size size, cha
  * the same shapes). Errors: HST_EMODEL (it cannot be that small or large), HST_EMEM. */
 HST_CHECK hst_plan *hst_backbone_plan_at(const hst_ctx *ctx, const hst_backbone *b,
                                          const hst_graph *g, hst_size size, hst_err *err);
-/* The same as options say, but for the precision, which is b's; nodes have the same numbers at
- * every size. */
+/* The same as options say, but for precision and ranges, which are b's; nodes have the same numbers
+ * at every size. */
 HST_CHECK hst_plan *hst_backbone_plan_with(const hst_ctx *ctx, const hst_backbone *b,
                                            const hst_graph *g, hst_size size,
                                            const hst_plan_options *o, hst_err *err);
@@ -42,12 +43,23 @@ HST_CHECK hst_plan *hst_backbone_plan_with(const hst_ctx *ctx, const hst_backbon
 HST_CHECK int hst_backbone_precision(const hst_tensors *model, enum hst_precision *out,
                                      hst_err *err);
 
+/* Plans b, of precision int8, anew with the ranges that its products read, [nodes]; they are
+ * copied. Errors: HST_EMEM; HST_EMODEL: a weight is not finite. */
+HST_CHECK int hst_backbone_set_ranges(const hst_ctx *ctx, hst_backbone *b, const hst_range *ranges,
+                                      hst_err *err);
+/* Reads them from tensors as hst_backbone_range_name has them; nothing where there are none. */
+HST_CHECK int hst_backbone_read_ranges(const hst_ctx *ctx, hst_backbone *b, const hst_tensors *t,
+                                       const char *prefix, hst_err *err);
+/* The name of the range of node i, "Conv1/input_range"; 0: it has none. */
+enum { HST_RANGE_NAME = 96 };
+int hst_backbone_range_name(const hst_backbone *b, int i, char name[HST_RANGE_NAME]);
+
 /* A backbone from arch and the tensors of a model file, named as hst_graph_param() names them with
  * `prefix` in front. HST_EMODEL: a tensor is missing, has another shape, or is not finite. */
 HST_CHECK hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *a,
                                                   const hst_tensors *t, const char *prefix,
                                                   enum hst_precision precision, hst_err *err);
-/* b in another precision, and what is beside it. Errors: HST_EMEM. */
+/* b in another precision, and what is beside it; in int8 without ranges. Errors: HST_EMEM. */
 HST_CHECK hst_backbone *hst_backbone_in(const hst_ctx *ctx, const hst_backbone *b,
                                         enum hst_precision precision, hst_err *err);
 /* b with other weights: g is of b's arch and is taken, also on failure. Errors: HST_EMEM;

@@ -83,6 +83,10 @@ int hst_extractor_add_branch(hst_extractor *e, const hst_backbone *b, hst_err *e
     const int dim = hst_plan_output(b->plan).c;
     if (e->n_branches == HST_MAX_BESIDE)
         return hst_fail(err, HST_EARG, "more than %d backbones side by side", HST_MAX_BESIDE);
+    if (b->precision == HST_PRECISION_INT8 && !b->ranges)
+        return hst_fail(
+            err, HST_EARG,
+            "the ranges that int8 needs are not known: hst_backbone_calibrate finds them");
     e->branch[e->n_branches++] = (hst_branch){.backbone = b, .dim = dim, .first = e->dim};
     e->dim += dim;
     return 0;

@@ -69,6 +69,10 @@ HST_CHECK hst_extractor *hst_extractor_copy(const hst_extractor *e, const hst_ct
  * Errors: HST_EUNSUP (a network does not end in such a mean), HST_EMODEL, HST_EMEM. */
 HST_CHECK hst_extractor *hst_extractor_with_maps(const hst_extractor *e, const hst_ctx *ctx,
                                                  hst_err *err);
+/* A copy that borrows every backbone, without fused steps, to be watched (hst_looking_watch).
+ * Errors: HST_EMODEL, HST_EMEM. */
+HST_CHECK hst_extractor *hst_extractor_watched(const hst_extractor *e, const hst_ctx *ctx,
+                                               hst_err *err);
 /* What e owns of the backbones that `to` borrows is to's from now on. */
 void hst_extractor_give(hst_extractor *e, hst_extractor *to);
 /* e, which has one branch, with the weights of g, of the same network, in the place of its own.
@@ -109,6 +113,10 @@ void hst_looking_at_image(hst_looking *l, const hst_image *img);
 HST_CHECK int hst_looking_picture(hst_looking *l, hst_picture *out, hst_err *err);
 /* Until the next photo it is seen as augmentation changes it for this key, every view of it. */
 void hst_looking_change(hst_looking *l, enum hst_augment how, const hst_augment_key *key);
+/* All that the network of the i-th of all views makes is told; features[dim] are by the way. The
+ * extractor is an hst_extractor_watched. Errors: as below. */
+HST_CHECK int hst_looking_watch(hst_looking *l, int i, hst_plan_watch *watch, void *arg,
+                                float *features, hst_err *err);
 /* Features of the i-th of all views. together: NULL, or all threads compute this photo (the same
  * bits). Errors: HST_EIMAGE, HST_EMEM. */
 HST_CHECK int hst_looking_view(hst_looking *l, int i, hst_executor *together, float *out,

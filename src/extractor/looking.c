@@ -125,7 +125,8 @@ static hst_work *work_of(hst_looking *l, int i, hst_executor *together, hst_err 
     return work[first];
 }
 
-int hst_looking_view(hst_looking *l, int i, hst_executor *together, float *out, hst_err *err)
+/* The photo as the i-th view shows it, into l->input. */
+static int prepare(hst_looking *l, int i, hst_err *err)
 {
     const hst_view *v = hst_extractor_view(l->e, i, NULL, NULL);
     int rc = decode(l, &v->prep, err);
@@ -138,6 +139,13 @@ int hst_looking_view(hst_looking *l, int i, hst_executor *together, float *out, 
         hst_image_clear(&l->own); /* not kept while the network runs */
         l->image = NULL;
     }
+    return rc;
+}
+
+int hst_looking_view(hst_looking *l, int i, hst_executor *together, float *out, hst_err *err)
+{
+    const hst_view *v = hst_extractor_view(l->e, i, NULL, NULL);
+    int rc = prepare(l, i, err);
     if (rc)
         return rc;
     hst_work *work = work_of(l, i, together, err);
@@ -147,6 +155,18 @@ int hst_looking_view(hst_looking *l, int i, hst_executor *together, float *out, 
         hst_plan_run_together(v->plan, work, together, l->input, out);
     else
         hst_plan_run(v->plan, work, l->input, 1, out);
+    return 0;
+}
+
+int hst_looking_watch(hst_looking *l, int i, hst_plan_watch *watch, void *arg, float *features,
+                      hst_err *err)
+{
+    int rc = prepare(l, i, err);
+    hst_work *work = rc ? NULL : work_of(l, i, NULL, err);
+    if (!work)
+        return rc ? rc : HST_EMEM;
+    hst_plan_run_watched(hst_extractor_view(l->e, i, NULL, NULL)->plan, work, l->input, features,
+                         watch, arg);
     return 0;
 }
 

@@ -56,6 +56,7 @@ static int add_view(hst_branch *b, const hst_ctx *ctx, const hst_prep *p, hst_er
     hst_plan_options o = hst_plan_defaults();
     hst_view v = {.prep = *p};
     o.precision = b->backbone->precision;
+    o.ranges = b->backbone->ranges;
     o.output = output;
     o.n_outputs = 2;
     for (int i = 0; i < b->n_views; i++)

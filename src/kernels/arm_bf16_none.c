@@ -5,3 +5,8 @@ int hst_arm_has_bf16(void)
 {
     return 0;
 }
+
+int hst_arm_has_dot(void)
+{
+    return 0;
+}

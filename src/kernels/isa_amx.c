@@ -1,6 +1,7 @@
-/* isa_amx.c - products in bf16 with Intel's tiles (AMX). Every call sets up the tiles that it uses
- * and gives them back, so that a thread that does something else has none. */
+/* isa_amx.c - products in bf16 and in 8 bits with Intel's tiles (AMX). Every call sets up the tiles
+ * that it uses and gives them back, so that a thread that does something else has none. */
 #include "kernels/convert_avx512.h"
+#include "kernels/int8_avx512.h"
 #include "kernels/tables.h"
 
 /* What LDTILECFG reads (Intel SDM, volume 1, 18.2). */
@@ -32,7 +33,8 @@ static void config(size_t rows0, size_t rows1)
         BARRIER;                                                                                   \
         _tile_loadd(tile, from, stride);                                                           \
     } while (0)
-#define AMX_DOT(c, a, b) _tile_dpbf16ps(c, a, b)
+#define AMX_DOT(c, a, b)  _tile_dpbf16ps(c, a, b)
+#define AMX_DOT8(c, a, b) _tile_dpbusd(c, a, b)
 #define AMX_STORE(tile, to, stride)                                                                \
     do {                                                                                           \
         _tile_stored(tile, to, stride);                                                            \
@@ -41,9 +43,14 @@ static void config(size_t rows0, size_t rows1)
 #define AMX_END _tile_release()
 #include "kernels/amx_body.h"
 
-static void convert(const float *x, size_t ldx, size_t rows, int k, void *out, size_t ld_out)
+static void convert(const hst_low_rows *r)
 {
-    hst_convert_avx512(x, ldx, rows, k, out, ld_out, AMX_K);
+    hst_convert_avx512(r, AMX_K);
+}
+
+static void convert8(const hst_low_rows *r)
+{
+    hst_int8_convert_avx512(r, AMX8_K);
 }
 
 const hst_products hst_products_amx = {.name = "amx",
@@ -51,7 +58,20 @@ const hst_products hst_products_amx = {.name = "amx",
                                        .is_fast = 1,
                                        .panel = AMX_PANEL,
                                        .row_bytes = amx_row_bytes,
+                                       .column_bytes = amx_row_bytes,
                                        .packed_bytes = amx_packed_bytes,
                                        .pack = amx_pack,
                                        .convert = convert,
                                        .multiply = amx_multiply};
+
+const hst_products hst_products_amxint8 = {.name = "amx",
+                                           .precision = HST_PRECISION_INT8,
+                                           .is_fast = 1,
+                                           .panel = AMX8_PANEL,
+                                           .number_bytes = 1,
+                                           .row_bytes = amx8_row_bytes,
+                                           .column_bytes = amx8_column_bytes,
+                                           .packed_bytes = amx8_packed_bytes,
+                                           .pack = amx8_pack,
+                                           .convert = convert8,
+                                           .multiply = amx8_multiply};

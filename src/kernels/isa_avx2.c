@@ -27,4 +27,8 @@
 
 #include "kernels/table.h"
 
-const hst_kernels hst_kernels_avx2 = HST_KERNELS_TABLE("avx2", &rounded_bf16);
+const hst_kernels hst_kernels_avx2 =
+    HST_KERNELS_TABLE("avx2", &rounded_bf16, &hst_products_avx2int8);
+
+const hst_kernels hst_kernels_avx2vnni =
+    HST_KERNELS_TABLE("avx2vnni", &rounded_bf16, &hst_products_avx2vnni);

@@ -27,9 +27,14 @@
 
 #include "kernels/table.h"
 
-const hst_kernels hst_kernels_avx512 = HST_KERNELS_TABLE("avx512", &rounded_bf16);
+const hst_kernels hst_kernels_avx512 =
+    HST_KERNELS_TABLE("avx512", &rounded_bf16, &hst_products_avx2int8);
+
+const hst_kernels hst_kernels_avx512vnni =
+    HST_KERNELS_TABLE("avx512vnni", &rounded_bf16, &hst_products_avx512vnni);
 
 const hst_kernels hst_kernels_avx512bf16 =
-    HST_KERNELS_TABLE("avx512bf16", &hst_products_avx512bf16);
+    HST_KERNELS_TABLE("avx512bf16", &hst_products_avx512bf16, &hst_products_avx512vnni);
 
-const hst_kernels hst_kernels_amx = HST_KERNELS_TABLE("amx", &hst_products_amx);
+const hst_kernels hst_kernels_amx =
+    HST_KERNELS_TABLE("amx", &hst_products_amx, &hst_products_amxint8);

@@ -204,9 +204,9 @@ static void multiply(const hst_low_gemm *g)
     }
 }
 
-static void convert(const float *x, size_t ldx, size_t rows, int k, void *out, size_t ld_out)
+static void convert(const hst_low_rows *r)
 {
-    hst_convert_avx512(x, ldx, rows, k, out, ld_out, 2);
+    hst_convert_avx512(r, 2);
 }
 
 static size_t row_bytes(int k)
@@ -229,6 +229,7 @@ const hst_products hst_products_avx512bf16 = {.name = "avx512bf16",
                                               .is_fast = 1,
                                               .panel = PANEL,
                                               .row_bytes = row_bytes,
+                                              .column_bytes = row_bytes,
                                               .packed_bytes = packed_bytes,
                                               .pack = pack,
                                               .convert = convert,

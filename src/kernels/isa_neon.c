@@ -27,6 +27,11 @@
 
 #include "kernels/table.h"
 
-const hst_kernels hst_kernels_neon = HST_KERNELS_TABLE("neon", &rounded_bf16);
+const hst_kernels hst_kernels_neon =
+    HST_KERNELS_TABLE("neon", &rounded_bf16, &hst_products_int8_plain);
 
-const hst_kernels hst_kernels_neonbf16 = HST_KERNELS_TABLE("neonbf16", &hst_products_neonbf16);
+const hst_kernels hst_kernels_neondot =
+    HST_KERNELS_TABLE("neondot", &rounded_bf16, &hst_products_neondot);
+
+const hst_kernels hst_kernels_neonbf16 =
+    HST_KERNELS_TABLE("neonbf16", &hst_products_neonbf16, &hst_products_neondot);

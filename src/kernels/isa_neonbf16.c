@@ -27,11 +27,12 @@ static const float *pack(const hst_low_weights *w)
     return hst_pairs_pack(w, STEP, PANEL);
 }
 
-static void convert(const float *x, size_t ldx, size_t rows, int k, void *out, size_t ld_out)
+static void convert(const hst_low_rows *c)
 {
-    const size_t n = (size_t)k, filled = hst_pairs_up(n, STEP);
-    for (size_t r = 0; r < rows; r++, x += ldx) {
-        uint16_t *y = (uint16_t *)(void *)((char *)out + r * ld_out);
+    const size_t n = (size_t)c->k, filled = hst_pairs_up(n, STEP);
+    const float *x = c->x;
+    for (size_t r = 0; r < c->rows; r++, x += c->ldx) {
+        uint16_t *y = (uint16_t *)(void *)((char *)c->out + r * c->ld_out);
         for (size_t i = 0; i < n; i++)
             y[i] = hst_bf16_of(x[i]);
         for (size_t i = n; i < filled; i++)
@@ -138,6 +139,7 @@ const hst_products hst_products_neonbf16 = {.name = "neonbf16",
                                             .is_fast = 1,
                                             .panel = PANEL,
                                             .row_bytes = row_bytes,
+                                            .column_bytes = row_bytes,
                                             .packed_bytes = packed_bytes,
                                             .pack = pack,
                                             .convert = convert,

@@ -27,4 +27,5 @@
 
 #include "kernels/table.h"
 
-const hst_kernels hst_kernels_portable = HST_KERNELS_TABLE("portable", &rounded_bf16);
+const hst_kernels hst_kernels_portable =
+    HST_KERNELS_TABLE("portable", &rounded_bf16, &hst_products_int8_plain);

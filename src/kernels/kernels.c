@@ -2,8 +2,10 @@
 
 #include <string.h>
 
-const char *const hst_precision_names[] = {
-    [HST_PRECISION_FP32] = "fp32", [HST_PRECISION_BF16] = "bf16", NULL};
+const char *const hst_precision_names[] = {[HST_PRECISION_FP32] = "fp32",
+                                           [HST_PRECISION_BF16] = "bf16",
+                                           [HST_PRECISION_INT8] = "int8",
+                                           NULL};
 
 int hst_precision_named(const char *name)
 {

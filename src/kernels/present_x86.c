@@ -12,7 +12,9 @@ enum {
     LEAF1_ECX_OSXSAVE = 1 << 27,
     LEAF1_ECX_AVX = 1 << 28,
     LEAF7_EBX_AVX2 = 1 << 5,
-    LEAF7_EDX_AMX = 1 << 22 | 1 << 24, /* BF16, TILE */
+    LEAF7_EDX_AMX = 1 << 22 | 1 << 24 | 1 << 25, /* BF16, TILE, INT8 */
+    LEAF7_ECX_VNNI = 1 << 11,
+    LEAF71_EAX_AVX_VNNI = 1 << 4,
     LEAF71_EAX_BF16 = 1 << 5,
     XCR0_TILES = 3 << 17, /* TILECFG, TILEDATA */
     XCR0_SSE_AVX = 0x06,  /* XMM and upper YMM state */
@@ -64,9 +66,21 @@ static int avx512(void)
     return avx2() && has(0, leaf7_ebx_avx512f_vl, XCR0_SSE_AVX | XCR0_AVX512);
 }
 
+static int avx2vnni(void)
+{
+    return avx2() && has_further(LEAF71_EAX_AVX_VNNI);
+}
+
+static int avx512vnni(void)
+{
+    uint32_t a, b, c, d;
+    return avx512() && has(0, leaf7_ebx_avx512bw, XCR0_SSE_AVX) &&
+           __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & LEAF7_ECX_VNNI) == LEAF7_ECX_VNNI;
+}
+
 static int avx512bf16(void)
 {
-    return avx512() && has(0, leaf7_ebx_avx512bw, XCR0_SSE_AVX) && has_further(LEAF71_EAX_BF16);
+    return avx512vnni() && has_further(LEAF71_EAX_BF16);
 }
 
 static int amx(void)
@@ -77,6 +91,11 @@ static int amx(void)
            hst_amx_permitted();
 }
 
-const hst_kernels_choice hst_kernels_present[] = {
-    {&hst_kernels_portable, always},       {&hst_kernels_avx2, avx2}, {&hst_kernels_avx512, avx512},
-    {&hst_kernels_avx512bf16, avx512bf16}, {&hst_kernels_amx, amx},   {NULL, NULL}};
+const hst_kernels_choice hst_kernels_present[] = {{&hst_kernels_portable, always},
+                                                  {&hst_kernels_avx2, avx2},
+                                                  {&hst_kernels_avx2vnni, avx2vnni},
+                                                  {&hst_kernels_avx512, avx512},
+                                                  {&hst_kernels_avx512vnni, avx512vnni},
+                                                  {&hst_kernels_avx512bf16, avx512bf16},
+                                                  {&hst_kernels_amx, amx},
+                                                  {NULL, NULL}};

@@ -50,12 +50,12 @@ static const float *rounded_pack(const hst_low_weights *w)
     return finite ? out : NULL;
 }
 
-static void rounded_convert(const float *x, size_t ldx, size_t rows, int k, void *out,
-                            size_t ld_out)
+static void rounded_convert(const hst_low_rows *c)
 {
-    const size_t n = (size_t)k;
-    float *y = out;
-    for (size_t r = 0; r < rows; r++, x += ldx, y += ld_out / sizeof *y) {
+    const size_t n = (size_t)c->k;
+    const float *x = c->x;
+    float *y = c->out;
+    for (size_t r = 0; r < c->rows; r++, x += c->ldx, y += c->ld_out / sizeof *y) {
         for (size_t i = 0; i < n / 2; i++) {
             const float first = x[2 * i], second = x[2 * i + 1];
             y[2 * i] = hst_bf16_rounded(second);
@@ -87,6 +87,7 @@ static const hst_products rounded_bf16 = {.name = V_NAME,
                                           .precision = HST_PRECISION_BF16,
                                           .panel = 2 * V_N,
                                           .row_bytes = rounded_row_bytes,
+                                          .column_bytes = rounded_row_bytes,
                                           .packed_bytes = rounded_packed_bytes,
                                           .pack = rounded_pack,
                                           .convert = rounded_convert,

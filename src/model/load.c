@@ -146,7 +146,9 @@ static int add_backbone(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, co
     hst_backbone *b = hst_backbone_from_tensors(ctx, &arch, t, prefix, precision, err);
     if (!b)
         return err && err->code ? err->code : HST_EMEM;
-    rc = hst_extractor_add_branch(e, b, err);
+    if (precision == HST_PRECISION_INT8 && !b->ranges)
+        rc = hst_fail(err, HST_EMODEL, "the model file has no ranges, which int8 needs");
+    rc = rc ? rc : hst_extractor_add_branch(e, b, err);
     if (rc)
         hst_backbone_free(b);
     else
@@ -443,6 +445,15 @@ static int read_unknown(const hst_tensors *t, hst_model *m, hst_err *err)
     return 0;
 }
 
+static size_t n_ranges(const hst_backbone *b)
+{
+    char name[HST_RANGE_NAME];
+    size_t n = 0;
+    for (int i = 0; i < hst_graph_n_nodes(b->graph); i++)
+        n += (size_t)hst_backbone_range_name(b, i, name);
+    return n;
+}
+
 static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
 {
     int64_t dim[2] = {m->dim, m->n_classes};
@@ -452,7 +463,8 @@ static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
     size_t want = 2 + (m->target != HST_TARGET_CLASS) + (hst_tensors_find(t, "seen") != NULL) +
                   (m->target == HST_TARGET_CLASS ? n_unknown(t) : 0);
     for (int k = 0; k < m->extractor->n_branches; k++)
-        want += hst_graph_n_params(m->extractor->branch[k].backbone->graph);
+        want += hst_graph_n_params(m->extractor->branch[k].backbone->graph) +
+                n_ranges(m->extractor->branch[k].backbone);
     if (hst_tensors_count(t) != want)
         return hst_fail(err, HST_EMODEL, "%zu tensors, expected %zu", hst_tensors_count(t), want);
     rc = read_head(t, "head/kernel", 2, dim, m->kernel, err);

@@ -20,8 +20,10 @@
  * label, "head/number" (float64 [6]), as in hst_number. Neither has "unknown/...".
  *
  * Version 5 is any of these in a variant: with features of another precision than fp32, as the
- * metadatum precision ("bf16") says, or with a backbone or a view that is no square: arch and
- * prepare then have image_width_px and image_height_px in the place of image_px (images/size.h). */
+ * metadatum precision ("bf16", "int8") says, or with a backbone or a view that is no square: arch
+ * and prepare then have image_width_px and image_height_px in the place of image_px
+ * (images/size.h). Of int8 there is "backbone/<layer>/input_range" (float32 [2]) of every layer in
+ * 8 bits: the least and the largest number that it reads. */
 #ifndef HST_MODEL_MODEL_H
 #define HST_MODEL_MODEL_H
 #include "model/unknown.h"

@@ -43,6 +43,20 @@ static int add_tensor(image *im, const char *prefix, const hst_param *p, hst_err
     return 0;
 }
 
+/* Of a backbone in int8, what its products read. */
+static int add_ranges(image *im, const char *prefix, const hst_backbone *b, hst_err *err)
+{
+    char name[HST_RANGE_NAME];
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < hst_graph_n_nodes(b->graph); i++) {
+        if (!hst_backbone_range_name(b, i, name))
+            continue;
+        const hst_param p = {.name = name, .n_dims = 1, .dim = {2}, .data = &b->ranges[i].least};
+        rc = add_tensor(im, prefix, &p, err);
+    }
+    return rc;
+}
+
 /* What stands in front of the names of a branch's tensors. */
 static void prefix_of(int branch, char prefix[24])
 {
@@ -108,7 +122,8 @@ static int add_tensors(image *im, const hst_model *m, hst_err *err)
     const hst_extractor *e = m->extractor;
     size_t n = 7;
     for (int k = 0; k < e->n_branches; k++)
-        n += hst_graph_n_params(e->branch[k].backbone->graph);
+        n += hst_graph_n_params(e->branch[k].backbone->graph) +
+             (size_t)hst_graph_n_nodes(e->branch[k].backbone->graph);
     hst_param kernel = {
         .name = "kernel", .n_dims = 2, .dim = {m->dim, m->n_classes}, .data = m->kernel};
     hst_param bias = {.name = "bias", .n_dims = 1, .dim = {m->n_classes}, .data = m->bias};
@@ -123,6 +138,7 @@ static int add_tensors(image *im, const hst_model *m, hst_err *err)
         prefix_of(k, prefix);
         for (size_t i = 0; rc == 0 && i < hst_graph_n_params(g); i++)
             rc = add_tensor(im, prefix, hst_graph_param(g, i), err);
+        rc = rc ? rc : add_ranges(im, prefix, e->branch[k].backbone, err);
     }
     if (rc == 0)
         rc = add_tensor(im, "head/", &kernel, err);

@@ -154,6 +154,7 @@ size_t hst_param_count(const hst_param *p);                            /* produc
  * name ("conv2d"), the nodes it reads, what it makes, its attributes and its parameters. */
 int hst_graph_n_nodes(const hst_graph *g);
 const char *hst_graph_op_name(const hst_graph *g, int node);
+const char *hst_graph_node_name(const hst_graph *g, int node); /* "Conv1"; "": it has none */
 int hst_graph_n_inputs(const hst_graph *g, int node);
 int hst_graph_input_of(const hst_graph *g, int node, int i);
 hst_type hst_graph_type(const hst_graph *g, int node);

@@ -64,6 +64,7 @@ typedef struct hst_packing {
     const hst_node *node;
     const hst_kernels *kernels;
     const hst_products *products; /* that will multiply; NULL: in float32 */
+    hst_quanta quanta;            /* of what they multiply */
     const float *const *param;
     const double *scale, *shift; /* [output channels] */
     void *out;                   /* [packed_bytes] */

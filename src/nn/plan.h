@@ -11,12 +11,20 @@
 typedef struct hst_plan hst_plan;
 typedef struct hst_work hst_work;
 
+/* Of the numbers that a node reads, over many pictures. */
+typedef struct hst_range {
+    float least, most;
+} hst_range;
+
 /* How a plan is made; the bits of results are the same whatever fuse and cache_bytes are. */
 typedef struct hst_plan_options {
     const struct hst_device *device; /* NULL: the processor in float32 (plan/step.h) */
     int fuse;                        /* 1: whole blocks as one step */
     size_t cache_bytes;              /* of the cache that one thread has to itself */
     enum hst_precision precision;    /* of products: weights, and the values that they multiply */
+    /* [nodes], of what each one's products read; in int8 those without one (least >= most; NULL:
+     * all) are in float32. */
+    const hst_range *ranges;
     /* Nodes whose values are wanted, in any order, one behind the other in y: for maps of what the
      * network saw, for features of several layers. NULL: the last node's alone. */
     const int *output;
@@ -60,6 +68,12 @@ typedef struct hst_plan_part {
 hst_plan_part hst_plan_part_at(const hst_plan *p, int i);
 /* hst_plan_run of one image, and the seconds that each step took: seconds[n_steps]. */
 void hst_plan_run_timed(const hst_plan *p, hst_work *w, const float *x, float *y, double *seconds);
+
+/* hst_plan_run of one image; tells every value that is in memory, by its node, once it is there.
+ * Without fuse these are all that units read (graph/pattern.h). */
+typedef void hst_plan_watch(void *arg, int node, const float *x, size_t n);
+void hst_plan_run_watched(const hst_plan *p, hst_work *w, const float *x, float *y,
+                          hst_plan_watch *watch, void *arg);
 
 /* One image over all threads of an executor, for the sake of its latency; the same bits. w is made
  * for as many threads. */

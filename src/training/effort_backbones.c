@@ -83,6 +83,12 @@ static int try_beside(hst_search *s, const char *name, int *tried, hst_err *err)
                    ? hst_fail(err, why.code, "%s", why.msg)
                    : 0;
     }
+    const char *prepare = hst_settings_preparation(&s->fit->run->settings);
+    int rc = hst_backbone_calibrate(s->fit->ctx, b, s->fit->run->data, prepare, err);
+    if (rc) {
+        hst_backbone_free(b);
+        return rc;
+    }
     const int n = s->fit->extractor->n_branches;
     hst_extractor *c = with_beside(s, b, s->fit->extractor->branch[0].n_views, err);
     if (c && !hst_search_affordable(s, hst_search_passes(s, c))) {
@@ -91,7 +97,7 @@ static int try_beside(hst_search *s, const char *name, int *tried, hst_err *err)
     }
     const double spent = s->spent;
     snprintf(what, sizeof what, "%s beside", name);
-    int rc = hst_search_consider(s, what, c, err);
+    rc = hst_search_consider(s, what, c, err);
     *tried += s->spent > spent;
     if (rc == 0 && s->fit->extractor->n_branches > n)
         s->fit->extractor->branch[n].owned = b;
@@ -115,7 +121,7 @@ int hst_search_companions(hst_search *s, int most, hst_err *err)
 /* ---- the first backbone after fine-tuning ---- */
 
 /* Below these nothing is to be expected of it: too few photos to learn from, or too few mistakes to
- * do better than. */
+ * do better than. Of int8 it has no ranges. */
 enum { LEAST_A_CLASS = 20, LEAST_MISTAKES = 10 };
 
 /* Passes that it costs: three epochs of four fifths of the photos, a step being some four passes,
@@ -129,7 +135,8 @@ static int worth_tuning(const hst_search *s)
     double accuracy = 1;
     for (size_t i = 0; i < r->n_steps; i++)
         accuracy = r->step[i].kept ? r->step[i].accuracy : accuracy;
-    return n >= LEAST_A_CLASS * (size_t)r->data->n_classes &&
+    return r->backbone->precision != HST_PRECISION_INT8 &&
+           n >= LEAST_A_CLASS * (size_t)r->data->n_classes &&
            (1 - accuracy) * (double)n >= LEAST_MISTAKES &&
            hst_search_affordable(s, TUNING_PASSES) &&
            s->fit->extractor->n_branches < HST_MAX_BESIDE;

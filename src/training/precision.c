@@ -7,12 +7,15 @@
 #include "base/mem.h"
 #include "base/sized.h"
 #include "dataset/deep.h"
+#include "dataset/thin.h"
 #include "evaluation/metrics.h"
 #include "training/cross_validation.h"
 #include "training/recipe.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { PHOTOS = 200, LEAST = 20, FOLDINGS = 5 };
 static const double most_lost = 0.001;
@@ -29,24 +32,11 @@ typedef struct sample {
 
 static const hst_sized sized = HST_SIZED(hst_precision_choice, words);
 
-/* Photos all over the data, so many that PHOTOS of them are likely on the training side. */
 static int take(const hst_data *d, sample *s, hst_err *err)
 {
-    const double part = d->split == HST_SPLIT_STABLE ? 1 - d->val_part : 1;
-    const size_t most = (size_t)(PHOTOS / part * 1.1) + 1;
-    size_t n = 0, k = 0;
-    s->data = *d;
-    s->data.photos = hst_alloc(d->n_photos, sizeof *s->data.photos, err);
-    s->side = s->data.photos ? hst_alloc(d->n_photos, 1, err) : NULL;
-    if (!s->side)
-        return HST_EMEM;
-    for (size_t i = 0; i < d->n_photos; i++)
-        if (d->photos[i].side != HST_VALIDATION)
-            s->data.photos[n++] = d->photos[i];
-    for (; n > most && k < most; k++)
-        s->data.photos[k] = s->data.photos[k * n / most];
-    s->data.n_photos = n > most ? most : n;
-    return 0;
+    int rc = hst_data_thin(d, PHOTOS, &s->data, err);
+    s->side = rc ? NULL : hst_alloc(d->n_photos, 1, err);
+    return rc ? rc : s->side ? 0 : HST_EMEM;
 }
 
 /* Those on the training side that can be used, evenly where there are more than PHOTOS. */
@@ -107,7 +97,8 @@ static int judge(const hst_ctx *ctx, const sample *s, const hst_extractor *e, co
     return rc;
 }
 
-/* Features of the sample in b's precision, judged. The first time the photos are chosen. */
+/* Features of the sample in b's precision, judged. The first time the photos are chosen. held 0:
+ * there are too few. */
 static int try_one(hst_ctx *ctx, const hst_backbone *b, const char *prepare, sample *s, double *l2,
                    size_t *right, size_t *held, hst_err *err)
 {
@@ -123,47 +114,121 @@ static int try_one(hst_ctx *ctx, const hst_backbone *b, const char *prepare, sam
     return rc;
 }
 
-/* Whether the candidate is as good as fp32; the words that say so. */
-static int compare(hst_ctx *ctx, const hst_backbone *b, enum hst_precision candidate,
-                   const char *prepare, sample *s, hst_precision_choice *c, hst_err *err)
+/* Right answers of b, of precision fp32 or other. */
+typedef struct trial {
+    hst_ctx *ctx;
+    const hst_data *data;
+    const char *prepare; /* resolved */
+    sample sample;
+    double l2;
+    size_t right_fp32, held;
+} trial;
+
+static void trial_clear(trial *t)
 {
-    size_t right[2] = {0}, held = 0;
-    double l2 = 0;
-    const char *name = hst_precision_names[candidate];
-    int rc = try_one(ctx, b, prepare, s, &l2, &right[0], &held, err);
-    if (rc == 0 && held == 0)
+    free(t->sample.data.photos);
+    free(t->sample.side);
+}
+
+/* fp32, which chooses photos and strength. words: why not, where it cannot be tried. */
+static int begin(trial *t, const hst_backbone *fp32, const char *name, hst_precision_choice *c,
+                 hst_err *err)
+{
+    if (t->data->target != HST_TARGET_CLASS) {
+        snprintf(c->words, sizeof c->words, "what %s costs is only measured where classes are told",
+                 name);
+        return 0;
+    }
+    int rc = take(t->data, &t->sample, err);
+    rc = rc ? rc
+            : try_one(t->ctx, fp32, t->prepare, &t->sample, &t->l2, &t->right_fp32, &t->held, err);
+    if (rc == 0 && t->held == 0)
         snprintf(c->words, sizeof c->words, "too few photos to measure what %s costs", name);
-    if (rc || held == 0)
+    if (rc || t->held == 0)
         return rc;
-    hst_backbone *low = hst_backbone_in(ctx, b, candidate, err);
-    rc = low ? try_one(ctx, low, prepare, s, &l2, &right[1], &held, err) : HST_EMEM;
-    hst_backbone_free(low);
+    c->n = t->sample.n;
+    c->accuracy = c->accuracy_fp32 = (double)t->right_fp32 / (double)t->held;
+    return 0;
+}
+
+/* What b's precision costs, as part of the answers. */
+static int cost_of(trial *t, const hst_backbone *b, hst_precision_choice *c, double *cost,
+                   hst_err *err)
+{
+    size_t right = 0;
+    int rc = try_one(t->ctx, b, t->prepare, &t->sample, &t->l2, &right, &t->held, err);
     if (rc)
         return rc;
-    const double lost = ((double)right[0] - (double)right[1]) / (double)held;
-    c->n = s->n;
-    c->accuracy_fp32 = (double)right[0] / (double)held;
-    c->accuracy = lost < most_lost ? (double)right[1] / (double)held : c->accuracy_fp32;
-    c->precision = lost < most_lost ? name : c->precision;
-    if (lost < most_lost)
-        snprintf(c->words, sizeof c->words,
-                 "accuracy %.1f %%, in fp32 %.1f %% (cross-validated, %zu photos)",
-                 100 * c->accuracy, 100 * c->accuracy_fp32, s->n);
-    else
-        snprintf(c->words, sizeof c->words, "%s would cost %.1f points of accuracy (%zu photos)",
-                 name, 100 * lost, s->n);
+    *cost = ((double)t->right_fp32 - (double)right) / (double)t->held;
+    c->accuracy = (double)right / (double)t->held;
     return 0;
+}
+
+/* Room for words is left behind what is there. */
+static void say(hst_precision_choice *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+static void say(hst_precision_choice *c, const char *format, ...)
+{
+    const size_t n = strlen(c->words);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(c->words + n, sizeof c->words - n, format, args);
+    va_end(args);
+}
+
+static void say_accuracy(hst_precision_choice *c)
+{
+    say(c, "accuracy %.1f %%, in fp32 %.1f %% (cross-validated, %zu photos)", 100 * c->accuracy,
+        100 * c->accuracy_fp32, c->n);
+}
+
+/* The fastest that costs nothing; the words that say so. */
+static int try_faster(trial *t, const hst_backbone *b, hst_precision_choice *c, hst_err *err)
+{
+    char lost[64] = "";
+    size_t n = 0;
+    int rc = 0, found = 0;
+    for (int i = HST_PRECISIONS - 1, is_faster; rc == 0 && !found && i > HST_PRECISION_FP32; i--) {
+        const char *name = hst_precision(t->ctx, i, &is_faster);
+        double cost = 0;
+        if (!is_faster)
+            continue;
+        hst_backbone *low = hst_backbone_in(t->ctx, b, (enum hst_precision)i, err);
+        rc = low ? hst_backbone_calibrate(t->ctx, low, t->data, t->prepare, err) : HST_EMEM;
+        rc = rc ? rc : cost_of(t, low, c, &cost, err);
+        hst_backbone_free(low);
+        found = rc == 0 && cost < most_lost;
+        if (found)
+            c->precision = name;
+        else
+            n += (size_t)snprintf(lost + n, sizeof lost - n, "%s%s would cost %.1f", n ? ", " : "",
+                                  name, 100 * cost);
+    }
+    if (found)
+        say_accuracy(c);
+    else
+        c->accuracy = c->accuracy_fp32;
+    if (n)
+        say(c, "%s%s points of accuracy (%zu photos)", found ? "; " : "", lost, c->n);
+    return rc;
+}
+
+/* What is tried on photos is said of them when they are used. */
+static trial trial_of(hst_ctx *silent, const hst_ctx *ctx, const hst_data *d, const char *prepare)
+{
+    *silent = *ctx;
+    silent->log = NULL;
+    return (trial){.ctx = silent, .data = d, .prepare = hst_deep_resolve(silent, d, prepare)};
 }
 
 int hst_precision_choose(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
                          const char *prepare, hst_precision_choice *out, hst_err *err)
 {
-    hst_ctx silent = *ctx; /* what there is to say of photos is said when they are used */
+    hst_ctx silent;
     hst_precision_choice c = {.size = sizeof c, .precision = hst_precision_names[0]};
-    sample s = {.n = 0};
+    trial t = trial_of(&silent, ctx, d, prepare);
     int fastest = HST_PRECISION_FP32;
     int rc = hst_sized_check(&sized, out, err);
-    silent.log = NULL;
     if (rc == 0 && b->precision != HST_PRECISION_FP32)
         rc = hst_fail(err, HST_EARG, "the backbone is of precision %s already",
                       hst_precision_names[b->precision]);
@@ -171,16 +236,33 @@ int hst_precision_choose(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
         fastest = is_faster ? i : fastest;
     if (rc == 0 && fastest == HST_PRECISION_FP32)
         snprintf(c.words, sizeof c.words, "nothing is faster on this processor");
-    else if (rc == 0 && d->target != HST_TARGET_CLASS)
-        snprintf(c.words, sizeof c.words, "what %s costs is only measured where classes are told",
-                 hst_precision_names[fastest]);
     else if (rc == 0)
-        rc = take(d, &s, err);
-    if (rc == 0 && s.side)
-        rc = compare(&silent, b, (enum hst_precision)fastest, hst_deep_resolve(&silent, d, prepare),
-                     &s, &c, err);
-    free(s.data.photos);
-    free(s.side);
+        rc = begin(&t, b, hst_precision_names[fastest], &c, err);
+    if (rc == 0 && c.n)
+        rc = try_faster(&t, b, &c, err);
+    trial_clear(&t);
+    if (rc == 0)
+        hst_sized_write(&sized, &c, out);
+    return rc;
+}
+
+int hst_precision_cost(hst_ctx *ctx, const hst_backbone *b, const hst_data *d, const char *prepare,
+                       hst_precision_choice *out, hst_err *err)
+{
+    hst_ctx silent;
+    hst_precision_choice c = {.size = sizeof c, .precision = hst_precision_names[b->precision]};
+    trial t = trial_of(&silent, ctx, d, prepare);
+    double cost;
+    int rc = hst_sized_check(&sized, out, err);
+    hst_backbone *fp32 = rc ? NULL : hst_backbone_in(ctx, b, HST_PRECISION_FP32, err);
+    rc = rc || fp32 ? rc : HST_EMEM;
+    rc = rc ? rc : begin(&t, fp32, c.precision, &c, err);
+    if (rc == 0 && c.n)
+        rc = cost_of(&t, b, &c, &cost, err);
+    if (rc == 0 && c.n)
+        say_accuracy(&c);
+    hst_backbone_free(fp32);
+    trial_clear(&t);
     if (rc == 0)
         hst_sized_write(&sized, &c, out);
     return rc;

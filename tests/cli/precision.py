@@ -13,10 +13,10 @@ from pixels import Predicts
 from run import BACKBONE, ENV, PHOTOS, PROGRAM, ROOT, read, run, setUpModule, tearDownModule  # noqa: F401
 
 
-def here():
-    """Whether bf16 is faster with the kernels in use, as info tells."""
+def faster():
+    """The precisions that are faster with the kernels in use, as info tells."""
     told = json.loads(run("info", "--devices", "--json").stdout)
-    return told["precisions"]["bf16"] == "faster"
+    return [name for name in ("bf16", "int8") if told["precisions"][name] == "faster"]
 
 
 class Precision(Predicts):
@@ -32,10 +32,10 @@ class Precision(Predicts):
 
     def test_no_precisions(self):
         for command in ("train", "features"):
-            for word in ("fp16", "BF16", "", "8"):
+            for word in ("fp16", "BF16", "", "8", "INT8"):
                 self.refused(run(command, PHOTOS, "--backbone", BACKBONE, "--precision", word), 2, "--precision",
-                             "fp32|bf16|auto")
-        self.refused(run("bench", "--precision", "auto"), 2, "fp32|bf16")
+                             "fp32|bf16|int8|auto")
+        self.refused(run("bench", "--precision", "auto"), 2, "fp32|bf16|int8")
         for words in (["--fine-tune"], ["--recipe", "fine-tune"], ["--recipe", "tutorial", "--fine-tune"]):
             with self.subTest(words):
                 self.refused(run("train", PHOTOS, "--backbone", BACKBONE, "--precision", "bf16", "-o", "refused", *words),
@@ -79,12 +79,14 @@ class Precision(Predicts):
         said, model = self.train("chosen", "--precision", "auto")
         line = [s for s in said.splitlines() if s.startswith("precision ")]
         self.assertEqual(len(line), 1, said)
-        if here():
-            self.assertRegex(line[0], r"^precision bf16: accuracy [\d.]+ %, in fp32 [\d.]+ % \(cross-validated, \d+ "
-                                      r"photos\)$|^precision fp32: bf16 would cost [\d.]+ points")
+        if faster():
+            self.assertRegex(line[0], r"^precision (bf16|int8): accuracy [\d.]+ %, in fp32 [\d.]+ % \(cross-validated, "
+                                      r"\d+ photos\)(; int8 would cost [\d.]+ points of accuracy \(\d+ photos\))?$|"
+                                      r"^precision fp32: (int8|bf16) would cost [\d.]+")
         else:
             self.assertEqual(line[0], "precision fp32: nothing is faster on this processor")
-        self.assertEqual(b'"precision":"bf16"' in model, line[0].startswith("precision bf16"))
+        for name in ("bf16", "int8"):
+            self.assertEqual(f'"precision":"{name}"'.encode() in model, line[0].startswith(f"precision {name}"))
         said, _ = self.train("tuned", "--precision", "auto", "--fine-tune", "--epochs", "1", "--batch", "8")
         self.assertIn("precision fp32: a backbone learns in it alone", said)
 
@@ -103,14 +105,46 @@ class Precision(Predicts):
         if "avx512bf16" in seen:
             self.assertEqual(seen["avx512bf16"], seen["avx512"])
         told = self.on("portable", "info", "--devices")[0]
-        self.assertIn("precision fp32, bf16 (slower: these kernels have no instructions for it)", told)
+        self.assertIn("precision fp32, bf16 (slower: these kernels have no instructions for it), int8 (slower", told)
         said = self.on("portable", "train", PHOTOS, "--backbone", BACKBONE, "-o", "slow", "--precision", "auto")[1]
         self.assertIn("precision fp32: nothing is faster on this processor", said)
 
+    def test_8_bits(self):
+        _, usual = self.features()
+        _, low = self.features("--precision", "int8")
+        self.assertNotEqual(usual, low)
+        said, again = self.features("--precision", "int8", "--threads", "1")
+        self.assertIn("36 of 36 photos were in the store", said)
+        self.assertEqual((again, self.features("--precision", "int8", "--no-store", "--threads", "1")[1]), (low, low))
+        said, bytes_of_model = self.train("eight", "--precision", "int8", "--final", "train")
+        self.assertRegex(said, r"(?m)^precision int8: accuracy [\d.]+ %, in fp32 [\d.]+ % \(cross-validated, \d+ photos\)$")
+        self.assertIn(b'"precision":"int8"', bytes_of_model)
+        self.assertIn(b'"format_version":"5"', bytes_of_model)
+        self.assertIn(b"/input_range", bytes_of_model)
+        self.assertEqual(self.train("eight", "--precision", "int8", "--final", "train", "--threads", "1")[1],
+                         bytes_of_model)
+        model = f"{ROOT}/eight/model.safetensors"
+        self.predicts_as_in_training(PHOTOS, f"{ROOT}/eight")
+        told = json.loads(self.ok(run("info", model, "--json")))
+        self.assertEqual((told["precision"], told["record"]["precision"]), ("int8", "int8"))
+        self.assertIn("accuracy", self.ok(run("eval", model, PHOTOS, "-o", "eight-eval")))
+        self.ok(run("features", PHOTOS, "--backbone", model, "-o", "model.npy"))  # with the model's ranges
+        self.ok(run("features", PHOTOS, "--backbone", model, "-o", "model.npy", "--precision", "fp32"))
+        self.assertEqual(read(f"{ROOT}/model.npy"), usual)
+        both = self.ok(run("features", PHOTOS, "--backbone", f"{BACKBONE}+{BACKBONE}", "--precision", "int8", "-o",
+                           "both.npy", "--json"))
+        self.assertEqual(json.loads(both)["precision"], "int8")
+        self.ok(run("features", PHOTOS, "--backbone", BACKBONE, "--precision", "int8", "--views", "mirror,crop", "-o",
+                    "views.npy"))
+        self.refused(run("train", PHOTOS, "--backbone", BACKBONE, "--precision", "int8", "-o", "refused", "--fine-tune"),
+                     2, "learns in fp32 alone")
+
     def test_what_is_faster_is_said_once(self):
-        line = "bf16 is faster on this processor: --precision auto takes it where it costs no accuracy"
+        names, line = faster(), "faster on this processor: --precision auto takes"
         said, _ = self.train("plain")
-        self.assertEqual(said.count(line), here())
+        self.assertEqual(said.count(line), bool(names))
+        if names:
+            self.assertIn(" and ".join(names), said)
         for words in (["--quiet"], ["--precision", "fp32"], ["--precision", "bf16"]):
             self.assertNotIn(line, self.train("plain", *words)[0])
 

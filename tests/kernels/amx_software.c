@@ -1,5 +1,5 @@
 /* The body of AMX's products on tiles made of plain memory, with TDPBF16PS as the Intel SDM, volume
- * 2, defines it: what is proven is where the body takes numbers from and puts them. */
+ * 2, defines it, and TDPBUSD: what is proven is where the body takes numbers from and puts them. */
 #include "amx_software.h"
 
 #include <math.h>
@@ -59,27 +59,57 @@ static void tile_dot(int c, int a, int b)
         }
 }
 
+static void tile_dot8(int c, int a, int b)
+{
+    for (size_t m = 0; m < tile[a].rows; m++)
+        for (size_t n = 0; n < 16; n++) {
+            uint32_t sum;
+            memcpy(&sum, tile[c].byte[m] + 4 * n, sizeof sum);
+            for (size_t k = 0; k < BYTES; k++)
+                sum += (uint32_t)(tile[a].byte[m][k] * (int8_t)tile[b].byte[k / 4][4 * n + k % 4]);
+            memcpy(tile[c].byte[m] + 4 * n, &sum, sizeof sum);
+        }
+}
+
 #define AMX_CONFIG(rows0, rows1)     tiles_config(rows0, rows1)
 #define AMX_LOAD(tile, from, stride) tile_load(tile, from, stride)
 #define AMX_DOT(c, a, b)             tile_dot(c, a, b)
+#define AMX_DOT8(c, a, b)            tile_dot8(c, a, b)
 #define AMX_STORE(tile, to, stride)  tile_store(tile, to, stride)
 #define AMX_END                      memset(tile, 0xff, sizeof tile)
 #include "kernels/amx_body.h"
 
-static void convert(const float *x, size_t ldx, size_t rows, int k, void *out, size_t ld_out)
+static void convert(const hst_low_rows *c)
 {
-    for (size_t r = 0; r < rows; r++) {
-        uint16_t *y = (uint16_t *)(void *)((char *)out + r * ld_out);
-        for (size_t i = 0; i < amx_row_bytes(k) / sizeof *y; i++)
-            y[i] = i < (size_t)k ? hst_bf16_of(x[r * ldx + i]) : 0;
+    for (size_t r = 0; r < c->rows; r++) {
+        uint16_t *y = (uint16_t *)(void *)((char *)c->out + r * c->ld_out);
+        for (size_t i = 0; i < amx_row_bytes(c->k) / sizeof *y; i++)
+            y[i] = i < (size_t)c->k ? hst_bf16_of(c->x[r * c->ldx + i]) : 0;
     }
+}
+
+static void convert8(const hst_low_rows *c)
+{
+    hst_int8_convert(c, AMX8_K, 0);
 }
 
 const hst_products amx_software = {.name = "amx",
                                    .precision = HST_PRECISION_BF16,
                                    .panel = AMX_PANEL,
                                    .row_bytes = amx_row_bytes,
+                                   .column_bytes = amx_row_bytes,
                                    .packed_bytes = amx_packed_bytes,
                                    .pack = amx_pack,
                                    .convert = convert,
                                    .multiply = amx_multiply};
+
+const hst_products amx_software8 = {.name = "amx",
+                                    .precision = HST_PRECISION_INT8,
+                                    .panel = AMX8_PANEL,
+                                    .number_bytes = 1,
+                                    .row_bytes = amx8_row_bytes,
+                                    .column_bytes = amx8_column_bytes,
+                                    .packed_bytes = amx8_packed_bytes,
+                                    .pack = amx8_pack,
+                                    .convert = convert8,
+                                    .multiply = amx8_multiply};

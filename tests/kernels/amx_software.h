@@ -3,5 +3,5 @@
 #define HST_TESTS_KERNELS_AMX_SOFTWARE_H
 #include "kernels/kernels.h"
 
-extern const hst_products amx_software;
+extern const hst_products amx_software, amx_software8;
 #endif

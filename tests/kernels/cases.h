@@ -27,6 +27,10 @@ int low_rounding(const hst_kernels *k);
 int low_products(const hst_kernels *k);
 int low_odd(const hst_kernels *k);
 
+/* int8_cases.c */
+int int8_products(const hst_kernels *k);
+int int8_odd(const hst_kernels *k);
+
 /* norm_cases.c */
 int norm_maps(const hst_kernels *k);
 int norm_backs(const hst_kernels *k);

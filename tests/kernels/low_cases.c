@@ -1,4 +1,4 @@
-/* Products of lower precision against their definition: rounding bit by bit, sums of rounded
+/* Products in bf16 against their definition: rounding bit by bit, sums of rounded
  * numbers in double, and where an instruction set has the order of products.h also bit by bit.
  * Buffers end right before a page that cannot be touched, or begin right behind one. */
 #include "cases.h"
@@ -35,8 +35,8 @@ static float through(const hst_products *p, float x)
     const double scale = 1, shift = 0;
     if (p->row_bytes(1) > sizeof row || p->packed_bytes(1, 1) > sizeof packed)
         return NAN;
-    const float *bias = p->pack(&(hst_low_weights){one, &scale, &shift, 1, 1, packed});
-    p->convert(&x, 1, 1, 1, row, sizeof row);
+    const float *bias = p->pack(&(hst_low_weights){one, &scale, &shift, 1, 1, packed, {1, 0}});
+    p->convert(&(hst_low_rows){&x, 1, 1, 1, row, sizeof row, {1, 0}});
     p->multiply(&(hst_low_gemm){row, sizeof row, packed, bias, &y, 1, NULL, 1, 1, 1, 0});
     return y;
 }
@@ -56,20 +56,17 @@ int low_rounding(const hst_kernels *kn)
                                    0x7f7f7fff, 0x7f7f8000, 0x7f800000, 0xff800000, 0x7fc00000,
                                    0x7f800001, 0xffc12345, 0x477fffff};
     int wrong = 0;
-    for (int i = HST_PRECISION_BF16; i < HST_PRECISIONS; i++) {
-        const hst_products *p = kn->products[i];
-        uint32_t bits = 12345;
-        for (size_t k = 0; k < sizeof odd / sizeof *odd && !wrong; k++)
-            wrong = rounds_to(p, odd[k]);
-        for (int k = 0; k < 20000 && !wrong; k++) {
-            bits = bits * 1664525 + 1013904223;
-            if ((bits >> 23 & 0xff) >
-                2) /* what AMX and Arm flush in sums is no matter of rounding */
-                wrong = rounds_to(p, bits);
-        }
-        if (wrong)
-            say_wrong(kn, "rounding to %s", hst_precision_names[i]);
+    const hst_products *p = kn->products[HST_PRECISION_BF16];
+    uint32_t bits = 12345;
+    for (size_t k = 0; k < sizeof odd / sizeof *odd && !wrong; k++)
+        wrong = rounds_to(p, odd[k]);
+    for (int k = 0; k < 20000 && !wrong; k++) {
+        bits = bits * 1664525 + 1013904223;
+        if ((bits >> 23 & 0xff) > 2) /* what AMX and Arm flush in sums is no matter of rounding */
+            wrong = rounds_to(p, bits);
     }
+    if (wrong)
+        say_wrong(kn, "rounding to bf16");
     return wrong;
 }
 
@@ -107,19 +104,19 @@ static product_data product_make(const hst_products *p, const product *c)
         d.scale[i] = 0.5 + 0.25 * (double)(i % 5);
         d.scale[n + i] = (double)d.shift.p[i];
     }
-    p->convert(d.x.p, d.ldx, (size_t)c->rows, c->k, d.low.p, d.ld);
-    d.g = (hst_low_gemm){
-        .x = d.low.p,
-        .ldx = d.ld,
-        .w = d.packed.p,
-        .bias = p->pack(&(hst_low_weights){d.w.p, d.scale, d.scale + n, c->k, c->n, d.packed.p}),
-        .y = d.y.p,
-        .ldy = d.ldy,
-        .residual = c->residual ? d.residual.p : NULL,
-        .rows = (size_t)c->rows,
-        .k = c->k,
-        .n = c->n,
-        .clamp = c->clamp};
+    p->convert(&(hst_low_rows){d.x.p, d.ldx, (size_t)c->rows, c->k, d.low.p, d.ld, {1, 0}});
+    d.g = (hst_low_gemm){.x = d.low.p,
+                         .ldx = d.ld,
+                         .w = d.packed.p,
+                         .bias = p->pack(&(hst_low_weights){
+                             d.w.p, d.scale, d.scale + n, c->k, c->n, d.packed.p, {1, 0}}),
+                         .y = d.y.p,
+                         .ldy = d.ldy,
+                         .residual = c->residual ? d.residual.p : NULL,
+                         .rows = (size_t)c->rows,
+                         .k = c->k,
+                         .n = c->n,
+                         .clamp = c->clamp};
     return d;
 }
 
@@ -235,7 +232,7 @@ int low_odd(const hst_kernels *kn)
             const product shape = {5, 3, 19, 0, clamps[c], AT_END};
             product_data d = product_make(p, &shape);
             d.x.p[2 * d.ldx + 1] = odd[at];
-            p->convert(d.x.p, d.ldx, 5, 3, d.low.p, d.ld);
+            p->convert(&(hst_low_rows){d.x.p, d.ldx, 5, 3, d.low.p, d.ld, {1, 0}});
             p->multiply(&d.g);
             for (size_t i = 0; i < 5 * 19; i++) {
                 const size_t row = i / 19, col = i % 19;
@@ -247,8 +244,8 @@ int low_odd(const hst_kernels *kn)
                     wrong |= !isfinite(got);
             }
             d.w.p[7] = odd[at]; /* weights that are no numbers are refused */
-            const float *bias =
-                p->pack(&(hst_low_weights){d.w.p, d.scale, d.scale + 19, 3, 19, d.packed.p});
+            const float *bias = p->pack(
+                &(hst_low_weights){d.w.p, d.scale, d.scale + 19, 3, 19, d.packed.p, {1, 0}});
             wrong |= (bias != NULL) != (isfinite(odd[at]) != 0);
             product_end(&d);
         }

@@ -45,6 +45,9 @@ static void amx_in_software(void **state)
     hst_kernels k = *hst_kernels_find("portable");
     k.name = "amx in software";
     k.products[HST_PRECISION_BF16] = &amx_software;
+    k.products[HST_PRECISION_INT8] = &amx_software8;
+    assert_int_equal(int8_products(&k), 0);
+    assert_int_equal(int8_odd(&k), 0);
     assert_int_equal(low_rounding(&k), 0);
     assert_int_equal(low_products(&k), 0);
     assert_int_equal(low_odd(&k), 0);

@@ -166,6 +166,61 @@ static void the_precision_is_kept(void **state)
     tear_down(s);
 }
 
+/* Features in 8 bits take their ranges along. */
+static void the_ranges_are_kept(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    scene *s = set_up();
+    assert_null(memmem(s->bytes, s->n, "input_range", 11));
+    hst_backbone *low = hst_backbone_in(s->ctx, s->b, HST_PRECISION_INT8, &err);
+    check_ok(low == NULL, &err);
+    hst_extractor *e = hst_extractor_of(s->ctx, low, NULL, &err);
+    assert_null(e); /* its ranges are not known yet */
+    assert_int_equal(err.code, HST_EARG);
+    check_ok(hst_backbone_calibrate(s->ctx, low, NULL, NULL, &err), &err);
+    hst_model *m = made_up_model(low, labels, 3);
+    check_ok(hst_model_save(m, s->path, &err), &err);
+    hst_model *again = hst_model_load(s->ctx, s->path, &err);
+    check_ok(again == NULL, &err);
+    assert_int_equal(hst_model_precision(again), HST_PRECISION_INT8);
+    const hst_backbone *kept = hst_model_backbone(again);
+    assert_memory_equal(kept->ranges, low->ranges,
+                        (size_t)hst_graph_n_nodes(low->graph) * sizeof *low->ranges);
+    float want[3], got[3], other[3];
+    picture_prob(s->ctx, m, want);
+    picture_prob(s->ctx, again, got);
+    picture_prob(s->ctx, s->m, other);
+    assert_memory_equal(got, want, sizeof got);
+    assert_memory_not_equal(got, other, sizeof got);
+    hst_model_free(again);
+    hst_model_free(m);
+    hst_backbone_free(low);
+    free(s->bytes);
+    check_ok(hst_file_read(s->path, 1u << 30, HST_EIO, &s->bytes, &s->n, &err), &err);
+    static const char *const why[] = {"is no range", "is not two numbers", "has no ranges"};
+    for (int i = 0; i < 3; i++) {
+        parts p;
+        take_apart(s, &p);
+        static const float odd[] = {1, NAN, 0};
+        size_t kept_tensors = 0;
+        for (size_t k = 0, found = 0; k < p.n; k++) {
+            hst_tensor t = p.named[k];
+            if (strstr(t.name, "/input_range")) {
+                if (i == 2)
+                    continue;
+                t.dim[0] = found ? 2 : 2 + i;
+                t.n_bytes = (size_t)t.dim[0] * sizeof *odd;
+                t.data = found++ ? t.data : odd;
+            }
+            p.named[kept_tensors++] = t;
+        }
+        p.n = kept_tensors;
+        refused_parts(s, &p, why[i]);
+    }
+    tear_down(s);
+}
+
 static void another_process_gives_the_same_bits(void **state)
 {
     (void)state;
@@ -516,6 +571,7 @@ int main(void)
         cmocka_unit_test(every_preparation_is_kept),
         cmocka_unit_test(both_sides_are_kept),
         cmocka_unit_test(the_precision_is_kept),
+        cmocka_unit_test(the_ranges_are_kept),
         cmocka_unit_test(another_process_gives_the_same_bits),
         cmocka_unit_test(cut_files_are_refused),
         cmocka_unit_test(every_flipped_bit_is_found),

@@ -331,6 +331,11 @@ const char *hst_graph_op_name(const hst_graph *g, int node)
     return g->node[node].op->name;
 }
 
+const char *hst_graph_node_name(const hst_graph *g, int node)
+{
+    return g->node[node].name;
+}
+
 int hst_graph_n_inputs(const hst_graph *g, int node)
 {
     return g->node[node].n_inputs;

@@ -145,7 +145,8 @@ static const float *conv2d_pack(const hst_packing *p)
                                                     .shift = p->shift,
                                                     .k = (int)rows,
                                                     .n = n,
-                                                    .out = out});
+                                                    .out = out,
+                                                    .quanta = p->quanta});
     float *bias = (float *)hst_gemm_pack(p->kernels, p->param[KERNEL], NULL, (int)rows, n, out);
     for (int c = 0; c < n; c += panel)
         scale_columns(out + (size_t)c * rows, rows, (size_t)panel,

@@ -81,7 +81,8 @@ void hst_hidden_round(const hst_hidden_run *r, int first, int end)
         const float *x = windows ? r->windows : r->a->x[0] + (size_t)y * w * ldx;
         if (windows)
             hst_im2col(&front, r->a->x[0], y, r->windows);
-        u->products->convert(x, ldx, w, k, r->low + (size_t)(y - r->low_first) * w * ld, ld);
+        u->products->convert(&(hst_low_rows){
+            x, ldx, w, k, r->low + (size_t)(y - r->low_first) * w * ld, ld, u->quanta});
     }
 }
 
@@ -116,7 +117,7 @@ static void expand_low(const hst_hidden_run *r, hst_channels s, int first, int e
         const hst_low_gemm p = {.x = r->low + (size_t)(y - r->low_first) * w * ld,
                                 .ldx = ld,
                                 .w = (const char *)u->weights +
-                                     (size_t)s.c * u->products->row_bytes(k),
+                                     (size_t)s.c * u->products->column_bytes(k),
                                 .bias = u->bias + s.c,
                                 .y = ring_row(r, s.n, y),
                                 .ldy = (size_t)s.n,
@@ -174,7 +175,8 @@ static void finish_row(const hst_hidden_run *r, hst_channels s, float *at)
                                                  .rows = w,
                                                  .n = s.n});
     if (p)
-        p->convert(r->row, n, w, s.n, (char *)at + p->row_bytes(s.c), hst_hidden_ld(r->h));
+        p->convert(&(hst_low_rows){r->row, n, w, s.n, (char *)at + p->row_bytes(s.c),
+                                   hst_hidden_ld(r->h), r->h->quanta});
 }
 
 void hst_hidden_depthwise(const hst_hidden_run *r, hst_channels s, int first, int n)

@@ -20,6 +20,7 @@ typedef struct hst_hidden {
     hst_span rows;              /* of the same */
     int channels;               /* of all that is hidden */
     const hst_products *reader; /* that reads the output; NULL: in float32 */
+    hst_quanta quanta;          /* of what it reads */
 } hst_hidden;
 
 /* Channels c .. c+n, which lie in one panel of packed weights unless c begins one. */

@@ -258,9 +258,11 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     hst_hidden_describe(p, expand, dw, &f->hidden);
     hst_infer_unit_describe(p, project, &f->project);
     f->hidden.reader = f->project.products;
+    f->hidden.quanta = f->project.quanta;
     /* Windows are laid out once for all channels. */
-    const hst_products *products = f->hidden.expand.products;
-    const int panel = products ? products->panel : p->kernels->panel;
+    const hst_products *products = f->hidden.expand.products, *reader = f->project.products;
+    int panel = products ? products->panel : p->kernels->panel;
+    panel = reader && reader->panel > panel ? reader->panel : panel;
     f->group = expand && hst_unit_is_pointwise(p->graph, expand) ? panel : f->hidden.channels;
     choose_band(f, p->request.cache_bytes);
     s->input[0] = g->unit[0].x;

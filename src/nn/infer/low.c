@@ -1,9 +1,12 @@
 /* low.c - convolutions as products of lower precision.
  *
  * A block of output pixels at a time: their windows are laid out as rows and rounded, then all
- * panels of weights pass over them. Threads share out the pixels; where these are few, one block
- * holds them all and the threads share out the panels. */
+ * panels of weights pass over them. Where rounded numbers may be copied (8 bits), the picture is
+ * rounded first, and windows are laid out of that. Threads share out the pixels; where these are
+ * few, one block holds them all and the threads share out the panels. */
 #include "nn/infer/low.h"
+
+#include <string.h>
 
 enum { LINE = HST_ALIGN, TILE_ROWS = 14 };
 
@@ -19,10 +22,16 @@ static int depth(const hst_infer_unit *u)
     return c->kernel * c->kernel * u->in.c;
 }
 
-static int is_pointwise(const hst_infer_unit *u)
+/* Windows of several pixels. */
+static int has_windows(const hst_infer_unit *u)
 {
-    const hst_conv *c = hst_node_conv(&u->node);
-    return c->kernel == 1 && c->stride == 1;
+    return hst_node_conv(&u->node)->kernel > 1;
+}
+
+/* Windows of a picture that is rounded first. */
+static int has_picture(const hst_infer_unit *u)
+{
+    return has_windows(u) && u->products->number_bytes > 0;
 }
 
 static size_t pixels_of(const hst_infer_unit *u)
@@ -48,7 +57,22 @@ static int by_panels(const hst_infer_unit *u, int threads)
 /* Floats for the windows of one row of outputs. */
 static size_t window_floats(const hst_infer_unit *u)
 {
-    return is_pointwise(u) ? 0 : (size_t)hst_node_shape(&u->node).w * (size_t)depth(u);
+    return !has_windows(u) || has_picture(u)
+               ? 0
+               : (size_t)hst_node_shape(&u->node).w * (size_t)depth(u);
+}
+
+/* Bytes between rows of the rounded picture. */
+static size_t picture_row(const hst_infer_unit *u)
+{
+    return u->products->row_bytes(u->in.w * u->in.c);
+}
+
+/* Floats that it fills. */
+static size_t picture_floats(const hst_infer_unit *u)
+{
+    const size_t bytes = (size_t)u->in.h * picture_row(u);
+    return has_picture(u) ? hst_whole_lines(bytes / sizeof(float)) : 0;
 }
 
 /* Floats that the rounded rows of so many pixels fill. */
@@ -59,10 +83,10 @@ static size_t row_floats(const hst_infer_unit *u, size_t pixels)
 
 hst_step_memory hst_low_memory(const hst_infer_unit *u, int threads)
 {
-    const size_t windows = hst_whole_lines(window_floats(u));
+    const size_t windows = hst_whole_lines(window_floats(u)), picture = picture_floats(u);
     if (by_panels(u, threads))
-        return (hst_step_memory){.own = windows, .shared = row_floats(u, pixels_of(u))};
-    return (hst_step_memory){.own = windows + row_floats(u, u->block)};
+        return (hst_step_memory){.own = windows, .shared = picture + row_floats(u, pixels_of(u))};
+    return (hst_step_memory){.own = windows + row_floats(u, u->block), .shared = picture};
 }
 
 hst_step_memory hst_low_pooled_memory(const hst_infer_unit *u)
@@ -71,23 +95,92 @@ hst_step_memory hst_low_pooled_memory(const hst_infer_unit *u)
                              .shared = row_floats(u, pixels_of(u))};
 }
 
+/* Rounds `n` rows of k numbers, ldx floats apart. */
+static void convert(const hst_infer_unit *u, const float *x, size_t ldx, size_t n, int k, char *out,
+                    size_t ld)
+{
+    u->products->convert(&(hst_low_rows){x, ldx, n, k, out, ld, u->quanta});
+}
+
+/* This thread's rows of the rounded picture, which the threads share. */
+static void fill_picture(const hst_infer_unit *u, const hst_run_args *a)
+{
+    const hst_share s = hst_share_of(a, u->in.h);
+    const size_t row = hst_shape_row_floats(u->in), first = (size_t)s.first;
+    if (!has_picture(u))
+        return;
+    convert(u, a->x[0] + first * row, row, (size_t)(s.end - s.first), (int)row,
+            (char *)a->shared + first * picture_row(u), picture_row(u));
+    hst_barrier_wait(a->barrier);
+}
+
+/* The part of a window that is one row of the picture: `bytes` a pixel. none: 0, rounded. */
+static void window_row(const hst_infer_unit *u, const char *row, int x, size_t bytes, int none,
+                       char *out)
+{
+    const int kernel = hst_node_conv(&u->node)->kernel;
+    const int before = x < 0 ? -x : 0, beyond = x + kernel > u->in.w ? x + kernel - u->in.w : 0;
+    const int there = kernel - before - beyond;
+    if (before)
+        memset(out, none, (size_t)before * bytes);
+    if (there > 0)
+        memcpy(out + (size_t)before * bytes, row + (size_t)(x + before) * bytes,
+               (size_t)there * bytes);
+    if (beyond)
+        memset(out + (size_t)(kernel - beyond) * bytes, none, (size_t)beyond * bytes);
+}
+
+/* The windows of output pixels first .. end of row y, out of the rounded picture. */
+static void copy_windows(const hst_infer_unit *u, const hst_run_args *a, int y, int first, int end,
+                         char *out)
+{
+    const hst_conv *c = hst_node_conv(&u->node);
+    const size_t ld = hst_low_ld(u->products, depth(u)), pitch = picture_row(u);
+    const size_t bytes = (size_t)(u->in.c * u->products->number_bytes);
+    const size_t part = (size_t)c->kernel * bytes, filled = u->products->row_bytes(depth(u));
+    const int top = y * c->stride - hst_conv_span(c, u->in.h).before;
+    const int left = hst_conv_span(c, u->in.w).before;
+    const float zero = 0;
+    char none[LINE];
+    convert(u, &zero, 1, 1, 1, none, sizeof none);
+    for (int x = first; x < end; x++, out += ld) {
+        char *at = out;
+        for (int ky = 0; ky < c->kernel; ky++, at += part) {
+            const char *row = (const char *)a->shared + (size_t)(top + ky) * pitch;
+            if (top + ky < 0 || top + ky >= u->in.h)
+                memset(at, none[0], part);
+            else
+                window_row(u, row, x * c->stride - left, bytes, none[0], at);
+        }
+        memset(at, 0, filled - (size_t)(at - out));
+    }
+}
+
 /* Rounded rows of the output pixels first .. end into out. */
 static void fill(const hst_infer_unit *u, const hst_run_args *a, size_t first, size_t end,
                  char *out)
 {
     const hst_geometry g = {*hst_node_conv(&u->node), u->in, hst_node_shape(&u->node)};
-    const int k = depth(u);
+    const int k = depth(u), stride = g.conv.stride;
     const size_t ldx = (size_t)k, ld = hst_low_ld(u->products, k), w = (size_t)g.out.w;
-    if (is_pointwise(u)) {
-        u->products->convert(a->x[0] + first * ldx, ldx, end - first, k, out, ld);
+    if (!has_windows(u) && stride == 1) {
+        convert(u, a->x[0] + first * ldx, ldx, end - first, k, out, ld);
         return;
     }
     for (size_t at = first, next; at < end; at = next) {
-        const size_t y = at / w;
-        next = (y + 1) * w < end ? (y + 1) * w : end;
-        hst_im2col(&g, a->x[0], (int)y, a->scratch);
-        u->products->convert(a->scratch + at % w * ldx, ldx, next - at, k, out, ld);
-        out += (next - at) * ld;
+        const size_t y = at / w, n = ((y + 1) * w < end ? (y + 1) * w : end) - at;
+        next = at + n;
+        if (!has_windows(u)) {
+            const float *row = a->x[0] + y * (size_t)stride * hst_shape_row_floats(u->in);
+            const size_t step = (size_t)stride * ldx;
+            convert(u, row + at % w * step, step, n, k, out, ld);
+        } else if (has_picture(u)) {
+            copy_windows(u, a, (int)y, (int)(at % w), (int)(at % w + n), out);
+        } else {
+            hst_im2col(&g, a->x[0], (int)y, a->scratch);
+            convert(u, a->scratch + at % w * ldx, ldx, n, k, out, ld);
+        }
+        out += n * ld;
     }
 }
 
@@ -132,7 +225,7 @@ static hst_share columns_of(const hst_infer_unit *u, const hst_run_args *a)
 static char *fill_shared(const hst_infer_unit *u, const hst_run_args *a)
 {
     const hst_share s = hst_share_of(a, (int)pixels_of(u));
-    char *rows = (char *)a->shared;
+    char *rows = (char *)(a->shared + picture_floats(u));
     fill(u, a, (size_t)s.first, (size_t)s.end,
          rows + (size_t)s.first * hst_low_ld(u->products, depth(u)));
     hst_barrier_wait(a->barrier);
@@ -168,6 +261,7 @@ void hst_low_product(const hst_products *products, const hst_run_args *a, const 
 
 void hst_low_conv2d(const hst_infer_unit *u, const hst_run_args *a)
 {
+    fill_picture(u, a);
     if (by_panels(u, a->threads)) {
         panels_part(u, a);
         return;

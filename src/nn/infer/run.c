@@ -43,6 +43,7 @@ hst_plan *hst_plan_make(const hst_graph *g, const hst_kernels *k, const hst_plan
     p->request = (hst_plan_request){.device = o->device ? o->device : &hst_device_cpu_f32,
                                     .kernels = k,
                                     .products = k->products[o->precision],
+                                    .ranges = o->ranges,
                                     .fuse = o->fuse,
                                     .cache_bytes = o->cache_bytes,
                                     .output = o->output,
@@ -54,6 +55,7 @@ hst_plan *hst_plan_make(const hst_graph *g, const hst_kernels *k, const hst_plan
     }
     p->graph = NULL;
     p->request.output = NULL;
+    p->request.ranges = NULL;
     return p;
 }
 
@@ -177,7 +179,9 @@ typedef struct passage {
     hst_work *work;
     const float *x;
     float *y;
-    double *seconds; /* [n_steps] that the steps took; NULL: not measured */
+    double *seconds;       /* [n_steps] that the steps took; NULL: not measured */
+    hst_plan_watch *watch; /* is told what the steps make; NULL: nobody is */
+    void *arg;
 } passage;
 
 static float *place_of(const passage *r, const hst_value *v)
@@ -194,6 +198,8 @@ static void run_steps(void *arg, int thread, int threads, hst_barrier *barrier)
         .kernels = p->kernels, .thread = thread, .threads = threads, .barrier = barrier};
     a.shared = shared;
     a.scratch = shared + r->work->extra.shared + (size_t)thread * r->work->extra.own;
+    if (r->watch)
+        r->watch(r->arg, 0, r->x, p->value[0].floats);
     for (int i = 0; i < p->n_steps; i++) {
         const hst_step *s = &p->step[i];
         for (int k = 0; k < HST_MAX_INPUTS; k++) {
@@ -205,6 +211,8 @@ static void run_steps(void *arg, int thread, int threads, hst_barrier *barrier)
         s->runner->infer(s, &a);
         if (r->seconds)
             r->seconds[i] = hst_now_s() - since;
+        if (r->watch)
+            r->watch(r->arg, s->output, a.y, p->value[s->output].floats);
         hst_barrier_wait(barrier);
     }
 }
@@ -222,6 +230,13 @@ void hst_plan_run(const hst_plan *p, hst_work *w, const float *x, int n, float *
 void hst_plan_run_timed(const hst_plan *p, hst_work *w, const float *x, float *y, double *seconds)
 {
     run_steps(&(passage){.plan = p, .work = w, .x = x, .y = y, .seconds = seconds}, 0, 1, NULL);
+}
+
+void hst_plan_run_watched(const hst_plan *p, hst_work *w, const float *x, float *y,
+                          hst_plan_watch *watch, void *arg)
+{
+    run_steps(&(passage){.plan = p, .work = w, .x = x, .y = y, .watch = watch, .arg = arg}, 0, 1,
+              NULL);
 }
 
 void hst_plan_run_together(const hst_plan *p, hst_work *w, hst_executor *ex, const float *x,

@@ -169,8 +169,9 @@ static void project(const squeezed *f, const hst_run_args *a, const places *at)
         float *x = a->shared + at->dw + (size_t)i * (size_t)k;
         a->kernels->scale_rows(x, a->shared + at->gate, x, (size_t)n, k);
         if (p)
-            p->convert(x, (size_t)k, (size_t)n, k,
-                       (char *)(a->shared + at->rounded) + (size_t)i * ld, ld);
+            p->convert(&(hst_low_rows){x, (size_t)k, (size_t)n, k,
+                                       (char *)(a->shared + at->rounded) + (size_t)i * ld, ld,
+                                       f->project.quanta});
         if (a->threads == 1)
             multiply(f, a, at, (hst_share){i, i + n});
     }

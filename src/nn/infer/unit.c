@@ -4,6 +4,7 @@
 #include "base/finite.h"
 #include "base/mem.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,12 +28,22 @@ static const hst_node *head_of(const hst_graph *g, const hst_unit *u)
 /* A product that costs little in float32 and much in accuracy below: one of a single position, as
  * the gates of squeeze and excitation are, which scale whole channels; and one that makes few
  * numbers no more, as the first projection of MobileNets does: what is rounded there does not
- * average out and is in all that follows (docs/precision.md). */
+ * average out and is in all that follows (docs/precision.md). In 8 bits also one that reads few
+ * numbers of the picture itself. */
 static int is_delicate(const hst_plan *p, const hst_unit *u, const hst_node *head)
 {
     enum { FEW = 64 };
     const size_t n = (size_t)hst_node_shape(head).c, k = hst_slot_count(&head->slot[0]) / n;
-    return hst_shape_pixels(hst_graph_shape(p->graph, u->x)) == 1 || (k < FEW && n <= k);
+    const int first = u->x == 0 && p->request.products->precision == HST_PRECISION_INT8;
+    return hst_shape_pixels(hst_graph_shape(p->graph, u->x)) == 1 || (k < FEW && (first || n <= k));
+}
+
+/* What is known of the numbers that a unit's product reads; NULL: nothing. */
+static const hst_range *range_of(const hst_plan *p, const hst_unit *u)
+{
+    const hst_range *r = p->request.ranges ? &p->request.ranges[u->first] : NULL;
+    const float step = r ? (r->most - r->least) / 255 : 0;
+    return step >= FLT_MIN && isfinite(step) ? r : NULL;
 }
 
 /* Those of the plan's precision, for ops that have such; NULL: float32. */
@@ -42,7 +53,20 @@ static const hst_products *products_of(const hst_plan *p, const hst_unit *u)
     const hst_products *products = p->request.products;
     const int can = products && hst_node_has_weights(head) &&
                     head->op->packed_bytes(head, p->kernels, products) > 0;
+    if (can && products->precision == HST_PRECISION_INT8 && !range_of(p, u))
+        return NULL;
     return can && !is_delicate(p, u, head) ? products : NULL;
+}
+
+/* 0 is one of the numbers, as padding is 0. */
+static hst_quanta quanta_of(const hst_plan *p, const hst_unit *u)
+{
+    const hst_range *r = range_of(p, u);
+    if (!r)
+        return (hst_quanta){1, 0};
+    const float least = r->least < 0 ? r->least : 0, most = r->most > 0 ? r->most : 0;
+    const float scale = (most - least) / 255, zero = rintf(-least / scale);
+    return (hst_quanta){scale, (int)(zero < 255 ? zero : 255)};
 }
 
 void hst_infer_unit_describe(const hst_plan *p, const hst_unit *u, hst_infer_unit *out)
@@ -51,7 +75,8 @@ void hst_infer_unit_describe(const hst_plan *p, const hst_unit *u, hst_infer_uni
                             .in = hst_graph_shape(p->graph, u->x),
                             .out = hst_graph_shape(p->graph, u->end - 1),
                             .act = hst_unit_act(p->graph, u),
-                            .products = products_of(p, u)};
+                            .products = products_of(p, u),
+                            .quanta = quanta_of(p, u)};
     out->in.w = hst_plan_wide(p, u->x);
     if (u->kind == HST_UNIT_NODE && out->node.op->n_inputs > 1)
         out->in2 = hst_graph_shape(p->graph, u->added);
@@ -141,6 +166,7 @@ int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state, hst_
         out->bias = head->op->pack(&(hst_packing){.node = head,
                                                   .kernels = p->kernels,
                                                   .products = out->products,
+                                                  .quanta = out->quanta,
                                                   .param = param,
                                                   .scale = scale,
                                                   .shift = shift,

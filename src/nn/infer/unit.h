@@ -14,6 +14,7 @@ typedef struct hst_infer_unit {
     const float *param[HST_MAX_SLOTS]; /* of a node with parameters but nothing to pack */
     enum hst_act act;
     const hst_products *products; /* that the weights are packed for; NULL: float32 */
+    hst_quanta quanta;            /* of what these read */
     size_t block;                 /* rows of a product in lower precision at a time (low.h) */
 } hst_infer_unit;
 

@@ -116,6 +116,7 @@ typedef struct hst_plan_request {
     const hst_device *device;
     const hst_kernels *kernels;
     const hst_products *products; /* of inference; NULL: in float32 */
+    const hst_range *ranges;      /* [nodes] of what these read; NULL: not known */
     int fuse;                     /* 1: groups of several units as one step */
     size_t cache_bytes; /* of the cache that one thread has to itself: speed and memory, no bit */
     const int *output;  /* [n_outputs] nodes whose values are wanted; NULL: the last node's */
