@@ -50,9 +50,13 @@ int hst_store_kind_of(const hst_ctx *ctx, const hst_backbone *b, const hst_prep 
     }
     if (rc == 0 && prep->mirror)
         rc = hst_sha256_adds(h, "|mirror|", err);
-    if (rc == 0 && b->ranges)
-        rc = hst_sha256_add(h, b->ranges, (size_t)hst_graph_n_nodes(b->graph) * sizeof *b->ranges,
-                            err);
+    if (rc == 0 && b->ranges) { /* some products of such a plan are in bf16 */
+        snprintf(text, sizeof text, "|%s|", ctx->kernels->products[HST_PRECISION_BF16]->name);
+        rc = hst_sha256_adds(h, text, err);
+        rc = rc ? rc
+                : hst_sha256_add(h, b->ranges,
+                                 (size_t)hst_graph_n_nodes(b->graph) * sizeof *b->ranges, err);
+    }
     const hst_products *products = ctx->kernels->products[b->precision];
     if (rc == 0 && products) {
         snprintf(text, sizeof text, "|%s|%s|", hst_precision_names[b->precision], products->name);

@@ -46,6 +46,15 @@ static const hst_range *range_of(const hst_plan *p, const hst_unit *u)
     return step >= FLT_MIN && isfinite(step) ? r : NULL;
 }
 
+/* In 8 bits a product that makes few numbers of many, as the first projections of MobileNets do, is
+ * in bf16: of these numbers all that follows is made, and errors in them do not average out. */
+static int narrows(const hst_node *head)
+{
+    enum { FEW = 32 };
+    const size_t n = (size_t)hst_node_shape(head).c;
+    return n <= FEW && n < hst_slot_count(&head->slot[0]) / n;
+}
+
 /* Those of the plan's precision, for ops that have such; NULL: float32. */
 static const hst_products *products_of(const hst_plan *p, const hst_unit *u)
 {
@@ -55,6 +64,8 @@ static const hst_products *products_of(const hst_plan *p, const hst_unit *u)
                     head->op->packed_bytes(head, p->kernels, products) > 0;
     if (can && products->precision == HST_PRECISION_INT8 && !range_of(p, u))
         return NULL;
+    if (can && products->precision == HST_PRECISION_INT8 && narrows(head))
+        products = p->kernels->products[HST_PRECISION_BF16];
     return can && !is_delicate(p, u, head) ? products : NULL;
 }
 
