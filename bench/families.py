@@ -32,6 +32,7 @@ NAMES = {"mobilenet_v1": "mobilenetv1_100", "mobilenet_v2": "mobilenetv2_100",
          "hgnet_v2_b0": "hgnetv2_b0", "convnext_atto": "convnext_atto", "convnext_tiny": "convnext_tiny"}
 BATCHES = (1, 8)
 SAME = {"fp32": 1e-3, "bf16": 0.2}  # of the largest feature
+OURS_ALONE = ["int8"]  # which others would have to calibrate
 
 
 class Contest:
@@ -46,9 +47,10 @@ class Contest:
         self.program = [os.path.join(args.build, "bench", "network"), folder]
         self.ours = {p: Follower(*self.program, p) for p in args.precision}
         torch_ways, version = Torch(net, self.px), openvino.__version__.split("-")[0]
-        self.others = {(f"OpenVINO {version} {p}", p): OpenVino(path, p) for p in args.precision}
+        shared = [p for p in args.precision if p in SAME]
+        self.others = {(f"OpenVINO {version} {p}", p): OpenVino(path, p) for p in shared}
         self.others[f"ONNX Runtime {onnxruntime.__version__} fp32", "fp32"] = Onnx(path)
-        for precision in args.precision:
+        for precision in shared:
             for way in ("eager", "optimised"):
                 self.others[f"PyTorch {way} {precision}", precision] = torch_ways
 
@@ -127,7 +129,7 @@ def options():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--build", required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=list(SAME))
+    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=[*SAME, *OURS_ALONE])
     parser.add_argument("--work", help="keep the networks here")
     parser.add_argument("-o", "--output", default="families.json")
     args = parser.parse_args()
