@@ -89,7 +89,7 @@ void hst_infer_unit_describe(const hst_plan *p, const hst_unit *u, hst_infer_uni
                             .products = products_of(p, u),
                             .quanta = quanta_of(p, u)};
     out->in.w = hst_plan_wide(p, u->x);
-    if (u->kind == HST_UNIT_NODE && out->node.op->n_inputs > 1)
+    if (u->kind == HST_UNIT_NODE && out->node.n_inputs > 1)
         out->in2 = hst_graph_shape(p->graph, u->added);
     out->out.w = hst_plan_wide(p, u->end - 1);
     if (out->out.w < hst_graph_shape(p->graph, u->end - 1).w)

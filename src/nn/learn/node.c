@@ -13,7 +13,7 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     memcpy(s->input, n->input, sizeof s->input);
     s->reads = n->op->reads;
     hst_shape in[HST_MAX_INPUTS] = {{0}};
-    for (int k = 0; k < n->op->n_inputs; k++)
+    for (int k = 0; k < n->n_inputs; k++)
         in[k] = hst_graph_shape(p->graph, n->input[k]);
     if (n->op->scratch)
         s->scratch_floats = n->op->scratch(n, in, p->kernels);
