@@ -75,6 +75,6 @@ void hst_chain_layers(const hst_chain *c, hst_layers *out)
             (s < c->fused ? add_fused : hst_layers_block)(out, like, &b);
             like.in = of->channels;
         }
-    like = (hst_layer){.block = -1, .in = like.in};
+    like = (hst_layer){.block = -1, .stage = like.stage + 1, .in = like.in};
     hst_layers_add(out, hst_layer_of(like, HST_TOP, 1, 1, c->top));
 }

@@ -33,7 +33,8 @@ enum hst_behind { HST_BATCH_NORM, HST_BIAS_ALONE, HST_BIAS_AND_LAYER_NORM, HST_N
 typedef struct hst_layer {
     enum hst_role role;
     int block;         /* number of the block it is in, from 0; -1: stem and top */
-    int stage, repeat; /* of that block: its row in the family's table, its place in the row */
+    int stage, repeat; /* of that block: its row in the family's table, its place in the row; of a
+                          chain's top the number of its stages */
     int expands;       /* 1: the block has an expand layer */
     int fused;         /* 1: the block has no depthwise layer */
     int excites;       /* 1: the block has squeeze-and-excitation */
@@ -170,7 +171,7 @@ double hst_cnn_fit(const hst_tensors *t, const hst_origin *o, hst_arch *a, hst_e
 extern const hst_family hst_mobilenet_v1;
 extern const hst_family hst_mobilenet_v2;
 extern const hst_family hst_mobilenet_v3[2];
-extern const hst_family hst_efficientnet_b0, hst_efficientnet_v2_b0;
+extern const hst_family hst_efficientnet[8], hst_efficientnet_v2[8];
 extern const hst_family hst_efficientnet_lite[5];
 extern const hst_family hst_resnet[4];
 extern const hst_family hst_mobilenet_v4[2];
@@ -195,6 +196,7 @@ extern const char *const hst_numbered_body[], *const hst_counted_body[];
 
 /* The layer names of keras.applications' EfficientNets: stages count from 1, repeats from a. */
 hst_names_fn hst_efficientnet_names;
+void hst_efficientnet_block(const hst_layer *l, char out[32]); /* "block1a" */
 
 /* torchvision's at that place of a list: convolution and norm are 0 and 1, gates have no norm. */
 void hst_torchvision_names(const hst_layer *l, const char *place, hst_layer_names *out);

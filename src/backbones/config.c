@@ -232,19 +232,39 @@ int hst_huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
     return rc;
 }
 
-/* EfficientNet-B0's; other sizes have other coefficients. */
+/* Blocks with stride 2 pad both sides where "depthwise_padding" lists them, the others behind only.
+ * Of the network's own size that is TensorFlow's way: both sides where the input is odd. */
+static int depthwise_padding(const json_t *o, const hst_arch *a, hst_err *err)
+{
+    const json_t *list = json_object_get(o, "depthwise_padding"), *v;
+    hst_layers l;
+    size_t k;
+    int rc = hst_cnn_layers(a, &l, err), side = (a->size.height + 1) / 2;
+    for (int i = 0; rc == 0 && i < l.n; i++) {
+        int both = 0;
+        if (l.layer[i].role != HST_DEPTHWISE || l.layer[i].stride == 1)
+            continue;
+        json_array_foreach(list, k, v) both |=
+            json_integer_value(v) == l.layer[i].block && json_is_integer(v);
+        if (both != side % 2)
+            rc = hst_fail(err, HST_EMODEL,
+                          "\"depthwise_padding\" %s block %d, whose input is %d pixels high; only "
+                          "networks that pad as TensorFlow does are supported",
+                          both ? "lists" : "does not list", l.layer[i].block, side);
+        side = (side + 1) / 2;
+    }
+    hst_layers_free(&l);
+    return rc;
+}
+
 int hst_huggingface_efficientnet_config(const json_t *o, hst_arch *a, hst_err *err)
 {
     int rc = hst_config_must_say(o, "model_type", "efficientnet", err);
     rc = rc ? rc : hst_config_must_say(o, "hidden_act", "swish", err);
-    rc = rc ? rc : hst_config_must_be(o, "width_coefficient", 1, err);
-    rc = rc ? rc : hst_config_must_be(o, "depth_coefficient", 1, err);
+    rc = rc ? rc : hst_config_must_be(o, "width_coefficient", a->cnn.width, err);
     rc = rc ? rc : hst_config_must_be(o, "squeeze_expansion_ratio", 0.25, err);
-    if (rc == 0 && json_array_size(json_object_get(o, "depthwise_padding")))
-        rc = hst_fail(err, HST_EMODEL,
-                      "\"depthwise_padding\" names layers; only networks that "
-                      "pad all alike are supported");
     rc = rc ? rc : hst_config_image_size(o, &a->size, err);
+    rc = rc ? rc : depthwise_padding(o, a, err);
     if (rc == 0 && hst_json_has(o, "batch_norm_eps"))
         rc = hst_json_real(o, "batch_norm_eps", 1e-12, 1, &a->cnn.bn_epsilon, err);
     return rc;

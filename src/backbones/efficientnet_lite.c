@@ -27,6 +27,12 @@ static void layers(const hst_arch *a, hst_layers *out)
     hst_chain_layers(&c, out);
 }
 
+/* As keras.applications has it: a letter a repeat, and for the 27th and later ones two. */
+void hst_efficientnet_block(const hst_layer *l, char out[32])
+{
+    snprintf(out, 32, "block%d%s%c", l->stage + 1, l->repeat < 26 ? "" : "z", 'a' + l->repeat % 26);
+}
+
 void hst_efficientnet_names(const hst_layer *l, hst_layer_names *out)
 {
     static const hst_layer_names ends[] = {{"stem_conv", "stem_bn"}, {"top_conv", "top_bn"}};
@@ -37,7 +43,7 @@ void hst_efficientnet_names(const hst_layer *l, hst_layer_names *out)
     static const char *const bn[] = {
         [HST_EXPAND] = "expand_bn", [HST_DEPTHWISE] = "bn", [HST_PROJECT] = "project_bn"};
     char block[32];
-    snprintf(block, sizeof block, "block%d%c", l->stage + 1, 'a' + l->repeat);
+    hst_efficientnet_block(l, block);
     snprintf(out->conv, sizeof out->conv, "%s_%s", block, conv[l->role]);
     snprintf(out->bn, sizeof out->bn, "%s_%s", block, bn[l->role]);
 }

@@ -9,10 +9,24 @@ static const hst_family *const families[] = {
     &hst_mobilenet_v1,
     &hst_mobilenet_v3[0],
     &hst_mobilenet_v3[1],
-    /* First the one that holds the layers of another: B0 those of Lite0, a deeper one those of a
-     * shallower one. */
-    &hst_efficientnet_b0,
-    &hst_efficientnet_v2_b0,
+    /* First the one that holds the layers of another: B0 and B1 those of Lite0 and Lite1, a deeper
+     * one those of a shallower one. */
+    &hst_efficientnet[0],
+    &hst_efficientnet[1],
+    &hst_efficientnet[2],
+    &hst_efficientnet[3],
+    &hst_efficientnet[4],
+    &hst_efficientnet[5],
+    &hst_efficientnet[6],
+    &hst_efficientnet[7],
+    &hst_efficientnet_v2[0],
+    &hst_efficientnet_v2[1],
+    &hst_efficientnet_v2[2],
+    &hst_efficientnet_v2[3],
+    &hst_efficientnet_v2[4],
+    &hst_efficientnet_v2[5],
+    &hst_efficientnet_v2[6],
+    &hst_efficientnet_v2[7],
     &hst_efficientnet_lite[1],
     &hst_efficientnet_lite[0],
     &hst_efficientnet_lite[2],

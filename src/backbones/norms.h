@@ -8,6 +8,7 @@ struct json_t; /* jansson.h */
 /* clang-format off */
 #define HST_NORM_PM1      {{127.5f, 127.5f, 127.5f}, {127.5f, 127.5f, 127.5f}}
 #define HST_NORM_IMAGENET {{123.675f, 116.28f, 103.53f}, {58.395f, 57.12f, 57.375f}}
+#define HST_NORM_128      {{128, 128, 128}, {128, 128, 128}}
 #define HST_NORM_01       {{0, 0, 0}, {255, 255, 255}}
 /* clang-format on */
 

@@ -17,9 +17,14 @@ NETWORKS = {
     "convnext_atto": "convnext_atto",
     "convnext_tiny": "convnext_tiny",
     "efficientnet_b0": "efficientnet_b0",
+    "efficientnet_b1": "efficientnet_b1",
+    "efficientnet_b2": "tf_efficientnet_b2",
     "efficientnet_lite0": "efficientnet_lite0",
     "efficientnet_lite1": "efficientnet_lite1",
     "efficientnet_v2_b0": "tf_efficientnetv2_b0",
+    "efficientnet_v2_b1": "tf_efficientnetv2_b1",
+    "efficientnet_v2_b3": "tf_efficientnetv2_b3",
+    "efficientnet_v2_s": "tf_efficientnetv2_s",
     "hgnet_v2_b0": "hgnetv2_b0",
     "hgnet_v2_b1": "hgnetv2_b1",
     "hgnet_v2_b2": "hgnetv2_b2",
@@ -33,6 +38,8 @@ NETWORKS = {
     "resnet34": "resnet34",
     "resnet50": "resnet50",
 }
+# Their gammas are halved: with larger ones so many residual blocks make chaos of rounding errors.
+DEEP = {"efficientnet_v2_b1", "efficientnet_v2_b3", "efficientnet_v2_s"}
 # family, width, height
 NO_SQUARES = (("mobilenet_v2", 320, 160), ("resnet18", 320, 160), ("resnet50", 96, 224),
               ("efficientnet_v2_b0", 65, 98), ("mobilenet_v3_small", 130, 97),
@@ -86,6 +93,8 @@ def main():
             weights = [(k, v) for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")]
             for key, (name, v) in enumerate(in_our_order(weights)):
                 fill(key + 1, name, v)
+                if ours in DEEP and v.ndim == 1 and name.endswith("weight"):
+                    v /= 2
             pixels = 2 * noise(0, height * width * 3).reshape(1, height, width, 3).transpose(0, 3, 1, 2)
             pixels = pixels.astype("<f4").astype("<f8")
             maps = net.forward_features(torch.from_numpy(pixels))

@@ -19,13 +19,19 @@ static const struct network {
     enum hst_padding padding;
     double epsilon;
     hst_size size; /* 0: PX x PX */
+    int deep;      /* with half the gammas */
 } networks[] = {
     {"convnext_atto", HST_PAD_SYMMETRIC, 1e-6},
     {"convnext_tiny", HST_PAD_SYMMETRIC, 1e-6},
     {"efficientnet_b0", HST_PAD_SYMMETRIC, 1e-5},
+    {"efficientnet_b1", HST_PAD_SYMMETRIC, 1e-5},
+    {"efficientnet_b2", HST_PAD_TF, 1e-3},
     {"efficientnet_lite0", HST_PAD_SYMMETRIC, 1e-5},
     {"efficientnet_lite1", HST_PAD_SYMMETRIC, 1e-5},
     {"efficientnet_v2_b0", HST_PAD_TF, 1e-3},
+    {"efficientnet_v2_b1", HST_PAD_TF, 1e-3, .deep = 1},
+    {"efficientnet_v2_b3", HST_PAD_TF, 1e-3, .deep = 1},
+    {"efficientnet_v2_s", HST_PAD_TF, 1e-3, .deep = 1},
     {"hgnet_v2_b0", HST_PAD_SYMMETRIC, 1e-5},
     {"hgnet_v2_b1", HST_PAD_SYMMETRIC, 1e-5},
     {"hgnet_v2_b2", HST_PAD_SYMMETRIC, 1e-5},
@@ -53,16 +59,25 @@ static hst_size size_of(const struct network *n)
     return n->size.width ? n->size : hst_size_square(PX);
 }
 
+/* The family's only one, or 1. */
+static double width_of(const char *family)
+{
+    const double width = ((const hst_cnn_family *)hst_family_find(family)->own)->width;
+    return width != 0 ? width : 1;
+}
+
 static hst_graph *graph_of(const struct network *n)
 {
     hst_err err = {0};
-    hst_arch a = {.size = size_of(n), .cnn = {1, n->padding, n->epsilon}};
+    hst_arch a = {.size = size_of(n), .cnn = {width_of(n->family), n->padding, n->epsilon}};
     snprintf(a.family, sizeof a.family, "%s", n->family);
     for (int c = 0; c < 3; c++)
         a.norm.std[c] = 1;
     hst_graph *g = hst_arch_graph(&a, &err);
     check_ok(g == NULL, &err);
     made_up_fill(g);
+    if (n->deep)
+        made_up_halve_gammas(g);
     return g;
 }
 
@@ -130,7 +145,21 @@ static const struct size {
     {"mobilenet_v3_large", 224, 960, 2511080, 5483032, 0, 217, 0, 1},
     {"mobilenet_v3_small", 224, 576, 1615848, 2542856, 0, 57, 0, 1},
     {"efficientnet_b0", 224, 1280, 1281000, 5288548, 0, 386, 0, 1},
+    {"efficientnet_b1", 240, 1280, 1281000, 7794184, 0, 687, 0, 1},
+    {"efficientnet_b2", 260, 1408, 1409000, 9109994, 0, 0, 0, 0}, /* torchvision's has 288 pixels */
+    {"efficientnet_b3", 300, 1536, 1537000, 12233232, 0, 1827, 0, 1},
+    {"efficientnet_b4", 380, 1792, 1793000, 19341616, 0, 4394, 0, 1},
+    {"efficientnet_b5", 456, 2048, 2049000, 30389784, 0, 10266, 0, 1},
+    {"efficientnet_b6", 528, 2304, 2305000, 43040704, 0, 19068, 0, 1},
+    {"efficientnet_b7", 600, 2560, 2561000, 66347960, 0, 37746, 0, 1},
     {"efficientnet_v2_b0", 224, 1280, 1281000, 0, 7200312, 0, 0, 0},
+    {"efficientnet_v2_b1", 240, 1280, 1281000, 0, 8212124, 0, 0, 0},
+    {"efficientnet_v2_b2", 260, 1408, 1409000, 0, 10178374, 0, 0, 0},
+    {"efficientnet_v2_b3", 300, 1536, 1537000, 0, 14467622, 0, 0, 0},
+    {"efficientnet_v2_s", 384, 1280, 1281000, 21458488, 0, 8366, 0, 1},
+    {"efficientnet_v2_m", 480, 1280, 1281000, 54139356, 0, 24582, 0, 1},
+    {"efficientnet_v2_l", 480, 1280, 1281000, 118515272, 0, 56080, 0, 1},
+    {"efficientnet_v2_xl", 512, 1280, 1281000, 208119808, 0, 0, 0, 0}, /* timm's count */
     {"efficientnet_lite0", 224, 1280, 1281000, 4652008, 0, 407, 0.06, 1},
     {"efficientnet_lite1", 240, 1280, 1281000, 5416680, 0, 631, 0.05, 1},
     {"efficientnet_lite2", 260, 1280, 1281000, 6092072, 0, 899, 0.05, 1},
@@ -160,8 +189,7 @@ static void check_size(const struct size *s)
 {
     hst_err err = {0};
     const hst_family *f = hst_family_find(s->family);
-    const double width = ((const hst_cnn_family *)f->own)->width;
-    hst_arch a = {.size = {f->px, f->px}, .cnn = {width != 0 ? width : 1, HST_PAD_TF, 1e-3}};
+    hst_arch a = {.size = {f->px, f->px}, .cnn = {width_of(s->family), HST_PAD_TF, 1e-3}};
     a.norm = (hst_pixel_norm)HST_NORM_01;
     snprintf(a.family, sizeof a.family, "%s", s->family);
     hst_graph *g = hst_arch_graph(&a, &err);

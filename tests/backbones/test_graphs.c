@@ -292,19 +292,34 @@ static hst_graph *graph_at(const hst_family *f, hst_size size)
         a.norm.std[c] = 1;
     hst_graph *g = hst_arch_graph(&a, &err);
     check_ok(g == NULL, &err);
-    made_up_fill(g);
     return g;
 }
 
 static hst_graph *made_up_graph(const hst_family *f)
 {
-    return graph_at(f, hst_size_square(PX));
+    hst_graph *g = graph_at(f, hst_size_square(PX));
+    made_up_fill(g);
+    return g;
+}
+
+/* Larger variants of families that are here: the same code, and hundreds of megabytes. */
+static int is_left_out(const char *family)
+{
+    static const char *const names[] = {
+        "efficientnet_b2",   "efficientnet_b3",   "efficientnet_b4",    "efficientnet_b5",
+        "efficientnet_b6",   "efficientnet_b7",   "efficientnet_v2_b2", "efficientnet_v2_b3",
+        "efficientnet_v2_s", "efficientnet_v2_m", "efficientnet_v2_l",  "efficientnet_v2_xl"};
+    int is = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        is |= strcmp(names[i], family) == 0;
+    return is;
 }
 
 static void check_family(hst_ctx *ctx, const hst_family *f, const char *path)
 {
     hst_err err = {0};
     hst_graph *g = made_up_graph(f);
+    made_up_halve_gammas(g);
     for (size_t i = 0; i < sizeof manners / sizeof *manners; i++) {
         write_file(g, &manners[i], path);
         hst_backbone *b = hst_backbone_open(ctx, path, &err);
@@ -322,7 +337,10 @@ static void check_family(hst_ctx *ctx, const hst_family *f, const char *path)
 /* 1: its graph is known in files without names. */
 static int is_told(const hst_family *f)
 {
-    return strcmp(f->dialects[0].marker, "op0/kernel") == 0;
+    int is = 0;
+    for (size_t i = 0; i < f->n_dialects; i++)
+        is |= f->dialects[i].body == hst_numbered_body;
+    return is;
 }
 
 static void every_family_comes_back(void **state)
@@ -333,7 +351,7 @@ static void every_family_comes_back(void **state)
     hst_ctx *ctx = made_up_ctx(1);
     const hst_family *f;
     for (size_t i = 0; (f = hst_family_at(i)); i++)
-        if (is_told(f))
+        if (is_told(f) && !is_left_out(f->name))
             check_family(ctx, f, path);
     hst_close(ctx);
     remove_tree(dir);
@@ -352,6 +370,7 @@ static void no_squares_come_back(void **state)
     hst_ctx *ctx = made_up_ctx(1);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         hst_graph *g = graph_at(hst_family_find(names[i]), (hst_size){96, 64});
+        made_up_fill(g);
         write_file(g, &plain, path);
         hst_backbone *b = hst_backbone_open(ctx, path, &err);
         check_ok(b == NULL, &err);

@@ -30,6 +30,8 @@ double made_up_noise(uint32_t key, uint32_t i);
 /* Weights for any network that let its features neither die nor grow; golden_families.py makes the
  * same. */
 void made_up_fill(const hst_graph *g);
+/* Then: so that many residual blocks make no chaos of rounding errors. */
+void made_up_halve_gammas(const hst_graph *g);
 
 /* A PNG file of w x h random pixels. */
 void made_up_png(const char *path, int w, int h, uint64_t seed);
