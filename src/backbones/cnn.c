@@ -34,12 +34,11 @@ void hst_layers_add(hst_layers *l, hst_layer layer)
     const int depthwise = layer.role == HST_DEPTHWISE;
     if (layer.role == HST_SQUEEZE || layer.role == HST_EXCITE)
         layer.behind = HST_BIAS_ALONE;
-    if (layer.role == HST_NORM)
-        layer.behind = HST_BIAS_AND_LAYER_NORM;
     layer.number = l->n;
-    layer.of_kind = depthwise ? l->n_depthwise : l->n - l->n_depthwise;
+    layer.of_kind = depthwise ? l->n_depthwise : l->n - l->n_depthwise - l->n_alone;
     layer.of_norm = l->n_norms;
     l->n_depthwise += depthwise;
+    l->n_alone += layer.role == HST_NORM;
     l->n_norms += hst_layer_has_norm(&layer);
     l->layer[l->n++] = layer;
 }

@@ -23,7 +23,7 @@ enum hst_role {
     HST_SHORTCUT, /* beside it */
     HST_SQUEEZE,  /* of squeeze-and-excitation: no batch norm, a bias */
     HST_EXCITE,
-    HST_NORM /* layer norm without a convolution */
+    HST_NORM /* no convolution: a norm alone */
 };
 
 /* What is behind a layer's convolution. */
@@ -53,8 +53,8 @@ typedef struct hst_layer {
 
 typedef struct hst_layers {
     hst_layer *layer;
-    int n, cap, n_depthwise, n_norms;
-    int failed; /* 1: no memory, later calls do nothing */
+    int n, cap, n_depthwise, n_norms, n_alone; /* n_alone: norms without a convolution */
+    int failed;                                /* 1: no memory, later calls do nothing */
 } hst_layers;
 void hst_layers_add(hst_layers *l, hst_layer layer);
 /* like, as a convolution of kernel x kernel at that stride. */
@@ -173,7 +173,7 @@ extern const hst_family hst_mobilenet_v2;
 extern const hst_family hst_mobilenet_v3[2];
 extern const hst_family hst_efficientnet[8], hst_efficientnet_v2[8];
 extern const hst_family hst_efficientnet_lite[5];
-extern const hst_family hst_resnet[4];
+extern const hst_family hst_resnet[17];
 extern const hst_family hst_mobilenet_v4[2];
 extern const hst_family hst_hgnet_v2[3];
 extern const hst_family hst_convnext[7];

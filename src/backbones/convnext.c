@@ -52,6 +52,7 @@ static void add_block(hst_layer l, hst_layers *out)
 static void add_smaller(hst_layer l, int channels, hst_layers *out)
 {
     l.block = -1;
+    l.behind = HST_BIAS_AND_LAYER_NORM;
     hst_layers_add(out, hst_layer_of(l, HST_NORM, 1, 1, l.in));
     l.behind = HST_BIAS_ALONE;
     hst_layers_add(out, hst_layer_of(l, HST_CONV, 2, 2, channels));
@@ -71,7 +72,8 @@ static void layers(const hst_arch *a, hst_layers *out)
         for (l.repeat = 0; l.repeat < v->blocks[l.stage]; l.repeat++, l.block++)
             add_block(l, out);
     }
-    l = (hst_layer){.block = -1, .stage = N_STAGES, .in = l.in, .pooled = 1};
+    l = (hst_layer){
+        .block = -1, .stage = N_STAGES, .in = l.in, .behind = HST_BIAS_AND_LAYER_NORM, .pooled = 1};
     hst_layers_add(out, hst_layer_of(l, HST_NORM, 1, 1, l.in));
 }
 

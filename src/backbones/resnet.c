@@ -1,26 +1,51 @@
-/* resnet.c - ResNet-18, -34 and -50 (He et al. 2015, arXiv 1512.03385): stem 7x7/2, max pooling,
- * four stages of residual blocks, average.
+/* resnet.c - ResNets of the paper (He et al. 2015, arXiv 1512.03385) and of its sequel, with
+ * activations in front of the convolutions (He et al. 2016, arXiv 1603.05027): stem 7x7/2, max
+ * pooling, four stages of residual blocks, average.
  *
- *   basic       conv 3x3/s -> conv 3x3               + shortcut
- *   bottleneck  conv 1x1 -> conv 3x3/s -> conv 1x1   + shortcut
+ *   basic       conv 3x3/s -> conv 3x3               + shortcut, ReLU
+ *   bottleneck  conv 1x1 -> conv 3x3/s -> conv 1x1   + shortcut, ReLU
+ *   v2          norm, ReLU -> bottleneck without a last norm + shortcut; norm, ReLU at the end
  *
  * torchvision, timm and Hugging Face have the stride s of a bottleneck on its 3x3 convolution; in
- * the paper, and in Keras (resnet50_v1), it is on the first. Keras' convolutions have biases, and
- * its input is blue, green, red. */
+ * the paper, and in Keras (resnet50_v1), it is on the first. TensorFlow's slim, which TF Hub's
+ * modules were made with (resnet_v1_50, resnet_v2_50), and Keras' resnet50_v2 have it in the last
+ * block of a stage, where the shortcut is every second pixel. Keras' convolutions have biases, and
+ * the input of its resnet50_v1 is blue, green, red. */
 #include "backbones/cnn.h"
 
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
+/* Of a bottleneck: which convolution has the stride, and where. */
+enum stride_at { ON_SECOND, ON_FIRST, IN_LAST_BLOCK };
+
 static const struct variant {
     const char *name;
     int blocks[4];
-    int bottleneck, stride_first;
-} variants[] = {{"resnet34", {3, 4, 6, 3}, 0, 0},
-                {"resnet18", {2, 2, 2, 2}, 0, 0},
-                {"resnet50", {3, 4, 6, 3}, 1, 0},
-                {"resnet50_v1", {3, 4, 6, 3}, 1, 1}};
+    int bottleneck;
+    enum stride_at stride_at;
+    int activates_first;
+    enum hst_padding pool; /* of the max pooling */
+} variants[] = {
+    {"resnet18", {2, 2, 2, 2}, 0, ON_SECOND, 0, HST_PAD_SYMMETRIC},
+    {"resnet34", {3, 4, 6, 3}, 0, ON_SECOND, 0, HST_PAD_SYMMETRIC},
+    {"resnet50", {3, 4, 6, 3}, 1, ON_SECOND, 0, HST_PAD_SYMMETRIC},
+    {"resnet101", {3, 4, 23, 3}, 1, ON_SECOND, 0, HST_PAD_SYMMETRIC},
+    {"resnet152", {3, 8, 36, 3}, 1, ON_SECOND, 0, HST_PAD_SYMMETRIC},
+    {"resnet50_v1", {3, 4, 6, 3}, 1, ON_FIRST, 0, HST_PAD_SYMMETRIC},
+    {"resnet101_v1", {3, 4, 23, 3}, 1, ON_FIRST, 0, HST_PAD_SYMMETRIC},
+    {"resnet152_v1", {3, 8, 36, 3}, 1, ON_FIRST, 0, HST_PAD_SYMMETRIC},
+    {"resnet50_v2", {3, 4, 6, 3}, 1, IN_LAST_BLOCK, 1, HST_PAD_ZEROS},
+    {"resnet101_v2", {3, 4, 23, 3}, 1, IN_LAST_BLOCK, 1, HST_PAD_ZEROS},
+    {"resnet152_v2", {3, 8, 36, 3}, 1, IN_LAST_BLOCK, 1, HST_PAD_ZEROS},
+    {"resnet_v1_50", {3, 4, 6, 3}, 1, IN_LAST_BLOCK, 0, HST_PAD_TF},
+    {"resnet_v1_101", {3, 4, 23, 3}, 1, IN_LAST_BLOCK, 0, HST_PAD_TF},
+    {"resnet_v1_152", {3, 8, 36, 3}, 1, IN_LAST_BLOCK, 0, HST_PAD_TF},
+    {"resnet_v2_50", {3, 4, 6, 3}, 1, IN_LAST_BLOCK, 1, HST_PAD_TF},
+    {"resnet_v2_101", {3, 4, 23, 3}, 1, IN_LAST_BLOCK, 1, HST_PAD_TF},
+    {"resnet_v2_152", {3, 8, 36, 3}, 1, IN_LAST_BLOCK, 1, HST_PAD_TF},
+};
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
 
 static const struct variant *variant_of(const hst_arch *a)
@@ -31,21 +56,29 @@ static const struct variant *variant_of(const hst_arch *a)
     return &variants[N_VARIANTS - 1];
 }
 
-/* The convolutions of a block, its shortcut last; how many channels then. */
+/* The layers of a block, its shortcut last; how many channels then. */
 static int add_block(const struct variant *v, hst_layer like, int stride, hst_layers *out)
 {
     const int wide = 64 << like.stage, made = v->bottleneck ? 4 * wide : wide, in = like.in;
-    const int strided = v->bottleneck && !v->stride_first ? 2 : 1, convs = v->bottleneck ? 3 : 2;
+    const int strided = v->bottleneck && v->stride_at != ON_FIRST ? 2 : 1;
+    const int convs = v->bottleneck ? 3 : 2;
+    const enum hst_behind behind = v->activates_first ? HST_BIAS_ALONE : HST_BATCH_NORM;
+    if (v->activates_first)
+        hst_layers_add(out, hst_layer_of(like, HST_NORM, 1, 1, in));
     for (int i = 1; i <= convs; i++) {
         hst_layer l = hst_layer_of(like, HST_CONV, v->bottleneck && i != 2 ? 1 : 3,
                                    i == strided ? stride : 1, i == convs ? made : wide);
         l.place = i;
         l.in = i == 1 ? in : wide;
         l.residual = i == convs;
+        if (l.residual)
+            l.behind = behind;
         hst_layers_add(out, l);
     }
-    if (stride != 1 || in != made)
-        hst_layers_add(out, hst_layer_of(like, HST_SHORTCUT, 1, stride, made));
+    hst_layer shortcut = hst_layer_of(like, HST_SHORTCUT, 1, stride, made);
+    shortcut.behind = behind;
+    if (in != made || (stride != 1 && v->stride_at != IN_LAST_BLOCK))
+        hst_layers_add(out, shortcut);
     return made;
 }
 
@@ -53,15 +86,21 @@ static void layers(const hst_arch *a, hst_layers *out)
 {
     const struct variant *v = variant_of(a);
     hst_layer l = {.block = -1, .in = 3};
+    l.behind = v->activates_first ? HST_BIAS_ALONE : HST_BATCH_NORM;
     hst_layers_add(out, hst_layer_of(l, HST_STEM, 7, 2, 64));
-    l.in = 64;
+    l = (hst_layer){.block = -1, .in = 64};
     for (int s = 0; s < 4; s++)
         for (int r = 0; r < v->blocks[s]; r++) {
+            const int is_strided =
+                v->stride_at == IN_LAST_BLOCK ? s < 3 && r == v->blocks[s] - 1 : s > 0 && r == 0;
             l.block++;
             l.stage = s;
             l.repeat = r;
-            l.in = add_block(v, l, s > 0 && r == 0 ? 2 : 1, out);
+            l.in = add_block(v, l, is_strided ? 2 : 1, out);
         }
+    l.block = -1;
+    if (v->activates_first)
+        hst_layers_add(out, hst_layer_of(l, HST_NORM, 1, 1, l.in));
 }
 
 /* ---- graph ---- */
@@ -70,32 +109,49 @@ static void layers(const hst_arch *a, hst_layers *out)
 static enum hst_act activation(const hst_arch *a, const hst_layer *l)
 {
     (void)a;
-    return l->residual || l->role == HST_SHORTCUT ? HST_ACT_NONE : HST_ACT_RELU;
+    return l->residual || l->behind == HST_BIAS_ALONE || l->role == HST_SHORTCUT ? HST_ACT_NONE
+                                                                                 : HST_ACT_RELU;
 }
 
 static int add_stem(hst_graph *g, const hst_arch *a, const hst_layer *l, hst_err *err)
 {
-    const hst_conv pool = {.kernel = 3, .stride = 2, .padding = HST_PAD_SYMMETRIC};
+    const hst_conv pool = {.kernel = 3, .stride = 2, .padding = variant_of(a)->pool};
     int x = hst_graph_input(g, (hst_shape){a->size.height, a->size.width, 3}, err);
     if (x >= 0)
         x = hst_cnn_conv(g, a, l, x, err);
     return x < 0 ? x : hst_graph_max_pool(g, x, &pool, err);
 }
 
+/* What is added to the block that ends in the layer in front of l: x, at the block's stride. */
+static int add_shortcut(hst_graph *g, const hst_arch *a, const hst_layer *l, int is_layer, int x,
+                        hst_err *err)
+{
+    const hst_conv every_second = {.kernel = 1, .stride = 2, .padding = HST_PAD_TF};
+    if (is_layer)
+        return hst_cnn_conv(g, a, l, x, err);
+    return l[-2].stride == 1 ? x : hst_graph_max_pool(g, x, &every_second, err);
+}
+
 static int build(hst_graph *g, const hst_arch *a, const hst_layers *layers, hst_err *err)
 {
     const hst_layer *l = layers->layer, *end = l + layers->n;
-    int x = add_stem(g, a, l, err), from = x;
+    int x = add_stem(g, a, l, err), from = x, activated = -1;
     for (l++; l < end && x >= 0; l++) {
-        if (l->place == 1)
+        if (l->role == HST_NORM)
+            from = x;
+        else if (l->place == 1 && activated < 0)
             from = x;
         x = hst_cnn_conv(g, a, l, x, err);
+        if (l->role == HST_NORM)
+            activated = x;
         if (x < 0 || !l->residual)
             continue;
-        if (l + 1 < end && l[1].role == HST_SHORTCUT)
-            from = hst_cnn_conv(g, a, ++l, from, err);
+        const int is_layer = l + 1 < end && l[1].role == HST_SHORTCUT;
+        from =
+            add_shortcut(g, a, l + 1, is_layer, is_layer && activated >= 0 ? activated : from, err);
+        l += is_layer;
         x = from < 0 ? from : hst_graph_add(g, x, from, err);
-        if (x >= 0)
+        if (x >= 0 && activated < 0)
             x = hst_graph_activation(g, x, HST_ACT_RELU, err);
     }
     return x;
@@ -133,10 +189,13 @@ static void huggingface_names(const hst_layer *l, hst_layer_names *out)
 /* Stages count from 2, as the stem is conv1; the shortcut is number 0. */
 static void keras_names(const hst_layer *l, hst_layer_names *out)
 {
-    char layer[48] = "conv1";
-    if (l->role != HST_STEM)
-        snprintf(layer, sizeof layer, "conv%d_block%d_%d", l->stage + 2, l->repeat + 1,
-                 l->role == HST_SHORTCUT ? 0 : l->place);
+    char layer[64] = "conv1", part[16] = "preact";
+    if (l->role != HST_NORM)
+        snprintf(part, sizeof part, "%d", l->role == HST_SHORTCUT ? 0 : l->place);
+    if (l->block < 0 && l->role == HST_NORM)
+        snprintf(layer, sizeof layer, "post");
+    else if (l->role != HST_STEM)
+        snprintf(layer, sizeof layer, "conv%d_block%d_%s", l->stage + 2, l->repeat + 1, part);
     hst_names_set(out, layer, "_conv", "_bn");
 }
 
@@ -150,6 +209,32 @@ static void counted_names(const hst_layer *l, hst_layer_names *out)
     hst_counted_names(&as, out);
 }
 
+/* Slim's; unit: "bottleneck_v1". */
+static void slim_names(const hst_layer *l, const char *unit, hst_layer_names *out)
+{
+    char layer[64] = "conv1", part[16] = "shortcut";
+    if (l->role == HST_CONV)
+        snprintf(part, sizeof part, "conv%d", l->place);
+    if (l->role == HST_NORM)
+        snprintf(part, sizeof part, "preact");
+    if (l->block < 0 && l->role == HST_NORM)
+        snprintf(layer, sizeof layer, "postnorm");
+    else if (l->role != HST_STEM)
+        snprintf(layer, sizeof layer, "block%d/unit_%d/%s/%s", l->stage + 1, l->repeat + 1, unit,
+                 part);
+    hst_names_set(out, layer, "", l->role == HST_NORM ? "" : "/BatchNorm");
+}
+
+static void hub_v1_names(const hst_layer *l, hst_layer_names *out)
+{
+    slim_names(l, "bottleneck_v1", out);
+}
+
+static void hub_v2_names(const hst_layer *l, hst_layer_names *out)
+{
+    slim_names(l, "bottleneck_v2", out);
+}
+
 static int huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
 {
     (void)a;
@@ -159,38 +244,91 @@ static int huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
                     "\"downsample_in_bottleneck\" is true; only ResNets without are supported");
 }
 
+/* Some of timm's ResNets blur in front of a stride, which no tensor shows. */
+static int timm_config(const json_t *o, hst_arch *a, hst_err *err)
+{
+    static const char *const others[] = {"resnetaa", "resnetblur"};
+    const char *name = json_string_value(json_object_get(o, "architecture"));
+    for (size_t i = 0; name && i < sizeof others / sizeof *others; i++)
+        if (strncmp(name, others[i], strlen(others[i])) == 0)
+            return hst_fail(err, HST_EMODEL,
+                            "\"architecture\" is '%.60s'; ResNets that blur are not supported",
+                            name);
+    return name ? hst_timm_config(o, a, err) : 0;
+}
+
+/* ---- dialects ---- */
+
 static const char *const torchvision_body[] = {"conv1.",  "bn1.",    "layer1.", "layer2.",
                                                "layer3.", "layer4.", NULL};
 static const char *const huggingface_body[] = {"embedder.", "encoder.", NULL};
-static const char *const keras_body[] = {"conv", NULL};
+static const char *const keras_body[] = {"conv", "post_bn", NULL};
+static const char *const hub_body[] = {"conv1/", "block", "postnorm/", NULL};
 
 static const hst_dialect dialects[] = {
     HST_NUMBERED(HST_NORM_IMAGENET),
     {"torchvision or timm", "layer1.0.conv1.weight", torchvision_body, HST_NORM_IMAGENET,
-     HST_CNN(torch, SYMMETRIC, 1e-5, torchvision_names)},
+     HST_CNN(torch, SYMMETRIC, 1e-5, torchvision_names), .config = timm_config},
     {"Hugging Face", "embedder.embedder.convolution.weight", huggingface_body, HST_NORM_IMAGENET,
      HST_CNN(torch, SYMMETRIC, 1e-5, huggingface_names), .config = huggingface_config},
 };
+
+#define RESNET(name_, list, n_list)                                                                \
+    HST_CNN_FAMILY("resnet" name_, 224, list, n_list, .width = 1, .layers = layers,                \
+                   .names = keras_names, .activation = activation, .build = build)
+#define OF_TORCH(number) RESNET(number, dialects, sizeof dialects / sizeof *dialects)
 
 /* Pixels keep their range, their means are of ImageNet. */
 /* clang-format off */
 #define NORM_MEANS {{123.68f, 116.779f, 103.939f}, {1, 1, 1}}
 /* clang-format on */
 
-static const hst_dialect keras_dialects[] = {
-    {"a graph without names", "op0/kernel", hst_numbered_body, NORM_MEANS,
-     .own = &(const hst_cnn_dialect){&hst_style_keras, HST_PAD_TF, 1e-3, hst_numbered_names, 0, 1}},
-    {"Keras, counted", "conv2d_52/kernel", hst_counted_body, NORM_MEANS,
-     .own = &(const hst_cnn_dialect){&hst_style_keras, HST_PAD_SYMMETRIC, 1.001e-5, counted_names,
-                                     1, 1}},
-    {"Keras", "conv1_conv/kernel", keras_body, NORM_MEANS,
-     .own = &(const hst_cnn_dialect){&hst_style_keras, HST_PAD_SYMMETRIC, 1.001e-5, NULL, 1, 1}},
-};
+/* last: the number of the last batch norm, from 0, of which V1 and V2 have not the same. */
+#define OF_KERAS(number, last)                                                                     \
+    RESNET(                                                                                        \
+        number "_v1",                                                                              \
+        ((const hst_dialect[]){                                                                    \
+            {"a graph without names", "op0/kernel", hst_numbered_body, NORM_MEANS,                 \
+             .own = &(const hst_cnn_dialect){&hst_style_keras, HST_PAD_TF, 1e-3,                   \
+                                             hst_numbered_names, 0, 1}},                           \
+            {"Keras, counted", "batch_normalization_" last "/gamma", hst_counted_body, NORM_MEANS, \
+             .own = &(const hst_cnn_dialect){&hst_style_keras, HST_PAD_SYMMETRIC, 1.001e-5,        \
+                                             counted_names, 1, 1}},                                \
+            {"Keras", "conv1_bn/gamma", keras_body, NORM_MEANS,                                    \
+             .own = &(const hst_cnn_dialect){&hst_style_keras, HST_PAD_SYMMETRIC, 1.001e-5, NULL,  \
+                                             1, 1}}}),                                             \
+        3)
+#define OF_KERAS_V2(number, last)                                                                  \
+    RESNET(number "_v2",                                                                           \
+           ((const hst_dialect[]){{"Keras, counted", "batch_normalization_" last "/gamma",         \
+                                   hst_counted_body, HST_NORM_PM1,                                 \
+                                   HST_CNN(keras, SYMMETRIC, 1.001e-5, counted_names)},            \
+                                  {"Keras", "post_bn/gamma", keras_body, HST_NORM_PM1,             \
+                                   HST_CNN(keras, SYMMETRIC, 1.001e-5, NULL)}}),                   \
+           2)
+/* Its modules take 0..1, and make -1..1 of it in front of the first convolution. */
+#define OF_HUB(version, number)                                                                    \
+    RESNET("_v" #version "_" number,                                                               \
+           ((const hst_dialect[]){                                                                 \
+               {"TF Hub", "block1/unit_1/bottleneck_v" #version "/conv1/weights", hub_body,        \
+                HST_NORM_PM1, HST_CNN(slim, SYMMETRIC, 1e-5, hub_v##version##_names)}}),           \
+           1)
 
-#define RESNET(number, list)                                                                       \
-    HST_CNN_FAMILY("resnet" number, 224, list, sizeof list / sizeof *list, .width = 1,             \
-                   .layers = layers, .names = keras_names, .activation = activation,               \
-                   .build = build)
-
-const hst_family hst_resnet[4] = {RESNET("34", dialects), RESNET("18", dialects),
-                                  RESNET("50", dialects), RESNET("50_v1", keras_dialects)};
+/* A deeper one holds the layers of a shallower one, and is compared first. */
+const hst_family hst_resnet[17] = {OF_TORCH("34"),
+                                   OF_TORCH("18"),
+                                   OF_TORCH("152"),
+                                   OF_TORCH("101"),
+                                   OF_TORCH("50"),
+                                   OF_KERAS("152", "154"),
+                                   OF_KERAS_V2("152", "150"),
+                                   OF_KERAS("101", "103"),
+                                   OF_KERAS_V2("101", "99"),
+                                   OF_KERAS("50", "52"),
+                                   OF_KERAS_V2("50", "48"),
+                                   OF_HUB(1, "152"),
+                                   OF_HUB(1, "101"),
+                                   OF_HUB(1, "50"),
+                                   OF_HUB(2, "152"),
+                                   OF_HUB(2, "101"),
+                                   OF_HUB(2, "50")};

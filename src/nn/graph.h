@@ -46,9 +46,10 @@ static inline size_t hst_shape_floats(hst_shape s)
 
 enum hst_padding {
     HST_PAD_TF, /* TensorFlow SAME: total = max((ceil(h/s)-1)*s + k - h, 0), smaller half first */
-    HST_PAD_SYMMETRIC, /* PyTorch padding=(k-1)/2 on every side */
-    HST_PAD_VALID,     /* none: TensorFlow VALID, PyTorch padding=0 */
-    HST_PAD_ZEROS      /* as HST_PAD_TF; max pooling sees zeros there */
+    HST_PAD_SYMMETRIC,      /* PyTorch padding=(k-1)/2 on every side */
+    HST_PAD_VALID,          /* none: TensorFlow VALID, PyTorch padding=0 */
+    HST_PAD_ZEROS,          /* as HST_PAD_TF; max pooling sees zeros there */
+    HST_PAD_SYMMETRIC_ZEROS /* as HST_PAD_SYMMETRIC, and the same */
 };
 
 /* A window that moves over a picture: of a convolution or a pooling. */

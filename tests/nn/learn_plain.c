@@ -131,13 +131,15 @@ static void max_pool(const hst_node *n, hst_shape in, const double *x, double *y
     const hst_shape out = hst_node_shape(n);
     int k = window->kernel, s = window->stride;
     int oh = hst_conv_span(window, in.h).before, ow = hst_conv_span(window, in.w).before;
+    const int zeros =
+        window->padding == HST_PAD_ZEROS || window->padding == HST_PAD_SYMMETRIC_ZEROS;
     for (size_t i = 0; i < plain_floats(out); i++) {
         int c = (int)(i % (size_t)out.c), px = (int)(i / (size_t)out.c);
         y[i] = -INFINITY;
         for (int t = 0; t < k * k; t++) {
             int iy = px / out.w * s - oh + t / k, ix = px % out.w * s - ow + t % k;
             const int outside = iy < 0 || iy >= in.h || ix < 0 || ix >= in.w;
-            if (outside && window->padding != HST_PAD_ZEROS)
+            if (outside && !zeros)
                 continue;
             double v = outside ? 0 : x[(iy * in.w + ix) * in.c + c];
             y[i] = isnan(v) || v > y[i] ? v : y[i];

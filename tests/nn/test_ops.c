@@ -16,6 +16,8 @@ static const hst_conv pools[] = {{.kernel = 3, .stride = 2, .padding = HST_PAD_S
                                  {.kernel = 2, .stride = 1, .padding = HST_PAD_TF},
                                  {.kernel = 2, .stride = 1, .padding = HST_PAD_ZEROS},
                                  {.kernel = 3, .stride = 2, .padding = HST_PAD_ZEROS},
+                                 {.kernel = 3, .stride = 2, .padding = HST_PAD_SYMMETRIC_ZEROS},
+                                 {.kernel = 1, .stride = 2, .padding = HST_PAD_TF},
                                  {.kernel = 1, .stride = 1, .padding = HST_PAD_VALID},
                                  {.kernel = 1, .stride = 1, .padding = HST_PAD_TF}};
 enum { N_POOLS = sizeof pools / sizeof *pools, N_ACTS = HST_ACTS - 1, N_OPS = N_ACTS + N_POOLS };

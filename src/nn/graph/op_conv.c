@@ -9,7 +9,7 @@
 hst_span hst_conv_span(const hst_conv *c, int in)
 {
     int k = c->kernel, s = c->stride;
-    if (c->padding == HST_PAD_SYMMETRIC || c->padding == HST_PAD_VALID) {
+    if (c->padding != HST_PAD_TF && c->padding != HST_PAD_ZEROS) {
         int before = c->padding == HST_PAD_VALID ? 0 : (k - 1) / 2, room = in + 2 * before - k;
         return (hst_span){room < 0 ? 0 : room / s + 1, before};
     }
@@ -21,7 +21,8 @@ hst_span hst_conv_span(const hst_conv *c, int in)
 static const char *const paddings[] = {[HST_PAD_TF] = "same",
                                        [HST_PAD_SYMMETRIC] = "symmetric",
                                        [HST_PAD_VALID] = "valid",
-                                       [HST_PAD_ZEROS] = "zeros"};
+                                       [HST_PAD_ZEROS] = "zeros",
+                                       [HST_PAD_SYMMETRIC_ZEROS] = "symmetric zeros"};
 
 const hst_attr hst_conv_attrs[] = {
     {"kernel", HST_ATTR_INT, offsetof(hst_conv, kernel), NULL},

@@ -1,5 +1,5 @@
 /* op_max_pool.c - the largest value of a window, channel by channel; padding does not count, but
- * for HST_PAD_ZEROS. NaN is larger than all. */
+ * for HST_PAD_ZEROS and HST_PAD_SYMMETRIC_ZEROS. NaN is larger than all. */
 #include "nn/infer/unit.h"
 
 #include <string.h>
@@ -8,7 +8,7 @@ static int pooled_type(hst_node *n, const hst_type *in, hst_err *err)
 {
     const hst_conv *c = hst_node_conv(n);
     const hst_shape x = hst_type_shape(in);
-    if (c->stride > c->kernel)
+    if (c->stride > c->kernel && c->kernel > 1) /* of one pixel: some pixels alone */
         return hst_fail(err, HST_EMODEL, "pooling %d x %d with stride %d is not supported",
                         c->kernel, c->kernel, c->stride);
     return hst_conv_shape(n, x, x.c, &n->type, err);
@@ -34,7 +34,8 @@ static window window_at(const hst_conv *c, hst_shape in, int oy, int ox)
     const int x = ox * c->stride - hst_conv_span(c, in.w).before, k = c->kernel;
     window w = {y < 0 ? 0 : y, y + k < in.h ? y + k : in.h, x < 0 ? 0 : x,
                 x + k < in.w ? x + k : in.w, 0};
-    w.has_zeros = c->padding == HST_PAD_ZEROS && (w.bottom - w.top < k || w.right - w.left < k);
+    w.has_zeros = (c->padding == HST_PAD_ZEROS || c->padding == HST_PAD_SYMMETRIC_ZEROS) &&
+                  (w.bottom - w.top < k || w.right - w.left < k);
     return w;
 }
 
