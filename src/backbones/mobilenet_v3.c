@@ -1,4 +1,5 @@
-/* mobilenet_v3.c - MobileNetV3 small and large (Howard et al. 2019, arXiv 1905.02244, tables 1, 2):
+/* mobilenet_v3.c - MobileNetV3 small and large (Howard et al. 2019, arXiv 1905.02244, tables 1, 2),
+ * of any width as TensorFlow has it (a block widens by a factor, the stem stays at 0.75):
  * inverted residuals, some with squeeze-and-excitation behind the depthwise convolution; ReLU in
  * the first ones, hard swish in the others. Its features are the averages of the last convolution's
  * maps, in front of the wide layer that its classifiers begin with. */
@@ -32,24 +33,28 @@ static void layers(const hst_arch *a, hst_layers *out)
 {
     int n, repeat = 0;
     const struct row *r = rows_of(a, &n);
+    const double width = a->cnn.width;
     hst_layer l = {.block = -1, .in = 3};
-    hst_layers_add(out, hst_layer_of(l, HST_STEM, 3, 2, STEM));
-    l.in = STEM;
+    hst_layers_add(out, hst_layer_of(l, HST_STEM, 3, 2, hst_make_divisible(STEM * width)));
+    l.in = hst_make_divisible(STEM * width);
     for (int i = 0; i < n; i++) {
+        const double factor = (double)r[i].expand / (i > 0 ? r[i - 1].channels : STEM);
+        const int wide = hst_make_divisible(l.in * factor);
         const hst_block b = {.kernel = r[i].kernel,
                              .stride = r[i].stride,
-                             .wide = r[i].expand,
-                             .squeezed = r[i].excites ? hst_make_divisible(r[i].expand / 4.0) : 0,
-                             .out = r[i].channels};
+                             .wide = wide,
+                             .squeezed = r[i].excites ? hst_make_divisible(wide / 4.0) : 0,
+                             .out = hst_make_divisible(r[i].channels * width)};
         repeat = i > 0 && r[i].stage == r[i - 1].stage ? repeat + 1 : 0;
         l = (hst_layer){.block = i, .stage = r[i].stage, .repeat = repeat, .in = l.in};
         hst_layers_block(out, l, &b);
-        l.in = r[i].channels;
+        l.in = b.out;
     }
     l = (hst_layer){.block = -1, .in = l.in};
     l.stage = n + 1;               /* of torchvision's list */
     l.repeat = r[n - 1].stage + 1; /* of timm's */
-    hst_layers_add(out, hst_layer_of(l, HST_TOP, 1, 1, r[n - 1].expand));
+    hst_layers_add(out,
+                   hst_layer_of(l, HST_TOP, 1, 1, hst_make_divisible(r[n - 1].expand * width)));
 }
 
 static enum hst_act activation(const hst_arch *a, const hst_layer *l)
@@ -106,6 +111,15 @@ static void keras2_names(const hst_layer *l, hst_layer_names *out)
     spell(l, &(spelling){"Conv", "/", "/squeeze_excite/Conv", "/BatchNorm"}, out);
 }
 
+/* Slim's, which the modules on TF Hub were made with: those of Keras 2 within a scope. */
+static void slim_names(const hst_layer *l, hst_layer_names *out)
+{
+    hst_layer_names in_scope;
+    keras2_names(l, &in_scope);
+    snprintf(out->conv, sizeof out->conv, "MobilenetV3/%.100s", in_scope.conv);
+    snprintf(out->bn, sizeof out->bn, "MobilenetV3/%.100s", in_scope.bn);
+}
+
 /* The list of features: the stem, the blocks, the top; in a block expand, depthwise, the gate and
  * project, those that it has. */
 static void torchvision_names(const hst_layer *l, hst_layer_names *out)
@@ -136,6 +150,8 @@ static void timm_names(const hst_layer *l, hst_layer_names *out)
 static const char *const keras_body[] = {"conv/",   "conv_bn/",   "expanded_conv",
                                          "conv_1/", "conv_1_bn/", NULL};
 static const char *const keras2_body[] = {"Conv/", "expanded_conv", "Conv_1/", NULL};
+static const char *const slim_body[] = {"MobilenetV3/Conv/", "MobilenetV3/expanded_conv",
+                                        "MobilenetV3/Conv_1/", NULL};
 static const char *const torchvision_body[] = {"features.", NULL};
 static const char *const timm_body[] = {"conv_stem.", "bn1.", "blocks.", NULL};
 
@@ -145,6 +161,8 @@ static const hst_dialect dialects[] = {
     {"Keras", "conv/kernel", keras_body, HST_NORM_PM1, HST_CNN(keras, TF, 1e-3, NULL)},
     {"Keras 2", "expanded_conv/depthwise/depthwise_kernel", keras2_body, HST_NORM_PM1,
      HST_CNN(keras, TF, 1e-3, keras2_names)},
+    {"TF Hub", "MobilenetV3/expanded_conv/depthwise/depthwise_weights", slim_body, HST_NORM_PM1,
+     HST_CNN(slim, TF, 1e-3, slim_names)},
     {"torchvision", "features.1.block.0.0.weight", torchvision_body, HST_NORM_IMAGENET,
      HST_CNN(torch, SYMMETRIC, 1e-3, torchvision_names)},
     /* There tf_mobilenetv3_large_100 and mobilenetv3_large_100 differ in padding, not in names. */
@@ -154,6 +172,6 @@ static const hst_dialect dialects[] = {
 
 #define MOBILENET_V3(variant)                                                                      \
     HST_CNN_FAMILY("mobilenet_v3_" variant, 224, dialects, sizeof dialects / sizeof *dialects,     \
-                   .width = 1, .layers = layers, .names = keras_names, .activation = activation)
+                   .layers = layers, .names = keras_names, .activation = activation)
 
 const hst_family hst_mobilenet_v3[2] = {MOBILENET_V3("large"), MOBILENET_V3("small")};
