@@ -40,10 +40,13 @@ static int unknown(const hst_tensors *t, hst_err *err)
         err, HST_EMODEL,
         "no network known here: %zu tensors, first '%s'; expected MobileNetV2 (names "
         "of Hugging Face, torchvision, timm, Keras or TF Hub), MobileNetV1 (Hugging "
-        "Face, timm or Keras), MobileNetV3 (torchvision, timm or Keras), EfficientNet-B0 "
-        "(torchvision, timm, Hugging Face or Keras), EfficientNetV2-B0 (timm or Keras), "
-        "EfficientNet-Lite (PyTorch, timm or Keras), ResNet-18, -34, -50 "
-        "(torchvision, timm, Hugging Face or Keras), ConvNeXt (timm, Facebook, Hugging Face or "
+        "Face, timm or Keras), MobileNetV3 (torchvision, timm, Keras or TF Hub), EfficientNet B0 "
+        "to B7 "
+        "(torchvision, timm, Hugging Face, Keras or TF Hub), EfficientNetV2 (torchvision, timm, "
+        "Keras or TF Hub), "
+        "EfficientNet-Lite (PyTorch, timm or Keras), ResNets V1 and V2 "
+        "(torchvision, timm, Hugging Face, Keras or TF Hub), ConvNeXt (timm, Facebook, Hugging "
+        "Face or "
         "torchvision), MobileNetV4-Conv or HGNetV2 (timm), or a vision transformer: DINOv2 "
         "(DINOv2, timm or Hugging Face), CLIP (OpenCLIP, timm or Hugging Face), ViT, DeiT, DINO "
         "(timm, Hugging Face or torchvision)",

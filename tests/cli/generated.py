@@ -118,7 +118,7 @@ class Generated(unittest.TestCase):
         self.assertEqual(bash("predict", "-f", ""), ["csv", "json", "text"])
         self.assertEqual(bash("backbones", ""), ["import", "list", "prune", "pull", "remove",
                                                  "verify"])
-        self.assertEqual(bash("backbones", "pull", "efficientnet_v"), ["efficientnet_v2_b0"])
+        self.assertEqual(bash("backbones", "pull", "efficientnet_v2_b0"), ["efficientnet_v2_b0"])
         self.assertEqual(bash("store", ""), ["clear", "info"])
         self.assertEqual(bash("store", "info", ""), [])
         self.assertEqual(bash("train", "--seed", ""), [])
