@@ -68,8 +68,8 @@ static int print_text(cli_job *job, const hst_backbone_info *b)
     cli_out_printf(out, "%-12s%s%s%s\n", "format", b->format, producer[0] ? ", by " : "", producer);
     cli_text_size(b->image_width_px, b->image_height_px, size);
     if (b->n_blocks) {
-        cli_out_printf(out, "%-12s%s, %d blocks of %d\n", "network", b->family, b->n_blocks,
-                       b->n_token);
+        cli_out_printf(out, "%-12s%s, %d block%s of %d\n", "network", b->family, b->n_blocks,
+                       b->n_blocks == 1 ? "" : "s", b->n_token);
         cli_out_printf(out, "%-12s%s, patches of %d\n", "input", size, b->patch_px);
     } else {
         cli_out_printf(out, "%-12s%s, width %g\n", "network", b->family, b->width);

@@ -400,8 +400,8 @@ static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info 
     put_accuracy(out, m);
     cli_text_size(b->image_width_px, b->image_height_px, size);
     if (b->n_blocks)
-        cli_out_printf(out, "%-16s%s, %d blocks of %d, %s, patches of %d\n", "backbone", b->family,
-                       b->n_blocks, b->n_token, size, b->patch_px);
+        cli_out_printf(out, "%-16s%s, %d block%s of %d, %s, patches of %d\n", "backbone", b->family,
+                       b->n_blocks, b->n_blocks == 1 ? "" : "s", b->n_token, size, b->patch_px);
     else
         cli_out_printf(out, "%-16s%s, width %g, %s, padding %s\n", "backbone", b->family, b->width,
                        size, b->padding);
