@@ -60,7 +60,9 @@ def write(folder, state, config=None):
     return folder
 
 
-def pooled(tokens, prefix, pool, behind=None):
+def pooled(tokens, prefix, pool, behind=None, attention=None):
+    if pool == "map":
+        return attention(tokens)
     mean = tokens[:, prefix:].mean(1)
     y = {"cls": tokens[:, 0], "mean": mean, "cls+mean": torch.cat([tokens[:, 0], mean], 1)}[pool]
     return behind(y) if behind else y
@@ -98,7 +100,7 @@ class Timm:
     def features(self, x, pool):
         net = self.at(x.shape[2:])
         behind = net.fc_norm if not isinstance(net.fc_norm, torch.nn.Identity) else None
-        return pooled(net.forward_features(x), net.num_prefix_tokens, pool, behind)
+        return pooled(net.forward_features(x), net.num_prefix_tokens, pool, behind, net.attn_pool)
 
 
 class TimmGamma(Timm):
@@ -186,7 +188,26 @@ class HuggingFace:
         tokens = net(x, **more).last_hidden_state
         if hasattr(net, "post_layernorm"):
             tokens = net.post_layernorm(tokens)
-        return pooled(tokens, self.prefix, pool)
+        return pooled(tokens, self.prefix, pool, attention=getattr(net, "head", None))
+
+
+class Siglip(HuggingFace):
+    """Its last_hidden_state is behind the last norm."""
+
+    def features(self, x, pool):
+        net = copy.deepcopy(self.net).double()
+        tokens = net(x, interpolate_pos_encoding=tuple(x.shape[2:]) != (self.px, self.px)).last_hidden_state
+        return pooled(tokens, 0, pool, attention=getattr(getattr(net, "vision_model", net), "head", None))
+
+
+class OpenClipTimm(Timm):
+    """The same as the image tower in one of OpenCLIP's files, beside something of its text tower."""
+
+    def write(self, folder):
+        state = {"visual.trunk." + k: v for k, v in self.net.state_dict().items()}
+        vision = {"image_size": self.px, "timm_model_name": self.name, "timm_model_pretrained": False}
+        return write(folder, {**state, "logit_scale": torch.ones(()), "text.token_embedding.weight": torch.ones(8, 8)},
+                     {"model_cfg": {"embed_dim": 64, "vision_cfg": vision, "text_cfg": {}}})
 
 
 class Torchvision:
@@ -253,8 +274,11 @@ def hf(kind, px=224, prefix=1, norm=IMAGENET, whole=None, **config):
     config = {"hidden_size": 128, "num_hidden_layers": 3, "num_attention_heads": 4, "image_size": px, **config}
     if kind not in ("Dinov2", "Dinov2WithRegisters"):
         config.setdefault("intermediate_size", 256)
-    names = {"CLIP": ("CLIPVisionModel", "CLIPVisionConfig")}
+    names = {"CLIP": ("CLIPVisionModel", "CLIPVisionConfig"), "Siglip": ("SiglipVisionModel", "SiglipVisionConfig")}
     model, conf = names.get(kind, (kind + "Model", kind + "Config"))
+    if kind == "Siglip":
+        pool = "map" if config.get("vision_use_head", True) else "mean"
+        return Siglip(getattr(t, model), getattr(t, conf)(**config), 0, norm, pool=pool, whole=whole)
     return HuggingFace(getattr(t, model), getattr(t, conf)(**config), prefix, norm, whole=whole)
 
 
@@ -271,6 +295,17 @@ def clip_both(net):
             "vocab_size": 64, "max_position_embeddings": 8}
     whole = t.CLIPModel(t.CLIPConfig(text_config=text, vision_config=net.config.to_dict(), projection_dim=16))
     whole.vision_model.load_state_dict(net.state_dict())
+    return whole
+
+
+def siglip_both(net):
+    import transformers as t
+    text = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 32,
+            "vocab_size": 64, "max_position_embeddings": 8, "projection_size": net.config.hidden_size}
+    whole = t.SiglipModel(t.SiglipConfig(text_config=text, vision_config=net.config.to_dict()))
+    missing = getattr(whole.vision_model, "vision_model", whole.vision_model).load_state_dict(
+        getattr(net, "vision_model", net).state_dict())
+    assert not missing.missing_keys
     return whole
 
 
@@ -315,6 +350,16 @@ CASES = {
                         ["224x224", "320x320"], ["cls"]),
     "torchvision old": (lambda: Torchvision(old=True, patch_size=16, num_layers=2, num_heads=2, hidden_dim=128, mlp_dim=256),
                         ["224x224"], ["cls", "mean"]),
+    "timm siglip B16": (lambda: Timm("vit_base_patch16_siglip_224", depth=3), ["224x224", "256x160"], ["map", "mean"]),
+    "timm siglip2 B32": (lambda: Timm("vit_base_patch32_siglip_256", depth=3), ["256x256", "224x224"], ["map", "mean"]),
+    "timm siglip so400m": (lambda: Timm("vit_so400m_patch14_siglip_378", depth=1), ["378x378", "224x224"], ["map"]),
+    "timm siglip gap": (lambda: Timm("vit_base_patch32_siglip_gap_256", depth=2), ["256x256", "320x320"], ["mean"]),
+    "hf siglip": (lambda: hf("Siglip", patch_size=16, norm=HALF), ["224x224", "256x192"], ["map", "mean"]),
+    "hf siglip both": (lambda: hf("Siglip", patch_size=32, px=256, norm=HALF, whole=siglip_both), ["256x256", "224x224"],
+                       ["map", "mean"]),
+    "hf siglip no head": (lambda: hf("Siglip", patch_size=16, norm=HALF, vision_use_head=False), ["224x224", "160x160"],
+                          ["mean"]),
+    "open_clip siglip": (lambda: OpenClipTimm("vit_base_patch32_siglip_256", depth=2), ["256x256", "320x320"], ["map", "mean"]),
     "open_clip": (lambda: OpenClip(), ["224x224", "256x320"], ["cls", "mean"]),
     "open_clip quick": (lambda: OpenClip(quick=True, patch_size=16), ["224x224"], ["cls"]),
     "open_clip scaled": (lambda: OpenClip(ls_init_value=0.1), ["224x224"], ["cls"]),

@@ -118,9 +118,10 @@ extern const cli_option cli_common[];
          "given, what its file says).",                                                            \
          .section = "expert"},                                                                     \
     {                                                                                              \
-        "pool", 0, CLI_CHOICE, offsetof(cli_values, pool), "cls|mean|cls+mean", NULL,              \
+        "pool", 0, CLI_CHOICE, offsetof(cli_values, pool), "cls|mean|cls+mean|map", NULL,          \
             "What of a transformer's tokens the features are: the class token, the mean of the "   \
-            "patches, or one behind the other (if not given, what its publisher takes).",          \
+            "patches, one behind the other, or what its attention pool makes of them (if not "     \
+            "given, what its publisher takes).",                                                   \
             .section = "expert"                                                                    \
     }
 /* Of those that compute features. */

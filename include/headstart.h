@@ -297,8 +297,9 @@ typedef struct hst_backbone_opts {
     /* Where the input is to be no square; in image_px's place. Both, or neither: 0 (default). */
     int image_width_px, image_height_px;
     /* What of a transformer's tokens the features are: "cls" (the class token), "mean" (of the
-     * patches), "cls+mean" (one behind the other). NULL (default): as its publisher has it. Of
-     * other networks "mean" alone is known. */
+     * patches), "cls+mean" (one behind the other), "map" (what its attention pool makes of them,
+     * where it has one). NULL (default): as its publisher has it. Of other networks "mean" alone is
+     * known. */
     const char *pool;
 } hst_backbone_opts;
 HST_API void hst_backbone_opts_init(hst_backbone_opts *o, size_t size);

@@ -22,8 +22,8 @@ typedef struct hst_cnn_arch {
 } hst_cnn_arch;
 
 /* What of the tokens behind a transformer's last block its features are: the class token; the mean
- * of those of the patches; one behind the other. */
-enum hst_vit_pool { HST_VIT_CLS, HST_VIT_MEAN, HST_VIT_CLS_MEAN };
+ * of those of the patches; one behind the other; what a learned token's attention to them gives. */
+enum hst_vit_pool { HST_VIT_CLS, HST_VIT_MEAN, HST_VIT_CLS_MEAN, HST_VIT_MAP };
 
 /* Of vision transformers. */
 typedef struct hst_vit_arch {
@@ -38,6 +38,8 @@ typedef struct hst_vit_arch {
     enum hst_act act;
     double epsilon;         /* of its norms */
     enum hst_grid_way grid; /* how its table of positions becomes one of another size */
+    int attention_pool;     /* 1: its file has one; where the features are something else, it is
+                               left out, and this is 0 */
 } hst_vit_arch;
 
 /* The sides that an input may have. */

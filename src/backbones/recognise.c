@@ -48,7 +48,8 @@ static int unknown(const hst_tensors *t, hst_err *err)
         "(torchvision, timm, Hugging Face, Keras or TF Hub), ConvNeXt (timm, Facebook, Hugging "
         "Face or "
         "torchvision), MobileNetV4-Conv or HGNetV2 (timm), or a vision transformer: DINOv2 "
-        "(DINOv2, timm or Hugging Face), CLIP (OpenCLIP, timm or Hugging Face), ViT, DeiT, DINO "
+        "(DINOv2, timm or Hugging Face), CLIP, SigLIP (OpenCLIP, timm or Hugging Face), ViT, DeiT, "
+        "DINO "
         "(timm, Hugging Face or torchvision)",
         hst_tensors_count(t), first ? first->name : "");
 }

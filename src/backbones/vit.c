@@ -10,8 +10,11 @@ enum { DIM_MAX = 4096, DEPTH_MAX = 64, PATCH_MAX = 64, HIDDEN_MAX = 16384, REGIS
 #define EPSILON_MIN 1e-12
 #define EPSILON_MAX 1e-2
 
-static const char *const pools[] = {
-    [HST_VIT_CLS] = "cls", [HST_VIT_MEAN] = "mean", [HST_VIT_CLS_MEAN] = "cls+mean", NULL};
+static const char *const pools[] = {[HST_VIT_CLS] = "cls",
+                                    [HST_VIT_MEAN] = "mean",
+                                    [HST_VIT_CLS_MEAN] = "cls+mean",
+                                    [HST_VIT_MAP] = "map",
+                                    NULL};
 
 static const struct act {
     const char *name;
@@ -71,11 +74,20 @@ static int check_size(const hst_arch *a, hst_err *err)
 static int check_pool(const hst_arch *a, int code, hst_err *err)
 {
     const hst_vit_arch *v = &a->vit;
-    if (v->pool != HST_VIT_MEAN && !v->class_token)
+    if (v->pool == HST_VIT_MAP && !v->attention_pool)
+        return hst_fail(err, code, "this %s has no attention pool: choose %s", a->family,
+                        v->class_token ? "\"cls\", \"mean\" or \"cls+mean\"" : "\"mean\"");
+    if (v->pool == HST_VIT_MAP && (v->class_token || v->registers || v->norm_behind))
         return hst_fail(err, code,
-                        "this %s has no class token: its features can be the mean of its patches "
-                        "alone (pool \"mean\")",
+                        "this %s pools by attention beside a class token, registers or a norm "
+                        "behind the pooling, which is not known here: choose \"mean\"",
                         a->family);
+    if ((v->pool == HST_VIT_CLS || v->pool == HST_VIT_CLS_MEAN) && !v->class_token)
+        return hst_fail(
+            err, code, "this %s has no class token: its features can be the mean of its patches%s",
+            a->family,
+            v->attention_pool ? " (pool \"mean\") or what attention makes of them (\"map\")"
+                              : " alone (pool \"mean\")");
     if (v->pool == HST_VIT_CLS_MEAN && v->norm_behind)
         return hst_fail(err, code,
                         "this %s has its last norm behind the pooling: choose \"cls\" or \"mean\", "
@@ -113,7 +125,7 @@ static int check(const hst_arch *a, hst_err *err)
                         "%d blocks with %d numbers between products, patches of %d pixels, %d "
                         "registers: out of bounds",
                         v->depth, v->hidden, v->patch, v->registers);
-    if (!act_name(v->act) || !is_between((int)v->pool, HST_VIT_CLS, HST_VIT_CLS_MEAN) ||
+    if (!act_name(v->act) || !is_between((int)v->pool, HST_VIT_CLS, HST_VIT_MAP) ||
         !is_between((int)v->grid, HST_GRID_ANTIALIAS, HST_GRID_CORNERS))
         return hst_fail(err, HST_EMODEL, "unknown activation, pooling or grid");
     if (!(v->epsilon >= EPSILON_MIN && v->epsilon <= EPSILON_MAX))
@@ -171,6 +183,7 @@ static int parse(const json_t *o, hst_arch *a, hst_err *err)
     rc = rc ? rc : parse_word(o, "activation", act_names, &act, err);
     if (rc == 0) {
         a->vit.pool = (enum hst_vit_pool)pool;
+        a->vit.attention_pool = a->vit.pool == HST_VIT_MAP;
         a->vit.grid = (enum hst_grid_way)grid;
         a->vit.act = acts[act].act;
     }
@@ -223,9 +236,11 @@ static int set_pool(hst_arch *a, const char *pool, hst_err *err)
 {
     const int known = place_of(pools, pool);
     if (known < 0)
-        return hst_fail(err, HST_EARG, "unknown pool '%.40s': cls, mean or cls+mean", pool);
+        return hst_fail(err, HST_EARG, "unknown pool '%.40s': cls, mean, cls+mean or map", pool);
     a->vit.pool = (enum hst_vit_pool)known;
-    return check_pool(a, HST_EARG, err);
+    const int rc = check_pool(a, HST_EARG, err);
+    a->vit.attention_pool = a->vit.pool == HST_VIT_MAP;
+    return rc;
 }
 
 /* The table of positions. */

@@ -5,6 +5,8 @@
  *   x + scale * proj(attention(norm x)), x + scale * fc2(act(fc1(norm x))), for every block
  *   norm | pooling
  *
+ * Attention that pools (SigLIP) is y = proj(attention(q probe, kv x)), y + fc2(act(fc1(norm y))).
+ *
  * Families differ in tokens, norms and names alone, so they are tables (vit_families.c). What the
  * tensors tell (vit_map.c) is read from them. */
 #ifndef HST_BACKBONES_VIT_H
@@ -25,6 +27,10 @@ typedef struct hst_vit_names {
     const char *query, *key, *value;
     const char *proj, *fc1, *fc2;
     const char *scale1, *scale2; /* whole names */
+    /* Of attention that pools; probe: the whole name */
+    const char *probe, *pool_norm, *pool_proj, *pool_fc1, *pool_fc2;
+    const char *pool_qkv; /* the product of all three; NULL: */
+    const char *pool_q, *pool_kv;
 } hst_vit_names;
 
 /* hst_family.own: what a network must have to be of the family. */
@@ -44,9 +50,10 @@ typedef struct hst_vit_dialect {
 
 extern const hst_kind hst_vit;
 extern const hst_family hst_vit_families[];
-enum { HST_VIT_FAMILIES = 3 };
+enum { HST_VIT_FAMILIES = 4 };
 
-/* The size that a network of square patches is used at which learned at `learned`. (vit_map.c) */
+/* The size that a network of square patches is used at which learned at `learned`: whole patches.
+ * (vit_map.c) */
 hst_size hst_vit_usual_size(hst_size learned, int patch);
 hst_cells hst_vit_cells(const hst_arch *a);
 /* The members of the kind. (vit_build.c, vit_map.c, vit_config.c) */

@@ -7,15 +7,18 @@
 typedef struct building {
     hst_graph *g;
     const hst_vit_arch *v;
-    int block;
+    int block; /* negative: the pooling */
     int x;
     hst_err *err;
 } building;
 
-/* "block_3_norm1" */
+/* "block_3_norm1", "pool_norm" */
 static const char *name_of(const building *b, const char *part, char name[64])
 {
-    snprintf(name, 64, "block_%d_%s", b->block, part);
+    if (b->block < 0)
+        snprintf(name, 64, "pool_%s", part);
+    else
+        snprintf(name, 64, "block_%d_%s", b->block, part);
     return name;
 }
 
@@ -44,6 +47,15 @@ static void add(building *b, int from, const char *scale)
         b->x = hst_graph_add(b->g, b->x, from, b->err);
 }
 
+/* fc2(act(fc1(x))) */
+static void perceptron(building *b)
+{
+    linear(b, "fc1", b->v->hidden);
+    if (b->x >= 0)
+        b->x = hst_graph_activation(b->g, b->x, b->v->act, b->err);
+    linear(b, "fc2", b->v->dim);
+}
+
 static void block(building *b)
 {
     char name[64];
@@ -57,20 +69,44 @@ static void block(building *b)
     add(b, from, "scale1");
     from = b->x;
     norm(b, name_of(b, "norm2", name));
-    linear(b, "fc1", b->v->hidden);
-    if (b->x >= 0)
-        b->x = hst_graph_activation(b->g, b->x, b->v->act, b->err);
-    linear(b, "fc2", b->v->dim);
+    perceptron(b);
     add(b, from, "scale2");
+}
+
+/* Tokens -> one token: the rest of a block behind a learned token's attention to all of them. */
+static void attend(building *b)
+{
+    char name[64];
+    const hst_attention heads = {.heads = b->v->heads};
+    const int tokens = b->x;
+    b->block = -1;
+    if (b->x >= 0)
+        b->x = hst_graph_probe(b->g, b->x, "pool", b->err);
+    linear(b, "q", b->v->dim);
+    const int q = b->x;
+    if (b->x >= 0)
+        b->x = tokens;
+    linear(b, "kv", 2 * b->v->dim);
+    if (b->x >= 0)
+        b->x = hst_graph_cross_attention(b->g, q, b->x, &heads, b->err);
+    linear(b, "proj", b->v->dim);
+    const int from = b->x;
+    norm(b, name_of(b, "norm", name));
+    perceptron(b);
+    if (b->x >= 0)
+        b->x = hst_graph_add(b->g, b->x, from, b->err);
 }
 
 static void pool(building *b)
 {
     static const enum hst_pool kinds[] = {[HST_VIT_CLS] = HST_POOL_CLS,
                                           [HST_VIT_MEAN] = HST_POOL_MEAN,
-                                          [HST_VIT_CLS_MEAN] = HST_POOL_CLS_MEAN};
+                                          [HST_VIT_CLS_MEAN] = HST_POOL_CLS_MEAN,
+                                          [HST_VIT_MAP] = HST_POOL_CLS}; /* the only token */
     const hst_token_pool p = {.pool = kinds[b->v->pool],
                               .prefix = b->v->class_token + b->v->registers};
+    if (b->v->pool == HST_VIT_MAP)
+        attend(b);
     if (b->x >= 0)
         b->x = hst_graph_token_pool(b->g, b->x, &p, b->err);
 }

@@ -23,6 +23,29 @@ static int check_architecture(const char *name, hst_err *err)
     return 0;
 }
 
+/* Of SigLIP's, these have GELU by tanh, the others the exact one. */
+static int is_tanh(const char *name)
+{
+    const size_t n = strlen(name);
+    return strstr(name, "siglip") &&
+           (strstr(name, "base_patch32") || strstr(name, "so400m_patch16") ||
+            strstr(name, "giantopt") ||
+            (strstr(name, "large") && n > 3 && strcmp(name + n - 3, "512") == 0));
+}
+
+/* What timm's name of a network says that its tensors do not. */
+static void read_name(const char *name, hst_vit_arch *v)
+{
+    if (strstr(name, "quickgelu"))
+        v->act = HST_ACT_GELU_QUICK;
+    if (is_tanh(name))
+        v->act = HST_ACT_GELU_TANH;
+    if (strncmp(name, "test_vit", 8) == 0)
+        v->heads = v->dim / 32;
+    if (strstr(name, "giantopt"))
+        v->heads = 16;
+}
+
 /* Whose networks were trained with it, whatever the architecture is called. */
 static int is_quick(const char *tag)
 {
@@ -37,10 +60,9 @@ int hst_vit_timm_config(const json_t *o, hst_arch *a, hst_err *err)
     rc = rc ? rc : check_architecture(name, err);
     if (rc)
         return rc;
-    if (strstr(name, "quickgelu") || is_quick(json_string_value(json_object_get(p, "tag"))))
+    read_name(name, &a->vit);
+    if (is_quick(json_string_value(json_object_get(p, "tag"))))
         a->vit.act = HST_ACT_GELU_QUICK;
-    if (strncmp(name, "test_vit", 8) == 0)
-        a->vit.heads = a->vit.dim / 32;
     rc = read_heads(json_object_get(o, "model_args"), "num_heads", a, err);
     rc = rc ? rc : hst_config_timm_pretrained(p, a, err);
     if (rc)
@@ -92,16 +114,21 @@ int hst_vit_open_clip_config(const json_t *root, hst_arch *a, hst_err *err)
 {
     const json_t *model = json_object_get(root, "model_cfg"), *o = model ? model : root;
     const json_t *vision = json_object_get(o, "vision_cfg");
+    const char *tower = json_string_value(json_object_get(vision, "timm_model_name"));
     int width = 0, rc = 0;
     if (hst_json_has(root, "vision_config")) /* the others' that lies in the same folder */
         return hst_vit_huggingface_config(root, a, err);
     if (hst_json_has(root, "architecture"))
         return hst_vit_timm_config(root, a, err);
+    if (tower)
+        read_name(tower, &a->vit);
     if (json_is_true(json_object_get(o, "quick_gelu")))
         a->vit.act = HST_ACT_GELU_QUICK;
     if (hst_json_has(vision, "head_width"))
         rc = hst_json_int(vision, "head_width", 8, 4096, &width, err);
     if (rc == 0 && width)
         a->vit.heads = a->vit.dim / width;
-    return rc ? rc : hst_config_image_size(vision, &a->size, err);
+    rc = rc ? rc : hst_config_image_size(vision, &a->size, err);
+    a->size = hst_vit_usual_size(a->size, a->vit.patch);
+    return rc;
 }

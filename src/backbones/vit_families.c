@@ -3,6 +3,8 @@
  *
  *   dinov2  Oquab et al. 2023 (arXiv 2304.07193), with registers Darcet et al. 2023 (2309.16588)
  *   clip    the image tower of Radford et al. 2021 (2103.00020): a norm before the first block
+ *   siglip  the image tower of Zhai et al. 2023 (2303.15343) and SigLIP 2 (2502.14786): no class
+ *           token, attention that pools
  *   vit     all others: ViT, DeiT, DINO, AugReg, MAE */
 #include "backbones/vit.h"
 
@@ -50,21 +52,34 @@ static const hst_vit_names huggingface_dinov2_names = {HUGGINGFACE_TOKENS,
                                                        .fc2 = "mlp.fc2.",
                                                        .scale1 = "layer_scale1.lambda1",
                                                        .scale2 = "layer_scale2.lambda1"};
-static const hst_vit_names huggingface_clip_names = {.class_token = "embeddings.class_embedding",
-                                                     .positions =
-                                                         "embeddings.position_embedding.weight",
-                                                     .patches = "embeddings.patch_embedding.",
-                                                     .norm_pre = "pre_layrnorm.",
-                                                     .norm = "post_layernorm.",
-                                                     .block = "encoder.layers.%d.",
-                                                     .norm1 = "layer_norm1.",
-                                                     .norm2 = "layer_norm2.",
-                                                     .query = "self_attn.q_proj.",
-                                                     .key = "self_attn.k_proj.",
-                                                     .value = "self_attn.v_proj.",
-                                                     .proj = "self_attn.out_proj.",
-                                                     .fc1 = "mlp.fc1.",
-                                                     .fc2 = "mlp.fc2."};
+/* The image tower beside one of texts. */
+#define HUGGINGFACE_TOWER                                                                          \
+    .positions = "embeddings.position_embedding.weight", .patches = "embeddings.patch_embedding.", \
+    .norm = "post_layernorm.", .block = "encoder.layers.%d.", .norm1 = "layer_norm1.",             \
+    .norm2 = "layer_norm2.", .query = "self_attn.q_proj.", .key = "self_attn.k_proj.",             \
+    .value = "self_attn.v_proj.", .proj = "self_attn.out_proj.", .fc1 = "mlp.fc1.",                \
+    .fc2 = "mlp.fc2."
+
+static const hst_vit_names huggingface_clip_names = {
+    HUGGINGFACE_TOWER, .class_token = "embeddings.class_embedding", .norm_pre = "pre_layrnorm."};
+/* SigLIP's, as timm has it, in OpenCLIP's files too. */
+static const hst_vit_names timm_siglip_names = {TIMM_BLOCK,
+                                                .class_token = "cls_token",
+                                                .registers = "reg_token",
+                                                .probe = "attn_pool.latent",
+                                                .pool_norm = "attn_pool.norm.",
+                                                .pool_proj = "attn_pool.proj.",
+                                                .pool_fc1 = "attn_pool.mlp.fc1.",
+                                                .pool_fc2 = "attn_pool.mlp.fc2.",
+                                                .pool_q = "attn_pool.q.",
+                                                .pool_kv = "attn_pool.kv."};
+static const hst_vit_names huggingface_siglip_names = {HUGGINGFACE_TOWER,
+                                                       .probe = "head.probe",
+                                                       .pool_norm = "head.layernorm.",
+                                                       .pool_proj = "head.attention.out_proj.",
+                                                       .pool_fc1 = "head.mlp.fc1.",
+                                                       .pool_fc2 = "head.mlp.fc2.",
+                                                       .pool_qkv = "head.attention.in_proj_"};
 static const hst_vit_names open_clip_names = {.class_token = "class_embedding",
                                               .positions = "positional_embedding",
                                               .patches = "conv1.",
@@ -93,6 +108,19 @@ static const hst_vit_names torchvision_old_names = {TORCHVISION, .fc1 = "mlp.lin
 static const char *const timm_body[] = {"cls_token",   "reg_token", "dist_token", "pos_embed",
                                         "patch_embed", "norm_pre.", "blocks.",    "norm.",
                                         "fc_norm.",    "attn_pool", NULL};
+/* The rest of attn_pool is known where the features are what it gives, and not needed elsewhere. */
+static const char *const timm_siglip_body[] = {"cls_token",
+                                               "reg_token",
+                                               "pos_embed",
+                                               "patch_embed",
+                                               "norm_pre.",
+                                               "blocks.",
+                                               "norm.",
+                                               "fc_norm.",
+                                               "attn_pool.q_norm.",
+                                               "attn_pool.k_norm.",
+                                               "attn_pool.pos_embed",
+                                               NULL};
 static const char *const dinov2_body[] = {
     "cls_token", "register_tokens", "pos_embed", "patch_embed.", "blocks.", "norm.", NULL};
 static const char *const huggingface_body[] = {"embeddings.cls_token",
@@ -151,6 +179,14 @@ static const hst_dialect clip_dialects[] = {
      VIT(open_clip_names, 1e-5, GELU, ANTIALIAS, ANTIALIAS), .config = hst_vit_open_clip_config},
 };
 
+static const hst_dialect siglip_dialects[] = {
+    {"timm", "attn_pool.latent", timm_siglip_body, HST_NORM_PM1,
+     VIT(timm_siglip_names, 1e-6, GELU, ANTIALIAS, ANTIALIAS), .config = hst_vit_open_clip_config},
+    {"Hugging Face", "embeddings.patch_embedding.bias", huggingface_clip_body, HST_NORM_PM1,
+     VIT(huggingface_siglip_names, 1e-6, GELU_TANH, PLAIN, PLAIN),
+     .config = hst_vit_huggingface_config},
+};
+
 static const hst_dialect vit_dialects[] = {
     {"DeiT3", "blocks.0.gamma_1", timm_body, HST_NORM_IMAGENET,
      VIT(gamma_names, 1e-6, GELU, ANTIALIAS, ANTIALIAS), .config = hst_vit_timm_config},
@@ -176,5 +212,6 @@ static const hst_dialect vit_dialects[] = {
 const hst_family hst_vit_families[HST_VIT_FAMILIES] = {
     FAMILY("dinov2", dinov2_dialects, .patch = 14, .scaled = 1),
     FAMILY("clip", clip_dialects, .pre_norm = 1),
+    FAMILY("siglip", siglip_dialects, 0),
     FAMILY("vit", vit_dialects, 0),
 };

@@ -76,7 +76,10 @@ hst_size hst_vit_usual_size(hst_size learned, int patch)
 {
     enum { MOST_USUAL = 448, USUAL = 224 };
     const int larger = learned.width > MOST_USUAL && learned.height > MOST_USUAL;
-    return larger && patch > 0 ? hst_size_square(USUAL / patch * patch) : learned;
+    if (patch < 1)
+        return learned;
+    return larger ? hst_size_square(USUAL / patch * patch)
+                  : (hst_size){learned.width / patch * patch, learned.height / patch * patch};
 }
 
 /* The size that the table of positions was learned at, or what such networks are used at. */
@@ -94,7 +97,10 @@ static void begin(const naming *n, hst_arch *a)
 {
     hst_vit_arch *v = &a->vit;
     v->heads = usual_heads(v->dim);
-    v->pool = v->class_token && !v->norm_behind ? HST_VIT_CLS : HST_VIT_MEAN;
+    v->attention_pool = find(n, -1, n->names->probe, "") != NULL;
+    v->pool = v->attention_pool                   ? HST_VIT_MAP
+              : v->class_token && !v->norm_behind ? HST_VIT_CLS
+                                                  : HST_VIT_MEAN;
     usual_size(n, a);
 }
 
@@ -187,10 +193,21 @@ static hst_param_map *map(const mapping *m, const char *ours, const char *part, 
     return p;
 }
 
-/* Which of several side by side a product of the file is, of `of` numbers each. */
+/* Which of several side by side a product of the file is, of `of` numbers each (0: it is all); and
+ * which of `slices`, one below the other, of the file's (0: all of it). */
 typedef struct place {
     int part, of;
+    int slice, slices;
 } place;
+
+static void put_at(hst_param_map *p, int axis, const place *at)
+{
+    p->into.axis = axis;
+    p->into.first = at->part * at->of;
+    p->into.n = at->of;
+    p->slice.part = at->slice;
+    p->slice.of = at->slices;
+}
 
 /* A product's weights [O][I][..] -> kernel [..][..][I][O], and its bias; at: NULL, or a part of
  * those. */
@@ -204,16 +221,11 @@ static int map_product(const mapping *m, const char *ours, const char *part, con
         return HST_EMEM;
     k->permutes = 1;
     memcpy(k->order, (int[4]){2, 3, 1, 0}, sizeof k->order);
-    if (at) {
-        k->into.axis = 3;
-        k->into.first = at->part * at->of;
-        k->into.n = at->of;
-    }
+    if (at)
+        put_at(k, 3, at);
     hst_param_map *b = map(m, bias, part, "bias", 1);
-    if (b && at) {
-        b->into.first = at->part * at->of;
-        b->into.n = at->of;
-    }
+    if (b && at)
+        put_at(b, 0, at);
     return b ? 0 : HST_EMEM;
 }
 
@@ -243,6 +255,32 @@ static int map_block(const mapping *m)
     return map(m, "scale1/gamma", s->scale1, "", 0) && map(m, "scale2/gamma", s->scale2, "", 0)
                ? 0
                : HST_EMEM;
+}
+
+/* Query, key and value of attention that pools; those of a file that has them in one product. */
+static int map_pool_queries(const mapping *m)
+{
+    const hst_vit_names *s = m->n.names;
+    int rc = 0;
+    if (!s->pool_qkv) {
+        rc = map_product(m, "pool_q", s->pool_q, NULL);
+        return rc ? rc : map_product(m, "pool_kv", s->pool_kv, NULL);
+    }
+    rc = map_product(m, "pool_q", s->pool_qkv, &(place){.slice = 0, .slices = 3});
+    for (int i = 0; i < 2 && rc == 0; i++)
+        rc = map_product(m, "pool_kv", s->pool_qkv, &(place){i, m->v->dim, 1 + i, 3});
+    return rc;
+}
+
+static int map_attention_pool(const mapping *m)
+{
+    const hst_vit_names *s = m->n.names;
+    int rc = map(m, "pool/probe", s->probe, "", 0) ? 0 : HST_EMEM;
+    rc = rc ? rc : map_pool_queries(m);
+    rc = rc ? rc : map_product(m, "pool_proj", s->pool_proj, NULL);
+    rc = rc ? rc : map_norm(m, "pool_norm", s->pool_norm);
+    rc = rc ? rc : map_product(m, "pool_fc1", s->pool_fc1, NULL);
+    return rc ? rc : map_product(m, "pool_fc2", s->pool_fc2, NULL);
 }
 
 /* Rows first .. first + n - 1 of the tokens in front. */
@@ -289,6 +327,8 @@ int hst_vit_map(const hst_arch *a, const hst_origin *o, const hst_tensors *t, hs
     if (rc == 0 && a->vit.pre_norm)
         rc = map_norm(&m, "norm_pre", s->norm_pre);
     rc = rc ? rc : map_norm(&m, "norm", a->vit.norm_behind ? s->fc_norm : s->norm);
+    if (rc == 0 && a->vit.pool == HST_VIT_MAP)
+        rc = map_attention_pool(&m);
     for (m.block = 0; rc == 0 && m.block < a->vit.depth; m.block++)
         rc = map_block(&m);
     return rc;

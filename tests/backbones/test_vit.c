@@ -42,6 +42,8 @@ static const struct network {
      NULL,
      "{\"num_attention_heads\": 2, \"hidden_act\": \"quick_gelu\"}",
      {64, 96}},
+    {"timm_siglip", "siglip", NULL, TIMM("vit_base_patch32_siglip_256"), {96, 64}},
+    {"hf_siglip", "siglip", NULL, HUGGINGFACE, {64, 96}},
     {"open_clip",
      "clip",
      "mean",
@@ -233,6 +235,7 @@ static const struct published {
     {{192, 12, 3, 16, 768, 1, 0, 0}, 224, 5524416, 2.5070},
     {{256, 14, 4, 16, 1280, 0, 1, 1, 0, 1, HST_VIT_MEAN}, 256, 13165568, 7.6499},
     {{256, 10, 4, 16, 1024, 1, 0, 0, 1}, 224, 8145920, 3.5730},
+    {{768, 12, 12, 32, 3072, .pool = HST_VIT_MAP, .attention_pool = 1}, 256, 94552320, 11.4883},
 };
 
 static void networks_have_their_published_sizes(void **state)
@@ -296,6 +299,22 @@ static void positions_follow_the_size(void **state)
     free(dir);
     free_file(f);
     hst_close(ctx);
+}
+
+/* A file may say a size of which its patches cover a part (SigLIP: 384 of patches of 14). */
+static void the_usual_size_is_of_whole_patches(void **state)
+{
+    static const struct {
+        hst_size learned, usual;
+        int patch;
+    } sizes[] = {{{384, 384}, {378, 378}, 14},
+                 {{518, 518}, {224, 224}, 14},
+                 {{512, 512}, {224, 224}, 32},
+                 {{256, 160}, {256, 160}, 16}};
+    (void)state;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        assert_true(
+            hst_size_equal(hst_vit_usual_size(sizes[i].learned, sizes[i].patch), sizes[i].usual));
 }
 
 /* The features are the mean over the map, which is of patches alone, row by row. */
@@ -383,7 +402,32 @@ static const struct refusal {
      NULL,
      "max",
      {96, 96},
-     "unknown pool 'max': cls, mean or cls+mean"},
+     "unknown pool 'max': cls, mean, cls+mean or map"},
+    {"timm_vit",
+     TIMM("vit_small_patch16_224"),
+     NULL,
+     "map",
+     {96, 96},
+     "this vit has no attention pool: choose \"cls\", \"mean\" or \"cls+mean\""},
+    {"timm_siglip",
+     TIMM("vit_base_patch32_siglip_256"),
+     "attn_pool.latent",
+     "map",
+     {96, 96},
+     "this vit has no attention pool: choose \"mean\""},
+    {"timm_siglip",
+     TIMM("vit_base_patch32_siglip_256"),
+     NULL,
+     "cls",
+     {96, 96},
+     "no class token: its features can be the mean of its patches (pool \"mean\") or what "
+     "attention makes of them (\"map\")"},
+    {"hf_siglip",
+     HUGGINGFACE,
+     "head.mlp.fc2.weight",
+     NULL,
+     {96, 96},
+     "'head.mlp.fc2.weight' [32, 48] is missing"},
     {"timm_reg1_gap",
      TIMM("vit_wee_patch16_reg1_gap_256"),
      NULL,
@@ -431,6 +475,7 @@ int main(void)
         cmocka_unit_test(files_have_their_librarys_features),
         cmocka_unit_test(networks_have_their_published_sizes),
         cmocka_unit_test(positions_follow_the_size),
+        cmocka_unit_test(the_usual_size_is_of_whole_patches),
         cmocka_unit_test(a_mean_has_a_map),
         cmocka_unit_test(what_cannot_be_is_refused_in_words),
     };

@@ -73,7 +73,7 @@ class Transformers(Predicts):
         self.assertEqual(len({a, b, c}), 3)
         again, same = self.features("--pool", "cls")
         self.assertEqual((again["stored"], same), (36, a))
-        self.refused(run("features", PHOTOS, "-b", self.vit, "--pool", "max", "-o", "none.npy"), 2, "cls|mean|cls+mean")
+        self.refused(run("features", PHOTOS, "-b", self.vit, "--pool", "max", "-o", "none.npy"), 2, "cls|mean|cls+mean|map")
         self.refused(run("features", PHOTOS, "-b", BACKBONE, "--pool", "cls", "-o", "none.npy"), 2,
                      "the mean over its last map")
         usual = run("features", PHOTOS, "-b", BACKBONE, "-o", "usual.npy")
@@ -81,6 +81,33 @@ class Transformers(Predicts):
         self.ok(usual)
         self.ok(named)
         self.assertEqual(read(f"{ROOT}/usual.npy"), read(f"{ROOT}/named.npy"))
+
+    def test_attention_pools(self):
+        config = {**CONFIG, "architecture": "vit_base_patch32_siglip_256"}
+        net = write(f"{ROOT}/siglip", "timm_siglip", config)
+        text = self.ok(run("backbones", "import", net))
+        self.assertRegex(text, r"(?ms)^network +siglip, 1 block of 64$.*^features +64 \(map\)$")
+        self.refused(run("backbones", "import", self.vit, "--pool", "map"), 2, "this vit has no attention pool")
+        self.refused(run("backbones", "import", net, "--pool", "cls"), 2, "no class token")
+        one, two = ([run("features", PHOTOS, "-b", net, "-o", f"{pool}.npy", "--json", "--pool", pool),
+                     read(f"{ROOT}/{pool}.npy")] for pool in ("map", "mean"))
+        self.assertEqual([json.loads(self.ok(r))["pool"] for r, _ in (one, two)], ["map", "mean"])
+        self.assertNotEqual(one[1], two[1])
+        again = run("features", PHOTOS, "-b", net, "-o", "again.npy", "--json")
+        self.assertEqual(json.loads(self.ok(again))["stored"], 36)
+        folder = oblong(f"{ROOT}/siglip-photos")
+        words = "train", folder, "-b", net, "--image-px", "96x64", "--final", "train"
+        self.ok(run(*words, "-o", "siglip-map"))
+        self.predicts_as_in_training(folder, f"{ROOT}/siglip-map")
+        self.assertIn(", pool map", self.ok(run("info", "siglip-map")))
+        self.refused(run("predict", "siglip-map", f"{folder}/red", "--cam", "no-cam"), 1, "siglip has no map")
+        model = f"{ROOT}/siglip-map/model.safetensors"
+        self.assertIn("64 (mean)", self.ok(run("backbones", "import", model, "--pool", "mean")))
+        self.ok(run(*words, "--pool", "mean", "-o", "siglip-mean"))
+        self.refused(run("backbones", "import", f"{ROOT}/siglip-mean/model.safetensors", "--pool", "map"), 2,
+                     "no attention pool")
+        self.ok(run("train", PHOTOS, "-b", net, "--recipe", "fine-tune", "--epochs", "1", "--thaw", "last:1", "-o",
+                    "siglip-tuned"))
 
     def test_sizes(self):
         self.assertEqual(len({self.features("--image-px", size)[1] for size in ("64x96", "96x64", "64")}), 3)
