@@ -274,6 +274,12 @@ static const hst_catalog_figures figures[] = {
     {"resnet50_v2", 23.5, 0, 0, 6.96, 2048, 0},
     {"resnet101_v2", 42.5, 0, 0, 14.4, 2048, 0},
     {"resnet152_v2", 58.2, 0, 0, 21.8, 2048, 0},
+    {"mobilenetv3_large_100.miil_in21k", 3.0, 0, 0, 0.44, 960, 0},
+    {"efficientnet_b0.ra4_e3600_r224_in1k", 4.0, 0, 0, 0.77, 1280, 0},
+    {"tf_efficientnetv2_b1.in21k", 6.9, 0, 0, 2.39, 1280, 0},
+    {"tf_efficientnetv2_b2.in21k", 8.7, 0, 0, 3.39, 1408, 0},
+    {"tf_efficientnetv2_b3.in21k", 12.8, 0, 0, 6.02, 1536, 0},
+    {"resnet50.a1_in1k", 23.5, 0, 0, 8.17, 2048, 0},
 };
 
 const hst_catalog_figures *hst_catalog_figures_of(const char *name)
