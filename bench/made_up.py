@@ -14,6 +14,8 @@ import timm  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from torch.fx.experimental.optimization import fuse  # noqa: E402
 
+# Where networks are looked at in another size than their weights are published for.
+PIXELS = {"vit_small_patch14_dinov2": 224}
 CONFIG = ("input_size", "mean", "std", "interpolation", "crop_pct", "num_classes", "classifier")
 
 
@@ -29,9 +31,12 @@ def folded(net):
 def network(architecture, folder):
     """The network without its head; headstart reads the folder. (network, pixels)"""
     torch.manual_seed(1)
-    net = timm.create_model(architecture, num_classes=0)
-    px = net.pretrained_cfg["input_size"][-1]
+    size = {"img_size": PIXELS[architecture]} if architecture in PIXELS else {}
+    net = timm.create_model(architecture, num_classes=0, **size)
+    px = PIXELS.get(architecture, net.pretrained_cfg["input_size"][-1])
     for layer in net.modules():
+        if isinstance(layer, timm.layers.LayerScale):
+            torch.nn.init.uniform_(layer.gamma, 0.1, 0.6)
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.momentum = None  # the mean over all that it sees
             torch.nn.init.uniform_(layer.weight, 0.6, 1.4)
