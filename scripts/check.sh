@@ -51,7 +51,7 @@ if have codespell; then
     say spelling
     # -L: names of variables, and words that are cut off or wrong on purpose.
     git ls-files -z ':!tests/golden' ':!tests/fuzz/corpus' |
-        xargs -0 codespell -L nd,ot,fro,trian,bloc,fpr || code=1
+        xargs -0 codespell -L nd,ot,fro,trian,bloc,fpr,wee || code=1
 fi
 
 ruff=$(command -v ruff || echo build-ruff/bin/ruff)

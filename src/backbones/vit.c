@@ -172,7 +172,7 @@ static int parse_word(const json_t *o, const char *key, const char *const *list,
 
 static int parse(const json_t *o, hst_arch *a, hst_err *err)
 {
-    static const char *const act_names[] = {acts[0].name, acts[1].name, acts[2].name, NULL};
+    const char *const act_names[] = {acts[0].name, acts[1].name, acts[2].name, NULL};
     int pool = 0, grid = 0, act = 0, rc = 0;
     for (int i = 0; rc == 0 && i < N_NUMBERS; i++)
         rc = hst_json_int(o, numbers[i].name, numbers[i].low, numbers[i].high,

@@ -54,6 +54,7 @@ static inline __attribute__((always_inline)) void q_body(const qtile *t, const i
     const char *w = t->panel + 8 * Q_PANEL;
     const char *p0 = t->x, *p3 = p0 + 3 * ld, *p6 = p3 + 3 * ld, *p9 = p6 + 3 * ld,
                *p12 = p9 + 3 * ld;
+    (void)p12; /* narrow tiles have fewer rows */
     const qints start0 = Q_LOAD(t->panel), start1 = Q_LOAD(t->panel + 4 * Q_N);
 #define DECLARE(i, p, o) qints a##i = start0, b##i = start1;
     EACH_ROW(DECLARE)
