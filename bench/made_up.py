@@ -22,6 +22,8 @@ CONFIG = ("input_size", "mean", "std", "interpolation", "crop_pct", "num_classes
 def folded(net):
     """Batch norm inside the convolutions, where torch.fx can follow the network: not where padding
     depends on sizes, as TensorFlow's does. ONNX Runtime and OpenVINO fold by themselves."""
+    if not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in net.modules()):
+        return net
     try:
         return fuse(net)
     except torch.fx.proxy.TraceError:
