@@ -83,7 +83,7 @@ static int check_shape(const hst_tensor *x, const hst_param_map *m, const int64_
                        hst_err *err)
 {
     char want[200], have[200];
-    int64_t shown[4];
+    int64_t shown[4] = {0};
     if (x && is_shape(x, dim, n, m->squeezes || m->grid.is || m->rows))
         return 0;
     if (m->squeezes)
