@@ -234,6 +234,38 @@ static void tokens_that_nobody_reads_change_nothing(void **state)
 }
 
 /* Behind a convolution a layer scale costs no step. */
+/* told[node] */
+static void count_told(void *arg, int node, const float *x, size_t n)
+{
+    (void)x;
+    ((size_t *)arg)[node] = n;
+}
+
+static void only_tokens_that_are_made_are_told(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    hst_graph *g = whole(&models[0]);
+    const int last = hst_graph_n_nodes(g) - 1;
+    hst_plan_options o = hst_plan_defaults();
+    o.fuse = 0;
+    hst_plan *p = hst_plan_make(g, hst_kernels_best(), &o, &e);
+    hst_work *w = p ? hst_work_new(p, &e) : NULL;
+    check_ok(!w, &e);
+    size_t *told = calloc((size_t)last + 1, sizeof *told);
+    float *x = random_floats(plain_floats(hst_graph_shape(g, 0)), 1);
+    float *y = malloc(plain_floats(hst_graph_shape(g, last)) * sizeof *y);
+    hst_plan_run_watched(p, w, x, y, count_told, told);
+    assert_int_equal(told[0], plain_floats(hst_graph_shape(g, 0)));
+    assert_int_equal(told[last - 1], hst_graph_shape(g, last - 1).c); /* of the first token */
+    free(x);
+    free(y);
+    free(told);
+    hst_work_free(w);
+    hst_plan_free(p);
+    hst_graph_free(g);
+}
+
 static void layer_scale_folds_into_the_product(void **state)
 {
     (void)state;
@@ -298,6 +330,7 @@ int main(void)
         cmocka_unit_test(transformers_equal_their_definitions),
         cmocka_unit_test(gradients_equal_central_differences),
         cmocka_unit_test(tokens_that_nobody_reads_change_nothing),
+        cmocka_unit_test(only_tokens_that_are_made_are_told),
         cmocka_unit_test(layer_scale_folds_into_the_product),
         cmocka_unit_test(products_of_attention_are_counted),
         cmocka_unit_test(what_does_not_fit_is_refused),

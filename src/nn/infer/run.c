@@ -189,6 +189,13 @@ static float *place_of(const passage *r, const hst_value *v)
     return v->is_output ? r->y + v->output_at : r->work->block + v->offset;
 }
 
+/* Of a value of which only the first tokens are read no others are made. */
+static size_t made_floats(const hst_plan *p, int node)
+{
+    const hst_shape s = p->value[node].shape;
+    return hst_shape_floats((hst_shape){s.h, hst_plan_wide(p, node), s.c});
+}
+
 static void run_steps(void *arg, int thread, int threads, hst_barrier *barrier)
 {
     const passage *r = arg;
@@ -212,7 +219,7 @@ static void run_steps(void *arg, int thread, int threads, hst_barrier *barrier)
         if (r->seconds)
             r->seconds[i] = hst_now_s() - since;
         if (r->watch)
-            r->watch(r->arg, s->output, a.y, p->value[s->output].floats);
+            r->watch(r->arg, s->output, a.y, made_floats(p, s->output));
         hst_barrier_wait(barrier);
     }
 }
