@@ -60,12 +60,37 @@ static const double *param(const plain *p, const hst_node *n, int slot)
     return (at->statistic ? p->statistics : p->learning) + (at->data - first);
 }
 
+/* Pixels of padding in front along one axis, as TensorFlow and PyTorch have it; that there are as
+ * many outputs as they make is checked on the way. */
+static int in_front(const hst_conv *c, int in, int out)
+{
+    const int k = c->kernel, s = c->stride, same = (in + s - 1) / s;
+    int before = 0, want = 0;
+    switch (c->padding) {
+    case HST_PAD_TF:
+    case HST_PAD_ZEROS:
+        want = same;
+        before = (same - 1) * s + k > in ? ((same - 1) * s + k - in) / 2 : 0;
+        break;
+    case HST_PAD_SYMMETRIC:
+    case HST_PAD_SYMMETRIC_ZEROS:
+        before = (k - 1) / 2;
+        want = (in + 2 * before - k) / s + 1;
+        break;
+    case HST_PAD_VALID:
+        want = (in - k) / s + 1;
+        break;
+    }
+    assert_int_equal(out, want);
+    return before;
+}
+
 static void conv(const plain *p, const hst_node *n, hst_shape in, const double *x, double *y)
 {
     const hst_conv *c2 = hst_node_conv(n);
     const hst_shape out = hst_node_shape(n);
     int deep = n->op == &hst_op_depthwise, k = c2->kernel, s = c2->stride;
-    int oh = hst_conv_span(c2, in.h).before, ow = hst_conv_span(c2, in.w).before;
+    int oh = in_front(c2, in.h, out.h), ow = in_front(c2, in.w, out.w);
     const double *w = param(p, n, 0), *bias = c2->bias ? param(p, n, 1) : NULL;
     for (size_t i = 0; i < plain_floats(out); i++) {
         int c = (int)(i % (size_t)out.c), px = (int)(i / (size_t)out.c);
@@ -130,7 +155,7 @@ static void max_pool(const hst_node *n, hst_shape in, const double *x, double *y
     const hst_conv *window = hst_node_conv(n);
     const hst_shape out = hst_node_shape(n);
     int k = window->kernel, s = window->stride;
-    int oh = hst_conv_span(window, in.h).before, ow = hst_conv_span(window, in.w).before;
+    int oh = in_front(window, in.h, out.h), ow = in_front(window, in.w, out.w);
     const int zeros =
         window->padding == HST_PAD_ZEROS || window->padding == HST_PAD_SYMMETRIC_ZEROS;
     for (size_t i = 0; i < plain_floats(out); i++) {
