@@ -38,6 +38,8 @@ static inline vf swish(vf x)
 
 /* Where GELUs of what is below are nothing, 1e-36 or less. */
 static const float gelu_low = -13, tanh_low = -10, quick_low = -51.7f;
+/* From where on they are x; power needs no more than e^-87 up to there. */
+static const float gelu_high = 13, tanh_high = 10, quick_high = 51;
 static const float tanh_slope = 1.59576912f; /* 2 sqrt(2 / pi) */
 static const float quick_slope = 1.702f;
 
@@ -63,16 +65,9 @@ static inline vf density_at(vf x)
     return power(v_mul(v_mul(x, x), v_set1(0.5f)));
 }
 
-/* Above the ends on the other side they are x: there power needs no more than e^-87. */
-static inline vf gelu_ends(float low, vf x)
-{
-    const float high = low < -51 ? 51 : -low;
-    return v_clamp(v_set1(low), v_set1(high), x);
-}
-
 static inline vf gelu(vf x)
 {
-    const vf in = gelu_ends(gelu_low, x);
+    const vf in = v_clamp(v_set1(gelu_low), v_set1(gelu_high), x);
     return v_mul(v_at_least(v_set1(gelu_low), x), normal_below(in, density_at(in)));
 }
 
@@ -84,13 +79,13 @@ static inline vf tanh_argument(vf x)
 
 static inline vf gelu_tanh(vf x)
 {
-    const vf in = gelu_ends(tanh_low, x);
+    const vf in = v_clamp(v_set1(tanh_low), v_set1(tanh_high), x);
     return v_div(v_at_least(v_set1(tanh_low), x), one_and_power(tanh_argument(in)));
 }
 
 static inline vf gelu_quick(vf x)
 {
-    const vf in = gelu_ends(quick_low, x);
+    const vf in = v_clamp(v_set1(quick_low), v_set1(quick_high), x);
     return v_div(v_at_least(v_set1(quick_low), x), one_and_power(v_mul(in, v_set1(quick_slope))));
 }
 
@@ -158,17 +153,17 @@ static inline __attribute__((always_inline)) vf slope(const enum hst_act act, vf
         return v_mul(dy, v_mul(s, v_fma(x, v_fma(s, minus, one), one)));
     }
     case HST_ACT_GELU: {
-        const vf in = gelu_ends(gelu_low, x), density = density_at(in);
+        const vf in = v_clamp(v_set1(gelu_low), v_set1(gelu_high), x), density = density_at(in);
         const vf at = v_mul(density, v_set1(0.398942280f)); /* 1 / sqrt(2 pi) */
         return v_mul(dy, v_fma(in, at, normal_below(in, density)));
     }
     case HST_ACT_GELU_TANH: {
-        const vf in = gelu_ends(tanh_low, x);
+        const vf in = v_clamp(v_set1(tanh_low), v_set1(tanh_high), x);
         const vf rate = v_mul(v_fma(v_mul(in, in), v_set1(3 * 0.044715f), one), v_set1(tanh_slope));
         return v_mul(dy, gated_slope(in, tanh_argument(in), rate));
     }
     case HST_ACT_GELU_QUICK: {
-        const vf in = gelu_ends(quick_low, x), rate = v_set1(quick_slope);
+        const vf in = v_clamp(v_set1(quick_low), v_set1(quick_high), x), rate = v_set1(quick_slope);
         return v_mul(dy, gated_slope(in, v_mul(in, rate), rate));
     }
     default:
