@@ -72,6 +72,12 @@ typedef struct hst_packing {
 
 enum { HST_READS_INPUT = 1, HST_READS_OUTPUT = 2 }; /* what backward reads */
 
+enum hst_norm_kind {
+    HST_NORM_NONE,  /* by itself */
+    HST_NORM_BATCH, /* by mean and variance of each channel, its slots as those of batch norm */
+    HST_NORM_GAMMA  /* as a norm that has gamma alone, its only slot */
+};
+
 struct hst_op {
     const char *name; /* "conv2d": in graphs written down, in messages */
     int n_inputs;     /* that its nodes have */
@@ -98,6 +104,7 @@ struct hst_op {
     /* Ops that are y = scale x + shift for each channel once their parameters are fixed: composed
      * behind the map that is there, scale' = s scale, shift' = s shift + t. NULL: no such op. */
     void (*fold)(const hst_node *n, const float *const *param, double *scale, double *shift);
+    enum hst_norm_kind norm; /* how such an op learns behind a convolution */
 
     /* One image, or a thread's part of it, perhaps with what stands behind the node done on the way
      * (infer/unit.h); scratch: floats that a thread needs for it, in learning too, NULL: none. */
@@ -154,8 +161,9 @@ hst_span hst_conv_span(const hst_conv *c, int in);
 /* The largest kernel and stride of whole convolutions, which patches of transformers are;
  * HST_MAX_KERNEL of depthwise ones and poolings. */
 enum { HST_MAX_PATCH = 64 };
-/* Of both axes; an error in words when the window does not fit. */
-HST_CHECK int hst_conv_shape(const hst_node *n, hst_shape in, int channels, hst_type *out,
+/* Of both axes; an error in words when the window does not fit, or its kernel or stride is more
+ * than `most`. */
+HST_CHECK int hst_conv_shape(const hst_node *n, hst_shape in, int channels, int most, hst_type *out,
                              hst_err *err);
 extern const hst_attr hst_conv_attrs[]; /* kernel, stride, padding, then channels and bias */
 enum { HST_POOL_ATTRS = 3, HST_CONV_ATTRS = 5 };

@@ -49,4 +49,5 @@ const hst_op hst_op_batchnorm = {.name = "batchnorm",
                                  .flops = two_flops,
                                  .needs = hst_needs_same,
                                  .fold = fold,
+                                 .norm = HST_NORM_BATCH,
                                  .infer = hst_infer_elementwise};

@@ -32,10 +32,10 @@ const hst_attr hst_conv_attrs[] = {
     {"bias", HST_ATTR_INT, offsetof(hst_conv, bias), NULL},
 };
 
-int hst_conv_shape(const hst_node *n, hst_shape in, int channels, hst_type *out, hst_err *err)
+int hst_conv_shape(const hst_node *n, hst_shape in, int channels, int most, hst_type *out,
+                   hst_err *err)
 {
     const hst_conv *c = hst_node_conv(n);
-    const int most = n->op == &hst_op_conv2d ? HST_MAX_PATCH : HST_MAX_KERNEL;
     if (c->kernel < 1 || c->kernel > most || c->stride < 1 || c->stride > most)
         return hst_fail(err, HST_EMODEL, "%s %s: kernel %d with stride %d is not supported",
                         n->op->name, n->name, c->kernel, c->stride);
@@ -49,9 +49,10 @@ int hst_conv_shape(const hst_node *n, hst_shape in, int channels, hst_type *out,
 
 enum { KERNEL, BIAS }; /* slots */
 
-static int conv_type(hst_node *n, hst_shape in, const hst_slot *kernel, int channels, hst_err *err)
+static int conv_type(hst_node *n, hst_shape in, const hst_slot *kernel, int channels, int most,
+                     hst_err *err)
 {
-    int rc = hst_conv_shape(n, in, channels, &n->type, err);
+    int rc = hst_conv_shape(n, in, channels, most, &n->type, err);
     n->slot[n->n_slots++] = *kernel;
     if (hst_node_conv(n)->bias)
         n->slot[n->n_slots++] = (hst_slot){"bias", 0, {channels}, 1};
@@ -62,14 +63,16 @@ static int conv2d_type(hst_node *n, const hst_type *in, hst_err *err)
 {
     const hst_shape x = hst_type_shape(in);
     const int k = hst_node_conv(n)->kernel, channels = hst_node_conv(n)->channels;
-    return conv_type(n, x, &(hst_slot){"kernel", 0, {k, k, x.c, channels}, 4}, channels, err);
+    return conv_type(n, x, &(hst_slot){"kernel", 0, {k, k, x.c, channels}, 4}, channels,
+                     HST_MAX_PATCH, err);
 }
 
 static int depthwise_type(hst_node *n, const hst_type *in, hst_err *err)
 {
     const hst_shape x = hst_type_shape(in);
     const int k = hst_node_conv(n)->kernel;
-    return conv_type(n, x, &(hst_slot){"depthwise_kernel", 0, {k, k, x.c, 1}, 4}, x.c, err);
+    return conv_type(n, x, &(hst_slot){"depthwise_kernel", 0, {k, k, x.c, 1}, 4}, x.c,
+                     HST_MAX_KERNEL, err);
 }
 
 /* Taps that fall on padding are counted: the count is the layer's, not the loop's. */

@@ -11,7 +11,7 @@ static int pooled_type(hst_node *n, const hst_type *in, hst_err *err)
     if (c->stride > c->kernel && c->kernel > 1) /* of one pixel: some pixels alone */
         return hst_fail(err, HST_EMODEL, "pooling %d x %d with stride %d is not supported",
                         c->kernel, c->kernel, c->stride);
-    return hst_conv_shape(n, x, x.c, &n->type, err);
+    return hst_conv_shape(n, x, x.c, HST_MAX_KERNEL, &n->type, err);
 }
 
 /* Comparisons are no multiply-adds. */

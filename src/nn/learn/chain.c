@@ -70,8 +70,7 @@ static int link_of(const hst_plan *p, const hst_unit *unit, hst_link *u)
         (hst_geometry){*hst_unit_conv(g, unit), hst_graph_shape(g, unit->x), hst_node_shape(conv)};
     u->im2col = !u->depthwise && !hst_unit_is_pointwise(g, unit);
     u->k = (int)(hst_slot_count(&conv->slot[0]) / (size_t)u->geometry.out.c);
-    const hst_op *norm = u->norm < 0 ? NULL : hst_graph_node(g, u->norm)->op;
-    if (norm && norm != &hst_op_batchnorm && norm != &hst_op_layer_scale)
+    if (u->norm >= 0 && hst_graph_node(g, u->norm)->op->norm == HST_NORM_NONE)
         return 0;
     return !u->act_after_add || hst_act_late(u->act) == HST_ACT_NONE;
 }
@@ -94,7 +93,7 @@ static size_t scratch_of(const hst_link *u)
 
 static int is_batchnorm(const hst_plan *p, const hst_link *u)
 {
-    return u->norm >= 0 && hst_graph_node(p->graph, u->norm)->op == &hst_op_batchnorm;
+    return u->norm >= 0 && hst_graph_node(p->graph, u->norm)->op->norm == HST_NORM_BATCH;
 }
 
 /* Parameters that learn, a channel. */

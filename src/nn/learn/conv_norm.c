@@ -9,7 +9,7 @@ int hst_conv_norm_of(const hst_plan *p, const hst_unit *unit, hst_conv_norm *out
 {
     const hst_node *conv = hst_unit_node(p->graph, unit, HST_PART_CONV);
     const int norm = unit->node[HST_PART_NORM];
-    if (!conv || norm < 0 || hst_graph_node(p->graph, norm)->op != &hst_op_batchnorm ||
+    if (!conv || norm < 0 || hst_graph_node(p->graph, norm)->op->norm != HST_NORM_BATCH ||
         hst_plan_is_batch(p, norm))
         return 0;
     const size_t n = (size_t)hst_node_shape(conv).c;

@@ -26,6 +26,16 @@ static size_t pixels(const hst_learn *l, const hst_step *s)
     return hst_shape_pixels(l->plan.value[s->output].shape);
 }
 
+/* gamma alone. */
+static void fix_gamma(const float *gamma, int channels, hst_bn_state *n)
+{
+    for (int c = 0; c < channels; c++) {
+        n->scale[c] = gamma[c];
+        n->shift[c] = n->mean[c] = 0;
+        n->inverse[c] = 1;
+    }
+}
+
 void hst_bn_fix(const hst_plan *p, int node, const double *mean, const double *variance,
                 hst_bn_state *n)
 {
@@ -33,13 +43,10 @@ void hst_bn_fix(const hst_plan *p, int node, const double *mean, const double *v
         return;
     const hst_node *at = hst_graph_node(p->graph, node);
     const float *gamma = hst_plan_param(p, node, GAMMA), *beta = hst_plan_param(p, node, BETA);
-    for (int c = 0; at->op != &hst_op_batchnorm && c < hst_node_shape(at).c; c++) {
-        n->scale[c] = gamma[c];
-        n->shift[c] = n->mean[c] = 0;
-        n->inverse[c] = 1;
-    }
-    if (at->op != &hst_op_batchnorm)
+    if (at->op->norm == HST_NORM_GAMMA) {
+        fix_gamma(gamma, hst_node_shape(at).c, n);
         return;
+    }
     const float *moving = hst_plan_param(p, node, MEAN);
     const float *moving_variance = hst_plan_param(p, node, VARIANCE);
     for (size_t c = 0; c < (size_t)hst_node_shape(at).c; c++) {
@@ -82,7 +89,7 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     const hst_node *n = hst_graph_node(p->graph, s->group.first);
     const size_t c = (size_t)hst_node_shape(n).c;
     (void)err;
-    if (n->op != &hst_op_batchnorm)
+    if (n->op->norm != HST_NORM_BATCH)
         return 0;
     s->input[0] = n->input[0];
     s->reads = HST_READS_INPUT;

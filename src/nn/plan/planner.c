@@ -18,7 +18,7 @@ int hst_plan_learns(const hst_plan *p, int i)
 int hst_plan_is_batch(const hst_plan *p, int i)
 {
     return p->request.batch_statistics && hst_plan_learns(p, i) &&
-           node(p, i)->op == &hst_op_batchnorm;
+           node(p, i)->op->norm == HST_NORM_BATCH;
 }
 
 float *hst_plan_param(const hst_plan *p, int i, int slot)
