@@ -24,12 +24,12 @@ enum { AMX_ROWS = 16, AMX_K = 32, AMX_PANEL = 32, AMX_BLOCK = 2 * AMX_ROWS };
 
 static size_t amx_row_bytes(int k)
 {
-    return hst_pairs_up((size_t)k, AMX_K) * sizeof(uint16_t);
+    return hst_round_up((size_t)k, AMX_K) * sizeof(uint16_t);
 }
 
 static size_t amx_packed_bytes(int k, int n)
 {
-    return hst_pairs_up((size_t)n, AMX_PANEL) * (amx_row_bytes(k) + sizeof(float));
+    return hst_round_up((size_t)n, AMX_PANEL) * (amx_row_bytes(k) + sizeof(float));
 }
 
 static const float *amx_pack(const hst_low_weights *w)
@@ -53,7 +53,7 @@ enum { AMX8_K = 64, AMX8_PANEL = 64 };
 
 static size_t amx8_row_bytes(int k)
 {
-    return hst_int8_up((size_t)k, AMX8_K);
+    return hst_round_up((size_t)k, AMX8_K);
 }
 
 static size_t amx8_column_bytes(int k)

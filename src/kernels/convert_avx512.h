@@ -1,17 +1,12 @@
 /* convert_avx512.h - rows to bf16 with VCVTNE2PS2BF16, for the instruction sets that have it. */
 #ifndef HST_KERNELS_CONVERT_AVX512_H
 #define HST_KERNELS_CONVERT_AVX512_H
+#include "kernels/columns_avx512.h"
 #include "kernels/products.h"
 
 #include <immintrin.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* The first n of 16 columns. */
-static inline __mmask16 hst_first_columns(int n)
-{
-    return (__mmask16)(n >= 16 ? 0xffff : n > 0 ? (1 << n) - 1 : 0);
-}
 
 /* As hst_products.convert; rows are made a multiple of `step` (2 or 32) numbers by zeros. */
 static inline void hst_convert_avx512(const hst_low_rows *c, int step)

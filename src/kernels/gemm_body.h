@@ -15,6 +15,8 @@
  * The accumulators are named, not an array: clang keeps only named ones in registers. `rows`,
  * `vecs` and `whole` are constants at every call of a body, which makes each call a kernel of its
  * own. */
+#include "kernels/rows.h"
+
 #include <string.h>
 
 typedef struct tile {
@@ -33,23 +35,7 @@ typedef struct tile {
     float gate_top;
 } tile;
 
-/* X(row, pointer, multiple of ldx behind it): three rows share a pointer, so that five do for
- * fourteen rows. */
-#define EACH_ROW(X)                                                                                \
-    X(0, p0, 0)                                                                                    \
-    X(1, p0, 1)                                                                                    \
-    X(2, p0, 2)                                                                                    \
-    X(3, p3, 0)                                                                                    \
-    X(4, p3, 1)                                                                                    \
-    X(5, p3, 2)                                                                                    \
-    X(6, p6, 0)                                                                                    \
-    X(7, p6, 1)                                                                                    \
-    X(8, p6, 2)                                                                                    \
-    X(9, p9, 0)                                                                                    \
-    X(10, p9, 1)                                                                                   \
-    X(11, p9, 2)                                                                                   \
-    X(12, p12, 0)                                                                                  \
-    X(13, p12, 1)
+#define EACH_ROW HST_ROWS_14
 
 /* `asks`: for the weights that come next, on the way. */
 static inline __attribute__((always_inline)) void tile_body(const tile *t, const int rows,

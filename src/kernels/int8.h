@@ -11,6 +11,7 @@
  * whose second part is where sums begin, and sx sw the scale. 255 x 127 x 65536 is below 2^31. */
 #ifndef HST_KERNELS_INT8_H
 #define HST_KERNELS_INT8_H
+#include "base/mem.h"
 #include "kernels/products.h"
 
 #include <math.h>
@@ -19,22 +20,17 @@
 
 enum { HST_INT8_TOP = 255, HST_INT8_WEIGHT = 127, HST_INT8_MOST = 65536 };
 
-static inline size_t hst_int8_up(size_t n, size_t to)
-{
-    return (n + to - 1) / to * to;
-}
-
 /* Bytes of a column of a panel, whose rows are a multiple of `step` numbers. */
 static inline size_t hst_int8_column(int k, size_t step)
 {
-    return hst_int8_up((size_t)k, step) + sizeof(int32_t) + sizeof(float);
+    return hst_round_up((size_t)k, step) + sizeof(int32_t) + sizeof(float);
 }
 
 static inline size_t hst_int8_packed(int k, int n, size_t step, size_t panel)
 {
     if (k > HST_INT8_MOST)
         return 0;
-    return hst_int8_up((size_t)n, panel) * (hst_int8_column(k, step) + sizeof(float));
+    return hst_round_up((size_t)n, panel) * (hst_int8_column(k, step) + sizeof(float));
 }
 
 /* What a column's weights are divided by. */
@@ -77,7 +73,7 @@ static inline int hst_int8_pack_column(const hst_low_weights *w, size_t c, char 
 static inline const float *hst_int8_pack(const hst_low_weights *w, size_t step, size_t panel,
                                          size_t whole, int offset)
 {
-    const size_t n = (size_t)w->n, end = hst_int8_up(n, whole);
+    const size_t n = (size_t)w->n, end = hst_round_up(n, whole);
     const size_t bytes = hst_int8_column(w->k, step);
     char *out = w->out;
     int finite = 1;
@@ -108,7 +104,7 @@ static inline uint8_t hst_int8_of(float x, float per_unit, int zero)
 /* As hst_products.convert, to q - offset. */
 static inline void hst_int8_convert(const hst_low_rows *c, size_t step, int offset)
 {
-    const size_t n = (size_t)c->k, filled = hst_int8_up(n, step);
+    const size_t n = (size_t)c->k, filled = hst_round_up(n, step);
     const float per_unit = 1 / c->quanta.scale;
     for (size_t r = 0; r < c->rows; r++) {
         uint8_t *y = (uint8_t *)c->out + r * c->ld_out;

@@ -1,5 +1,6 @@
 /* int8_avx2.h - what int8_body.h wants of vectors of 32 bytes, but for Q_DOT; rows to 8 bits. */
 #include "kernels/int8.h"
+#include "kernels/rows.h"
 
 #include <immintrin.h>
 
@@ -9,13 +10,7 @@ typedef int qints __attribute__((vector_size(32)));
 typedef __m256 qfloats;
 typedef __m256i qmask;
 
-#define EACH_ROW(X)                                                                                \
-    X(0, p0, 0)                                                                                    \
-    X(1, p0, 1)                                                                                    \
-    X(2, p0, 2)                                                                                    \
-    X(3, p3, 0)                                                                                    \
-    X(4, p3, 1)                                                                                    \
-    X(5, p3, 2)
+#define EACH_ROW HST_ROWS_6
 
 static inline qints each(const char *p)
 {
@@ -57,7 +52,7 @@ static inline void eight(const float *x, const hst_quanta *q, __m256 per_unit, u
 
 static void convert(const hst_low_rows *c)
 {
-    const size_t n = (size_t)c->k, filled = hst_int8_up(n, 4);
+    const size_t n = (size_t)c->k, filled = hst_round_up(n, 4);
     const float per_unit = 1 / c->quanta.scale;
     for (size_t r = 0; r < c->rows; r++) {
         const float *x = c->x + r * c->ldx;

@@ -1,15 +1,10 @@
 /* int8_avx512.h - rows to 8 bits, for the instruction sets that have AVX-512. */
 #ifndef HST_KERNELS_INT8_AVX512_H
 #define HST_KERNELS_INT8_AVX512_H
+#include "kernels/columns_avx512.h"
 #include "kernels/int8.h"
 
 #include <immintrin.h>
-
-/* The first n of 16 columns. */
-static inline __mmask16 hst_int8_columns(int n)
-{
-    return (__mmask16)(n >= 16 ? 0xffff : n > 0 ? (1 << n) - 1 : 0);
-}
 
 /* 32-bit numbers that saturate to q: what is too large is cut here, since it has no whole number;
  * NaN and what is too small become the least one. */
@@ -21,7 +16,7 @@ static inline __m512i hst_int8_sixteen(__m512 x, __m512 per_unit, __m512 most, _
 
 static inline void hst_int8_convert_avx512(const hst_low_rows *c, int step)
 {
-    const int n = c->k, whole = n / 64 * 64, filled = (int)hst_int8_up((size_t)n, (size_t)step);
+    const int n = c->k, whole = n / 64 * 64, filled = (int)hst_round_up((size_t)n, (size_t)step);
     const __m512 per_unit = _mm512_set1_ps(1 / c->quanta.scale);
     const __m512 most = _mm512_set1_ps((float)(HST_INT8_TOP - c->quanta.zero));
     const __m512i zero = _mm512_set1_epi32(c->quanta.zero), none = _mm512_setzero_si512();
@@ -39,9 +34,9 @@ static inline void hst_int8_convert_avx512(const hst_low_rows *c, int step)
         }
         for (int i = whole; i < filled; i += 16) {
             const __m512i q = hst_int8_sixteen(
-                _mm512_maskz_loadu_ps(hst_int8_columns(n - i), x + i), per_unit, most, zero);
-            const __m512i there = _mm512_maskz_max_epi32(hst_int8_columns(n - i), q, none);
-            _mm512_mask_cvtusepi32_storeu_epi8(y + i, hst_int8_columns(filled - i), there);
+                _mm512_maskz_loadu_ps(hst_first_columns(n - i), x + i), per_unit, most, zero);
+            const __m512i there = _mm512_maskz_max_epi32(hst_first_columns(n - i), q, none);
+            _mm512_mask_cvtusepi32_storeu_epi8(y + i, hst_first_columns(filled - i), there);
         }
     }
 #undef SIXTEEN

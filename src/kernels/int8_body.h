@@ -113,7 +113,7 @@ static __attribute__((noinline)) void q_tile_two(const qtile *t, size_t rows)
 
 static size_t q_row_bytes(int k)
 {
-    return hst_int8_up((size_t)k, Q_STEP);
+    return hst_round_up((size_t)k, Q_STEP);
 }
 
 static size_t q_column_bytes(int k)

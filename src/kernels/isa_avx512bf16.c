@@ -12,6 +12,7 @@
  * constants at every call of the body. */
 #include "kernels/convert_avx512.h"
 #include "kernels/pairs.h"
+#include "kernels/rows.h"
 #include "kernels/tables.h"
 
 #include <assert.h>
@@ -31,22 +32,7 @@ typedef struct tile {
     __mmask16 mask0, mask1; /* columns that exist, of each vector */
 } tile;
 
-/* X(row, pointer, rows behind it): three rows share a pointer. */
-#define EACH_ROW(X)                                                                                \
-    X(0, p0, 0)                                                                                    \
-    X(1, p0, 1)                                                                                    \
-    X(2, p0, 2)                                                                                    \
-    X(3, p3, 0)                                                                                    \
-    X(4, p3, 1)                                                                                    \
-    X(5, p3, 2)                                                                                    \
-    X(6, p6, 0)                                                                                    \
-    X(7, p6, 1)                                                                                    \
-    X(8, p6, 2)                                                                                    \
-    X(9, p9, 0)                                                                                    \
-    X(10, p9, 1)                                                                                   \
-    X(11, p9, 2)                                                                                   \
-    X(12, p12, 0)                                                                                  \
-    X(13, p12, 1)
+#define EACH_ROW HST_ROWS_14
 
 static inline __m512i pair_at(const char *p)
 {
@@ -216,7 +202,7 @@ static size_t row_bytes(int k)
 
 static size_t packed_bytes(int k, int n)
 {
-    return hst_pairs_up((size_t)n, PANEL) * (row_bytes(k) + sizeof(float));
+    return hst_round_up((size_t)n, PANEL) * (row_bytes(k) + sizeof(float));
 }
 
 static const float *pack(const hst_low_weights *w)

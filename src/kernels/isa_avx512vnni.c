@@ -1,6 +1,7 @@
 /* isa_avx512vnni.c - products in 8 bits with VPDPBUSD: 16 columns a vector, four numbers of each at
  * a time, four times as many multiplications as in float32. */
 #include "kernels/int8_avx512.h"
+#include "kernels/rows.h"
 #include "kernels/tables.h"
 
 enum { Q_ROWS = 14, Q_N = 16 };
@@ -9,21 +10,7 @@ typedef int qints __attribute__((vector_size(64)));
 typedef __m512 qfloats;
 typedef __mmask16 qmask;
 
-#define EACH_ROW(X)                                                                                \
-    X(0, p0, 0)                                                                                    \
-    X(1, p0, 1)                                                                                    \
-    X(2, p0, 2)                                                                                    \
-    X(3, p3, 0)                                                                                    \
-    X(4, p3, 1)                                                                                    \
-    X(5, p3, 2)                                                                                    \
-    X(6, p6, 0)                                                                                    \
-    X(7, p6, 1)                                                                                    \
-    X(8, p6, 2)                                                                                    \
-    X(9, p9, 0)                                                                                    \
-    X(10, p9, 1)                                                                                   \
-    X(11, p9, 2)                                                                                   \
-    X(12, p12, 0)                                                                                  \
-    X(13, p12, 1)
+#define EACH_ROW HST_ROWS_14
 
 static inline qints each(const char *p)
 {
@@ -41,7 +28,7 @@ static inline qints each(const char *p)
 #define Q_LOAD_F(p)         _mm512_loadu_ps(p)
 #define Q_PART(mask, p)     _mm512_maskz_loadu_ps(mask, p)
 #define Q_STORE(p, mask, v) _mm512_mask_storeu_ps(p, mask, v)
-#define Q_MASK(n)           hst_int8_columns(n)
+#define Q_MASK(n)           hst_first_columns(n)
 #define Q_ALL(x)            _mm512_set1_ps(x)
 /* The second operand is given when either is NaN. */
 #define Q_RAISE(v)          _mm512_max_ps(_mm512_setzero_ps(), v)

@@ -8,7 +8,7 @@ enum { STEP = 4, PANEL = 16 };
 
 static size_t row_bytes(int k)
 {
-    return hst_int8_up((size_t)k, STEP);
+    return hst_round_up((size_t)k, STEP);
 }
 
 static size_t column_bytes(int k)

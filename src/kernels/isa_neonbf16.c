@@ -14,12 +14,12 @@ enum { ROWS = 4, PANEL = 16, STEP = 8 };
 
 static size_t row_bytes(int k)
 {
-    return hst_pairs_up((size_t)k, STEP) * sizeof(uint16_t);
+    return hst_round_up((size_t)k, STEP) * sizeof(uint16_t);
 }
 
 static size_t packed_bytes(int k, int n)
 {
-    return hst_pairs_up((size_t)n, PANEL) * (row_bytes(k) + sizeof(float));
+    return hst_round_up((size_t)n, PANEL) * (row_bytes(k) + sizeof(float));
 }
 
 static const float *pack(const hst_low_weights *w)
@@ -29,7 +29,7 @@ static const float *pack(const hst_low_weights *w)
 
 static void convert(const hst_low_rows *c)
 {
-    const size_t n = (size_t)c->k, filled = hst_pairs_up(n, STEP);
+    const size_t n = (size_t)c->k, filled = hst_round_up(n, STEP);
     const float *x = c->x;
     for (size_t r = 0; r < c->rows; r++, x += c->ldx) {
         uint16_t *y = (uint16_t *)(void *)((char *)c->out + r * c->ld_out);
@@ -40,71 +40,14 @@ static void convert(const hst_low_rows *c)
     }
 }
 
-static inline bfloat16x8_t numbers(const void *p)
-{
-    return vreinterpretq_bf16_u16(vld1q_u16(p));
-}
-
-#define EACH_ROW(X) X(0) X(1) X(2) X(3)
-
-/* The sums of `rows` rows and a panel, sum[rows][PANEL]. */
-static inline __attribute__((always_inline)) void tile_body(const hst_low_gemm *g, const char *x,
-                                                            const uint16_t *w, const float *bias,
-                                                            float *sum, const int rows)
-{
-    const float32x4_t b0 = vld1q_f32(bias), b1 = vld1q_f32(bias + 4), b2 = vld1q_f32(bias + 8),
-                      b3 = vld1q_f32(bias + 12);
-    const size_t bytes = row_bytes(g->k);
-#define DECLARE(i) float32x4_t p##i = b0, q##i = b1, r##i = b2, s##i = b3;
-    EACH_ROW(DECLARE)
-#undef DECLARE
-    for (size_t k = 0; k < bytes; k += 2 * STEP) {
-#define LOAD(i) const bfloat16x8_t x##i = numbers(x + (rows > i ? i * g->ldx : 0) + k);
-        EACH_ROW(LOAD)
-#undef LOAD
-#define ROW(i, lane)                                                                               \
-    if (rows > i) {                                                                                \
-        p##i = vbfdotq_laneq_f32(p##i, w0, x##i, lane);                                            \
-        q##i = vbfdotq_laneq_f32(q##i, w1, x##i, lane);                                            \
-        r##i = vbfdotq_laneq_f32(r##i, w2, x##i, lane);                                            \
-        s##i = vbfdotq_laneq_f32(s##i, w3, x##i, lane);                                            \
-    }
-#define PAIR(lane)                                                                                 \
-    {                                                                                              \
-        const bfloat16x8_t w0 = numbers(w), w1 = numbers(w + 8), w2 = numbers(w + 16),             \
-                           w3 = numbers(w + 24);                                                   \
-        ROW(0, lane) ROW(1, lane) ROW(2, lane) ROW(3, lane) w += 2 * PANEL;                        \
-    }
-        PAIR(0)
-        PAIR(1)
-        PAIR(2)
-        PAIR(3)
-#undef PAIR
-#undef ROW
-    }
-#define STORE(i)                                                                                   \
-    if (rows > i) {                                                                                \
-        vst1q_f32(sum + i * PANEL, p##i);                                                          \
-        vst1q_f32(sum + i * PANEL + 4, q##i);                                                      \
-        vst1q_f32(sum + i * PANEL + 8, r##i);                                                      \
-        vst1q_f32(sum + i * PANEL + 12, s##i);                                                     \
-    }
-    EACH_ROW(STORE)
-#undef STORE
-}
-
-static void tile(const hst_low_gemm *g, const char *x, const uint16_t *w, const float *bias,
-                 float *sum, size_t rows)
-{
-    if (rows == 4)
-        tile_body(g, x, w, bias, sum, 4);
-    else if (rows == 3)
-        tile_body(g, x, w, bias, sum, 3);
-    else if (rows == 2)
-        tile_body(g, x, w, bias, sum, 2);
-    else
-        tile_body(g, x, w, bias, sum, 1);
-}
+typedef float32x4_t sums;
+typedef float sum_number;
+typedef bfloat16x8_t bytes;
+#define T_BEGIN(p)           vld1q_f32(p)
+#define T_SUMS(p, s)         vst1q_f32(p, s)
+#define T_LOAD(p)            vreinterpretq_bf16_u16(vld1q_u16((const uint16_t *)(const void *)(p)))
+#define T_DOT(s, w, x, lane) vbfdotq_laneq_f32(s, w, x, lane)
+#include "kernels/neon_tile_body.h"
 
 /* The clamp lets NaN through. */
 static void finish(const float *sum, const float *residual, float clamp, float *y, int n)
@@ -123,7 +66,7 @@ static void multiply(const hst_low_gemm *g)
     assert(g->ldx >= row_bytes(g->k) && g->ldy >= (size_t)g->n && g->clamp >= 0);
     for (int c = 0; c < g->n; c += PANEL) {
         const int columns = g->n - c < PANEL ? g->n - c : PANEL;
-        const uint16_t *w = (const uint16_t *)g->w + (size_t)c * row_bytes(g->k) / sizeof *w;
+        const char *w = (const char *)g->w + (size_t)c * row_bytes(g->k);
         for (size_t at = 0; at < g->rows; at += ROWS) {
             const size_t rows = g->rows - at < ROWS ? g->rows - at : ROWS;
             tile(g, (const char *)g->x + at * g->ldx, w, g->bias + c, sum[0], rows);

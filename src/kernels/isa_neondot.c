@@ -12,7 +12,7 @@ enum { ROWS = 4, STEP = 16, PANEL = 16, OFFSET = 128 };
 
 static size_t row_bytes(int k)
 {
-    return hst_int8_up((size_t)k, STEP);
+    return hst_round_up((size_t)k, STEP);
 }
 
 static size_t column_bytes(int k)
@@ -39,7 +39,7 @@ static inline int32x4_t four(const float *x, float per_unit, int zero)
 
 static void convert(const hst_low_rows *c)
 {
-    const size_t n = (size_t)c->k, filled = hst_int8_up(n, STEP);
+    const size_t n = (size_t)c->k, filled = hst_round_up(n, STEP);
     const float per_unit = 1 / c->quanta.scale;
     const int zero = c->quanta.zero;
     for (size_t r = 0; r < c->rows; r++) {
@@ -55,67 +55,14 @@ static void convert(const hst_low_rows *c)
     }
 }
 
-#define EACH_ROW(X) X(0) X(1) X(2) X(3)
-
-/* The sums of `rows` rows and a panel, sum[rows][PANEL]. */
-static inline __attribute__((always_inline)) void
-tile_body(const hst_low_gemm *g, const int8_t *x, const char *panel, int32_t *sum, const int rows)
-{
-    const int32_t *start = (const int32_t *)(const void *)panel;
-    const int8_t *w = (const int8_t *)panel + 8 * PANEL;
-    const int32x4_t s0 = vld1q_s32(start), s1 = vld1q_s32(start + 4), s2 = vld1q_s32(start + 8),
-                    s3 = vld1q_s32(start + 12);
-    const size_t bytes = row_bytes(g->k);
-#define DECLARE(i) int32x4_t p##i = s0, q##i = s1, r##i = s2, t##i = s3;
-    EACH_ROW(DECLARE)
-#undef DECLARE
-    for (size_t k = 0; k < bytes; k += STEP) {
-#define LOAD(i) const int8x16_t x##i = vld1q_s8(x + (rows > i ? i * g->ldx : 0) + k);
-        EACH_ROW(LOAD)
-#undef LOAD
-#define ROW(i, lane)                                                                               \
-    if (rows > i) {                                                                                \
-        p##i = vdotq_laneq_s32(p##i, w0, x##i, lane);                                              \
-        q##i = vdotq_laneq_s32(q##i, w1, x##i, lane);                                              \
-        r##i = vdotq_laneq_s32(r##i, w2, x##i, lane);                                              \
-        t##i = vdotq_laneq_s32(t##i, w3, x##i, lane);                                              \
-    }
-#define FOUR(lane)                                                                                 \
-    {                                                                                              \
-        const int8x16_t w0 = vld1q_s8(w), w1 = vld1q_s8(w + 16), w2 = vld1q_s8(w + 32),            \
-                        w3 = vld1q_s8(w + 48);                                                     \
-        ROW(0, lane) ROW(1, lane) ROW(2, lane) ROW(3, lane) w += 4 * PANEL;                        \
-    }
-        FOUR(0)
-        FOUR(1)
-        FOUR(2)
-        FOUR(3)
-#undef FOUR
-#undef ROW
-    }
-#define STORE(i)                                                                                   \
-    if (rows > i) {                                                                                \
-        vst1q_s32(sum + i * PANEL, p##i);                                                          \
-        vst1q_s32(sum + i * PANEL + 4, q##i);                                                      \
-        vst1q_s32(sum + i * PANEL + 8, r##i);                                                      \
-        vst1q_s32(sum + i * PANEL + 12, t##i);                                                     \
-    }
-    EACH_ROW(STORE)
-#undef STORE
-}
-
-static void tile(const hst_low_gemm *g, const int8_t *x, const char *panel, int32_t *sum,
-                 size_t rows)
-{
-    if (rows == 4)
-        tile_body(g, x, panel, sum, 4);
-    else if (rows == 3)
-        tile_body(g, x, panel, sum, 3);
-    else if (rows == 2)
-        tile_body(g, x, panel, sum, 2);
-    else
-        tile_body(g, x, panel, sum, 1);
-}
+typedef int32x4_t sums;
+typedef int32_t sum_number;
+typedef int8x16_t bytes;
+#define T_BEGIN(p)           vld1q_s32(p)
+#define T_SUMS(p, s)         vst1q_s32(p, s)
+#define T_LOAD(p)            vld1q_s8((const int8_t *)(p))
+#define T_DOT(s, w, x, lane) vdotq_laneq_s32(s, w, x, lane)
+#include "kernels/neon_tile_body.h"
 
 static void multiply(const hst_low_gemm *g)
 {
@@ -127,7 +74,8 @@ static void multiply(const hst_low_gemm *g)
         const float *scale = (const float *)(const void *)(panel + 4 * PANEL);
         for (size_t at = 0; at < g->rows; at += ROWS) {
             const size_t rows = g->rows - at < ROWS ? g->rows - at : ROWS;
-            tile(g, (const int8_t *)g->x + at * g->ldx, panel, sum[0], rows);
+            tile(g, (const char *)g->x + at * g->ldx, panel + 8 * PANEL,
+                 (const int32_t *)(const void *)panel, sum[0], rows);
             for (size_t r = 0; r < rows; r++)
                 hst_int8_finish(sum[r], scale, g, at + r, c, columns);
         }

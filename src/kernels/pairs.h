@@ -2,25 +2,21 @@
  * [pairs][columns][2], and the bias behind. Rows are bf16 numbers one behind the other. */
 #ifndef HST_KERNELS_PAIRS_H
 #define HST_KERNELS_PAIRS_H
+#include "base/mem.h"
 #include "kernels/bf16.h"
 #include "kernels/products.h"
 
 #include <math.h>
 
-static inline size_t hst_pairs_up(size_t n, size_t to)
-{
-    return (n + to - 1) / to * to;
-}
-
 /* The panels and the bias at w->out; rows are a multiple of `step` numbers, with zeros behind. As
  * hst_products.pack. */
 static inline const float *hst_pairs_pack(const hst_low_weights *w, size_t step, size_t panel)
 {
-    const size_t n = (size_t)w->n, k = (size_t)w->k, end = hst_pairs_up(n, panel);
+    const size_t n = (size_t)w->n, k = (size_t)w->k, end = hst_round_up(n, panel);
     uint16_t *out = w->out;
     int finite = 1;
     for (size_t at = 0; at < end; at += panel)
-        for (size_t pair = 0; pair < hst_pairs_up(k, step); pair += 2)
+        for (size_t pair = 0; pair < hst_round_up(k, step); pair += 2)
             for (size_t i = 0; i < 2 * panel; i++) {
                 const size_t c = at + i / 2, row = pair + i % 2;
                 const int is_there = c < n && row < k;
