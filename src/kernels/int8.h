@@ -33,38 +33,49 @@ static inline size_t hst_int8_packed(int k, int n, size_t step, size_t panel)
     return hst_round_up((size_t)n, panel) * (hst_int8_column(k, step) + sizeof(float));
 }
 
-/* What a column's weights are divided by. */
-static inline double hst_int8_factor(const hst_low_weights *w, size_t c)
+enum { HST_INT8_WIDEST = 32 }; /* columns of a panel */
+
+/* What the weights of n columns from c on are divided by. */
+static inline void hst_int8_factors(const hst_low_weights *w, size_t c, size_t n, double *factor)
 {
-    double most = 0;
+    for (size_t i = 0; i < n; i++)
+        factor[i] = 0;
     for (size_t r = 0; r < (size_t)w->k; r++)
-        most = fmax(most, fabs(w->w[r * (size_t)w->n + c] * w->scale[c]));
-    return most > 0 ? most / HST_INT8_WEIGHT : 1;
+        for (size_t i = 0; i < n; i++) {
+            const double size = fabs(w->w[r * (size_t)w->n + c + i] * w->scale[c + i]);
+            factor[i] = size > factor[i] ? size : factor[i];
+        }
+    for (size_t i = 0; i < n; i++)
+        factor[i] = factor[i] > 0 ? factor[i] / HST_INT8_WEIGHT : 1;
 }
 
-/* Column c into place i of a panel. Returns whether all is finite. */
-static inline int hst_int8_pack_column(const hst_low_weights *w, size_t c, char *panel, size_t i,
-                                       size_t width, int offset)
+/* Columns from c on into a panel, which is zeros. Returns whether all is finite. */
+static inline int hst_int8_pack_panel(const hst_low_weights *w, size_t c, char *panel, size_t width,
+                                      int offset)
 {
-    int32_t sum = 0, start;
-    float scale = 0;
+    const size_t behind = c < (size_t)w->n ? (size_t)w->n - c : 0,
+                 n = behind < width ? behind : width;
+    int8_t *v = (int8_t *)panel + 8 * width;
+    double factor[HST_INT8_WIDEST];
+    int32_t sum[HST_INT8_WIDEST] = {0};
     int finite = 1;
-    if (c < (size_t)w->n) {
-        const double factor = hst_int8_factor(w, c);
-        int8_t *v = (int8_t *)panel + 8 * width + 4 * i;
-        scale = (float)(factor * (double)w->quanta.scale);
-        finite = isfinite(scale) && isfinite(factor);
-        for (size_t r = 0; finite && r < (size_t)w->k; r++) {
-            const double exact = w->w[r * (size_t)w->n + c] * w->scale[c] / factor;
-            finite = isfinite(exact);
-            const int8_t rounded = (int8_t)(finite ? rint(exact) : 0);
-            v[r / 4 * 4 * width + r % 4] = rounded;
-            sum += rounded;
+    hst_int8_factors(w, c, n, factor);
+    for (size_t r = 0; r < (size_t)w->k; r++)
+        for (size_t i = 0; i < n; i++) {
+            const double exact = w->w[r * (size_t)w->n + c + i] * w->scale[c + i] / factor[i];
+            const int is_number = isfinite(exact) != 0;
+            const int8_t rounded = (int8_t)(is_number ? rint(exact) : 0);
+            v[r / 4 * 4 * width + 4 * i + r % 4] = rounded;
+            sum[i] += rounded;
+            finite &= is_number;
         }
+    for (size_t i = 0; i < n; i++) {
+        const int32_t start = (offset - w->quanta.zero) * sum[i];
+        const float scale = (float)(factor[i] * (double)w->quanta.scale);
+        memcpy(panel + 4 * i, &start, sizeof start);
+        memcpy(panel + 4 * (width + i), &scale, sizeof scale);
+        finite &= isfinite(scale) && isfinite(factor[i]);
     }
-    start = (offset - w->quanta.zero) * sum;
-    memcpy(panel + 4 * i, &start, sizeof start);
-    memcpy(panel + 4 * (width + i), &scale, sizeof scale);
     return finite;
 }
 
@@ -78,9 +89,8 @@ static inline const float *hst_int8_pack(const hst_low_weights *w, size_t step, 
     char *out = w->out;
     int finite = 1;
     memset(out, 0, end * bytes);
-    for (size_t c = 0; c < end; c++)
-        finite &=
-            hst_int8_pack_column(w, c, out + c / panel * panel * bytes, c % panel, panel, offset);
+    for (size_t c = 0; c < end; c += panel)
+        finite &= hst_int8_pack_panel(w, c, out + c * bytes, panel, offset);
     float *bias = (float *)(void *)(out + end * bytes);
     for (size_t c = 0; c < end; c++) {
         bias[c] = c < n ? (float)w->shift[c] : 0;
