@@ -11,6 +11,8 @@ import numpy
 import timm
 import torch
 
+from golden_noise import noise
+
 PX = 64
 # our family: timm's network
 NETWORKS = {
@@ -46,17 +48,6 @@ NO_SQUARES = (("mobilenet_v2", 320, 160), ("resnet18", 320, 160), ("resnet50", 9
               ("hgnet_v2_b0", 97, 130), ("convnext_atto", 97, 130), ("mobilenet_v4_small", 130, 97))
 # Theirs are not the mean of the last maps: there are layers behind it.
 BEHIND = ("convnext", "hgnet", "mobilenet_v4")
-
-
-def noise(key, count):
-    """[-0.5, 0.5), from key and index alone: MurmurHash3's last step."""
-    x = numpy.arange(count, dtype=numpy.uint32) + numpy.uint32(key * 0x9E3779B9 & 0xffffffff)
-    x ^= x >> numpy.uint32(16)
-    x *= numpy.uint32(0x85EBCA6B)
-    x ^= x >> numpy.uint32(13)
-    x *= numpy.uint32(0xC2B2AE35)
-    x ^= x >> numpy.uint32(16)
-    return (x >> numpy.uint32(8)).astype(numpy.float64) / (1 << 24) - 0.5
 
 
 def fill(key, name, v):

@@ -11,6 +11,8 @@ import sys
 import numpy
 import torch
 
+from golden_noise import noise
+
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 import transformers_features as libraries  # noqa: E402
@@ -56,17 +58,6 @@ CASES = {
     "torchvision": (torchvision(False), 64, 64, "cls"),
     "torchvision_old": (torchvision(True), 96, 96, "cls"),
 }
-
-
-def noise(key, count):
-    """[-0.5, 0.5), from key and index alone: MurmurHash3's last step."""
-    x = numpy.arange(count, dtype=numpy.uint32) + numpy.uint32(key * 0x9E3779B9 & 0xffffffff)
-    x ^= x >> numpy.uint32(16)
-    x *= numpy.uint32(0x85EBCA6B)
-    x ^= x >> numpy.uint32(13)
-    x *= numpy.uint32(0xC2B2AE35)
-    x ^= x >> numpy.uint32(16)
-    return (x >> numpy.uint32(8)).astype(numpy.float64) / (1 << 24) - 0.5
 
 
 def fill(key, name, shape):
