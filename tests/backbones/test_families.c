@@ -1,6 +1,6 @@
 /* Every family as a whole network with made-up weights: features within 1e-4 of the largest of
- * those that its own library computes in double (golden_families.py), on every instruction set. A
- * wrong layer is off by tenths. */
+ * those that its own library computes in double (golden_families.py, golden_keras.py), on every
+ * instruction set. A wrong layer is off by tenths. */
 #include "made_up.h"
 #include "support.h"
 
@@ -44,6 +44,8 @@ static const struct network {
     {"resnet18", HST_PAD_SYMMETRIC, 1e-5},
     {"resnet34", HST_PAD_SYMMETRIC, 1e-5},
     {"resnet50", HST_PAD_SYMMETRIC, 1e-5},
+    {"resnet50_v1", HST_PAD_SYMMETRIC, 1.001e-5},
+    {"resnet50_v2", HST_PAD_SYMMETRIC, 1.001e-5},
     {"mobilenet_v2", HST_PAD_SYMMETRIC, 1e-5, {320, 160}},
     {"resnet18", HST_PAD_SYMMETRIC, 1e-5, {320, 160}},
     {"resnet50", HST_PAD_SYMMETRIC, 1e-5, {96, 224}},
