@@ -83,12 +83,6 @@ static uint64_t place_size(const hst_ctx *ctx, const char *source)
 static const char *const kind_names[] = {"convolutions", "transformer"};
 enum { N_KINDS = sizeof kind_names / sizeof *kind_names };
 
-static int is_transformer(const hst_catalog_entry *k)
-{
-    const hst_catalog_figures *f = hst_catalog_figures_of(k->name);
-    return f && f->transformer;
-}
-
 static int tell_known(listing *l, const hst_catalog_entry *k)
 {
     char sources[256] = "";
@@ -99,7 +93,7 @@ static int tell_known(listing *l, const hst_catalog_entry *k)
                                k->sources[i]);
         bytes += place_size(l->ctx, k->sources[i]);
     }
-    const hst_catalog_figures *f = hst_catalog_figures_of(k->name);
+    const hst_catalog_figures *f = &k->figures;
     if (k->package)
         snprintf(sources, sizeof sources, "pip:%s", k->package);
     return tell(l, (hst_backbone_entry){.name = k->name,
@@ -107,12 +101,12 @@ static int tell_known(listing *l, const hst_catalog_entry *k)
                                         .bytes = bytes,
                                         .known = 1,
                                         .licence = k->licence,
-                                        .usual = f && f->usual,
-                                        .n_params = f ? (uint64_t)(f->millions * 1e6) : 0,
-                                        .top1 = f ? f->top1 / 100 : 0,
-                                        .kind = kind_names[is_transformer(k)],
-                                        .gflop = f ? f->gflop : 0,
-                                        .n_features = f ? f->features : 0,
+                                        .usual = f->usual,
+                                        .n_params = (uint64_t)(f->millions * 1e6),
+                                        .top1 = f->top1 / 100,
+                                        .kind = kind_names[f->transformer],
+                                        .gflop = f->gflop,
+                                        .n_features = f->features,
                                         .cached = hst_hub_cached(l->ctx, k->name)});
 }
 
@@ -140,7 +134,7 @@ int hst_backbone_list(hst_ctx *ctx, hst_backbone_entry_fn *fn, void *arg, hst_er
     int rc = has_cache(ctx, err);
     for (int kind = 0; kind < N_KINDS; kind++)
         for (int i = 0; rc == 0 && (k = hst_catalog_at(i)); i++)
-            rc = is_transformer(k) == kind ? tell_known(&l, k) : 0;
+            rc = k->figures.transformer == kind ? tell_known(&l, k) : 0;
     return rc ? rc : hst_downloaded_each(ctx, tell_kept, &l, err);
 }
 

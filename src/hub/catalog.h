@@ -4,11 +4,22 @@
 #define HST_HUB_CATALOG_H
 #include "base/err.h"
 
+/* What its publisher says of a network. */
+typedef struct hst_catalog_figures {
+    double millions; /* parameters without the classifier */
+    double top1;     /* % of ImageNet's validation photos, of the whole network; 0: not known */
+    int usual;       /* 1: one to choose from first */
+    double gflop;    /* of a photo of its usual size, a multiply-add being 2 */
+    int features;
+    int transformer; /* 1: it is one; 0: of convolutions */
+} hst_catalog_figures;
+
 typedef struct hst_catalog_entry {
     const char *name; /* "efficientnet_lite0" */
     const char *licence;
     /* Names of places with the same weights, the first to be asked first; NULL-ended. */
     const char *sources[4];
+    hst_catalog_figures figures;
     /* Or a package of the Python index that holds the weights. */
     const char *package; /* NULL: none */
     const char *version;
@@ -20,18 +31,6 @@ typedef struct hst_catalog_entry {
 } hst_catalog_entry;
 const hst_catalog_entry *hst_catalog_at(int i); /* NULL past the end */
 
-/* What its publisher says of a network. */
-typedef struct hst_catalog_figures {
-    const char *name;
-    double millions; /* parameters without the classifier */
-    double top1;     /* % of ImageNet's validation photos, of the whole network; 0: not known */
-    int usual;       /* 1: one to choose from first */
-    double gflop;    /* of a photo of its usual size, a multiply-add being 2; 0: not known */
-    int features;    /* 0: not known */
-    int transformer; /* 1: it is one; 0: of convolutions */
-} hst_catalog_figures;
-/* Of a short name; NULL: none. */
-const hst_catalog_figures *hst_catalog_figures_of(const char *name);
 /* By its name, in which case, '-' and '_' do not count; NULL: none. */
 const hst_catalog_entry *hst_catalog_find(const char *name);
 /* Of the file with that SHA-256, where it is one whose hash the table has; else NULL. */
