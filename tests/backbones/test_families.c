@@ -6,6 +6,7 @@
 
 #include "backbones/cnn.h"
 #include "base/file.h"
+#include "hub/catalog.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -141,6 +142,7 @@ static const struct size {
     int px, features;
     uint64_t classifier, learns, all; /* 0: not published */
     double madds, slack, unit;        /* in millions; unit: of its last digit */
+    int listed_px; /* of the weights that are listed by its name, where it is not px */
 } sizes[] = {
     {"mobilenet_v1", 224, 1024, 1025000, 0, 4253864, 0, 0, 0},
     {"mobilenet_v2", 224, 1280, 1281000, 3504872, 0, 301, 0, 1},
@@ -172,7 +174,7 @@ static const struct size {
     {"resnet50", 224, 2048, 2049000, 25557032, 0, 4089, 0, 1},
     /* of timm, multiply-adds of its table of speeds, batch norm among them */
     {"mobilenet_v4_small", 224, 1280, 1281000, 3774024, 0, 190, 0, 10},
-    {"mobilenet_v4_medium", 224, 1280, 1281000, 9715512, 0, 840, 0.03, 10},
+    {"mobilenet_v4_medium", 224, 1280, 1281000, 9715512, 0, 840, 0.03, 10, 256},
     {"hgnet_v2_b0", 224, 2048, 2049000, 5996550, 0, 0, 0, 0},
     {"hgnet_v2_b1", 224, 2048, 2049000, 6343158, 0, 0, 0, 0},
     {"hgnet_v2_b2", 224, 2048, 2049000, 11221356, 0, 0, 0, 0},
@@ -201,6 +203,23 @@ static const struct size {
     {"resnet_v2_152", 224, 2048, 2049000, 0, 60380648, 0, 0, 0},
 };
 
+/* What the list of names says of the family's weights, where it has some of that very name. It has
+ * GFLOP in three digits, no more than two of them behind the point. */
+static void check_listed(const struct size *s, double millions, double gflop)
+{
+    const hst_catalog_entry *k = hst_catalog_find(s->family);
+    const hst_catalog_figures *f = k ? &k->figures : NULL;
+    const double scale = s->listed_px ? (double)s->listed_px / s->px : 1;
+    gflop *= scale * scale;
+    const double half = gflop < 10 ? 0.005 : gflop < 100 ? 0.05 : 0.5;
+    if (f && (f->features != s->features || f->transformer || fabs(f->millions - millions) > 0.05 ||
+              fabs(f->gflop - gflop) > half))
+        fail_msg(
+            "%s: listed with %g million parameters, %g GFLOP and %d features; it has %g, %g and "
+            "%d",
+            s->family, f->millions, f->gflop, f->features, millions, gflop, s->features);
+}
+
 static void check_size(const struct size *s)
 {
     hst_err err = {0};
@@ -224,6 +243,7 @@ static void check_size(const struct size *s)
         (s->madds > 0 && (madds < least || madds > most)))
         fail_msg("%s: %d px, %llu learn, %llu in all, %g million multiply-adds", s->family, f->px,
                  (unsigned long long)learns, (unsigned long long)all, madds);
+    check_listed(s, (double)(learns - s->classifier) / 1e6, hst_graph_flops(g) / 1e9);
     hst_graph_free(g);
 }
 
