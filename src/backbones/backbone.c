@@ -224,6 +224,8 @@ hst_plan *hst_backbone_plan_with(const hst_ctx *ctx, const hst_backbone *b, cons
     options.precision = b->precision;
     options.ranges = b->ranges;
     a.size = size;
+    if (hst_size_equal(size, b->arch.size))
+        return hst_plan_make(g, ctx->kernels, &options, err);
     hst_graph *own = graph_with(&a, g, &b->arch, err);
     if (!own)
         return NULL;

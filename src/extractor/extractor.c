@@ -92,19 +92,20 @@ int hst_extractor_add_branch(hst_extractor *e, const hst_backbone *b, hst_err *e
     return 0;
 }
 
-/* A view of the last branch, seen through its network with the weights of g. */
-static int add_view(hst_extractor *e, const hst_ctx *ctx, const hst_graph *g, const hst_prep *p,
-                    hst_err *err)
+int hst_extractor_add_view_with(hst_extractor *e, const hst_ctx *ctx, const hst_graph *g,
+                                const hst_plan_options *o, const hst_prep *p, hst_err *err)
 {
     hst_branch *b = &e->branch[e->n_branches - 1];
-    const int usual = g == b->backbone->graph && hst_size_equal(p->size, b->backbone->arch.size);
+    const int usual =
+        !o && g == b->backbone->graph && hst_size_equal(p->size, b->backbone->arch.size);
     hst_view v = {.prep = *p, .plan = usual ? b->backbone->plan : NULL};
     if (b->n_views == HST_MAX_VIEWS)
         return hst_fail(err, HST_EARG, "more than %d views", HST_MAX_VIEWS);
     for (int i = 0; i < b->n_views; i++) /* views of one size share a plan */
         v.plan = hst_size_equal(b->view[i].prep.size, p->size) ? b->view[i].plan : v.plan;
     if (!v.plan)
-        v.plan = v.owned = hst_backbone_plan_at(ctx, b->backbone, g, p->size, err);
+        v.plan = v.owned = o ? hst_backbone_plan_with(ctx, b->backbone, g, p->size, o, err)
+                             : hst_backbone_plan_at(ctx, b->backbone, g, p->size, err);
     if (!v.plan)
         return err && err->code ? err->code : HST_EMEM;
     b->view[b->n_views++] = v;
@@ -114,7 +115,8 @@ static int add_view(hst_extractor *e, const hst_ctx *ctx, const hst_graph *g, co
 
 int hst_extractor_add_view(hst_extractor *e, const hst_ctx *ctx, const hst_prep *p, hst_err *err)
 {
-    return add_view(e, ctx, e->branch[e->n_branches - 1].backbone->graph, p, err);
+    const hst_graph *g = e->branch[e->n_branches - 1].backbone->graph;
+    return hst_extractor_add_view_with(e, ctx, g, NULL, p, err);
 }
 
 hst_extractor *hst_extractor_of(const hst_ctx *ctx, const hst_backbone *first, const char *prepare,
@@ -156,9 +158,9 @@ int hst_extractor_replace(hst_extractor *e, const hst_ctx *ctx, hst_backbone *b,
     return 0;
 }
 
-/* g: NULL, or the weights for the one branch. */
+/* g: NULL, or the weights for the one branch; o: NULL, or how its networks run. */
 static hst_extractor *copy(const hst_extractor *e, const hst_ctx *ctx, const hst_graph *g,
-                           hst_err *err)
+                           const hst_plan_options *o, hst_err *err)
 {
     hst_extractor *c = hst_extractor_new(err);
     int rc = c ? 0 : HST_EMEM;
@@ -166,7 +168,8 @@ static hst_extractor *copy(const hst_extractor *e, const hst_ctx *ctx, const hst
         const hst_branch *b = &e->branch[k];
         rc = hst_extractor_add_branch(c, b->backbone, err);
         for (int i = 0; rc == 0 && i < b->n_views; i++)
-            rc = add_view(c, ctx, g ? g : b->backbone->graph, &b->view[i].prep, err);
+            rc = hst_extractor_add_view_with(c, ctx, g ? g : b->backbone->graph, o,
+                                             &b->view[i].prep, err);
         c->branch[k].transform = b->transform;
     }
     if (rc == 0)
@@ -177,13 +180,20 @@ static hst_extractor *copy(const hst_extractor *e, const hst_ctx *ctx, const hst
 
 hst_extractor *hst_extractor_copy(const hst_extractor *e, const hst_ctx *ctx, hst_err *err)
 {
-    return copy(e, ctx, NULL, err);
+    return copy(e, ctx, NULL, NULL, err);
 }
 
 hst_extractor *hst_extractor_learned(const hst_extractor *e, const hst_ctx *ctx, const hst_graph *g,
                                      hst_err *err)
 {
-    return copy(e, ctx, g, err);
+    return copy(e, ctx, g, NULL, err);
+}
+
+hst_extractor *hst_extractor_watched(const hst_extractor *e, const hst_ctx *ctx, hst_err *err)
+{
+    hst_plan_options o = hst_plan_defaults();
+    o.fuse = 0;
+    return copy(e, ctx, NULL, &o, err);
 }
 
 void hst_extractor_give(hst_extractor *e, hst_extractor *to)

@@ -59,6 +59,11 @@ HST_CHECK int hst_extractor_add_branch(hst_extractor *e, const hst_backbone *b, 
  * NULL where the view has the backbone's own size. */
 HST_CHECK int hst_extractor_add_view(hst_extractor *e, const hst_ctx *ctx, const hst_prep *p,
                                      hst_err *err);
+/* The same with the weights of g, of the last branch's network, which runs by those options (NULL:
+ * as it makes features). */
+HST_CHECK int hst_extractor_add_view_with(hst_extractor *e, const hst_ctx *ctx, const hst_graph *g,
+                                          const hst_plan_options *o, const hst_prep *p,
+                                          hst_err *err);
 /* A copy that borrows every backbone: e outlives it, unless it passes them on by
  * hst_extractor_give. Errors: as hst_extractor_add_view. */
 HST_CHECK hst_extractor *hst_extractor_copy(const hst_extractor *e, const hst_ctx *ctx,

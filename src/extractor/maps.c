@@ -3,32 +3,22 @@
 #include "extractor/extractor.h"
 #include "nn/op.h"
 
-static const hst_token_pool *pool_of(const hst_node *n)
-{
-    return n->op == &hst_op_token_pool ? (const void *)n->attrs : NULL;
-}
-
-/* The node whose mean over the positions a network's features are; negative: there is none. */
-static int pooled_node(const hst_graph *g)
+/* The first position that the features are the mean of; negative: they are no mean. */
+static int mean_from(const hst_graph *g)
 {
     const hst_node *last = hst_graph_node(g, hst_graph_n_nodes(g) - 1);
-    const hst_token_pool *p = pool_of(last);
-    return last->op == &hst_op_global_average || (p && p->pool == HST_POOL_MEAN) ? last->input[0]
-                                                                                 : -1;
+    return last->op->mean_from ? last->op->mean_from(last) : -1;
 }
 
-/* Where the positions are in what that node gives: of tokens those behind the ones without a place,
- * a row of patches a row. */
+/* Where the positions are in what is averaged: of tokens a row of patches a row. */
 static void find_map(const hst_backbone *b, hst_view *v, int node)
 {
-    const hst_node *last = hst_graph_node(b->graph, hst_graph_n_nodes(b->graph) - 1);
-    const hst_token_pool *p = pool_of(last);
     v->map = hst_plan_value(v->plan, node);
-    if (!p)
-        return;
-    v->before = (size_t)p->prefix * (size_t)v->map.c;
-    v->map.h = v->prep.size.height / b->info.patch_px;
-    v->map.w = v->prep.size.width / b->info.patch_px;
+    v->before = (size_t)mean_from(b->graph) * (size_t)v->map.c;
+    if (b->info.patch_px) {
+        v->map.h = v->prep.size.height / b->info.patch_px;
+        v->map.w = v->prep.size.width / b->info.patch_px;
+    }
 }
 
 static int refuse(const hst_backbone *b, hst_err *err)
@@ -40,34 +30,20 @@ static int refuse(const hst_backbone *b, hst_err *err)
                     b->arch.family, tokens ? " (with pool \"mean\" most are)" : "");
 }
 
-static hst_plan *make_plan(const hst_ctx *ctx, const hst_backbone *b, hst_size size,
-                           const hst_plan_options *o, hst_err *err)
+/* A view of the last branch. */
+static int add_view(hst_extractor *e, const hst_ctx *ctx, const hst_prep *p, hst_err *err)
 {
-    return hst_size_equal(size, b->arch.size)
-               ? hst_plan_make(b->graph, ctx->kernels, o, err)
-               : hst_backbone_plan_with(ctx, b, b->graph, size, o, err);
-}
-
-/* Adds a view to the branch; those of one size share a plan. */
-static int add_view(hst_branch *b, const hst_ctx *ctx, const hst_prep *p, hst_err *err)
-{
+    hst_branch *b = &e->branch[e->n_branches - 1];
     const hst_graph *g = b->backbone->graph;
-    const int output[2] = {pooled_node(g), hst_graph_n_nodes(g) - 1};
+    const int last = hst_graph_n_nodes(g) - 1,
+              output[2] = {hst_graph_node(g, last)->input[0], last};
     hst_plan_options o = hst_plan_defaults();
-    hst_view v = {.prep = *p};
-    o.precision = b->backbone->precision;
-    o.ranges = b->backbone->ranges;
     o.output = output;
     o.n_outputs = 2;
-    for (int i = 0; i < b->n_views; i++)
-        v.plan = hst_size_equal(b->view[i].prep.size, p->size) ? b->view[i].plan : v.plan;
-    if (!v.plan)
-        v.plan = v.owned = make_plan(ctx, b->backbone, p->size, &o, err);
-    if (!v.plan)
-        return err && err->code ? err->code : HST_EMEM;
-    find_map(b->backbone, &v, output[0]);
-    b->view[b->n_views++] = v;
-    return 0;
+    int rc = hst_extractor_add_view_with(e, ctx, g, &o, p, err);
+    if (rc == 0)
+        find_map(b->backbone, &b->view[b->n_views - 1], output[0]);
+    return rc;
 }
 
 hst_extractor *hst_extractor_with_maps(const hst_extractor *e, const hst_ctx *ctx, hst_err *err)
@@ -76,11 +52,11 @@ hst_extractor *hst_extractor_with_maps(const hst_extractor *e, const hst_ctx *ct
     int rc = c ? 0 : HST_EMEM;
     for (int k = 0; rc == 0 && k < e->n_branches; k++) {
         const hst_branch *b = &e->branch[k];
-        if (pooled_node(b->backbone->graph) < 0)
+        if (mean_from(b->backbone->graph) < 0)
             rc = refuse(b->backbone, err);
         rc = rc ? rc : hst_extractor_add_branch(c, b->backbone, err);
         for (int i = 0; rc == 0 && i < b->n_views; i++)
-            rc = add_view(&c->branch[k], ctx, &b->view[i].prep, err);
+            rc = add_view(c, ctx, &b->view[i].prep, err);
         if (rc == 0)
             c->branch[k].transform = b->transform;
     }

@@ -95,6 +95,9 @@ struct hst_op {
     /* How many of the first pixels of its inputs the first `pixels` of its output are made from.
      * NULL: from all. */
     int (*needs)(const hst_node *n, int pixels);
+    /* Ops that may be the mean of their input's pixels: the first one in it, the last being the
+     * last; negative: this node is not. NULL: none is. */
+    int (*mean_from)(const hst_node *n);
 
     /* Ops that multiply by weights: bytes of the packed weights for products (0: not supported;
      * NULL: in float32); packs them and returns where the bias begins, or NULL where a number is

@@ -64,6 +64,12 @@ static int average_type(hst_node *n, const hst_type *in, hst_err *err)
     return 0;
 }
 
+static int average_from(const hst_node *n)
+{
+    (void)n;
+    return 0;
+}
+
 /* x [h][w][c], y [c] */
 static void average_forward(const hst_op_args *a)
 {
@@ -97,6 +103,7 @@ const hst_op hst_op_global_average = {.name = "global_average",
                                       .n_inputs = 1,
                                       .infer_type = average_type,
                                       .flops = one_flop,
+                                      .mean_from = average_from,
                                       .infer = hst_infer_average,
                                       .forward = average_forward,
                                       .backward = average_backward};

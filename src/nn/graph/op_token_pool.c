@@ -46,6 +46,11 @@ static int pooled_needs(const hst_node *n, int pixels)
     return takes_mean(n) ? INT_MAX : pixels;
 }
 
+static int pooled_from(const hst_node *n)
+{
+    return takes_first(n) ? -1 : pool_of(n)->prefix;
+}
+
 static double one_flop(const hst_node *n, const hst_shape *in)
 {
     return takes_mean(n) ? (double)hst_shape_floats(*in) : 0;
@@ -89,5 +94,6 @@ const hst_op hst_op_token_pool = {.name = "token_pool",
                                   .infer_type = pooled_type,
                                   .flops = one_flop,
                                   .needs = pooled_needs,
+                                  .mean_from = pooled_from,
                                   .infer = infer,
                                   .backward = backward};
