@@ -18,3 +18,20 @@ int hst_data_thin(const hst_data *d, size_t wanted, hst_data *out, hst_err *err)
     out->n_photos = n > most ? most : n;
     return 0;
 }
+
+size_t hst_data_choose(const uint8_t *side, char *const *why, size_t n, size_t wanted,
+                       size_t *chosen)
+{
+    size_t usable = 0, seen = 0, k = 0;
+    for (size_t i = 0; i < n; i++)
+        usable += !why[i] && side[i] != HST_VALIDATION;
+    const size_t most = usable < wanted ? usable : wanted;
+    for (size_t i = 0; i < n && k < most; i++) {
+        if (why[i] || side[i] == HST_VALIDATION)
+            continue;
+        if (seen * most >= k * usable)
+            chosen[k++] = i;
+        seen++;
+    }
+    return k;
+}

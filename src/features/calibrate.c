@@ -54,7 +54,7 @@ static int find_sides(const hst_ctx *ctx, const hst_data *d, char **why, uint8_t
 static int choose(job *j, const hst_data *d, hst_err *err)
 {
     hst_data some;
-    size_t n = 0, seen = 0;
+    size_t chosen[PHOTOS];
     j->n = 0;
     int rc = hst_data_thin(d, PHOTOS, &some, err);
     if (rc)
@@ -62,16 +62,10 @@ static int choose(job *j, const hst_data *d, hst_err *err)
     uint8_t *side = hst_alloc(some.n_photos + 1, 1, err);
     char **why = side ? hst_alloc(some.n_photos + 1, sizeof *why, err) : NULL;
     rc = why ? find_sides(j->ctx, &some, why, side, err) : HST_EMEM;
-    for (size_t i = 0; rc == 0 && i < some.n_photos; i++)
-        n += !why[i] && side[i] != HST_VALIDATION;
-    const size_t most = n < PHOTOS ? n : PHOTOS;
-    for (size_t i = 0; rc == 0 && i < some.n_photos; i++) {
-        if (why[i] || side[i] == HST_VALIDATION)
-            continue;
-        if (j->n < most && seen * most >= j->n * n)
-            j->path[j->n++] = some.photos[i].path;
-        seen++;
-    }
+    if (rc == 0)
+        j->n = hst_data_choose(side, why, some.n_photos, PHOTOS, chosen);
+    for (size_t i = 0; i < j->n; i++)
+        j->path[i] = some.photos[chosen[i]].path;
     for (size_t i = 0; why && i < some.n_photos; i++)
         free(why[i]);
     free(why);

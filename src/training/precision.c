@@ -22,8 +22,7 @@ static const double most_lost = 0.001;
 
 /* Photos to try precisions on. */
 typedef struct sample {
-    hst_data data; /* a few photos of the caller's */
-    uint8_t *side;
+    hst_data data;        /* a few photos of the caller's */
     size_t photo[PHOTOS]; /* [n] of them, of the training side */
     int label[PHOTOS];    /* 0 .. n_classes-1, of classes that are there */
     size_t n;
@@ -32,33 +31,20 @@ typedef struct sample {
 
 static const hst_sized sized = HST_SIZED(hst_precision_choice, words);
 
-static int take(const hst_data *d, sample *s, hst_err *err)
-{
-    int rc = hst_data_thin(d, PHOTOS, &s->data, err);
-    s->side = rc ? NULL : hst_alloc(d->n_photos, 1, err);
-    return rc ? rc : s->side ? 0 : HST_EMEM;
-}
-
 /* Those on the training side that can be used, evenly where there are more than PHOTOS. */
 static int choose_photos(sample *s, const hst_features *f, hst_err *err)
 {
     int *number = hst_alloc((size_t)s->data.n_classes, sizeof *number, err);
-    size_t n = 0, seen = 0;
-    int rc = number ? hst_split_assign(&s->data, f->content, f->why, s->side, err) : HST_EMEM;
-    for (size_t i = 0; rc == 0 && i < s->data.n_photos; i++)
-        n += !f->why[i] && s->side[i] != HST_VALIDATION;
-    const size_t most = n < PHOTOS ? n : PHOTOS;
-    for (size_t i = 0; rc == 0 && i < s->data.n_photos; i++) {
-        if (f->why[i] || s->side[i] == HST_VALIDATION)
-            continue;
-        if (s->n < most && seen * most >= s->n * n) {
-            int *known = &number[s->data.photos[i].label];
-            *known = *known ? *known : ++s->n_classes;
-            s->label[s->n] = *known - 1;
-            s->photo[s->n++] = i;
-        }
-        seen++;
+    uint8_t *side = number ? hst_alloc(s->data.n_photos, 1, err) : NULL;
+    int rc = side ? hst_split_assign(&s->data, f->content, f->why, side, err) : HST_EMEM;
+    if (rc == 0)
+        s->n = hst_data_choose(side, f->why, s->data.n_photos, PHOTOS, s->photo);
+    for (size_t i = 0; i < s->n; i++) {
+        int *known = &number[s->data.photos[s->photo[i]].label];
+        *known = *known ? *known : ++s->n_classes;
+        s->label[i] = *known - 1;
     }
+    free(side);
     free(number);
     return rc;
 }
@@ -124,12 +110,6 @@ typedef struct trial {
     size_t right_fp32, held;
 } trial;
 
-static void trial_clear(trial *t)
-{
-    free(t->sample.data.photos);
-    free(t->sample.side);
-}
-
 /* fp32, which chooses photos and strength. words: why not, where it cannot be tried. */
 static int begin(trial *t, const hst_backbone *fp32, const char *name, hst_precision_choice *c,
                  hst_err *err)
@@ -139,7 +119,7 @@ static int begin(trial *t, const hst_backbone *fp32, const char *name, hst_preci
                  name);
         return 0;
     }
-    int rc = take(t->data, &t->sample, err);
+    int rc = hst_data_thin(t->data, PHOTOS, &t->sample.data, err);
     rc = rc ? rc
             : try_one(t->ctx, fp32, t->prepare, &t->sample, &t->l2, &t->right_fp32, &t->held, err);
     if (rc == 0 && t->held == 0)
@@ -240,7 +220,7 @@ int hst_precision_choose(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
         rc = begin(&t, b, hst_precision_names[fastest], &c, err);
     if (rc == 0 && c.n)
         rc = try_faster(&t, b, &c, err);
-    trial_clear(&t);
+    free(t.sample.data.photos);
     if (rc == 0)
         hst_sized_write(&sized, &c, out);
     return rc;
@@ -262,7 +242,7 @@ int hst_precision_cost(hst_ctx *ctx, const hst_backbone *b, const hst_data *d, c
     if (rc == 0 && c.n)
         say_accuracy(&c);
     hst_backbone_free(fp32);
-    trial_clear(&t);
+    free(t.sample.data.photos);
     if (rc == 0)
         hst_sized_write(&sized, &c, out);
     return rc;
