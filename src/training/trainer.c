@@ -36,9 +36,10 @@ static int make_groups(hst_trainer *t, const hst_trainer_options *o, hst_err *er
             const hst_param *p = hst_graph_param(t->graph, (size_t)(n->first_param + s));
             if (p->statistic)
                 continue;
-            if (layer[i] != at || hst_thaw_decays(t->graph, i, s) != decays) {
+            const int own = hst_thaw_decays(t->graph, i, s);
+            if (layer[i] != at || own != decays) {
                 at = layer[i];
-                decays = hst_thaw_decays(t->graph, i, s);
+                decays = own;
                 t->group[t->n_groups++] =
                     (hst_group){.begin = (size_t)(p->data - base),
                                 .decays = decays,
