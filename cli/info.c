@@ -307,7 +307,7 @@ static void put_clean(cli_out *out, const char *name, const char *text)
 {
     char clean[1024];
     cli_text_clean(clean, sizeof clean, text);
-    cli_out_printf(out, "%-16s%s\n", name, clean);
+    cli_out_printf(out, "%-15s %s\n", name, clean); /* some names are longer */
 }
 
 /* The labels, comma-separated, broken before 80 columns. */

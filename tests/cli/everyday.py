@@ -346,6 +346,7 @@ class Facts(Case):
     def test_what_a_model_is(self):
         text = self.ok(run("info", os.path.dirname(self.model())))
         self.assertRegex(text, r"(?m)^accuracy +[01]\.\d{3} \(95 % interval [01]\.\d{3}-[01]\.\d{3}, 36 photos out of fold\)")
+        self.assertRegex(text, r"(?m)^log_loss_uncalibrated \d")  # longer than its column
         self.assertNotIn("KerasLayer", text)
         self.ok(train("facts", "--recipe", "tutorial", "--epochs", "1", "--batch", "8"))
         text = self.ok(run("info", "facts"))
