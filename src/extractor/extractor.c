@@ -235,11 +235,21 @@ const hst_view *hst_extractor_view(const hst_extractor *e, int i, int *at, int *
 }
 
 /* A network's work grows with the area of the photo. */
-static double view_cost(const hst_branch *b, const hst_view *v)
+static double view_cost(const hst_backbone *b, hst_size seen)
 {
-    const hst_size seen = v->prep.size, usual = b->backbone->arch.size;
-    return hst_graph_flops(b->backbone->graph) * ((double)seen.width / usual.width) *
+    const hst_size usual = b->arch.size;
+    return hst_graph_flops(b->graph) * ((double)seen.width / usual.width) *
            ((double)seen.height / usual.height);
+}
+
+static double first_cost(const hst_extractor *e)
+{
+    return view_cost(e->branch[0].backbone, e->branch[0].view[0].prep.size);
+}
+
+double hst_extractor_cost_beside(const hst_extractor *e, const hst_backbone *b)
+{
+    return view_cost(b, b->arch.size) / first_cost(e);
 }
 
 double hst_extractor_cost(const hst_extractor *e)
@@ -247,8 +257,8 @@ double hst_extractor_cost(const hst_extractor *e)
     double sum = 0;
     for (int k = 0; k < e->n_branches; k++)
         for (int i = 0; i < e->branch[k].n_views; i++)
-            sum += view_cost(&e->branch[k], &e->branch[k].view[i]);
-    return sum / view_cost(&e->branch[0], &e->branch[0].view[0]);
+            sum += view_cost(e->branch[k].backbone, e->branch[k].view[i].prep.size);
+    return sum / first_cost(e);
 }
 
 void hst_extractor_describe(const hst_extractor *e, char *out, size_t cap)

@@ -101,6 +101,8 @@ void hst_extractor_combine(const hst_extractor *e, const float *views, float *ou
 
 /* Multiply-adds of a photo, against those of the first branch's first view. */
 double hst_extractor_cost(const hst_extractor *e);
+/* Of a view of b beside e, at b's own size. */
+double hst_extractor_cost_beside(const hst_extractor *e, const hst_backbone *b);
 /* "efficientnet_lite0 224, mirror; mobilenet_v2 224": for people. Cut where it does not fit. */
 void hst_extractor_describe(const hst_extractor *e, char *out, size_t cap);
 

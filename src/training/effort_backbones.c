@@ -83,6 +83,10 @@ static int try_beside(hst_search *s, const char *name, int *tried, hst_err *err)
                    ? hst_fail(err, why.code, "%s", why.msg)
                    : 0;
     }
+    if (!hst_search_affordable(s, hst_extractor_cost_beside(s->fit->extractor, b))) {
+        hst_backbone_free(b); /* not even one view of it: ranges need not be looked for */
+        return 0;
+    }
     const char *prepare = hst_settings_preparation(&s->fit->run->settings);
     int rc = hst_backbone_calibrate(s->fit->ctx, b, s->fit->run->data, prepare, err);
     if (rc) {
