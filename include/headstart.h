@@ -98,7 +98,7 @@ typedef struct hst_eval hst_eval;         /* what evaluation found: predictions 
  * one. Return non-zero to stop: the function cleans up and returns HST_ESTOPPED. */
 typedef struct hst_progress {
     size_t size;
-    /* The phase: "features", "head", "learning rate", "training", "validation" */
+    /* The phase: "ranges", "features", "head", "learning rate", "training", "validation" */
     const char *what;
     uint64_t done, total;  /* total 0: unknown */
     double per_s;          /* items per second since the phase began */

@@ -5,7 +5,7 @@
  *
  * Table vectors: SHA-256 of (what stands for the photo, backbone identity, preparation,
  * instruction set, precision, numerics version) -> float32 vector, and 8 bytes that bind it to its
- * key.
+ * key. The ranges that int8 needs are such a vector, of many photos together.
  *
  * Table pictures: the same for what is remembered of a photo's pixels (hst_picture), by content,
  * decoder and version.

@@ -136,10 +136,63 @@ static void odd_photos(void **state)
     tear_down(&s);
 }
 
+static int count_looks(void *arg, const hst_progress *p)
+{
+    *(int *)arg += strcmp(p->what, "ranges") == 0;
+    return 0;
+}
+
+/* What was found once is in the store, and is not used where the network, the preparation or a
+ * photo is another. */
+static void ranges_are_kept(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    scene s = set_up(1);
+    int looks = 0;
+    char *cache = temporary_folder(), path[128];
+    hst_config cfg = hst_config_default();
+    cfg.threads = 2;
+    cfg.offline = 1;
+    cfg.cache_dir = cache;
+    cfg.progress = count_looks;
+    cfg.progress_arg = &looks;
+    hst_ctx *ctx = hst_open(&cfg, &err), *usual = s.ctx;
+    check_ok(ctx == NULL, &err);
+    hst_store *there = hst_store_open(ctx);
+    hst_store_close(there);
+    hst_backbone *first = in_8_bits(&s, s.d), *b = NULL, *other = made_up_backbone(usual, 2);
+    s.ctx = ctx;
+    for (int i = 0; there && i < 6; i++) {
+        looks = 0;
+        if (i == 4) { /* another picture in the place of one */
+            snprintf(path, sizeof path, "%s/a/0.png", s.dir);
+            made_up_png(path, 40, 30, 99);
+        }
+        hst_backbone *plain = i == 2 ? other : s.b;
+        b = hst_backbone_in(ctx, plain, HST_PRECISION_INT8, &err);
+        check_ok(b == NULL, &err);
+        check_ok(hst_backbone_calibrate(ctx, b, s.d, i == 3 ? "tf" : NULL, &err), &err);
+        assert_int_equal(looks > 0, i != 1 && i != 5);
+        assert_int_equal(same_ranges(b, first), i < 2);
+        hst_backbone_free(b);
+    }
+    s.ctx = usual;
+    hst_backbone_free(first);
+    hst_backbone_free(other);
+    hst_close(ctx);
+    remove_tree(cache);
+    free(cache);
+    tear_down(&s);
+    if (!there)
+        skip();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_have_ranges), cmocka_unit_test(threads_do_not_matter),
-        cmocka_unit_test(features_are_stored_by_their_ranges), cmocka_unit_test(odd_photos)};
+        cmocka_unit_test(features_are_stored_by_their_ranges), cmocka_unit_test(odd_photos),
+        cmocka_unit_test(ranges_are_kept)};
     return cmocka_run_group_tests_name("calibrate", tests, NULL, NULL);
 }
