@@ -158,14 +158,14 @@ static hst_backbone *open_in(cli_job *job, const char *name, const char *precisi
     return b;
 }
 
-static int is_auto(const cli_job *job)
+int cli_job_is_auto(const cli_job *job)
 {
     return job->v.precision && strcmp(job->v.precision, "auto") == 0;
 }
 
 hst_backbone *cli_job_backbone(cli_job *job, const char *name)
 {
-    return open_in(job, name, is_auto(job) ? "fp32" : job->v.precision);
+    return open_in(job, name, cli_job_is_auto(job) ? "fp32" : job->v.precision);
 }
 
 /* b, or NULL where it is that or its ranges cannot be found. */
@@ -185,7 +185,7 @@ hst_backbone *cli_job_backbone_for(cli_job *job, const char *name, const hst_dat
     char prepare[32];
     hst_precision_choice c = {.size = sizeof c};
     hst_backbone *b = cli_job_backbone(job, name);
-    if (!b || !is_auto(job))
+    if (!b || !cli_job_is_auto(job))
         return calibrated(job, b, d);
     if (hst_precision_choose(job->ctx, b, d, cli_job_preparation(job, prepare, sizeof prepare), &c,
                              &job->err)) {

@@ -27,6 +27,7 @@ int cli_job_fail(cli_job *job);
 /* --prepare and --fit in one word, as hst_features_compute takes them: text of cap bytes, or the
  * first alone. */
 const char *cli_job_preparation(const cli_job *job, char *text, size_t cap);
+int cli_job_is_auto(const cli_job *job); /* --precision auto */
 /* The backbone of that name, file or folder, with the command's options for it. */
 hst_backbone *cli_job_backbone(cli_job *job, const char *name);
 /* The same where --precision may be auto, which looks at the photos; without, that is fp32. */

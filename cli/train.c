@@ -312,10 +312,9 @@ static int save(cli_job *job, const training *t)
 /* A backbone that learns does so in fp32. */
 static hst_backbone *open_backbone(cli_job *job, const hst_data *d)
 {
-    const int is_auto = job->v.precision && strcmp(job->v.precision, "auto") == 0;
     if (!job->v.train.fine_tune)
         return cli_job_backbone_for(job, job->v.backbone, d);
-    if (is_auto)
+    if (cli_job_is_auto(job))
         cli_display_say(&job->display, "precision fp32: a backbone learns in it alone");
     return cli_job_backbone(job, job->v.backbone);
 }
@@ -344,8 +343,7 @@ static int say_cost(cli_job *job, const training *t)
     char prepare[32];
     hst_precision_choice c = {.size = sizeof c};
     const char *precision = hst_backbone_describe(t->backbone)->precision;
-    const int is_auto = job->v.precision && strcmp(job->v.precision, "auto") == 0;
-    if (is_auto || job->v.train.fine_tune || strcmp(precision, "int8") != 0)
+    if (cli_job_is_auto(job) || job->v.train.fine_tune || strcmp(precision, "int8") != 0)
         return 0;
     int rc = hst_precision_cost(job->ctx, t->backbone, t->data,
                                 cli_job_preparation(job, prepare, sizeof prepare), &c, &job->err);
