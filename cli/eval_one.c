@@ -116,8 +116,9 @@ void cli_eval_text(cli_job *job, const cli_evaluated *m)
     const hst_eval *e = m->eval;
     int measured = cli_eval_number(e, "n") > 0;
     cli_eval_headline(job, e);
-    if (cli_eval_number(e, "skipped") > 0)
-        cli_out_printf(out, "skipped  %.0f photos\n", cli_eval_number(e, "skipped"));
+    const double skipped = cli_eval_number(e, "skipped");
+    if (skipped > 0)
+        cli_out_printf(out, "skipped  %.0f photo%s\n", skipped, skipped > 1 ? "s" : "");
     cli_unknown_text(out, m);
     if (!measured) {
         put_recorded(out, m->model);

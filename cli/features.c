@@ -48,9 +48,10 @@ static int print_result(cli_job *job, const hst_backbone *b, const hst_data *d,
         cli_json_data(&o, d);
         return cli_json_print(&job->out, o);
     }
-    cli_out_printf(&job->out, "features %s: %zu photos x %d numbers\n", job->v.output, used, dim);
+    cli_out_printf(&job->out, "features %s: %zu photo%s x %d numbers\n", job->v.output, used,
+                   used == 1 ? "" : "s", dim);
     if (skipped)
-        cli_out_printf(&job->out, "skipped  %zu photos\n", skipped);
+        cli_out_printf(&job->out, "skipped  %zu photo%s\n", skipped, skipped == 1 ? "" : "s");
     return CLI_OK;
 }
 

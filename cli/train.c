@@ -231,9 +231,10 @@ static int print_text(cli_job *job, const training *t)
                        passes, cost);
     if (hst_run_curve(t->run))
         cli_out_printf(out, "curve    %s\n", hst_run_curve(t->run)->words);
-    if (hst_run_skipped(t->run))
-        cli_out_printf(out, "skipped  %zu photos, listed in %s/skipped.csv\n",
-                       hst_run_skipped(t->run), t->folder);
+    const size_t skipped = hst_run_skipped(t->run);
+    if (skipped)
+        cli_out_printf(out, "skipped  %zu photo%s, listed in %s/skipped.csv\n", skipped,
+                       skipped == 1 ? "" : "s", t->folder);
     if (hst_data_left_summary(t->data))
         cli_out_printf(out, "left out listed in %s/skipped.csv\n", t->folder);
     cli_text_clean(program, sizeof program, job->program);
