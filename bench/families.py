@@ -7,7 +7,8 @@ NAME: short names of the networks below; all when none is given. Their weights a
 them, batch norm's statistics from random images, and headstart reads timm's folder. Everybody's features
 of the same images are compared first. Then in every round each library runs one image (its latency) and
 a batch of eight, on one thread and on all; the best round counts, of the fastest of its settings
-(peers.py).
+(peers.py). In int8 OpenVINO's file is made by NNCF, ONNX Runtime's by its own quantiser, with ranges of
+made-up images: enough to time them, not to say what they cost in accuracy.
 """
 import argparse
 import concurrent.futures
@@ -22,7 +23,8 @@ import made_up
 import numpy as np
 import onnxruntime
 import openvino
-from peers import CPUS, Follower, OpenVino, Onnx, Torch, best_rate, export
+from peers import (CPUS, Follower, OpenVino, Onnx, Torch, best_rate, export, onnx_int8,
+                   openvino_int8)
 
 NAMES = {"mobilenet_v1": "mobilenetv1_100", "mobilenet_v2": "mobilenetv2_100",
          "mobilenet_v3_small": "mobilenetv3_small_100", "mobilenet_v3_large": "mobilenetv3_large_100",
@@ -32,8 +34,7 @@ NAMES = {"mobilenet_v1": "mobilenetv1_100", "mobilenet_v2": "mobilenetv2_100",
          "hgnet_v2_b0": "hgnetv2_b0", "convnext_atto": "convnext_atto", "convnext_tiny": "convnext_tiny",
          "dinov2_small": "vit_small_patch14_dinov2", "vit_small_augreg": "vit_small_patch16_224"}
 BATCHES = (1, 8)
-SAME = {"fp32": 1e-3, "bf16": 0.2}  # of the largest feature
-OURS_ALONE = ["int8"]  # which others would have to calibrate
+SAME = {"fp32": 1e-3, "bf16": 0.2, "int8": 0.5}  # of the largest feature
 
 
 class Contest:
@@ -47,13 +48,18 @@ class Contest:
         self.name, self.rates = name, {}
         self.program = [os.path.join(args.build, "bench", "network"), folder]
         self.ours = {p: Follower(*self.program, p) for p in args.precision}
-        torch_ways, version = Torch(net, self.px), openvino.__version__.split("-")[0]
-        shared = [p for p in args.precision if p in SAME]
-        self.others = {(f"OpenVINO {version} {p}", p): OpenVino(path, p) for p in shared}
-        self.others[f"ONNX Runtime {onnxruntime.__version__} fp32", "fp32"] = Onnx(path)
-        for precision in shared:
-            for way in ("eager", "optimised"):
-                self.others[f"PyTorch {way} {precision}", precision] = torch_ways
+        torch_ways, self.others = Torch(net, self.px), {}
+        openvino_name = "OpenVINO " + openvino.__version__.split("-")[0]
+        onnx_name = "ONNX Runtime " + onnxruntime.__version__
+        seen = [self.images(1) * scale for scale in np.linspace(0.5, 1, 10, dtype=np.float32)]
+        for p in args.precision:
+            low = p == "int8"
+            self.others[f"{openvino_name} {p}", p] = OpenVino(openvino_int8(path, seen) if low else path, p)
+            if p != "bf16":
+                self.others[f"{onnx_name} {p}", p] = Onnx(onnx_int8(path, seen) if low else path)
+            if not low:
+                for way in ("eager", "optimised"):
+                    self.others[f"PyTorch {way} {p}", p] = torch_ways
 
     def images(self, n):
         return np.random.default_rng(n).uniform(-1, 1, (n, 3, self.px, self.px)).astype(np.float32)
@@ -130,7 +136,7 @@ def options():
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--build", required=True)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=[*SAME, *OURS_ALONE])
+    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=[*SAME])
     parser.add_argument("--work", help="keep the networks here")
     parser.add_argument("-o", "--output", default="families.json")
     args = parser.parse_args()
