@@ -46,7 +46,7 @@ int hst_image_decode(const hst_decode *how, const uint8_t *bytes, size_t n, hst_
                       .n = n,
                       .resampler = tf ? HST_RESAMPLE_TF : HST_RESAMPLE_PIL,
                       .least = fast ? how->least : 0,
-                      .scales_gray = how->resampler == HST_RESAMPLE_SCALED};
+                      .scales_gray = tf || how->resampler == HST_RESAMPLE_SCALED};
     hst_image img = {0};
     int orientation = 1, rc;
     if (decoders[format])
@@ -56,7 +56,8 @@ int hst_image_decode(const hst_decode *how, const uint8_t *bytes, size_t n, hst_
     else
         rc = hst_fail(err, HST_EIMAGE, "a picture in format %s, which is not read here",
                       hst_format_name(format));
-    /* of formats that TensorFlow does not read, both are given Pillow's pixels */
+    /* of formats that TensorFlow does not read, both are given Pillow's pixels, though "tf" clips no
+     * gray in any */
     if (rc == 0 && (in.resampler == HST_RESAMPLE_PIL || !decoders[format]))
         rc = hst_image_orient(&img, orientation, err);
     if (rc == 0)

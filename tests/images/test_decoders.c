@@ -92,7 +92,8 @@ static int check_golden(hst_decoders *d, const char *name)
         check_pixels(name, &got, &want, most);
         hst_image_clear(&got);
         check_ok(decode(d, b, HST_RESAMPLE_TF, &got, &e), &e);
-        check_pixels(name, &got, &want, most);
+        if (strncmp(name, "gray_16", 7) != 0) /* which "tf" does not clip */
+            check_pixels(name, &got, &want, most);
         hst_image_clear(&want);
     }
     hst_image_clear(&got);
@@ -155,13 +156,15 @@ static void deep_gray_is_stretched(void **state)
     need_part("openjpeg");
     bytes a = golden("gray_16.0.tif"), b = golden("gray_16.0.jp2");
     hst_decoders *d = built();
-    hst_image tiff, jp2, clipped;
+    hst_image tiff, jp2, tf, clipped;
     hst_err e;
     int least = 255, most = 0;
     check_ok(decode(d, a, HST_RESAMPLE_SCALED, &tiff, &e), &e);
     check_ok(decode(d, a, HST_RESAMPLE_PIL, &clipped, &e), &e);
     check_ok(decode(d, b, HST_RESAMPLE_SCALED, &jp2, &e), &e);
     check_pixels("gray_16.0.jp2", &jp2, &tiff, 0);
+    check_ok(decode(d, a, HST_RESAMPLE_TF, &tf, &e), &e);
+    check_pixels("gray_16.0.tif", &tf, &tiff, 0);
     for (size_t i = 0; i < (size_t)tiff.w * (size_t)tiff.h * 3; i++) {
         least = tiff.rgb[i] < least ? tiff.rgb[i] : least;
         most = tiff.rgb[i] > most ? tiff.rgb[i] : most;
@@ -171,6 +174,7 @@ static void deep_gray_is_stretched(void **state)
     assert_int_equal(most, 255);
     hst_image_clear(&tiff);
     hst_image_clear(&clipped);
+    hst_image_clear(&tf);
     hst_image_clear(&jp2);
     hst_decoders_free(d);
     free(a.p);
