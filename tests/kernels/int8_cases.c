@@ -104,8 +104,10 @@ static float clamped(float v, float clamp)
 static double of_column(const product *c, const product_data *d, int col, int64_t *v)
 {
     double most = 0;
-    for (int i = 0; i < c->k; i++)
-        most = fmax(most, fabs((double)d->w.p[i * c->n + col] * d->scale[col]));
+    for (int i = 0; i < c->k; i++) {
+        const double size = fabs((double)d->w.p[i * c->n + col] * d->scale[col]);
+        most = size > most ? size : most;
+    }
     const double factor = most > 0 ? most / 127 : 1;
     for (int i = 0; i < c->k; i++)
         v[i] = (int64_t)rint((double)d->w.p[i * c->n + col] * d->scale[col] / factor);

@@ -99,7 +99,7 @@ static int softmax_check(const hst_kernels *k, int n, float scale)
     for (size_t r = 0; r < ROWS; r++) {
         double most = -INFINITY, sum = 0;
         for (size_t i = 0; i < c; i++)
-            most = fmax(most, (double)was.p[r * ld + i]);
+            most = (double)was.p[r * ld + i] > most ? (double)was.p[r * ld + i] : most;
         for (size_t i = 0; i < c; i++)
             sum += exp((double)was.p[r * ld + i] - most);
         for (size_t i = 0; i < c; i++) {
