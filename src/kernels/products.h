@@ -71,6 +71,7 @@ typedef struct hst_products {
     const char *name; /* the instructions that multiply: "avx512bf16" */
     enum hst_precision precision;
     int is_fast;      /* 1: faster than the same processor's products in float32 */
+    int winograd;     /* 1: 3x3 convolutions gain by Winograd's fewer products of more numbers */
     int panel;        /* columns of a panel */
     int number_bytes; /* where numbers of a row lie as they are, one behind the other; else 0 */
     /* Bytes of a converted row of k numbers, and of a packed column. */

@@ -85,6 +85,7 @@ static void rounded_multiply(const hst_low_gemm *p)
 
 static const hst_products rounded_bf16 = {.name = V_NAME,
                                           .precision = HST_PRECISION_BF16,
+                                          .winograd = 1,
                                           .panel = 2 * V_N,
                                           .row_bytes = rounded_row_bytes,
                                           .column_bytes = rounded_row_bytes,

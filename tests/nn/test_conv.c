@@ -69,13 +69,23 @@ static hst_graph *graph_of(const conv_case *c)
     return g;
 }
 
+typedef struct way {
+    enum hst_precision precision;
+    size_t cache;
+    hst_executor *ex; /* NULL: one thread */
+} way;
+
 /* What is added and the outputs, one behind the other. To be freed. */
-static float *outcome(const hst_graph *g, const hst_kernels *k, const float *x, size_t cache,
-                      hst_executor *ex)
+static float *outcome(const hst_graph *g, const hst_kernels *k, const float *x, way how)
 {
     hst_err e = {0};
     const int output[] = {FIRST, hst_graph_n_nodes(g) - 1};
-    const hst_plan_options o = {.fuse = 1, .cache_bytes = cache, .output = output, .n_outputs = 2};
+    const hst_plan_options o = {.fuse = 1,
+                                .cache_bytes = how.cache,
+                                .precision = how.precision,
+                                .output = output,
+                                .n_outputs = 2};
+    hst_executor *ex = how.ex;
     hst_plan *p = hst_plan_make(g, k, &o, &e);
     check_ok(!p, &e);
     hst_work *w = hst_work_new_together(p, hst_executor_threads(ex), &e);
@@ -130,45 +140,74 @@ static int is_winograd(const conv_case *c)
     return c->kernel == 3 && c->stride == 1 && c->in.c % 16 == 0 && c->out % 16 == 0;
 }
 
-static void compare(const conv_case *c, const hst_kernels *k, hst_executor *const *ex, int n_ex)
+/* Numbers are rounded by 0.002 and less: 0.01 of their size all together. */
+static int is_near(const float *y, const float *want, size_t n)
+{
+    double far = 0, size = 0;
+    for (size_t i = 0; i < n; i++) {
+        far += ((double)y[i] - (double)want[i]) * ((double)y[i] - (double)want[i]);
+        size += (double)want[i] * (double)want[i];
+    }
+    return far <= 1e-4 * size;
+}
+
+static int is_right(const conv_case *c, float y, float want)
+{
+    /* outputs are of the size of 1 .. 10 */
+    return is_winograd(c) ? fabsf(y - want) <= 1e-5f * (1 + fabsf(want))
+                          : memcmp(&y, &want, sizeof y) == 0;
+}
+
+/* Executors of one, some and more threads than there are rows. */
+enum { N_THREADS = 3 };
+
+static void compare_in(const conv_case *c, const hst_graph *g, const hst_kernels *k,
+                       hst_executor *const *ex, enum hst_precision precision)
 {
     static const size_t caches[] = {1, 4000, 60000, 1 << 24};
-    hst_graph *g = graph_of(c);
     const size_t n = hst_shape_floats(hst_graph_shape(g, hst_graph_n_nodes(g) - 1));
+    const char *isa = hst_kernels_isa(k), *numbers = hst_precision_names[precision];
+    const int at = (int)(c - cases);
     float *x = randoms(hst_shape_floats(c->in), 99);
-    float *first = outcome(g, k, x, caches[0], NULL), *want = by_windows(g, c, k, x, first);
-    const float tolerance = is_winograd(c) ? 1e-5f : 0;
-    for (size_t i = 0; i < n; i++) /* outputs are of the size of 1 .. 10 */
-        if (!(fabsf(first[n + i] - want[i]) <= tolerance * (1 + fabsf(want[i]))) ||
-            (!is_winograd(c) && memcmp(&first[n + i], &want[i], sizeof *want)))
-            fail_msg("%s: case %d: output %zu is %g, not %g", hst_kernels_isa(k), (int)(c - cases),
-                     i, (double)first[n + i], (double)want[i]);
+    float *first = outcome(g, k, x, (way){precision, caches[0], NULL});
+    float *want = by_windows(g, c, k, x, first);
+    for (size_t i = 0; precision == HST_PRECISION_FP32 && i < n; i++)
+        if (!is_right(c, first[n + i], want[i]))
+            fail_msg("%s: case %d: output %zu is %g, not %g", isa, at, i, (double)first[n + i],
+                     (double)want[i]);
+    if (!is_near(first + n, want, n))
+        fail_msg("%s: case %d: outputs of %s are far away", isa, at, numbers);
     for (size_t j = 0; j < sizeof caches / sizeof *caches; j++)
-        for (int i = 0; i < n_ex; i++) {
-            float *y = outcome(g, k, x, caches[j], ex[i]);
+        for (int i = 0; i < N_THREADS; i++) {
+            float *y = outcome(g, k, x, (way){precision, caches[j], ex[i]});
             if (memcmp(y, first, 2 * n * sizeof *y))
-                fail_msg("%s: case %d: other bits with a cache of %zu and %d threads",
-                         hst_kernels_isa(k), (int)(c - cases), caches[j],
-                         hst_executor_threads(ex[i]));
+                fail_msg("%s: case %d: other bits in %s with a cache of %zu and %d threads", isa,
+                         at, numbers, caches[j], hst_executor_threads(ex[i]));
             free(y);
         }
     free(first);
     free(want);
     free(x);
+}
+
+static void compare(const conv_case *c, const hst_kernels *k, hst_executor *const *ex)
+{
+    hst_graph *g = graph_of(c);
+    compare_in(c, g, k, ex, HST_PRECISION_FP32);
+    compare_in(c, g, k, ex, HST_PRECISION_BF16);
     hst_graph_free(g);
 }
 
 static void convolutions_are_sums_of_windows(void **state)
 {
     (void)state;
-    enum { N = 3 };
     hst_err e = {0};
-    hst_executor *ex[N] = {NULL, hst_executor_new(2, &e), hst_executor_new(7, &e)};
+    hst_executor *ex[N_THREADS] = {NULL, hst_executor_new(2, &e), hst_executor_new(7, &e)};
     assert_true(ex[1] && ex[2]);
     for (int i = 0; hst_kernels_name(i, NULL); i++) {
         const hst_kernels *k = hst_kernels_find(hst_kernels_name(i, NULL));
         for (size_t c = 0; k && c < sizeof cases / sizeof *cases; c++)
-            compare(&cases[c], k, ex, N);
+            compare(&cases[c], k, ex);
     }
     hst_executor_free(ex[1]);
     hst_executor_free(ex[2]);

@@ -134,11 +134,14 @@ void hst_infer_unit_affine(const hst_plan *p, const hst_unit *u, double *scale, 
     norm->op->fold(norm, param, scale, shift);
 }
 
+int hst_infer_unit_infinite(const hst_infer_unit *u, hst_err *err)
+{
+    return hst_fail(err, HST_EMODEL, "layer %s: its weights are not finite numbers", u->node.name);
+}
+
 int hst_infer_unit_finite(const hst_infer_unit *u, const float *state, size_t floats, hst_err *err)
 {
-    if (hst_all_finite(state, floats))
-        return 0;
-    return hst_fail(err, HST_EMODEL, "layer %s: its weights are not finite numbers", u->node.name);
+    return hst_all_finite(state, floats) ? 0 : hst_infer_unit_infinite(u, err);
 }
 
 /* A copy of the node's parameters, since the graph may be freed. */

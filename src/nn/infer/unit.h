@@ -28,7 +28,8 @@ HST_CHECK int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *s
 
 /* y = scale x + shift behind the unit's convolution, a channel each: its bias, then the norm. */
 void hst_infer_unit_affine(const hst_plan *p, const hst_unit *u, double *scale, double *shift);
-/* HST_EMODEL where a packed weight is not finite. */
+/* HST_EMODEL: a packed weight is not finite; the same where one is not. */
+HST_CHECK int hst_infer_unit_infinite(const hst_infer_unit *u, hst_err *err);
 HST_CHECK int hst_infer_unit_finite(const hst_infer_unit *u, const float *state, size_t floats,
                                     hst_err *err);
 

@@ -8,8 +8,11 @@
  *                    weights [panel][16][in][panel channels]
  *
  * Tiles lie at even rows and columns of the output, whoever makes them, so that bits depend on
- * neither bands nor threads. Their error is below that of the direct sum, which is longer. */
-#include "nn/infer/unit.h"
+ * neither bands nor threads. Their error is below that of the direct sum, which is longer.
+ *
+ * In lower precision v and the transformed weights are rounded, each once; sums and what is made of
+ * them stay float32. Weights are then packed place by place. */
+#include "nn/infer/low.h"
 
 #include "base/finite.h"
 #include "base/mem.h"
@@ -26,6 +29,7 @@ typedef struct layer {
     int panel;      /* channels */
     int streams;    /* the weights are larger than the cache */
     size_t ldv;     /* between tiles: rows of a power of two would meet in few sets of the cache */
+    size_t place_bytes; /* of lower precision: packed weights of a place, with their zero bias */
 } layer;
 
 /* Where a run's matrices are: of tile rows first .. end-1. */
@@ -33,6 +37,7 @@ typedef struct part {
     const layer *l;
     const hst_run_args *a;
     float *v, *p;
+    float *row; /* v of a row of tiles, in front of its rounding */
     int first, end;
 } part;
 
@@ -51,17 +56,36 @@ static size_t p_floats(const layer *l, int rows)
     return PLACES * tiles_of(l, rows) * (size_t)l->panel;
 }
 
+static size_t row_floats(const layer *l)
+{
+    return l->unit.products ? PLACES * (size_t)l->wide * (size_t)l->unit.in.c : 0;
+}
+
 /* ---- running ---- */
+
+/* A row of tiles from r->row to v, rounded. */
+static void round_row(const part *r, float *v, size_t place)
+{
+    const layer *l = r->l;
+    const size_t c = (size_t)l->unit.in.c, wide = (size_t)l->wide;
+    for (size_t i = 0; i < PLACES; i++)
+        l->unit.products->convert(&(hst_low_rows){r->row + i * wide * c, c, wide, l->unit.in.c,
+                                                  v + i * place, l->ldv * sizeof *v,
+                                                  l->unit.quanta});
+}
 
 /* v of the tile rows from .. to. */
 static void take_rows(const part *r, int from, int to)
 {
     const layer *l = r->l;
     const hst_shape in = l->unit.in;
+    const size_t place = tiles_of(l, r->end - r->first) * l->ldv;
     for (int t = from; t < to; t++) {
-        hst_winograd_in w = {.v = r->v + tiles_of(l, t - r->first) * l->ldv,
-                             .v_step = l->ldv,
-                             .place = tiles_of(l, r->end - r->first) * l->ldv,
+        float *v = r->v + tiles_of(l, t - r->first) * l->ldv;
+        const int rounds = l->unit.products != NULL;
+        hst_winograd_in w = {.v = rounds ? r->row : v,
+                             .v_step = rounds ? (size_t)in.c : l->ldv,
+                             .place = rounds ? (size_t)l->wide * (size_t)in.c : place,
                              .width = in.w,
                              .tiles = l->wide,
                              .channels = in.c};
@@ -71,6 +95,8 @@ static void take_rows(const part *r, int from, int to)
                 y < 0 || y >= in.h ? NULL : r->a->x[0] + (size_t)y * hst_shape_row_floats(in);
         }
         r->a->kernels->winograd_in(&w);
+        if (rounds)
+            round_row(r, v, place);
     }
 }
 
@@ -98,28 +124,49 @@ static void give_rows(const part *r, int c, int n, int from, int to)
     }
 }
 
+/* The products g of all places, of which the first is at g.x and g.y, for channels from c on. */
+static void multiply(const part *r, hst_gemm g, int c)
+{
+    const layer *l = r->l;
+    const size_t place = tiles_of(l, r->end - r->first) * l->ldv;
+    const size_t weights = (size_t)g.k * (size_t)l->panel;
+    g.w = l->unit.weights + (size_t)c * PLACES * (size_t)g.k;
+    for (int i = 0; i < PLACES; i++, g.x += place, g.y += g.rows * g.ldy, g.w += weights)
+        r->a->kernels->gemm(&g);
+}
+
+/* The same from rounded rows. */
+static void multiply_low(const part *r, hst_gemm g, int c)
+{
+    const layer *l = r->l;
+    const hst_products *products = l->unit.products;
+    const size_t place = tiles_of(l, r->end - r->first) * l->ldv;
+    const char *w = (const char *)l->unit.weights + (size_t)c * products->column_bytes(g.k);
+    for (int i = 0; i < PLACES; i++, g.x += place, g.y += g.rows * g.ldy, w += l->place_bytes) {
+        hst_low_gemm p = hst_low_of(&g, g.x, l->ldv * sizeof *g.x);
+        p.w = w;
+        products->multiply(&p);
+    }
+}
+
 /* Panel `i` of the outputs of tile rows from .. to. */
 static void panel_rows(const part *r, int i, int from, int to)
 {
     const layer *l = r->l;
-    const size_t k = (size_t)l->unit.in.c, panel = (size_t)l->panel;
     const int c = i * l->panel, left = l->unit.out.c - c, n = left < l->panel ? left : l->panel;
     hst_gemm g = {.x = r->v + tiles_of(l, from - r->first) * l->ldv,
                   .ldx = l->ldv,
-                  .w = l->unit.weights + (size_t)c * PLACES * k,
                   .bias = l->zeros,
                   .y = r->p,
-                  .ldy = panel,
+                  .ldy = (size_t)l->panel,
                   .rows = tiles_of(l, to - from),
                   .k = l->unit.in.c,
                   .n = n,
                   .streams = l->streams};
-    for (int place = 0; place < PLACES; place++) {
-        r->a->kernels->gemm(&g);
-        g.x += tiles_of(l, r->end - r->first) * l->ldv;
-        g.w += k * panel;
-        g.y += g.rows * panel;
-    }
+    if (l->unit.products)
+        multiply_low(r, g, c);
+    else
+        multiply(r, g, c);
     give_rows(r, c, n, from, to);
 }
 
@@ -185,17 +232,21 @@ static hst_step_memory memory(const hst_step *s, int threads)
 {
     const layer *l = s->own;
     if (by_panels(l, threads))
-        return (hst_step_memory){.own = p_floats(l, l->high), .shared = v_floats(l, l->high)};
-    return (hst_step_memory){.own = v_floats(l, l->band) + p_floats(l, l->band)};
+        return (hst_step_memory){.own = p_floats(l, l->high) + row_floats(l),
+                                 .shared = v_floats(l, l->high)};
+    return (hst_step_memory){.own = v_floats(l, l->band) + p_floats(l, l->band) + row_floats(l)};
 }
 
 static void infer(const hst_step *s, const hst_run_args *a)
 {
     const layer *l = s->own;
-    if (by_panels(l, a->threads))
-        run_panels(&(part){.l = l, .a = a, .v = a->shared, .p = a->scratch});
+    const int panels = by_panels(l, a->threads);
+    part r = {.l = l, .a = a, .row = a->scratch, .p = a->scratch + row_floats(l)};
+    r.v = panels ? a->shared : r.p + p_floats(l, l->band);
+    if (panels)
+        run_panels(&r);
     else
-        run_bands(&(part){.l = l, .a = a, .v = a->scratch, .p = a->scratch + v_floats(l, l->band)});
+        run_bands(&r);
 }
 
 /* ---- planning ---- */
@@ -218,9 +269,15 @@ static void choose_band(layer *l, size_t cache_bytes)
     l->band = (l->high + bands - 1) / bands;
 }
 
-static size_t packed_floats(const layer *l)
+static size_t columns_of(const layer *l)
 {
-    return (size_t)n_panels(l) * (size_t)l->panel * (PLACES * (size_t)l->unit.in.c + 1);
+    return (size_t)n_panels(l) * (size_t)l->panel;
+}
+
+static size_t weight_floats(const layer *l)
+{
+    return PLACES * (l->unit.products ? l->place_bytes / sizeof(float)
+                                      : columns_of(l) * (size_t)l->unit.in.c);
 }
 
 static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
@@ -228,7 +285,9 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     const hst_unit *u = &s->group.unit[0];
     hst_infer_unit unit;
     hst_infer_unit_describe(p, u, &unit);
-    if (u->kind != HST_UNIT_CONV || unit.products || !is_taken(hst_node_conv(&unit.node), unit.in))
+    const hst_products *low = unit.products;
+    if (u->kind != HST_UNIT_CONV || (low && !low->winograd) ||
+        !is_taken(hst_node_conv(&unit.node), unit.in))
         return 0;
     layer *l = hst_alloc(1, sizeof *l, err);
     s->own = l;
@@ -237,12 +296,13 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     *l = (layer){.unit = unit,
                  .high = (unit.in.h + 1) / 2,
                  .wide = (unit.in.w + 1) / 2,
-                 .panel = p->kernels->panel,
-                 .ldv = (size_t)unit.in.c + PAD};
+                 .panel = low ? low->panel : p->kernels->panel,
+                 .ldv = low ? hst_low_ld(low, unit.in.c) / sizeof(float) : (size_t)unit.in.c + PAD,
+                 .place_bytes = low ? low->packed_bytes(unit.in.c, unit.out.c) : 0};
     choose_band(l, p->request.cache_bytes);
     s->input[0] = u->x;
     s->input[1] = u->added;
-    s->state_floats = packed_floats(l) + (size_t)l->panel;
+    s->state_floats = weight_floats(l) + columns_of(l) + (size_t)l->panel;
     s->scratch_floats = memory(s, 1).own;
     l->streams = s->state_floats * sizeof(float) > p->request.cache_bytes / 2;
     return 1;
@@ -264,32 +324,62 @@ static void make_weights(const layer *l, const float *g, const double *scale, fl
         }
 }
 
+/* u as products of lower precision want it, place by place; of[2][out]: ones, zeros. */
+static int pack_low(const layer *l, const float *u, const double *of, char *out)
+{
+    const hst_products *products = l->unit.products;
+    const int k = l->unit.in.c, n = l->unit.out.c;
+    int finite = 1;
+    for (int i = 0; i < PLACES; i++, u += (size_t)k * (size_t)n, out += l->place_bytes)
+        finite &=
+            products->pack(&(hst_low_weights){u, of, of + n, k, n, out, l->unit.quanta}) != NULL;
+    return finite;
+}
+
+/* Weights, bias, zeros. d[4][out]: scale and shift, ones and zeros. */
+static int pack_all(layer *l, const hst_kernels *kernels, const float *u, const double *d,
+                    float *state)
+{
+    const int n = l->unit.out.c;
+    float *bias = state + weight_floats(l), *zeros = bias + columns_of(l);
+    int finite = 1;
+    if (l->unit.products)
+        finite = pack_low(l, u, d + 2 * (size_t)n, (char *)state);
+    else
+        hst_gemm_pack(kernels, u, NULL, PLACES * l->unit.in.c, n, state);
+    for (size_t c = 0; c < columns_of(l); c++)
+        bias[c] = c < (size_t)n ? (float)d[n + (int)c] : 0;
+    for (int c = 0; c < l->panel; c++)
+        zeros[c] = 0;
+    l->unit.weights = state;
+    l->unit.bias = bias;
+    l->zeros = zeros;
+    return finite;
+}
+
 static int pack(const hst_plan *p, hst_step *s, float *scratch, hst_err *err)
 {
     layer *l = s->own;
     const hst_unit *unit = &s->group.unit[0];
-    const int k = PLACES * l->unit.in.c, n = l->unit.out.c;
-    float *u = hst_alloc((size_t)k * (size_t)n, sizeof *u, err);
-    double *scale = u ? hst_alloc((size_t)n, 2 * sizeof *scale, err) : NULL, *shift = scale + n;
+    const size_t k = PLACES * (size_t)l->unit.in.c, n = (size_t)l->unit.out.c;
+    float *u = hst_alloc(k * n, sizeof *u, err);
+    double *d = u ? hst_alloc(n, 4 * sizeof *d, err) : NULL;
+    int finite = 0;
     (void)scratch;
-    if (scale) {
-        hst_infer_unit_affine(p, unit, scale, shift);
-        make_weights(l, hst_plan_param(p, unit->first, 0), scale, u);
-        float *bias = (float *)hst_gemm_pack(p->kernels, u, NULL, k, n, s->state);
-        for (int c = 0; c < n; c++)
-            bias[c] = (float)shift[c];
-        float *zeros = s->state + packed_floats(l);
-        for (int c = 0; c < l->panel; c++)
-            zeros[c] = 0;
-        l->unit.weights = s->state;
-        l->unit.bias = bias;
-        l->zeros = zeros;
+    for (size_t c = 0; d && c < n; c++)
+        d[2 * n + c] = 1;
+    if (d) {
+        hst_infer_unit_affine(p, unit, d, d + n);
+        make_weights(l, hst_plan_param(p, unit->first, 0), d, u);
+        finite = pack_all(l, p->kernels, u, d, s->state);
     }
     free(u);
-    if (!scale)
+    if (!d)
         return HST_EMEM;
-    free(scale);
-    return hst_infer_unit_finite(&l->unit, s->state, s->state_floats, err);
+    free(d);
+    const size_t first = l->unit.products ? weight_floats(l) : 0;
+    return finite ? hst_infer_unit_finite(&l->unit, s->state + first, s->state_floats - first, err)
+                  : hst_infer_unit_infinite(&l->unit, err);
 }
 
 static void clear(hst_step *s)
