@@ -314,10 +314,12 @@ static void tile_of(const tile *t, size_t rows, int valid)
 }
 
 /* Rows x[at .. at+count) against every panel. Rows are shared out evenly over tiles: 49 rows are 9
- * tiles of 5 or 6, not 8 of 6 and one of 1. */
+ * tiles of 5 or 6, not 8 of 6 and one of 1. A network's weights are larger than its core's caches,
+ * so the first tile asks for the next panel, behind the last one for what the next step reads. */
 static void block(const hst_gemm *g, size_t at, size_t count)
 {
     const size_t tiles = (count + V_ROWS - 1) / V_ROWS, base = count / tiles, more = count % tiles;
+    const size_t next = (size_t)g->k * 2 * V_N;
     for (int n = 0; n < g->n; n += 2 * V_N) {
         const int valid = g->n - n;
         tile t = {.x = g->x + at * g->ldx,
@@ -335,7 +337,7 @@ static void block(const hst_gemm *g, size_t at, size_t count)
                   .gate_top = g->gate_top};
         for (size_t i = 0; i < tiles; i++) {
             const size_t rows = base + (i < more);
-            t.ahead = g->streams && i == 0 ? (size_t)g->k * 2 * V_N : 0;
+            t.ahead = i == 0 ? next : 0;
             tile_of(&t, rows, valid);
             t.x += rows * t.ldx;
             t.y += rows * t.ldy;

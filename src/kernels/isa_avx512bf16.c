@@ -28,6 +28,7 @@ typedef struct tile {
     const float *residual;
     size_t ldy;
     size_t pairs;
+    size_t ahead; /* numbers from w to weights to ask for */
     float clamp;
     __mmask16 mask0, mask1; /* columns that exist, of each vector */
 } tile;
@@ -59,8 +60,9 @@ static inline __attribute__((always_inline)) __m512i weights_at(const uint16_t *
 }
 
 static inline __attribute__((always_inline)) void tile_body(const tile *t, const int rows,
-                                                            const int units)
+                                                            const int units, const int asks)
 {
+    enum { LINE = 32 };
     const int half0 = units == 1, half1 = units == 3, two = units > 2;
     const size_t ld = t->ldx;
     const char *p0 = t->x, *p3 = p0 + 3 * ld, *p6 = p3 + 3 * ld, *p9 = p6 + 3 * ld,
@@ -73,6 +75,8 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
 #undef DECLARE
     for (size_t k = 0; k < t->pairs; k++, w += 2 * PANEL) {
         const __m512i w0 = weights_at(w, half0), w1 = two ? weights_at(w + PANEL, half1) : w0;
+        for (size_t line = 0; asks && line < 2 * PANEL; line += LINE)
+            __builtin_prefetch(w + t->ahead + line, 0, 2);
 #define STEP(i, p, o)                                                                              \
     if (rows > i) {                                                                                \
         const __m512i x = pair_at(p + o * ld);                                                     \
@@ -141,25 +145,28 @@ static inline __attribute__((always_inline)) void tile_body(const tile *t, const
             EACH_ROW(CASE_##units)                                                                 \
         }                                                                                          \
     }
-#define CASE(i, units)                                                                             \
+#define CASE(i, units, asks)                                                                       \
     case i + 1:                                                                                    \
-        tile_body(t, i + 1, units);                                                                \
+        tile_body(t, i + 1, units, asks);                                                          \
         break;
-#define CASE_1(i, p, o) CASE(i, 1)
-#define CASE_2(i, p, o) CASE(i, 2)
-#define CASE_3(i, p, o) CASE(i, 3)
-#define CASE_4(i, p, o) CASE(i, 4)
+#define CASE_1(i, p, o)     CASE(i, 1, 0)
+#define CASE_2(i, p, o)     CASE(i, 2, 0)
+#define CASE_3(i, p, o)     CASE(i, 3, 0)
+#define CASE_4(i, p, o)     CASE(i, 4, 0)
+#define CASE_ahead(i, p, o) CASE(i, 4, 1)
 TILE(1)
 TILE(2)
 TILE(3)
 TILE(4)
+TILE(ahead)
 
 static size_t pairs_of(int k)
 {
     return ((size_t)k + 1) / 2;
 }
 
-/* Panel after panel over all rows, which are shared out evenly over tiles. */
+/* Panel after panel over all rows, which are shared out evenly over tiles; the first of them asks
+ * for the next panel (gemm_body.h). */
 static void multiply(const hst_low_gemm *g)
 {
     static void (*const tiles_of[])(const tile *, size_t) = {tile_1, tile_2, tile_3, tile_4};
@@ -176,12 +183,16 @@ static void multiply(const hst_low_gemm *g)
                   .residual = g->residual ? g->residual + n : NULL,
                   .ldy = g->ldy,
                   .pairs = pairs_of(g->k),
+                  .ahead = 2 * PANEL * pairs_of(g->k),
                   .clamp = g->clamp,
                   .mask0 = hst_first_columns(columns),
                   .mask1 = hst_first_columns(columns - 16)};
         for (size_t i = 0; i < tiles; i++) {
             const size_t rows = base + (i < more);
-            tiles_of[(columns - 1) / UNIT](&t, rows);
+            if (i == 0 && columns == PANEL)
+                tile_ahead(&t, rows);
+            else
+                tiles_of[(columns - 1) / UNIT](&t, rows);
             t.x += rows * t.ldx;
             t.y += rows * t.ldy;
             if (t.residual)

@@ -62,7 +62,7 @@ typedef struct hst_gemm {
     const float *gate;
     size_t ld_gate;
     float gate_top;
-    int streams; /* 1: the weights are in no cache of this core; a panel is asked for before it */
+    int streams; /* 1: the weights are in no cache of this core: rows are not cut into blocks */
 } hst_gemm;
 
 /* One row of outputs of a depthwise convolution:
