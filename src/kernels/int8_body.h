@@ -28,6 +28,7 @@ typedef struct qtile {
     float *y;
     const float *residual;
     size_t ldy, bytes; /* of a row of x */
+    size_t ahead;      /* bytes from weights to those to ask for */
     float clamp;
     qmask mask0, mask1; /* columns that exist, of each vector */
 } qtile;
@@ -48,8 +49,9 @@ static inline __attribute__((always_inline)) void q_finish(const qtile *t, qints
 }
 
 static inline __attribute__((always_inline)) void q_body(const qtile *t, const int rows,
-                                                         const int two)
+                                                         const int two, const int asks)
 {
+    enum { LINE = 64 };
     const size_t ld = t->ldx;
     const char *w = t->panel + 8 * Q_PANEL;
     const char *p0 = t->x, *p3 = p0 + 3 * ld, *p6 = p3 + 3 * ld, *p9 = p6 + 3 * ld,
@@ -61,6 +63,8 @@ static inline __attribute__((always_inline)) void q_body(const qtile *t, const i
 #undef DECLARE
     for (size_t k = 0; k < t->bytes; k += Q_STEP, w += Q_STEP * Q_PANEL) {
         const qints w0 = Q_LOAD(w), w1 = two ? Q_LOAD(w + 4 * Q_N) : w0;
+        for (size_t line = 0; asks && line < Q_STEP * Q_PANEL; line += LINE)
+            __builtin_prefetch(w + t->ahead + line, 0, 2);
 #define STEP(i, p, o)                                                                              \
     if (rows > i) {                                                                                \
         const qints x = Q_EACH(p + o * ld);                                                        \
@@ -89,11 +93,15 @@ static inline __attribute__((always_inline)) void q_body(const qtile *t, const i
 /* One kernel a row count. */
 #define CASE_ONE(i, p, o)                                                                          \
     case i + 1:                                                                                    \
-        q_body(t, i + 1, 0);                                                                       \
+        q_body(t, i + 1, 0, 0);                                                                    \
         break;
 #define CASE_TWO(i, p, o)                                                                          \
     case i + 1:                                                                                    \
-        q_body(t, i + 1, 1);                                                                       \
+        q_body(t, i + 1, 1, 0);                                                                    \
+        break;
+#define CASE_AHEAD(i, p, o)                                                                        \
+    case i + 1:                                                                                    \
+        q_body(t, i + 1, 1, 1);                                                                    \
         break;
 static __attribute__((noinline)) void q_tile_one(const qtile *t, size_t rows)
 {
@@ -108,6 +116,13 @@ static __attribute__((noinline)) void q_tile_two(const qtile *t, size_t rows)
         EACH_ROW(CASE_TWO)
     }
 }
+static __attribute__((noinline)) void q_tile_ahead(const qtile *t, size_t rows)
+{
+    switch (rows) {
+        EACH_ROW(CASE_AHEAD)
+    }
+}
+#undef CASE_AHEAD
 #undef CASE_ONE
 #undef CASE_TWO
 
@@ -147,12 +162,15 @@ static void q_multiply(const hst_low_gemm *g)
                    .residual = g->residual ? g->residual + n : NULL,
                    .ldy = g->ldy,
                    .bytes = q_row_bytes(g->k),
+                   .ahead = q_column_bytes(g->k) * Q_PANEL,
                    .clamp = g->clamp,
                    .mask0 = Q_MASK(columns),
                    .mask1 = Q_MASK(columns - Q_N)};
         for (size_t i = 0; i < tiles; i++) {
             const size_t rows = base + (i < more);
-            if (columns > Q_N)
+            if (columns == Q_PANEL && i == 0)
+                q_tile_ahead(&t, rows);
+            else if (columns > Q_N)
                 q_tile_two(&t, rows);
             else
                 q_tile_one(&t, rows);
