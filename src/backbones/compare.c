@@ -22,13 +22,14 @@ static int is_norm(const hst_graph *g, int node)
     return statistics;
 }
 
-/* Of the attributes those that the shape does not show; a bias belongs to what has no line. */
-static int is_told(const char *attribute)
+/* Of the attributes those that the shape does not show; a bias belongs to what has no line. The
+ * width of a square kernel is its height. */
+static int is_told(const hst_attr_value *a)
 {
     static const char *const left_out[] = {"height", "width", "channels", "bias"};
-    int told = 1;
+    int told = a->number != 0 || strcmp(a->name, "kernel_width") != 0;
     for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
-        told &= strcmp(attribute, left_out[i]) != 0;
+        told &= strcmp(a->name, left_out[i]) != 0;
     return told;
 }
 
@@ -40,9 +41,9 @@ static void say_operator(hst_buf *b, const hst_graph *g, int node, const int *nu
     for (int i = 0; i < hst_graph_n_inputs(g, node); i++)
         hst_buf_printf(b, " %d", number[hst_graph_input_of(g, node, i)]);
     for (int i = 0; hst_graph_attr(g, node, i, &a); i++)
-        if (is_told(a.name) && a.word)
+        if (is_told(&a) && a.word)
             hst_buf_printf(b, " %s=%s", a.name, a.word);
-        else if (is_told(a.name))
+        else if (is_told(&a))
             hst_buf_printf(b, " %s=%.9g", a.name, a.number);
 }
 

@@ -80,7 +80,7 @@ typedef struct hst_depthwise {
     float clamp;                /* as in hst_gemm */
 } hst_depthwise;
 
-/* A 3x3 convolution with stride 1 and padding 1, 2 x 2 outputs y at a time, as F(2x2, 3x3)
+/* A 3x3 convolution with stride 1 and padding 1 or none, 2 x 2 outputs y at a time, as F(2x2, 3x3)
  * of Winograd (Lavin, Gray 2015, arXiv 1509.09308) from 4 x 4 inputs d and weights g:
  *
  *   y = A' [ (G g G') . (B' d B) ] A
@@ -92,8 +92,8 @@ typedef struct hst_depthwise {
  *
  * with 16 products instead of 36. For each of these 16 places, tiles by channels are a matrix, and
  * the sums over channels a matrix product (hst_gemm). Tile t of a row of them has the inputs 2t - 1
- * .. 2t + 2 and makes the outputs 2t, 2t + 1. Channels are whole vectors, as any multiple of
- * HST_WINOGRAD_CHANNELS is with every instruction set. */
+ * .. 2t + 2, without padding 2t .. 2t + 3, and makes the outputs 2t, 2t + 1. Channels are whole
+ * vectors, as any multiple of HST_WINOGRAD_CHANNELS is with every instruction set. */
 enum { HST_WINOGRAD_SIDE = 4, HST_WINOGRAD_PLACES = 16, HST_WINOGRAD_CHANNELS = 16 };
 
 /* v[place][tile][c] = B' d B of a row of tiles */
@@ -102,6 +102,7 @@ typedef struct hst_winograd_in {
     float *v;
     size_t v_step, place; /* floats between tiles, between places */
     int width, tiles, channels;
+    int valid; /* 1: without padding */
 } hst_winograd_in;
 
 /* y = act(A' p A + bias + residual) of a row of tiles */

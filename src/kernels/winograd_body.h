@@ -40,14 +40,15 @@ INLINE void store_places(float *v, size_t place, four x)
 
 static void winograd_in(const hst_winograd_in *w)
 {
-    winograd_contract(w->width, w->tiles, w->channels);
+    winograd_contract(w->width - 2 * w->valid, w->tiles, w->channels);
     const size_t place = w->place;
+    const int from = w->valid ? 0 : -1;
     for (int c = 0; c < w->channels; c += V_N) {
         float *v = w->v + c;
-        four m0 = column_at(w, -1, (size_t)c), m1 = column_at(w, 0, (size_t)c);
+        four m0 = column_at(w, from, (size_t)c), m1 = column_at(w, from + 1, (size_t)c);
         for (int t = 0; t < w->tiles; t++, v += w->v_step) {
-            const four m2 = column_at(w, 2 * t + 1, (size_t)c);
-            const four m3 = column_at(w, 2 * t + 2, (size_t)c);
+            const four m2 = column_at(w, from + 2 * t + 2, (size_t)c);
+            const four m3 = column_at(w, from + 2 * t + 3, (size_t)c);
             store_places(v, place, of_input((four){m0.a, m1.a, m2.a, m3.a}));
             store_places(v + 4 * place, place, of_input((four){m0.b, m1.b, m2.b, m3.b}));
             store_places(v + 8 * place, place, of_input((four){m0.c, m1.c, m2.c, m3.c}));

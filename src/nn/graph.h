@@ -48,17 +48,31 @@ enum hst_padding {
     HST_PAD_TF, /* TensorFlow SAME: total = max((ceil(h/s)-1)*s + k - h, 0), smaller half first */
     HST_PAD_SYMMETRIC,      /* PyTorch padding=(k-1)/2 on every side */
     HST_PAD_VALID,          /* none: TensorFlow VALID, PyTorch padding=0 */
-    HST_PAD_ZEROS,          /* as HST_PAD_TF; max pooling sees zeros there */
+    HST_PAD_ZEROS,          /* as HST_PAD_TF; poolings see zeros there */
     HST_PAD_SYMMETRIC_ZEROS /* as HST_PAD_SYMMETRIC, and the same */
 };
 
 /* A window that moves over a picture: of a convolution or a pooling. */
 typedef struct hst_conv {
-    int kernel, stride; /* square */
+    int kernel, stride; /* kernel: its rows */
     int channels;       /* of a convolution's output; else ignored */
     enum hst_padding padding;
     int bias; /* 1: a bias vector */
+    int wide; /* its columns, of whole convolutions; 0: as many as rows */
 } hst_conv;
+/* The columns of the window; how many pixels it has; 1: it is one pixel, at every pixel. */
+static inline int hst_conv_wide(const hst_conv *c)
+{
+    return c->wide ? c->wide : c->kernel;
+}
+static inline int hst_conv_taps(const hst_conv *c)
+{
+    return c->kernel * hst_conv_wide(c);
+}
+static inline int hst_conv_is_pointwise(const hst_conv *c)
+{
+    return hst_conv_taps(c) == 1 && c->stride == 1;
+}
 
 HST_CHECK hst_graph *hst_graph_new(hst_err *err);
 void hst_graph_free(hst_graph *g);
@@ -84,6 +98,17 @@ HST_CHECK int hst_graph_add(hst_graph *g, int x, int y, hst_err *err);
 HST_CHECK int hst_graph_activation(hst_graph *g, int x, enum hst_act act, hst_err *err);
 /* c: kernel, stride, padding. */
 HST_CHECK int hst_graph_max_pool(hst_graph *g, int x, const hst_conv *c, hst_err *err);
+/* The mean of a window, channel by channel. c: the same. What lies outside does not count, but for
+ * HST_PAD_ZEROS and HST_PAD_SYMMETRIC_ZEROS, where it counts as zeros. */
+HST_CHECK int hst_graph_average_pool(hst_graph *g, int x, const hst_conv *c, hst_err *err);
+/* Every stride-th pixel of every stride-th row, from pixel `first` of row `first` on; zeros where
+ * there is none: ceil(h / stride) rows, ceil(w / stride) columns. */
+typedef struct hst_pick {
+    int stride, first; /* 0 <= first < stride */
+} hst_pick;
+HST_CHECK int hst_graph_pick(hst_graph *g, int x, const hst_pick *p, hst_err *err);
+/* Every number times `by`, which is no parameter. */
+HST_CHECK int hst_graph_times(hst_graph *g, int x, double by, hst_err *err);
 /* Every channel of x times its number in y, which is a vector. */
 HST_CHECK int hst_graph_scale(hst_graph *g, int x, int y, hst_err *err);
 /* The channels of n pictures of one size, 1 .. HST_MAX_INPUTS, one behind the other. */

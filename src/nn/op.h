@@ -75,7 +75,8 @@ enum { HST_READS_INPUT = 1, HST_READS_OUTPUT = 2 }; /* what backward reads */
 enum hst_norm_kind {
     HST_NORM_NONE,  /* by itself */
     HST_NORM_BATCH, /* by mean and variance of each channel, its slots as those of batch norm */
-    HST_NORM_GAMMA  /* as a norm that has gamma alone, its only slot */
+    HST_NORM_GAMMA, /* as a norm that has gamma alone, its only slot */
+    HST_NORM_FACTOR /* as one whose gamma is a number that does not learn: hst_node_factor */
 };
 
 struct hst_op {
@@ -124,7 +125,7 @@ struct hst_op {
 extern const hst_op hst_op_input, hst_op_conv2d, hst_op_depthwise, hst_op_batchnorm, hst_op_add,
     hst_op_activation, hst_op_global_average, hst_op_max_pool, hst_op_scale, hst_op_layernorm,
     hst_op_layer_scale, hst_op_tokens, hst_op_attention, hst_op_cross_attention, hst_op_probe,
-    hst_op_token_pool, hst_op_concat, hst_op_affine;
+    hst_op_token_pool, hst_op_concat, hst_op_affine, hst_op_average_pool, hst_op_pick, hst_op_times;
 
 const hst_node *hst_graph_node(const hst_graph *g, int i);
 
@@ -143,6 +144,7 @@ static inline const hst_conv *hst_node_conv(const hst_node *n)
 }
 enum hst_act hst_node_act(const hst_node *n);
 double hst_node_epsilon(const hst_node *n); /* of a batch norm or a layer norm */
+double hst_node_factor(const hst_node *n);  /* of HST_NORM_FACTOR */
 
 /* 1: the node multiplies by weights of its own (convolutions, matrices): what people call a layer.
  */
@@ -156,11 +158,20 @@ int hst_needs_same(const hst_node *n, int pixels);
 
 size_t hst_slot_count(const hst_slot *s); /* product of dims */
 
-/* Output length and padding in front along one axis; length 0 when the kernel does not fit. */
+/* Output length and padding in front along one axis, that of rows or that of columns; length 0 when
+ * the kernel does not fit. */
 typedef struct hst_span {
     int out, before;
 } hst_span;
 hst_span hst_conv_span(const hst_conv *c, int in);
+hst_span hst_conv_span_across(const hst_conv *c, int in);
+/* The window of output row oy, column ox: its rows top .. bottom-1 and columns left .. right-1 that
+ * are inside. */
+typedef struct hst_window {
+    int top, bottom, left, right;
+    int has_zeros; /* 1: some of it is outside, and counts */
+} hst_window;
+hst_window hst_window_at(const hst_conv *c, hst_shape in, int oy, int ox);
 /* The largest kernel and stride of whole convolutions, which patches of transformers are;
  * HST_MAX_KERNEL of depthwise ones and poolings. */
 enum { HST_MAX_PATCH = 64 };
@@ -168,6 +179,7 @@ enum { HST_MAX_PATCH = 64 };
  * than `most`. */
 HST_CHECK int hst_conv_shape(const hst_node *n, hst_shape in, int channels, int most, hst_type *out,
                              hst_err *err);
-extern const hst_attr hst_conv_attrs[]; /* kernel, stride, padding, then channels and bias */
-enum { HST_POOL_ATTRS = 3, HST_CONV_ATTRS = 5 };
+/* kernel, stride, padding, then channels, bias, kernel_width */
+extern const hst_attr hst_conv_attrs[];
+enum { HST_POOL_ATTRS = 3, HST_DEPTHWISE_ATTRS = 5, HST_CONV_ATTRS = 6 };
 #endif

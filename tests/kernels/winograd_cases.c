@@ -10,6 +10,7 @@ typedef struct winograd_case {
     int h, w, in, out, residual;
     float clamp;
     int place; /* of guarded buffers */
+    int valid; /* 1: no padding; h and w are the output's all the same */
 } winograd_case;
 
 enum { SIDE = HST_WINOGRAD_SIDE, PLACES = HST_WINOGRAD_PLACES };
@@ -34,11 +35,22 @@ static void make_weights(const winograd_case *c, winograd_data *d)
     }
 }
 
+/* The input's height and width. */
+static int in_h(const winograd_case *c)
+{
+    return c->h + 2 * c->valid;
+}
+
+static int in_w(const winograd_case *c)
+{
+    return c->w + 2 * c->valid;
+}
+
 static winograd_data make(const winograd_case *c)
 {
     winograd_data d = {.high = (c->h + 1) / 2, .wide = (c->w + 1) / 2};
     const size_t tiles = (size_t)(d.high * d.wide), pixels = (size_t)(c->h * c->w);
-    d.x = numbers(pixels * (size_t)c->in, c->place, 1);
+    d.x = numbers((size_t)(in_h(c) * in_w(c) * c->in), c->place, 1);
     d.w = numbers(9 * (size_t)(c->in * c->out), c->place, 2);
     d.bias = numbers((size_t)c->out, c->place, 3);
     d.residual = numbers(pixels * (size_t)c->out, c->place, 4);
@@ -59,16 +71,17 @@ static void end(winograd_data *d)
 
 static void take(const hst_kernels *k, const winograd_case *c, winograd_data *d, int row)
 {
-    const size_t floats = (size_t)(c->w * c->in), tile = (size_t)c->in;
+    const size_t floats = (size_t)(in_w(c) * c->in), tile = (size_t)c->in;
     hst_winograd_in w = {.v = d->v.p + (size_t)(row * d->wide) * tile,
                          .v_step = tile,
                          .place = (size_t)(d->high * d->wide) * tile,
-                         .width = c->w,
+                         .width = in_w(c),
                          .tiles = d->wide,
-                         .channels = c->in};
+                         .channels = c->in,
+                         .valid = c->valid};
     for (int i = 0; i < SIDE; i++) {
-        const int y = 2 * row - 1 + i;
-        w.row[i] = y < 0 || y >= c->h ? NULL : d->x.p + (size_t)y * floats;
+        const int y = 2 * row + i - !c->valid;
+        w.row[i] = y < 0 || y >= in_h(c) ? NULL : d->x.p + (size_t)y * floats;
     }
     k->winograd_in(&w);
 }
@@ -112,11 +125,11 @@ static int wrong_at(const winograd_case *c, const winograd_data *d, int at, int 
     const size_t to = (size_t)(at * c->out + j);
     double sum = (double)d->bias.p[j], sizes = fabs(sum);
     for (int i = 0; i < 9 * c->in; i++) {
-        const int y = oy - 1 + i / c->in / 3, x = ox - 1 + i / c->in % 3;
-        if (y < 0 || y >= c->h || x < 0 || x >= c->w)
+        const int y = oy - !c->valid + i / c->in / 3, x = ox - !c->valid + i / c->in % 3;
+        if (y < 0 || y >= in_h(c) || x < 0 || x >= in_w(c))
             continue;
         const double term =
-            (double)d->x.p[(y * c->w + x) * c->in + i % c->in] * (double)d->w.p[i * c->out + j];
+            (double)d->x.p[(y * in_w(c) + x) * c->in + i % c->in] * (double)d->w.p[i * c->out + j];
         sum += term;
         sizes += fabs(term);
     }
@@ -140,19 +153,19 @@ static int check(const hst_kernels *k, const winograd_case *c)
         for (int j = 0; j < c->out; j++)
             wrong |= wrong_at(c, &d, at, j);
     if (wrong)
-        say_wrong(k, "Winograd %d x %d, %d -> %d, residual %d, clamp %g", c->h, c->w, c->in, c->out,
-                  c->residual, (double)c->clamp);
+        say_wrong(k, "Winograd %d x %d, %d -> %d, residual %d, clamp %g, valid %d", c->h, c->w,
+                  c->in, c->out, c->residual, (double)c->clamp, c->valid);
     end(&d);
     return wrong;
 }
 
 int winograd_maps(const hst_kernels *k)
 {
-    static const winograd_case all[] = {{7, 7, 16, 32, 1, INFINITY, 0},
-                                        {8, 6, 32, 16, 0, 6, 0},
-                                        {1, 1, 16, 16, 0, 0, 0},
-                                        {2, 5, 48, 16, 1, 0, 0},
-                                        {5, 2, 16, 48, 0, INFINITY, 0}};
+    static const winograd_case all[] = {
+        {7, 7, 16, 32, 1, INFINITY, 0},    {8, 6, 32, 16, 0, 6, 0},
+        {1, 1, 16, 16, 0, 0, 0},           {2, 5, 48, 16, 1, 0, 0},
+        {5, 2, 16, 48, 0, INFINITY, 0},    {1, 1, 16, 16, 0, 0, 0, 1},
+        {4, 5, 32, 16, 1, INFINITY, 0, 1}, {3, 8, 16, 48, 0, 6, 0, 1}};
     int wrong = 0;
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         for (int place = 0; place < 2; place++) {

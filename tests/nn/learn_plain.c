@@ -60,11 +60,11 @@ static const double *param(const plain *p, const hst_node *n, int slot)
     return (at->statistic ? p->statistics : p->learning) + (at->data - first);
 }
 
-/* Pixels of padding in front along one axis, as TensorFlow and PyTorch have it; that there are as
- * many outputs as they make is checked on the way. */
-static int in_front(const hst_conv *c, int in, int out)
+/* Pixels of padding in front along one axis with a kernel of k, as TensorFlow and PyTorch have it;
+ * that there are as many outputs as they make is checked on the way. */
+static int in_front(const hst_conv *c, int k, int in, int out)
 {
-    const int k = c->kernel, s = c->stride, same = (in + s - 1) / s;
+    const int s = c->stride, same = (in + s - 1) / s;
     int before = 0, want = 0;
     switch (c->padding) {
     case HST_PAD_TF:
@@ -90,14 +90,15 @@ static void conv(const plain *p, const hst_node *n, hst_shape in, const double *
     const hst_conv *c2 = hst_node_conv(n);
     const hst_shape out = hst_node_shape(n);
     int deep = n->op == &hst_op_depthwise, k = c2->kernel, s = c2->stride;
-    int oh = in_front(c2, in.h, out.h), ow = in_front(c2, in.w, out.w);
+    const int wide = c2->wide ? c2->wide : k;
+    int oh = in_front(c2, k, in.h, out.h), ow = in_front(c2, wide, in.w, out.w);
     const double *w = param(p, n, 0), *bias = c2->bias ? param(p, n, 1) : NULL;
     for (size_t i = 0; i < plain_floats(out); i++) {
         int c = (int)(i % (size_t)out.c), px = (int)(i / (size_t)out.c);
         int oy = px / out.w, ox = px % out.w;
         double sum = bias ? bias[c] : 0;
-        for (int t = 0; t < k * k; t++) {
-            int iy = oy * s - oh + t / k, ix = ox * s - ow + t % k;
+        for (int t = 0; t < k * wide; t++) {
+            int iy = oy * s - oh + t / wide, ix = ox * s - ow + t % wide;
             if (iy < 0 || iy >= in.h || ix < 0 || ix >= in.w)
                 continue;
             const double *at = x + (size_t)(iy * in.w + ix) * (size_t)in.c;
@@ -150,16 +151,19 @@ static double activation(enum hst_act act, double x)
                : x / (1 + exp(-1.702 * x));
 }
 
-static void max_pool(const hst_node *n, hst_shape in, const double *x, double *y)
+/* The largest of a window, or its mean. */
+static void pool(const hst_node *n, hst_shape in, const double *x, double *y)
 {
+    const int is_mean = n->op == &hst_op_average_pool;
     const hst_conv *window = hst_node_conv(n);
     const hst_shape out = hst_node_shape(n);
     int k = window->kernel, s = window->stride;
-    int oh = in_front(window, in.h, out.h), ow = in_front(window, in.w, out.w);
+    int oh = in_front(window, k, in.h, out.h), ow = in_front(window, k, in.w, out.w);
     const int zeros =
         window->padding == HST_PAD_ZEROS || window->padding == HST_PAD_SYMMETRIC_ZEROS;
     for (size_t i = 0; i < plain_floats(out); i++) {
         int c = (int)(i % (size_t)out.c), px = (int)(i / (size_t)out.c);
+        double sum = 0, count = 0;
         y[i] = -INFINITY;
         for (int t = 0; t < k * k; t++) {
             int iy = px / out.w * s - oh + t / k, ix = px % out.w * s - ow + t % k;
@@ -168,7 +172,24 @@ static void max_pool(const hst_node *n, hst_shape in, const double *x, double *y
                 continue;
             double v = outside ? 0 : x[(iy * in.w + ix) * in.c + c];
             y[i] = isnan(v) || v > y[i] ? v : y[i];
+            sum += v;
+            count++;
         }
+        y[i] = is_mean ? sum / count : y[i];
+    }
+}
+
+static void pick(const hst_node *n, hst_shape in, const double *x, double *y)
+{
+    int stride, first;
+    memcpy(&stride, n->attrs, sizeof stride);
+    memcpy(&first, n->attrs + sizeof stride, sizeof first);
+    const hst_shape out = hst_node_shape(n);
+    assert_true(out.h == (in.h + stride - 1) / stride && out.w == (in.w + stride - 1) / stride);
+    for (size_t i = 0; i < plain_floats(out); i++) {
+        const int c = (int)(i % (size_t)out.c), px = (int)(i / (size_t)out.c);
+        const int iy = px / out.w * stride + first, ix = px % out.w * stride + first;
+        y[i] = iy < in.h && ix < in.w ? x[(iy * in.w + ix) * in.c + c] : 0;
     }
 }
 
@@ -259,8 +280,12 @@ static void run_image(const plain *p, const hst_node *n, hst_shape in, const dou
     size_t count = plain_floats(out), c = (size_t)out.c;
     if (n->op == &hst_op_conv2d || n->op == &hst_op_depthwise)
         conv(p, n, in, x[0], y);
-    if (n->op == &hst_op_max_pool)
-        max_pool(n, in, x[0], y);
+    if (n->op == &hst_op_max_pool || n->op == &hst_op_average_pool)
+        pool(n, in, x[0], y);
+    if (n->op == &hst_op_pick)
+        pick(n, in, x[0], y);
+    for (size_t i = 0; n->op == &hst_op_times && i < count; i++)
+        y[i] = x[0][i] * hst_node_factor(n);
     if (n->op == &hst_op_layernorm)
         layer_norm(p, n, x[0], y);
     if (n->op == &hst_op_tokens)

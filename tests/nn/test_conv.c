@@ -15,6 +15,7 @@ typedef struct conv_case {
     enum hst_padding padding;
     int adds; /* 1: a 1x1 convolution of the input is added */
     enum hst_act act;
+    int wide; /* columns of the kernel; 0: as many as rows */
 } conv_case;
 
 static const conv_case cases[] = {
@@ -24,6 +25,10 @@ static const conv_case cases[] = {
     {{5, 4, 48}, 3, 1, 16, HST_PAD_TF, 0, HST_ACT_SWISH},
     {{1, 3, 16}, 3, 1, 48, HST_PAD_SYMMETRIC, 0, HST_ACT_NONE},
     {{30, 2, 16}, 3, 1, 16, HST_PAD_SYMMETRIC, 0, HST_ACT_RELU},
+    /* the same without padding */
+    {{9, 9, 16}, 3, 1, 32, HST_PAD_VALID, 0, HST_ACT_RELU},
+    {{3, 3, 16}, 3, 1, 16, HST_PAD_VALID, 0, HST_ACT_NONE},
+    {{8, 15, 32}, 3, 1, 48, HST_PAD_VALID, 0, HST_ACT_SWISH},
     /* sums of windows */
     {{23, 20, 3}, 7, 2, 64, HST_PAD_SYMMETRIC, 1, HST_ACT_RELU},
     {{17, 18, 3}, 3, 2, 24, HST_PAD_TF, 0, HST_ACT_SWISH},
@@ -31,6 +36,12 @@ static const conv_case cases[] = {
     {{14, 13, 64}, 3, 2, 48, HST_PAD_SYMMETRIC, 1, HST_ACT_RELU},
     {{8, 9, 40}, 1, 2, 72, HST_PAD_SYMMETRIC, 0, HST_ACT_NONE},
     {{6, 5, 300}, 3, 2, 33, HST_PAD_TF, 1, HST_ACT_HSWISH},
+    {{7, 6, 16}, 1, 1, 32, HST_PAD_SYMMETRIC, 1, HST_ACT_RELU, 7},
+    {{6, 9, 20}, 7, 1, 24, HST_PAD_TF, 1, HST_ACT_RELU, 1},
+    {{5, 5, 32}, 3, 1, 48, HST_PAD_SYMMETRIC, 1, HST_ACT_SWISH, 1},
+    {{8, 7, 16}, 2, 2, 16, HST_PAD_VALID, 0, HST_ACT_RELU, 3},
+    {{4, 2, 7}, 5, 1, 9, HST_PAD_SYMMETRIC, 1, HST_ACT_RELU, 3},
+    {{9, 9, 16}, 3, 2, 16, HST_PAD_VALID, 0, HST_ACT_RELU},
     /* products of pixels, one of them with a power of two of channels */
     {{9, 9, 24}, 1, 1, 40, HST_PAD_TF, 0, HST_ACT_SWISH},
     {{7, 7, 1024}, 1, 1, 33, HST_PAD_TF, 1, HST_ACT_RELU},
@@ -52,8 +63,11 @@ static hst_graph *graph_of(const conv_case *c)
 {
     hst_err e = {0};
     hst_graph *g = hst_graph_new(&e);
-    const hst_conv side = {1, c->stride, c->out, c->padding, 1};
-    const hst_conv conv = {c->kernel, c->stride, c->out, c->padding, 1};
+    /* As many outputs as the other has. */
+    const int valid = c->padding == HST_PAD_VALID;
+    const hst_conv side = {valid ? c->kernel : 1, c->stride, c->out, c->padding, 1,
+                           valid ? c->wide : 0};
+    const hst_conv conv = {c->kernel, c->stride, c->out, c->padding, 1, c->wide};
     const int x = hst_graph_input(g, c->in, &e), z = hst_graph_conv2d(g, x, &side, "side", &e);
     int y = hst_graph_conv2d(g, x, &conv, "conv", &e);
     y = c->adds ? hst_graph_add(g, y, z, &e) : y;
@@ -104,9 +118,9 @@ static float *outcome(const hst_graph *g, const hst_kernels *k, const float *x, 
 static float *by_windows(const hst_graph *g, const conv_case *c, const hst_kernels *kn,
                          const float *x, const float *z)
 {
-    const int last = hst_graph_n_nodes(g) - 1, k = c->kernel * c->kernel * c->in.c;
+    const hst_conv conv = {c->kernel, c->stride, c->out, c->padding, 1, c->wide};
+    const int last = hst_graph_n_nodes(g) - 1, k = hst_conv_taps(&conv) * c->in.c;
     const hst_shape out = hst_graph_shape(g, last);
-    const hst_conv conv = {c->kernel, c->stride, c->out, c->padding, 1};
     const hst_geometry geometry = {conv, c->in, out};
     const size_t row = hst_shape_row_floats(out), floats = hst_shape_floats(out);
     float *windows = malloc((size_t)out.w * (size_t)k * sizeof *windows);
@@ -137,7 +151,7 @@ static float *by_windows(const hst_graph *g, const conv_case *c, const hst_kerne
 
 static int is_winograd(const conv_case *c)
 {
-    return c->kernel == 3 && c->stride == 1 && c->in.c % 16 == 0 && c->out % 16 == 0;
+    return c->kernel == 3 && !c->wide && c->stride == 1 && c->in.c % 16 == 0 && c->out % 16 == 0;
 }
 
 /* Numbers are rounded by 0.002 and less: 0.01 of their size all together. */

@@ -1,5 +1,5 @@
-/* nn: activations, max pooling and scaling of channels, in plans and in learning plans, against
- * their definitions in double. */
+/* nn: activations, poolings, scaling of channels and what lies between branches, in plans and in
+ * learning plans, against their definitions in double. */
 #include "learn_plain.h"
 #include "support.h"
 
@@ -19,17 +19,32 @@ static const hst_conv pools[] = {{.kernel = 3, .stride = 2, .padding = HST_PAD_S
                                  {.kernel = 3, .stride = 2, .padding = HST_PAD_SYMMETRIC_ZEROS},
                                  {.kernel = 1, .stride = 2, .padding = HST_PAD_TF},
                                  {.kernel = 1, .stride = 1, .padding = HST_PAD_VALID},
-                                 {.kernel = 1, .stride = 1, .padding = HST_PAD_TF}};
-enum { N_POOLS = sizeof pools / sizeof *pools, N_ACTS = HST_ACTS - 1, N_OPS = N_ACTS + N_POOLS };
+                                 {.kernel = 1, .stride = 1, .padding = HST_PAD_TF},
+                                 {.kernel = 3, .stride = 1, .padding = HST_PAD_TF},
+                                 {.kernel = 3, .stride = 1, .padding = HST_PAD_SYMMETRIC_ZEROS},
+                                 {.kernel = 5, .stride = 3, .padding = HST_PAD_ZEROS}};
+static const hst_pick picks[] = {{2, 0}, {2, 1}, {3, 2}, {1, 0}};
+/* Activations, then poolings by the largest and by the mean, then picks and a factor. */
+enum {
+    N_POOLS = sizeof pools / sizeof *pools,
+    N_ACTS = HST_ACTS - 1,
+    MEANS = N_ACTS + N_POOLS,
+    PICKS = MEANS + N_POOLS,
+    FACTOR = PICKS + sizeof picks / sizeof *picks,
+    N_OPS
+};
 
-/* A graph of its input and one op: an activation, counted from 0, or a pooling. */
+/* A graph of its input and one op. */
 static hst_graph *one_op(int op, hst_shape in)
 {
     hst_err e = {0};
     hst_graph *g = hst_graph_new(&e);
     int x = hst_graph_input(g, in, &e);
-    x = op < N_ACTS ? hst_graph_activation(g, x, (enum hst_act)(op + 1), &e)
-                    : hst_graph_max_pool(g, x, &pools[op - N_ACTS], &e);
+    x = op < N_ACTS   ? hst_graph_activation(g, x, (enum hst_act)(op + 1), &e)
+        : op < MEANS  ? hst_graph_max_pool(g, x, &pools[op - N_ACTS], &e)
+        : op < PICKS  ? hst_graph_average_pool(g, x, &pools[op - MEANS], &e)
+        : op < FACTOR ? hst_graph_pick(g, x, &picks[op - PICKS], &e)
+                      : hst_graph_times(g, x, 0.17, &e);
     assert_int_equal(x, 1);
     check_ok(hst_graph_finish(g, &e), &e);
     return g;
@@ -75,7 +90,12 @@ static void check_op(int op, hst_shape in)
         y[i] /= x[i]; /* the part of x that they let through (kernels.h) */
         want[i] /= x[i];
     }
-    check_close_f64(y, want, out, is_gelu ? few_units : 1e-30, few_units, hst_graph_op_name(g, 1));
+    const int is_mean = op >= MEANS && op < PICKS; /* of numbers up to 200 of either sign */
+    check_close_f64(y, want, out,
+                    is_gelu   ? few_units
+                    : is_mean ? 200 * few_units
+                              : 1e-30,
+                    few_units, hst_graph_op_name(g, 1));
     free(y);
     free(want);
     x[n / 2] = NAN; /* reaches what reads it, and nothing else */
@@ -202,8 +222,46 @@ static hst_graph *joined(int px, enum hst_padding pad)
     return g;
 }
 
+/* Branches with windows of every form and no padding, poolings between them, what is added times a
+ * number, activations in front of convolutions. */
+static hst_graph *branched(int px, enum hst_padding pad)
+{
+    hst_err e = {0};
+    hst_graph *g = hst_graph_new(&e);
+    const enum hst_padding zeros = pad == HST_PAD_TF ? HST_PAD_ZEROS : HST_PAD_SYMMETRIC_ZEROS;
+    const hst_conv stem = {3, 2, 16, HST_PAD_VALID, 0}, square = {3, 1, 16, HST_PAD_VALID, 0},
+                   flat = {1, 1, 5, pad, 0, 7}, high = {3, 1, 6, pad, 0, 1},
+                   up = {1, 1, 16, pad, 1}, deep = {5, 2, 0, pad, 0}, half = {1, 1, 8, pad, 0},
+                   last = {1, 1, 21, pad, 0}, pool = {3, 1, 0, pad, 0}, less = {3, 2, 0, zeros, 0};
+    int x = hst_graph_input(g, (hst_shape){px, px + 3, 3}, &e);
+    x = unit(g, x, stem, HST_ACT_RELU, NAMES("a", "a_BN"));
+    x = unit(g, x, square, HST_ACT_RELU, NAMES("b", "b_BN"));
+    const int one = unit(g, x, flat, HST_ACT_RELU, NAMES("c", "c_BN"));
+    const int two = unit(g, one, high, HST_ACT_RELU, NAMES("d", "d_BN"));
+    const int mean = hst_graph_average_pool(g, x, &pool, &e);
+    int y = hst_graph_concat(g, (int[]){one, two, mean, x}, 4, &e);
+    y = hst_graph_times(g, hst_graph_conv2d(g, y, &up, "e", &e), 0.17, &e);
+    x = hst_graph_activation(g, hst_graph_add(g, x, y, &e), HST_ACT_RELU, &e);
+    x = hst_graph_times(g, x, -1.5, &e);
+    const int kept = x;
+    x = hst_graph_depthwise(g, hst_graph_activation(g, x, HST_ACT_RELU, &e), &deep, "f", &e);
+    x = unit(g, x, half, HST_ACT_NONE, NAMES("f1", "f1_BN"));
+    const int halves[] = {
+        hst_graph_conv2d(g, hst_graph_pick(g, kept, &picks[0], &e), &half, "g", &e),
+        hst_graph_conv2d(g, hst_graph_pick(g, kept, &picks[1], &e), &half, "h", &e)};
+    const int skipped =
+        hst_graph_batchnorm(g, hst_graph_concat(g, halves, 2, &e), 1e-3, "h_BN", &e);
+    x = hst_graph_concat(g, (int[]){x, skipped, hst_graph_average_pool(g, kept, &less, &e)}, 3, &e);
+    x = unit(g, x, last, HST_ACT_SWISH, NAMES("i", "i_BN"));
+    x = hst_graph_global_average(g, x, &e);
+    assert_true(x > 0);
+    check_ok(hst_graph_finish(g, &e), &e);
+    random_params(g, 6);
+    return g;
+}
+
 typedef hst_graph *make_graph(int px, enum hst_padding pad);
-static make_graph *const graphs[] = {whole, joined};
+static make_graph *const graphs[] = {whole, joined, branched};
 enum { N_GRAPHS = sizeof graphs / sizeof *graphs };
 
 static void network_on(const hst_kernels *k, make_graph *make)
@@ -298,6 +356,14 @@ static void shapes_that_do_not_fit_are_refused(void **state)
     assert_int_equal(hst_graph_max_pool(g, x, &none, &e), HST_EMODEL);
     assert_int_equal(hst_graph_max_pool(g, x, &gaps, &e), HST_EMODEL);
     assert_int_equal(hst_graph_max_pool(g, x, &large, &e), HST_EMODEL);
+    const hst_conv flat = {.kernel = 1, .stride = 1, .wide = 3}, wide = {1, 1, 2, .wide = 65};
+    assert_int_equal(hst_graph_max_pool(g, x, &flat, &e), HST_EMODEL);
+    assert_int_equal(hst_graph_depthwise(g, x, &flat, "a", &e), HST_EMODEL);
+    assert_int_equal(hst_graph_conv2d(g, x, &wide, "a", &e), HST_EMODEL);
+    assert_int_equal(hst_graph_average_pool(g, x, &gaps, &e), HST_EMODEL);
+    assert_int_equal(hst_graph_average_pool(g, x, &flat, &e), HST_EMODEL);
+    assert_int_equal(hst_graph_pick(g, x, &(hst_pick){2, 2}, &e), HST_EMODEL);
+    assert_int_equal(hst_graph_pick(g, x, &(hst_pick){0, 0}, &e), HST_EMODEL);
     assert_int_equal(hst_graph_scale(g, x, x, &e), HST_EMODEL);
     int v = hst_graph_global_average(g, x, &e);
     assert_true(hst_graph_scale(g, x, v, &e) > 0);

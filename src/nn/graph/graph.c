@@ -163,6 +163,21 @@ int hst_graph_max_pool(hst_graph *g, int x, const hst_conv *c, hst_err *err)
     return hst_graph_add_node(g, &hst_op_max_pool, &x, c, "", err);
 }
 
+int hst_graph_average_pool(hst_graph *g, int x, const hst_conv *c, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_average_pool, &x, c, "", err);
+}
+
+int hst_graph_pick(hst_graph *g, int x, const hst_pick *p, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_pick, &x, p, "", err);
+}
+
+int hst_graph_times(hst_graph *g, int x, double by, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_times, &x, &by, "", err);
+}
+
 int hst_graph_scale(hst_graph *g, int x, int y, hst_err *err)
 {
     return hst_graph_add_node(g, &hst_op_scale, (int[]){x, y}, NULL, "", err);

@@ -6,9 +6,10 @@
 #include <stddef.h>
 #include <string.h>
 
-hst_span hst_conv_span(const hst_conv *c, int in)
+/* k: the kernel along the axis. */
+static hst_span span_of(const hst_conv *c, int k, int in)
 {
-    int k = c->kernel, s = c->stride;
+    int s = c->stride;
     if (c->padding != HST_PAD_TF && c->padding != HST_PAD_ZEROS) {
         int before = c->padding == HST_PAD_VALID ? 0 : (k - 1) / 2, room = in + 2 * before - k;
         return (hst_span){room < 0 ? 0 : room / s + 1, before};
@@ -16,6 +17,28 @@ hst_span hst_conv_span(const hst_conv *c, int in)
     int out = (in + s - 1) / s;
     int total = (out - 1) * s + k - in;
     return (hst_span){out, total > 0 ? total / 2 : 0};
+}
+
+hst_span hst_conv_span(const hst_conv *c, int in)
+{
+    return span_of(c, c->kernel, in);
+}
+
+hst_span hst_conv_span_across(const hst_conv *c, int in)
+{
+    return span_of(c, hst_conv_wide(c), in);
+}
+
+hst_window hst_window_at(const hst_conv *c, hst_shape in, int oy, int ox)
+{
+    const int y = oy * c->stride - hst_conv_span(c, in.h).before;
+    const int x = ox * c->stride - hst_conv_span_across(c, in.w).before;
+    const int k = c->kernel, wide = hst_conv_wide(c);
+    hst_window w = {y < 0 ? 0 : y, y + k < in.h ? y + k : in.h, x < 0 ? 0 : x,
+                    x + wide < in.w ? x + wide : in.w, 0};
+    w.has_zeros = (c->padding == HST_PAD_ZEROS || c->padding == HST_PAD_SYMMETRIC_ZEROS) &&
+                  (w.bottom - w.top < k || w.right - w.left < wide);
+    return w;
 }
 
 static const char *const paddings[] = {[HST_PAD_TF] = "same",
@@ -30,19 +53,24 @@ const hst_attr hst_conv_attrs[] = {
     {"padding", HST_ATTR_WORD, offsetof(hst_conv, padding), paddings},
     {"channels", HST_ATTR_INT, offsetof(hst_conv, channels), NULL},
     {"bias", HST_ATTR_INT, offsetof(hst_conv, bias), NULL},
+    {"kernel_width", HST_ATTR_INT, offsetof(hst_conv, wide), NULL}, /* 0: kernel */
 };
 
 int hst_conv_shape(const hst_node *n, hst_shape in, int channels, int most, hst_type *out,
                    hst_err *err)
 {
     const hst_conv *c = hst_node_conv(n);
+    const int wide = hst_conv_wide(c);
     if (c->kernel < 1 || c->kernel > most || c->stride < 1 || c->stride > most)
         return hst_fail(err, HST_EMODEL, "%s %s: kernel %d with stride %d is not supported",
                         n->op->name, n->name, c->kernel, c->stride);
-    hst_span h = hst_conv_span(c, in.h), w = hst_conv_span(c, in.w);
+    if (wide < 1 || wide > most || (wide != c->kernel && n->op->n_attrs < HST_CONV_ATTRS))
+        return hst_fail(err, HST_EMODEL, "%s %s: a %d x %d kernel is not supported", n->op->name,
+                        n->name, c->kernel, wide);
+    hst_span h = hst_conv_span(c, in.h), w = hst_conv_span_across(c, in.w);
     if (h.out < 1 || w.out < 1)
         return hst_fail(err, HST_EMODEL, "%s %s: a %d x %d kernel does not fit %d x %d inputs",
-                        n->op->name, n->name, c->kernel, c->kernel, in.h, in.w);
+                        n->op->name, n->name, c->kernel, wide, in.h, in.w);
     *out = hst_image_type((hst_shape){h.out, w.out, channels});
     return 0;
 }
@@ -62,9 +90,9 @@ static int conv_type(hst_node *n, hst_shape in, const hst_slot *kernel, int chan
 static int conv2d_type(hst_node *n, const hst_type *in, hst_err *err)
 {
     const hst_shape x = hst_type_shape(in);
-    const int k = hst_node_conv(n)->kernel, channels = hst_node_conv(n)->channels;
-    return conv_type(n, x, &(hst_slot){"kernel", 0, {k, k, x.c, channels}, 4}, channels,
-                     HST_MAX_PATCH, err);
+    const hst_conv *c = hst_node_conv(n);
+    const hst_slot kernel = {"kernel", 0, {c->kernel, hst_conv_wide(c), x.c, c->channels}, 4};
+    return conv_type(n, x, &kernel, c->channels, HST_MAX_PATCH, err);
 }
 
 static int depthwise_type(hst_node *n, const hst_type *in, hst_err *err)
@@ -79,7 +107,7 @@ static int depthwise_type(hst_node *n, const hst_type *in, hst_err *err)
 static double window(const hst_node *n)
 {
     const hst_shape out = hst_node_shape(n);
-    return 2.0 * out.h * out.w * out.c * hst_node_conv(n)->kernel * hst_node_conv(n)->kernel;
+    return 2.0 * out.h * out.w * out.c * hst_conv_taps(hst_node_conv(n));
 }
 
 static double conv2d_flops(const hst_node *n, const hst_shape *in)
@@ -89,8 +117,7 @@ static double conv2d_flops(const hst_node *n, const hst_shape *in)
 
 static int conv2d_needs(const hst_node *n, int pixels)
 {
-    const hst_conv *c = hst_node_conv(n);
-    return c->kernel == 1 && c->stride == 1 ? pixels : INT_MAX;
+    return hst_conv_is_pointwise(hst_node_conv(n)) ? pixels : INT_MAX;
 }
 
 static double depthwise_flops(const hst_node *n, const hst_shape *in)
@@ -168,7 +195,7 @@ static const float *depthwise_pack(const hst_packing *p)
     return set_bias(p, out + rows * n);
 }
 
-/* ---- plain loops, x [h][w][m], kernel [k][k][m][n], y [out h][out w][n] ---- */
+/* ---- plain loops, x [h][w][m], kernel [k][wide][m][n], y [out h][out w][n] ---- */
 
 /* One tap of the window at one output pixel. */
 typedef struct tap {
@@ -180,12 +207,12 @@ static void each_tap(const hst_op_args *a, void (*fn)(const hst_op_args *a, cons
 {
     const hst_conv *c = hst_node_conv(a->node);
     hst_shape in = a->in[0], out = hst_node_shape(a->node);
-    hst_span h = hst_conv_span(c, in.h), w = hst_conv_span(c, in.w);
-    int k = c->kernel, pixels = out.h * out.w;
+    hst_span h = hst_conv_span(c, in.h), w = hst_conv_span_across(c, in.w);
+    int wide = hst_conv_wide(c), pixels = out.h * out.w;
     for (int at = 0; at < pixels; at++) {
         int y0 = at / out.w * c->stride - h.before, x0 = at % out.w * c->stride - w.before;
-        for (int i = 0; i < k * k; i++) {
-            int y = y0 + i / k, x = x0 + i % k;
+        for (int i = 0; i < hst_conv_taps(c); i++) {
+            int y = y0 + i / wide, x = x0 + i % wide;
             if (y >= 0 && y < in.h && x >= 0 && x < in.w)
                 fn(a, &(tap){(size_t)(y * in.w + x), (size_t)at, (size_t)i});
         }
@@ -297,7 +324,7 @@ const hst_op hst_op_conv2d = {.name = "conv2d",
 const hst_op hst_op_depthwise = {.name = "depthwise",
                                  .n_inputs = 1,
                                  .attrs = hst_conv_attrs,
-                                 .n_attrs = HST_CONV_ATTRS,
+                                 .n_attrs = HST_DEPTHWISE_ATTRS,
                                  .attr_bytes = sizeof(hst_conv),
                                  .infer_type = depthwise_type,
                                  .flops = depthwise_flops,

@@ -22,23 +22,6 @@ static double no_flops(const hst_node *n, const hst_shape *in)
     return 0;
 }
 
-/* The window whose corner is at row y, column x. */
-typedef struct window {
-    int top, bottom, left, right; /* the part inside: rows top .. bottom-1 */
-    int has_zeros;                /* 1: some of it is outside, and counts */
-} window;
-
-static window window_at(const hst_conv *c, hst_shape in, int oy, int ox)
-{
-    const int y = oy * c->stride - hst_conv_span(c, in.h).before;
-    const int x = ox * c->stride - hst_conv_span(c, in.w).before, k = c->kernel;
-    window w = {y < 0 ? 0 : y, y + k < in.h ? y + k : in.h, x < 0 ? 0 : x,
-                x + k < in.w ? x + k : in.w, 0};
-    w.has_zeros = (c->padding == HST_PAD_ZEROS || c->padding == HST_PAD_SYMMETRIC_ZEROS) &&
-                  (w.bottom - w.top < k || w.right - w.left < k);
-    return w;
-}
-
 static const float *pixel(const float *x, hst_shape in, int i, int j)
 {
     return x + ((size_t)i * (size_t)in.w + (size_t)j) * (size_t)in.c;
@@ -50,7 +33,7 @@ static inline int is_larger(float a, float than)
 }
 
 /* The first n numbers of windows side by side, of which w is the first. */
-static void pool(const float *x, hst_shape in, const window *w, size_t n, float *y)
+static void pool(const float *x, hst_shape in, const hst_window *w, size_t n, float *y)
 {
     memcpy(y, pixel(x, in, w->top, w->left), n * sizeof *y);
     for (int i = w->top; i < w->bottom; i++)
@@ -65,7 +48,7 @@ static void pool(const float *x, hst_shape in, const window *w, size_t n, float 
 
 /* Outputs from that with window w on whose windows are one row of numbers: where they lie side by
  * side, those that have all their columns. */
-static int side_by_side(const hst_conv *c, hst_shape in, const window *w)
+static int side_by_side(const hst_conv *c, hst_shape in, const hst_window *w)
 {
     return c->stride == 1 && w->right - w->left == c->kernel ? in.w - w->right + 1 : 1;
 }
@@ -77,7 +60,7 @@ static void infer(const hst_infer_unit *u, const hst_run_args *a)
     float *y = a->y + (size_t)rows.first * hst_shape_row_floats(u->out);
     for (int oy = rows.first; oy < rows.end; oy++)
         for (int ox = 0, n; ox < u->out.w; ox += n) {
-            const window w = window_at(c, u->in, oy, ox);
+            const hst_window w = hst_window_at(c, u->in, oy, ox);
             n = side_by_side(c, u->in, &w);
             const size_t floats = (size_t)n * (size_t)u->out.c;
             pool(a->x[0], u->in, &w, floats, y);
@@ -86,7 +69,7 @@ static void infer(const hst_infer_unit *u, const hst_run_args *a)
 }
 
 /* Adds to the gradient of the largest value of channel q, the first of equals. */
-static void give_back(const hst_op_args *a, const window *w, size_t q, float dy)
+static void give_back(const hst_op_args *a, const hst_window *w, size_t q, float dy)
 {
     const hst_shape in = a->in[0];
     const float *best = pixel(a->x[0], in, w->top, w->left) + q;
@@ -105,7 +88,7 @@ static void backward(const hst_op_args *a)
     const float *dy = a->dy;
     for (int oy = 0; oy < out.h; oy++)
         for (int ox = 0; ox < out.w; ox++, dy += out.c) {
-            const window w = window_at(hst_node_conv(a->node), a->in[0], oy, ox);
+            const hst_window w = hst_window_at(hst_node_conv(a->node), a->in[0], oy, ox);
             for (size_t q = 0; q < (size_t)out.c; q++)
                 give_back(a, &w, q, dy[q]);
         }

@@ -89,8 +89,7 @@ enum hst_act hst_unit_act(const hst_graph *g, const hst_unit *u)
 
 int hst_unit_is_pointwise(const hst_graph *g, const hst_unit *u)
 {
-    const hst_conv *c = hst_unit_conv(g, u);
-    return u->kind == HST_UNIT_CONV && c->kernel == 1 && c->stride == 1;
+    return u->kind == HST_UNIT_CONV && hst_conv_is_pointwise(hst_unit_conv(g, u));
 }
 
 /* ---- patterns ---- */

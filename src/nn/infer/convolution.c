@@ -35,7 +35,7 @@ static void lay_out(const layer *l, const hst_run_args *a, int from, int to, flo
 {
     const size_t c = (size_t)l->unit.in.c, step = (size_t)l->wide * l->geometry.ld;
     for (int i = from; i < to; i++, out += step)
-        if (l->wide > 1 || l->geometry.conv.kernel > 1 || l->geometry.conv.stride > 1)
+        if (l->wide > 1 || !hst_conv_is_pointwise(&l->geometry.conv))
             hst_im2col(&l->geometry, a->x[0], i, out);
         else
             memcpy(out, a->x[0] + (size_t)i * c, c * sizeof *out);
@@ -151,8 +151,8 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
         return HST_EMEM;
     l->unit = unit;
     const hst_conv *c = hst_node_conv(&l->unit.node);
-    const int pixels = c->kernel == 1 && c->stride == 1;
-    l->k = c->kernel * c->kernel * l->unit.in.c;
+    const int pixels = hst_conv_is_pointwise(c);
+    l->k = hst_conv_taps(c) * l->unit.in.c;
     l->geometry = (hst_geometry){*c, l->unit.in, l->unit.out, (size_t)l->k};
     l->items = pixels ? l->unit.out.h * l->unit.out.w : l->unit.out.h;
     l->wide = pixels ? 1 : l->unit.out.w;

@@ -56,7 +56,7 @@ int hst_hidden_rounds(const hst_hidden *h)
 static int expand_depth(const hst_hidden *h)
 {
     const hst_conv *c = hst_node_conv(&h->expand.node);
-    return c->kernel * c->kernel * h->expand.in.c;
+    return hst_conv_taps(c) * h->expand.in.c;
 }
 
 static size_t expand_ld(const hst_hidden *h)
@@ -75,7 +75,7 @@ void hst_hidden_round(const hst_hidden_run *r, int first, int end)
 {
     const hst_infer_unit *u = &r->h->expand;
     const hst_geometry front = {*hst_node_conv(&u->node), u->in, u->out};
-    const int windows = front.conv.kernel > 1 || front.conv.stride > 1, k = expand_depth(r->h);
+    const int windows = !hst_conv_is_pointwise(&front.conv), k = expand_depth(r->h);
     const size_t w = (size_t)u->out.w, ldx = (size_t)k, ld = expand_ld(r->h);
     for (int y = first; y < end; y++) {
         const float *x = windows ? r->windows : r->a->x[0] + (size_t)y * w * ldx;
@@ -138,11 +138,11 @@ void hst_hidden_expand(const hst_hidden_run *r, hst_channels s, int first, int e
     }
     const hst_infer_unit *u = &r->h->expand;
     const hst_geometry front = {*hst_node_conv(&u->node), u->in, u->out};
-    const int windows = front.conv.kernel > 1 || front.conv.stride > 1;
+    const int windows = !hst_conv_is_pointwise(&front.conv);
     const int in_panel = s.c % r->a->kernels->panel;
     hst_gemm g = {.bias = u->bias + s.c,
                   .ldy = (size_t)s.n,
-                  .k = front.conv.kernel * front.conv.kernel * u->in.c,
+                  .k = hst_conv_taps(&front.conv) * u->in.c,
                   .n = s.n,
                   .clamp = hst_act_clamp(u->act)};
     g.w = u->weights + (size_t)(s.c - in_panel) * (size_t)g.k + in_panel;

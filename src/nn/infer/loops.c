@@ -105,10 +105,10 @@ void hst_infer_pooled(const hst_infer_unit *u, const hst_run_args *a)
     }
 }
 
-/* Copies one window's part of input row x (NULL: a row of padding), columns x0 .. x0+kernel. */
+/* Copies one window's part of input row x (NULL: a row of padding), columns from x0 on. */
 static void window_row(const hst_geometry *g, const float *x, int x0, float *out)
 {
-    int k = g->conv.kernel, c = g->in.c;
+    int k = hst_conv_wide(&g->conv), c = g->in.c;
     int first = x0 < 0 ? -x0 : 0, end = g->in.w - x0 < k ? g->in.w - x0 : k;
     if (!x || end <= first) {
         memset(out, 0, (size_t)(k * c) * sizeof *out);
@@ -136,10 +136,11 @@ static void window_runs(const float *x, size_t x_step, float *out, size_t out_st
 void hst_im2col(const hst_geometry *g, const float *x, int oy, float *out)
 {
     const hst_conv *c = &g->conv;
-    hst_span h = hst_conv_span(c, g->in.h), w = hst_conv_span(c, g->in.w);
-    size_t run = (size_t)(c->kernel * g->in.c);
+    hst_span h = hst_conv_span(c, g->in.h), w = hst_conv_span_across(c, g->in.w);
+    const int wide = hst_conv_wide(c);
+    size_t run = (size_t)(wide * g->in.c);
     const size_t size = g->ld > 0 ? g->ld : run * (size_t)c->kernel;
-    int left = (w.before + c->stride - 1) / c->stride, room = g->in.w + w.before - c->kernel;
+    int left = (w.before + c->stride - 1) / c->stride, room = g->in.w + w.before - wide;
     int right = room < 0 ? 0 : room / c->stride + 1; /* windows left .. right-1 are inside */
     right = right > g->out.w ? g->out.w : right;
     left = left > right ? right : left;
@@ -163,9 +164,8 @@ void hst_im2col(const hst_geometry *g, const float *x, int oy, float *out)
 size_t hst_infer_conv2d_scratch(const hst_node *n, hst_shape in)
 {
     const hst_conv *c = hst_node_conv(n);
-    const int is_pointwise = c->kernel == 1 && c->stride == 1;
-    const size_t taps = (size_t)(c->kernel * c->kernel), w = (size_t)hst_node_shape(n).w;
-    return is_pointwise ? 0 : w * taps * (size_t)in.c;
+    const size_t taps = (size_t)hst_conv_taps(c), w = (size_t)hst_node_shape(n).w;
+    return hst_conv_is_pointwise(c) ? 0 : w * taps * (size_t)in.c;
 }
 
 void hst_infer_depthwise(const hst_infer_unit *u, const hst_run_args *a)

@@ -19,13 +19,13 @@ size_t hst_low_ld(const hst_products *p, int k)
 static int depth(const hst_infer_unit *u)
 {
     const hst_conv *c = hst_node_conv(&u->node);
-    return c->kernel * c->kernel * u->in.c;
+    return hst_conv_taps(c) * u->in.c;
 }
 
 /* Windows of several pixels. */
 static int has_windows(const hst_infer_unit *u)
 {
-    return hst_node_conv(&u->node)->kernel > 1;
+    return hst_conv_taps(hst_node_conv(&u->node)) > 1;
 }
 
 /* Windows of a picture that is rounded first. */
@@ -118,7 +118,7 @@ static void fill_picture(const hst_infer_unit *u, const hst_run_args *a)
 static void window_row(const hst_infer_unit *u, const char *row, int x, size_t bytes, int none,
                        char *out)
 {
-    const int kernel = hst_node_conv(&u->node)->kernel;
+    const int kernel = hst_conv_wide(hst_node_conv(&u->node));
     const int before = x < 0 ? -x : 0, beyond = x + kernel > u->in.w ? x + kernel - u->in.w : 0;
     const int there = kernel - before - beyond;
     if (before)
@@ -137,9 +137,9 @@ static void copy_windows(const hst_infer_unit *u, const hst_run_args *a, int y, 
     const hst_conv *c = hst_node_conv(&u->node);
     const size_t ld = hst_low_ld(u->products, depth(u)), pitch = picture_row(u);
     const size_t bytes = (size_t)(u->in.c * u->products->number_bytes);
-    const size_t part = (size_t)c->kernel * bytes, filled = u->products->row_bytes(depth(u));
+    const size_t part = (size_t)hst_conv_wide(c) * bytes, filled = u->products->row_bytes(depth(u));
     const int top = y * c->stride - hst_conv_span(c, u->in.h).before;
-    const int left = hst_conv_span(c, u->in.w).before;
+    const int left = hst_conv_span_across(c, u->in.w).before;
     const float zero = 0;
     char none[LINE];
     convert(u, &zero, 1, 1, 1, none, sizeof none);

@@ -53,8 +53,8 @@ void hst_infer_product(const hst_run_args *a, const hst_gemm *g);
 /* The activation that is left for later, if there is one, of n numbers where they are. */
 void hst_infer_activate(const hst_infer_unit *u, const hst_run_args *a, float *y, size_t n);
 
-/* A convolution's windows (im2col): those of kernel x kernel inputs under output row oy as rows
- * [kernel][kernel][c] of a matrix, padding as zeros. x: [in.h][in.w][in.c]. */
+/* A convolution's windows (im2col): those of the inputs under output row oy as rows
+ * [kernel][wide][c] of a matrix, padding as zeros. x: [in.h][in.w][in.c]. */
 typedef struct hst_geometry {
     hst_conv conv;
     hst_shape in, out;

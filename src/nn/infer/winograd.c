@@ -24,6 +24,7 @@ enum { PLACES = HST_WINOGRAD_PLACES, TAPS = 9, PAD = 16 /* floats */ };
 typedef struct layer {
     hst_infer_unit unit; /* weights: packed, then bias, then zeros in place of a bias */
     const float *zeros;
+    int valid;      /* 1: no padding */
     int high, wide; /* tiles of the output */
     int band;       /* rows of tiles at a time */
     int panel;      /* channels */
@@ -88,9 +89,10 @@ static void take_rows(const part *r, int from, int to)
                              .place = rounds ? (size_t)l->wide * (size_t)in.c : place,
                              .width = in.w,
                              .tiles = l->wide,
-                             .channels = in.c};
+                             .channels = in.c,
+                             .valid = l->valid};
         for (int i = 0; i < HST_WINOGRAD_SIDE; i++) {
-            const int y = 2 * t - 1 + i;
+            const int y = 2 * t + i - !l->valid;
             w.row[i] =
                 y < 0 || y >= in.h ? NULL : r->a->x[0] + (size_t)y * hst_shape_row_floats(in);
         }
@@ -254,8 +256,8 @@ static void infer(const hst_step *s, const hst_run_args *a)
 /* Whatever the size of the map, so that a network's bits are those of one way at all sizes. */
 static int is_taken(const hst_conv *c, hst_shape in)
 {
-    return c->kernel == 3 && c->stride == 1 && in.c % HST_WINOGRAD_CHANNELS == 0 &&
-           c->channels % HST_WINOGRAD_CHANNELS == 0;
+    return c->kernel == 3 && hst_conv_wide(c) == 3 && c->stride == 1 &&
+           in.c % HST_WINOGRAD_CHANNELS == 0 && c->channels % HST_WINOGRAD_CHANNELS == 0;
 }
 
 /* The most rows of tiles whose matrices leave half of the cache to weights, shared out evenly. */
@@ -294,8 +296,9 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     if (!l)
         return HST_EMEM;
     *l = (layer){.unit = unit,
-                 .high = (unit.in.h + 1) / 2,
-                 .wide = (unit.in.w + 1) / 2,
+                 .valid = hst_node_conv(&unit.node)->padding == HST_PAD_VALID,
+                 .high = (unit.out.h + 1) / 2,
+                 .wide = (unit.out.w + 1) / 2,
                  .panel = low ? low->panel : p->kernels->panel,
                  .ldv = low ? hst_low_ld(low, unit.in.c) / sizeof(float) : (size_t)unit.in.c + PAD,
                  .place_bytes = low ? low->packed_bytes(unit.in.c, unit.out.c) : 0};

@@ -70,7 +70,10 @@ static int link_of(const hst_plan *p, const hst_unit *unit, hst_link *u)
         (hst_geometry){*hst_unit_conv(g, unit), hst_graph_shape(g, unit->x), hst_node_shape(conv)};
     u->im2col = !u->depthwise && !hst_unit_is_pointwise(g, unit);
     u->k = (int)(hst_slot_count(&conv->slot[0]) / (size_t)u->geometry.out.c);
-    if (u->norm >= 0 && hst_graph_node(g, u->norm)->op->norm == HST_NORM_NONE)
+    const enum hst_norm_kind norm =
+        u->norm < 0 ? HST_NORM_FACTOR : hst_graph_node(g, u->norm)->op->norm;
+    u->norm_params = norm == HST_NORM_BATCH ? 2 : norm == HST_NORM_GAMMA;
+    if (norm == HST_NORM_NONE)
         return 0;
     return !u->act_after_add || hst_act_late(u->act) == HST_ACT_NONE;
 }
@@ -96,12 +99,6 @@ static int is_batchnorm(const hst_plan *p, const hst_link *u)
     return u->norm >= 0 && hst_graph_node(p->graph, u->norm)->op->norm == HST_NORM_BATCH;
 }
 
-/* Parameters that learn, a channel. */
-static size_t norm_params(const hst_plan *p, const hst_link *u)
-{
-    return u->norm < 0 ? 0 : is_batchnorm(p, u) ? 2 : 1;
-}
-
 static void plan_memory(const hst_plan *p, hst_step *s, hst_chain *c)
 {
     size_t params = 0;
@@ -121,7 +118,8 @@ static void plan_memory(const hst_plan *p, hst_step *s, hst_chain *c)
         u->sums = s->state_doubles;
         s->state_doubles += 2 * n;
         u->params.from = params;
-        u->params.n = (size_t)u->k * n + (u->geometry.conv.bias ? n : 0) + norm_params(p, u) * n;
+        u->params.n =
+            (size_t)u->k * n + (u->geometry.conv.bias ? n : 0) + (size_t)u->norm_params * n;
         params += u->params.n;
         s->scratch_floats = scratch > s->scratch_floats ? scratch : s->scratch_floats;
         s->sum_doubles = 2 * n > s->sum_doubles ? 2 * n : s->sum_doubles;

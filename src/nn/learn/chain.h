@@ -17,7 +17,8 @@
 
 /* A convolution, its norm and its activation. Offsets are into the step's memory. */
 typedef struct hst_link {
-    int conv, norm; /* nodes; norm: a batch norm or a layer scale; -1: none */
+    int conv, norm;  /* nodes; norm: a batch norm, a layer scale or a factor; -1: none */
+    int norm_params; /* of the norm that learn, a channel */
     int depthwise;
     int im2col;       /* not depthwise, and not 1x1 with stride 1 */
     int lazy;         /* its input is made from the z before */

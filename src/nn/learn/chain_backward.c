@@ -52,7 +52,7 @@ static void take_sums(const hst_learn_task *t, const hst_link *u, int i, const h
     enum { ROWS = 256 };
     size_t c = (size_t)u->geometry.out.c;
     double *sums = hst_learn_sums(t->learn, t->step, i);
-    if (u->norm < 0)
+    if (u->norm_params == 0)
         return;
     hst_norm_sums s = {.x = at->x, .dy = at->dy, .mean = hst_link_norm(t->step, u).mean};
     s.first = scratch;
@@ -104,7 +104,7 @@ static void norm_gradient(const hst_learn_task *t, const hst_link *u)
     size_t c = (size_t)u->geometry.out.c;
     const double *sums = t->step->state_d + u->sums;
     hst_bn_state norm = hst_link_norm(t->step, u);
-    if (u->norm < 0)
+    if (u->norm_params == 0)
         return;
     float *gamma = hst_learn_param_grad(t, u->norm, 0), *beta = hst_learn_param_grad(t, u->norm, 1);
     for (size_t k = 0; t->first == 0 && k < c; k++) {
@@ -224,12 +224,13 @@ static void add_windows(const image *m, const float *dwindows, int oy)
 {
     const hst_conv *c = &m->u->geometry.conv;
     hst_shape in = m->u->geometry.in;
-    hst_span h = hst_conv_span(c, in.h), w = hst_conv_span(c, in.w);
+    hst_span h = hst_conv_span(c, in.h), w = hst_conv_span_across(c, in.w);
+    const int wide = hst_conv_wide(c);
     size_t channels = (size_t)in.c;
     for (int ox = 0; ox < m->u->geometry.out.w; ox++)
-        for (int i = 0; i < c->kernel * c->kernel; i++, dwindows += channels) {
-            int y = oy * c->stride - h.before + i / c->kernel;
-            int x = ox * c->stride - w.before + i % c->kernel;
+        for (int i = 0; i < hst_conv_taps(c); i++, dwindows += channels) {
+            int y = oy * c->stride - h.before + i / wide;
+            int x = ox * c->stride - w.before + i % wide;
             if (y < 0 || y >= in.h || x < 0 || x >= in.w)
                 continue;
             float *dx = m->dx + (size_t)(y * in.w + x) * channels;

@@ -26,11 +26,11 @@ static size_t pixels(const hst_learn *l, const hst_step *s)
     return hst_shape_pixels(l->plan.value[s->output].shape);
 }
 
-/* gamma alone. */
-static void fix_gamma(const float *gamma, int channels, hst_bn_state *n)
+/* gamma alone; NULL: what a factor makes of 1. */
+static void fix_gamma(const hst_node *at, const float *gamma, hst_bn_state *n)
 {
-    for (int c = 0; c < channels; c++) {
-        n->scale[c] = gamma[c];
+    for (int c = 0; c < hst_node_shape(at).c; c++) {
+        n->scale[c] = gamma ? gamma[c] : (float)hst_node_factor(at);
         n->shift[c] = n->mean[c] = 0;
         n->inverse[c] = 1;
     }
@@ -43,8 +43,8 @@ void hst_bn_fix(const hst_plan *p, int node, const double *mean, const double *v
         return;
     const hst_node *at = hst_graph_node(p->graph, node);
     const float *gamma = hst_plan_param(p, node, GAMMA), *beta = hst_plan_param(p, node, BETA);
-    if (at->op->norm == HST_NORM_GAMMA) {
-        fix_gamma(gamma, hst_node_shape(at).c, n);
+    if (at->op->norm == HST_NORM_GAMMA || at->op->norm == HST_NORM_FACTOR) {
+        fix_gamma(at, gamma, n);
         return;
     }
     const float *moving = hst_plan_param(p, node, MEAN);

@@ -11,7 +11,7 @@ enum { HST_BN_FLOATS = 4 }; /* a channel */
 hst_bn_state hst_bn_state_at(float *state, size_t c);
 
 /* From the node's gamma, beta and the given statistics; NULL: the moving ones. A layer scale is a
- * norm that has gamma alone. node -1: nothing. */
+ * norm that has gamma alone, a factor one whose gamma is a number. node -1: nothing. */
 void hst_bn_fix(const hst_plan *p, int node, const double *mean, const double *variance,
                 hst_bn_state *n);
 /* Moves the moving statistics toward those of count pixels. */
