@@ -66,12 +66,22 @@ static int is_depthwise(const keras2 *in, const char *name)
     return names_get(&in->depthwise, (bytes){(const uint8_t *)layer, (size_t)(end - layer)}) > 0;
 }
 
-static int add_weight(const keras2 *in, uint64_t layer, const char *name, hst_err *err)
+/* "scope/Conv1/kernel" of layer Conv1 without the scopes that it was made in, as NASNet's are. */
+static const char *without_scopes(const char *name, const char *layer)
+{
+    const char *end = strrchr(name, '/');
+    const size_t n = strlen(layer), front = end ? (size_t)(end - name) : 0;
+    const int is_within = front > n && name[front - n - 1] == '/' && memcmp(end - n, layer, n) == 0;
+    return is_within ? end - n : name;
+}
+
+static int add_weight(const keras2 *in, uint64_t layer, const char *name, const char *layer_name,
+                      hst_err *err)
 {
     char clean[MAX_NAME], other[MAX_NAME + 16];
     hst_tensor t = {.name = clean};
     uint64_t at = 0;
-    int rc = tensor_name(name, clean, err);
+    int rc = tensor_name(without_scopes(name, layer_name), clean, err);
     rc = rc ? rc : h5_find(in->f, layer, name, &at, err);
     if (rc == 0 && !at)
         rc = hst_fail(err, HST_EMODEL, "weight '%.200s' is named but not there", name);
@@ -99,7 +109,7 @@ static int add_layer(const keras2 *in, uint64_t group, const char *name, hst_err
         rc = hst_fail(err, HST_EMODEL, "layer '%.200s' is named but not there", name);
     rc = rc ? rc : read_names(in->f, layer, "weight_names", &of, err);
     for (size_t i = 0; rc == 0 && i < of.n; i++)
-        rc = add_weight(in, layer, of.text[i], err);
+        rc = add_weight(in, layer, of.text[i], name, err);
     return rc;
 }
 

@@ -115,6 +115,8 @@ static const char *variable_name(const char *class, size_t n_class, size_t i, si
         {"dense", 1, 2, {"kernel", "bias"}},
         {"depthwise_conv2d", 1, 2, {"depthwise_kernel", "bias"}},
         {"batch_normalization", 4, 4, {"gamma", "beta", "moving_mean", "moving_variance"}},
+        {"batch_normalization", 3, 3, {"beta", "moving_mean", "moving_variance"}}, /* no scale */
+        {"separable_conv2d", 2, 3, {"depthwise_kernel", "pointwise_kernel", "bias"}},
         {"normalization", 3, 3, {"mean", "variance", "count"}},
     };
     for (size_t k = 0; k < sizeof known / sizeof *known; k++)
