@@ -39,13 +39,17 @@ typedef struct hst_layer {
     int fused;         /* 1: the block has no depthwise layer */
     int excites;       /* 1: the block has squeeze-and-excitation */
     int place;         /* among the block's HST_CONV, from 1; what else a family says */
+    int second;        /* 1: the second of two separable convolutions one behind the other */
     enum hst_behind behind;
     int affine; /* 1: behind its activation a scale and a shift, one number each */
     int scaled; /* 1: behind it a scale for each channel */
     int pooled; /* 1: it is behind the average */
     int kernel, stride;
-    int in, out;  /* channels; equal for depthwise */
-    int residual; /* project: the block's input is added to its output */
+    int wide;      /* columns of the kernel; 0: as many as rows */
+    int valid;     /* 1: no padding */
+    int pointwise; /* 1: the second half of a separable convolution, its kernel named as such */
+    int in, out;   /* channels; equal for depthwise */
+    int residual;  /* project: the block's input is added to its output */
     /* Its place among all layers, among depthwise or other ones, and that of its batch norm among
      * all of them: hst_layers_add() says. */
     int number, of_kind, of_norm;
@@ -115,6 +119,7 @@ enum hst_part {
 typedef struct hst_style {
     int oihw;                      /* kernels [O][I][H][W]; 0: [H][W][I][O] */
     const char *depthwise;         /* ends the name of a depthwise kernel */
+    const char *pointwise;         /* of the 1x1 behind it, where both have one layer's name */
     const char *part[HST_N_PARTS]; /* of those of batch norm: behind the batch norm's name */
 } hst_style;
 extern const hst_style hst_style_keras, hst_style_torch, hst_style_slim;
@@ -139,6 +144,7 @@ typedef struct hst_cnn_dialect {
     hst_names_fn *names; /* NULL: the family's own */
     int biased;          /* convolutions have a bias in front of their batch norm */
     int blue_first;      /* the input is blue, green, red */
+    int unscaled;        /* its batch norms may have no gamma, which then is 1 */
 } hst_cnn_dialect;
 
 #define HST_CNN(style_, padding_, epsilon_, names_)                                                \
@@ -176,6 +182,8 @@ extern const hst_family hst_efficientnet_lite[5];
 extern const hst_family hst_resnet[17];
 extern const hst_family hst_mobilenet_v4[2];
 extern const hst_family hst_hgnet_v2[3];
+extern const hst_family hst_inception_v3, hst_inception_resnet_v2;
+extern const hst_family hst_nasnet[4];
 extern const hst_family hst_convnext[7];
 
 /* Every family's dialect of formats that only number their convolutions ("op3"), and of Keras 3's

@@ -12,7 +12,7 @@ static enum hst_act activation_of(const hst_arch *a, const hst_layer *l)
 /* Windows side by side, as of patches, need no padding; the odd pixel of an even one is behind. */
 static enum hst_padding padding_of(const hst_arch *a, const hst_layer *l)
 {
-    if (l->kernel > 1 && l->kernel == l->stride)
+    if (l->valid || (l->kernel > 1 && l->kernel == l->stride))
         return HST_PAD_VALID;
     return l->kernel % 2 == 0 ? HST_PAD_TF : a->cnn.padding;
 }
@@ -24,6 +24,7 @@ static int add_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, 
                         .stride = l->stride,
                         .channels = l->out,
                         .padding = padding_of(a, l),
+                        .wide = l->wide,
                         .bias =
                             l->behind == HST_BIAS_ALONE || l->behind == HST_BIAS_AND_LAYER_NORM};
     return l->role == HST_NORM        ? x

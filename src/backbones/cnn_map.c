@@ -7,15 +7,24 @@
 
 const hst_style hst_style_torch = {1,
                                    ".weight",
+                                   ".weight",
                                    {".weight", ".weight", ".bias", ".running_mean", ".running_var",
                                     ".bias", ".scale", ".bias", ""}};
 const hst_style hst_style_keras = {0,
                                    "/depthwise_kernel",
+                                   "/pointwise_kernel",
                                    {"/kernel", "/gamma", "/beta", "/moving_mean",
                                     "/moving_variance", "/bias", "/scale", "/shift", "/gamma"}};
+/* Keras', but that every kernel has a name of its own. */
+static const hst_style style_ours = {0,
+                                     "/depthwise_kernel",
+                                     "/kernel",
+                                     {"/kernel", "/gamma", "/beta", "/moving_mean",
+                                      "/moving_variance", "/bias", "/scale", "/shift", "/gamma"}};
 /* TensorFlow's slim library, which the networks of TF Hub were made with. */
 const hst_style hst_style_slim = {0,
                                   "/depthwise_weights",
+                                  "/pointwise_weights",
                                   {"/weights", "/gamma", "/beta", "/moving_mean",
                                    "/moving_variance", "/biases", "/scale", "/shift", "/gamma"}};
 
@@ -93,9 +102,11 @@ static void name_part(const side *s, const hst_layer *l, enum hst_part part,
     const char *of = part == HST_KERNEL || part == HST_BIAS ? s->layer.conv
                      : part >= HST_SCALE                    ? s->layer.affine
                                                             : s->layer.bn;
-    const int depthwise = part == HST_KERNEL && l->role == HST_DEPTHWISE;
-    snprintf(out, HST_MAX_FILE_NAME, "%s%s%s", s->prefix, of,
-             depthwise ? s->style->depthwise : s->style->part[part]);
+    const char *end = part != HST_KERNEL         ? s->style->part[part]
+                      : l->role == HST_DEPTHWISE ? s->style->depthwise
+                      : l->pointwise             ? s->style->pointwise
+                                                 : s->style->part[part];
+    snprintf(out, HST_MAX_FILE_NAME, "%s%s%s", s->prefix, of, end);
 }
 
 static const hst_tensor *find_part(const hst_tensors *t, const side *s, const hst_layer *l,
@@ -121,8 +132,9 @@ static int fits(const hst_tensors *t, const hst_origin *o, const hst_layer *l)
 {
     const side s = side_of(o, l);
     const int64_t in = l->role == HST_DEPTHWISE ? 1 : l->in;
-    const int64_t oihw[4] = {l->out, in, l->kernel, l->kernel};
-    const int64_t hwio[4] = {l->kernel, l->kernel, l->in, l->role == HST_DEPTHWISE ? 1 : l->out};
+    const int64_t wide = l->wide ? l->wide : l->kernel;
+    const int64_t oihw[4] = {l->out, in, l->kernel, wide};
+    const int64_t hwio[4] = {l->kernel, wide, l->in, l->role == HST_DEPTHWISE ? 1 : l->out};
     if (l->role == HST_NORM)
         return has_shape(find_part(t, &s, l, HST_GAMMA), (int64_t[4]){l->out, 1, 1, 1});
     return has_shape(find_part(t, &s, l, HST_KERNEL), s.style->oihw ? oihw : hwio);
@@ -205,7 +217,7 @@ static int map_kernel(const mapping *m, int blue_first)
     p->permutes = m->theirs.style->oihw;
     memcpy(p->order, of_oihw[m->l->role == HST_DEPTHWISE], sizeof p->order);
     p->reversed = blue_first ? 1u << 2 : 0;
-    p->squeezes = p->permutes && m->l->kernel == 1;
+    p->squeezes = p->permutes && m->l->kernel == 1 && m->l->wide <= 1;
     return 0;
 }
 
@@ -219,11 +231,11 @@ static int map_folded(const mapping *m, double epsilon)
     return rc ? rc : copy(m, HST_BETA, HST_BIAS);
 }
 
-/* biased: (x + bias - mean) is (x - (mean - bias)). */
-static int map_norm(const mapping *m, int biased)
+/* biased: (x + bias - mean) is (x - (mean - bias)). unscaled: there is no gamma. */
+static int map_norm(const mapping *m, int biased, int unscaled)
 {
-    int rc = 0;
-    for (enum hst_part part = HST_GAMMA; rc == 0 && part <= HST_VARIANCE; part++)
+    int rc = unscaled ? fill(m, HST_GAMMA, 1) : copy(m, HST_GAMMA, HST_GAMMA);
+    for (enum hst_part part = HST_BETA; rc == 0 && part <= HST_VARIANCE; part++)
         rc = copy(m, part, part);
     hst_param_map *p = rc == 0 && biased ? map_part(m, HST_MEAN, HST_BIAS) : NULL;
     if (p)
@@ -253,7 +265,7 @@ static int map_behind(const mapping *m)
 int hst_cnn_map(const hst_arch *a, const hst_origin *o, const hst_tensors *t, hst_param_maps *out,
                 hst_err *err)
 {
-    static const hst_cnn_dialect own = {.style = &hst_style_keras};
+    static const hst_cnn_dialect own = {.style = &style_ours};
     static const hst_dialect ours = {.own = &own};
     const hst_origin us = {.family = o->family, .dialect = &ours};
     const hst_cnn_dialect *d = o->dialect->own;
@@ -263,15 +275,15 @@ int hst_cnn_map(const hst_arch *a, const hst_origin *o, const hst_tensors *t, hs
     for (int i = 0; rc == 0 && i < layers.n; i++) {
         const hst_layer *l = &layers.layer[i];
         const mapping m = {l, side_of(&us, l), side_of(o, l), out, err};
-        const int is_folded =
-            !find_part(t, &m.theirs, l, HST_GAMMA) && find_part(t, &m.theirs, l, HST_BIAS);
+        const int has_gamma = find_part(t, &m.theirs, l, HST_GAMMA) != NULL;
+        const int is_folded = !has_gamma && find_part(t, &m.theirs, l, HST_BIAS);
         rc = l->role == HST_NORM ? 0 : map_kernel(&m, blue_first && l->role == HST_STEM);
         if (rc == 0)
             rc = l->behind == HST_NOTHING               ? 0
                  : l->behind == HST_BIAS_ALONE          ? copy(&m, HST_BIAS, HST_BIAS)
                  : l->behind == HST_BIAS_AND_LAYER_NORM ? map_layer_norm(&m)
                  : is_folded                            ? map_folded(&m, a->cnn.bn_epsilon)
-                                                        : map_norm(&m, d->biased);
+                             : map_norm(&m, d->biased, d->unscaled && !has_gamma);
         rc = rc ? rc : map_behind(&m);
     }
     hst_layers_free(&layers);

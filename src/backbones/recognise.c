@@ -47,7 +47,9 @@ static int unknown(const hst_tensors *t, hst_err *err)
         "EfficientNet-Lite (PyTorch, timm or Keras), ResNets V1 and V2 "
         "(torchvision, timm, Hugging Face, Keras or TF Hub), ConvNeXt (timm, Facebook, Hugging "
         "Face or "
-        "torchvision), MobileNetV4-Conv or HGNetV2 (timm), or a vision transformer: DINOv2 "
+        "torchvision), MobileNetV4-Conv or HGNetV2 (timm), Inception v3 "
+        "(torchvision, timm, Keras or TF Hub), Inception-ResNet v2 (timm, Keras or TF Hub), NASNet "
+        "(Keras or TF Hub), or a vision transformer: DINOv2 "
         "(DINOv2, timm or Hugging Face), CLIP, SigLIP (OpenCLIP, timm or Hugging Face), ViT, DeiT, "
         "DINO "
         "(timm, Hugging Face or torchvision)",

@@ -27,11 +27,11 @@ static const char apache[] = "Apache-2.0", bsd[] = "BSD-3-Clause", mit[] = "MIT"
         }                                                                                          \
     }
 
-/* Top-1: MobileNetV1 and V2 of the tables beside Google's checkpoints (TF-slim), EfficientNet-
- * Lite of the table in its repository, MobileNetV3 and the other EfficientNets of keras.io,
- * ResNets of torchvision, DINO and DINOv2 of their repositories (a linear head on the features),
- * ViT, DeiT, ConvNeXt, MobileNetV4 and HGNetV2 of timm's results (AugReg's as fine-tuned on
- * ImageNet), CLIP of OpenCLIP's (told in words what the classes are). Parameters:
+/* Top-1: MobileNetV1 and V2 of the tables beside Google's checkpoints (TF-slim), EfficientNet-Lite
+ * of the table in its repository, MobileNetV3, the other EfficientNets, Inception and NASNet of
+ * keras.io, ResNets of torchvision, DINO and DINOv2 of their repositories (a linear head on the
+ * features), ViT, DeiT, ConvNeXt, MobileNetV4 and HGNetV2 of timm's results (AugReg's as fine-
+ * tuned on ImageNet), CLIP of OpenCLIP's (told in words what the classes are). Parameters:
  * tests/backbones/test_families.c and test_vit.c have the published counts. GFLOP: of our graph. */
 static const hst_catalog_entry known[] = {
     {
@@ -141,6 +141,11 @@ static const hst_catalog_entry known[] = {
     BACKBONE("resnet50_v2", apache, "keras:resnet50v2", 23.5, 0, 0, 6.96, 2048, 0),
     BACKBONE("resnet101_v2", apache, "keras:resnet101v2", 42.5, 0, 0, 14.4, 2048, 0),
     BACKBONE("resnet152_v2", apache, "keras:resnet152v2", 58.2, 0, 0, 21.8, 2048, 0),
+    BACKBONE("inception_v3", apache, "keras:inceptionv3", 21.8, 77.9, 0, 11.4, 2048, 0),
+    BACKBONE("inception_resnet_v2", apache, "keras:inceptionresnetv2", 54.3, 80.3, 0, 26.3, 1536,
+             0),
+    BACKBONE("nasnet_mobile", apache, "keras:nasnetmobile", 4.2, 74.4, 0, 1.13, 1056, 0),
+    BACKBONE("nasnet_large", apache, "keras:nasnetlarge", 84.7, 82.5, 0, 47.6, 4032, 0),
     BACKBONE("dinov2_small", apache, "hf:facebook/dinov2-small", 21.6, 81.1, 1, 12.2, 384, 1),
     BACKBONE("dinov2_small_reg", apache, "hf:facebook/dinov2-with-registers-small", 21.6, 80.9, 1,
              12.5, 384, 1),
@@ -249,6 +254,14 @@ static const hst_catalog_file keras[] = {
     {"efficientnetb0", KERAS2 "efficientnetb0_notop.h5", "50bc09e76180e00e4465e1a485ddc09d", 0},
     {"efficientnetv2-b0", KERAS "efficientnet_v2/efficientnetv2-b0_notop.h5",
      "893217f2bb855e2983157299931e43ff", 0},
+    {"inceptionv3", KERAS "inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5",
+     "bcbd6486424b2319ff4ef7d526e38f63", 0},
+    {"inceptionresnetv2",
+     KERAS "inception_resnet_v2/"
+           "inception_resnet_v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
+     "d19885ff4a710c122648d3b5c3b684e4", 0},
+    {"nasnetmobile", KERAS "nasnet/NASNet-mobile-no-top.h5", "1ed92395b5b598bdda52abe5c0dbfd63", 0},
+    {"nasnetlarge", KERAS "nasnet/NASNet-large-no-top.h5", "d81d89dc07e6e56530c4e77faddd61b5", 0},
     {"resnet50v2", KERAS "resnet/resnet50v2_weights_tf_dim_ordering_tf_kernels_notop.h5",
      "fac2f116257151a9d068a22e544a4917", 0},
     {"resnet101", KERAS "resnet/resnet101_weights_tf_dim_ordering_tf_kernels_notop.h5",
@@ -388,6 +401,7 @@ static const char *const torchvision[][2] = {
     {"efficientnet_v2_s", "efficientnet_v2_s-dd5fe13b.pth"},
     {"efficientnet_v2_m", "efficientnet_v2_m-dc08266a.pth"},
     {"efficientnet_v2_l", "efficientnet_v2_l-59c71312.pth"},
+    {"inception_v3", "inception_v3_google-0cc3c7bd.pth"},
     {"resnet101", "resnet101-cd907fc2.pth"},
     {"resnet101.V1", "resnet101-63fe2227.pth"},
     {"resnet101.V2", "resnet101-cd907fc2.pth"},

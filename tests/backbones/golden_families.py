@@ -42,10 +42,14 @@ NETWORKS = {
 }
 # Their gammas are halved: with larger ones so many residual blocks make chaos of rounding errors.
 DEEP = {"efficientnet_v2_b1", "efficientnet_v2_b3", "efficientnet_v2_s"}
+# Theirs do not fit so few pixels, and have so many features that one in EVERY is kept.
+LARGER = {"inception_v3": "inception_v3", "inception_resnet_v2": "inception_resnet_v2"}
+EVERY = 8
 # family, width, height
 NO_SQUARES = (("mobilenet_v2", 320, 160), ("resnet18", 320, 160), ("resnet50", 96, 224),
               ("efficientnet_v2_b0", 65, 98), ("mobilenet_v3_small", 130, 97),
-              ("hgnet_v2_b0", 97, 130), ("convnext_atto", 97, 130), ("mobilenet_v4_small", 130, 97))
+              ("hgnet_v2_b0", 97, 130), ("convnext_atto", 97, 130), ("mobilenet_v4_small", 130, 97),
+              ("inception_v3", 96, 107), ("inception_resnet_v2", 107, 96))
 # Theirs are not the mean of the last maps: there are layers behind it.
 BEHIND = ("convnext", "hgnet", "mobilenet_v4")
 
@@ -79,7 +83,7 @@ def in_our_order(weights):
 def main():
     sizes = [(ours, PX, PX) for ours in NETWORKS] + list(NO_SQUARES)
     for ours, width, height in sizes:
-        net = timm.create_model(NETWORKS[ours], num_classes=0).double().eval()
+        net = timm.create_model({**NETWORKS, **LARGER}[ours], num_classes=0).double().eval()
         with torch.no_grad():
             weights = [(k, v) for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")]
             for key, (name, v) in enumerate(in_our_order(weights)):
@@ -91,6 +95,7 @@ def main():
             maps = net.forward_features(torch.from_numpy(pixels))
             behind = ours.startswith(BEHIND)
             features = (net.forward_head(maps, pre_logits=True) if behind else maps.mean((2, 3))).numpy().ravel()
+        features = features[::EVERY] if ours in LARGER else features
         name = ours if width == height else f"{ours}_{width}x{height}"
         numpy.save(os.path.join(sys.argv[1], name + ".npy"), features.astype("<f4"))
         print(name, features.shape, numpy.abs(features).max(), features.std())
