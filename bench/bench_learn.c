@@ -1,12 +1,12 @@
 /* bench_learn.c - how fast fine-tuning is, beside what the processor could do at best:
  *
- *   bench_learn [ROUNDS [THREADS [ISA|best [frozen|batch]]]]
+ *   bench_learn [ROUNDS [THREADS [ISA|best [frozen|batch [fp32|bf16 [BACKBONE]]]]]]
  *
- * MobileNetV2 1.0 at 224 pixels, all layers learning, batches of 32, batch norm frozen (the
- * default) or with the statistics of the batch. Every round times the peak and one step of
- * training, layer by layer: forward, backward, plain SGD, packing weights. GFLOP count a
- * multiply-add as 2, backward twice forward and what a fused block computes again unless it kept
- * it; images a second are also given as a share of the peak at 2.4 GFLOP an image. */
+ * BACKBONE (default: MobileNetV2 1.0 at 224 pixels with made-up weights), all layers learning,
+ * batches of 32, batch norm frozen (the default) or with the statistics of the batch. Every round
+ * times the peak in fp32 and one step of training, layer by layer: forward, backward, plain SGD,
+ * packing weights. GFLOP count a multiply-add as 2, backward twice forward and what a fused block
+ * computes again unless it kept it. */
 #include "backbones/backbone.h"
 #include "base/context.h"
 #include "base/executor.h"
@@ -30,6 +30,8 @@ typedef struct bench {
     hst_graph *graph;
     hst_learn *learn;
     hst_executor *executor;
+    hst_backbone *backbone; /* NULL: the made-up network */
+    enum hst_precision precision;
     int threads, batchnorm;
     float *x, *features, *dfeatures, *grad, *sink;
     series forward[MAX_STEPS], backward[MAX_STEPS], update, whole, peak_s;
@@ -90,20 +92,31 @@ static hst_graph *network(void)
     return g;
 }
 
-static void make(bench *b)
+static hst_graph *graph_of(bench *b, const char *name, hst_err *e)
+{
+    hst_config c;
+    hst_config_init_env(&c, sizeof c);
+    hst_ctx *ctx = name ? hst_open(&c, e) : NULL;
+    b->backbone = ctx ? hst_backbone_open(ctx, name, e) : NULL;
+    return name ? (b->backbone ? b->backbone->graph : NULL) : network();
+}
+
+static void make(bench *b, const char *name)
 {
     hst_err e = {0};
     hst_learn_options o = hst_learn_defaults();
     o.executor = b->executor = hst_executor_new(b->threads, &e);
     o.batchnorm = b->batchnorm ? HST_BN_BATCH : HST_BN_FROZEN;
     o.max_batch = BATCH;
-    b->graph = network();
+    o.precision = b->precision;
+    b->graph = graph_of(b, name, &e);
     b->learn = b->graph && b->executor ? hst_learn_new(b->graph, b->kernels, &o, &e) : NULL;
     if (!b->learn || b->learn->plan.n_steps > MAX_STEPS) {
         fprintf(stderr, "bench_learn: %s\n", e.msg);
         exit(1);
     }
-    size_t in = 224 * 224 * 3, out = 1280;
+    const size_t in = hst_shape_floats(hst_graph_shape(b->graph, 0));
+    const size_t out = hst_shape_floats(hst_graph_shape(b->graph, hst_graph_n_nodes(b->graph) - 1));
     b->x = memory(BATCH * in, sizeof(float));
     b->features = memory(BATCH * out, sizeof(float));
     b->dfeatures = memory(BATCH * out, sizeof(float));
@@ -173,6 +186,7 @@ static double work(const bench *b, const hst_step *s, double *back)
 static void report(bench *b, int rounds)
 {
     double peak = median(&b->peak_s, rounds), best = b->peak_s.s[rounds - 1], back, all[2] = {0};
+    double gflop = 0;
     const double full = peak * b->threads;
     printf("%-28s %9s %7s %9s %7s\n", "", "forward", "of peak", "backward", "of peak");
     for (int i = 0; i < b->learn->plan.n_steps; i++) {
@@ -184,6 +198,7 @@ static void report(bench *b, int rounds)
         double r = median(&b->backward[i], rounds) / BATCH;
         all[0] += f;
         all[1] += r;
+        gflop += forward + back;
         char name[64];
         snprintf(name, sizeof name, "%s %d -> %d @%d", s->runner->name, in.c, out.c, in.h);
         printf("%-28.28s %6.3f ms %5.0f %% %6.3f ms %5.0f %%\n", name, 1e3 * f,
@@ -192,10 +207,12 @@ static void report(bench *b, int rounds)
     double update = median(&b->update, rounds) / BATCH, whole = median(&b->whole, rounds);
     printf("forward %.2f, backward %.2f, update %.2f ms an image\n", 1e3 * all[0], 1e3 * all[1],
            1e3 * update);
-    printf("%s, %d threads: %.1f images/s (best %.1f), %.0f %% of the peak, %.1f GFLOP/s a thread "
-           "(best %.1f); %.0f MB\n",
-           b->kernels->isa, b->threads, BATCH / whole, BATCH / b->whole.s[0],
-           100 * 2.4 * BATCH / whole / full, peak, best, 1e-6 * (double)hst_learn_bytes(b->learn));
+    printf(
+        "%s, %s, %d threads: %.2f images/s (best %.2f), %.0f %% of the peak, %.1f GFLOP/s a thread "
+        "(best %.1f); %.0f MB\n",
+        b->kernels->name, hst_precision_names[b->precision], b->threads, BATCH / whole,
+        BATCH / b->whole.s[0], 100 * gflop * BATCH / whole / full, peak, best,
+        1e-6 * (double)hst_learn_bytes(b->learn));
 }
 
 static double measure_peak(const bench *b)
@@ -218,11 +235,14 @@ int main(int argc, char **argv)
     b.kernels =
         argc > 3 && strcmp(argv[3], "best") != 0 ? hst_kernels_find(argv[3]) : hst_kernels_best();
     b.batchnorm = argc > 4 && strcmp(argv[4], "batch") == 0;
-    if (!b.kernels || b.threads < 1) {
-        fprintf(stderr, "usage: bench_learn [ROUNDS [THREADS [ISA|best [frozen|batch]]]]\n");
+    const int precision = argc > 5 ? hst_precision_named(argv[5]) : HST_PRECISION_FP32;
+    if (!b.kernels || b.threads < 1 || precision < 0) {
+        fprintf(stderr, "usage: bench_learn [ROUNDS [THREADS [ISA|best [frozen|batch [fp32|bf16 "
+                        "[BACKBONE]]]]]]\n");
         return 2;
     }
-    make(&b);
+    b.precision = (enum hst_precision)precision;
+    make(&b, argc > 6 ? argv[6] : NULL);
     one_step(&b, 0);
     for (int r = 0; r < rounds; r++) {
         b.peak_s.s[r] = measure_peak(&b);
@@ -231,7 +251,9 @@ int main(int argc, char **argv)
     report(&b, rounds);
     hst_learn_free(b.learn);
     hst_executor_free(b.executor);
-    hst_graph_free(b.graph);
+    if (!b.backbone)
+        hst_graph_free(b.graph);
+    hst_backbone_free(b.backbone);
     free(b.x);
     free(b.features);
     free(b.dfeatures);

@@ -48,6 +48,16 @@ static void convert(const hst_low_rows *r)
     hst_convert_avx512(r, AMX_K);
 }
 
+static void convert_columns(const hst_low_rows *r)
+{
+    hst_columns_avx512(r, AMX_K);
+}
+
+static void pack_matrix(const hst_low_matrix *m)
+{
+    hst_matrix_avx512(m, AMX_K);
+}
+
 static void convert8(const hst_low_rows *r)
 {
     hst_int8_convert_avx512(r, AMX8_K);
@@ -62,7 +72,10 @@ const hst_products hst_products_amx = {.name = "amx",
                                        .packed_bytes = amx_packed_bytes,
                                        .pack = amx_pack,
                                        .convert = convert,
-                                       .multiply = amx_multiply};
+                                       .multiply = amx_multiply,
+                                       .pair_bytes = 4,
+                                       .convert_columns = convert_columns,
+                                       .pack_matrix = pack_matrix};
 
 const hst_products hst_products_amxint8 = {.name = "amx",
                                            .precision = HST_PRECISION_INT8,

@@ -221,6 +221,16 @@ static const float *pack(const hst_low_weights *w)
     return hst_pairs_pack(w, 2, PANEL);
 }
 
+static void convert_columns(const hst_low_rows *r)
+{
+    hst_columns_avx512(r, 2);
+}
+
+static void pack_matrix(const hst_low_matrix *m)
+{
+    hst_matrix_avx512(m, 2);
+}
+
 const hst_products hst_products_avx512bf16 = {.name = "avx512bf16",
                                               .precision = HST_PRECISION_BF16,
                                               .is_fast = 1,
@@ -232,4 +242,7 @@ const hst_products hst_products_avx512bf16 = {.name = "avx512bf16",
                                               .packed_bytes = packed_bytes,
                                               .pack = pack,
                                               .convert = convert,
-                                              .multiply = multiply};
+                                              .multiply = multiply,
+                                              .pair_bytes = 4,
+                                              .convert_columns = convert_columns,
+                                              .pack_matrix = pack_matrix};

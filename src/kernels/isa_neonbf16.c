@@ -40,6 +40,16 @@ static void convert(const hst_low_rows *c)
     }
 }
 
+static void convert_columns(const hst_low_rows *r)
+{
+    hst_pairs_columns(r, STEP);
+}
+
+static void pack_matrix(const hst_low_matrix *m)
+{
+    hst_pairs_matrix(m, STEP, PANEL);
+}
+
 typedef float32x4_t sums;
 typedef float sum_number;
 typedef bfloat16x8_t bytes;
@@ -86,4 +96,7 @@ const hst_products hst_products_neonbf16 = {.name = "neonbf16",
                                             .packed_bytes = packed_bytes,
                                             .pack = pack,
                                             .convert = convert,
-                                            .multiply = multiply};
+                                            .multiply = multiply,
+                                            .pair_bytes = 4,
+                                            .convert_columns = convert_columns,
+                                            .pack_matrix = pack_matrix};

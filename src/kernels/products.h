@@ -67,6 +67,17 @@ typedef struct hst_low_rows {
     hst_quanta quanta;
 } hst_low_rows;
 
+/* A matrix to be packed as it is, without a bias: w[k][n], rows ld floats apart, or its transpose,
+ * w[n][k]. */
+typedef struct hst_low_matrix {
+    const float *w;
+    size_t ld;
+    int k, n;
+    int transposed; /* 1: w[n][k] */
+    void *out;      /* panels, panel_bytes apart, of which column_bytes(k) a column are filled */
+    size_t panel_bytes;
+} hst_low_matrix;
+
 typedef struct hst_products {
     const char *name; /* the instructions that multiply: "avx512bf16" */
     enum hst_precision precision;
@@ -84,6 +95,13 @@ typedef struct hst_products {
      * it. */
     void (*convert)(const hst_low_rows *r);
     void (*multiply)(const hst_low_gemm *p);
+    /* What learning needs, which is not done in 8 bits: the bytes of two numbers of a row that
+     * follow each other, 0: none of this. A panel is [pairs of k][panel] of such, so that rows and
+     * panels can be filled from any pair on. */
+    size_t pair_bytes;
+    /* out[c] = x[0 .. rows-1][c], c = 0 .. k-1: the columns as rows of `rows` numbers. */
+    void (*convert_columns)(const hst_low_rows *r);
+    void (*pack_matrix)(const hst_low_matrix *m);
 } hst_products;
 
 /* Columns c .. c+n of a product, c at the beginning of a panel. */

@@ -83,6 +83,33 @@ static void rounded_multiply(const hst_low_gemm *p)
                      .clamp = p->clamp});
 }
 
+/* Numbers of a pair change places, as above. */
+static void rounded_columns_as_rows(const hst_low_rows *c)
+{
+    const size_t end = 2 * rounded_pairs((int)c->rows), ld = c->ld_out / sizeof(float);
+    for (size_t i = 0; i < end; i++) {
+        const float *x = c->x + (i ^ 1) * c->ldx;
+        float *y = (float *)c->out + i;
+        for (size_t k = 0; k < (size_t)c->k; k++)
+            y[k * ld] = (i ^ 1) < c->rows ? hst_bf16_rounded(x[k]) : 0;
+    }
+}
+
+static void rounded_matrix(const hst_low_matrix *m)
+{
+    const size_t panel = 2 * V_N, n = (size_t)m->n, k = (size_t)m->k;
+    const size_t to_row = m->transposed ? 1 : m->ld, to_column = m->transposed ? m->ld : 1;
+    char *out = m->out;
+    for (size_t at = 0; at < n; at += panel, out += m->panel_bytes) {
+        float *to = (float *)(void *)out;
+        for (size_t r = 0; r < 2 * rounded_pairs(m->k); r++)
+            for (size_t c = at; c < at + panel; c++) {
+                const float *w = m->w + (r ^ 1) * to_row + c * to_column;
+                *to++ = c < n && (r ^ 1) < k ? hst_bf16_rounded(*w) : 0;
+            }
+    }
+}
+
 static const hst_products rounded_bf16 = {.name = V_NAME,
                                           .precision = HST_PRECISION_BF16,
                                           .winograd = 1,
@@ -92,4 +119,7 @@ static const hst_products rounded_bf16 = {.name = V_NAME,
                                           .packed_bytes = rounded_packed_bytes,
                                           .pack = rounded_pack,
                                           .convert = rounded_convert,
-                                          .multiply = rounded_multiply};
+                                          .multiply = rounded_multiply,
+                                          .pair_bytes = 2 * sizeof(float),
+                                          .convert_columns = rounded_columns_as_rows,
+                                          .pack_matrix = rounded_matrix};

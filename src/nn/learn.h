@@ -32,8 +32,9 @@ typedef struct hst_learn_options {
     int bn_unbiased; /* 1: the moving variance approaches N/(N-1) of the batch's (TensorFlow's fused
                         kernel, Keras 2); 0: the batch's (Keras 3) */
     int max_batch;   /* images */
-    hst_executor *executor; /* NULL: one thread */
-    int fuse;               /* 1: runs of nodes as one step where that is faster */
+    hst_executor *executor;       /* NULL: one thread */
+    enum hst_precision precision; /* of products; bf16: of rounded operands, summed in float32 */
+    int fuse;                     /* 1: runs of nodes as one step where that is faster */
     size_t cache_bytes; /* of the cache that one thread has to itself: cuts such steps into pieces,
                            which changes speed and memory, no bit */
 } hst_learn_options;

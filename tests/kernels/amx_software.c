@@ -88,6 +88,16 @@ static void convert(const hst_low_rows *c)
     }
 }
 
+static void convert_columns(const hst_low_rows *r)
+{
+    hst_pairs_columns(r, AMX_K);
+}
+
+static void pack_matrix(const hst_low_matrix *m)
+{
+    hst_pairs_matrix(m, AMX_K, AMX_PANEL);
+}
+
 static void convert8(const hst_low_rows *c)
 {
     hst_int8_convert(c, AMX8_K, 0);
@@ -101,7 +111,10 @@ const hst_products amx_software = {.name = "amx",
                                    .packed_bytes = amx_packed_bytes,
                                    .pack = amx_pack,
                                    .convert = convert,
-                                   .multiply = amx_multiply};
+                                   .multiply = amx_multiply,
+                                   .pair_bytes = 4,
+                                   .convert_columns = convert_columns,
+                                   .pack_matrix = pack_matrix};
 
 const hst_products amx_software8 = {.name = "amx",
                                     .precision = HST_PRECISION_INT8,

@@ -438,6 +438,7 @@ const kernel_case kernel_cases[] = {{"products", products},
                                     {"rounding to lower precision", low_rounding},
                                     {"products of lower precision", low_products},
                                     {"odd numbers in lower precision", low_odd},
+                                    {"matrices in lower precision", low_matrices},
                                     {"products in 8 bits", int8_products},
                                     {"odd numbers in 8 bits", int8_odd},
                                     {NULL, NULL}};

@@ -26,6 +26,7 @@ int odd_gradients(const hst_kernels *k);
 int low_rounding(const hst_kernels *k);
 int low_products(const hst_kernels *k);
 int low_odd(const hst_kernels *k);
+int low_matrices(const hst_kernels *k);
 
 /* int8_cases.c */
 int int8_products(const hst_kernels *k);

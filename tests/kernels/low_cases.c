@@ -220,6 +220,65 @@ int low_products(const hst_kernels *kn)
     return wrong;
 }
 
+/* ---- matrices of learning ---- */
+
+/* x[rows][k] transposed, to be released. */
+static guarded transposed(const float *x, size_t rows, size_t k, int place)
+{
+    guarded t = guard(rows * k, place);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t c = 0; c < k; c++)
+            t.p[c * rows + r] = x[r * k + c];
+    return t;
+}
+
+/* 1: columns made rows are not what rows are, or a matrix packed as it is, either way, is not what
+ * a packed one with scales of 1 is. */
+static int matrix_check(const hst_products *p, int k, int n, int place)
+{
+    const size_t rows = (size_t)k, columns = (size_t)n, ld = p->row_bytes(k);
+    const size_t panels = (columns + (size_t)p->panel - 1) / (size_t)p->panel;
+    const size_t bytes = panels * (size_t)p->panel * p->column_bytes(k);
+    guarded w = numbers(rows * columns, place, 1), t = transposed(w.p, rows, columns, place);
+    guarded want = guard(p->packed_bytes(k, n) / sizeof(float), place);
+    guarded got = guard(bytes / sizeof(float), place);
+    double *one = calloc(2 * columns, sizeof *one);
+    for (size_t i = 0; i < columns; i++)
+        one[i] = 1;
+    p->pack(&(hst_low_weights){w.p, one, one + columns, k, n, want.p, {1, 0}});
+    hst_low_matrix m = {w.p, columns, k, n, 0, got.p, (size_t)p->panel * p->column_bytes(k)};
+    p->pack_matrix(&m);
+    int wrong = memcmp(got.p, want.p, bytes) != 0;
+    memset(got.p, 1, bytes);
+    m.w = t.p;
+    m.ld = rows;
+    m.transposed = 1;
+    p->pack_matrix(&m);
+    wrong |= memcmp(got.p, want.p, bytes) != 0;
+    guarded row = guard(columns * ld / sizeof(float), place);
+    guarded column = guard(columns * ld / sizeof(float), place);
+    p->convert(&(hst_low_rows){t.p, rows, columns, k, row.p, ld, {1, 0}});
+    p->convert_columns(&(hst_low_rows){w.p, columns, rows, n, column.p, ld, {1, 0}});
+    wrong |= memcmp(row.p, column.p, columns * ld) != 0;
+    guarded *all[] = {&w, &t, &want, &got, &row, &column};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        release(all[i]);
+    free(one);
+    return wrong;
+}
+
+int low_matrices(const hst_kernels *kn)
+{
+    int wrong = 0;
+    for (int k = 1; k <= 100 && !wrong; k += k < 70 ? 1 : 13)
+        for (int n = 1; n <= 70 && !wrong; n += n < 34 ? 3 : 11) {
+            wrong = matrix_check(kn->products[HST_PRECISION_BF16], k, n, n % 2 ? AT_END : AT_START);
+            if (wrong)
+                say_wrong(kn, "a matrix of %d x %d packed for learning", k, n);
+        }
+    return wrong;
+}
+
 /* ---- numbers that are none ---- */
 
 int low_odd(const hst_kernels *kn)

@@ -51,6 +51,7 @@ static void amx_in_software(void **state)
     assert_int_equal(low_rounding(&k), 0);
     assert_int_equal(low_products(&k), 0);
     assert_int_equal(low_odd(&k), 0);
+    assert_int_equal(low_matrices(&k), 0);
 }
 
 int main(void)

@@ -55,8 +55,7 @@ static int narrows(const hst_node *head)
     return n <= FEW && n < hst_slot_count(&head->slot[0]) / n;
 }
 
-/* Those of the plan's precision, for ops that have such; NULL: float32. */
-static const hst_products *products_of(const hst_plan *p, const hst_unit *u)
+const hst_products *hst_infer_unit_products(const hst_plan *p, const hst_unit *u)
 {
     const hst_node *head = head_of(p->graph, u);
     const hst_products *products = p->request.products;
@@ -86,7 +85,7 @@ void hst_infer_unit_describe(const hst_plan *p, const hst_unit *u, hst_infer_uni
                             .in = hst_graph_shape(p->graph, u->x),
                             .out = hst_graph_shape(p->graph, u->end - 1),
                             .act = hst_unit_act(p->graph, u),
-                            .products = products_of(p, u),
+                            .products = hst_infer_unit_products(p, u),
                             .quanta = quanta_of(p, u)};
     out->in.w = hst_plan_wide(p, u->x);
     if (u->kind == HST_UNIT_NODE && out->node.n_inputs > 1)
@@ -102,7 +101,8 @@ size_t hst_infer_unit_floats(const hst_plan *p, const hst_unit *u)
 {
     const hst_node *head = head_of(p->graph, u);
     if (hst_node_has_weights(head))
-        return head->op->packed_bytes(head, p->kernels, products_of(p, u)) / sizeof(float);
+        return head->op->packed_bytes(head, p->kernels, hst_infer_unit_products(p, u)) /
+               sizeof(float);
     if (u->node[HST_PART_NORM] >= 0)
         return 2 * (size_t)hst_node_shape(head).c;
     size_t floats = 0;

@@ -21,6 +21,9 @@ typedef struct hst_infer_unit {
 /* Fills all but weights and bias; a step's input[0] and [1] are the unit's value and what is added.
  */
 void hst_infer_unit_describe(const hst_plan *p, const hst_unit *u, hst_infer_unit *out);
+/* What multiplies the unit's weights: products of the plan's precision, for ops that have such and
+ * are not better left in float32; NULL: float32. */
+const hst_products *hst_infer_unit_products(const hst_plan *p, const hst_unit *u);
 /* Packed weights: floats of them, and the packing with the norm folded in, in double. */
 size_t hst_infer_unit_floats(const hst_plan *p, const hst_unit *u);
 HST_CHECK int hst_infer_unit_pack(const hst_plan *p, const hst_unit *u, float *state,

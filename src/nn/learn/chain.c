@@ -68,6 +68,7 @@ static int link_of(const hst_plan *p, const hst_unit *unit, hst_link *u)
     u->act_after_add = unit->added >= 0 && u->act != HST_ACT_NONE;
     u->geometry =
         (hst_geometry){*hst_unit_conv(g, unit), hst_graph_shape(g, unit->x), hst_node_shape(conv)};
+    u->by = hst_multiplier_of(p, unit);
     u->im2col = !u->depthwise && !hst_unit_is_pointwise(g, unit);
     u->k = (int)(hst_slot_count(&conv->slot[0]) / (size_t)u->geometry.out.c);
     const enum hst_norm_kind norm =
@@ -80,8 +81,8 @@ static int link_of(const hst_plan *p, const hst_unit *unit, hst_link *u)
 
 /* ---- memory ---- */
 
-/* Floats of a loop over the link, forward or backward. */
-static size_t scratch_of(const hst_link *u)
+/* Floats of a loop over the link, forward or backward, without those of its products. */
+static size_t loop_floats(const hst_link *u)
 {
     const hst_shape in = u->geometry.in, out = u->geometry.out;
     size_t c = (size_t)out.c, sums = 2 * hst_whole_lines((size_t)(out.c > in.c ? out.c : in.c));
@@ -94,12 +95,24 @@ static size_t scratch_of(const hst_link *u)
     return (u->im2col ? 2 : 1) * hst_whole_lines(rows * k) + hst_whole_lines(rows * c) + sums;
 }
 
+/* The same with these, which get their places. */
+static size_t scratch_of(hst_link *u)
+{
+    const int c = u->geometry.out.c;
+    u->rounded = hst_whole_lines(loop_floats(u));
+    if (u->depthwise)
+        return u->rounded;
+    u->gathered =
+        u->rounded + hst_larger(hst_multiply_floats(u->by, u->k), hst_multiply_floats(u->by, c));
+    return u->gathered + hst_gradient_floats(u->by, u->k, c);
+}
+
 static int is_batchnorm(const hst_plan *p, const hst_link *u)
 {
     return u->norm >= 0 && hst_graph_node(p->graph, u->norm)->op->norm == HST_NORM_BATCH;
 }
 
-static void plan_memory(const hst_plan *p, hst_step *s, hst_chain *c)
+static void plan_memory(hst_step *s, hst_chain *c)
 {
     size_t params = 0;
     for (int i = 0; i < c->n; i++) {
@@ -111,8 +124,8 @@ static void plan_memory(const hst_plan *p, hst_step *s, hst_chain *c)
         if (u->depthwise) {
             u->bias = hst_learn_take(&s->state_floats, n);
         } else {
-            u->w = hst_learn_take(&s->state_floats, hst_gemm_packed(p->kernels, u->k, (int)n));
-            u->back = hst_learn_take(&s->state_floats, hst_gemm_packed(p->kernels, (int)n, u->k));
+            u->w = hst_learn_take(&s->state_floats, hst_matrix_floats(u->by, u->k, (int)n));
+            u->back = hst_learn_take(&s->state_floats, hst_matrix_floats(u->by, (int)n, u->k));
         }
         u->norm_state = hst_learn_take(&s->state_floats, (HST_BN_FLOATS + 3) * n);
         u->sums = s->state_doubles;
@@ -141,7 +154,7 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     s->input[HST_CHAIN_X] = s->group.unit[0].x;
     s->input[HST_CHAIN_ADDED] = s->group.unit[c.n - 1].added;
     s->reads = HST_READS_INPUT | (c.link[c.n - 1].act_after_add ? HST_READS_OUTPUT : 0);
-    plan_memory(p, s, &c);
+    plan_memory(s, &c);
     s->own = hst_alloc(1, sizeof c, err);
     if (!s->own)
         return HST_EMEM;
@@ -169,9 +182,9 @@ static int pack(const hst_plan *p, hst_step *s, float *scratch, hst_err *err)
             memcpy(s->state + u->bias, bias, (size_t)n * sizeof *bias);
         if (u->depthwise)
             continue;
-        (void)hst_gemm_pack(p->kernels, w, bias, u->k, n, s->state + u->w);
+        (void)hst_matrix_pack(u->by, w, bias, u->k, n, s->state + u->w);
         if (s->active)
-            hst_gemm_pack_transposed(p->kernels, w, u->k, n, s->state + u->back);
+            (void)hst_matrix_pack_transposed(u->by, w, u->k, n, s->state + u->back);
     }
     return 0;
 }

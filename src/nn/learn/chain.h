@@ -12,7 +12,7 @@
  * not depend on the machine. */
 #ifndef HST_NN_LEARN_CHAIN_H
 #define HST_NN_LEARN_CHAIN_H
-#include "nn/infer/unit.h"
+#include "nn/learn/matrix.h"
 #include "nn/learn/norm.h"
 
 /* A convolution, its norm and its activation. Offsets are into the step's memory. */
@@ -26,6 +26,7 @@ typedef struct hst_link {
     enum hst_act act;
     int act_after_add; /* the activation is that of the sum */
     hst_geometry geometry;
+    hst_multiplier by; /* of its products, unless it is depthwise */
     int k;             /* inputs of an output: rows of the kernel's matrix */
     size_t z;          /* of an image's saved floats: [pixels][c] */
     size_t g;          /* of its floats in backward: gradient of the norm's output (not the last) */
@@ -33,7 +34,8 @@ typedef struct hst_link {
     size_t norm_state; /* state: HST_BN_FLOATS c, then of_dy, of_x, shift of hst_norm_back */
     size_t bias;       /* state: depthwise only */
     size_t sums;       /* state doubles: mean and variance, or the two sums */
-    hst_learn_range params; /* of the step's: kernel, bias, gamma, beta */
+    size_t rounded, gathered; /* scratch, behind the loop's: of products, of the gradient */
+    hst_learn_range params;   /* of the step's: kernel, bias, gamma, beta */
 } hst_link;
 
 typedef struct hst_chain {

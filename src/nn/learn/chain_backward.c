@@ -16,10 +16,11 @@ typedef struct image {
     const float *x, *z, *g; /* input or the z before; output of the convolution; G */
     float *dx;              /* G of the link before, or the gradient of x; NULL: not wanted */
     int adds;               /* dx has a value already */
-    float *dw, *db;         /* of this task; db NULL: no bias */
+    hst_gradient *dw;       /* of the kernel, of this task */
+    float *db;              /* NULL: no bias */
 } image;
 
-static image image_of(const hst_learn_task *t, int i)
+static image image_of(const hst_learn_task *t, int i, hst_gradient *dw)
 {
     const hst_learn *l = t->learn;
     const int last = t->part == ((const hst_chain *)t->step->own)->n - 1;
@@ -37,7 +38,7 @@ static image image_of(const hst_learn_task *t, int i)
         m.dx = hst_learn_grad(l, t->step->input[HST_CHAIN_X], i);
         m.adds = t->step->adds[HST_CHAIN_X];
     }
-    m.dw = hst_learn_param_grad(t, m.u->conv, 0);
+    m.dw = dw;
     m.db = m.u->geometry.conv.bias ? hst_learn_param_grad(t, m.u->conv, 1) : NULL;
     return m;
 }
@@ -134,19 +135,10 @@ static void make_dz(const image *m, size_t from, size_t rows, float *dz)
 /* dw += x^T dz */
 static void kernel_gradient(const image *m, const float *x, const float *dz, size_t rows)
 {
-    const hst_kernels *k = m->t->learn->plan.kernels;
     size_t c = (size_t)m->u->geometry.out.c;
-    k->grad_gemm(&(hst_grad_gemm){.a = x,
-                                  .b = dz,
-                                  .lda = (size_t)m->u->k,
-                                  .ldb = c,
-                                  .dw = m->dw,
-                                  .ldw = c,
-                                  .rows = rows,
-                                  .m = m->u->k,
-                                  .n = (int)c});
+    hst_gradient_add(m->dw, x, (size_t)m->u->k, dz, c, rows);
     if (m->db)
-        k->grad_sum(dz, c, rows, (int)c, m->db);
+        m->t->learn->plan.kernels->grad_sum(dz, c, rows, (int)c, m->db);
 }
 
 /* What stands behind the link before is a clamp: its gradient is gated by what it made. */
@@ -175,20 +167,19 @@ static void slope(const image *m, size_t from, size_t rows)
 /* y = dz w^T, behind the gate where there is one, on top of `residual`. */
 static void input_gradient(const image *m, const float *dz, size_t rows, const hst_gemm *to)
 {
-    const hst_kernels *k = m->t->learn->plan.kernels;
     const float *w = m->t->step->state + m->u->back;
     int c = m->u->geometry.out.c, n = m->u->k;
     hst_gemm g = *to;
     g.x = dz;
     g.ldx = (size_t)c;
     g.w = w;
-    g.bias = hst_gemm_bias(k, w, c, n);
+    g.bias = hst_matrix_bias(m->u->by, w, c, n);
     g.ldy = g.ld_gate = (size_t)n;
     g.gate_top = gate_top(m);
     g.rows = rows;
     g.k = c;
     g.n = n;
-    k->gemm(&g);
+    hst_multiply(m->u->by, &g, m->t->scratch + m->u->rounded);
 }
 
 static void backward_tiles(const image *m)
@@ -298,7 +289,7 @@ static void taps(const band *b)
         b->m->t->learn->plan.kernels->grad_taps(
             &(hst_grad_taps){.row = row,
                              .g = &g,
-                             .dw = b->m->dw,
+                             .dw = b->m->dw->dw,
                              .db = b->m->db ? b->m->db : unused,
                              .x_step = channels,
                              .g_step = channels,
@@ -392,9 +383,18 @@ static void backward_depthwise(const image *m)
 
 static void backward_group(const hst_learn_task *t)
 {
-    norm_gradient(t, hst_link_of(t));
+    const hst_link *u = hst_link_of(t);
+    hst_gradient dw = {.by = u->by,
+                       .k = u->k,
+                       .n = u->geometry.out.c,
+                       .dw = hst_learn_param_grad(t, u->conv, 0),
+                       .ldw = (size_t)u->geometry.out.c,
+                       .rows = (size_t)t->count * hst_shape_pixels(u->geometry.out),
+                       .scratch = t->scratch + u->gathered};
+    norm_gradient(t, u);
+    hst_gradient_begin(&dw);
     for (int i = t->first; i < t->first + t->count; i++) {
-        image m = image_of(t, i);
+        image m = image_of(t, i, &dw);
         if (m.before)
             clear_sums(t, m.before, i);
         if (m.u->depthwise)
@@ -404,6 +404,7 @@ static void backward_group(const hst_learn_task *t)
         else
             backward_tiles(&m);
     }
+    hst_gradient_end(&dw);
 }
 
 /* dy behind a clamp at 0 and top: by what it made where that is saved (a sum's), else by the number

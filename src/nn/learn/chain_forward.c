@@ -94,17 +94,18 @@ static void product(const hst_learn_task *t, const float *x, size_t rows, float 
 {
     const hst_link *u = hst_link_of(t);
     const float *w = t->step->state + u->w;
-    const hst_kernels *k = t->learn->plan.kernels;
     size_t c = (size_t)u->geometry.out.c;
-    k->gemm(&(hst_gemm){.x = x,
-                        .ldx = (size_t)u->k,
-                        .w = w,
-                        .bias = hst_gemm_bias(k, w, u->k, (int)c),
-                        .y = z,
-                        .ldy = c,
-                        .rows = rows,
-                        .k = u->k,
-                        .n = (int)c});
+    hst_multiply(u->by,
+                 &(hst_gemm){.x = x,
+                             .ldx = (size_t)u->k,
+                             .w = w,
+                             .bias = hst_matrix_bias(u->by, w, u->k, (int)c),
+                             .y = z,
+                             .ldy = c,
+                             .rows = rows,
+                             .k = u->k,
+                             .n = (int)c},
+                 t->scratch + u->rounded);
 }
 
 static void forward_tiles(const hst_learn_task *t, float *z)

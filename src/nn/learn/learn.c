@@ -109,6 +109,7 @@ hst_learn *hst_learn_new(hst_graph *g, const hst_kernels *k, const hst_learn_opt
     l->plan.graph = g;
     l->plan.request = (hst_plan_request){.device = &hst_device_cpu_f32,
                                          .kernels = k,
+                                         .products = k->products[o->precision],
                                          .fuse = o->fuse,
                                          .cache_bytes = o->cache_bytes,
                                          .learn_from = o->first_node,
