@@ -384,15 +384,12 @@ static void backward_depthwise(const image *m)
 static void backward_group(const hst_learn_task *t)
 {
     const hst_link *u = hst_link_of(t);
-    hst_gradient dw = {.by = u->by,
-                       .k = u->k,
-                       .n = u->geometry.out.c,
-                       .dw = hst_learn_param_grad(t, u->conv, 0),
-                       .ldw = (size_t)u->geometry.out.c,
-                       .rows = (size_t)t->count * hst_shape_pixels(u->geometry.out),
-                       .scratch = t->scratch + u->gathered};
+    const hst_shape out = u->geometry.out;
+    hst_gradient dw = hst_gradient_begin(
+        u->by, u->k, out.c, (size_t)t->count * hst_shape_pixels(out), t->scratch + u->gathered);
+    dw.dw = hst_learn_param_grad(t, u->conv, 0);
+    dw.ldw = (size_t)out.c;
     norm_gradient(t, u);
-    hst_gradient_begin(&dw);
     for (int i = t->first; i < t->first + t->count; i++) {
         image m = image_of(t, i, &dw);
         if (m.before)

@@ -99,10 +99,11 @@ void hst_conv_norm_unfold(const hst_learn *l, const hst_conv_norm *u)
     }
 }
 
-int hst_conv_norm_group(int hidden, int panel)
+int hst_conv_norm_group(int hidden, hst_multiplier by)
 {
-    enum { ABOUT = 64 };
-    int groups = (hidden + ABOUT - 1) / ABOUT, n = (hidden + groups - 1) / groups;
+    enum { ABOUT = 64, WIDEST = 32 };
+    const int groups = (hidden + ABOUT - 1) / ABOUT, n = (hidden + groups - 1) / groups;
+    const int panel = by.low ? WIDEST : by.kernels->panel;
     return (n + panel - 1) / panel * panel;
 }
 
@@ -117,19 +118,19 @@ void hst_conv_norm_transpose(const hst_conv_norm *u, const float *w, float *to)
                     to[c * rows + r] = w[r * n + c];
 }
 
-size_t hst_conv_norm_packed_groups(const hst_kernels *k, const hst_conv_norm *u, int group)
+size_t hst_conv_norm_packed_groups(hst_multiplier by, const hst_conv_norm *u, int group)
 {
     size_t n = (u->n + (size_t)group - 1) / (size_t)group;
-    return n * hst_gemm_packed(k, group, (int)u->rows);
+    return n * hst_matrix_floats(by, group, (int)u->rows);
 }
 
-void hst_conv_norm_pack_groups(const hst_kernels *k, const hst_conv_norm *u, const float *w,
-                               int group, float *transposed, float *out)
+void hst_conv_norm_pack_groups(hst_multiplier by, const hst_conv_norm *u, const float *w, int group,
+                               float *transposed, float *out)
 {
     hst_conv_norm_transpose(u, w, transposed);
     for (size_t c = 0; c < u->n; c += (size_t)group) {
         size_t n = u->n - c < (size_t)group ? u->n - c : (size_t)group;
-        hst_gemm_pack(k, transposed + c * u->rows, NULL, (int)n, (int)u->rows, out);
-        out += hst_gemm_packed(k, group, (int)u->rows);
+        (void)hst_matrix_pack(by, transposed + c * u->rows, NULL, (int)n, (int)u->rows, out);
+        out += hst_matrix_floats(by, group, (int)u->rows);
     }
 }

@@ -8,6 +8,7 @@
  *   d gamma = (sum_k W_k d W'_k + (b - mean) d b') / sigma       k: all that share the channel */
 #ifndef HST_NN_CONV_NORM_H
 #define HST_NN_CONV_NORM_H
+#include "nn/learn/matrix.h"
 #include "nn/learn/step.h"
 
 typedef struct hst_conv_norm {
@@ -22,15 +23,16 @@ int hst_conv_norm_of(const hst_plan *p, const hst_unit *unit, hst_conv_norm *out
 void hst_conv_norm_fold(const hst_plan *p, const hst_conv_norm *u, float *w);
 
 /* Channels at a time of `hidden`, a multiple of a panel: about 64, which makes sums long enough for
- * the gradient of the input, and few enough for some buffers of them in the cache. */
-int hst_conv_norm_group(int hidden, int panel);
+ * the gradient of the input, and few enough for some buffers of them in the cache. Sums of bf16 are
+ * cut in the same way on every instruction set. */
+int hst_conv_norm_group(int hidden, hst_multiplier by);
 /* to[n][rows] = w[rows][n] transposed. */
 void hst_conv_norm_transpose(const hst_conv_norm *u, const float *w, float *to);
 /* Folded w transposed and packed a group of channels at a time, each [group][rows], to go from the
  * gradient of a group to that of the input. transposed: [n][rows] of scratch. */
-size_t hst_conv_norm_packed_groups(const hst_kernels *k, const hst_conv_norm *u, int group);
-void hst_conv_norm_pack_groups(const hst_kernels *k, const hst_conv_norm *u, const float *w,
-                               int group, float *transposed, float *out);
+size_t hst_conv_norm_packed_groups(hst_multiplier by, const hst_conv_norm *u, int group);
+void hst_conv_norm_pack_groups(hst_multiplier by, const hst_conv_norm *u, const float *w, int group,
+                               float *transposed, float *out);
 
 /* Where a task's d W' and d b' go. */
 float *hst_conv_norm_kernel_grad(const hst_learn_task *t, const hst_conv_norm *u);

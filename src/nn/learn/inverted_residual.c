@@ -69,6 +69,12 @@ static int saves_expanded(const hst_learn_block *b)
     return !b->im2col && b->expand.rows >= INPUTS;
 }
 
+/* The multiplier of lower precision, where one of the two is. */
+static hst_multiplier is_low(const hst_learn_block *b)
+{
+    return b->by_expand.low ? b->by_expand : b->by_project;
+}
+
 static void describe(const hst_plan *p, const hst_group *g, hst_learn_block *b)
 {
     const size_t cache = p->request.cache_bytes / sizeof(float);
@@ -78,7 +84,9 @@ static void describe(const hst_plan *p, const hst_group *g, hst_learn_block *b)
     b->rows = hst_conv_span(&b->conv, b->wide.h);
     b->cols = hst_conv_span(&b->conv, b->wide.w);
     b->saves_expanded = saves_expanded(b);
-    b->group = hst_conv_norm_group(b->wide.c, p->kernels->panel);
+    b->by_project = hst_multiplier_of(p, &g->unit[g->n_units - 1]);
+    b->by_expand = g->n_units == 3 ? hst_multiplier_of(p, &g->unit[0]) : b->by_project;
+    b->group = hst_conv_norm_group(b->wide.c, is_low(b));
     choose_cut(b, &b->forward, hst_block_forward_floats, cache / 2);
     choose_cut(b, &b->backward, hst_block_backward_floats, cache * 5 / 8);
 }
@@ -90,16 +98,17 @@ typedef struct sizes {
     size_t expand, expand_t, depthwise, project, project_t, folded;
 } sizes;
 
-static sizes sizes_of(const hst_kernels *k, const hst_learn_block *b)
+static sizes sizes_of(const hst_learn_block *b)
 {
     const int hidden = b->wide.c;
     sizes z = {.depthwise = (b->depthwise.rows + 1) * b->depthwise.n,
-               .project = hst_gemm_packed(k, hidden, b->out.c),
-               .project_t = hst_gemm_packed(k, b->out.c, hidden)};
+               .project = hst_matrix_floats(b->by_project, hidden, b->out.c),
+               .project_t = hst_matrix_floats(b->by_project, b->out.c, hidden)};
     size_t most = (b->project.rows + 1) * b->project.n;
     if (b->expand.n > 0) {
-        z.expand = hst_gemm_packed(k, (int)b->expand.rows, hidden);
-        z.expand_t = b->im2col ? 0 : hst_conv_norm_packed_groups(k, &b->expand, b->group);
+        z.expand = hst_matrix_floats(b->by_expand, (int)b->expand.rows, hidden);
+        z.expand_t =
+            b->im2col ? 0 : hst_conv_norm_packed_groups(b->by_expand, &b->expand, b->group);
         most = hst_larger(most, (b->expand.rows + 1) * b->expand.n);
     }
     z.folded = 2 * most; /* and transposed */
@@ -110,30 +119,32 @@ static sizes sizes_of(const hst_kernels *k, const hst_learn_block *b)
 static float *pack_expand(const hst_plan *p, hst_learn_block *b, float *state, float *w)
 {
     const hst_conv_norm *u = &b->expand;
-    const sizes z = sizes_of(p->kernels, b);
+    const sizes z = sizes_of(b);
     float *transposed = w + (u->rows + 1) * u->n;
     hst_conv_norm_fold(p, u, w);
     b->expand_w = state;
-    b->expand_b = hst_gemm_pack(p->kernels, w, w + u->rows * u->n, (int)u->rows, b->wide.c, state);
+    b->expand_b =
+        hst_matrix_pack(b->by_expand, w, w + u->rows * u->n, (int)u->rows, b->wide.c, state);
     state += z.expand;
     b->expand_t = state;
     if (!b->im2col)
-        hst_conv_norm_pack_groups(p->kernels, u, w, b->group, transposed, state);
+        hst_conv_norm_pack_groups(b->by_expand, u, w, b->group, transposed, state);
     return state + z.expand_t;
 }
 
 static float *pack_project(const hst_plan *p, hst_learn_block *b, float *state, float *w)
 {
     const hst_conv_norm *u = &b->project;
-    const sizes z = sizes_of(p->kernels, b);
+    const sizes z = sizes_of(b);
     float *transposed = w + (u->rows + 1) * u->n;
     hst_conv_norm_fold(p, u, w);
     b->project_w = state;
-    b->project_b = hst_gemm_pack(p->kernels, w, w + u->rows * u->n, b->wide.c, b->out.c, state);
+    b->project_b =
+        hst_matrix_pack(b->by_project, w, w + u->rows * u->n, b->wide.c, b->out.c, state);
     state += z.project;
     hst_conv_norm_transpose(u, w, transposed);
     b->project_t = state;
-    b->zero = hst_gemm_pack(p->kernels, transposed, NULL, b->out.c, b->wide.c, state);
+    (void)hst_matrix_pack(b->by_project, transposed, NULL, b->out.c, b->wide.c, state);
     return state + z.project_t;
 }
 
@@ -153,6 +164,27 @@ static int pack(const hst_plan *p, hst_step *s, float *scratch, hst_err *err)
 
 /* ---- the step ---- */
 
+/* Floats of a thread: of the loops, then of products and of gradients. */
+static size_t take_scratch(hst_learn_block *b)
+{
+    const int group = b->group < b->wide.c ? b->group : b->wide.c;
+    size_t at = hst_larger(hst_block_forward_floats(b), hst_block_backward_floats(b));
+    size_t product = hst_larger(hst_multiply_floats(b->by_project, b->wide.c),
+                                hst_multiply_floats(b->by_project, b->out.c));
+    if (b->expand.n > 0) {
+        const int rows = (int)b->expand.rows;
+        product = hst_larger(product, hst_multiply_floats(b->by_expand, rows));
+        product = hst_larger(product, hst_multiply_floats(b->by_expand, group));
+    }
+    at = hst_whole_lines(at);
+    b->rounded = hst_learn_take(&at, product);
+    b->gathered = hst_learn_take(&at, hst_gradient_floats(b->by_project, group, b->out.c));
+    if (b->expand.n > 0)
+        b->gathered_expand =
+            hst_learn_take(&at, hst_gradient_floats(b->by_expand, (int)b->expand.rows, group));
+    return at;
+}
+
 static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
 {
     hst_learn_block b = {0};
@@ -162,10 +194,9 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     s->input[0] = s->group.unit[0].x;
     s->reads = HST_READS_INPUT | (b.top > 0 ? HST_READS_OUTPUT : 0);
     s->saved_floats = b.saves_expanded ? hst_shape_floats(b.wide) : 0;
-    const sizes z = sizes_of(p->kernels, &b);
+    const sizes z = sizes_of(&b);
     s->state_floats = z.expand + z.expand_t + z.depthwise + z.project + z.project_t;
-    s->scratch_floats = hst_larger(
-        hst_larger(hst_block_forward_floats(&b), hst_block_backward_floats(&b)), z.folded);
+    s->scratch_floats = hst_larger(take_scratch(&b), z.folded);
     s->own = hst_alloc(1, sizeof b, err);
     if (!s->own)
         return HST_EMEM;

@@ -28,12 +28,14 @@ typedef struct hst_learn_block {
     int saves_expanded; /* 1: the expanded rows are saved from forward to backward */
     int residual;       /* the input is added to the output */
     int group;          /* hidden channels at a time, a multiple of a panel */
+    hst_multiplier by_expand, by_project; /* of the products of the two */
     hst_block_cut forward, backward;
     /* In s->state: kernels packed for forward, transposed ones for backward. */
     const float *expand_w, *expand_b, *depthwise_w, *depthwise_b, *project_w, *project_b;
     const float *project_t; /* [project n][hidden] packed: from dy to d depthwise */
-    const float *zero;      /* its bias, zeros */
     const float *expand_t;  /* for each group [channels][in c] packed: from d expanded to dx */
+    /* Scratch of products and of the kernels' gradients, behind that of the loops. */
+    size_t rounded, gathered, gathered_expand;
 } hst_learn_block;
 
 /* Floats of a thread. */

@@ -37,8 +37,10 @@ typedef struct pass {
     int has_e;     /* e is there: saved, or the block does not expand */
     int adds;      /* gx has a value already */
     float *e, *d, *gd, *ge, *windows, *unused;
-    size_t e_image; /* floats between two images' e */
-    size_t d_step;  /* floats between pixels of d */
+    float *scratch;                     /* of the task */
+    hst_gradient *d_expand, *d_project; /* of the kernels, of channels c .. c+n */
+    size_t e_image;                     /* floats between two images' e */
+    size_t d_step;                      /* floats between pixels of d */
     float *expand_gw, *expand_gb, *depthwise_gw, *depthwise_gb, *project_gw, *project_gb;
 } pass;
 
@@ -167,7 +169,7 @@ static void expand(const pass *p, int image, int first, int end)
     const hst_learn_block *b = p->b;
     const int rows = p->cut->e_rows;
     hst_gemm g = {.ldx = b->expand.rows,
-                  .w = b->expand_w + (size_t)p->c * b->expand.rows,
+                  .w = hst_matrix_columns(b->by_expand, b->expand_w, (int)b->expand.rows, p->c),
                   .bias = b->expand_b + p->c,
                   .ldy = (size_t)p->n,
                   .k = (int)b->expand.rows,
@@ -178,7 +180,7 @@ static void expand(const pass *p, int image, int first, int end)
         g.rows = (size_t)at_once(p) * (size_t)n * (size_t)b->wide.w;
         g.x = front_rows(p, image, y);
         g.y = (float *)e_row(p, image, y);
-        p->k->gemm(&g);
+        hst_multiply(b->by_expand, &g, p->scratch + b->rounded);
     }
 }
 
@@ -239,17 +241,19 @@ static void project(const pass *p)
 {
     const hst_learn_block *b = p->b;
     const size_t at = (size_t)p->from * (size_t)b->out.w * (size_t)b->out.c;
-    p->k->gemm(&(hst_gemm){.x = p->d,
-                           .ldx = (size_t)b->wide.c,
-                           .w = b->project_w,
-                           .bias = b->project_b,
-                           .y = p->y + at,
-                           .ldy = (size_t)b->out.c,
-                           .residual = b->residual ? p->x + at : NULL,
-                           .rows = (size_t)(p->images * (p->end - p->from)) * (size_t)b->out.w,
-                           .k = b->wide.c,
-                           .n = b->out.c,
-                           .clamp = b->top});
+    hst_multiply(b->by_project,
+                 &(hst_gemm){.x = p->d,
+                             .ldx = (size_t)b->wide.c,
+                             .w = b->project_w,
+                             .bias = b->project_b,
+                             .y = p->y + at,
+                             .ldy = (size_t)b->out.c,
+                             .residual = b->residual ? p->x + at : NULL,
+                             .rows = (size_t)(p->images * (p->end - p->from)) * (size_t)b->out.w,
+                             .k = b->wide.c,
+                             .n = b->out.c,
+                             .clamp = b->top},
+                 p->scratch + b->rounded);
 }
 
 static void forward_images(pass *p)
@@ -276,7 +280,11 @@ void hst_block_forward(const hst_learn_task *t)
 {
     const hst_step *s = t->step;
     const hst_learn_block *b = s->own;
-    pass p = {.b = b, .k = t->learn->plan.kernels, .cut = &b->forward, .d_step = (size_t)b->wide.c};
+    pass p = {.b = b,
+              .k = t->learn->plan.kernels,
+              .cut = &b->forward,
+              .d_step = (size_t)b->wide.c,
+              .scratch = t->scratch};
     p.has_e = !expands(b);
     for (int i = 0; i < t->count; i += p.images) {
         p.images = min(b->forward.images, t->count - i);
@@ -303,29 +311,31 @@ static const float *gy_rows(const pass *p, int y)
     return p->gy + (size_t)y * (size_t)p->b->out.w * (size_t)p->b->out.c;
 }
 
+/* Rows of all images into the gradient of a kernel. Sums of bf16 end with each image, however many
+ * go through at once. */
+static void add_rows(const pass *p, hst_gradient *dw, const float *a, const float *g, size_t rows)
+{
+    const int pieces = dw->by.low && is_whole(p) ? p->images : 1;
+    const size_t lda = (size_t)dw->k, ldb = (size_t)dw->n, n = rows / (size_t)pieces;
+    for (int i = 0; i < pieces; i++, a += n * lda, g += n * ldb) {
+        hst_gradient_add(dw, a, lda, g, ldb, n);
+        if (is_whole(p))
+            hst_gradient_end(dw);
+    }
+}
+
 static void project_kernel(const pass *p)
 {
-    const hst_learn_block *b = p->b;
-    const size_t n = (size_t)b->out.c;
-    p->k->grad_gemm(&(hst_grad_gemm){
-        .a = p->d,
-        .b = gy_rows(p, p->from),
-        .lda = (size_t)p->n,
-        .ldb = n,
-        .dw = p->project_gw + (size_t)p->c * n,
-        .ldw = n,
-        .rows = (size_t)(p->images * (p->end - p->from)) * (size_t)b->out.w,
-        .m = p->n,
-        .n = b->out.c,
-    });
+    add_rows(p, p->d_project, p->d, gy_rows(p, p->from),
+             (size_t)(p->images * (p->end - p->from)) * (size_t)p->b->out.w);
 }
 
 static void depthwise_outputs(const pass *p)
 {
     const hst_learn_block *b = p->b;
     hst_gemm g = {.ldx = (size_t)b->out.c,
-                  .w = b->project_t + (size_t)p->c * (size_t)b->out.c,
-                  .bias = b->zero,
+                  .w = hst_matrix_columns(b->by_project, b->project_t, b->out.c, p->c),
+                  .bias = hst_matrix_bias(b->by_project, b->project_t, b->out.c, b->wide.c),
                   .ldy = (size_t)p->n,
                   .ld_gate = (size_t)p->n,
                   .gate_top = b->depthwise_top,
@@ -337,7 +347,7 @@ static void depthwise_outputs(const pass *p)
         g.x = gy_rows(p, y);
         g.gate = p->d + (size_t)(y - p->from) * (size_t)b->out.w * (size_t)p->n;
         g.y = gd_row(p, 0, y);
-        p->k->gemm(&g);
+        hst_multiply(b->by_project, &g, p->scratch + b->rounded);
     }
 }
 
@@ -402,19 +412,18 @@ static void depthwise_inputs(const pass *p, int image, int first, int end)
 static void expand_kernel(const pass *p, int first, int end)
 {
     const hst_learn_block *b = p->b;
-    const int pieces = b->im2col ? p->images * (end - first) : 1;
-    hst_grad_gemm g = {.lda = b->expand.rows,
-                       .b = p->ge,
-                       .ldb = (size_t)p->n,
-                       .dw = p->expand_gw + p->c,
-                       .ldw = b->expand.n,
-                       .m = (int)b->expand.rows,
-                       .n = p->n};
-    g.rows = (size_t)(p->images * (end - first) / pieces) * (size_t)b->wide.w;
-    for (int i = 0; i < pieces; i++, g.b += g.rows * g.ldb) {
-        const int rows = end - first;
-        g.a = b->im2col ? front_rows(p, i / rows, first + i % rows) : front_rows(p, 0, first);
-        p->k->grad_gemm(&g);
+    const int rows = end - first;
+    const size_t w = (size_t)b->wide.w, n = (size_t)p->n;
+    if (!b->im2col) {
+        add_rows(p, p->d_expand, front_rows(p, 0, first), p->ge, (size_t)(p->images * rows) * w);
+        return;
+    }
+    for (int i = 0; i < p->images; i++) {
+        const float *g = p->ge + (size_t)(i * rows) * w * n;
+        for (int y = first; y < end; y++, g += w * n)
+            hst_gradient_add(p->d_expand, front_rows(p, i, y), b->expand.rows, g, n, w);
+        if (is_whole(p))
+            hst_gradient_end(p->d_expand);
     }
 }
 
@@ -437,19 +446,22 @@ static void inputs(const pass *p, int first, int end)
         add_channels(p, first, end);
         return;
     }
-    p->k->gemm(&(hst_gemm){.x = p->ge,
-                           .ldx = (size_t)p->n,
-                           .w = b->expand_t + hst_gemm_packed(p->k, b->group, b->in.c) *
-                                                  (size_t)(p->c / b->group),
-                           .bias = b->zero,
-                           .y = p->gx + at,
-                           .ldy = cols,
-                           .residual = p->c > 0 || p->adds ? p->gx + at
-                                       : b->residual       ? p->gy + at
-                                                           : NULL,
-                           .rows = (size_t)(p->images * (end - first)) * (size_t)b->in.w,
-                           .k = p->n,
-                           .n = b->in.c});
+    const float *w = b->expand_t +
+                     hst_matrix_floats(b->by_expand, b->group, b->in.c) * (size_t)(p->c / b->group);
+    hst_multiply(b->by_expand,
+                 &(hst_gemm){.x = p->ge,
+                             .ldx = (size_t)p->n,
+                             .w = w,
+                             .bias = hst_matrix_bias(b->by_expand, w, p->n, b->in.c),
+                             .y = p->gx + at,
+                             .ldy = cols,
+                             .residual = p->c > 0 || p->adds ? p->gx + at
+                                         : b->residual       ? p->gy + at
+                                                             : NULL,
+                             .rows = (size_t)(p->images * (end - first)) * (size_t)b->in.w,
+                             .k = p->n,
+                             .n = b->in.c},
+                 p->scratch + b->rounded);
 }
 
 static void backward_band(const pass *p)
@@ -485,6 +497,22 @@ static void prepare_inputs(pass *p)
         p->gx[i] += p->gy[i];
 }
 
+/* Gradients of the kernels' parts that a group of channels has. */
+static void begin_gradients(const pass *p)
+{
+    const hst_learn_block *b = p->b;
+    *p->d_project = hst_gradient_begin(b->by_project, p->n, b->out.c, hst_shape_pixels(b->out),
+                                       p->scratch + b->gathered);
+    p->d_project->ldw = (size_t)b->out.c;
+    p->d_project->dw = p->project_gw + (size_t)p->c * p->d_project->ldw;
+    if (!expands(b))
+        return;
+    *p->d_expand = hst_gradient_begin(b->by_expand, (int)b->expand.rows, p->n,
+                                      hst_shape_pixels(b->wide), p->scratch + b->gathered_expand);
+    p->d_expand->ldw = b->expand.n;
+    p->d_expand->dw = p->expand_gw + p->c;
+}
+
 static void backward_images(pass *p)
 {
     const hst_learn_block *b = p->b;
@@ -498,10 +526,14 @@ static void backward_images(pass *p)
         p->d_step = (size_t)p->n;
         p->e = b->saves_expanded ? e + hst_shape_pixels(b->wide) * (size_t)p->c : e;
         p->e_image = e_image(p);
+        begin_gradients(p);
         for (p->from = 0; p->from < b->rows.out; p->from = p->end) {
             p->end = min(p->from + p->cut->band, b->rows.out);
             backward_band(p);
         }
+        hst_gradient_end(p->d_project);
+        if (expands(b))
+            hst_gradient_end(p->d_expand);
     }
 }
 
@@ -534,7 +566,13 @@ void hst_block_backward(const hst_learn_task *t)
 {
     const hst_step *s = t->step;
     const hst_learn_block *b = s->own;
-    pass p = {.b = b, .k = t->learn->plan.kernels, .cut = &b->backward};
+    hst_gradient d_expand, d_project;
+    pass p = {.b = b,
+              .k = t->learn->plan.kernels,
+              .cut = &b->backward,
+              .scratch = t->scratch,
+              .d_expand = &d_expand,
+              .d_project = &d_project};
     gate_outputs(t);
     p.has_e = b->saves_expanded || !expands(b);
     p.depthwise_gw = hst_conv_norm_kernel_grad(t, &b->depthwise);

@@ -18,11 +18,6 @@ hst_multiplier hst_multiplier_of(const hst_plan *p, const hst_unit *u)
     return (hst_multiplier){p->kernels, hst_infer_unit_products(p, u)};
 }
 
-int hst_multiplier_panel(hst_multiplier m)
-{
-    return m.low && m.low->panel > m.kernels->panel ? m.low->panel : m.kernels->panel;
-}
-
 /* ---- packed matrices ---- */
 
 /* Bytes of the panels of [k][n]. */
@@ -145,12 +140,14 @@ size_t hst_gradient_floats(hst_multiplier m, int k, int n)
     return m.low ? places_of(m.low, k, n).all : 0;
 }
 
-void hst_gradient_begin(hst_gradient *g)
+hst_gradient hst_gradient_begin(hst_multiplier m, int k, int n, size_t rows, float *scratch)
 {
-    const size_t chunks = (g->rows + GATHERED - 1) / GATHERED;
-    g->most = chunks ? hst_round_up((g->rows + chunks - 1) / chunks, 2) : 2;
-    g->taken = 0;
-    g->has_odd = 0;
+    const size_t chunks = (rows + GATHERED - 1) / GATHERED;
+    return (hst_gradient){.by = m,
+                          .k = k,
+                          .n = n,
+                          .scratch = scratch,
+                          .most = chunks ? hst_round_up((rows + chunks - 1) / chunks, 2) : 2};
 }
 
 /* Puts so many rows of a and b behind those that are there. */

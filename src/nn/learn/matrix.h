@@ -13,8 +13,6 @@ typedef struct hst_multiplier {
 /* What the unit's products are done with: those of lower precision are the ones that are in
  * inference, too. */
 hst_multiplier hst_multiplier_of(const hst_plan *p, const hst_unit *u);
-/* The larger panel: columns that begin at a multiple of it begin a panel in either precision. */
-int hst_multiplier_panel(hst_multiplier m);
 
 /* w[k][n] and its bias packed (hst_gemm_pack): floats that they fill; where the bias is; where the
  * matrix of the columns from c on is, c at the beginning of a panel. */
@@ -39,15 +37,15 @@ typedef struct hst_gradient {
     int k, n;
     float *dw; /* rows ldw floats apart */
     size_t ldw;
-    size_t rows;    /* that will come in all */
-    float *scratch; /* [hst_gradient_floats] */
-    /* Filled here: */
+    float *scratch;     /* [hst_gradient_floats] */
     size_t most, taken; /* rows that are gathered, an even number; those that are converted */
     int has_odd;        /* 1: one row waits for the second of its pair */
 } hst_gradient;
 size_t hst_gradient_floats(hst_multiplier m, int k, int n);
-void hst_gradient_begin(hst_gradient *g);
+/* Of so many rows in all; dw and ldw are left to the caller. */
+hst_gradient hst_gradient_begin(hst_multiplier m, int k, int n, size_t rows, float *scratch);
 void hst_gradient_add(hst_gradient *g, const float *a, size_t lda, const float *b, size_t ldb,
                       size_t rows);
+/* What is gathered is in dw then; more may follow. */
 void hst_gradient_end(hst_gradient *g);
 #endif

@@ -17,9 +17,11 @@ typedef struct pooled {
     hst_conv_norm unit;
     int group; /* channels at a time */
     const float *w, *bias;
-    const float *back; /* for each group [channels][inputs] packed */
-    size_t back_step;  /* floats of a group */
-    float top;         /* of its clamp: hst_gemm.clamp */
+    const float *back;        /* for each group [channels][inputs] packed */
+    size_t back_step;         /* floats of a group */
+    float top;                /* of its clamp: hst_gemm.clamp */
+    hst_multiplier by;        /* of its products */
+    size_t rounded, gathered; /* scratch of products, of the kernel's gradient */
 } pooled;
 
 /* Input pixels, input channels, output channels. */
@@ -36,19 +38,23 @@ static sizes sizes_of(const hst_plan *p, const hst_step *s)
 static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
 {
     const hst_unit *unit = &s->group.unit[0];
-    pooled t = {.top = hst_act_clamp(hst_unit_act(p->graph, unit))};
+    pooled t = {.top = hst_act_clamp(hst_unit_act(p->graph, unit)),
+                .by = hst_multiplier_of(p, unit)};
     if (!hst_conv_norm_of(p, unit, &t.unit) || !(t.top > 0))
         return 0;
     const int in = (int)t.unit.rows, out = (int)t.unit.n;
     const size_t pixels = hst_shape_pixels(hst_graph_shape(p->graph, unit->first));
-    t.group = hst_conv_norm_group(out, p->kernels->panel);
+    t.group = hst_conv_norm_group(out, t.by);
     s->input[0] = unit->x;
     s->reads = HST_READS_INPUT;
-    s->state_floats = hst_gemm_packed(p->kernels, in, out) +
-                      hst_conv_norm_packed_groups(p->kernels, &t.unit, t.group);
+    s->state_floats =
+        hst_matrix_floats(t.by, in, out) + hst_conv_norm_packed_groups(t.by, &t.unit, t.group);
     s->saved_floats = pixels * t.unit.n;
-    s->scratch_floats =
-        hst_larger(HST_LEARN_GROUP * pixels * (size_t)t.group, (2 * t.unit.rows + 1) * t.unit.n);
+    t.rounded = hst_whole_lines(HST_LEARN_GROUP * pixels * (size_t)t.group);
+    t.gathered =
+        t.rounded + hst_larger(hst_multiply_floats(t.by, in), hst_multiply_floats(t.by, t.group));
+    s->scratch_floats = hst_larger(t.gathered + hst_gradient_floats(t.by, in, t.group),
+                                   (2 * t.unit.rows + 1) * t.unit.n);
     s->own = hst_alloc(1, sizeof t, err);
     if (!s->own)
         return HST_EMEM;
@@ -65,11 +71,11 @@ static int pack(const hst_plan *p, hst_step *s, float *scratch, hst_err *err)
     (void)err;
     hst_conv_norm_fold(p, u, scratch);
     t->w = state;
-    t->bias = hst_gemm_pack(p->kernels, scratch, scratch + u->rows * u->n, in, out, state);
-    state += hst_gemm_packed(p->kernels, in, out);
+    t->bias = hst_matrix_pack(t->by, scratch, scratch + u->rows * u->n, in, out, state);
+    state += hst_matrix_floats(t->by, in, out);
     t->back = state;
-    t->back_step = hst_gemm_packed(p->kernels, t->group, in);
-    hst_conv_norm_pack_groups(p->kernels, u, scratch, t->group, transposed, state);
+    t->back_step = hst_matrix_floats(t->by, t->group, in);
+    hst_conv_norm_pack_groups(t->by, u, scratch, t->group, transposed, state);
     return 0;
 }
 
@@ -88,16 +94,18 @@ static void forward_image(const hst_learn_task *task)
     float *f = hst_learn_saved(l, s, task->first);
     for (size_t c = 0, n; c < z.out; c += n, f += z.pixels * n) {
         n = channels_from(t, c);
-        l->plan.kernels->gemm(&(hst_gemm){.x = hst_learn_value(l, s->input[0], task->first),
-                                          .ldx = z.in,
-                                          .w = t->w + c * z.in,
-                                          .bias = t->bias + c,
-                                          .y = f,
-                                          .ldy = n,
-                                          .rows = z.pixels,
-                                          .k = (int)z.in,
-                                          .n = (int)n,
-                                          .clamp = t->top});
+        hst_multiply(t->by,
+                     &(hst_gemm){.x = hst_learn_value(l, s->input[0], task->first),
+                                 .ldx = z.in,
+                                 .w = hst_matrix_columns(t->by, t->w, (int)z.in, (int)c),
+                                 .bias = t->bias + c,
+                                 .y = f,
+                                 .ldy = n,
+                                 .rows = z.pixels,
+                                 .k = (int)z.in,
+                                 .n = (int)n,
+                                 .clamp = t->top},
+                     task->scratch + t->rounded);
         l->plan.kernels->average(f, z.pixels, (int)n, y + c);
     }
 }
@@ -132,22 +140,26 @@ static void backward_group(const hst_learn_task *task)
                       hst_learn_grad(l, s->output, task->first + (int)i) + c, z.pixels, n, t->top,
                       f + i * z.pixels * n);
         l->plan.kernels->grad_sum(f, n, rows, (int)n, gb + c);
-        l->plan.kernels->grad_gemm(
-            &(hst_grad_gemm){x, f, z.in, n, gw + c, z.out, rows, (int)z.in, (int)n});
+        hst_gradient dw =
+            hst_gradient_begin(t->by, (int)z.in, (int)n, rows, task->scratch + t->gathered);
+        dw.dw = gw + c;
+        dw.ldw = z.out;
+        hst_gradient_add(&dw, x, z.in, f, n, rows);
+        hst_gradient_end(&dw);
         const float *w = t->back + c / (size_t)t->group * t->back_step;
         if (gx)
-            l->plan.kernels->gemm(&(hst_gemm){
-                .x = f,
-                .ldx = n,
-                .w = w,
-                .bias = hst_gemm_bias(l->plan.kernels, w, (int)n, (int)z.in),
-                .y = gx,
-                .ldy = z.in,
-                .residual = c > 0 || s->adds[0] ? gx : NULL,
-                .rows = rows,
-                .k = (int)n,
-                .n = (int)z.in,
-            });
+            hst_multiply(t->by,
+                         &(hst_gemm){.x = f,
+                                     .ldx = n,
+                                     .w = w,
+                                     .bias = hst_matrix_bias(t->by, w, (int)n, (int)z.in),
+                                     .y = gx,
+                                     .ldy = z.in,
+                                     .residual = c > 0 || s->adds[0] ? gx : NULL,
+                                     .rows = rows,
+                                     .k = (int)n,
+                                     .n = (int)z.in},
+                         task->scratch + t->rounded);
     }
 }
 
