@@ -310,13 +310,28 @@ static int save(cli_job *job, const training *t)
     return rc;
 }
 
-/* A backbone that learns does so in fp32. */
+/* Whether a precision is faster here than fp32. */
+static int is_faster(const cli_job *job, const char *precision)
+{
+    const char *name;
+    for (int i = 0, faster; (name = hst_precision(job->ctx, i, &faster)); i++)
+        if (strcmp(name, precision) == 0)
+            return faster;
+    return 0;
+}
+
+/* A backbone learns in bf16 or fp32: auto takes the one that is faster here. */
 static hst_backbone *open_backbone(cli_job *job, const hst_data *d)
 {
     if (!job->v.train.fine_tune)
         return cli_job_backbone_for(job, job->v.backbone, d);
-    if (cli_job_is_auto(job))
-        cli_display_say(&job->display, "precision fp32: a backbone learns in it alone");
+    if (cli_job_is_auto(job)) {
+        const int low = is_faster(job, "bf16");
+        job->v.precision = low ? "bf16" : "fp32";
+        cli_display_say(&job->display,
+                        "precision %s: a backbone learns %sfaster in bf16 on this processor",
+                        job->v.precision, low ? "" : "no ");
+    }
     return cli_job_backbone(job, job->v.backbone);
 }
 
@@ -326,12 +341,18 @@ static void say_faster(cli_job *job)
     char names[64] = "";
     const char *name;
     int n = 0;
-    for (int i = 0, is_faster; (name = hst_precision(job->ctx, i, &is_faster)); i++)
-        if (is_faster) {
+    const int learns = job->v.train.fine_tune;
+    for (int i = 0, faster; (name = hst_precision(job->ctx, i, &faster)); i++)
+        if (faster && !(learns && strcmp(name, "int8") == 0)) {
             const size_t at = strlen(names);
             snprintf(names + at, sizeof names - at, "%s%s", n++ ? " and " : "", name);
         }
-    if (n && !job->v.precision && !job->v.train.fine_tune)
+    if (!n || job->v.precision)
+        return;
+    if (learns)
+        cli_display_say(&job->display,
+                        "%s is faster on this processor: --precision auto learns in it", names);
+    else
         cli_display_say(&job->display,
                         "%s %s faster on this processor: --precision auto takes %s where it costs "
                         "no accuracy",

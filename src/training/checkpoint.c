@@ -166,15 +166,35 @@ static epoch_row *history_rows(const hst_run *r, hst_err *err)
     return row;
 }
 
+static enum hst_precision precision_of(const hst_checkpoint *c)
+{
+    return c->run->backbone->precision;
+}
+
+/* Whose bits are the same; in lower precision tables of an instruction set may differ. */
+static const char *kernels_of(const hst_checkpoint *c)
+{
+    const hst_kernels *k = c->ctx->kernels;
+    return precision_of(c) == HST_PRECISION_FP32 ? k->isa : k->name;
+}
+
 static int write_tensors(const hst_checkpoint *c, const hst_tensor *t, size_t n, const char *path,
                          hst_err *err)
 {
     char digest[65], backbone[65];
-    hst_meta_pair meta[] = {{"format", FORMAT},         {"format_version", VERSION},
-                            {"options", c->options},    {"data", c->data},
-                            {"backbone", backbone},     {"kernels", c->ctx->kernels->isa},
-                            {"version", hst_version()}, {"content_sha256", digest}};
-    size_t n_meta = sizeof meta / sizeof *meta;
+    hst_meta_pair meta[] = {{"format", FORMAT},
+                            {"format_version", VERSION},
+                            {"options", c->options},
+                            {"data", c->data},
+                            {"backbone", backbone},
+                            {"kernels", kernels_of(c)},
+                            {"version", hst_version()},
+                            {NULL, NULL},
+                            {NULL, NULL}};
+    size_t n_meta = sizeof meta / sizeof *meta - 2;
+    if (precision_of(c) != HST_PRECISION_FP32)
+        meta[n_meta++] = (hst_meta_pair){"precision", hst_precision_names[precision_of(c)]};
+    meta[n_meta++] = (hst_meta_pair){"content_sha256", digest};
     int rc = hst_backbone_identity(c->run->backbone, backbone, err);
     rc = rc ? rc : hst_tensors_digest(t, n, meta, n_meta - 1, "content_sha256", digest, err);
     return rc ? rc : hst_tensors_write(path, t, n, meta, n_meta, err);
@@ -233,6 +253,19 @@ static int compare_options(const char *have, const char *want, hst_err *err)
     return 0;
 }
 
+/* have: NULL where it is fp32. */
+static int compare_precisions(const char *have, enum hst_precision now, hst_err *err)
+{
+    const char *fp32 = hst_precision_names[HST_PRECISION_FP32], *want = hst_precision_names[now];
+    have = have ? have : fp32;
+    if (strcmp(have, want) == 0)
+        return 0;
+    return hst_fail(err, HST_EARG,
+                    "the run was begun in precision %s and cannot go on in %s: give the same "
+                    "precision, or begin a new run",
+                    have, want);
+}
+
 static const char *meta_or_empty(const hst_tensors *t, const char *key)
 {
     const char *text = hst_tensors_meta(t, key);
@@ -252,6 +285,7 @@ static int check_purpose(const hst_checkpoint *c, const hst_tensors *t, hst_err 
         return hst_fail(err, HST_EMODEL, "the checkpoint is damaged: its content has SHA-256 %s",
                         digest);
     rc = compare_options(meta_or_empty(t, "options"), c->options, err);
+    rc = rc ? rc : compare_precisions(hst_tensors_meta(t, "precision"), precision_of(c), err);
     if (rc)
         return rc;
     rc = hst_backbone_identity(c->run->backbone, backbone, err);
@@ -271,7 +305,7 @@ static void compare_origins(const hst_checkpoint *c, const hst_tensors *t)
 {
     const struct {
         const char *key, *now;
-    } origin[] = {{"kernels", c->ctx->kernels->isa}, {"version", hst_version()}};
+    } origin[] = {{"kernels", kernels_of(c)}, {"version", hst_version()}};
     for (size_t i = 0; i < sizeof origin / sizeof *origin; i++) {
         const char *then = meta_or_empty(t, origin[i].key);
         if (strcmp(then, origin[i].now) != 0)

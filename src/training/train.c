@@ -34,11 +34,10 @@ static int read_settings(const hst_train_opts *given, const hst_backbone *b, hst
     if (rc == 0 && s->recipe == HST_RECIPE_TUTORIAL &&
         (b->views.mirror || b->views.crop || b->views.n_sizes))
         rc = hst_fail(err, HST_EARG, "recipe tutorial shows a photo to the backbone in one way");
-    if (rc == 0 && s->fine_tune && b->precision != HST_PRECISION_FP32)
+    if (rc == 0 && s->fine_tune && b->precision == HST_PRECISION_INT8)
         rc = hst_fail(err, HST_EARG,
-                      "a backbone learns in fp32 alone, not in %s: leave out the precision or the "
-                      "fine-tuning",
-                      hst_precision_names[b->precision]);
+                      "a backbone learns in fp32 or bf16, not in int8: leave out the precision or "
+                      "the fine-tuning");
     if (rc == 0 && s->fine_tune && (s->resume || s->checkpoint_steps) && !s->run_dir)
         rc = hst_fail(err, HST_EARG, "checkpoints need a run folder");
     return rc;

@@ -87,6 +87,7 @@ int hst_trainer_init(hst_trainer *t, const hst_ctx *ctx, const hst_backbone *b,
     l.first_node = o->thaw.first_node;
     l.max_batch = (int)o->max_batch;
     l.executor = ctx->executor;
+    l.precision = b->precision;
     *t = (hst_trainer){.clip = o->clip, .ema = o->ema};
     int rc = hst_dense_head_init(&t->head, (int)dim, o->n_classes, o->max_batch, err);
     if (rc)

@@ -35,7 +35,7 @@ typedef struct hst_trainer {
 
 typedef struct hst_trainer_options {
     hst_thaw thaw;
-    hst_learn_options learn; /* first_node, max_batch and executor are set here */
+    hst_learn_options learn; /* first_node, max_batch, executor and precision are set here */
     size_t max_batch;
     int n_classes;
     const hst_optimiser_rule *rule;

@@ -38,8 +38,8 @@ class Precision(Predicts):
         self.refused(run("bench", "--precision", "auto"), 2, "fp32|bf16|int8")
         for words in (["--fine-tune"], ["--recipe", "fine-tune"], ["--recipe", "tutorial", "--fine-tune"]):
             with self.subTest(words):
-                self.refused(run("train", PHOTOS, "--backbone", BACKBONE, "--precision", "bf16", "-o", "refused", *words),
-                             2, "learns in fp32 alone")
+                self.refused(run("train", PHOTOS, "--backbone", BACKBONE, "--precision", "int8", "-o", "refused", *words),
+                             2, "learns in fp32 or bf16, not in int8")
         self.assertFalse(os.path.exists(f"{ROOT}/refused"))
 
     def test_features_are_of_their_own(self):
@@ -87,8 +87,28 @@ class Precision(Predicts):
             self.assertEqual(line[0], "precision fp32: nothing is faster on this processor")
         for name in ("bf16", "int8"):
             self.assertEqual(f'"precision":"{name}"'.encode() in model, line[0].startswith(f"precision {name}"))
-        said, _ = self.train("tuned", "--precision", "auto", "--fine-tune", "--epochs", "1", "--batch", "8")
-        self.assertIn("precision fp32: a backbone learns in it alone", said)
+
+    def test_fine_tuning(self):
+        words = ["--fine-tune", "--epochs", "1", "--batch", "8", "--keep", "tuned"]
+        low = ["--precision", "bf16"]
+        said, usual = self.train("tuned", *words)
+        self.assertEqual("bf16 is faster on this processor: --precision auto learns in it" in said, "bf16" in faster())
+        self.assertNotIn(b'"precision"', usual)
+        _, model = self.train("tuned low", *words, *low)
+        self.assertIn(b'"precision":"bf16"', model)
+        self.assertEqual(self.train("again", *words, *low, "--threads", "1")[1], model)
+        self.predicts_as_in_training(PHOTOS, f"{ROOT}/tuned low")
+        said, chosen = self.train("either", *words, "--precision", "auto")
+        if "bf16" in faster():
+            self.assertIn("precision bf16: a backbone learns faster in bf16 on this processor", said)
+        else:
+            self.assertIn("precision fp32: a backbone learns no faster in bf16 on this processor", said)
+        self.assertEqual(chosen, model if "bf16" in faster() else usual)
+        usable = json.loads(self.ok(run("info", "--devices", "--json")))["usable"]
+        if usable.get("avx512bf16"):
+            for cpu in ("avx512", "avx512bf16"):
+                self.on(cpu, "train", PHOTOS, "--backbone", BACKBONE, "-o", f"on {cpu}", *words, *low)
+            self.assertEqual(read(f"{ROOT}/on avx512/model.safetensors"), read(f"{ROOT}/on avx512bf16/model.safetensors"))
 
     def on(self, cpu, *words):
         r = subprocess.run([PROGRAM, *words], cwd=ROOT, env={**ENV, "HEADSTART_CPU": cpu}, capture_output=True,
@@ -137,7 +157,7 @@ class Precision(Predicts):
         self.ok(run("features", PHOTOS, "--backbone", BACKBONE, "--precision", "int8", "--views", "mirror,crop", "-o",
                     "views.npy"))
         self.refused(run("train", PHOTOS, "--backbone", BACKBONE, "--precision", "int8", "-o", "refused", "--fine-tune"),
-                     2, "learns in fp32 alone")
+                     2, "not in int8")
 
     def test_what_is_faster_is_said_once(self):
         names, line = faster(), "faster on this processor: --precision auto takes"

@@ -228,6 +228,28 @@ static void the_tutorial_goes_on_too(void **state)
     tear_down(&s);
 }
 
+static void a_run_in_bf16_goes_on(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    scene s = set_up(1);
+    hst_train_opts o = fine_tune(&s);
+    result fp32, want, got;
+    check_ok(train(&s, &o, 0, &fp32, &e), &e);
+    hst_backbone *mine = s.b, *low = hst_backbone_in(s.ctx, mine, HST_PRECISION_BF16, &e);
+    check_ok(low == NULL, &e);
+    s.b = low;
+    check_ok(train(&s, &o, 0, &want, &e), &e);
+    assert_string_not_equal(want.sha256, fp32.sha256);
+    assert_int_equal(train(&s, &o, BATCH, &got, &e), HST_ESTOPPED);
+    o.resume = 1;
+    check_ok(train(&s, &o, 0, &got, &e), &e);
+    check_equal(&want, &got);
+    s.b = mine;
+    hst_backbone_free(low);
+    tear_down(&s);
+}
+
 static void a_checkpoint_is_for_one_job(void **state)
 {
     (void)state;
@@ -251,6 +273,11 @@ static void a_checkpoint_is_for_one_job(void **state)
     s.b = other;
     assert_int_equal(train(&s, &o, 0, &r, &e), HST_EARG);
     assert_non_null(strstr(e.msg, "another backbone"));
+    hst_backbone_free(other);
+    s.b = other = hst_backbone_in(s.ctx, mine, HST_PRECISION_BF16, &e);
+    check_ok(other == NULL, &e);
+    assert_int_equal(train(&s, &o, 0, &r, &e), HST_EARG);
+    assert_non_null(strstr(e.msg, "begun in precision fp32 and cannot go on in bf16"));
     s.b = mine;
     hst_backbone_free(other);
     check_ok(train(&s, &o, 0, &r, &e), &e);
@@ -432,6 +459,7 @@ int main(void)
         cmocka_unit_test(the_number_of_threads_changes_nothing),
         cmocka_unit_test(a_stopped_run_goes_on_to_the_same_bytes),
         cmocka_unit_test(the_tutorial_goes_on_too),
+        cmocka_unit_test(a_run_in_bf16_goes_on),
         cmocka_unit_test(a_checkpoint_is_for_one_job),
         cmocka_unit_test(a_damaged_checkpoint_is_refused),
         cmocka_unit_test(a_loss_that_is_no_number_stops_at_once),
