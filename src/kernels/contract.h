@@ -74,6 +74,19 @@ static inline void layer_norm_contract(const hst_layer_norm *p)
     (void)p;
 }
 
+static inline void layer_norm_back_contract(const hst_layer_norm_back *b)
+{
+    assert((b->rows == 0 || (b->x && b->dy)) && b->gamma && b->c > 0 && b->epsilon > 0);
+    (void)b;
+}
+
+static inline void softmax_back_contract(const hst_softmax_back *b)
+{
+    assert(b->rows == 0 || (b->x && b->dx && b->of_sum && b->sum));
+    assert(b->n > 0 && b->ldx >= (size_t)b->n);
+    (void)b;
+}
+
 static inline void softmax_contract(const hst_softmax *s)
 {
     assert((s->rows == 0 || (s->x && s->of_sum)) && s->n > 0 && s->ldx >= (size_t)s->n);

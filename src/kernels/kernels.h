@@ -220,6 +220,18 @@ typedef struct hst_layer_norm {
     float epsilon;
 } hst_layer_norm;
 
+/* Its gradient, with x^ = (x - mean) / sqrt(variance + epsilon) and g = gamma dy:
+ *   dx[r][c] += (g - mean of g - x^ mean of (g x^)) / sqrt(variance + epsilon)
+ *   dgamma[c] += dy x^,  dbeta[c] += dy
+ * Rows lie one behind the other; dx, dgamma and dbeta may be NULL. */
+typedef struct hst_layer_norm_back {
+    const float *x, *gamma, *dy;
+    float *dx, *dgamma, *dbeta;
+    size_t rows;
+    int c;
+    float epsilon;
+} hst_layer_norm_back;
+
 /* Softmax without its division:  x[r][i] = e^(x[r][i] - the largest of the row), and
  * of_sum[r] = 1 / sum_i of these. Rows are ldx floats apart; NaN makes of_sum NaN. */
 typedef struct hst_softmax {
@@ -228,6 +240,16 @@ typedef struct hst_softmax {
     int n;
     float *of_sum;
 } hst_softmax;
+
+/* Its gradient, from what hst_softmax left in x and of_sum, p = x of_sum, and sum p dx:
+ *   dx[r][i] = p (dx[r][i] - sum[r]) by,  x[r][i] = p */
+typedef struct hst_softmax_back {
+    float *x, *dx; /* rows ldx floats apart, both */
+    size_t ldx, rows;
+    int n;
+    const float *of_sum, *sum; /* [rows] */
+    float by;
+} hst_softmax_back;
 
 /* Weighted sums of bytes. Weights are fractions of 2^HST_RESIZE_BITS, sums are rounded and clipped
  * to 0..255; the sizes of the weights of an output add up to less than 2. */
@@ -287,7 +309,9 @@ typedef struct hst_kernels {
     void (*norm_moments)(const hst_norm_sums *s);
     void (*norm_products)(const hst_norm_sums *s);
     void (*layer_norm)(const hst_layer_norm *n);
+    void (*layer_norm_back)(const hst_layer_norm_back *b);
     void (*softmax)(const hst_softmax *s);
+    void (*softmax_back)(const hst_softmax_back *b);
     void (*resize_rows)(const hst_resize_rows *r);
     void (*resize_pixels)(const hst_resize_pixels *r);
 } hst_kernels;

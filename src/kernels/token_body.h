@@ -93,6 +93,67 @@ static void layer_norm(const hst_layer_norm *p)
         layer_norm_row(p, p->x + r * p->ldx, p->y + r * p->ldy);
 }
 
+/* What a vector of channels adds to the sums over g and g x^, and to dgamma and dbeta. */
+typedef struct norm_sums {
+    vf g, product;
+} norm_sums;
+
+static inline __attribute__((always_inline)) norm_sums
+norm_back_sums(const hst_layer_norm_back *b, const float *x, const float *dy, vf mean, vf by, int c,
+               int n, const int partial, norm_sums s)
+{
+    const vf d = load_some(dy + c, n, partial), g = v_mul(d, load_some(b->gamma + c, n, partial));
+    const vf normal = v_mul(v_sub(load_some(x + c, n, partial), mean), by);
+    if (b->dgamma)
+        store_some(b->dgamma + c, n, v_fma(d, normal, load_some(b->dgamma + c, n, partial)),
+                   partial);
+    if (b->dbeta)
+        store_some(b->dbeta + c, n, v_add(load_some(b->dbeta + c, n, partial), d), partial);
+    return (norm_sums){v_add(s.g, g), v_fma(g, normal, s.product)};
+}
+
+/* dx of a vector of channels: by (g - sum - x^ product). */
+static inline __attribute__((always_inline)) void
+norm_back_inputs(const hst_layer_norm_back *b, const float *x, const float *dy, float *dx, vf mean,
+                 vf by, norm_sums s, int c, int n, const int partial)
+{
+    const vf g = v_mul(load_some(dy + c, n, partial), load_some(b->gamma + c, n, partial));
+    const vf normal = v_mul(v_sub(load_some(x + c, n, partial), mean), by);
+    const vf rest = v_sub(v_sub(g, s.g), v_mul(normal, s.product));
+    store_some(dx + c, n, v_fma(rest, by, load_some(dx + c, n, partial)), partial);
+}
+
+/* One row, three times from the first-level cache. Where dy is 0, as behind the row, nothing is
+ * added. */
+static void layer_norm_back_row(const hst_layer_norm_back *b, const float *x, const float *dy,
+                                float *dx)
+{
+    const float average = row_sum(x, b->c) / (float)b->c;
+    const vf mean = v_set1(average), zero = v_set1(0), share = v_set1(1 / (float)b->c);
+    const vf by = v_set1(1 / sqrtf(row_squares(x, average, b->c) / (float)b->c + b->epsilon));
+    const int full = b->c / V_N * V_N;
+    norm_sums s = {zero, zero};
+    for (int c = 0; c < full; c += V_N)
+        s = norm_back_sums(b, x, dy, mean, by, c, V_N, 0, s);
+    if (full < b->c)
+        s = norm_back_sums(b, x, dy, mean, by, full, b->c - full, 1, s);
+    if (!dx)
+        return;
+    s.g = v_mul(v_set1(sum_of(s.g)), share);
+    s.product = v_mul(v_set1(sum_of(s.product)), share);
+    for (int c = 0; c < full; c += V_N)
+        norm_back_inputs(b, x, dy, dx, mean, by, s, c, V_N, 0);
+    if (full < b->c)
+        norm_back_inputs(b, x, dy, dx, mean, by, s, full, b->c - full, 1);
+}
+
+static void layer_norm_back(const hst_layer_norm_back *b)
+{
+    layer_norm_back_contract(b);
+    for (size_t r = 0, at = 0; r < b->rows; r++, at += (size_t)b->c)
+        layer_norm_back_row(b, b->x + at, b->dy + at, b->dx ? b->dx + at : NULL);
+}
+
 static inline float row_largest(const float *x, int n)
 {
     vf a = v_set1(-INFINITY), b = a;
@@ -126,5 +187,27 @@ static void softmax(const hst_softmax *s)
         if (i < s->n)
             v_store_part(x + i, s->n - i, below_most(v_load_part(x + i, s->n - i), most));
         s->of_sum[r] = 1 / row_sum(x, s->n);
+    }
+}
+
+static inline __attribute__((always_inline)) void
+softmax_back_vector(float *x, float *dx, vf of_sum, vf sum, vf by, int n, const int partial)
+{
+    const vf p = v_mul(load_some(x, n, partial), of_sum);
+    store_some(x, n, p, partial);
+    store_some(dx, n, v_mul(v_mul(p, v_sub(load_some(dx, n, partial), sum)), by), partial);
+}
+
+static void softmax_back(const hst_softmax_back *b)
+{
+    softmax_back_contract(b);
+    const int full = b->n / V_N * V_N;
+    for (size_t r = 0; r < b->rows; r++) {
+        float *x = b->x + r * b->ldx, *dx = b->dx + r * b->ldx;
+        const vf of_sum = v_set1(b->of_sum[r]), sum = v_set1(b->sum[r]), by = v_set1(b->by);
+        for (int i = 0; i < full; i += V_N)
+            softmax_back_vector(x + i, dx + i, of_sum, sum, by, V_N, 0);
+        if (full < b->n)
+            softmax_back_vector(x + full, dx + full, of_sum, sum, by, b->n - full, 1);
     }
 }

@@ -39,7 +39,9 @@ int norm_sums(const hst_kernels *k);
 
 /* token_cases.c */
 int layer_norms(const hst_kernels *k);
+int layer_norm_backs(const hst_kernels *k);
 int softmaxes(const hst_kernels *k);
+int softmax_backs(const hst_kernels *k);
 
 /* winograd_cases.c */
 int winograd_maps(const hst_kernels *k);

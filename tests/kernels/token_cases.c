@@ -88,6 +88,66 @@ int layer_norms(const hst_kernels *k)
     return wrong;
 }
 
+/* The definition in double; each result on top of what was there. Sums over c and over rows, and
+ * what cancels in x - mean, are known to so many roundings of the sizes that go into them. */
+static int norm_back_check(const hst_kernels *k, int n, int wants_dx)
+{
+    const size_t c = (size_t)n, all = ROWS * c;
+    guarded x = numbers(all, n & 1, 1), dy = numbers(all, 0, 2), dx = numbers(all, n & 1, 3),
+            was = numbers(all, 0, 3), gamma = numbers(c, 1, 4), dgamma = numbers(c, n & 1, 5),
+            dbeta = numbers(c, 0, 6), gamma_was = numbers(c, 0, 5), beta_was = numbers(c, 0, 6);
+    const double epsilon = 1e-5;
+    double *dg = calloc(4 * c, sizeof *dg), *db = dg + c, *sizes = db + c, *normal = sizes + c;
+    int wrong = 0;
+    k->layer_norm_back(&(hst_layer_norm_back){x.p, gamma.p, dy.p, wants_dx ? dx.p : NULL, dgamma.p,
+                                              dbeta.p, ROWS, n, (float)epsilon});
+    for (size_t r = 0; r < ROWS; r++) {
+        const float *row = x.p + r * c, *d = dy.p + r * c;
+        double mean = 0, variance = 0, sum = 0, product = 0, size = 0;
+        for (size_t i = 0; i < c; i++)
+            mean += (double)row[i] / n;
+        for (size_t i = 0; i < c; i++)
+            variance += ((double)row[i] - mean) * ((double)row[i] - mean) / n;
+        const double by = 1 / sqrt(variance + epsilon);
+        for (size_t i = 0; i < c; i++) {
+            const double g = (double)gamma.p[i] * (double)d[i];
+            normal[i] = ((double)row[i] - mean) * by;
+            sum += g / n;
+            product += g * normal[i] / n;
+            size += fabs(g) * (1 + fabs(normal[i]) + by) / n;
+            dg[i] += (double)d[i] * normal[i];
+            db[i] += (double)d[i];
+            sizes[i] += fabs((double)d[i]) * (fabs(normal[i]) + 4 * by);
+        }
+        for (size_t i = 0; i < c; i++) {
+            const double g = (double)gamma.p[i] * (double)d[i], old = (double)was.p[r * c + i];
+            const double want = wants_dx ? by * (g - sum - normal[i] * product) : 0;
+            wrong += far(i, (double)dx.p[r * c + i], old + want,
+                         fabs(old) + by * (fabs(g) + size * (1 + fabs(normal[i]) + by)), 8 + n / 8);
+        }
+    }
+    for (size_t i = 0; i < c; i++) {
+        const double g = (double)gamma_was.p[i], b = (double)beta_was.p[i];
+        wrong += far(i, (double)dgamma.p[i], g + dg[i], fabs(g) + sizes[i], 8 + n / 8);
+        wrong += far(i, (double)dbeta.p[i], b + db[i], fabs(b) + 3 * 4, ROWS);
+    }
+    guarded *all_of[] = {&x, &dy, &dx, &was, &gamma, &dgamma, &dbeta, &gamma_was, &beta_was};
+    for (size_t i = 0; i < sizeof all_of / sizeof *all_of; i++)
+        release(all_of[i]);
+    free(dg);
+    if (wrong)
+        say_wrong(k, "gradient of layer norm of %d channels", n);
+    return wrong;
+}
+
+int layer_norm_backs(const hst_kernels *k)
+{
+    int wrong = 0;
+    for (int i = 0; i < N_LENGTHS; i++)
+        wrong += norm_back_check(k, lengths[i], 1) + norm_back_check(k, lengths[i], 0);
+    return wrong;
+}
+
 static int softmax_check(const hst_kernels *k, int n, float scale)
 {
     const size_t c = (size_t)n, ld = c + GAP, all = (ROWS - 1) * ld + c;
@@ -128,5 +188,40 @@ int softmaxes(const hst_kernels *k)
     for (int i = 0; i < N_LENGTHS; i++)
         wrong += softmax_check(k, lengths[i], 1) + softmax_check(k, lengths[i], 0.01f) +
                  softmax_check(k, lengths[i], 5) + softmax_check(k, lengths[i], 1e6f);
+    return wrong;
+}
+
+static int softmax_back_check(const hst_kernels *k, int n)
+{
+    const size_t c = (size_t)n, ld = c + GAP, all = (ROWS - 1) * ld + c;
+    guarded x = numbers(all, n & 1, 1), p = numbers(all, 0, 1), dx = numbers(all, n & 1, 2),
+            was = numbers(all, 0, 2), of_sum = numbers(ROWS, 0, 3), sum = numbers(ROWS, 1, 4);
+    const float by = 0.3f;
+    int wrong = 0;
+    k->softmax_back(&(hst_softmax_back){x.p, dx.p, ld, ROWS, n, of_sum.p, sum.p, by});
+    for (size_t r = 0; r < ROWS; r++) {
+        for (size_t i = r * ld; i < r * ld + c; i++) {
+            const double part = (double)p.p[i] * (double)of_sum.p[r], s = (double)sum.p[r];
+            const double size = fabs(part) * (fabs((double)was.p[i]) + fabs(s)) * (double)by;
+            wrong += far(i, (double)x.p[i], part, fabs(part), 1);
+            wrong += far(i, (double)dx.p[i], part * ((double)was.p[i] - s) * (double)by, size, 4);
+        }
+        if (r + 1 < ROWS)
+            wrong += memcmp(dx.p + r * ld + c, was.p + r * ld + c, GAP * sizeof *dx.p) != 0 ||
+                     memcmp(x.p + r * ld + c, p.p + r * ld + c, GAP * sizeof *x.p) != 0;
+    }
+    guarded *all_of[] = {&x, &p, &dx, &was, &of_sum, &sum};
+    for (size_t i = 0; i < sizeof all_of / sizeof *all_of; i++)
+        release(all_of[i]);
+    if (wrong)
+        say_wrong(k, "gradient of softmax of %d numbers", n);
+    return wrong;
+}
+
+int softmax_backs(const hst_kernels *k)
+{
+    int wrong = 0;
+    for (int i = 0; i < N_LENGTHS; i++)
+        wrong += softmax_back_check(k, lengths[i]);
     return wrong;
 }

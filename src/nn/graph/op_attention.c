@@ -249,18 +249,21 @@ static float dot(const float *a, const float *b, size_t n)
 }
 
 /* p / its sum, and dp becomes ds = p (dp - sum p dp) / sqrt(d), where sum p dp = y dy. */
-static void scores_back(const head *h, const float *y, const float *dy, size_t rows, float *scratch,
-                        const places *at)
+static void scores_back(const head *h, const hst_kernels *k, const float *y, const float *dy,
+                        size_t rows, float *scratch)
 {
-    float *p = scratch + at->scores, *dp = scratch + at->dscores;
-    for (size_t i = 0; i < rows; i++, p += h->n, dp += h->n) {
-        const float of_sum = scratch[at->of_sum + i];
-        const float sum = dot(y + i * h->c, dy + i * h->c, h->d);
-        for (size_t j = 0; j < h->n; j++) {
-            p[j] *= of_sum;
-            dp[j] = p[j] * (dp[j] - sum) * h->by;
-        }
-    }
+    const places at = places_of(h, k);
+    float sum[QUERIES];
+    for (size_t i = 0; i < rows; i++)
+        sum[i] = dot(y + i * h->c, dy + i * h->c, h->d);
+    k->softmax_back(&(hst_softmax_back){.x = scratch + at.scores,
+                                        .dx = scratch + at.dscores,
+                                        .ldx = h->n,
+                                        .rows = rows,
+                                        .n = (int)h->n,
+                                        .of_sum = scratch + at.of_sum,
+                                        .sum = sum,
+                                        .by = h->by});
 }
 
 /* A block of queries from the first on, with the head's sides, y and dy:
@@ -276,7 +279,7 @@ static void backward_block(const hst_op_args *a, const head *h, size_t at_head, 
     const float *q = x.q + first * h->ldq, *dy = a->dy + first * h->c + at_head;
     scores_of(h, k, q, rows, scratch);
     multiply_across(h, k, dy, h->c, rows, scratch + at.values_back, ds);
-    scores_back(h, a->y + first * h->c + at_head, dy, rows, scratch, &at);
+    scores_back(h, k, a->y + first * h->c + at_head, dy, rows, scratch);
     if (dx.q)
         multiply_along(h, k, ds, rows, scratch + at.keys_back, dx.q + first * h->ldq, h->ldq, 1);
     if (!dx.k)

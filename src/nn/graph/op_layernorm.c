@@ -2,8 +2,6 @@
  * of the channels of each pixel or token (Ba et al. 2016, arXiv 1607.06450). */
 #include "nn/infer/unit.h"
 
-#include <math.h>
-
 static const hst_attr attrs[] = {{"epsilon", HST_ATTR_REAL, 0, NULL}};
 enum { GAMMA, BETA }; /* slots */
 
@@ -43,52 +41,18 @@ static void infer(const hst_infer_unit *u, const hst_run_args *a)
                                              .epsilon = (float)hst_node_epsilon(&u->node)});
 }
 
-/* Of a row: its mean, and 1 / sqrt(variance + epsilon). */
-typedef struct moments {
-    double mean, inverse;
-} moments;
-
-static moments moments_of(const float *x, size_t c, double epsilon)
-{
-    double mean = 0, squares = 0;
-    for (size_t k = 0; k < c; k++)
-        mean += (double)x[k];
-    mean /= (double)c;
-    for (size_t k = 0; k < c; k++)
-        squares += ((double)x[k] - mean) * ((double)x[k] - mean);
-    return (moments){mean, 1 / sqrt(squares / (double)c + epsilon)};
-}
-
-/* With x^ = (x - mean) inverse and g = gamma dy, over each row
- *   dx = inverse (g - mean of g - x^ mean of g x^),  dgamma += dy x^,  dbeta += dy */
-static void backward_row(const hst_op_args *a, const float *x, const float *dy, float *dx)
-{
-    const size_t c = (size_t)a->in[0].c;
-    const moments m = moments_of(x, c, hst_node_epsilon(a->node));
-    const float *gamma = a->param[GAMMA];
-    double sum = 0, product = 0;
-    for (size_t k = 0; k < c; k++) {
-        const double normal = ((double)x[k] - m.mean) * m.inverse;
-        sum += (double)gamma[k] * (double)dy[k];
-        product += (double)gamma[k] * (double)dy[k] * normal;
-        if (a->dparam[GAMMA])
-            a->dparam[GAMMA][k] += (float)((double)dy[k] * normal);
-        if (a->dparam[BETA])
-            a->dparam[BETA][k] += dy[k];
-    }
-    sum /= (double)c;
-    product /= (double)c;
-    for (size_t k = 0; dx && k < c; k++) {
-        const double normal = ((double)x[k] - m.mean) * m.inverse;
-        dx[k] += (float)(m.inverse * ((double)gamma[k] * (double)dy[k] - sum - normal * product));
-    }
-}
-
 static void backward(const hst_op_args *a)
 {
-    const size_t c = (size_t)a->in[0].c, n = hst_shape_pixels(a->in[0]);
-    for (size_t i = 0; i < n; i++)
-        backward_row(a, a->x[0] + i * c, a->dy + i * c, a->dx[0] ? a->dx[0] + i * c : NULL);
+    a->kernels->layer_norm_back(
+        &(hst_layer_norm_back){.x = a->x[0],
+                               .gamma = a->param[GAMMA],
+                               .dy = a->dy,
+                               .dx = a->dx[0],
+                               .dgamma = a->dparam[GAMMA],
+                               .dbeta = a->dparam[BETA],
+                               .rows = hst_shape_pixels(a->in[0]),
+                               .c = a->in[0].c,
+                               .epsilon = (float)hst_node_epsilon(a->node)});
 }
 
 const hst_op hst_op_layernorm = {.name = "layernorm",
