@@ -146,6 +146,28 @@ HST_CHECK int hst_graph_attention(hst_graph *g, int qkv, const hst_attention *t,
 /* The same with queries q [m][c] of their own, over the keys and values kv [n][2 c] -> [m][c]. */
 HST_CHECK int hst_graph_cross_attention(hst_graph *g, int q, int kv, const hst_attention *t,
                                         hst_err *err);
+/* Queries and keys of qkv, of the cells of a grid row by row behind `prefix` tokens, turned by where
+ * they are; values and the tokens in front stay as they are. Of a head's d channels pair k of d / 4
+ * is turned for each axis by
+ *
+ *   halves   2 pi p / base^(4 k / d), with p from -1 to 1 the middle of the cell: rows first,
+ *            channels j and j + d/2 being a pair (DINOv3, arXiv 2508.10104)
+ *   rounded  the same, base^(4 k / d) rounded to bfloat16, as its authors' files have them
+ *   pairs    p / base^(4 k / d), p from 1 on in cells of a grid of `learned`: columns first,
+ *            channels 2 j and 2 j + 1 being a pair (Perception Encoder, arXiv 2504.13181) */
+enum hst_rotary_way { HST_ROTARY_HALVES, HST_ROTARY_ROUNDED, HST_ROTARY_PAIRS };
+typedef struct hst_rotary {
+    int heads, prefix;
+    int rows, columns;
+    enum hst_rotary_way way;
+    int learned; /* cells of a side of that grid */
+    double base;
+} hst_rotary;
+HST_CHECK int hst_graph_rotary(hst_graph *g, int qkv, const hst_rotary *r, hst_err *err);
+
+/* [..][2 c] -> [..][c]: act of the first c channels times the others. */
+HST_CHECK int hst_graph_gate(hst_graph *g, int x, enum hst_act act, hst_err *err);
+
 /* A learned token, the parameter "probe" [1][c] with the channels of x: what attention that pools
  * begins with. */
 HST_CHECK int hst_graph_probe(hst_graph *g, int x, const char *name, hst_err *err);

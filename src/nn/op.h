@@ -125,7 +125,8 @@ struct hst_op {
 extern const hst_op hst_op_input, hst_op_conv2d, hst_op_depthwise, hst_op_batchnorm, hst_op_add,
     hst_op_activation, hst_op_global_average, hst_op_max_pool, hst_op_scale, hst_op_layernorm,
     hst_op_layer_scale, hst_op_tokens, hst_op_attention, hst_op_cross_attention, hst_op_probe,
-    hst_op_token_pool, hst_op_concat, hst_op_affine, hst_op_average_pool, hst_op_pick, hst_op_times;
+    hst_op_token_pool, hst_op_concat, hst_op_affine, hst_op_average_pool, hst_op_pick, hst_op_times,
+    hst_op_gate, hst_op_rotary;
 
 const hst_node *hst_graph_node(const hst_graph *g, int i);
 
@@ -143,6 +144,7 @@ static inline const hst_conv *hst_node_conv(const hst_node *n)
     return (const void *)n->attrs;
 }
 enum hst_act hst_node_act(const hst_node *n);
+extern const char *const hst_act_words[HST_ACTS];
 double hst_node_epsilon(const hst_node *n); /* of a batch norm or a layer norm */
 double hst_node_factor(const hst_node *n);  /* of HST_NORM_FACTOR */
 

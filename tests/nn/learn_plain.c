@@ -251,6 +251,39 @@ static void attention(const plain *p, const hst_node *n, const double *const x[2
             attend(&a, x[0] + i * (cross ? c : 3 * c), h, y + i * c);
 }
 
+/* Channel c of a head of d at a cell: which one it is mixed with, and by which angle. */
+static double angle_of(const hst_rotary *r, int d, int c, int cell, int *other)
+{
+    const int pairs = r->way == HST_ROTARY_PAIRS, half = d / 2;
+    const int j = pairs ? c / 2 : c % half, is_row = pairs ? j >= d / 4 : j < d / 4;
+    const double at = is_row ? cell / r->columns : cell % r->columns;
+    const double n = is_row ? r->rows : r->columns;
+    double period = pow(r->base, (double)(j % (d / 4)) / (d / 4));
+    if (r->way == HST_ROTARY_ROUNDED) {
+        const double step = exp2(floor(log2(period)) - 7);
+        period = nearbyint(period / step) * step;
+    }
+    *other = pairs ? c ^ 1 : (c + half) % d;
+    return (pairs ? r->learned * (at + 1) / n : 2 * M_PI * ((2 * at + 1) / n - 1)) / period;
+}
+
+static void rotary(const hst_node *n, const double *x, double *y)
+{
+    const hst_rotary *r = (const void *)n->attrs;
+    const hst_shape s = hst_node_shape(n);
+    const int d = s.c / (3 * r->heads);
+    for (int i = 0; i < s.w * s.c; i++) {
+        const int token = i / s.c, c = i % s.c, first = i - c % d;
+        int other = 0;
+        y[i] = x[i];
+        if (token < r->prefix || c >= s.c / 3 * 2)
+            continue;
+        const double angle = angle_of(r, d, c % d, token - r->prefix, &other);
+        const int is_second = other < c % d;
+        y[i] = x[i] * cos(angle) + (is_second ? 1 : -1) * x[first + other] * sin(angle);
+    }
+}
+
 static void token_pool(const hst_node *n, hst_shape in, const double *x, double *y)
 {
     const hst_token_pool *p = (const void *)n->attrs;
@@ -300,6 +333,12 @@ static void run_image(const plain *p, const hst_node *n, hst_shape in, const dou
         y[i] = x[0][i] * param(p, n, 0)[i % c];
     if (n->op == &hst_op_concat)
         concat(p, n, x, y);
+    if (n->op == &hst_op_rotary)
+        rotary(n, x[0], y);
+    for (size_t i = 0; n->op == &hst_op_gate && i < count; i++) {
+        const double *both = x[0] + i / c * 2 * c + i % c;
+        y[i] = activation(hst_node_act(n), both[0]) * both[c];
+    }
     for (size_t i = 0; n->op == &hst_op_activation && i < count; i++)
         y[i] = activation(hst_node_act(n), x[0][i]);
     const double *two = n->op == &hst_op_affine ? param(p, n, 0) : NULL;

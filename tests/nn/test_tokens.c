@@ -17,6 +17,9 @@ typedef struct model {
     hst_token_pool pool;
     enum hst_act act;
     int probes; /* 1: attention pools the tokens, in place of `pool` */
+    int turns;  /* 1: rotary positions: */
+    hst_rotary rotary;
+    int gated; /* 1: the layer between two products is */
 } model;
 
 static int linear(hst_graph *g, int x, int channels, const char *name)
@@ -33,13 +36,15 @@ static int block(hst_graph *g, int x, const model *m)
     int kept = x;
     x = hst_graph_layernorm(g, x, 1e-6, "norm1", &e);
     x = linear(g, x, 3 * m->channels, "qkv");
+    if (m->turns)
+        x = hst_graph_rotary(g, x, &m->rotary, &e);
     x = hst_graph_attention(g, x, &(hst_attention){.heads = m->heads}, &e);
     x = linear(g, x, m->channels, "proj");
     x = hst_graph_layer_scale(g, x, "scale1", &e);
     kept = x = hst_graph_add(g, x, kept, &e);
     x = hst_graph_layernorm(g, x, 1e-6, "norm2", &e);
-    x = linear(g, x, m->hidden, "fc1");
-    x = hst_graph_activation(g, x, m->act, &e);
+    x = linear(g, x, m->gated ? 2 * m->hidden : m->hidden, "fc1");
+    x = m->gated ? hst_graph_gate(g, x, m->act, &e) : hst_graph_activation(g, x, m->act, &e);
     x = linear(g, x, m->channels, "fc2");
     x = hst_graph_layer_scale(g, x, "scale2", &e);
     return hst_graph_add(g, kept, x, &e);
@@ -81,6 +86,53 @@ static const model models[] = {
     {28, 14, 16, 1, 33, {0, 0}, {HST_POOL_MEAN, 0}, HST_ACT_GELU},
     {12, 3, 12, 3, 20, {0, 1}, {HST_POOL_CLS, 0}, HST_ACT_GELU_TANH, 1},
     {64, 4, 24, 3, 50, {3, 0}, {HST_POOL_CLS_MEAN, 1}, HST_ACT_GELU}, /* several query blocks */
+    {8,
+     2,
+     16,
+     2,
+     9,
+     {5, 0},
+     {HST_POOL_CLS, 5},
+     HST_ACT_SWISH,
+     0,
+     1,
+     {2, 5, 2, 8, HST_ROTARY_HALVES, 0, 100},
+     1},
+    {12,
+     4,
+     24,
+     3,
+     10,
+     {2, 0},
+     {HST_POOL_MEAN, 2},
+     HST_ACT_SWISH,
+     0,
+     1,
+     {3, 2, 3, 3, HST_ROTARY_ROUNDED, 0, 100},
+     1},
+    {12,
+     2,
+     24,
+     2,
+     20,
+     {1, 1},
+     {HST_POOL_CLS, 0},
+     HST_ACT_GELU,
+     1,
+     1,
+     {2, 1, 4, 9, HST_ROTARY_PAIRS, 24, 10000}},
+    {64,
+     4,
+     32,
+     1,
+     50,
+     {1, 0},
+     {HST_POOL_CLS_MEAN, 1},
+     HST_ACT_GELU,
+     0,
+     1,
+     {1, 1, 16, 16, HST_ROTARY_HALVES, 0, 100},
+     1},
 };
 enum { N_MODELS = sizeof models / sizeof *models };
 
@@ -317,6 +369,23 @@ static void what_does_not_fit_is_refused(void **state)
                      HST_EMODEL);
     assert_int_equal(hst_graph_token_pool(g, x, &(hst_token_pool){(enum hst_pool)3, 1}, &e),
                      HST_EMODEL);
+    const hst_rotary fits = {4, 2, 2, 3, HST_ROTARY_HALVES, 0, 100};
+    hst_rotary r = fits;
+    int qkv = linear(g, x, 48, "qkv");
+    assert_true(hst_graph_rotary(g, qkv, &r, &e) > 0);
+    r.columns = 4;
+    assert_int_equal(hst_graph_rotary(g, qkv, &r, &e), HST_EMODEL);
+    r = fits;
+    r.heads = 8; /* of two channels */
+    assert_int_equal(hst_graph_rotary(g, qkv, &r, &e), HST_EMODEL);
+    r = fits;
+    r.way = HST_ROTARY_PAIRS; /* learned on no grid */
+    assert_int_equal(hst_graph_rotary(g, qkv, &r, &e), HST_EMODEL);
+    r = fits;
+    r.base = NAN;
+    assert_int_equal(hst_graph_rotary(g, qkv, &r, &e), HST_EMODEL);
+    assert_int_equal(hst_graph_gate(g, linear(g, x, 7, "odd"), HST_ACT_SWISH, &e), HST_EMODEL);
+    assert_int_equal(hst_graph_gate(g, x, (enum hst_act)99, &e), HST_EMODEL);
     const hst_conv large = {.kernel = 65, .stride = 65, .channels = 4},
                    deep = {.kernel = 16, .stride = 1};
     assert_int_equal(hst_graph_conv2d(g, picture, &large, "c", &e), HST_EMODEL);

@@ -229,6 +229,16 @@ int hst_graph_cross_attention(hst_graph *g, int q, int kv, const hst_attention *
     return hst_graph_add_node(g, &hst_op_cross_attention, (int[]){q, kv}, t, "", err);
 }
 
+int hst_graph_rotary(hst_graph *g, int qkv, const hst_rotary *r, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_rotary, &qkv, r, "", err);
+}
+
+int hst_graph_gate(hst_graph *g, int x, enum hst_act act, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_gate, &x, &(int){(int)act}, "", err);
+}
+
 int hst_graph_probe(hst_graph *g, int x, const char *name, hst_err *err)
 {
     return hst_graph_add_node(g, &hst_op_probe, &x, NULL, name, err);

@@ -2,13 +2,13 @@
  * the formulas; their derivatives are the kernel norm_gate. */
 #include "nn/infer/unit.h"
 
-static const char *const words[] = {
+const char *const hst_act_words[HST_ACTS] = {
     [HST_ACT_NONE] = "none",           [HST_ACT_RELU6] = "relu6",
     [HST_ACT_RELU] = "relu",           [HST_ACT_SIGMOID] = "sigmoid",
     [HST_ACT_HSIGMOID] = "hsigmoid",   [HST_ACT_HSWISH] = "hswish",
     [HST_ACT_SWISH] = "swish",         [HST_ACT_GELU] = "gelu",
     [HST_ACT_GELU_TANH] = "gelu_tanh", [HST_ACT_GELU_QUICK] = "gelu_quick"};
-static const hst_attr attrs[] = {{"function", HST_ATTR_WORD, 0, words}};
+static const hst_attr attrs[] = {{"function", HST_ATTR_WORD, 0, hst_act_words}};
 
 enum hst_act hst_node_act(const hst_node *n)
 {
@@ -18,7 +18,7 @@ enum hst_act hst_node_act(const hst_node *n)
 static int same_type(hst_node *n, const hst_type *in, hst_err *err)
 {
     const int act = (int)hst_node_act(n);
-    if (act < 0 || act >= (int)(sizeof words / sizeof *words))
+    if (act < 0 || act >= HST_ACTS)
         return hst_fail(err, HST_EMODEL, "there is no activation number %d", act);
     n->type = *in;
     return 0;
