@@ -21,7 +21,7 @@ import timm
 import torch
 from PIL import Image
 from safetensors.torch import save_file
-from timm.models.vision_transformer import checkpoint_filter_fn
+from timm.models import eva, vision_transformer
 from torch.nn.functional import interpolate
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -94,7 +94,8 @@ class Timm:
     def at(self, size):
         args = {**self.args, "img_size": size}
         net = timm.create_model(self.name, **args).eval()
-        net.load_state_dict(checkpoint_filter_fn(copy.deepcopy(self.net.state_dict()), net))
+        of = eva if isinstance(net, eva.Eva) else vision_transformer
+        net.load_state_dict(of.checkpoint_filter_fn(copy.deepcopy(self.net.state_dict()), net))
         return net.double()
 
     def features(self, x, pool):
@@ -156,6 +157,73 @@ class Facebook(Timm):
         return net
 
 
+class TimmDinov3(Timm):
+    """Used with its class token here, as its authors do, and by its mean in timm."""
+
+    def __init__(self, name, **args):
+        super().__init__(name, **args)
+        self.pool = "cls"
+
+
+class FacebookDinov3(TimmDinov3):
+    """The same as its authors' files have it: biases of keys masked, frequencies rounded to bfloat16."""
+
+    NAMES = {"reg_token": "storage_tokens", "gamma_1": "ls1.gamma", "gamma_2": "ls2.gamma", "fc1_g": "w1", "fc1_x": "w2"}
+
+    def write(self, folder):
+        state, gated = {"mask_token": torch.zeros(1, self.net.embed_dim)}, "blocks.0.mlp.fc1_g.weight" in self.net.state_dict()
+        for name, x in self.net.state_dict().items():
+            for ours, theirs in self.NAMES.items():
+                name = name.replace(ours, theirs)
+            name = name.replace("fc2", "w3") if gated else name
+            if name.endswith("attn.v_bias"):
+                bias = torch.cat([q, torch.full_like(q, 3), x])
+                state[name.replace("v_bias", "qkv.bias")] = bias
+                state[name.replace("v_bias", "qkv.bias_mask")] = (bias != 3).float()
+            elif name.endswith("attn.q_bias"):
+                q = x
+            else:
+                state[name] = x
+        state["rope_embed.periods"] = self.net.rope.periods.bfloat16()
+        return write(folder, state)
+
+    def load(self, state):
+        self.net.load_state_dict(eva.checkpoint_filter_fn(dict(state), self.net))
+
+    def at(self, size):
+        net = super().at(size)
+        net.rope.periods = net.rope.periods.bfloat16().double()
+        return net
+
+
+class PerceptionEncoder(Timm):
+    """PE as its authors' files have it, beside something of its text tower."""
+
+    NAMES = [("patch_embed.proj", "conv1"), ("attn_pool.norm", "attn_pool.layernorm"), ("attn_pool.latent", "attn_pool.probe"),
+             ("attn_pool.proj", "attn_pool.attn.out_proj"), ("norm_pre", "ln_pre"), ("norm1", "ln_1"), ("norm2", "ln_2"),
+             ("attn.proj", "attn.out_proj"), ("attn.qkv.", "attn.in_proj_"), ("mlp.fc1", "mlp.c_fc"), ("mlp.fc2", "mlp.c_proj"),
+             ("blocks.", "transformer.resblocks."), ("cls_token", "class_embedding"), ("pos_embed", "positional_embedding")]
+
+    def write(self, folder):
+        state = {"logit_scale": torch.ones(())}
+        for name, x in self.net.state_dict().items():
+            name = "ln_post" + name[4:] if name.startswith("norm.") else name
+            for ours, theirs in self.NAMES:
+                name = name.replace(ours, theirs)
+            if name.startswith("attn_pool.q."):
+                q = {**(q if "bias" in name else {}), name[12:]: x}
+            elif name.startswith("attn_pool.kv."):
+                state["visual.attn_pool.attn.in_proj_" + name[13:]] = torch.cat([q[name[13:]], x])
+            elif name == "head.weight":
+                state["visual.proj"] = x.T
+            elif name != "head.bias":
+                state["visual." + name] = x[0, 0] if name == "class_embedding" else x[0] if name == "positional_embedding" else x
+        return write(folder, state)
+
+    def load(self, state):
+        self.net.load_state_dict({**eva.checkpoint_filter_fn(dict(state), self.net)}, strict=False)
+
+
 class HuggingFace:
     """A network of transformers; prefix: tokens in front of those of the patches."""
 
@@ -189,6 +257,32 @@ class HuggingFace:
         if hasattr(net, "post_layernorm"):
             tokens = net.post_layernorm(tokens)
         return pooled(tokens, self.prefix, pool, attention=getattr(net, "head", None))
+
+
+class ConvNext:
+    """DINOv3's ConvNeXt of transformers, or of its authors, whose names ConvNeXt's have with one more."""
+
+    def __init__(self, authors=False, **config):
+        import transformers as t
+        self.net = randomise(t.DINOv3ConvNextModel(t.DINOv3ConvNextConfig(**config)))
+        self.authors, self.norm, self.pool, self.px = authors, IMAGENET, "mean", 224
+
+    def write(self, folder):
+        if not self.authors:
+            self.net.save_pretrained(folder)
+            return folder
+        names = [("layer_norm.", "norm."), ("depthwise_conv", "dwconv"), ("pointwise_conv", "pwconv"), (".layers.", "."),
+                 ("model.", "")]
+        state = {}
+        for name, x in self.net.state_dict().items():
+            for theirs, ours in names:
+                name = name.replace(theirs, ours)
+            at = name.split(".")
+            state[".".join(["downsample_layers", at[1], *at[3:]]) if "downsample" in name else name] = x
+        return write(folder, {**state, "norms.3.weight": state["norm.weight"], "norms.3.bias": state["norm.bias"]})
+
+    def features(self, x, pool):
+        return copy.deepcopy(self.net).double()(x).pooler_output
 
 
 class Siglip(HuggingFace):
@@ -350,6 +444,23 @@ CASES = {
                         ["224x224", "320x320"], ["cls"]),
     "torchvision old": (lambda: Torchvision(old=True, patch_size=16, num_layers=2, num_heads=2, hidden_dim=128, mlp_dim=256),
                         ["224x224"], ["cls", "mean"]),
+    "timm dinov3 S": (lambda: TimmDinov3("vit_small_patch16_dinov3"), ["256x256", "224x224"], ["cls", "mean", "cls+mean"]),
+    "timm dinov3 S biased": (lambda: TimmDinov3("vit_small_patch16_dinov3_qkvb", **S), ["256x256", "160x320"], ["cls"]),
+    "timm dinov3 S+": (lambda: TimmDinov3("vit_small_plus_patch16_dinov3_qkvb"), ["256x256", "512x512"], ["cls", "mean"]),
+    "facebook dinov3 S": (lambda: FacebookDinov3("vit_small_patch16_dinov3_qkvb", img_size=224), ["224x224", "320x256"],
+                          ["cls", "mean"]),
+    "facebook dinov3 S+": (lambda: FacebookDinov3("vit_small_plus_patch16_dinov3_qkvb", img_size=224, **S),
+                           ["224x224", "480x480"], ["cls"]),
+    "hf dinov3": (lambda: hf("DINOv3ViT", prefix=5, num_register_tokens=4, layer_norm_eps=1e-5), ["224x224", "256x256", "160x320"],
+                  ["cls", "mean"]),
+    "hf dinov3 gated": (lambda: hf("DINOv3ViT", prefix=5, num_register_tokens=4, use_gated_mlp=True, hidden_act="silu",
+                                   key_bias=True, rope_theta=50.0), ["224x224", "512x512"], ["cls", "cls+mean"]),
+    "hf dinov3 convnext T": (lambda: ConvNext(), ["224x224", "256x160"], [None]),
+    "facebook dinov3 convnext": (lambda: ConvNext(authors=True), ["224x224"], [None]),
+    "timm pe T": (lambda: Timm("vit_pe_core_tiny_patch16_384"), ["384x384", "224x224", "256x160"], ["map", "cls", "mean"]),
+    "timm pe S": (lambda: Timm("vit_pe_core_small_patch16_384", **S), ["384x384", "448x448"], ["map"]),
+    "open_clip pe T": (lambda: OpenClipTimm("vit_pe_core_tiny_patch16_384", **S), ["384x384", "224x224"], ["map"]),
+    "authors' pe S": (lambda: PerceptionEncoder("vit_pe_core_small_patch16_384", **S), ["384x384", "288x288"], ["map", "mean"]),
     "timm siglip B16": (lambda: Timm("vit_base_patch16_siglip_224", depth=3), ["224x224", "256x160"], ["map", "mean"]),
     "timm siglip2 B32": (lambda: Timm("vit_base_patch32_siglip_256", depth=3), ["256x256", "224x224"], ["map", "mean"]),
     "timm siglip so400m": (lambda: Timm("vit_so400m_patch14_siglip_378", depth=1), ["378x378", "224x224"], ["map"]),
@@ -389,8 +500,8 @@ class Comparison:
 
     def ours(self, net, photos, size, pool):
         out = os.path.join(self.work, "features.npy")
-        run = subprocess.run([self.program, "features", photos, "-b", net, "-o", out, "--pool", pool, "--image-px",
-                              f"{size[1]}x{size[0]}", "--no-store", "-q"], env=self.env, capture_output=True, text=True)
+        run = subprocess.run([self.program, "features", photos, "-b", net, "-o", out, *(["--pool", pool] if pool else []),
+                              "--image-px", f"{size[1]}x{size[0]}", "--no-store", "-q"], env=self.env, capture_output=True, text=True)
         if run.returncode:
             return run.stderr.strip()
         return np.load(out)
@@ -425,7 +536,7 @@ class Comparison:
         good = not isinstance(far, str) and far < SAME
         self.rows.append({"case": name, "pool": pool, "size": size, "far": far if isinstance(far, str) else float(far),
                           "same": bool(good)})
-        print(f"{name:24} {size:>8} {pool:9} {far if isinstance(far, str) else f'{far:.1e}'}{'' if good else '   NOT THE SAME'}",
+        print(f"{name:24} {size:>8} {pool or '':9} {far if isinstance(far, str) else f'{far:.1e}'}{'' if good else '   NOT THE SAME'}",
               flush=True)
 
 

@@ -34,6 +34,7 @@ static int print_json(cli_job *job, const hst_backbone_info *b)
         cli_json_set(&o, "resize_width_px", json_integer(b->resize_width_px));
         cli_json_set(&o, "resize_height_px", json_integer(b->resize_height_px));
     }
+    cli_json_set(&o, "licence", cli_json_text(b->licence));
     cli_json_set(&o, "sha256", cli_json_text(b->sha256));
     return cli_json_print(&job->out, o);
 }
@@ -80,6 +81,8 @@ static int print_text(cli_job *job, const hst_backbone_info *b)
     cli_out_printf(out, "%-12s%g\n", "epsilon", b->bn_epsilon);
     cli_out_printf(out, "%-12s%llu\n", "parameters", (unsigned long long)b->n_params);
     cli_out_printf(out, "%-12s%d (%s)\n", "features", b->n_features, b->pool);
+    if (b->licence[0])
+        cli_out_printf(out, "%-12s%s\n", "licence", b->licence);
     cli_out_printf(out, "%-12s%s\n", "sha256", b->sha256);
     return CLI_OK;
 }

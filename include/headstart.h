@@ -354,6 +354,7 @@ typedef struct hst_backbone_info {
     const char *pool; /* as in hst_backbone_opts; "mean" of networks of convolutions */
     /* Of transformers, else 0: the side of a patch, how many blocks, numbers a token. */
     int patch_px, n_blocks, n_token;
+    const char *licence; /* of its weights; "": not known */
 } hst_backbone_info;
 /* Belongs to b. */
 HST_API const hst_backbone_info *hst_backbone_describe(const hst_backbone *b);

@@ -40,18 +40,31 @@ typedef struct hst_vit_arch {
     enum hst_grid_way grid; /* how its table of positions becomes one of another size */
     int attention_pool;     /* 1: its file has one; where the features are something else, it is
                                left out, and this is 0 */
+    int pool_heads;         /* of that; 0: as many as the others have */
+    int gated;              /* 1: of the layers between two products one half gates the other */
+    int no_table;           /* 1: it has no table of positions */
+    struct {
+        int is; /* 1: queries and keys are turned by their positions (nn/graph.h) */
+        enum hst_rotary_way way;
+        int learned; /* of the ways that ask for it: cells of a side when it learned */
+        double base;
+    } rotary;
 } hst_vit_arch;
 
 /* The sides that an input may have. */
 enum { HST_LEAST_PX = 32, HST_MOST_PX = 1024 };
 
-/* Stored in the model file, but for the sizing: there it is part of the preparation. */
+enum { HST_LICENCE = 64 };
+
+/* Stored in the model file, but for the sizing, which there is part of the preparation, and the
+ * licence, which is told of the source. */
 typedef struct hst_arch {
     char family[32];     /* "mobilenet_v2", "efficientnet_lite0" */
     hst_size size;       /* of the input */
     hst_pixel_norm norm; /* of the input */
     hst_sizing sizing;
-    union { /* one member a kind of family, which alone touches it */
+    char licence[HST_LICENCE]; /* of the weights, where their file or their names tell; else "" */
+    union {                    /* one member a kind of family, which alone touches it */
         hst_cnn_arch cnn;
         hst_vit_arch vit;
     };

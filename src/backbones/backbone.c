@@ -4,6 +4,7 @@
 #include "backbones/norms.h"
 #include "backbones/recognise.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "base/sized.h"
@@ -78,7 +79,8 @@ static void fill_info(hst_backbone *b)
                                 .image_width_px = a->size.width,
                                 .image_height_px = a->size.height,
                                 .resize_width_px = s->resize.width,
-                                .resize_height_px = s->resize.height};
+                                .resize_height_px = s->resize.height,
+                                .licence = ""};
     hst_family_find(a->family)->kind->describe(a, info);
     for (size_t i = 0; i < hst_graph_n_params(b->graph); i++) {
         const hst_param *p = hst_graph_param(b->graph, i);
@@ -89,6 +91,18 @@ static void fill_info(hst_backbone *b)
         info->mean[c] = (double)a->norm.mean[c];
         info->std[c] = (double)a->norm.std[c];
     }
+}
+
+void hst_backbone_set_licence(hst_backbone *b, const char *known)
+{
+    b->licence = known ? known : *b->arch.licence ? b->arch.licence : NULL;
+    b->info.licence = b->licence ? b->licence : "";
+}
+
+/* Where `to` has the weights of b. */
+static void pass_licence(const hst_backbone *b, hst_backbone *to)
+{
+    hst_backbone_set_licence(to, b->licence == b->arch.licence ? NULL : b->licence);
 }
 
 /* A backbone of arch around a graph whose parameters are filled; takes the graph, also on failure.
@@ -192,7 +206,7 @@ hst_backbone *hst_backbone_in(const hst_ctx *ctx, const hst_backbone *b,
         memcpy((*at)->source, b->source, sizeof b->source);
         memcpy((*at)->sha256, b->sha256, sizeof b->sha256);
         (*at)->views = b->views;
-        (*at)->licence = b->licence;
+        pass_licence(b, *at);
     }
     return first;
 }
@@ -204,7 +218,7 @@ hst_backbone *hst_backbone_tuned(const hst_ctx *ctx, const hst_backbone *b, hst_
     if (t) {
         memcpy(t->source, b->source, sizeof t->source);
         memcpy(t->sha256, b->sha256, sizeof t->sha256);
-        t->licence = b->licence;
+        pass_licence(b, t);
     }
     return t;
 }
@@ -372,6 +386,25 @@ static hst_backbone *import(hst_ctx *ctx, const hst_weight_file *f, hst_tensors 
     return NULL;
 }
 
+int hst_backbone_read_licence(const json_t *source, hst_arch *a, hst_err *err)
+{
+    const char *licence = "";
+    const int rc =
+        hst_json_has(source, "licence") ? hst_json_text(source, "licence", &licence, err) : 0;
+    hst_printable(a->licence, sizeof a->licence, licence);
+    return rc;
+}
+
+/* What stands in the model file beside it. */
+static int read_source(const hst_tensors *t, hst_arch *a, hst_err *err)
+{
+    const char *text = hst_tensors_meta(t, "source");
+    json_t *o = text ? hst_json_object(text, "source", err) : NULL;
+    const int rc = !text ? 0 : o ? hst_backbone_read_licence(o, a, err) : HST_EMODEL;
+    json_decref(o);
+    return rc;
+}
+
 /* The backbone inside a model file of ours. */
 static hst_backbone *from_model(hst_ctx *ctx, const hst_tensors *t, const hst_backbone_opts *o,
                                 hst_err *err)
@@ -384,7 +417,7 @@ static hst_backbone *from_model(hst_ctx *ctx, const hst_tensors *t, const hst_ba
         return NULL;
     }
     if (hst_arch_parse(arch, &own, err) || hst_backbone_precision(t, &precision, err) ||
-        precision_of(o, precision, &precision, err))
+        precision_of(o, precision, &precision, err) || read_source(t, &own, err))
         return NULL;
     a = own;
     hst_graph *g = override(&a, o, err) ? NULL : read_graph(&own, t, "backbone/", err);
@@ -403,12 +436,20 @@ static void set_origin(hst_backbone *b, const char *name, const hst_weight_file 
     snprintf(b->sha256, sizeof b->sha256, "%s", f->sha256);
     snprintf(b->format, sizeof b->format, "%s", format ? format : "safetensors");
     hst_printable(b->producer, sizeof b->producer, producer ? producer : "");
-    b->licence = known ? known->licence : hst_catalog_licence(f->sha256);
+    hst_backbone_set_licence(b, known ? known->licence : hst_catalog_licence(f->sha256));
 }
 
 hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name, hst_err *err)
 {
     return hst_backbone_open_with(ctx, name, NULL, err);
+}
+
+/* One that asks to be passed on is shown wherever the weights are used. */
+static void say_licence(const hst_ctx *ctx, const hst_backbone *b)
+{
+    if (*b->arch.licence)
+        hst_log(ctx, HST_LOG_INFO, "the weights of %s are under the %s, which goes with them",
+                b->source, b->arch.licence);
 }
 
 static hst_backbone *open_one(hst_ctx *ctx, const char *name, const hst_backbone_opts *opts,
@@ -433,6 +474,7 @@ static hst_backbone *open_one(hst_ctx *ctx, const char *name, const hst_backbone
                                                        : import(ctx, &found, t, opts, err);
     if (b) {
         set_origin(b, name, &found, t);
+        say_licence(ctx, b);
     } else if (t) {
         (void)hst_err_at(err, name);
     }

@@ -7,6 +7,8 @@
 #include "formats/safetensors.h"
 #include "nn/plan.h"
 
+struct json_t; /* jansson.h */
+
 struct hst_backbone {
     hst_arch arch;
     hst_graph *graph;             /* finished, weights filled */
@@ -22,6 +24,11 @@ struct hst_backbone {
     hst_backbone *beside; /* the next of several that were opened side by side, owned; or NULL */
 };
 enum { HST_MAX_BESIDE = 8 };
+
+/* Says under which licence its weights are: NULL: what its arch says. */
+void hst_backbone_set_licence(hst_backbone *b, const char *known);
+/* Into *a what a model file's "source" says of it. HST_EMODEL: no text. */
+HST_CHECK int hst_backbone_read_licence(const struct json_t *source, hst_arch *a, hst_err *err);
 
 /* SHA-256 over arch and parameter values: the same weights by any route are the same. hex[65].
  * _at: of the network for photos of that size. */

@@ -1,11 +1,13 @@
 /* config.c - what a network's config.json and preprocessor_config.json say. */
 #include "backbones/config.h"
 #include "backbones/cnn.h"
+#include "backbones/norms.h"
 #include "backbones/recognise.h"
 #include "base/file.h"
 #include "base/json.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,7 +274,8 @@ int hst_huggingface_efficientnet_config(const json_t *o, hst_arch *a, hst_err *e
 
 int hst_huggingface_convnext_config(const json_t *o, hst_arch *a, hst_err *err)
 {
-    int rc = hst_config_must_say(o, "model_type", "convnext", err);
+    int rc =
+        hst_config_must_say(o, "model_type", *a->licence ? "dinov3_convnext" : "convnext", err);
     rc = rc ? rc : hst_config_must_say(o, "hidden_act", "gelu", err);
     return rc ? rc : hst_config_image_size(o, &a->size, err);
 }
@@ -299,6 +302,15 @@ int hst_config_timm_pretrained(const json_t *o, hst_arch *a, hst_err *err)
     if (rc == 0)
         a->size = (hst_size){.width = (int)size[2], .height = (int)size[1]};
     return rc;
+}
+
+void hst_config_timm_licence(const json_t *o, hst_arch *a)
+{
+    const char *said = json_string_value(json_object_get(o, "license"));
+    if (said && strncmp(said, "dinov3", 6) == 0)
+        snprintf(a->licence, sizeof a->licence, "%s", HST_LICENCE_DINOV3);
+    else if (said && *a->licence)
+        hst_printable(a->licence, sizeof a->licence, said);
 }
 
 const json_t *hst_config_timm_cfg(const json_t *o)

@@ -17,6 +17,8 @@ HST_CHECK int hst_config_image_size(const struct json_t *o, hst_size *size, hst_
 const struct json_t *hst_config_timm_cfg(const struct json_t *root);
 /* Of it mean and std of pixels in 0..1, and input_size: channels, height, width. */
 HST_CHECK int hst_config_timm_pretrained(const struct json_t *o, hst_arch *a, hst_err *err);
+/* Of weights whose licence must be passed on, what it says of that. */
+void hst_config_timm_licence(const struct json_t *o, hst_arch *a);
 /* What covers size / crop_pct, rounded down, then the middle. */
 void hst_config_timm_sizing(const struct json_t *o, hst_size size, hst_sizing *s);
 #endif

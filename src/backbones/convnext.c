@@ -6,9 +6,11 @@
  *   block   depthwise 7x7 -> norm -> expand 1x1 -> project 1x1 -> scale for each channel (+ input)
  *   top     average -> norm
  *
+ * DINOv3's are such networks under other names (Simeoni et al. 2025, arXiv 2508.10104).
  * Every convolution has a bias; all stages but the first begin with a smaller picture. Keras has
  * such networks too, with a preparation of their own; they are not read. */
 #include "backbones/cnn.h"
+#include "backbones/config.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -189,6 +191,25 @@ static void huggingface_names(const hst_layer *l, hst_layer_names *out)
     spell(l, &s, out);
 }
 
+/* Of DINOv3's: every stage begins with its smaller picture. */
+static void huggingface_dinov3_names(const hst_layer *l, hst_layer_names *out)
+{
+    static const spelling s = {".depthwise_conv",
+                               ".layer_norm",
+                               ".pointwise_conv1",
+                               ".pointwise_conv2",
+                               ".gamma",
+                               "stages.0.downsample_layers.0",
+                               "stages.0.downsample_layers.1",
+                               "layer_norm",
+                               "stages.%d.downsample_layers",
+                               "stages.%d.layers.%d",
+                               1,
+                               1,
+                               0};
+    spell(l, &s, out);
+}
+
 /* A list in which the blocks of stages are every other place. */
 static void torchvision_names(const hst_layer *l, hst_layer_names *out)
 {
@@ -213,21 +234,28 @@ static int timm_config(const json_t *o, hst_arch *a, hst_err *err)
     const double epsilon = a->cnn.bn_epsilon;
     const int rc = hst_timm_config(o, a, err);
     a->cnn.bn_epsilon = epsilon; /* of layer norm the same in all of them */
+    hst_config_timm_licence(hst_config_timm_cfg(o), a);
     return rc;
 }
 
 static const char *const timm_body[] = {"stem.", "stages.", "head.norm.", NULL};
 static const char *const facebook_body[] = {"downsample_layers.", "stages.", "norm.", NULL};
 static const char *const huggingface_body[] = {"embeddings.", "encoder.", "layernorm.", NULL};
+static const char *const huggingface_dinov3_body[] = {"stages.", "layer_norm.", NULL};
 static const char *const torchvision_body[] = {"features.", "classifier.0.", NULL};
 
 static const hst_dialect dialects[] = {
     {"timm", "stages.0.blocks.0.conv_dw.weight", timm_body, HST_NORM_IMAGENET,
      HST_CNN(torch, SYMMETRIC, 1e-6, timm_names), .config = timm_config},
+    {"DINOv3", "norms.3.weight", facebook_body, HST_NORM_IMAGENET,
+     HST_CNN(torch, SYMMETRIC, 1e-6, facebook_names), .licence = HST_LICENCE_DINOV3},
     {"facebookresearch", "downsample_layers.0.0.weight", facebook_body, HST_NORM_IMAGENET,
      HST_CNN(torch, SYMMETRIC, 1e-6, facebook_names)},
     {"Hugging Face", "embeddings.patch_embeddings.weight", huggingface_body, HST_NORM_IMAGENET,
      HST_CNN(torch, SYMMETRIC, 1e-6, huggingface_names), .config = hst_huggingface_convnext_config},
+    {"Hugging Face, DINOv3", "stages.0.layers.0.depthwise_conv.weight", huggingface_dinov3_body,
+     HST_NORM_IMAGENET, HST_CNN(torch, SYMMETRIC, 1e-6, huggingface_dinov3_names),
+     .config = hst_huggingface_convnext_config, .licence = HST_LICENCE_DINOV3},
     {"torchvision", "features.1.0.block.0.weight", torchvision_body, HST_NORM_IMAGENET,
      HST_CNN(torch, SYMMETRIC, 1e-6, torchvision_names)},
 };

@@ -64,6 +64,8 @@ static const hst_family *const families[] = {
     &hst_vit_families[1],
     &hst_vit_families[2],
     &hst_vit_families[3],
+    &hst_vit_families[4],
+    &hst_vit_families[5],
     &hst_convnext[0],
     &hst_convnext[1],
     &hst_convnext[2],

@@ -25,6 +25,7 @@ typedef struct hst_dialect {
      * alone do not say enough. */
     int (*config)(const struct json_t *root, hst_arch *a, hst_err *err);
     int needs_config;
+    const char *licence; /* of the weights that have such names; NULL: that is not known */
 } hst_dialect;
 
 /* A file of tensors as one of a dialect. */

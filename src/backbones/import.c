@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 1 when a tensor lies inside the network, by its name, and is no training counter. */
+/* 1 when a tensor lies inside the network, by its name, and is no training counter nor a mask of
+ * what is zero. */
 static int in_body(const hst_origin *o, const char *name)
 {
     size_t np = strlen(o->prefix);
-    if (strncmp(name, o->prefix, np) != 0 || strstr(name, ".num_batches_tracked"))
+    if (strncmp(name, o->prefix, np) != 0 || strstr(name, ".num_batches_tracked") ||
+        strstr(name, ".bias_mask"))
         return 0;
     for (const char *const *b = o->dialect->body; *b; b++)
         if (strncmp(name + np, *b, strlen(*b)) == 0)

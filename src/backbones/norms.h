@@ -12,6 +12,9 @@ struct json_t; /* jansson.h */
 #define HST_NORM_01       {{0, 0, 0}, {255, 255, 255}}
 /* clang-format on */
 
+/* Of DINOv3's weights, which asks that it be passed on with them. */
+#define HST_LICENCE_DINOV3 "DINOv3 License"
+
 /* "pm1", "01", "imagenet", "255" -> normalisation of pixels in 0..255. HST_EARG: none of these. */
 HST_CHECK int hst_pixel_norm_named(const char *name, hst_pixel_norm *out, hst_err *err);
 /* The name of a normalisation; NULL: it has none. */

@@ -30,6 +30,7 @@ static void defaults(const hst_origin *o, hst_arch *a)
 {
     *a = (hst_arch){.size = hst_size_square(o->family->px), .norm = o->dialect->norm};
     snprintf(a->family, sizeof a->family, "%s", o->family->name);
+    snprintf(a->licence, sizeof a->licence, "%s", o->dialect->licence ? o->dialect->licence : "");
     o->family->kind->usual(o, a);
 }
 
@@ -49,9 +50,9 @@ static int unknown(const hst_tensors *t, hst_err *err)
         "Face or "
         "torchvision), MobileNetV4-Conv or HGNetV2 (timm), Inception v3 "
         "(torchvision, timm, Keras or TF Hub), Inception-ResNet v2 (timm, Keras or TF Hub), NASNet "
-        "(Keras or TF Hub), or a vision transformer: DINOv2 "
-        "(DINOv2, timm or Hugging Face), CLIP, SigLIP (OpenCLIP, timm or Hugging Face), ViT, DeiT, "
-        "DINO "
+        "(Keras or TF Hub), or a vision transformer: DINOv2, DINOv3 "
+        "(their own, timm or Hugging Face), CLIP, SigLIP (OpenCLIP, timm or Hugging Face), "
+        "Perception Encoder (its own or timm), ViT, DeiT, DINO "
         "(timm, Hugging Face or torchvision)",
         hst_tensors_count(t), first ? first->name : "");
 }

@@ -9,6 +9,8 @@
 enum { DIM_MAX = 4096, DEPTH_MAX = 64, PATCH_MAX = 64, HIDDEN_MAX = 16384, REGISTERS_MAX = 64 };
 #define EPSILON_MIN 1e-12
 #define EPSILON_MAX 1e-2
+#define BASE_MIN    1.01
+#define BASE_MAX    1e9
 
 static const char *const pools[] = {[HST_VIT_CLS] = "cls",
                                     [HST_VIT_MEAN] = "mean",
@@ -16,11 +18,18 @@ static const char *const pools[] = {[HST_VIT_CLS] = "cls",
                                     [HST_VIT_MAP] = "map",
                                     NULL};
 
+static const char *const rotary_ways[] = {[HST_ROTARY_HALVES] = "halves",
+                                          [HST_ROTARY_ROUNDED] = "rounded",
+                                          [HST_ROTARY_PAIRS] = "pairs",
+                                          NULL};
+
 static const struct act {
     const char *name;
     enum hst_act act;
-} acts[] = {
-    {"gelu", HST_ACT_GELU}, {"gelu_tanh", HST_ACT_GELU_TANH}, {"gelu_quick", HST_ACT_GELU_QUICK}};
+} acts[] = {{"gelu", HST_ACT_GELU},
+            {"gelu_tanh", HST_ACT_GELU_TANH},
+            {"gelu_quick", HST_ACT_GELU_QUICK},
+            {"swish", HST_ACT_SWISH}};
 enum { N_ACTS = sizeof acts / sizeof *acts };
 
 static const char *act_name(enum hst_act act)
@@ -77,7 +86,8 @@ static int check_pool(const hst_arch *a, int code, hst_err *err)
     if (v->pool == HST_VIT_MAP && !v->attention_pool)
         return hst_fail(err, code, "this %s has no attention pool: choose %s", a->family,
                         v->class_token ? "\"cls\", \"mean\" or \"cls+mean\"" : "\"mean\"");
-    if (v->pool == HST_VIT_MAP && (v->class_token || v->registers || v->norm_behind))
+    if (v->pool == HST_VIT_MAP && !v->rotary.is &&
+        (v->class_token || v->registers || v->norm_behind))
         return hst_fail(err, code,
                         "this %s pools by attention beside a class token, registers or a norm "
                         "behind the pooling, which is not known here: choose \"mean\"",
@@ -99,6 +109,25 @@ static int check_pool(const hst_arch *a, int code, hst_err *err)
 static int is_between(int x, int low, int high)
 {
     return x >= low && x <= high;
+}
+
+static int check_positions(const hst_vit_arch *v, hst_err *err)
+{
+    if (v->pool_heads && (!is_between(v->pool_heads, 1, v->dim) || v->dim % v->pool_heads != 0))
+        return hst_fail(err, HST_EMODEL, "%d heads that pool tokens of %d numbers", v->pool_heads,
+                        v->dim);
+    if (!v->rotary.is)
+        return 0;
+    if (v->dim / v->heads % 4 != 0)
+        return hst_fail(err, HST_EMODEL,
+                        "rotary positions need heads of whole fours, not of %d numbers",
+                        v->dim / v->heads);
+    if (!(v->rotary.base >= BASE_MIN && v->rotary.base <= BASE_MAX) ||
+        !is_between((int)v->rotary.way, HST_ROTARY_HALVES, HST_ROTARY_PAIRS) ||
+        !is_between(v->rotary.learned, v->rotary.way == HST_ROTARY_PAIRS, HST_MOST_PX))
+        return hst_fail(err, HST_EMODEL, "rotary positions of base %g, learned on %d cells",
+                        v->rotary.base, v->rotary.learned);
+    return 0;
 }
 
 static int check(const hst_arch *a, hst_err *err)
@@ -131,7 +160,8 @@ static int check(const hst_arch *a, hst_err *err)
     if (!(v->epsilon >= EPSILON_MIN && v->epsilon <= EPSILON_MAX))
         return hst_fail(err, HST_EMODEL, "norm epsilon %g, expected %g to %g", v->epsilon,
                         EPSILON_MIN, EPSILON_MAX);
-    const int rc = check_pool(a, HST_EMODEL, err);
+    int rc = check_positions(v, err);
+    rc = rc ? rc : check_pool(a, HST_EMODEL, err);
     return rc ? rc : check_size(a, err);
 }
 
@@ -170,9 +200,51 @@ static int parse_word(const json_t *o, const char *key, const char *const *list,
     return *out >= 0 ? 0 : hst_fail(err, HST_EMODEL, "unknown %s '%.40s'", key, word);
 }
 
+/* What only some have, of files in which it need not be. */
+static const struct number options[] = {
+    {"pool_heads", offsetof(hst_vit_arch, pool_heads), 1, DIM_MAX},
+    {"gated", offsetof(hst_vit_arch, gated), 1, 1},
+    {"no_table", offsetof(hst_vit_arch, no_table), 1, 1}};
+enum { N_OPTIONS = sizeof options / sizeof *options };
+
+static int parse_options(const json_t *o, hst_vit_arch *v, hst_err *err)
+{
+    const json_t *r = json_object_get(o, "rotary");
+    int way = 0, rc = 0;
+    for (int i = 0; rc == 0 && i < N_OPTIONS; i++)
+        if (hst_json_has(o, options[i].name))
+            rc = hst_json_int(o, options[i].name, options[i].low, options[i].high,
+                              number_of(v, &options[i]), err);
+    if (rc || !r)
+        return rc;
+    rc = parse_word(r, "way", rotary_ways, &way, err);
+    rc = rc ? rc : hst_json_int(r, "learned", 0, HST_MOST_PX, &v->rotary.learned, err);
+    rc = rc ? rc : hst_json_real(r, "base", BASE_MIN, BASE_MAX, &v->rotary.base, err);
+    v->rotary.is = 1;
+    v->rotary.way = (enum hst_rotary_way)way;
+    return rc;
+}
+
+/* 1: no memory. */
+static int write_options(const hst_vit_arch *v, json_t *o)
+{
+    hst_vit_arch copy = *v;
+    int bad = 0;
+    for (int i = 0; i < N_OPTIONS; i++) {
+        const int number = *number_of(&copy, &options[i]);
+        bad = bad || (number && json_object_set_new(o, options[i].name, json_integer(number)));
+    }
+    if (!v->rotary.is)
+        return bad;
+    return bad ||
+           json_object_set_new(o, "rotary",
+                               json_pack("{s:s, s:i, s:f}", "way", rotary_ways[v->rotary.way],
+                                         "learned", v->rotary.learned, "base", v->rotary.base));
+}
+
 static int parse(const json_t *o, hst_arch *a, hst_err *err)
 {
-    const char *const act_names[] = {acts[0].name, acts[1].name, acts[2].name, NULL};
+    const char *const act_names[] = {acts[0].name, acts[1].name, acts[2].name, acts[3].name, NULL};
     int pool = 0, grid = 0, act = 0, rc = 0;
     for (int i = 0; rc == 0 && i < N_NUMBERS; i++)
         rc = hst_json_int(o, numbers[i].name, numbers[i].low, numbers[i].high,
@@ -181,6 +253,7 @@ static int parse(const json_t *o, hst_arch *a, hst_err *err)
     rc = rc ? rc : parse_word(o, "pool", pools, &pool, err);
     rc = rc ? rc : parse_word(o, "grid", hst_grid_way_names, &grid, err);
     rc = rc ? rc : parse_word(o, "activation", act_names, &act, err);
+    rc = rc ? rc : parse_options(o, &a->vit, err);
     if (rc == 0) {
         a->vit.pool = (enum hst_vit_pool)pool;
         a->vit.attention_pool = a->vit.pool == HST_VIT_MAP;
@@ -200,7 +273,7 @@ static int write(const hst_arch *a, json_t *o)
     for (int i = 0; i < N_NUMBERS; i++)
         bad = bad ||
               json_object_set_new(o, numbers[i].name, json_integer(*number_of(&v, &numbers[i])));
-    return bad ? -1 : 0;
+    return bad || write_options(&v, o) ? -1 : 0;
 }
 
 /* What the parameters' names and shapes do not say. */
@@ -211,7 +284,14 @@ static int hash(const hst_arch *a, hst_sha256 *h, hst_err *err)
                             v->norm_behind, (int32_t)v->grid, (int32_t)v->pool};
     int rc = hst_sha256_adds(h, act_name(v->act), err);
     rc = rc ? rc : hst_sha256_add(h, told, sizeof told, err);
-    return rc ? rc : hst_sha256_add(h, &v->epsilon, sizeof v->epsilon, err);
+    rc = rc ? rc : hst_sha256_add(h, &v->epsilon, sizeof v->epsilon, err);
+    if (rc == 0 && (v->rotary.is || v->pool_heads)) {
+        const int32_t turned[] = {v->pool_heads, v->rotary.is, (int32_t)v->rotary.way,
+                                  v->rotary.learned};
+        rc = hst_sha256_add(h, turned, sizeof turned, err);
+        rc = rc ? rc : hst_sha256_add(h, &v->rotary.base, sizeof v->rotary.base, err);
+    }
+    return rc;
 }
 
 static void describe(const hst_arch *a, hst_backbone_info *info)

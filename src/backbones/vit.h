@@ -5,6 +5,7 @@
  *   x + scale * proj(attention(norm x)), x + scale * fc2(act(fc1(norm x))), for every block
  *   norm | pooling
  *
+ * Where it is gated, fc2(act(gate x) * up x). Positions may be angles as well, or alone.
  * Attention that pools (SigLIP) is y = proj(attention(q probe, kv x)), y + fc2(act(fc1(norm y))).
  *
  * Families differ in tokens, norms and names alone, so they are tables (vit_families.c). What the
@@ -25,7 +26,12 @@ typedef struct hst_vit_names {
     const char *norm1, *norm2;  /* before attention, before the product fc1 */
     const char *qkv;            /* query, key and value one below the other; NULL: */
     const char *query, *key, *value;
+    const char *q_bias,
+        *v_bias;          /* whole names: beside qkv, keys having none; NULL: it has its own */
+    const char *key_mask; /* the whole name of what says that keys have none of qkv's bias */
     const char *proj, *fc1, *fc2;
+    const char *gate, *up;       /* in the place of fc1, where it is gated */
+    const char *periods;         /* the whole name of the frequencies of rotary positions */
     const char *scale1, *scale2; /* whole names */
     /* Of attention that pools; probe: the whole name */
     const char *probe, *pool_norm, *pool_proj, *pool_fc1, *pool_fc2;
@@ -38,6 +44,14 @@ typedef struct hst_vit_family {
     int patch;  /* of that many pixels; 0: any */
     int scaled; /* 1: layer scale */
     int pre_norm;
+    int attention_pool;
+    int pool_heads; /* of that, where they are not as many as the others */
+    int no_table;   /* 1: no table of positions */
+    int rotary;     /* 1: and these positions: */
+    enum hst_rotary_way way;
+    double base;
+    const char *const *timm; /* NULL-ended parts of its networks' names in timm; NULL: none of those
+                                of others */
 } hst_vit_family;
 
 /* hst_dialect.own */
@@ -50,7 +64,7 @@ typedef struct hst_vit_dialect {
 
 extern const hst_kind hst_vit;
 extern const hst_family hst_vit_families[];
-enum { HST_VIT_FAMILIES = 4 };
+enum { HST_VIT_FAMILIES = 6 };
 
 /* The size that a network of square patches is used at which learned at `learned`: whole patches.
  * (vit_map.c) */

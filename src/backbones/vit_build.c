@@ -7,6 +7,7 @@
 typedef struct building {
     hst_graph *g;
     const hst_vit_arch *v;
+    hst_cells cells;
     int block; /* negative: the pooling */
     int x;
     hst_err *err;
@@ -56,6 +57,29 @@ static void perceptron(building *b)
     linear(b, "fc2", b->v->dim);
 }
 
+/* fc2(act(first half of fc1(x)) * the other) */
+static void gated(building *b)
+{
+    linear(b, "fc1", 2 * b->v->hidden);
+    if (b->x >= 0)
+        b->x = hst_graph_gate(b->g, b->x, b->v->act, b->err);
+    linear(b, "fc2", b->v->dim);
+}
+
+static void turn(building *b)
+{
+    const hst_vit_arch *v = b->v;
+    const hst_rotary r = {.heads = v->heads,
+                          .prefix = v->class_token + v->registers,
+                          .rows = b->cells.rows,
+                          .columns = b->cells.columns,
+                          .way = v->rotary.way,
+                          .learned = v->rotary.learned,
+                          .base = v->rotary.base};
+    if (b->x >= 0 && v->rotary.is)
+        b->x = hst_graph_rotary(b->g, b->x, &r, b->err);
+}
+
 static void block(building *b)
 {
     char name[64];
@@ -63,13 +87,17 @@ static void block(building *b)
     int from = b->x;
     norm(b, name_of(b, "norm1", name));
     linear(b, "qkv", 3 * b->v->dim);
+    turn(b);
     if (b->x >= 0)
         b->x = hst_graph_attention(b->g, b->x, &heads, b->err);
     linear(b, "proj", b->v->dim);
     add(b, from, "scale1");
     from = b->x;
     norm(b, name_of(b, "norm2", name));
-    perceptron(b);
+    if (b->v->gated)
+        gated(b);
+    else
+        perceptron(b);
     add(b, from, "scale2");
 }
 
@@ -77,7 +105,7 @@ static void block(building *b)
 static void attend(building *b)
 {
     char name[64];
-    const hst_attention heads = {.heads = b->v->heads};
+    const hst_attention heads = {.heads = b->v->pool_heads ? b->v->pool_heads : b->v->heads};
     const int tokens = b->x;
     b->block = -1;
     if (b->x >= 0)
@@ -103,8 +131,8 @@ static void pool(building *b)
                                           [HST_VIT_MEAN] = HST_POOL_MEAN,
                                           [HST_VIT_CLS_MEAN] = HST_POOL_CLS_MEAN,
                                           [HST_VIT_MAP] = HST_POOL_CLS}; /* the only token */
-    const hst_token_pool p = {.pool = kinds[b->v->pool],
-                              .prefix = b->v->class_token + b->v->registers};
+    const int prefix = b->v->pool == HST_VIT_MAP ? 0 : b->v->class_token + b->v->registers;
+    const hst_token_pool p = {.pool = kinds[b->v->pool], .prefix = prefix};
     if (b->v->pool == HST_VIT_MAP)
         attend(b);
     if (b->x >= 0)
@@ -116,8 +144,8 @@ int hst_vit_build(hst_graph *g, const hst_arch *a, hst_err *err)
     const hst_vit_arch *v = &a->vit;
     const hst_conv patches = {
         .kernel = v->patch, .stride = v->patch, .channels = v->dim, .bias = 1};
-    const hst_tokens tokens = {.prefix = v->class_token + v->registers, .positions = 1};
-    building b = {.g = g, .v = v, .err = err};
+    const hst_tokens tokens = {.prefix = v->class_token + v->registers, .positions = !v->no_table};
+    building b = {.g = g, .v = v, .cells = hst_vit_cells(a), .err = err};
     b.x = hst_graph_input(g, (hst_shape){a->size.height, a->size.width, 3}, err);
     if (b.x >= 0)
         b.x = hst_graph_conv2d(g, b.x, &patches, "patches", err);

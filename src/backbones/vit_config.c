@@ -12,15 +12,23 @@ static int read_heads(const json_t *o, const char *key, hst_arch *a, hst_err *er
 
 /* ---- timm ---- */
 
-/* Networks of the same names that compute something else. */
-static int check_architecture(const char *name, hst_err *err)
+/* 1: one of the words, up to NULL, is in the name. */
+static int has_one(const char *name, const char *const *words)
 {
-    static const char *const others[] = {"rope", "eva", "beit", "dinov3", "relpos", "parallel"};
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (strstr(name, others[i]))
-            return hst_fail(err, HST_EMODEL, "\"architecture\" is '%.60s', which is not known here",
-                            name);
-    return 0;
+    while (*words && !strstr(name, *words))
+        words++;
+    return *words != NULL;
+}
+
+/* Networks of the same names that compute something else. */
+static int check_architecture(const char *name, const hst_arch *a, hst_err *err)
+{
+    static const char *const others[] = {"rope",   "eva",      "beit", "dinov3",  "lingbot",
+                                         "relpos", "parallel", "_pe_", "sapiens", NULL};
+    const hst_vit_family *f = hst_family_find(a->family)->own;
+    if (f->timm ? has_one(name, f->timm) : !has_one(name, others))
+        return 0;
+    return hst_fail(err, HST_EMODEL, "\"architecture\" is '%.60s', which is not known here", name);
 }
 
 /* Of SigLIP's, these have GELU by tanh, the others the exact one. */
@@ -57,7 +65,7 @@ int hst_vit_timm_config(const json_t *o, hst_arch *a, hst_err *err)
     const char *name = NULL;
     const json_t *p = hst_config_timm_cfg(o);
     int rc = hst_json_text(o, "architecture", &name, err);
-    rc = rc ? rc : check_architecture(name, err);
+    rc = rc ? rc : check_architecture(name, a, err);
     if (rc)
         return rc;
     read_name(name, &a->vit);
@@ -67,6 +75,7 @@ int hst_vit_timm_config(const json_t *o, hst_arch *a, hst_err *err)
     rc = rc ? rc : hst_config_timm_pretrained(p, a, err);
     if (rc)
         return rc;
+    hst_config_timm_licence(p, a);
     a->size = hst_vit_usual_size(a->size, a->vit.patch);
     hst_config_timm_sizing(p, a->size, &a->sizing);
     return 0;
@@ -82,7 +91,8 @@ static int read_act(const json_t *o, hst_arch *a, hst_err *err)
     } known[] = {{"gelu", HST_ACT_GELU},
                  {"gelu_new", HST_ACT_GELU_TANH},
                  {"gelu_pytorch_tanh", HST_ACT_GELU_TANH},
-                 {"quick_gelu", HST_ACT_GELU_QUICK}};
+                 {"quick_gelu", HST_ACT_GELU_QUICK},
+                 {"silu", HST_ACT_SWISH}};
     const char *name = NULL;
     int rc = hst_json_has(o, "hidden_act") ? hst_json_text(o, "hidden_act", &name, err) : 0;
     for (size_t i = 0; name && i < sizeof known / sizeof *known; i++)
@@ -104,6 +114,8 @@ int hst_vit_huggingface_config(const json_t *root, hst_arch *a, hst_err *err)
     rc = rc ? rc : hst_config_image_size(o, &a->size, err);
     if (rc == 0 && hst_json_has(o, "layer_norm_eps"))
         rc = hst_json_real(o, "layer_norm_eps", 1e-12, 1e-2, &a->vit.epsilon, err);
+    if (rc == 0 && a->vit.rotary.is && hst_json_has(o, "rope_theta"))
+        rc = hst_json_real(o, "rope_theta", 1.01, 1e9, &a->vit.rotary.base, err);
     a->size = hst_vit_usual_size(a->size, a->vit.patch);
     return rc;
 }
@@ -120,6 +132,8 @@ int hst_vit_open_clip_config(const json_t *root, hst_arch *a, hst_err *err)
         return hst_vit_huggingface_config(root, a, err);
     if (hst_json_has(root, "architecture"))
         return hst_vit_timm_config(root, a, err);
+    if (tower && (rc = check_architecture(tower, a, err)))
+        return rc;
     if (tower)
         read_name(tower, &a->vit);
     if (json_is_true(json_object_get(o, "quick_gelu")))

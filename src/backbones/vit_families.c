@@ -5,6 +5,9 @@
  *   clip    the image tower of Radford et al. 2021 (2103.00020): a norm before the first block
  *   siglip  the image tower of Zhai et al. 2023 (2303.15343) and SigLIP 2 (2502.14786): no class
  *           token, attention that pools
+ *   dinov3  Simeoni et al. 2025 (2508.10104): positions that are angles, gated in S+
+ *   pe      the image tower of Perception Encoder, Bolya et al. 2025 (2504.13181): both kinds of
+ *           positions, attention that pools all tokens
  *   vit     all others: ViT, DeiT, DINO, AugReg, MAE */
 #include "backbones/vit.h"
 
@@ -95,6 +98,76 @@ static const hst_vit_names open_clip_names = {.class_token = "class_embedding",
                                               .scale1 = "ls_1.gamma",
                                               .scale2 = "ls_2.gamma"};
 
+/* DINOv3's, as its authors have it, and timm, where networks have q_bias or none. */
+#define DINOV3_BLOCK                                                                               \
+    .positions = "pos_embed", .class_token = "cls_token", .patches = "patch_embed.proj.",          \
+    .norm = "norm.", .block = "blocks.%d.", .norm1 = "norm1.", .norm2 = "norm2.",                  \
+    .qkv = "attn.qkv.", .proj = "attn.proj.", .fc1 = "mlp.fc1."
+
+#define AUTHORS_DINOV3                                                                             \
+    DINOV3_BLOCK, .registers = "storage_tokens", .key_mask = "attn.qkv.bias_mask",                 \
+                  .periods = "rope_embed.periods", .scale1 = "ls1.gamma", .scale2 = "ls2.gamma"
+
+static const hst_vit_names dinov3_names = {AUTHORS_DINOV3, .fc2 = "mlp.fc2."};
+static const hst_vit_names dinov3_gated_names = {AUTHORS_DINOV3, .gate = "mlp.w1.", .up = "mlp.w2.",
+                                                 .fc2 = "mlp.w3."};
+static const hst_vit_names timm_dinov3_names = {DINOV3_BLOCK,
+                                                .registers = "reg_token",
+                                                .q_bias = "attn.q_bias",
+                                                .v_bias = "attn.v_bias",
+                                                .gate = "mlp.fc1_g.",
+                                                .up = "mlp.fc1_x.",
+                                                .fc2 = "mlp.fc2.",
+                                                .scale1 = "gamma_1",
+                                                .scale2 = "gamma_2"};
+
+#define HUGGINGFACE_DINOV3                                                                         \
+    .class_token = "embeddings.cls_token", .registers = "embeddings.register_tokens",              \
+    .positions = "embeddings.position_embeddings", .patches = "embeddings.patch_embeddings.",      \
+    .norm = "norm.", .norm1 = "norm1.", .norm2 = "norm2.", .query = "attention.q_proj.",           \
+    .key = "attention.k_proj.", .value = "attention.v_proj.", .proj = "attention.o_proj.",         \
+    .gate = "mlp.gate_proj.", .up = "mlp.up_proj.", .fc1 = "mlp.up_proj.",                         \
+    .fc2 = "mlp.down_proj.", .scale1 = "layer_scale1.lambda1", .scale2 = "layer_scale2.lambda1"
+
+static const hst_vit_names huggingface_dinov3_names = {HUGGINGFACE_DINOV3, .block = "layer.%d."};
+/* Of files that keep the name of the encoder. */
+static const hst_vit_names huggingface_dinov3_inner_names = {HUGGINGFACE_DINOV3,
+                                                             .block = "model.layer.%d."};
+/* Perception Encoder's, in its authors' files. */
+static const hst_vit_names pe_names = {.class_token = "class_embedding",
+                                       .positions = "positional_embedding",
+                                       .patches = "conv1.",
+                                       .norm_pre = "ln_pre.",
+                                       .norm = "ln_post.",
+                                       .block = "transformer.resblocks.%d.",
+                                       .norm1 = "ln_1.",
+                                       .norm2 = "ln_2.",
+                                       .qkv = "attn.in_proj_",
+                                       .proj = "attn.out_proj.",
+                                       .fc1 = "mlp.c_fc.",
+                                       .fc2 = "mlp.c_proj.",
+                                       .scale1 = "ls_1.gamma",
+                                       .scale2 = "ls_2.gamma",
+                                       .probe = "attn_pool.probe",
+                                       .pool_norm = "attn_pool.layernorm.",
+                                       .pool_proj = "attn_pool.attn.out_proj.",
+                                       .pool_fc1 = "attn_pool.mlp.c_fc.",
+                                       .pool_fc2 = "attn_pool.mlp.c_proj.",
+                                       .pool_qkv = "attn_pool.attn.in_proj_"};
+static const hst_vit_names timm_pe_names = {TIMM_BLOCK,
+                                            .class_token = "cls_token",
+                                            .registers = "reg_token",
+                                            .norm_pre = "norm_pre.",
+                                            .scale1 = "gamma_1",
+                                            .scale2 = "gamma_2",
+                                            .probe = "attn_pool.latent",
+                                            .pool_norm = "attn_pool.norm.",
+                                            .pool_proj = "attn_pool.proj.",
+                                            .pool_fc1 = "attn_pool.mlp.fc1.",
+                                            .pool_fc2 = "attn_pool.mlp.fc2.",
+                                            .pool_q = "attn_pool.q.",
+                                            .pool_kv = "attn_pool.kv."};
+
 #define TORCHVISION                                                                                \
     .class_token = "class_token", .positions = "encoder.pos_embedding", .patches = "conv_proj.",   \
     .norm = "encoder.ln.", .block = "encoder.layers.encoder_layer_%d.", .norm1 = "ln_1.",          \
@@ -145,6 +218,15 @@ static const char *const open_clip_body[] = {"class_embedding",
                                              "transformer.",
                                              "ln_post.",
                                              NULL};
+static const char *const dinov3_body[] = {
+    "cls_token", "storage_tokens", "patch_embed.", "blocks.", "norm.", "cls_norm.", NULL};
+static const char *const huggingface_dinov3_body[] = {"embeddings.cls_token",
+                                                      "embeddings.register_tokens",
+                                                      "embeddings.patch_embeddings.",
+                                                      "layer.",
+                                                      "model.layer.",
+                                                      "norm.",
+                                                      NULL};
 static const char *const torchvision_body[] = {"class_token", "conv_proj.", "encoder.", NULL};
 
 #define VIT(names_, epsilon_, act_, grid_, registers_)                                             \
@@ -187,6 +269,29 @@ static const hst_dialect siglip_dialects[] = {
      .config = hst_vit_huggingface_config},
 };
 
+static const hst_dialect dinov3_dialects[] = {
+    {"DINOv3, gated", "blocks.0.mlp.w3.weight", dinov3_body, HST_NORM_IMAGENET,
+     VIT(dinov3_gated_names, 1e-5, SWISH, PLAIN, PLAIN), .licence = HST_LICENCE_DINOV3},
+    {"DINOv3", "storage_tokens", dinov3_body, HST_NORM_IMAGENET,
+     VIT(dinov3_names, 1e-5, GELU, PLAIN, PLAIN), .licence = HST_LICENCE_DINOV3},
+    {"timm", "blocks.0.gamma_1", timm_body, HST_NORM_IMAGENET,
+     VIT(timm_dinov3_names, 1e-5, GELU, PLAIN, PLAIN), .config = hst_vit_timm_config,
+     .licence = HST_LICENCE_DINOV3},
+    {"Hugging Face", "layer.0.attention.q_proj.weight", huggingface_dinov3_body, HST_NORM_IMAGENET,
+     VIT(huggingface_dinov3_names, 1e-5, GELU, PLAIN, PLAIN), .config = hst_vit_huggingface_config,
+     .licence = HST_LICENCE_DINOV3},
+    {"Hugging Face", "model.layer.0.attention.q_proj.weight", huggingface_dinov3_body,
+     HST_NORM_IMAGENET, VIT(huggingface_dinov3_inner_names, 1e-5, GELU, PLAIN, PLAIN),
+     .config = hst_vit_huggingface_config, .licence = HST_LICENCE_DINOV3},
+};
+
+static const hst_dialect pe_dialects[] = {
+    {"timm", "attn_pool.latent", timm_siglip_body, HST_NORM_PM1,
+     VIT(timm_pe_names, 1e-5, GELU, ANTIALIAS, ANTIALIAS), .config = hst_vit_open_clip_config},
+    {"Perception Encoder", "attn_pool.probe", open_clip_body, HST_NORM_PM1,
+     VIT(pe_names, 1e-5, GELU, ANTIALIAS, ANTIALIAS)},
+};
+
 static const hst_dialect vit_dialects[] = {
     {"DeiT3", "blocks.0.gamma_1", timm_body, HST_NORM_IMAGENET,
      VIT(gamma_names, 1e-6, GELU, ANTIALIAS, ANTIALIAS), .config = hst_vit_timm_config},
@@ -202,6 +307,9 @@ static const hst_dialect vit_dialects[] = {
      torchvision_body, HST_NORM_IMAGENET, VIT(torchvision_old_names, 1e-6, GELU, CORNERS, CORNERS)},
 };
 
+static const char *const dinov3_in_timm[] = {"dinov3", "lingbot", NULL};
+static const char *const pe_in_timm[] = {"pe_core", NULL};
+
 #define FAMILY(name_, dialects_, ...)                                                              \
     {                                                                                              \
         .name = name_, .px = 224, .kind = &hst_vit, .own = &(const hst_vit_family){__VA_ARGS__},   \
@@ -210,7 +318,11 @@ static const hst_dialect vit_dialects[] = {
 
 /* First those that must have what others need not. */
 const hst_family hst_vit_families[HST_VIT_FAMILIES] = {
+    FAMILY("dinov3", dinov3_dialects, .scaled = 1, .no_table = 1, .rotary = 1,
+           .way = HST_ROTARY_HALVES, .base = 100, .timm = dinov3_in_timm),
     FAMILY("dinov2", dinov2_dialects, .patch = 14, .scaled = 1),
+    FAMILY("pe", pe_dialects, .pre_norm = 1, .attention_pool = 1, .pool_heads = 8, .rotary = 1,
+           .way = HST_ROTARY_PAIRS, .base = 10000, .timm = pe_in_timm),
     FAMILY("clip", clip_dialects, .pre_norm = 1),
     FAMILY("siglip", siglip_dialects, 0),
     FAMILY("vit", vit_dialects, 0),

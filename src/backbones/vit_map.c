@@ -43,6 +43,8 @@ static const hst_tensor *find(const naming *n, int block, const char *part, cons
 
 /* ---- what it is like ---- */
 
+enum { DIM_OF_PERIODS = 256 };
+
 /* As many as networks of that dimension have; 0: it does not tell. */
 static int usual_heads(int dim)
 {
@@ -95,9 +97,12 @@ static void usual_size(const naming *n, hst_arch *a)
 /* The first time: what a config or the caller may say otherwise afterwards. */
 static void begin(const naming *n, hst_arch *a)
 {
+    const hst_vit_family *f = n->o->family->own;
     hst_vit_arch *v = &a->vit;
     v->heads = usual_heads(v->dim);
+    v->act = v->gated ? HST_ACT_SWISH : v->act;
     v->attention_pool = find(n, -1, n->names->probe, "") != NULL;
+    v->pool_heads = v->attention_pool ? f->pool_heads : 0;
     v->pool = v->attention_pool                   ? HST_VIT_MAP
               : v->class_token && !v->norm_behind ? HST_VIT_CLS
                                                   : HST_VIT_MEAN;
@@ -120,14 +125,44 @@ static int block_misfits(const naming *n, int block, const hst_vit_arch *v)
     for (int i = 0; i < 3 && !s->qkv; i++)
         misfits += !is_shape(find(n, block, parts[i], "weight"), v->dim, v->dim);
     misfits += !is_shape(find(n, block, s->proj, "weight"), v->dim, v->dim);
-    misfits += !is_shape(find(n, block, s->fc1, "weight"), v->hidden, v->dim);
+    misfits += !is_shape(find(n, block, v->gated ? s->gate : s->fc1, "weight"), v->hidden, v->dim);
+    misfits += v->gated && !is_shape(find(n, block, s->up, "weight"), v->hidden, v->dim);
     return misfits + !is_shape(find(n, block, s->fc2, "weight"), v->dim, v->hidden);
 }
 
-static int is_of_family(const hst_vit_family *f, const hst_vit_arch *v)
+static int is_of_family(const hst_vit_family *f, const hst_vit_arch *v, int has_attention_pool)
 {
     return (!f->patch || v->patch == f->patch) && (!f->scaled || v->layer_scale) &&
-           (!f->pre_norm || v->pre_norm);
+           (!f->pre_norm || v->pre_norm) && (!f->attention_pool || has_attention_pool) &&
+           (!f->no_table || v->no_table);
+}
+
+/* Frequencies that a file has are those that it learned with: as many digits of them as it has. */
+static enum hst_rotary_way way_of(const naming *n, enum hst_rotary_way usual)
+{
+    const hst_tensor *x = find(n, -1, n->names->periods, "");
+    float period[DIM_OF_PERIODS];
+    if (!x || usual != HST_ROTARY_HALVES || !x->data || hst_tensor_count(x) > DIM_OF_PERIODS ||
+        hst_tensor_floats(x, period, NULL))
+        return usual;
+    for (size_t i = 0; i < hst_tensor_count(x); i++) {
+        uint32_t bits;
+        memcpy(&bits, &period[i], sizeof bits);
+        if (bits & 0xffff)
+            return usual;
+    }
+    return HST_ROTARY_ROUNDED;
+}
+
+static void read_rotary(const naming *n, hst_vit_arch *v)
+{
+    const hst_vit_family *f = n->o->family->own;
+    const int64_t rows = rows_of(find(n, -1, n->names->positions, ""));
+    const int kept = rows ? kept_of(v, rows) : -1;
+    v->rotary.is = 1;
+    v->rotary.way = way_of(n, f->way);
+    v->rotary.base = v->rotary.base > 0 ? v->rotary.base : f->base;
+    v->rotary.learned = kept >= 0 ? hst_grid_side(rows, kept) : 0;
 }
 
 double hst_vit_fit(const hst_tensors *t, const hst_origin *o, hst_arch *a, hst_err *err)
@@ -136,16 +171,19 @@ double hst_vit_fit(const hst_tensors *t, const hst_origin *o, hst_arch *a, hst_e
     const naming n = naming_of(t, o);
     const hst_vit_names *s = n.names;
     const hst_vit_dialect *d = o->dialect->own;
+    const hst_vit_family *f = o->family->own;
     hst_vit_arch *v = &a->vit;
     const int is_first = v->dim == 0;
     const hst_tensor *patches = find(&n, -1, s->patches, "weight");
-    const hst_tensor *fc1 = find(&n, 0, s->fc1, "weight");
+    const int gated = find(&n, 0, s->gate, "weight") != NULL;
+    const hst_tensor *fc1 = find(&n, 0, gated ? s->gate : s->fc1, "weight");
     if (!patches || patches->n_dims != 4 || patches->dim[0] > INT16_MAX ||
         patches->dim[2] > INT16_MAX || patches->dim[2] < 1 || !fc1 || fc1->dim[0] > INT16_MAX)
         return 1;
     v->dim = (int)patches->dim[0];
     v->patch = (int)patches->dim[2];
     v->hidden = (int)fc1->dim[0];
+    v->gated = gated;
     for (v->depth = 0; v->depth < INT8_MAX && find(&n, v->depth, s->norm1, "weight"); v->depth++)
         continue;
     v->class_token = find(&n, -1, s->class_token, "") != NULL;
@@ -153,12 +191,15 @@ double hst_vit_fit(const hst_tensors *t, const hst_origin *o, hst_arch *a, hst_e
     v->registers = registers < INT8_MAX ? (int)registers : INT8_MAX;
     v->layer_scale = find(&n, 0, s->scale1, "") != NULL;
     v->pre_norm = find(&n, -1, s->norm_pre, "weight") != NULL;
+    v->no_table = f->no_table && !find(&n, -1, s->positions, "");
     v->norm_behind = find(&n, -1, s->fc_norm, "weight") && !find(&n, -1, s->norm, "weight");
     v->grid = v->registers ? d->grid_registers : d->grid;
-    if (!is_of_family(o->family->own, v) || v->depth == 0)
+    if (!is_of_family(f, v, find(&n, -1, s->probe, "") != NULL) || v->depth == 0)
         return 1;
     if (is_first)
         begin(&n, a);
+    if (f->rotary)
+        read_rotary(&n, v);
     int misfits = !is_shape(patches, v->dim, 3) || patches->dim[3] != v->patch;
     for (int i = 0; i < v->depth; i++)
         misfits += block_misfits(&n, i, v);
@@ -209,20 +250,29 @@ static void put_at(hst_param_map *p, int axis, const place *at)
     p->slice.of = at->slices;
 }
 
-/* A product's weights [O][I][..] -> kernel [..][..][I][O], and its bias; at: NULL, or a part of
- * those. */
+/* A product's weights [O][I][..] -> kernel [..][..][I][O]; at: NULL, or a part of those. */
+static hst_param_map *map_kernel(const mapping *m, const char *ours, const char *part,
+                                 const place *at)
+{
+    char kernel[HST_MAX_TENSOR_NAME];
+    snprintf(kernel, sizeof kernel, "%s/kernel", ours);
+    hst_param_map *k = map(m, kernel, part, "weight", 0);
+    if (k) {
+        k->permutes = 1;
+        memcpy(k->order, (int[4]){2, 3, 1, 0}, sizeof k->order);
+    }
+    if (k && at)
+        put_at(k, 3, at);
+    return k;
+}
+
+/* And its bias. */
 static int map_product(const mapping *m, const char *ours, const char *part, const place *at)
 {
-    char kernel[HST_MAX_TENSOR_NAME], bias[HST_MAX_TENSOR_NAME];
-    snprintf(kernel, sizeof kernel, "%s/kernel", ours);
+    char bias[HST_MAX_TENSOR_NAME];
     snprintf(bias, sizeof bias, "%s/bias", ours);
-    hst_param_map *k = map(m, kernel, part, "weight", 0);
-    if (!k)
+    if (!map_kernel(m, ours, part, at))
         return HST_EMEM;
-    k->permutes = 1;
-    memcpy(k->order, (int[4]){2, 3, 1, 0}, sizeof k->order);
-    if (at)
-        put_at(k, 3, at);
     hst_param_map *b = map(m, bias, part, "bias", 1);
     if (b && at)
         put_at(b, 0, at);
@@ -237,18 +287,56 @@ static int map_norm(const mapping *m, const char *ours, const char *part)
     return map(m, gamma, part, "weight", 0) && map(m, beta, part, "bias", 0) ? 0 : HST_EMEM;
 }
 
-static int map_block(const mapping *m)
+/* Part i of the bias of query, key and value, from the tensor `theirs` or, of slices, from one of
+ * them. */
+static int map_bias_part(const mapping *m, int i, const char *theirs, int slices)
+{
+    hst_param_map *p = map(m, "qkv/bias", theirs, "", 1);
+    if (p && *p->theirs)
+        put_at(p, 0, &(place){i, m->v->dim, slices ? i : 0, slices});
+    else if (p)
+        put_at(p, 0, &(place){i, m->v->dim});
+    return p ? 0 : HST_EMEM;
+}
+
+/* Keys have no bias: what is added to all keys of a query changes no weight of attention. */
+static int map_queries(const mapping *m)
 {
     const hst_vit_names *s = m->n.names;
     const char *const parts[] = {s->query, s->key, s->value};
-    int rc = map_norm(m, "norm1", s->norm1);
-    if (rc == 0 && s->qkv)
-        rc = map_product(m, "qkv", s->qkv, NULL);
+    char bias[HST_MAX_TENSOR_NAME];
+    const int masked = find(&m->n, m->block, s->key_mask, "") != NULL;
+    int rc = 0;
+    if (s->qkv && !s->q_bias && !masked)
+        return map_product(m, "qkv", s->qkv, NULL);
     for (int i = 0; i < 3 && rc == 0 && !s->qkv; i++)
         rc = map_product(m, "qkv", parts[i], &(place){i, m->v->dim});
+    if (!s->qkv)
+        return rc;
+    snprintf(bias, sizeof bias, "%sbias", s->qkv);
+    rc = map_kernel(m, "qkv", s->qkv, NULL) ? 0 : HST_EMEM;
+    rc = rc ? rc : map_bias_part(m, 0, masked ? bias : s->q_bias, masked ? 3 : 0);
+    rc = rc ? rc : map_bias_part(m, 1, NULL, 0);
+    return rc ? rc : map_bias_part(m, 2, masked ? bias : s->v_bias, masked ? 3 : 0);
+}
+
+static int map_hidden(const mapping *m)
+{
+    const hst_vit_names *s = m->n.names;
+    if (!m->v->gated)
+        return map_product(m, "fc1", s->fc1, NULL);
+    const int rc = map_product(m, "fc1", s->gate, &(place){0, m->v->hidden});
+    return rc ? rc : map_product(m, "fc1", s->up, &(place){1, m->v->hidden});
+}
+
+static int map_block(const mapping *m)
+{
+    const hst_vit_names *s = m->n.names;
+    int rc = map_norm(m, "norm1", s->norm1);
+    rc = rc ? rc : map_queries(m);
     rc = rc ? rc : map_product(m, "proj", s->proj, NULL);
     rc = rc ? rc : map_norm(m, "norm2", s->norm2);
-    rc = rc ? rc : map_product(m, "fc1", s->fc1, NULL);
+    rc = rc ? rc : map_hidden(m);
     rc = rc ? rc : map_product(m, "fc2", s->fc2, NULL);
     if (rc || !m->v->layer_scale)
         return rc;
@@ -311,7 +399,9 @@ static int map_tokens(const mapping *m, hst_cells to)
             p->adds = 1;
         }
     }
-    hst_param_map *p = rc ? NULL : map(m, "tokens/positions", s->positions, "", 0);
+    if (rc || v->no_table)
+        return rc;
+    hst_param_map *p = map(m, "tokens/positions", s->positions, "", 0);
     if (p)
         p->grid = (hst_grid){1, kept, v->grid, to};
     return p ? 0 : HST_EMEM;

@@ -128,7 +128,8 @@ static int read_source(const json_t *o, hst_backbone *b, hst_err *err)
     if (rc == 0) {
         snprintf(b->source, sizeof b->source, "%s", name);
         snprintf(b->sha256, sizeof b->sha256, "%s", sha256);
-        b->licence = hst_catalog_licence(sha256);
+        rc = hst_backbone_read_licence(o, &b->arch, err);
+        hst_backbone_set_licence(b, hst_catalog_licence(sha256));
     }
     return rc;
 }

@@ -193,7 +193,12 @@ static json_t *source_object(const hst_backbone *b)
 {
     char name[sizeof b->source]; /* a file name may be any bytes */
     hst_printable(name, sizeof name, b->source);
-    return json_pack("{s:s, s:s}", "name", name, "sha256", b->sha256);
+    json_t *o = json_pack("{s:s, s:s}", "name", name, "sha256", b->sha256);
+    if (!o || !*b->arch.licence ||
+        json_object_set_new(o, "licence", json_string(b->arch.licence)) == 0)
+        return o;
+    json_decref(o);
+    return NULL;
 }
 
 static char *source_json(const hst_model *m, hst_err *err)

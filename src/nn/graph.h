@@ -146,9 +146,10 @@ HST_CHECK int hst_graph_attention(hst_graph *g, int qkv, const hst_attention *t,
 /* The same with queries q [m][c] of their own, over the keys and values kv [n][2 c] -> [m][c]. */
 HST_CHECK int hst_graph_cross_attention(hst_graph *g, int q, int kv, const hst_attention *t,
                                         hst_err *err);
-/* Queries and keys of qkv, of the cells of a grid row by row behind `prefix` tokens, turned by where
- * they are; values and the tokens in front stay as they are. Of a head's d channels pair k of d / 4
- * is turned for each axis by
+
+/* Queries and keys of qkv, those of the cells of a grid, row by row behind `prefix` tokens, turned
+ * by where they are; values and the tokens in front stay as they are. Of a head's d channels pair k
+ * of d / 4 is turned for each axis by
  *
  *   halves   2 pi p / base^(4 k / d), with p from -1 to 1 the middle of the cell: rows first,
  *            channels j and j + d/2 being a pair (DINOv3, arXiv 2508.10104)

@@ -3,7 +3,7 @@
 tensor a line, its name and shape), and their features in double (NAME.npy) from weights and pixels that test_vit.c
 makes up in the same way.
 
-    python tests/backbones/golden_vit.py FOLDER     needs torch, timm, transformers, torchvision, open_clip
+    python tests/backbones/golden_vit.py FOLDER [NAME...]     needs torch, timm, transformers, torchvision, open_clip
 """
 import os
 import sys
@@ -54,6 +54,16 @@ CASES = {
     "timm_siglip": (timm("vit_base_patch32_siglip_256", depth=1, mlp_ratio=1), 64, 96, "map"),
     "hf_siglip": (lambda: libraries.hf("Siglip", patch_size=16, **{**HF, "num_hidden_layers": 1, "intermediate_size": 48}),
                   96, 64, "map"),
+    "dinov3": (timm("vit_small_patch16_dinov3_qkvb", libraries.FacebookDinov3, depth=1, mlp_ratio=1), 64, 80, "cls"),
+    "timm_dinov3": (timm("vit_small_plus_patch16_dinov3_qkvb", libraries.TimmDinov3, depth=1, mlp_ratio=1, num_heads=2), 64, 64,
+                    "cls+mean"),
+    "hf_dinov3": (lambda: libraries.hf("DINOv3ViT", prefix=3, num_register_tokens=2, use_gated_mlp=True, hidden_act="silu",
+                                       layer_norm_eps=1e-5, **{**HF, "num_hidden_layers": 1, "intermediate_size": 48}), 48, 96,
+                  "mean"),
+    "timm_pe": (timm("vit_pe_core_tiny_patch16_384", depth=1, mlp_ratio=1, attn_pool_mlp_ratio=1, ref_feat_shape=(6, 6)), 64, 96,
+                "map"),
+    "pe": (timm("vit_pe_core_tiny_patch16_384", libraries.PerceptionEncoder, depth=1, mlp_ratio=1, attn_pool_mlp_ratio=1,
+                ref_feat_shape=(6, 6)), 96, 80, "map"),
     "open_clip": (lambda: libraries.OpenClip(px=96, width=64, layers=2, patch_size=16), 64, 64, "mean"),
     "torchvision": (torchvision(False), 64, 64, "cls"),
     "torchvision_old": (torchvision(True), 96, 96, "cls"),
@@ -70,6 +80,13 @@ def fill(key, name, shape):
     return torch.from_numpy(u.astype("<f4").reshape(shape))
 
 
+def given(name, made_up, real):
+    """What a file cannot hold made-up numbers of; test_vit.c makes the same."""
+    if name.endswith("bias_mask"):
+        return (torch.arange(len(real)) // (len(real) // 3) != 1).float()
+    return (100 ** (torch.arange(len(real)) / len(real))).bfloat16().float() if name.endswith("periods") else made_up
+
+
 def states(library, folder):
     """The tensors as they are written."""
     path = library.write(folder)
@@ -82,9 +99,11 @@ def states(library, folder):
 def main():
     import tempfile
     for name, (make, height, width, pool) in CASES.items():
+        if sys.argv[2:] and name not in sys.argv[2:]:
+            continue
         with tempfile.TemporaryDirectory() as folder, torch.no_grad():
             library = make()
-            state = {k: fill(i + 1, k, v.shape) for i, (k, v) in enumerate(states(library, folder).items())}
+            state = {k: given(k, fill(i + 1, k, v.shape), v) for i, (k, v) in enumerate(states(library, folder).items())}
             library.load(state)
             pixels = 2 * noise(0, height * width * 3).reshape(1, height, width, 3).transpose(0, 3, 1, 2)
             features = library.features(torch.from_numpy(pixels.astype("<f4").astype("<f8")), pool).numpy().ravel()

@@ -82,6 +82,10 @@ static hst_tensors *file_of(const hst_origin *o, file *f)
     f->n = f->bytes = 0;
     for (size_t i = 0; i < maps.n; i++)
         add(f, &maps.map[i], hst_graph_find(g, maps.map[i].ours));
+    const hst_param one = {.n_dims = 1, .dim = {1}};
+    hst_param_map marker = {.theirs = ""}; /* it may be of no use but to tell the dialect */
+    snprintf(marker.theirs, sizeof marker.theirs, "%s", o->dialect->marker);
+    add(f, &marker, &one);
     hst_param_maps_free(&maps);
     hst_graph_free(g);
     return f->bytes <= MAX_BYTES ? read_back(f) : NULL;

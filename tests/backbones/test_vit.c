@@ -44,6 +44,21 @@ static const struct network {
      {64, 96}},
     {"timm_siglip", "siglip", NULL, TIMM("vit_base_patch32_siglip_256"), {96, 64}},
     {"hf_siglip", "siglip", NULL, HUGGINGFACE, {64, 96}},
+    {"dinov3", "dinov3", NULL, NULL, {80, 64}},
+    {"timm_dinov3",
+     "dinov3",
+     "cls+mean",
+     "{\"architecture\": \"vit_small_plus_patch16_dinov3_qkvb\", \"model_args\": {\"num_heads\": "
+     "2}}",
+     {64, 64}},
+    {"hf_dinov3",
+     "dinov3",
+     "mean",
+     "{\"num_attention_heads\": 2, \"layer_norm_eps\": 1e-5, \"hidden_act\": \"silu\", "
+     "\"rope_theta\": 100.0}",
+     {96, 48}},
+    {"timm_pe", "pe", NULL, TIMM("vit_pe_core_tiny_patch16_384"), {96, 64}},
+    {"pe", "pe", NULL, NULL, {80, 96}},
     {"open_clip",
      "clip",
      "mean",
@@ -62,6 +77,13 @@ static char *golden_path(const char *name, const char *ending)
     return hst_path_join(root ? root : ".", file, &err);
 }
 
+/* The nearest number of 8 binary digits. */
+static float of_bfloat16(double x)
+{
+    const double step = exp2(floor(log2(x)) - 7);
+    return (float)(nearbyint(x / step) * step);
+}
+
 /* "name 64 3 16 16" -> the tensor with numbers that golden_vit.py makes up for the i-th. */
 static hst_tensor read_tensor(char *line, int i)
 {
@@ -77,7 +99,10 @@ static hst_tensor read_tensor(char *line, int i)
     const double scale = matrix ? sqrt(24.0 / (double)fan) : 0.4;
     float *x = calloc(n, sizeof *x);
     for (size_t k = 0; k < n; k++)
-        x[k] = (float)(norm + scale * made_up_noise((uint32_t)i + 1, (uint32_t)k));
+        x[k] = strstr(t.name, "bias_mask") ? k < n / 3 || k >= n / 3 * 2
+               : strstr(t.name, "periods")
+                   ? of_bfloat16(pow(100, (double)k / (double)n))
+                   : (float)(norm + scale * made_up_noise((uint32_t)i + 1, (uint32_t)k));
     t.data = x;
     t.n_bytes = n * sizeof *x;
     return t;
