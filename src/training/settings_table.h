@@ -141,10 +141,12 @@ HST_SETTING(
     .about.words =
         WORDS([HST_CONSTANT] = "constant", [HST_COSINE] = "cosine", [HST_ONE_CYCLE] = "one-cycle"),
     .standard = TUNING("one-cycle", "constant"), .about.help = "How the learning rate changes.")
-HST_SETTING(REAL, double, layer_decay, .about.name = "layer-decay", .about.section = "fine-tuning",
-            .about.value = "X", .about.above_least = 1, .about.most = 1,
-            .standard = TUNING("1", "1"),
-            .about.help = "Learning rate of a layer as a part of that of the layer behind it.")
+HST_SETTING(
+    REAL, double, layer_decay, .about.name = "layer-decay", .about.section = "fine-tuning",
+    .about.value = "X", .about.above_least = 1, .about.most = 1, .standard = TUNING("1", "1"),
+    .about.help = "Learning rate of a layer (of a transformer: a block) as a part of that of "
+                  "the one behind it, the head being the last: 0.75 is usual for "
+                  "transformers.")
 HST_SETTING(REAL, double, mixup, .about.name = "mixup", .about.section = "fine-tuning",
             .about.value = "X", .about.most = 1e6, .standard = TUNING("0", "0"),
             .record = WHERE_CHANGED,

@@ -11,6 +11,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static double rate(enum hst_schedule schedule, double peak, uint64_t step, uint64_t steps)
@@ -232,6 +233,76 @@ static void what_does_not_decay_has_groups_of_its_own(void **state)
     hst_close(ctx);
 }
 
+/* One step of SGD without momentum from a trainer with layer decay d: every parameter moves by
+ * lr d^k times its gradient, k being 1 for the last block and what is behind it, and one more for
+ * each block in front of it, the patches and tokens last; the head's by lr times its own. */
+static void check_moved(const char *name, const float *now, const float *before, const float *grad,
+                        double rate, size_t n)
+{
+    for (size_t k = 0; k < n; k++)
+        if (fabs((double)(now[k] - before[k]) + rate * (double)grad[k]) >
+            1e-6 * (fabs((double)before[k]) + rate * fabs((double)grad[k])))
+            fail_msg("%s %zu: %g became %g, gradient %g", name, k, (double)before[k],
+                     (double)now[k], (double)grad[k]);
+}
+
+static void check_step(const hst_trainer *t, const float *before, double lr, double d)
+{
+    const float *base = hst_learn_params(t->learn), *at = before;
+    for (int i = 0; i < hst_graph_n_nodes(t->graph); i++) {
+        const hst_node *n = hst_graph_node(t->graph, i);
+        int block = strcmp(n->name, "norm") == 0 ? 2 : -1;
+        (void)sscanf(n->name, "block_%d_", &block);
+        const double rate = lr * pow(d, 3 - block);
+        for (int s = 0; s < n->n_slots; s++) {
+            const hst_param *p = hst_graph_param(t->graph, (size_t)(n->first_param + s));
+            check_moved(p->name, p->data, at, t->grad + (p->data - base), rate, hst_param_count(p));
+            at += hst_param_count(p);
+        }
+    }
+    check_moved("head", t->head.param, at, t->head.grad, lr, t->head.n_params);
+}
+
+static void a_step_is_shorter_from_block_to_block(void **state)
+{
+    (void)state;
+    enum { PHOTOS = 2, FLOATS = 64 * 64 * 3 };
+    hst_err e = {0};
+    hst_ctx *ctx = made_up_ctx(1);
+    hst_backbone b = {.arch = vit, .graph = hst_arch_graph(&vit, &e)};
+    check_ok(b.graph == NULL, &e);
+    made_up_fill(b.graph);
+    b.plan = hst_plan_new(b.graph, hst_kernels_find("portable"), &e);
+    check_ok(b.plan == NULL, &e);
+    hst_trainer t;
+    hst_trainer_options o = {.learn = hst_learn_defaults(),
+                             .max_batch = PHOTOS,
+                             .n_classes = 3,
+                             .rule = hst_optimiser_rule_find("sgd"),
+                             .momentum = 0,
+                             .layer_decay = 0.75};
+    check_ok(hst_thaw_parse("all", b.graph, &o.thaw, &e), &e);
+    check_ok(hst_trainer_init(&t, ctx, &b, &o, &e), &e);
+    float *x = calloc((size_t)PHOTOS * FLOATS, sizeof *x), *before = NULL;
+    for (size_t i = 0; i < (size_t)PHOTOS * FLOATS; i++)
+        x[i] = (float)made_up_noise(5, (uint32_t)i);
+    const int labels[PHOTOS] = {0, 2};
+    hst_train_batch batch = {
+        .x = x, .head = {.n = PHOTOS, .label = labels}, .learning_rate = 0.125};
+    hst_batch_score score;
+    for (size_t i = 0; i < t.head.n_params; i++) /* one of zeros would pass nothing on */
+        t.head.param[i] = (float)made_up_noise(6, (uint32_t)i);
+    check_ok(hst_trainer_keep(&t, &before, &e), &e);
+    check_ok(hst_trainer_step(&t, &batch, &score, &e), &e);
+    check_step(&t, before, batch.learning_rate, o.layer_decay);
+    free(before);
+    free(x);
+    hst_trainer_clear(&t);
+    hst_plan_free(b.plan);
+    hst_graph_free(b.graph);
+    hst_close(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +312,7 @@ int main(void)
         cmocka_unit_test(layers_are_thawed_by_name_or_number),
         cmocka_unit_test(blocks_are_thawed),
         cmocka_unit_test(what_does_not_decay_has_groups_of_its_own),
+        cmocka_unit_test(a_step_is_shorter_from_block_to_block),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
