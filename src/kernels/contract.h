@@ -28,6 +28,15 @@ static inline void depthwise_contract(const hst_depthwise *d)
            d->y_step >= (size_t)d->channels);
 }
 
+static inline void grouped_contract(const hst_grouped *g)
+{
+    assert(g->x && g->w && g->bias && g->y && g->clamp >= 0);
+    assert(g->outputs > 0 && g->in > 0 && g->out > 0 && g->kernel > 0 && g->stride > 0);
+    assert(g->x_row >= (size_t)((g->outputs - 1) * g->stride + g->kernel) * (size_t)g->in);
+    assert(g->y_step >= (size_t)g->out);
+    (void)g;
+}
+
 static inline void winograd_contract(int width, int tiles, int channels)
 {
     assert(width > 0 && tiles == (width + 1) / 2);
@@ -39,7 +48,7 @@ static inline void grad_gemm_contract(const hst_grad_gemm *g)
 {
     assert(g->rows == 0 || (g->a && g->b));
     assert(g->dw && g->m > 0 && g->n > 0);
-    assert(g->lda >= (size_t)g->m && g->ldb >= (size_t)g->n && g->ldw >= (size_t)g->n);
+    assert(g->lda > 0 && g->ldb >= (size_t)g->n && g->ldw >= (size_t)g->n);
     (void)g;
 }
 

@@ -9,6 +9,8 @@
 
 #include "kernels/depthwise_body.h"
 
+#include "kernels/grouped_body.h"
+
 #include "kernels/grad_gemm_body.h"
 
 #include "kernels/grad_depthwise_body.h"

@@ -80,6 +80,26 @@ typedef struct hst_depthwise {
     float clamp;                /* as in hst_gemm */
 } hst_depthwise;
 
+/* One row of outputs of one group of a grouped convolution, whose `in` channels lie by themselves,
+ * one pixel behind the other, padding among them:
+ *   y[i][c] = act(bias[c] + sum_{ky,kx,m} x[ky][i * stride + kx][m] w[ky][kx][m][c]) */
+enum { HST_GROUPED_COLUMNS = 8 };
+typedef struct hst_grouped {
+    const float *x; /* [kernel] rows of [(outputs - 1) * stride + kernel][in], x_row floats apart */
+    size_t x_row;
+    const float *w;    /* [kernel][kernel][in][columns], columns: hst_grouped_columns(out) */
+    const float *bias; /* [columns] */
+    float *y;          /* [outputs][out], y_step floats between outputs: >= out */
+    size_t y_step;
+    int outputs, in, out;
+    int kernel, stride;
+    float clamp; /* as in hst_gemm */
+} hst_grouped;
+static inline int hst_grouped_columns(int out)
+{
+    return (out + HST_GROUPED_COLUMNS - 1) / HST_GROUPED_COLUMNS * HST_GROUPED_COLUMNS;
+}
+
 /* A 3x3 convolution with stride 1 and padding 1 or none, 2 x 2 outputs y at a time, as F(2x2, 3x3)
  * of Winograd (Lavin, Gray 2015, arXiv 1509.09308) from 4 x 4 inputs d and weights g:
  *
@@ -131,7 +151,7 @@ typedef struct hst_act_rows {
 
 /* Gradients of matrices: dw[i][j] += sum_r a[r][i] b[r][j], r = 0 .. rows-1. */
 typedef struct hst_grad_gemm {
-    const float *a, *b; /* [rows][m], [rows][n] */
+    const float *a, *b; /* [rows][m], [rows][n]; rows of a may overlap, as windows do */
     size_t lda, ldb;
     float *dw; /* [m][n] */
     size_t ldw;
@@ -283,6 +303,7 @@ typedef struct hst_kernels {
     int panel;                                    /* output channels of a panel of packed weights */
     void (*gemm)(const hst_gemm *g);
     void (*depthwise)(const hst_depthwise *d);
+    void (*grouped)(const hst_grouped *g);
     void (*winograd_in)(const hst_winograd_in *w);
     void (*winograd_out)(const hst_winograd_out *w);
     /* y[c] = mean over pixels of x[pixels][c] */

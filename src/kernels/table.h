@@ -11,5 +11,6 @@
         .norm_gate = norm_gate, .norm_back = norm_back, .norm_moments = norm_moments,              \
         .norm_products = norm_products, .winograd_in = winograd_in, .winograd_out = winograd_out,  \
         .resize_rows = resize_rows, .resize_pixels = resize_pixels, .layer_norm = layer_norm,      \
-        .softmax = softmax, .layer_norm_back = layer_norm_back, .softmax_back = softmax_back       \
+        .softmax = softmax, .layer_norm_back = layer_norm_back, .softmax_back = softmax_back,      \
+        .grouped = grouped                                                                         \
     }

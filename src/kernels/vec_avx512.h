@@ -55,6 +55,40 @@ static inline void v_store_halves(float *p, float *q, vf a)
     _mm256_storeu_pd((double *)q, _mm512_extractf64x4_pd(_mm512_castps_pd(a), 1));
 }
 
+/* Vectors of eight, for what does not fill one of sixteen. */
+enum { vn_N = 8 };
+typedef __m256 vn_f;
+
+static inline vn_f vn_set1(float x)
+{
+    return _mm256_set1_ps(x);
+}
+
+static inline vn_f vn_load(const float *p)
+{
+    return _mm256_loadu_ps(p);
+}
+
+static inline void vn_store(float *p, vn_f a)
+{
+    _mm256_storeu_ps(p, a);
+}
+
+static inline void vn_store_part(float *p, int n, vn_f a)
+{
+    _mm256_mask_storeu_ps(p, (__mmask8)((1u << n) - 1), a);
+}
+
+static inline vn_f vn_fma(vn_f a, vn_f b, vn_f c)
+{
+    return _mm256_fmadd_ps(a, b, c);
+}
+
+static inline vn_f vn_relu(vn_f x, vn_f top)
+{
+    return _mm256_min_ps(top, _mm256_max_ps(_mm256_setzero_ps(), x));
+}
+
 static inline vf v_add(vf a, vf b)
 {
     return _mm512_add_ps(a, b);

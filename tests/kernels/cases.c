@@ -420,6 +420,7 @@ static int reading(const hst_kernels *k)
 const kernel_case kernel_cases[] = {{"products", products},
                                     {"windows", windows},
                                     {"Winograd", winograd_maps},
+                                    {"grouped", grouped_rows},
                                     {"averages", averages},
                                     {"activations", activations},
                                     {"odd numbers", odd_numbers},

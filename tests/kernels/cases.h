@@ -19,6 +19,9 @@ int grad_sums(const hst_kernels *k);
 /* act_cases.c */
 int activations(const hst_kernels *k);
 
+/* grouped_cases.c */
+int grouped_rows(const hst_kernels *k);
+
 /* odd_cases.c */
 int odd_gradients(const hst_kernels *k);
 
