@@ -3,9 +3,9 @@
  * learn.h), exporters walk it.
  *
  * Activations of pictures are NHWC; tokens are [tokens][channels]. Convolution kernels are HWIO,
- * depthwise kernels HWC1 (channel multiplier 1). Learning parameters (kernels, biases, gamma, beta)
- * lie in one contiguous block, in node order; batch-norm statistics (moving mean, moving variance)
- * are state, in a block of their own. */
+ * depthwise kernels HWC1 (channel multiplier 1); I of grouped convolutions is of a group. Learning
+ * parameters (kernels, biases, gamma, beta) lie in one contiguous block, in node order; batch-norm
+ * statistics (moving mean, moving variance) are state, in a block of their own. */
 #ifndef HST_NN_GRAPH_H
 #define HST_NN_GRAPH_H
 #include "base/err.h"
@@ -57,8 +57,9 @@ typedef struct hst_conv {
     int kernel, stride; /* kernel: its rows */
     int channels;       /* of a convolution's output; else ignored */
     enum hst_padding padding;
-    int bias; /* 1: a bias vector */
-    int wide; /* its columns, of whole convolutions; 0: as many as rows */
+    int bias;   /* 1: a bias vector */
+    int wide;   /* its columns, of whole convolutions; 0: as many as rows */
+    int groups; /* of a grouped convolution; else ignored */
 } hst_conv;
 /* The columns of the window; how many pixels it has; 1: it is one pixel, at every pixel. */
 static inline int hst_conv_wide(const hst_conv *c)
@@ -91,6 +92,9 @@ HST_CHECK int hst_graph_conv2d(hst_graph *g, int x, const hst_conv *c, const cha
                                hst_err *err);
 HST_CHECK int hst_graph_depthwise(hst_graph *g, int x, const hst_conv *c, const char *name,
                                   hst_err *err);
+/* c->groups groups of channels, each a convolution by itself. */
+HST_CHECK int hst_graph_grouped(hst_graph *g, int x, const hst_conv *c, const char *name,
+                                hst_err *err);
 HST_CHECK int hst_graph_batchnorm(hst_graph *g, int x, double epsilon, const char *name,
                                   hst_err *err);
 HST_CHECK int hst_graph_add(hst_graph *g, int x, int y, hst_err *err);

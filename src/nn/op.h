@@ -126,7 +126,7 @@ extern const hst_op hst_op_input, hst_op_conv2d, hst_op_depthwise, hst_op_batchn
     hst_op_activation, hst_op_global_average, hst_op_max_pool, hst_op_scale, hst_op_layernorm,
     hst_op_layer_scale, hst_op_tokens, hst_op_attention, hst_op_cross_attention, hst_op_probe,
     hst_op_token_pool, hst_op_concat, hst_op_affine, hst_op_average_pool, hst_op_pick, hst_op_times,
-    hst_op_gate, hst_op_rotary;
+    hst_op_gate, hst_op_rotary, hst_op_grouped;
 
 const hst_node *hst_graph_node(const hst_graph *g, int i);
 
@@ -181,6 +181,7 @@ enum { HST_MAX_PATCH = 64 };
  * than `most`. */
 HST_CHECK int hst_conv_shape(const hst_node *n, hst_shape in, int channels, int most, hst_type *out,
                              hst_err *err);
+extern const char *const hst_padding_words[]; /* by enum hst_padding */
 /* kernel, stride, padding, then channels, bias, kernel_width */
 extern const hst_attr hst_conv_attrs[];
 enum { HST_POOL_ATTRS = 3, HST_DEPTHWISE_ATTRS = 5, HST_CONV_ATTRS = 6 };

@@ -90,6 +90,7 @@ static void conv(const plain *p, const hst_node *n, hst_shape in, const double *
     const hst_conv *c2 = hst_node_conv(n);
     const hst_shape out = hst_node_shape(n);
     int deep = n->op == &hst_op_depthwise, k = c2->kernel, s = c2->stride;
+    const int groups = n->op == &hst_op_grouped ? c2->groups : 1, own = in.c / groups;
     const int wide = c2->wide ? c2->wide : k;
     int oh = in_front(c2, k, in.h, out.h), ow = in_front(c2, wide, in.w, out.w);
     const double *w = param(p, n, 0), *bias = c2->bias ? param(p, n, 1) : NULL;
@@ -104,8 +105,9 @@ static void conv(const plain *p, const hst_node *n, hst_shape in, const double *
             const double *at = x + (size_t)(iy * in.w + ix) * (size_t)in.c;
             if (deep)
                 sum += at[c] * w[t * in.c + c];
-            for (int ci = 0; !deep && ci < in.c; ci++)
-                sum += at[ci] * w[(size_t)(t * in.c + ci) * (size_t)out.c + (size_t)c];
+            at += c / (out.c / groups) * own;
+            for (int ci = 0; !deep && ci < own; ci++)
+                sum += at[ci] * w[(size_t)(t * own + ci) * (size_t)out.c + (size_t)c];
         }
         y[i] = sum;
     }
@@ -311,7 +313,7 @@ static void run_image(const plain *p, const hst_node *n, hst_shape in, const dou
 {
     const hst_shape out = hst_node_shape(n);
     size_t count = plain_floats(out), c = (size_t)out.c;
-    if (n->op == &hst_op_conv2d || n->op == &hst_op_depthwise)
+    if (n->op == &hst_op_conv2d || n->op == &hst_op_depthwise || n->op == &hst_op_grouped)
         conv(p, n, in, x[0], y);
     if (n->op == &hst_op_max_pool || n->op == &hst_op_average_pool)
         pool(n, in, x[0], y);

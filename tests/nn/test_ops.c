@@ -1,5 +1,5 @@
-/* nn: activations, poolings, scaling of channels and what lies between branches, in plans and in
- * learning plans, against their definitions in double. */
+/* nn: activations, poolings, grouped convolutions, scaling of channels and what lies between
+ * branches, in plans and in learning plans, against their definitions in double. */
 #include "learn_plain.h"
 #include "support.h"
 
@@ -156,8 +156,9 @@ static int excite(hst_graph *g, int x, enum hst_act gate, const char *names[2])
 static int unit(hst_graph *g, int x, hst_conv c, enum hst_act a, const char *names[2])
 {
     hst_err e = {0};
-    x = c.channels > 0 ? hst_graph_conv2d(g, x, &c, names[0], &e)
-                       : hst_graph_depthwise(g, x, &c, names[0], &e);
+    x = c.groups > 0     ? hst_graph_grouped(g, x, &c, names[0], &e)
+        : c.channels > 0 ? hst_graph_conv2d(g, x, &c, names[0], &e)
+                         : hst_graph_depthwise(g, x, &c, names[0], &e);
     x = hst_graph_batchnorm(g, x, 1e-3, names[1], &e);
     return hst_graph_activation(g, x, a, &e);
 }
@@ -260,8 +261,36 @@ static hst_graph *branched(int px, enum hst_padding pad)
     return g;
 }
 
+/* Groups of widths that fill vectors and of such that do not, of more and of less than they read,
+ * with a bias and without, with every stride; values that are read twice. */
+static hst_graph *grouped(int px, enum hst_padding pad)
+{
+    hst_err e = {0};
+    hst_graph *g = hst_graph_new(&e);
+    const hst_conv stem = {3, 2, 10, pad, 0}, narrow = {3, 1, 5, pad, 1, .groups = 5},
+                   wide = {3, 1, 12, pad, 0, .groups = 1}, same = {3, 1, 12, pad, 0, .groups = 3},
+                   single = {1, 1, 8, pad, 1, .groups = 2}, five = {5, 3, 12, pad, 0, .groups = 4},
+                   three = {3, 3, 12, pad, 0, .groups = 4}, last = {1, 1, 21, pad, 0};
+    int x = hst_graph_input(g, (hst_shape){px, px + 3, 3}, &e);
+    x = unit(g, x, stem, HST_ACT_RELU, NAMES("stem", "stem_BN"));
+    int a = unit(g, x, narrow, HST_ACT_SWISH, NAMES("a", "a_BN"));
+    x = hst_graph_concat(g, (int[]){x, a}, 2, &e);
+    x = unit(g, x, wide, HST_ACT_RELU, NAMES("b", "b_BN"));
+    a = unit(g, x, same, HST_ACT_NONE, NAMES("c", "c_BN"));
+    x = hst_graph_activation(g, hst_graph_add(g, x, a, &e), HST_ACT_RELU, &e);
+    a = hst_graph_grouped(g, x, &single, "d", &e);
+    x = unit(g, x, five, HST_ACT_RELU6, NAMES("e", "e_BN"));
+    a = unit(g, a, three, HST_ACT_RELU, NAMES("f", "f_BN"));
+    x = unit(g, hst_graph_add(g, x, a, &e), last, HST_ACT_SWISH, NAMES("g", "g_BN"));
+    x = hst_graph_global_average(g, x, &e);
+    assert_true(x > 0);
+    check_ok(hst_graph_finish(g, &e), &e);
+    random_params(g, 6);
+    return g;
+}
+
 typedef hst_graph *make_graph(int px, enum hst_padding pad);
-static make_graph *const graphs[] = {whole, joined, branched};
+static make_graph *const graphs[] = {whole, joined, branched, grouped};
 enum { N_GRAPHS = sizeof graphs / sizeof *graphs };
 
 static void network_on(const hst_kernels *k, make_graph *make)
@@ -373,6 +402,9 @@ static void shapes_that_do_not_fit_are_refused(void **state)
     assert_int_equal(hst_graph_concat(g, (int[]){99, x}, 2, &e), HST_EMODEL);
     assert_int_equal(hst_graph_concat(g, &x, 0, &e), HST_EMODEL);
     assert_int_equal(hst_graph_concat(g, &x, HST_MAX_INPUTS + 1, &e), HST_EMODEL);
+    const hst_conv thirds = {3, 1, 4, HST_PAD_TF, 0, .groups = 3}, none_at_all = {3, 1, 3};
+    assert_int_equal(hst_graph_grouped(g, x, &thirds, "thirds", &e), HST_EMODEL);
+    assert_int_equal(hst_graph_grouped(g, x, &none_at_all, "none", &e), HST_EMODEL);
     int twice = hst_graph_concat(g, (int[]){v, v}, 2, &e);
     assert_int_equal(hst_graph_shape(g, twice).c, 6);
     assert_int_equal(hst_graph_n_inputs(g, twice), 2);

@@ -142,6 +142,11 @@ int hst_graph_depthwise(hst_graph *g, int x, const hst_conv *c, const char *name
     return hst_graph_add_node(g, &hst_op_depthwise, &x, c, name, err);
 }
 
+int hst_graph_grouped(hst_graph *g, int x, const hst_conv *c, const char *name, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_grouped, &x, c, name, err);
+}
+
 int hst_graph_batchnorm(hst_graph *g, int x, double epsilon, const char *name, hst_err *err)
 {
     return hst_graph_add_node(g, &hst_op_batchnorm, &x, &epsilon, name, err);

@@ -41,16 +41,16 @@ hst_window hst_window_at(const hst_conv *c, hst_shape in, int oy, int ox)
     return w;
 }
 
-static const char *const paddings[] = {[HST_PAD_TF] = "same",
-                                       [HST_PAD_SYMMETRIC] = "symmetric",
-                                       [HST_PAD_VALID] = "valid",
-                                       [HST_PAD_ZEROS] = "zeros",
-                                       [HST_PAD_SYMMETRIC_ZEROS] = "symmetric zeros"};
+const char *const hst_padding_words[] = {[HST_PAD_TF] = "same",
+                                         [HST_PAD_SYMMETRIC] = "symmetric",
+                                         [HST_PAD_VALID] = "valid",
+                                         [HST_PAD_ZEROS] = "zeros",
+                                         [HST_PAD_SYMMETRIC_ZEROS] = "symmetric zeros"};
 
 const hst_attr hst_conv_attrs[] = {
     {"kernel", HST_ATTR_INT, offsetof(hst_conv, kernel), NULL},
     {"stride", HST_ATTR_INT, offsetof(hst_conv, stride), NULL},
-    {"padding", HST_ATTR_WORD, offsetof(hst_conv, padding), paddings},
+    {"padding", HST_ATTR_WORD, offsetof(hst_conv, padding), hst_padding_words},
     {"channels", HST_ATTR_INT, offsetof(hst_conv, channels), NULL},
     {"bias", HST_ATTR_INT, offsetof(hst_conv, bias), NULL},
     {"kernel_width", HST_ATTR_INT, offsetof(hst_conv, wide), NULL}, /* 0: kernel */

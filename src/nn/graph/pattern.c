@@ -21,6 +21,7 @@ static const struct {
     int may_follow;
 } rules[] = {{HST_UNIT_CONV, &hst_op_conv2d, NORM | ADD | ACT},
              {HST_UNIT_DEPTHWISE, &hst_op_depthwise, NORM | ACT}, /* its kernel adds nothing */
+             {HST_UNIT_GROUPED, &hst_op_grouped, NORM | ACT},     /* the same */
              {HST_UNIT_ELEMENTWISE, NULL, NORM | ADD | ACT},
              {HST_UNIT_AVERAGE, &hst_op_global_average, 0},
              {HST_UNIT_SCALE, &hst_op_scale, 0}};
@@ -119,8 +120,13 @@ static int goes_on(const hst_graph *g, const hst_unit *u, const hst_unit *before
            (u->kind == HST_UNIT_DEPTHWISE || hst_unit_is_pointwise(g, u));
 }
 
-enum { CONV = 1 << HST_UNIT_CONV, DEPTHWISE = 1 << HST_UNIT_DEPTHWISE, NODE = 1 << HST_UNIT_NODE };
-const hst_pattern hst_pattern_unit = {"convolution", {{CONV | DEPTHWISE, 0, NULL}}};
+enum {
+    CONV = 1 << HST_UNIT_CONV,
+    DEPTHWISE = 1 << HST_UNIT_DEPTHWISE,
+    GROUPED = 1 << HST_UNIT_GROUPED,
+    NODE = 1 << HST_UNIT_NODE
+};
+const hst_pattern hst_pattern_unit = {"convolution", {{CONV | DEPTHWISE | GROUPED, 0, NULL}}};
 const hst_pattern hst_pattern_elementwise = {"elementwise", {{1 << HST_UNIT_ELEMENTWISE, 0, NULL}}};
 const hst_pattern hst_pattern_node = {"node", {{NODE, 0, NULL}}};
 const hst_pattern hst_pattern_pooled = {

@@ -68,6 +68,6 @@ static inline size_t hst_learn_take(size_t *at, size_t n)
 }
 
 extern const hst_runner hst_learn_inverted_residual_runner, hst_learn_pooled_runner,
-    hst_learn_squeeze_excite_runner, hst_learn_chain_runner, hst_learn_norm_runner,
-    hst_learn_node_runner;
+    hst_learn_squeeze_excite_runner, hst_learn_chain_runner, hst_learn_grouped_runner,
+    hst_learn_norm_runner, hst_learn_node_runner;
 #endif

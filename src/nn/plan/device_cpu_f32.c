@@ -20,6 +20,7 @@ static const hst_device_row learn[] = {
     {&hst_pattern_pooled, &hst_learn_pooled_runner},
     {&hst_pattern_squeeze_excite, &hst_learn_squeeze_excite_runner},
     {&hst_pattern_conv_chain, &hst_learn_chain_runner},
+    {&hst_pattern_node, &hst_learn_grouped_runner},
     {&hst_pattern_node, &hst_learn_norm_runner},
     {&hst_pattern_node, &hst_learn_node_runner},
     {NULL, NULL},
