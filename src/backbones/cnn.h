@@ -50,6 +50,7 @@ typedef struct hst_layer {
     int pointwise; /* 1: the second half of a separable convolution, its kernel named as such */
     int in, out;   /* channels; equal for depthwise */
     int residual;  /* project: the block's input is added to its output */
+    int groups;    /* of channels, each convolved by itself; 0: one */
     /* Its place among all layers, among depthwise or other ones, and that of its batch norm among
      * all of them: hst_layers_add() says. */
     int number, of_kind, of_norm;
@@ -167,6 +168,9 @@ void hst_layers_free(hst_layers *l);
 /* Adds a convolution with its batch norm and its activation behind node x. (cnn_build.c) */
 HST_CHECK int hst_cnn_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x,
                            hst_err *err);
+/* x times what the two layers from l on, squeeze and excite, make of its averages. */
+HST_CHECK int hst_cnn_excite(hst_graph *g, const hst_arch *a, const hst_layer *l, int x,
+                             hst_err *err);
 /* The members of the kind: cnn_build.c, cnn_map.c. */
 HST_CHECK int hst_cnn_build(hst_graph *g, const hst_arch *a, hst_err *err);
 HST_CHECK int hst_cnn_map(const hst_arch *a, const hst_origin *o, const hst_tensors *t,
@@ -179,6 +183,7 @@ extern const hst_family hst_mobilenet_v2;
 extern const hst_family hst_mobilenet_v3[2];
 extern const hst_family hst_efficientnet[8], hst_efficientnet_v2[8];
 extern const hst_family hst_efficientnet_lite[5];
+extern const hst_family hst_regnet_y[4];
 extern const hst_family hst_resnet[17];
 extern const hst_family hst_mobilenet_v4[2];
 extern const hst_family hst_hgnet_v2[3];

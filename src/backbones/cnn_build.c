@@ -25,9 +25,10 @@ static int add_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, 
                         .channels = l->out,
                         .padding = padding_of(a, l),
                         .wide = l->wide,
-                        .bias =
-                            l->behind == HST_BIAS_ALONE || l->behind == HST_BIAS_AND_LAYER_NORM};
+                        .bias = l->behind == HST_BIAS_ALONE || l->behind == HST_BIAS_AND_LAYER_NORM,
+                        .groups = l->groups};
     return l->role == HST_NORM        ? x
+           : l->groups > 0            ? hst_graph_grouped(g, x, &c, name, err)
            : l->role == HST_DEPTHWISE ? hst_graph_depthwise(g, x, &c, name, err)
                                       : hst_graph_conv2d(g, x, &c, name, err);
 }
@@ -48,8 +49,7 @@ int hst_cnn_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst
     return x < 0 || !l->scaled ? x : hst_graph_layer_scale(g, x, name.affine, err);
 }
 
-/* x times what the two layers from l on make of its averages. */
-static int excite(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst_err *err)
+int hst_cnn_excite(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst_err *err)
 {
     int s = hst_graph_global_average(g, x, err);
     for (int i = 0; i < 2 && s >= 0; i++)
@@ -72,7 +72,7 @@ static int inverted_residuals(hst_graph *g, const hst_arch *a, const hst_layers 
         if (x < 0)
             break;
         if (l->role == HST_SQUEEZE)
-            x = excite(g, a, &layers->layer[i++], x, err);
+            x = hst_cnn_excite(g, a, &layers->layer[i++], x, err);
         else
             x = hst_cnn_conv(g, a, l, x, err);
         if (x >= 0 && l->residual)

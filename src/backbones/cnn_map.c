@@ -131,7 +131,7 @@ static int has_shape(const hst_tensor *x, const int64_t dim[4])
 static int fits(const hst_tensors *t, const hst_origin *o, const hst_layer *l)
 {
     const side s = side_of(o, l);
-    const int64_t in = l->role == HST_DEPTHWISE ? 1 : l->in;
+    const int64_t in = l->role == HST_DEPTHWISE ? 1 : l->groups ? l->in / l->groups : l->in;
     const int64_t wide = l->wide ? l->wide : l->kernel;
     const int64_t oihw[4] = {l->out, in, l->kernel, wide};
     const int64_t hwio[4] = {l->kernel, wide, l->in, l->role == HST_DEPTHWISE ? 1 : l->out};

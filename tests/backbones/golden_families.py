@@ -2,7 +2,7 @@
 """Makes tests/golden/families: features of whole networks as timm (PyTorch) computes them in double, at
 64 x 64 pixels and some at sizes that are no square, from weights and pixels that test_families.c makes up in the same way.
 
-    python tests/backbones/golden_families.py FOLDER     needs torch and timm
+    python tests/backbones/golden_families.py FOLDER [FAMILY...]     needs torch and timm
 """
 import os
 import sys
@@ -36,6 +36,7 @@ NETWORKS = {
     "mobilenet_v3_small": "mobilenetv3_small_100",
     "mobilenet_v4_medium": "mobilenetv4_conv_medium",
     "mobilenet_v4_small": "mobilenetv4_conv_small",
+    "regnet_y_400mf": "regnety_004",
     "resnet18": "resnet18",
     "resnet34": "resnet34",
     "resnet50": "resnet50",
@@ -83,6 +84,8 @@ def in_our_order(weights):
 def main():
     sizes = [(ours, PX, PX) for ours in NETWORKS] + list(NO_SQUARES)
     for ours, width, height in sizes:
+        if sys.argv[2:] and ours not in sys.argv[2:]:
+            continue
         net = timm.create_model({**NETWORKS, **LARGER}[ours], num_classes=0).double().eval()
         with torch.no_grad():
             weights = [(k, v) for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")]

@@ -42,6 +42,7 @@ static const struct network {
     {"mobilenet_v3_small", HST_PAD_SYMMETRIC, 1e-5},
     {"mobilenet_v4_medium", HST_PAD_SYMMETRIC, 1e-5},
     {"mobilenet_v4_small", HST_PAD_SYMMETRIC, 1e-5},
+    {"regnet_y_400mf", HST_PAD_SYMMETRIC, 1e-5},
     {"resnet18", HST_PAD_SYMMETRIC, 1e-5},
     {"resnet34", HST_PAD_SYMMETRIC, 1e-5},
     {"resnet50", HST_PAD_SYMMETRIC, 1e-5},
@@ -191,6 +192,10 @@ static const struct size {
     {"hgnet_v2_b0", 224, 2048, 2049000, 5996550, 0, 0, 0, 0},
     {"hgnet_v2_b1", 224, 2048, 2049000, 6343158, 0, 0, 0, 0},
     {"hgnet_v2_b2", 224, 2048, 2049000, 11221356, 0, 0, 0, 0},
+    {"regnet_y_400mf", 224, 440, 441000, 4344144, 0, 402, 0, 1},
+    {"regnet_y_800mf", 224, 784, 785000, 6432512, 0, 834, 0, 1},
+    {"regnet_y_800mf_pycls", 224, 768, 769000, 6263168, 0, 0, 0, 0}, /* timm's count */
+    {"regnet_y_1_6gf", 224, 888, 889000, 11202430, 0, 1612, 0, 1},
     {"convnext_tiny", 224, 768, 769000, 28589128, 0, 4456, 0, 1},
     {"convnext_small", 224, 768, 769000, 50223688, 0, 8684, 0, 1},
     {"convnext_base", 224, 1024, 1025000, 88591464, 0, 15355, 0, 1},

@@ -32,8 +32,8 @@ static npy read_shared(const char *relative)
     return a;
 }
 
-/* From the cache of the test environment, as tests do not download; NULL, and *ctx closed: it is not
- * there, which is said. */
+/* From the cache of the test environment, as tests do not download; NULL, and *ctx closed: it is
+ * not there, which is said. */
 static hst_backbone *cached(hst_ctx **ctx, const char *name)
 {
     hst_err err = {0};
