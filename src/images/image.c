@@ -56,8 +56,8 @@ int hst_image_decode(const hst_decode *how, const uint8_t *bytes, size_t n, hst_
     else
         rc = hst_fail(err, HST_EIMAGE, "a picture in format %s, which is not read here",
                       hst_format_name(format));
-    /* of formats that TensorFlow does not read, both are given Pillow's pixels, though "tf" clips no
-     * gray in any */
+    /* of formats that TensorFlow does not read, both are given Pillow's pixels, though "tf" clips
+     * no gray in any */
     if (rc == 0 && (in.resampler == HST_RESAMPLE_PIL || !decoders[format]))
         rc = hst_image_orient(&img, orientation, err);
     if (rc == 0)
