@@ -168,11 +168,9 @@ static void what_keras_layers_make_of_pixels_is_read(void **state)
         assert_non_null(hst_tensors_meta(t, "mean"));
         assert_string_equal(hst_tensors_meta(t, "mean"), "63.75 127.5 191.25");
         assert_string_equal(hst_tensors_meta(t, "std"), files[i].std);
-        const char *within = i == 1 ? "sequential/" : "";
-        snprintf(name, sizeof name, "%sdw/depthwise_kernel", within);
-        assert_non_null(hst_tensors_find(t, name));
-        snprintf(name, sizeof name, "%sstem_conv/kernel", within);
-        assert_non_null(hst_tensors_find(t, name));
+        /* the scope "sequential" that front.h5 has in front of both is none of theirs */
+        assert_non_null(hst_tensors_find(t, "dw/depthwise_kernel"));
+        assert_non_null(hst_tensors_find(t, "stem_conv/kernel"));
         hst_tensors_free(t);
         free(path);
     }
