@@ -33,6 +33,7 @@ NAMES = {"mobilenet_v1": "mobilenetv1_100", "mobilenet_v2": "mobilenetv2_100",
          "mobilenet_v4_small": "mobilenetv4_conv_small", "mobilenet_v4_medium": "mobilenetv4_conv_medium",
          "hgnet_v2_b0": "hgnetv2_b0", "convnext_atto": "convnext_atto", "convnext_tiny": "convnext_tiny",
          "regnet_y_400mf": "regnety_004", "regnet_y_800mf": "regnety_008_tv", "regnet_y_1_6gf": "regnety_016",
+         "inception_v3": "inception_v3", "inception_resnet_v2": "inception_resnet_v2",
          "dinov2_small": "vit_small_patch14_dinov2", "vit_small_augreg": "vit_small_patch16_224"}
 BATCHES = (1, 8)
 SAME = {"fp32": 1e-3, "bf16": 0.2, "int8": 0.5}  # of the largest feature

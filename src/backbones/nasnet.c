@@ -316,6 +316,15 @@ static void keras_names(const hst_layer *l, hst_layer_names *out)
     snprintf(out->bn, sizeof out->bn, "separable_conv_%d_bn_%s_%s_%s", n, kind, side, id);
 }
 
+/* Ours are Keras', but that both halves of a separable convolution are layers. */
+static void names(const hst_layer *l, hst_layer_names *out)
+{
+    keras_names(l, out);
+    const size_t n = l->pointwise ? strlen(out->conv) : 0;
+    if (l->pointwise)
+        snprintf(out->conv + n, sizeof out->conv - n, "_pw");
+}
+
 static void slim_names(const hst_layer *l, hst_layer_names *out)
 {
     char of[32];
@@ -352,13 +361,13 @@ static const char *const keras_body[] = {"stem_",      "adjust_",    "normal_",
                                          "reduction_", "separable_", NULL};
 static const char *const slim_body[] = {"conv0", "cell_", "reduction_cell_", NULL};
 
-static const hst_dialect keras[] = {
-    {"Keras", "stem_conv1/kernel", keras_body, HST_NORM_PM1, HST_CNN(keras, TF, 1e-3, NULL)}};
+static const hst_dialect keras[] = {{"Keras", "stem_conv1/kernel", keras_body, HST_NORM_PM1,
+                                     HST_CNN(keras, TF, 1e-3, keras_names)}};
 static const hst_dialect slim[] = {{"TF Hub", "cell_stem_0/1x1/weights", slim_body, HST_NORM_PM1,
                                     HST_CNN(slim, TF, 1e-3, slim_names)}};
 
 #define NASNET(name_, px_, dialect)                                                                \
-    HST_CNN_FAMILY(name_, px_, dialect, 1, .width = 1, .layers = layers, .names = keras_names,     \
+    HST_CNN_FAMILY(name_, px_, dialect, 1, .width = 1, .layers = layers, .names = names,           \
                    .activation = no_activation, .build = build)
 
 const hst_family hst_nasnet[4] = {

@@ -238,6 +238,15 @@ static void check_listed(const struct size *s, double millions, double gflop)
             s->family, f->millions, f->gflop, f->features, millions, gflop, s->features);
 }
 
+/* Layers are told by their names: thawed from, their ranges kept. */
+static void check_names(const struct size *s, const hst_graph *g)
+{
+    for (int i = 0; i < hst_graph_n_nodes(g); i++)
+        for (int k = 0; k < i && *hst_graph_node_name(g, i); k++)
+            if (strcmp(hst_graph_node_name(g, i), hst_graph_node_name(g, k)) == 0)
+                fail_msg("%s: two layers are called %s", s->family, hst_graph_node_name(g, i));
+}
+
 static void check_size(const struct size *s)
 {
     hst_err err = {0};
@@ -247,6 +256,7 @@ static void check_size(const struct size *s)
     snprintf(a.family, sizeof a.family, "%s", s->family);
     hst_graph *g = hst_arch_graph(&a, &err);
     check_ok(g == NULL, &err);
+    check_names(s, g);
     uint64_t learns = s->classifier, all = s->classifier;
     for (size_t i = 0; i < hst_graph_n_params(g); i++) {
         const hst_param *p = hst_graph_param(g, i);
