@@ -7,7 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char apache[] = "Apache-2.0", bsd[] = "BSD-3-Clause", mit[] = "MIT";
+static const char apache[] = "Apache-2.0", bsd[] = "BSD-3-Clause", mit[] = "MIT",
+                  dinov3[] = "DINOv3 License";
 
 /* At one place; behind that its figures. */
 #define BACKBONE(name_, licence_, source, ...)                                                     \
@@ -31,7 +32,8 @@ static const char apache[] = "Apache-2.0", bsd[] = "BSD-3-Clause", mit[] = "MIT"
  * of the table in its repository, MobileNetV3, the other EfficientNets, Inception and NASNet of
  * keras.io, ResNets of torchvision, DINO and DINOv2 of their repositories (a linear head on the
  * features), ViT, DeiT, ConvNeXt, MobileNetV4 and HGNetV2 of timm's results (AugReg's as fine-
- * tuned on ImageNet), CLIP of OpenCLIP's (told in words what the classes are). Parameters:
+ * tuned on ImageNet), CLIP of OpenCLIP's and Perception Encoder of its authors' (told in words
+ * what the classes are). Parameters:
  * tests/backbones/test_families.c and test_vit.c have the published counts. GFLOP: of our graph. */
 static const hst_catalog_entry known[] = {
     {
@@ -169,6 +171,10 @@ static const hst_catalog_entry known[] = {
     BACKBONE("dinov2_base", apache, "hf:facebook/dinov2-base", 85.7, 84.5, 1, 46.3, 768, 1),
     BACKBONE("dinov2_base_reg", apache, "hf:facebook/dinov2-with-registers-base", 85.7, 84.6, 0,
              47.1, 768, 1),
+    BACKBONE("dinov3_small", dinov3, "hf:timm/vit_small_patch16_dinov3.lvd1689m", 21.6, 0, 1, 12.5,
+             384, 1),
+    BACKBONE("dinov3_small_plus", dinov3, "hf:timm/vit_small_plus_patch16_dinov3.lvd1689m", 28.7, 0,
+             0, 16.2, 384, 1),
     BACKBONE("dino_small16", apache, "hf:timm/vit_small_patch16_224.dino", 21.7, 77.0, 1, 9.2, 384,
              1),
     BACKBONE("dino_small8", apache, "hf:timm/vit_small_patch8_224.dino", 21.7, 79.7, 0, 44.8, 384,
@@ -194,6 +200,10 @@ static const hst_catalog_entry known[] = {
     BACKBONE("clip_base32", mit, "hf:openai/clip-vit-base-patch32", 87.5, 63.3, 1, 8.8, 768, 1),
     BACKBONE("siglip2_base", apache, "hf:timm/vit_base_patch32_siglip_256.v2_webli", 94.6, 0, 1,
              11.5, 768, 1),
+    BACKBONE("pe_core_tiny", apache, "hf:timm/vit_pe_core_tiny_patch16_384.fb", 6.0, 62.1, 0, 9.4,
+             192, 1),
+    BACKBONE("pe_core_small", apache, "hf:timm/vit_pe_core_small_patch16_384.fb", 23.6, 72.7, 1,
+             31.3, 384, 1),
     BACKBONE("convnext_atto", apache, "hf:timm/convnext_atto.d2_in1k", 3.4, 75.7, 1, 1.09, 320, 0),
     BACKBONE("convnext_femto", apache, "hf:timm/convnext_femto.d1_in1k", 4.8, 77.5, 0, 1.56, 384,
              0),
@@ -202,6 +212,8 @@ static const hst_catalog_entry known[] = {
              640, 0),
     BACKBONE("convnext_tiny", apache, "hf:timm/convnext_tiny.in12k_ft_in1k", 27.8, 84.2, 1, 8.91,
              768, 0),
+    BACKBONE("dinov3_convnext_tiny", dinov3, "hf:timm/convnext_tiny.dinov3_lvd1689m", 27.8, 0, 1,
+             8.91, 768, 0),
     BACKBONE("convnext_small", apache, "hf:timm/convnext_small.in12k_ft_in1k", 49.5, 0, 0, 17.4,
              768, 0),
     BACKBONE("convnext_base", apache, "hf:timm/convnext_base.fb_in22k_ft_in1k", 87.6, 0, 0, 30.7,

@@ -245,6 +245,8 @@ static void files_have_their_librarys_features(void **state)
 
 /* ---- sizes ---- */
 
+#define TURNED(way_, learned_, base_) .rotary = {1, HST_ROTARY_##way_, learned_, base_}
+
 /* timm's counts of the networks without a head at that size, and multiply-adds of its products; of
  * the two numbers of a class token, its own and its position, ours has the sum (dim less). */
 static const struct published {
@@ -261,6 +263,21 @@ static const struct published {
     {{256, 14, 4, 16, 1280, 0, 1, 1, 0, 1, HST_VIT_MEAN}, 256, 13165568, 7.6499},
     {{256, 10, 4, 16, 1024, 1, 0, 0, 1}, 224, 8145920, 3.5730},
     {{768, 12, 12, 32, 3072, .pool = HST_VIT_MAP, .attention_pool = 1}, 256, 94552320, 11.4883},
+    {{384, 12, 6, 16, 1536, 1, 4, 1, .no_table = 1, TURNED(HALVES, 0, 100)}, 256, 21596160, 12.49},
+    {{384, 12, 6, 16, 1536, 1, 4, 1, .no_table = 1, .gated = 1, TURNED(HALVES, 0, 100)},
+     256,
+     28692480,
+     16.19},
+    {{192, 12, 3, 16, 768, 1, 0, 0, 1, .pool = HST_VIT_MAP, .attention_pool = 1, .pool_heads = 8,
+      TURNED(PAIRS, 24, 10000)},
+     384,
+     6042240,
+     9.45},
+    {{384, 12, 6, 16, 1536, 1, 0, 0, 1, .pool = HST_VIT_MAP, .attention_pool = 1, .pool_heads = 8,
+      TURNED(PAIRS, 24, 10000)},
+     384,
+     23586048,
+     31.32},
 };
 
 static void networks_have_their_published_sizes(void **state)
@@ -275,9 +292,11 @@ static void networks_have_their_published_sizes(void **state)
         a.norm = (hst_pixel_norm)HST_NORM_01;
         hst_graph *g = hst_arch_graph(&a, &err);
         check_ok(g == NULL, &err);
-        uint64_t n = p->v.class_token ? (uint64_t)p->v.dim : 0; /* timm has its position apart */
-        n -= p->v.pre_norm ? (uint64_t)p->v.dim : 0;            /* no bias of patches there */
-        n -= p->v.registers && p->v.class_token ? (uint64_t)p->v.dim : 0;
+        const uint64_t dim = (uint64_t)p->v.dim;
+        uint64_t n = p->v.class_token && !p->v.no_table ? dim : 0; /* timm has its position apart */
+        n -= p->v.pre_norm ? dim : 0;                              /* no bias of patches there */
+        n -= p->v.registers && p->v.class_token && !p->v.no_table ? dim : 0;
+        n -= p->v.no_table ? dim * (uint64_t)p->v.depth : 0; /* no bias of keys there */
         for (size_t k = 0; k < hst_graph_n_params(g); k++)
             n += hst_param_count(hst_graph_param(g, k));
         const double gflop = hst_graph_flops(g) / 1e9;
@@ -466,6 +485,18 @@ static const struct refusal {
      {96, 96},
      "how many heads a vit of 32 numbers a token has: give the folder with its config.json"},
     {"hf_vit", "{\"num_attention_heads\": 5}", NULL, NULL, {96, 96}, "5 heads of tokens of 32"},
+    {"timm_pe",
+     TIMM("vit_pe_spatial_tiny_patch16_512"),
+     NULL,
+     NULL,
+     {96, 96},
+     "'vit_pe_spatial_tiny_patch16_512', which is not known here"},
+    {"timm_dinov3",
+     NULL,
+     "blocks.0.mlp.fc1_x.weight",
+     NULL,
+     {64, 64},
+     "'blocks.0.mlp.fc1_x.weight' [64, 64] is missing"},
     {"hf_clip",
      "{\"hidden_act\": \"relu\", \"num_attention_heads\": 2}",
      NULL,

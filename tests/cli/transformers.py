@@ -109,6 +109,30 @@ class Transformers(Predicts):
         self.ok(run("train", PHOTOS, "-b", net, "--recipe", "fine-tune", "--epochs", "1", "--thaw", "last:1", "-o",
                     "siglip-tuned"))
 
+    def test_a_licence_goes_with_the_weights(self):
+        config = {"architecture": "vit_small_plus_patch16_dinov3_qkvb", "model_args": {"num_heads": 2}}
+        net = write(f"{ROOT}/dinov3", "timm_dinov3", config)
+        says = "the weights of model.safetensors are under the DINOv3 License"
+        r = run("backbones", "import", net)
+        self.assertRegex(self.ok(r), r"(?ms)^network +dinov3, 1 block of 64$.*^licence +DINOv3 License$")
+        self.assertIn(says, r.stderr.decode())
+        words = "train", PHOTOS, "-b", net, "--image-px", "64", "-o"
+        r = run(*words, "dinov3-run")
+        self.ok(r)
+        self.assertIn(says, r.stderr.decode())
+        self.ok(run(*words, "dinov3-tuned", "--recipe", "fine-tune", "--epochs", "1", "--layer-decay", "0.75"))
+        for made in ("dinov3-run", "dinov3-tuned"):
+            self.assertIn("DINOv3 License", read(f"{ROOT}/{made}/report.html").decode())
+            told = json.loads(self.ok(run("backbones", "import", f"{ROOT}/{made}/model.safetensors", "--json")))
+            self.assertEqual(told["licence"], "DINOv3 License")
+        self.ok(run("eval", "dinov3-run", PHOTOS, "-o", "dinov3-eval"))
+        self.assertIn("DINOv3 License", read(f"{ROOT}/dinov3-eval/report.html").decode())
+        other = {**config, "pretrained_cfg": {"license": "apache-2.0"}}
+        other = write(f"{ROOT}/lingbot", "timm_dinov3", {**other, "architecture": "vit_small_patch16_lingbot"})
+        self.assertRegex(self.ok(run("backbones", "import", other)), r"(?m)^licence +apache-2\.0$")
+        r = run("backbones", "import", self.vit)
+        self.assertNotIn("licence", self.ok(r) + r.stderr.decode())
+
     def test_sizes(self):
         self.assertEqual(len({self.features("--image-px", size)[1] for size in ("64x96", "96x64", "64")}), 3)
         self.refused(run("features", PHOTOS, "-b", self.vit, "--image-px", "100", "-o", "none.npy"), 4,
