@@ -65,10 +65,35 @@ static inline vf density_at(vf x)
     return power(v_mul(v_mul(x, x), v_set1(0.5f)));
 }
 
+/* 2^-x, 0 <= x < 127: as power. */
+static inline vf power_of_2(vf x)
+{
+    const vf whole = v_set1(12582912.0f), shifted = v_add(x, whole);
+    const vf r = v_sub(x, v_sub(shifted, whole));
+    vf e = v_fma(v_set1(-0x1.5bb99ep-10f), r, v_set1(0x1.3ceafap-7f));
+    e = v_fma(e, r, v_set1(-0x1.c6b758p-5f));
+    e = v_fma(e, r, v_set1(0x1.ebf9bap-3f));
+    e = v_fma(e, r, v_set1(-0x1.62e42ap-1f));
+    e = v_fma(e, r, v_set1(1));
+    return v_by_pow2(e, shifted);
+}
+
+/* max(x, 0) - u 2^-Q(u), u = |x|: 2^-Q is what of the normal distribution lies behind u. Q, of
+ * degree 8, has the least error there up to 13, 7e-8, among those that rise to the end, which is
+ * where power_of_2 ends. */
 static inline vf gelu(vf x)
 {
-    const vf in = v_clamp(v_set1(gelu_low), v_set1(gelu_high), x);
-    return v_mul(v_at_least(v_set1(gelu_low), x), normal_below(in, density_at(in)));
+    const vf zero = v_set1(0), end = v_set1(12.85f);
+    const vf u = v_relu(v_at_least(v_sub(zero, x), x), end);
+    vf q = v_fma(v_set1(0x1.16e768p-21f), u, v_set1(-0x1.83cd74p-17f));
+    q = v_fma(q, u, v_set1(0x1.dc0bb0p-15f));
+    q = v_fma(q, u, v_set1(0x1.c935d6p-12f));
+    q = v_fma(q, u, v_set1(-0x1.e6d7cap-8f));
+    q = v_fma(q, u, v_set1(0x1.aff0b6p-5f));
+    q = v_fma(q, u, v_set1(0x1.d628c0p-2f));
+    q = v_fma(q, u, v_set1(0x1.26af50p+0f));
+    q = v_fma(q, u, v_set1(0x1.fffffcp-1f));
+    return v_fma(v_sub(zero, u), power_of_2(q), v_at_least(zero, x));
 }
 
 static inline vf tanh_argument(vf x)
