@@ -174,20 +174,40 @@ static inline vf below_most(vf x, vf most)
     return power(v_clamp(v_set1(0), v_set1(87), v_sub(most, x)));
 }
 
+/* A row's powers in place, and their sum in the order of row_sum. */
+static inline float softmax_row(float *x, int n)
+{
+    const vf most = v_set1(row_largest(x, n));
+    vf s0 = v_set1(0), s1 = s0, s2 = s0, s3 = s0;
+    int i = 0;
+#define NEXT(s, at)                                                                                \
+    {                                                                                              \
+        const vf e = below_most(v_load(x + (at)), most);                                           \
+        v_store(x + (at), e);                                                                      \
+        s = v_add(s, e);                                                                           \
+    }
+    for (; i + 4 * V_N <= n; i += 4 * V_N) {
+        NEXT(s0, i)
+        NEXT(s1, i + V_N)
+        NEXT(s2, i + 2 * V_N)
+        NEXT(s3, i + 3 * V_N)
+    }
+    for (; i + V_N <= n; i += V_N)
+        NEXT(s0, i)
+#undef NEXT
+    if (i < n) {
+        v_store_part(x + i, n - i, below_most(v_load_part(x + i, n - i), most));
+        s1 = v_add(s1, v_load_part(x + i, n - i));
+    }
+    return sum_of(v_add(v_add(s0, s1), v_add(s2, s3)));
+}
+
 /* The largest may miss a NaN, the sum does not: it makes all of the row NaN. */
 static void softmax(const hst_softmax *s)
 {
     softmax_contract(s);
-    float *x = s->x;
-    for (size_t r = 0; r < s->rows; r++, x += s->ldx) {
-        const vf most = v_set1(row_largest(x, s->n));
-        int i = 0;
-        for (; i + V_N <= s->n; i += V_N)
-            v_store(x + i, below_most(v_load(x + i), most));
-        if (i < s->n)
-            v_store_part(x + i, s->n - i, below_most(v_load_part(x + i, s->n - i), most));
-        s->of_sum[r] = 1 / row_sum(x, s->n);
-    }
+    for (size_t r = 0; r < s->rows; r++)
+        s->of_sum[r] = 1 / softmax_row(s->x + r * s->ldx, s->n);
 }
 
 static inline __attribute__((always_inline)) void

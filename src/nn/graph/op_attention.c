@@ -107,11 +107,17 @@ typedef struct places {
     size_t keys, values, keys_back, values_back, scores, dscores, of_sum, all;
 } places;
 
+/* Floats between rows of scores: whole cache lines. */
+static size_t score_row(const head *h)
+{
+    return hst_whole_lines(h->n);
+}
+
 static places places_of(const head *h, const hst_kernels *k)
 {
     const size_t across = hst_whole_lines(hst_gemm_packed(k, (int)h->d, (int)h->n));
     const size_t along = hst_whole_lines(hst_gemm_packed(k, (int)h->n, (int)h->d));
-    const size_t scores = hst_whole_lines(QUERIES * h->n);
+    const size_t scores = QUERIES * score_row(h);
     places p = {.keys = 0, .values = across};
     p.scores = p.values + along;
     p.of_sum = p.scores + scores;
@@ -167,7 +173,7 @@ static void multiply_across(const head *h, const hst_kernels *k, const float *x,
                         .w = packed,
                         .bias = hst_gemm_bias(k, packed, d, n),
                         .y = y,
-                        .ldy = h->n,
+                        .ldy = score_row(h),
                         .rows = rows,
                         .k = d,
                         .n = n});
@@ -179,7 +185,7 @@ static void multiply_along(const head *h, const hst_kernels *k, const float *x, 
 {
     const int n = (int)h->n, d = (int)h->d;
     k->gemm(&(hst_gemm){.x = x,
-                        .ldx = h->n,
+                        .ldx = score_row(h),
                         .w = packed,
                         .bias = hst_gemm_bias(k, packed, n, d),
                         .y = y,
@@ -197,7 +203,7 @@ static void scores_of(const head *h, const hst_kernels *k, const float *x, size_
     const places at = places_of(h, k);
     multiply_across(h, k, x, h->ldq, rows, scratch + at.keys, scratch + at.scores);
     k->softmax(&(hst_softmax){.x = scratch + at.scores,
-                              .ldx = h->n,
+                              .ldx = score_row(h),
                               .rows = rows,
                               .n = (int)h->n,
                               .of_sum = scratch + at.of_sum});
@@ -258,7 +264,7 @@ static void scores_back(const head *h, const hst_kernels *k, const float *y, con
         sum[i] = dot(y + i * h->c, dy + i * h->c, h->d);
     k->softmax_back(&(hst_softmax_back){.x = scratch + at.scores,
                                         .dx = scratch + at.dscores,
-                                        .ldx = h->n,
+                                        .ldx = score_row(h),
                                         .rows = rows,
                                         .n = (int)h->n,
                                         .of_sum = scratch + at.of_sum,
@@ -286,7 +292,7 @@ static void backward_block(const hst_op_args *a, const head *h, size_t at_head, 
         return;
     hst_grad_gemm g = {.a = ds,
                        .b = q,
-                       .lda = h->n,
+                       .lda = score_row(h),
                        .ldb = h->ldq,
                        .dw = dx.k,
                        .ldw = h->ld,
