@@ -1,8 +1,9 @@
-"""One step of fine-tuning MobileNetV2 1.0 at 224 pixels in PyTorch and here, alternated.
+"""One step of fine-tuning in PyTorch and here, alternated.
 
-    python bench/pytorch_finetune.py BUILD/bench/bench_learn [ROUNDS [THREADS [frozen|batch]]]
+    python bench/pytorch_finetune.py BUILD/bench/bench_learn [ROUNDS [THREADS [frozen|batch [fp32|bf16 [NETWORK]]]]]
 
-All layers learn, batches of 32, plain SGD; batch norm is frozen (the default: gamma and beta learn,
+NETWORK: an architecture of timm with made-up weights; without one, MobileNetV2 1.0 at 224 pixels. bf16 is
+autocast in PyTorch, which is tried in fp32 as well; its best counts. All layers learn, batches of 32, plain SGD; batch norm is frozen (the default: gamma and beta learn,
 statistics do not) or has the statistics of the batch. PyTorch runs channels-last, the batch in
 micro-batches of 4, 8 and 32 (statistics of the batch: 32 alone), each with glibc's usual allocator and
 with one that never gives memory back; every round runs all of them and bench_learn once.
@@ -14,6 +15,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 
 BATCH = 32
 # glibc: no mmap for large blocks, never trim.
@@ -48,7 +50,7 @@ def network(torch):
     return nn.Sequential(*layers, *unit(320, 1280), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1280, 5))
 
 
-def child(threads, micro, norm):
+def child(threads, micro, norm, precision, architecture):
     """One variant as a process of its own: a warm-up step, then a timed one; prints images/s."""
     import time
 
@@ -57,7 +59,12 @@ def child(threads, micro, norm):
     torch.set_num_threads(threads)
     clock = time.process_time if threads == 1 else time.perf_counter
     torch.manual_seed(1)
-    model = network(torch).to(memory_format=torch.channels_last).train(norm == "batch")
+    if architecture:
+        import made_up  # makes timm's import possible everywhere
+        model = made_up.timm.create_model(architecture, num_classes=5)
+    else:
+        model = network(torch)
+    model = model.to(memory_format=torch.channels_last).train(norm == "batch")
     x = torch.randn(BATCH, 3, 224, 224).to(memory_format=torch.channels_last)
     y = torch.arange(BATCH) % 5
     sgd = torch.optim.SGD(model.parameters(), lr=1e-6)
@@ -66,46 +73,62 @@ def child(threads, micro, norm):
         begin = clock()
         sgd.zero_grad(set_to_none=False)
         for k in range(0, BATCH, micro):
-            loss = torch.nn.functional.cross_entropy(model(x[k:k + micro]), y[k:k + micro], reduction="sum")
+            with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+                loss = torch.nn.functional.cross_entropy(model(x[k:k + micro]), y[k:k + micro], reduction="sum")
             (loss / BATCH).backward()
         sgd.step()
         times.append(clock() - begin)
     print(BATCH / min(times[1:]))
 
 
-def ours(program, threads, norm):
-    out = subprocess.run([program, "2", str(threads), "best", norm], check=True, capture_output=True, text=True).stdout
+def ours(program, threads, norm, precision, folder):
+    out = subprocess.run([program, "2", str(threads), "best", norm, precision] + ([folder] if folder else []), check=True,
+                         capture_output=True, text=True).stdout
     return float(re.search(r"([0-9.]+) images/s", out).group(1))
 
 
-def theirs(threads, micro, keep, norm):
+def theirs(threads, micro, keep, norm, precision, architecture):
     env = dict(os.environ, **(KEEP if keep else {}))
-    args = [sys.executable, __file__, "--child", str(threads), str(micro), norm]
+    args = [sys.executable, __file__, "--child", str(threads), str(micro), norm, precision, architecture]
     return float(subprocess.run(args, check=True, capture_output=True, text=True, env=env).stdout)
 
 
-def main():
-    program = sys.argv[1]
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 3
-    threads = int(sys.argv[3]) if len(sys.argv) > 3 else 1
-    norm = sys.argv[4] if len(sys.argv) > 4 else "frozen"
-    micros = (32,) if norm == "batch" else (4, 8, 32)
-    variants = [(micro, keep) for micro in micros for keep in (0, 1)]
+def written(architecture, folder):
+    """The network as bench_learn reads it."""
+    args = [sys.executable, "-c", "import sys, made_up; made_up.network(*sys.argv[1:])", architecture, folder]
+    subprocess.run(args, check=True, cwd=os.path.dirname(os.path.abspath(__file__)))
+    return folder
+
+
+def compare(args, rounds, folder):
+    program, threads, norm, precision, architecture = args
+    micros = (32,) if norm == "batch" else (8, 32) if architecture else (4, 8, 32)
+    precisions = ("fp32", "bf16") if precision == "bf16" else ("fp32",)
+    variants = [(micro, keep, p) for p in precisions for micro in micros for keep in (0, 1)]
     mine, best, all_of = [], [], {v: [] for v in variants}
     for r in range(rounds):
-        mine.append(ours(program, threads, norm))
-        for v in variants:
-            all_of[v].append(theirs(threads, *v, norm))
+        mine.append(ours(program, threads, norm, precision, folder))
+        for micro, keep, p in variants:
+            all_of[micro, keep, p].append(theirs(threads, micro, keep, norm, p, architecture))
         best.append(max(a[-1] for a in all_of.values()))
-        print(f"round {r + 1}: here {mine[-1]:.1f}, PyTorch's best {best[-1]:.1f} images/s", flush=True)
-    for (micro, keep), a in all_of.items():
-        print(f"PyTorch, micro-batch {micro}, allocator {'keeps' if keep else 'usual'}: median {statistics.median(a):.1f}")
+        print(f"round {r + 1}: here {mine[-1]:.2f}, PyTorch's best {best[-1]:.2f} images/s", flush=True)
+    for (micro, keep, p), a in all_of.items():
+        print(f"PyTorch {p}, micro-batch {micro}, allocator {'keeps' if keep else 'usual'}: "
+              f"median {statistics.median(a):.2f}")
     ratio = statistics.median(m / b for m, b in zip(mine, best))
-    print(f"{threads} threads: here {statistics.median(mine):.1f}, PyTorch {statistics.median(best):.1f}, "
+    print(f"{threads} threads, {precision}: here {statistics.median(mine):.2f}, PyTorch {statistics.median(best):.2f}, "
           f"median ratio {ratio:.2f}")
 
 
+def main():
+    given = dict(enumerate(sys.argv))
+    rounds, threads = int(given.get(2, 3)), int(given.get(3, 1))
+    args = sys.argv[1], threads, given.get(4, "frozen"), given.get(5, "fp32"), given.get(6, "")
+    with tempfile.TemporaryDirectory() as folder:
+        compare(args, rounds, written(args[-1], os.path.join(folder, "network")) if args[-1] else "")
+
+
 if len(sys.argv) > 3 and sys.argv[1] == "--child":
-    child(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
+    child(int(sys.argv[2]), int(sys.argv[3]), *sys.argv[4:])
 else:
     main()

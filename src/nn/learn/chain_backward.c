@@ -130,6 +130,15 @@ static void make_dz(const image *m, size_t from, size_t rows, float *dz)
                                                           .c = (int)c});
 }
 
+/* The same in `made` or, without a norm, where G is. */
+static const float *dz_of(const image *m, size_t from, size_t rows, float *made)
+{
+    if (m->u->norm < 0)
+        return m->g + from * (size_t)m->u->geometry.out.c;
+    make_dz(m, from, rows, made);
+    return made;
+}
+
 /* ---- matrices ---- */
 
 /* dw += x^T dz */
@@ -186,11 +195,11 @@ static void backward_tiles(const image *m)
 {
     size_t n = hst_shape_pixels(m->u->geometry.out), tile = (size_t)hst_link_tile(m->u);
     size_t k = (size_t)m->u->k, c = (size_t)m->u->geometry.out.c;
-    float *made = m->t->scratch, *dz = made + tile * k, *sums = dz + tile * c;
+    float *made = m->t->scratch, *made_dz = made + tile * k, *sums = made_dz + tile * c;
     for (size_t from = 0; from < n; from += tile) {
         size_t rows = n - from < tile ? n - from : tile;
         const float *x = m->x + from * k;
-        make_dz(m, from, rows, dz);
+        const float *dz = dz_of(m, from, rows, made_dz);
         if (m->before) {
             hst_link_input(m->t, x, rows, made);
             x = made;
