@@ -54,12 +54,13 @@ typedef struct cli_values {
     const char *into, *cam, *unknown, *part, *color;
     const char *path_column, *label_column, *split_column, *images, *label_from, *separator,
         *target;
+    const char *to, *input, *layout; /* of export */
     uint64_t store_max;
     double val_split, min_accuracy, least, threshold;
     int threads, top;
     cli_size image;
     int json, offline, quiet, help, labelled, devices, steps, no_store, rehash, all, strict, copy,
-        link, move, dry_run, no_unknown, by_nul, multi_label;
+        link, move, dry_run, no_unknown, by_nul, multi_label, batch, logits, check;
     hst_train_opts train; /* of a command that uses settings */
     const char **words;   /* [n_words], to be freed */
     int n_words;

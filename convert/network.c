@@ -544,6 +544,18 @@ int net_reshape(network *n, int x, hst_err *err)
     return n->value[x].vector ? x : refuse(err, "a map is brought into another shape");
 }
 
+int net_head(network *n, int x, const struct net_head *head, hst_err *err)
+{
+    if (!n->value[x].vector || n->value[x].kind == NET_OTHER)
+        return refuse(err, "its classifier stands at an odd place");
+    n->head = *head;
+    n->head.of = n->value[x].same + 1;
+    net_value v = made_of(n, NET_OTHER, x, -1);
+    v.c = 0;
+    hst_fail(&n->passed, HST_EMODEL, "behind the classifier there is more of the network");
+    return new_value(n, &v, err);
+}
+
 int net_other(network *n, int x, int rc, hst_err *err)
 {
     if (rc != HST_EMODEL || !n->value[x].vector)

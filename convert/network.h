@@ -96,7 +96,12 @@ typedef struct network {
     int64_t width, height;     /* of the input; 0: not known */
     double scale[3], shift[3]; /* the first convolution sees scale * input + shift */
     size_t left;               /* bytes that numbers may still take */
-    hst_err passed;            /* why the first operator behind an average was passed over */
+    struct net_head {          /* the classifier of an exported model; of 0: there is none */
+        int of;                /* the value that it reads, plus 1 */
+        int transposed;        /* kernel [classes][features], else [features][classes] */
+        const hst_tensor *kernel, *bias;
+    } head;
+    hst_err passed; /* why the first operator behind an average was passed over */
 } network;
 
 /* file_bytes: how large the file is; numbers used many times must not multiply it. */
@@ -121,6 +126,8 @@ HST_CHECK int net_max_pool(network *n, int x, const net_conv *window, int64_t ke
 HST_CHECK int net_average(network *n, int x, hst_err *err);
 /* The same numbers in another shape; only of one number a channel. */
 HST_CHECK int net_reshape(network *n, int x, hst_err *err);
+/* The classifier of a model that headstart has exported: the last one that is told counts. */
+HST_CHECK int net_head(network *n, int x, const struct net_head *head, hst_err *err);
 /* What an operator gives that could not be read (rc, *err: its error) from x: an error too, but for
  * what lies behind an average. */
 HST_CHECK int net_other(network *n, int x, int rc, hst_err *err);

@@ -313,6 +313,35 @@ static int emit_conv(result *r, int i, hst_err *err)
     return rc;
 }
 
+/* The classifier as "head/kernel" [features][classes] and "head/bias", as model files have them. */
+static int emit_head(const result *r, hst_err *err)
+{
+    const struct net_head *h = &r->n->head;
+    const hst_tensor *k = h->kernel;
+    if (!h->of)
+        return 0;
+    const int at = h->transposed ? 1 : 0; /* of the features among the dimensions */
+    if (k->n_dims != 2 || k->dim[at] != r->n->value[h->of - 1].c || h->bias->n_dims != 1 ||
+        h->bias->dim[0] != k->dim[1 - at])
+        return refuse(err, "its classifier does not fit the features");
+    const size_t n = hst_tensor_count(k), rows = (size_t)k->dim[at], columns = n / rows;
+    hst_tensor kernel = {.name = "head/kernel", .n_dims = 2, .n_bytes = n * sizeof(float)};
+    hst_tensor bias = {.name = "head/bias", .n_dims = 1, .n_bytes = columns * sizeof(float)};
+    kernel.dim[0] = (int64_t)rows;
+    kernel.dim[1] = bias.dim[0] = (int64_t)columns;
+    float *raw = hst_arena_alloc(r->n->arena, n, sizeof *raw, err);
+    float *w = raw ? hst_arena_alloc(r->n->arena, n, sizeof *w, err) : NULL;
+    float *b = w ? hst_arena_alloc(r->n->arena, columns, sizeof *b, err) : NULL;
+    int rc = b ? hst_tensor_floats(k, raw, err) : HST_EMEM;
+    rc = rc ? rc : hst_tensor_floats(h->bias, b, err);
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        w[i] = raw[at ? i % columns * rows + i / columns : i];
+    kernel.data = w;
+    bias.data = b;
+    rc = rc ? rc : weights_add(r->w, &kernel, err);
+    return rc ? rc : weights_add(r->w, &bias, err);
+}
+
 /* ---- facts ---- */
 
 /* What the graph itself does to the input, if anything. It takes 0..255 where it makes the numbers
@@ -378,6 +407,7 @@ static int make(result *r, hst_err *err)
     r->normalised = rc == 0 && is_normalised(r, &epsilon);
     for (int i = 0; rc == 0 && i < r->n_convs; i++)
         rc = emit_conv(r, i, err);
+    rc = rc ? rc : emit_head(r, err);
     return rc ? rc : say_facts(r, epsilon, err);
 }
 

@@ -8,7 +8,8 @@
 enum { MAX_THINGS = 50000 }; /* tensors and results of operators */
 
 /* onnx.proto: the fields used here. */
-enum { MODEL_PRODUCER = 2, MODEL_VERSION = 3, MODEL_GRAPH = 7 };
+enum { MODEL_PRODUCER = 2, MODEL_VERSION = 3, MODEL_GRAPH = 7, MODEL_PROPERTY = 14 };
+enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
 enum { GRAPH_NODE = 1, GRAPH_INITIALIZER = 5, GRAPH_INPUT = 11 };
 enum {
     INFO_NAME = 1,
@@ -185,6 +186,23 @@ static int read_graph(onnx *o, bytes graph, hst_err *err)
                : weights_say(o->w, err, "scaling", "imagenet");
 }
 
+/* Of the file's properties the one that headstart puts there. */
+static int read_property(onnx *o, bytes m, hst_err *err)
+{
+    pb_field f, key = {0};
+    bytes value = {0};
+    int rc;
+    while ((rc = pb_next(&m, &f, err)) == 1)
+        if (f.number == ENTRY_KEY)
+            key = f;
+        else if (f.number == ENTRY_VALUE && f.wire == PB_BYTES)
+            value = f.b;
+    if (rc || !value.p || !pb_is(&key, "headstart"))
+        return rc;
+    o->ours = 1;
+    return weights_say_model(o->w, (const char *)value.p, value.n, err);
+}
+
 static int read_model(onnx *o, bytes model, hst_err *err)
 {
     pb_field f, producer = {0}, version = {0};
@@ -197,6 +215,9 @@ static int read_model(onnx *o, bytes model, hst_err *err)
             version = f;
         else if (f.number == MODEL_GRAPH && f.wire == PB_BYTES)
             graph = f.b;
+        else if (f.number == MODEL_PROPERTY && f.wire == PB_BYTES &&
+                 (rc = read_property(o, f.b, err)))
+            return rc;
     }
     if (rc == 0 && !graph.p)
         rc = onnx_refuse(err, "there is none");

@@ -40,6 +40,7 @@ typedef struct onnx {
     onnx_thing *thing;
     int n, cap;
     int of_tensorflow;  /* 1: written by TensorFlow's exporter */
+    int ours;           /* 1: exported by headstart: its classifier is read as well */
     int channels_first; /* 1: maps are [batch][channels][height][width] all along */
     network net;
     onnx_node node; /* the one being read */

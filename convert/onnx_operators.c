@@ -220,6 +220,18 @@ static int reshape(onnx *o, int x, int how, hst_err *err)
     return net_reshape(&o->net, x, err);
 }
 
+/* The classifier of a file that headstart has exported: x kernel' + bias. */
+static int gemm(onnx *o, int x, int how, hst_err *err)
+{
+    (void)how;
+    const struct net_head head = {.transposed = attribute_int(&o->node, "transB", 0) != 0,
+                                  .kernel = onnx_input_tensor(o, 1),
+                                  .bias = onnx_input_tensor(o, 2)};
+    if (!o->ours || !head.kernel || !head.bias)
+        return onnx_refuse(err, "a Gemm stands at an odd place");
+    return net_head(&o->net, x, &head, err);
+}
+
 static const struct {
     const char *name;
     int (*read)(onnx *o, int x, int how, hst_err *err);
@@ -245,6 +257,8 @@ static const struct {
     {"Reshape", reshape, 0},
     {"Squeeze", reshape, 0},
     {"Unsqueeze", reshape, 0},
+    {"Gemm", gemm, 0},
+    {"Cast", same, 0},
     {"Identity", same, 0},
     {"Dropout", same, 0},
     {"Transpose", transpose, 0},

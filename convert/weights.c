@@ -1,5 +1,7 @@
 #include "weights.h"
 
+#include "base/json.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,6 +101,21 @@ int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
     va_end(args);
     hst_printable(clean, sizeof clean, text);
     return weights_say_text(w, key, clean, err);
+}
+
+int weights_say_model(weights *w, const char *json, size_t n, hst_err *err)
+{
+    static const char *const keys[] = {"exported", "arch",   "prepare", "labels",
+                                       "source",   "record", "target",  "thresholds"};
+    json_t *o = hst_json_parse(json, n, "the exported model's description", err);
+    int rc = o ? 0 : err ? err->code : HST_EMODEL;
+    for (size_t i = 0; rc == 0 && i < sizeof keys / sizeof *keys; i++) {
+        const char *text = json_string_value(json_object_get(o, keys[i]));
+        if (text)
+            rc = weights_say_text(w, keys[i], text, err);
+    }
+    json_decref(o);
+    return rc;
 }
 
 int weights_say_size(weights *w, long long width, long long height, hst_err *err)

@@ -65,7 +65,8 @@ HST_CHECK int weights_keep(weights *w, void *thing, void (*end)(void *), hst_err
  *   scaling        "pm1", "01", "imagenet", "255"  of the input: -1..1, 0..1, ImageNet's mean and
  *                                                  deviation on 0..1, or left as 0..255
  *   mean, std      "127.5 127.5 127.5"             the same in numbers, of pixels in 0..255
- *   graph          see above */
+ *   graph          see above
+ *   exported, ...  of a model that headstart has exported (weights_say_model) */
 HST_CHECK int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
     HST_PRINTF(4, 5);
 
@@ -74,6 +75,10 @@ HST_CHECK int weights_say_size(weights *w, long long width, long long height, hs
 
 /* The same for a text of any length and more than one line, printable UTF-8. */
 HST_CHECK int weights_say_text(weights *w, const char *key, const char *text, hst_err *err);
+
+/* Says the facts of a file that headstart itself has exported: the members of a JSON object of
+ * texts, of which those are taken that such a file has (hst_model_facts of src/model). */
+HST_CHECK int weights_say_model(weights *w, const char *json, size_t n, hst_err *err);
 
 /* Puts the tensors in the order of the result: largest element first, then by name. */
 void weights_sort(weights *w);

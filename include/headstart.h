@@ -1307,6 +1307,47 @@ HST_API size_t hst_review_stored(const hst_review *r);  /* whose features were s
  * Errors: HST_EIO, HST_EMEM. */
 HST_API HST_CHECK int hst_review_save(const hst_review *r, const char *dir, hst_err *err);
 
+/* ---- export [experimental] ---- */
+
+/* The format numbered i (0, 1, ...): its name, "onnx"; what reads it, and how the name of a file
+ * ends, ".onnx", or "-c" of a folder (either may be NULL); NULL past the last. */
+HST_API const char *hst_export_format(int i, const char **summary, const char **ending);
+
+typedef struct hst_export_opts {
+    size_t size;
+    const char *format; /* one of hst_export_format's; there is no default */
+    /* What the exported network takes and gives; NULL: what is usual for the format. */
+    const char *input;  /* "uint8" or "float": pixels 0..255; the scaling is in the network */
+    const char *layout; /* "nhwc": [batch][height][width][3], or "nchw" */
+    const char *output; /* "probabilities" or "logits", of a number itself either way */
+    int batch;          /* pictures at a time; 0 (default): any, where the format can */
+    int check;          /* 1: ask the format's own runtime as well, where it is installed */
+} hst_export_opts;
+HST_API void hst_export_opts_init(hst_export_opts *o, size_t size);
+static inline hst_export_opts hst_export_opts_default(void)
+{
+    hst_export_opts o;
+    hst_export_opts_init(&o, sizeof o);
+    return o;
+}
+/* What was written, and how far its answers to made-up pictures are from the model's. */
+typedef struct hst_exported {
+    size_t size;
+    uint64_t bytes;
+    int pictures;              /* that it was asked about */
+    double tolerance;          /* beyond which it would not have been kept */
+    char checked[96];          /* how: "read back"; "": it could not be */
+    double difference;         /* the largest, of probabilities; NaN where not checked */
+    char runtime[96];          /* "onnxruntime 1.20.0"; "": not asked, or not there */
+    double runtime_difference; /* NaN as well */
+} hst_exported;
+/* Writes model m to path, a file or a folder, which appears whole or not at all; a folder must not
+ * be there, or be empty. The same model gives the same bytes. Errors: HST_EARG (no such format or
+ * word; out->size), HST_EUNSUP (the model cannot be exported so), HST_EMODEL (what was written
+ * answers otherwise, and is not kept), HST_EIO, HST_EMEM. */
+HST_API HST_CHECK int hst_export(hst_ctx *ctx, const hst_model *m, const char *path,
+                                 const hst_export_opts *o, hst_exported *out, hst_err *err);
+
 /* ---- pictures [experimental] ---- */
 
 /* A PNG sheet of the evaluated photos with true and predicted label, wrong ones marked; at most

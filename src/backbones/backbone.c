@@ -164,6 +164,19 @@ hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *a, const h
     return NULL;
 }
 
+hst_backbone *hst_backbone_exported(const hst_ctx *ctx, const hst_arch *a, const hst_tensors *t,
+                                    hst_err *err)
+{
+    hst_origin o;
+    if (hst_recognise_as(t, a, &o, err))
+        return NULL;
+    hst_graph *g = hst_arch_graph(a, err);
+    if (g && hst_weights_import(t, &o, a, g, err) == 0)
+        return assemble(ctx, a, g, HST_PRECISION_FP32, err);
+    hst_graph_free(g);
+    return NULL;
+}
+
 /* y = x, a parameter of a network of arch `from` as one of arch `to` has it, whose input alone may
  * be of another size. */
 static int carry(const hst_arch *from, const hst_param *x, const hst_arch *to, const hst_param *y,

@@ -66,6 +66,10 @@ int hst_backbone_range_name(const hst_backbone *b, int i, char name[HST_RANGE_NA
 HST_CHECK hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *a,
                                                   const hst_tensors *t, const char *prefix,
                                                   enum hst_precision precision, hst_err *err);
+/* A backbone of arch with the weights of a converted file, whatever it calls them; its graph, where
+ * it tells one, must be arch's. HST_EMODEL. */
+HST_CHECK hst_backbone *hst_backbone_exported(const hst_ctx *ctx, const hst_arch *a,
+                                              const hst_tensors *t, hst_err *err);
 /* b in another precision, and what is beside it; in int8 without ranges. Errors: HST_EMEM. */
 HST_CHECK hst_backbone *hst_backbone_in(const hst_ctx *ctx, const hst_backbone *b,
                                         enum hst_precision precision, hst_err *err);

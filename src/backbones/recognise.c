@@ -117,3 +117,22 @@ int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err
         return hst_facts_compare(t, a, err);
     return best.level ? 0 : unknown(t, err);
 }
+
+int hst_recognise_as(const hst_tensors *t, const hst_arch *a, hst_origin *o, hst_err *err)
+{
+    const hst_family *f = hst_family_find(a->family);
+    for (size_t j = 0; j < f->n_dialects; j++) {
+        hst_origin as = {.family = f, .dialect = &f->dialects[j]};
+        hst_arch arch = *a;
+        if (find_prefix(t, as.dialect->marker, as.prefix) != 1)
+            continue;
+        const double misfit = f->kind->fit(t, &as, &arch, err);
+        if (misfit < 0)
+            return HST_EMEM;
+        as.fits = misfit == 0;
+        *o = as;
+        if (as.fits)
+            return hst_facts_compare(t, a, err);
+    }
+    return hst_fail(err, HST_EMODEL, "the file does not hold the %s that it says", a->family);
+}

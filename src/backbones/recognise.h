@@ -6,6 +6,11 @@
 /* The family and dialect of a foreign file and, in *a, its defaults. HST_EMODEL: none we know. */
 HST_CHECK int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err);
 
+/* The dialect of a file that holds a network of arch a: its names, shapes and, where it tells them,
+ * operators. HST_EMODEL: it does not. */
+HST_CHECK int hst_recognise_as(const hst_tensors *t, const hst_arch *a, hst_origin *o,
+                               hst_err *err);
+
 /* Reads config.json and, where it lies in the same folder, preprocessor_config.json (path: of the
  * first) into *a. HST_EMODEL: not JSON, a number out of bounds, a variant we do not build.
  * (config.c) */

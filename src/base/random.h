@@ -26,7 +26,8 @@ enum hst_purpose_rng {
     HST_RNG_AUGMENT = 5,
     HST_RNG_MIX = 6,
     HST_RNG_RESAMPLE = 7,
-    HST_RNG_CURVE = 8
+    HST_RNG_CURVE = 8,
+    HST_RNG_PROBES = 9
 };
 hst_rng hst_rng_new(uint64_t seed, enum hst_purpose_rng purpose, uint32_t a, uint32_t b);
 uint32_t hst_rng_u32(hst_rng *r);

@@ -1,13 +1,14 @@
 /* load.c - a model file -> a model. Whatever the bytes are: a model as it was saved, or a reason.
  */
+#include "model/load.h"
 #include "backbones/norms.h"
 #include "base/executor.h"
 #include "base/file.h"
 #include "base/finite.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "hub/catalog.h"
-#include "model/model.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -51,7 +52,7 @@ static int check_whole(const hst_tensors *t, hst_err *err)
     return rc;
 }
 
-static const char *meta(const hst_tensors *t, const char *key, hst_err *err)
+const char *hst_read_meta(const hst_tensors *t, const char *key, hst_err *err)
 {
     const char *text = hst_tensors_meta(t, key);
     if (!text)
@@ -79,7 +80,7 @@ static int read_geometry(const json_t *o, hst_prep *p, hst_err *err)
     return hst_size_read(o, "resize", 1, 65536, &p->resize, err);
 }
 
-static int read_prepare(const json_t *o, hst_prep *out, hst_err *err)
+int hst_read_prepare(const json_t *o, hst_prep *out, hst_err *err)
 {
     hst_prep p = {.mirror = json_is_true(json_object_get(o, "mirror"))};
     const char *resampler;
@@ -119,7 +120,7 @@ static const char **list_texts(const json_t *list, hst_err *err)
 
 /* ---- the extractor ---- */
 
-static int read_source(const json_t *o, hst_backbone *b, hst_err *err)
+int hst_read_source(const json_t *o, hst_backbone *b, hst_err *err)
 {
     const char *name, *sha256;
     int rc = hst_json_text(o, "name", &name, err);
@@ -157,7 +158,7 @@ static int add_backbone(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, co
     return rc;
 }
 
-static int check_size(hst_size prepared, hst_size wanted, hst_err *err)
+int hst_read_check_size(hst_size prepared, hst_size wanted, hst_err *err)
 {
     char is[HST_SIZE_TEXT], want[HST_SIZE_TEXT];
     if (hst_size_equal(prepared, wanted))
@@ -169,19 +170,20 @@ static int check_size(hst_size prepared, hst_size wanted, hst_err *err)
 static int add_plain(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, hst_err *err)
 {
     hst_prep prep;
-    const char *arch = meta(t, "arch", err), *prepare = arch ? meta(t, "prepare", err) : NULL;
-    const char *source = prepare ? meta(t, "source", err) : NULL;
+    const char *arch = hst_read_meta(t, "arch", err),
+               *prepare = arch ? hst_read_meta(t, "prepare", err) : NULL;
+    const char *source = prepare ? hst_read_meta(t, "source", err) : NULL;
     int rc = source ? add_backbone(e, ctx, t, arch, "backbone/", err) : HST_EMODEL;
     json_t *p = rc ? NULL : hst_json_object(prepare, "prepare", err);
     json_t *o = p ? hst_json_object(source, "source", err) : NULL;
     if (rc == 0)
-        rc = o ? read_prepare(p, &prep, err) : HST_EMODEL;
+        rc = o ? hst_read_prepare(p, &prep, err) : HST_EMODEL;
     if (rc == 0)
-        rc = check_size(prep.size, e->branch[0].backbone->arch.size, err);
+        rc = hst_read_check_size(prep.size, e->branch[0].backbone->arch.size, err);
     if (rc == 0)
         rc = hst_extractor_add_view(e, ctx, &prep, err);
     if (rc == 0)
-        rc = read_source(o, e->branch[0].owned, err);
+        rc = hst_read_source(o, e->branch[0].owned, err);
     json_decref(p);
     json_decref(o);
     return rc;
@@ -205,7 +207,7 @@ static int add_views(hst_extractor *e, const hst_ctx *ctx, const json_t *list, h
     int rc = n ? 0 : hst_fail(err, HST_EMODEL, "branches: a backbone without views");
     for (size_t i = 0; rc == 0 && i < n; i++) {
         hst_prep prep;
-        rc = read_prepare(json_array_get(list, i), &prep, err);
+        rc = hst_read_prepare(json_array_get(list, i), &prep, err);
         if (rc == 0)
             rc = hst_extractor_add_view(e, ctx, &prep, err);
     }
@@ -226,13 +228,13 @@ static int add_branch(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, cons
     hst_branch *b = &e->branch[e->n_branches - 1];
     rc = read_transform(o, &b->transform, err);
     if (rc == 0)
-        rc = read_source(json_object_get(o, "source"), b->owned, err);
+        rc = hst_read_source(json_object_get(o, "source"), b->owned, err);
     return rc ? rc : add_views(e, ctx, json_object_get(o, "views"), err);
 }
 
 static int add_branches(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, hst_err *err)
 {
-    const char *text = meta(t, "branches", err);
+    const char *text = hst_read_meta(t, "branches", err);
     json_t *list = text ? hst_json_list(text, "branches", err) : NULL;
     const size_t n = json_array_size(list);
     int rc = list ? 0 : HST_EMODEL;
@@ -260,10 +262,10 @@ static hst_extractor *read_extractor(hst_ctx *ctx, const hst_tensors *t, int bra
 /* ---- the rest ---- */
 
 /* The model without its numbers; takes the extractor. */
-static hst_model *read_shell(const hst_tensors *t, hst_extractor *e, hst_err *err)
+hst_model *hst_read_shell(const hst_tensors *t, hst_extractor *e, hst_err *err)
 {
     hst_model *m = NULL;
-    const char *text = meta(t, "labels", err);
+    const char *text = hst_read_meta(t, "labels", err);
     json_t *list = text ? hst_json_list(text, "labels", err) : NULL;
     const char **labels = list ? list_texts(list, err) : NULL;
     if (labels)
@@ -277,8 +279,8 @@ static hst_model *read_shell(const hst_tensors *t, hst_extractor *e, hst_err *er
     return m;
 }
 
-static int read_head(const hst_tensors *t, const char *name, int n_dims, const int64_t *dim,
-                     float *out, hst_err *err)
+int hst_read_head(const hst_tensors *t, const char *name, int n_dims, const int64_t *dim,
+                  float *out, hst_err *err)
 {
     const hst_tensor *x = hst_tensors_find(t, name);
     if (!x || x->dtype != HST_F32 || x->n_dims != n_dims ||
@@ -305,7 +307,7 @@ static int read_target(const hst_tensors *t, hst_model *m, hst_err *err)
     const char *name = hst_tensors_meta(t, "target");
     const char *version = hst_tensors_meta(t, "format_version");
     enum hst_target target = HST_TARGET_CLASS;
-    if (strcmp(version, HST_MODEL_VERSION_TARGET) == 0 && !(name = meta(t, "target", err)))
+    if (strcmp(version, HST_MODEL_VERSION_TARGET) == 0 && !(name = hst_read_meta(t, "target", err)))
         return HST_EMODEL;
     if (!name)
         return 0;
@@ -326,7 +328,7 @@ static int read_target(const hst_tensors *t, hst_model *m, hst_err *err)
 static int read_thresholds(const hst_tensors *t, hst_model *m, hst_err *err)
 {
     const int64_t dim = m->n_classes;
-    int rc = read_head(t, "head/threshold", 1, &dim, m->threshold, err);
+    int rc = hst_read_head(t, "head/threshold", 1, &dim, m->threshold, err);
     for (int c = 0; rc == 0 && c < m->n_classes; c++)
         if (!(m->threshold[c] >= 0 && m->threshold[c] <= 1))
             rc = hst_fail(err, HST_EMODEL, "a threshold of %g is no probability",
@@ -353,9 +355,9 @@ static int read_number(const hst_tensors *t, hst_model *m, hst_err *err)
     return 0;
 }
 
-static int read_record(const hst_tensors *t, hst_model *m, hst_err *err)
+int hst_read_record(const hst_tensors *t, hst_model *m, hst_err *err)
 {
-    const char *key, *text = meta(t, "record", err);
+    const char *key, *text = hst_read_meta(t, "record", err);
     json_t *value, *o = text ? hst_json_object(text, "record", err) : NULL;
     int rc = o ? 0 : HST_EMODEL;
     json_object_foreach(o, key, value)
@@ -468,9 +470,9 @@ static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
                 n_ranges(m->extractor->branch[k].backbone);
     if (hst_tensors_count(t) != want)
         return hst_fail(err, HST_EMODEL, "%zu tensors, expected %zu", hst_tensors_count(t), want);
-    rc = read_head(t, "head/kernel", 2, dim, m->kernel, err);
+    rc = hst_read_head(t, "head/kernel", 2, dim, m->kernel, err);
     if (rc == 0)
-        rc = read_head(t, "head/bias", 1, dim + 1, m->bias, err);
+        rc = hst_read_head(t, "head/bias", 1, dim + 1, m->bias, err);
     if (rc == 0)
         rc = read_seen(t, m, err);
     if (rc == 0 && m->target == HST_TARGET_LABELS)
@@ -480,7 +482,7 @@ static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
     if (rc == 0 && m->target == HST_TARGET_CLASS)
         rc = read_unknown(t, m, err);
     if (rc == 0)
-        rc = read_record(t, m, err);
+        rc = hst_read_record(t, m, err);
     if (rc == 0)
         snprintf(m->content_sha256, sizeof m->content_sha256, "%s",
                  hst_tensors_meta(t, "content_sha256"));
@@ -490,7 +492,7 @@ static int read_rest(const hst_tensors *t, hst_model *m, hst_err *err)
 static hst_model *make_model(hst_ctx *ctx, const hst_tensors *t, int branches, hst_err *err)
 {
     hst_extractor *e = read_extractor(ctx, t, branches, err);
-    hst_model *m = e ? read_shell(t, e, err) : NULL;
+    hst_model *m = e ? hst_read_shell(t, e, err) : NULL;
     if (!m || read_rest(t, m, err) == 0)
         return m;
     hst_model_free(m);
@@ -529,6 +531,8 @@ static hst_model *from_tensors(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
 
 static hst_model *load_file(hst_ctx *ctx, const char *path, hst_err *err)
 {
+    if (hst_is_file(path) && hst_ends_with_any_case(path, ".onnx"))
+        return hst_exported_load(ctx, path, err);
     hst_tensors *t = hst_tensors_read(path, err);
     if (!t)
         return NULL;

@@ -88,6 +88,13 @@ HST_CHECK int hst_model_set_record(hst_model *m, const char *key, const char *va
 /* Sets content_sha256, once the head and the record are complete. */
 HST_CHECK int hst_model_seal(hst_model *m, hst_err *err);
 
+/* Of a plain model: what, beside its tensors, makes it one again when it is read from an export, as
+ * a JSON object of texts, to be freed. The import helper makes facts of them, by the same names. */
+HST_CHECK char *hst_model_facts(const hst_model *m, hst_err *err);
+#define HST_MODEL_EXPORTED "1"
+/* The model in a converted file that has these facts; its features are in float32. HST_EMODEL. */
+HST_CHECK hst_model *hst_model_exported(hst_ctx *ctx, const hst_tensors *t, hst_err *err);
+
 /* The extractor of a plain model: one backbone, borrowed, that sees a photo in one way; NULL: this
  * model is none. */
 const hst_branch *hst_model_plain(const hst_model *m);

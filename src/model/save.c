@@ -311,6 +311,41 @@ static int add_meta(image *im, const hst_model *m, hst_err *err)
     return rc;
 }
 
+static char *thresholds_json(const hst_model *m, hst_err *err)
+{
+    json_t *list = json_array();
+    for (int c = 0; list && c < m->n_classes; c++)
+        if (json_array_append_new(list, json_real((double)m->threshold[c])) != 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    return hst_json_dump(list, err);
+}
+
+char *hst_model_facts(const hst_model *m, hst_err *err)
+{
+    char *const json[] = {hst_arch_json(&m->extractor->branch[0].backbone->arch, err),
+                          prepare_json(m, err),
+                          labels_json(m, err),
+                          source_json(m, err),
+                          record_json(m, err),
+                          m->threshold ? thresholds_json(m, err) : NULL};
+    static const char *const key[] = {"arch",   "prepare", "labels",
+                                      "source", "record",  "thresholds"};
+    enum { N = sizeof key / sizeof *key };
+    json_t *o = json_pack("{s:s, s:s}", "exported", HST_MODEL_EXPORTED, "target",
+                          hst_target_names[m->target]);
+    for (int i = 0; i < N; i++) {
+        const int absent = i == N - 1 && !m->threshold;
+        if (o && !absent && (!json[i] || json_object_set_new(o, key[i], json_string(json[i])))) {
+            json_decref(o);
+            o = NULL;
+        }
+        free(json[i]);
+    }
+    return hst_json_dump(o, err);
+}
+
 /* What the file holds, and the digest over it. Ended by image_clear, also after a failure. */
 static int image_make(image *im, const hst_model *m, hst_err *err)
 {

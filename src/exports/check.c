@@ -1,0 +1,292 @@
+/* check.c - does what was written give the model's answers? Made-up pictures of the network's size
+ * go through the model, in float32, and through what lies there. */
+#include "exports/export.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/process.h"
+#include "base/random.h"
+#include "formats/convert.h"
+#include "formats/npy.h"
+#include "formats/safetensors.h"
+#include "nn/plan.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PICTURES = 16 };
+
+/* ---- pictures ---- */
+
+/* Soft patches of colour, and on every other picture noise: photos are between the two. */
+static void draw(uint8_t *rgb, int height, int width, uint32_t number)
+{
+    enum { CELLS = 6 };
+    uint8_t cell[CELLS + 1][CELLS + 1][3];
+    hst_rng r = hst_rng_new(1, HST_RNG_PROBES, number, 0);
+    for (int i = 0; i < (CELLS + 1) * (CELLS + 1) * 3; i++)
+        (&cell[0][0][0])[i] = (uint8_t)hst_rng_below(&r, 256);
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) {
+            const int cy = y * CELLS / height, cx = x * CELLS / width;
+            const int fy = y * CELLS * 256 / height % 256, fx = x * CELLS * 256 / width % 256;
+            const int noise = number % 2 ? (int)hst_rng_below(&r, 65) - 32 : 0;
+            for (int c = 0; c < 3; c++) {
+                const int top = cell[cy][cx][c] * (256 - fx) + cell[cy][cx + 1][c] * fx;
+                const int low = cell[cy + 1][cx][c] * (256 - fx) + cell[cy + 1][cx + 1][c] * fx;
+                const int v = (top * (256 - fy) + low * fy) / 65536 + noise;
+                *rgb++ = (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
+            }
+        }
+}
+
+static void probes_free(hst_probes *p)
+{
+    free(p->picture);
+    free(p->answer);
+    free(p->found);
+}
+
+static int probes_make(hst_probes *p, const hst_model *m, hst_err *err)
+{
+    const hst_size size = hst_model_plain(m)->view[0].prep.size;
+    const size_t bytes = hst_size_pixels(size) * 3, n = (size_t)m->n_classes;
+    *p = (hst_probes){PICTURES, size.height, size.width, m->n_classes, NULL, NULL, NULL};
+    p->picture = hst_alloc(PICTURES, bytes, err);
+    p->answer = p->picture ? hst_alloc(PICTURES, n * sizeof *p->answer, err) : NULL;
+    p->found = p->answer ? hst_alloc(PICTURES, n * sizeof *p->found, err) : NULL;
+    for (uint32_t i = 0; p->found && i < PICTURES; i++)
+        draw(p->picture + i * bytes, size.height, size.width, i);
+    return p->found ? 0 : HST_EMEM;
+}
+
+/* ---- a model's answers ---- */
+
+typedef struct asking {
+    const hst_model *model;
+    const hst_plan *plan;
+    const hst_probes *probes;
+    int logits;
+    float *out; /* [n][classes] */
+} asking;
+
+static void scale(const hst_pixel_norm *norm, const uint8_t *rgb, size_t n, float *x)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = ((float)rgb[i] - norm->mean[i % 3]) / norm->std[i % 3];
+}
+
+/* Picture number i. */
+static int answer(void *arg, size_t i, int thread, hst_err *err)
+{
+    const asking *a = arg;
+    const hst_model *m = a->model;
+    const size_t n = (size_t)a->probes->height * (size_t)a->probes->width * 3;
+    float *x = hst_alloc(n + (size_t)m->dim, sizeof *x, err), *y = x + n;
+    hst_work *w = x ? hst_work_new(a->plan, err) : NULL;
+    float *out = a->out + i * (size_t)m->n_classes;
+    (void)thread;
+    if (w) {
+        scale(&hst_model_plain(m)->view[0].prep.norm, a->probes->picture + i * n, n, x);
+        hst_plan_run(a->plan, w, x, 1, y);
+        hst_model_head(m, y, out);
+    }
+    for (int c = 0; w && a->logits && c < m->n_classes; c++)
+        out[c] = (float)hst_model_logit(m, y, c);
+    hst_work_free(w);
+    free(x);
+    return w ? 0 : HST_EMEM;
+}
+
+/* In float32, whatever the precision of the model's features. */
+static int answers(const hst_ctx *ctx, const hst_model *m, const hst_probes *p, int logits,
+                   float *out, hst_err *err)
+{
+    hst_plan *plan = hst_plan_new(hst_model_plain(m)->backbone->graph, ctx->kernels, err);
+    asking a = {m, plan, p, logits, out};
+    int rc = plan ? hst_executor_try(ctx->executor, (size_t)p->n, answer, &a, err) : HST_EMEM;
+    hst_plan_free(plan);
+    return rc;
+}
+
+/* ---- read back ---- */
+
+/* The network has layers that our reader of graphs does not know: it cannot tell. */
+static int is_beyond_reader(const hst_program *p)
+{
+    int is = 0;
+    for (int i = 0; i < p->n; i++)
+        is |= p->step[i].what == HST_DO_LAYER_NORM || p->step[i].what == HST_DO_ATTENTION;
+    return is;
+}
+
+/* Logits are the head's, whatever the file's last step is: only probabilities are read back. */
+static int ask_model(const hst_exporting *x, const char *converted, hst_probes *p, hst_err *err)
+{
+    hst_ctx quiet = hst_ctx_quiet(x->ctx);
+    hst_tensors *t = hst_tensors_read(converted, err);
+    hst_model *m = t ? hst_model_exported(&quiet, t, err) : NULL;
+    int rc = m ? 0 : err->code;
+    if (rc == 0 && (m->n_classes != p->classes || !hst_model_plain(m)))
+        rc = hst_fail(err, HST_EMODEL, "it is another model");
+    rc = rc ? rc : answers(x->ctx, m, p, x->ends.logits, p->found, err);
+    hst_model_free(m);
+    hst_tensors_free(t);
+    return rc;
+}
+
+int hst_ask_read_back(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
+{
+    char *to = hst_path_join(x->work, "read.safetensors", err);
+    hst_err why = {0};
+    int rc = to ? hst_convert_ready(x->ctx, &why) : HST_EMEM;
+    if (rc == HST_EPROC) {
+        snprintf(how, 96, "%s is not there", HST_CONVERT_HELPER);
+        free(to);
+        return 0;
+    }
+    rc = rc ? rc : hst_convert(x->ctx, x->path, to, err);
+    rc = rc ? rc : ask_model(x, to, p, err);
+    free(to);
+    if (rc == HST_EMODEL && is_beyond_reader(x->program)) {
+        snprintf(how, 96, "our own reader does not know this kind of network in such a file");
+        return 0;
+    }
+    if (rc == HST_EMODEL) {
+        why = *err;
+        return hst_fail(err, HST_EMODEL, "what was written cannot be read back: %s", why.msg);
+    }
+    snprintf(how, 96, "read back");
+    return rc ? rc : 1;
+}
+
+/* ---- the format's own runtime ---- */
+
+static int write_pictures(const hst_probes *p, const char *path, hst_err *err)
+{
+    const size_t n = (size_t)p->height * (size_t)p->width * 3;
+    hst_out *o = NULL;
+    float *row = hst_alloc(n, sizeof *row, err);
+    int rc = row ? hst_out_open(&o, path, err) : HST_EMEM;
+    rc = rc ? rc : hst_npy_header(o, (size_t)p->n, n, err);
+    for (size_t i = 0; rc == 0 && i < (size_t)p->n; i++) {
+        for (size_t k = 0; k < n; k++)
+            row[k] = p->picture[i * n + k];
+        rc = hst_out_write(o, row, n * sizeof *row, err);
+    }
+    rc = rc ? rc : hst_out_commit(o, err);
+    hst_out_close(o);
+    free(row);
+    return rc;
+}
+
+/* Answers as float32, one behind the other. */
+static int read_answers(const char *path, hst_probes *p, hst_err *err)
+{
+    const size_t want = (size_t)p->n * (size_t)p->classes * sizeof *p->found;
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    int rc = hst_file_read(path, want, HST_EPROC, &bytes, &n, err);
+    if (rc == 0 && n != want)
+        rc = hst_fail(err, HST_EPROC, "%zu bytes of answers, expected %zu", n, want);
+    if (rc == 0)
+        memcpy(p->found, bytes, n);
+    free(bytes);
+    return rc;
+}
+
+/* 1: it answered; 0: it is not installed. */
+static int ask_runtime(const hst_exporting *x, const hst_exporter *f, hst_probes *p, char who[96],
+                       hst_err *err)
+{
+    enum { LIMIT_S = 300, ABSENT = 3 };
+    static const char begin[] =
+        "import sys\n"
+        "sys.path[:] = [p for p in sys.path if p]\n" /* nothing of the current folder */
+        "from importlib.util import find_spec\n"
+        "sys.exit(3) if not find_spec('numpy') or not find_spec(sys.argv[4]) else None\n";
+    hst_buf script = HST_BUF(1 << 16);
+    hst_process_result r = {0};
+    hst_err why = {0};
+    char *in = hst_path_join(x->work, "pictures.npy", err);
+    char *out = in ? hst_path_join(x->work, "answers.f32", err) : NULL;
+    hst_buf_printf(&script, "%s%s", begin, f->script);
+    int rc = out ? hst_buf_check(&script, err) : HST_EMEM;
+    rc = rc ? rc : write_pictures(p, in, err);
+    const char *const argv[] = {"python3", "-c", script.p, x->path, in, out, f->module, NULL};
+    if (rc == 0 && (rc = hst_process_run(x->ctx, "check", argv, LIMIT_S, &r, &why)) != 0)
+        rc = rc == HST_EPROC ? 0 : hst_fail(err, rc, "%s", why.msg); /* no Python */
+    else if (rc == 0 && r.exit_code != ABSENT && (r.exit_code != 0 || r.timed_out))
+        rc = hst_fail(err, HST_EPROC, "%s does not run it: %s", f->module,
+                      r.timed_out ? "it takes too long" : r.tail);
+    else if (rc == 0 && r.exit_code == 0)
+        rc = read_answers(out, p, err) ? HST_EPROC : 1;
+    if (rc == 1)
+        snprintf(who, 96, "%.90s", r.tail);
+    hst_buf_free(&script);
+    free(out);
+    free(in);
+    return rc;
+}
+
+/* ---- judged ---- */
+
+/* The largest difference; of what are no probabilities in parts of the largest number. */
+static double difference(const hst_exporting *x, const hst_probes *p)
+{
+    const int plain = x->ends.logits || x->model->target == HST_TARGET_NUMBER;
+    double most = 0, largest = 1;
+    for (size_t i = 0; i < (size_t)p->n * (size_t)p->classes; i++) {
+        const double d = fabs((double)p->answer[i] - (double)p->found[i]);
+        most = d > most || isnan(d) ? d : most;
+        largest = fmax(largest, plain ? fabs((double)p->answer[i]) : 1);
+    }
+    return most / largest;
+}
+
+static int judge(const hst_exporter *f, double d, const char *who, hst_err *err)
+{
+    if (d <= f->tolerance)
+        return 0;
+    return hst_fail(err, HST_EMODEL,
+                    "the exported model answers otherwise than the model (%s): by up to %.2g, more "
+                    "than %.2g; it is not kept",
+                    who, d, f->tolerance);
+}
+
+static int compare(const hst_exporting *x, const hst_exporter *f, int runtime, hst_probes *p,
+                   hst_exported *out, hst_err *err)
+{
+    char how[96] = "";
+    int rc = f->ask ? f->ask(x, p, how, err) : 0;
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        hst_log(x->ctx, HST_LOG_WARN, "the export is not checked: %s",
+                *how ? how : "there is no way to");
+    if (rc == 1) {
+        memcpy(out->checked, how, sizeof out->checked);
+        out->difference = difference(x, p);
+        if (judge(f, out->difference, how, err))
+            return HST_EMODEL;
+    }
+    rc = runtime && f->script ? ask_runtime(x, f, p, out->runtime, err) : 0;
+    if (rc == 1)
+        out->runtime_difference = difference(x, p);
+    return rc == 1 ? judge(f, out->runtime_difference, out->runtime, err) : rc;
+}
+
+int hst_export_check(const hst_exporting *x, const hst_exporter *f, int runtime, hst_exported *out,
+                     hst_err *err)
+{
+    hst_probes p = {0};
+    int rc = probes_make(&p, x->model, err);
+    rc = rc ? rc : answers(x->ctx, x->model, &p, x->ends.logits, p.answer, err);
+    out->pictures = p.n;
+    out->tolerance = f->tolerance;
+    rc = rc ? rc : compare(x, f, runtime, &p, out, err);
+    probes_free(&p);
+    return rc;
+}

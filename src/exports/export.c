@@ -1,0 +1,209 @@
+/* export.c - hst_export: choose, write aside, check, move to its place. */
+#include "exports/export.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/sized.h"
+#include "formats/workdir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const hst_sized sized_opts = HST_SIZED(hst_export_opts, check);
+static const hst_sized sized_out = HST_SIZED(hst_exported, runtime_difference);
+
+void hst_export_opts_init(hst_export_opts *o, size_t size)
+{
+    hst_sized_init(&sized_opts, &(hst_export_opts){0}, o, size);
+}
+
+static const hst_exporter *find_format(const char *name, hst_err *err)
+{
+    hst_buf known = HST_BUF(1024);
+    for (int i = 0; hst_exporters[i]; i++) {
+        if (name && strcmp(hst_exporters[i]->name, name) == 0) {
+            hst_buf_free(&known);
+            return hst_exporters[i];
+        }
+        hst_buf_printf(&known, "%s%s", i ? ", " : "", hst_exporters[i]->name);
+    }
+    hst_fail(err, HST_EARG, "'%s' is no format to export to; there are %s", name ? name : "",
+             known.p ? known.p : "none");
+    hst_buf_free(&known);
+    return NULL;
+}
+
+/* One of two words into *is: 1 for the first. NULL leaves what is usual. */
+static int choose(const char *what, const char *word, const char *const words[2], int can, int *is,
+                  const hst_exporter *f, hst_err *err)
+{
+    if (!word)
+        return 0;
+    const int first = strcmp(word, words[0]) == 0;
+    if (!first && strcmp(word, words[1]) != 0)
+        return hst_fail(err, HST_EARG, "unknown %s '%s': it is %s or %s", what, word, words[0],
+                        words[1]);
+    if (first != *is && !can)
+        return hst_fail(err, HST_EARG, "%s has no other %s than %s", f->name, what,
+                        words[*is ? 0 : 1]);
+    *is = first;
+    return 0;
+}
+
+static int choose_ends(const hst_export_opts *o, const hst_exporter *f, hst_ends *ends,
+                       hst_err *err)
+{
+    *ends = f->usual;
+    int rc = choose("input", o->input, (const char *const[2]){"uint8", "float"}, f->can.uint8,
+                    &ends->uint8, f, err);
+    rc = rc ? rc
+            : choose("layout", o->layout, (const char *const[2]){"nchw", "nhwc"}, f->can.nchw,
+                     &ends->nchw, f, err);
+    rc = rc ? rc
+            : choose("output", o->output, (const char *const[2]){"logits", "probabilities"},
+                     f->can.logits, &ends->logits, f, err);
+    enum { MOST = 1024 };
+    if (rc == 0 && (o->batch < 0 || o->batch > MOST))
+        rc = hst_fail(err, HST_EARG, "%d pictures at a time, expected 1 to %d, or 0 for any",
+                      o->batch, MOST);
+    if (rc == 0 && o->batch > 1 && !f->can.batch)
+        rc = hst_fail(err, HST_EARG, "%s takes one picture at a time", f->name);
+    if (rc == 0 && (o->batch || !f->can.batch))
+        ends->batch = o->batch ? o->batch : 1;
+    return rc;
+}
+
+/* ---- where it goes ---- */
+
+/* A folder that would take the place of something is refused; a file takes that of a file. */
+static int check_place(const char *path, const hst_exporter *f, hst_err *err)
+{
+    struct stat st;
+    if (!*path)
+        return hst_fail(err, HST_EARG, "the path to export to is empty");
+    if (stat(path, &st) != 0)
+        return 0;
+    if (!f->is_folder)
+        return S_ISDIR(st.st_mode) ? hst_fail(err, HST_EIO, "%s is a folder", path) : 0;
+    DIR *dir = S_ISDIR(st.st_mode) ? opendir(path) : NULL;
+    int entries = 0;
+    if (!dir)
+        return hst_fail(err, HST_EIO, "%s is no folder", path);
+    while (readdir(dir))
+        entries++;
+    closedir(dir);
+    return entries > 2 ? hst_fail(err, HST_EIO, "%s is there already, and not empty", path) : 0;
+}
+
+/* path without slashes at its end, to be freed. */
+static char *without_slash(const char *path, hst_err *err)
+{
+    char *own = hst_strdup(path, err);
+    for (size_t n = own ? strlen(own) : 0; n > 1 && own[n - 1] == '/'; n--)
+        own[n - 1] = 0;
+    return own;
+}
+
+static int move(const char *from, const char *to, hst_err *err)
+{
+    if (rename(from, to) != 0)
+        return hst_fail(err, HST_EIO, "%s: %s", to, strerror(errno));
+    return hst_sync_folder(to, err);
+}
+
+static uint64_t bytes_in(const char *path)
+{
+    struct stat st;
+    uint64_t n = 0;
+    if (stat(path, &st) != 0)
+        return 0;
+    if (!S_ISDIR(st.st_mode))
+        return (uint64_t)st.st_size;
+    DIR *dir = opendir(path);
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        char *inner = e->d_name[0] == '.' ? NULL : hst_path_join(path, e->d_name, NULL);
+        n += inner ? bytes_in(inner) : 0;
+        free(inner);
+    }
+    if (dir)
+        closedir(dir);
+    return n;
+}
+
+/* ---- the way of an export ---- */
+
+static int write_and_check(hst_exporting *x, const hst_exporter *f, int runtime, hst_exported *out,
+                           hst_err *err)
+{
+    if (f->is_folder && mkdir(x->path, 0777) != 0)
+        return hst_fail(err, HST_EIO, "%s: %s", x->path, strerror(errno));
+    int rc = f->write(x, err);
+    rc = rc ? rc : hst_export_check(x, f, runtime, out, err);
+    if (rc == 0)
+        out->bytes = bytes_in(x->path);
+    return rc;
+}
+
+/* x has all but the paths. The export has its final name in a folder beside its place. */
+static int make(hst_exporting *x, const hst_exporter *f, const char *path, int runtime,
+                hst_exported *out, hst_err *err)
+{
+    hst_workdir work = {0};
+    int rc = hst_workdir_begin(&work, path, err);
+    char *made = rc ? NULL : hst_path_join(work.path, hst_path_base(path), err);
+    char *aside = made ? hst_path_join(work.path, ".check", err) : NULL;
+    if (rc == 0 && !aside)
+        rc = HST_EMEM;
+    if (rc == 0 && mkdir(aside, 0700) != 0)
+        rc = hst_fail(err, HST_EIO, "%s: %s", aside, strerror(errno));
+    x->path = made;
+    x->work = aside;
+    rc = rc ? rc : write_and_check(x, f, runtime, out, err);
+    rc = rc ? rc : move(made, path, err);
+    free(aside);
+    free(made);
+    hst_workdir_end(&work);
+    return rc;
+}
+
+static int export_to(hst_exporting *x, const hst_exporter *f, const char *path, int runtime,
+                     hst_exported *out, hst_err *err)
+{
+    hst_program program = {0};
+    hst_about about = {0};
+    x->program = &program;
+    x->about = &about;
+    int rc = hst_export_program(x->model, &x->ends, &program, err);
+    rc = rc ? rc : hst_about_make(x->model, &x->ends, &about, err);
+    rc = rc ? rc : make(x, f, path, runtime, out, err);
+    hst_about_free(&about);
+    hst_program_free(&program);
+    return rc;
+}
+
+int hst_export(hst_ctx *ctx, const hst_model *m, const char *path, const hst_export_opts *opts,
+               hst_exported *out, hst_err *err)
+{
+    hst_export_opts o = {0};
+    hst_exported made = {.size = sizeof made, .difference = NAN, .runtime_difference = NAN};
+    hst_err own = {0};
+    err = err ? err : &own;
+    int rc = hst_sized_read(&sized_opts, &o, opts, err);
+    rc = rc || !out ? rc : hst_sized_check(&sized_out, out, err);
+    const hst_exporter *f = rc ? NULL : find_format(o.format, err);
+    hst_exporting x = {.ctx = ctx, .model = m};
+    rc = f ? choose_ends(&o, f, &x.ends, err) : err->code;
+    rc = rc ? rc : check_place(path, f, err);
+    char *place = rc ? NULL : without_slash(path, err);
+    if (rc == 0)
+        rc = place ? export_to(&x, f, place, o.check, &made, err) : HST_EMEM;
+    free(place);
+    if (rc == 0 && out)
+        hst_sized_write(&sized_out, &made, out);
+    return rc;
+}

@@ -1,0 +1,88 @@
+/* export.h - a model as a file or folder of another program's format.
+ *
+ * hst_export() lowers the model to a program (program.h), has the format write it into a folder of
+ * its own, checks what was written, and only then moves it to where it was asked for.
+ *
+ * A format is one file, which defines its hst_exporter, and a row in formats.c. It has:
+ *   onnx, tflite, savedmodel, tfjs, c    x->program: the network as steps
+ *   keras, torch, hf, timm               x->model: its graph by the names of a dialect
+ *   all of them                          x->about: labels, preparation, model card as texts */
+#ifndef HST_EXPORTS_EXPORT_H
+#define HST_EXPORTS_EXPORT_H
+#include "base/buf.h"
+#include "exports/program.h"
+#include "model/model.h"
+
+/* What a format says of the model in words; UTF-8, no date, the same for the same model. */
+typedef struct hst_about {
+    char *labels;     /* JSON: ["daisy", "rose"] */
+    char *lines;      /* daisy, rose, a line each */
+    char *names;      /* {0: 'daisy', 1: 'rose'}: as Ultralytics' exports have it */
+    char *preprocess; /* JSON: how a photo becomes the input (docs/deploy.md) */
+    char *card;       /* Markdown: what the model is, how good, from what */
+    char *model;      /* JSON: what makes it a model again when it is read back */
+} hst_about;
+
+/* What its ends are like. */
+typedef struct hst_ends {
+    int uint8;  /* the input: 1: uint8, 0: float32; 0..255 either way */
+    int nchw;   /* the input: 1: [batch][3][height][width], 0: [batch][height][width][3] */
+    int logits; /* the output: 1: as the head makes it, 0: probabilities */
+    int batch;  /* 0: any */
+} hst_ends;
+
+typedef struct hst_exporting {
+    const hst_ctx *ctx;
+    const hst_model *model;
+    const hst_program *program;
+    const hst_about *about;
+    hst_ends ends;
+    const char *path; /* to be written: a file, or a folder that is there and empty */
+    const char *work; /* a folder for what a check needs; it goes at the end */
+} hst_exporting;
+
+/* Pictures to ask a model about, and the answers. */
+typedef struct hst_probes {
+    int n, height, width, classes;
+    uint8_t *picture; /* [n][height][width][3] */
+    float *answer;    /* [n][classes] of the model: probabilities, or logits */
+    float *found;     /* [n][classes] of what was written */
+} hst_probes;
+
+typedef struct hst_exporter {
+    const char *name;    /* "onnx" */
+    const char *suffix;  /* behind the model's name where no path is given: ".onnx", "-c" */
+    const char *summary; /* what reads it */
+    int is_folder;
+    double tolerance; /* of probabilities, beyond which nothing is kept */
+    hst_ends usual;   /* unless the caller says otherwise */
+    hst_ends can;     /* 1: the caller may say otherwise; of batch: may leave it open */
+    int (*write)(const hst_exporting *x, hst_err *err);
+    /* Fills p->found by our own code from what was written, and says how in *how. 1: done; 0: it
+     * cannot be told here, *how says why; or an error. */
+    int (*ask)(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err);
+    /* For --check: a Python module, and a program that is given the path of the export, of a .npy
+     * of the pictures [n][height][width][3] as float32 and of a .npy to write the answers to. Its
+     * last line is the name and version of what answered. NULL: there is none. */
+    const char *module, *script;
+} hst_exporter;
+
+extern const hst_exporter *const hst_exporters[]; /* NULL ends them */
+extern const hst_exporter hst_exporter_onnx;
+
+/* The program of a model. HST_EUNSUP: what cannot be exported. (assemble.c) */
+HST_CHECK int hst_export_program(const hst_model *m, const hst_ends *ends, hst_program *out,
+                                 hst_err *err);
+
+/* Fills *out; ended by hst_about_free, also after a failure. (about.c) */
+HST_CHECK int hst_about_make(const hst_model *m, const hst_ends *ends, hst_about *out,
+                             hst_err *err);
+void hst_about_free(hst_about *a);
+
+/* Asks what was written about made-up pictures and fills *out. HST_EMODEL: its answers are further
+ * from the model's than the format's tolerance. runtime: asks that too. (check.c) */
+HST_CHECK int hst_export_check(const hst_exporting *x, const hst_exporter *f, int runtime,
+                               hst_exported *out, hst_err *err);
+/* hst_exporter.ask of formats that our import helper reads as a model. */
+int hst_ask_read_back(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err);
+#endif

@@ -1,0 +1,19 @@
+#include "exports/export.h"
+
+const hst_exporter *const hst_exporters[] = {
+    &hst_exporter_onnx,
+    NULL,
+};
+
+const char *hst_export_format(int i, const char **summary, const char **ending)
+{
+    for (int k = 0; hst_exporters[k]; k++)
+        if (k == i) {
+            if (summary)
+                *summary = hst_exporters[k]->summary;
+            if (ending)
+                *ending = hst_exporters[k]->suffix;
+            return hst_exporters[k]->name;
+        }
+    return NULL;
+}
