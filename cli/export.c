@@ -12,7 +12,7 @@
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
     {"to", 't', CLI_TEXT, AT(to), "FORMAT", NULL,
-     "The format: onnx (headstart export --to list tells all that there are)."},
+     "The format: onnx, c (headstart export --to list tells what reads them)."},
     {"output", 'o', CLI_TEXT, AT(output), "PATH", NULL,
      "Write there (if not given, beside the model: model.onnx)."},
     {"input", 0, CLI_CHOICE, AT(input), "uint8|float", NULL,

@@ -2,6 +2,7 @@
  * go through the model, in float32, and through what lies there. */
 #include "exports/export.h"
 
+#include "backbones/cnn.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/process.h"
@@ -113,12 +114,13 @@ static int answers(const hst_ctx *ctx, const hst_model *m, const hst_probes *p, 
 
 /* ---- read back ---- */
 
-/* The network has layers that our reader of graphs does not know: it cannot tell. */
-static int is_beyond_reader(const hst_program *p)
+/* Whether our reader of graphs knows the family; where it does not, it cannot tell. */
+static int is_readable(const hst_model *m)
 {
+    const hst_family *f = hst_family_find(hst_model_plain(m)->backbone->arch.family);
     int is = 0;
-    for (int i = 0; i < p->n; i++)
-        is |= p->step[i].what == HST_DO_LAYER_NORM || p->step[i].what == HST_DO_ATTENTION;
+    for (size_t i = 0; i < f->n_dialects; i++)
+        is |= f->dialects[i].body == hst_numbered_body;
     return is;
 }
 
@@ -150,7 +152,7 @@ int hst_ask_read_back(const hst_exporting *x, hst_probes *p, char how[96], hst_e
     rc = rc ? rc : hst_convert(x->ctx, x->path, to, err);
     rc = rc ? rc : ask_model(x, to, p, err);
     free(to);
-    if (rc == HST_EMODEL && is_beyond_reader(x->program)) {
+    if (rc == HST_EMODEL && !is_readable(x->model)) {
         snprintf(how, 96, "our own reader does not know this kind of network in such a file");
         return 0;
     }

@@ -68,7 +68,7 @@ typedef struct hst_exporter {
 } hst_exporter;
 
 extern const hst_exporter *const hst_exporters[]; /* NULL ends them */
-extern const hst_exporter hst_exporter_onnx;
+extern const hst_exporter hst_exporter_c, hst_exporter_onnx;
 
 /* The program of a model. HST_EUNSUP: what cannot be exported. (assemble.c) */
 HST_CHECK int hst_export_program(const hst_model *m, const hst_ends *ends, hst_program *out,

@@ -1,6 +1,7 @@
 #include "exports/export.h"
 
 const hst_exporter *const hst_exporters[] = {
+    &hst_exporter_c,
     &hst_exporter_onnx,
     NULL,
 };

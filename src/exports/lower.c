@@ -75,20 +75,27 @@ static int constant(lowering *l, const hst_node *n, int slot, int rows)
 
 /* ---- ops ---- */
 
+/* Zeros behind a length: of symmetric padding as many as in front, though the last ones may be read
+ * by no window: so other programs know it as symmetric. */
+static int behind(const hst_conv *c, const hst_span *s, int in)
+{
+    const int symmetric = c->padding == HST_PAD_SYMMETRIC || c->padding == HST_PAD_SYMMETRIC_ZEROS;
+    const int read = (s->out - 1) * c->stride + c->kernel - in - s->before;
+    return symmetric ? s->before : read > 0 ? read : 0;
+}
+
 static hst_window window_of(const hst_node *n, const hst_do_step *in)
 {
     const hst_conv *c = hst_node_conv(n);
     const hst_span h = hst_conv_span(c, in->dim[0]), w = hst_conv_span(c, in->dim[1]);
-    const int below = (h.out - 1) * c->stride + c->kernel - in->dim[0] - h.before;
-    const int right = (w.out - 1) * c->stride + c->kernel - in->dim[1] - w.before;
-    return (hst_window){c->kernel,
-                        c->kernel,
-                        c->stride,
-                        c->stride,
-                        h.before,
-                        w.before,
-                        below > 0 ? below : 0,
-                        right > 0 ? right : 0};
+    return (hst_window){.kernel_h = c->kernel,
+                        .kernel_w = c->kernel,
+                        .stride_h = c->stride,
+                        .stride_w = c->stride,
+                        .top = h.before,
+                        .left = w.before,
+                        .bottom = behind(c, &h, in->dim[0]),
+                        .right = behind(c, &w, in->dim[1])};
 }
 
 /* With a bias, which is zero where the node has none: norms are drawn into it. */

@@ -1,0 +1,23 @@
+/* Every channel by itself: w[kh][kw][c]. */
+static void depthwise(const float *x, const float *w, const float *b, float *y,
+                      const struct window *k)
+{
+    for (int oy = 0; oy < k->oh; oy++)
+        for (int ox = 0; ox < k->ow; ox++) {
+            const int y0 = oy * k->sh - k->top, x0 = ox * k->sw - k->left;
+            float *restrict to = y + (oy * k->ow + ox) * k->c;
+            int ky, ky_end, first, end;
+            inside(y0, k->kh, k->h, &ky, &ky_end);
+            inside(x0, k->kw, k->w, &first, &end);
+            for (int c = 0; c < k->c; c++)
+                to[c] = b[c];
+            for (; ky < ky_end; ky++)
+                for (int kx = first; kx < end; kx++) {
+                    const float *restrict from = x + ((y0 + ky) * k->w + x0 + kx) * k->c;
+                    const float *restrict tap = w + (ky * k->kw + kx) * k->c;
+                    for (int c = 0; c < k->c; c++)
+                        to[c] += from[c] * tap[c];
+                }
+        }
+    activate(y, k->oh * k->ow * k->c, k->act);
+}

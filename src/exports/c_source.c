@@ -1,0 +1,379 @@
+/* c_source.c - a model as C99: model.h and model.c, which need libm alone and no memory but one
+ * static block. The pieces that the code is put together from are files in c/. */
+#include "exports/c_source.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/process.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_TEXT = 1 << 26 };
+
+/* ---- texts ---- */
+
+static const hst_prep *prep_of(const hst_exporting *x)
+{
+    return &hst_model_plain(x->model)->view[0].prep;
+}
+
+/* The card as a comment, whose end it must not have. */
+static void put_card(hst_buf *b, const hst_exporting *x)
+{
+    hst_buf_puts(b, "/*\n");
+    for (const char *line = x->about->card; *line;) {
+        const size_t n = strcspn(line, "\n");
+        hst_buf_puts(b, n ? " * " : " *");
+        for (size_t i = 0; i < n; i++)
+            hst_buf_add(b, line[i] == '/' && i && line[i - 1] == '*' ? "|" : line + i, 1);
+        hst_buf_puts(b, "\n");
+        line += n + (line[n] == '\n');
+    }
+    hst_buf_puts(b, " */\n");
+}
+
+static void put_string(hst_buf *b, const char *s)
+{
+    hst_buf_puts(b, "\"");
+    for (; *s; s++)
+        if (*s == '"' || *s == '\\' || *s == '?' || (unsigned char)*s < ' ' ||
+            (unsigned char)*s > '~')
+            hst_buf_printf(b, "\\%03o", (unsigned)(unsigned char)*s);
+        else
+            hst_buf_add(b, s, 1);
+    hst_buf_puts(b, "\"");
+}
+
+static void put_header(hst_buf *b, const hst_exporting *x, const hst_c_places *at)
+{
+    const hst_size size = prep_of(x)->size;
+    const char *what = x->model->target == HST_TARGET_NUMBER ? "the number"
+                       : x->ends.logits                      ? "a logit a class"
+                                                             : "a probability a class";
+    put_card(b, x);
+    hst_buf_puts(b, "#ifndef MODEL_H\n#define MODEL_H\n#include <stdint.h>\n\n");
+    hst_buf_puts(b, "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n");
+    hst_buf_printf(b,
+                   "enum { MODEL_CLASSES = %d, MODEL_WIDTH = %d, MODEL_HEIGHT = %d };\n"
+                   "#define MODEL_ARENA_BYTES %zu /* of static memory, beside the weights */\n"
+                   "extern const char *const model_labels[MODEL_CLASSES];\n\n",
+                   x->model->n_classes, size.width, size.height, at->arena * sizeof(float));
+    hst_buf_printf(b,
+                   "/* A picture of any size, rgb[h][w][3], upright -> prob[MODEL_CLASSES], %s. 0, "
+                   "or -1: a\n * picture without pixels, or too large for the static memory. One "
+                   "call at a time. */\n"
+                   "int model_predict(const uint8_t *rgb, int w, int h, float *prob);\n\n"
+                   "/* The same of a picture that has the network's size, "
+                   "rgb[MODEL_HEIGHT][MODEL_WIDTH][3]. */\n"
+                   "int model_predict_pixels(const uint8_t *rgb, float *prob);\n\n",
+                   what);
+    hst_buf_puts(b, "#ifdef __cplusplus\n}\n#endif\n#endif\n");
+}
+
+/* What the pieces take for granted. */
+static int put_constants(hst_buf *b, const hst_exporting *x, const hst_c_places *at, hst_err *err)
+{
+    const hst_prep *p = prep_of(x);
+    const int tf = p->resampler == HST_RESAMPLE_TF;
+    const int black = p->norm.mean[0] == 0 && p->norm.mean[1] == 0 && p->norm.mean[2] == 0;
+    if (tf && p->interpolation != HST_BILINEAR)
+        return hst_fail(err, HST_EUNSUP,
+                        "photos are resized as tf.image.resize does with '%s', "
+                        "which the C code does not have",
+                        hst_interpolation_name(p->interpolation));
+    hst_buf_puts(b, "#include \"model.h\"\n\n#include <math.h>\n#include <stddef.h>\n"
+                    "#include <string.h>\n\n");
+    hst_buf_printf(b, "enum { WIDTH = MODEL_WIDTH, HEIGHT = MODEL_HEIGHT };\n");
+    if (!tf)
+        hst_buf_printf(b, "enum { BICUBIC = %d };\n",
+                       p->interpolation == HST_BICUBIC ||
+                           p->interpolation == HST_BICUBIC_ANTIALIAS);
+    if (hst_prep_crops(p))
+        hst_buf_printf(b, "enum { RESIZE_WIDTH = %d, RESIZE_HEIGHT = %d, CROP_TO_EVEN = %d };\n",
+                       p->resize.width, p->resize.height, p->geometry == HST_CROP_TORCHVISION);
+    hst_buf_printf(b, "enum { ARENA_FLOATS = MODEL_ARENA_BYTES / 4, INPUT = %zu, ROOM = %zu };\n",
+                   at->value[0], at->room);
+    hst_buf_puts(b, "#define GROUND {");
+    for (int c = 0; c < 3; c++) {
+        hst_buf_puts(b, c ? ", " : "");
+        hst_c_float(b, black ? 127.5 : (double)p->norm.mean[c]);
+    }
+    hst_buf_puts(b, "} /* around a padded picture: the mean, which becomes 0 */\n\n");
+    hst_buf_puts(b, "const char *const model_labels[MODEL_CLASSES] = {");
+    for (int i = 0; i < x->model->n_classes; i++) {
+        hst_buf_puts(b, i ? ",\n    " : "\n    ");
+        put_string(b, x->model->labels[i]);
+    }
+    hst_buf_puts(b, "};\n\n");
+    hst_buf_puts(b, "/* What is computed, and nothing else. Places in it are shared by values that "
+                    "are not\n * needed at the same time. */\n"
+                    "static union {\n    float f[ARENA_FLOATS];\n    int32_t i[ARENA_FLOATS];\n"
+                    "} arena;\n\n");
+    return 0;
+}
+
+/* ---- weights ---- */
+
+/* Strings of bytes: compilers read them twenty times as fast as lists of numbers. A string of C99
+ * has at most 4095 characters. */
+enum { ROW_BYTES = 4092, LINE_BYTES = 60 };
+
+typedef struct bytes_out {
+    hst_out *o;
+    size_t n; /* bytes so far */
+    char text[1 << 16];
+    size_t at;
+} bytes_out;
+
+static int flush(bytes_out *b, size_t room, hst_err *err)
+{
+    if (sizeof b->text - b->at > room)
+        return 0;
+    const size_t n = b->at;
+    b->at = 0;
+    return hst_out_write(b->o, b->text, n, err);
+}
+
+static void put_text(bytes_out *b, const char *text)
+{
+    const size_t n = strlen(text);
+    memcpy(b->text + b->at, text, n);
+    b->at += n;
+}
+
+/* A byte of a string, in front of `next` if that is a byte of the same. */
+static void put_byte(bytes_out *b, unsigned char c, int next)
+{
+    char text[8];
+    if (c >= ' ' && c < 127 && c != '"' && c != '\\' && c != '?')
+        snprintf(text, sizeof text, "%c", c);
+    else
+        snprintf(text, sizeof text, next >= '0' && next <= '7' ? "\\%03o" : "\\%o", c);
+    put_text(b, text);
+}
+
+static int write_bytes(bytes_out *b, const unsigned char *x, size_t n, hst_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++, b->n++) {
+        const int row = b->n % ROW_BYTES == 0, line = b->n % ROW_BYTES % LINE_BYTES == 0;
+        const size_t behind = (b->n + 1) % ROW_BYTES;
+        const int ends = behind == 0 || behind % LINE_BYTES == 0;
+        if (row)
+            put_text(b, b->n ? "\",\n\"" : "\"");
+        else if (line)
+            put_text(b, "\"\n\"");
+        put_byte(b, x[i], ends ? 'x' : i + 1 < n ? x[i + 1] : '0');
+        rc = flush(b, 32, err);
+    }
+    return rc;
+}
+
+static int write_weights(hst_out *o, const hst_program *p, hst_err *err)
+{
+    const size_t bytes = hst_program_params(p) * sizeof(float);
+    const size_t rows = (bytes + ROW_BYTES - 1) / ROW_BYTES;
+    bytes_out *b = hst_alloc(1, sizeof *b, err);
+    if (!b)
+        return HST_EMEM;
+    b->o = o;
+    b->at = (size_t)snprintf(
+        b->text, sizeof b->text,
+        "/* The weights: little endian IEEE 754 numbers, as bytes. */\n"
+        "#if defined __BYTE_ORDER__ && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n"
+        "#error \"the weights are written for a little endian processor\"\n#endif\n"
+        "static const union {\n    char bytes[%zu][%d];\n    float f[%zu];\n} weights = {{\n",
+        rows, ROW_BYTES, rows * (ROW_BYTES / sizeof(float)));
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < p->n; i++) {
+        const hst_do_step *s = &p->step[i];
+        rc = write_bytes(b, (const unsigned char *)s->w, s->n_w * sizeof *s->w, err);
+        rc = rc ? rc : write_bytes(b, (const unsigned char *)s->b, s->n_b * sizeof *s->b, err);
+    }
+    put_text(b, "\"}};\n\n");
+    rc = rc ? rc : flush(b, sizeof b->text, err);
+    free(b);
+    return rc;
+}
+
+/* ---- files ---- */
+
+static int write_text(const hst_exporting *x, const char *name, const hst_buf *text, hst_err *err)
+{
+    char *path = hst_path_join(x->path, name, err);
+    int rc = path ? hst_buf_check(text, err) : HST_EMEM;
+    rc = rc ? rc : hst_file_write(path, text->p, text->n, err);
+    free(path);
+    return rc;
+}
+
+static void need_preparation(const hst_exporting *x, char *needed)
+{
+    const hst_prep *p = prep_of(x);
+    hst_c_need(needed, "activate");
+    hst_c_need(needed, hst_prep_crops(p)        ? "crop"
+                       : p->geometry == HST_PAD ? "letterbox"
+                                                : "squash");
+    hst_c_need(needed, p->resampler == HST_RESAMPLE_TF ? "resize_tf" : "resize_pil");
+    hst_c_need(needed, "predict");
+}
+
+/* Pieces in an order in which each comes behind what it needs. */
+static void put_pieces(hst_buf *b, const char *needed, const char *const *names)
+{
+    for (int k = 0; names[k]; k++)
+        for (int i = 0; hst_c_pieces[i][0]; i++)
+            if (needed[i] && strcmp(hst_c_pieces[i][0], names[k]) == 0)
+                hst_buf_printf(b, "%s\n", hst_c_pieces[i][1]);
+}
+
+static void put_code(hst_buf *b, const hst_exporting *x, const hst_c_places *at,
+                     const hst_buf *steps, const char *needed)
+{
+    static const char *const before[] = {
+        "activate",   "window",  "conv",      "depthwise", "dense", "max_pool",
+        "pad",        "affine",  "add",       "multiply",  "alone", "mean",
+        "layer_norm", "softmax", "attention", "concat",    NULL};
+    static const char *const behind[] = {"squash",    "crop",    "letterbox", "resize_pil",
+                                         "resize_tf", "predict", NULL};
+    put_pieces(b, needed, before);
+    hst_buf_printf(b,
+                   "static void network(float *prob)\n{\n    const float *const W = weights.f;\n"
+                   "    float *const A = arena.f;\n%s"
+                   "    memcpy(prob, A + %zu, MODEL_CLASSES * sizeof *prob);\n}\n\n",
+                   steps->p ? steps->p : "", at->value[x->program->n - 1]);
+    put_pieces(b, needed, behind);
+}
+
+static int write_source(const hst_exporting *x, const hst_buf *front, const hst_buf *code,
+                        hst_err *err)
+{
+    hst_out *o = NULL;
+    char *path = hst_path_join(x->path, "model.c", err);
+    int rc = path ? hst_buf_check(front, err) : HST_EMEM;
+    rc = rc ? rc : hst_buf_check(code, err);
+    rc = rc ? rc : hst_out_open(&o, path, err);
+    rc = rc ? rc : hst_out_write(o, front->p, front->n, err);
+    rc = rc ? rc : write_weights(o, x->program, err);
+    rc = rc ? rc : hst_out_write(o, code->p, code->n, err);
+    rc = rc ? rc : hst_out_commit(o, err);
+    hst_out_close(o);
+    free(path);
+    return rc;
+}
+
+static int write_files(const hst_exporting *x, hst_err *err)
+{
+    hst_buf header = HST_BUF(MOST_TEXT), front = HST_BUF(MOST_TEXT), code = HST_BUF(MOST_TEXT);
+    hst_buf steps = HST_BUF(MOST_TEXT);
+    hst_c_places at = {0};
+    char needed[64] = {0}; /* there are fewer pieces */
+    int rc = hst_c_places_make(x->program, &at, err);
+    rc = rc ? rc : hst_c_steps(x->program, &at, &steps, needed, err);
+    rc = rc ? rc : put_constants(&front, x, &at, err);
+    if (rc == 0) {
+        need_preparation(x, needed);
+        put_header(&header, x, &at);
+        put_code(&code, x, &at, &steps, needed);
+    }
+    rc = rc ? rc : write_text(x, "model.h", &header, err);
+    rc = rc ? rc : write_source(x, &front, &code, err);
+    hst_c_places_free(&at);
+    hst_buf_free(&steps);
+    hst_buf_free(&code);
+    hst_buf_free(&front);
+    hst_buf_free(&header);
+    return rc;
+}
+
+/* ---- compiled and run ---- */
+
+static const char asker[] = "#include \"model.h\"\n#include <stdio.h>\n"
+                            "int main(int n, char **word)\n{\n"
+                            "    static uint8_t rgb[MODEL_WIDTH * MODEL_HEIGHT * 3];\n"
+                            "    float prob[MODEL_CLASSES];\n"
+                            "    FILE *in = n == 3 ? fopen(word[1], \"rb\") : NULL;\n"
+                            "    FILE *out = in ? fopen(word[2], \"wb\") : NULL;\n"
+                            "    while (out && fread(rgb, sizeof rgb, 1, in) == 1) {\n"
+                            "        if (model_predict_pixels(rgb, prob))\n            return 1;\n"
+                            "        fwrite(prob, sizeof prob, 1, out);\n    }\n"
+                            "    return !out || fclose(out);\n}\n";
+
+/* 1: it compiles; 0: there is no such compiler. */
+static int compile(const hst_exporting *x, const char *compiler, const char *main_file,
+                   const char *source, const char *program, hst_err *err)
+{
+    enum { LIMIT_S = 600 };
+    hst_process_result r = {0};
+    hst_err why = {0};
+    const char *const argv[] = {compiler, "-std=c99", "-O2",  "-I",  x->path, "-o",
+                                program,  main_file,  source, "-lm", NULL};
+    int rc = hst_process_run(x->ctx, "compile", argv, LIMIT_S, &r, &why);
+    if (rc == HST_EPROC)
+        return 0;
+    if (rc)
+        return hst_fail(err, rc, "%s", why.msg);
+    return r.exit_code == 0 && !r.timed_out
+               ? 1
+               : hst_fail(err, HST_EMODEL, "%s does not compile what was written: %s", compiler,
+                          r.timed_out ? "it takes too long" : r.tail);
+}
+
+static int run_program(const hst_exporting *x, const char *program, const char *in, const char *out,
+                       hst_probes *p, hst_err *err)
+{
+    enum { LIMIT_S = 600 };
+    const size_t want = (size_t)p->n * (size_t)p->classes * sizeof *p->found;
+    hst_process_result r = {0};
+    uint8_t *bytes = NULL;
+    size_t n = 0;
+    const char *const argv[] = {program, in, out, NULL};
+    int rc = hst_process_run(x->ctx, "check", argv, LIMIT_S, &r, err);
+    if (rc == 0 && (r.exit_code != 0 || r.timed_out))
+        rc = hst_fail(err, HST_EMODEL, "what was written does not run: %s", r.tail);
+    rc = rc ? rc : hst_file_read(out, want, HST_EMODEL, &bytes, &n, err);
+    if (rc == 0 && n != want)
+        rc = hst_fail(err, HST_EMODEL, "what was written gives %zu bytes, expected %zu", n, want);
+    if (rc == 0)
+        memcpy(p->found, bytes, n);
+    free(bytes);
+    return rc;
+}
+
+static int ask_compiled(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
+{
+    static const char *const compilers[] = {"cc", "gcc", "clang", NULL};
+    static const char *const names[] = {"ask.c", "ask", "pictures", "answers"};
+    const size_t bytes = (size_t)p->n * (size_t)p->height * (size_t)p->width * 3;
+    char *path[4] = {NULL}, *source = hst_path_join(x->path, "model.c", err);
+    int rc = source ? 0 : HST_EMEM, compiled = 0;
+    for (int i = 0; i < 4 && rc == 0; i++)
+        rc = (path[i] = hst_path_join(x->work, names[i], err)) ? 0 : HST_EMEM;
+    rc = rc ? rc : hst_file_write(path[0], asker, sizeof asker - 1, err);
+    rc = rc ? rc : hst_file_write(path[2], p->picture, bytes, err);
+    for (int i = 0; rc == 0 && !compiled && compilers[i]; i++) {
+        compiled = compile(x, compilers[i], path[0], source, path[1], err);
+        rc = compiled < 0 ? compiled : 0;
+        snprintf(how, 96, "compiled by %s and run", compilers[i]);
+    }
+    if (rc == 0 && !compiled)
+        snprintf(how, 96, "there is no C compiler here (cc, gcc, clang)");
+    if (rc == 0 && compiled)
+        rc = run_program(x, path[1], path[2], path[3], p, err);
+    for (int i = 0; i < 4; i++)
+        free(path[i]);
+    free(source);
+    return rc ? rc : compiled;
+}
+
+const hst_exporter hst_exporter_c = {.name = "c",
+                                     .suffix = "-c",
+                                     .summary = "C99: model.c and model.h for any compiler",
+                                     .is_folder = 1,
+                                     .tolerance = 1e-4,
+                                     .usual = {.uint8 = 1, .batch = 1},
+                                     .can = {.logits = 1},
+                                     .write = write_files,
+                                     .ask = ask_compiled};

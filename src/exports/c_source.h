@@ -1,0 +1,28 @@
+/* c_source.h - a model as C source: the files, and the calls that the network is. */
+#ifndef HST_EXPORTS_C_SOURCE_H
+#define HST_EXPORTS_C_SOURCE_H
+#include "exports/export.h"
+
+/* Texts of the files in c/ by name; NULL ends them. (c_pieces.c, which the build makes) */
+extern const char *const hst_c_pieces[][2];
+
+/* Where everything lies, in floats. */
+typedef struct hst_c_places {
+    size_t *value;   /* [steps] in the arena; of constants in the weights */
+    size_t *weights; /* [steps] of w among the weights; b is behind it */
+    size_t arena;    /* so large */
+    size_t room;     /* from here on nothing is in use before the network runs */
+    size_t scores;   /* work memory of attention */
+} hst_c_places;
+
+HST_CHECK int hst_c_places_make(const hst_program *p, hst_c_places *out, hst_err *err);
+void hst_c_places_free(hst_c_places *p);
+
+/* The statements of the network, and which pieces they need: needed[pieces]. HST_EUNSUP: a step
+ * that has no words in C. (c_steps.c) */
+HST_CHECK int hst_c_steps(const hst_program *p, const hst_c_places *at, hst_buf *text, char *needed,
+                          hst_err *err);
+/* A float of C, "0.5f", in any locale. */
+void hst_c_float(hst_buf *b, double v);
+void hst_c_need(char *needed, const char *piece);
+#endif
