@@ -157,19 +157,24 @@ static int check_window(const net_conv *c, net_layer *l, net_value *v, hst_err *
     return 0;
 }
 
-/* The ways that a layer may be said to pad; both where they are the same. size: of its input; 0
- * where it is not known, and then a multiple of the stride. */
-static int padding_of(const net_layer *l, int64_t size)
+/* What TensorFlow pads in all along a side of so many pixels; 0: not known, and then a multiple of
+ * the stride. */
+static int64_t tf_total(const net_layer *l, int64_t size)
 {
-    int64_t rest = size % l->stride;
-    int64_t total = l->kernel - (rest ? rest : l->stride);
+    const int64_t rest = size % l->stride, total = l->kernel - (rest ? rest : l->stride);
+    return total > 0 ? total : 0;
+}
+
+/* The ways that a layer may be said to pad; both where they are the same. */
+static int padding_of(const net_layer *l, int64_t h, int64_t w)
+{
+    const int64_t total[2] = {tf_total(l, h), tf_total(l, w)};
     int tf = 1, symmetric = l->kernel % 2;
-    total = total > 0 ? total : 0;
-    if (l->same)
-        return TF | (total == l->kernel - 1 && l->kernel % 2 ? SYMMETRIC : 0);
-    for (int i = 0; i < 4; i++) {
-        tf &= l->pad[i] == (i < 2 ? total / 2 : total - total / 2);
-        symmetric &= l->pad[i] == (l->kernel - 1) / 2;
+    for (int i = 0; i < 4; i++) { /* top, left, bottom, right */
+        const int64_t all = total[i % 2], as_tf = i < 2 ? all / 2 : all - all / 2;
+        const int64_t pad = l->same ? as_tf : l->pad[i];
+        tf &= pad == as_tf;
+        symmetric &= l->same ? all == l->kernel - 1 : pad == (l->kernel - 1) / 2;
     }
     return (tf ? TF : 0) | (symmetric ? SYMMETRIC : 0);
 }
@@ -191,13 +196,13 @@ int net_conv2d(network *n, int x, const net_conv *c, hst_err *err)
     net_layer l;
     if (n->n_layers == NET_MAX_LAYERS)
         return refuse(err, "it has too many convolutions");
-    int64_t size = v.h;
+    const int64_t height = v.h, width = v.w;
     int rc = check_operand(n, x, err);
     rc = rc ? rc : check_kernel(c, v.c, &l, err);
     rc = rc ? rc : check_window(c, &l, &v, err);
     if (rc)
         return rc;
-    int padding = padding_of(&l, size);
+    int padding = padding_of(&l, height, width);
     if (!padding)
         return hst_fail(
             err, HST_EMODEL,
@@ -519,9 +524,9 @@ int net_max_pool(network *n, int x, const net_conv *window, int64_t kernel, hst_
         return refuse(err, "zeros are put around numbers before their largest is taken");
     if (kernel != l.kernel || window->stride != 2 || v.vector)
         return refuse(err, other);
-    const int64_t size = v.h;
+    const int64_t height = v.h, width = v.w;
     int rc = check_window(window, &l, &v, err);
-    if (rc || !(padding_of(&l, size) & SYMMETRIC))
+    if (rc || !(padding_of(&l, height, width) & SYMMETRIC))
         return refuse(err, other);
     return new_value(n, &v, err);
 }

@@ -106,7 +106,7 @@ int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
 int weights_say_model(weights *w, const char *json, size_t n, hst_err *err)
 {
     static const char *const keys[] = {"exported", "arch",   "prepare", "labels",
-                                       "source",   "record", "target",  "thresholds"};
+                                       "source",   "record", "target",  "head"};
     json_t *o = hst_json_parse(json, n, "the exported model's description", err);
     int rc = o ? 0 : err ? err->code : HST_EMODEL;
     for (size_t i = 0; rc == 0 && i < sizeof keys / sizeof *keys; i++) {

@@ -3,6 +3,7 @@
 #include "hub/converted.h"
 #include "model/load.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,18 +42,50 @@ static hst_extractor *exported_extractor(hst_ctx *ctx, const hst_tensors *t, hst
     return NULL;
 }
 
+/* The i-th number of a list; null stands for what lies beyond all. */
+static double number_at(const json_t *list, size_t i, double otherwise)
+{
+    const json_t *v = json_array_get(list, i);
+    return json_is_number(v) ? json_number_value(v) : otherwise;
+}
+
+/* Thresholds, or range and ends of a number: in order. */
+static int read_head_numbers(hst_model *m, const json_t *list, hst_err *err)
+{
+    hst_number *n = &m->number;
+    int fits = m->target == HST_TARGET_CLASS;
+    if (m->threshold) {
+        fits = json_array_size(list) == (size_t)m->n_classes;
+        for (int c = 0; fits && c < m->n_classes; c++) {
+            m->threshold[c] = (float)number_at(list, (size_t)c, -1);
+            fits = m->threshold[c] >= 0 && m->threshold[c] <= 1;
+        }
+    } else if (m->target == HST_TARGET_NUMBER) {
+        n->least = number_at(list, 0, 0);
+        n->most = number_at(list, 1, 0);
+        fits = n->least <= n->most;
+        for (size_t i = 0; i < HST_NUMBER_ENDS; i++) {
+            n->ends[i] = number_at(list, 2 + i, i < 2 ? -INFINITY : INFINITY);
+            fits = fits && (i == 0 || n->ends[i - 1] <= n->ends[i]);
+        }
+    }
+    return fits ? 0 : hst_fail(err, HST_EMODEL, "what is exported of the head makes no sense");
+}
+
 static int exported_target(const hst_tensors *t, hst_model *m, hst_err *err)
 {
-    const char *name = hst_read_meta(t, "target", err), *text = hst_tensors_meta(t, "thresholds");
-    int target = name ? 0 : HST_TARGET_NUMBER + 1;
-    while (target <= HST_TARGET_NUMBER && strcmp(hst_target_names[target], name) != 0)
+    const char *name = hst_read_meta(t, "target", err);
+    const char *text = name ? hst_read_meta(t, "head", err) : NULL;
+    int target = 0, rc = text ? 0 : HST_EMODEL;
+    while (rc == 0 && target <= HST_TARGET_NUMBER && strcmp(hst_target_names[target], name) != 0)
         target++;
-    if (target > HST_TARGET_NUMBER || (target == HST_TARGET_NUMBER && m->n_classes != 1))
-        return hst_fail(err, HST_EMODEL, "the exported model does not say what it tells");
-    int rc = hst_model_set_target(m, (enum hst_target)target, err);
-    json_t *list = rc == 0 && text && m->threshold ? hst_json_list(text, "thresholds", err) : NULL;
-    for (size_t i = 0; i < json_array_size(list) && i < (size_t)m->n_classes; i++)
-        m->threshold[i] = (float)json_number_value(json_array_get(list, i));
+    if (rc == 0 &&
+        (target > HST_TARGET_NUMBER || (target == HST_TARGET_NUMBER && m->n_classes != 1)))
+        rc = hst_fail(err, HST_EMODEL, "the exported model does not say what it tells");
+    rc = rc ? rc : hst_model_set_target(m, (enum hst_target)target, err);
+    json_t *list = rc ? NULL : hst_json_list(text, "head", err);
+    if (rc == 0)
+        rc = list ? read_head_numbers(m, list, err) : HST_EMODEL;
     json_decref(list);
     return rc;
 }

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "model/model.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -311,15 +312,34 @@ static int add_meta(image *im, const hst_model *m, hst_err *err)
     return rc;
 }
 
-static char *thresholds_json(const hst_model *m, hst_err *err)
+/* n numbers; null for those that JSON does not have. */
+static char *numbers_json(const double *x, size_t n, hst_err *err)
 {
     json_t *list = json_array();
-    for (int c = 0; list && c < m->n_classes; c++)
-        if (json_array_append_new(list, json_real((double)m->threshold[c])) != 0) {
+    for (size_t i = 0; list && i < n; i++)
+        if (json_array_append_new(list, isfinite(x[i]) ? json_real(x[i]) : json_null()) != 0) {
             json_decref(list);
             list = NULL;
         }
     return hst_json_dump(list, err);
+}
+
+/* What a head tells beside its weights: thresholds of labels; of a number its range and ends. */
+static char *head_json(const hst_model *m, hst_err *err)
+{
+    const size_t n = m->threshold ? (size_t)m->n_classes : N_NUMBER;
+    double *x = hst_alloc(n, sizeof *x, err);
+    char *text = NULL;
+    for (size_t c = 0; x && m->threshold && c < n; c++)
+        x[c] = (double)m->threshold[c];
+    if (x && !m->threshold) {
+        x[0] = m->number.least;
+        x[1] = m->number.most;
+        memcpy(x + 2, m->number.ends, sizeof m->number.ends);
+    }
+    text = x ? numbers_json(x, n, err) : NULL;
+    free(x);
+    return text;
 }
 
 char *hst_model_facts(const hst_model *m, hst_err *err)
@@ -329,15 +349,12 @@ char *hst_model_facts(const hst_model *m, hst_err *err)
                           labels_json(m, err),
                           source_json(m, err),
                           record_json(m, err),
-                          m->threshold ? thresholds_json(m, err) : NULL};
-    static const char *const key[] = {"arch",   "prepare", "labels",
-                                      "source", "record",  "thresholds"};
-    enum { N = sizeof key / sizeof *key };
+                          head_json(m, err)};
+    static const char *const key[] = {"arch", "prepare", "labels", "source", "record", "head"};
     json_t *o = json_pack("{s:s, s:s}", "exported", HST_MODEL_EXPORTED, "target",
                           hst_target_names[m->target]);
-    for (int i = 0; i < N; i++) {
-        const int absent = i == N - 1 && !m->threshold;
-        if (o && !absent && (!json[i] || json_object_set_new(o, key[i], json_string(json[i])))) {
+    for (size_t i = 0; i < sizeof key / sizeof *key; i++) {
+        if (o && (!json[i] || json_object_set_new(o, key[i], json_string(json[i])))) {
             json_decref(o);
             o = NULL;
         }

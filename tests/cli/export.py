@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""Models for other programs, from the command line.
+
+    tests/cli/export.py PROGRAM
+
+Files are read by independent code: a few lines here, and the real libraries where this Python has them
+(onnx, onnxruntime, numpy) or a C compiler is here; what is absent is said.
+"""
+import importlib.util
+import json
+import os
+import shutil
+import struct
+import subprocess
+import unittest
+
+import material
+from run import BACKBONE, ENV, PHOTOS, ROOT, Case, read, run, setUpModule, tearDownModule  # noqa: F401
+
+COMPILER = shutil.which(os.environ.get("CC", "cc").split()[-1])
+STRICT = ["-std=c99", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
+# Reads width, height and pixels, prints the probabilities.
+MAIN = """#include "model.h"
+#include <stdio.h>
+int main(void)
+{
+    static uint8_t rgb[1 << 20];
+    int size[2];
+    float prob[MODEL_CLASSES];
+    while (fread(size, sizeof *size, 2, stdin) == 2) {
+        if (fread(rgb, 3, (size_t)(size[0] * size[1]), stdin) != (size_t)(size[0] * size[1]) ||
+            model_predict(rgb, size[0], size[1], prob))
+            return 1;
+        for (int i = 0; i < MODEL_CLASSES; i++)
+            printf("%s %.9g\\n", model_labels[i], (double)prob[i]);
+    }
+    return 0;
+}
+"""
+
+
+def needs_module(*names):
+    missing = [name for name in names if not importlib.util.find_spec(name)]
+    return unittest.skipIf(missing, f"this Python is without {', '.join(missing)}")
+
+
+def fields(message):
+    """(number, value) of each field of a Protocol Buffers message; sub-messages as bytes."""
+    at = 0
+
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            value |= (message[at] & 127) << shift
+            at, shift = at + 1, shift + 7
+            if message[at - 1] < 128:
+                return value
+
+    while at < len(message):
+        key = varint()
+        if key & 7 == 0:
+            yield key >> 3, varint()
+        elif key & 7 == 2:
+            n = varint()
+            yield key >> 3, message[at:at + n]
+            at += n
+        else:
+            yield key >> 3, struct.unpack_from("<f", message, at)[0]
+            at += 4
+
+
+def properties(path):
+    """The metadata of an ONNX file."""
+    pairs = [dict(fields(value)) for number, value in fields(read(path)) if number == 14]
+    return {pair[1].decode(): pair[2].decode() for pair in pairs}
+
+
+def pnm(path, w, h):
+    """A picture of slopes in three colours, w x h, and its pixels."""
+    pixels = bytes(v & 255 for y in range(h) for x in range(w)
+                   for v in (x * 255 // w, y * 255 // h, (x * 7 + y * 3) * 2))
+    with open(path, "wb") as f:
+        f.write(b"P6 %d %d 255\n" % (w, h) + pixels)
+    return pixels
+
+
+class Export(Case):
+    def probabilities(self, model, *files):
+        """By predict: of each file a dict of label and probability."""
+        out = self.ok(run("predict", model, *files, "--format", "json", "--top", "3", "--no-unknown", "--no-store"))
+        return [{c["label"]: c["probability"] for c in json.loads(line)["top"]} for line in out.splitlines()]
+
+    def close(self, got, want):
+        self.assertEqual(set(got), set(want))
+        for label in want:
+            self.assertAlmostEqual(got[label], want[label], delta=1e-4)
+
+    def onnx(self, *words):
+        path = f"{ROOT}/made.onnx"
+        told = json.loads(self.ok(run("export", self.model(), "--to", "onnx", "-o", path, "--json", *words)))
+        self.assertEqual((told["path"], told["format"], told["bytes"]), (path, "onnx", os.path.getsize(path)))
+        self.assertEqual((told["checked"], told["pictures"]), ("read back", 16))
+        self.assertLess(told["difference"], 1e-4)
+        return path
+
+    def test_a_file_beside_the_model(self):
+        model = self.model()
+        self.assertIn("read back", self.ok(run("export", model, "--to", "onnx")))
+        beside = model.replace(".safetensors", ".onnx")
+        first = read(beside)
+        self.ok(run("export", os.path.dirname(model) + "/", "--to", "onnx", "--threads", "1"))
+        self.assertEqual(read(beside), first)
+        self.assertEqual([f for f in os.listdir(os.path.dirname(model)) if "onnx." in f], [])
+
+    def test_what_the_file_tells(self):
+        told = properties(self.onnx())
+        self.assertEqual(json.loads(told["labels"]), ["blue", "green", "red"])
+        self.assertEqual(told["names"], "{0: 'blue', 1: 'green', 2: 'red'}")
+        prepare = json.loads(told["preprocess"])
+        self.assertEqual(prepare["input"]["dtype"], "uint8")
+        self.assertEqual(prepare["resize"]["geometry"], "squash")
+        self.assertEqual(told["Image.NominalPixelRange"], "NominalRange_0_255")
+        self.assertIn("mobilenet_v2", told["description"])
+
+    def test_predict_and_eval_take_it(self):
+        files = [f"{PHOTOS}/{c}/0{i}.png" for c in material.COLOURS for i in range(2)]
+        want = self.probabilities(self.model(), *files)
+        for words in ([], ["--layout", "nchw", "--input", "float"], ["--batch", "2", "--logits"]):
+            with self.subTest(words):
+                path = self.onnx(*words)
+                for a, b in zip(self.probabilities(path, *files), want):
+                    self.close(a, b)
+        told = [json.loads(self.ok(run("eval", model, self.fresh(), "--json"))) for model in (path, self.model())]
+        self.assertEqual(told[0]["accuracy"], told[1]["accuracy"])
+        self.assertIn("mobilenet_v2", self.ok(run("info", path)))
+
+    @needs_module("onnx")
+    def test_onnx_takes_it(self):
+        import onnx
+        for words in ([], ["--layout", "nchw"], ["--batch", "3"]):
+            model = onnx.load(self.onnx(*words))
+            onnx.checker.check_model(model, full_check=True)
+            self.assertEqual((model.ir_version, model.opset_import[0].version), (8, 17))
+
+    @needs_module("numpy", "onnxruntime")
+    def test_onnxruntime_agrees(self):
+        import numpy
+        import onnxruntime
+        photo, side = f"{ROOT}/exact.ppm", json.loads(properties(self.onnx())["preprocess"])["input"]["width"]
+        x = numpy.frombuffer(pnm(photo, side, side), numpy.uint8).reshape(1, side, side, 3)
+        want = self.probabilities(self.model(), photo)[0]
+        for words in ([], ["--input", "float"], ["--layout", "nchw"], ["--batch", "1"]):
+            path = self.onnx("--check", *words)
+            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+            given = x.transpose(0, 3, 1, 2) if "nchw" in words else x
+            given = given.astype(numpy.float32) if "float" in words else given
+            got = session.run(None, {"image": given})[0][0]
+            self.close(dict(zip(["blue", "green", "red"], got.tolist())), want)
+
+    # ---- C ----
+
+    def compiled(self, folder):
+        with open(f"{ROOT}/main.c", "w", encoding="utf-8") as f:
+            f.write(MAIN)
+        r = subprocess.run([COMPILER, *STRICT, "-I", folder, "-o", f"{ROOT}/main", f"{ROOT}/main.c",
+                            f"{folder}/model.c", "-lm"], capture_output=True, check=False)
+        self.assertEqual((r.returncode, r.stderr.decode()), (0, ""))
+        return f"{ROOT}/main"
+
+    @unittest.skipUnless(COMPILER, "there is no C compiler here")
+    def test_c_prepares_and_answers_as_predict(self):
+        for i, words in enumerate(([], ["--fit", "crop"], ["--fit", "pad"], ["--prepare", "tf"])):
+            with self.subTest(words):
+                self.ok(run("train", PHOTOS, "--backbone", BACKBONE, "-o", f"c{i}", *words))
+                told = json.loads(self.ok(run("export", f"c{i}", "--to", "c", "-o", f"c{i}/code", "--json")))
+                self.assertLess(told["difference"], 1e-4)
+                program, given, files = self.compiled(f"{ROOT}/c{i}/code"), b"", []
+                for w, h in ((32, 32), (40, 33), (61, 17), (9, 64), (300, 40), (20, 500), (32, 100), (1, 1)):
+                    files.append(f"{ROOT}/{w}x{h}.ppm")
+                    given += struct.pack("<ii", w, h) + pnm(files[-1], w, h)
+                r = subprocess.run([program], input=given, capture_output=True, check=True)
+                lines = [line.split() for line in r.stdout.decode().splitlines()]
+                for k, want in enumerate(self.probabilities(f"c{i}", *files)):
+                    self.close({label: float(p) for label, p in lines[3 * k:3 * k + 3]}, want)
+
+    @unittest.skipUnless(COMPILER, "there is no C compiler here")
+    def test_what_answers_otherwise_is_not_kept(self):
+        """A compiler whose programs say 0 for everything."""
+        os.makedirs(f"{ROOT}/bin", exist_ok=True)
+        with open(f"{ROOT}/bin/cc", "w", encoding="utf-8") as f:
+            f.write('#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\n'
+                    'printf \'#!/bin/sh\\nhead -c 192 /dev/zero > "$2"\\n\' > "$2"\nchmod +x "$2"\n')
+        os.chmod(f"{ROOT}/bin/cc", 0o755)
+        path = ENV["PATH"]
+        try:
+            ENV["PATH"] = f"{ROOT}/bin:{path}"
+            self.refused(run("export", self.model(), "--to", "c", "-o", "not-kept"), 4, "answers otherwise",
+                         "not kept")
+        finally:
+            ENV["PATH"] = path
+        self.assertFalse([f for f in os.listdir(ROOT) if f.startswith("not-kept")])
+
+    # ---- refused ----
+
+    def test_refused(self):
+        model = self.model()
+        self.refused(run("export", model), 2, "--to is missing")
+        self.refused(run("export", "--to", "onnx"), 2, "a model is missing")
+        self.refused(run("export", model, "--to", "onxx"), 2, "'onxx' is no format", "onnx")
+        self.refused(run("export", f"{ROOT}/nothing", "--to", "onnx"), 4, "nothing")
+        self.refused(run("export", f"{PHOTOS}/red/00.png", "--to", "onnx"), 4, "is a photo")
+        self.refused(run("export", model, "--to", "c", "-o", PHOTOS), 6, "not empty")
+        self.refused(run("export", model, "--to", "onnx", "-o", PHOTOS), 6, "is a folder")
+        self.refused(run("export", model, "--to", "c", "--batch", "4"), 2, "one picture at a time")
+        self.refused(run("export", model, "--to", "onnx", "-o", f"{ROOT}/no/such/folder.onnx"), 6, "folder.onnx")
+        self.ok(run("train", PHOTOS, "--backbone", BACKBONE, "--views", "mirror", "-o", "views"))
+        self.refused(run("export", "views", "--to", "onnx"), 1, "more than one way")
+        self.assertFalse(os.path.exists(f"{ROOT}/views/model.onnx"))
+
+    def test_other_targets(self):
+        with open(f"{ROOT}/list.csv", "w", encoding="utf-8") as f:
+            f.write("path,size,labels\n")
+            for c, name in enumerate(material.COLOURS):
+                for i in range(12):
+                    f.write(f"photos/{name}/{i:02}.png,{c + i / 20},{name}{'|odd' if i % 2 else ''}\n")
+        photo = f"{PHOTOS}/red/03.png"
+        for words, key in ((["--multi-label", "--label-column", "labels"], "labels"), (["--target", "size"], "value")):
+            with self.subTest(words):
+                self.ok(run("train", "list.csv", "--backbone", BACKBONE, "-o", key, *words))
+                self.ok(run("export", key, "--to", "onnx"))
+                told = [self.ok(run("predict", f"{key}/model.{kind}", photo, "--no-store"))
+                        for kind in ("safetensors", "onnx")]
+                self.assertEqual(told[1].split()[1:4:2], told[0].split()[1:4:2])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=["export.py"])

@@ -1,0 +1,143 @@
+/* Networks of every kind of step through both ways out: as C, compiled and run, and as ONNX, read
+ * back where the importer knows the family. hst_export() itself compares what they answer. */
+#include "made_up.h"
+#include "support.h"
+
+#include "base/file.h"
+#include "exports/export.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct network {
+    hst_arch arch;
+    int read_back; /* 1: the importer knows its graph */
+} networks[] = {
+    {{"mobilenet_v2", {65, 34}, .cnn = {0.35, HST_PAD_TF, 1e-3}}, 1},
+    {{"mobilenet_v3_small", {64, 64}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-3}}, 1},
+    {{"mobilenet_v4_small", {64, 64}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-5}}, 0},
+    {{"hgnet_v2_b0", {64, 64}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-5}}, 0},
+    {{"vit",
+      {48, 32},
+      .vit = {.dim = 24,
+              .depth = 2,
+              .heads = 3,
+              .patch = 16,
+              .hidden = 48,
+              .class_token = 1,
+              .act = HST_ACT_GELU,
+              .epsilon = 1e-6}},
+     0},
+    {{"vit",
+      {48, 32},
+      .vit = {.dim = 24,
+              .depth = 2,
+              .heads = 2,
+              .patch = 8,
+              .hidden = 48,
+              .class_token = 1,
+              .registers = 2,
+              .layer_scale = 1,
+              .pool = HST_VIT_CLS_MEAN,
+              .act = HST_ACT_GELU_TANH,
+              .epsilon = 1e-6}},
+     0},
+    {{"vit",
+      {32, 32},
+      .vit = {.dim = 16,
+              .depth = 1,
+              .heads = 2,
+              .patch = 8,
+              .hidden = 32,
+              .pool = HST_VIT_MAP,
+              .attention_pool = 1,
+              .act = HST_ACT_GELU_QUICK,
+              .epsilon = 1e-6}},
+     0},
+    {{"vit",
+      {32, 64},
+      .vit = {.dim = 16,
+              .depth = 1,
+              .heads = 1,
+              .patch = 16,
+              .hidden = 32,
+              .class_token = 1,
+              .pre_norm = 1,
+              .norm_behind = 1,
+              .pool = HST_VIT_MEAN,
+              .act = HST_ACT_GELU,
+              .epsilon = 1e-6}},
+     0},
+};
+
+/* Around a graph with made-up weights. */
+static hst_backbone *backbone_of(const hst_ctx *ctx, const hst_arch *arch)
+{
+    hst_err err = {0};
+    hst_backbone *b = calloc(1, sizeof *b);
+    b->arch = *arch;
+    for (int c = 0; c < 3; c++) {
+        b->arch.norm.mean[c] = 110 + (float)c;
+        b->arch.norm.std[c] = 60 - (float)c;
+    }
+    b->graph = hst_arch_graph(&b->arch, &err);
+    check_ok(b->graph == NULL, &err);
+    made_up_fill(b->graph);
+    b->plan = hst_plan_new(b->graph, ctx->kernels, &err);
+    check_ok(b->plan == NULL, &err);
+    return b;
+}
+
+/* Its answers are compared; whether they could be is for the caller to see. */
+static void export_model(hst_ctx *ctx, const hst_model *m, const char *to, const char *format,
+                         const hst_export_opts *like, hst_exported *out)
+{
+    hst_err err = {0};
+    hst_export_opts o = *like;
+    *out = (hst_exported){.size = sizeof *out};
+    o.format = format;
+    check_ok(hst_export(ctx, m, to, &o, out, &err), &err);
+    assert_int_equal(out->pictures, 16);
+}
+
+static void every_kind_of_step(void **state)
+{
+    (void)state;
+    static const char *const labels[] = {"one", "two", "three"};
+    hst_export_opts o = hst_export_opts_default();
+    char *dir = temporary_folder();
+    int compiled = 0;
+    for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
+        hst_ctx *ctx = made_up_ctx(2);
+        hst_backbone *b = backbone_of(ctx, &networks[i].arch);
+        hst_model *m = made_up_model(b, labels, 3);
+        hst_exported out;
+        char path[512];
+        snprintf(path, sizeof path, "%s/%zu.onnx", dir, i);
+        o.layout = i % 2 ? "nchw" : NULL;
+        o.input = i % 3 ? NULL : "float";
+        o.batch = (int)i % 2;
+        export_model(ctx, m, path, "onnx", &o, &out);
+        if (networks[i].read_back && getenv("HEADSTART_HELPER"))
+            assert_string_equal(out.checked, "read back");
+        o = hst_export_opts_default();
+        snprintf(path, sizeof path, "%s/%zu", dir, i);
+        export_model(ctx, m, path, "c", &o, &out);
+        compiled += out.checked[0] != 0;
+        hst_model_free(m);
+        hst_backbone_free(b);
+        hst_close(ctx);
+    }
+    remove_tree(dir);
+    if (!compiled) {
+        print_message("no C compiler here: what is written in C was not run\n");
+        skip();
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_kind_of_step)};
+    return cmocka_run_group_tests_name("exports_families", tests, NULL, NULL);
+}
