@@ -9,9 +9,11 @@ Files are read by independent code: a few lines here, and the real libraries whe
 import importlib.util
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
+import sys
 import unittest
 
 import material
@@ -200,6 +202,45 @@ class Export(Case):
         finally:
             ENV["PATH"] = path
         self.assertFalse([f for f in os.listdir(ROOT) if f.startswith("not-kept")])
+
+    # ---- docs/deploy.md ----
+
+    def documented(self, language):
+        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "deploy.md")
+        return re.findall(rf"^```{language}\n(.*?)^```$", read(path).decode(), re.M | re.S)
+
+    def exported_as_documented(self):
+        """The folder of a run after the commands of the page."""
+        self.model()
+        os.makedirs(f"{ROOT}/runs", exist_ok=True)
+        if not os.path.exists(f"{ROOT}/runs/train"):
+            os.symlink(f"{ROOT}/once", f"{ROOT}/runs/train")
+        for line in "".join(self.documented("sh")).splitlines():
+            command, *words = line.split()
+            self.assertEqual(command, "headstart")
+            shutil.rmtree(f"{ROOT}/once/model-c", ignore_errors=True)
+            self.ok(run(*words))
+        return f"{ROOT}/runs/train"
+
+    @unittest.skipUnless(COMPILER, "there is no C compiler here")
+    def test_the_pages_commands_and_its_program_in_c(self):
+        folder, picture = self.exported_as_documented(), f"{ROOT}/deploy.ppm"
+        with open(f"{ROOT}/deploy.c", "w", encoding="utf-8") as f:
+            f.write(self.documented("c")[0])
+        subprocess.run([COMPILER, *STRICT, f"{ROOT}/deploy.c", f"{folder}/model-c/model.c", "-I", f"{folder}/model-c",
+                        "-o", f"{ROOT}/deploy", "-lm"], check=True)
+        pnm(picture, 70, 41)
+        r = subprocess.run([f"{ROOT}/deploy"], input=read(picture), capture_output=True, check=True)
+        self.assertEqual(r.stdout.decode().split()[0], max(*self.probabilities(self.model(), picture)[0].items(),
+                                                           key=lambda x: x[1])[0])
+
+    @needs_module("numpy", "onnxruntime", "PIL")
+    def test_the_pages_program_in_python(self):
+        folder, photo = self.exported_as_documented(), f"{PHOTOS}/red/01.png"
+        r = subprocess.run([sys.executable, "-c", self.documented("python")[0], f"{folder}/model.onnx", photo],
+                           capture_output=True, check=True)
+        label, prob = r.stdout.decode().split()[1:]
+        self.assertAlmostEqual(float(prob), self.probabilities(self.model(), photo)[0][label], delta=2e-4)
 
     # ---- refused ----
 
