@@ -342,10 +342,20 @@ static int run_program(const hst_exporting *x, const char *program, const char *
     return rc;
 }
 
+/* So many pictures that the compiled loops, which are not fast, take some seconds at most. */
+static int affordable(const hst_exporting *x, int n)
+{
+    static const double most_flops = 2e10;
+    const double flops = hst_graph_flops(hst_model_plain(x->model)->backbone->graph);
+    const double many = most_flops / (flops > 1 ? flops : 1);
+    return many < 2 ? 2 : many < n ? (int)many : n;
+}
+
 static int ask_compiled(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
 {
     static const char *const compilers[] = {"cc", "gcc", "clang", NULL};
     static const char *const names[] = {"ask.c", "ask", "pictures", "answers"};
+    p->n = affordable(x, p->n);
     const size_t bytes = (size_t)p->n * (size_t)p->height * (size_t)p->width * 3;
     char *path[4] = {NULL}, *source = hst_path_join(x->path, "model.c", err);
     int rc = source ? 0 : HST_EMEM, compiled = 0;

@@ -270,10 +270,12 @@ static int compare(const hst_exporting *x, const hst_exporter *f, int runtime, h
                 *how ? how : "there is no way to");
     if (rc == 1) {
         memcpy(out->checked, how, sizeof out->checked);
+        out->pictures = p->n;
         out->difference = difference(x, p);
         if (judge(f, out->difference, how, err))
             return HST_EMODEL;
     }
+    p->n = PICTURES;
     rc = runtime && f->script ? ask_runtime(x, f, p, out->runtime, err) : 0;
     if (rc == 1)
         out->runtime_difference = difference(x, p);

@@ -59,7 +59,8 @@ typedef struct hst_exporter {
     hst_ends can;     /* 1: the caller may say otherwise; of batch: may leave it open */
     int (*write)(const hst_exporting *x, hst_err *err);
     /* Fills p->found by our own code from what was written, and says how in *how. 1: done; 0: it
-     * cannot be told here, *how says why; or an error. */
+     * cannot be told here, *how says why; or an error. Where a picture takes long it may ask about
+     * fewer: p->n. */
     int (*ask)(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err);
     /* For --check: a Python module, and a program that is given the path of the export, of a .npy
      * of the pictures [n][height][width][3] as float32 and of a .npy to write the answers to. Its
