@@ -274,20 +274,10 @@ static void convolution(writer *w, int i, const hst_window *k, int groups, const
     made(w, i, MAP, to);
 }
 
-static int is_pointwise(const hst_do_step *s)
-{
-    const hst_window *k = &s->window;
-    return s->what == HST_DO_CONV && s->groups == 1 && k->kernel_h == 1 && k->kernel_w == 1 &&
-           k->stride_h == 1 && k->stride_w == 1;
-}
-
 static void conv(writer *w, int i)
 {
     const hst_do_step *s = step(w, i);
-    if (is_pointwise(s) && w->value[s->input[0]].made == FLAT)
-        product(w, i, want(w, s->input[0], FLAT));
-    else
-        convolution(w, i, &s->window, s->groups, want(w, s->input[0], MAP));
+    convolution(w, i, &s->window, s->groups, want(w, s->input[0], MAP));
 }
 
 /* Of a vector that is between maps a convolution, of any other one Gemm; of tokens a product. */
