@@ -199,7 +199,8 @@ static int read_file(weights *w, hst_source_file *file, const json_t *config, hs
     h5 f;
     int rc = hst_source_load(file, err);
     rc = rc ? rc : h5_open(&f, file->data, (size_t)file->n_bytes, w->arena, err);
-    return rc ? rc : read_weights(w, &f, config, err);
+    rc = rc ? rc : read_weights(w, &f, config, err);
+    return rc ? rc : keras_count_from_none(w, err);
 }
 
 int keras_read_h5(weights *w, hst_source *s, hst_err *err)

@@ -30,6 +30,9 @@ HST_CHECK int keras_say_config(weights *w, const struct json_t *config, hst_err 
 /* The scaling that a layer Normalization among weights without a configuration makes. */
 HST_CHECK int keras_say_normalization(weights *w, hst_err *err);
 
+/* Layers that have no name but their class and number: from none on, as in a new session. */
+HST_CHECK int keras_count_from_none(weights *w, hst_err *err);
+
 /* The layers of a configuration; NULL: it is no model. */
 const struct json_t *keras_layers(const struct json_t *config);
 const char *keras_text(const struct json_t *o, const char *key); /* "": not there */

@@ -7,9 +7,8 @@
  *
  * What they see is -1 .. 1: torchvision's network takes ImageNet's mean and deviation and, with its
  * weights, makes that range of them first (transform_input). Its and timm's averages of Inception
- * v3 count the padding, Keras' and slim's do not. Keras gives its layers no names, so they have
- * those that it counts: from conv2d on in a new session, from conv2d_1 on in files of Keras 2's
- * first years. */
+ * v3 count the padding, Keras' and slim's do not. Keras gives most of its layers no names but
+ * those that it counts. */
 #include "backbones/inception.h"
 #include "nn/op.h"
 
@@ -219,13 +218,13 @@ static void slim_resnet(const hst_layer *l, hst_layer_names *out)
     slim_names(&hst_inception_nets[1], "InceptionResnetV2/", l, out);
 }
 
-/* Keras', counted from `first` on; the convolutions without a norm and the last have names. */
-static void keras_names(const hst_inception *n, int first, const hst_layer *l, hst_layer_names *out)
+/* Keras', counted; the convolutions without a norm and the last have names. */
+static void keras_names(const hst_inception *n, const hst_layer *l, hst_layer_names *out)
 {
     const hst_branch_row *row;
     const hst_branches *b = hst_inception_block(n, l, &row);
     hst_layer as = *l;
-    as.of_kind = as.of_norm = l->of_norm + first;
+    as.of_kind = as.of_norm = l->of_norm;
     hst_counted_names(&as, out);
     if (strcmp(b->name, "top") == 0)
         hst_names_set(out, "conv_7b", "", "_bn");
@@ -237,22 +236,12 @@ static void keras_names(const hst_inception *n, int first, const hst_layer *l, h
 
 static void keras_v3(const hst_layer *l, hst_layer_names *out)
 {
-    keras_names(&hst_inception_nets[0], 0, l, out);
-}
-
-static void keras_v3_from_1(const hst_layer *l, hst_layer_names *out)
-{
-    keras_names(&hst_inception_nets[0], 1, l, out);
+    keras_names(&hst_inception_nets[0], l, out);
 }
 
 static void keras_resnet(const hst_layer *l, hst_layer_names *out)
 {
-    keras_names(&hst_inception_nets[1], 0, l, out);
-}
-
-static void keras_resnet_from_1(const hst_layer *l, hst_layer_names *out)
-{
-    keras_names(&hst_inception_nets[1], 1, l, out);
+    keras_names(&hst_inception_nets[1], l, out);
 }
 
 /* Of all that timm publishes padding and epsilon are the same, also where the name begins with
@@ -289,7 +278,6 @@ static const hst_dialect v3_dialects[] = {
     {"TF Hub", "InceptionV3/Mixed_5b/Branch_1/Conv2d_0a_1x1/weights", slim_v3_body, HST_NORM_PM1,
      UNSCALED(slim, slim_v3)},
     {"Keras", "conv2d_93/kernel", keras_body, HST_NORM_PM1, UNSCALED(keras, keras_v3)},
-    {"Keras", "conv2d_94/kernel", keras_body, HST_NORM_PM1, UNSCALED(keras, keras_v3_from_1)},
 };
 
 static const hst_dialect resnet_dialects[] = {
@@ -298,8 +286,6 @@ static const hst_dialect resnet_dialects[] = {
     {"TF Hub", "InceptionResnetV2/Mixed_5b/Branch_1/Conv2d_0a_1x1/weights", slim_resnet_body,
      HST_NORM_PM1, UNSCALED(slim, slim_resnet)},
     {"Keras", "block35_1_conv/kernel", keras_body, HST_NORM_PM1, UNSCALED(keras, keras_resnet)},
-    {"Keras", "block35_1_conv/kernel", keras_body, HST_NORM_PM1,
-     UNSCALED(keras, keras_resnet_from_1)},
 };
 
 const hst_family hst_inception_v3 = HST_CNN_FAMILY(
