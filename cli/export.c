@@ -76,6 +76,7 @@ static int print_json(cli_job *job, const char *path, const hst_exported *e)
     cli_json_set(&o, "difference", cli_json_measured(e->difference));
     cli_json_set(&o, "runtime", e->runtime[0] ? cli_json_text(e->runtime) : json_null());
     cli_json_set(&o, "runtime_difference", cli_json_measured(e->runtime_difference));
+    cli_json_set(&o, "loader", e->loader[0] ? cli_json_text(e->loader) : json_null());
     return cli_json_print(&job->out, o);
 }
 
@@ -99,6 +100,8 @@ static int print_text(cli_job *job, const char *path, const hst_exported *e)
     else if (job->v.check)
         cli_out_printf(out, "%-10s not by the format's own runtime: Python does not have it\n",
                        "checked");
+    if (e->loader[0])
+        cli_out_printf(out, "\nIt is loaded so:\n\n%s", e->loader);
     return CLI_OK;
 }
 

@@ -1340,6 +1340,7 @@ typedef struct hst_exported {
     double difference;         /* the largest, of probabilities; NaN where not checked */
     char runtime[96];          /* "onnxruntime 1.20.0"; "": not asked, or not there */
     double runtime_difference; /* NaN as well */
+    char loader[2048];         /* lines of Python that load it; "": nothing is needed for that */
 } hst_exported;
 /* Writes model m to path, a file or a folder, which appears whole or not at all; a folder must not
  * be there, or be empty. The same model gives the same bytes. Errors: HST_EARG (no such format or

@@ -146,6 +146,8 @@ typedef struct hst_cnn_dialect {
     int biased;          /* convolutions have a bias in front of their batch norm */
     int blue_first;      /* the input is blue, green, red */
     int unscaled;        /* its batch norms may have no gamma, which then is 1 */
+    /* Of files that are written: how many axes the tensor has; 0, NULL: as many as in the graph. */
+    int (*axes)(const hst_arch *a, const hst_layer *l, enum hst_part part);
 } hst_cnn_dialect;
 
 #define HST_CNN(style_, padding_, epsilon_, names_)                                                \
@@ -153,6 +155,12 @@ typedef struct hst_cnn_dialect {
     {                                                                                              \
         .style = &hst_style_##style_, .padding = HST_PAD_##padding_, .bn_epsilon = epsilon_,       \
         .names = names_                                                                            \
+    }
+#define HST_CNN_AXES(style_, padding_, epsilon_, names_, axes_)                                    \
+    .own = &(const hst_cnn_dialect)                                                                \
+    {                                                                                              \
+        .style = &hst_style_##style_, .padding = HST_PAD_##padding_, .bn_epsilon = epsilon_,       \
+        .names = names_, .axes = axes_                                                             \
     }
 #define HST_CNN_FAMILY(name_, px_, dialects_, n_dialects_, ...)                                    \
     {                                                                                              \

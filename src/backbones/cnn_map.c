@@ -114,7 +114,7 @@ static const hst_tensor *find_part(const hst_tensors *t, const side *s, const hs
 {
     char name[HST_MAX_FILE_NAME];
     name_part(s, l, part, name);
-    return hst_tensors_find(t, name);
+    return t ? hst_tensors_find(t, name) : NULL;
 }
 
 /* ---- the width ---- */
@@ -178,6 +178,8 @@ double hst_cnn_fit(const hst_tensors *t, const hst_origin *o, hst_arch *a, hst_e
 
 /* One layer on its way into the list. */
 typedef struct mapping {
+    const hst_arch *arch;
+    const hst_cnn_dialect *dialect;
     const hst_layer *l;
     side ours, theirs;
     hst_param_maps *out;
@@ -189,7 +191,10 @@ static hst_param_map *map_part(const mapping *m, enum hst_part ours, enum hst_pa
     char to[HST_MAX_FILE_NAME], from[HST_MAX_FILE_NAME];
     name_part(&m->ours, m->l, ours, to);
     name_part(&m->theirs, m->l, theirs, from);
-    return hst_param_maps_add(m->out, to, from, m->err);
+    hst_param_map *p = hst_param_maps_add(m->out, to, from, m->err);
+    if (p && m->dialect->axes)
+        p->axes = m->dialect->axes(m->arch, m->l, theirs);
+    return p;
 }
 
 static int copy(const mapping *m, enum hst_part ours, enum hst_part theirs)
@@ -269,12 +274,12 @@ int hst_cnn_map(const hst_arch *a, const hst_origin *o, const hst_tensors *t, hs
     static const hst_dialect ours = {.own = &own};
     const hst_origin us = {.family = o->family, .dialect = &ours};
     const hst_cnn_dialect *d = o->dialect->own;
-    const int blue_first = d->blue_first && !hst_facts_say_norm(t);
+    const int blue_first = d->blue_first && !(t && hst_facts_say_norm(t));
     hst_layers layers;
     int rc = hst_cnn_layers(a, &layers, err);
     for (int i = 0; rc == 0 && i < layers.n; i++) {
         const hst_layer *l = &layers.layer[i];
-        const mapping m = {l, side_of(&us, l), side_of(o, l), out, err};
+        const mapping m = {a, d, l, side_of(&us, l), side_of(o, l), out, err};
         const int has_gamma = find_part(t, &m.theirs, l, HST_GAMMA) != NULL;
         const int is_folded = !has_gamma && find_part(t, &m.theirs, l, HST_BIAS);
         rc = l->role == HST_NORM ? 0 : map_kernel(&m, blue_first && l->role == HST_STEM);

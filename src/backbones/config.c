@@ -328,8 +328,13 @@ int hst_timm_config(const json_t *o, hst_arch *a, hst_err *err)
     int tf = strncmp(name, "tf_", 3) == 0; /* trained with TensorFlow: its padding and epsilon */
     a->cnn.padding = tf ? HST_PAD_TF : HST_PAD_SYMMETRIC;
     a->cnn.bn_epsilon = tf ? 1e-3 : 1e-5;
-    const json_t *p = hst_config_timm_cfg(o);
-    rc = hst_config_timm_pretrained(p, a, err);
+    const json_t *p = hst_config_timm_cfg(o), *args = json_object_get(o, "model_args");
+    const char *pad = json_string_value(json_object_get(args, "pad_type"));
+    if (pad)
+        a->cnn.padding = strcmp(pad, "same") == 0 ? HST_PAD_TF : HST_PAD_SYMMETRIC;
+    if (hst_json_has(args, "bn_eps"))
+        rc = hst_json_real(args, "bn_eps", 1e-12, 1, &a->cnn.bn_epsilon, err);
+    rc = rc ? rc : hst_config_timm_pretrained(p, a, err);
     if (rc == 0)
         hst_config_timm_sizing(p, a->size, &a->sizing);
     return rc;

@@ -229,6 +229,23 @@ static void torchvision_names(const hst_layer *l, hst_layer_names *out)
     spell(l, &s, out);
 }
 
+/* The products of a block are matrices, in timm's smaller networks convolutions. */
+static int axes(const hst_arch *a, const hst_layer *l, enum hst_part part)
+{
+    (void)a;
+    return part == HST_KERNEL && (l->role == HST_EXPAND || l->role == HST_PROJECT) ? 2 : 0;
+}
+
+static int timm_axes(const hst_arch *a, const hst_layer *l, enum hst_part part)
+{
+    return variant_of(a)->channels < 96 ? 0 : axes(a, l, part);
+}
+
+static int torchvision_axes(const hst_arch *a, const hst_layer *l, enum hst_part part)
+{
+    return part == HST_LAYER_SCALE ? 3 : axes(a, l, part);
+}
+
 static int timm_config(const json_t *o, hst_arch *a, hst_err *err)
 {
     const double epsilon = a->cnn.bn_epsilon;
@@ -246,18 +263,19 @@ static const char *const torchvision_body[] = {"features.", "classifier.0.", NUL
 
 static const hst_dialect dialects[] = {
     {"timm", "stages.0.blocks.0.conv_dw.weight", timm_body, HST_NORM_IMAGENET,
-     HST_CNN(torch, SYMMETRIC, 1e-6, timm_names), .config = timm_config},
+     HST_CNN_AXES(torch, SYMMETRIC, 1e-6, timm_names, timm_axes), .config = timm_config},
     {"DINOv3", "norms.3.weight", facebook_body, HST_NORM_IMAGENET,
-     HST_CNN(torch, SYMMETRIC, 1e-6, facebook_names), .licence = HST_LICENCE_DINOV3},
+     HST_CNN_AXES(torch, SYMMETRIC, 1e-6, facebook_names, axes), .licence = HST_LICENCE_DINOV3},
     {"facebookresearch", "downsample_layers.0.0.weight", facebook_body, HST_NORM_IMAGENET,
-     HST_CNN(torch, SYMMETRIC, 1e-6, facebook_names)},
+     HST_CNN_AXES(torch, SYMMETRIC, 1e-6, facebook_names, axes)},
     {"Hugging Face", "embeddings.patch_embeddings.weight", huggingface_body, HST_NORM_IMAGENET,
-     HST_CNN(torch, SYMMETRIC, 1e-6, huggingface_names), .config = hst_huggingface_convnext_config},
+     HST_CNN_AXES(torch, SYMMETRIC, 1e-6, huggingface_names, axes),
+     .config = hst_huggingface_convnext_config},
     {"Hugging Face, DINOv3", "stages.0.layers.0.depthwise_conv.weight", huggingface_dinov3_body,
-     HST_NORM_IMAGENET, HST_CNN(torch, SYMMETRIC, 1e-6, huggingface_dinov3_names),
+     HST_NORM_IMAGENET, HST_CNN_AXES(torch, SYMMETRIC, 1e-6, huggingface_dinov3_names, axes),
      .config = hst_huggingface_convnext_config, .licence = HST_LICENCE_DINOV3},
     {"torchvision", "features.1.0.block.0.weight", torchvision_body, HST_NORM_IMAGENET,
-     HST_CNN(torch, SYMMETRIC, 1e-6, torchvision_names)},
+     HST_CNN_AXES(torch, SYMMETRIC, 1e-6, torchvision_names, torchvision_axes)},
 };
 
 #define CONVNEXT(variant)                                                                          \

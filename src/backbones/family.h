@@ -52,7 +52,8 @@ typedef struct hst_kind {
     double (*fit)(const hst_tensors *t, const hst_origin *o, hst_arch *a, hst_err *err);
     /* Adds all nodes; a negative code on failure. */
     int (*build)(hst_graph *g, const hst_arch *a, hst_err *err);
-    /* Lists where each parameter of that graph is in the file. */
+    /* Lists where each parameter of that graph is in the file; t NULL: in one that is to be written
+     * (named.h), which has all tensors of the dialect. */
     int (*map)(const hst_arch *a, const hst_origin *o, const hst_tensors *t, hst_param_maps *out,
                hst_err *err);
     /* Has the features be what `pool` says ("cls", "mean", ...). HST_EARG: it cannot. */

@@ -57,6 +57,9 @@ typedef struct hst_param_map {
     int rows;               /* that many of the first rows of a tensor [..][rows][C]; 0: all */
     int adds;               /* 1: is added to what is there; -1: subtracted from it */
     hst_grid grid;          /* together with no other way */
+    /* Of files that are written (named.h): so many axes has the tensor; 0: the parameter's. Those
+     * of length 1 that it has more are behind the others, or in front of them. */
+    int axes, in_front;
 } hst_param_map;
 
 typedef struct hst_param_maps {

@@ -15,6 +15,9 @@
 #include "backbones/family.h"
 #include "backbones/norms.h"
 
+/* The tokens that a table of positions has rows for, in front of those of the patches. */
+enum hst_vit_kept { HST_VIT_KEPT_CLASS, HST_VIT_KEPT_ALL, HST_VIT_KEPT_NONE };
+
 /* The tensors of a network without what stands in front of all of them; NULL: there is none. Of a
  * product or a norm: in front of "weight" and "bias". */
 typedef struct hst_vit_names {
@@ -37,6 +40,9 @@ typedef struct hst_vit_names {
     const char *probe, *pool_norm, *pool_proj, *pool_fc1, *pool_fc2;
     const char *pool_qkv; /* the product of all three; NULL: */
     const char *pool_q, *pool_kv;
+    /* Of files that are written: */
+    enum hst_vit_kept kept;
+    int bare; /* 1: the class token is one axis, positions are two; 0: with one in front of two */
 } hst_vit_names;
 
 /* hst_family.own: what a network must have to be of the family. */

@@ -54,6 +54,29 @@ static void read_name(const char *name, hst_vit_arch *v)
         v->heads = 16;
 }
 
+/* What the network is told beside its name. */
+static void read_args(const json_t *args, hst_vit_arch *v)
+{
+    static const struct {
+        const char *key, *word;
+        int act, pool; /* -1: it is the other */
+    } known[] = {{"act_layer", "gelu", HST_ACT_GELU, -1},
+                 {"act_layer", "gelu_tanh", HST_ACT_GELU_TANH, -1},
+                 {"act_layer", "quick_gelu", HST_ACT_GELU_QUICK, -1},
+                 {"global_pool", "token", -1, HST_VIT_CLS},
+                 {"global_pool", "avg", -1, HST_VIT_MEAN},
+                 {"global_pool", "map", -1, HST_VIT_MAP}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const char *word = json_string_value(json_object_get(args, known[i].key));
+        if (!word || strcmp(word, known[i].word) != 0)
+            continue;
+        if (known[i].act >= 0)
+            v->act = (enum hst_act)known[i].act;
+        if (known[i].pool >= 0)
+            v->pool = (enum hst_vit_pool)known[i].pool;
+    }
+}
+
 /* Whose networks were trained with it, whatever the architecture is called. */
 static int is_quick(const char *tag)
 {
@@ -71,7 +94,9 @@ int hst_vit_timm_config(const json_t *o, hst_arch *a, hst_err *err)
     read_name(name, &a->vit);
     if (is_quick(json_string_value(json_object_get(p, "tag"))))
         a->vit.act = HST_ACT_GELU_QUICK;
-    rc = read_heads(json_object_get(o, "model_args"), "num_heads", a, err);
+    const json_t *args = json_object_get(o, "model_args");
+    read_args(args, &a->vit);
+    rc = read_heads(args, "num_heads", a, err);
     rc = rc ? rc : hst_config_timm_pretrained(p, a, err);
     if (rc)
         return rc;

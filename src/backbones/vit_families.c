@@ -22,7 +22,8 @@ static const hst_vit_names timm_names = {.class_token = "cls_token",
                                          .norm_pre = "norm_pre.",
                                          TIMM_BLOCK,
                                          .scale1 = "ls1.gamma",
-                                         .scale2 = "ls2.gamma"};
+                                         .scale2 = "ls2.gamma",
+                                         .kept = HST_VIT_KEPT_NONE};
 /* With a token for distillation (DeiT). */
 static const hst_vit_names distilled_names = {
     .class_token = "cls_token", .registers = "dist_token", TIMM_BLOCK};
@@ -46,7 +47,8 @@ static const hst_vit_names dinov2_names = {.class_token = "cls_token",
 static const hst_vit_names huggingface_names = {
     HUGGINGFACE_TOKENS,           .registers = "embeddings.distillation_token",
     .norm1 = "layernorm_before.", .norm2 = "layernorm_after.",
-    .fc1 = "intermediate.dense.", .fc2 = "output.dense."};
+    .fc1 = "intermediate.dense.", .fc2 = "output.dense.",
+    .kept = HST_VIT_KEPT_ALL};
 static const hst_vit_names huggingface_dinov2_names = {HUGGINGFACE_TOKENS,
                                                        .registers = "embeddings.register_tokens",
                                                        .norm1 = "norm1.",
@@ -61,7 +63,7 @@ static const hst_vit_names huggingface_dinov2_names = {HUGGINGFACE_TOKENS,
     .norm = "post_layernorm.", .block = "encoder.layers.%d.", .norm1 = "layer_norm1.",             \
     .norm2 = "layer_norm2.", .query = "self_attn.q_proj.", .key = "self_attn.k_proj.",             \
     .value = "self_attn.v_proj.", .proj = "self_attn.out_proj.", .fc1 = "mlp.fc1.",                \
-    .fc2 = "mlp.fc2."
+    .fc2 = "mlp.fc2.", .bare = 1
 
 static const hst_vit_names huggingface_clip_names = {
     HUGGINGFACE_TOWER, .class_token = "embeddings.class_embedding", .norm_pre = "pre_layrnorm."};
@@ -69,6 +71,7 @@ static const hst_vit_names huggingface_clip_names = {
 static const hst_vit_names timm_siglip_names = {TIMM_BLOCK,
                                                 .class_token = "cls_token",
                                                 .registers = "reg_token",
+                                                .kept = HST_VIT_KEPT_NONE,
                                                 .probe = "attn_pool.latent",
                                                 .pool_norm = "attn_pool.norm.",
                                                 .pool_proj = "attn_pool.proj.",

@@ -226,7 +226,7 @@ static hst_param_map *map(const mapping *m, const char *ours, const char *part, 
         snprintf(to, sizeof to, "block_%d_%s", m->block, ours);
     else
         snprintf(to, sizeof to, "%s", ours);
-    if (!may_miss || find(&m->n, m->block, part, ending))
+    if (!may_miss || !m->n.t || find(&m->n, m->block, part, ending))
         name_tensor(&m->n, m->block, part, ending, from);
     hst_param_map *p = hst_param_maps_add(m->out, to, from, m->err);
     if (p)
@@ -259,6 +259,7 @@ static hst_param_map *map_kernel(const mapping *m, const char *ours, const char 
     hst_param_map *k = map(m, kernel, part, "weight", 0);
     if (k) {
         k->permutes = 1;
+        k->axes = m->block < 0 && part == m->n.names->patches ? 4 : 2;
         memcpy(k->order, (int[4]){2, 3, 1, 0}, sizeof k->order);
     }
     if (k && at)
@@ -360,10 +361,19 @@ static int map_pool_queries(const mapping *m)
     return rc;
 }
 
+static void set_axes(hst_param_map *p, int axes)
+{
+    p->axes = axes;
+    p->in_front = 1;
+}
+
 static int map_attention_pool(const mapping *m)
 {
     const hst_vit_names *s = m->n.names;
-    int rc = map(m, "pool/probe", s->probe, "", 0) ? 0 : HST_EMEM;
+    hst_param_map *probe = map(m, "pool/probe", s->probe, "", 0);
+    int rc = probe ? 0 : HST_EMEM;
+    if (probe)
+        set_axes(probe, 3);
     rc = rc ? rc : map_pool_queries(m);
     rc = rc ? rc : map_product(m, "pool_proj", s->pool_proj, NULL);
     rc = rc ? rc : map_norm(m, "pool_norm", s->pool_norm);
@@ -378,8 +388,22 @@ static int map_prefix(const mapping *m, const char *theirs, int first, int n)
     if (p) {
         p->into.first = first;
         p->into.n = n;
+        set_axes(p, m->n.names->bare ? 1 : 3);
     }
     return n && !p ? HST_EMEM : 0;
+}
+
+/* How many rows of the table of positions are of tokens without a place. */
+static int kept_rows(const mapping *m)
+{
+    const hst_vit_arch *v = m->v;
+    const enum hst_vit_kept kept = m->n.names->kept;
+    if (!m->n.t)
+        return kept == HST_VIT_KEPT_NONE
+                   ? 0
+                   : v->class_token + (kept == HST_VIT_KEPT_ALL) * v->registers;
+    const int found = kept_of(v, rows_of(find(&m->n, -1, m->n.names->positions, "")));
+    return found < 0 ? 0 : found;
 }
 
 /* The positions of tokens without a place are added to these once and for all. */
@@ -387,8 +411,7 @@ static int map_tokens(const mapping *m, hst_cells to)
 {
     const hst_vit_names *s = m->n.names;
     const hst_vit_arch *v = m->v;
-    const int found = kept_of(v, rows_of(find(&m->n, -1, s->positions, "")));
-    const int kept = found < 0 ? 0 : found;
+    const int kept = kept_rows(m);
     int rc = map_prefix(m, s->class_token, 0, v->class_token);
     rc = rc ? rc : map_prefix(m, s->registers, v->class_token, v->registers);
     if (rc == 0 && kept) {
@@ -404,6 +427,8 @@ static int map_tokens(const mapping *m, hst_cells to)
     hst_param_map *p = map(m, "tokens/positions", s->positions, "", 0);
     if (p)
         p->grid = (hst_grid){1, kept, v->grid, to};
+    if (p)
+        set_axes(p, s->bare ? 2 : 3);
     return p ? 0 : HST_EMEM;
 }
 

@@ -52,25 +52,23 @@ static int head(hst_program *p, int x, const hst_model *m, int logits, hst_err *
 }
 
 /* Further views, networks side by side and changed features have no place in a program yet. */
-static const hst_branch *only_branch(const hst_model *m, hst_err *err)
+int hst_export_only_branch(const hst_model *m, hst_err *err)
 {
-    const hst_branch *b = hst_model_plain(m);
     char text[256];
-    if (b)
-        return b;
+    if (hst_model_plain(m))
+        return 0;
     hst_extractor_describe(m->extractor, text, sizeof text);
-    hst_fail(err, HST_EUNSUP,
-             "the model looks at a photo in more than one way (%s), which cannot be exported: "
-             "train it with one backbone and without --views and --effort",
-             text);
-    return NULL;
+    return hst_fail(err, HST_EUNSUP,
+                    "the model looks at a photo in more than one way (%s), which cannot be "
+                    "exported: train it with one backbone and without --views and --effort",
+                    text);
 }
 
 int hst_export_program(const hst_model *m, const hst_ends *ends, hst_program *out, hst_err *err)
 {
-    const hst_branch *b = only_branch(m, err);
-    if (!b)
+    if (hst_export_only_branch(m, err))
         return HST_EUNSUP;
+    const hst_branch *b = hst_model_plain(m);
     const hst_prep *prep = &b->view[0].prep;
     int x = input(out, prep->size, err);
     x = x < 0 ? x : scaling(out, x, &prep->norm, err);

@@ -66,7 +66,7 @@ static int probes_make(hst_probes *p, const hst_model *m, hst_err *err)
 /* ---- a model's answers ---- */
 
 typedef struct asking {
-    const hst_model *model;
+    const hst_answering *of;
     const hst_plan *plan;
     const hst_probes *probes;
     int logits;
@@ -83,14 +83,14 @@ static void scale(const hst_pixel_norm *norm, const uint8_t *rgb, size_t n, floa
 static int answer(void *arg, size_t i, int thread, hst_err *err)
 {
     const asking *a = arg;
-    const hst_model *m = a->model;
+    const hst_model *m = a->of->head;
     const size_t n = (size_t)a->probes->height * (size_t)a->probes->width * 3;
     float *x = hst_alloc(n + (size_t)m->dim, sizeof *x, err), *y = x + n;
     hst_work *w = x ? hst_work_new(a->plan, err) : NULL;
     float *out = a->out + i * (size_t)m->n_classes;
     (void)thread;
     if (w) {
-        scale(&hst_model_plain(m)->view[0].prep.norm, a->probes->picture + i * n, n, x);
+        scale(&a->of->norm, a->probes->picture + i * n, n, x);
         hst_plan_run(a->plan, w, x, 1, y);
         hst_model_head(m, y, out);
     }
@@ -102,14 +102,22 @@ static int answer(void *arg, size_t i, int thread, hst_err *err)
 }
 
 /* In float32, whatever the precision of the model's features. */
-static int answers(const hst_ctx *ctx, const hst_model *m, const hst_probes *p, int logits,
-                   float *out, hst_err *err)
+int hst_export_answers(const hst_exporting *x, const hst_answering *of, const hst_probes *p,
+                       float *out, hst_err *err)
 {
-    hst_plan *plan = hst_plan_new(hst_model_plain(m)->backbone->graph, ctx->kernels, err);
-    asking a = {m, plan, p, logits, out};
-    int rc = plan ? hst_executor_try(ctx->executor, (size_t)p->n, answer, &a, err) : HST_EMEM;
+    hst_plan *plan = hst_plan_new(of->graph, x->ctx->kernels, err);
+    asking a = {of, plan, p, x->ends.logits, out};
+    int rc = plan ? hst_executor_try(x->ctx->executor, (size_t)p->n, answer, &a, err) : HST_EMEM;
     hst_plan_free(plan);
     return rc;
+}
+
+static int answers(const hst_exporting *x, const hst_model *m, const hst_probes *p, float *out,
+                   hst_err *err)
+{
+    const hst_branch *b = hst_model_plain(m);
+    const hst_answering of = {b->backbone->graph, b->view[0].prep.norm, m};
+    return hst_export_answers(x, &of, p, out, err);
 }
 
 /* ---- read back ---- */
@@ -133,7 +141,7 @@ static int ask_model(const hst_exporting *x, const char *converted, hst_probes *
     int rc = m ? 0 : err->code;
     if (rc == 0 && (m->n_classes != p->classes || !hst_model_plain(m)))
         rc = hst_fail(err, HST_EMODEL, "it is another model");
-    rc = rc ? rc : answers(x->ctx, m, p, x->ends.logits, p->found, err);
+    rc = rc ? rc : answers(x, m, p, p->found, err);
     hst_model_free(m);
     hst_tensors_free(t);
     return rc;
@@ -287,7 +295,7 @@ int hst_export_check(const hst_exporting *x, const hst_exporter *f, int runtime,
 {
     hst_probes p = {0};
     int rc = probes_make(&p, x->model, err);
-    rc = rc ? rc : answers(x->ctx, x->model, &p, x->ends.logits, p.answer, err);
+    rc = rc ? rc : answers(x, x->model, &p, p.answer, err);
     out->pictures = p.n;
     out->tolerance = f->tolerance;
     rc = rc ? rc : compare(x, f, runtime, &p, out, err);

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 
 static const hst_sized sized_opts = HST_SIZED(hst_export_opts, check);
-static const hst_sized sized_out = HST_SIZED(hst_exported, runtime_difference);
+static const hst_sized sized_out = HST_SIZED(hst_exported, loader);
 
 void hst_export_opts_init(hst_export_opts *o, size_t size)
 {
@@ -144,8 +144,14 @@ static int write_and_check(hst_exporting *x, const hst_exporter *f, int runtime,
         return hst_fail(err, HST_EIO, "%s: %s", x->path, strerror(errno));
     int rc = f->write(x, err);
     rc = rc ? rc : hst_export_check(x, f, runtime, out, err);
+    char *loader = rc || !f->loader ? NULL : f->loader(x, err);
+    if (rc == 0 && f->loader && !loader)
+        rc = err->code;
+    if (loader)
+        snprintf(out->loader, sizeof out->loader, "%s", loader);
     if (rc == 0)
         out->bytes = bytes_in(x->path);
+    free(loader);
     return rc;
 }
 
@@ -176,9 +182,10 @@ static int export_to(hst_exporting *x, const hst_exporter *f, const char *path, 
 {
     hst_program program = {0};
     hst_about about = {0};
-    x->program = &program;
+    x->program = f->by_names ? NULL : &program;
     x->about = &about;
-    int rc = hst_export_program(x->model, &x->ends, &program, err);
+    int rc = f->by_names ? hst_export_only_branch(x->model, err)
+                         : hst_export_program(x->model, &x->ends, &program, err);
     rc = rc ? rc : hst_about_make(x->model, &x->ends, &about, err);
     rc = rc ? rc : make(x, f, path, runtime, out, err);
     hst_about_free(&about);

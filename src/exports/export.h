@@ -49,11 +49,19 @@ typedef struct hst_probes {
     float *found;     /* [n][classes] of what was written */
 } hst_probes;
 
+/* What answers pictures: a network, how its pixels are scaled, and the head behind it. */
+typedef struct hst_answering {
+    const hst_graph *graph;
+    hst_pixel_norm norm;
+    const hst_model *head; /* of which only the head counts */
+} hst_answering;
+
 typedef struct hst_exporter {
     const char *name;    /* "onnx" */
     const char *suffix;  /* behind the model's name where no path is given: ".onnx", "-c" */
     const char *summary; /* what reads it */
     int is_folder;
+    int by_names;     /* 1: x->program is NULL */
     double tolerance; /* of probabilities, beyond which nothing is kept */
     hst_ends usual;   /* unless the caller says otherwise */
     hst_ends can;     /* 1: the caller may say otherwise; of batch: may leave it open */
@@ -66,11 +74,16 @@ typedef struct hst_exporter {
      * of the pictures [n][height][width][3] as float32 and of a .npy to write the answers to. Its
      * last line is the name and version of what answered. NULL: there is none. */
     const char *module, *script;
+    /* Lines of Python that load it, to be freed. NULL: there is no need for them. */
+    char *(*loader)(const hst_exporting *x, hst_err *err);
 } hst_exporter;
 
 extern const hst_exporter *const hst_exporters[]; /* NULL ends them */
-extern const hst_exporter hst_exporter_c, hst_exporter_onnx;
+extern const hst_exporter hst_exporter_c, hst_exporter_hf, hst_exporter_onnx;
+extern const hst_exporter hst_exporter_timm, hst_exporter_torch;
 
+/* HST_EUNSUP: the model is not one network that sees a photo in one way. (assemble.c) */
+HST_CHECK int hst_export_only_branch(const hst_model *m, hst_err *err);
 /* The program of a model. HST_EUNSUP: what cannot be exported. (assemble.c) */
 HST_CHECK int hst_export_program(const hst_model *m, const hst_ends *ends, hst_program *out,
                                  hst_err *err);
@@ -84,6 +97,9 @@ void hst_about_free(hst_about *a);
  * from the model's than the format's tolerance. runtime: asks that too. (check.c) */
 HST_CHECK int hst_export_check(const hst_exporting *x, const hst_exporter *f, int runtime,
                                hst_exported *out, hst_err *err);
+/* out[n][classes]: answers to p's pictures, as the export gives them (logits or probabilities). */
+HST_CHECK int hst_export_answers(const hst_exporting *x, const hst_answering *of,
+                                 const hst_probes *p, float *out, hst_err *err);
 /* hst_exporter.ask of formats that our import helper reads as a model. */
 int hst_ask_read_back(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err);
 #endif

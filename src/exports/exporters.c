@@ -2,7 +2,10 @@
 
 const hst_exporter *const hst_exporters[] = {
     &hst_exporter_c,
+    &hst_exporter_hf,
     &hst_exporter_onnx,
+    &hst_exporter_timm,
+    &hst_exporter_torch,
     NULL,
 };
 
