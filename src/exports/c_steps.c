@@ -147,7 +147,7 @@ static const char *value(const writer *w, int i, char text[40])
 static void put_window(const writer *w, int i)
 {
     const hst_do_step *s = &w->program->step[i], *in = &w->program->step[s->input[0]];
-    const hst_window *k = &s->window;
+    const hst_do_window *k = &s->window;
     hst_buf_printf(w->text,
                    "&(const struct window){%d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, %d, "
                    "%d, %s}",
@@ -158,7 +158,7 @@ static void put_window(const writer *w, int i)
 
 static int is_pointwise(const hst_do_step *s)
 {
-    const hst_window *k = &s->window;
+    const hst_do_window *k = &s->window;
     return s->what == HST_DO_CONV && s->groups == 1 && k->kernel_h == 1 && k->kernel_w == 1 &&
            k->stride_h == 1 && k->stride_w == 1;
 }

@@ -1,5 +1,5 @@
-/* known_transformers.c - which of transformers' networks a model's is (transformers 4.40 and later),
- * with their config.json; timm's, which it wraps, where it has none of its own. */
+/* known_transformers.c - which of transformers' networks a model's is (transformers 4.40 and
+ * later), with their config.json; timm's, which it wraps, where it has none of its own. */
 #include "backbones/cnn.h"
 #include "backbones/vit.h"
 #include "exports/known.h"

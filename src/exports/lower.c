@@ -84,18 +84,18 @@ static int behind(const hst_conv *c, const hst_span *s, int in)
     return symmetric ? s->before : read > 0 ? read : 0;
 }
 
-static hst_window window_of(const hst_node *n, const hst_do_step *in)
+static hst_do_window window_of(const hst_node *n, const hst_do_step *in)
 {
     const hst_conv *c = hst_node_conv(n);
     const hst_span h = hst_conv_span(c, in->dim[0]), w = hst_conv_span(c, in->dim[1]);
-    return (hst_window){.kernel_h = c->kernel,
-                        .kernel_w = c->kernel,
-                        .stride_h = c->stride,
-                        .stride_w = c->stride,
-                        .top = h.before,
-                        .left = w.before,
-                        .bottom = behind(c, &h, in->dim[0]),
-                        .right = behind(c, &w, in->dim[1])};
+    return (hst_do_window){.kernel_h = c->kernel,
+                           .kernel_w = c->kernel,
+                           .stride_h = c->stride,
+                           .stride_w = c->stride,
+                           .top = h.before,
+                           .left = w.before,
+                           .bottom = behind(c, &h, in->dim[0]),
+                           .right = behind(c, &w, in->dim[1])};
 }
 
 /* With a bias, which is zero where the node has none: norms are drawn into it. */

@@ -253,7 +253,7 @@ static void product(writer *w, int i, const char *x)
     made(w, i, FLAT, sum);
 }
 
-static void convolution(writer *w, int i, const hst_window *k, int groups, const char *x)
+static void convolution(writer *w, int i, const hst_do_window *k, int groups, const char *x)
 {
     const hst_do_step *s = step(w, i);
     const int depthwise = s->what == HST_DO_DEPTHWISE;
@@ -283,7 +283,7 @@ static void conv(writer *w, int i)
 /* Of a vector that is between maps a convolution, of any other one Gemm; of tokens a product. */
 static void dense(writer *w, int i)
 {
-    static const hst_window one = {1, 1, 1, 1, 0, 0, 0, 0};
+    static const hst_do_window one = {1, 1, 1, 1, 0, 0, 0, 0};
     const hst_do_step *s = step(w, i);
     const int x = s->input[0];
     if (s->rank == 2) {
@@ -340,7 +340,7 @@ static void two(writer *w, int i, const char *op)
 static void pad(writer *w, int i)
 {
     const hst_do_step *s = step(w, i);
-    const hst_window *k = &s->window;
+    const hst_do_window *k = &s->window;
     const char *to = raw_name(w, i);
     NODE(w, "Pad", NULL, to, want(w, s->input[0], MAP),
          WHOLE(w, 0, 0, k->top, k->left, 0, 0, k->bottom, k->right));
@@ -350,7 +350,7 @@ static void pad(writer *w, int i)
 static void max_pool(writer *w, int i)
 {
     const hst_do_step *s = step(w, i);
-    const hst_window *k = &s->window;
+    const hst_do_window *k = &s->window;
     const char *to = raw_name(w, i);
     hst_buf a = HST_BUF(1 << 16);
     hst_onnx_ints(&a, "kernel_shape", INTS(k->kernel_h, k->kernel_w));

@@ -36,10 +36,10 @@ enum { HST_DOS = HST_DO_SOFTMAX + 1 };
 /* "convolution": for messages. */
 extern const char *const hst_do_names[HST_DOS];
 
-typedef struct hst_window {
+typedef struct hst_do_window {
     int kernel_h, kernel_w, stride_h, stride_w;
     int top, left, bottom, right; /* zeros around the input */
-} hst_window;
+} hst_do_window;
 
 typedef struct hst_do_step {
     enum hst_do what;
@@ -47,7 +47,7 @@ typedef struct hst_do_step {
     int rank, dim[3];                    /* of its value */
     enum hst_act act;                    /* done to the result, behind everything else */
     char name[64];                       /* of the layer, as the model file has it; "": none */
-    hst_window window;
+    hst_do_window window;
     int groups;   /* of a convolution; else 0 */
     float *w, *b; /* owned; NULL: the step has none */
     size_t n_w, n_b;

@@ -1,5 +1,6 @@
 /* pth.h - writing a state dict as torch.save() does: a zip archive whose members are stored, of a
- * pickle and a member for every tensor (https://docs.pytorch.org/docs/stable/notes/serialization.html).
+ * pickle and a member for every tensor
+ * (https://docs.pytorch.org/docs/stable/notes/serialization.html).
  *
  *   archive/data.pkl     protocol 2: collections.OrderedDict of torch._utils._rebuild_tensor_v2
  *   archive/byteorder    little

@@ -1,5 +1,5 @@
-/* torch.c - a state dict by torchvision's names, or by timm's where torchvision has no such network,
- * and the lines of Python that make the network for it. */
+/* torch.c - a state dict by torchvision's names, or by timm's where torchvision has no such
+ * network, and the lines of Python that make the network for it. */
 #include "base/file.h"
 #include "base/json.h"
 #include "exports/known.h"
