@@ -1,4 +1,4 @@
-/* hf.c - a folder that transformers.AutoModelForImageClassification.from_pretrained(FOLDER) loads. */
+/* hf.c - a folder that transformers.AutoModelForImageClassification.from_pretrained() loads. */
 #include "exports/known.h"
 
 static int write_config(const hst_exporting *x, const hst_known *k, hst_err *err)

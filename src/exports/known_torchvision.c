@@ -1,4 +1,4 @@
-/* known_torchvision.c - which of torchvision's networks a model's is (torchvision 0.14 and later). */
+/* known_torchvision.c - which of torchvision's networks a model's is (torchvision 0.14 and up). */
 #include "exports/known.h"
 
 #include <stdio.h>
