@@ -44,7 +44,7 @@ static void put_kind(rows *r, const char *kind)
             title = titles[i][1];
     cli_out_printf(&r->job->out, "%s%s\n", r->kind[0] ? "\n" : "", title);
     snprintf(r->kind, sizeof r->kind, "%s", kind[0] ? kind : "other");
-    cli_out_printf(&r->job->out, "%-22s %7s %5s %8s %6s  %s\n", "name", "params", "GFLOP",
+    cli_out_printf(&r->job->out, "%-21s %7s %5s %8s %6s  %s\n", "name", "params", "GFLOP",
                    "features", "top-1", "licence");
 }
 
@@ -54,7 +54,7 @@ static void put_row(cli_job *job, const hst_backbone_entry *e)
     if (e->bytes || e->cached)
         snprintf(here, sizeof here, e->cached ? "here, %.0f MB" : "not whole",
                  (double)e->bytes * 1e-6);
-    cli_out_printf(&job->out, "%-22s %7s %5s %8s %6s  %-12s  %s%s%s\n", e->name,
+    cli_out_printf(&job->out, "%-21s %7s %5s %8s %6s  %-14s  %s%s%s\n", e->name,
                    number(params, (double)e->n_params * 1e-6, 1, " M"),
                    number(gflop, e->gflop, e->gflop < 9.95 ? 1 : 0, ""),
                    number(features, e->n_features, 0, ""), number(top1, 100 * e->top1, 1, " %"),

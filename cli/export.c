@@ -12,7 +12,7 @@
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
     {"to", 't', CLI_TEXT, AT(to), "FORMAT", NULL,
-     "The format: onnx, c (headstart export --to list tells what reads them)."},
+     "The format (headstart export --to list names them, and what reads them)."},
     {"output", 'o', CLI_TEXT, AT(output), "PATH", NULL,
      "Write there (if not given, beside the model: model.onnx)."},
     {"input", 0, CLI_CHOICE, AT(input), "uint8|float", NULL,
@@ -143,11 +143,11 @@ const cli_command cli_export = {
     .name = "export",
     .summary = "write a model as other programs run it",
     .usage = "MODEL --to FORMAT [options]",
-    .text = "Writes the model as a file or folder of another format. Labels, preparation and a\n"
-            "model card are in it; scaling of pixels and softmax are part of the network, so\n"
-            "that it takes pixels and gives probabilities. What was written is read back and\n"
-            "asked about made-up pictures: where its answers are not the model's it is not\n"
-            "kept. MODEL is a file that train wrote, or the folder of a run.",
+    .text = "Writes the model as a file or folder of another format. Labels, preparation and\n"
+            "a model card are in it; scaling of pixels and softmax are part of the network,\n"
+            "so that it takes pixels and gives probabilities. What was written is read back\n"
+            "and asked about made-up pictures: where its answers are not the model's it is\n"
+            "not kept. MODEL is a file that train wrote, or the folder of a run.",
     .examples = "headstart export runs/train/model.safetensors --to onnx\n"
                 "headstart export runs/train --to onnx -o flowers.onnx --check\n"
                 "headstart export --to list",
