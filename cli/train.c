@@ -29,7 +29,8 @@ static const cli_option options[] = {
     CLI_VIEWS_OPTION,
     CLI_PRECISION_OPTION("fp32|bf16|int8|auto",
                          " auto: the fastest that costs less than 0.1 points of accuracy on 200 "
-                         "of the photos."),
+                         "of the photos; with --fine-tune, which is done in fp32 or bf16: the "
+                         "faster of these."),
     {"split", 0, CLI_CHOICE, AT(split), "stable|keras", "stable",
      "Which photos are set aside to measure accuracy. stable: by content, so that a photo stays on "
      "its side when others come or go; but one of each class always trains, which may move one "
