@@ -272,6 +272,18 @@ static void networks_are_near_fp32(void **state)
     each_isa(check_networks);
 }
 
+static void nothing_learns_in_8_bits(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    hst_graph *g = network(HST_ACT_RELU6);
+    hst_learn_options o = hst_learn_defaults();
+    o.precision = HST_PRECISION_INT8;
+    assert_null(hst_learn_new(g, hst_kernels_best(), &o, &e));
+    assert_int_equal(e.code, HST_EARG);
+    hst_graph_free(g);
+}
+
 static void tables_of_one_instruction_set_agree(void **state)
 {
     (void)state;
@@ -296,6 +308,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_equal_plain_loops),
         cmocka_unit_test(networks_are_near_fp32),
+        cmocka_unit_test(nothing_learns_in_8_bits),
         cmocka_unit_test(tables_of_one_instruction_set_agree),
     };
     return cmocka_run_group_tests_name("learn in bf16", tests, NULL, NULL);

@@ -31,6 +31,8 @@ static int check(const hst_graph *g, const hst_learn_options *o, hst_err *err)
         return hst_fail(err, HST_EMODEL, "the graph has no parameters that could learn");
     if (o->first_node < 0 || o->first_node >= hst_graph_n_nodes(g))
         return hst_fail(err, HST_EMODEL, "nothing learns from layer %d on", o->first_node);
+    if (o->precision == HST_PRECISION_INT8)
+        return hst_fail(err, HST_EARG, "nothing learns in 8 bits");
     if (o->max_batch < 1 || !(o->bn_decay >= 0 && o->bn_decay <= 1))
         return hst_fail(err, HST_EARG, "a batch of %d images or a decay of %g is out of bounds",
                         o->max_batch, o->bn_decay);
