@@ -25,6 +25,9 @@ static const cli_option options[] = {
      "Pictures at a time (if not given, any number, where the format can)."},
     {"logits", 0, CLI_FLAG, AT(logits), NULL, NULL,
      "The network ends before the softmax, with logits in place of probabilities."},
+    {"weights", 0, CLI_CHOICE, AT(weights), "float32|float16|int8", NULL,
+     "What the weights are kept in, where the format can (if not given, float32). float16 halves "
+     "the file; int8 makes it a quarter, and only --check can tell what it gives."},
     {"check", 0, CLI_FLAG, AT(check), NULL, NULL,
      "Ask the format's own runtime as well, where Python has it (python3 is started)."},
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
@@ -130,6 +133,7 @@ static int run(cli_job *job)
     o.layout = v->layout;
     o.output = v->logits ? "logits" : NULL;
     o.batch = v->batch;
+    o.weights = v->weights;
     o.check = v->check;
     status = hst_export(job->ctx, m, path, &o, &made, &job->err) ? cli_job_fail(job) : CLI_OK;
     hst_model_free(m);

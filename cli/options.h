@@ -54,7 +54,7 @@ typedef struct cli_values {
     const char *into, *cam, *unknown, *part, *color;
     const char *path_column, *label_column, *split_column, *images, *label_from, *separator,
         *target;
-    const char *to, *input, *layout; /* of export */
+    const char *to, *input, *layout, *weights; /* of export */
     uint64_t store_max;
     double val_split, min_accuracy, least, threshold;
     int threads, top;

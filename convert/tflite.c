@@ -12,6 +12,7 @@ typedef struct tflite {
     tflite_file f;
     network net;
     size_t left; /* bytes of widened weights that may still be made */
+    int ours;    /* headstart has exported it */
     /* the operator being read */
     tflite_tensor *in[MAX_PORTS]; /* NULL: left out */
     size_t n_in;
@@ -121,7 +122,7 @@ static int activation(tflite *t, int x, int how, hst_err *err)
     return net_activate(&t->net, x, (enum net_act)how, err);
 }
 
-/* QUANTIZE and DEQUANTIZE round, or write in another way, what is the same value here. */
+/* QUANTIZE, DEQUANTIZE and CAST round, or write in another way, what is the same value here. */
 static int same_value(tflite *t, int x, int how, hst_err *err)
 {
     (void)t;
@@ -187,6 +188,20 @@ static int max_pool(tflite *t, int x, int how, hst_err *err)
     return net_max_pool(&t->net, x, &window, kernel, err);
 }
 
+/* The classifier of a file that headstart has exported: weights [classes][features]. */
+static int dense(tflite *t, int x, int how, hst_err *err)
+{
+    (void)how;
+    const tflite_tensor *k = t->n_in == 3 ? t->in[1] : NULL, *b = k ? t->in[2] : NULL;
+    if (!t->ours || !k || !b || !k->constant || !b->constant)
+        return refuse(err, "a FULLY_CONNECTED stands at an odd place");
+    hst_tensor *wide = hst_arena_alloc(t->w->arena, 2, sizeof *wide, err);
+    int rc = wide ? widen(t, k, &wide[0], err) : HST_EMEM;
+    rc = rc ? rc : widen(t, b, &wide[1], err);
+    const struct net_head head = {.transposed = 1, .kernel = wide, .bias = wide + 1};
+    return rc ? rc : net_head(&t->net, x, &head, err);
+}
+
 /* BuiltinOperator of the schema. */
 static const struct {
     int code;
@@ -197,6 +212,7 @@ static const struct {
                  {3, conv, 0},
                  {4, conv, DEPTHWISE},
                  {6, same_value, 0},
+                 {9, dense, 0},
                  {14, activation, NET_SIGMOID},
                  {17, max_pool, 0},
                  {18, binary, '*'},
@@ -208,6 +224,7 @@ static const struct {
                  {41, binary, '-'},
                  {42, binary, '/'},
                  {43, reshape, 0},
+                 {53, same_value, 0},
                  {114, same_value, 0},
                  {117, activation, NET_HSWISH}};
 enum { N_OPERATORS = sizeof operators / sizeof *operators, DEQUANTIZE = 6 };
@@ -297,7 +314,7 @@ static int read_input(tflite *t, hst_err *err)
     tflite_tensor *in = &t->f.tensor[t->f.input];
     if (in->constant || in->t.n_dims != 4)
         return refuse(err, "its input is no picture");
-    if (in->type != TFLITE_F32) {
+    if (in->type != TFLITE_F32 && !(t->ours && in->type == TFLITE_U8)) {
         int rc = tflite_say_quantised_input(&t->f, t->w, err);
         if (rc)
             return rc;
@@ -317,10 +334,11 @@ int tflite_read(weights *w, hst_source *s, hst_err *err)
     t->left = file.n > SIZE_MAX / 32 ? SIZE_MAX : 8 * file.n + (1 << 20);
     rc = tflite_open(&t->f, file, w->arena, err);
     rc = rc ? rc : net_init(&t->net, w->arena, file.n, err);
+    rc = rc ? rc : tflite_say_model(&t->f, w, &t->ours, err);
     rc = rc ? rc : read_input(t, err);
     for (size_t i = 0; rc == 0 && i < t->f.operators.n; i++)
         rc = read_operator(t, fb_item(&t->f.b, t->f.operators, i), err);
     rc = rc ? rc : weights_say(w, err, "source_format", "TFLite");
-    rc = rc ? rc : tflite_say_metadata(&t->f, w, err);
+    rc = rc || t->ours ? rc : tflite_say_metadata(&t->f, w, err);
     return rc ? rc : net_finish(&t->net, w, err);
 }

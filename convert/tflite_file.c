@@ -304,22 +304,36 @@ static int say_normalization(fb *b, weights *w, hst_err *err)
     return fb_check(b, err);
 }
 
-int tflite_say_metadata(tflite_file *f, weights *w, hst_err *err)
+/* The bytes of the file's metadata of that name; none: it has no such. */
+static bytes find_metadata(tflite_file *f, const char *wanted)
 {
     fb_vector list = fb_list(&f->b, f->model, MODEL_METADATA, 4);
     for (size_t i = 0; i < list.n && i < 64; i++) {
         fb_table m = fb_item(&f->b, list, i);
         bytes name = fb_text(&f->b, m, METADATA_NAME);
         int64_t buffer = fb_int(&f->b, m, METADATA_BUFFER, 4, 0);
-        if (name.n != 15 || memcmp(name.p, "TFLITE_METADATA", 15) != 0)
+        if (name.n != strlen(wanted) || memcmp(name.p, wanted, name.n) != 0)
             continue;
         fb_table table = fb_item(&f->b, f->buffers, buffer < 0 ? SIZE_MAX : (size_t)buffer);
-        fb inner = {.all = fb_text(&f->b, table, BUFFER_DATA)};
-        int rc = fb_check(&f->b, err);
-        rc = rc ? rc : say_normalization(&inner, w, err);
-        if (rc)
-            hst_err_at(err, "metadata");
-        return rc;
+        return fb_text(&f->b, table, BUFFER_DATA);
     }
-    return fb_check(&f->b, err);
+    return (bytes){0};
+}
+
+int tflite_say_metadata(tflite_file *f, weights *w, hst_err *err)
+{
+    fb inner = {.all = find_metadata(f, "TFLITE_METADATA")};
+    int rc = fb_check(&f->b, err);
+    rc = rc || !inner.all.n ? rc : say_normalization(&inner, w, err);
+    if (rc)
+        hst_err_at(err, "metadata");
+    return rc;
+}
+
+int tflite_say_model(tflite_file *f, weights *w, int *ours, hst_err *err)
+{
+    bytes json = find_metadata(f, "headstart");
+    int rc = fb_check(&f->b, err);
+    *ours = json.n > 0;
+    return rc || !json.n ? rc : weights_say_model(w, (const char *)json.p, json.n, err);
 }

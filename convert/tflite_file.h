@@ -51,4 +51,7 @@ HST_CHECK int tflite_floats(const void *from, float *out, hst_err *err);
 HST_CHECK int tflite_say_quantised_input(tflite_file *f, weights *w, hst_err *err);
 /* Says mean and std of the input where the file's metadata has them. */
 HST_CHECK int tflite_say_metadata(tflite_file *f, weights *w, hst_err *err);
+/* Says the facts of a file that headstart itself has exported; *ours: 0 or 1, whether it is such.
+ */
+HST_CHECK int tflite_say_model(tflite_file *f, weights *w, int *ours, hst_err *err);
 #endif

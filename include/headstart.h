@@ -1317,11 +1317,12 @@ typedef struct hst_export_opts {
     size_t size;
     const char *format; /* one of hst_export_format's; there is no default */
     /* What the exported network takes and gives; NULL: what is usual for the format. */
-    const char *input;  /* "uint8" or "float": pixels 0..255; the scaling is in the network */
-    const char *layout; /* "nhwc": [batch][height][width][3], or "nchw" */
-    const char *output; /* "probabilities" or "logits", of a number itself either way */
-    int batch;          /* pictures at a time; 0 (default): any, where the format can */
-    int check;          /* 1: ask the format's own runtime as well, where it is installed */
+    const char *input;   /* "uint8" or "float": pixels 0..255; the scaling is in the network */
+    const char *layout;  /* "nhwc": [batch][height][width][3], or "nchw" */
+    const char *output;  /* "probabilities" or "logits", of a number itself either way */
+    int batch;           /* pictures at a time; 0 (default): any, where the format can */
+    int check;           /* 1: ask the format's own runtime as well, where it is installed */
+    const char *weights; /* "float32" (NULL), "float16" or "int8" */
 } hst_export_opts;
 HST_API void hst_export_opts_init(hst_export_opts *o, size_t size);
 static inline hst_export_opts hst_export_opts_default(void)

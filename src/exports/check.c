@@ -216,7 +216,8 @@ static int ask_runtime(const hst_exporting *x, const hst_exporter *f, hst_probes
         "import sys\n"
         "sys.path[:] = [p for p in sys.path if p]\n" /* nothing of the current folder */
         "from importlib.util import find_spec\n"
-        "sys.exit(3) if not find_spec('numpy') or not find_spec(sys.argv[4]) else None\n";
+        "found = any(map(find_spec, sys.argv[4].split(' or ')))\n"
+        "sys.exit(3) if not find_spec('numpy') or not found else None\n";
     hst_buf script = HST_BUF(1 << 16);
     hst_process_result r = {0};
     hst_err why = {0};
@@ -256,14 +257,14 @@ static double difference(const hst_exporting *x, const hst_probes *p)
     return most / largest;
 }
 
-static int judge(const hst_exporter *f, double d, const char *who, hst_err *err)
+static int judge(const hst_exporting *x, double d, const char *who, hst_err *err)
 {
-    if (d <= f->tolerance)
+    if (d <= x->tolerance)
         return 0;
     return hst_fail(err, HST_EMODEL,
                     "the exported model answers otherwise than the model (%s): by up to %.2g, more "
                     "than %.2g; it is not kept",
-                    who, d, f->tolerance);
+                    who, d, x->tolerance);
 }
 
 static int compare(const hst_exporting *x, const hst_exporter *f, int runtime, hst_probes *p,
@@ -280,14 +281,14 @@ static int compare(const hst_exporting *x, const hst_exporter *f, int runtime, h
         memcpy(out->checked, how, sizeof out->checked);
         out->pictures = p->n;
         out->difference = difference(x, p);
-        if (judge(f, out->difference, how, err))
+        if (judge(x, out->difference, how, err))
             return HST_EMODEL;
     }
     p->n = PICTURES;
     rc = runtime && f->script ? ask_runtime(x, f, p, out->runtime, err) : 0;
     if (rc == 1)
         out->runtime_difference = difference(x, p);
-    return rc == 1 ? judge(f, out->runtime_difference, out->runtime, err) : rc;
+    return rc == 1 ? judge(x, out->runtime_difference, out->runtime, err) : rc;
 }
 
 int hst_export_check(const hst_exporting *x, const hst_exporter *f, int runtime, hst_exported *out,
@@ -297,7 +298,7 @@ int hst_export_check(const hst_exporting *x, const hst_exporter *f, int runtime,
     int rc = probes_make(&p, x->model, err);
     rc = rc ? rc : answers(x, x->model, &p, p.answer, err);
     out->pictures = p.n;
-    out->tolerance = f->tolerance;
+    out->tolerance = x->tolerance;
     rc = rc ? rc : compare(x, f, runtime, &p, out, err);
     probes_free(&p);
     return rc;

@@ -31,12 +31,18 @@ typedef struct hst_ends {
     int batch;  /* 0: any */
 } hst_ends;
 
+/* What its weights are kept in; activations are float32 anyway, but where 8 bits meet 8 bits. */
+enum hst_weights { HST_WEIGHTS_FLOAT32, HST_WEIGHTS_FLOAT16, HST_WEIGHTS_INT8 };
+extern const char *const hst_weights_names[]; /* NULL ends them */
+
 typedef struct hst_exporting {
     const hst_ctx *ctx;
     const hst_model *model;
     const hst_program *program;
     const hst_about *about;
     hst_ends ends;
+    enum hst_weights weights;
+    double tolerance; /* of probabilities, beyond which nothing is kept */
     const char *path; /* to be written: a file, or a folder that is there and empty */
     const char *work; /* a folder for what a check needs; it goes at the end */
 } hst_exporting;
@@ -62,7 +68,8 @@ typedef struct hst_exporter {
     const char *summary; /* what reads it */
     int is_folder;
     int by_names;     /* 1: x->program is NULL */
-    double tolerance; /* of probabilities, beyond which nothing is kept */
+    double tolerance; /* of probabilities, with weights in float32 */
+    unsigned weights; /* bits 1 << hst_weights: other ones that it can have */
     hst_ends usual;   /* unless the caller says otherwise */
     hst_ends can;     /* 1: the caller may say otherwise; of batch: may leave it open */
     int (*write)(const hst_exporting *x, hst_err *err);
@@ -70,16 +77,17 @@ typedef struct hst_exporter {
      * cannot be told here, *how says why; or an error. Where a picture takes long it may ask about
      * fewer: p->n. */
     int (*ask)(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err);
-    /* For --check: a Python module, and a program that is given the path of the export, of a .npy
-     * of the pictures [n][height][width][3] as float32 and of a .npy to write the answers to. Its
-     * last line is the name and version of what answered. NULL: there is none. */
+    /* For --check: a Python module ("a or b": either), and a program that is given the path of the
+     * export, of a .npy of the pictures [n][height][width][3] as float32 and of a file to write the
+     * answers to, as float32. Its last line is the name and version of what answered. NULL: there
+     * is none. */
     const char *module, *script;
     /* Lines of Python that load it, to be freed. NULL: there is no need for them. */
     char *(*loader)(const hst_exporting *x, hst_err *err);
 } hst_exporter;
 
 extern const hst_exporter *const hst_exporters[]; /* NULL ends them */
-extern const hst_exporter hst_exporter_c, hst_exporter_hf, hst_exporter_onnx;
+extern const hst_exporter hst_exporter_c, hst_exporter_hf, hst_exporter_onnx, hst_exporter_tflite;
 extern const hst_exporter hst_exporter_timm, hst_exporter_torch;
 
 /* HST_EUNSUP: the model is not one network that sees a photo in one way. (assemble.c) */

@@ -69,7 +69,7 @@ static scene scene_make(const hst_ends *ends)
     s.model = made_up_model(s.backbone, labels, 4);
     check_ok(hst_export_program(s.model, ends, &s.program, &err), &err);
     check_ok(hst_about_make(s.model, ends, &s.about, &err), &err);
-    s.x = (hst_exporting){.ctx = s.ctx, .model = s.model, .ends = *ends};
+    s.x = (hst_exporting){.ctx = s.ctx, .model = s.model, .ends = *ends, .tolerance = 1e-4};
     return s;
 }
 
@@ -197,8 +197,8 @@ static void wrong_words_are_refused(void **state)
     static const struct {
         const char *format, *input, *layout, *output;
         int batch;
-        const char *word;
-    } cases[] = {{"onxx", .word = "there are c, onnx"},
+        const char *word, *weights;
+    } cases[] = {{"onxx", .word = "there are c, onnx, tflite"},
                  {NULL, .word = "no format"},
                  {"onnx", .input = "int8", .word = "unknown input 'int8'"},
                  {"onnx", .layout = "chw", .word = "unknown layout"},
@@ -206,7 +206,10 @@ static void wrong_words_are_refused(void **state)
                  {"onnx", .batch = -1, .word = "-1 pictures"},
                  {"c", .batch = 2, .word = "one picture at a time"},
                  {"c", .input = "float", .word = "no other input than uint8"},
-                 {"c", .layout = "nchw", .word = "no other layout than nhwc"}};
+                 {"c", .layout = "nchw", .word = "no other layout than nhwc"},
+                 {"tflite", .layout = "nchw", .word = "no other layout than nhwc"},
+                 {"tflite", .weights = "int4", .word = "unknown weights 'int4'"},
+                 {"onnx", .weights = "float16", .word = "no weights in float16"}};
     scene s = scene_make(&(hst_ends){.uint8 = 1});
     char *dir = temporary_folder();
     hst_err err = {0};
@@ -217,6 +220,7 @@ static void wrong_words_are_refused(void **state)
         o.layout = cases[i].layout;
         o.output = cases[i].output;
         o.batch = cases[i].batch;
+        o.weights = cases[i].weights;
         assert_int_equal(export_as(&s, path, cases[i].format, o, NULL, &err), HST_EARG);
         assert_non_null(strstr(err.msg, cases[i].word));
     }

@@ -1,0 +1,38 @@
+/* flatbuffer.h - writing a FlatBuffer front to back (https://flatbuffers.dev/internals): what is
+ * referred to stands behind what refers to it, and fills in the offset when it is written.
+ *
+ * A `ref` is the place of such an offset, from the buffer's beginning; the same thing may be
+ * pointed to from several places. All numbers are little endian, as those of the machine are. */
+#ifndef HST_EXPORTS_FLATBUFFER_H
+#define HST_EXPORTS_FLATBUFFER_H
+#include "base/buf.h"
+
+#include <stdint.h>
+
+enum hst_fb_type { HST_FB_BYTE, HST_FB_INT, HST_FB_LONG, HST_FB_FLOAT, HST_FB_REF };
+
+/* A field of a table: its number in the schema and its value. */
+typedef struct hst_fb_field {
+    int id;
+    enum hst_fb_type type;
+    int64_t whole;
+    float real; /* of HST_FB_FLOAT */
+} hst_fb_field;
+
+enum { HST_FB_FIELDS = 16 }; /* a table has at most, and their numbers are below */
+
+/* Begins an empty buffer; returns the ref of its root table. */
+size_t hst_fb_begin(hst_buf *b, const char identifier[4]);
+/* A table with n fields; refs[i] becomes the place of field i, where that is a HST_FB_REF. */
+void hst_fb_table(hst_buf *b, size_t ref, const hst_fb_field *field, int n, size_t *refs);
+/* A vector of n elements, `width` bytes each, which begin at a multiple of `align` (4 or more). */
+void hst_fb_vector(hst_buf *b, size_t ref, const void *elements, size_t n, size_t width,
+                   size_t align);
+/* A vector of n offsets; returns the place of the first, 4 bytes before the next. */
+size_t hst_fb_refs(hst_buf *b, size_t ref, size_t n);
+void hst_fb_text(hst_buf *b, size_t ref, const char *text);
+/* Zeros until `behind` more bytes end at a multiple of align. */
+void hst_fb_pad(hst_buf *b, size_t behind, size_t align);
+/* The offset at ref is to lead to that place, which lies behind it. */
+void hst_fb_point(hst_buf *b, size_t ref, size_t to);
+#endif

@@ -1,0 +1,40 @@
+#include "exports/narrow.h"
+
+#include <math.h>
+#include <string.h>
+
+uint16_t hst_half_of(float x)
+{
+    enum { MANTISSA = 13, LEAST = 113, INFINITE = 143 }; /* exponents of float32: 2^-14, 2^16 */
+    uint32_t u;
+    memcpy(&u, &x, sizeof u);
+    const uint32_t sign = u >> 16 & 0x8000, exponent = u >> 23 & 0xff, rest = u & 0x7fffff;
+    if (exponent == 0xff)
+        return (uint16_t)(sign | 0x7c00 | (rest ? 0x200 : 0));
+    if (exponent >= INFINITE)
+        return (uint16_t)(sign | 0x7c00);
+    /* below 2^-14 the mantissa moves instead of the exponent; below 2^-25 nothing is left */
+    const uint32_t shift = MANTISSA + (exponent < LEAST ? LEAST - exponent : 0);
+    if (shift > MANTISSA + 11)
+        return (uint16_t)sign;
+    const uint32_t whole = rest | 0x800000, half = (uint32_t)1 << (shift - 1);
+    uint32_t kept = whole >> shift;
+    const uint32_t lost = whole & ((half << 1) - 1);
+    kept += lost > half || (lost == half && (kept & 1));
+    /* the leading 1 of a normal number adds itself to the exponent, and so does a carry */
+    return (uint16_t)(sign | (kept + (exponent < LEAST ? 0 : (exponent - LEAST) << 10)));
+}
+
+float hst_int8_scale(const float *x, size_t n, size_t step)
+{
+    float most = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fmaxf(most, fabsf(x[i * step]));
+    return most / 127 > 0 ? most / 127 : 1;
+}
+
+int8_t hst_int8_of(float x, float scale)
+{
+    const float q = roundf(x / scale);
+    return (int8_t)(q > 127 ? 127 : q < -127 ? -127 : q);
+}

@@ -1,0 +1,184 @@
+/* tflite_metadata.c - what a TFLite file says of its ends to MediaPipe, ML Kit and Android Studio:
+ * metadata_schema.fbs of TFLite Support, and the labels as a file in a zip archive behind the
+ * model. Field numbers are the schema's. */
+#include "exports/tflite.h"
+
+#include <string.h>
+#include <zlib.h>
+
+enum {
+    MODEL_NAME = 0,
+    MODEL_DESCRIPTION = 1,
+    MODEL_SUBGRAPHS = 3,
+    MODEL_AUTHOR = 4,
+    MODEL_LICENCE = 5,
+    MODEL_PARSER = 7,
+    GRAPH_INPUTS = 2,
+    GRAPH_OUTPUTS = 3,
+    TENSOR_NAME = 0,
+    TENSOR_DESCRIPTION = 1,
+    TENSOR_CONTENT = 3,
+    TENSOR_UNITS = 4,
+    TENSOR_STATS = 5,
+    TENSOR_FILES = 6,
+    UNION_TYPE = 0,
+    UNION_VALUE = 1,
+    FEATURES = 1,
+    IMAGE = 2,
+    NORMALIZATION = 1,
+    IMAGE_COLORS = 0,
+    IMAGE_SIZE = 1,
+    RGB = 1,
+    STATS_MAX = 0,
+    STATS_MIN = 1,
+    FILE_NAME = 0,
+    FILE_DESCRIPTION = 1,
+    FILE_TYPE = 2,
+    AXIS_LABELS = 2
+};
+
+#define TABLE(b, ref, refs, ...)                                                                   \
+    hst_fb_table(b, ref, (const hst_fb_field[]){__VA_ARGS__},                                      \
+                 (int)(sizeof((const hst_fb_field[]){__VA_ARGS__}) / sizeof(hst_fb_field)), refs)
+#define REF(id)                                                                                    \
+    {                                                                                              \
+        (id), HST_FB_REF, 0, 0                                                                     \
+    }
+#define BYTE(id, v)                                                                                \
+    {                                                                                              \
+        (id), HST_FB_BYTE, (v), 0                                                                  \
+    }
+#define INT(id, v)                                                                                 \
+    {                                                                                              \
+        (id), HST_FB_INT, (v), 0                                                                   \
+    }
+
+static void one_float(hst_buf *b, size_t ref, float v)
+{
+    hst_fb_vector(b, ref, &v, 1, sizeof v, 4);
+}
+
+/* The largest and the smallest number that there is. */
+static void stats(hst_buf *b, size_t ref, float most, float least)
+{
+    size_t r[2];
+    TABLE(b, ref, r, REF(STATS_MAX), REF(STATS_MIN));
+    one_float(b, r[0], most);
+    one_float(b, r[1], least);
+}
+
+/* The network scales pixels itself: whoever feeds it is told to take 0 from them and to divide by
+ * 1. */
+static void no_scaling(hst_buf *b, size_t ref)
+{
+    size_t r[2];
+    TABLE(b, hst_fb_refs(b, ref, 1), r, BYTE(UNION_TYPE, NORMALIZATION), REF(UNION_VALUE));
+    TABLE(b, r[1], r, REF(0), REF(1));
+    one_float(b, r[0], 0);
+    one_float(b, r[1], 1);
+}
+
+static void input(hst_buf *b, size_t ref, const hst_exporting *x)
+{
+    const hst_do_step *in = &x->program->step[0];
+    size_t r[5], content[2];
+    TABLE(b, ref, r, REF(TENSOR_NAME), REF(TENSOR_DESCRIPTION), REF(TENSOR_CONTENT),
+          REF(TENSOR_UNITS), REF(TENSOR_STATS));
+    hst_fb_text(b, r[0], "image");
+    hst_fb_text(b, r[1], x->about->preprocess);
+    TABLE(b, r[2], content, BYTE(UNION_TYPE, IMAGE), REF(UNION_VALUE));
+    TABLE(b, content[1], content, BYTE(IMAGE_COLORS, RGB), REF(IMAGE_SIZE));
+    TABLE(b, content[1], content, INT(0, in->dim[1]), INT(1, in->dim[0]));
+    no_scaling(b, r[3]);
+    stats(b, r[4], 255, 0);
+}
+
+static void labels(hst_buf *b, size_t ref)
+{
+    size_t r[3];
+    TABLE(b, hst_fb_refs(b, ref, 1), r, REF(FILE_NAME), REF(FILE_DESCRIPTION),
+          BYTE(FILE_TYPE, AXIS_LABELS));
+    hst_fb_text(b, r[0], HST_TFL_LABELS);
+    hst_fb_text(b, r[1], "The classes, in the order of the output.");
+}
+
+static void output(hst_buf *b, size_t ref, const hst_exporting *x, const char *name)
+{
+    static const hst_fb_field fields[] = {REF(TENSOR_NAME), REF(TENSOR_CONTENT), REF(TENSOR_FILES),
+                                          REF(TENSOR_STATS)};
+    const int has_labels = x->model->target != HST_TARGET_NUMBER;
+    const int are_probabilities = has_labels && !x->ends.logits;
+    size_t r[4], content[2];
+    hst_fb_table(b, ref, fields, 2 + has_labels + are_probabilities, r);
+    hst_fb_text(b, r[0], name);
+    TABLE(b, r[1], content, BYTE(UNION_TYPE, FEATURES), REF(UNION_VALUE));
+    hst_fb_table(b, content[1], NULL, 0, NULL);
+    if (has_labels)
+        labels(b, r[2]);
+    if (are_probabilities)
+        stats(b, r[3], 1, 0);
+}
+
+void hst_tfl_metadata(hst_buf *b, const hst_exporting *x, const char *output_name)
+{
+    const hst_backbone *of = x->model->extractor->branch[0].backbone;
+    size_t r[7], g[2];
+    TABLE(b, hst_fb_begin(b, "M001"), r, REF(MODEL_NAME), REF(MODEL_DESCRIPTION),
+          REF(MODEL_SUBGRAPHS), REF(MODEL_AUTHOR), REF(MODEL_LICENCE), REF(MODEL_PARSER));
+    hst_fb_text(b, r[0], of->arch.family);
+    hst_fb_text(b, r[1], x->about->card);
+    TABLE(b, hst_fb_refs(b, r[2], 1), g, REF(GRAPH_INPUTS), REF(GRAPH_OUTPUTS));
+    input(b, hst_fb_refs(b, g[0], 1), x);
+    output(b, hst_fb_refs(b, g[1], 1), x, output_name);
+    hst_fb_text(b, r[3], "headstart");
+    hst_fb_text(b, r[4], of->licence ? of->licence : "");
+    hst_fb_text(b, r[5], "1.0.0");
+}
+
+/* ---- the archive ---- */
+
+static void le(hst_buf *b, uint64_t v, size_t bytes)
+{
+    hst_buf_add(b, &v, bytes);
+}
+
+/* What a file's local header and its entry in the directory share: version 2.0, flag 11 (names are
+ * UTF-8), stored, 1 January 1980. (PKWARE's APPNOTE.TXT, 4.3.7 and 4.3.12) */
+static void file_fields(hst_buf *b, const char *name, const char *text)
+{
+    const size_t n = strlen(text);
+    le(b, 20, 2);
+    le(b, 1 << 11, 2);
+    le(b, 0, 4);
+    le(b, 1 << 5 | 1, 2);
+    le(b, crc32(crc32(0, NULL, 0), (const Bytef *)text, (uInt)n), 4);
+    le(b, n, 4);
+    le(b, n, 4);
+    le(b, strlen(name), 2);
+    le(b, 0, 2);
+}
+
+void hst_tfl_zip(hst_buf *b, size_t before, const char *name, const char *text)
+{
+    const size_t first = b->n;
+    hst_buf_puts(b, "PK\3\4");
+    file_fields(b, name, text);
+    hst_buf_puts(b, name);
+    hst_buf_puts(b, text);
+    const size_t directory = b->n;
+    hst_buf_puts(b, "PK\1\2");
+    le(b, 20, 2);
+    file_fields(b, name, text);
+    le(b, 0, 8); /* comment, disk, attributes */
+    le(b, 0, 2);
+    le(b, before, 4);
+    hst_buf_puts(b, name);
+    const size_t bytes = b->n - directory;
+    hst_buf_puts(b, "PK\5\6");
+    le(b, 0, 4);
+    le(b, 1, 2);
+    le(b, 1, 2);
+    le(b, bytes, 4);
+    le(b, before + directory - first, 4);
+    le(b, 0, 2);
+}
