@@ -166,12 +166,14 @@ class Transformers(Predicts):
         self.ok(run(*words, "--thaw", "last:2", "-o", "vit-tuned"))
         self.ok(run(*words, "--thaw", "from:block_0", "-o", "vit-same", "--threads", "1"))
         self.ok(run("train", PHOTOS, "-b", self.vit, "-o", "vit-frozen"))
-        one, two, frozen = (self.tensors(f"{ROOT}/{folder}/model.safetensors")
-                            for folder in ("vit-tuned", "vit-same", "vit-frozen"))
+        self.ok(run(*words, "--thaw", "last:2", "--precision", "bf16", "-o", "vit-low"))  # patches too, which stay
+        one, two, low, frozen = (self.tensors(f"{ROOT}/{folder}/model.safetensors")
+                                 for folder in ("vit-tuned", "vit-same", "vit-low", "vit-frozen"))
         self.assertEqual(one, two)
-        same = {name for name in frozen if name.startswith("backbone/") and one[name] == frozen[name]}
-        self.assertEqual(same, {f"backbone/{name}" for name in (
-            "patches/kernel", "patches/bias", "tokens/prefix", "tokens/positions")})
+        for learnt in (one, low):
+            same = {name for name in frozen if name.startswith("backbone/") and learnt[name] == frozen[name]}
+            self.assertEqual(same, {f"backbone/{name}" for name in (
+                "patches/kernel", "patches/bias", "tokens/prefix", "tokens/positions")})
         self.refused(run(*words, "--thaw", "last:4", "-o", "vit-none"), 2, "last:4", "the network has 3 layers")
 
     @staticmethod

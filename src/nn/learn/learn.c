@@ -44,12 +44,27 @@ typedef struct sizes {
     size_t scratch, sums, partials;
 } sizes;
 
+/* Of a step of inference: a thread has an image to itself, so what all threads share is its own. */
+static hst_step_memory inference_memory(const hst_step *s)
+{
+    hst_step_memory m = {.own = s->scratch_floats};
+    if (s->runner->memory)
+        m = s->runner->memory(s, 1);
+    return (hst_step_memory){hst_whole_lines(m.own), hst_whole_lines(m.shared)};
+}
+
+static size_t scratch_of(const hst_step *s)
+{
+    const hst_step_memory m = s->runner->forward ? (hst_step_memory){0} : inference_memory(s);
+    return hst_larger(hst_whole_lines(s->scratch_floats), m.own + m.shared);
+}
+
 static sizes sizes_of(const hst_plan *p)
 {
     sizes z = {0};
     for (int i = 0; i < p->n_steps; i++) {
         const hst_step *s = &p->step[i];
-        z.scratch = hst_larger(z.scratch, hst_whole_lines(s->scratch_floats));
+        z.scratch = hst_larger(z.scratch, scratch_of(s));
         z.sums = hst_larger(z.sums, hst_whole_lines(s->sum_doubles));
         z.partials = hst_larger(z.partials, s->learns ? hst_whole_lines(s->n_params) : 0);
     }
@@ -257,7 +272,10 @@ void hst_learn_groups(hst_learn *l, hst_step *s, int part, hst_learn_range param
 static void infer_image(const hst_learn_task *t)
 {
     const hst_step *s = t->step;
-    hst_run_args a = {.kernels = t->learn->plan.kernels, .scratch = t->scratch, .threads = 1};
+    hst_run_args a = {.kernels = t->learn->plan.kernels,
+                      .scratch = t->scratch,
+                      .shared = t->scratch + inference_memory(s).own,
+                      .threads = 1};
     for (int k = 0; k < HST_MAX_INPUTS; k++)
         a.x[k] = s->input[k] < 0 ? NULL : hst_learn_value(t->learn, s->input[k], t->first);
     a.y = hst_learn_value_mut(t->learn, s->output, t->first);
