@@ -52,14 +52,18 @@ enum hst_padding {
     HST_PAD_SYMMETRIC_ZEROS /* as HST_PAD_SYMMETRIC, and the same */
 };
 
-/* A window that moves over a picture: of a convolution or a pooling. */
-typedef struct hst_conv {
+/* A window that moves over a picture: of a convolution or a pooling. Nodes keep it as bytes
+ * (hst_node.attrs), whose reads compilers must not move in front of copies of nodes. */
+typedef struct __attribute__((may_alias)) hst_conv {
     int kernel, stride; /* kernel: its rows */
     int channels;       /* of a convolution's output; else ignored */
     enum hst_padding padding;
     int bias;   /* 1: a bias vector */
     int wide;   /* its columns, of whole convolutions; 0: as many as rows */
     int groups; /* of a grouped convolution; else ignored */
+    /* Of a standardised convolution, whose weights of each output channel are used with mean 0 and
+     * variance 1 (Qiao et al. 2019, arXiv 1903.10520): added to their variance; else ignored. */
+    double epsilon;
 } hst_conv;
 /* The columns of the window; how many pixels it has; 1: it is one pixel, at every pixel. */
 static inline int hst_conv_wide(const hst_conv *c)
@@ -95,7 +99,17 @@ HST_CHECK int hst_graph_depthwise(hst_graph *g, int x, const hst_conv *c, const 
 /* c->groups groups of channels, each a convolution by itself. */
 HST_CHECK int hst_graph_grouped(hst_graph *g, int x, const hst_conv *c, const char *name,
                                 hst_err *err);
+HST_CHECK int hst_graph_standardised(hst_graph *g, int x, const hst_conv *c, const char *name,
+                                     hst_err *err);
 HST_CHECK int hst_graph_batchnorm(hst_graph *g, int x, double epsilon, const char *name,
+                                  hst_err *err);
+/* By the mean and variance of each group of channels of an image (Wu, He 2018, arXiv 1803.08494);
+ * gamma and beta of each channel. */
+typedef struct hst_group_norm {
+    double epsilon;
+    int groups;
+} hst_group_norm;
+HST_CHECK int hst_graph_groupnorm(hst_graph *g, int x, const hst_group_norm *n, const char *name,
                                   hst_err *err);
 HST_CHECK int hst_graph_add(hst_graph *g, int x, int y, hst_err *err);
 /* HST_ACT_NONE adds no node: x. */

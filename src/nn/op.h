@@ -18,6 +18,8 @@ typedef struct hst_slot {
     const char *ending; /* "kernel": the full name is "Conv1/kernel" */
     int statistic;
     int dim[HST_MAX_DIMS], n_dims;
+    double standardise; /* of the first: the epsilon of its standardisation (plan/standardise.c),
+                           which plans see to; 0: it is used as it is */
 } hst_slot;
 
 /* An attribute that nodes of an op have: a member of the struct that the op keeps in hst_node.attrs
@@ -30,7 +32,7 @@ typedef struct hst_attr {
     const char *const *words; /* of HST_ATTR_WORD */
 } hst_attr;
 
-enum { HST_MAX_SLOTS = 4, HST_MAX_INPUTS = 8, HST_ATTR_BYTES = 32 };
+enum { HST_MAX_SLOTS = 4, HST_MAX_INPUTS = 8, HST_ATTR_BYTES = 40 };
 
 struct hst_node {
     const hst_op *op;
@@ -126,7 +128,7 @@ extern const hst_op hst_op_input, hst_op_conv2d, hst_op_depthwise, hst_op_batchn
     hst_op_activation, hst_op_global_average, hst_op_max_pool, hst_op_scale, hst_op_layernorm,
     hst_op_layer_scale, hst_op_tokens, hst_op_attention, hst_op_cross_attention, hst_op_probe,
     hst_op_token_pool, hst_op_concat, hst_op_affine, hst_op_average_pool, hst_op_pick, hst_op_times,
-    hst_op_gate, hst_op_rotary, hst_op_grouped;
+    hst_op_gate, hst_op_rotary, hst_op_grouped, hst_op_groupnorm, hst_op_standardised;
 
 const hst_node *hst_graph_node(const hst_graph *g, int i);
 

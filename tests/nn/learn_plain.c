@@ -85,6 +85,22 @@ static int in_front(const hst_conv *c, int k, int in, int out)
     return before;
 }
 
+/* A kernel [rows][n] with mean 0 and variance 1 for each output channel, to be freed. */
+static double *standardised(const double *w, size_t rows, size_t n, double epsilon)
+{
+    double *out = calloc(rows * n, sizeof *out);
+    for (size_t c = 0; c < n; c++) {
+        double mean = 0, variance = 0;
+        for (size_t r = 0; r < rows; r++)
+            mean += w[r * n + c] / (double)rows;
+        for (size_t r = 0; r < rows; r++)
+            variance += (w[r * n + c] - mean) * (w[r * n + c] - mean) / (double)rows;
+        for (size_t r = 0; r < rows; r++)
+            out[r * n + c] = (w[r * n + c] - mean) / sqrt(variance + epsilon);
+    }
+    return out;
+}
+
 static void conv(const plain *p, const hst_node *n, hst_shape in, const double *x, double *y)
 {
     const hst_conv *c2 = hst_node_conv(n);
@@ -94,6 +110,10 @@ static void conv(const plain *p, const hst_node *n, hst_shape in, const double *
     const int wide = c2->wide ? c2->wide : k;
     int oh = in_front(c2, k, in.h, out.h), ow = in_front(c2, wide, in.w, out.w);
     const double *w = param(p, n, 0), *bias = c2->bias ? param(p, n, 1) : NULL;
+    double *made = n->op == &hst_op_standardised
+                       ? standardised(w, (size_t)(k * wide * in.c), (size_t)out.c, c2->epsilon)
+                       : NULL;
+    w = made ? made : w;
     for (size_t i = 0; i < plain_floats(out); i++) {
         int c = (int)(i % (size_t)out.c), px = (int)(i / (size_t)out.c);
         int oy = px / out.w, ox = px % out.w;
@@ -111,6 +131,7 @@ static void conv(const plain *p, const hst_node *n, hst_shape in, const double *
         }
         y[i] = sum;
     }
+    free(made);
 }
 
 /* Channel c of all n images. */
@@ -207,6 +228,27 @@ static void layer_norm(const plain *p, const hst_node *n, const double *x, doubl
             variance += (x[c] - mean) * (x[c] - mean) / s.c;
         for (int c = 0; c < s.c; c++)
             y[c] = gamma[c] * (x[c] - mean) / sqrt(variance + hst_node_epsilon(n)) + beta[c];
+    }
+}
+
+static void group_norm(const plain *p, const hst_node *n, const double *x, double *y)
+{
+    const hst_shape s = hst_node_shape(n);
+    const hst_group_norm *of = (const void *)n->attrs;
+    const double *gamma = param(p, n, 0), *beta = param(p, n, 1);
+    const int own = s.c / of->groups, pixels = s.h * s.w;
+    for (int g = 0; g < of->groups; g++) {
+        double mean = 0, variance = 0;
+        for (int i = 0; i < pixels * own; i++)
+            mean += x[i / own * s.c + g * own + i % own] / (pixels * own);
+        for (int i = 0; i < pixels * own; i++) {
+            const double d = x[i / own * s.c + g * own + i % own] - mean;
+            variance += d * d / (pixels * own);
+        }
+        for (int i = 0; i < pixels * own; i++) {
+            const int c = g * own + i % own, at = i / own * s.c + c;
+            y[at] = gamma[c] * (x[at] - mean) / sqrt(variance + of->epsilon) + beta[c];
+        }
     }
 }
 
@@ -313,7 +355,8 @@ static void run_image(const plain *p, const hst_node *n, hst_shape in, const dou
 {
     const hst_shape out = hst_node_shape(n);
     size_t count = plain_floats(out), c = (size_t)out.c;
-    if (n->op == &hst_op_conv2d || n->op == &hst_op_depthwise || n->op == &hst_op_grouped)
+    if (n->op == &hst_op_conv2d || n->op == &hst_op_depthwise || n->op == &hst_op_grouped ||
+        n->op == &hst_op_standardised)
         conv(p, n, in, x[0], y);
     if (n->op == &hst_op_max_pool || n->op == &hst_op_average_pool)
         pool(n, in, x[0], y);
@@ -323,6 +366,8 @@ static void run_image(const plain *p, const hst_node *n, hst_shape in, const dou
         y[i] = x[0][i] * hst_node_factor(n);
     if (n->op == &hst_op_layernorm)
         layer_norm(p, n, x[0], y);
+    if (n->op == &hst_op_groupnorm)
+        group_norm(p, n, x[0], y);
     if (n->op == &hst_op_tokens)
         tokens(p, n, x[0], y);
     if (n->op == &hst_op_attention || n->op == &hst_op_cross_attention)

@@ -1,5 +1,6 @@
-/* nn: activations, poolings, grouped convolutions, scaling of channels and what lies between
- * branches, in plans and in learning plans, against their definitions in double. */
+/* nn: activations, poolings, grouped and standardised convolutions, group norm, scaling of channels
+ * and what lies between branches, in plans and in learning plans, against their definitions in
+ * double. */
 #include "learn_plain.h"
 #include "support.h"
 
@@ -289,8 +290,38 @@ static hst_graph *grouped(int px, enum hst_padding pad)
     return g;
 }
 
+/* Standardised weights and group norm: a residual block with its norms in front, of one channel a
+ * group and of many, with a bias, behind which no norm is, and at Winograd's size. */
+static hst_graph *standardised(int px, enum hst_padding pad)
+{
+    hst_err e = {0};
+    hst_graph *g = hst_graph_new(&e);
+    const hst_conv stem = {7, 2, 12, pad, 1, .epsilon = 1e-8}, last = {1, 1, 21, pad, 0},
+                   square = {3, 1, 12, pad, 0, .epsilon = 1e-8},
+                   strided = {1, 2, 16, pad, 0, .epsilon = 0.01},
+                   wide = {3, 2, 16, pad, 0, .epsilon = 1e-8};
+    const hst_group_norm four = {1e-5, 4}, twelve = {1e-2, 12}, one = {1e-5, 1};
+    int x = hst_graph_input(g, (hst_shape){px, px + 3, 3}, &e);
+    x = hst_graph_standardised(g, x, &stem, "stem", &e);
+    int a = hst_graph_groupnorm(g, x, &four, "a", &e);
+    a = hst_graph_activation(g, a, HST_ACT_RELU, &e);
+    const int kept = a;
+    a = hst_graph_standardised(g, a, &square, "b", &e);
+    a = hst_graph_groupnorm(g, a, &twelve, "c", &e);
+    a = hst_graph_activation(g, a, HST_ACT_SWISH, &e);
+    a = hst_graph_standardised(g, a, &wide, "d", &e);
+    x = hst_graph_add(g, a, hst_graph_standardised(g, kept, &strided, "e", &e), &e);
+    x = hst_graph_groupnorm(g, x, &one, "f", &e);
+    x = unit(g, x, last, HST_ACT_SWISH, NAMES("g", "g_BN"));
+    x = hst_graph_global_average(g, x, &e);
+    assert_true(x > 0);
+    check_ok(hst_graph_finish(g, &e), &e);
+    random_params(g, 7);
+    return g;
+}
+
 typedef hst_graph *make_graph(int px, enum hst_padding pad);
-static make_graph *const graphs[] = {whole, joined, branched, grouped};
+static make_graph *const graphs[] = {whole, joined, branched, grouped, standardised};
 enum { N_GRAPHS = sizeof graphs / sizeof *graphs };
 
 static void network_on(const hst_kernels *k, make_graph *make)
@@ -405,6 +436,10 @@ static void shapes_that_do_not_fit_are_refused(void **state)
     const hst_conv thirds = {3, 1, 4, HST_PAD_TF, 0, .groups = 3}, none_at_all = {3, 1, 3};
     assert_int_equal(hst_graph_grouped(g, x, &thirds, "thirds", &e), HST_EMODEL);
     assert_int_equal(hst_graph_grouped(g, x, &none_at_all, "none", &e), HST_EMODEL);
+    const hst_group_norm two = {1e-5, 2}, exact = {0, 3};
+    assert_int_equal(hst_graph_groupnorm(g, x, &two, "two", &e), HST_EMODEL);
+    assert_int_equal(hst_graph_groupnorm(g, x, &exact, "exact", &e), HST_EMODEL);
+    assert_int_equal(hst_graph_standardised(g, x, &none_at_all, "none", &e), HST_EMODEL);
     int twice = hst_graph_concat(g, (int[]){v, v}, 2, &e);
     assert_int_equal(hst_graph_shape(g, twice).c, 6);
     assert_int_equal(hst_graph_n_inputs(g, twice), 2);

@@ -147,6 +147,17 @@ int hst_graph_grouped(hst_graph *g, int x, const hst_conv *c, const char *name, 
     return hst_graph_add_node(g, &hst_op_grouped, &x, c, name, err);
 }
 
+int hst_graph_standardised(hst_graph *g, int x, const hst_conv *c, const char *name, hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_standardised, &x, c, name, err);
+}
+
+int hst_graph_groupnorm(hst_graph *g, int x, const hst_group_norm *n, const char *name,
+                        hst_err *err)
+{
+    return hst_graph_add_node(g, &hst_op_groupnorm, &x, n, name, err);
+}
+
 int hst_graph_batchnorm(hst_graph *g, int x, double epsilon, const char *name, hst_err *err)
 {
     return hst_graph_add_node(g, &hst_op_batchnorm, &x, &epsilon, name, err);

@@ -56,6 +56,16 @@ const hst_attr hst_conv_attrs[] = {
     {"kernel_width", HST_ATTR_INT, offsetof(hst_conv, wide), NULL}, /* 0: kernel */
 };
 
+static const hst_attr standardised_attrs[] = {
+    {"kernel", HST_ATTR_INT, offsetof(hst_conv, kernel), NULL},
+    {"stride", HST_ATTR_INT, offsetof(hst_conv, stride), NULL},
+    {"padding", HST_ATTR_WORD, offsetof(hst_conv, padding), hst_padding_words},
+    {"channels", HST_ATTR_INT, offsetof(hst_conv, channels), NULL},
+    {"bias", HST_ATTR_INT, offsetof(hst_conv, bias), NULL},
+    {"kernel_width", HST_ATTR_INT, offsetof(hst_conv, wide), NULL},
+    {"epsilon", HST_ATTR_REAL, offsetof(hst_conv, epsilon), NULL},
+};
+
 int hst_conv_shape(const hst_node *n, hst_shape in, int channels, int most, hst_type *out,
                    hst_err *err)
 {
@@ -75,6 +85,8 @@ int hst_conv_shape(const hst_node *n, hst_shape in, int channels, int most, hst_
     return 0;
 }
 
+_Static_assert(sizeof(hst_conv) <= HST_ATTR_BYTES, "a node has no room for it");
+
 enum { KERNEL, BIAS }; /* slots */
 
 static int conv_type(hst_node *n, hst_shape in, const hst_slot *kernel, int channels, int most,
@@ -93,6 +105,17 @@ static int conv2d_type(hst_node *n, const hst_type *in, hst_err *err)
     const hst_conv *c = hst_node_conv(n);
     const hst_slot kernel = {"kernel", 0, {c->kernel, hst_conv_wide(c), x.c, c->channels}, 4};
     return conv_type(n, x, &kernel, c->channels, HST_MAX_PATCH, err);
+}
+
+static int standardised_type(hst_node *n, const hst_type *in, hst_err *err)
+{
+    const double epsilon = hst_node_conv(n)->epsilon;
+    const int rc = conv2d_type(n, in, err);
+    n->slot[KERNEL].standardise = epsilon;
+    return rc || (epsilon > 0 && epsilon < 1)
+               ? rc
+               : hst_fail(err, HST_EMODEL, "layer %s: epsilon %g is not between 0 and 1", n->name,
+                          epsilon);
 }
 
 static int depthwise_type(hst_node *n, const hst_type *in, hst_err *err)
@@ -308,19 +331,17 @@ static void depthwise_backward(const hst_op_args *a)
     bias_backward(a);
 }
 
-const hst_op hst_op_conv2d = {.name = "conv2d",
-                              .n_inputs = 1,
-                              .attrs = hst_conv_attrs,
-                              .n_attrs = HST_CONV_ATTRS,
-                              .attr_bytes = sizeof(hst_conv),
-                              .infer_type = conv2d_type,
-                              .flops = conv2d_flops,
-                              .needs = conv2d_needs,
-                              .packed_bytes = conv2d_packed,
-                              .pack = conv2d_pack,
-                              .forward = conv2d_forward,
-                              .backward = conv2d_backward,
-                              .reads = HST_READS_INPUT};
+#define CONV2D(name_, attrs_, n_attrs_, type)                                                      \
+    {                                                                                              \
+        .name = (name_), .n_inputs = 1, .attrs = (attrs_), .n_attrs = (n_attrs_),                  \
+        .attr_bytes = sizeof(hst_conv), .infer_type = (type), .flops = conv2d_flops,               \
+        .needs = conv2d_needs, .packed_bytes = conv2d_packed, .pack = conv2d_pack,                 \
+        .forward = conv2d_forward, .backward = conv2d_backward, .reads = HST_READS_INPUT           \
+    }
+const hst_op hst_op_conv2d = CONV2D("conv2d", hst_conv_attrs, HST_CONV_ATTRS, conv2d_type);
+const hst_op hst_op_standardised =
+    CONV2D("standardised", standardised_attrs,
+           sizeof standardised_attrs / sizeof *standardised_attrs, standardised_type);
 const hst_op hst_op_depthwise = {.name = "depthwise",
                                  .n_inputs = 1,
                                  .attrs = hst_conv_attrs,

@@ -20,6 +20,8 @@ static const struct {
     const hst_op *head; /* NULL: it begins with a follower */
     int may_follow;
 } rules[] = {{HST_UNIT_CONV, &hst_op_conv2d, NORM | ADD | ACT},
+             {HST_UNIT_CONV, &hst_op_standardised, NORM | ADD | ACT},
+             {HST_UNIT_GROUPNORM, &hst_op_groupnorm, ACT},
              {HST_UNIT_DEPTHWISE, &hst_op_depthwise, NORM | ACT}, /* its kernel adds nothing */
              {HST_UNIT_GROUPED, &hst_op_grouped, NORM | ACT},     /* the same */
              {HST_UNIT_ELEMENTWISE, NULL, NORM | ADD | ACT},
@@ -124,9 +126,11 @@ enum {
     CONV = 1 << HST_UNIT_CONV,
     DEPTHWISE = 1 << HST_UNIT_DEPTHWISE,
     GROUPED = 1 << HST_UNIT_GROUPED,
+    GROUPNORM = 1 << HST_UNIT_GROUPNORM,
     NODE = 1 << HST_UNIT_NODE
 };
-const hst_pattern hst_pattern_unit = {"convolution", {{CONV | DEPTHWISE | GROUPED, 0, NULL}}};
+const hst_pattern hst_pattern_unit = {"convolution",
+                                      {{CONV | DEPTHWISE | GROUPED | GROUPNORM, 0, NULL}}};
 const hst_pattern hst_pattern_elementwise = {"elementwise", {{1 << HST_UNIT_ELEMENTWISE, 0, NULL}}};
 const hst_pattern hst_pattern_node = {"node", {{NODE, 0, NULL}}};
 const hst_pattern hst_pattern_pooled = {

@@ -18,6 +18,7 @@ enum hst_unit_kind {
     HST_UNIT_CONV,        /* conv2d [norm] [add] [activation] */
     HST_UNIT_DEPTHWISE,   /* depthwise [norm] [activation] */
     HST_UNIT_GROUPED,     /* grouped [norm] [activation] */
+    HST_UNIT_GROUPNORM,   /* groupnorm [activation] */
     HST_UNIT_ELEMENTWISE, /* [norm or affine] [add] [activation] */
     HST_UNIT_AVERAGE,     /* the global average by itself */
     HST_UNIT_SCALE,       /* channels times numbers (added) by itself */

@@ -49,10 +49,11 @@ hst_plan *hst_plan_make(const hst_graph *g, const hst_kernels *k, const hst_plan
                                     .output = o->output,
                                     .n_outputs = o->n_outputs,
                                     .learn_from = hst_graph_n_nodes(g)};
-    if (hst_plan_steps(p, err) || pack_weights(p, err)) {
+    if (hst_plan_steps(p, err) || hst_plan_standardised(p, err) || pack_weights(p, err)) {
         hst_plan_free(p);
         return NULL;
     }
+    hst_plan_standardised_end(p);
     p->graph = NULL;
     p->request.output = NULL;
     p->request.ranges = NULL;

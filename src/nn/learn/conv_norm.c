@@ -66,7 +66,7 @@ float *hst_conv_norm_bias_grad(const hst_learn_task *t, const hst_conv_norm *u)
 
 static float *out_of(const hst_learn *l, int node, int slot)
 {
-    const float *p = hst_plan_param(&l->plan, node, slot);
+    const float *p = hst_plan_learnt(&l->plan, node, slot);
     return p ? l->out + (p - l->params) - l->plan.param : NULL;
 }
 

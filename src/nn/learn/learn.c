@@ -131,7 +131,8 @@ hst_learn *hst_learn_new(hst_graph *g, const hst_kernels *k, const hst_learn_opt
                                          .cache_bytes = o->cache_bytes,
                                          .learn_from = o->first_node,
                                          .batch_statistics = o->batchnorm == HST_BN_BATCH};
-    if (hst_plan_steps(&l->plan, err) || allocate(l, err) || pack(l, 0, err)) {
+    if (hst_plan_steps(&l->plan, err) || hst_plan_standardised(&l->plan, err) || allocate(l, err) ||
+        pack(l, 0, err)) {
         hst_learn_free(l);
         return NULL;
     }
@@ -205,7 +206,7 @@ float *hst_learn_param_grad(const hst_learn_task *t, int node, int slot)
     const hst_node *n = hst_graph_node(p->graph, node);
     if (!t->grad || slot >= n->n_slots || n->slot[slot].statistic)
         return NULL;
-    return t->grad + (hst_plan_param(p, node, slot) - t->learn->params) - t->step->param;
+    return t->grad + (hst_plan_learnt(p, node, slot) - t->learn->params) - t->step->param;
 }
 
 /* A loop of hst_learn_images or _groups. */
@@ -313,12 +314,17 @@ int hst_learn_backward(hst_learn *l, const float *dfeatures, float *grad, hst_er
     for (int i = l->plan.n_steps - 1; i >= 0; i--)
         if (l->plan.step[i].active)
             l->plan.step[i].runner->backward(l, &l->plan.step[i]);
+    for (int i = l->plan.request.learn_from; i < l->plan.n_values; i++)
+        if (l->plan.standard && l->plan.standard[i])
+            hst_plan_standardise_back(
+                &l->plan, i, grad + (hst_plan_learnt(&l->plan, i, 0) - l->params) - l->plan.param);
     l->n = 0;
     return 0;
 }
 
 void hst_learn_changed(hst_learn *l)
 {
+    hst_plan_standardise(&l->plan, l->plan.request.learn_from);
     /* What learns packs without fail: only inference looks whether weights are finite. */
     (void)pack(l, l->plan.request.learn_from, NULL);
 }

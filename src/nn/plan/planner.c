@@ -21,12 +21,18 @@ int hst_plan_is_batch(const hst_plan *p, int i)
            node(p, i)->op->norm == HST_NORM_BATCH;
 }
 
-float *hst_plan_param(const hst_plan *p, int i, int slot)
+float *hst_plan_learnt(const hst_plan *p, int i, int slot)
 {
     const hst_node *n = node(p, i);
     if (slot >= n->n_slots)
         return NULL;
     return hst_graph_param(p->graph, (size_t)(n->first_param + slot))->data;
+}
+
+float *hst_plan_param(const hst_plan *p, int i, int slot)
+{
+    return slot == 0 && p->standard && p->standard[i] ? p->standard[i]
+                                                      : hst_plan_learnt(p, i, slot);
 }
 
 static int is_learning(const hst_plan *p)
@@ -325,4 +331,5 @@ void hst_plan_clear(hst_plan *p)
     free(p->value);
     free(p->grad);
     free(p->weights);
+    hst_plan_standardised_end(p);
 }

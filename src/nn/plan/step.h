@@ -141,6 +141,9 @@ struct hst_plan {
     size_t output_floats;   /* of one image, all outputs */
     size_t param, n_params; /* what learns: a range of the graph's learning parameters */
     float *weights;         /* inference: the steps' state, in one block */
+    float **standard;       /* [nodes] their kernels standardised, in the block standards; NULL: as
+                               they are. Inference has them while it packs. */
+    float *standards;
 };
 
 /* Lists the steps and gives all their places; p->graph and p->request are set. */
@@ -152,8 +155,16 @@ int hst_plan_learns(const hst_plan *p, int node);
 int hst_plan_is_batch(const hst_plan *p, int node);
 /* The width of a value; of tokens, how many of the first are read by anything. */
 int hst_plan_wide(const hst_plan *p, int node);
-/* The k-th parameter of a node; NULL: it has fewer. */
+/* The k-th parameter of a node, standardised where it is; NULL: it has fewer. The same as it is in
+ * the graph. */
 float *hst_plan_param(const hst_plan *p, int node, int slot);
+float *hst_plan_learnt(const hst_plan *p, int node, int slot);
+/* Standardised weights (standardise.c): places for them, filled; filled again from node `from` on;
+ * a kernel's gradient, of what it is used as, made that of what learns, where it is. */
+HST_CHECK int hst_plan_standardised(hst_plan *p, hst_err *err);
+void hst_plan_standardised_end(hst_plan *p);
+void hst_plan_standardise(hst_plan *p, int from);
+void hst_plan_standardise_back(const hst_plan *p, int node, float *grad);
 /* The sums of what all steps need of the plan: hands out places behind f and d, if not NULL. */
 typedef struct hst_state_size {
     size_t floats, doubles;

@@ -1,0 +1,113 @@
+/* standardise.c - weights that are standardised before they are used (Qiao et al. 2019, arXiv
+ * 1903.10520): a plan has them beside the graph's, which learn. Of each output channel, over the
+ * others of its kernel,
+ *
+ *   w^ = (w - mean) / s,  s = sqrt(variance + epsilon)
+ *   dw = (dw^ - mean of dw^ - w^ mean of dw^ w^) / s */
+#include "base/mem.h"
+#include "nn/plan/step.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { KERNEL }; /* the slot that may be */
+
+static double epsilon_of(const hst_plan *p, int node)
+{
+    const hst_node *n = hst_graph_node(p->graph, node);
+    return n->n_slots > 0 ? n->slot[KERNEL].standardise : 0;
+}
+
+int hst_plan_standardised(hst_plan *p, hst_err *err)
+{
+    size_t floats = 0;
+    for (int i = 0; i < p->n_values; i++)
+        if (epsilon_of(p, i) > 0)
+            floats += hst_slot_count(&hst_graph_node(p->graph, i)->slot[KERNEL]);
+    if (floats == 0)
+        return 0;
+    p->standard = hst_alloc((size_t)p->n_values, sizeof(*p->standard), err);
+    p->standards = p->standard ? hst_alloc_raw(floats, sizeof *p->standards, err) : NULL;
+    if (!p->standards)
+        return HST_EMEM;
+    float *at = p->standards;
+    for (int i = 0; i < p->n_values; i++)
+        if (epsilon_of(p, i) > 0) {
+            p->standard[i] = at;
+            at += hst_slot_count(&hst_graph_node(p->graph, i)->slot[KERNEL]);
+        }
+    hst_plan_standardise(p, 0);
+    return 0;
+}
+
+void hst_plan_standardised_end(hst_plan *p)
+{
+    free(p->standard);
+    free(p->standards);
+    p->standard = NULL;
+    p->standards = NULL;
+}
+
+/* A kernel as a matrix: rows of output channels. */
+typedef struct matrix {
+    const float *w;
+    size_t rows, n;
+    double epsilon;
+} matrix;
+
+static matrix matrix_of(const hst_plan *p, int node)
+{
+    const hst_slot *s = &hst_graph_node(p->graph, node)->slot[KERNEL];
+    const size_t n = (size_t)s->dim[s->n_dims - 1];
+    return (matrix){hst_plan_learnt(p, node, KERNEL), hst_slot_count(s) / n, n, s->standardise};
+}
+
+/* Of channel c; the second is 1 / s. */
+static double moments_of(const matrix *m, size_t c, double *inverse)
+{
+    double mean = 0, squares = 0;
+    for (size_t r = 0; r < m->rows; r++)
+        mean += (double)m->w[r * m->n + c];
+    mean /= (double)m->rows;
+    for (size_t r = 0; r < m->rows; r++) {
+        const double d = (double)m->w[r * m->n + c] - mean;
+        squares += d * d;
+    }
+    *inverse = 1 / sqrt(squares / (double)m->rows + m->epsilon);
+    return mean;
+}
+
+void hst_plan_standardise(hst_plan *p, int from)
+{
+    for (int i = from; p->standard && i < p->n_values; i++) {
+        if (!p->standard[i])
+            continue;
+        const matrix m = matrix_of(p, i);
+        for (size_t c = 0; c < m.n; c++) {
+            double inverse;
+            const double mean = moments_of(&m, c, &inverse);
+            for (size_t r = 0; r < m.rows; r++)
+                p->standard[i][r * m.n + c] = (float)(((double)m.w[r * m.n + c] - mean) * inverse);
+        }
+    }
+}
+
+void hst_plan_standardise_back(const hst_plan *p, int node, float *grad)
+{
+    if (!p->standard || !p->standard[node])
+        return;
+    const matrix m = matrix_of(p, node);
+    const float *made = p->standard[node];
+    for (size_t c = 0; c < m.n; c++) {
+        double inverse, sum = 0, product = 0;
+        (void)moments_of(&m, c, &inverse);
+        for (size_t at = c; at < m.rows * m.n; at += m.n) {
+            sum += (double)grad[at];
+            product += (double)grad[at] * (double)made[at];
+        }
+        sum /= (double)m.rows;
+        product /= (double)m.rows;
+        for (size_t at = c; at < m.rows * m.n; at += m.n)
+            grad[at] = (float)(((double)grad[at] - sum - (double)made[at] * product) * inverse);
+    }
+}
