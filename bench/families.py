@@ -32,6 +32,7 @@ NAMES = {"mobilenet_v1": "mobilenetv1_100", "mobilenet_v2": "mobilenetv2_100",
          "efficientnet_v2_b0": "tf_efficientnetv2_b0", "resnet18": "resnet18", "resnet50": "resnet50",
          "mobilenet_v4_small": "mobilenetv4_conv_small", "mobilenet_v4_medium": "mobilenetv4_conv_medium",
          "hgnet_v2_b0": "hgnetv2_b0", "convnext_atto": "convnext_atto", "convnext_tiny": "convnext_tiny",
+         "bit_r50x1": "resnetv2_50x1_bit",
          "regnet_y_400mf": "regnety_004", "regnet_y_800mf": "regnety_008_tv", "regnet_y_1_6gf": "regnety_016",
          "inception_v3": "inception_v3", "inception_resnet_v2": "inception_resnet_v2",
          "dinov2_small": "vit_small_patch14_dinov2", "vit_small_augreg": "vit_small_patch16_224"}

@@ -27,7 +27,17 @@ enum hst_role {
 };
 
 /* What is behind a layer's convolution. */
-enum hst_behind { HST_BATCH_NORM, HST_BIAS_ALONE, HST_BIAS_AND_LAYER_NORM, HST_NOTHING };
+enum hst_behind {
+    HST_BATCH_NORM,
+    HST_BIAS_ALONE,
+    HST_BIAS_AND_LAYER_NORM,
+    HST_GROUP_NORM, /* HST_BIT_GROUPS groups */
+    HST_NOTHING
+};
+
+/* Of BiT's weights (Kolesnikov et al. 2019, arXiv 1912.11370), in its authors' program. */
+#define HST_BIT_EPSILON 1e-8
+enum { HST_BIT_GROUPS = 32 };
 
 /* One convolution with its batch norm. */
 typedef struct hst_layer {
@@ -45,12 +55,13 @@ typedef struct hst_layer {
     int scaled; /* 1: behind it a scale for each channel */
     int pooled; /* 1: it is behind the average */
     int kernel, stride;
-    int wide;      /* columns of the kernel; 0: as many as rows */
-    int valid;     /* 1: no padding */
-    int pointwise; /* 1: the second half of a separable convolution, its kernel named as such */
-    int in, out;   /* channels; equal for depthwise */
-    int residual;  /* project: the block's input is added to its output */
-    int groups;    /* of channels, each convolved by itself; 0: one */
+    int wide;         /* columns of the kernel; 0: as many as rows */
+    int valid;        /* 1: no padding */
+    int pointwise;    /* 1: the second half of a separable convolution, its kernel named as such */
+    int in, out;      /* channels; equal for depthwise */
+    int residual;     /* project: the block's input is added to its output */
+    int groups;       /* of channels, each convolved by itself; 0: one */
+    int standardised; /* 1: its weights are, with HST_BIT_EPSILON */
     /* Its place among all layers, among depthwise or other ones, and that of its batch norm among
      * all of them: hst_layers_add() says. */
     int number, of_kind, of_norm;
@@ -192,7 +203,7 @@ extern const hst_family hst_mobilenet_v3[2];
 extern const hst_family hst_efficientnet[8], hst_efficientnet_v2[8];
 extern const hst_family hst_efficientnet_lite[5];
 extern const hst_family hst_regnet_y[4];
-extern const hst_family hst_resnet[17];
+extern const hst_family hst_resnet[18];
 extern const hst_family hst_mobilenet_v4[2];
 extern const hst_family hst_hgnet_v2[3];
 extern const hst_family hst_inception_v3, hst_inception_resnet_v2;

@@ -26,9 +26,11 @@ static int add_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, 
                         .padding = padding_of(a, l),
                         .wide = l->wide,
                         .bias = l->behind == HST_BIAS_ALONE || l->behind == HST_BIAS_AND_LAYER_NORM,
-                        .groups = l->groups};
+                        .groups = l->groups,
+                        .epsilon = HST_BIT_EPSILON};
     return l->role == HST_NORM        ? x
            : l->groups > 0            ? hst_graph_grouped(g, x, &c, name, err)
+           : l->standardised          ? hst_graph_standardised(g, x, &c, name, err)
            : l->role == HST_DEPTHWISE ? hst_graph_depthwise(g, x, &c, name, err)
                                       : hst_graph_conv2d(g, x, &c, name, err);
 }
@@ -40,6 +42,9 @@ int hst_cnn_conv(hst_graph *g, const hst_arch *a, const hst_layer *l, int x, hst
     x = add_conv(g, a, l, x, name.conv, err);
     if (x >= 0 && l->behind == HST_BATCH_NORM)
         x = hst_graph_batchnorm(g, x, a->cnn.bn_epsilon, name.bn, err);
+    const hst_group_norm groups = {a->cnn.bn_epsilon, HST_BIT_GROUPS};
+    if (x >= 0 && l->behind == HST_GROUP_NORM)
+        x = hst_graph_groupnorm(g, x, &groups, name.bn, err);
     if (x >= 0 && l->behind == HST_BIAS_AND_LAYER_NORM)
         x = hst_graph_layernorm(g, x, a->cnn.bn_epsilon, name.bn, err);
     if (x >= 0)

@@ -248,10 +248,15 @@ static int map_norm(const mapping *m, int biased, int unscaled)
     return rc || (biased && !p) ? HST_EMEM : 0;
 }
 
+static int map_scale_and_shift(const mapping *m)
+{
+    return copy(m, HST_GAMMA, HST_GAMMA) || copy(m, HST_BETA, HST_BETA) ? HST_EMEM : 0;
+}
+
 static int map_layer_norm(const mapping *m)
 {
     const int rc = m->l->role == HST_NORM ? 0 : copy(m, HST_BIAS, HST_BIAS);
-    return rc || copy(m, HST_GAMMA, HST_GAMMA) || copy(m, HST_BETA, HST_BETA) ? HST_EMEM : 0;
+    return rc ? rc : map_scale_and_shift(m);
 }
 
 /* What stands behind the activation. */
@@ -287,6 +292,7 @@ int hst_cnn_map(const hst_arch *a, const hst_origin *o, const hst_tensors *t, hs
             rc = l->behind == HST_NOTHING               ? 0
                  : l->behind == HST_BIAS_ALONE          ? copy(&m, HST_BIAS, HST_BIAS)
                  : l->behind == HST_BIAS_AND_LAYER_NORM ? map_layer_norm(&m)
+                 : l->behind == HST_GROUP_NORM          ? map_scale_and_shift(&m)
                  : is_folded                            ? map_folded(&m, a->cnn.bn_epsilon)
                              : map_norm(&m, d->biased, d->unscaled && !has_gamma);
         rc = rc ? rc : map_behind(&m);

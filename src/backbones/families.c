@@ -49,6 +49,7 @@ static const hst_family *const families[] = {
     &hst_resnet[14],
     &hst_resnet[15],
     &hst_resnet[16],
+    &hst_resnet[17],
     &hst_mobilenet_v4[0],
     &hst_mobilenet_v4[1],
     &hst_hgnet_v2[0],

@@ -10,8 +10,10 @@
  * the paper, and in Keras (resnet50_v1), it is on the first. TensorFlow's slim, which TF Hub's
  * modules were made with (resnet_v1_50, resnet_v2_50), and Keras' resnet50_v2 have it in the last
  * block of a stage, where the shortcut is every second pixel. Keras' convolutions have biases, and
- * the input of its resnet50_v1 is blue, green, red. */
+ * the input of its resnet50_v1 is blue, green, red. Google's BiT (Kolesnikov et al. 2019, arXiv
+ * 1912.11370) is of the sequel, with group norm and standardised weights (bit_r50x1). */
 #include "backbones/cnn.h"
+#include "backbones/config.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -27,6 +29,7 @@ static const struct variant {
     enum stride_at stride_at;
     int activates_first;
     enum hst_padding pool; /* of the max pooling */
+    int standardised;      /* its weights; and its norms are group norms, its biases none */
 } variants[] = {
     {"resnet18", {2, 2, 2, 2}, 0, ON_SECOND, 0, HST_PAD_SYMMETRIC},
     {"resnet34", {3, 4, 6, 3}, 0, ON_SECOND, 0, HST_PAD_SYMMETRIC},
@@ -45,6 +48,7 @@ static const struct variant {
     {"resnet_v2_50", {3, 4, 6, 3}, 1, IN_LAST_BLOCK, 1, HST_PAD_TF},
     {"resnet_v2_101", {3, 4, 23, 3}, 1, IN_LAST_BLOCK, 1, HST_PAD_TF},
     {"resnet_v2_152", {3, 8, 36, 3}, 1, IN_LAST_BLOCK, 1, HST_PAD_TF},
+    {"bit_r50x1", {3, 4, 6, 3}, 1, ON_SECOND, 1, HST_PAD_SYMMETRIC_ZEROS, 1},
 };
 enum { N_VARIANTS = sizeof variants / sizeof *variants };
 
@@ -56,13 +60,25 @@ static const struct variant *variant_of(const hst_arch *a)
     return &variants[N_VARIANTS - 1];
 }
 
+/* Behind a norm's convolution, and behind those without. */
+static enum hst_behind norm_of(const struct variant *v)
+{
+    return v->standardised ? HST_GROUP_NORM : HST_BATCH_NORM;
+}
+
+static enum hst_behind none_of(const struct variant *v)
+{
+    return v->standardised ? HST_NOTHING : v->activates_first ? HST_BIAS_ALONE : HST_BATCH_NORM;
+}
+
 /* The layers of a block, its shortcut last; how many channels then. */
 static int add_block(const struct variant *v, hst_layer like, int stride, hst_layers *out)
 {
     const int wide = 64 << like.stage, made = v->bottleneck ? 4 * wide : wide, in = like.in;
     const int strided = v->bottleneck && v->stride_at != ON_FIRST ? 2 : 1;
     const int convs = v->bottleneck ? 3 : 2;
-    const enum hst_behind behind = v->activates_first ? HST_BIAS_ALONE : HST_BATCH_NORM;
+    like.standardised = v->standardised;
+    like.behind = norm_of(v);
     if (v->activates_first)
         hst_layers_add(out, hst_layer_of(like, HST_NORM, 1, 1, in));
     for (int i = 1; i <= convs; i++) {
@@ -72,11 +88,11 @@ static int add_block(const struct variant *v, hst_layer like, int stride, hst_la
         l.in = i == 1 ? in : wide;
         l.residual = i == convs;
         if (l.residual)
-            l.behind = behind;
+            l.behind = none_of(v);
         hst_layers_add(out, l);
     }
     hst_layer shortcut = hst_layer_of(like, HST_SHORTCUT, 1, stride, made);
-    shortcut.behind = behind;
+    shortcut.behind = none_of(v);
     if (in != made || (stride != 1 && v->stride_at != IN_LAST_BLOCK))
         hst_layers_add(out, shortcut);
     return made;
@@ -85,10 +101,9 @@ static int add_block(const struct variant *v, hst_layer like, int stride, hst_la
 static void layers(const hst_arch *a, hst_layers *out)
 {
     const struct variant *v = variant_of(a);
-    hst_layer l = {.block = -1, .in = 3};
-    l.behind = v->activates_first ? HST_BIAS_ALONE : HST_BATCH_NORM;
+    hst_layer l = {.block = -1, .in = 3, .behind = none_of(v), .standardised = v->standardised};
     hst_layers_add(out, hst_layer_of(l, HST_STEM, 7, 2, 64));
-    l = (hst_layer){.block = -1, .in = 64};
+    l = (hst_layer){.block = -1, .in = 64, .behind = norm_of(v)};
     for (int s = 0; s < 4; s++)
         for (int r = 0; r < v->blocks[s]; r++) {
             const int is_strided =
@@ -109,8 +124,8 @@ static void layers(const hst_arch *a, hst_layers *out)
 static enum hst_act activation(const hst_arch *a, const hst_layer *l)
 {
     (void)a;
-    return l->residual || l->behind == HST_BIAS_ALONE || l->role == HST_SHORTCUT ? HST_ACT_NONE
-                                                                                 : HST_ACT_RELU;
+    const int alone = l->behind == HST_BIAS_ALONE || l->behind == HST_NOTHING;
+    return l->residual || alone || l->role == HST_SHORTCUT ? HST_ACT_NONE : HST_ACT_RELU;
 }
 
 static int add_stem(hst_graph *g, const hst_arch *a, const hst_layer *l, hst_err *err)
@@ -235,6 +250,85 @@ static void hub_v2_names(const hst_layer *l, hst_layer_names *out)
     slim_names(l, "bottleneck_v2", out);
 }
 
+/* BiT's: the norm in front of a block is its first. */
+static void bit_norm(const hst_layer *l, const char *block, hst_layer_names *out)
+{
+    snprintf(out->bn, sizeof out->bn, "%snorm%d", block, l->role == HST_NORM ? 1 : l->place + 1);
+    if (l->block < 0 && l->role == HST_NORM)
+        snprintf(out->bn, sizeof out->bn, "norm");
+}
+
+static void bit_names_in(const hst_layer *l, const char *stem, const char *list,
+                         hst_layer_names *out)
+{
+    char block[80];
+    snprintf(block, sizeof block, "%s.%d.%s.%d.", stem, l->stage, list, l->repeat);
+    bit_norm(l, block, out);
+    if (l->role == HST_SHORTCUT)
+        snprintf(out->conv, sizeof out->conv, "%sdownsample.conv", block);
+    else
+        snprintf(out->conv, sizeof out->conv, "%sconv%d", block, l->place);
+}
+
+static void bit_timm_names(const hst_layer *l, hst_layer_names *out)
+{
+    bit_names_in(l, "stages", "blocks", out);
+    if (l->role == HST_STEM)
+        snprintf(out->conv, sizeof out->conv, "stem.conv");
+}
+
+static void bit_huggingface_names(const hst_layer *l, hst_layer_names *out)
+{
+    bit_names_in(l, "encoder.stages", "layers", out);
+    if (l->role == HST_STEM)
+        snprintf(out->conv, sizeof out->conv, "embedder.convolution");
+}
+
+/* Its authors': the units' convolutions are a, b, c, each with the norm in front of it. */
+static void bit_google_names(const hst_layer *l, hst_layer_names *out)
+{
+    char unit[48];
+    snprintf(unit, sizeof unit, "block%d/unit%02d", l->stage + 1, l->repeat + 1);
+    const char part = (char)('a' + (l->role == HST_CONV ? l->place - 1 : 0));
+    snprintf(out->conv, sizeof out->conv, "%s/%c%s/standardized_conv2d", unit, part,
+             l->role == HST_SHORTCUT ? "/proj" : "");
+    snprintf(out->bn, sizeof out->bn, "%s/%c/group_norm", unit,
+             l->role == HST_NORM ? 'a' : (char)(part + 1));
+    if (l->role == HST_STEM)
+        snprintf(out->conv, sizeof out->conv, "root_block/standardized_conv2d");
+    if (l->block < 0 && l->role == HST_NORM)
+        snprintf(out->bn, sizeof out->bn, "group_norm");
+}
+
+/* Others of the same names have batch norm, which their tensors show, or plain weights. */
+static int bit_timm_config(const json_t *o, hst_arch *a, hst_err *err)
+{
+    const char *name = json_string_value(json_object_get(o, "architecture"));
+    if (name && !strstr(name, "_bit"))
+        return hst_fail(err, HST_EMODEL,
+                        "\"architecture\" is '%.60s'; of ResNets V2 with group norm only BiT's "
+                        "are supported",
+                        name);
+    return hst_timm_config(o, a, err);
+}
+
+static int bit_huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
+{
+    int rc = hst_config_must_say(o, "model_type", "bit", err);
+    (void)a;
+    rc = rc ? rc : hst_config_must_say(o, "layer_type", "preactivation", err);
+    rc = rc ? rc : hst_config_must_say(o, "hidden_act", "relu", err);
+    rc = rc ? rc : hst_config_must_be(o, "num_groups", HST_BIT_GROUPS, err);
+    if (rc == 0 && json_is_string(json_object_get(o, "global_padding")))
+        rc = hst_fail(err, HST_EMODEL,
+                      "\"global_padding\" is '%.20s'; only networks without are supported",
+                      json_string_value(json_object_get(o, "global_padding")));
+    if (rc == 0 && json_is_true(json_object_get(o, "embedding_dynamic_padding")))
+        rc = hst_fail(err, HST_EMODEL,
+                      "\"embedding_dynamic_padding\" is true; only networks without are supported");
+    return rc;
+}
+
 static int huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
 {
     (void)a;
@@ -263,7 +357,20 @@ static const char *const torchvision_body[] = {"conv1.",  "bn1.",    "layer1.", 
                                                "layer3.", "layer4.", NULL};
 static const char *const huggingface_body[] = {"embedder.", "encoder.", NULL};
 static const char *const keras_body[] = {"conv", "post_bn", NULL};
+static const char *const bit_timm_body[] = {"stem.", "stages.", "norm.", NULL};
+static const char *const bit_huggingface_body[] = {"embedder.", "encoder.", "norm.", NULL};
+static const char *const bit_google_body[] = {"root_block/", "block", "group_norm/", NULL};
 static const char *const hub_body[] = {"conv1/", "block", "postnorm/", NULL};
+
+static const hst_dialect bit_dialects[] = {
+    {"timm", "stages.0.blocks.0.downsample.conv.weight", bit_timm_body, HST_NORM_PM1,
+     HST_CNN(torch, SYMMETRIC, 1e-5, bit_timm_names), .config = bit_timm_config},
+    {"Hugging Face", "encoder.stages.0.layers.0.downsample.conv.weight", bit_huggingface_body,
+     HST_NORM_PM1, HST_CNN(torch, SYMMETRIC, 1e-5, bit_huggingface_names),
+     .config = bit_huggingface_config},
+    {"Google", "root_block/standardized_conv2d/kernel", bit_google_body, HST_NORM_PM1,
+     HST_CNN(keras, SYMMETRIC, 1e-5, bit_google_names)},
+};
 
 static const hst_dialect dialects[] = {
     HST_NUMBERED(HST_NORM_IMAGENET),
@@ -315,7 +422,7 @@ static const hst_dialect dialects[] = {
            1)
 
 /* A deeper one holds the layers of a shallower one, and is compared first. */
-const hst_family hst_resnet[17] = {OF_TORCH("34"),
+const hst_family hst_resnet[18] = {OF_TORCH("34"),
                                    OF_TORCH("18"),
                                    OF_TORCH("152"),
                                    OF_TORCH("101"),
@@ -331,4 +438,7 @@ const hst_family hst_resnet[17] = {OF_TORCH("34"),
                                    OF_HUB(1, "50"),
                                    OF_HUB(2, "152"),
                                    OF_HUB(2, "101"),
-                                   OF_HUB(2, "50")};
+                                   OF_HUB(2, "50"),
+                                   HST_CNN_FAMILY("bit_r50x1", 224, bit_dialects, 3, .width = 1,
+                                                  .layers = layers, .names = keras_names,
+                                                  .activation = activation, .build = build)};

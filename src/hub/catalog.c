@@ -162,6 +162,8 @@ static const hst_catalog_entry known[] = {
              0),
     BACKBONE("nasnet_mobile", apache, "keras:nasnetmobile", 4.2, 74.4, 0, 1.13, 1056, 0),
     BACKBONE("nasnet_large", apache, "keras:nasnetlarge", 84.7, 82.5, 0, 47.6, 4032, 0),
+    BACKBONE("bit_r50x1", apache, "hf:timm/resnetv2_50x1_bit.goog_in21k", 23.5, 0, 0, 8.17, 2048,
+             0),
     BACKBONE("regnet_y_400mf", bsd, "torchvision:regnet_y_400mf.V1", 3.9, 74.0, 0, 0.8, 440, 0),
     BACKBONE("regnet_y_800mf", bsd, "torchvision:regnet_y_800mf.V1", 5.6, 76.4, 0, 1.67, 784, 0),
     BACKBONE("regnet_y_1_6gf", bsd, "torchvision:regnet_y_1_6gf.V1", 10.3, 77.9, 0, 3.22, 888, 0),

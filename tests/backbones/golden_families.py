@@ -37,6 +37,7 @@ NETWORKS = {
     "mobilenet_v4_medium": "mobilenetv4_conv_medium",
     "mobilenet_v4_small": "mobilenetv4_conv_small",
     "regnet_y_400mf": "regnety_004",
+    "bit_r50x1": "resnetv2_50x1_bit",
     "resnet18": "resnet18",
     "resnet34": "resnet34",
     "resnet50": "resnet50",
@@ -46,6 +47,8 @@ DEEP = {"efficientnet_v2_b1", "efficientnet_v2_b3", "efficientnet_v2_s"}
 # Theirs do not fit so few pixels, and have so many features that one in EVERY is kept.
 LARGER = {"inception_v3": "inception_v3", "inception_resnet_v2": "inception_resnet_v2"}
 EVERY = 8
+# As many features, but small pictures.
+LONG = {"bit_r50x1"}
 # family, width, height
 NO_SQUARES = (("mobilenet_v2", 320, 160), ("resnet18", 320, 160), ("resnet50", 96, 224),
               ("efficientnet_v2_b0", 65, 98), ("mobilenet_v3_small", 130, 97),
@@ -71,12 +74,16 @@ def fill(key, name, v):
 
 
 def in_our_order(weights):
-    """ConvNeXt's scale of channels is behind its block's four layers, which have two tensors each."""
+    """ConvNeXt's scale of channels is behind its block's four layers, which have two tensors each;
+    BiT's shortcut behind its block's six, of which norms have two."""
     at = 0
     while at < len(weights):
         if weights[at][0].endswith(".gamma"):
             weights.insert(at + 8, weights.pop(at))
             at += 8
+        elif ".norm1." in "".join(k for k, _ in weights[at + 1:at + 2]) and ".downsample." in weights[at][0]:
+            weights.insert(at + 9, weights.pop(at))
+            at += 9
         at += 1
     return weights
 
@@ -98,7 +105,7 @@ def main():
             maps = net.forward_features(torch.from_numpy(pixels))
             behind = ours.startswith(BEHIND)
             features = (net.forward_head(maps, pre_logits=True) if behind else maps.mean((2, 3))).numpy().ravel()
-        features = features[::EVERY] if ours in LARGER else features
+        features = features[::EVERY] if ours in LARGER or ours in LONG else features
         name = ours if width == height else f"{ours}_{width}x{height}"
         numpy.save(os.path.join(sys.argv[1], name + ".npy"), features.astype("<f4"))
         print(name, features.shape, numpy.abs(features).max(), features.std())

@@ -48,6 +48,7 @@ static const struct network {
     {"resnet50", HST_PAD_SYMMETRIC, 1e-5},
     {"resnet50_v1", HST_PAD_SYMMETRIC, 1.001e-5},
     {"resnet50_v2", HST_PAD_SYMMETRIC, 1.001e-5},
+    {"bit_r50x1", HST_PAD_SYMMETRIC, 1e-5},
     {"mobilenet_v2", HST_PAD_SYMMETRIC, 1e-5, {320, 160}},
     {"resnet18", HST_PAD_SYMMETRIC, 1e-5, {320, 160}},
     {"resnet50", HST_PAD_SYMMETRIC, 1e-5, {96, 224}},
@@ -219,6 +220,7 @@ static const struct size {
     {"resnet_v2_50", 224, 2048, 2049000, 0, 25613800, 0, 0, 0},
     {"resnet_v2_101", 224, 2048, 2049000, 0, 44675560, 0, 0, 0},
     {"resnet_v2_152", 224, 2048, 2049000, 0, 60380648, 0, 0, 0},
+    {"bit_r50x1", 224, 2048, 2049000, 25549352, 0, 0, 0, 0}, /* timm's count */
 };
 
 /* What the list of names says of the family's weights, where it has some of that very name. It has
