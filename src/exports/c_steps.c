@@ -261,6 +261,28 @@ static void concat(const writer *w, int i)
     }
 }
 
+/* Channels from s->begin on. */
+static void slice(const writer *w, int i)
+{
+    const hst_do_step *s = &w->program->step[i], *in = &w->program->step[s->input[0]];
+    char x[40], y[40];
+    hst_c_need(w->needed, "slice");
+    hst_buf_printf(w->text, "    slice(%s, %s, %zu, %d, %d, %d);", value(w, s->input[0], x),
+                   value(w, i, y), hst_do_positions(s), hst_do_channels(s), s->begin,
+                   hst_do_channels(in));
+}
+
+static void turn(const writer *w, int i)
+{
+    const hst_do_step *s = &w->program->step[i];
+    const size_t at = w->at->weights[i];
+    char x[40], y[40];
+    hst_c_need(w->needed, "turn");
+    hst_buf_printf(w->text, "    turn(%s, W + %zu, W + %zu, %s, %d, %d, %d, %d);",
+                   value(w, s->input[0], x), at, at + s->n_w, value(w, i, y), s->dim[0], s->heads,
+                   s->dim[1] / s->heads, s->group);
+}
+
 static void softmax(const writer *w, int i)
 {
     char x[40];
@@ -285,6 +307,12 @@ static int write_step(const writer *w, int i)
         return 1;
     case HST_DO_MAX_POOL:
         windowed(w, i, "max_pool");
+        return 1;
+    case HST_DO_AVERAGE_POOL:
+        windowed(w, i, "average_pool");
+        return 1;
+    case HST_DO_TURN:
+        turn(w, i);
         return 1;
     case HST_DO_PAD:
         windowed(w, i, "pad");
@@ -318,7 +346,9 @@ static int write_step(const writer *w, int i)
         softmax(w, i);
         return 1;
     case HST_DO_SLICE:
-        return s->axis == 0 ? 0 : -1;
+        if (s->axis != 0)
+            slice(w, i);
+        return s->axis != 0;
     case HST_DO_INPUT:
     case HST_DO_CONST:
     case HST_DO_SHAPE:

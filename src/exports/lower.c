@@ -77,25 +77,25 @@ static int constant(lowering *l, const hst_node *n, int slot, int rows)
 
 /* Zeros behind a length: of symmetric padding as many as in front, though the last ones may be read
  * by no window: so other programs know it as symmetric. */
-static int behind(const hst_conv *c, const hst_span *s, int in)
+static int behind(const hst_conv *c, int kernel, const hst_span *s, int in)
 {
     const int symmetric = c->padding == HST_PAD_SYMMETRIC || c->padding == HST_PAD_SYMMETRIC_ZEROS;
-    const int read = (s->out - 1) * c->stride + c->kernel - in - s->before;
+    const int read = (s->out - 1) * c->stride + kernel - in - s->before;
     return symmetric ? s->before : read > 0 ? read : 0;
 }
 
 static hst_do_window window_of(const hst_node *n, const hst_do_step *in)
 {
     const hst_conv *c = hst_node_conv(n);
-    const hst_span h = hst_conv_span(c, in->dim[0]), w = hst_conv_span(c, in->dim[1]);
+    const hst_span h = hst_conv_span(c, in->dim[0]), w = hst_conv_span_across(c, in->dim[1]);
     return (hst_do_window){.kernel_h = c->kernel,
-                           .kernel_w = c->kernel,
+                           .kernel_w = hst_conv_wide(c),
                            .stride_h = c->stride,
                            .stride_w = c->stride,
                            .top = h.before,
                            .left = w.before,
-                           .bottom = behind(c, &h, in->dim[0]),
-                           .right = behind(c, &w, in->dim[1])};
+                           .bottom = behind(c, c->kernel, &h, in->dim[0]),
+                           .right = behind(c, hst_conv_wide(c), &w, in->dim[1])};
 }
 
 /* With a bias, which is zero where the node has none: norms are drawn into it. */
@@ -111,7 +111,8 @@ static int with_bias(lowering *l, hst_do_step *s, int channels)
     return at;
 }
 
-/* Of a picture a convolution; of tokens and vectors, where its kernel is 1, a dense layer. */
+/* Grouped or not. Of a picture a convolution; of tokens and vectors, where its kernel is 1, a
+ * dense layer. */
 static int conv2d(lowering *l, const hst_node *n)
 {
     const hst_do_step *in = input_of(l, n, 0);
@@ -123,7 +124,7 @@ static int conv2d(lowering *l, const hst_node *n)
     s.dim[s.rank - 1] = out.c;
     if (s.what == HST_DO_CONV) {
         s.window = window_of(n, in);
-        s.groups = 1;
+        s.groups = n->op == &hst_op_grouped ? hst_node_conv(n)->groups : 1;
         s.dim[0] = out.h;
         s.dim[1] = out.w;
     }
@@ -219,11 +220,11 @@ static int has_zeros(const hst_conv *c)
 }
 
 /* Where the zeros around the picture count, they are put there first. */
-static int max_pool(lowering *l, const hst_node *n)
+static int pooling(lowering *l, const hst_node *n, enum hst_do what)
 {
     const hst_do_step *in = input_of(l, n, 0);
     const hst_shape out = hst_node_shape(n);
-    hst_do_step s = step_of(l, n, HST_DO_MAX_POOL), pad = step_of(l, n, HST_DO_PAD);
+    hst_do_step s = step_of(l, n, what), pad = step_of(l, n, HST_DO_PAD);
     s.window = window_of(n, in);
     pad.window = s.window;
     if (has_zeros(hst_node_conv(n)) &&
@@ -240,6 +241,47 @@ static int max_pool(lowering *l, const hst_node *n)
     s.rank = 3;
     memcpy(s.dim, (int[3]){out.h, out.w, out.c}, sizeof s.dim);
     return add(l, &s);
+}
+
+static int max_pool(lowering *l, const hst_node *n)
+{
+    return pooling(l, n, HST_DO_MAX_POOL);
+}
+
+static int average_pool(lowering *l, const hst_node *n)
+{
+    return pooling(l, n, HST_DO_AVERAGE_POOL);
+}
+
+/* Some pixels alone: a depthwise convolution whose last tap is 1, all others 0. */
+static int pick(lowering *l, const hst_node *n)
+{
+    const hst_pick *p = (const void *)n->attrs;
+    const hst_do_step *in = input_of(l, n, 0);
+    const hst_shape out = hst_node_shape(n);
+    const int side = p->first + 1, taps = side * side;
+    hst_do_step s = step_of(l, n, HST_DO_DEPTHWISE);
+    float *w = hst_alloc((size_t)taps, (size_t)out.c * sizeof *w, l->err);
+    if (!w)
+        return HST_EMEM;
+    for (int c = 0; c < out.c; c++)
+        w[(taps - 1) * out.c + c] = 1;
+    const int below = (out.h - 1) * p->stride + side - in->dim[0];
+    const int right = (out.w - 1) * p->stride + side - in->dim[1];
+    s.window = (hst_do_window){.kernel_h = side,
+                               .kernel_w = side,
+                               .stride_h = p->stride,
+                               .stride_w = p->stride,
+                               .bottom = below > 0 ? below : 0,
+                               .right = right > 0 ? right : 0};
+    s.groups = out.c;
+    s.rank = 3;
+    memcpy(s.dim, (int[3]){out.h, out.w, out.c}, sizeof s.dim);
+    s.w = w;
+    s.n_w = (size_t)taps * (size_t)out.c;
+    const int at = with_bias(l, &s, out.c);
+    free(w);
+    return at;
 }
 
 static int mean(lowering *l, int x)
@@ -330,6 +372,58 @@ static int attention(lowering *l, const hst_node *n)
     return add(l, &s);
 }
 
+/* Channels from `first` on, so many. */
+static int some_channels(lowering *l, int x, int first, int n)
+{
+    const hst_do_step *in = &l->program->step[x];
+    hst_do_step s = {.what = HST_DO_SLICE, .n_inputs = 1, .input = {x}, .begin = first};
+    s.rank = in->rank;
+    memcpy(s.dim, in->dim, sizeof s.dim);
+    s.axis = s.rank - 1;
+    s.dim[s.axis] = n;
+    return add(l, &s);
+}
+
+/* act(first half) times the other. */
+static int gate(lowering *l, const hst_node *n)
+{
+    const int x = value_of(l, n, 0), c = hst_node_shape(n).c;
+    hst_do_step act = {.what = HST_DO_ACTIVATE, .n_inputs = 1, .act = hst_node_act(n)};
+    hst_do_step by = {.what = HST_DO_MULTIPLY, .n_inputs = 2};
+    act.input[0] = some_channels(l, x, 0, c);
+    by.input[0] = act.input[0] < 0 ? act.input[0] : add(l, &act);
+    by.input[1] = by.input[0] < 0 ? by.input[0] : some_channels(l, x, c, c);
+    return by.input[1] < 0 ? by.input[1] : add(l, &by);
+}
+
+/* Queries and keys turned, values as they are. */
+static int rotary(lowering *l, const hst_node *n)
+{
+    const hst_rotary *r = (const void *)n->attrs;
+    const int x = value_of(l, n, 0), c = hst_node_shape(n).c / 3, d = c / r->heads;
+    const size_t floats = (size_t)hst_node_shape(n).w * (size_t)d;
+    float *w = hst_alloc(floats, 2 * sizeof *w, l->err);
+    hst_do_step turn = {.what = HST_DO_TURN, .n_inputs = 1, .heads = 2 * r->heads};
+    hst_do_step whole = step_of(l, n, HST_DO_CONCAT);
+    if (!w)
+        return HST_EMEM;
+    turn.group = r->way == HST_ROTARY_PAIRS ? 2 : d;
+    turn.input[0] = some_channels(l, x, 0, 2 * c);
+    turn.w = w;
+    turn.b = w + floats;
+    turn.n_w = turn.n_b = floats;
+    hst_rotary_factors(n, turn.w, turn.b);
+    whole.input[0] = turn.input[0] < 0 ? turn.input[0] : add(l, &turn);
+    whole.input[1] = whole.input[0] < 0 ? whole.input[0] : some_channels(l, x, 2 * c, c);
+    whole.n_inputs = 2;
+    whole.rank = 2;
+    whole.dim[0] = hst_node_shape(n).w;
+    whole.dim[1] = 3 * c;
+    whole.axis = 1;
+    free(w);
+    return whole.input[1] < 0 ? whole.input[1] : add(l, &whole);
+}
+
 /* Tokens from `first` on, so many. */
 static int some_tokens(lowering *l, int x, int first, int n)
 {
@@ -377,14 +471,28 @@ static const struct {
     const hst_op *op;
     int (*lower)(lowering *l, const hst_node *n); /* the number of its value, or an error */
 } rows[] = {
-    {&hst_op_activation, activation}, {&hst_op_add, sum},
-    {&hst_op_affine, norm},           {&hst_op_attention, attention},
-    {&hst_op_batchnorm, norm},        {&hst_op_concat, concat},
-    {&hst_op_conv2d, conv2d},         {&hst_op_cross_attention, attention},
-    {&hst_op_depthwise, depthwise},   {&hst_op_global_average, average},
-    {&hst_op_layer_scale, norm},      {&hst_op_layernorm, layer_norm},
-    {&hst_op_max_pool, max_pool},     {&hst_op_probe, probe},
-    {&hst_op_scale, scale},           {&hst_op_token_pool, token_pool},
+    {&hst_op_activation, activation},
+    {&hst_op_add, sum},
+    {&hst_op_affine, norm},
+    {&hst_op_attention, attention},
+    {&hst_op_average_pool, average_pool},
+    {&hst_op_batchnorm, norm},
+    {&hst_op_concat, concat},
+    {&hst_op_conv2d, conv2d},
+    {&hst_op_cross_attention, attention},
+    {&hst_op_depthwise, depthwise},
+    {&hst_op_global_average, average},
+    {&hst_op_gate, gate},
+    {&hst_op_grouped, conv2d},
+    {&hst_op_layer_scale, norm},
+    {&hst_op_layernorm, layer_norm},
+    {&hst_op_max_pool, max_pool},
+    {&hst_op_probe, probe},
+    {&hst_op_pick, pick},
+    {&hst_op_rotary, rotary},
+    {&hst_op_scale, scale},
+    {&hst_op_token_pool, token_pool},
+    {&hst_op_times, norm},
     {&hst_op_tokens, tokens},
 };
 

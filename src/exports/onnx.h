@@ -49,6 +49,9 @@ const char *hst_onnx_tensor_add(hst_onnx *o, const hst_onnx_tensor *t);
 const char *hst_onnx_whole(hst_onnx *o, const int64_t *v, int n);
 const char *hst_onnx_number(hst_onnx *o, double v);
 
+/* to = act(x). (onnx_act.c) */
+void hst_onnx_activate(hst_onnx *o, enum hst_act act, const char *x, const char *to);
+
 /* The nodes and tensors of a program, between values of these names. (onnx_steps.c) */
 HST_CHECK int hst_onnx_steps(hst_onnx *o, const hst_exporting *x, const char *input,
                              const char *output);

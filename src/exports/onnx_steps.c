@@ -93,90 +93,6 @@ static enum layout common(const writer *w, const hst_do_step *s)
     return map && any ? MAP : FLAT;
 }
 
-/* ---- activations ---- */
-
-static void gelu(writer *w, const char *x, const char *to)
-{
-    const char *part = hst_onnx_name(w->o, "%s/erf_of", to),
-               *erf = hst_onnx_name(w->o, "%s/erf", to);
-    const char *one = hst_onnx_name(w->o, "%s/plus_1", to), *by = hst_onnx_name(w->o, "%s/by", to);
-    NODE(w, "Div", NULL, part, x, hst_onnx_number(w->o, sqrt(2)));
-    NODE(w, "Erf", NULL, erf, part);
-    NODE(w, "Add", NULL, one, erf, hst_onnx_number(w->o, 1));
-    NODE(w, "Mul", NULL, by, x, one);
-    NODE(w, "Mul", NULL, to, by, hst_onnx_number(w->o, 0.5));
-}
-
-/* x sigmoid(2 sqrt(2 / pi) (x + 0.044715 x^3)), as tanh has it: 0.5 x (1 + tanh(...)). */
-static void gelu_tanh(writer *w, const char *x, const char *to)
-{
-    static const char *const parts[] = {"square", "cube", "bent",   "sum",
-                                        "inner",  "tanh", "plus_1", "half"};
-    const char *n[8];
-    for (int i = 0; i < 8; i++)
-        n[i] = hst_onnx_name(w->o, "%s/%s", to, parts[i]);
-    NODE(w, "Mul", NULL, n[0], x, x);
-    NODE(w, "Mul", NULL, n[1], n[0], x);
-    NODE(w, "Mul", NULL, n[2], n[1], hst_onnx_number(w->o, 0.044715));
-    NODE(w, "Add", NULL, n[3], x, n[2]);
-    NODE(w, "Mul", NULL, n[4], n[3], hst_onnx_number(w->o, 0.7978845608028654));
-    NODE(w, "Tanh", NULL, n[5], n[4]);
-    NODE(w, "Add", NULL, n[6], n[5], hst_onnx_number(w->o, 1));
-    NODE(w, "Mul", NULL, n[7], x, hst_onnx_number(w->o, 0.5));
-    NODE(w, "Mul", NULL, to, n[7], n[6]);
-}
-
-/* x sigmoid(by x). */
-static void swish(writer *w, const char *x, const char *to, double by)
-{
-    const char *gate = hst_onnx_name(w->o, "%s/gate", to), *inner = x;
-    if (by != 1) {
-        inner = hst_onnx_name(w->o, "%s/times", to);
-        NODE(w, "Mul", NULL, inner, x, hst_onnx_number(w->o, by));
-    }
-    NODE(w, "Sigmoid", NULL, gate, inner);
-    NODE(w, "Mul", NULL, to, x, gate);
-}
-
-static void activate(writer *w, enum hst_act act, const char *x, const char *to)
-{
-    hst_buf a = HST_BUF(1 << 16);
-    switch (act) {
-    case HST_ACT_NONE:
-        NODE(w, "Identity", NULL, to, x);
-        break;
-    case HST_ACT_RELU6:
-        NODE(w, "Clip", NULL, to, x, hst_onnx_number(w->o, 0), hst_onnx_number(w->o, 6));
-        break;
-    case HST_ACT_RELU:
-        NODE(w, "Relu", NULL, to, x);
-        break;
-    case HST_ACT_SIGMOID:
-        NODE(w, "Sigmoid", NULL, to, x);
-        break;
-    case HST_ACT_HSIGMOID:
-        hst_onnx_float(&a, "alpha", 1.0f / 6);
-        hst_onnx_float(&a, "beta", 0.5f);
-        NODE(w, "HardSigmoid", &a, to, x);
-        break;
-    case HST_ACT_HSWISH:
-        NODE(w, "HardSwish", NULL, to, x);
-        break;
-    case HST_ACT_SWISH:
-        swish(w, x, to, 1);
-        break;
-    case HST_ACT_GELU:
-        gelu(w, x, to);
-        break;
-    case HST_ACT_GELU_TANH:
-        gelu_tanh(w, x, to);
-        break;
-    case HST_ACT_GELU_QUICK:
-        swish(w, x, to, 1.702);
-        break;
-    }
-}
-
 /* ---- what a step makes ---- */
 
 /* The name of the value of step i, and that of what comes before its activation. */
@@ -198,7 +114,7 @@ static void made(writer *w, int i, enum layout layout, const char *raw)
     const char *name = raw;
     if (s->act != HST_ACT_NONE) {
         name = final_name(w, i);
-        activate(w, s->act, raw, name);
+        hst_onnx_activate(w->o, s->act, raw, name);
     }
     w->value[i].made = layout;
     w->value[i].name[layout] = name;
@@ -347,7 +263,8 @@ static void pad(writer *w, int i)
     made(w, i, MAP, to);
 }
 
-static void max_pool(writer *w, int i)
+/* Of averages what is outside does not count, which is what ONNX does unless it is told. */
+static void pool(writer *w, int i)
 {
     const hst_do_step *s = step(w, i);
     const hst_do_window *k = &s->window;
@@ -356,7 +273,8 @@ static void max_pool(writer *w, int i)
     hst_onnx_ints(&a, "kernel_shape", INTS(k->kernel_h, k->kernel_w));
     hst_onnx_ints(&a, "pads", INTS(k->top, k->left, k->bottom, k->right));
     hst_onnx_ints(&a, "strides", INTS(k->stride_h, k->stride_w));
-    NODE(w, "MaxPool", &a, to, want(w, s->input[0], MAP));
+    NODE(w, s->what == HST_DO_MAX_POOL ? "MaxPool" : "AveragePool", &a, to,
+         want(w, s->input[0], MAP));
     made(w, i, MAP, to);
 }
 
@@ -451,6 +369,36 @@ static void attention(writer *w, int i)
     made(w, i, FLAT, to);
 }
 
+/* x w + x' b, head by head: of x' every group is taken apart into halves, and put together the
+ * other way round. */
+static void turn(writer *w, int i)
+{
+    const hst_do_step *s = step(w, i);
+    const int64_t n = s->dim[0], heads = s->heads, d = s->dim[1] / heads, half = s->group / 2;
+    const char *base = base_of(w, i), *to = raw_name(w, i), *name[9];
+    static const char *const parts[] = {"groups", "first",  "second",  "swapped", "other",
+                                        "heads",  "scaled", "crossed", "sum"};
+    hst_onnx_tensor same = {.n_dims = 4, .dim = {1, n, 1, d}, .data = s->w}, other = same;
+    hst_buf a = HST_BUF(1 << 16), b = HST_BUF(1 << 16);
+    other.data = s->b;
+    for (int k = 0; k < 9; k++)
+        name[k] = hst_onnx_name(w->o, "%s/%s", base, parts[k]);
+    const char *x = want(w, s->input[0], FLAT);
+    NODE(w, "Reshape", NULL, name[0], x, WHOLE(w, 0, n, s->dim[1] / s->group, s->group));
+    hst_onnx_int(&a, "axis", 3);
+    hst_onnx_node(w->o, "Split", &a, (const char *const[]){name[1], name[2], NULL},
+                  (const char *const[]){name[0], WHOLE(w, half, half), NULL});
+    hst_onnx_int(&b, "axis", 3);
+    NODE(w, "Concat", &b, name[3], name[2], name[1]);
+    NODE(w, "Reshape", NULL, name[4], name[3], WHOLE(w, 0, n, heads, d));
+    NODE(w, "Reshape", NULL, name[5], x, WHOLE(w, 0, n, heads, d));
+    NODE(w, "Mul", NULL, name[6], name[5], tensor(w, i, "same", &same));
+    NODE(w, "Mul", NULL, name[7], name[4], tensor(w, i, "cross", &other));
+    NODE(w, "Add", NULL, name[8], name[6], name[7]);
+    NODE(w, "Reshape", NULL, to, name[8], WHOLE(w, 0, n, s->dim[1]));
+    made(w, i, FLAT, to);
+}
+
 /* The same tokens in front of those of every image: room is made for them, and they are added. */
 static void concat_constant(writer *w, int i)
 {
@@ -541,7 +489,9 @@ static void write_step(writer *w, int i, const char *in, const hst_ends *ends)
         [HST_DO_AFFINE] = affine,
         [HST_DO_ACTIVATE] = alone,
         [HST_DO_PAD] = pad,
-        [HST_DO_MAX_POOL] = max_pool,
+        [HST_DO_MAX_POOL] = pool,
+        [HST_DO_AVERAGE_POOL] = pool,
+        [HST_DO_TURN] = turn,
         [HST_DO_MEAN] = mean,
         [HST_DO_LAYER_NORM] = layer_norm,
         [HST_DO_ATTENTION] = attention,

@@ -11,24 +11,27 @@
 #include "nn/op.h"
 
 enum hst_do {
-    HST_DO_INPUT,      /* a picture, pixels 0..255 */
-    HST_DO_CONST,      /* w, the same for every image */
-    HST_DO_CONV,       /* window; w[kh][kw][in / groups][out], b[out] */
-    HST_DO_DEPTHWISE,  /* window; w[kh][kw][c], b[c] */
-    HST_DO_DENSE,      /* every vector or token: w[in][out], b[out] */
-    HST_DO_AFFINE,     /* channel by channel: x w[c] + b[c] */
-    HST_DO_ADD,        /* two values of one shape */
-    HST_DO_MULTIPLY,   /* the same, or the second a vector: one number a channel */
-    HST_DO_ACTIVATE,   /* act alone */
-    HST_DO_PAD,        /* zeros around a picture: window's sides */
-    HST_DO_MAX_POOL,   /* window; what is outside counts as -infinity */
-    HST_DO_MEAN,       /* over all pixels or tokens: a vector */
-    HST_DO_LAYER_NORM, /* over the channels; w[c], b[c], epsilon */
-    HST_DO_ATTENTION,  /* of tokens [n][3 c]: each one's query, key, value; or of [m][c] queries and
+    HST_DO_INPUT,        /* a picture, pixels 0..255 */
+    HST_DO_CONST,        /* w, the same for every image */
+    HST_DO_CONV,         /* window; w[kh][kw][in / groups][out], b[out] */
+    HST_DO_DEPTHWISE,    /* window; w[kh][kw][c], b[c] */
+    HST_DO_DENSE,        /* every vector or token: w[in][out], b[out] */
+    HST_DO_AFFINE,       /* channel by channel: x w[c] + b[c] */
+    HST_DO_ADD,          /* two values of one shape */
+    HST_DO_MULTIPLY,     /* the same, or the second a vector: one number a channel */
+    HST_DO_ACTIVATE,     /* act alone */
+    HST_DO_PAD,          /* zeros around a picture: window's sides */
+    HST_DO_MAX_POOL,     /* window; what is outside counts as -infinity */
+    HST_DO_AVERAGE_POOL, /* window; what is outside does not count */
+    HST_DO_MEAN,         /* over all pixels or tokens: a vector */
+    HST_DO_LAYER_NORM,   /* over the channels; w[c], b[c], epsilon */
+    HST_DO_ATTENTION, /* of tokens [n][3 c]: each one's query, key, value; or of [m][c] queries and
                           [n][2 c] keys and values. For every head, c / heads channels wide,
                           softmax(scale q k') v -> [m][c] */
-    HST_DO_CONCAT,     /* along axis */
-    HST_DO_SLICE,      /* from `begin` on along axis, as much as the type says */
+    HST_DO_TURN,   /* of tokens [n][heads][d]: x w + x' b, where x' has the halves of every `group`
+                    channels in each other's place; w[n][d], b[n][d] */
+    HST_DO_CONCAT, /* along axis */
+    HST_DO_SLICE,  /* from `begin` on along axis, as much as the type says */
     HST_DO_SHAPE,  /* the same numbers in another shape: pixels as tokens, one token as vector */
     HST_DO_SOFTMAX /* over the channels */
 };
@@ -52,7 +55,7 @@ typedef struct hst_do_step {
     float *w, *b; /* owned; NULL: the step has none */
     size_t n_w, n_b;
     double epsilon, scale;
-    int heads, axis, begin;
+    int heads, group, axis, begin;
     int readers; /* steps that read it; of the result 1 more */
 } hst_do_step;
 

@@ -157,6 +157,11 @@ static inline int hst_node_has_weights(const hst_node *n)
     return n->op->pack != NULL;
 }
 
+/* Of a node of hst_op_rotary, for those who write it down: every head x[tokens][d] of queries and
+ * keys becomes same[tokens][d] x + other[tokens][d] x', where x' has the channels of each pair in
+ * each other's place. */
+void hst_rotary_factors(const hst_node *n, float *same, float *other);
+
 /* Ops that make a pixel from the same pixel of their inputs: hst_op.needs. */
 int hst_needs_same(const hst_node *n, int pixels);
 

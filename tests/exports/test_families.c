@@ -16,8 +16,35 @@ static const struct network {
 } networks[] = {
     {{"mobilenet_v2", {65, 34}, .cnn = {0.35, HST_PAD_TF, 1e-3}}, 1},
     {{"mobilenet_v3_small", {64, 64}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-3}}, 1},
-    {{"mobilenet_v4_small", {64, 64}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-5}}, 0},
     {{"hgnet_v2_b0", {64, 64}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-5}}, 0},
+    {{"regnet_y_400mf", {64, 64}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-5}}, 0},
+    {{"nasnet_mobile", {64, 64}, .cnn = {1, HST_PAD_TF, 1e-3}}, 0},
+    {{"vit",
+      {48, 32},
+      .vit = {.dim = 24,
+              .depth = 2,
+              .heads = 3,
+              .patch = 16,
+              .hidden = 48,
+              .class_token = 1,
+              .act = HST_ACT_SWISH,
+              .epsilon = 1e-6,
+              .gated = 1,
+              .no_table = 1,
+              .rotary = {1, HST_ROTARY_HALVES, 0, 100}}},
+     0},
+    {{"vit",
+      {48, 32},
+      .vit = {.dim = 24,
+              .depth = 1,
+              .heads = 3,
+              .patch = 8,
+              .hidden = 48,
+              .class_token = 1,
+              .act = HST_ACT_GELU,
+              .epsilon = 1e-6,
+              .rotary = {1, HST_ROTARY_PAIRS, 4, 10000}}},
+     0},
     {{"vit",
       {48, 32},
       .vit = {.dim = 24,
@@ -118,6 +145,7 @@ static void every_kind_of_step(void **state)
         o.layout = i % 2 ? "nchw" : NULL;
         o.input = i % 3 ? NULL : "float";
         o.batch = (int)i % 2;
+        o.check = 1; /* where this machine's Python has ONNX Runtime */
         export_model(ctx, m, path, "onnx", &o, &out);
         if (networks[i].read_back && getenv("HEADSTART_HELPER"))
             assert_string_equal(out.checked, "read back");

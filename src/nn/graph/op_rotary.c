@@ -97,15 +97,21 @@ static double rounded(double x)
     return ldexp(rint(ldexp(digits, 8)), exponent - 8);
 }
 
+/* Along one axis, of which there are n cells: cell `at`, and there pair k of d / 4. */
+static double angle_of(const hst_rotary *r, int at, int n, size_t d, size_t k)
+{
+    const double pi = 3.14159265358979323846;
+    const double place = r->way == HST_ROTARY_PAIRS ? (at + 1.0) * r->learned / n
+                                                    : 2 * pi * (2 * (at + 0.5) / n - 1);
+    const double period = pow(r->base, 4 * (double)k / (double)d);
+    return place / (r->way == HST_ROTARY_ROUNDED ? rounded(period) : period);
+}
+
 /* Cell i of n along one axis: out[2][d / 4]. */
 static void fill_cell(const hst_rotary *r, int i, int n, size_t d, float *out)
 {
-    const double pi = 3.14159265358979323846;
-    const double at =
-        r->way == HST_ROTARY_PAIRS ? (i + 1.0) * r->learned / n : 2 * pi * (2 * (i + 0.5) / n - 1);
     for (size_t k = 0; k < d / 4; k++) {
-        const double period = pow(r->base, 4 * (double)k / (double)d);
-        const double angle = at / (r->way == HST_ROTARY_ROUNDED ? rounded(period) : period);
+        const double angle = angle_of(r, i, n, d, k);
         out[k] = (float)cos(angle);
         out[d / 4 + k] = (float)sin(angle);
     }
@@ -148,6 +154,24 @@ static void turn(const hst_rotary *r, size_t d, const places *p, const float *re
         y[j] = x[j] * c[j] - x[half + j] * s[j];
         y[half + j] = x[half + j] * c[j] + x[j] * s[j];
     }
+}
+
+void hst_rotary_factors(const hst_node *n, float *same, float *other)
+{
+    const hst_rotary *r = rotary_of(n);
+    const hst_shape s = hst_node_shape(n);
+    const size_t d = head_channels(n, s), half = d / 2;
+    for (int i = 0; i < s.w; i++, same += d, other += d)
+        for (size_t k = 0; k < half; k++) {
+            const int cell = i - r->prefix, pairs = r->way == HST_ROTARY_PAIRS;
+            const int by_row = (k < d / 4) != pairs, of = by_row ? r->rows : r->columns;
+            const size_t a = pairs ? 2 * k : k, b = pairs ? a + 1 : k + half;
+            const int at = by_row ? cell / r->columns : cell % r->columns;
+            const double angle = cell < 0 ? 0 : angle_of(r, at, of, d, k % (d / 4));
+            same[a] = same[b] = (float)cos(angle);
+            other[b] = (float)sin(angle);
+            other[a] = -other[b];
+        }
 }
 
 /* x, y [tokens][3][heads][d]: queries and keys turned, values as they are. */
