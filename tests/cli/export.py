@@ -4,7 +4,7 @@
     tests/cli/export.py PROGRAM
 
 Files are read by independent code: a few lines here, and the real libraries where this Python has them
-(onnx, onnxruntime, numpy) or a C compiler is here; what is absent is said.
+(onnx, onnxruntime, ai_edge_litert, numpy) or a C compiler is here; what is absent is said.
 """
 import importlib.util
 import json
@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import unittest
+import zipfile
 
 import material
 from run import BACKBONE, ENV, PHOTOS, ROOT, Case, read, run, setUpModule, tearDownModule  # noqa: F401
@@ -76,6 +77,45 @@ def properties(path):
     """The metadata of an ONNX file."""
     pairs = [dict(fields(value)) for number, value in fields(read(path)) if number == 14]
     return {pair[1].decode(): pair[2].decode() for pair in pairs}
+
+
+class Table:
+    """A table of a FlatBuffer: table[3] is the place of its field 3, or None."""
+    def __init__(self, data, at):
+        self.data, self.at = data, at
+
+    def word(self, at, kind="<I"):
+        return struct.unpack_from(kind, self.data, at)[0]
+
+    def __getitem__(self, field):
+        vtable = self.at - self.word(self.at, "<i")
+        at = self.word(vtable + 4 + 2 * field, "<H") if 4 + 2 * field < self.word(vtable, "<H") else 0
+        return self.at + at if at else None
+
+    def follow(self, at):
+        return at + self.word(at)
+
+    def child(self, field):
+        return Table(self.data, self.follow(self[field]))
+
+    def children(self, field):
+        first = self.follow(self[field])
+        return [Table(self.data, self.follow(first + 4 + 4 * i)) for i in range(self.word(first))]
+
+    def bytes(self, field):
+        first = self.follow(self[field])
+        return self.data[first + 4:first + 4 + self.word(first)]
+
+    def floats(self, field):
+        return struct.unpack_from(f"<{len(self.bytes(field))}f", self.data, self.follow(self[field]) + 4)
+
+
+def tflite_metadata(path):
+    """By name what a TFLite file says of itself."""
+    data = read(path)
+    model = Table(data, Table(data, 0).follow(0))
+    buffers = model.children(4)
+    return {m.bytes(0).decode(): buffers[m.word(m[1])].bytes(0) for m in model.children(6)}
 
 
 def pnm(path, w, h):
@@ -159,6 +199,77 @@ class Export(Case):
             given = given.astype(numpy.float32) if "float" in words else given
             got = session.run(None, {"image": given})[0][0]
             self.close(dict(zip(["blue", "green", "red"], got.tolist())), want)
+
+    # ---- TFLite ----
+
+    def tflite(self, *words, checked="read back", most=1e-4):
+        path = f"{ROOT}/made.tflite"
+        told = json.loads(self.ok(run("export", self.model(), "--to", "tflite", "-o", path, "--json", *words)))
+        self.assertEqual((told["format"], told["bytes"], told["checked"]), ("tflite", os.path.getsize(path), checked))
+        if checked:
+            self.assertLessEqual(told["difference"], most)
+        return path
+
+    def test_what_a_tflite_file_tells(self):
+        path = self.tflite()
+        with zipfile.ZipFile(path) as inside:
+            self.assertEqual(inside.namelist(), ["labels.txt"])
+            self.assertIsNone(inside.testzip())
+            self.assertEqual(inside.read("labels.txt"), b"blue\ngreen\nred\n")
+        if shutil.which("unzip"):
+            r = subprocess.run(["unzip", "-p", path, "labels.txt"], capture_output=True, check=True)
+            self.assertEqual((r.stdout, r.stderr), (b"blue\ngreen\nred\n", b""))
+        told = tflite_metadata(path)
+        self.assertEqual(json.loads(told["headstart"])["exported"], "1")
+        data = told["TFLITE_METADATA"]
+        self.assertEqual(data[4:8], b"M001")
+        model = Table(data, Table(data, 0).follow(0))
+        self.assertIn(b"mobilenet_v2", model.bytes(1))
+        graph = model.children(3)[0]
+        image, answer = graph.children(2)[0], graph.children(3)[0]
+        self.assertEqual((image.bytes(0), answer.bytes(0)), (b"image", b"probabilities"))
+        self.assertEqual(json.loads(image.bytes(1))["resize"]["geometry"], "squash")
+        norm = image.children(4)[0].child(1)
+        self.assertEqual((norm.floats(0), norm.floats(1)), ((0,), (1,)))
+        labels = answer.children(6)[0]
+        self.assertEqual((labels.bytes(0), data[labels[2]]), (b"labels.txt", 2))
+
+    def test_predict_takes_tflite(self):
+        files = [f"{PHOTOS}/{c}/0{i}.png" for c in material.COLOURS for i in range(2)]
+        want = self.probabilities(self.model(), *files)
+        for words in ([], ["--input", "float"], ["--batch", "2", "--logits"]):
+            with self.subTest(words):
+                path = self.tflite(*words)
+                first = read(path)
+                for a, b in zip(self.probabilities(path, *files), want):
+                    self.close(a, b)
+                self.assertEqual(read(self.tflite(*words, "--threads", "1")), first)
+
+    def test_fewer_bits(self):
+        whole = os.path.getsize(self.tflite())
+        self.assertLess(os.path.getsize(self.tflite("--weights", "float16", most=1e-2)), 0.6 * whole)
+        r = run("export", self.model(), "--to", "tflite", "-o", "int8.tflite", "--weights", "int8")
+        self.assertIn("is not checked", r.stderr)
+        self.assertLess(os.path.getsize(f"{ROOT}/int8.tflite"), 0.4 * whole)
+        self.refused(run("export", self.model(), "--to", "onnx", "--weights", "int8"), 2, "no weights in int8")
+
+    @unittest.skipUnless(importlib.util.find_spec("numpy") and importlib.util.find_spec("ai_edge_litert"),
+                         "this Python is without numpy or ai_edge_litert")
+    def test_litert_agrees(self):
+        import numpy
+        from ai_edge_litert.interpreter import Interpreter
+        photo = f"{ROOT}/exact.ppm"
+        for words in ([], ["--input", "float"], ["--batch", "3"]):
+            net = Interpreter(model_path=self.tflite("--check", *words))
+            net.allocate_tensors()
+            given, made = net.get_input_details()[0], net.get_output_details()[0]
+            n, h, w, _ = given["shape"]
+            x = numpy.frombuffer(pnm(photo, w, h), numpy.uint8).reshape(1, h, w, 3).astype(given["dtype"])
+            net.set_tensor(given["index"], x.repeat(n, 0))
+            net.invoke()
+            want = self.probabilities(self.model(), photo)[0]
+            for got in net.get_tensor(made["index"]):
+                self.close(dict(zip(["blue", "green", "red"], got.tolist())), want)
 
     # ---- C ----
 
@@ -269,10 +380,12 @@ class Export(Case):
         for words, key in ((["--multi-label", "--label-column", "labels"], "labels"), (["--target", "size"], "value")):
             with self.subTest(words):
                 self.ok(run("train", "list.csv", "--backbone", BACKBONE, "-o", key, *words))
-                self.ok(run("export", key, "--to", "onnx"))
+                for kind in ("onnx", "tflite"):
+                    self.ok(run("export", key, "--to", kind))
                 told = [self.ok(run("predict", f"{key}/model.{kind}", photo, "--no-store"))
-                        for kind in ("safetensors", "onnx")]
-                self.assertEqual(told[1].split()[1:4:2], told[0].split()[1:4:2])
+                        for kind in ("safetensors", "onnx", "tflite")]
+                for other in told[1:]:
+                    self.assertEqual(other.split()[1:4:2], told[0].split()[1:4:2])
 
 
 if __name__ == "__main__":
