@@ -79,7 +79,7 @@ static int print_json(cli_job *job, const char *path, const hst_exported *e)
     cli_json_set(&o, "difference", cli_json_measured(e->difference));
     cli_json_set(&o, "runtime", e->runtime[0] ? cli_json_text(e->runtime) : json_null());
     cli_json_set(&o, "runtime_difference", cli_json_measured(e->runtime_difference));
-    cli_json_set(&o, "loader", e->loader[0] ? cli_json_text(e->loader) : json_null());
+    cli_json_set(&o, "loader", e->loader[0] ? json_string(e->loader) : json_null());
     return cli_json_print(&job->out, o);
 }
 

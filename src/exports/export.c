@@ -176,8 +176,9 @@ static int write_and_check(hst_exporting *x, const hst_exporter *f, int runtime,
     char *loader = rc || !f->loader ? NULL : f->loader(x, err);
     if (rc == 0 && f->loader && !loader)
         rc = err->code;
-    if (loader)
-        snprintf(out->loader, sizeof out->loader, "%s", loader);
+    if (loader &&
+        (size_t)snprintf(out->loader, sizeof out->loader, "%s", loader) >= sizeof out->loader)
+        rc = hst_fail(err, HST_EARG, "%s: the name is too long", hst_path_base(x->path));
     if (rc == 0)
         out->bytes = bytes_in(x->path);
     free(loader);

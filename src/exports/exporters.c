@@ -1,5 +1,6 @@
 #include "exports/export.h"
 
+/* clang-format off */
 const hst_exporter *const hst_exporters[] = {
     &hst_exporter_c,
     &hst_exporter_hf,
@@ -9,6 +10,7 @@ const hst_exporter *const hst_exporters[] = {
     &hst_exporter_torch,
     NULL,
 };
+/* clang-format on */
 
 const char *hst_export_format(int i, const char **summary, const char **ending)
 {

@@ -216,8 +216,8 @@ json_t *hst_known_timm_config(const hst_known *k, const hst_model *m)
         "interpolation", bicubic ? "bicubic" : "bilinear", "crop_pct",
         hst_prep_crops(p) ? crop_part(p) : 1.0, "crop_mode", mode, "mean", hst_known_mean(m), "std",
         hst_known_std(m), "num_classes", m->n_classes, "classifier", k->head);
-    return json_pack("{s:s, s:i, s:i, s:o, s:O, s:s, s:o}", "architecture", k->architecture,
+    return json_pack("{s:s, s:i, s:i, s:o, s:o, s:s, s:o}", "architecture", k->architecture,
                      "num_classes", m->n_classes, "num_features", m->dim, "label_names", labels,
-                     "model_args", k->args ? k->args : json_object(), "problem_type",
+                     "model_args", k->args ? json_incref(k->args) : json_object(), "problem_type",
                      hst_known_problem(m), "pretrained_cfg", cfg);
 }

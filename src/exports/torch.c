@@ -100,7 +100,7 @@ static void put_reals(hst_buf *b, const float x[3])
 static void put_name(hst_buf *b, const char *path)
 {
     json_t *name = json_string(hst_path_base(path));
-    char *text = json_dumps(name, JSON_ENCODE_ANY | JSON_ENSURE_ASCII);
+    char *text = json_dumps(name, JSON_ENCODE_ANY);
     hst_buf_puts(b, text ? text : "\"model.pth\"");
     free(text);
     json_decref(name);

@@ -329,7 +329,8 @@ class Export(Case):
         for line in "".join(self.documented("sh")).splitlines():
             command, *words = line.split()
             self.assertEqual(command, "headstart")
-            shutil.rmtree(f"{ROOT}/once/model-c", ignore_errors=True)
+            for made in ("c", "hf"):
+                shutil.rmtree(f"{ROOT}/once/model-{made}", ignore_errors=True)
             self.ok(run(*words))
         return f"{ROOT}/runs/train"
 
