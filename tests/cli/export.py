@@ -249,7 +249,7 @@ class Export(Case):
         whole = os.path.getsize(self.tflite())
         self.assertLess(os.path.getsize(self.tflite("--weights", "float16", most=1e-2)), 0.75 * whole)
         r = run("export", self.model(), "--to", "tflite", "-o", "int8.tflite", "--weights", "int8")
-        self.assertIn("is not checked", r.stderr)
+        self.assertIn("is not checked", r.stderr.decode())
         self.assertLess(os.path.getsize(f"{ROOT}/int8.tflite"), 0.5 * whole)
         self.refused(run("export", self.model(), "--to", "onnx", "--weights", "int8"), 2, "no weights in int8")
 
