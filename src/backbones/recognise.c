@@ -39,22 +39,9 @@ static int unknown(const hst_tensors *t, hst_err *err)
     const hst_tensor *first = hst_tensors_count(t) ? hst_tensors_at(t, 0) : NULL;
     return hst_fail(
         err, HST_EMODEL,
-        "no network known here: %zu tensors, first '%s'; expected MobileNetV2 (names "
-        "of Hugging Face, torchvision, timm, Keras or TF Hub), MobileNetV1 (Hugging "
-        "Face, timm or Keras), MobileNetV3 (torchvision, timm, Keras or TF Hub), EfficientNet B0 "
-        "to B7 "
-        "(torchvision, timm, Hugging Face, Keras or TF Hub), EfficientNetV2 (torchvision, timm, "
-        "Keras or TF Hub), "
-        "EfficientNet-Lite (PyTorch, timm or Keras), ResNets V1 and V2 "
-        "(torchvision, timm, Hugging Face, Keras or TF Hub), ConvNeXt (timm, Facebook, Hugging "
-        "Face or "
-        "torchvision), RegNetY (torchvision, timm or Hugging Face), BiT R50x1 (timm, Hugging "
-        "Face or Google), MobileNetV4-Conv or HGNetV2 (timm), Inception v3 "
-        "(torchvision, timm, Keras or TF Hub), Inception-ResNet v2 (timm, Keras or TF Hub), NASNet "
-        "(Keras or TF Hub), or a vision transformer: DINOv2, DINOv3 "
-        "(their own, timm or Hugging Face), CLIP, SigLIP (OpenCLIP, timm or Hugging Face), "
-        "Perception Encoder (its own or timm), ViT, DeiT, DINO "
-        "(timm, Hugging Face or torchvision)",
+        "no network known here: %zu tensors, first '%s'; known are MobileNets, "
+        "EfficientNets, ResNets, RegNetY, BiT, ConvNeXt, HGNetV2, Inceptions, NASNet and "
+        "vision transformers as their libraries write them (docs/backbones.md)",
         hst_tensors_count(t), first ? first->name : "");
 }
 

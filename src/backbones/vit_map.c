@@ -216,8 +216,8 @@ typedef struct mapping {
     hst_err *err;
 } mapping;
 
-/* Parameter "block_3_" ours from the tensor part + ending; where that may be missing (a bias), from
- * zeros. */
+/* Parameter "block_3_" ours from the tensor part + ending; where that may be missing (a bias), or
+ * has no name (part NULL), from zeros. */
 static hst_param_map *map(const mapping *m, const char *ours, const char *part, const char *ending,
                           int may_miss)
 {
@@ -226,7 +226,7 @@ static hst_param_map *map(const mapping *m, const char *ours, const char *part, 
         snprintf(to, sizeof to, "block_%d_%s", m->block, ours);
     else
         snprintf(to, sizeof to, "%s", ours);
-    if (!may_miss || !m->n.t || find(&m->n, m->block, part, ending))
+    if (part && (!may_miss || !m->n.t || find(&m->n, m->block, part, ending)))
         name_tensor(&m->n, m->block, part, ending, from);
     hst_param_map *p = hst_param_maps_add(m->out, to, from, m->err);
     if (p)

@@ -52,9 +52,12 @@ enum hst_padding {
     HST_PAD_SYMMETRIC_ZEROS /* as HST_PAD_SYMMETRIC, and the same */
 };
 
-/* A window that moves over a picture: of a convolution or a pooling. Nodes keep it as bytes
- * (hst_node.attrs), whose reads compilers must not move in front of copies of nodes. */
-typedef struct __attribute__((may_alias)) hst_conv {
+/* A struct that nodes keep as bytes (hst_node.attrs) and read there: compilers must not move such
+ * reads in front of copies of nodes. */
+#define HST_ATTRS __attribute__((may_alias))
+
+/* A window that moves over a picture: of a convolution or a pooling. */
+typedef struct HST_ATTRS hst_conv {
     int kernel, stride; /* kernel: its rows */
     int channels;       /* of a convolution's output; else ignored */
     enum hst_padding padding;
@@ -105,7 +108,7 @@ HST_CHECK int hst_graph_batchnorm(hst_graph *g, int x, double epsilon, const cha
                                   hst_err *err);
 /* By the mean and variance of each group of channels of an image (Wu, He 2018, arXiv 1803.08494);
  * gamma and beta of each channel. */
-typedef struct hst_group_norm {
+typedef struct HST_ATTRS hst_group_norm {
     double epsilon;
     int groups;
 } hst_group_norm;
@@ -121,7 +124,7 @@ HST_CHECK int hst_graph_max_pool(hst_graph *g, int x, const hst_conv *c, hst_err
 HST_CHECK int hst_graph_average_pool(hst_graph *g, int x, const hst_conv *c, hst_err *err);
 /* Every stride-th pixel of every stride-th row, from pixel `first` of row `first` on; zeros where
  * there is none: ceil(h / stride) rows, ceil(w / stride) columns. */
-typedef struct hst_pick {
+typedef struct HST_ATTRS hst_pick {
     int stride, first; /* 0 <= first < stride */
 } hst_pick;
 HST_CHECK int hst_graph_pick(hst_graph *g, int x, const hst_pick *p, hst_err *err);
@@ -145,7 +148,7 @@ HST_CHECK int hst_graph_layernorm(hst_graph *g, int x, double epsilon, const cha
 HST_CHECK int hst_graph_layer_scale(hst_graph *g, int x, const char *name, hst_err *err);
 
 /* Pixels as tokens: [h][w][c] -> [1][prefix + h w][c]. */
-typedef struct hst_tokens {
+typedef struct HST_ATTRS hst_tokens {
     int prefix;    /* tokens in front that are learned (class, registers), the parameter "prefix"
                       [prefix][c], positions of theirs added in; 0: none */
     int positions; /* 1: the parameter "positions" [h w][c] is added to the pixels; 0: nothing is */
@@ -156,7 +159,7 @@ HST_CHECK int hst_graph_tokens(hst_graph *g, int x, const hst_tokens *t, const c
 /* Tokens [n][3 c], of each its query, key and value -> [n][c]: for every head, c / heads channels
  * wide, softmax(q k' / sqrt(c / heads)) v, heads side by side (Vaswani et al. 2017, arXiv
  * 1706.03762). */
-typedef struct hst_attention {
+typedef struct HST_ATTRS hst_attention {
     int heads; /* divide c */
 } hst_attention;
 HST_CHECK int hst_graph_attention(hst_graph *g, int qkv, const hst_attention *t, hst_err *err);
@@ -175,7 +178,7 @@ HST_CHECK int hst_graph_cross_attention(hst_graph *g, int q, int kv, const hst_a
  *   pairs    p / base^(4 k / d), p from 1 on in cells of a grid of `learned`: columns first,
  *            channels 2 j and 2 j + 1 being a pair (Perception Encoder, arXiv 2504.13181) */
 enum hst_rotary_way { HST_ROTARY_HALVES, HST_ROTARY_ROUNDED, HST_ROTARY_PAIRS };
-typedef struct hst_rotary {
+typedef struct HST_ATTRS hst_rotary {
     int heads, prefix;
     int rows, columns;
     enum hst_rotary_way way;
@@ -194,7 +197,7 @@ HST_CHECK int hst_graph_probe(hst_graph *g, int x, const char *name, hst_err *er
 /* Tokens [n][c] -> a vector: the first token, the mean of those from `prefix` on, or one behind the
  * other. */
 enum hst_pool { HST_POOL_CLS, HST_POOL_MEAN, HST_POOL_CLS_MEAN };
-typedef struct hst_token_pool {
+typedef struct HST_ATTRS hst_token_pool {
     enum hst_pool pool;
     int prefix;
 } hst_token_pool;

@@ -11,7 +11,7 @@
 
 /* ---- an op: blend, y = amount (x0 - x1) x2 + x1, three inputs of one shape ---- */
 
-typedef struct blend {
+typedef struct HST_ATTRS blend {
     double amount;
 } blend;
 static const hst_attr blend_attrs[] = {{"amount", HST_ATTR_REAL, offsetof(blend, amount), NULL}};

@@ -2,6 +2,8 @@
  * the formulas; their derivatives are the kernel norm_gate. */
 #include "nn/infer/unit.h"
 
+#include <string.h>
+
 const char *const hst_act_words[HST_ACTS] = {
     [HST_ACT_NONE] = "none",           [HST_ACT_RELU6] = "relu6",
     [HST_ACT_RELU] = "relu",           [HST_ACT_SIGMOID] = "sigmoid",
@@ -12,7 +14,9 @@ static const hst_attr attrs[] = {{"function", HST_ATTR_WORD, 0, hst_act_words}};
 
 enum hst_act hst_node_act(const hst_node *n)
 {
-    return (enum hst_act) * (const int *)(const void *)n->attrs;
+    int act;
+    memcpy(&act, n->attrs, sizeof act);
+    return (enum hst_act)act;
 }
 
 static int same_type(hst_node *n, const hst_type *in, hst_err *err)

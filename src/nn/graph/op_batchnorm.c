@@ -3,13 +3,16 @@
 #include "nn/infer/unit.h"
 
 #include <math.h>
+#include <string.h>
 
 static const hst_attr attrs[] = {{"epsilon", HST_ATTR_REAL, 0, NULL}};
 enum { GAMMA, BETA, MEAN, VARIANCE }; /* slots */
 
 double hst_node_epsilon(const hst_node *n)
 {
-    return *(const double *)(const void *)n->attrs;
+    double epsilon;
+    memcpy(&epsilon, n->attrs, sizeof epsilon);
+    return epsilon;
 }
 
 static int normalised_type(hst_node *n, const hst_type *in, hst_err *err)

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* What the node keeps of its inputs, for its loops: no attribute, since types say it. */
-typedef struct parts {
+typedef struct HST_ATTRS parts {
     int channels[HST_MAX_INPUTS]; /* 0 behind the last */
 } parts;
 

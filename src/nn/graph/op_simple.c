@@ -3,6 +3,7 @@
 #include "nn/infer/unit.h"
 
 #include <stddef.h>
+#include <string.h>
 
 static const hst_attr input_attrs[] = {
     {"height", HST_ATTR_INT, offsetof(hst_shape, h), NULL},
@@ -12,9 +13,11 @@ static const hst_attr input_attrs[] = {
 
 static int input_type(hst_node *n, const hst_type *in, hst_err *err)
 {
+    hst_shape shape;
     (void)in;
     (void)err;
-    n->type = hst_image_type(*(const hst_shape *)(const void *)n->attrs);
+    memcpy(&shape, n->attrs, sizeof shape);
+    n->type = hst_image_type(shape);
     return 0;
 }
 
