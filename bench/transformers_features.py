@@ -171,7 +171,8 @@ class FacebookDinov3(TimmDinov3):
     NAMES = {"reg_token": "storage_tokens", "gamma_1": "ls1.gamma", "gamma_2": "ls2.gamma", "fc1_g": "w1", "fc1_x": "w2"}
 
     def write(self, folder):
-        state, gated = {"mask_token": torch.zeros(1, self.net.embed_dim)}, "blocks.0.mlp.fc1_g.weight" in self.net.state_dict()
+        state, q = {"mask_token": torch.zeros(1, self.net.embed_dim)}, None
+        gated = "blocks.0.mlp.fc1_g.weight" in self.net.state_dict()
         for name, x in self.net.state_dict().items():
             for ours, theirs in self.NAMES.items():
                 name = name.replace(ours, theirs)
@@ -205,7 +206,7 @@ class PerceptionEncoder(Timm):
              ("blocks.", "transformer.resblocks."), ("cls_token", "class_embedding"), ("pos_embed", "positional_embedding")]
 
     def write(self, folder):
-        state = {"logit_scale": torch.ones(())}
+        state, q = {"logit_scale": torch.ones(())}, {}
         for name, x in self.net.state_dict().items():
             name = "ln_post" + name[4:] if name.startswith("norm.") else name
             for ours, theirs in self.NAMES:
