@@ -2,7 +2,9 @@
 #include "exports/export.h"
 
 #include "base/json.h"
+#include "base/str.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,6 +116,42 @@ static void row(hst_buf *b, const hst_model *m, const char *key, const char *tit
         hst_buf_printf(b, "| %s | %s |\n", title, value);
 }
 
+static double recorded(const hst_model *m, const char *key)
+{
+    const char *text = hst_model_record(m, key);
+    double x;
+    return text && hst_read_real(text, "", &x) ? x : -1;
+}
+
+/* Thousandths of x, which printf would write with the locale's comma. */
+static const char *thousandths(double x, char text[16])
+{
+    const int n = (int)(1000 * x + 0.5);
+    snprintf(text, 16, "%d.%03d", n / 1000, n % 1000);
+    return text;
+}
+
+/* What training has measured: of all photos out of fold, else of those kept aside. */
+static void accuracy_row(hst_buf *b, const hst_model *m)
+{
+    static const char *const keys[][5] = {
+        {"oof_accuracy", "oof_ci_low", "oof_ci_high", "oof_n", "out of fold"},
+        {"val_accuracy", "val_ci_low", "val_ci_high", "val_n", "kept aside"}};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        char text[3][16];
+        double x[4];
+        int all = 1;
+        for (int k = 0; k < 4; k++)
+            all &= (x[k] = recorded(m, keys[i][k])) >= 0 && (k == 3 || x[k] <= 1);
+        if (!all)
+            continue;
+        hst_buf_printf(b, "| accuracy | %s (95 %% interval %s to %s, %.0f photos %s) |\n",
+                       thousandths(x[0], text[0]), thousandths(x[1], text[1]),
+                       thousandths(x[2], text[2]), x[3], keys[i][4]);
+        return;
+    }
+}
+
 static char *card(const hst_model *m, hst_err *err)
 {
     const hst_backbone *b = m->extractor->branch[0].backbone;
@@ -133,8 +171,7 @@ static char *card(const hst_model *m, hst_err *err)
     hst_buf_printf(&text, "| input | %s RGB, 0..255 |\n",
                    hst_size_text(m->extractor->branch[0].view[0].prep.size, size));
     row(&text, m, "recipe", "recipe");
-    row(&text, m, "accuracy", "accuracy");
-    row(&text, m, "accuracy_n", "measured on photos");
+    accuracy_row(&text, m);
     row(&text, m, "n_train", "trained on photos");
     hst_buf_puts(&text, "\n");
     return text_of(&text, err);

@@ -164,6 +164,9 @@ class Export(Case):
         self.assertEqual(prepare["resize"]["geometry"], "squash")
         self.assertEqual(told["Image.NominalPixelRange"], "NominalRange_0_255")
         self.assertIn("mobilenet_v2", told["description"])
+        accuracy, low, high, n = re.search(r"(?m)^accuracy +(\S+) \(95 % interval (\S+)-(\S+), (\d+) photos",
+                                           self.ok(run("info", self.model()))).groups()
+        self.assertIn(f"| accuracy | {accuracy} (95 % interval {low} to {high}, {n} photos ", told["description"])
 
     def test_predict_and_eval_take_it(self):
         files = [f"{PHOTOS}/{c}/0{i}.png" for c in material.COLOURS for i in range(2)]
