@@ -19,12 +19,29 @@ typedef struct hst_fb_field {
     float real; /* of HST_FB_FLOAT */
 } hst_fb_field;
 
+static inline hst_fb_field hst_fb_ref(int id)
+{
+    return (hst_fb_field){.id = id, .type = HST_FB_REF};
+}
+static inline hst_fb_field hst_fb_byte(int id, int64_t v)
+{
+    return (hst_fb_field){.id = id, .type = HST_FB_BYTE, .whole = v};
+}
+static inline hst_fb_field hst_fb_int(int id, int64_t v)
+{
+    return (hst_fb_field){.id = id, .type = HST_FB_INT, .whole = v};
+}
+
 enum { HST_FB_FIELDS = 16 }; /* a table has at most, and their numbers are below */
 
 /* Begins an empty buffer; returns the ref of its root table. */
 size_t hst_fb_begin(hst_buf *b, const char identifier[4]);
 /* A table with n fields; refs[i] becomes the place of field i, where that is a HST_FB_REF. */
 void hst_fb_table(hst_buf *b, size_t ref, const hst_fb_field *field, int n, size_t *refs);
+/* The same with the fields behind refs. */
+#define HST_FB_TABLE(b, ref, refs, ...)                                                            \
+    hst_fb_table(b, ref, (const hst_fb_field[]){__VA_ARGS__},                                      \
+                 (int)(sizeof((const hst_fb_field[]){__VA_ARGS__}) / sizeof(hst_fb_field)), refs)
 /* A vector of n elements, `width` bytes each, which begin at a multiple of `align` (4 or more). */
 void hst_fb_vector(hst_buf *b, size_t ref, const void *elements, size_t n, size_t width,
                    size_t align);

@@ -53,22 +53,6 @@ enum {
     MAP_TENSOR = 1
 };
 
-#define TABLE(b, ref, refs, ...)                                                                   \
-    hst_fb_table(b, ref, (const hst_fb_field[]){__VA_ARGS__},                                      \
-                 (int)(sizeof((const hst_fb_field[]){__VA_ARGS__}) / sizeof(hst_fb_field)), refs)
-#define REF(id)                                                                                    \
-    {                                                                                              \
-        (id), HST_FB_REF, 0, 0                                                                     \
-    }
-#define BYTE(id, v)                                                                                \
-    {                                                                                              \
-        (id), HST_FB_BYTE, (v), 0                                                                  \
-    }
-#define INT(id, v)                                                                                 \
-    {                                                                                              \
-        (id), HST_FB_INT, (v), 0                                                                   \
-    }
-
 /* ---- numbers of constants ---- */
 
 static size_t count_of(const hst_tfl_tensor *t)
@@ -167,17 +151,19 @@ static void codes(hst_buf *b, size_t ref, const hst_tfl_op *const *of, int n)
 {
     const size_t first = hst_fb_refs(b, ref, (size_t)n);
     for (int i = 0; i < n; i++)
-        TABLE(b, first + 4 * (size_t)i, NULL,
-              BYTE(CODE_OLD, of[i]->code < 127 ? (int)of[i]->code : 127),
-              INT(CODE_VERSION, of[i]->version), INT(CODE_BUILTIN, of[i]->code));
+        HST_FB_TABLE(b, first + 4 * (size_t)i, NULL,
+                     hst_fb_byte(CODE_OLD, of[i]->code < 127 ? (int)of[i]->code : 127),
+                     hst_fb_int(CODE_VERSION, of[i]->version),
+                     hst_fb_int(CODE_BUILTIN, of[i]->code));
 }
 
 static void operator(hst_buf *b, size_t ref, const hst_tfl_op *op, int code)
 {
     size_t r[5];
     const int type = options_type(op->code);
-    hst_fb_field field[5] = {INT(OPERATOR_CODE, code), REF(OPERATOR_INPUTS), REF(OPERATOR_OUTPUTS),
-                             BYTE(OPERATOR_OPTIONS_TYPE, type), REF(OPERATOR_OPTIONS)};
+    hst_fb_field field[5] = {hst_fb_int(OPERATOR_CODE, code), hst_fb_ref(OPERATOR_INPUTS),
+                             hst_fb_ref(OPERATOR_OUTPUTS), hst_fb_byte(OPERATOR_OPTIONS_TYPE, type),
+                             hst_fb_ref(OPERATOR_OPTIONS)};
     hst_fb_table(b, ref, field, type ? 5 : 3, r);
     hst_fb_vector(b, r[1], op->in, (size_t)op->n_in, 4, 4);
     hst_fb_vector(b, r[2], op->out, (size_t)op->n_out, 4, 4);
@@ -201,8 +187,8 @@ static void operators(file *f, size_t ref, size_t ref_codes)
 static void quantisation(file *f, size_t ref, const hst_tfl_tensor *t, size_t *zeros)
 {
     size_t r[3];
-    TABLE(&f->b, ref, r, REF(QUANTISATION_SCALE), REF(QUANTISATION_ZERO),
-          INT(QUANTISATION_DIMENSION, t->channel));
+    HST_FB_TABLE(&f->b, ref, r, hst_fb_ref(QUANTISATION_SCALE), hst_fb_ref(QUANTISATION_ZERO),
+                 hst_fb_int(QUANTISATION_DIMENSION, t->channel));
     hst_fb_vector(&f->b, r[0], t->scale, t->n_scales, sizeof *t->scale, 4);
     *zeros = r[1];
 }
@@ -217,12 +203,12 @@ static void one_tensor(file *f, size_t ref, const hst_tfl_tensor *t, int buffer,
     const int open = has_batch(t) && f->x->ends.batch == 0, scaled = t->n_scales > 0;
     int32_t dim[HST_TFL_DIMS];
     size_t r[7];
-    hst_fb_field field[7] = {REF(TENSOR_SHAPE), BYTE(TENSOR_TYPE, t->type),
-                             INT(TENSOR_BUFFER, buffer), REF(TENSOR_NAME),
-                             BYTE(TENSOR_HAS_RANK, 1)};
+    hst_fb_field field[7] = {hst_fb_ref(TENSOR_SHAPE), hst_fb_byte(TENSOR_TYPE, t->type),
+                             hst_fb_int(TENSOR_BUFFER, buffer), hst_fb_ref(TENSOR_NAME),
+                             hst_fb_byte(TENSOR_HAS_RANK, 1)};
     int n = 5;
     if (scaled || open)
-        field[n++] = (hst_fb_field)REF(scaled ? TENSOR_QUANTISATION : TENSOR_SIGNATURE);
+        field[n++] = (hst_fb_field)hst_fb_ref(scaled ? TENSOR_QUANTISATION : TENSOR_SIGNATURE);
     memcpy(dim, t->dim, sizeof dim);
     hst_fb_table(&f->b, ref, field, n, r);
     if (has_batch(t) && !open)
@@ -283,8 +269,9 @@ static void subgraph(file *f, size_t ref, size_t ref_codes)
 {
     size_t r[5];
     const hst_tfl *g = f->g;
-    TABLE(&f->b, hst_fb_refs(&f->b, ref, 1), r, REF(GRAPH_TENSORS), REF(GRAPH_INPUTS),
-          REF(GRAPH_OUTPUTS), REF(GRAPH_OPERATORS), REF(GRAPH_NAME));
+    HST_FB_TABLE(&f->b, hst_fb_refs(&f->b, ref, 1), r, hst_fb_ref(GRAPH_TENSORS),
+                 hst_fb_ref(GRAPH_INPUTS), hst_fb_ref(GRAPH_OUTPUTS), hst_fb_ref(GRAPH_OPERATORS),
+                 hst_fb_ref(GRAPH_NAME));
     f->g->rc = tensors(f, r[0], g->err);
     hst_fb_vector(&f->b, r[1], &g->input, 1, 4, 4);
     hst_fb_vector(&f->b, r[2], &g->output, 1, 4, 4);
@@ -295,15 +282,17 @@ static void subgraph(file *f, size_t ref, size_t ref_codes)
 static void named_tensor(hst_buf *b, size_t ref, const char *name, int tensor)
 {
     size_t r[2];
-    TABLE(b, hst_fb_refs(b, ref, 1), r, REF(MAP_NAME), INT(MAP_TENSOR, tensor));
+    HST_FB_TABLE(b, hst_fb_refs(b, ref, 1), r, hst_fb_ref(MAP_NAME),
+                 hst_fb_int(MAP_TENSOR, tensor));
     hst_fb_text(b, r[0], name);
 }
 
 static void signature(file *f, size_t ref)
 {
     size_t r[4];
-    TABLE(&f->b, hst_fb_refs(&f->b, ref, 1), r, REF(SIGNATURE_INPUTS), REF(SIGNATURE_OUTPUTS),
-          REF(SIGNATURE_KEY), INT(SIGNATURE_GRAPH, 0));
+    HST_FB_TABLE(&f->b, hst_fb_refs(&f->b, ref, 1), r, hst_fb_ref(SIGNATURE_INPUTS),
+                 hst_fb_ref(SIGNATURE_OUTPUTS), hst_fb_ref(SIGNATURE_KEY),
+                 hst_fb_int(SIGNATURE_GRAPH, 0));
     named_tensor(&f->b, r[0], "image", f->g->input);
     named_tensor(&f->b, r[1], f->output, f->g->output);
     hst_fb_text(&f->b, r[2], "serving_default");
@@ -312,7 +301,7 @@ static void signature(file *f, size_t ref)
 static void metadata(hst_buf *b, size_t ref, const char *name, int buffer)
 {
     size_t r[2];
-    TABLE(b, ref, r, REF(METADATA_NAME), INT(METADATA_BUFFER, buffer));
+    HST_FB_TABLE(b, ref, r, hst_fb_ref(METADATA_NAME), hst_fb_int(METADATA_BUFFER, buffer));
     hst_fb_text(b, r[0], name);
 }
 
@@ -329,12 +318,12 @@ static int buffers(file *f, size_t ref)
         const hst_tfl_tensor *t = &f->g->tensor[i];
         if (!hst_tfl_is_constant(t))
             continue;
-        TABLE(b, at += 4, r, REF(BUFFER_DATA));
+        HST_FB_TABLE(b, at += 4, r, hst_fb_ref(BUFFER_DATA));
         f->blob[f->n_blobs++] = (blob){.ref = r[0], .tensor = t};
     }
-    TABLE(b, at += 4, r, REF(BUFFER_DATA));
+    HST_FB_TABLE(b, at += 4, r, hst_fb_ref(BUFFER_DATA));
     hst_fb_vector(b, r[0], f->metadata.p, f->metadata.n, 1, ALIGN);
-    TABLE(b, at += 4, r, REF(BUFFER_DATA));
+    HST_FB_TABLE(b, at += 4, r, hst_fb_ref(BUFFER_DATA));
     hst_fb_vector(b, r[0], f->x->about->model, strlen(f->x->about->model), 1, ALIGN);
     return constants;
 }
@@ -344,9 +333,10 @@ static void head(file *f)
     size_t r[7];
     hst_buf *b = &f->b;
     hst_tfl_metadata(&f->metadata, f->x, f->output);
-    TABLE(b, hst_fb_begin(b, "TFL3"), r, INT(MODEL_VERSION, VERSION), REF(MODEL_CODES),
-          REF(MODEL_SUBGRAPHS), REF(MODEL_DESCRIPTION), REF(MODEL_BUFFERS), REF(MODEL_METADATA),
-          REF(MODEL_SIGNATURES));
+    HST_FB_TABLE(b, hst_fb_begin(b, "TFL3"), r, hst_fb_int(MODEL_VERSION, VERSION),
+                 hst_fb_ref(MODEL_CODES), hst_fb_ref(MODEL_SUBGRAPHS),
+                 hst_fb_ref(MODEL_DESCRIPTION), hst_fb_ref(MODEL_BUFFERS),
+                 hst_fb_ref(MODEL_METADATA), hst_fb_ref(MODEL_SIGNATURES));
     subgraph(f, r[2], r[1]);
     hst_fb_text(b, r[3], "exported by headstart");
     const int constants = buffers(f, r[4]);

@@ -37,22 +37,6 @@ enum {
     AXIS_LABELS = 2
 };
 
-#define TABLE(b, ref, refs, ...)                                                                   \
-    hst_fb_table(b, ref, (const hst_fb_field[]){__VA_ARGS__},                                      \
-                 (int)(sizeof((const hst_fb_field[]){__VA_ARGS__}) / sizeof(hst_fb_field)), refs)
-#define REF(id)                                                                                    \
-    {                                                                                              \
-        (id), HST_FB_REF, 0, 0                                                                     \
-    }
-#define BYTE(id, v)                                                                                \
-    {                                                                                              \
-        (id), HST_FB_BYTE, (v), 0                                                                  \
-    }
-#define INT(id, v)                                                                                 \
-    {                                                                                              \
-        (id), HST_FB_INT, (v), 0                                                                   \
-    }
-
 static void one_float(hst_buf *b, size_t ref, float v)
 {
     hst_fb_vector(b, ref, &v, 1, sizeof v, 4);
@@ -62,7 +46,7 @@ static void one_float(hst_buf *b, size_t ref, float v)
 static void stats(hst_buf *b, size_t ref, float most, float least)
 {
     size_t r[2];
-    TABLE(b, ref, r, REF(STATS_MAX), REF(STATS_MIN));
+    HST_FB_TABLE(b, ref, r, hst_fb_ref(STATS_MAX), hst_fb_ref(STATS_MIN));
     one_float(b, r[0], most);
     one_float(b, r[1], least);
 }
@@ -72,8 +56,9 @@ static void stats(hst_buf *b, size_t ref, float most, float least)
 static void no_scaling(hst_buf *b, size_t ref)
 {
     size_t r[2];
-    TABLE(b, hst_fb_refs(b, ref, 1), r, BYTE(UNION_TYPE, NORMALIZATION), REF(UNION_VALUE));
-    TABLE(b, r[1], r, REF(0), REF(1));
+    HST_FB_TABLE(b, hst_fb_refs(b, ref, 1), r, hst_fb_byte(UNION_TYPE, NORMALIZATION),
+                 hst_fb_ref(UNION_VALUE));
+    HST_FB_TABLE(b, r[1], r, hst_fb_ref(0), hst_fb_ref(1));
     one_float(b, r[0], 0);
     one_float(b, r[1], 1);
 }
@@ -82,13 +67,13 @@ static void input(hst_buf *b, size_t ref, const hst_exporting *x)
 {
     const hst_do_step *in = &x->program->step[0];
     size_t r[5], content[2];
-    TABLE(b, ref, r, REF(TENSOR_NAME), REF(TENSOR_DESCRIPTION), REF(TENSOR_CONTENT),
-          REF(TENSOR_UNITS), REF(TENSOR_STATS));
+    HST_FB_TABLE(b, ref, r, hst_fb_ref(TENSOR_NAME), hst_fb_ref(TENSOR_DESCRIPTION),
+                 hst_fb_ref(TENSOR_CONTENT), hst_fb_ref(TENSOR_UNITS), hst_fb_ref(TENSOR_STATS));
     hst_fb_text(b, r[0], "image");
     hst_fb_text(b, r[1], x->about->preprocess);
-    TABLE(b, r[2], content, BYTE(UNION_TYPE, IMAGE), REF(UNION_VALUE));
-    TABLE(b, content[1], content, BYTE(IMAGE_COLORS, RGB), REF(IMAGE_SIZE));
-    TABLE(b, content[1], content, INT(0, in->dim[1]), INT(1, in->dim[0]));
+    HST_FB_TABLE(b, r[2], content, hst_fb_byte(UNION_TYPE, IMAGE), hst_fb_ref(UNION_VALUE));
+    HST_FB_TABLE(b, content[1], content, hst_fb_byte(IMAGE_COLORS, RGB), hst_fb_ref(IMAGE_SIZE));
+    HST_FB_TABLE(b, content[1], content, hst_fb_int(0, in->dim[1]), hst_fb_int(1, in->dim[0]));
     no_scaling(b, r[3]);
     stats(b, r[4], 255, 0);
 }
@@ -96,22 +81,22 @@ static void input(hst_buf *b, size_t ref, const hst_exporting *x)
 static void labels(hst_buf *b, size_t ref)
 {
     size_t r[3];
-    TABLE(b, hst_fb_refs(b, ref, 1), r, REF(FILE_NAME), REF(FILE_DESCRIPTION),
-          BYTE(FILE_TYPE, AXIS_LABELS));
+    HST_FB_TABLE(b, hst_fb_refs(b, ref, 1), r, hst_fb_ref(FILE_NAME), hst_fb_ref(FILE_DESCRIPTION),
+                 hst_fb_byte(FILE_TYPE, AXIS_LABELS));
     hst_fb_text(b, r[0], HST_TFL_LABELS);
     hst_fb_text(b, r[1], "The classes, in the order of the output.");
 }
 
 static void output(hst_buf *b, size_t ref, const hst_exporting *x, const char *name)
 {
-    static const hst_fb_field fields[] = {REF(TENSOR_NAME), REF(TENSOR_CONTENT), REF(TENSOR_FILES),
-                                          REF(TENSOR_STATS)};
+    const hst_fb_field fields[] = {hst_fb_ref(TENSOR_NAME), hst_fb_ref(TENSOR_CONTENT),
+                                          hst_fb_ref(TENSOR_FILES), hst_fb_ref(TENSOR_STATS)};
     const int has_labels = x->model->target != HST_TARGET_NUMBER;
     const int are_probabilities = has_labels && !x->ends.logits;
     size_t r[4], content[2];
     hst_fb_table(b, ref, fields, 2 + has_labels + are_probabilities, r);
     hst_fb_text(b, r[0], name);
-    TABLE(b, r[1], content, BYTE(UNION_TYPE, FEATURES), REF(UNION_VALUE));
+    HST_FB_TABLE(b, r[1], content, hst_fb_byte(UNION_TYPE, FEATURES), hst_fb_ref(UNION_VALUE));
     hst_fb_table(b, content[1], NULL, 0, NULL);
     if (has_labels)
         labels(b, r[2]);
@@ -123,11 +108,13 @@ void hst_tfl_metadata(hst_buf *b, const hst_exporting *x, const char *output_nam
 {
     const hst_backbone *of = x->model->extractor->branch[0].backbone;
     size_t r[7], g[2];
-    TABLE(b, hst_fb_begin(b, "M001"), r, REF(MODEL_NAME), REF(MODEL_DESCRIPTION),
-          REF(MODEL_SUBGRAPHS), REF(MODEL_AUTHOR), REF(MODEL_LICENCE), REF(MODEL_PARSER));
+    HST_FB_TABLE(b, hst_fb_begin(b, "M001"), r, hst_fb_ref(MODEL_NAME),
+                 hst_fb_ref(MODEL_DESCRIPTION), hst_fb_ref(MODEL_SUBGRAPHS),
+                 hst_fb_ref(MODEL_AUTHOR), hst_fb_ref(MODEL_LICENCE), hst_fb_ref(MODEL_PARSER));
     hst_fb_text(b, r[0], of->arch.family);
     hst_fb_text(b, r[1], x->about->card);
-    TABLE(b, hst_fb_refs(b, r[2], 1), g, REF(GRAPH_INPUTS), REF(GRAPH_OUTPUTS));
+    HST_FB_TABLE(b, hst_fb_refs(b, r[2], 1), g, hst_fb_ref(GRAPH_INPUTS),
+                 hst_fb_ref(GRAPH_OUTPUTS));
     input(b, hst_fb_refs(b, g[0], 1), x);
     output(b, hst_fb_refs(b, g[1], 1), x, output_name);
     hst_fb_text(b, r[3], "headstart");
