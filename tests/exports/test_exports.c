@@ -231,6 +231,7 @@ static void wrong_words_are_refused(void **state)
     assert_false(hst_is_file(path) || hst_is_dir(path));
     free(path);
     remove_tree(dir);
+    free(dir);
     scene_free(&s);
 }
 
@@ -261,6 +262,7 @@ static void bytes_are_the_models(void **state)
     free(bytes[0]);
     free(bytes[1]);
     remove_tree(dir);
+    free(dir);
     hst_close(more);
     scene_free(&s);
 }

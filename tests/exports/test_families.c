@@ -158,6 +158,7 @@ static void every_kind_of_step(void **state)
         hst_close(ctx);
     }
     remove_tree(dir);
+    free(dir);
     if (!compiled) {
         print_message("no C compiler here: what is written in C was not run\n");
         skip();
