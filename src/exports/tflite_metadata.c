@@ -90,7 +90,7 @@ static void labels(hst_buf *b, size_t ref)
 static void output(hst_buf *b, size_t ref, const hst_exporting *x, const char *name)
 {
     const hst_fb_field fields[] = {hst_fb_ref(TENSOR_NAME), hst_fb_ref(TENSOR_CONTENT),
-                                          hst_fb_ref(TENSOR_FILES), hst_fb_ref(TENSOR_STATS)};
+                                   hst_fb_ref(TENSOR_FILES), hst_fb_ref(TENSOR_STATS)};
     const int has_labels = x->model->target != HST_TARGET_NUMBER;
     const int are_probabilities = has_labels && !x->ends.logits;
     size_t r[4], content[2];
