@@ -165,8 +165,7 @@ static int told(int rc, hst_err *err)
     return rc ? rc : 1;
 }
 
-int hst_known_ask(const hst_known *k, const hst_exporting *x, hst_probes *p, char how[96],
-                  hst_err *err)
+static int ask_folder(const hst_known *k, const hst_exporting *x, hst_probes *p, hst_err *err)
 {
     hst_ctx quiet = hst_ctx_quiet(x->ctx);
     hst_backbone_opts o = hst_backbone_opts_default();
@@ -179,8 +178,18 @@ int hst_known_ask(const hst_known *k, const hst_exporting *x, hst_probes *p, cha
     hst_backbone_free(b);
     hst_tensors_free(t);
     free(path);
-    snprintf(how, 96, "read back");
     return told(rc, err);
+}
+
+int hst_known_ask(hst_known_find *find, const hst_exporting *x, hst_probes *p, char how[96],
+                  hst_err *err)
+{
+    hst_known k = {0};
+    int rc = find(x->model, &k, err);
+    rc = rc ? rc : ask_folder(&k, x, p, err);
+    hst_known_end(&k);
+    snprintf(how, 96, "read back");
+    return rc;
 }
 
 int hst_known_ask_tensors(const hst_known *k, const hst_exporting *x, const hst_tensors *t,

@@ -61,10 +61,11 @@ HST_CHECK int hst_known_write_json(const hst_exporting *x, const char *file, jso
 HST_CHECK int hst_known_write_card(const hst_exporting *x, const hst_known *k, const char *tags,
                                    const char *code, hst_err *err);
 
-/* hst_exporter.ask of a folder: opened as anybody's backbone would be, the head out of its tensors.
- */
-HST_CHECK int hst_known_ask(const hst_known *k, const hst_exporting *x, hst_probes *p, char how[96],
-                            hst_err *err);
+/* hst_exporter.ask of a folder for a library, in which `find` finds the network: opened as
+ * anybody's backbone would be, the head out of its tensors. */
+typedef int hst_known_find(const hst_model *m, hst_known *k, hst_err *err);
+HST_CHECK int hst_known_ask(hst_known_find *find, const hst_exporting *x, hst_probes *p,
+                            char how[96], hst_err *err);
 /* The same of tensors whose file does not say what they are of: as the model's own network. */
 HST_CHECK int hst_known_ask_tensors(const hst_known *k, const hst_exporting *x,
                                     const hst_tensors *t, hst_probes *p, hst_err *err);

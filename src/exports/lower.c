@@ -111,9 +111,8 @@ static int with_bias(lowering *l, hst_do_step *s, int channels)
     return at;
 }
 
-/* Grouped or not. Of a picture a convolution; of tokens and vectors, where its kernel is 1, a
- * dense layer. */
-static int conv2d(lowering *l, const hst_node *n)
+/* Of a picture a convolution; of tokens and vectors, where its kernel is 1, a dense layer. */
+static int convolution(lowering *l, const hst_node *n, int groups)
 {
     const hst_do_step *in = input_of(l, n, 0);
     const hst_shape out = hst_node_shape(n);
@@ -124,11 +123,21 @@ static int conv2d(lowering *l, const hst_node *n)
     s.dim[s.rank - 1] = out.c;
     if (s.what == HST_DO_CONV) {
         s.window = window_of(n, in);
-        s.groups = n->op == &hst_op_grouped ? hst_node_conv(n)->groups : 1;
+        s.groups = groups;
         s.dim[0] = out.h;
         s.dim[1] = out.w;
     }
     return with_bias(l, &s, out.c);
+}
+
+static int conv2d(lowering *l, const hst_node *n)
+{
+    return convolution(l, n, 1);
+}
+
+static int grouped(lowering *l, const hst_node *n)
+{
+    return convolution(l, n, hst_node_conv(n)->groups);
 }
 
 static int depthwise(lowering *l, const hst_node *n)
@@ -483,7 +492,7 @@ static const struct {
     {&hst_op_depthwise, depthwise},
     {&hst_op_global_average, average},
     {&hst_op_gate, gate},
-    {&hst_op_grouped, conv2d},
+    {&hst_op_grouped, grouped},
     {&hst_op_layer_scale, norm},
     {&hst_op_layernorm, layer_norm},
     {&hst_op_max_pool, max_pool},

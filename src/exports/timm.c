@@ -22,11 +22,7 @@ static int write(const hst_exporting *x, hst_err *err)
 
 static int ask(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
 {
-    hst_known k = {0};
-    int rc = hst_known_timm(x->model, &k, err);
-    rc = rc ? rc : hst_known_ask(&k, x, p, how, err);
-    hst_known_end(&k);
-    return rc;
+    return hst_known_ask(hst_known_timm, x, p, how, err);
 }
 
 static const char script[] =

@@ -189,6 +189,8 @@ enum { HST_MAX_PATCH = 64 };
 HST_CHECK int hst_conv_shape(const hst_node *n, hst_shape in, int channels, int most, hst_type *out,
                              hst_err *err);
 extern const char *const hst_padding_words[]; /* by enum hst_padding */
+/* hst_op.infer_type of a window that makes one number of each channel's. */
+HST_CHECK int hst_pool_type(hst_node *n, const hst_type *in, hst_err *err);
 /* kernel, stride, padding, then channels, bias, kernel_width */
 extern const hst_attr hst_conv_attrs[];
 enum { HST_POOL_ATTRS = 3, HST_DEPTHWISE_ATTRS = 5, HST_CONV_ATTRS = 6 };

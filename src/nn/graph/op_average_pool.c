@@ -5,16 +5,6 @@
  * the sums of their columns; always in this order. */
 #include "nn/infer/unit.h"
 
-static int pooled_type(hst_node *n, const hst_type *in, hst_err *err)
-{
-    const hst_conv *c = hst_node_conv(n);
-    const hst_shape x = hst_type_shape(in);
-    if (c->stride > c->kernel && c->kernel > 1) /* of one pixel: some pixels alone */
-        return hst_fail(err, HST_EMODEL, "pooling %d x %d with stride %d is not supported",
-                        c->kernel, c->kernel, c->stride);
-    return hst_conv_shape(n, x, x.c, HST_MAX_KERNEL, &n->type, err);
-}
-
 /* Taps that fall on padding are counted, as those of convolutions are. */
 static double window_flops(const hst_node *n, const hst_shape *in)
 {
@@ -107,7 +97,7 @@ const hst_op hst_op_average_pool = {.name = "average_pool",
                                     .attrs = hst_conv_attrs,
                                     .n_attrs = HST_POOL_ATTRS,
                                     .attr_bytes = sizeof(hst_conv),
-                                    .infer_type = pooled_type,
+                                    .infer_type = hst_pool_type,
                                     .flops = window_flops,
                                     .scratch = sums_floats,
                                     .infer = infer,

@@ -85,6 +85,16 @@ int hst_conv_shape(const hst_node *n, hst_shape in, int channels, int most, hst_
     return 0;
 }
 
+int hst_pool_type(hst_node *n, const hst_type *in, hst_err *err)
+{
+    const hst_conv *c = hst_node_conv(n);
+    const hst_shape x = hst_type_shape(in);
+    if (c->stride > c->kernel && c->kernel > 1) /* of one pixel: some pixels alone */
+        return hst_fail(err, HST_EMODEL, "pooling %d x %d with stride %d is not supported",
+                        c->kernel, c->kernel, c->stride);
+    return hst_conv_shape(n, x, x.c, HST_MAX_KERNEL, &n->type, err);
+}
+
 _Static_assert(sizeof(hst_conv) <= HST_ATTR_BYTES, "a node has no room for it");
 
 enum { KERNEL, BIAS }; /* slots */

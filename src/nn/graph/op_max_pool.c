@@ -4,16 +4,6 @@
 
 #include <string.h>
 
-static int pooled_type(hst_node *n, const hst_type *in, hst_err *err)
-{
-    const hst_conv *c = hst_node_conv(n);
-    const hst_shape x = hst_type_shape(in);
-    if (c->stride > c->kernel && c->kernel > 1) /* of one pixel: some pixels alone */
-        return hst_fail(err, HST_EMODEL, "pooling %d x %d with stride %d is not supported",
-                        c->kernel, c->kernel, c->stride);
-    return hst_conv_shape(n, x, x.c, HST_MAX_KERNEL, &n->type, err);
-}
-
 /* Comparisons are no multiply-adds. */
 static double no_flops(const hst_node *n, const hst_shape *in)
 {
@@ -99,7 +89,7 @@ const hst_op hst_op_max_pool = {.name = "max_pool",
                                 .attrs = hst_conv_attrs,
                                 .n_attrs = HST_POOL_ATTRS,
                                 .attr_bytes = sizeof(hst_conv),
-                                .infer_type = pooled_type,
+                                .infer_type = hst_pool_type,
                                 .flops = no_flops,
                                 .infer = infer,
                                 .backward = backward,

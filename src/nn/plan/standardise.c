@@ -62,19 +62,32 @@ static matrix matrix_of(const hst_plan *p, int node)
     return (matrix){hst_plan_learnt(p, node, KERNEL), hst_slot_count(s) / n, n, s->standardise};
 }
 
-/* Of channel c; the second is 1 / s. */
-static double moments_of(const matrix *m, size_t c, double *inverse)
+/* Of channels side by side, as many as a line of the cache holds: by themselves each number would
+ * cost one. */
+enum { SIDE_BY_SIDE = 16 };
+typedef struct moments {
+    size_t n;
+    double mean[SIDE_BY_SIDE], inverse[SIDE_BY_SIDE]; /* 1 / s */
+} moments;
+
+/* Of the channels from c on. */
+static moments moments_of(const matrix *m, size_t c)
 {
-    double mean = 0, squares = 0;
+    moments of = {.n = m->n - c < SIDE_BY_SIDE ? m->n - c : SIDE_BY_SIDE};
+    double squares[SIDE_BY_SIDE] = {0};
     for (size_t r = 0; r < m->rows; r++)
-        mean += (double)m->w[r * m->n + c];
-    mean /= (double)m->rows;
-    for (size_t r = 0; r < m->rows; r++) {
-        const double d = (double)m->w[r * m->n + c] - mean;
-        squares += d * d;
-    }
-    *inverse = 1 / sqrt(squares / (double)m->rows + m->epsilon);
-    return mean;
+        for (size_t i = 0; i < of.n; i++)
+            of.mean[i] += (double)m->w[r * m->n + c + i];
+    for (size_t i = 0; i < of.n; i++)
+        of.mean[i] /= (double)m->rows;
+    for (size_t r = 0; r < m->rows; r++)
+        for (size_t i = 0; i < of.n; i++) {
+            const double d = (double)m->w[r * m->n + c + i] - of.mean[i];
+            squares[i] += d * d;
+        }
+    for (size_t i = 0; i < of.n; i++)
+        of.inverse[i] = 1 / sqrt(squares[i] / (double)m->rows + m->epsilon);
+    return of;
 }
 
 void hst_plan_standardise(hst_plan *p, int from)
@@ -83,11 +96,13 @@ void hst_plan_standardise(hst_plan *p, int from)
         if (!p->standard[i])
             continue;
         const matrix m = matrix_of(p, i);
-        for (size_t c = 0; c < m.n; c++) {
-            double inverse;
-            const double mean = moments_of(&m, c, &inverse);
+        for (size_t c = 0; c < m.n; c += SIDE_BY_SIDE) {
+            const moments of = moments_of(&m, c);
             for (size_t r = 0; r < m.rows; r++)
-                p->standard[i][r * m.n + c] = (float)(((double)m.w[r * m.n + c] - mean) * inverse);
+                for (size_t k = 0; k < of.n; k++) {
+                    const size_t at = r * m.n + c + k;
+                    p->standard[i][at] = (float)(((double)m.w[at] - of.mean[k]) * of.inverse[k]);
+                }
         }
     }
 }
@@ -98,16 +113,24 @@ void hst_plan_standardise_back(const hst_plan *p, int node, float *grad)
         return;
     const matrix m = matrix_of(p, node);
     const float *made = p->standard[node];
-    for (size_t c = 0; c < m.n; c++) {
-        double inverse, sum = 0, product = 0;
-        (void)moments_of(&m, c, &inverse);
-        for (size_t at = c; at < m.rows * m.n; at += m.n) {
-            sum += (double)grad[at];
-            product += (double)grad[at] * (double)made[at];
+    for (size_t c = 0; c < m.n; c += SIDE_BY_SIDE) {
+        const moments of = moments_of(&m, c);
+        double sum[SIDE_BY_SIDE] = {0}, product[SIDE_BY_SIDE] = {0};
+        for (size_t r = 0; r < m.rows; r++)
+            for (size_t k = 0; k < of.n; k++) {
+                const size_t at = r * m.n + c + k;
+                sum[k] += (double)grad[at];
+                product[k] += (double)grad[at] * (double)made[at];
+            }
+        for (size_t k = 0; k < of.n; k++) {
+            sum[k] /= (double)m.rows;
+            product[k] /= (double)m.rows;
         }
-        sum /= (double)m.rows;
-        product /= (double)m.rows;
-        for (size_t at = c; at < m.rows * m.n; at += m.n)
-            grad[at] = (float)(((double)grad[at] - sum - (double)made[at] * product) * inverse);
+        for (size_t r = 0; r < m.rows; r++)
+            for (size_t k = 0; k < of.n; k++) {
+                const size_t at = r * m.n + c + k;
+                const double without = (double)grad[at] - sum[k] - (double)made[at] * product[k];
+                grad[at] = (float)(without * of.inverse[k]);
+            }
     }
 }
