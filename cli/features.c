@@ -82,9 +82,9 @@ static int run(cli_job *job)
     if (d)
         b = cli_job_backbone_for(job, job->v.backbone, d);
     if (b)
-        f = hst_features_compute(job->ctx, b, d, cli_job_preparation(job, prepare, sizeof prepare),
-                                 &job->err);
-    if (f && hst_features_save(f, d, job->v.output, &job->err) == 0) {
+        f = hst_features_stream(job->ctx, b, d, cli_job_preparation(job, prepare, sizeof prepare),
+                                job->v.output, &job->err);
+    if (f) {
         cli_display_close(&job->display);
         cli_job_say_stored(job, hst_features_stored(f), hst_features_used(f));
         status = print_result(job, b, d, f);

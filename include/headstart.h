@@ -619,6 +619,13 @@ HST_API const char *hst_features_sha256(const hst_features *f, size_t i);
 HST_API HST_CHECK int hst_features_save(const hst_features *f, const hst_data *d, const char *path,
                                         hst_err *err);
 
+/* Both in one, rows being written as they come: memory does not grow with them. What it returns
+ * tells of the photos, but has no rows (hst_features_row: NULL; hst_features_sha256: ""). Errors: as
+ * of both. */
+HST_API HST_CHECK hst_features *hst_features_stream(hst_ctx *ctx, const hst_backbone *b,
+                                                    const hst_data *d, const char *prepare,
+                                                    const char *path, hst_err *err);
+
 /* The feature store in the cache folder. info->size is set by the caller. A store that does not
  * exist is empty. Errors: HST_EARG (no cache folder), HST_EIO (unreadable). */
 typedef struct hst_store_info {

@@ -16,6 +16,8 @@
 #include <string.h>
 #include <strings.h>
 
+enum { SPILL_FROM = 32 << 20 /* features of 6,500 photos at 1,280 numbers each */ };
+
 static const hst_sized sized = HST_SIZED(hst_config, stall_s);
 static const hst_config defaults = {.size = sizeof defaults, .store_max_bytes = (uint64_t)2 << 30};
 
@@ -177,6 +179,7 @@ hst_ctx *hst_open(const hst_config *given, hst_err *err)
     ctx->no_store = cfg->no_store;
     ctx->rehash = cfg->rehash;
     ctx->store_max_bytes = cfg->store_max_bytes;
+    ctx->spill_from = SPILL_FROM;
     ctx->log = cfg->log;
     ctx->log_arg = cfg->log_arg;
     ctx->progress = cfg->progress;

@@ -20,6 +20,7 @@ struct hst_ctx {
     struct hst_archives *archives; /* opened so far; NULL: none can be read */
     int offline, no_store, rehash;
     uint64_t store_max_bytes;
+    size_t spill_from; /* bytes from which a spill is a file (base/spill.h); 0: none is */
     hst_log_fn *log;
     void *log_arg;
     hst_progress_fn *progress;

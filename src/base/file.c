@@ -155,6 +155,15 @@ int hst_out_write(hst_out *o, const void *p, size_t n, hst_err *err)
     return hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", o->path);
 }
 
+int hst_out_rewrite(hst_out *o, size_t at, const void *p, size_t n, hst_err *err)
+{
+    const off_t end = lseek(o->fd, 0, SEEK_CUR);
+    if (end < 0 || lseek(o->fd, (off_t)at, SEEK_SET) < 0 || !hst_write_all(o->fd, p, n) ||
+        lseek(o->fd, end, SEEK_SET) < 0)
+        return hst_fail_errno(err, HST_EIO, errno, "%s cannot be written", o->path);
+    return 0;
+}
+
 /* Some file systems cannot fsync a folder; that is no failure of ours. */
 int hst_sync_folder(const char *path, hst_err *err)
 {

@@ -16,6 +16,8 @@ HST_CHECK int hst_file_read(const char *path, size_t max, int code, uint8_t **da
 typedef struct hst_out hst_out;
 HST_CHECK int hst_out_open(hst_out **o, const char *path, hst_err *err);
 HST_CHECK int hst_out_write(hst_out *o, const void *p, size_t n, hst_err *err);
+/* Overwrites n bytes that were written at offset `at`. */
+HST_CHECK int hst_out_rewrite(hst_out *o, size_t at, const void *p, size_t n, hst_err *err);
 HST_CHECK int hst_out_commit(hst_out *o, hst_err *err);
 void hst_out_close(hst_out *o); /* always, also after commit; NULL is fine */
 

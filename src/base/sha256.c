@@ -115,6 +115,14 @@ int hst_sha256_file(const char *path, char hex[HST_SHA256_HEX], hst_err *err)
     return rc;
 }
 
+const char *hst_digest_text(const hst_digest *d, char hex[HST_SHA256_HEX])
+{
+    hex[0] = 0;
+    if (hst_digest_is_set(d))
+        hst_hex(d->byte, hex);
+    return hex;
+}
+
 void hst_hex(const uint8_t digest[32], char hex[HST_SHA256_HEX])
 {
     static const char digits[] = "0123456789abcdef";

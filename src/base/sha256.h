@@ -10,6 +10,8 @@ typedef struct hst_digest {
     uint8_t byte[32];
 } hst_digest;
 int hst_digest_is_set(const hst_digest *d);
+/* Its hex digits; "" where it is none. Returns hex. */
+const char *hst_digest_text(const hst_digest *d, char hex[HST_SHA256_HEX]);
 
 typedef struct hst_sha256 hst_sha256;
 HST_CHECK hst_sha256 *hst_sha256_new(hst_err *err);

@@ -228,14 +228,16 @@ static int work(void *arg, size_t i, hst_looking *l, hst_err *err)
     return rc == HST_EMEM || rc == HST_ESTOPPED ? hst_fail(err, rc, "%s", why.msg) : 0;
 }
 
-static void done(void *arg, size_t i)
+static int done(void *arg, size_t i, hst_err *err)
 {
     job *j = arg;
+    (void)err;
     for (int k = 0; k < j->e->n_branches; k++)
         if (j->own[i][k])
             hst_spread_merge(j->all[k], j->own[i][k]);
     j->used += j->own[i][0] != NULL;
     forget(j, i);
+    return 0;
 }
 
 static int count(job *j, hst_err *err)

@@ -4,6 +4,7 @@
 #include "features/lookup.h"
 #include "features/loop.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,12 +14,22 @@ typedef struct job {
     const hst_data *d;
     hst_features *f;
     hst_lookup lookup;
-    char *stored; /* [n]: its features came from the store */
+    /* Where the rows go as they come, or NULL; then f has room for `room` photos, those under way,
+     * one after the other. */
+    hst_feature_file *file;
+    size_t room;
+    char *stored; /* [room]: its features came from the store */
     /* Features of the same photos that are there already, or NULL; of each view of e where they are
      * among their views, or -1. */
     const hst_features *have;
     int have_at[HST_LOOKUP_VIEWS];
 } job;
+
+/* Where photo i is in what f and stored hold of photos. */
+static size_t place_of(const job *j, size_t i)
+{
+    return i % j->room;
+}
 
 /* Takes what is there already of photo i. */
 static void take_over(const job *j, size_t i, hst_lookup_photo *p)
@@ -38,18 +49,20 @@ static void take_over(const job *j, size_t i, hst_lookup_photo *p)
 
 static int fill_row(const job *j, size_t i, hst_looking *l, hst_err *err)
 {
-    const size_t dim = (size_t)j->f->dim, floats = (size_t)j->e->view_floats;
+    const size_t dim = (size_t)j->f->dim, floats = (size_t)j->e->view_floats, at = place_of(j, i);
     float *own = j->f->views ? NULL : hst_alloc(floats, sizeof *own, err);
     hst_lookup_photo p = {.path = j->d->photos[i].path,
-                          .content = &j->f->content[i],
-                          .picture = &j->f->picture[i],
-                          .views = j->f->views ? j->f->views + i * floats : own};
+                          .content = &j->f->content[at],
+                          .picture = &j->f->picture[at],
+                          .views = j->f->views ? j->f->views + at * floats : own};
     if (p.views && j->have)
         take_over(j, i, &p);
     int rc = p.views ? hst_lookup_one(&j->lookup, l, &p, err) : HST_EMEM;
     if (rc == 0)
-        hst_extractor_combine(j->e, p.views, j->f->x + i * dim);
-    j->stored[i] = rc == 0 && p.n_found == j->lookup.n_views;
+        hst_extractor_combine(j->e, p.views, j->f->x + at * dim);
+    j->stored[at] = rc == 0 && p.n_found == j->lookup.n_views;
+    hst_spill_passed(j->f->rows, dim * sizeof(float));
+    hst_spill_passed(j->f->view_rows, floats * sizeof(float));
     free(own);
     return rc;
 }
@@ -69,20 +82,46 @@ static int work_photo(void *arg, size_t i, hst_looking *l, hst_err *err)
     return j->f->why[i] ? 0 : HST_EMEM;
 }
 
-static void count_photo(void *arg, size_t i)
+/* Photo i into the file; its place is the next one's. */
+static int put_out(const job *j, size_t i, hst_err *err)
 {
-    const job *j = arg;
-    if (hst_digest_is_set(&j->f->content[i]))
-        hst_hex(j->f->content[i].byte, j->f->hex[i]);
+    const size_t at = place_of(j, i);
+    int rc = 0;
+    if (!j->f->why[i])
+        rc = hst_feature_file_add(j->file, i, j->f->x + at * (size_t)j->f->dim, err);
+    j->f->content[at] = (hst_digest){0};
+    j->f->picture[at] = (hst_picture){0};
+    return rc;
+}
+
+static int count_photo(void *arg, size_t i, hst_err *err)
+{
+    job *j = arg;
     j->f->n_used += !j->f->why[i];
     if (j->f->why[i] && !j->have) /* it was told when it was skipped first */
         hst_log(j->ctx, HST_LOG_WARN, "skipped %s: %s", j->d->photos[i].path, j->f->why[i]);
-    j->f->n_stored += j->stored[i] != 0;
+    j->f->n_stored += j->stored[place_of(j, i)] != 0;
+    return j->file ? put_out(j, i, err) : 0;
 }
 
-static hst_features *features_new(const hst_extractor *e, size_t n, int keep_views, hst_err *err)
+/* All that is kept of photos but why they were skipped. */
+static void clear_rows(hst_features *f)
 {
-    const size_t views = keep_views ? (size_t)e->view_floats : 0;
+    hst_spill_free(f->rows);
+    hst_spill_free(f->view_rows);
+    free(f->content);
+    free(f->picture);
+    f->rows = f->view_rows = NULL;
+    f->x = f->views = NULL;
+    f->content = NULL;
+    f->picture = NULL;
+}
+
+/* Of n photos, with room for those that j has room for. */
+static hst_features *features_new(const job *j, size_t n, int keep_views, hst_err *err)
+{
+    const hst_extractor *e = j->e;
+    const size_t views = keep_views ? (size_t)e->view_floats : 0, room = j->room;
     hst_features *f = hst_alloc(1, sizeof *f, err);
     if (!f)
         return NULL;
@@ -90,13 +129,15 @@ static hst_features *features_new(const hst_extractor *e, size_t n, int keep_vie
     f->dim = e->dim;
     f->view_floats = e->view_floats;
     f->prep = e->branch[0].view[0].prep;
-    f->x = hst_alloc(n, (size_t)f->dim * sizeof *f->x, err);
-    f->why = f->x ? hst_alloc(n, sizeof *f->why, err) : NULL;
-    f->content = f->why ? hst_alloc(n, sizeof *f->content, err) : NULL;
-    f->picture = f->content ? hst_alloc(n, sizeof *f->picture, err) : NULL;
-    f->hex = f->picture ? hst_alloc(n, sizeof *f->hex, err) : NULL;
-    f->views = f->hex && views ? hst_alloc(n, views * sizeof *f->views, err) : NULL;
-    if (f->hex && (f->views || !views))
+    f->rows = hst_spill_new(j->ctx, room, (size_t)f->dim * sizeof *f->x, err);
+    f->why = f->rows ? hst_alloc(n, sizeof *f->why, err) : NULL;
+    f->content = f->why ? hst_alloc(room, sizeof *f->content, err) : NULL;
+    f->picture = f->content ? hst_alloc(room, sizeof *f->picture, err) : NULL;
+    if (f->picture && views)
+        f->view_rows = hst_spill_new(j->ctx, room, views * sizeof *f->views, err);
+    f->x = f->picture ? hst_spill_at(f->rows) : NULL;
+    f->views = f->view_rows ? hst_spill_at(f->view_rows) : NULL;
+    if (f->x && (f->views || !views))
         return f;
     hst_features_free(f);
     return NULL;
@@ -111,7 +152,7 @@ static int extract(job *j, hst_err *err)
     j->lookup = (hst_lookup){.ctx = j->ctx, .e = j->e, .n_views = n_views};
     if (!known)
         rc = hst_lookup_open(&j->lookup, j->ctx, j->e, j->have ? j->have_at : NULL, err);
-    j->stored = rc ? NULL : hst_alloc(j->f->n, 1, err);
+    j->stored = rc ? NULL : hst_alloc(j->room, 1, err);
     if (rc == 0)
         rc = HST_EMEM;
     if (j->stored)
@@ -131,19 +172,26 @@ static int extract(job *j, hst_err *err)
     return rc;
 }
 
-hst_features *hst_features_through(hst_ctx *ctx, const hst_extractor *e, const hst_data *d,
-                                   int keep_views, hst_err *err)
+static hst_features *through(job *j, int keep_views, hst_err *err)
 {
-    if (d->n_photos == 0) {
+    const size_t n = j->d->n_photos;
+    const size_t few = j->file ? hst_photos_under_way(j->ctx) : n;
+    if (n == 0) {
         hst_fail(err, HST_EDATA, "there are no photos");
         return NULL;
     }
-    hst_features *f = features_new(e, d->n_photos, keep_views, err);
-    job j = {.ctx = ctx, .e = e, .d = d, .f = f};
-    if (f && extract(&j, err) == 0)
-        return f;
-    hst_features_free(f);
+    j->room = few < n ? few : n;
+    j->f = features_new(j, n, keep_views, err);
+    if (j->f && extract(j, err) == 0)
+        return j->f;
+    hst_features_free(j->f);
     return NULL;
+}
+
+hst_features *hst_features_through(hst_ctx *ctx, const hst_extractor *e, const hst_data *d,
+                                   int keep_views, hst_err *err)
+{
+    return through(&(job){.ctx = ctx, .e = e, .d = d}, keep_views, err);
 }
 
 /* Where the features of e's i-th view are among those of another extractor, or -1. */
@@ -161,8 +209,8 @@ static int find_view(const hst_extractor *e, int i, const hst_extractor *among)
 hst_features *hst_features_further(hst_ctx *ctx, const hst_extractor *to, const hst_data *d,
                                    const hst_extractor *e, const hst_features *have, hst_err *err)
 {
-    hst_features *f = features_new(to, d->n_photos, 1, err);
-    job j = {.ctx = ctx, .e = to, .d = d, .f = f, .have = have};
+    job j = {.ctx = ctx, .e = to, .d = d, .room = d->n_photos, .have = have};
+    hst_features *f = j.f = features_new(&j, d->n_photos, 1, err);
     for (int i = 0; i < hst_extractor_n_views(to); i++)
         j.have_at[i] = find_view(to, i, e);
     if (f) {
@@ -183,6 +231,26 @@ hst_features *hst_features_compute(hst_ctx *ctx, const hst_backbone *b, const hs
     return f;
 }
 
+hst_features *hst_features_stream(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
+                                  const char *prepare, const char *path, hst_err *err)
+{
+    hst_extractor *e = hst_extractor_of(ctx, b, hst_deep_resolve(ctx, d, prepare), err);
+    job j = {.ctx = ctx, .e = e, .d = d};
+    hst_features *f = NULL;
+    if (e && hst_feature_file_open(&j.file, d, path, e->dim, err) == 0)
+        f = through(&j, 0, err);
+    if (f) {
+        clear_rows(f);
+        if (hst_feature_file_commit(j.file, err)) {
+            hst_features_free(f);
+            f = NULL;
+        }
+    }
+    hst_feature_file_close(j.file);
+    hst_extractor_free(e);
+    return f;
+}
+
 void hst_features_free(hst_features *f)
 {
     if (!f)
@@ -190,11 +258,8 @@ void hst_features_free(hst_features *f)
     for (size_t i = 0; f->why && i < f->n; i++)
         free(f->why[i]);
     free(f->why);
-    free(f->content);
-    free(f->picture);
     free(f->hex);
-    free(f->x);
-    free(f->views);
+    clear_rows(f);
     free(f);
 }
 
@@ -220,7 +285,7 @@ int hst_features_dim(const hst_features *f)
 
 const float *hst_features_row(const hst_features *f, size_t i)
 {
-    return i < f->n && !f->why[i] ? f->x + i * (size_t)f->dim : NULL;
+    return i < f->n && f->x && !f->why[i] ? f->x + i * (size_t)f->dim : NULL;
 }
 
 const char *hst_features_skipped(const hst_features *f, size_t i)
@@ -228,7 +293,26 @@ const char *hst_features_skipped(const hst_features *f, size_t i)
     return i < f->n ? f->why[i] : NULL;
 }
 
+/* All of them as text, as callers want them; memory that only those take who ask. NULL: it is
+ * short. */
+static char *digests_as_text(const hst_features *f)
+{
+    char *text = hst_alloc(f->n, HST_SHA256_HEX, NULL);
+    for (size_t i = 0; text && i < f->n; i++)
+        (void)hst_digest_text(&f->content[i], text + i * HST_SHA256_HEX);
+    return text;
+}
+
 const char *hst_features_sha256(const hst_features *f, size_t i)
 {
-    return i < f->n ? f->hex[i] : "";
+    hst_features *own = (hst_features *)(uintptr_t)f; /* what is remembered changes no answer */
+    if (i >= f->n || !f->content)
+        return "";
+    char *text = atomic_load(&own->hex), *before = NULL;
+    if (!text && (text = digests_as_text(f)) &&
+        !atomic_compare_exchange_strong(&own->hex, &before, text)) {
+        free(text);
+        text = before;
+    }
+    return text ? text + i * HST_SHA256_HEX : "";
 }

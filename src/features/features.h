@@ -2,19 +2,21 @@
 #ifndef HST_FEATURES_FEATURES_H
 #define HST_FEATURES_FEATURES_H
 #include "base/sha256.h"
+#include "base/spill.h"
 #include "dataset/dataset.h"
 #include "extractor/extractor.h"
 
 struct hst_features {
     size_t n; /* photos */
     int dim;
-    float *x;                    /* [n][dim]; rows of skipped photos are zero */
+    hst_spill *rows, *view_rows; /* where x and views live */
+    float *x;                    /* [n][dim]; rows of skipped photos are zero; NULL: in a file */
     int view_floats;             /* of the extractor */
     float *views;                /* [n][view_floats]: every view's own, where they are kept */
     char **why;                  /* [n]; NULL: usable */
     hst_digest *content;         /* [n] SHA-256 of the bytes; none: could not be read */
     hst_picture *picture;        /* [n] of the pixels; pixels 0: could not be decoded */
-    char (*hex)[HST_SHA256_HEX]; /* [n] the same as text for hst_features_sha256 */
+    _Atomic(char *) hex;         /* [n][HST_SHA256_HEX] as text, once somebody has asked */
     size_t n_used;
     size_t n_stored; /* of those, from the feature store */
     hst_prep prep;   /* of the first view */
@@ -23,6 +25,18 @@ struct hst_features {
 /* Of all photos under an extractor. keep_views: every view's features stay as well. */
 HST_CHECK hst_features *hst_features_through(hst_ctx *ctx, const hst_extractor *e,
                                              const hst_data *d, int keep_views, hst_err *err);
+
+/* Features on their way into files, as hst_features_save() writes them. */
+typedef struct hst_feature_file hst_feature_file;
+/* *out is to be closed also where it could not be opened. Errors: HST_EIO, HST_EARG (path ends in
+ * .csv), HST_EMEM. */
+HST_CHECK int hst_feature_file_open(hst_feature_file **out, const hst_data *d, const char *path,
+                                    int dim, hst_err *err);
+/* Photo i of the data; x[dim]. Errors: HST_EIO. */
+HST_CHECK int hst_feature_file_add(hst_feature_file *f, size_t i, const float *x, hst_err *err);
+/* The files appear. Errors: HST_EIO. */
+HST_CHECK int hst_feature_file_commit(hst_feature_file *f, hst_err *err);
+void hst_feature_file_close(hst_feature_file *f); /* NULL is fine */
 
 /* The same, with the views kept, where f has those of extractor e (kept too) over the same photos:
  * what both have in common is copied, and photos that f skipped are skipped. */

@@ -16,9 +16,12 @@ typedef struct hst_photo_loop {
     /* Photo i of n, on a thread of its own, with that thread's memory; a negative error ends the
      * loop. */
     int (*work)(void *arg, size_t i, hst_looking *l, hst_err *err);
-    /* NULL, or what is to be done when it is finished, in order, one at a time. */
-    void (*done)(void *arg, size_t i);
+    /* NULL, or what is to be done when it is finished, in order, one at a time; a negative error
+     * ends the loop. */
+    int (*done)(void *arg, size_t i, hst_err *err);
 } hst_photo_loop;
-/* Errors: the first photo's whose work failed, HST_ESTOPPED, HST_EMEM. */
+/* Photo i is done before photo i + so many is begun. */
+size_t hst_photos_under_way(const hst_ctx *ctx);
+/* Errors: the first photo's whose work failed or was not done, HST_ESTOPPED, HST_EMEM. */
 HST_CHECK int hst_photos_each(const hst_photo_loop *l, hst_err *err);
 #endif

@@ -7,19 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int save_npy(const hst_features *f, const char *path, hst_err *err)
-{
-    hst_out *o;
-    int rc = hst_out_open(&o, path, err);
-    rc = rc ? rc : hst_npy_header(o, f->n_used, (size_t)f->dim, err);
-    for (size_t i = 0; rc == 0 && i < f->n; i++)
-        if (!f->why[i])
-            rc = hst_out_write(o, hst_features_row(f, i), (size_t)f->dim * sizeof(float), err);
-    if (rc == 0)
-        rc = hst_out_commit(o, err);
-    hst_out_close(o);
-    return rc;
-}
+enum { AT_ONCE = 1 << 16 /* bytes of the .csv */ };
+
+struct hst_feature_file {
+    const hst_data *d;
+    hst_out *npy, *csv;
+    hst_buf text; /* of the .csv, not written yet */
+    size_t rows;
+    int dim;
+};
 
 /* path with its ending replaced by .csv (or .csv appended where it has none), to be freed. */
 static char *csv_path(const char *path, hst_err *err)
@@ -34,41 +30,86 @@ static char *csv_path(const char *path, hst_err *err)
     return csv;
 }
 
-static int save_csv(const hst_features *f, const hst_data *d, const char *path, hst_err *err)
+static int put_text(hst_feature_file *f, hst_err *err)
 {
-    hst_buf b = HST_BUF(SIZE_MAX / 2);
-    hst_buf_printf(&b, "path,%s\n", hst_data_known_name(d));
-    for (size_t i = 0; i < f->n; i++) {
-        if (f->why[i])
-            continue;
-        hst_buf_csv(&b, d->photos[i].path);
-        hst_buf_puts(&b, ",");
-        hst_data_csv_known(d, i, &b);
-        hst_buf_puts(&b, "\n");
-    }
-    int rc = hst_buf_check(&b, err);
-    if (rc == 0)
-        rc = hst_file_write(path, b.p, b.n, err);
-    hst_buf_free(&b);
+    int rc = hst_buf_check(&f->text, err);
+    if (rc == 0 && f->text.n)
+        rc = hst_out_write(f->csv, f->text.p, f->text.n, err);
+    f->text.n = 0;
     return rc;
+}
+
+int hst_feature_file_open(hst_feature_file **out, const hst_data *d, const char *path, int dim,
+                          hst_err *err)
+{
+    hst_feature_file *f = *out = hst_alloc(1, sizeof *f, err);
+    char *csv = f ? csv_path(path, err) : NULL;
+    int rc = csv ? 0 : HST_EMEM;
+    if (f)
+        *f = (hst_feature_file){.d = d, .dim = dim, .text = HST_BUF(SIZE_MAX / 2)};
+    if (rc == 0 && strcmp(csv, path) == 0)
+        rc = hst_fail(err, HST_EARG, "%s: the .csv is written beside it; give another ending, .npy",
+                      path);
+    if (rc == 0)
+        rc = hst_out_open(&f->csv, csv, err);
+    if (rc == 0)
+        rc = hst_out_open(&f->npy, path, err);
+    if (rc == 0) {
+        hst_buf_printf(&f->text, "path,%s\n", hst_data_known_name(d));
+        rc = hst_npy_header(f->npy, 0, (size_t)dim, err);
+    }
+    free(csv);
+    return rc;
+}
+
+int hst_feature_file_add(hst_feature_file *f, size_t i, const float *x, hst_err *err)
+{
+    hst_buf_csv(&f->text, f->d->photos[i].path);
+    hst_buf_puts(&f->text, ",");
+    hst_data_csv_known(f->d, i, &f->text);
+    hst_buf_puts(&f->text, "\n");
+    f->rows++;
+    int rc = f->text.n < AT_ONCE ? 0 : put_text(f, err);
+    return rc ? rc : hst_out_write(f->npy, x, (size_t)f->dim * sizeof *x, err);
+}
+
+int hst_feature_file_commit(hst_feature_file *f, hst_err *err)
+{
+    int rc = put_text(f, err);
+    if (rc == 0)
+        rc = hst_npy_header_again(f->npy, f->rows, (size_t)f->dim, err);
+    if (rc == 0)
+        rc = hst_out_commit(f->csv, err);
+    return rc ? rc : hst_out_commit(f->npy, err);
+}
+
+void hst_feature_file_close(hst_feature_file *f)
+{
+    if (!f)
+        return;
+    hst_out_close(f->npy);
+    hst_out_close(f->csv);
+    hst_buf_free(&f->text);
+    free(f);
 }
 
 int hst_features_save(const hst_features *f, const hst_data *d, const char *path, hst_err *err)
 {
+    hst_feature_file *file = NULL;
     if (f->n != d->n_photos)
         return hst_fail(err, HST_EARG, "the features are of %zu photos, the data of %zu", f->n,
                         d->n_photos);
-    char *csv = csv_path(path, err);
-    if (!csv)
-        return HST_EMEM;
-    int rc = 0;
-    if (strcmp(csv, path) == 0)
-        rc = hst_fail(err, HST_EARG, "%s: the .csv is written beside it; give another ending, .npy",
-                      path);
+    if (!f->x)
+        return hst_fail(err, HST_EARG, "these features were not kept, as they are in a file");
+    int rc = hst_feature_file_open(&file, d, path, f->dim, err);
+    for (size_t i = 0; rc == 0 && i < f->n; i++) {
+        if (f->why[i])
+            continue;
+        rc = hst_feature_file_add(file, i, hst_features_row(f, i), err);
+        hst_spill_passed(f->rows, (size_t)f->dim * sizeof *f->x);
+    }
     if (rc == 0)
-        rc = save_csv(f, d, csv, err);
-    if (rc == 0)
-        rc = save_npy(f, path, err);
-    free(csv);
+        rc = hst_feature_file_commit(file, err);
+    hst_feature_file_close(file);
     return rc;
 }

@@ -151,6 +151,7 @@ static int save_split(const hst_run *r, const char *dir, hst_err *err)
     static const char *const names[] = {"train", "validation", "skipped"};
     hst_buf b = HST_BUF(SIZE_MAX / 2);
     size_t at = 0;
+    char sha256[HST_SHA256_HEX];
     int folds = r->out_of_fold.n > 0;
     hst_buf_printf(&b, "path,%s,sha256,side%s\n", hst_data_known_name(r->data),
                    folds ? ",fold" : "");
@@ -159,7 +160,7 @@ static int save_split(const hst_run *r, const char *dir, hst_err *err)
         hst_buf_csv(&b, p->relative);
         hst_buf_puts(&b, ",");
         hst_data_csv_known(r->data, i, &b);
-        hst_buf_printf(&b, ",%s,%s", hst_features_sha256(r->features, i),
+        hst_buf_printf(&b, ",%s,%s", hst_digest_text(&r->features->content[i], sha256),
                        names[r->features->why[i] ? 2 : r->side[i]]);
         if (folds)
             put_fold(r, i, &at, &b);

@@ -114,6 +114,7 @@ static size_t piece_bytes(const piece *x)
 int hst_checkpoint_data(const hst_run *r, char hex[65], hst_err *err)
 {
     uint8_t digest[32];
+    char text[HST_SHA256_HEX];
     hst_sha256 *h = hst_sha256_new(err);
     int rc = h ? 0 : HST_EMEM;
     for (int c = 0; rc == 0 && c < r->data->n_classes; c++)
@@ -121,7 +122,7 @@ int hst_checkpoint_data(const hst_run *r, char hex[65], hst_err *err)
     for (size_t i = 0; rc == 0 && i < r->data->n_photos; i++) {
         const int32_t facts[3] = {r->data->photos[i].label, r->side[i],
                                   r->features->why[i] != NULL};
-        rc = hst_sha256_adds(h, hst_features_sha256(r->features, i), err);
+        rc = hst_sha256_adds(h, hst_digest_text(&r->features->content[i], text), err);
         if (rc == 0)
             rc = hst_sha256_add(h, facts, sizeof facts, err);
     }
