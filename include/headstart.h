@@ -620,8 +620,8 @@ HST_API HST_CHECK int hst_features_save(const hst_features *f, const hst_data *d
                                         hst_err *err);
 
 /* Both in one, rows being written as they come: memory does not grow with them. What it returns
- * tells of the photos, but has no rows (hst_features_row: NULL; hst_features_sha256: ""). Errors: as
- * of both. */
+ * tells of the photos, but has no rows (hst_features_row: NULL; hst_features_sha256: "").
+ * Errors: as of both. */
 HST_API HST_CHECK hst_features *hst_features_stream(hst_ctx *ctx, const hst_backbone *b,
                                                     const hst_data *d, const char *prepare,
                                                     const char *path, hst_err *err);

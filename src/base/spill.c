@@ -43,7 +43,7 @@ hst_spill *hst_spill_new(const hst_ctx *ctx, size_t n, size_t size, hst_err *err
     hst_spill *s = hst_alloc(1, sizeof *s, err);
     if (!s)
         return NULL;
-    if (hst_mul_ok(n, size, &s->bytes) && ctx->cache_dir && ctx->spill_from &&
+    if (hst_mul_ok(n, size, &s->bytes) && ctx && ctx->cache_dir && ctx->spill_from &&
         s->bytes >= ctx->spill_from)
         s->at = map_file(ctx, s->bytes);
     s->is_file = s->at != NULL;
@@ -73,6 +73,13 @@ void hst_spill_passed(hst_spill *s, size_t bytes)
         return;
     atomic_store(&s->passed, 0);
     (void)madvise(s->at, s->bytes, MADV_DONTNEED);
+}
+
+/* The system brings pages in groups of so many bytes. */
+void hst_spill_visited(hst_spill *s)
+{
+    enum { AROUND = 1 << 16 };
+    hst_spill_passed(s, AROUND);
 }
 
 void hst_spill_free(hst_spill *s)

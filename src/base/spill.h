@@ -10,14 +10,16 @@
 
 typedef struct hst_spill hst_spill;
 
-/* n * size bytes, zeroed, HST_ALIGN-aligned; on the heap as well where no such file can be made.
- * Errors: HST_EMEM. */
+/* n * size bytes, zeroed, HST_ALIGN-aligned; on the heap as well where no such file can be made,
+ * and for ctx NULL. Errors: HST_EMEM. */
 HST_CHECK hst_spill *hst_spill_new(const hst_ctx *ctx, size_t n, size_t size, hst_err *err);
 void *hst_spill_at(const hst_spill *s);
 int hst_spill_is_file(const hst_spill *s);
 /* So many bytes of it were read or written since; from any thread, at any time. NULL is fine: then
  * the rows are no spill's. */
 void hst_spill_passed(hst_spill *s, size_t bytes);
+/* One place of it was looked at, here or there. */
+void hst_spill_visited(hst_spill *s);
 void hst_spill_free(hst_spill *s); /* NULL is fine */
 
 /* Makes an empty file n bytes long, zeroed, with all of its room on disk taken: writing to it later

@@ -97,8 +97,8 @@ static int score(const hst_model *m, const hst_data *d, const hst_features *f, c
                                         .marks = marks,
                                         .number = d->photos[i].number,
                                         .prob = prob,
-                                        .pixels = f->picture[i].pixels,
-                                        .seen = hst_model_has_seen(m, f->picture[i].pixels),
+                                        .pixels = f->pixels[i],
+                                        .seen = hst_model_has_seen(m, f->pixels[i]),
                                         .unknown_score = &unknown},
                           err);
     }

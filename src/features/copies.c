@@ -8,8 +8,7 @@ int hst_copies_warn(const hst_ctx *ctx, const hst_data *d, const hst_features *f
 {
     enum { NAMED = 5 };
     size_t found = 0, *first = hst_alloc(f->n, sizeof *first, err);
-    int rc = first ? hst_pixels_first(&f->picture->pixels, sizeof *f->picture, f->n, first, err)
-                   : HST_EMEM;
+    int rc = first ? hst_pixels_first(f->pixels, sizeof *f->pixels, f->n, first, err) : HST_EMEM;
     for (size_t i = 0; rc == 0 && i < f->n; i++) {
         const hst_photo *a = &d->photos[first[i]], *b = &d->photos[i];
         if (a->label >= 0 && b->label >= 0 && a->label != b->label && ++found <= NAMED)

@@ -45,6 +45,8 @@ static void take_over(const job *j, size_t i, hst_lookup_photo *p)
         p->n_found++;
     }
     *p->picture = j->have->picture[i];
+    hst_spill_passed(j->have->view_rows, (size_t)j->have->view_floats * sizeof *have);
+    hst_spill_passed(j->have->pictures, sizeof *p->picture);
 }
 
 static int fill_row(const job *j, size_t i, hst_looking *l, hst_err *err)
@@ -63,6 +65,7 @@ static int fill_row(const job *j, size_t i, hst_looking *l, hst_err *err)
     j->stored[at] = rc == 0 && p.n_found == j->lookup.n_views;
     hst_spill_passed(j->f->rows, dim * sizeof(float));
     hst_spill_passed(j->f->view_rows, floats * sizeof(float));
+    hst_spill_passed(j->f->pictures, sizeof *p.picture);
     free(own);
     return rc;
 }
@@ -101,6 +104,7 @@ static int count_photo(void *arg, size_t i, hst_err *err)
     if (j->f->why[i] && !j->have) /* it was told when it was skipped first */
         hst_log(j->ctx, HST_LOG_WARN, "skipped %s: %s", j->d->photos[i].path, j->f->why[i]);
     j->f->n_stored += j->stored[place_of(j, i)] != 0;
+    j->f->pixels[place_of(j, i)] = j->f->picture[place_of(j, i)].pixels;
     return j->file ? put_out(j, i, err) : 0;
 }
 
@@ -109,12 +113,14 @@ static void clear_rows(hst_features *f)
 {
     hst_spill_free(f->rows);
     hst_spill_free(f->view_rows);
+    hst_spill_free(f->pictures);
     free(f->content);
-    free(f->picture);
-    f->rows = f->view_rows = NULL;
+    free(f->pixels);
+    f->rows = f->view_rows = f->pictures = NULL;
     f->x = f->views = NULL;
-    f->content = NULL;
     f->picture = NULL;
+    f->content = NULL;
+    f->pixels = NULL;
 }
 
 /* Of n photos, with room for those that j has room for. */
@@ -132,9 +138,11 @@ static hst_features *features_new(const job *j, size_t n, int keep_views, hst_er
     f->rows = hst_spill_new(j->ctx, room, (size_t)f->dim * sizeof *f->x, err);
     f->why = f->rows ? hst_alloc(n, sizeof *f->why, err) : NULL;
     f->content = f->why ? hst_alloc(room, sizeof *f->content, err) : NULL;
-    f->picture = f->content ? hst_alloc(room, sizeof *f->picture, err) : NULL;
-    if (f->picture && views)
+    f->pixels = f->content ? hst_alloc(room, sizeof *f->pixels, err) : NULL;
+    f->pictures = f->pixels ? hst_spill_new(j->ctx, room, sizeof *f->picture, err) : NULL;
+    if (f->pictures && views)
         f->view_rows = hst_spill_new(j->ctx, room, views * sizeof *f->views, err);
+    f->picture = f->pictures ? hst_spill_at(f->pictures) : NULL;
     f->x = f->picture ? hst_spill_at(f->rows) : NULL;
     f->views = f->view_rows ? hst_spill_at(f->view_rows) : NULL;
     if (f->x && (f->views || !views))

@@ -9,14 +9,15 @@
 struct hst_features {
     size_t n; /* photos */
     int dim;
-    hst_spill *rows, *view_rows; /* where x and views live */
-    float *x;                    /* [n][dim]; rows of skipped photos are zero; NULL: in a file */
-    int view_floats;             /* of the extractor */
-    float *views;                /* [n][view_floats]: every view's own, where they are kept */
-    char **why;                  /* [n]; NULL: usable */
-    hst_digest *content;         /* [n] SHA-256 of the bytes; none: could not be read */
-    hst_picture *picture;        /* [n] of the pixels; pixels 0: could not be decoded */
-    _Atomic(char *) hex;         /* [n][HST_SHA256_HEX] as text, once somebody has asked */
+    hst_spill *rows, *view_rows, *pictures; /* where x, views and picture live */
+    float *x;             /* [n][dim]; rows of skipped photos are zero; NULL: in a file */
+    int view_floats;      /* of the extractor */
+    float *views;         /* [n][view_floats]: every view's own, where they are kept */
+    char **why;           /* [n]; NULL: usable */
+    hst_digest *content;  /* [n] SHA-256 of the bytes; none: could not be read */
+    hst_picture *picture; /* [n]; pixels 0: could not be decoded */
+    uint64_t *pixels;     /* [n] theirs, close together */
+    _Atomic(char *) hex;  /* [n][HST_SHA256_HEX] as text, once somebody has asked */
     size_t n_used;
     size_t n_stored; /* of those, from the feature store */
     hst_prep prep;   /* of the first view */

@@ -93,6 +93,7 @@ static int work_photo(void *arg, size_t slot, int thread, hst_err *err)
     hst_err why = {0};
     (void)thread;
     const int rc = fill(j, i, &why);
+    hst_spill_passed(j->out->pictures, sizeof *j->out->picture);
     if (rc == 0)
         return 0;
     if (rc == HST_EMEM)
@@ -110,13 +111,14 @@ static int deliver_photo(void *arg, size_t slot, hst_err *err)
     return hst_meter_at(&j->meter, ++j->done, err);
 }
 
-static hst_pictures *pictures_new(size_t n, hst_err *err)
+static hst_pictures *pictures_new(const hst_ctx *ctx, size_t n, hst_err *err)
 {
     hst_pictures *p = hst_alloc(1, sizeof *p, err);
     if (!p)
         return NULL;
     p->n = n;
-    p->picture = hst_alloc(n, sizeof *p->picture, err);
+    p->pictures = hst_spill_new(ctx, n, sizeof *p->picture, err);
+    p->picture = p->pictures ? hst_spill_at(p->pictures) : NULL;
     p->why = p->picture ? hst_alloc(n, sizeof *p->why, err) : NULL;
     p->content = p->why ? hst_alloc(n, sizeof *p->content, err) : NULL;
     if (p->content)
@@ -131,7 +133,7 @@ hst_pictures *hst_pictures_of(hst_ctx *ctx, const hst_data *d, hst_err *err)
     const size_t slots = (size_t)hst_executor_threads(ctx->executor) * SLOTS_PER_THREAD;
     job j = {.ctx = ctx, .d = d, .meter = hst_meter_start(ctx, "photos", d->n_photos)};
     int rc = HST_EMEM;
-    j.out = pictures_new(d->n_photos, err);
+    j.out = pictures_new(ctx, d->n_photos, err);
     j.stored = j.out ? hst_alloc(d->n_photos, 1, err) : NULL;
     j.key = j.stored ? hst_alloc(d->n_photos, sizeof *j.key, err) : NULL;
     j.item = j.key ? hst_alloc(slots, sizeof *j.item, err) : NULL;
@@ -165,7 +167,7 @@ void hst_pictures_free(hst_pictures *p)
     for (size_t i = 0; p->why && i < p->n; i++)
         free(p->why[i]);
     free(p->why);
-    free(p->picture);
+    hst_spill_free(p->pictures);
     free(p->content);
     free(p);
 }

@@ -2,11 +2,13 @@
 #ifndef HST_FEATURES_PICTURES_H
 #define HST_FEATURES_PICTURES_H
 #include "base/sha256.h"
+#include "base/spill.h"
 #include "dataset/dataset.h"
 #include "images/picture.h"
 
 typedef struct hst_pictures {
     size_t n;             /* photos */
+    hst_spill *pictures;  /* where they live */
     hst_picture *picture; /* [n]; pixels 0: could not be decoded */
     char **why;           /* [n] why not; NULL: it could */
     hst_digest *content;  /* [n] SHA-256 of the bytes; none: could not be read */

@@ -1,18 +1,16 @@
 /* save.c - features as files that other programs read: .npy, and a .csv naming its rows. */
-#include "base/buf.h"
 #include "base/mem.h"
+#include "base/text_out.h"
 #include "features/features.h"
 #include "formats/npy.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { AT_ONCE = 1 << 16 /* bytes of the .csv */ };
-
 struct hst_feature_file {
     const hst_data *d;
-    hst_out *npy, *csv;
-    hst_buf text; /* of the .csv, not written yet */
+    hst_out *npy;
+    hst_text_out csv;
     size_t rows;
     int dim;
 };
@@ -30,15 +28,6 @@ static char *csv_path(const char *path, hst_err *err)
     return csv;
 }
 
-static int put_text(hst_feature_file *f, hst_err *err)
-{
-    int rc = hst_buf_check(&f->text, err);
-    if (rc == 0 && f->text.n)
-        rc = hst_out_write(f->csv, f->text.p, f->text.n, err);
-    f->text.n = 0;
-    return rc;
-}
-
 int hst_feature_file_open(hst_feature_file **out, const hst_data *d, const char *path, int dim,
                           hst_err *err)
 {
@@ -46,16 +35,16 @@ int hst_feature_file_open(hst_feature_file **out, const hst_data *d, const char 
     char *csv = f ? csv_path(path, err) : NULL;
     int rc = csv ? 0 : HST_EMEM;
     if (f)
-        *f = (hst_feature_file){.d = d, .dim = dim, .text = HST_BUF(SIZE_MAX / 2)};
+        *f = (hst_feature_file){.d = d, .dim = dim};
     if (rc == 0 && strcmp(csv, path) == 0)
         rc = hst_fail(err, HST_EARG, "%s: the .csv is written beside it; give another ending, .npy",
                       path);
     if (rc == 0)
-        rc = hst_out_open(&f->csv, csv, err);
+        rc = hst_text_open(&f->csv, csv, err);
     if (rc == 0)
         rc = hst_out_open(&f->npy, path, err);
     if (rc == 0) {
-        hst_buf_printf(&f->text, "path,%s\n", hst_data_known_name(d));
+        hst_buf_printf(&f->csv.b, "path,%s\n", hst_data_known_name(d));
         rc = hst_npy_header(f->npy, 0, (size_t)dim, err);
     }
     free(csv);
@@ -64,22 +53,20 @@ int hst_feature_file_open(hst_feature_file **out, const hst_data *d, const char 
 
 int hst_feature_file_add(hst_feature_file *f, size_t i, const float *x, hst_err *err)
 {
-    hst_buf_csv(&f->text, f->d->photos[i].path);
-    hst_buf_puts(&f->text, ",");
-    hst_data_csv_known(f->d, i, &f->text);
-    hst_buf_puts(&f->text, "\n");
+    hst_buf_csv(&f->csv.b, f->d->photos[i].path);
+    hst_buf_puts(&f->csv.b, ",");
+    hst_data_csv_known(f->d, i, &f->csv.b);
+    hst_buf_puts(&f->csv.b, "\n");
     f->rows++;
-    int rc = f->text.n < AT_ONCE ? 0 : put_text(f, err);
+    int rc = hst_text_line(&f->csv, err);
     return rc ? rc : hst_out_write(f->npy, x, (size_t)f->dim * sizeof *x, err);
 }
 
 int hst_feature_file_commit(hst_feature_file *f, hst_err *err)
 {
-    int rc = put_text(f, err);
+    int rc = hst_npy_header_again(f->npy, f->rows, (size_t)f->dim, err);
     if (rc == 0)
-        rc = hst_npy_header_again(f->npy, f->rows, (size_t)f->dim, err);
-    if (rc == 0)
-        rc = hst_out_commit(f->csv, err);
+        rc = hst_text_commit(&f->csv, err);
     return rc ? rc : hst_out_commit(f->npy, err);
 }
 
@@ -88,8 +75,7 @@ void hst_feature_file_close(hst_feature_file *f)
     if (!f)
         return;
     hst_out_close(f->npy);
-    hst_out_close(f->csv);
-    hst_buf_free(&f->text);
+    hst_text_close(&f->csv);
     free(f);
 }
 

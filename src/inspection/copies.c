@@ -19,6 +19,7 @@ typedef struct group {
 
 static int is_same(const hst_inspected *in, const hst_near_pair *p)
 {
+    hst_spill_visited(in->home);
     return in->picture[p->a].pixels == in->picture[p->b].pixels;
 }
 

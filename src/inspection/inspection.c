@@ -80,7 +80,7 @@ hst_inspection *hst_inspection_search(const hst_ctx *ctx, const hst_inspected *i
 {
     hst_near near = {0};
     hst_inspected with = *in;
-    if (hst_near_find(ctx->executor, in->picture, in->data->n_photos, &near, err))
+    if (hst_near_find(ctx->executor, in->picture, in->home, in->data->n_photos, &near, err))
         return NULL;
     with.near = &near;
     hst_inspection *r = hst_inspection_make(&with, err);
@@ -96,7 +96,9 @@ hst_inspection *hst_inspect(hst_ctx *ctx, const hst_data *d, hst_err *err)
     int rc = side ? hst_split_assign(d, p->content, p->why, side, err) : HST_EMEM;
     if (rc == 0)
         r = hst_inspection_search(
-            ctx, &(hst_inspected){.data = d, .picture = p->picture, .why = p->why, .side = side},
+            ctx,
+            &(hst_inspected){
+                .data = d, .picture = p->picture, .home = p->pictures, .why = p->why, .side = side},
             err);
     if (r)
         r->n_stored = p->n_stored;

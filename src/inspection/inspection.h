@@ -11,6 +11,7 @@
 typedef struct hst_inspected {
     const hst_data *data;
     const hst_picture *picture; /* [n] */
+    hst_spill *home;            /* where they live; NULL: in memory */
     char *const *why;           /* [n] NULL: usable */
     const uint8_t *side;        /* [n] enum hst_side */
     const hst_near *near;

@@ -114,6 +114,7 @@ typedef struct pairs {
 
 typedef struct search {
     const hst_picture *pictures;
+    hst_spill *home;
     const size_t *photo; /* [n]: of the pictures, all different */
     size_t n;
     code *code;   /* [n] */
@@ -158,6 +159,7 @@ static float compare(row *r, size_t j, int mirrored)
     if (!r->made[mirrored])
         hst_template_make(s->pictures[s->photo[r->i]].thumb, mirrored, &r->template[mirrored]);
     r->made[mirrored] = 1;
+    hst_spill_visited(s->home);
     return hst_template_compare(&r->template[mirrored], s -> pictures[s->photo[j]].thumb,
                                 least_detail);
 }
@@ -214,6 +216,7 @@ static void code_photo(void *arg, size_t i, int thread)
     (void)thread;
     s->code[i].hash = hash_of(b, thumb);
     outline_of(thumb, s->code[i].outline);
+    hst_spill_passed(s->home, sizeof *s->pictures);
 }
 
 /* Appends what was found, row by row. */
@@ -247,35 +250,39 @@ static int by_photos(const void *pa, const void *pb)
     return a->b < b->b ? -1 : a->b > b->b;
 }
 
-/* photo[*n]: the first of each picture; the others become pairs with it. */
-static int pair_copies(const hst_picture *pictures, size_t photos, size_t *photo, size_t *n,
-                       pairs *out, hst_err *err)
+/* photo[s->n]: the first of each picture; the others become pairs with it. */
+static int pair_copies(search *s, size_t photos, size_t *photo, pairs *out, hst_err *err)
 {
     size_t *first = hst_alloc(photos, sizeof *first, err);
+    uint64_t *pixels = first ? hst_alloc(photos, sizeof *pixels, err) : NULL;
     int rc = HST_EMEM;
-    if (first)
-        rc = hst_pixels_first(&pictures->pixels, sizeof *pictures, photos, first, err);
-    *n = 0;
+    for (size_t i = 0; pixels && i < photos; i++) {
+        pixels[i] = s->pictures[i].pixels;
+        hst_spill_passed(s->home, sizeof *s->pictures);
+    }
+    if (pixels)
+        rc = hst_pixels_first(pixels, sizeof *pixels, photos, first, err);
     for (size_t i = 0; rc == 0 && i < photos; i++)
         if (first[i] != i)
             rc = pairs_add(out, &(hst_near_pair){first[i], i, 1, 0}, err);
-        else if (pictures[i].pixels)
-            photo[(*n)++] = i;
+        else if (pixels[i])
+            photo[s->n++] = i;
+    s->photo = photo;
     free(first);
+    free(pixels);
     return rc;
 }
 
-int hst_near_find(hst_executor *ex, const hst_picture *pictures, size_t n, hst_near *out,
-                  hst_err *err)
+int hst_near_find(hst_executor *ex, const hst_picture *pictures, hst_spill *home, size_t n,
+                  hst_near *out, hst_err *err)
 {
     pairs found = {0};
-    search s = {.pictures = pictures};
+    search s = {.pictures = pictures, .home = home};
     size_t *photo = hst_alloc(n, sizeof *photo, err);
     out->group = photo ? hst_alloc(n, sizeof *out->group, err) : NULL;
     int rc = out->group ? 0 : HST_EMEM;
     if (rc == 0)
-        rc = pair_copies(pictures, n, photo, &s.n, &found, err);
-    s.photo = photo;
+        rc = pair_copies(&s, n, photo, &found, err);
     if (rc == 0 && s.n)
         rc = search_all(ex, &s, &found, err);
     free(photo);

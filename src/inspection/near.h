@@ -14,6 +14,7 @@
 #ifndef HST_INSPECTION_NEAR_H
 #define HST_INSPECTION_NEAR_H
 #include "base/executor.h"
+#include "base/spill.h"
 #include "images/picture.h"
 
 typedef struct hst_near_pair {
@@ -31,9 +32,9 @@ typedef struct hst_near {
     size_t n_pairs;
 } hst_near;
 
-/* Among pictures[n]; those not known (pixels 0) are like none. {0} before; end with hst_near_clear.
- * Errors: HST_EMEM. */
-HST_CHECK int hst_near_find(hst_executor *ex, const hst_picture *pictures, size_t n, hst_near *out,
-                            hst_err *err);
+/* Among pictures[n], which live in home (NULL: in memory); those not known (pixels 0) are like
+ * none. {0} before; end with hst_near_clear. Errors: HST_EMEM. */
+HST_CHECK int hst_near_find(hst_executor *ex, const hst_picture *pictures, hst_spill *home,
+                            size_t n, hst_near *out, hst_err *err);
 void hst_near_clear(hst_near *near);
 #endif

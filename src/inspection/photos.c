@@ -120,6 +120,7 @@ int hst_look_at_photos(const hst_inspected *in, hst_inspection *r, hst_err *err)
         rc = look_at_file(photo, p, r, err);
         rc = rc ? rc : look_at_light(photo, p, r, err);
         rc = rc ? rc : look_at_shape(photo, p, r, err);
+        hst_spill_passed(in->home, sizeof *p);
     }
     return rc;
 }

@@ -68,10 +68,14 @@ const float *hst_gemm_pack(const hst_kernels *kn, const float *w, const float *b
                            float *out)
 {
     const size_t panel = (size_t)kn->panel, cols = (size_t)n, end = padded(kn, n);
-    for (size_t at = 0; at < end; at += panel)
-        for (size_t row = 0; row < (size_t)k; row++)
-            for (size_t j = at; j < at + panel; j++)
-                *out++ = j < cols ? w[row * cols + j] : 0;
+    for (size_t row = 0; row < (size_t)k; row++, w += cols)
+        for (size_t at = 0; at < end; at += panel) { /* read as it lies, which is faster */
+            const size_t there = cols - at < panel ? cols - at : panel;
+            float *to = out + at * (size_t)k + row * panel;
+            memcpy(to, w + at, there * sizeof *to);
+            memset(to + there, 0, (panel - there) * sizeof *to);
+        }
+    out += end * (size_t)k;
     for (size_t j = 0; j < end; j++)
         out[j] = bias && j < cols ? bias[j] : 0;
     return out;

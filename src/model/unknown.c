@@ -117,13 +117,14 @@ static void complete_all(hst_unknown *u)
     }
 }
 
-hst_unknown *hst_unknown_new(const hst_extractor *e, const float *const *x, const int *label,
-                             size_t n, hst_err *err)
+hst_unknown *hst_unknown_new(const hst_extractor *e, const float *const *x, hst_spill *home,
+                             const int *label, size_t n, hst_err *err)
 {
     hst_unknown *u = make(e, n, err);
     for (size_t i = 0; u && i < n; i++) {
         u->label[i] = label[i];
         keep_all(u, x[i], u->root + i * (size_t)u->dim);
+        hst_spill_visited(home);
     }
     if (u)
         complete_all(u);

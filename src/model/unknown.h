@@ -22,6 +22,7 @@
  * docs/unknown.md). A photo is called unknown where its score is above a threshold. */
 #ifndef HST_MODEL_UNKNOWN_H
 #define HST_MODEL_UNKNOWN_H
+#include "base/spill.h"
 #include "extractor/extractor.h"
 
 /* What the photos kept for comparison may take in a model file. */
@@ -51,10 +52,10 @@ typedef struct hst_unknown {
 
 /* Most photos of features of dim numbers that fit into a model file. */
 size_t hst_unknown_most(int dim);
-/* To compare with n photos: rows x[n] of e's features, their classes. The numbers behind are 0.
- * Errors: HST_EMEM. */
+/* To compare with n photos: rows x[n] of e's features, which live in home (NULL: in memory), their
+ * classes. The numbers behind are 0. Errors: HST_EMEM. */
 HST_CHECK hst_unknown *hst_unknown_new(const hst_extractor *e, const float *const *x,
-                                       const int *label, size_t n, hst_err *err);
+                                       hst_spill *home, const int *label, size_t n, hst_err *err);
 /* The same of what was kept of them: root[n][dim], label[n], neither changed. */
 HST_CHECK hst_unknown *hst_unknown_again(const hst_extractor *e, const int8_t *root,
                                          const int32_t *label, size_t n, hst_err *err);

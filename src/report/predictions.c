@@ -1,7 +1,6 @@
 /* predictions.c - predictions.csv: every validation photo with all its probabilities, or the two
  * numbers. */
-#include "base/buf.h"
-#include "base/file.h"
+#include "base/text_out.h"
 #include "report/report.h"
 
 #include <stdio.h>
@@ -51,30 +50,38 @@ static void add_known(hst_buf *b, const hst_eval *e, const hst_eval_photo *p, in
         hst_buf_csv(b, hst_eval_label(e, said ? p->guess : p->truth));
 }
 
-int hst_report_predictions(const hst_eval *e, const char *path, hst_err *err)
+static int put_rows(const hst_eval *e, hst_text_out *t, hst_err *err)
 {
-    hst_buf b = HST_BUF(SIZE_MAX / 2);
     const hst_eval_photo *p;
-    hst_buf_puts(&b, "path,true,predicted");
+    hst_buf *b = &t->b;
+    int rc = 0;
+    hst_buf_puts(b, "path,true,predicted");
     const int n = hst_eval_target(e) == HST_TARGET_NUMBER ? 0 : hst_eval_classes(e);
     for (int c = 0; c < n; c++) {
-        hst_buf_puts(&b, ",");
-        add_column_name(&b, hst_eval_label(e, c));
+        hst_buf_puts(b, ",");
+        add_column_name(b, hst_eval_label(e, c));
     }
-    hst_buf_puts(&b, "\n");
-    for (size_t i = 0; (p = hst_eval_at(e, i)); i++) {
-        hst_buf_csv(&b, p->path);
-        add_known(&b, e, p, 0);
-        add_known(&b, e, p, 1);
+    hst_buf_puts(b, "\n");
+    for (size_t i = 0; rc == 0 && (p = hst_eval_at(e, i)); i++) {
+        hst_buf_csv(b, p->path);
+        add_known(b, e, p, 0);
+        add_known(b, e, p, 1);
         for (int c = 0; c < n; c++) {
-            hst_buf_puts(&b, ",");
-            add_float(&b, p->prob[c]);
+            hst_buf_puts(b, ",");
+            add_float(b, p->prob[c]);
         }
-        hst_buf_puts(&b, "\n");
+        hst_buf_puts(b, "\n");
+        rc = hst_text_line(t, err);
     }
-    int rc = hst_buf_check(&b, err);
-    if (rc == 0)
-        rc = hst_file_write(path, b.p, b.n, err);
-    hst_buf_free(&b);
+    return rc;
+}
+
+int hst_report_predictions(const hst_eval *e, const char *path, hst_err *err)
+{
+    hst_text_out t;
+    int rc = hst_text_open(&t, path, err);
+    rc = rc ? rc : put_rows(e, &t, err);
+    rc = rc ? rc : hst_text_commit(&t, err);
+    hst_text_close(&t);
     return rc;
 }

@@ -1,9 +1,8 @@
 /* run_folder.c - a run as a folder of files. */
-#include "base/buf.h"
-#include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/parts.h"
+#include "base/text_out.h"
 #include "model/model.h"
 #include "report/run_report.h"
 #include "training/run.h"
@@ -146,27 +145,40 @@ static void put_fold(const hst_run *r, size_t i, size_t *at, hst_buf *b)
         hst_buf_printf(b, "%d", fold + 1);
 }
 
-static int save_split(const hst_run *r, const char *dir, hst_err *err)
+static int put_split(const hst_run *r, hst_text_out *t, hst_err *err)
 {
     static const char *const names[] = {"train", "validation", "skipped"};
-    hst_buf b = HST_BUF(SIZE_MAX / 2);
+    hst_buf *b = &t->b;
     size_t at = 0;
     char sha256[HST_SHA256_HEX];
-    int folds = r->out_of_fold.n > 0;
-    hst_buf_printf(&b, "path,%s,sha256,side%s\n", hst_data_known_name(r->data),
+    int folds = r->out_of_fold.n > 0, rc = 0;
+    hst_buf_printf(b, "path,%s,sha256,side%s\n", hst_data_known_name(r->data),
                    folds ? ",fold" : "");
-    for (size_t i = 0; i < r->data->n_photos; i++) {
+    for (size_t i = 0; rc == 0 && i < r->data->n_photos; i++) {
         const hst_photo *p = &r->data->photos[i];
-        hst_buf_csv(&b, p->relative);
-        hst_buf_puts(&b, ",");
-        hst_data_csv_known(r->data, i, &b);
-        hst_buf_printf(&b, ",%s,%s", hst_digest_text(&r->features->content[i], sha256),
+        hst_buf_csv(b, p->relative);
+        hst_buf_puts(b, ",");
+        hst_data_csv_known(r->data, i, b);
+        hst_buf_printf(b, ",%s,%s", hst_digest_text(&r->features->content[i], sha256),
                        names[r->features->why[i] ? 2 : r->side[i]]);
         if (folds)
-            put_fold(r, i, &at, &b);
-        hst_buf_puts(&b, "\n");
+            put_fold(r, i, &at, b);
+        hst_buf_puts(b, "\n");
+        rc = hst_text_line(t, err);
     }
-    return write_buf(&b, dir, "split.csv", err);
+    return rc;
+}
+
+static int save_split(const hst_run *r, const char *dir, hst_err *err)
+{
+    hst_text_out t = {0};
+    char *path = hst_path_join(dir, "split.csv", err);
+    int rc = path ? hst_text_open(&t, path, err) : HST_EMEM;
+    rc = rc ? rc : put_split(r, &t, err);
+    rc = rc ? rc : hst_text_commit(&t, err);
+    hst_text_close(&t);
+    free(path);
+    return rc;
 }
 
 static int save_skipped(const hst_run *r, const char *dir, hst_err *err)

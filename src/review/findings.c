@@ -43,13 +43,14 @@ static int make_room(job *j, hst_err *err)
     if (!j->prob)
         return HST_EMEM;
     j->p = (hst_logistic){.x = in->x,
+                          .home = in->home,
                           .scale = in->scale,
                           .label = in->label,
                           .n = in->n,
                           .dim = in->dim,
                           .n_classes = in->n_classes};
     if (!in->group)
-        return hst_copies_group(in->x, in->n, in->dim, j->group, err);
+        return hst_copies_group(in->x, in->home, in->n, in->dim, j->group, err);
     memcpy(j->group, in->group, in->n * sizeof *j->group);
     return 0;
 }
@@ -213,11 +214,14 @@ int hst_findings_make(const hst_ctx *ctx, const hst_findings_in *in, hst_finding
     if (rc == 0 && in->n_classes > 1)
         rc = ask_classifiers(&j, err);
     if (rc == 0)
-        rc = hst_neighbours_find(
-            ctx,
-            &(hst_near_in){
-                .x = in->x, .scale = in->scale, .group = j.group, .n = in->n, .dim = in->dim},
-            &j.near, err);
+        rc = hst_neighbours_find(ctx,
+                                 &(hst_near_in){.x = in->x,
+                                                .home = in->home,
+                                                .scale = in->scale,
+                                                .group = j.group,
+                                                .n = in->n,
+                                                .dim = in->dim},
+                                 &j.near, err);
     if (rc == 0) {
         ask_neighbours(&j);
         conclude(&j, out);

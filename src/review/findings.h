@@ -20,6 +20,7 @@
 /* Photos to look over; as for hst_logistic and hst_deal. */
 typedef struct hst_findings_in {
     const float *const *x; /* [n] */
+    hst_spill *home;       /* as of hst_logistic */
     const float *scale;    /* [dim] or NULL */
     const int *label;      /* [n] */
     const size_t *group;   /* [n] copies; NULL: found here, as photos with equal features */

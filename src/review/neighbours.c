@@ -39,6 +39,7 @@ static void unit_row(const hst_near_in *in, size_t i, float *out)
     const float by = length > 0 ? (float)(1 / length) : 0;
     for (size_t k = 0; k < dim; k++)
         out[k] *= by;
+    hst_spill_passed(in->home, dim * sizeof *out);
 }
 
 static size_t others_in(const search *s, size_t block)

@@ -1,7 +1,7 @@
 /* neighbours.h - the photos whose features are nearest, by the cosine of the angle between them. */
 #ifndef HST_REVIEW_NEIGHBOURS_H
 #define HST_REVIEW_NEIGHBOURS_H
-#include "base/context.h"
+#include "base/spill.h"
 
 enum {
     HST_NEAR = 40, /* neighbours of a photo that are kept */
@@ -18,6 +18,7 @@ typedef struct hst_neighbour {
 /* Photos, as hst_logistic and hst_deal have them. */
 typedef struct hst_near_in {
     const float *const *x; /* [n] rows of dim floats */
+    hst_spill *home;       /* as of hst_logistic */
     const float *scale;    /* [dim] each feature is multiplied by its own, or NULL for 1 */
     const size_t *group;   /* [n] a photo is no neighbour of one with the same number */
     size_t n;              /* less than 2^32 */

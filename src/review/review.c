@@ -48,7 +48,7 @@ static int usable_make(const hst_data *d, const hst_features *f, const hst_extra
         u->label[u->n] = d->photos[i].label;
         u->photo[u->n++] = i;
     }
-    hst_branch_scales(e, u->x, u->n, u->scale);
+    hst_branch_scales(e, u->x, f->rows, u->n, u->scale);
     return 0;
 }
 
@@ -187,6 +187,7 @@ static hst_review *review_make(const hst_ctx *ctx, const source *s, hst_err *err
     if (rc == 0)
         rc = hst_findings_make(ctx,
                                &(hst_findings_in){.x = u.x,
+                                                  .home = s->f->rows,
                                                   .scale = u.scale,
                                                   .label = u.label,
                                                   .group = u.group,

@@ -42,7 +42,7 @@ static int deal(hst_augmented_rows *r, const hst_fit *f, const hst_examples *e, 
     if (rc == 0 && e->group)
         memcpy(group, e->group, e->n * sizeof *group);
     else if (rc == 0)
-        rc = hst_copies_group(e->x, e->n, dim, group, err);
+        rc = hst_copies_group(e->x, e->home, e->n, dim, group, err);
     for (size_t i = e->n; rc == 0 && i < r->n; i++)
         group[i] = group[(i - e->n) / (r->n / e->n - 1)];
     const hst_deal all = {.label = r->label, .group = group, .n = r->n, .n_classes = classes};

@@ -33,7 +33,8 @@ static int score(hst_fit *f, hst_err *err)
     return rc ? rc : hst_run_add_epoch(f->run, &e, err);
 }
 
-void hst_branch_scales(const hst_extractor *e, const float *const *x, size_t n, float *scale)
+void hst_branch_scales(const hst_extractor *e, const float *const *x, hst_spill *home, size_t n,
+                       float *scale)
 {
     for (int k = 0; k < e->n_branches; k++) {
         const hst_branch *b = &e->branch[k];
@@ -43,6 +44,7 @@ void hst_branch_scales(const hst_extractor *e, const float *const *x, size_t n, 
             for (int j = b->first; j < b->first + b->dim; j++)
                 square += (double)x[i][j] * (double)x[i][j];
             sum += sqrt(square);
+            hst_spill_passed(home, (size_t)b->dim * sizeof **x);
         }
         for (int j = b->first; j < b->first + b->dim; j++)
             scale[j] = sum > 0 ? (float)((double)n / sum) : 1;
@@ -109,6 +111,7 @@ static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_t
 {
     hst_model *m = f->model;
     hst_logistic p = {.x = e->x,
+                      .home = e->home,
                       .label = e->label,
                       .n = e->n,
                       .dim = m->dim,
@@ -125,7 +128,7 @@ static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_t
     float *scale = hst_alloc((size_t)m->dim, sizeof *scale, err);
     int rc = scale ? 0 : HST_EMEM;
     if (rc == 0) {
-        hst_branch_scales(m->extractor, e->x, e->n, scale);
+        hst_branch_scales(m->extractor, e->x, e->home, e->n, scale);
         p.scale = scale;
         rc = make_rows(f, e, &p, &rows, err);
     }

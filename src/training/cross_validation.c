@@ -5,7 +5,6 @@
 #include "training/softmax_fit.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,37 +32,30 @@ typedef struct part {
     double *weight; /* [n]: 0 for held-out photos */
     double *theta;  /* goes on from strength to strength */
     double *best;   /* theta at the best strength so far */
-    double *logits; /* [n][n_classes] */
     double loss;    /* weighted sum over the held-out photos, and the sum of weights */
     double held;
     int in_use; /* it holds photos out, and has others to learn from */
 } part;
 
 typedef struct search {
+    const hst_ctx *ctx;
     const hst_cross_validation *v;
     hst_design own; /* rows, where they were not given */
     const hst_design *rows;
     size_t size; /* numbers in theta */
     part fold[HST_FOLDS];
+    hst_spill *table;   /* where logits live */
+    double *logits;     /* [n][n_classes] of each photo, from the fold that held it out */
     double l2, best_l2; /* for rows of mean length 1 */
     goal goal;
-    pthread_mutex_t lock; /* of what follows: progress from any thread, one at a time */
     hst_meter meter;
     uint64_t done;
 } search;
 
-static int progress_at(search *s, uint64_t more, hst_err *err)
-{
-    pthread_mutex_lock(&s->lock);
-    s->done += more;
-    int rc = hst_meter_at(&s->meter, s->done, err);
-    pthread_mutex_unlock(&s->lock);
-    return rc;
-}
-
 static int check_stop(void *arg, hst_err *err)
 {
-    return progress_at(arg, 0, err);
+    search *s = arg;
+    return hst_meter_at(&s->meter, s->done, err);
 }
 
 static double weight_of(const hst_logistic *p, size_t i)
@@ -95,72 +87,73 @@ static void share_photos(const hst_cross_validation *v, int k, part *f)
 static int folds_make(search *s, hst_err *err)
 {
     const hst_logistic *p = s->v->p;
-    size_t cells;
     s->size = hst_softmax_size(s->rows, p->n_classes);
-    if (!hst_mul_ok(p->n, (size_t)p->n_classes, &cells))
-        return hst_fail(err, HST_EMEM, "out of memory: %zu photos", p->n);
+    s->table = hst_spill_new(s->ctx, p->n, (size_t)p->n_classes * sizeof *s->logits, err);
+    if (!s->table)
+        return HST_EMEM;
+    s->logits = hst_spill_at(s->table);
     for (int k = 0; k < HST_FOLDS; k++) {
         part *f = &s->fold[k];
         if (!(f->weight = hst_alloc(p->n, sizeof *f->weight, err)) ||
             !(f->theta = hst_alloc(s->size, sizeof *f->theta, err)) ||
-            !(f->best = hst_alloc(s->size, sizeof *f->best, err)) ||
-            !(f->logits = hst_alloc(cells, sizeof *f->logits, err)))
+            !(f->best = hst_alloc(s->size, sizeof *f->best, err)))
             return HST_EMEM;
         share_photos(s->v, k, f);
     }
     return 0;
 }
 
-static int held_out_loss(const search *s, int k, part *f, hst_err *err)
+static void held_out_loss(const search *s, int k, double *prob, part *f)
 {
     const hst_logistic *p = s->v->p;
-    double *prob = hst_alloc((size_t)p->n_classes, sizeof *prob, err);
-    if (!prob)
-        return HST_EMEM;
     f->loss = 0;
     for (size_t i = 0; i < p->n; i++) {
         if (s->v->fold[i] != k)
             continue;
-        hst_softmax_f64(f->logits + i * (size_t)p->n_classes, p->n_classes, prob);
+        hst_softmax_f64(s->logits + i * (size_t)p->n_classes, p->n_classes, prob);
+        hst_spill_passed(s->table, (size_t)p->n_classes * sizeof *s->logits);
         f->loss += score_of(s->v, i) * hst_log_loss(prob[p->label[i]]);
     }
-    free(prob);
-    return 0;
 }
 
-static int fold_work(void *arg, size_t k, int thread, hst_err *err)
+static int fit_folds(search *s, hst_err *err)
 {
-    search *s = arg;
-    part *f = &s->fold[k];
-    (void)thread;
-    if (!f->in_use)
-        return 0;
-    hst_softmax_fit fit = {.rows = s->rows,
-                           .label = s->v->p->label,
-                           .weight = f->weight,
-                           .n_classes = s->v->p->n_classes,
-                           .l2 = s->l2,
-                           .tolerance = s->goal.tolerance,
-                           .max_steps = s->goal.steps,
-                           .tick = check_stop,
-                           .tick_arg = s};
-    int rc = hst_softmax_run(&fit, f->theta, f->logits, err);
-    if (rc == 0)
-        rc = held_out_loss(s, (int)k, f, err);
-    return rc == 0 ? progress_at(s, 1, err) : rc;
+    hst_softmax_fit fit[HST_FOLDS];
+    int n = 0;
+    for (int k = 0; k < HST_FOLDS; k++)
+        if (s->fold[k].in_use)
+            fit[n++] = (hst_softmax_fit){.rows = s->rows,
+                                         .label = s->v->p->label,
+                                         .weight = s->fold[k].weight,
+                                         .n_classes = s->v->p->n_classes,
+                                         .l2 = s->l2,
+                                         .tolerance = s->goal.tolerance,
+                                         .max_steps = s->goal.steps,
+                                         .theta = s->fold[k].theta,
+                                         .logits = s->logits,
+                                         .fold = s->v->fold,
+                                         .k = k};
+    return hst_softmax_run(
+        &(hst_softmax_fits){.ctx = s->ctx, .fit = fit, .n = n, .tick = check_stop, .tick_arg = s},
+        err);
 }
 
 /* Every fold at s->l2; *loss: the mean over what was held out. */
-static int run_folds(const hst_ctx *ctx, search *s, double *loss, hst_err *err)
+static int run_folds(search *s, double *loss, hst_err *err)
 {
     double sum = 0, weight = 0;
-    int rc = hst_executor_try(ctx->executor, HST_FOLDS, fold_work, s, err);
-    for (int k = 0; k < HST_FOLDS; k++) {
+    double *prob = hst_alloc((size_t)s->v->p->n_classes, sizeof *prob, err);
+    int rc = prob ? fit_folds(s, err) : HST_EMEM;
+    for (int k = 0; rc == 0 && k < HST_FOLDS; k++) {
+        if (s->fold[k].in_use)
+            held_out_loss(s, k, prob, &s->fold[k]);
         sum += s->fold[k].loss;
         weight += s->fold[k].held;
     }
+    free(prob);
     *loss = weight > 0 ? sum / weight : 0;
-    return rc;
+    s->done++;
+    return rc ? rc : hst_meter_at(&s->meter, s->done, err);
 }
 
 /* Which strength it is where photos are too few to choose it (fewer than five a class in the mean),
@@ -181,7 +174,7 @@ static int strength_of_few(const hst_cross_validation *v)
 
 /* From the strongest on, each fold going on from where it was; ends early when two strengths in a
  * row did worse than the best. */
-static int find_strength(const hst_ctx *ctx, search *s, hst_err *err)
+static int find_strength(search *s, hst_err *err)
 {
     double least = INFINITY, loss;
     int rc = 0, worse = 0, only = strength_of_few(s->v);
@@ -194,7 +187,7 @@ static int find_strength(const hst_ctx *ctx, search *s, hst_err *err)
     s->best_l2 = strength(first);
     for (int i = first; rc == 0 && i < end && worse < 2; i++) {
         s->l2 = strength(i);
-        rc = run_folds(ctx, s, &loss, err);
+        rc = run_folds(s, &loss, err);
         worse++;
         if (rc || !(loss < least))
             continue;
@@ -208,7 +201,7 @@ static int find_strength(const hst_ctx *ctx, search *s, hst_err *err)
 }
 
 /* The folds once more at the best strength, now until their probabilities stand still. */
-static int predict(const hst_ctx *ctx, search *s, hst_out_of_fold *out, hst_err *err)
+static int predict(search *s, hst_out_of_fold *out, hst_err *err)
 {
     const hst_cross_validation *v = s->v;
     size_t n = v->p->n, classes = (size_t)v->p->n_classes;
@@ -222,12 +215,13 @@ static int predict(const hst_ctx *ctx, search *s, hst_out_of_fold *out, hst_err 
         memcpy(s->fold[k].theta, s->fold[k].best, s->size * sizeof(double));
     s->goal = v->rough ? to_compare : to_predict;
     s->l2 = s->best_l2;
-    int rc = run_folds(ctx, s, &out->log_loss, err);
+    int rc = run_folds(s, &out->log_loss, err);
     for (size_t i = 0; i < n; i++) {
         out->fold[i] = v->fold[i];
         if (v->fold[i] >= HST_FOLDS)
             continue;
-        hst_softmax_f64(s->fold[v->fold[i]].logits + i * classes, v->p->n_classes, prob);
+        hst_softmax_f64(s->logits + i * classes, v->p->n_classes, prob);
+        hst_spill_passed(s->table, classes * sizeof *s->logits);
         for (size_t c = 0; c < classes; c++)
             out->prob[i * classes + c] = (float)prob[c];
     }
@@ -238,7 +232,7 @@ static int predict(const hst_ctx *ctx, search *s, hst_out_of_fold *out, hst_err 
 int hst_cross_validation_rows(const hst_ctx *ctx, const hst_logistic *p, hst_design *out,
                               hst_err *err)
 {
-    int rc = hst_design_make(out, ctx->kernels, p, err);
+    int rc = hst_design_make(out, ctx, p, err);
     if (rc == 0 && p->n <= (size_t)p->dim / 2)
         rc = hst_design_reduce(out, ctx->executor, err);
     return rc ? rc : hst_design_pack(out, err);
@@ -251,25 +245,24 @@ int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, hst_ou
     search *s = hst_alloc(1, sizeof *s, err);
     if (!s)
         return HST_EMEM;
+    s->ctx = ctx;
     s->v = v;
-    s->meter = hst_meter_start(ctx, "head", STRENGTHS * HST_FOLDS);
-    pthread_mutex_init(&s->lock, NULL);
+    s->meter = hst_meter_start(ctx, "head", STRENGTHS);
     s->rows = v->rows ? v->rows : &s->own;
     int rc = v->rows ? 0 : hst_cross_validation_rows(ctx, v->p, &s->own, err);
     if (rc == 0)
         rc = folds_make(s, err);
     if (rc == 0)
-        rc = find_strength(ctx, s, err);
+        rc = find_strength(s, err);
     if (rc == 0)
-        rc = predict(ctx, s, out, err);
+        rc = predict(s, out, err);
     out->l2 = rc ? 0 : s->best_l2 * s->rows->scale * s->rows->scale;
     for (int k = 0; k < HST_FOLDS; k++) {
         free(s->fold[k].weight);
         free(s->fold[k].theta);
         free(s->fold[k].best);
-        free(s->fold[k].logits);
     }
-    pthread_mutex_destroy(&s->lock);
+    hst_spill_free(s->table);
     hst_design_clear(&s->own);
     free(s);
     return rc;

@@ -7,9 +7,10 @@
 
 void hst_design_clear(hst_design *r)
 {
-    free(r->z);
+    hst_spill_free(r->rows);
     free(r->mean);
     free(r->packed);
+    r->rows = NULL;
     r->z = r->packed = NULL;
     r->mean = NULL;
 }
@@ -34,6 +35,7 @@ static double centre(hst_design *r, const hst_logistic *p, double total, double 
         double share = weight_of(p, i) / total;
         for (size_t k = 0; k < dim; k++)
             r->mean[k] += share * feature(p, i, k);
+        hst_spill_passed(p->home, dim * sizeof(float));
     }
     for (size_t i = 0; i < p->n; i++) {
         double sum[4] = {0}, squares[4] = {0}; /* separate sums: none waits for the one before */
@@ -45,21 +47,23 @@ static double centre(hst_design *r, const hst_logistic *p, double total, double 
         double square = (squares[0] + squares[1]) + (squares[2] + squares[3]);
         spread += weight_of(p, i) / total * ((sum[0] + sum[1]) + (sum[2] + sum[3]));
         *largest = square > *largest ? square : *largest;
+        hst_spill_passed(p->home, dim * sizeof(float));
     }
     return spread;
 }
 
-int hst_design_make(hst_design *r, const hst_kernels *kernels, const hst_logistic *p, hst_err *err)
+int hst_design_make(hst_design *r, const hst_ctx *ctx, const hst_logistic *p, hst_err *err)
 {
     double largest, total = 0;
     size_t cells, dim = (size_t)p->dim;
-    *r = (hst_design){.kernels = kernels, .n = p->n, .p = p->dim, .scale = 1};
+    *r = (hst_design){.kernels = ctx->kernels, .n = p->n, .p = p->dim, .scale = 1};
     if (!hst_mul_ok(r->n, dim, &cells))
         return hst_fail(err, HST_EMEM, "out of memory: %zu x %zu features", r->n, dim);
     r->mean = hst_alloc(dim, sizeof *r->mean, err);
-    r->z = r->mean ? hst_alloc(cells, sizeof *r->z, err) : NULL;
-    if (!r->z)
+    r->rows = r->mean ? hst_spill_new(ctx, cells, sizeof *r->z, err) : NULL;
+    if (!r->rows)
         return HST_EMEM;
+    r->z = hst_spill_at(r->rows);
     for (size_t i = 0; i < p->n; i++)
         total += weight_of(p, i);
     if (!(total > 0) || !isfinite(total))
@@ -70,9 +74,12 @@ int hst_design_make(hst_design *r, const hst_kernels *kernels, const hst_logisti
     /* Below this the differences are rounding errors of the mean. */
     int constant = spread <= 1e-24 * largest || spread < 1e-200;
     r->scale = constant ? 1 : sqrt(spread);
-    for (size_t i = 0; !constant && i < p->n; i++)
+    for (size_t i = 0; !constant && i < p->n; i++) {
         for (size_t k = 0; k < dim; k++)
             r->z[i * dim + k] = (float)((feature(p, i, k) - r->mean[k]) / r->scale);
+        hst_spill_passed(p->home, dim * sizeof(float));
+        hst_spill_passed(r->rows, dim * sizeof(float));
+    }
     return 0;
 }
 
@@ -167,21 +174,16 @@ int hst_design_reduce(hst_design *r, hst_executor *ex, hst_err *err)
         return 0;
     if (!hst_mul_ok(n, n, &cells))
         return hst_fail(err, HST_EMEM, "out of memory: %zu x %zu products", n, n);
-    float *g = hst_alloc(cells, sizeof *g, err), *z = NULL;
+    float *g = hst_alloc(cells, sizeof *g, err);
     double *at = g ? hst_alloc(cells, sizeof *at, err) : NULL;
-    z = at ? hst_alloc(cells, sizeof *z, err) : NULL;
-    int rc = z ? gram_make(r, ex, g, err) : HST_EMEM;
+    int rc = at ? gram_make(r, ex, g, err) : HST_EMEM;
     if (rc == 0) {
         cholesky(g, n, at);
+        r->p = (int)n; /* fewer than before: it fits */
         for (size_t i = 0; i < n; i++)
-            for (size_t k = 0; k <= i; k++)
-                z[i * n + k] = (float)at[k * n + i];
-        free(r->z);
-        r->z = z;
-        r->p = (int)n;
-        z = NULL;
+            for (size_t k = 0; k < n; k++)
+                r->z[i * n + k] = k <= i ? (float)at[k * n + i] : 0;
     }
-    free(z);
     free(at);
     free(g);
     return rc;
@@ -198,82 +200,76 @@ static size_t block_rows(const hst_design *r, size_t block)
     return left < HST_DESIGN_BLOCK ? left : HST_DESIGN_BLOCK;
 }
 
+static void pack_block(const hst_design *r, size_t block, float *packed)
+{
+    (void)hst_gemm_pack(r->kernels, r->z + block * HST_DESIGN_BLOCK * (size_t)r->p, NULL,
+                        (int)block_rows(r, block), r->p, packed);
+}
+
 int hst_design_pack(hst_design *r, hst_err *err)
 {
     size_t blocks = hst_design_blocks(r), cells;
     r->packed_block = hst_gemm_packed(r->kernels, HST_DESIGN_BLOCK, r->p);
+    if (hst_spill_is_file(r->rows))
+        return 0;
     if (!hst_mul_ok(blocks, r->packed_block, &cells))
         return hst_fail(err, HST_EMEM, "out of memory: %zu packed rows", r->n);
     r->packed = hst_alloc(cells, sizeof *r->packed, err);
     if (!r->packed)
         return HST_EMEM;
     for (size_t b = 0; b < blocks; b++)
-        (void)hst_gemm_pack(r->kernels, r->z + b * HST_DESIGN_BLOCK * (size_t)r->p, NULL,
-                            (int)block_rows(r, b), r->p, r->packed + b * r->packed_block);
+        pack_block(r, b, r->packed + b * r->packed_block);
     return 0;
 }
 
-size_t hst_design_scratch(const hst_design *r, int n_classes)
+size_t hst_design_scratch(const hst_design *r, size_t n)
 {
-    return (size_t)n_classes * (HST_DESIGN_BLOCK + (size_t)r->p);
+    const size_t own = r->packed ? 0 : r->packed_block;
+    return hst_round_up(own + n * (HST_DESIGN_BLOCK + (size_t)r->p), HST_ALIGN / sizeof(float));
 }
 
-size_t hst_design_kernel_size(const hst_design *r, int n_classes)
+size_t hst_design_forward(const hst_design *r, const float *kernel, size_t n, size_t block,
+                          float *y)
 {
-    return hst_gemm_packed(r->kernels, r->p, n_classes);
-}
-
-const float *hst_design_kernel(const hst_design *r, const double *kernel, int n_classes,
-                               float *scratch, float *packed)
-{
-    size_t classes = (size_t)n_classes, p = (size_t)r->p;
-    for (size_t c = 0; c < classes; c++)
-        for (size_t k = 0; k < p; k++)
-            scratch[k * classes + c] = (float)kernel[c * p + k];
-    return hst_gemm_pack(r->kernels, scratch, NULL, r->p, n_classes, packed);
-}
-
-void hst_design_forward(const hst_product *m, size_t block, float *scratch, double *out)
-{
-    const hst_design *r = m->rows;
-    size_t classes = (size_t)m->n_classes, rows = block_rows(r, block);
-    double *to = out + block * HST_DESIGN_BLOCK * classes;
+    const size_t rows = block_rows(r, block);
     r->kernels->gemm(&(hst_gemm){.x = r->z + block * HST_DESIGN_BLOCK * (size_t)r->p,
                                  .ldx = (size_t)r->p,
-                                 .w = m->packed,
-                                 .bias = m->zeros,
-                                 .y = scratch,
-                                 .ldy = classes,
+                                 .w = kernel,
+                                 .bias = hst_gemm_bias(r->kernels, kernel, r->p, (int)n),
+                                 .y = y,
+                                 .ldy = n,
                                  .rows = rows,
                                  .k = r->p,
-                                 .n = m->n_classes});
-    for (size_t i = 0; i < rows; i++)
-        for (size_t c = 0; c < classes; c++)
-            to[i * classes + c] = scratch[i * classes + c] + m->bias[c];
+                                 .n = (int)n});
+    hst_spill_passed(r->rows, rows * (size_t)r->p * sizeof *r->z);
+    return rows;
 }
 
-void hst_design_backward(const hst_product *m, size_t block, const double *residual, float *scratch,
-                         double *gradient)
+hst_packed_block hst_design_packed(const hst_design *r, size_t block, float *scratch)
 {
-    const hst_design *r = m->rows;
-    size_t classes = (size_t)m->n_classes, rows = block_rows(r, block), p = (size_t)r->p;
-    const double *from = residual + block * HST_DESIGN_BLOCK * classes;
-    const float *w = r->packed + block * r->packed_block;
-    /* The zeros that hst_gemm_pack left behind the block's panels. */
-    size_t panel = (size_t)r->kernels->panel, padded = (p + panel - 1) / panel * panel;
-    float *turned = scratch, *sum = scratch + classes * HST_DESIGN_BLOCK;
-    for (size_t c = 0; c < classes; c++)
-        for (size_t i = 0; i < rows; i++)
-            turned[c * rows + i] = (float)from[i * classes + c];
-    r->kernels->gemm(&(hst_gemm){.x = turned,
-                                 .ldx = rows,
-                                 .w = w,
-                                 .bias = w + rows * padded,
-                                 .y = sum,
-                                 .ldy = p,
-                                 .rows = classes,
-                                 .k = (int)rows,
+    hst_packed_block b = {
+        .first = block * HST_DESIGN_BLOCK, .rows = block_rows(r, block), .scratch = scratch};
+    if (r->packed) {
+        b.packed = r->packed + block * r->packed_block;
+        return b;
+    }
+    pack_block(r, block, scratch);
+    hst_spill_passed(r->rows, b.rows * (size_t)r->p * sizeof *r->z);
+    b.packed = scratch;
+    b.scratch += r->packed_block;
+    return b;
+}
+
+void hst_design_backward(const hst_design *r, const hst_packed_block *b, const float *x, size_t n,
+                         float *y)
+{
+    r->kernels->gemm(&(hst_gemm){.x = x,
+                                 .ldx = b->rows,
+                                 .w = b->packed,
+                                 .bias = hst_gemm_bias(r->kernels, b->packed, (int)b->rows, r->p),
+                                 .y = y,
+                                 .ldy = (size_t)r->p,
+                                 .rows = n,
+                                 .k = (int)b->rows,
                                  .n = r->p});
-    for (size_t i = 0; i < classes * p; i++)
-        gradient[i] += sum[i];
 }

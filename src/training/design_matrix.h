@@ -3,6 +3,7 @@
 #ifndef HST_TRAINING_DESIGN_MATRIX_H
 #define HST_TRAINING_DESIGN_MATRIX_H
 #include "base/executor.h"
+#include "base/spill.h"
 #include "kernels/kernels.h"
 #include "training/logistic.h"
 
@@ -12,19 +13,21 @@
  * Centring changes the bias only, which is not penalised. */
 typedef struct hst_design {
     const hst_kernels *kernels;
-    float *z; /* [n][p] */
+    hst_spill *rows; /* where z lives */
+    float *z;        /* [n][p] */
     size_t n;
     int p;
     double *mean; /* [dim] */
     double scale; /* 1 where all rows are equal */
-    /* The rows again, packed block by block as the right side of a product. */
+    /* The rows again, packed block by block as the right side of a product. NULL: rows in a file
+     * are packed each time, which takes less time than reading twice as much. */
     float *packed;
     size_t packed_block; /* floats from block to block */
 } hst_design;
 
 /* HST_EDATA when a feature or weight is not finite or no weight is positive; HST_EMEM. Ends with
  * hst_design_clear, also after failure. */
-HST_CHECK int hst_design_make(hst_design *r, const hst_kernels *kernels, const hst_logistic *p,
+HST_CHECK int hst_design_make(hst_design *r, const hst_ctx *ctx, const hst_logistic *p,
                               hst_err *err);
 void hst_design_clear(hst_design *r);
 
@@ -44,23 +47,22 @@ HST_CHECK int hst_design_pack(hst_design *r, hst_err *err);
 /* Products go by blocks of rows: sums are float inside a block and double beyond. */
 enum { HST_DESIGN_BLOCK = 128 };
 size_t hst_design_blocks(const hst_design *r);
-/* Floats of scratch memory that each of the following needs. */
-size_t hst_design_scratch(const hst_design *r, int n_classes);
-/* Floats of a packed kernel. */
-size_t hst_design_kernel_size(const hst_design *r, int n_classes);
-/* kernel[n_classes][p] as forward reads it. Returns what forward takes as zeros. */
-const float *hst_design_kernel(const hst_design *r, const double *kernel, int n_classes,
-                               float *scratch, float *packed);
+/* Floats of scratch memory that a block takes, with n columns in all; aligned. */
+size_t hst_design_scratch(const hst_design *r, size_t n);
+/* y[rows][n] = Z kernel, for the rows of one block; returns how many there are. kernel: [p][n], of
+ * hst_gemm_pack, which leaves zeros behind it. */
+size_t hst_design_forward(const hst_design *r, const float *kernel, size_t n, size_t block,
+                          float *y);
 
-typedef struct hst_product {
-    const hst_design *rows;
-    int n_classes;
-    const float *packed, *zeros; /* of hst_design_kernel; forward only */
-    const double *bias;          /* [n_classes]; forward only */
-} hst_product;
-/* out[n][n_classes] = Z kernel^T + bias, for the rows of one block. */
-void hst_design_forward(const hst_product *m, size_t block, float *scratch, double *out);
-/* gradient[n_classes][p] += residual^T Z over one block; residual[n][n_classes]. */
-void hst_design_backward(const hst_product *m, size_t block, const double *residual, float *scratch,
-                         double *gradient);
+/* A block as the right side of a product, and memory for the work with it. */
+typedef struct hst_packed_block {
+    size_t first, rows;
+    const float *packed;
+    float *scratch; /* [n][HST_DESIGN_BLOCK] and [n][p] */
+} hst_packed_block;
+/* scratch: in use until the block is done with. */
+hst_packed_block hst_design_packed(const hst_design *r, size_t block, float *scratch);
+/* y[n][p] = x[n][rows] Z. */
+void hst_design_backward(const hst_design *r, const hst_packed_block *b, const float *x, size_t n,
+                         float *y);
 #endif

@@ -47,8 +47,9 @@ int hst_search_judge(const hst_search *s, const hst_extractor *e, const hst_feat
     for (size_t i = 0; rc == 0 && i < t->n; i++)
         x[i] = hst_features_row(g, t->photo[i]);
     if (rc == 0) {
-        hst_branch_scales(e, x, t->n, scale);
+        hst_branch_scales(e, x, g->rows, t->n, scale);
         p.x = x;
+        p.home = g->rows;
         p.scale = scale;
         rc = hst_cross_validate(s->fit->ctx, &(hst_cross_validation){.p = &p, .fold = fold}, &o,
                                 err);
@@ -90,6 +91,7 @@ int hst_search_note(hst_search *s, const hst_effort_step *step, hst_err *err)
 /* The rows of a side are those of other features of the same photos. */
 static void point_at(hst_examples *e, const hst_features *f)
 {
+    e->home = f->rows;
     for (size_t i = 0; i < e->n; i++)
         e->x[i] = hst_features_row(f, e->photo[i]);
 }
@@ -232,6 +234,7 @@ static int start(hst_search *s, hst_err *err)
     hst_effort_step first = {.kept = 1, .cost = s->spent};
     const double since = hst_now_s();
     const hst_logistic p = {.x = t->x,
+                            .home = t->home,
                             .label = t->label,
                             .group = t->group,
                             .n = t->n,

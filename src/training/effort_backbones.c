@@ -190,6 +190,7 @@ static int tune(const hst_search *s, tuning *t, hst_err *err)
     e->x = hst_alloc(all->n, sizeof *e->x, err);
     if (!e->x)
         return HST_EMEM;
+    e->home = t->run.features->rows;
     e->n = all->n;
     e->label = all->label;
     e->photo = all->photo;

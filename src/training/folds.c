@@ -60,9 +60,8 @@ int hst_folds_deal(const hst_deal *d, uint64_t seed, int *fold, hst_err *err)
 /* ---- copies ---- */
 
 typedef struct row {
-    const float *x;
-    size_t bytes, photo;
     uint64_t hash;
+    size_t photo;
 } row;
 
 /* FNV-1a over the bits of each number (Fowler, Noll, Vo). */
@@ -77,29 +76,42 @@ static uint64_t hash_row(const float *x, int dim)
     return h;
 }
 
-/* Equal rows next to each other, in the order of the photos. */
-static int by_content(const void *pa, const void *pb)
+/* Rows that may be equal next to each other, in the order of the photos. */
+static int by_hash(const void *pa, const void *pb)
 {
     const row *a = pa, *b = pb;
     if (a->hash != b->hash)
         return a->hash < b->hash ? -1 : 1;
-    int order = memcmp(a->x, b->x, a->bytes);
-    return order ? order : a->photo < b->photo ? -1 : a->photo > b->photo;
+    return a->photo < b->photo ? -1 : a->photo > b->photo;
 }
 
-int hst_copies_group(const float *const *x, size_t n, int dim, size_t *group, hst_err *err)
+/* The first of rows[n], all of one hash, that is equal to the last of them. */
+static size_t first_equal(const float *const *x, size_t bytes, const row *rows, size_t n)
 {
-    size_t bytes = (size_t)dim * sizeof **x;
+    const float *mine = x[rows[n - 1].photo];
+    size_t i = 0;
+    while (i + 1 < n && memcmp(x[rows[i].photo], mine, bytes) != 0)
+        i++;
+    return rows[i].photo;
+}
+
+int hst_copies_group(const float *const *x, hst_spill *home, size_t n, int dim, size_t *group,
+                     hst_err *err)
+{
+    const size_t bytes = (size_t)dim * sizeof **x;
     row *rows = hst_alloc(n, sizeof *rows, err);
     if (!rows)
         return HST_EMEM;
-    for (size_t i = 0; i < n; i++)
-        rows[i] = (row){x[i], bytes, i, hash_row(x[i], dim)};
-    qsort(rows, n, sizeof *rows, by_content);
+    for (size_t i = 0; i < n; i++) {
+        rows[i] = (row){hash_row(x[i], dim), i};
+        hst_spill_passed(home, bytes);
+    }
+    qsort(rows, n, sizeof *rows, by_hash);
     for (size_t i = 0, first = 0; i < n; i++) {
-        if (rows[i].hash != rows[first].hash || memcmp(rows[i].x, rows[first].x, bytes) != 0)
+        if (rows[i].hash != rows[first].hash)
             first = i;
-        group[rows[i].photo] = rows[first].photo;
+        group[rows[i].photo] = first_equal(x, bytes, rows + first, i + 1 - first);
+        hst_spill_passed(home, i > first ? 2 * bytes : 0);
     }
     free(rows);
     return 0;
@@ -119,7 +131,7 @@ static int join_copies(const hst_features *f, size_t *group, hst_err *err)
         }
     size_t *copies = photo + f->n;
     if (rc == 0 && n)
-        rc = hst_copies_group(x, n, f->dim, copies, err);
+        rc = hst_copies_group(x, f->rows, n, f->dim, copies, err);
     for (size_t i = 0; rc == 0 && i < n; i++)
         hst_groups_join(group, photo[i], photo[copies[i]]);
     hst_groups_flatten(group, rc ? 0 : f->n);
@@ -131,7 +143,7 @@ static int join_copies(const hst_features *f, size_t *group, hst_err *err)
 int hst_near_copies_group(const hst_ctx *ctx, const hst_features *f, hst_near *near, size_t *group,
                           hst_err *err)
 {
-    int rc = hst_near_find(ctx->executor, f->picture, f->n, near, err);
+    int rc = hst_near_find(ctx->executor, f->picture, f->pictures, f->n, near, err);
     if (rc)
         return rc;
     memcpy(group, near->group, f->n * sizeof *group);
@@ -159,7 +171,7 @@ int hst_folds_make(const hst_logistic *p, uint64_t seed, int *fold, hst_err *err
     size_t *own = p->group ? NULL : hst_alloc(p->n, sizeof *own, err);
     int rc = p->group || own ? 0 : HST_EMEM;
     if (rc == 0 && own) {
-        rc = hst_copies_group(p->x, p->n, p->dim, own, err);
+        rc = hst_copies_group(p->x, p->home, p->n, p->dim, own, err);
         deal.group = own;
     }
     if (rc == 0)

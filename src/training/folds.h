@@ -25,9 +25,9 @@ typedef struct hst_deal {
 HST_CHECK int hst_folds_deal(const hst_deal *d, uint64_t seed, int *fold, hst_err *err);
 
 /* Groups of copies, as hst_deal takes them: photos with the same pixels have the same features, bit
- * for bit. Errors: HST_EMEM. */
-HST_CHECK int hst_copies_group(const float *const *x, size_t n, int dim, size_t *group,
-                               hst_err *err);
+ * for bit. home: of the rows, as of hst_logistic. Errors: HST_EMEM. */
+HST_CHECK int hst_copies_group(const float *const *x, hst_spill *home, size_t n, int dim,
+                               size_t *group, hst_err *err);
 
 /* Groups of copies and near copies among all photos of f; group[f->n]. near, {0} before: what was
  * found on the way, the caller's to clear, also after a failure. Errors: HST_EMEM. */

@@ -8,6 +8,7 @@ static hst_logistic problem(const hst_judge *j)
 {
     const hst_examples *e = &j->fit->train;
     return (hst_logistic){.x = e->x,
+                          .home = e->home,
                           .label = e->label,
                           .weight = j->weight,
                           .group = e->group,
@@ -38,6 +39,7 @@ static int make_learn(hst_judge *j, hst_err *err)
     e->photo = e->label ? hst_alloc(all->n, sizeof *e->photo, err) : NULL;
     if (!e->photo)
         return HST_EMEM;
+    e->home = all->home;
     for (size_t i = 0; i < all->n; i++) {
         if (j->fold && j->fold[i] == 0)
             continue;

@@ -1,5 +1,4 @@
 #include "training/label_fit.h"
-#include "base/executor.h"
 #include "base/mem.h"
 #include "evaluation/metrics.h"
 #include "training/softmax_fit.h"
@@ -68,8 +67,12 @@ static void set_idle(const hst_labels *p, const size_t *with, size_t n, size_t k
 
 static hst_logistic as_logistic(const hst_labels *p)
 {
-    return (hst_logistic){
-        .x = p->x, .n = p->n, .dim = p->dim, .n_classes = p->n_labels, .scale = p->scale};
+    return (hst_logistic){.x = p->x,
+                          .home = p->home,
+                          .n = p->n,
+                          .dim = p->dim,
+                          .n_classes = p->n_labels,
+                          .scale = p->scale};
 }
 
 typedef struct fit_progress {
@@ -93,7 +96,7 @@ int hst_labels_fit(const hst_ctx *ctx, const hst_labels *p, const double *l2, fl
     size_t *with = hst_alloc(labels, sizeof *with, err);
     double *own = with ? hst_alloc(labels, sizeof *own, err) : NULL, *theta = NULL;
     uint8_t *idle = own ? hst_alloc(labels, 1, err) : NULL;
-    int rc = idle ? hst_design_make(&rows, ctx->kernels, &of, err) : HST_EMEM;
+    int rc = idle ? hst_design_make(&rows, ctx, &of, err) : HST_EMEM;
     if (rc == 0)
         rc = hst_design_pack(&rows, err);
     if (rc == 0) {
@@ -104,17 +107,18 @@ int hst_labels_fit(const hst_ctx *ctx, const hst_labels *p, const double *l2, fl
         set_idle(p, with, count_marks(p, NULL, with), labels * (size_t)rows.p, idle, theta);
         for (size_t c = 0; c < labels; c++)
             own[c] = l2[c] / (rows.scale * rows.scale);
-        rc = hst_softmax_run(&(hst_softmax_fit){.rows = &rows,
-                                                .marks = p->marks,
-                                                .n_classes = p->n_labels,
-                                                .l2_of = own,
-                                                .idle = idle,
-                                                .tolerance = 1e-6,
-                                                .max_steps = 1000,
-                                                .executor = ctx->executor,
-                                                .tick = count_step,
-                                                .tick_arg = &progress},
-                             theta, NULL, err);
+        const hst_softmax_fit fit = {.rows = &rows,
+                                     .marks = p->marks,
+                                     .n_classes = p->n_labels,
+                                     .l2_of = own,
+                                     .idle = idle,
+                                     .tolerance = 1e-6,
+                                     .max_steps = 1000,
+                                     .theta = theta};
+        rc = hst_softmax_run(
+            &(hst_softmax_fits){
+                .ctx = ctx, .fit = &fit, .n = 1, .tick = count_step, .tick_arg = &progress},
+            err);
     }
     if (rc == 0)
         hst_design_restore(&rows, &of, theta, kernel, bias);
@@ -132,7 +136,6 @@ int hst_labels_fit(const hst_ctx *ctx, const hst_labels *p, const double *l2, fl
 typedef struct part {
     double *weight; /* [n]: 0 for held-out photos */
     double *theta;  /* goes on from strength to strength */
-    double *logits; /* [n][labels] */
     double *loss;   /* [labels] sums over the held-out photos */
     uint8_t *idle;  /* [labels] */
     int in_use;
@@ -143,6 +146,8 @@ typedef struct search {
     const hst_labels *p;
     hst_design rows;
     part fold[HST_FOLDS];
+    hst_spill *table;          /* where logits live */
+    double *logits;            /* [n][labels] of each photo, from the fold that held it out */
     size_t *with;              /* [labels] of all photos */
     double *l2;                /* [labels] of this pass, for rows of mean length 1 */
     double (*loss)[STRENGTHS]; /* [labels] over the held-out photos, at each strength tried */
@@ -157,12 +162,9 @@ static int part_make(search *s, int k, hst_err *err)
     const hst_labels *p = s->p;
     part *f = &s->fold[k];
     const size_t labels = (size_t)p->n_labels;
-    size_t cells, learned = 0, held = 0;
-    if (!hst_mul_ok(p->n, labels, &cells))
-        return hst_fail(err, HST_EMEM, "out of memory: %zu photos", p->n);
+    size_t learned = 0, held = 0;
     if (!(f->weight = hst_alloc(p->n, sizeof *f->weight, err)) ||
         !(f->theta = hst_alloc(hst_softmax_size(&s->rows, p->n_labels), sizeof *f->theta, err)) ||
-        !(f->logits = hst_alloc(cells, sizeof *f->logits, err)) ||
         !(f->loss = hst_alloc(labels, sizeof *f->loss, err)) ||
         !(f->idle = hst_alloc(labels, 1, err)))
         return HST_EMEM;
@@ -183,35 +185,48 @@ static double sigmoid(double z)
     return 1 / (1 + exp(-z));
 }
 
-static int fold_work(void *arg, size_t k, int thread, hst_err *err)
+static void held_out_loss(search *s, int k)
 {
-    search *s = arg;
     part *f = &s->fold[k];
     const size_t labels = (size_t)s->p->n_labels;
-    (void)thread;
-    if (!f->in_use)
-        return 0;
-    int rc = hst_softmax_run(&(hst_softmax_fit){.rows = &s->rows,
-                                                .marks = s->p->marks,
-                                                .weight = f->weight,
-                                                .n_classes = s->p->n_labels,
-                                                .l2_of = s->l2,
-                                                .idle = f->idle,
-                                                .tolerance = s->tolerance,
-                                                .max_steps = s->max_steps},
-                             f->theta, f->logits, err);
     memset(f->loss, 0, labels * sizeof *f->loss);
-    for (size_t i = 0; rc == 0 && i < s->p->n; i++)
-        for (size_t c = 0; s->p->fold[i] == (int)k && c < labels; c++) {
-            const double z = f->logits[i * labels + c];
+    for (size_t i = 0; i < s->p->n; i++)
+        for (size_t c = 0; s->p->fold[i] == k && c < labels; c++) {
+            const double z = s->logits[i * labels + c];
             f->loss[c] += hst_log_loss(sigmoid(s->p->marks[i * labels + c] ? z : -z));
         }
-    return rc;
+}
+
+static int check_stop(void *arg, hst_err *err)
+{
+    search *s = arg;
+    return hst_meter_at(&s->meter, s->done, err);
 }
 
 static int run_folds(search *s, hst_err *err)
 {
-    int rc = hst_executor_try(s->ctx->executor, HST_FOLDS, fold_work, s, err);
+    hst_softmax_fit fit[HST_FOLDS];
+    int n = 0, rc;
+    for (int k = 0; k < HST_FOLDS; k++)
+        if (s->fold[k].in_use)
+            fit[n++] = (hst_softmax_fit){.rows = &s->rows,
+                                         .marks = s->p->marks,
+                                         .weight = s->fold[k].weight,
+                                         .n_classes = s->p->n_labels,
+                                         .l2_of = s->l2,
+                                         .idle = s->fold[k].idle,
+                                         .tolerance = s->tolerance,
+                                         .max_steps = s->max_steps,
+                                         .theta = s->fold[k].theta,
+                                         .logits = s->logits,
+                                         .fold = s->p->fold,
+                                         .k = k};
+    rc = hst_softmax_run(
+        &(hst_softmax_fits){.ctx = s->ctx, .fit = fit, .n = n, .tick = check_stop, .tick_arg = s},
+        err);
+    for (int k = 0; rc == 0 && k < HST_FOLDS; k++)
+        if (s->fold[k].in_use)
+            held_out_loss(s, k);
     return rc ? rc : hst_meter_at(&s->meter, ++s->done, err);
 }
 
@@ -294,7 +309,7 @@ static int predict(search *s, hst_out_of_fold *out, hst_err *err)
             continue;
         held++;
         for (size_t c = 0; c < labels; c++)
-            out->prob[i * labels + c] = (float)sigmoid(s->fold[k].logits[i * labels + c]);
+            out->prob[i * labels + c] = (float)sigmoid(s->logits[i * labels + c]);
     }
     for (int k = 0; k < HST_FOLDS; k++)
         for (size_t c = 0; s->fold[k].in_use && c < labels; c++)
@@ -308,12 +323,12 @@ static void search_clear(search *s)
     for (int k = 0; k < HST_FOLDS; k++) {
         free(s->fold[k].weight);
         free(s->fold[k].theta);
-        free(s->fold[k].logits);
         free(s->fold[k].loss);
         free(s->fold[k].idle);
     }
     free(s->with);
     free(s->loss);
+    hst_spill_free(s->table);
     hst_design_clear(&s->rows);
 }
 

@@ -6,6 +6,7 @@
 
 typedef struct hst_labels {
     const float *const *x; /* [n] rows of dim floats */
+    hst_spill *home;       /* as of hst_logistic */
     const uint8_t *marks;  /* [n][n_labels] 0 or 1 */
     size_t n;
     int dim, n_labels;

@@ -109,14 +109,18 @@ static int deal(const hst_fit *f, const hst_examples *e, hst_labels *p, int *fol
 static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_err *err)
 {
     hst_model *m = f->model;
-    hst_labels p = {
-        .x = e->x, .marks = e->marks, .n = e->n, .dim = m->dim, .n_labels = m->n_classes};
+    hst_labels p = {.x = e->x,
+                    .home = e->home,
+                    .marks = e->marks,
+                    .n = e->n,
+                    .dim = m->dim,
+                    .n_labels = m->n_classes};
     float *scale = hst_alloc((size_t)m->dim, sizeof *scale, err);
     double *l2 = scale ? hst_alloc((size_t)m->n_classes, sizeof *l2, err) : NULL;
     int *fold = l2 ? hst_alloc(e->n, sizeof *fold, err) : NULL;
     int rc = fold ? deal(f, e, &p, fold, err) : HST_EMEM;
     if (rc == 0) {
-        hst_branch_scales(m->extractor, e->x, e->n, scale);
+        hst_branch_scales(m->extractor, e->x, e->home, e->n, scale);
         p.scale = scale;
         rc = hst_labels_validate(f->ctx, &p, l2, o, err);
     }
@@ -156,6 +160,7 @@ static int score_side(const hst_model *m, const hst_examples *e, double *loss, d
             wrong |= (prob[c] >= m->threshold[c]) != has;
         }
         hits += !wrong;
+        hst_spill_passed(e->home, (size_t)m->dim * sizeof *prob);
     }
     free(prob);
     *loss = e->n ? sum / (double)(e->n * labels) : -1;

@@ -47,7 +47,7 @@ static int make_room(job *j, hst_err *err)
     if (!j->judged)
         return HST_EMEM;
     if (!j->in->group)
-        return hst_copies_group(j->in->x, n, j->in->dim, j->group, err);
+        return hst_copies_group(j->in->x, j->in->home, n, j->in->dim, j->group, err);
     memcpy(j->group, j->in->group, n * sizeof *j->group);
     return 0;
 }
@@ -55,6 +55,7 @@ static int make_room(job *j, hst_err *err)
 static hst_logistic problem(const hst_curve_in *in)
 {
     return (hst_logistic){.x = in->x,
+                          .home = in->home,
                           .scale = in->scale,
                           .label = in->label,
                           .weight = in->weight,

@@ -18,6 +18,7 @@
 
 typedef struct hst_curve_in {
     const float *const *x; /* [n] */
+    hst_spill *home;       /* as of hst_logistic */
     const float *scale;    /* [dim] or NULL */
     const int *label;      /* [n] */
     const double *weight;  /* [n] or NULL, as hst_logistic */

@@ -21,7 +21,7 @@ int hst_logistic_fit(const hst_ctx *ctx, const hst_logistic *p, double l2, float
     hst_design rows = {0};
     double *theta = NULL;
     head_progress progress = {.meter = hst_meter_start(ctx, "head", 0)};
-    int rc = hst_design_make(&rows, ctx->kernels, p, err);
+    int rc = hst_design_make(&rows, ctx, p, err);
     if (rc == 0)
         rc = hst_design_pack(&rows, err);
     hst_softmax_fit f = {.rows = &rows,
@@ -30,14 +30,16 @@ int hst_logistic_fit(const hst_ctx *ctx, const hst_logistic *p, double l2, float
                          .n_classes = p->n_classes,
                          .l2 = l2 / (rows.scale * rows.scale),
                          .tolerance = 1e-6,
-                         .max_steps = 500,
-                         .executor = ctx->executor,
-                         .tick = count_step,
-                         .tick_arg = &progress};
+                         .max_steps = 500};
     if (rc == 0) {
-        theta = hst_alloc(hst_softmax_size(&rows, p->n_classes), sizeof *theta, err);
-        rc = theta ? hst_softmax_run(&f, theta, NULL, err) : HST_EMEM;
+        f.theta = theta = hst_alloc(hst_softmax_size(&rows, p->n_classes), sizeof *theta, err);
+        rc = theta ? 0 : HST_EMEM;
     }
+    if (rc == 0)
+        rc = hst_softmax_run(
+            &(hst_softmax_fits){
+                .ctx = ctx, .fit = &f, .n = 1, .tick = count_step, .tick_arg = &progress},
+            err);
     if (rc == 0)
         hst_design_restore(&rows, p, theta, kernel, bias);
     free(theta);

@@ -1,10 +1,11 @@
 /* logistic.h - multinomial logistic regression on fixed features, to convergence. */
 #ifndef HST_TRAINING_LOGISTIC_H
 #define HST_TRAINING_LOGISTIC_H
-#include "base/context.h"
+#include "base/spill.h"
 
 typedef struct hst_logistic {
     const float *const *x; /* [n] rows of dim floats */
+    hst_spill *home;       /* where the rows live, told how far one came; NULL: in memory */
     const int *label;      /* [n], 0 .. n_classes-1 */
     const double *weight;  /* [n] per-photo weights, or NULL for 1 */
     size_t n;

@@ -161,8 +161,14 @@ static int fit_head(hst_fit *f, const hst_examples *e, hst_out_of_fold *o, hst_e
     float *scale = y ? hst_alloc((size_t)m->dim, sizeof *scale, err) : NULL;
     int rc = scale ? deal(f, e, fold, err) : HST_EMEM;
     if (rc == 0) {
-        hst_branch_scales(m->extractor, e->x, e->n, scale);
-        hst_ridge p = {.x = e->x, .y = y, .n = e->n, .dim = m->dim, .scale = scale, .fold = fold};
+        hst_branch_scales(m->extractor, e->x, e->home, e->n, scale);
+        hst_ridge p = {.x = e->x,
+                       .home = e->home,
+                       .y = y,
+                       .n = e->n,
+                       .dim = m->dim,
+                       .scale = scale,
+                       .fold = fold};
         rc = fit_ridge(f, e, &p, y, o, err);
     }
     free(scale);
@@ -191,6 +197,7 @@ static double mean_square(const hst_model *m, const hst_examples *e)
         float said;
         hst_model_head(m, e->x[i], &said);
         sum += ((double)said - e->number[i]) * ((double)said - e->number[i]);
+        hst_spill_passed(e->home, (size_t)m->dim * sizeof said);
     }
     return e->n ? sum / (double)e->n : -1;
 }

@@ -62,7 +62,7 @@ static int judge(const hst_ctx *ctx, const sample *s, const hst_extractor *e, co
         return HST_EMEM;
     for (size_t i = 0; i < s->n; i++)
         x[i] = hst_features_row(f, s->photo[i]);
-    hst_branch_scales(e, x, s->n, scale);
+    hst_branch_scales(e, x, NULL, s->n, scale);
     p.scale = scale;
     *right = *held = 0;
     for (int k = 0; rc == 0 && k < FOLDINGS; k++) {

@@ -8,6 +8,7 @@
 /* The usable photos of one side. Rows point into the run's features. */
 typedef struct hst_examples {
     const float **x; /* [n] rows of dim floats */
+    hst_spill *home; /* where the rows live (hst_logistic) */
     int *label;      /* [n] of classes */
     uint8_t *marks;  /* [n][classes] of labels; else NULL */
     double *number;  /* [n] of numbers; else NULL */
@@ -56,8 +57,9 @@ HST_CHECK double *hst_photo_weights(const hst_class_weights *w, const hst_exampl
 HST_CHECK int hst_fit_logistic(hst_fit *f, hst_err *err);
 
 /* scale[e->dim] that brings the features of each branch to a mean length of 1 over the rows x[n],
- * so that none outweighs another; 1 where there is one branch. */
-void hst_branch_scales(const hst_extractor *e, const float *const *x, size_t n, float *scale);
+ * so that none outweighs another; 1 where there is one branch. home: of the rows, or NULL. */
+void hst_branch_scales(const hst_extractor *e, const float *const *x, hst_spill *home, size_t n,
+                       float *scale);
 
 /* Adds a line to the run's history. */
 HST_CHECK int hst_run_add_epoch(hst_run *r, const hst_epoch *e, hst_err *err);

@@ -41,6 +41,7 @@ static void row(const ridge *r, size_t i, double *out)
     const hst_ridge *p = r->p;
     for (size_t k = 0; k < (size_t)p->dim; k++)
         out[k] = (double)p->x[i][k] * (p->scale ? (double)p->scale[k] : 1) - r->mean[k];
+    hst_spill_passed(p->home, (size_t)p->dim * sizeof **p->x);
 }
 
 static int ridge_make(ridge *r, const hst_ctx *ctx, const hst_ridge *p, hst_err *err)
@@ -55,6 +56,7 @@ static int ridge_make(ridge *r, const hst_ctx *ctx, const hst_ridge *p, hst_err 
         r->y_mean += p->y[i] / (double)p->n;
         for (size_t k = 0; k < dim; k++)
             r->mean[k] += (double)p->x[i][k] * (p->scale ? (double)p->scale[k] : 1) / (double)p->n;
+        hst_spill_passed(p->home, dim * sizeof **p->x);
     }
     for (size_t i = 0; i < p->n; i++) {
         double *to = r->block + (r->wide ? i * dim : 0), sum = 0;
@@ -214,6 +216,7 @@ static void predict_fold(const search *s, int k, double y_mean)
             sum += ((double)p->x[i][j] * scale - r->mean[j] - left->row[j] / n) * left->cross[j];
         }
         s->said[i] = y_mean + sum;
+        hst_spill_passed(p->home, dim * sizeof **p->x);
     }
 }
 

@@ -6,6 +6,7 @@
 
 typedef struct hst_ridge {
     const float *const *x; /* [n] rows of dim floats */
+    hst_spill *home;       /* as of hst_logistic */
     const double *y;       /* [n] */
     size_t n;
     int dim;

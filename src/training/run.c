@@ -48,6 +48,7 @@ int hst_head_score(const hst_model *m, const hst_examples *e, double *loss, doub
         return HST_EMEM;
     for (size_t i = 0; i < e->n; i++) {
         hst_model_head(m, e->x[i], prob);
+        hst_spill_passed(e->home, (size_t)m->dim * sizeof *prob);
         double p = prob[e->label[i]];
         sum -= log(p > DBL_EPSILON ? p : DBL_EPSILON);
         right += hst_argmax(prob, m->n_classes) == e->label[i];

@@ -87,6 +87,7 @@ static int examples_make(const hst_run *r, int side, hst_examples *e, hst_err *e
     if (!e->group || (r->data->target == HST_TARGET_LABELS && !e->marks) ||
         (r->data->target == HST_TARGET_NUMBER && !e->number))
         return HST_EMEM;
+    e->home = r->features->rows;
     for (size_t i = 0; i < n; i++) {
         const float *x = hst_features_row(r->features, i);
         if ((side != BOTH_SIDES && r->side[i] != side) || !x)
@@ -148,7 +149,7 @@ static int check_classes(const hst_fit *f, hst_err *err)
 
 static uint64_t pixels_of(const hst_run *r, size_t photo)
 {
-    return r->features->picture[photo].pixels;
+    return r->features->pixels[photo];
 }
 
 /* The model knows the photos that its head learned from: photo[n] of the data. */
@@ -183,6 +184,7 @@ static int evaluate(hst_fit *f, hst_err *err)
     for (size_t i = 0; rc == 0 && i < v->n; i++) {
         const uint64_t pixels = pixels_of(r, v->photo[i]);
         hst_model_head(m, v->x[i], prob);
+        hst_spill_visited(v->home); /* few of all */
         rc = hst_eval_add(e,
                           &(hst_judged){.path = r->data->photos[v->photo[i]].path,
                                         .truth = v->label[i],
@@ -294,10 +296,11 @@ static int make_curve(hst_fit *f, hst_err *err)
     r->curve = scale ? hst_alloc(1, sizeof *r->curve, err) : NULL;
     int rc = r->curve && (weight || plain_weights) ? 0 : HST_EMEM;
     if (rc == 0) {
-        hst_branch_scales(f->model->extractor, e->x, e->n, scale);
+        hst_branch_scales(f->model->extractor, e->x, e->home, e->n, scale);
         rc = hst_learning_curve_make(
             f->ctx,
             &(hst_curve_in){.x = e->x,
+                            .home = e->home,
                             .scale = scale,
                             .label = e->label,
                             .weight = weight,

@@ -58,7 +58,7 @@ static hst_unknown *compare_with(const hst_fit *f, const hst_examples *e, const 
         label[i] = e->label[row[i]];
     }
     if (label)
-        u = hst_unknown_new(f->model->extractor, x, label, n, err);
+        u = hst_unknown_new(f->model->extractor, x, e->home, label, n, err);
     free(x);
     free(label);
     return u;
@@ -99,13 +99,14 @@ static int ask(void *arg, size_t i, int thread, hst_err *err)
     } else {
         hst_model_head(m, q.x, a->prob[thread]);
     }
+    hst_spill_visited(a->e->home);
     a->told[i] = (char)hst_unknown_measure(a->u, &q, a->work[thread], a->measure[i]);
     return 0;
 }
 
 static int is_new(const hst_fit *f, size_t photo)
 {
-    return !hst_model_has_seen(f->model, f->run->features->picture[photo].pixels);
+    return !hst_model_has_seen(f->model, f->run->features->pixels[photo]);
 }
 
 /* Held out, or never seen; every so manieth where there are many. */

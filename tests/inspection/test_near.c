@@ -193,7 +193,7 @@ static void changed_copies_are_found_and_others_are_not(void **state)
             p[N + i] = changed(&img, how, &seed);
             hst_image_clear(&img);
         }
-        check_ok(hst_near_find(NULL, p, 2 * N, &near, &err), &err);
+        check_ok(hst_near_find(NULL, p, NULL, 2 * N, &near, &err), &err);
         for (size_t i = 0; i < N; i++) {
             if (!has_pair(&near, i, N + i))
                 fail_msg("photo %zu, %s, is not found", i, change_names[how]);
@@ -219,7 +219,7 @@ static void copies_have_one_pair_with_the_first(void **state)
     p[2] = (hst_picture){0}; /* could not be decoded: like nothing, not like the other either */
     p[5] = picture_of(&c);
     p[6] = (hst_picture){0};
-    check_ok(hst_near_find(NULL, p, 7, &near, &err), &err);
+    check_ok(hst_near_find(NULL, p, NULL, 7, &near, &err), &err);
     static const size_t group[] = {0, 1, 2, 1, 1, 1, 6}, pairs[][2] = {{1, 3}, {1, 4}, {1, 5}};
     assert_memory_equal(near.group, group, sizeof group);
     assert_int_equal(near.n_pairs, 3);
@@ -247,12 +247,13 @@ static void plain_pictures_are_no_pairs(void **state)
         p[i] = picture_of(&img);
         hst_image_clear(&img);
     }
-    check_ok(hst_near_find(NULL, p, 20, &near, &err), &err);
+    check_ok(hst_near_find(NULL, p, NULL, 20, &near, &err), &err);
     assert_int_equal(near.n_pairs, 0);
     hst_near_clear(&near);
-    check_ok(hst_near_find(NULL, p, 40, &near, &err), &err); /* whatever is found of the slopes */
+    check_ok(hst_near_find(NULL, p, NULL, 40, &near, &err),
+             &err); /* whatever is found of the slopes */
     hst_near_clear(&near);
-    check_ok(hst_near_find(NULL, p, 0, &near, &err), &err);
+    check_ok(hst_near_find(NULL, p, NULL, 0, &near, &err), &err);
     assert_int_equal(near.n_pairs, 0);
     hst_near_clear(&near);
 }
@@ -272,8 +273,8 @@ static void threads_change_nothing(void **state)
         p[i] = i % 3 ? changed(&img, i % 2 ? CROPPED : MIRRORED, &seed) : picture_of(&img);
         hst_image_clear(&img);
     }
-    check_ok(hst_near_find(NULL, p, N, &one, &err), &err);
-    check_ok(hst_near_find(ex, p, N, &four, &err), &err);
+    check_ok(hst_near_find(NULL, p, NULL, N, &one, &err), &err);
+    check_ok(hst_near_find(ex, p, NULL, N, &four, &err), &err);
     assert_true(one.n_pairs > 50);
     assert_int_equal(one.n_pairs, four.n_pairs);
     for (size_t k = 0; k < one.n_pairs; k++)
@@ -358,13 +359,13 @@ static void real_photos(void **state)
             free(a);
             skip_shared(folders[i]);
         }
-    check_ok(hst_near_find(NULL, a->photo, a->n, &near, &err), &err);
+    check_ok(hst_near_find(NULL, a->photo, NULL, a->n, &near, &err), &err);
     assert_true(near.n_pairs >= 2 && near.n_pairs <= 3);
     hst_near_clear(&near);
     for (enum change how = 0; how < CHANGES; how++) {
         size_t found = 0;
         memcpy(a->photo + a->n, a->changed[how], a->n_changed * sizeof *a->photo);
-        check_ok(hst_near_find(NULL, a->photo, a->n + a->n_changed, &near, &err), &err);
+        check_ok(hst_near_find(NULL, a->photo, NULL, a->n + a->n_changed, &near, &err), &err);
         for (size_t i = 0; i < a->n_changed; i++)
             found += has_pair(&near, a->of[i], a->n + i);
         if (found * 100 < a->n_changed * 97)

@@ -62,7 +62,7 @@ static hst_unknown *of_golden(int fold[ROWS])
         label[i] = (int)number(json_object_get(golden, "label"), i);
         fold[i] = (int)number(json_object_get(golden, "fold"), i);
     }
-    hst_unknown *u = hst_unknown_new(&extractor, row, label, ROWS, &err);
+    hst_unknown *u = hst_unknown_new(&extractor, row, NULL, label, ROWS, &err);
     check_ok(u ? 0 : err.code, &err);
     for (size_t i = 0; i < HST_N_STRANGE; i++) {
         u->mean[i] = number(json_object_get(golden, "mean"), i);
@@ -151,9 +151,9 @@ static void square_roots_are_no_roots_twice(void **state)
         x[i] = r[i] * fabsf(r[i]);
     }
     hst_err err = {0};
-    hst_unknown *u = hst_unknown_new(&e, &(const float *){x}, &(int){0}, 1, &err);
+    hst_unknown *u = hst_unknown_new(&e, &(const float *){x}, NULL, &(int){0}, 1, &err);
     e.branch[0].transform = HST_ROOT;
-    hst_unknown *v = hst_unknown_new(&e, &(const float *){r}, &(int){0}, 1, &err);
+    hst_unknown *v = hst_unknown_new(&e, &(const float *){r}, NULL, &(int){0}, 1, &err);
     assert_true(u && v);
     assert_memory_equal(u->root, v->root, DIM);
     assert_int_equal(u->root[9], 127);

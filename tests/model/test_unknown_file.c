@@ -20,7 +20,7 @@ static void what_tells_unknown_photos_is_kept(void **state)
     const float *row[] = {x, x + dim, x + 2 * dim};
     for (size_t i = 0; i < 3 * dim; i++)
         x[i] = (float)made_up_noise(3, (uint32_t)i);
-    hst_unknown *u = s->m->unknown = hst_unknown_new(s->m->extractor, row, label, 3, &err);
+    hst_unknown *u = s->m->unknown = hst_unknown_new(s->m->extractor, row, NULL, label, 3, &err);
     check_ok(u == NULL, &err);
     for (int i = 0; i < HST_N_STRANGE; i++) {
         u->mean[i] = -0.3 * i;
@@ -79,7 +79,7 @@ static void lies_about_unknown_photos_are_refused(void **state)
     int32_t *zeros = calloc(hst_unknown_most((int)dim) + 1, sizeof *zeros);
     const float *row[] = {x, x, x};
     root[2 * dim + 1] = INT8_MIN;
-    s->m->unknown = hst_unknown_new(s->m->extractor, row, label, 3, &err);
+    s->m->unknown = hst_unknown_new(s->m->extractor, row, NULL, label, 3, &err);
     check_ok(s->m->unknown == NULL, &err);
     s->m->unknown->rate = 0.05;
     check_ok(hst_model_save(s->m, s->path, &err), &err);

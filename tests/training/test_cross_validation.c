@@ -42,7 +42,7 @@ static void deal(photos *p)
 {
     hst_err e = {0};
     hst_deal d = {.label = p->label, .group = p->group, .n = N, .n_classes = CLASSES};
-    check_ok(hst_copies_group(p->row, N, DIM, p->group, &e), &e);
+    check_ok(hst_copies_group(p->row, NULL, N, DIM, p->group, &e), &e);
     check_ok(hst_folds_deal(&d, 42, p->fold, &e), &e);
 }
 

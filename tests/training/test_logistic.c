@@ -151,24 +151,26 @@ static void gradient_is_that_of_central_differences(void **state)
         for (size_t i = 0; i < 37; i++)
             weight[i] = (double)(i % 4);
         p.weight = weight;
-        check_ok(hst_design_make(&rows, hst_kernels_best(), &p, &e), &e);
+        const hst_ctx ctx = {.kernels = hst_kernels_best()};
+        check_ok(hst_design_make(&rows, &ctx, &p, &e), &e);
         check_ok(hst_design_pack(&rows, &e), &e);
         hst_softmax_fit f = {.rows = &rows,
                              .label = p.label,
                              .weight = weight,
                              .n_classes = classes[at],
-                             .l2 = 0.05};
+                             .l2 = 0.05,
+                             .theta = theta};
         size_t size = hst_softmax_size(&rows, classes[at]);
         for (size_t i = 0; i < size; i++)
             theta[i] = sin((double)i);
         double loss, up, down;
-        check_ok(hst_softmax_loss(&f, theta, &loss, g, &e), &e);
+        check_ok(hst_softmax_loss(&ctx, &f, &loss, g, &e), &e);
         for (size_t i = 0; i < size; i++) {
             double was = theta[i], h = 1e-2; /* the features' product is made of floats */
             theta[i] = was + h;
-            check_ok(hst_softmax_loss(&f, theta, &up, unused, &e), &e);
+            check_ok(hst_softmax_loss(&ctx, &f, &up, unused, &e), &e);
             theta[i] = was - h;
-            check_ok(hst_softmax_loss(&f, theta, &down, unused, &e), &e);
+            check_ok(hst_softmax_loss(&ctx, &f, &down, unused, &e), &e);
             theta[i] = was;
             if (!(fabs((up - down) / (2 * h) - g[i]) < 2e-5))
                 fail_msg("%d classes, %zu: %g, not %g", classes[at], i, (up - down) / (2 * h),
@@ -219,7 +221,7 @@ static void optimum_is_that_of_scikit_learn(void **state)
         row[i] = (const float *)x.data + i * 20;
     for (size_t at = 0; at < 2; at++) {
         npy want = load(cases[at].name);
-        hst_logistic p = {row, y.data, cases[at].weighted ? weight.data : NULL, 60, 20, 3};
+        hst_logistic p = {row, NULL, y.data, cases[at].weighted ? weight.data : NULL, 60, 20, 3};
         head h = fit(&p, cases[at].l2, 1);
         for (size_t i = 0; i < 60; i++) {
             float prob[3];
@@ -270,8 +272,8 @@ static void reduced_rows_keep_their_products(void **state)
     memcpy(data.x + 300, data.x, 300 * sizeof(float)); /* a copy of photo 0 */
     hst_logistic p = problem(&data);
     hst_design full, reduced;
-    check_ok(hst_design_make(&full, hst_kernels_best(), &p, &e), &e);
-    check_ok(hst_design_make(&reduced, hst_kernels_best(), &p, &e), &e);
+    check_ok(hst_design_make(&full, &(hst_ctx){.kernels = hst_kernels_best()}, &p, &e), &e);
+    check_ok(hst_design_make(&reduced, &(hst_ctx){.kernels = hst_kernels_best()}, &p, &e), &e);
     check_ok(hst_design_reduce(&reduced, executors[2], &e), &e);
     assert_int_equal(reduced.p, 50);
     for (size_t i = 0; i < 50; i++) {
@@ -327,7 +329,7 @@ static void few_photos_have_a_strength_of_their_own(void **state)
         double l2 = -1, other = -1;
         photos data = clouds(cases[i].n, 60, 4, 0); /* noise: the strongest would be chosen */
         hst_logistic p = problem(&data);
-        check_ok(hst_design_make(&rows, ctx.kernels, &p, &e), &e);
+        check_ok(hst_design_make(&rows, &ctx, &p, &e), &e);
         check_ok(choose_l2(&ctx, &p, 1, &l2, &e), &e);
         check_ok(choose_l2(&ctx, &p, 2, &other, &e), &e);
         l2 /= rows.scale * rows.scale;
