@@ -111,7 +111,10 @@ int hst_copies_group(const float *const *x, hst_spill *home, size_t n, int dim, 
         if (rows[i].hash != rows[first].hash)
             first = i;
         group[rows[i].photo] = first_equal(x, bytes, rows + first, i + 1 - first);
-        hst_spill_passed(home, i > first ? 2 * bytes : 0);
+        if (i > first) { /* two rows, somewhere */
+            hst_spill_visited(home);
+            hst_spill_visited(home);
+        }
     }
     free(rows);
     return 0;

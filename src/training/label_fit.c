@@ -190,11 +190,13 @@ static void held_out_loss(search *s, int k)
     part *f = &s->fold[k];
     const size_t labels = (size_t)s->p->n_labels;
     memset(f->loss, 0, labels * sizeof *f->loss);
-    for (size_t i = 0; i < s->p->n; i++)
+    for (size_t i = 0; i < s->p->n; i++) {
         for (size_t c = 0; s->p->fold[i] == k && c < labels; c++) {
             const double z = s->logits[i * labels + c];
             f->loss[c] += hst_log_loss(sigmoid(s->p->marks[i * labels + c] ? z : -z));
         }
+        hst_spill_passed(s->table, labels * sizeof *s->logits);
+    }
 }
 
 static int check_stop(void *arg, hst_err *err)
@@ -310,6 +312,7 @@ static int predict(search *s, hst_out_of_fold *out, hst_err *err)
         held++;
         for (size_t c = 0; c < labels; c++)
             out->prob[i * labels + c] = (float)sigmoid(s->logits[i * labels + c]);
+        hst_spill_passed(s->table, labels * sizeof *s->logits);
     }
     for (int k = 0; k < HST_FOLDS; k++)
         for (size_t c = 0; s->fold[k].in_use && c < labels; c++)
@@ -341,7 +344,9 @@ int hst_labels_validate(const hst_ctx *ctx, const hst_labels *p, double *l2, hst
     *out = (hst_out_of_fold){0};
     s.with = hst_alloc(labels, sizeof *s.with, err);
     s.loss = s.with ? hst_alloc(labels, sizeof *s.loss, err) : NULL;
-    int rc = s.loss ? hst_cross_validation_rows(ctx, &of, &s.rows, err) : HST_EMEM;
+    s.table = s.loss ? hst_spill_new(ctx, p->n, labels * sizeof *s.logits, err) : NULL;
+    s.logits = s.table ? hst_spill_at(s.table) : NULL;
+    int rc = s.logits ? hst_cross_validation_rows(ctx, &of, &s.rows, err) : HST_EMEM;
     for (int k = 0; rc == 0 && k < HST_FOLDS; k++)
         rc = part_make(&s, k, err);
     const int tried = rc ? rc : try_strengths(&s, err);

@@ -60,7 +60,7 @@ static scene *set_up(size_t n, int threads)
     s->model = (hst_model){.extractor = &s->extractor, .n_classes = CLASSES, .dim = DIM};
     s->model.kernel = calloc(DIM * CLASSES, sizeof(float));
     s->model.bias = calloc(CLASSES, sizeof(float));
-    s->features.picture = calloc(n, sizeof *s->features.picture);
+    s->features.pixels = calloc(n, sizeof *s->features.pixels);
     s->run.features = &s->features;
     s->run.settings.unknown_rate = 0.05;
     s->fit = (hst_fit){.ctx = made_up_ctx(threads), .run = &s->run, .model = &s->model};
@@ -99,7 +99,7 @@ static void tear_down(scene *s)
     free(s->model.kernel);
     free(s->model.bias);
     free(s->model.seen);
-    free(s->features.picture);
+    free(s->features.pixels);
     free(s->e.x);
     free(s->e.label);
     free(s->e.photo);
@@ -226,7 +226,7 @@ static void the_validation_side_may_set_it(void **state)
     s->fit.validation.label += 20;
     s->fit.validation.n = 40;
     s->e.n = 20;
-    s->features.picture[30].pixels = 7;
+    s->features.pixels[30] = 7;
     check_ok(hst_model_set_seen(&s->model, &(uint64_t){7}, 1, &err), &err);
     fit(s, &none);
     assert_non_null(s->model.unknown);
