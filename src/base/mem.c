@@ -85,33 +85,39 @@ hst_arena *hst_arena_new(hst_err *err)
     return hst_alloc(1, sizeof(hst_arena), err);
 }
 
-void *hst_arena_alloc(hst_arena *a, size_t n, size_t size, hst_err *err)
+/* bytes at a multiple of align (HST_ALIGN or 1) in the chunk being filled, or in a new one. */
+static void *take(hst_arena *a, size_t bytes, size_t align, hst_err *err)
 {
-    size_t bytes, padded;
-    if (!hst_mul_ok(n, size, &bytes) ||
-        __builtin_add_overflow(bytes, CHUNK_HEAD + HST_ALIGN, &padded)) {
-        hst_fail(err, HST_EMEM, "out of memory: %zu x %zu bytes do not fit", n, size);
-        return NULL;
-    }
-    padded = hst_round_up(bytes, HST_ALIGN);
-    if (!a->first || a->first->cap - a->first->used < padded) {
-        size_t cap = padded > CHUNK_BYTES ? padded : CHUNK_BYTES;
+    size_t at = a->first ? hst_round_up(a->first->used, align) : 0;
+    if (!a->first || at > a->first->cap || a->first->cap - at < bytes) {
+        const size_t cap = bytes > CHUNK_BYTES ? bytes : CHUNK_BYTES;
         chunk *c = hst_alloc(1, CHUNK_HEAD + cap, err);
         if (!c)
             return NULL;
         c->cap = cap;
         c->next = a->first;
         a->first = c;
+        at = 0;
     }
-    char *p = (char *)a->first + CHUNK_HEAD + a->first->used;
-    a->first->used += padded;
-    return p;
+    a->first->used = at + bytes;
+    return (char *)a->first + CHUNK_HEAD + at;
 }
 
+void *hst_arena_alloc(hst_arena *a, size_t n, size_t size, hst_err *err)
+{
+    size_t bytes;
+    if (!hst_mul_ok(n, size, &bytes) || bytes > SIZE_MAX / 2) {
+        hst_fail(err, HST_EMEM, "out of memory: %zu x %zu bytes do not fit", n, size);
+        return NULL;
+    }
+    return take(a, bytes, HST_ALIGN, err);
+}
+
+/* Paths of a million photos: close together. */
 char *hst_arena_strdup(hst_arena *a, const char *s, hst_err *err)
 {
     size_t n = strlen(s) + 1;
-    char *p = hst_arena_alloc(a, n, 1, err);
+    char *p = take(a, n, 1, err);
     return p ? memcpy(p, s, n) : NULL;
 }
 

@@ -71,28 +71,35 @@ static void examples_clear(hst_examples *e)
 
 enum { BOTH_SIDES = -1 };
 
+/* Photo i can be used and is on that side. */
+static int is_on(const hst_run *r, size_t i, int side)
+{
+    return (side == BOTH_SIDES || r->side[i] == side) && hst_features_row(r->features, i);
+}
+
 /* The usable photos of one side or both, in data order. */
 static int examples_make(const hst_run *r, int side, hst_examples *e, hst_err *err)
 {
-    size_t n = r->data->n_photos;
-    e->x = hst_alloc(n, sizeof *e->x, err);
-    e->label = e->x ? hst_alloc(n, sizeof *e->label, err) : NULL;
-    e->photo = e->label ? hst_alloc(n, sizeof *e->photo, err) : NULL;
-    e->group = e->photo ? hst_alloc(n, sizeof *e->group, err) : NULL;
+    size_t n = r->data->n_photos, usable = 0;
+    for (size_t i = 0; i < n; i++)
+        usable += is_on(r, i, side);
+    e->x = hst_alloc(usable, sizeof *e->x, err);
+    e->label = e->x ? hst_alloc(usable, sizeof *e->label, err) : NULL;
+    e->photo = e->label ? hst_alloc(usable, sizeof *e->photo, err) : NULL;
+    e->group = e->photo ? hst_alloc(usable, sizeof *e->group, err) : NULL;
     const size_t classes = (size_t)r->data->n_classes;
     if (e->group && r->data->target == HST_TARGET_LABELS)
-        e->marks = hst_alloc(n, classes, err);
+        e->marks = hst_alloc(usable, classes, err);
     if (e->group && r->data->target == HST_TARGET_NUMBER)
-        e->number = hst_alloc(n, sizeof *e->number, err);
+        e->number = hst_alloc(usable, sizeof *e->number, err);
     if (!e->group || (r->data->target == HST_TARGET_LABELS && !e->marks) ||
         (r->data->target == HST_TARGET_NUMBER && !e->number))
         return HST_EMEM;
     e->home = r->features->rows;
     for (size_t i = 0; i < n; i++) {
-        const float *x = hst_features_row(r->features, i);
-        if ((side != BOTH_SIDES && r->side[i] != side) || !x)
+        if (!is_on(r, i, side))
             continue;
-        e->x[e->n] = x;
+        e->x[e->n] = hst_features_row(r->features, i);
         if (e->marks)
             memcpy(e->marks + e->n * classes, r->data->photos[i].marks, classes);
         if (e->number)
