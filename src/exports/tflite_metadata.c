@@ -2,6 +2,7 @@
  * metadata_schema.fbs of TFLite Support, and the labels as a file in a zip archive behind the
  * model. Field numbers are the schema's. */
 #include "exports/tflite.h"
+#include "exports/zip.h"
 
 #include <string.h>
 #include <zlib.h>
@@ -124,48 +125,14 @@ void hst_tfl_metadata(hst_buf *b, const hst_exporting *x, const char *output_nam
 
 /* ---- the archive ---- */
 
-static void le(hst_buf *b, uint64_t v, size_t bytes)
-{
-    hst_buf_add(b, &v, bytes);
-}
-
-/* What a file's local header and its entry in the directory share: version 2.0, flag 11 (names are
- * UTF-8), stored, 1 January 1980. (PKWARE's APPNOTE.TXT, 4.3.7 and 4.3.12) */
-static void file_fields(hst_buf *b, const char *name, const char *text)
-{
-    const size_t n = strlen(text);
-    le(b, 20, 2);
-    le(b, 1 << 11, 2);
-    le(b, 0, 4);
-    le(b, 1 << 5 | 1, 2);
-    le(b, crc32(crc32(0, NULL, 0), (const Bytef *)text, (uInt)n), 4);
-    le(b, n, 4);
-    le(b, n, 4);
-    le(b, strlen(name), 2);
-    le(b, 0, 2);
-}
-
 void hst_tfl_zip(hst_buf *b, size_t before, const char *name, const char *text)
 {
-    const size_t first = b->n;
-    hst_buf_puts(b, "PK\3\4");
-    file_fields(b, name, text);
-    hst_buf_puts(b, name);
+    const size_t n = strlen(text), first = b->n;
+    const hst_zip_member m = {name, (uint32_t)crc32_z(crc32_z(0, NULL, 0), (const Bytef *)text, n),
+                              n};
+    hst_zip_front(b, &m, NULL);
     hst_buf_puts(b, text);
     const size_t directory = b->n;
-    hst_buf_puts(b, "PK\1\2");
-    le(b, 20, 2);
-    file_fields(b, name, text);
-    le(b, 0, 8); /* comment, disk, attributes */
-    le(b, 0, 2);
-    le(b, before, 4);
-    hst_buf_puts(b, name);
-    const size_t bytes = b->n - directory;
-    hst_buf_puts(b, "PK\5\6");
-    le(b, 0, 4);
-    le(b, 1, 2);
-    le(b, 1, 2);
-    le(b, bytes, 4);
-    le(b, before + directory - first, 4);
-    le(b, 0, 2);
+    hst_zip_entry(b, &m, before);
+    hst_zip_back(b, 1, b->n - directory, before + directory - first);
 }
