@@ -219,6 +219,19 @@ static int read_json(const hst_source *s, const char *name, json_t **o, hst_err 
     return *o ? 0 : err->code;
 }
 
+/* What headstart has exported says what it is; its layers are followed where they can be. */
+static int read_exported(weights *w, const hst_source *s, const json_t *config, hst_err *err)
+{
+    hst_source_file *file = hst_source_find(s, "headstart.json");
+    hst_err why = {0};
+    int rc = file ? hst_source_load(file, err) : 0;
+    if (rc || !file)
+        return rc;
+    rc = weights_say_model(w, (const char *)file->data, (size_t)file->n_bytes, err);
+    rc = rc ? rc : keras_graph(w, config, (size_t)hst_source_bytes(s), &why);
+    return rc == HST_EMODEL && err->code == 0 ? 0 : rc;
+}
+
 int keras_read_archive(weights *w, hst_source *s, hst_err *err)
 {
     json_t *config = NULL, *metadata = NULL;
@@ -229,6 +242,7 @@ int keras_read_archive(weights *w, hst_source *s, hst_err *err)
     if (rc == 0 && *keras_text(metadata, "keras_version"))
         rc = weights_say(w, err, "producer", "Keras %s", keras_text(metadata, "keras_version"));
     rc = rc ? rc : read_file(w, file, config, err);
+    rc = rc ? rc : read_exported(w, s, config, err);
     rc = rc ? rc : keras_say_config(w, config, err);
     json_decref(config);
     json_decref(metadata);

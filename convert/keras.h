@@ -37,6 +37,11 @@ HST_CHECK int keras_count_from_none(weights *w, hst_err *err);
 const struct json_t *keras_layers(const struct json_t *config);
 const char *keras_text(const struct json_t *o, const char *key); /* "": not there */
 
+/* The network that the layers of a configuration and the tensors added so far make, told in their
+ * place (network.h). HST_EMODEL: a layer that such graphs have not; the tensors are still there.
+ * (keras_graph.c) */
+HST_CHECK int keras_graph(weights *w, const struct json_t *config, size_t file_bytes, hst_err *err);
+
 /* Adds the variables of a file in Keras 3's layout. config: NULL, or the model's. */
 HST_CHECK int keras3_add(weights *w, struct h5 *f, const struct json_t *config, hst_err *err);
 #endif

@@ -353,6 +353,8 @@ static int write_step(const writer *w, int i)
     case HST_DO_CONST:
     case HST_DO_SHAPE:
         return 0;
+    case HST_DO_BATCH_NORM:
+        return -1;
     }
     return -1;
 }

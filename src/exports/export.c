@@ -210,7 +210,7 @@ static int make(hst_exporting *x, const hst_exporter *f, const char *path, int r
 static int export_to(hst_exporting *x, const hst_exporter *f, const char *path, int runtime,
                      hst_exported *out, hst_err *err)
 {
-    hst_program program = {0};
+    hst_program program = {.keeps_norms = f->keeps_norms};
     hst_about about = {0};
     x->program = f->by_names ? NULL : &program;
     x->about = &about;

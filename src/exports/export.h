@@ -5,7 +5,8 @@
  *
  * A format is one file, which defines its hst_exporter, and a row in formats.c. It has:
  *   onnx, tflite, savedmodel, tfjs, c    x->program: the network as steps
- *   keras, torch, hf, timm               x->model: its graph by the names of a dialect
+ *   keras                                the same with its batch norms, to learn on
+ *   torch, hf, timm                      x->model: its graph by the names of a dialect
  *   all of them                          x->about: labels, preparation, model card as texts */
 #ifndef HST_EXPORTS_EXPORT_H
 #define HST_EXPORTS_EXPORT_H
@@ -68,6 +69,7 @@ typedef struct hst_exporter {
     const char *summary; /* what reads it */
     int is_folder;
     int by_names;     /* 1: x->program is NULL */
+    int keeps_norms;  /* 1: x->program has batch norms as they were learned */
     double tolerance; /* of probabilities, with weights in float32 */
     unsigned weights; /* bits 1 << hst_weights: other ones that it can have */
     hst_ends usual;   /* unless the caller says otherwise */
@@ -87,8 +89,8 @@ typedef struct hst_exporter {
 } hst_exporter;
 
 extern const hst_exporter *const hst_exporters[]; /* NULL ends them */
-extern const hst_exporter hst_exporter_c, hst_exporter_hf, hst_exporter_onnx, hst_exporter_tflite;
-extern const hst_exporter hst_exporter_timm, hst_exporter_torch;
+extern const hst_exporter hst_exporter_c, hst_exporter_hf, hst_exporter_keras, hst_exporter_onnx;
+extern const hst_exporter hst_exporter_tflite, hst_exporter_timm, hst_exporter_torch;
 
 /* HST_EUNSUP: the model is not one network that sees a photo in one way. (assemble.c) */
 HST_CHECK int hst_export_only_branch(const hst_model *m, hst_err *err);

@@ -4,6 +4,7 @@
 const hst_exporter *const hst_exporters[] = {
     &hst_exporter_c,
     &hst_exporter_hf,
+    &hst_exporter_keras,
     &hst_exporter_onnx,
     &hst_exporter_tflite,
     &hst_exporter_timm,

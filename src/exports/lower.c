@@ -101,6 +101,8 @@ static hst_do_window window_of(const hst_node *n, const hst_do_step *in)
 /* With a bias, which is zero where the node has none: norms are drawn into it. */
 static int with_bias(lowering *l, hst_do_step *s, int channels)
 {
+    if (l->program->keeps_norms)
+        return add(l, s);
     float *zeros = s->b ? NULL : hst_alloc((size_t)channels, sizeof *zeros, l->err);
     if (!s->b && !zeros)
         return HST_EMEM;
@@ -183,6 +185,24 @@ static int activation(lowering *l, const hst_node *n)
     return add(l, &s);
 }
 
+/* A batch norm as it is, its four rows of numbers as one. */
+static int batch_norm(lowering *l, const hst_node *n)
+{
+    const size_t c = param_count(n, 0);
+    hst_do_step s = step_of(l, n, HST_DO_BATCH_NORM);
+    float *w = hst_alloc_raw(4 * c, sizeof *w, l->err);
+    if (!w)
+        return HST_EMEM;
+    for (int i = 0; i < 4; i++)
+        memcpy(w + (size_t)i * c, param(l, n, i), c * sizeof *w);
+    s.w = w;
+    s.n_w = 4 * c;
+    s.epsilon = hst_node_epsilon(n);
+    const int at = add(l, &s);
+    free(w);
+    return at;
+}
+
 /* y = scale x + shift for each channel: into the weights before it where that is all that reads
  * them, else a step. */
 static int norm(lowering *l, const hst_node *n)
@@ -191,7 +211,10 @@ static int norm(lowering *l, const hst_node *n)
     const size_t c = (size_t)hst_do_channels(in);
     const float *of[HST_MAX_SLOTS] = {param(l, n, 0), param(l, n, 1), param(l, n, 2),
                                       param(l, n, 3)};
+    if (l->program->keeps_norms && n->op == &hst_op_batchnorm)
+        return batch_norm(l, n);
     const int drawn_in =
+        !l->program->keeps_norms &&
         (in->what == HST_DO_CONV || in->what == HST_DO_DEPTHWISE || in->what == HST_DO_DENSE) &&
         in->act == HST_ACT_NONE && l->readers[n->input[0]] == 1;
     double *by = hst_alloc(2 * c, sizeof *by, l->err), *plus = by + c;

@@ -6,16 +6,27 @@
 #include <string.h>
 
 const char *const hst_do_names[HST_DOS] = {
-    [HST_DO_INPUT] = "input",           [HST_DO_CONST] = "constant",
-    [HST_DO_CONV] = "convolution",      [HST_DO_DEPTHWISE] = "depthwise convolution",
-    [HST_DO_DENSE] = "dense layer",     [HST_DO_AFFINE] = "scale and shift",
-    [HST_DO_ADD] = "addition",          [HST_DO_MULTIPLY] = "product",
-    [HST_DO_ACTIVATE] = "activation",   [HST_DO_PAD] = "padding",
-    [HST_DO_MAX_POOL] = "max pooling",  [HST_DO_AVERAGE_POOL] = "average pooling",
-    [HST_DO_TURN] = "rotary positions", [HST_DO_MEAN] = "mean",
-    [HST_DO_LAYER_NORM] = "layer norm", [HST_DO_ATTENTION] = "attention",
-    [HST_DO_CONCAT] = "concatenation",  [HST_DO_SLICE] = "slice",
-    [HST_DO_SHAPE] = "reshape",         [HST_DO_SOFTMAX] = "softmax",
+    [HST_DO_INPUT] = "input",
+    [HST_DO_CONST] = "constant",
+    [HST_DO_CONV] = "convolution",
+    [HST_DO_DEPTHWISE] = "depthwise convolution",
+    [HST_DO_DENSE] = "dense layer",
+    [HST_DO_AFFINE] = "scale and shift",
+    [HST_DO_BATCH_NORM] = "batch norm",
+    [HST_DO_ADD] = "addition",
+    [HST_DO_MULTIPLY] = "product",
+    [HST_DO_ACTIVATE] = "activation",
+    [HST_DO_PAD] = "padding",
+    [HST_DO_MAX_POOL] = "max pooling",
+    [HST_DO_AVERAGE_POOL] = "average pooling",
+    [HST_DO_TURN] = "rotary positions",
+    [HST_DO_MEAN] = "mean",
+    [HST_DO_LAYER_NORM] = "layer norm",
+    [HST_DO_ATTENTION] = "attention",
+    [HST_DO_CONCAT] = "concatenation",
+    [HST_DO_SLICE] = "slice",
+    [HST_DO_SHAPE] = "reshape",
+    [HST_DO_SOFTMAX] = "softmax",
 };
 
 void hst_program_free(hst_program *p)

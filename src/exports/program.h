@@ -1,7 +1,7 @@
 /* program.h - a network as a list of simple steps, made once from a model for all formats that have
- * words of their own for such: what learns is gone, norms are drawn into the convolutions as
- * inference does it, nodes that nothing reads are left out, the pixels' scaling is in front and the
- * head behind.
+ * words of their own for such: norms are drawn into the convolutions as inference does it (or stay,
+ * where the format is for learning on), nodes that nothing reads are left out, the pixels' scaling
+ * is in front and the head behind.
  *
  * A step makes one value, whose number is its own. Values are of one image: a picture [h][w][c],
  * tokens [n][c] or a vector [c], outermost dimension first, float32 but for the input. How a format
@@ -17,6 +17,7 @@ enum hst_do {
     HST_DO_DEPTHWISE,    /* window; w[kh][kw][c], b[c] */
     HST_DO_DENSE,        /* every vector or token: w[in][out], b[out] */
     HST_DO_AFFINE,       /* channel by channel: x w[c] + b[c] */
+    HST_DO_BATCH_NORM,   /* w: gamma[c], beta[c], mean[c], variance[c]; epsilon (keeps_norms) */
     HST_DO_ADD,          /* two values of one shape */
     HST_DO_MULTIPLY,     /* the same, or the second a vector: one number a channel */
     HST_DO_ACTIVATE,     /* act alone */
@@ -63,6 +64,8 @@ typedef struct hst_program {
     hst_do_step *step;
     int n, cap;
     int features; /* the value that the head reads; the last step makes the result */
+    /* 1: batch norms stay as they were learned, and so do scales; biases that are none are NULL */
+    int keeps_norms;
 } hst_program;
 
 void hst_program_free(hst_program *p);
