@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* The release of Keras whose configuration this is the form of; later ones read it. */
-#define VERSION "3.0.5"
+#define VERSION "3.5.0"
 
 static void end(hst_keras *k)
 {
@@ -27,7 +27,7 @@ static char *config(hst_keras *k, hst_err *err)
 {
     const char *first = k->value[0].layer, *last = k->value[k->n - 1].layer;
     json_t *model =
-        json_pack("{s:s, s:b, s:O, s:[[sii]], s:[[sii]]}", "name",
+        json_pack("{s:s, s:b, s:O, s:[sii], s:[sii]}", "name",
                   hst_model_plain(k->x->model)->backbone->arch.family, "trainable", 1, "layers",
                   k->layers, "input_layers", first, 0, 0, "output_layers", last, 0, 0);
     json_t *all =
@@ -97,6 +97,7 @@ static int write(const hst_exporting *x, hst_err *err)
     k.arena = hst_arena_new(err);
     k.made = k.arena ? hst_alloc((size_t)x->program->n, sizeof *k.made, err) : NULL;
     int rc = k.made ? hst_keras_steps(&k) : HST_EMEM;
+    rc = rc ? rc : hst_keras_order(&k);
     char *text = rc ? NULL : config(&k, err);
     if (rc == 0)
         rc = text ? write_archive(&k, text, err) : HST_EMEM;

@@ -12,13 +12,15 @@ enum { HST_KERAS_NAME = 80 };
 
 /* What a layer makes, of one image. */
 typedef struct hst_keras_value {
-    char layer[HST_KERAS_NAME];
+    char layer[HST_KERAS_NAME], class[HST_H5_NAME]; /* class: "batch_normalization" */
     int rank, dim[3];
+    int input[HST_MAX_INPUTS], n_inputs; /* the values that it is made of */
+    int group;                           /* of the layer's variables */
 } hst_keras_value;
 
 typedef struct hst_keras {
     const hst_exporting *x;
-    json_t *layers; /* so far */
+    json_t *layers; /* one a value */
     json_t *counts; /* how many of each class */
     json_t *names;  /* that are taken */
     hst_keras_value *value;
@@ -26,7 +28,6 @@ typedef struct hst_keras {
     int *made;  /* [steps] the value that a step makes; -1: the step is part of a later layer */
     int tokens; /* the last value of rank 2 */
     hst_h5 weights;
-    int variables;    /* the group of the last layer's */
     hst_arena *arena; /* numbers in another order than the program's */
     hst_err *err;
 } hst_keras;
@@ -45,6 +46,8 @@ typedef struct hst_keras_layer {
 HST_CHECK int hst_keras_add(hst_keras *k, const hst_keras_layer *l);
 /* A layer of one input. */
 HST_CHECK int hst_keras_after(hst_keras *k, int x, hst_keras_layer l);
+/* Once all are added: brings the layers into Keras' own order. */
+HST_CHECK int hst_keras_order(hst_keras *k);
 /* Variable i of the last layer, or, part not NULL, of that layer in it. p is borrowed. */
 HST_CHECK int hst_keras_variable(hst_keras *k, const char *part, int i, const float *p, int n_dims,
                                  const int *dim);

@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* BatchNormalization -> batch_normalization, as keras.src.utils.naming.to_snake_case. */
@@ -27,18 +28,27 @@ static int count(json_t *in, const char *key)
     return json_object_set_new(in, key, json_integer(n + 1)) ? HST_EMEM : n;
 }
 
-/* name, or name_1, ... where it is taken; without slashes, which Keras does not allow there. */
+/* name, or name_1, ... where it is taken. */
 static int unique(hst_keras *k, const char *name, char out[HST_KERAS_NAME])
 {
     const int n = count(k->names, name);
     if (n <= 0) {
-        for (size_t i = 0; i < HST_KERAS_NAME - 1 && name[i]; i++)
-            out[i] = name[i] == '/' ? '_' : name[i];
+        snprintf(out, HST_KERAS_NAME, "%s", name);
         return n;
     }
     char other[HST_KERAS_NAME];
     snprintf(other, sizeof other, "%.60s_%d", name, n);
     return unique(k, other, out);
+}
+
+/* The same without slashes, which Keras does not allow in names. */
+static int name_layer(hst_keras *k, const char *name, char out[HST_KERAS_NAME])
+{
+    char clean[HST_KERAS_NAME];
+    snprintf(clean, sizeof clean, "%s", name);
+    for (char *c = clean; *c; c++)
+        *c = *c == '/' ? '_' : *c;
+    return unique(k, clean, out);
 }
 
 /* A tensor, as an argument of the call of a layer. */
@@ -77,34 +87,30 @@ static int add_value(hst_keras *k, const hst_keras_layer *l, const char *name)
     if (hst_make_room((void **)&k->value, k->n, &k->cap, sizeof *k->value, k->err))
         return HST_EMEM;
     hst_keras_value *v = &k->value[k->n];
-    *v = (hst_keras_value){.rank = l->rank};
+    *v = (hst_keras_value){.rank = l->rank, .n_inputs = l->n_inputs};
     memcpy(v->dim, l->dim, sizeof v->dim);
+    memcpy(v->input, l->input, sizeof v->input);
     memcpy(v->layer, name, sizeof v->layer);
+    snake_case(l->class, v->class);
+    char number[24]; /* until the layers are in order */
+    snprintf(number, sizeof number, "%zu", k->n);
+    const int root = hst_h5_group(&k->weights, -1, "", k->err);
+    const int layers = root < 0 ? root : hst_h5_group(&k->weights, root, "layers", k->err);
+    v->group = layers < 0 ? layers : hst_h5_group(&k->weights, layers, number, k->err);
+    if (v->group < 0)
+        return HST_EMEM;
     if (l->rank == 2)
         k->tokens = (int)k->n;
     return (int)k->n++;
-}
-
-/* The layer's group among the variables: its class, and how many there are before. */
-static int begin_variables(hst_keras *k, const char *class, char name[HST_H5_NAME])
-{
-    const int n = count(k->counts, class);
-    if (n > 0)
-        snprintf(name + strlen(name), 12, "_%d", n);
-    const int root = hst_h5_group(&k->weights, -1, "", k->err);
-    const int layers = root < 0 ? root : hst_h5_group(&k->weights, root, "layers", k->err);
-    k->variables = n < 0 || layers < 0 ? HST_EMEM : hst_h5_group(&k->weights, layers, name, k->err);
-    return k->variables;
 }
 
 int hst_keras_add(hst_keras *k, const hst_keras_layer *l)
 {
     /* What has no class among the layers is a function of keras.ops, kept as a node. */
     const int is_op = strcmp(l->class, "Gelu") == 0;
-    char snake[HST_H5_NAME], name[HST_KERAS_NAME] = "";
-    snake_case(l->class, snake);
-    int rc = unique(k, *l->name ? l->name : snake, name);
-    rc = rc < 0 ? rc : begin_variables(k, l->class, snake);
+    char class[HST_H5_NAME], name[HST_KERAS_NAME] = "";
+    snake_case(l->class, class);
+    int rc = name_layer(k, *l->name ? l->name : class, name);
     const int value = rc < 0 ? rc : add_value(k, l, name);
     json_t *all = value < 0 ? NULL : calls(k, l);
     json_t *layer = all ? json_pack("{s:s, s:s, s:O, s:o, s:s, s:o}", "module",
@@ -140,7 +146,73 @@ int hst_keras_variable(hst_keras *k, const char *part, int i, const float *p, in
 {
     char number[12];
     snprintf(number, sizeof number, "%d", i);
-    const int of = part ? hst_h5_group(&k->weights, k->variables, part, k->err) : k->variables;
+    const int layer = k->value[k->n - 1].group;
+    const int of = part ? hst_h5_group(&k->weights, layer, part, k->err) : layer;
     const int in = of < 0 ? of : hst_h5_group(&k->weights, of, "vars", k->err);
     return in < 0 ? in : hst_h5_data(&k->weights, in, number, p, n_dims, dim, k->err);
+}
+
+/* ---- their order ----
+ * Keras does not keep that of the file: what is further from the result comes first, and of what is
+ * as far what is found first on the way back from there (keras.src.ops.function.map_graph). By that
+ * order variables find their layers. */
+
+typedef struct placed {
+    int value, depth, found;
+} placed;
+
+static int compare(const void *a, const void *b)
+{
+    const placed *x = a, *y = b;
+    return x->depth != y->depth ? y->depth - x->depth : x->found - y->found;
+}
+
+/* place[n], by value; stack[n HST_MAX_INPUTS]. */
+static void find_places(const hst_keras *k, placed *place, int *stack)
+{
+    int top = 0, found = 0;
+    for (int i = (int)k->n - 1; i >= 0; i--) {
+        place[i].value = i;
+        place[i].found = -1;
+        for (int n = 0; n < k->value[i].n_inputs; n++) {
+            placed *from = &place[k->value[i].input[n]];
+            from->depth = from->depth > place[i].depth ? from->depth : place[i].depth + 1;
+        }
+    }
+    stack[top++] = (int)k->n - 1;
+    while (top) {
+        const int at = stack[--top];
+        if (place[at].found >= 0)
+            continue;
+        place[at].found = found++;
+        for (int n = k->value[at].n_inputs; n-- > 0;)
+            stack[top++] = k->value[at].input[n];
+    }
+}
+
+int hst_keras_order(hst_keras *k)
+{
+    placed *place = hst_arena_alloc(k->arena, k->n, sizeof *place, k->err);
+    int *stack =
+        place ? hst_arena_alloc(k->arena, k->n * HST_MAX_INPUTS, sizeof *stack, k->err) : NULL;
+    json_t *ordered = json_array();
+    int rc = stack ? 0 : HST_EMEM;
+    if (rc == 0) {
+        find_places(k, place, stack);
+        qsort(place, k->n, sizeof *place, compare);
+    }
+    for (size_t i = 0; rc == 0 && i < k->n; i++) {
+        const hst_keras_value *v = &k->value[place[i].value];
+        const int n = count(k->counts, v->class);
+        char *group = k->weights.object[v->group].name;
+        if (n < 0 || json_array_append(ordered, json_array_get(k->layers, (size_t)place[i].value)))
+            rc = hst_fail(k->err, HST_EMEM, "out of memory");
+        if (n > 0)
+            snprintf(group, HST_H5_NAME, "%.40s_%d", v->class, n);
+        else
+            snprintf(group, HST_H5_NAME, "%s", v->class);
+    }
+    json_decref(k->layers);
+    k->layers = ordered;
+    return rc;
 }

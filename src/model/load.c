@@ -532,7 +532,8 @@ static hst_model *from_tensors(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
 static hst_model *load_file(hst_ctx *ctx, const char *path, hst_err *err)
 {
     if (hst_is_file(path) &&
-        (hst_ends_with_any_case(path, ".onnx") || hst_ends_with_any_case(path, ".tflite")))
+        (hst_ends_with_any_case(path, ".keras") || hst_ends_with_any_case(path, ".onnx") ||
+         hst_ends_with_any_case(path, ".tflite")))
         return hst_exported_load(ctx, path, err);
     hst_tensors *t = hst_tensors_read(path, err);
     if (!t)
