@@ -274,6 +274,73 @@ class Export(Case):
             for got in net.get_tensor(made["index"]):
                 self.close(dict(zip(["blue", "green", "red"], got.tolist())), want)
 
+    # ---- Keras ----
+
+    def keras(self, *words):
+        path = f"{ROOT}/made.keras"
+        told = json.loads(self.ok(run("export", self.model(), "--to", "keras", "-o", path, "--json", *words)))
+        self.assertEqual((told["format"], told["bytes"]), ("keras", os.path.getsize(path)))
+        self.assertEqual(told["checked"], "read back")
+        self.assertLess(told["difference"], 1e-4)
+        return path
+
+    def test_what_a_keras_file_tells(self):
+        path = self.keras()
+        with zipfile.ZipFile(path) as inside:
+            self.assertIsNone(inside.testzip())
+            self.assertEqual(inside.read("labels.txt"), b"blue\ngreen\nred\n")
+            prepare = json.loads(inside.read("preprocess.json"))
+            self.assertEqual((prepare["input"]["dtype"], prepare["resize"]["geometry"]), ("float32", "squash"))
+            self.assertIn(b"mobilenet_v2", inside.read("README.md"))
+            config = json.loads(inside.read("config.json"))
+            self.assertEqual(inside.read("model.weights.h5")[:8], b"\x89HDF\r\n\x1a\n")
+        layers = {layer["name"]: layer for layer in config["config"]["layers"]}
+        self.assertLessEqual({"Conv1", "bn_Conv1", "Conv1_relu", "block_1_expand", "block_2_add", "block_16_project_BN",
+                              "Conv_1_bn", "out_relu", "avg_pool", "predictions"}, set(layers))
+        self.assertEqual(layers["predictions"]["config"], {"activation": "softmax", "name": "predictions", "units": 3})
+        self.assertEqual(layers["block_2_add"]["inbound_nodes"][0]["args"][0][0]["config"]["keras_history"],
+                         ["block_2_project_BN", 0, 0])
+
+    def test_predict_takes_keras(self):
+        files = [f"{PHOTOS}/{c}/0{i}.png" for c in material.COLOURS for i in range(2)]
+        want = self.probabilities(self.model(), *files)
+        for words in ([], ["--input", "uint8"], ["--batch", "2", "--logits"]):
+            with self.subTest(words):
+                path = self.keras(*words)
+                first = read(path)
+                for a, b in zip(self.probabilities(path, *files), want):
+                    self.close(a, b)
+                self.assertEqual(read(self.keras(*words, "--threads", "1")), first)
+        self.refused(run("export", self.model(), "--to", "keras", "--layout", "nchw"), 2, "no other layout")
+
+    def test_a_keras_file_whose_layers_were_changed(self):
+        """Weights alone do not make the network: the layers are read too."""
+        path, other = self.keras(), f"{ROOT}/changed.keras"
+        for old, new in ((b'"relu6"', b'"relu"'), (b'"strides":[2,2]', b'"strides":[1,1]')):
+            with zipfile.ZipFile(path) as inside, zipfile.ZipFile(other, "w") as made:
+                for name in inside.namelist():
+                    made.writestr(name, inside.read(name).replace(old, new, 1) if name == "config.json"
+                                  else inside.read(name))
+            self.refused(run("predict", other, f"{PHOTOS}/red/01.png", "--no-store", "-q"), 4, "changed.keras")
+
+    @needs_module("numpy", "keras")
+    def test_keras_agrees_and_learns_on(self):
+        import keras
+        import numpy
+        photo = f"{ROOT}/exact.ppm"
+        for words in ([], ["--input", "uint8"]):
+            path = self.keras("--check", *words)
+            net = keras.saving.load_model(path)
+            n, h, w, _ = net.input_shape
+            x = numpy.frombuffer(pnm(photo, w, h), numpy.uint8).reshape(1, h, w, 3).astype(net.inputs[0].dtype)
+            want = self.probabilities(self.model(), photo)[0]
+            got = keras.ops.convert_to_numpy(net(x))[0].tolist()
+            self.close(dict(zip(["blue", "green", "red"], got)), want)
+            net.compile(keras.optimizers.SGD(1e-3), "sparse_categorical_crossentropy")
+            x = numpy.random.default_rng(1).integers(0, 256, (8, h, w, 3)).astype(x.dtype)
+            loss = net.fit(x, numpy.arange(8) % 3, epochs=4, verbose=0).history["loss"]
+            self.assertLess(loss[-1], loss[0])
+
     # ---- C ----
 
     def compiled(self, folder):
@@ -357,6 +424,15 @@ class Export(Case):
         label, prob = r.stdout.decode().split()[1:]
         self.assertAlmostEqual(float(prob), self.probabilities(self.model(), photo)[0][label], delta=2e-4)
 
+    @needs_module("numpy", "keras", "PIL")
+    def test_the_pages_program_for_keras(self):
+        folder, photo = self.exported_as_documented(), f"{PHOTOS}/red/01.png"
+        program = [text for text in self.documented("python") if "import keras" in text][0]
+        r = subprocess.run([sys.executable, "-c", program, f"{folder}/model.keras", photo], capture_output=True,
+                           check=True)
+        label, prob = r.stdout.decode().split()[1:]
+        self.assertAlmostEqual(float(prob), self.probabilities(self.model(), photo)[0][label], delta=2e-4)
+
     # ---- refused ----
 
     def test_refused(self):
@@ -384,10 +460,10 @@ class Export(Case):
         for words, key in ((["--multi-label", "--label-column", "labels"], "labels"), (["--target", "size"], "value")):
             with self.subTest(words):
                 self.ok(run("train", "list.csv", "--backbone", BACKBONE, "-o", key, *words))
-                for kind in ("onnx", "tflite"):
+                for kind in ("keras", "onnx", "tflite"):
                     self.ok(run("export", key, "--to", kind))
                 told = [self.ok(run("predict", f"{key}/model.{kind}", photo, "--no-store"))
-                        for kind in ("safetensors", "onnx", "tflite")]
+                        for kind in ("safetensors", "keras", "onnx", "tflite")]
                 for other in told[1:]:
                     self.assertEqual(other.split()[1:4:2], told[0].split()[1:4:2])
 
