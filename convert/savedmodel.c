@@ -33,7 +33,7 @@ static const struct {
 typedef struct bundle {
     weights *w;
     hst_source *s;
-    crc32c crc;
+    hst_crc32c crc;
     sstable index;
     hst_source_file *shard[MAX_SHARDS];
     uint64_t n_shards;
@@ -261,7 +261,7 @@ static int read_tensor(bundle *b, const sst_entry *at, uint64_t *left, hst_err *
     rc = find_data(b, at->key, &e, &data, err);
     if (rc)
         return rc;
-    if (crc32c_masked(&b->crc, data.p, data.n) != e.crc)
+    if (hst_crc32c_masked(&b->crc, data.p, data.n) != e.crc)
         return bad(err, at->key, "its check sum differs");
     t.data = data.p;
     rc = name_of(b, at->key, &t.name, err);
@@ -308,7 +308,7 @@ int savedmodel_read(weights *w, hst_source *s, hst_err *err)
         return HST_EMEM;
     b->w = w;
     b->s = s;
-    crc32c_init(&b->crc);
+    hst_crc32c_init(&b->crc);
     int rc = load(s, "saved_model.pb", &pb, err);
     rc = rc ? rc : load(s, "variables/variables.index", &index, err);
     rc = rc ? rc : weights_say(w, err, "source_format", "TensorFlow SavedModel");

@@ -22,7 +22,7 @@ static int damaged(hst_err *err, const char *why)
 typedef struct reader {
     sstable *t;
     bytes file;
-    const crc32c *crc;
+    const hst_crc32c *crc;
     hst_arena *arena;
     size_t cap, key_bytes;
     size_t left; /* bytes of blocks: no block is there twice */
@@ -49,7 +49,7 @@ static int open_block(reader *r, bytes handle, bytes *out, hst_err *err)
         return damaged(err, "its blocks overlap");
     r->left -= (size_t)size;
     bytes b = {r->file.p + offset, (size_t)size};
-    if (crc32c_masked(r->crc, b.p, b.n + 1) != le32(b.p + b.n + 1))
+    if (hst_crc32c_masked(r->crc, b.p, b.n + 1) != le32(b.p + b.n + 1))
         return damaged(err, "the check sum of a block differs");
     if (b.p[b.n] != 0)
         return damaged(err, "a block is compressed, which TensorFlow never does");
@@ -129,7 +129,7 @@ static int read_data(reader *r, bytes handle, hst_err *err)
     return rc;
 }
 
-int sst_read(sstable *t, bytes file, const crc32c *crc, hst_arena *arena, hst_err *err)
+int sst_read(sstable *t, bytes file, const hst_crc32c *crc, hst_arena *arena, hst_err *err)
 {
     uint8_t key[MAX_KEY];
     size_t n_key = 0;

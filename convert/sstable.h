@@ -12,9 +12,9 @@
  * memory and never written, with every offset checked. */
 #ifndef CONVERT_SSTABLE_H
 #define CONVERT_SSTABLE_H
+#include "base/crc32c.h"
 #include "base/mem.h"
 #include "bytes.h"
-#include "crc32c.h"
 
 typedef struct sst_entry {
     const char *key; /* NUL-terminated; no NUL inside */
@@ -28,6 +28,7 @@ typedef struct sstable {
 
 /* The table that is the whole of file, which must outlive it. HST_EMODEL: damaged, compressed, over
  * 100,000 keys, or 16 MiB of keys. */
-HST_CHECK int sst_read(sstable *t, bytes file, const crc32c *crc, hst_arena *arena, hst_err *err);
+HST_CHECK int sst_read(sstable *t, bytes file, const hst_crc32c *crc, hst_arena *arena,
+                       hst_err *err);
 const sst_entry *sst_find(const sstable *t, const char *key); /* NULL: not there */
 #endif

@@ -3,7 +3,7 @@
 #include "folder.h"
 #include "fuzz.h"
 
-#include "crc32c.h"
+#include "base/crc32c.h"
 #include "protobuf.h"
 #include "savedmodel.h"
 
@@ -14,13 +14,13 @@ static void put32(uint8_t *p, uint32_t v)
 }
 
 /* Makes the sum of the block that a handle names right; its entries in *out. 0: no such block. */
-static int repair_block(const crc32c *crc, hst_source_file *f, bytes handle, bytes *out)
+static int repair_block(const hst_crc32c *crc, hst_source_file *f, bytes handle, bytes *out)
 {
     uint64_t at, n;
     if (pb_varint(&handle, &at, NULL) != 1 || pb_varint(&handle, &n, NULL) != 1 ||
         !within(at, n, f->n_bytes) || f->n_bytes - at - n < 5)
         return 0;
-    put32(f->data + at + n + 1, crc32c_masked(crc, f->data + at, (size_t)n + 1));
+    put32(f->data + at + n + 1, hst_crc32c_masked(crc, f->data + at, (size_t)n + 1));
     *out = (bytes){f->data + at, (size_t)n};
     return 1;
 }
@@ -28,11 +28,11 @@ static int repair_block(const crc32c *crc, hst_source_file *f, bytes handle, byt
 /* The index names its blocks in the values of its entries. */
 static void repair(hst_source *s)
 {
-    crc32c crc;
+    hst_crc32c crc;
     hst_source_file *f = &s->file[1];
     bytes handle, index, block;
     uint64_t shared, rest, n;
-    crc32c_init(&crc);
+    hst_crc32c_init(&crc);
     if (f->n_bytes < 48)
         return;
     handle = (bytes){f->data + f->n_bytes - 48, 40};

@@ -1,9 +1,8 @@
-#include "crc32c.h"
-#include "bytes.h"
+#include "base/crc32c.h"
 
 static const uint32_t polynomial = 0x82f63b78; /* of RFC 3720, bits reversed */
 
-void crc32c_init(crc32c *c)
+void hst_crc32c_init(hst_crc32c *c)
 {
     for (uint32_t b = 0; b < 256; b++) {
         uint32_t x = b;
@@ -16,9 +15,14 @@ void crc32c_init(crc32c *c)
             c->table[k][b] = c->table[k - 1][b] >> 8 ^ c->table[0][c->table[k - 1][b] & 0xff];
 }
 
+static uint32_t le32(const uint8_t *p)
+{
+    return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
 /* Eight bytes a step: each has a table of its own, so that the look-ups do not wait for one another
  * ("slicing by 8", Kounavis and Berry 2005). */
-uint32_t crc32c_masked(const crc32c *c, const void *data, size_t n)
+uint32_t hst_crc32c_masked(const hst_crc32c *c, const void *data, size_t n)
 {
     const uint8_t *p = data;
     uint32_t x = 0xffffffff;
