@@ -8,7 +8,8 @@
 #define AT(field) offsetof(cli_values, field)
 static const cli_option options[] = {
     {"output", 'o', CLI_TEXT, AT(output), "FILE.npy", "features.npy",
-     "NumPy file to write, float32, a row per photo; beside it a .csv with path and label."},
+     "NumPy file to write, float32, a row per photo, or x.safetensors with a tensor \"features\"; "
+     "beside it a .csv with path and label."},
     {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
      "Pretrained network (see headstart train --help)."},
     CLI_BACKBONE_OPTIONS,

@@ -180,7 +180,7 @@ static int write_pictures(const hst_probes *p, const char *path, hst_err *err)
     hst_out *o = NULL;
     float *row = hst_alloc(n, sizeof *row, err);
     int rc = row ? hst_out_open(&o, path, err) : HST_EMEM;
-    rc = rc ? rc : hst_npy_header(o, (size_t)p->n, n, err);
+    rc = rc ? rc : hst_npy_header(o, (size_t)p->n, n, 0, err);
     for (size_t i = 0; rc == 0 && i < (size_t)p->n; i++) {
         for (size_t k = 0; k < n; k++)
             row[k] = p->picture[i * n + k];

@@ -1,18 +1,20 @@
-/* save.c - features as files that other programs read: .npy, and a .csv naming its rows. */
+/* save.c - features as files that other programs read: .npy or .safetensors, and a .csv naming its
+ * rows. */
 #include "base/mem.h"
 #include "base/text_out.h"
 #include "features/features.h"
 #include "formats/npy.h"
+#include "formats/safetensors.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct hst_feature_file {
     const hst_data *d;
-    hst_out *npy;
+    hst_out *table;
     hst_text_out csv;
     size_t rows;
-    int dim;
+    int dim, is_safetensors;
 };
 
 /* path with its ending replaced by .csv (or .csv appended where it has none), to be freed. */
@@ -28,6 +30,19 @@ static char *csv_path(const char *path, hst_err *err)
     return csv;
 }
 
+static int put_header(const hst_feature_file *f, int again, hst_err *err)
+{
+    const size_t dim = (size_t)f->dim;
+    return f->is_safetensors ? hst_tensors_rows(f->table, "features", f->rows, dim, again, err)
+                             : hst_npy_header(f->table, f->rows, dim, again, err);
+}
+
+static int is_safetensors(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    return dot && strcmp(dot, ".safetensors") == 0;
+}
+
 int hst_feature_file_open(hst_feature_file **out, const hst_data *d, const char *path, int dim,
                           hst_err *err)
 {
@@ -35,17 +50,17 @@ int hst_feature_file_open(hst_feature_file **out, const hst_data *d, const char 
     char *csv = f ? csv_path(path, err) : NULL;
     int rc = csv ? 0 : HST_EMEM;
     if (f)
-        *f = (hst_feature_file){.d = d, .dim = dim};
+        *f = (hst_feature_file){.d = d, .dim = dim, .is_safetensors = is_safetensors(path)};
     if (rc == 0 && strcmp(csv, path) == 0)
         rc = hst_fail(err, HST_EARG, "%s: the .csv is written beside it; give another ending, .npy",
                       path);
     if (rc == 0)
         rc = hst_text_open(&f->csv, csv, err);
     if (rc == 0)
-        rc = hst_out_open(&f->npy, path, err);
+        rc = hst_out_open(&f->table, path, err);
     if (rc == 0) {
         hst_buf_printf(&f->csv.b, "path,%s\n", hst_data_known_name(d));
-        rc = hst_npy_header(f->npy, 0, (size_t)dim, err);
+        rc = put_header(f, 0, err);
     }
     free(csv);
     return rc;
@@ -59,22 +74,22 @@ int hst_feature_file_add(hst_feature_file *f, size_t i, const float *x, hst_err 
     hst_buf_puts(&f->csv.b, "\n");
     f->rows++;
     int rc = hst_text_line(&f->csv, err);
-    return rc ? rc : hst_out_write(f->npy, x, (size_t)f->dim * sizeof *x, err);
+    return rc ? rc : hst_out_write(f->table, x, (size_t)f->dim * sizeof *x, err);
 }
 
 int hst_feature_file_commit(hst_feature_file *f, hst_err *err)
 {
-    int rc = hst_npy_header_again(f->npy, f->rows, (size_t)f->dim, err);
+    int rc = put_header(f, 1, err);
     if (rc == 0)
         rc = hst_text_commit(&f->csv, err);
-    return rc ? rc : hst_out_commit(f->npy, err);
+    return rc ? rc : hst_out_commit(f->table, err);
 }
 
 void hst_feature_file_close(hst_feature_file *f)
 {
     if (!f)
         return;
-    hst_out_close(f->npy);
+    hst_out_close(f->table);
     hst_text_close(&f->csv);
     free(f);
 }

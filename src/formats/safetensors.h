@@ -9,6 +9,7 @@
 #ifndef HST_FORMATS_SAFETENSORS_H
 #define HST_FORMATS_SAFETENSORS_H
 #include "base/buf.h"
+#include "base/file.h"
 
 enum hst_dtype {
     HST_F32,
@@ -84,4 +85,10 @@ HST_CHECK int hst_tensors_digest_of(const hst_tensors *t, const char *except, ch
 /* And in the same pass that of its tensors without any metadata. */
 HST_CHECK int hst_tensors_digests(const hst_tensors *t, const char *except, char hex[65],
                                   char tensors_hex[65], hst_err *err);
+
+/* Writes the header of a file of one float32 tensor name[rows][cols] to o; the caller writes the
+ * rows behind it. again: over the one that is there, where rows was not known before. name: letters
+ * and '_', a few. Errors: HST_EIO. */
+HST_CHECK int hst_tensors_rows(hst_out *o, const char *name, size_t rows, size_t cols, int again,
+                               hst_err *err);
 #endif

@@ -5,6 +5,7 @@
 #include "base/sha256.h"
 #include "formats/safetensors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -258,4 +259,17 @@ int hst_tensors_digests(const hst_tensors *t, const char *except, char hex[65],
                         char tensors_hex[65], hst_err *err)
 {
     return digest_of(t, except, hex, tensors_hex, err);
+}
+
+int hst_tensors_rows(hst_out *o, const char *name, size_t rows, size_t cols, int again,
+                     hst_err *err)
+{
+    enum { HEADER = 256, LENGTH = 8 }; /* spaces behind the JSON are part of the header */
+    char head[HEADER + 1] = {(char)(uint8_t)(HEADER - LENGTH)};
+    const int n =
+        snprintf(head + LENGTH, sizeof head - LENGTH,
+                 "{\"%.32s\":{\"dtype\":\"F32\",\"shape\":[%zu,%zu],\"data_offsets\":[0,%zu]}}",
+                 name, rows, cols, rows * cols * sizeof(float));
+    memset(head + LENGTH + n, ' ', (size_t)(HEADER - LENGTH - n));
+    return again ? hst_out_rewrite(o, 0, head, HEADER, err) : hst_out_write(o, head, HEADER, err);
 }

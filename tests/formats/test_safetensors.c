@@ -378,7 +378,7 @@ static void npy_header_is_numpys(void **state)
     char *dir = temporary_folder(), *path = hst_path_join(dir, "x.npy", &err);
     hst_out *o;
     check_ok(hst_out_open(&o, path, &err), &err);
-    check_ok(hst_npy_header(o, 2, 3, &err), &err);
+    check_ok(hst_npy_header(o, 2, 3, 0, &err), &err);
     check_ok(hst_out_write(o, weights, 24, &err), &err);
     check_ok(hst_out_commit(o, &err), &err);
     hst_out_close(o);

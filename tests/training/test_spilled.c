@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "features/features.h"
+#include "formats/safetensors.h"
 #include "made_up.h"
 #include "training/label_fit.h"
 #include "training/ridge.h"
@@ -253,6 +254,34 @@ static void features_that_stream_are_the_same_bytes(void **state)
     end_photos(&s);
 }
 
+/* The same numbers behind another header. */
+static void safetensors_have_the_same_rows(void **state)
+{
+    (void)state;
+    hst_err e = {0};
+    photos s = make_photos();
+    char path[2][4096];
+    snprintf(path[0], sizeof path[0], "%s/x.npy", s.cache);
+    snprintf(path[1], sizeof path[1], "%s/x.safetensors", s.cache);
+    for (int k = 0; k < 2; k++) {
+        hst_features *f = hst_features_stream(s.ctx, s.b, s.d, NULL, path[k], &e);
+        check_ok(!f, &e);
+        hst_features_free(f);
+    }
+    hst_tensors *st = hst_tensors_read(path[1], &e);
+    check_ok(!st, &e);
+    const hst_tensor *t = hst_tensors_find(st, "features");
+    npy x = npy_read(path[0]);
+    assert_non_null(t);
+    assert_int_equal(t->n_dims, 2);
+    assert_int_equal(t->dim[0], x.dim[0]);
+    assert_int_equal(t->dim[1], x.dim[1]);
+    assert_memory_equal(t->data, x.data, x.count * sizeof(float));
+    free(x.data);
+    hst_tensors_free(st);
+    end_photos(&s);
+}
+
 static void what_cannot_stream_leaves_no_file(void **state)
 {
     (void)state;
@@ -281,6 +310,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(numbers_are_fitted_alike, set_up, tear_down),
         cmocka_unit_test(trained_models_are_the_same_bytes),
         cmocka_unit_test(features_that_stream_are_the_same_bytes),
+        cmocka_unit_test(safetensors_have_the_same_rows),
         cmocka_unit_test(what_cannot_stream_leaves_no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
