@@ -2,8 +2,10 @@
 #include "base/file.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,7 +14,7 @@ enum { STAYS = 16 << 20 /* bytes of a file that may stay in memory */ };
 struct hst_spill {
     void *at;
     size_t bytes;
-    int is_file;
+    int is_file, fd;      /* fd: -1 on the heap */
     atomic_size_t passed; /* bytes, since its pages were given back last */
 };
 
@@ -27,15 +29,20 @@ static int open_nameless(const hst_ctx *ctx)
     return fd;
 }
 
-static void *map_file(const hst_ctx *ctx, size_t bytes)
+/* Leaves s as it was where there can be no such file. */
+static void map_file(hst_spill *s, const hst_ctx *ctx)
 {
     void *at = MAP_FAILED;
     const int fd = open_nameless(ctx);
-    if (fd >= 0 && hst_file_reserve(fd, bytes))
-        at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (fd >= 0)
-        close(fd); /* the mapping keeps the file */
-    return at == MAP_FAILED ? NULL : at;
+    if (fd >= 0 && hst_file_reserve(fd, s->bytes))
+        at = mmap(NULL, s->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at != MAP_FAILED) {
+        s->at = at;
+        s->fd = fd;
+        s->is_file = 1;
+    } else if (fd >= 0) {
+        close(fd);
+    }
 }
 
 hst_spill *hst_spill_new(const hst_ctx *ctx, size_t n, size_t size, hst_err *err)
@@ -43,10 +50,10 @@ hst_spill *hst_spill_new(const hst_ctx *ctx, size_t n, size_t size, hst_err *err
     hst_spill *s = hst_alloc(1, sizeof *s, err);
     if (!s)
         return NULL;
+    s->fd = -1;
     if (hst_mul_ok(n, size, &s->bytes) && ctx && ctx->cache_dir && ctx->spill_from &&
         s->bytes >= ctx->spill_from)
-        s->at = map_file(ctx, s->bytes);
-    s->is_file = s->at != NULL;
+        map_file(s, ctx);
     if (!s->at)
         s->at = hst_alloc(n, size, err);
     if (s->at)
@@ -63,6 +70,24 @@ void *hst_spill_at(const hst_spill *s)
 int hst_spill_is_file(const hst_spill *s)
 {
     return s->is_file;
+}
+
+int hst_spill_put(hst_spill *s, size_t at, const void *from, size_t n, hst_err *err)
+{
+    const char *p = from;
+    if (!s->is_file)
+        memcpy((char *)s->at + at, p, n);
+    while (s->is_file && n) {
+        const ssize_t put = pwrite(s->fd, p, n, (off_t)at);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put <= 0)
+            return hst_fail_errno(err, HST_EIO, errno, "a file in the cache folder");
+        p += put;
+        at += (size_t)put;
+        n -= (size_t)put;
+    }
+    return 0;
 }
 
 /* The pages stay in the system's cache of the file, changed ones as well, for as long as there is
@@ -86,9 +111,11 @@ void hst_spill_free(hst_spill *s)
 {
     if (!s)
         return;
-    if (s->is_file)
+    if (s->is_file) {
         munmap(s->at, s->bytes);
-    else
+        close(s->fd);
+    } else {
         free(s->at);
+    }
     free(s);
 }

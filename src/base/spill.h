@@ -15,6 +15,9 @@ typedef struct hst_spill hst_spill;
 HST_CHECK hst_spill *hst_spill_new(const hst_ctx *ctx, size_t n, size_t size, hst_err *err);
 void *hst_spill_at(const hst_spill *s);
 int hst_spill_is_file(const hst_spill *s);
+/* Writes n bytes at offset `at`, which is faster than through the mapping. From any thread, to
+ * places of its own. Errors: HST_EIO. */
+HST_CHECK int hst_spill_put(hst_spill *s, size_t at, const void *from, size_t n, hst_err *err);
 /* So many bytes of it were read or written since; from any thread, at any time. NULL is fine: then
  * the rows are no spill's. */
 void hst_spill_passed(hst_spill *s, size_t bytes);

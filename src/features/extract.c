@@ -52,18 +52,19 @@ static void take_over(const job *j, size_t i, hst_lookup_photo *p)
 static int fill_row(const job *j, size_t i, hst_looking *l, hst_err *err)
 {
     const size_t dim = (size_t)j->f->dim, floats = (size_t)j->e->view_floats, at = place_of(j, i);
-    float *own = j->f->views ? NULL : hst_alloc(floats, sizeof *own, err);
+    float *own = hst_alloc(floats + dim, sizeof *own, err), *row = own + floats;
     hst_lookup_photo p = {.path = j->d->photos[i].path,
                           .content = &j->f->content[at],
                           .picture = &j->f->picture[at],
                           .views = j->f->views ? j->f->views + at * floats : own};
-    if (p.views && j->have)
+    if (own && j->have)
         take_over(j, i, &p);
-    int rc = p.views ? hst_lookup_one(&j->lookup, l, &p, err) : HST_EMEM;
-    if (rc == 0)
-        hst_extractor_combine(j->e, p.views, j->f->x + at * dim);
+    int rc = own ? hst_lookup_one(&j->lookup, l, &p, err) : HST_EMEM;
+    if (rc == 0) {
+        hst_extractor_combine(j->e, p.views, row);
+        rc = hst_spill_put(j->f->rows, at * dim * sizeof *row, row, dim * sizeof *row, err);
+    }
     j->stored[at] = rc == 0 && p.n_found == j->lookup.n_views;
-    hst_spill_passed(j->f->rows, dim * sizeof(float));
     hst_spill_passed(j->f->view_rows, floats * sizeof(float));
     hst_spill_passed(j->f->pictures, sizeof *p.picture);
     free(own);

@@ -52,6 +52,35 @@ static double centre(hst_design *r, const hst_logistic *p, double total, double 
     return spread;
 }
 
+size_t hst_design_blocks(const hst_design *r)
+{
+    return (r->n + HST_DESIGN_BLOCK - 1) / HST_DESIGN_BLOCK;
+}
+
+static size_t block_rows(const hst_design *r, size_t block)
+{
+    size_t left = r->n - block * HST_DESIGN_BLOCK;
+    return left < HST_DESIGN_BLOCK ? left : HST_DESIGN_BLOCK;
+}
+
+/* A block of them at a time. */
+static int make_rows(hst_design *r, const hst_logistic *p, hst_err *err)
+{
+    const size_t dim = (size_t)p->dim;
+    float *z = hst_alloc(HST_DESIGN_BLOCK * dim, sizeof *z, err);
+    int rc = z ? 0 : HST_EMEM;
+    for (size_t b = 0; rc == 0 && b < hst_design_blocks(r); b++) {
+        const size_t first = b * HST_DESIGN_BLOCK, rows = block_rows(r, b);
+        for (size_t i = 0; i < rows; i++)
+            for (size_t k = 0; k < dim; k++)
+                z[i * dim + k] = (float)((feature(p, first + i, k) - r->mean[k]) / r->scale);
+        hst_spill_passed(p->home, rows * dim * sizeof *z);
+        rc = hst_spill_put(r->rows, first * dim * sizeof *z, z, rows * dim * sizeof *z, err);
+    }
+    free(z);
+    return rc;
+}
+
 int hst_design_make(hst_design *r, const hst_ctx *ctx, const hst_logistic *p, hst_err *err)
 {
     double largest, total = 0;
@@ -74,13 +103,7 @@ int hst_design_make(hst_design *r, const hst_ctx *ctx, const hst_logistic *p, hs
     /* Below this the differences are rounding errors of the mean. */
     int constant = spread <= 1e-24 * largest || spread < 1e-200;
     r->scale = constant ? 1 : sqrt(spread);
-    for (size_t i = 0; !constant && i < p->n; i++) {
-        for (size_t k = 0; k < dim; k++)
-            r->z[i * dim + k] = (float)((feature(p, i, k) - r->mean[k]) / r->scale);
-        hst_spill_passed(p->home, dim * sizeof(float));
-        hst_spill_passed(r->rows, dim * sizeof(float));
-    }
-    return 0;
+    return constant ? 0 : make_rows(r, p, err);
 }
 
 void hst_design_restore(const hst_design *r, const hst_logistic *of, const double *theta,
@@ -187,17 +210,6 @@ int hst_design_reduce(hst_design *r, hst_executor *ex, hst_err *err)
     free(at);
     free(g);
     return rc;
-}
-
-size_t hst_design_blocks(const hst_design *r)
-{
-    return (r->n + HST_DESIGN_BLOCK - 1) / HST_DESIGN_BLOCK;
-}
-
-static size_t block_rows(const hst_design *r, size_t block)
-{
-    size_t left = r->n - block * HST_DESIGN_BLOCK;
-    return left < HST_DESIGN_BLOCK ? left : HST_DESIGN_BLOCK;
 }
 
 static void pack_block(const hst_design *r, size_t block, float *packed)
