@@ -15,7 +15,7 @@ typedef struct hst_keras_value {
     char layer[HST_KERAS_NAME], class[HST_H5_NAME]; /* class: "batch_normalization" */
     int rank, dim[3];
     int input[HST_MAX_INPUTS], n_inputs; /* the values that it is made of */
-    int group;                           /* of the layer's variables */
+    int group;                           /* of the layer's variables; -1: it has none */
 } hst_keras_value;
 
 typedef struct hst_keras {

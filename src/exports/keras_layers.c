@@ -87,18 +87,11 @@ static int add_value(hst_keras *k, const hst_keras_layer *l, const char *name)
     if (hst_make_room((void **)&k->value, k->n, &k->cap, sizeof *k->value, k->err))
         return HST_EMEM;
     hst_keras_value *v = &k->value[k->n];
-    *v = (hst_keras_value){.rank = l->rank, .n_inputs = l->n_inputs};
+    *v = (hst_keras_value){.rank = l->rank, .n_inputs = l->n_inputs, .group = -1};
     memcpy(v->dim, l->dim, sizeof v->dim);
     memcpy(v->input, l->input, sizeof v->input);
     memcpy(v->layer, name, sizeof v->layer);
     snake_case(l->class, v->class);
-    char number[24]; /* until the layers are in order */
-    snprintf(number, sizeof number, "%zu", k->n);
-    const int root = hst_h5_group(&k->weights, -1, "", k->err);
-    const int layers = root < 0 ? root : hst_h5_group(&k->weights, root, "layers", k->err);
-    v->group = layers < 0 ? layers : hst_h5_group(&k->weights, layers, number, k->err);
-    if (v->group < 0)
-        return HST_EMEM;
     if (l->rank == 2)
         k->tokens = (int)k->n;
     return (int)k->n++;
@@ -141,14 +134,25 @@ int hst_keras_after(hst_keras *k, int x, hst_keras_layer l)
     return hst_keras_add(k, &l);
 }
 
+/* The group of a layer's variables, whose name is a number until the layers are in order. */
+static int group_of(hst_keras *k, size_t value)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%zu", value);
+    const int root = hst_h5_group(&k->weights, -1, "", k->err);
+    const int layers = root < 0 ? root : hst_h5_group(&k->weights, root, "layers", k->err);
+    return layers < 0 ? layers : hst_h5_group(&k->weights, layers, number, k->err);
+}
+
 int hst_keras_variable(hst_keras *k, const char *part, int i, const float *p, int n_dims,
                        const int *dim)
 {
     char number[12];
     snprintf(number, sizeof number, "%d", i);
-    const int layer = k->value[k->n - 1].group;
-    const int of = part ? hst_h5_group(&k->weights, layer, part, k->err) : layer;
+    const int layer = group_of(k, k->n - 1);
+    const int of = part && layer >= 0 ? hst_h5_group(&k->weights, layer, part, k->err) : layer;
     const int in = of < 0 ? of : hst_h5_group(&k->weights, of, "vars", k->err);
+    k->value[k->n - 1].group = layer;
     return in < 0 ? in : hst_h5_data(&k->weights, in, number, p, n_dims, dim, k->err);
 }
 
@@ -197,6 +201,8 @@ int hst_keras_order(hst_keras *k)
         place ? hst_arena_alloc(k->arena, k->n * HST_MAX_INPUTS, sizeof *stack, k->err) : NULL;
     json_t *ordered = json_array();
     int rc = stack ? 0 : HST_EMEM;
+    if (rc == 0 && hst_h5_group(&k->weights, 0, "vars", k->err) < 0) /* the model's own: none */
+        rc = HST_EMEM;
     if (rc == 0) {
         find_places(k, place, stack);
         qsort(place, k->n, sizeof *place, compare);
@@ -204,13 +210,13 @@ int hst_keras_order(hst_keras *k)
     for (size_t i = 0; rc == 0 && i < k->n; i++) {
         const hst_keras_value *v = &k->value[place[i].value];
         const int n = count(k->counts, v->class);
-        char *group = k->weights.object[v->group].name;
+        char number[16] = "";
         if (n < 0 || json_array_append(ordered, json_array_get(k->layers, (size_t)place[i].value)))
             rc = hst_fail(k->err, HST_EMEM, "out of memory");
         if (n > 0)
-            snprintf(group, HST_H5_NAME, "%.40s_%d", v->class, n);
-        else
-            snprintf(group, HST_H5_NAME, "%s", v->class);
+            snprintf(number, sizeof number, "_%d", n);
+        if (v->group >= 0)
+            snprintf(k->weights.object[v->group].name, HST_H5_NAME, "%.40s%s", v->class, number);
     }
     json_decref(k->layers);
     k->layers = ordered;
