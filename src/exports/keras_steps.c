@@ -37,7 +37,8 @@ static const char *activation_word(enum hst_act act)
 static int quick_gelu(hst_keras *k, int x, const char *name)
 {
     const int scaled = hst_keras_after(
-        k, x, (hst_keras_layer){"Rescaling", "", json_pack("{s:f}", "scale", 1.702)});
+        k, x,
+        (hst_keras_layer){"Rescaling", "", json_pack("{s:f, s:f}", "scale", 1.702, "offset", 0.0)});
     const int gate = hst_keras_after(
         k, scaled,
         (hst_keras_layer){"Activation", "", json_pack("{s:s}", "activation", "sigmoid")});
@@ -364,7 +365,7 @@ static int affine(hst_keras *k, const hst_do_step *s)
         return hst_keras_finish(k, s, by_channel(k, x, s, s->w, b, 1));
     json_t *config =
         is_first ? json_pack("{s:o, s:o}", "scale", reals(s->w, c), "offset", reals(s->b, c))
-                 : json_pack("{s:f}", "scale", (double)s->w[0]);
+                 : json_pack("{s:f, s:f}", "scale", (double)s->w[0], "offset", 0.0);
     return hst_keras_finish(k, s,
                             hst_keras_after(k, x, (hst_keras_layer){"Rescaling", s->name, config}));
 }
@@ -468,7 +469,8 @@ static int input(hst_keras *k, const hst_do_step *s)
                ? x
                : hst_keras_after(
                      k, x,
-                     (hst_keras_layer){"Rescaling", "scaling", json_pack("{s:f}", "scale", 1.0)});
+                     (hst_keras_layer){"Rescaling", "scaling",
+                                       json_pack("{s:f, s:f}", "scale", 1.0, "offset", 0.0)});
 }
 
 static int activation(hst_keras *k, const hst_do_step *s)
