@@ -228,8 +228,9 @@ static int read_exported(weights *w, const hst_source *s, const json_t *config, 
     if (rc || !file)
         return rc;
     rc = weights_say_model(w, (const char *)file->data, (size_t)file->n_bytes, err);
-    rc = rc ? rc : keras_graph(w, config, (size_t)hst_source_bytes(s), &why);
-    return rc == HST_EMODEL && err->code == 0 ? 0 : rc;
+    if (rc == 0 && keras_graph(w, config, (size_t)hst_source_bytes(s), &why) == HST_EMEM)
+        rc = hst_fail(err, HST_EMEM, "%s", why.msg);
+    return rc;
 }
 
 int keras_read_archive(weights *w, hst_source *s, hst_err *err)

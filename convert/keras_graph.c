@@ -273,9 +273,9 @@ int keras_graph(weights *w, const json_t *config, size_t file_bytes, hst_err *er
     const size_t n = json_array_size(layers);
     graph g = {.w = w, .t = w->t, .err = err};
     hst_tensor *named = w->t;
-    const size_t n_named = w->n;
-    if (n > MAX_LAYERS)
-        return refuse(err, "they are too many");
+    const size_t n_named = w->n, cap = w->cap;
+    if (n == 0 || n > MAX_LAYERS)
+        return refuse(err, "there are none, or too many");
     int rc = names_init(&g.tensors, n_named + 1, w->arena, err);
     rc = rc ? rc : names_init(&g.layers, n + 1, w->arena, err);
     for (size_t i = 0; rc == 0 && i < n_named; i++)
@@ -289,6 +289,11 @@ int keras_graph(weights *w, const json_t *config, size_t file_bytes, hst_err *er
     w->t = NULL;
     w->n = w->cap = 0;
     rc = net_finish(&g.net, w, err);
-    free(named);
+    free(rc ? w->t : named);
+    if (rc) {
+        w->t = named;
+        w->n = n_named;
+        w->cap = cap;
+    }
     return rc;
 }
