@@ -1,6 +1,7 @@
 #include "savedmodel.h"
 #include "protobuf.h"
 #include "savedmodel_graph.h"
+#include "savedmodel_nodes.h"
 #include "sstable.h"
 
 #include <stdio.h>
@@ -39,6 +40,7 @@ typedef struct bundle {
     uint64_t n_shards;
     object_names names;
     names used;
+    int ours; /* headstart has exported it */
 } bundle;
 
 /* BundleEntryProto. */
@@ -208,7 +210,7 @@ static int tell_depthwise(const bundle *b, hst_tensor *t, hst_err *err)
 {
     static const char old[] = "/kernel", new[] = "/depthwise_kernel";
     const size_t n = strlen(t->name), n_old = sizeof old - 1;
-    if (t->n_dims != 4 || t->dim[3] != 1 || t->dim[2] < 2 || n < n_old ||
+    if (b->ours || t->n_dims != 4 || t->dim[3] != 1 || t->dim[2] < 2 || n < n_old ||
         strcmp(t->name + n - n_old, old) != 0)
         return 0;
     char *name = hst_arena_alloc(b->w->arena, n + sizeof new, 1, err);
@@ -300,6 +302,31 @@ static int load(hst_source *s, const char *name, bytes *out, hst_err *err)
     return rc;
 }
 
+/* A model that headstart has exported says what it is in a file that TensorFlow leaves alone. */
+static int say_ours(bundle *b, hst_err *err)
+{
+    static const char name[] = "assets.extra/headstart.json";
+    bytes facts = {0};
+    if (!hst_source_find(b->s, name))
+        return 0;
+    b->ours = 1;
+    int rc = load(b->s, name, &facts, err);
+    return rc ? rc : weights_say_model(b->w, (const char *)facts.p, facts.n, err);
+}
+
+/* Its variables have the names of the graph, which says what is done with them. */
+static int read_graph(const bundle *b, bytes pb, hst_err *err)
+{
+    weights *w = b->w;
+    tfjs_weights have = {.ours = 1};
+    json_t *topology = NULL;
+    int rc = savedmodel_nodes(pb, w->t, w->n, &have, w->arena, &topology, err);
+    w->n = 0;
+    rc = rc ? rc : tfjs_graph(w, topology, &have, (size_t)hst_source_bytes(b->s), err);
+    json_decref(topology);
+    return rc;
+}
+
 int savedmodel_read(weights *w, hst_source *s, hst_err *err)
 {
     bytes pb = {0}, index = {0};
@@ -313,8 +340,10 @@ int savedmodel_read(weights *w, hst_source *s, hst_err *err)
     rc = rc ? rc : load(s, "variables/variables.index", &index, err);
     rc = rc ? rc : weights_say(w, err, "source_format", "TensorFlow SavedModel");
     rc = rc ? rc : savedmodel_describe(w, pb, err);
+    rc = rc ? rc : say_ours(b, err);
     rc = rc ? rc : sst_read(&b->index, index, &b->crc, w->arena, err);
     rc = rc ? rc : read_header(b, err);
     rc = rc ? rc : read_names(b, err);
-    return rc ? rc : read_tensors(b, err);
+    rc = rc ? rc : read_tensors(b, err);
+    return rc || !b->ours ? rc : read_graph(b, pb, err);
 }

@@ -1,6 +1,7 @@
 /* savedmodel.h - TensorFlow's SavedModel: saved_model.pb and a checkpoint (TensorBundle).
  *
- *   saved_model.pb                      the graph; only the size of its input is read
+ *   saved_model.pb                      the graph; of others' models only the size of its input is
+ *                                       read, of those that headstart has exported all of it
  *   variables/variables.index           names, shapes and places of the tensors (sstable.h)
  *   variables/variables.data-I-of-N     their bytes
  *

@@ -16,9 +16,10 @@ typedef struct tfjs_weights {
     hst_tensor *t;
     size_t n;
     names names; /* -> t */
+    int ours;    /* of a model that headstart has exported: its classifier counts */
 } tfjs_weights;
 
-/* tfjs_graph.c: the graph of a graph model. file_bytes: of all files. */
+/* tfjs_graph.c: the graph of a graph model, or a SavedModel's. file_bytes: of all files. */
 HST_CHECK int tfjs_graph(weights *w, const json_t *topology, const tfjs_weights *have,
                          size_t file_bytes, hst_err *err);
 #endif

@@ -31,11 +31,12 @@ typedef struct graph {
     size_t n;
     names names; /* -> node */
     int *stack;
+    int ours;
 } graph;
 
 static int refuse(hst_err *err, const char *why)
 {
-    return hst_fail(err, HST_EMODEL, "the TensorFlow.js graph is refused: %s", why);
+    return hst_fail(err, HST_EMODEL, "the TensorFlow graph is refused: %s", why);
 }
 
 /* ---- attributes ---- */
@@ -171,10 +172,32 @@ static int conv(graph *g, const graph_node *n, int x, int how, hst_err *err)
     return rc ? rc : fused(g, n, net_conv2d(&g->net, x, &c, err), err);
 }
 
+/* The classifier of a model that headstart has exported: x kernel, then + bias. */
+static int classifier(graph *g, const graph_node *product, int x, const hst_tensor *bias,
+                      hst_err *err)
+{
+    const struct net_head head = {.kernel = constant(g, product, 1), .bias = bias};
+    if (!g->ours || !head.kernel || !head.bias)
+        return refuse(err, "a product stands at an odd place");
+    return net_head(&g->net, x, &head, err);
+}
+
+static int product(graph *g, const graph_node *n, int x, int how, hst_err *err)
+{
+    (void)how;
+    if (json_is_true(json_object_get(attribute(n, "transpose_b"), "b")))
+        return refuse(err, "a product turns its matrix");
+    const int alone = strcmp(n->op, "MatMul") == 0;
+    return alone && g->ours ? x : classifier(g, n, x, constant(g, n, 2), err);
+}
+
 static int bias(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
     (void)how;
     const hst_tensor *t = constant(g, n, 1);
+    const graph_node *of = n->n_in ? &g->node[n->in[0]] : NULL;
+    if (of && strcmp(of->op, "MatMul") == 0)
+        return classifier(g, of, x, t, err);
     return t ? net_bias(&g->net, x, t, err) : refuse(err, "a bias is not constant");
 }
 
@@ -281,6 +304,10 @@ static const struct {
                  {"Squeeze", reshape, 0},
                  {"ExpandDims", reshape, 0},
                  {"Mean", mean, 0},
+                 {"MatMul", product, 0},
+                 {"_FusedMatMul", product, 0},
+                 {"Cast", same, 0},
+                 {"Transpose", same, 0},
                  {"Identity", same, 0}};
 enum { N_OPERATORS = sizeof operators / sizeof *operators };
 
@@ -295,7 +322,9 @@ static int placeholder(graph *g, graph_node *n, hst_err *err)
         size[i] = whole(json_object_get(json_array_get(dims, i), "size"));
         size[i] = size[i] == -1 ? 0 : size[i];
     }
-    n->value = net_input(&g->net, size[1], size[2], size[3], err);
+    const int planes = size[1] == 3 && size[3] != 3; /* of which a Transpose makes pictures */
+    n->value = planes ? net_input(&g->net, size[2], size[3], size[1], err)
+                      : net_input(&g->net, size[1], size[2], size[3], err);
     return n->value < 0 ? n->value : 0;
 }
 
@@ -315,7 +344,7 @@ static int run_node(graph *g, graph_node *n, const tfjs_weights *have, hst_err *
     int x = -1, at;
     for (size_t i = n->n_in; i-- > 0;)
         x = net_operand(&g->net, value(g, n, i), x);
-    if (strcmp(n->op, "Const") == 0) {
+    if (strcmp(n->op, "Const") == 0 || strcmp(n->op, "VarHandleOp") == 0) {
         at = names_get(&have->names, (bytes){(const uint8_t *)name, strlen(name)});
         n->constant = at >= 0 ? &have->t[at] : NULL; /* where it matters, its user misses it */
         return 0;
@@ -323,7 +352,7 @@ static int run_node(graph *g, graph_node *n, const tfjs_weights *have, hst_err *
     if (strcmp(n->op, "Placeholder") == 0)
         return placeholder(g, n, err);
     if (x < 0) {
-        if (strcmp(n->op, "Identity") == 0)
+        if (strcmp(n->op, "Identity") == 0 || strcmp(n->op, "ReadVariableOp") == 0)
             n->constant = constant(g, n, 0);
         return 0; /* computed from constants alone */
     }
@@ -417,7 +446,7 @@ int tfjs_graph(weights *w, const json_t *topology, const tfjs_weights *have, siz
 {
     const json_t *nodes = json_object_get(topology, "node");
     size_t n = json_array_size(nodes);
-    graph g = {.w = w};
+    graph g = {.w = w, .ours = have->ours};
     if (n == 0 || n > MAX_NODES)
         return refuse(err, "it has no nodes, or too many");
     g.node = hst_arena_alloc(w->arena, n, sizeof *g.node, err);

@@ -545,6 +545,14 @@ static hst_model *load_file(hst_ctx *ctx, const char *path, hst_err *err)
     return m;
 }
 
+static int has_file(const char *dir, const char *name)
+{
+    char *file = hst_path_join(dir, name, NULL);
+    const int has = file && hst_is_file(file);
+    free(file);
+    return has;
+}
+
 hst_model *hst_model_load(hst_ctx *ctx, const char *path, hst_err *err)
 {
     if (!hst_is_dir(path))
@@ -553,6 +561,8 @@ hst_model *hst_model_load(hst_ctx *ctx, const char *path, hst_err *err)
     hst_model *m = NULL;
     if (file && hst_is_file(file))
         m = load_file(ctx, file, err);
+    else if (has_file(path, "saved_model.pb") || has_file(path, "model.json"))
+        m = hst_exported_load(ctx, path, err);
     else if (file)
         hst_fail(err, HST_EMODEL,
                  "%s: a folder without model.safetensors, which the folder of a run has", path);

@@ -4,7 +4,7 @@
     tests/cli/export.py PROGRAM
 
 Files are read by independent code: a few lines here, and the real libraries where this Python has them
-(onnx, onnxruntime, ai_edge_litert, numpy) or a C compiler is here; what is absent is said.
+(onnx, onnxruntime, ai_edge_litert, tensorflow, numpy) or a C compiler is here; what is absent is said.
 """
 import importlib.util
 import json
@@ -77,6 +77,72 @@ def properties(path):
     """The metadata of an ONNX file."""
     pairs = [dict(fields(value)) for number, value in fields(read(path)) if number == 14]
     return {pair[1].decode(): pair[2].decode() for pair in pairs}
+
+
+def crc32c(data):
+    """Masked, as TensorFlow's files have it."""
+    x = 0xffffffff
+    for byte in data:
+        x ^= byte
+        for _ in range(8):
+            x = x >> 1 ^ (0x82f63b78 if x & 1 else 0)
+    x ^= 0xffffffff
+    return (x >> 15 | x << 17 & 0xffffffff) + 0xa282ead8 & 0xffffffff
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        value |= (data[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 128:
+            return value, at
+
+
+def block(table, handle):
+    """The entries of a block of LevelDB's table, in order, its check sum compared."""
+    at, end = varint(handle, 0)
+    size, _ = varint(handle, end)
+    data, behind = table[at:at + size], table[at + size:at + size + 5]
+    assert behind[0] == 0 and struct.unpack("<I", behind[1:])[0] == crc32c(data + behind[:1])
+    restarts = struct.unpack_from("<I", data, size - 4)[0]
+    first = struct.unpack_from(f"<{restarts}I", data, size - 4 - 4 * restarts)
+    entries, key, at, starts = [], b"", 0, []
+    while at < size - 4 - 4 * restarts:
+        starts.append(at)
+        shared, at = varint(data, at)
+        own, at = varint(data, at)
+        n, at = varint(data, at)
+        assert shared == 0 or starts[-1] not in first
+        key = key[:shared] + data[at:at + own]
+        entries.append((key, data[at + own:at + own + n]))
+        at += own + n
+    assert set(first) <= {0, *starts}
+    return entries
+
+
+def variables(folder):
+    """Of a TensorBundle {name: (shape, bytes)}."""
+    table, data = read(f"{folder}/variables.index"), read(f"{folder}/variables.data-00000-of-00001")
+    footer = table[-48:]
+    assert struct.unpack("<Q", footer[40:])[0] == 0xdb4775248b80fb57
+    _, at = varint(footer, 0)
+    _, at = varint(footer, at)
+    entries = [e for _, handle in block(table, footer[at:40]) for e in block(table, handle)]
+    assert [k for k, _ in entries] == sorted({k for k, _ in entries}) and entries[0][0] == b""
+    assert dict(fields(entries[0][1])) == {1: 1, 3: b"\x08\x01"}
+    found, end = {}, 0
+    for key, value in entries[1:]:
+        e = dict(fields(value))
+        shape = [dict(fields(d))[1] for _, d in fields(e[2])]
+        part = data[e.get(4, 0):e.get(4, 0) + e[5]]
+        assert e[1] == 1 and e.get(4, 0) == end and len(part) == e[5]
+        if len(part) < 5000:
+            assert struct.unpack("<I", struct.pack("<f", e[6]))[0] == crc32c(part)
+        found[key.decode()] = (shape, part)
+        end += e[5]
+    assert end == len(data)
+    return found
 
 
 class Table:
@@ -341,6 +407,74 @@ class Export(Case):
             loss = net.fit(x, numpy.arange(8) % 3, epochs=4, verbose=0).history["loss"]
             self.assertLess(loss[-1], loss[0])
 
+    # ---- SavedModel ----
+
+    def savedmodel(self, *words):
+        path = f"{ROOT}/made-savedmodel"
+        shutil.rmtree(path, ignore_errors=True)
+        told = json.loads(self.ok(run("export", self.model(), "--to", "savedmodel", "-o", path, "--json", *words)))
+        files = [os.path.join(d, f) for d, _, names in os.walk(path) for f in names]
+        self.assertEqual((told["format"], told["bytes"]), ("savedmodel", sum(map(os.path.getsize, files))))
+        self.assertEqual((told["checked"], told["pictures"]), ("read back", 16))
+        self.assertLess(told["difference"], 1e-4)
+        return path
+
+    def test_what_a_savedmodel_tells(self):
+        path = self.savedmodel()
+        self.assertEqual(read(f"{path}/assets.extra/labels.txt"), b"blue\ngreen\nred\n")
+        self.assertEqual(json.loads(read(f"{path}/assets.extra/preprocess.json"))["input"]["dtype"], "uint8")
+        self.assertIn(b"mobilenet_v2", read(f"{path}/assets.extra/README.md"))
+        saved = dict(fields(read(f"{path}/saved_model.pb")))
+        self.assertEqual(saved[1], 1)
+        meta = list(fields(saved[2]))
+        self.assertEqual(dict(fields(dict(meta)[1]))[4], b"serve")
+        name, signature = (value for _, value in fields(dict(meta)[5]))
+        ends = {number: list(fields(value)) for number, value in fields(signature)}
+        self.assertEqual((name, ends[1][0][1], ends[2][0][1]), (b"serving_default", b"image", b"probabilities"))
+        self.assertEqual(list(fields(ends[1][1][1]))[:2], [(1, b"image:0"), (2, 4)])  # of type uint8
+        nodes = [list(fields(value)) for number, value in fields(dict(meta)[2]) if number == 1]
+        names = [dict(node)[1].decode() for node in nodes]
+        self.assertEqual(len(names), len(set(names)))
+        held = variables(f"{path}/variables")
+        self.assertEqual({n for n, node in zip(names, nodes) if dict(node)[2] == b"VarHandleOp"}, set(held))
+        self.assertEqual(held["head/kernel"][0][1], 3)
+        for _, value in (pair for node in nodes for pair in node if pair[0] == 3):
+            self.assertIn(re.sub(r"^\^|:\d+$", "", value.decode()), names)
+
+    def test_predict_takes_a_savedmodel(self):
+        files = [f"{PHOTOS}/{c}/0{i}.png" for c in material.COLOURS for i in range(2)]
+        want = self.probabilities(self.model(), *files)
+        for words in ([], ["--input", "float", "--layout", "nchw"], ["--batch", "2", "--logits"]):
+            with self.subTest(words):
+                path = self.savedmodel(*words)
+                first = [read(f"{path}/{f}") for f in ("saved_model.pb", "variables/variables.index")]
+                for a, b in zip(self.probabilities(path, *files), want):
+                    self.close(a, b)
+                self.savedmodel(*words, "--threads", "1")
+                self.assertEqual([read(f"{path}/{f}") for f in ("saved_model.pb", "variables/variables.index")], first)
+
+    @needs_module("numpy", "tensorflow")
+    def test_tensorflow_agrees(self):
+        import numpy
+        import tensorflow as tf
+        photo = f"{ROOT}/exact.ppm"
+        side = json.loads(read(f"{self.savedmodel()}/assets.extra/preprocess.json"))["input"]["width"]
+        x = numpy.frombuffer(pnm(photo, side, side), numpy.uint8).reshape(1, side, side, 3)
+        want = self.probabilities(self.model(), photo)[0]
+        for words in ([], ["--input", "float"], ["--layout", "nchw"], ["--batch", "3"]):
+            path = self.savedmodel("--check", *words)
+            given = x.transpose(0, 3, 1, 2) if "nchw" in words else x
+            given = given.astype(numpy.float32 if "float" in words else numpy.uint8).repeat(3, 0)
+            made = [tf.saved_model.load(path).signatures["serving_default"](image=tf.constant(given))]
+            with tf.compat.v1.Session(graph=tf.Graph()) as session:  # as TensorFlow Serving loads it
+                loaded = tf.compat.v1.saved_model.load(session, ["serve"], path)
+                ends = loaded.signature_def["serving_default"]
+                made.append({"probabilities": session.run(ends.outputs["probabilities"].name,
+                                                          {ends.inputs["image"].name: given})})
+            for answers in made:
+                for got in numpy.asarray(answers["probabilities"]):
+                    self.close(dict(zip(["blue", "green", "red"], got.tolist())), want)
+
     # ---- C ----
 
     def compiled(self, folder):
@@ -396,11 +530,11 @@ class Export(Case):
         os.makedirs(f"{ROOT}/runs", exist_ok=True)
         if not os.path.exists(f"{ROOT}/runs/train"):
             os.symlink(f"{ROOT}/once", f"{ROOT}/runs/train")
+        for made in ("c", "hf", "savedmodel"):
+            shutil.rmtree(f"{ROOT}/once/model-{made}", ignore_errors=True)
         for line in "".join(self.documented("sh")).splitlines():
             command, *words = line.split()
             self.assertEqual(command, "headstart")
-            for made in ("c", "hf"):
-                shutil.rmtree(f"{ROOT}/once/model-{made}", ignore_errors=True)
             self.ok(run(*words))
         return f"{ROOT}/runs/train"
 
@@ -433,6 +567,15 @@ class Export(Case):
         label, prob = r.stdout.decode().split()[1:]
         self.assertAlmostEqual(float(prob), self.probabilities(self.model(), photo)[0][label], delta=2e-4)
 
+    @needs_module("numpy", "tensorflow", "PIL")
+    def test_the_pages_program_for_tensorflow(self):
+        folder, photo = self.exported_as_documented(), f"{PHOTOS}/red/01.png"
+        program = [text for text in self.documented("python") if "tensorflow" in text][0]
+        r = subprocess.run([sys.executable, "-c", program, f"{folder}/model-savedmodel", photo],
+                           capture_output=True, check=True)
+        label, prob = r.stdout.decode().split()[1:]
+        self.assertAlmostEqual(float(prob), self.probabilities(self.model(), photo)[0][label], delta=2e-4)
+
     # ---- refused ----
 
     def test_refused(self):
@@ -460,13 +603,13 @@ class Export(Case):
         for words, key in ((["--multi-label", "--label-column", "labels"], "labels"), (["--target", "size"], "value")):
             with self.subTest(words):
                 self.ok(run("train", "list.csv", "--backbone", BACKBONE, "-o", key, *words))
-                for kind in ("keras", "onnx", "tflite"):
+                for kind in ("keras", "onnx", "savedmodel", "tflite"):
                     self.ok(run("export", key, "--to", kind))
-                told = [self.ok(run("predict", f"{key}/model.{kind}", photo, "--no-store"))
-                        for kind in ("safetensors", "keras", "onnx", "tflite")]
+                told = [self.ok(run("predict", f"{key}/model{kind}", photo, "--no-store"))
+                        for kind in (".safetensors", ".keras", ".onnx", "-savedmodel", ".tflite")]
                 for other in told[1:]:
                     self.assertEqual(other.split()[1:4:2], told[0].split()[1:4:2])
 
 
 if __name__ == "__main__":
-    unittest.main(argv=["export.py"])
+    unittest.main(argv=["export.py", *sys.argv[2:]])

@@ -198,7 +198,7 @@ static void wrong_words_are_refused(void **state)
         const char *format, *input, *layout, *output;
         int batch;
         const char *word, *weights;
-    } cases[] = {{"onxx", .word = "there are c, hf, keras, onnx, tflite, timm, torch"},
+    } cases[] = {{"onxx", .word = "there are c, hf, keras, onnx, savedmodel, tflite, timm, torch"},
                  {NULL, .word = "no format"},
                  {"onnx", .input = "int8", .word = "unknown input 'int8'"},
                  {"onnx", .layout = "chw", .word = "unknown layout"},

@@ -1,5 +1,6 @@
-/* Networks of every kind of step through both ways out: as C, compiled and run, and as ONNX, read
- * back where the importer knows the family. hst_export() itself compares what they answer. */
+/* Networks of every kind of step through the ways out: as C, compiled and run, and as ONNX and as a
+ * TensorFlow graph, read back where the importer knows the family. hst_export() itself compares
+ * what they answer. */
 #include "made_up.h"
 #include "support.h"
 
@@ -132,6 +133,7 @@ static void every_kind_of_step(void **state)
 {
     (void)state;
     static const char *const labels[] = {"one", "two", "three"};
+    static const char *const graphs[] = {"onnx", "savedmodel"};
     hst_export_opts o = hst_export_opts_default();
     char *dir = temporary_folder();
     int compiled = 0;
@@ -141,14 +143,16 @@ static void every_kind_of_step(void **state)
         hst_model *m = made_up_model(b, labels, 3);
         hst_exported out;
         char path[512];
-        snprintf(path, sizeof path, "%s/%zu.onnx", dir, i);
         o.layout = i % 2 ? "nchw" : NULL;
         o.input = i % 3 ? NULL : "float";
         o.batch = (int)i % 2;
-        o.check = 1; /* where this machine's Python has ONNX Runtime */
-        export_model(ctx, m, path, "onnx", &o, &out);
-        if (networks[i].read_back && getenv("HEADSTART_HELPER"))
-            assert_string_equal(out.checked, "read back");
+        o.check = 1; /* where this machine's Python has ONNX Runtime, TensorFlow */
+        for (size_t k = 0; k < sizeof graphs / sizeof *graphs; k++) {
+            snprintf(path, sizeof path, "%s/%zu-%s", dir, i, graphs[k]);
+            export_model(ctx, m, path, graphs[k], &o, &out);
+            if (networks[i].read_back && getenv("HEADSTART_HELPER"))
+                assert_string_equal(out.checked, "read back");
+        }
         o = hst_export_opts_default();
         snprintf(path, sizeof path, "%s/%zu", dir, i);
         export_model(ctx, m, path, "c", &o, &out);
