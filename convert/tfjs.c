@@ -3,6 +3,7 @@
 #include "bytes.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { MAX_WEIGHTS = 20000, MAX_PATHS = 1000, MAX_DIMS = 8, MAX_NAME = 1000, MAX_JSON = 64 << 20 };
@@ -297,6 +298,19 @@ static int read_json(tfjs *j, json_t **out, hst_err *err)
     return *out ? 0 : err->code;
 }
 
+/* A model that headstart has exported says what it is where TensorFlow.js leaves room for such. */
+static int say_ours(tfjs *j, const json_t *root, hst_err *err)
+{
+    const json_t *own = json_object_get(json_object_get(root, "userDefinedMetadata"), "model");
+    if (!json_object_get(own, "exported"))
+        return 0;
+    char *facts = hst_json_write(own, JSON_COMPACT, err);
+    int rc = facts ? weights_say_model(j->w, facts, strlen(facts), err) : HST_EMEM;
+    free(facts);
+    j->have.ours = rc == 0;
+    return rc;
+}
+
 static int read_model(tfjs *j, const json_t *root, hst_err *err)
 {
     const json_t *topology = json_object_get(root, "modelTopology");
@@ -304,6 +318,7 @@ static int read_model(tfjs *j, const json_t *root, hst_err *err)
     if (!json_is_object(topology))
         return refuse(err, "model.json has no modelTopology");
     int rc = read_manifest(j, json_object_get(root, "weightsManifest"), err);
+    rc = rc ? rc : say_ours(j, root, err);
     if (rc == 0 && json_object_get(topology, "node"))
         rc = tfjs_graph(j->w, topology, &j->have, (size_t)hst_source_bytes(j->s), err);
     else

@@ -90,7 +90,7 @@ typedef struct hst_exporter {
 
 extern const hst_exporter *const hst_exporters[]; /* NULL ends them */
 extern const hst_exporter hst_exporter_c, hst_exporter_hf, hst_exporter_keras, hst_exporter_onnx;
-extern const hst_exporter hst_exporter_savedmodel;
+extern const hst_exporter hst_exporter_savedmodel, hst_exporter_tfjs;
 extern const hst_exporter hst_exporter_tflite, hst_exporter_timm, hst_exporter_torch;
 
 /* HST_EUNSUP: the model is not one network that sees a photo in one way. (assemble.c) */

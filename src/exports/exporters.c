@@ -7,6 +7,7 @@ const hst_exporter *const hst_exporters[] = {
     &hst_exporter_keras,
     &hst_exporter_onnx,
     &hst_exporter_savedmodel,
+    &hst_exporter_tfjs,
     &hst_exporter_tflite,
     &hst_exporter_timm,
     &hst_exporter_torch,

@@ -123,7 +123,7 @@ static const char *padding_of(hst_tf_writer *w, int i, int lowest, const char **
 /* A convolution, or a product of matrices. */
 typedef struct product {
     const char *op, *fused, *x, *kernel;
-    hst_tf_attr attr[4];
+    hst_tf_attr attr[6];
     int n_attrs, grouped;
 } product;
 
@@ -158,8 +158,10 @@ static void multiply(hst_tf_writer *w, int i, product *p, int is_map)
 static void set_window(product *p, const char *padding, int stride_h, int stride_w)
 {
     p->attr[0] = (hst_tf_attr)HST_TF_FOUR("strides", 1, stride_h, stride_w, 1);
-    p->attr[1] = (hst_tf_attr)HST_TF_TEXT("padding", padding);
-    p->n_attrs = 2;
+    p->attr[1] = (hst_tf_attr)HST_TF_FOUR("dilations", 1, 1, 1, 1);
+    p->attr[2] = (hst_tf_attr)HST_TF_TEXT("padding", padding);
+    p->attr[3] = (hst_tf_attr)HST_TF_TEXT("data_format", "NHWC");
+    p->n_attrs = 4;
 }
 
 /* Channels from `first` on of a kernel [..][all], so many. */

@@ -4,10 +4,12 @@
     tests/cli/export.py PROGRAM
 
 Files are read by independent code: a few lines here, and the real libraries where this Python has them
-(onnx, onnxruntime, ai_edge_litert, tensorflow, numpy) or a C compiler is here; what is absent is said.
+(onnx, onnxruntime, ai_edge_litert, tensorflow, numpy) or a C compiler is here, or Node with @tensorflow/tfjs in
+NODE_PATH; what is absent is said.
 """
 import importlib.util
 import json
+import math
 import os
 import re
 import shutil
@@ -45,6 +47,17 @@ int main(void)
 def needs_module(*names):
     missing = [name for name in names if not importlib.util.find_spec(name)]
     return unittest.skipIf(missing, f"this Python is without {', '.join(missing)}")
+
+
+NODE = shutil.which("node")
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def needs_node(*packages):
+    """Node and packages below NODE_PATH."""
+    resolve = "process.argv.slice(1).forEach(p => require.resolve(p))"
+    r = subprocess.run([NODE, "-e", resolve, *packages], capture_output=True, check=False) if NODE else None
+    return unittest.skipIf(not r or r.returncode, f"there is no Node here with {', '.join(packages)} in NODE_PATH")
 
 
 def fields(message):
@@ -475,6 +488,77 @@ class Export(Case):
                 for got in numpy.asarray(answers["probabilities"]):
                     self.close(dict(zip(["blue", "green", "red"], got.tolist())), want)
 
+    # ---- TensorFlow.js ----
+
+    def tfjs(self, *words, model=None, most=1e-4):
+        path = f"{ROOT}/made-tfjs"
+        shutil.rmtree(path, ignore_errors=True)
+        told = json.loads(self.ok(run("export", model or self.model(), "--to", "tfjs", "-o", path, "--json", *words)))
+        self.assertEqual((told["checked"], told["pictures"]), ("read back", 16))
+        self.assertLess(told["difference"], most)
+        return path
+
+    def in_node(self, how, *words):
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tfjs.js")
+        r = subprocess.run([NODE, script, how, *words], capture_output=True, check=False)
+        self.assertEqual(r.returncode, 0, r.stderr.decode())
+        return json.loads(r.stdout.decode().splitlines()[-1])
+
+    def test_what_a_tfjs_model_tells(self):
+        path = self.tfjs()
+        told = json.loads(read(f"{path}/model.json"))
+        self.assertEqual(told["format"], "graph-model")
+        self.assertEqual(told["userDefinedMetadata"]["labels"], ["blue", "green", "red"])
+        self.assertEqual(told["userDefinedMetadata"]["preprocess"]["resize"]["geometry"], "squash")
+        self.assertIn("mobilenet_v2", told["userDefinedMetadata"]["card"])
+        self.assertEqual(list(told["signature"]["inputs"]), ["image"])
+        group = told["weightsManifest"][0]
+        held = [os.path.getsize(f"{path}/{name}") for name in group["paths"]]
+        wide = [4 * math.prod(w["shape"]) for w in group["weights"]]
+        self.assertEqual((sum(held), set(held[:-1]) - {4 << 20}), (sum(wide), set()))
+        nodes = {node["name"]: node for node in told["modelTopology"]["node"]}
+        constants = {name for name, node in nodes.items() if node["op"] == "Const"}
+        self.assertEqual(constants, {w["name"] for w in group["weights"]})
+        self.assertLess({re.sub(r":\d+$", "", i) for node in nodes.values() for i in node.get("input", [])}, set(nodes))
+        self.assertEqual(sorted(os.listdir(path)), sorted(["index.html", "model.json", *group["paths"]]))
+
+    def test_predict_takes_tfjs(self):
+        files = [f"{PHOTOS}/{c}/0{i}.png" for c in material.COLOURS for i in range(2)]
+        want = self.probabilities(self.model(), *files)
+        for words in ([], ["--input", "float", "--layout", "nchw"], ["--batch", "2", "--logits"]):
+            with self.subTest(words):
+                path = self.tfjs(*words)
+                first = [read(f"{path}/{name}") for name in sorted(os.listdir(path))]
+                for a, b in zip(self.probabilities(path, *files), want):
+                    self.close(a, b)
+                self.tfjs(*words, "--threads", "1")
+                self.assertEqual([read(f"{path}/{name}") for name in sorted(os.listdir(path))], first)
+        whole = os.path.getsize(f"{self.tfjs()}/group1-shard1of1.bin")
+        narrow = os.path.getsize(f"{self.tfjs('--weights', 'float16', most=1e-2)}/group1-shard1of1.bin")
+        self.assertLess(narrow, 0.75 * whole)
+
+    @needs_node("@tensorflow/tfjs")
+    def test_tfjs_and_its_page_answer_as_predict(self):
+        sizes = ((32, 32), (40, 33), (61, 17), (9, 64), (300, 40), (20, 500), (32, 100), (1, 1))
+        files = [f"{ROOT}/{w}x{h}.ppm" for w, h in sizes]
+        for file, (w, h) in zip(files, sizes):
+            pnm(file, w, h)
+        for i, words in enumerate(([], ["--fit", "crop"], ["--fit", "pad"], ["--prepare", "tf"])):
+            with self.subTest(words):
+                self.ok(run("train", PHOTOS, "--backbone", BACKBONE, "-o", f"js{i}", *words))
+                ends = [[], ["--input", "float"], ["--layout", "nchw"], ["--batch", "3"]][i]
+                path = self.tfjs(*ends, model=f"{ROOT}/js{i}")
+                for got, want in zip(self.in_node("node", path, *files), self.probabilities(f"js{i}", *files)):
+                    self.close(got, want)
+
+    @unittest.skipUnless(BROWSER, "there is no Chromium here")
+    @needs_node("@tensorflow/tfjs", "puppeteer-core")
+    def test_the_page_in_a_browser(self):
+        files = [f"{PHOTOS}/{c}/00.png" for c in material.COLOURS]
+        for got, want in zip(self.in_node("page", self.tfjs(), BROWSER, *files),
+                             self.probabilities(self.model(), *files)):
+            self.close(got, want)
+
     # ---- C ----
 
     def compiled(self, folder):
@@ -530,7 +614,7 @@ class Export(Case):
         os.makedirs(f"{ROOT}/runs", exist_ok=True)
         if not os.path.exists(f"{ROOT}/runs/train"):
             os.symlink(f"{ROOT}/once", f"{ROOT}/runs/train")
-        for made in ("c", "hf", "savedmodel"):
+        for made in ("c", "hf", "savedmodel", "tfjs"):
             shutil.rmtree(f"{ROOT}/once/model-{made}", ignore_errors=True)
         for line in "".join(self.documented("sh")).splitlines():
             command, *words = line.split()
@@ -570,7 +654,7 @@ class Export(Case):
     @needs_module("numpy", "tensorflow", "PIL")
     def test_the_pages_program_for_tensorflow(self):
         folder, photo = self.exported_as_documented(), f"{PHOTOS}/red/01.png"
-        program = [text for text in self.documented("python") if "tensorflow" in text][0]
+        program = [text for text in self.documented("python") if "import numpy, tensorflow" in text][0]
         r = subprocess.run([sys.executable, "-c", program, f"{folder}/model-savedmodel", photo],
                            capture_output=True, check=True)
         label, prob = r.stdout.decode().split()[1:]
@@ -603,10 +687,10 @@ class Export(Case):
         for words, key in ((["--multi-label", "--label-column", "labels"], "labels"), (["--target", "size"], "value")):
             with self.subTest(words):
                 self.ok(run("train", "list.csv", "--backbone", BACKBONE, "-o", key, *words))
-                for kind in ("keras", "onnx", "savedmodel", "tflite"):
+                for kind in ("keras", "onnx", "savedmodel", "tfjs", "tflite"):
                     self.ok(run("export", key, "--to", kind))
                 told = [self.ok(run("predict", f"{key}/model{kind}", photo, "--no-store"))
-                        for kind in (".safetensors", ".keras", ".onnx", "-savedmodel", ".tflite")]
+                        for kind in (".safetensors", ".keras", ".onnx", "-savedmodel", "-tfjs", ".tflite")]
                 for other in told[1:]:
                     self.assertEqual(other.split()[1:4:2], told[0].split()[1:4:2])
 

@@ -198,18 +198,19 @@ static void wrong_words_are_refused(void **state)
         const char *format, *input, *layout, *output;
         int batch;
         const char *word, *weights;
-    } cases[] = {{"onxx", .word = "there are c, hf, keras, onnx, savedmodel, tflite, timm, torch"},
-                 {NULL, .word = "no format"},
-                 {"onnx", .input = "int8", .word = "unknown input 'int8'"},
-                 {"onnx", .layout = "chw", .word = "unknown layout"},
-                 {"onnx", .output = "labels", .word = "unknown output"},
-                 {"onnx", .batch = -1, .word = "-1 pictures"},
-                 {"c", .batch = 2, .word = "one picture at a time"},
-                 {"c", .input = "float", .word = "no other input than uint8"},
-                 {"c", .layout = "nchw", .word = "no other layout than nhwc"},
-                 {"tflite", .layout = "nchw", .word = "no other layout than nhwc"},
-                 {"tflite", .weights = "int4", .word = "unknown weights 'int4'"},
-                 {"onnx", .weights = "float16", .word = "no weights in float16"}};
+    } cases[] = {
+        {"onxx", .word = "there are c, hf, keras, onnx, savedmodel, tfjs, tflite, timm, torch"},
+        {NULL, .word = "no format"},
+        {"onnx", .input = "int8", .word = "unknown input 'int8'"},
+        {"onnx", .layout = "chw", .word = "unknown layout"},
+        {"onnx", .output = "labels", .word = "unknown output"},
+        {"onnx", .batch = -1, .word = "-1 pictures"},
+        {"c", .batch = 2, .word = "one picture at a time"},
+        {"c", .input = "float", .word = "no other input than uint8"},
+        {"c", .layout = "nchw", .word = "no other layout than nhwc"},
+        {"tflite", .layout = "nchw", .word = "no other layout than nhwc"},
+        {"tflite", .weights = "int4", .word = "unknown weights 'int4'"},
+        {"onnx", .weights = "float16", .word = "no weights in float16"}};
     scene s = scene_make(&(hst_ends){.uint8 = 1});
     char *dir = temporary_folder();
     hst_err err = {0};

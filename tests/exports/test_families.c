@@ -133,7 +133,7 @@ static void every_kind_of_step(void **state)
 {
     (void)state;
     static const char *const labels[] = {"one", "two", "three"};
-    static const char *const graphs[] = {"onnx", "savedmodel"};
+    static const char *const graphs[] = {"onnx", "savedmodel", "tfjs"};
     hst_export_opts o = hst_export_opts_default();
     char *dir = temporary_folder();
     int compiled = 0;
