@@ -84,13 +84,13 @@ static int read_size(const char *text, cli_size *out)
     return 1;
 }
 
-static int read_fraction(const char *text, double *out)
+static int read_number(const char *text, double *out)
 {
     char *end;
     if (!*text || strspn(text, "0123456789.eE-") != strlen(text))
         return 0;
     *out = strtod(text, &end); /* no locale is ever set here: the point is a point */
-    return *end == 0 && *out > 0 && *out < 1;
+    return *end == 0;
 }
 
 /* 1 when text is one of the words of "pil|tf". */
@@ -116,6 +116,7 @@ static int bad_value(const cli_option *o, const char *text)
         [CLI_CHOICE] = "one of the words it knows",
         [CLI_COUNT] = "a whole number from 1",
         [CLI_FRACTION] = "a number between 0 and 1",
+        [CLI_POINTS] = "a number from 0 to 100",
         [CLI_BYTES] = "a size such as 500M or 2G",
         [CLI_SIZE] = "pixels, a whole number such as 224 or WIDTHxHEIGHT such as 320x160",
     };
@@ -145,7 +146,10 @@ static int set_value(const cli_option *o, const char *text, cli_values *v)
         *(int *)place = (int)(ok ? whole : 0);
         break;
     case CLI_FRACTION:
-        ok = read_fraction(text, place);
+        ok = read_number(text, place) && *(double *)place > 0 && *(double *)place < 1;
+        break;
+    case CLI_POINTS:
+        ok = read_number(text, place) && *(double *)place >= 0 && *(double *)place <= 100;
         break;
     case CLI_NUMBER: /* of a setting */
         break;

@@ -18,6 +18,7 @@ enum cli_kind {
     CLI_CHOICE,   /* const char *: one of the words in arg, "pil|tf" */
     CLI_COUNT,    /* int: a whole number from 1 */
     CLI_FRACTION, /* double: between 0 and 1, both excluded */
+    CLI_POINTS,   /* double: from 0 to 100 */
     CLI_NUMBER,   /* of a setting of the library: as its table has it */
     CLI_BYTES,    /* uint64_t: a whole number from 1, with K, M, G or T for powers of 1024 */
     CLI_SIZE      /* cli_size: a whole number from 1, of a square, or WIDTHxHEIGHT */
@@ -54,9 +55,9 @@ typedef struct cli_values {
     const char *into, *cam, *unknown, *part, *color;
     const char *path_column, *label_column, *split_column, *images, *label_from, *separator,
         *target;
-    const char *to, *input, *layout, *weights; /* of export */
+    const char *to, *input, *layout, *weights, *data; /* of export */
     uint64_t store_max;
-    double val_split, min_accuracy, least, threshold;
+    double val_split, min_accuracy, least, threshold, max_drop;
     int threads, top;
     cli_size image;
     int json, offline, quiet, help, labelled, devices, steps, no_store, rehash, all, strict, copy,

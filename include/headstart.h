@@ -1331,6 +1331,13 @@ typedef struct hst_export_opts {
     int batch;           /* pictures at a time; 0 (default): any, where the format can */
     int check;           /* 1: ask the format's own runtime as well, where it is installed */
     const char *weights; /* "float32" (NULL), "float16" or "int8" */
+    /* NULL, or labelled photos that what is written is asked about in the place of made-up
+     * pictures. Those of the training side calibrate int8 of tflite, which then computes in whole
+     * numbers throughout (up to 100 of them); those of the validation side (up to 500) measure
+     * narrow weights. */
+    const hst_data *data;
+    const char *split; /* split.csv of a run, whose sides they have; NULL: as data is split */
+    double max_drop;   /* points of accuracy that narrow weights may cost, else HST_EUNSUP; 1 */
 } hst_export_opts;
 HST_API void hst_export_opts_init(hst_export_opts *o, size_t size);
 static inline hst_export_opts hst_export_opts_default(void)
@@ -1350,6 +1357,10 @@ typedef struct hst_exported {
     char runtime[96];          /* "onnxruntime 1.20.0"; "": not asked, or not there */
     double runtime_difference; /* NaN as well */
     char loader[2048];         /* lines of Python that load it; "": nothing is needed for that */
+    /* Of narrow weights with data, else 0 and NaN: photos of the validation side, the model's
+     * accuracy on them, the export's, and the 95 % interval of the difference (Agresti and Min). */
+    int photos;
+    double accuracy, export_accuracy, change_low, change_high;
 } hst_exported;
 /* Writes model m to path, a file or a folder, which appears whole or not at all; a folder must not
  * be there, or be empty. The same model gives the same bytes. Errors: HST_EARG (no such format or

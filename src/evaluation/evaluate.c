@@ -151,6 +151,12 @@ static int check_target(const hst_model *m, const hst_data *d, hst_err *err)
                     says[m->target], has[d->target]);
 }
 
+int hst_eval_match(const hst_model *m, const hst_data *d, int *label, hst_err *err)
+{
+    int rc = check_target(m, d, err);
+    return rc ? rc : match_labels(m, d, label, err);
+}
+
 hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d, hst_err *err)
 {
     hst_eval *e = NULL;
@@ -158,15 +164,16 @@ hst_eval *hst_evaluate(hst_ctx *ctx, const hst_model *m, const hst_data *d, hst_
         hst_fail(err, HST_EDATA, "the photos have no labels to compare with");
         return NULL;
     }
-    if (check_target(m, d, err))
-        return NULL;
     int *label = hst_alloc((size_t)d->n_classes, sizeof *label, err);
+    if (!label || hst_eval_match(m, d, label, err)) {
+        free(label);
+        return NULL;
+    }
     if (m->n_seen == 0)
         hst_log(ctx, HST_LOG_WARN,
                 "the model does not say which photos it has learned from: they would count as if "
                 "they were new to it");
-    if (label && match_labels(m, d, label, err) == 0)
-        e = hst_eval_through(ctx, m, d, label, err);
+    e = hst_eval_through(ctx, m, d, label, err);
     free(label);
     return e;
 }

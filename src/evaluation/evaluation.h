@@ -80,6 +80,9 @@ HST_CHECK hst_eval *hst_eval_of_model(const hst_model *m, size_t n, hst_err *err
 size_t hst_eval_draws(const hst_eval *e);
 /* 1: all labels of the photo, or its class, are right. */
 int hst_eval_right(const hst_eval *e, const hst_eval_photo *p);
+/* label[classes of d]: the model's of each, by name. HST_EDATA: it has no such, or they are of
+ * another target. */
+HST_CHECK int hst_eval_match(const hst_model *m, const hst_data *d, int *label, hst_err *err);
 /* Of all photos of d; label[classes of d]: the model's of each; NULL: all count as of class 0, for
  * photos of no class. NULL is returned with the reason. */
 HST_CHECK hst_eval *hst_eval_through(hst_ctx *ctx, const hst_model *m, const hst_data *d,

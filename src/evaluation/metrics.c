@@ -5,6 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+static const double z95 = 1.959963984540054; /* 0.975 quantile of the normal distribution */
+
 int hst_argmax(const float *p, int n)
 {
     int best = 0;
@@ -21,7 +23,7 @@ void hst_wilson(uint64_t k, uint64_t n, double *low, double *high)
 
 void hst_wilson_part(double p, double n, double *low, double *high)
 {
-    const double z = 1.959963984540054; /* 0.975 quantile of the normal distribution */
+    const double z = z95;
     *low = 0;
     *high = 1;
     if (!(n > 0))
@@ -100,6 +102,14 @@ double hst_sign_test(uint64_t k, uint64_t n)
         term *= (double)i / (double)(n - i + 1);
     }
     return fmin(1, 2 * sum);
+}
+
+void hst_paired_difference(uint64_t more, uint64_t less, uint64_t n, double *low, double *high)
+{
+    const double b = (double)more + 0.5, c = (double)less + 0.5, all = (double)n + 2;
+    const double d = (b - c) / all, half = z95 * sqrt((b + c) / all - d * d) / sqrt(all);
+    *low = fmax(-1, d - half);
+    *high = fmin(1, d + half);
 }
 
 typedef struct ranked {

@@ -37,6 +37,11 @@ double hst_brier(const float *p, int n, int truth);
  * 1. McNemar's test (1947) of two classifiers is that of the photos only one of them has right. */
 double hst_sign_test(uint64_t k, uint64_t n);
 
+/* The 95 % interval of how much more often a second classifier is right than a first one, as parts
+ * of the same n > 0 photos: more of them only the second has right, less only the first. Wald's
+ * with half a photo added to each of the four cells (Agresti and Min 2005). */
+void hst_paired_difference(uint64_t more, uint64_t less, uint64_t n, double *low, double *high);
+
 /* Holm 1979: p[n] adjusted for being n tests: the i-th smallest times n - i (i from 0), never less
  * than one that was smaller, at most 1. NaN is no test: it stays and does not count. Errors:
  * HST_EMEM. */

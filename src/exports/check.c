@@ -1,12 +1,13 @@
 /* check.c - does what was written give the model's answers? Made-up pictures of the network's size
  * go through the model, in float32, and through what lies there. */
-#include "exports/export.h"
+#include "exports/photos.h"
 
 #include "backbones/cnn.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/random.h"
+#include "evaluation/metrics.h"
 #include "formats/convert.h"
 #include "formats/npy.h"
 #include "formats/safetensors.h"
@@ -43,24 +44,22 @@ static void draw(uint8_t *rgb, int height, int width, uint32_t number)
         }
 }
 
-static void probes_free(hst_probes *p)
+/* Made up, or, where there are photos, of them. */
+static int probes_make(hst_probes *p, const hst_exporting *x, const hst_export_photos *from,
+                       hst_err *err)
 {
-    free(p->picture);
-    free(p->answer);
-    free(p->found);
-}
-
-static int probes_make(hst_probes *p, const hst_model *m, hst_err *err)
-{
-    const hst_size size = hst_model_plain(m)->view[0].prep.size;
-    const size_t bytes = hst_size_pixels(size) * 3, n = (size_t)m->n_classes;
-    *p = (hst_probes){PICTURES, size.height, size.width, m->n_classes, NULL, NULL, NULL};
-    p->picture = hst_alloc(PICTURES, bytes, err);
-    p->answer = p->picture ? hst_alloc(PICTURES, n * sizeof *p->answer, err) : NULL;
-    p->found = p->answer ? hst_alloc(PICTURES, n * sizeof *p->found, err) : NULL;
-    for (uint32_t i = 0; p->found && i < PICTURES; i++)
-        draw(p->picture + i * bytes, size.height, size.width, i);
-    return p->found ? 0 : HST_EMEM;
+    const int measures = from && from->n_measures;
+    const size_t *photo = !from ? NULL : measures ? from->measures : from->calibrates;
+    const size_t all = !from ? 0 : measures ? from->n_measures : from->n_calibrates;
+    size_t some[PICTURES], n = all < PICTURES ? all : PICTURES;
+    for (size_t i = 0; i < n; i++)
+        some[i] = photo[i * all / n];
+    if (from)
+        return hst_export_pictures(x->ctx, x->model, from, some, &n, p, err);
+    int rc = hst_probes_new(x->model, PICTURES, p, err);
+    for (uint32_t i = 0; rc == 0 && i < PICTURES; i++)
+        draw(p->picture + i * (size_t)p->height * (size_t)p->width * 3, p->height, p->width, i);
+    return rc;
 }
 
 /* ---- a model's answers ---- */
@@ -211,7 +210,7 @@ static int read_answers(const char *path, hst_probes *p, hst_err *err)
 static int ask_runtime(const hst_exporting *x, const hst_exporter *f, hst_probes *p, char who[96],
                        hst_err *err)
 {
-    enum { LIMIT_S = 300, ABSENT = 3 };
+    enum { LIMIT_S = 600, ABSENT = 3 };
     static const char begin[] =
         "import sys\n"
         "sys.path[:] = [p for p in sys.path if p]\n" /* nothing of the current folder */
@@ -270,11 +269,12 @@ static int judge(const hst_exporting *x, double d, const char *who, hst_err *err
 static int compare(const hst_exporting *x, const hst_exporter *f, int runtime, hst_probes *p,
                    hst_exported *out, hst_err *err)
 {
+    const int all = p->n;
     char how[96] = "";
     int rc = f->ask ? f->ask(x, p, how, err) : 0;
     if (rc < 0)
         return rc;
-    if (rc == 0)
+    if (rc == 0 && !(runtime && f->script))
         hst_log(x->ctx, HST_LOG_WARN, "the export is not checked: %s",
                 *how ? how : "there is no way to");
     if (rc == 1) {
@@ -284,22 +284,103 @@ static int compare(const hst_exporting *x, const hst_exporter *f, int runtime, h
         if (judge(x, out->difference, how, err))
             return HST_EMODEL;
     }
-    p->n = PICTURES;
+    p->n = all;
     rc = runtime && f->script ? ask_runtime(x, f, p, out->runtime, err) : 0;
     if (rc == 1)
         out->runtime_difference = difference(x, p);
     return rc == 1 ? judge(x, out->runtime_difference, out->runtime, err) : rc;
 }
 
-int hst_export_check(const hst_exporting *x, const hst_exporter *f, int runtime, hst_exported *out,
-                     hst_err *err)
+/* ---- accuracy ---- */
+
+/* Whether an answer is right: the likeliest class, or all labels. */
+static int is_right(const hst_exporting *x, const hst_export_photos *from, size_t photo,
+                    const float *answer)
+{
+    const hst_photo *p = &from->data->photos[photo];
+    const hst_model *m = x->model;
+    if (m->target == HST_TARGET_CLASS)
+        return hst_argmax(answer, m->n_classes) == from->label[p->label];
+    int wrong = 0;
+    for (int c = 0; c < m->n_classes; c++) {
+        const double p_of = x->ends.logits ? 1 / (1 + exp(-(double)answer[c])) : (double)answer[c];
+        int marked = 0;
+        for (int k = 0; k < from->data->n_classes; k++)
+            marked |= from->label[k] == c && p->marks[k];
+        wrong += (p_of >= (double)m->threshold[c]) != marked;
+    }
+    return !wrong;
+}
+
+static void count_right(const hst_exporting *x, const hst_export_photos *from, const size_t *photo,
+                        const hst_probes *p, hst_exported *out)
+{
+    uint64_t right = 0, found = 0, only_model = 0, only_export = 0;
+    for (size_t i = 0; i < (size_t)p->n; i++) {
+        const size_t at = i * (size_t)p->classes;
+        const int before = is_right(x, from, photo[i], p->answer + at);
+        const int after = is_right(x, from, photo[i], p->found + at);
+        right += (uint64_t)before;
+        found += (uint64_t)after;
+        only_model += before && !after;
+        only_export += after && !before;
+    }
+    out->photos = p->n;
+    out->accuracy = (double)right / p->n;
+    out->export_accuracy = (double)found / p->n;
+    hst_paired_difference(only_export, only_model, (uint64_t)p->n, &out->change_low,
+                          &out->change_high);
+}
+
+/* By the export's runtime, or as it is asked else. */
+static int measure(const hst_exporting *x, const hst_exporter *f, const hst_export_photos *from,
+                   hst_exported *out, hst_err *err)
+{
+    size_t n = from->n_measures;
+    hst_probes p = {0};
+    char how[96] = "";
+    size_t *photo = hst_alloc(n, sizeof *photo, err);
+    int rc = photo ? 0 : HST_EMEM;
+    if (photo)
+        memcpy(photo, from->measures, n * sizeof *photo);
+    rc = rc ? rc : hst_export_pictures(x->ctx, x->model, from, photo, &n, &p, err);
+    if (rc == 0 && p.n > 0)
+        rc = f->script ? ask_runtime(x, f, &p, how, err) : f->ask ? f->ask(x, &p, how, err) : 0;
+    if (rc == 0)
+        hst_log(x->ctx, HST_LOG_WARN,
+                "accuracy is not measured: there is no runtime of the format here");
+    if (rc == 1 && (rc = answers(x, x->model, &p, p.answer, err)) == 0)
+        count_right(x, from, photo, &p, out);
+    hst_probes_free(&p);
+    free(photo);
+    return rc;
+}
+
+/* Narrow weights may cost so much and no more. */
+static int judge_accuracy(const hst_exporting *x, const hst_exported *out, hst_err *err)
+{
+    const double drop = 100 * (out->accuracy - out->export_accuracy);
+    if (!(drop > x->max_drop + 1e-9))
+        return 0;
+    return hst_fail(err, HST_EUNSUP,
+                    "accuracy falls from %.1f %% to %.1f %% on %d photos, more than %g points; the "
+                    "export in %s is not kept: export it in float32, or allow more by --max-drop",
+                    100 * out->accuracy, 100 * out->export_accuracy, out->photos, x->max_drop,
+                    hst_weights_names[x->weights]);
+}
+
+int hst_export_check(const hst_exporting *x, const hst_exporter *f, const hst_export_photos *from,
+                     int runtime, hst_exported *out, hst_err *err)
 {
     hst_probes p = {0};
-    int rc = probes_make(&p, x->model, err);
+    const int measures = from && from->n_measures && x->weights != HST_WEIGHTS_FLOAT32 &&
+                         x->model->target != HST_TARGET_NUMBER;
+    int rc = probes_make(&p, x, from, err);
     rc = rc ? rc : answers(x, x->model, &p, p.answer, err);
     out->pictures = p.n;
     out->tolerance = x->tolerance;
     rc = rc ? rc : compare(x, f, runtime, &p, out, err);
-    probes_free(&p);
-    return rc;
+    hst_probes_free(&p);
+    rc = rc || !measures ? rc : measure(x, f, from, out, err);
+    return rc ? rc : judge_accuracy(x, out, err);
 }

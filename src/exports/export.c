@@ -1,5 +1,5 @@
 /* export.c - hst_export: choose, write aside, check, move to its place. */
-#include "exports/export.h"
+#include "exports/photos.h"
 
 #include "base/file.h"
 #include "base/mem.h"
@@ -19,7 +19,7 @@ static const hst_sized sized_out = HST_SIZED(hst_exported, loader);
 
 void hst_export_opts_init(hst_export_opts *o, size_t size)
 {
-    hst_sized_init(&sized_opts, &(hst_export_opts){0}, o, size);
+    hst_sized_init(&sized_opts, &(hst_export_opts){.max_drop = 1}, o, size);
 }
 
 static const hst_exporter *find_format(const char *name, hst_err *err)
@@ -166,13 +166,20 @@ static uint64_t bytes_in(const char *path)
 
 /* ---- the way of an export ---- */
 
-static int write_and_check(hst_exporting *x, const hst_exporter *f, int runtime, hst_exported *out,
-                           hst_err *err)
+/* What an export is made from and to. */
+typedef struct job {
+    const hst_exporter *f;
+    const hst_export_opts *o;
+    hst_export_photos *photos; /* NULL: none */
+} job;
+
+static int write_and_check(hst_exporting *x, const job *j, hst_exported *out, hst_err *err)
 {
+    const hst_exporter *f = j->f;
     if (f->is_folder && mkdir(x->path, 0777) != 0)
         return hst_fail(err, HST_EIO, "%s: %s", x->path, strerror(errno));
     int rc = f->write(x, err);
-    rc = rc ? rc : hst_export_check(x, f, runtime, out, err);
+    rc = rc ? rc : hst_export_check(x, f, j->photos, j->o->check, out, err);
     char *loader = rc || !f->loader ? NULL : f->loader(x, err);
     if (rc == 0 && f->loader && !loader)
         rc = err->code;
@@ -186,8 +193,7 @@ static int write_and_check(hst_exporting *x, const hst_exporter *f, int runtime,
 }
 
 /* x has all but the paths. The export has its final name in a folder beside its place. */
-static int make(hst_exporting *x, const hst_exporter *f, const char *path, int runtime,
-                hst_exported *out, hst_err *err)
+static int make(hst_exporting *x, const job *j, const char *path, hst_exported *out, hst_err *err)
 {
     hst_workdir work = {0};
     int rc = hst_workdir_begin(&work, path, err);
@@ -199,7 +205,7 @@ static int make(hst_exporting *x, const hst_exporter *f, const char *path, int r
         rc = hst_fail(err, HST_EIO, "%s: %s", aside, strerror(errno));
     x->path = made;
     x->work = aside;
-    rc = rc ? rc : write_and_check(x, f, runtime, out, err);
+    rc = rc ? rc : write_and_check(x, j, out, err);
     rc = rc ? rc : move(made, path, err);
     free(aside);
     free(made);
@@ -207,17 +213,32 @@ static int make(hst_exporting *x, const hst_exporter *f, const char *path, int r
     return rc;
 }
 
-static int export_to(hst_exporting *x, const hst_exporter *f, const char *path, int runtime,
-                     hst_exported *out, hst_err *err)
+/* *range: to be freed, for formats that compute in whole numbers. */
+static int calibrate(hst_exporting *x, const job *j, hst_step_range **range, hst_err *err)
 {
-    hst_program program = {.keeps_norms = f->keeps_norms};
+    if (!j->photos || !j->f->calibrates || x->weights != HST_WEIGHTS_INT8)
+        return 0;
+    *range = hst_alloc((size_t)x->program->n, sizeof **range, err);
+    x->range = *range;
+    return *range ? hst_export_calibrate(x, j->photos, *range, err) : HST_EMEM;
+}
+
+static int export_to(hst_exporting *x, const job *j, const char *path, hst_exported *out,
+                     hst_err *err)
+{
+    hst_program program = {.keeps_norms = j->f->keeps_norms};
     hst_about about = {0};
-    x->program = f->by_names ? NULL : &program;
+    hst_step_range *range = NULL;
+    x->program = j->f->by_names ? NULL : &program;
     x->about = &about;
-    int rc = f->by_names ? hst_export_only_branch(x->model, err)
-                         : hst_export_program(x->model, &x->ends, &program, err);
+    int rc = j->f->by_names ? hst_export_only_branch(x->model, err)
+                            : hst_export_program(x->model, &x->ends, &program, err);
     rc = rc ? rc : hst_about_make(x->model, &x->ends, &about, err);
-    rc = rc ? rc : make(x, f, path, runtime, out, err);
+    if (rc == 0 && j->photos)
+        rc = hst_export_photos_open(x->ctx, x->model, j->o->data, j->o->split, j->photos, err);
+    rc = rc ? rc : calibrate(x, j, &range, err);
+    rc = rc ? rc : make(x, j, path, out, err);
+    free(range);
     hst_about_free(&about);
     hst_program_free(&program);
     return rc;
@@ -226,21 +247,32 @@ static int export_to(hst_exporting *x, const hst_exporter *f, const char *path, 
 int hst_export(hst_ctx *ctx, const hst_model *m, const char *path, const hst_export_opts *opts,
                hst_exported *out, hst_err *err)
 {
-    hst_export_opts o = {0};
-    hst_exported made = {.size = sizeof made, .difference = NAN, .runtime_difference = NAN};
+    hst_export_opts o = {.max_drop = 1};
+    hst_export_photos photos = {0};
+    hst_exported made = {.size = sizeof made,
+                         .difference = NAN,
+                         .runtime_difference = NAN,
+                         .accuracy = NAN,
+                         .export_accuracy = NAN,
+                         .change_low = NAN,
+                         .change_high = NAN};
     hst_err own = {0};
     err = err ? err : &own;
     int rc = hst_sized_read(&sized_opts, &o, opts, err);
     rc = rc || !out ? rc : hst_sized_check(&sized_out, out, err);
     const hst_exporter *f = rc ? NULL : find_format(o.format, err);
-    hst_exporting x = {.ctx = ctx, .model = m};
-    rc = f ? choose_ends(&o, f, &x.ends, err) : err->code;
+    const job j = {f, &o, o.data ? &photos : NULL};
+    hst_exporting x = {.ctx = ctx, .model = m, .max_drop = o.max_drop};
+    if (rc == 0 && !(o.max_drop >= 0 && o.max_drop <= 100))
+        rc = hst_fail(err, HST_EARG, "max_drop is %g, expected 0 to 100 points", o.max_drop);
+    rc = rc ? rc : f ? choose_ends(&o, f, &x.ends, err) : err->code;
     rc = rc ? rc : choose_weights(o.weights, f, &x, err);
     rc = rc ? rc : check_place(path, f, err);
     char *place = rc ? NULL : without_slash(path, err);
     if (rc == 0)
-        rc = place ? export_to(&x, f, place, o.check, &made, err) : HST_EMEM;
+        rc = place ? export_to(&x, &j, place, &made, err) : HST_EMEM;
     free(place);
+    hst_export_photos_free(&photos);
     if (rc == 0 && out)
         hst_sized_write(&sized_out, &made, out);
     return rc;

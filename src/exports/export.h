@@ -36,6 +36,11 @@ typedef struct hst_ends {
 enum hst_weights { HST_WEIGHTS_FLOAT32, HST_WEIGHTS_FLOAT16, HST_WEIGHTS_INT8 };
 extern const char *const hst_weights_names[]; /* NULL ends them */
 
+/* What a step's value lies between, and what is before its activation. */
+typedef struct hst_step_range {
+    hst_range value, bare; /* least >= most: not known */
+} hst_step_range;
+
 typedef struct hst_exporting {
     const hst_ctx *ctx;
     const hst_model *model;
@@ -43,9 +48,11 @@ typedef struct hst_exporting {
     const hst_about *about;
     hst_ends ends;
     enum hst_weights weights;
-    double tolerance; /* of probabilities, beyond which nothing is kept */
-    const char *path; /* to be written: a file, or a folder that is there and empty */
-    const char *work; /* a folder for what a check needs; it goes at the end */
+    const hst_step_range *range; /* [steps] over photos; NULL: not known */
+    double tolerance;            /* of probabilities, beyond which nothing is kept */
+    double max_drop;             /* of accuracy in points, likewise */
+    const char *path;            /* to be written: a file, or a folder that is there and empty */
+    const char *work;            /* a folder for what a check needs; it goes at the end */
 } hst_exporting;
 
 /* Pictures to ask a model about, and the answers. */
@@ -72,6 +79,7 @@ typedef struct hst_exporter {
     int keeps_norms;  /* 1: x->program has batch norms as they were learned */
     double tolerance; /* of probabilities, with weights in float32 */
     unsigned weights; /* bits 1 << hst_weights: other ones that it can have */
+    int calibrates;   /* 1: with photos its int8 is of whole numbers throughout, by x->range */
     hst_ends usual;   /* unless the caller says otherwise */
     hst_ends can;     /* 1: the caller may say otherwise; of batch: may leave it open */
     int (*write)(const hst_exporting *x, hst_err *err);
@@ -104,10 +112,13 @@ HST_CHECK int hst_about_make(const hst_model *m, const hst_ends *ends, hst_about
                              hst_err *err);
 void hst_about_free(hst_about *a);
 
-/* Asks what was written about made-up pictures and fills *out. HST_EMODEL: its answers are further
- * from the model's than the format's tolerance. runtime: asks that too. (check.c) */
-HST_CHECK int hst_export_check(const hst_exporting *x, const hst_exporter *f, int runtime,
-                               hst_exported *out, hst_err *err);
+/* Asks what was written about made-up pictures, or photos (from, or NULL), and fills *out.
+ * HST_EMODEL: its answers are further from the model's than the format's tolerance; HST_EUNSUP:
+ * fewer of them are right. runtime: asks that too. (check.c) */
+struct hst_export_photos;
+HST_CHECK int hst_export_check(const hst_exporting *x, const hst_exporter *f,
+                               const struct hst_export_photos *from, int runtime, hst_exported *out,
+                               hst_err *err);
 /* out[n][classes]: answers to p's pictures, as the export gives them (logits or probabilities). */
 HST_CHECK int hst_export_answers(const hst_exporting *x, const hst_answering *of,
                                  const hst_probes *p, float *out, hst_err *err);

@@ -537,6 +537,13 @@ static int lower_node(lowering *l, const hst_node *n)
                     n->op->name);
 }
 
+static void is_made_by(hst_do_step *s, int node)
+{
+    s->node = node;
+    if (s->act == HST_ACT_NONE)
+        s->bare_node = node;
+}
+
 /* Nodes that the last one is made of; the input of a learned token is none of what it is made of.
  */
 static void count_readers(const hst_graph *g, int *readers)
@@ -565,6 +572,8 @@ int hst_program_lower(hst_program *p, const hst_graph *g, int x, hst_err *err)
             continue;
         at = lower_node(&l, hst_graph_node(g, i));
         value[i] = at;
+        if (at >= 0)
+            is_made_by(&p->step[at], i);
     }
     free(value);
     return at;

@@ -3,6 +3,13 @@
 #include <math.h>
 #include <string.h>
 
+int hst_is_narrow(enum hst_weights weights, size_t n, int is_depthwise)
+{
+    enum { LEAST_INT8 = 1024, LEAST_FLOAT16 = 16384 };
+    return weights == HST_WEIGHTS_FLOAT16 ? n >= LEAST_FLOAT16 && !is_depthwise
+                                          : weights == HST_WEIGHTS_INT8 && n >= LEAST_INT8;
+}
+
 uint16_t hst_half_of(float x)
 {
     enum { MANTISSA = 13, LEAST = 113, INFINITE = 143 }; /* exponents of float32: 2^-14, 2^16 */
@@ -35,6 +42,11 @@ float hst_int8_scale(const float *x, size_t n, size_t step)
 
 int8_t hst_int8_of(float x, float scale)
 {
-    const float q = roundf(x / scale);
-    return (int8_t)(q > 127 ? 127 : q < -127 ? -127 : q);
+    return (int8_t)hst_steps_of(x, scale, 0, -127, 127);
+}
+
+int32_t hst_steps_of(float x, float scale, int zero, int32_t least, int32_t most)
+{
+    const double q = round((double)(x / scale)) + zero;
+    return q > most ? most : q < least ? least : (int32_t)q;
 }

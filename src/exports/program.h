@@ -58,6 +58,9 @@ typedef struct hst_do_step {
     double epsilon, scale;
     int heads, group, axis, begin;
     int readers; /* steps that read it; of the result 1 more */
+    /* Nodes of the graph that make the same: its value, and what is before its activation; 0: none
+     * does. */
+    int node, bare_node;
 } hst_do_step;
 
 typedef struct hst_program {

@@ -65,7 +65,7 @@ static size_t count_of(const hst_tfl_tensor *t)
 
 static size_t width_of(const hst_tfl_tensor *t)
 {
-    return t->type == HST_TFL_I8 ? 1 : t->type == HST_TFL_F16 ? 2 : 4;
+    return t->type == HST_TFL_I8 || t->type == HST_TFL_U8 ? 1 : t->type == HST_TFL_F16 ? 2 : 4;
 }
 
 static size_t bytes_of(const hst_tfl_tensor *t)
@@ -75,8 +75,11 @@ static size_t bytes_of(const hst_tfl_tensor *t)
 
 static void put(const hst_tfl_tensor *t, void *out, size_t at, float x, size_t channel)
 {
+    const float scale = t->n_scales ? t->scale[t->n_scales > 1 ? channel : 0] : 1;
     if (t->type == HST_TFL_I8)
-        ((int8_t *)out)[at] = hst_int8_of(x, t->scale[channel]);
+        ((int8_t *)out)[at] = (int8_t)hst_steps_of(x, scale, t->zero, -128, 127);
+    else if (t->type == HST_TFL_I32)
+        ((int32_t *)out)[at] = hst_steps_of(x, scale, 0, -INT32_MAX, INT32_MAX);
     else if (t->type == HST_TFL_F16)
         ((uint16_t *)out)[at] = hst_half_of(x);
     else
@@ -86,7 +89,8 @@ static void put(const hst_tfl_tensor *t, void *out, size_t at, float x, size_t c
 /* The numbers of a tensor in the file's order and type. */
 static void fill(const hst_tfl_tensor *t, void *out)
 {
-    const size_t n = count_of(t), channels = (size_t)t->dim[t->channel], rows = n / channels;
+    const size_t n = count_of(t), channels = t->n_dims ? (size_t)t->dim[t->channel] : 1;
+    const size_t rows = n / channels;
     if (t->turned)
         for (size_t c = 0; c < channels; c++)
             for (size_t r = 0; r < rows; r++)
@@ -225,19 +229,19 @@ static void one_tensor(file *f, size_t ref, const hst_tfl_tensor *t, int buffer,
 /* zeros[n_tensors]: where the offsets of zero points are, 0 of a tensor without. */
 static void zero_points(file *f, size_t *zeros)
 {
-    static const int64_t none[1];
     for (size_t i = 0; i < f->g->n_tensors; i++) {
         if (!zeros[i])
             continue;
         const size_t n = f->g->tensor[i].n_scales;
-        hst_fb_pad(&f->b, 4, sizeof *none);
+        const int64_t zero = f->g->tensor[i].zero;
+        hst_fb_pad(&f->b, 4, sizeof zero);
         const size_t at = f->b.n;
         const uint32_t count = (uint32_t)n;
         hst_buf_add(&f->b, &count, sizeof count);
         for (size_t k = 0; k < n; k++)
-            hst_buf_add(&f->b, none, sizeof *none);
+            hst_buf_add(&f->b, &zero, sizeof zero);
         for (size_t k = i; k < f->g->n_tensors; k++)
-            if (zeros[k] && f->g->tensor[k].n_scales == n) {
+            if (zeros[k] && f->g->tensor[k].n_scales == n && f->g->tensor[k].zero == zero) {
                 hst_fb_point(&f->b, zeros[k], at);
                 zeros[k] = 0;
             }
@@ -438,6 +442,8 @@ static int write_file(const hst_exporting *x, hst_err *err)
                          : raw                                 ? "logits"
                                                                : "probabilities";
     int rc = g.arena ? hst_tfl_steps(&g, x, output) : HST_EMEM;
+    if (rc == 0 && x->range)
+        rc = hst_tfl_quantise(&g, x);
     rc = rc ? rc : write_graph(&g, x, output, err);
     free(g.tensor);
     free(g.op);
@@ -476,7 +482,9 @@ static const char script[] =
     "    i.set_tensor(a['index'], x[k:k + n])\n"
     "    i.invoke()\n"
     "    y.append(i.get_tensor(o['index']).copy())\n"
-    "numpy.concatenate(y)[:len(x) - pad].astype('<f4').tofile(sys.argv[3])\n"
+    "y = numpy.concatenate(y)[:len(x) - pad].astype('<f4')\n"
+    "s, z = o['quantization']\n"
+    "(s * (y - z) if s else y).astype('<f4').tofile(sys.argv[3])\n"
     "print(m.__name__, getattr(m, '__version__', ''))\n";
 
 const hst_exporter hst_exporter_tflite = {
@@ -487,6 +495,7 @@ const hst_exporter hst_exporter_tflite = {
     .usual = {.uint8 = 1},
     .can = {.uint8 = 1, .logits = 1, .batch = 1},
     .weights = 1 << HST_WEIGHTS_FLOAT16 | 1 << HST_WEIGHTS_INT8,
+    .calibrates = 1,
     .write = write_file,
     .ask = ask,
     .module = "ai_edge_litert or tflite_runtime or tensorflow",

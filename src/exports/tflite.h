@@ -18,6 +18,7 @@ enum hst_tfl_type {
 /* BuiltinOperator */
 enum hst_tfl_code {
     HST_TFL_ADD = 0,
+    HST_TFL_AVERAGE_POOL_2D = 1,
     HST_TFL_CONCATENATION = 2,
     HST_TFL_CONV_2D = 3,
     HST_TFL_DEPTHWISE_CONV_2D = 4,
@@ -39,6 +40,7 @@ enum hst_tfl_code {
     HST_TFL_PADV2 = 60,
     HST_TFL_SLICE = 65,
     HST_TFL_RSQRT = 76,
+    HST_TFL_QUANTIZE = 114,
     HST_TFL_HARD_SWISH = 117,
     HST_TFL_BATCH_MATMUL = 126,
     HST_TFL_GELU = 150
@@ -61,9 +63,11 @@ typedef struct hst_tfl_tensor {
     int is_weight;     /* 1: what a constant is widened to; it has no batch */
     int n_whole;
     int32_t whole[HST_TFL_WHOLE];
-    int channel; /* of int8: the dimension whose entries have a scale each */
+    int channel; /* the dimension whose entries have a scale each, where there is more than one */
     float *scale;
     size_t n_scales;
+    int zero;          /* of one scale: the whole number that stands for 0 */
+    float least, most; /* of what is computed, over photos; least >= most: not known */
 } hst_tfl_tensor;
 
 typedef struct hst_tfl_op {
@@ -103,6 +107,12 @@ int hst_tfl_tensor_add(hst_tfl *g, const hst_tfl_tensor *t);
 int hst_tfl_whole(hst_tfl *g, const int32_t *v, int n);
 int hst_tfl_number(hst_tfl *g, float v);
 void hst_tfl_op_add(hst_tfl *g, const hst_tfl_op *op);
+
+/* Scales of a constant for 127 steps on either side of 0: one for each of `channel`'s entries. */
+void hst_tfl_scales(hst_tfl *g, hst_tfl_tensor *t);
+/* Everything whose range is known computes in 8 bits: tensors become int8, and where float32 is
+ * left there are operators in between. (tflite_quantise.c) */
+HST_CHECK int hst_tfl_quantise(hst_tfl *g, const hst_exporting *x);
 
 /* The operators and tensors of a program; the result has that name. (tflite_steps.c) */
 HST_CHECK int hst_tfl_steps(hst_tfl *g, const hst_exporting *x, const char *output);

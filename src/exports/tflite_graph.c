@@ -84,18 +84,28 @@ int hst_tfl_number(hst_tfl *g, float v)
 static int version_of(const hst_tfl *g, const hst_tfl_op *op)
 {
     const hst_tfl_tensor *first = &g->tensor[op->in[0]], *kernel = &g->tensor[op->in[1]];
-    const int int8 = op->n_in > 1 && kernel->type == HST_TFL_I8;
+    const int int8 = first->type == HST_TFL_I8;
+    const int hybrid = !int8 && op->n_in > 1 && kernel->type == HST_TFL_I8;
     switch (op->code) {
     case HST_TFL_CONV_2D:
-        return kernel->dim[3] != first->dim[3] ? 6 : int8 ? 5 : 1;
+        return kernel->dim[3] != first->dim[3] ? 6 : hybrid ? 5 : int8 ? 3 : 1;
     case HST_TFL_DEPTHWISE_CONV_2D:
-        return int8 ? 6 : 1;
+        return hybrid ? 6 : int8 ? 3 : 1;
     case HST_TFL_FULLY_CONNECTED:
-        return int8 ? 12 : op->option[1].whole ? 2 : 1;
+        return hybrid || int8 ? 12 : op->option[1].whole ? 2 : 1;
     case HST_TFL_DEQUANTIZE:
-        return first->type == HST_TFL_I8 ? 5 : 3;
-    default:
+        return int8 ? first->n_scales > 1 ? 5 : 2 : 3;
+    case HST_TFL_MUL: /* 3: where its multiplier may be above 1 */
+        return int8 && kernel->n_scales &&
+                       first->scale[0] * kernel->scale[0] >= g->tensor[op->out[0]].scale[0]
+                   ? 3
+                   : 1 + int8;
+    case HST_TFL_HARD_SWISH:
+    case HST_TFL_QUANTIZE:
+    case HST_TFL_RESHAPE:
         return 1;
+    default:
+        return 1 + int8;
     }
 }
 

@@ -75,6 +75,14 @@ int hst_tfl_transposed(hst_tfl_writer *w, const char *name, int x, const int32_t
     return to;
 }
 
+void hst_tfl_set_range(hst_tfl_writer *w, int t, hst_range range)
+{
+    if (w->g->rc || !w->range || range.least >= range.most)
+        return;
+    w->g->tensor[t].least = range.least;
+    w->g->tensor[t].most = range.most;
+}
+
 /* ---- constants ---- */
 
 static size_t floats_of(const hst_tfl_tensor *t)
@@ -85,11 +93,11 @@ static size_t floats_of(const hst_tfl_tensor *t)
     return n;
 }
 
-static void set_scales(hst_tfl_writer *w, hst_tfl_tensor *t)
+void hst_tfl_scales(hst_tfl *g, hst_tfl_tensor *t)
 {
     /* the numbers of a channel lie a channel apart in the program's order, whatever the file's */
     const size_t n = (size_t)t->dim[t->channel], each = floats_of(t) / n;
-    t->scale = hst_tfl_floats(w->g, n);
+    t->scale = hst_tfl_floats(g, n);
     t->n_scales = n;
     for (size_t c = 0; t->scale && c < n; c++)
         t->scale[c] = hst_int8_scale(t->data + c, each, n);
@@ -121,27 +129,17 @@ int hst_tfl_vector(hst_tfl_writer *w, int i, const char *part, const float *x)
         &(hst_tfl_tensor){.n_dims = 1, .dim = {hst_do_channels(hst_tfl_step(w, i))}, .data = x});
 }
 
-/* Whether the kernel is in fewer bits: of 8 bits as TensorFlow's converter has it. In float16
- * depthwise and small kernels, which are a twentieth of a network's weights, would make most of its
- * error (of MobileNetV2's three quarters). */
-static int is_narrow(const hst_tfl_writer *w, const hst_tfl_tensor *t)
-{
-    enum { LEAST_INT8 = 1024, LEAST_FLOAT16 = 16384 };
-    const int depthwise = t->n_dims == 4 && t->dim[0] == 1;
-    return w->weights == HST_WEIGHTS_FLOAT16
-               ? floats_of(t) >= LEAST_FLOAT16 && !depthwise
-               : w->weights == HST_WEIGHTS_INT8 && floats_of(t) >= LEAST_INT8;
-}
-
 int hst_tfl_kernel(hst_tfl_writer *w, int i, const hst_tfl_tensor *of, int direct)
 {
     hst_tfl_tensor t = *of;
-    if (!is_narrow(w, of))
+    const int depthwise = of->n_dims == 4 && of->dim[0] == 1;
+    if (w->range || !hst_is_narrow(w->weights, floats_of(of),
+                                   depthwise)) /* with ranges it becomes narrow with all else */
         return hst_tfl_constant(w, i, "kernel", of);
     t.name = hst_tfl_name(w->g, "%s/kernel", hst_tfl_base(w, i));
     t.type = w->weights == HST_WEIGHTS_FLOAT16 ? HST_TFL_F16 : HST_TFL_I8;
     if (t.type == HST_TFL_I8)
-        set_scales(w, &t);
+        hst_tfl_scales(w->g, &t);
     return direct && t.type == HST_TFL_I8 ? hst_tfl_tensor_add(w->g, &t) : widened(w, &t);
 }
 
@@ -164,6 +162,7 @@ static int hsigmoid(hst_tfl_writer *w, const char *name, int x)
     const int clipped = hst_tfl_like(w, hst_tfl_name(w->g, "%s/clipped", name), x);
     hst_tfl_operate(w, HST_TFL_ADD, clipped, IN(x, hst_tfl_scalar(w, 3)),
                     OPTIONS(BYTE(0, HST_TFL_FUSED_RELU6)));
+    hst_tfl_set_range(w, clipped, (hst_range){0, 6});
     return hst_tfl_binary(w, HST_TFL_MUL, name, clipped, hst_tfl_scalar(w, 1.0 / 6));
 }
 

@@ -45,8 +45,13 @@ static int result(hst_tfl_writer *w, int i, const char *name, int as_map)
 static void made(hst_tfl_writer *w, int i, int raw, int fuses)
 {
     const hst_do_step *s = hst_tfl_step(w, i);
-    if (s->act != HST_ACT_NONE && !(fuses && hst_tfl_fused(s) != HST_TFL_LINEAR))
+    if (s->act != HST_ACT_NONE && !(fuses && hst_tfl_fused(s) != HST_TFL_LINEAR)) {
+        if (w->range)
+            hst_tfl_set_range(w, raw, w->range[i].bare);
         raw = hst_tfl_activate(w, s->act, final_name(w, i), raw);
+    }
+    if (w->range)
+        hst_tfl_set_range(w, raw, w->range[i].value);
     w->value[i] = raw;
 }
 
@@ -66,11 +71,13 @@ static void input(hst_tfl_writer *w, int i, int is_uint8)
 {
     int t = result(w, i, "image", 1);
     w->g->input = t;
+    hst_tfl_set_range(w, t, (hst_range){0, 255});
     if (is_uint8) {
         if (w->g->rc == 0)
             w->g->tensor[t].type = HST_TFL_U8;
         t = result(w, i, "image/float", 1);
         hst_tfl_operate(w, HST_TFL_CAST, t, IN(w->g->input), NULL, 0);
+        hst_tfl_set_range(w, t, (hst_range){0, 255});
     }
     w->value[i] = t;
 }
@@ -183,9 +190,27 @@ static void dense(hst_tfl_writer *w, int i)
     made(w, i, to, 1);
 }
 
+/* In 8 bits a map is scaled and shifted in one go, which rounds once. */
+static void affine_as_convolution(hst_tfl_writer *w, int i)
+{
+    const hst_do_step *s = hst_tfl_step(w, i);
+    const hst_tfl_tensor t = {
+        .n_dims = 4, .dim = {1, 1, 1, hst_do_channels(s)}, .data = s->w, .channel = 3};
+    const int by = hst_tfl_constant(w, i, "scale", &t);
+    const int shift = hst_tfl_vector(w, i, "shift", s->b), to = result(w, i, raw_name(w, i, 1), 1);
+    hst_tfl_operate(w, HST_TFL_DEPTHWISE_CONV_2D, to, IN(input_value(w, i, 0), by, shift),
+                    OPTIONS(BYTE(0, HST_TFL_VALID), INT(1, 1), INT(2, 1), INT(3, 1),
+                            BYTE(4, hst_tfl_fused(s))));
+    made(w, i, to, 1);
+}
+
 static void affine(hst_tfl_writer *w, int i)
 {
     const hst_do_step *s = hst_tfl_step(w, i);
+    if (w->range && s->rank == 3) {
+        affine_as_convolution(w, i);
+        return;
+    }
     const int x = input_value(w, i, 0), by = hst_tfl_vector(w, i, "scale", s->w);
     const int scaled =
         hst_tfl_binary(w, HST_TFL_MUL, hst_tfl_name(w->g, "%s/scaled", hst_tfl_base(w, i)), x, by);
@@ -464,7 +489,8 @@ static void write_step(hst_tfl_writer *w, int i, const hst_ends *ends)
 
 int hst_tfl_steps(hst_tfl *g, const hst_exporting *x, const char *output)
 {
-    hst_tfl_writer w = {.g = g, .program = x->program, .weights = x->weights, .output = output};
+    hst_tfl_writer w = {
+        .g = g, .program = x->program, .weights = x->weights, .range = x->range, .output = output};
     w.value = hst_arena_alloc(g->arena, (size_t)x->program->n, sizeof *w.value, g->err);
     if (!w.value)
         return HST_EMEM;

@@ -8,6 +8,7 @@ typedef struct hst_tfl_writer {
     hst_tfl *g;
     const hst_program *program;
     enum hst_weights weights;
+    const hst_step_range *range; /* [steps]; NULL: not known */
     const char *output;
     int *value; /* [steps] tensors */
 } hst_tfl_writer;
@@ -58,6 +59,9 @@ int hst_tfl_binary(hst_tfl_writer *w, enum hst_tfl_code code, const char *name, 
 /* x in another shape; the first dimension is the batch. */
 int hst_tfl_reshaped(hst_tfl_writer *w, const char *name, int x, const int32_t *dim, int n);
 int hst_tfl_transposed(hst_tfl_writer *w, const char *name, int x, const int32_t order[4]);
+
+/* What its numbers lie between, where ranges are known at all. */
+void hst_tfl_set_range(hst_tfl_writer *w, int t, hst_range range);
 
 /* One number; a constant of step i; one number a channel of its value: in float32, since they are
  * few and every answer depends on them. */

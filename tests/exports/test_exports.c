@@ -174,7 +174,7 @@ static void wrong_answers_are_found(void **state)
         hst_err err = {0};
         hst_exported out = {.size = sizeof out};
         wrong_by = cases[i].by;
-        assert_int_equal(hst_export_check(exporting(&s), &made_up_format, 0, &out, &err),
+        assert_int_equal(hst_export_check(exporting(&s), &made_up_format, NULL, 0, &out, &err),
                          cases[i].rc);
         assert_int_equal(out.pictures, 16);
         assert_string_equal(out.checked, "by a test");
