@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/process.h"
+#include "exports/narrow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,29 +172,102 @@ static int write_bytes(bytes_out *b, const unsigned char *x, size_t n, hst_err *
     return rc;
 }
 
-static int write_weights(hst_out *o, const hst_program *p, hst_err *err)
+/* "static const union {...} weights = {{": so many bytes, also read as that type. */
+static void begin_bytes(bytes_out *b, const char *what, size_t bytes, const char *type,
+                        size_t width)
 {
-    const size_t bytes = hst_program_params(p) * sizeof(float);
     const size_t rows = (bytes + ROW_BYTES - 1) / ROW_BYTES;
+    b->n = 0;
+    b->at +=
+        (size_t)snprintf(b->text + b->at, sizeof b->text - b->at,
+                         "static const union {\n    char bytes[%zu][%d];\n    %s n[%zu];\n} %s "
+                         "= {{\n",
+                         rows, ROW_BYTES, type, rows * (ROW_BYTES / width), what);
+}
+
+static int end_bytes(bytes_out *b, hst_err *err)
+{
+    put_text(b, "\"}};\n\n");
+    return flush(b, sizeof b->text, err);
+}
+
+static int write_floats(bytes_out *b, const float *x, size_t n, hst_err *err)
+{
+    return write_bytes(b, (const unsigned char *)x, n * sizeof *x, err);
+}
+
+/* Scales in the place of a kernel that is in steps of them. */
+static int write_scales(bytes_out *b, const hst_do_step *s, hst_err *err)
+{
+    const size_t channels = (size_t)hst_do_channels(s);
+    int rc = 0;
+    for (size_t c = 0; rc == 0 && c < channels; c++) {
+        const float scale = hst_int8_scale(s->w + c, s->n_w / channels, channels);
+        rc = write_floats(b, &scale, 1, err);
+    }
+    return rc;
+}
+
+static int write_wide(bytes_out *b, const hst_program *p, const hst_c_places *at, hst_err *err)
+{
+    int rc = 0;
+    begin_bytes(b, "weights", at->n_weights * sizeof(float), "float", sizeof(float));
+    for (int i = 0; rc == 0 && i < p->n; i++) {
+        const hst_do_step *s = &p->step[i];
+        if (!hst_c_is_narrow(s, at->kept))
+            rc = write_floats(b, s->w, s->n_w, err);
+        else if (at->kept == HST_WEIGHTS_INT8)
+            rc = write_scales(b, s, err);
+        rc = rc ? rc : write_floats(b, s->b, s->n_b, err);
+    }
+    return rc ? rc : end_bytes(b, err);
+}
+
+static int write_kernel(bytes_out *b, const hst_do_step *s, enum hst_weights kept, hst_err *err)
+{
+    const size_t channels = (size_t)hst_do_channels(s), width = kept == HST_WEIGHTS_INT8 ? 1 : 2;
+    unsigned char *made = hst_alloc_raw(s->n_w, width, err);
+    if (!made)
+        return HST_EMEM;
+    for (size_t c = 0; c < channels; c++) {
+        const float scale = hst_int8_scale(s->w + c, s->n_w / channels, channels);
+        for (size_t i = c; i < s->n_w; i += channels) {
+            const uint16_t half = hst_half_of(s->w[i]);
+            if (width == 1)
+                made[i] = (unsigned char)hst_int8_of(s->w[i], scale);
+            else
+                memcpy(made + 2 * i, &half, sizeof half);
+        }
+    }
+    int rc = write_bytes(b, made, s->n_w * width, err);
+    free(made);
+    return rc;
+}
+
+static int write_narrow(bytes_out *b, const hst_program *p, const hst_c_places *at, hst_err *err)
+{
+    const int int8 = at->kept == HST_WEIGHTS_INT8;
+    int rc = 0;
+    begin_bytes(b, "narrow", at->n_narrow * (int8 ? 1 : 2), int8 ? "int8_t" : "uint16_t",
+                int8 ? 1 : 2);
+    for (int i = 0; rc == 0 && i < p->n; i++)
+        if (hst_c_is_narrow(&p->step[i], at->kept))
+            rc = write_kernel(b, &p->step[i], at->kept, err);
+    return rc ? rc : end_bytes(b, err);
+}
+
+static int write_weights(hst_out *o, const hst_program *p, const hst_c_places *at, hst_err *err)
+{
     bytes_out *b = hst_alloc(1, sizeof *b, err);
     if (!b)
         return HST_EMEM;
     b->o = o;
-    b->at = (size_t)snprintf(
-        b->text, sizeof b->text,
-        "/* The weights: little endian IEEE 754 numbers, as bytes. */\n"
-        "#if defined __BYTE_ORDER__ && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n"
-        "#error \"the weights are written for a little endian processor\"\n#endif\n"
-        "static const union {\n    char bytes[%zu][%d];\n    float f[%zu];\n} weights = {{\n",
-        rows, ROW_BYTES, rows * (ROW_BYTES / sizeof(float)));
-    int rc = 0;
-    for (int i = 0; rc == 0 && i < p->n; i++) {
-        const hst_do_step *s = &p->step[i];
-        rc = write_bytes(b, (const unsigned char *)s->w, s->n_w * sizeof *s->w, err);
-        rc = rc ? rc : write_bytes(b, (const unsigned char *)s->b, s->n_b * sizeof *s->b, err);
-    }
-    put_text(b, "\"}};\n\n");
-    rc = rc ? rc : flush(b, sizeof b->text, err);
+    put_text(b, "/* The weights: little endian IEEE 754 numbers, as bytes. */\n"
+                "#if defined __BYTE_ORDER__ && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n"
+                "#error \"the weights are written for a little endian processor\"\n#endif\n");
+    int rc = write_wide(b, p, at, err);
+    if (rc == 0 && at->n_narrow)
+        rc = write_narrow(b, p, at, err);
     free(b);
     return rc;
 }
@@ -233,22 +307,26 @@ static void put_code(hst_buf *b, const hst_exporting *x, const hst_c_places *at,
                      const hst_buf *steps, const char *needed)
 {
     static const char *const before[] = {
-        "activate", "window",     "conv",    "depthwise", "dense",  "max_pool", "average_pool",
-        "slice",    "turn",       "pad",     "affine",    "add",    "multiply", "alone",
-        "mean",     "layer_norm", "softmax", "attention", "concat", NULL};
+        "activate", "narrow_float16", "narrow_int8", "window",     "conv",    "depthwise", "dense",
+        "max_pool", "average_pool",   "slice",       "turn",       "pad",     "affine",    "add",
+        "multiply", "alone",          "mean",        "layer_norm", "softmax", "attention", "concat",
+        NULL};
     static const char *const behind[] = {"squash",    "crop",    "letterbox", "resize_pil",
                                          "resize_tf", "predict", NULL};
     put_pieces(b, needed, before);
     hst_buf_printf(b,
-                   "static void network(float *prob)\n{\n    const float *const W = weights.f;\n"
-                   "    float *const A = arena.f;\n%s"
+                   "static void network(float *prob)\n{\n    const float *const W = weights.n;\n"
+                   "%s    float *const A = arena.f;\n%s"
                    "    memcpy(prob, A + %zu, MODEL_CLASSES * sizeof *prob);\n}\n\n",
+                   !at->n_narrow                  ? ""
+                   : at->kept == HST_WEIGHTS_INT8 ? "    const int8_t *const N = narrow.n;\n"
+                                                  : "    const uint16_t *const N = narrow.n;\n",
                    steps->p ? steps->p : "", at->value[x->program->n - 1]);
     put_pieces(b, needed, behind);
 }
 
-static int write_source(const hst_exporting *x, const hst_buf *front, const hst_buf *code,
-                        hst_err *err)
+static int write_source(const hst_exporting *x, const hst_c_places *at, const hst_buf *front,
+                        const hst_buf *code, hst_err *err)
 {
     hst_out *o = NULL;
     char *path = hst_path_join(x->path, "model.c", err);
@@ -256,7 +334,7 @@ static int write_source(const hst_exporting *x, const hst_buf *front, const hst_
     rc = rc ? rc : hst_buf_check(code, err);
     rc = rc ? rc : hst_out_open(&o, path, err);
     rc = rc ? rc : hst_out_write(o, front->p, front->n, err);
-    rc = rc ? rc : write_weights(o, x->program, err);
+    rc = rc ? rc : write_weights(o, x->program, at, err);
     rc = rc ? rc : hst_out_write(o, code->p, code->n, err);
     rc = rc ? rc : hst_out_commit(o, err);
     hst_out_close(o);
@@ -270,16 +348,18 @@ static int write_files(const hst_exporting *x, hst_err *err)
     hst_buf steps = HST_BUF(MOST_TEXT);
     hst_c_places at = {0};
     char needed[64] = {0}; /* there are fewer pieces */
-    int rc = hst_c_places_make(x->program, &at, err);
+    int rc = hst_c_places_make(x->program, x->weights, &at, err);
     rc = rc ? rc : hst_c_steps(x->program, &at, &steps, needed, err);
     rc = rc ? rc : put_constants(&front, x, &at, err);
     if (rc == 0) {
         need_preparation(x, needed);
+        if (at.n_narrow)
+            hst_c_need(needed, x->weights == HST_WEIGHTS_INT8 ? "narrow_int8" : "narrow_float16");
         put_header(&header, x, &at);
         put_code(&code, x, &at, &steps, needed);
     }
     rc = rc ? rc : write_text(x, "model.h", &header, err);
-    rc = rc ? rc : write_source(x, &front, &code, err);
+    rc = rc ? rc : write_source(x, &at, &front, &code, err);
     hst_c_places_free(&at);
     hst_buf_free(&steps);
     hst_buf_free(&code);
@@ -342,10 +422,12 @@ static int run_program(const hst_exporting *x, const char *program, const char *
     return rc;
 }
 
-/* So many pictures that the compiled loops, which are not fast, take some seconds at most. */
+/* So many pictures that the compiled loops, which are not fast, take some seconds at most; where
+ * many are asked about, to measure, minutes. */
 static int affordable(const hst_exporting *x, int n)
 {
-    static const double most_flops = 2e10;
+    enum { MANY = 16 };
+    const double most_flops = n > MANY ? 2e11 : 2e10;
     const double flops = hst_graph_flops(hst_model_plain(x->model)->backbone->graph);
     const double many = most_flops / (flops > 1 ? flops : 1);
     return many < 2 ? 2 : many < n ? (int)many : n;
@@ -385,5 +467,6 @@ const hst_exporter hst_exporter_c = {.name = "c",
                                      .tolerance = 1e-4,
                                      .usual = {.uint8 = 1, .batch = 1},
                                      .can = {.logits = 1},
+                                     .weights = 1 << HST_WEIGHTS_FLOAT16 | 1 << HST_WEIGHTS_INT8,
                                      .write = write_files,
                                      .ask = ask_compiled};

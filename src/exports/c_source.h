@@ -6,16 +6,25 @@
 /* Texts of the files in c/ by name; NULL ends them. (c_pieces.c, which the build makes) */
 extern const char *const hst_c_pieces[][2];
 
-/* Where everything lies, in floats. */
+/* Where everything lies, in floats. A narrow kernel's w is among the narrow numbers, from where it
+ * is brought into the arena; where it has scales, these are among the weights in its place. */
 typedef struct hst_c_places {
+    enum hst_weights kept;
     size_t *value;   /* [steps] in the arena; of constants in the weights */
-    size_t *weights; /* [steps] of w among the weights; b is behind it */
-    size_t arena;    /* so large */
-    size_t room;     /* from here on nothing is in use before the network runs */
-    size_t scores;   /* work memory of attention */
+    size_t *weights; /* [steps] of w, or its scales, among the weights */
+    size_t *bias;    /* [steps] of b, likewise */
+    size_t *narrow;  /* [steps] of w among the narrow numbers */
+    size_t *wide;    /* [steps] of w in the arena */
+    size_t n_weights, n_narrow;
+    size_t arena;  /* so large */
+    size_t room;   /* from here on nothing is in use before the network runs */
+    size_t scores; /* work memory of attention */
 } hst_c_places;
 
-HST_CHECK int hst_c_places_make(const hst_program *p, hst_c_places *out, hst_err *err);
+HST_CHECK int hst_c_places_make(const hst_program *p, enum hst_weights kept, hst_c_places *out,
+                                hst_err *err);
+/* Whether the step's kernel is among the narrow numbers. */
+int hst_c_is_narrow(const hst_do_step *s, enum hst_weights kept);
 void hst_c_places_free(hst_c_places *p);
 
 /* The statements of the network, and which pieces they need: needed[pieces]. HST_EUNSUP: a step

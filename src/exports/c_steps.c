@@ -2,6 +2,7 @@
 #include "exports/c_source.h"
 
 #include "base/mem.h"
+#include "exports/narrow.h"
 #include "nn/plan/step.h"
 
 #include <stdio.h>
@@ -19,8 +20,7 @@ static const char *const act_words[HST_ACTS] = {
 
 void hst_c_places_free(hst_c_places *p)
 {
-    free(p->value);
-    free(p->weights);
+    free(p->value); /* the others lie behind it */
     *p = (hst_c_places){0};
 }
 
@@ -48,12 +48,23 @@ static size_t offset_inside(const hst_program *p, int i)
     return at;
 }
 
+int hst_c_is_narrow(const hst_do_step *s, enum hst_weights kept)
+{
+    return (s->what == HST_DO_CONV || s->what == HST_DO_DEPTHWISE || s->what == HST_DO_DENSE) &&
+           hst_is_narrow(kept, s->n_w, s->what == HST_DO_DEPTHWISE);
+}
+
 static void place_weights(const hst_program *p, hst_c_places *at)
 {
-    size_t n = 0;
     for (int i = 0; i < p->n; i++) {
-        at->weights[i] = n;
-        n += p->step[i].n_w + p->step[i].n_b;
+        const hst_do_step *s = &p->step[i];
+        const int narrow = hst_c_is_narrow(s, at->kept);
+        const size_t scales = at->kept == HST_WEIGHTS_INT8 ? (size_t)hst_do_channels(s) : 0;
+        at->weights[i] = at->n_weights;
+        at->bias[i] = at->n_weights + (narrow ? scales : s->n_w);
+        at->n_weights = at->bias[i] + s->n_b;
+        at->narrow[i] = at->n_narrow;
+        at->n_narrow += narrow ? s->n_w : 0;
     }
 }
 
@@ -79,27 +90,45 @@ static size_t scores_of(const hst_program *p)
     return most;
 }
 
-int hst_c_places_make(const hst_program *p, hst_c_places *out, hst_err *err)
+/* Values, and kernels that are brought there, each as long as it is needed. */
+static void place_values(const hst_program *p, hst_c_places *at, hst_value *value, hst_value **list)
+{
+    hst_value *kernel = value + p->n;
+    int listed = 0;
+    live(p, value);
+    for (int i = 0; i < p->n; i++) {
+        if (!lies_inside(&p->step[i]) && p->step[i].what != HST_DO_CONST)
+            list[listed++] = &value[i];
+        if (!hst_c_is_narrow(&p->step[i], at->kept))
+            continue;
+        kernel[i] = (hst_value){.floats = p->step[i].n_w, .first = i, .last = i};
+        list[listed++] = &kernel[i];
+    }
+    hst_layout(list, listed, &at->arena);
+    for (int i = 0; i < p->n; i++) {
+        at->value[i] = p->step[i].what == HST_DO_CONST
+                           ? at->weights[i]
+                           : value[owner(p, i)].offset + offset_inside(p, i);
+        at->wide[i] = kernel[i].offset;
+    }
+}
+
+int hst_c_places_make(const hst_program *p, enum hst_weights kept, hst_c_places *out, hst_err *err)
 {
     enum { LEAST_ROOM = 65536 }; /* of the tables for resizing a photo */
     const size_t n = (size_t)p->n;
-    hst_value *value = hst_alloc(n, sizeof *value, err), **list = NULL;
-    int listed = 0;
-    *out = (hst_c_places){0};
-    list = value ? hst_alloc(n, sizeof(*list), err) : NULL;
-    out->value = list ? hst_alloc(n, sizeof *out->value, err) : NULL;
-    out->weights = out->value ? hst_alloc(n, sizeof *out->weights, err) : NULL;
-    if (out->weights) {
+    hst_value *value = hst_alloc(2 * n, sizeof *value, err), **list = NULL;
+    *out = (hst_c_places){.kept = kept};
+    list = value ? hst_alloc(2 * n, sizeof(*list), err) : NULL;
+    out->value = list ? hst_alloc(n, 5 * sizeof *out->value, err) : NULL;
+    const int made = out->value != NULL;
+    if (made) {
+        out->weights = out->value + n;
+        out->bias = out->weights + n;
+        out->narrow = out->bias + n;
+        out->wide = out->narrow + n;
         place_weights(p, out);
-        live(p, value);
-        for (int i = 0; i < p->n; i++)
-            if (!lies_inside(&p->step[i]) && p->step[i].what != HST_DO_CONST)
-                list[listed++] = &value[i];
-        hst_layout(list, listed, &out->arena);
-        for (int i = 0; i < p->n; i++)
-            out->value[i] = p->step[i].what == HST_DO_CONST
-                                ? out->weights[i]
-                                : value[owner(p, i)].offset + offset_inside(p, i);
+        place_values(p, out, value, list);
         out->scores = out->arena;
         out->arena += scores_of(p);
         out->room = out->value[0] + value[0].floats;
@@ -108,7 +137,7 @@ int hst_c_places_make(const hst_program *p, hst_c_places *out, hst_err *err)
     }
     free(list);
     free(value);
-    return out->weights ? 0 : HST_EMEM;
+    return made ? 0 : HST_EMEM;
 }
 
 /* ---- calls ---- */
@@ -163,6 +192,23 @@ static int is_pointwise(const hst_do_step *s)
            k->stride_h == 1 && k->stride_w == 1;
 }
 
+/* "W + 4096, W + 8192, ": kernel and bias; narrow ones are made wide first. */
+static void put_weights(const writer *w, int i)
+{
+    const hst_do_step *s = &w->program->step[i];
+    const hst_c_places *at = w->at;
+    const int channels = hst_do_channels(s);
+    if (!hst_c_is_narrow(s, at->kept))
+        hst_buf_printf(w->text, "W + %zu, ", at->weights[i]);
+    else if (at->kept == HST_WEIGHTS_FLOAT16)
+        hst_buf_printf(w->text, "wide(N + %zu, A + %zu, %zu), ", at->narrow[i], at->wide[i],
+                       s->n_w);
+    else
+        hst_buf_printf(w->text, "wide(N + %zu, W + %zu, A + %zu, %zu, %d), ", at->narrow[i],
+                       at->weights[i], at->wide[i], s->n_w / (size_t)channels, channels);
+    hst_buf_printf(w->text, "W + %zu, ", at->bias[i]);
+}
+
 /* conv, depthwise, max_pool, pad */
 static void windowed(const writer *w, int i, const char *function)
 {
@@ -172,8 +218,7 @@ static void windowed(const writer *w, int i, const char *function)
     hst_c_need(w->needed, function);
     hst_buf_printf(w->text, "    %s(%s, ", function, value(w, s->input[0], x));
     if (s->w)
-        hst_buf_printf(w->text, "W + %zu, W + %zu, ", w->at->weights[i],
-                       w->at->weights[i] + s->n_w);
+        put_weights(w, i);
     hst_buf_printf(w->text, "%s, ", value(w, i, y));
     put_window(w, i);
     hst_buf_puts(w->text, ");");
@@ -183,13 +228,14 @@ static void windowed(const writer *w, int i, const char *function)
 static void weighted(const writer *w, int i, const char *function)
 {
     const hst_do_step *s = &w->program->step[i];
-    const size_t at = w->at->weights[i], n = hst_do_positions(s), c = (size_t)hst_do_channels(s);
+    const size_t n = hst_do_positions(s), c = (size_t)hst_do_channels(s);
     char x[40], y[40], more[64] = "";
     hst_c_need(w->needed, function);
     if (strcmp(function, "dense") == 0)
         snprintf(more, sizeof more, "%zu, ", s->n_w / c);
-    hst_buf_printf(w->text, "    %s(%s, W + %zu, W + %zu, %s, %zu, %s%zu, ", function,
-                   value(w, s->input[0], x), at, at + s->n_w, value(w, i, y), n, more, c);
+    hst_buf_printf(w->text, "    %s(%s, ", function, value(w, s->input[0], x));
+    put_weights(w, i);
+    hst_buf_printf(w->text, "%s, %zu, %s%zu, ", value(w, i, y), n, more, c);
     if (s->what == HST_DO_LAYER_NORM) {
         hst_c_float(w->text, s->epsilon);
         hst_buf_puts(w->text, ", ");
@@ -275,11 +321,11 @@ static void slice(const writer *w, int i)
 static void turn(const writer *w, int i)
 {
     const hst_do_step *s = &w->program->step[i];
-    const size_t at = w->at->weights[i];
     char x[40], y[40];
     hst_c_need(w->needed, "turn");
-    hst_buf_printf(w->text, "    turn(%s, W + %zu, W + %zu, %s, %d, %d, %d, %d);",
-                   value(w, s->input[0], x), at, at + s->n_w, value(w, i, y), s->dim[0], s->heads,
+    hst_buf_printf(w->text, "    turn(%s, ", value(w, s->input[0], x));
+    put_weights(w, i);
+    hst_buf_printf(w->text, "%s, %d, %d, %d, %d);", value(w, i, y), s->dim[0], s->heads,
                    s->dim[1] / s->heads, s->group);
 }
 
