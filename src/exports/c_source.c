@@ -223,23 +223,30 @@ static int write_wide(bytes_out *b, const hst_program *p, const hst_c_places *at
     return rc ? rc : end_bytes(b, err);
 }
 
-static int write_kernel(bytes_out *b, const hst_do_step *s, enum hst_weights kept, hst_err *err)
+static int write_steps(bytes_out *b, const hst_do_step *s, hst_err *err)
 {
-    const size_t channels = (size_t)hst_do_channels(s), width = kept == HST_WEIGHTS_INT8 ? 1 : 2;
-    unsigned char *made = hst_alloc_raw(s->n_w, width, err);
-    if (!made)
-        return HST_EMEM;
-    for (size_t c = 0; c < channels; c++) {
+    const size_t channels = (size_t)hst_do_channels(s);
+    int8_t *made = hst_alloc_raw(s->n_w, sizeof *made, err);
+    for (size_t c = 0; made && c < channels; c++) {
         const float scale = hst_int8_scale(s->w + c, s->n_w / channels, channels);
-        for (size_t i = c; i < s->n_w; i += channels) {
-            const uint16_t half = hst_half_of(s->w[i]);
-            if (width == 1)
-                made[i] = (unsigned char)hst_int8_of(s->w[i], scale);
-            else
-                memcpy(made + 2 * i, &half, sizeof half);
-        }
+        for (size_t i = c; i < s->n_w; i += channels)
+            made[i] = hst_int8_of(s->w[i], scale);
     }
-    int rc = write_bytes(b, made, s->n_w * width, err);
+    int rc = made ? write_bytes(b, (const unsigned char *)made, s->n_w, err) : HST_EMEM;
+    free(made);
+    return rc;
+}
+
+static int write_halves(bytes_out *b, const hst_do_step *s, hst_err *err)
+{
+    float *made = hst_alloc_raw(s->n_w, sizeof *made, err);
+    int rc = made ? hst_halves(s->w, s->n_w, (size_t)hst_do_channels(s), made, err) : HST_EMEM;
+    unsigned char *bytes = (unsigned char *)made; /* its first half, behind what is read */
+    for (size_t i = 0; rc == 0 && i < s->n_w; i++) {
+        const uint16_t half = hst_half_of(made[i]);
+        memcpy(bytes + i * sizeof half, &half, sizeof half);
+    }
+    rc = rc ? rc : write_bytes(b, bytes, s->n_w * sizeof(uint16_t), err);
     free(made);
     return rc;
 }
@@ -252,7 +259,7 @@ static int write_narrow(bytes_out *b, const hst_program *p, const hst_c_places *
                 int8 ? 1 : 2);
     for (int i = 0; rc == 0 && i < p->n; i++)
         if (hst_c_is_narrow(&p->step[i], at->kept))
-            rc = write_kernel(b, &p->step[i], at->kept, err);
+            rc = int8 ? write_steps(b, &p->step[i], err) : write_halves(b, &p->step[i], err);
     return rc ? rc : end_bytes(b, err);
 }
 

@@ -1,6 +1,9 @@
 #include "exports/narrow.h"
 
+#include "base/mem.h"
+
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 int hst_is_narrow(enum hst_weights weights, size_t n, int is_depthwise)
@@ -30,6 +33,65 @@ uint16_t hst_half_of(float x)
     kept += lost > half || (lost == half && (kept & 1));
     /* the leading 1 of a normal number adds itself to the exponent, and so does a carry */
     return (uint16_t)(sign | (kept + (exponent < LEAST ? 0 : (exponent - LEAST) << 10)));
+}
+
+static float of_half(uint16_t h)
+{
+    const int exponent = h >> 10 & 31, rest = h & 1023;
+    const float v = ldexpf((float)(exponent ? 1024 + rest : rest), exponent ? exponent - 25 : -24);
+    return h & 0x8000 ? -v : v;
+}
+
+/* A number that could be rounded to the other side, too, and what that would cost. */
+typedef struct turn {
+    double cost;
+    float other;
+    size_t at;
+} turn;
+
+static int by_cost(const void *a, const void *b)
+{
+    const turn *x = a, *y = b;
+    return x->cost < y->cost ? -1 : x->cost > y->cost ? 1 : x->at < y->at ? -1 : x->at > y->at;
+}
+
+static void balance(const float *x, size_t n, size_t step, float *out, turn *turns)
+{
+    double sum = 0;
+    size_t many = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += (double)out[i * step] - (double)x[i * step];
+    for (size_t i = 0; i < n; i++) {
+        const double off = (double)out[i * step] - (double)x[i * step];
+        if (off * sum <= 0)
+            continue;
+        const uint16_t h = hst_half_of(out[i * step]);
+        const int larger = (off < 0) == !(h & 0x8000); /* in magnitude */
+        if (!larger && !(h & 0x7fff))
+            continue;
+        const float other = of_half((uint16_t)(larger ? h + 1 : h - 1));
+        const double then = (double)other - (double)x[i * step];
+        turns[many++] = (turn){(then * then - off * off) / fabs(then - off), other, i * step};
+    }
+    qsort(turns, many, sizeof *turns, by_cost);
+    for (size_t i = 0; i < many; i++) {
+        const double change = (double)turns[i].other - (double)out[turns[i].at];
+        if (fabs(sum + change) >= fabs(sum))
+            continue;
+        sum += change;
+        out[turns[i].at] = turns[i].other;
+    }
+}
+
+int hst_halves(const float *x, size_t n, size_t channels, float *out, hst_err *err)
+{
+    turn *turns = hst_alloc(n / channels + 1, sizeof *turns, err);
+    for (size_t i = 0; turns && i < n; i++)
+        out[i] = of_half(hst_half_of(x[i]));
+    for (size_t c = 0; turns && c < channels; c++)
+        balance(x + c, n / channels, channels, out + c, turns);
+    free(turns);
+    return turns ? 0 : HST_EMEM;
 }
 
 float hst_int8_scale(const float *x, size_t n, size_t step)

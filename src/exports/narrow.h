@@ -10,6 +10,11 @@ int hst_is_narrow(enum hst_weights weights, size_t n, int is_depthwise);
 
 /* IEEE binary16: rounded to nearest, ties to even; beyond 65504 infinity. */
 uint16_t hst_half_of(float x);
+/* out[n]: x, whose last axis are the output channels, as numbers that binary16 has. The errors of
+ * a channel add up to as little as they can, for which some numbers are rounded to the second
+ * nearest: inputs are seldom around 0, and a sum of errors would be times their mean in every
+ * output. Errors: HST_EMEM. */
+HST_CHECK int hst_halves(const float *x, size_t n, size_t channels, float *out, hst_err *err);
 /* What the largest of the n numbers x[0], x[step], ... makes of 127 steps on either side of 0: the
  * width of one; of zeros alone 1. */
 float hst_int8_scale(const float *x, size_t n, size_t step);

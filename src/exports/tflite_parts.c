@@ -103,6 +103,15 @@ void hst_tfl_scales(hst_tfl *g, hst_tfl_tensor *t)
         t->scale[c] = hst_int8_scale(t->data + c, each, n);
 }
 
+static void balance_halves(hst_tfl *g, hst_tfl_tensor *t)
+{
+    const size_t n = floats_of(t);
+    float *halves = hst_tfl_floats(g, n);
+    if (halves && hst_halves(t->data, n, (size_t)t->dim[t->channel], halves, g->err))
+        g->rc = HST_EMEM;
+    t->data = halves;
+}
+
 /* A tensor that the runtime widens to float32 when it loads the model. */
 static int widened(hst_tfl_writer *w, const hst_tfl_tensor *narrow)
 {
@@ -140,6 +149,8 @@ int hst_tfl_kernel(hst_tfl_writer *w, int i, const hst_tfl_tensor *of, int direc
     t.type = w->weights == HST_WEIGHTS_FLOAT16 ? HST_TFL_F16 : HST_TFL_I8;
     if (t.type == HST_TFL_I8)
         hst_tfl_scales(w->g, &t);
+    else
+        balance_halves(w->g, &t);
     return direct && t.type == HST_TFL_I8 ? hst_tfl_tensor_add(w->g, &t) : widened(w, &t);
 }
 

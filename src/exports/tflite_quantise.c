@@ -172,14 +172,27 @@ static int narrowed_constant(quantising *q, int t, const hst_tfl_tensor *params)
 
 /* ---- products ---- */
 
+static int is_empty(const hst_tfl_tensor *kernel, size_t channel)
+{
+    size_t n = 1;
+    for (int i = 0; i < kernel->n_dims; i++)
+        n *= (size_t)kernel->dim[i];
+    for (size_t i = channel; i < n; i += kernel->n_scales)
+        if (kernel->data[i] != 0)
+            return 0;
+    return 1;
+}
+
 /* A kernel's scales are no smaller than an int32 can have the bias in, nor than the runtime's
- * multiplier, input times kernel by output, can be: below, whole channels would be lost. */
+ * multiplier, input times kernel by output, can be: below, whole channels would be lost. Those that
+ * see nothing have this scale, as all that they are is the bias. */
 static void widen_scales(hst_tfl_tensor *kernel, const hst_tfl_tensor *bias, double in, double out)
 {
     for (size_t c = 0; c < kernel->n_scales; c++) {
         const double of_bias = fabs((double)bias->data[c]) / in * 0x1p-30;
         const double least = fmax(of_bias, out / in * 0x1p-28);
-        kernel->scale[c] = (float)fmax((double)kernel->scale[c], least);
+        if (is_empty(kernel, c) || (double)kernel->scale[c] < least)
+            kernel->scale[c] = (float)least;
     }
 }
 

@@ -1,0 +1,337 @@
+/* A network of two layers in 8 bits: what the quantiser made of it is computed here with plain
+ * loops, as LiteRT's quantisation specification says, and compared with the network itself. */
+#include "made_up.h"
+#include "support.h"
+
+#include "base/file.h"
+#include "exports/narrow.h"
+#include "exports/tflite.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SIDE = 5, OUT = 3, CHANNELS = 4, CLASSES = 3, TAPS = 9 };
+
+/* 3 x 3 convolution with ReLU6, mean, dense layer, softmax. */
+typedef struct network {
+    float kernel[TAPS * 3 * CHANNELS], bias[CHANNELS]; /* [kh][kw][3][out] */
+    float head[CHANNELS * CLASSES], shift[CLASSES];
+    uint8_t pixel[SIDE * SIDE * 3];
+    double map[OUT * OUT * CHANNELS], mean[CHANNELS], logit[CLASSES], prob[CLASSES];
+} network;
+
+static void softmax(const double *z, double *prob)
+{
+    double sum = 0;
+    for (int c = 0; c < CLASSES; c++)
+        sum += exp(z[c]);
+    for (int c = 0; c < CLASSES; c++)
+        prob[c] = exp(z[c]) / sum;
+}
+
+static void network_make(network *n)
+{
+    for (uint32_t i = 0; i < TAPS * 3 * CHANNELS; i++)
+        n->kernel[i] = (float)made_up_noise(1, i) * 0.005f;
+    for (uint32_t i = 0; i < CHANNELS; i++)
+        n->bias[i] = 1 + (float)made_up_noise(2, i);
+    for (int i = 0; i < TAPS * 3; i++) /* a channel that sees nothing: its bias alone counts */
+        n->kernel[i * CHANNELS + 2] = 0;
+    for (uint32_t i = 0; i < CHANNELS * CLASSES; i++)
+        n->head[i] = (float)made_up_noise(3, i) * 3;
+    for (uint32_t i = 0; i < CLASSES; i++)
+        n->shift[i] = (float)made_up_noise(4, i);
+    for (uint32_t i = 0; i < SIDE * SIDE * 3; i++)
+        n->pixel[i] = (uint8_t)((made_up_noise(5, i) + 0.5) * 255);
+    for (int y = 0; y < OUT; y++)
+        for (int x = 0; x < OUT; x++)
+            for (int o = 0; o < CHANNELS; o++) {
+                double sum = (double)n->bias[o];
+                for (int t = 0; t < TAPS * 3; t++)
+                    sum += n->pixel[((y + t / 9) * SIDE + x + t / 3 % 3) * 3 + t % 3] *
+                           (double)n->kernel[t * CHANNELS + o];
+                n->map[(y * OUT + x) * CHANNELS + o] = fmin(fmax(sum, 0), 6);
+            }
+    for (int o = 0; o < CHANNELS; o++) {
+        n->mean[o] = 0;
+        for (int i = 0; i < OUT * OUT; i++)
+            n->mean[o] += n->map[i * CHANNELS + o] / (OUT * OUT);
+    }
+    for (int c = 0; c < CLASSES; c++) {
+        n->logit[c] = (double)n->shift[c];
+        for (int o = 0; o < CHANNELS; o++)
+            n->logit[c] += n->mean[o] * (double)n->head[o * CLASSES + c];
+    }
+    softmax(n->logit, n->prob);
+}
+
+static int tensor(hst_tfl *g, const char *name, const int32_t *dim, int n, double least,
+                  double most)
+{
+    hst_tfl_tensor t = {.name = name, .n_dims = n, .least = (float)least, .most = (float)most};
+    memcpy(t.dim, dim, (size_t)n * sizeof *dim);
+    return hst_tfl_tensor_add(g, &t);
+}
+
+static int constant(hst_tfl *g, const char *name, const int32_t *dim, int n, const float *data)
+{
+    hst_tfl_tensor t = {.name = name, .n_dims = n, .data = data, .turned = n > 1};
+    memcpy(t.dim, dim, (size_t)n * sizeof *dim);
+    return hst_tfl_tensor_add(g, &t);
+}
+
+static void operate(hst_tfl *g, enum hst_tfl_code code, const int in[3], int out)
+{
+    hst_tfl_op op = {.code = code, .out = {out}, .n_out = 1};
+    for (; op.n_in < 3 && in[op.n_in] >= 0; op.n_in++)
+        op.in[op.n_in] = in[op.n_in];
+    hst_tfl_op_add(g, &op);
+}
+
+/* The ends of x[n], 0 among them. */
+static void ends(const double *x, int n, double *least, double *most)
+{
+    *least = *most = 0;
+    for (int i = 0; i < n; i++) {
+        *least = fmin(*least, x[i]);
+        *most = fmax(*most, x[i]);
+    }
+}
+
+static void network_write(hst_tfl *g, const network *n)
+{
+    double least, most;
+    g->input = tensor(g, "image", (int32_t[]){1, SIDE, SIDE, 3}, 4, 0, 255);
+    g->tensor[g->input].type = HST_TFL_U8;
+    const int image = tensor(g, "image/float", (int32_t[]){1, SIDE, SIDE, 3}, 4, 0, 255);
+    operate(g, HST_TFL_CAST, (int[3]){g->input, -1}, image);
+    ends(n->map, OUT * OUT * CHANNELS, &least, &most);
+    const int map = tensor(g, "map", (int32_t[]){1, OUT, OUT, CHANNELS}, 4, least, most);
+    operate(g, HST_TFL_CONV_2D,
+            (int[3]){image, constant(g, "kernel", (int32_t[]){CHANNELS, 3, 3, 3}, 4, n->kernel),
+                     constant(g, "bias", (int32_t[]){CHANNELS}, 1, n->bias)},
+            map);
+    ends(n->mean, CHANNELS, &least, &most);
+    const int mean = tensor(g, "mean", (int32_t[]){1, CHANNELS}, 2, least, most);
+    operate(g, HST_TFL_MEAN, (int[3]){map, hst_tfl_whole(g, (int32_t[]){1, 2}, 2), -1}, mean);
+    ends(n->logit, CLASSES, &least, &most);
+    const int logit = tensor(g, "logit", (int32_t[]){1, CLASSES}, 2, least, most);
+    operate(g, HST_TFL_FULLY_CONNECTED,
+            (int[3]){mean, constant(g, "head", (int32_t[]){CLASSES, CHANNELS}, 2, n->head),
+                     constant(g, "shift", (int32_t[]){CLASSES}, 1, n->shift)},
+            logit);
+    g->output = tensor(g, "probabilities", (int32_t[]){1, CLASSES}, 2, 0, 0);
+    operate(g, HST_TFL_SOFTMAX, (int[3]){logit, -1}, g->output);
+}
+
+/* ---- a reference interpreter ---- */
+
+static double value_of(const hst_tfl_tensor *t, int32_t q)
+{
+    return ((double)q - t->zero) * (double)t->scale[0];
+}
+
+static int32_t step_of(const hst_tfl_tensor *t, double v)
+{
+    const double q = round(v / (double)t->scale[0]) + t->zero;
+    const double least = t->type == HST_TFL_U8 ? 0 : -128, most = least + 255;
+    return (int32_t)fmin(fmax(q, least), most);
+}
+
+/* Sums of whole numbers: rows of x[n] by a kernel whose data has the outputs last. */
+static void product(const hst_tfl *g, const hst_tfl_op *op, const int32_t *x, int n, int o,
+                    int32_t *out)
+{
+    const hst_tfl_tensor *in = &g->tensor[op->in[0]], *w = &g->tensor[op->in[1]];
+    const hst_tfl_tensor *b = &g->tensor[op->in[2]], *y = &g->tensor[op->out[0]];
+    const int outs = w->dim[0];
+    assert_int_equal(w->type, HST_TFL_I8);
+    assert_int_equal(b->type, HST_TFL_I32);
+    assert_int_equal(w->n_scales, outs);
+    assert_int_equal(w->zero | b->zero, 0);
+    assert_true(fabs((double)b->scale[o] / ((double)in->scale[0] * (double)w->scale[o]) - 1) <
+                1e-6);
+    int64_t sum = hst_steps_of(b->data[o], b->scale[o], 0, -INT32_MAX, INT32_MAX);
+    for (int i = 0; i < n; i++)
+        sum += (int64_t)(x[i] - in->zero) * hst_int8_of(w->data[i * outs + o], w->scale[o]);
+    *out = step_of(y, (double)sum * (double)b->scale[o]);
+}
+
+static void interpret(const hst_tfl *g, const network *n, double *prob)
+{
+    static const int code[] = {HST_TFL_QUANTIZE,        HST_TFL_CONV_2D, HST_TFL_MEAN,
+                               HST_TFL_FULLY_CONNECTED, HST_TFL_SOFTMAX, HST_TFL_QUANTIZE};
+    int32_t image[SIDE * SIDE * 3], map[OUT * OUT * CHANNELS], mean[CHANNELS], logit[CLASSES];
+    assert_int_equal(g->n_ops, 6);
+    for (int i = 0; i < 6; i++)
+        assert_int_equal(g->op[i].code, code[i]);
+    const hst_tfl_tensor *at[6];
+    for (int i = 0; i < 6; i++)
+        at[i] = &g->tensor[g->op[i].out[0]];
+    for (int i = 0; i < SIDE * SIDE * 3; i++)
+        image[i] = step_of(at[0], value_of(&g->tensor[g->input], n->pixel[i]));
+    for (int i = 0; i < OUT * OUT; i++) {
+        int32_t window[TAPS * 3];
+        for (int t = 0; t < TAPS * 3; t++)
+            window[t] = image[((i / OUT + t / 9) * SIDE + i % OUT + t / 3 % 3) * 3 + t % 3];
+        for (int o = 0; o < CHANNELS; o++) {
+            product(g, &g->op[1], window, TAPS * 3, o, &map[i * CHANNELS + o]);
+            if (map[i * CHANNELS + o] < step_of(at[1], 0))
+                map[i * CHANNELS + o] = step_of(at[1], 0);
+        }
+    }
+    for (int o = 0; o < CHANNELS; o++) {
+        double sum = 0;
+        for (int i = 0; i < OUT * OUT; i++)
+            sum += value_of(at[1], map[i * CHANNELS + o]);
+        mean[o] = step_of(at[2], sum / (OUT * OUT));
+    }
+    double z[CLASSES], p[CLASSES];
+    for (int c = 0; c < CLASSES; c++) {
+        product(g, &g->op[3], mean, CHANNELS, c, &logit[c]);
+        z[c] = value_of(at[3], logit[c]);
+    }
+    softmax(z, p);
+    for (int c = 0; c < CLASSES; c++)
+        prob[c] = value_of(at[5], step_of(at[5], value_of(at[4], step_of(at[4], p[c]))));
+}
+
+static void whole_numbers_give_the_networks_answers(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    hst_tfl g = {.err = &err, .arena = hst_arena_new(&err)};
+    network n;
+    network_make(&n);
+    network_write(&g, &n);
+    const hst_program program = {0};
+    const hst_model model = {.target = HST_TARGET_CLASS};
+    const hst_exporting x = {.program = &program, .model = &model, .ends = {.uint8 = 1}};
+    check_ok(hst_tfl_quantise(&g, &x), &err);
+    double prob[CLASSES];
+    interpret(&g, &n, prob);
+    for (int c = 0; c < CLASSES; c++)
+        assert_true(fabs(prob[c] - n.prob[c]) < 0.02);
+    /* the ends: pixels are themselves, probabilities are times 256 */
+    const hst_tfl_tensor *in = &g.tensor[g.input], *out = &g.tensor[g.output];
+    const hst_tfl_tensor *before = &g.tensor[g.op[5].in[0]];
+    assert_string_equal(out->name, "probabilities");
+    assert_int_equal(in->type, HST_TFL_U8);
+    assert_int_equal(out->type, HST_TFL_U8);
+    assert_true(in->scale[0] == 1 && in->zero == 0);
+    assert_true(out->scale[0] == 1.0f / 256 && out->zero == 0);
+    assert_true(before->scale[0] == 1.0f / 256 && before->zero == -128);
+    for (size_t i = 0; i < g.n_tensors; i++)
+        assert_int_not_equal(g.tensor[i].type, HST_TFL_F32);
+    free(g.tensor);
+    free(g.op);
+    hst_arena_free(g.arena);
+}
+
+/* What has no range is computed in float32, between operators that convert. */
+static void what_has_no_range_stays(void **state)
+{
+    (void)state;
+    hst_err err = {0};
+    hst_tfl g = {.err = &err, .arena = hst_arena_new(&err)};
+    network n;
+    network_make(&n);
+    network_write(&g, &n);
+    for (size_t i = 0; i < g.n_tensors; i++)
+        if (strcmp(g.tensor[i].name, "mean") == 0)
+            g.tensor[i].least = g.tensor[i].most = 0;
+    const hst_program program = {0};
+    const hst_model model = {.target = HST_TARGET_CLASS};
+    const hst_exporting x = {.program = &program, .model = &model, .ends = {.uint8 = 1}};
+    check_ok(hst_tfl_quantise(&g, &x), &err);
+    static const int code[] = {HST_TFL_QUANTIZE, HST_TFL_CONV_2D,         HST_TFL_DEQUANTIZE,
+                               HST_TFL_MEAN,     HST_TFL_FULLY_CONNECTED, HST_TFL_QUANTIZE,
+                               HST_TFL_SOFTMAX,  HST_TFL_QUANTIZE};
+    assert_int_equal(g.n_ops, 8);
+    for (int i = 0; i < 8; i++)
+        assert_int_equal(g.op[i].code, code[i]);
+    assert_int_equal(g.tensor[g.op[3].in[0]].type, HST_TFL_F32);
+    assert_int_equal(g.tensor[g.op[3].out[0]].type, HST_TFL_F32);
+    assert_int_equal(g.tensor[g.op[4].in[1]].type, HST_TFL_F32);
+    free(g.tensor);
+    free(g.op);
+    hst_arena_free(g.arena);
+}
+
+/* ---- halves ---- */
+
+static void errors_of_halves_add_up_to_little(void **state)
+{
+    (void)state;
+    enum { ROWS = 200, COLUMNS = 3 };
+    float x[ROWS * COLUMNS], out[ROWS * COLUMNS];
+    hst_err err = {0};
+    for (uint32_t i = 0; i < ROWS * COLUMNS; i++)
+        x[i] = (float)made_up_noise(9, i) + 0.3f;
+    check_ok(hst_halves(x, ROWS * COLUMNS, COLUMNS, out, &err), &err);
+    for (int c = 0; c < COLUMNS; c++) {
+        double sum = 0;
+        for (int i = c; i < ROWS * COLUMNS; i += COLUMNS) {
+            const double off = fabs((double)out[i] - (double)x[i]);
+            assert_true(off <= 0x1p-11); /* two neighbours, of numbers below 1 */
+            sum += (double)out[i] - (double)x[i];
+        }
+        assert_true(fabs(sum) < 0x1p-12);
+    }
+}
+
+/* ---- through the library ---- */
+
+static void photos_calibrate(void **state)
+{
+    (void)state;
+    static const char *const labels[] = {"a", "b"};
+    hst_ctx *ctx = made_up_ctx(2);
+    hst_backbone *b = made_up_backbone(ctx, 1);
+    hst_model *m = made_up_model(b, labels, 2);
+    char *dir = temporary_folder();
+    hst_err err = {0};
+    hst_exported out = {.size = sizeof out};
+    hst_export_opts o = hst_export_opts_default();
+    uint8_t *first = NULL, *bytes = NULL;
+    size_t n, n_first;
+    made_up_photos(dir, 2, 12, 40, 32);
+    hst_data *d = hst_data_open(ctx, dir, NULL, &err);
+    assert_non_null(d);
+    char *path = hst_path_join(dir, "model.tflite", &err);
+    o.format = "tflite";
+    o.weights = "int8";
+    o.max_drop = 101;
+    o.data = d;
+    assert_int_equal(hst_export(ctx, m, path, &o, &out, &err), HST_EARG);
+    o.max_drop = 1;
+    check_ok(hst_export(ctx, m, path, &o, &out, &err), &err);
+    check_ok(hst_file_read(path, 1 << 26, HST_EIO, &first, &n_first, &err), &err);
+    check_ok(hst_export(ctx, m, path, &o, &out, &err), &err);
+    check_ok(hst_file_read(path, 1 << 26, HST_EIO, &bytes, &n, &err), &err);
+    assert_int_equal(n, n_first);
+    assert_memory_equal(bytes, first, n);
+    o.split = "/nowhere/split.csv";
+    assert_int_equal(hst_export(ctx, m, path, &o, &out, &err), HST_EDATA);
+    free(bytes);
+    free(first);
+    free(path);
+    hst_data_free(d);
+    remove_tree(dir);
+    free(dir);
+    hst_model_free(m);
+    hst_backbone_free(b);
+    hst_close(ctx);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_numbers_give_the_networks_answers),
+        cmocka_unit_test(what_has_no_range_stays),
+        cmocka_unit_test(errors_of_halves_add_up_to_little),
+        cmocka_unit_test(photos_calibrate),
+    };
+    return cmocka_run_group_tests_name("quantise", tests, NULL, NULL);
+}
