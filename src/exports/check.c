@@ -202,6 +202,8 @@ static int read_answers(const char *path, hst_probes *p, hst_err *err)
         rc = hst_fail(err, HST_EPROC, "%zu bytes of answers, expected %zu", n, want);
     if (rc == 0)
         memcpy(p->found, bytes, n);
+    else
+        hst_err_at(err, "the runtime's answers");
     free(bytes);
     return rc;
 }
@@ -271,13 +273,10 @@ static int compare(const hst_exporting *x, const hst_exporter *f, int runtime, h
 {
     const int all = p->n;
     char how[96] = "";
-    int rc = f->ask ? f->ask(x, p, how, err) : 0;
-    if (rc < 0)
-        return rc;
-    if (rc == 0 && !(runtime && f->script))
-        hst_log(x->ctx, HST_LOG_WARN, "the export is not checked: %s",
-                *how ? how : "there is no way to");
-    if (rc == 1) {
+    const int asked = f->ask ? f->ask(x, p, how, err) : 0;
+    if (asked < 0)
+        return asked;
+    if (asked) {
         memcpy(out->checked, how, sizeof out->checked);
         out->pictures = p->n;
         out->difference = difference(x, p);
@@ -285,10 +284,13 @@ static int compare(const hst_exporting *x, const hst_exporter *f, int runtime, h
             return HST_EMODEL;
     }
     p->n = all;
-    rc = runtime && f->script ? ask_runtime(x, f, p, out->runtime, err) : 0;
-    if (rc == 1)
+    const int ran = runtime && f->script ? ask_runtime(x, f, p, out->runtime, err) : 0;
+    if (ran == 1)
         out->runtime_difference = difference(x, p);
-    return rc == 1 ? judge(x, out->runtime_difference, out->runtime, err) : rc;
+    if (!asked && !ran)
+        hst_log(x->ctx, HST_LOG_WARN, "the export is not checked: %s",
+                *how ? how : "there is no way to");
+    return ran == 1 ? judge(x, out->runtime_difference, out->runtime, err) : ran;
 }
 
 /* ---- accuracy ---- */
@@ -379,7 +381,7 @@ int hst_export_check(const hst_exporting *x, const hst_exporter *f, const hst_ex
     rc = rc ? rc : answers(x, x->model, &p, p.answer, err);
     out->pictures = p.n;
     out->tolerance = x->tolerance;
-    rc = rc ? rc : compare(x, f, runtime, &p, out, err);
+    rc = rc ? rc : compare(x, f, runtime || measures, &p, out, err);
     hst_probes_free(&p);
     rc = rc || !measures ? rc : measure(x, f, from, out, err);
     return rc ? rc : judge_accuracy(x, out, err);

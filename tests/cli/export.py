@@ -335,6 +335,85 @@ class Export(Case):
         self.assertLess(os.path.getsize(f"{ROOT}/int8.tflite"), 0.5 * whole)
         self.refused(run("export", self.model(), "--to", "onnx", "--weights", "int8"), 2, "no weights in int8")
 
+    def calibrated(self, *words):
+        """TFLite in int8, with the run's photos: its path, and what the command said."""
+        path = f"{ROOT}/calibrated.tflite"
+        run_folder = os.path.dirname(self.model())
+        r = run("export", run_folder, "--to", "tflite", "-o", path, "--weights", "int8", "--data", PHOTOS, "--json",
+                *words)
+        return path, r
+
+    def test_int8_with_photos_computes_in_whole_numbers(self):
+        path, r = self.calibrated()
+        self.ok(r)
+        data = read(path)
+        graph = Table(data, Table(data, 0).follow(0)).children(2)[0]
+        types = {t.bytes(3).decode(): data[t[1]] if t[1] else 0 for t in graph.children(0)}
+        self.assertEqual(set(types.values()), {2, 3, 9})  # int32, uint8, int8
+        self.assertEqual((types["image"], types["probabilities"]), (3, 3))
+        told = {t.bytes(3).decode(): t.child(4) for t in graph.children(0) if t[4]}
+        self.assertEqual((told["image"].floats(2), told["probabilities"].floats(2)), ((1,), (1 / 256,)))
+        first = data
+        self.ok(self.calibrated("--threads", "1")[1])
+        self.assertEqual(read(path), first)
+
+    def with_python(self, text, words):
+        """calibrated(), whose python3 is that script."""
+        os.makedirs(f"{ROOT}/fake", exist_ok=True)
+        with open(f"{ROOT}/fake/python3", "w", encoding="utf-8") as f:
+            f.write(text)
+        os.chmod(f"{ROOT}/fake/python3", 0o755)
+        path = ENV["PATH"]
+        try:
+            ENV["PATH"] = f"{ROOT}/fake:{path}"
+            return self.calibrated(*words)
+        finally:
+            ENV["PATH"] = path
+
+    def fake_python(self, words):
+        """A runtime that says 0 for every class of every picture."""
+        return self.with_python(f"#!{sys.executable}\nimport re, sys\n"
+                                "head = open(sys.argv[4], 'rb').read(128)\n"
+                                "n = int(re.search(rb'shape.: .([0-9]+)', head).group(1))\n"
+                                "open(sys.argv[5], 'wb').write(bytes(n * 3 * 4))\nprint('made-up 1.0')\n", words)
+
+    def test_what_costs_accuracy_is_not_kept(self):
+        with open(f"{ROOT}/calibrated.tflite", "w", encoding="utf-8") as f:
+            f.write("what was there")
+        path, r = self.fake_python([])
+        self.refused(r, 1, "accuracy falls from", "not kept", "--max-drop")
+        self.assertEqual(read(path), b"what was there")
+        path, r = self.fake_python(["--max-drop", "100"])
+        told = json.loads(self.ok(r))
+        self.assertGreater(told["photos"], 0)
+        self.assertLess(told["export_accuracy"], told["accuracy"])
+        change = told["export_accuracy"] - told["accuracy"]
+        self.assertTrue(told["change_low"] <= change <= told["change_high"])
+        self.refused(run("export", self.model(), "--to", "tflite", "--max-drop", "-1"), 2, "from 0 to 100")
+
+    def test_photos_must_be_the_runs(self):
+        os.makedirs(f"{ROOT}/others", exist_ok=True)
+        for colour in material.COLOURS:
+            shutil.copytree(f"{PHOTOS}/{colour}", f"{ROOT}/others/{colour}", dirs_exist_ok=True)
+            for name in os.listdir(f"{ROOT}/others/{colour}"):
+                os.rename(f"{ROOT}/others/{colour}/{name}", f"{ROOT}/others/{colour}/x{name}")
+        run_folder = os.path.dirname(self.model())
+        self.refused(run("export", run_folder, "--to", "onnx", "-o", "x.onnx", "--data", f"{ROOT}/others"), 3,
+                     "split.csv")
+        told = json.loads(self.ok(run("export", run_folder, "--to", "onnx", "-o", "x.onnx", "--data", PHOTOS,
+                                      "--json")))
+        self.assertLess(told["difference"], 1e-4)
+        self.assertEqual(told["photos"], 0)
+
+    @unittest.skipUnless(importlib.util.find_spec("numpy") and importlib.util.find_spec("ai_edge_litert"),
+                         "this Python is without numpy or ai_edge_litert")
+    def test_litert_computes_in_whole_numbers(self):
+        for words in ([], ["--input", "float"], ["--batch", "3"]):
+            told = json.loads(self.ok(self.with_python(f'#!/bin/sh\nexec {sys.executable} "$@"\n', words)[1]))
+            self.assertIn("ai_edge_litert", told["runtime"])
+            self.assertLess(told["runtime_difference"], 0.1)
+            self.assertLessEqual(told["accuracy"] - told["export_accuracy"], 0.01)
+
     @unittest.skipUnless(importlib.util.find_spec("numpy") and importlib.util.find_spec("ai_edge_litert"),
                          "this Python is without numpy or ai_edge_litert")
     def test_litert_agrees(self):
@@ -584,6 +663,25 @@ class Export(Case):
                 lines = [line.split() for line in r.stdout.decode().splitlines()]
                 for k, want in enumerate(self.probabilities(f"c{i}", *files)):
                     self.close({label: float(p) for label, p in lines[3 * k:3 * k + 3]}, want)
+
+    @unittest.skipUnless(COMPILER, "there is no C compiler here")
+    def test_c_with_fewer_bits(self):
+        photo, sizes = f"{ROOT}/narrow.ppm", []
+        for weights, most in (("float32", 1e-4), ("float16", 2e-3), ("int8", 0.3)):
+            folder = f"{ROOT}/narrow-{weights}"
+            told = json.loads(self.ok(run("export", self.model(), "--to", "c", "-o", folder, "--weights", weights,
+                                          "--data", PHOTOS, "--max-drop", "30", "--json")))
+            self.assertLess(told["difference"], most)
+            self.assertEqual(told["photos"] > 0, weights != "float32")
+            sizes.append(os.path.getsize(f"{folder}/model.c"))
+            given = struct.pack("<ii", 45, 37) + pnm(photo, 45, 37)
+            r = subprocess.run([self.compiled(folder)], input=given, capture_output=True, check=True)
+            got = [line.split() for line in r.stdout.decode().splitlines()]
+            want = self.probabilities(self.model(), photo)[0]
+            for label, p in got:
+                self.assertAlmostEqual(float(p), want[label], delta=most)
+        self.assertLess(sizes[1], sizes[0])
+        self.assertLess(sizes[2], 0.6 * sizes[0])
 
     @unittest.skipUnless(COMPILER, "there is no C compiler here")
     def test_what_answers_otherwise_is_not_kept(self):
