@@ -61,6 +61,14 @@ static void the_sign_test_is_that_of_scipy(void **state)
     assert_true(i > 30);
     assert_true(hst_sign_test(0, 0) == 1);
     assert_true(hst_sign_test(6, 10) == hst_sign_test(4, 10));
+    /* of 100: 2 and 6 are 2.5 and 6.5 of 102; -4/102 -+ 1.96 sqrt((9/102 - (4/102)^2) / 102) */
+    double low, high, turned_low, turned_high;
+    hst_paired_difference(2, 6, 100, &low, &high);
+    assert_true(fabs(low + 0.0963571) < 1e-6 && fabs(high - 0.0179257) < 1e-6);
+    hst_paired_difference(6, 2, 100, &turned_low, &turned_high);
+    assert_true(turned_low == -high && turned_high == -low);
+    hst_paired_difference(0, 1, 1, &low, &high);
+    assert_true(low == -1 && high > 0 && high <= 1);
 }
 
 static void several_tests_are_adjusted(void **state)
