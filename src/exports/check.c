@@ -54,9 +54,12 @@ static int probes_make(hst_probes *p, const hst_exporting *x, const hst_export_p
     size_t some[PICTURES], n = all < PICTURES ? all : PICTURES;
     for (size_t i = 0; i < n; i++)
         some[i] = photo[i * all / n];
+    int rc = from ? hst_export_pictures(x->ctx, x->model, from, some, &n, p, err) : 0;
+    if (rc == 0 && from && n == 0)
+        rc = hst_fail(err, HST_EDATA, "none of the photos to check with can be used");
     if (from)
-        return hst_export_pictures(x->ctx, x->model, from, some, &n, p, err);
-    int rc = hst_probes_new(x->model, PICTURES, p, err);
+        return rc;
+    rc = hst_probes_new(x->model, PICTURES, p, err);
     for (uint32_t i = 0; rc == 0 && i < PICTURES; i++)
         draw(p->picture + i * (size_t)p->height * (size_t)p->width * 3, p->height, p->width, i);
     return rc;
