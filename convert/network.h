@@ -144,5 +144,9 @@ int net_pads_as_tensorflow(const network *n);
 /* Adds the tensors and the facts "graph", "padding", "bn_epsilon" and the input's size to w
  * (weights.h says how). Where every convolution of a picture has batch norm of one epsilon and no
  * bias, batch norm stays; else it is folded into kernel and bias. (network_result.c) */
+/* 1: behind the average that its features would be there is a convolution, which may be a part of
+ * the network. (network_result.c) */
+int net_goes_on(const network *n);
+
 HST_CHECK int net_finish(network *n, weights *w, hst_err *err);
 #endif

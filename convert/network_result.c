@@ -45,6 +45,18 @@ static void mark_inner(const network *n, char *inner)
     }
 }
 
+int net_goes_on(const network *n)
+{
+    char *inner = hst_alloc((size_t)n->n_values + 1, 1, NULL);
+    int goes_on = 0;
+    if (inner)
+        mark_inner(n, inner);
+    for (int i = 0; inner && i < n->n_values; i++)
+        goes_on |= n->value[i].kind == NET_CONV && n->value[i].vector && !inner[i];
+    free(inner);
+    return goes_on;
+}
+
 /* The average that nothing in the network needs; where there is none, the last map. */
 static int find_output(const network *n, int *out, hst_err *err)
 {

@@ -1,6 +1,7 @@
 #include "onnx.h"
 #include "onnx_fold.h"
 #include "onnx_operators.h"
+#include "onnx_run.h"
 #include "onnx_tensor.h"
 
 #include <string.h>
@@ -121,7 +122,8 @@ static int read_input(onnx *o, bytes info, hst_err *err)
     int last = dim[3] == 3 && dim[1] != 3; /* channels last, as TensorFlow's exporter has them */
     if (dim[2] == 1)
         return 0; /* numbers that tf2onnx found outside of the graph, and that it reads no more */
-    o->channels_first = !last;
+    o->channels_first = o->as_maps = !last;
+    o->input = name;
     int x = last ? net_input(&o->net, dim[1], dim[2], dim[3], err)
                  : net_input(&o->net, dim[2], dim[3], dim[1], err);
     return x < 0 ? x : onnx_add(o, name, &(onnx_thing){.value = x}, err);
@@ -171,19 +173,63 @@ static int make_room(onnx *o, bytes graph, hst_err *err)
     return o->thing ? names_init(&o->names, (size_t)o->cap, o->w->arena, err) : HST_EMEM;
 }
 
-static int read_graph(onnx *o, bytes graph, hst_err *err)
+/* Its operators, told one after another to network.h. */
+static int read_network(onnx *o, bytes graph, hst_err *err)
 {
-    int rc = make_room(o, graph, err);
-    rc = rc ? rc : net_init(&o->net, o->w->arena, (size_t)hst_source_bytes(o->s), err);
-    rc = rc ? rc : each(o, graph, GRAPH_INITIALIZER, read_initializer, err);
-    rc = rc ? rc : each(o, graph, GRAPH_INPUT, read_input, err);
-    rc = rc ? rc : each(o, graph, GRAPH_NODE, read_and_run, err);
+    int rc = each(o, graph, GRAPH_NODE, read_and_run, err);
     rc = rc ? rc : net_finish(&o->net, o->w, err);
     /* PyTorch's own networks pad on all sides alike and take ImageNet's mean and deviation; those
      * that pad as TensorFlow does were TensorFlow's, and so are those of its exporter. */
     return rc || o->of_tensorflow || net_pads_as_tensorflow(&o->net)
                ? rc
                : weights_say(o->w, err, "scaling", "imagenet");
+}
+
+/* Whether its tensors have the names of a library's parameters, or ours. */
+static int has_names(const onnx *o)
+{
+    static const char ending[] = ".weight";
+    int has = o->ours;
+    for (int i = 0; i < o->n_initializers && !has; i++) {
+        const size_t n = strlen(o->thing[i].t.name), e = sizeof ending - 1;
+        has = n > e && strcmp(o->thing[i].t.name + n - e, ending) == 0;
+    }
+    return has && o->input.n;
+}
+
+/* What network.h has no words for, and what may be either, is computed and told by its names. */
+static int read_named(onnx *o, bytes graph, int is_known, hst_err *err)
+{
+    const size_t n = o->w->n, n_facts = o->w->n_facts;
+    hst_err why = {0};
+    const int rc = onnx_run_graph(o, graph, &why);
+    if (rc == 0)
+        return 0;
+    o->w->n = n;
+    o->w->n_facts = n_facts;
+    return is_known && rc == HST_EMODEL ? 0 : hst_fail(err, rc, "%s", why.msg);
+}
+
+static int read_graph(onnx *o, bytes graph, hst_err *err)
+{
+    hst_err why = {0};
+    int rc = make_room(o, graph, err);
+    rc = rc ? rc : net_init(&o->net, o->w->arena, (size_t)hst_source_bytes(o->s), err);
+    rc = rc ? rc : each(o, graph, GRAPH_INITIALIZER, read_initializer, err);
+    o->n_initializers = o->n;
+    rc = rc ? rc : each(o, graph, GRAPH_INPUT, read_input, err);
+    if (rc)
+        return rc;
+    const size_t n = o->w->n, n_facts = o->w->n_facts;
+    rc = read_network(o, graph, &why);
+    if (has_names(o) && rc == HST_EMODEL) {
+        o->w->n = n;
+        o->w->n_facts = n_facts;
+        return read_named(o, graph, 0, err);
+    }
+    if (rc == 0 && has_names(o) && net_goes_on(&o->net))
+        return read_named(o, graph, 1, err);
+    return rc ? hst_fail(err, rc, "%s", why.msg) : 0;
 }
 
 /* Of the file's properties the one that headstart puts there. */

@@ -3,7 +3,15 @@
 #include <string.h>
 
 /* onnx.proto: the fields used here. */
-enum { NODE_INPUT = 1, NODE_OUTPUT = 2, NODE_OP = 4, NODE_ATTRIBUTE = 5 };
+enum {
+    NODE_INPUT = 1,
+    NODE_OUTPUT = 2,
+    NODE_NAME = 3,
+    NODE_OP = 4,
+    NODE_ATTRIBUTE = 5,
+    NODE_FACT = 9
+};
+enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
 enum { ATTR_NAME = 1, ATTR_F = 2, ATTR_I = 3, ATTR_S = 4, ATTR_T = 5, ATTR_INTS = 8 };
 
 int onnx_refuse(hst_err *err, const char *why)
@@ -105,12 +113,28 @@ static int read_attribute(onnx_node *n, bytes m, hst_err *err)
     return rc;
 }
 
+static int read_fact(onnx_node *n, bytes m, hst_err *err)
+{
+    pb_field f, key = {0};
+    bytes value = {0};
+    int rc;
+    while ((rc = pb_next(&m, &f, err)) == 1)
+        if (f.number == ENTRY_KEY)
+            key = f;
+        else if (f.number == ENTRY_VALUE && f.wire == PB_BYTES)
+            value = f.b;
+    if (rc == 0 && pb_is(&key, "pkg.torch.onnx.name_scopes"))
+        n->scopes = value;
+    return rc;
+}
+
 int onnx_read_node(onnx_node *n, bytes m, hst_err *err)
 {
     pb_field f;
     int rc;
     n->n_in = n->n_out = n->n_attributes = 0;
     n->op = (pb_field){0};
+    n->name = n->scopes = (bytes){0};
     while ((rc = pb_next(&m, &f, err)) == 1) {
         if ((f.number == NODE_INPUT && n->n_in == ONNX_MAX_PORTS) ||
             (f.number == NODE_OUTPUT && n->n_out == ONNX_MAX_PORTS))
@@ -119,8 +143,12 @@ int onnx_read_node(onnx_node *n, bytes m, hst_err *err)
             n->in[n->n_in++] = f.b;
         else if (f.number == NODE_OUTPUT)
             n->out[n->n_out++] = f.b;
+        else if (f.number == NODE_NAME && f.wire == PB_BYTES)
+            n->name = f.b;
         else if (f.number == NODE_OP)
             n->op = f;
+        else if (f.number == NODE_FACT && f.wire == PB_BYTES)
+            rc = read_fact(n, f.b, err);
         else if (f.number == NODE_ATTRIBUTE)
             rc = read_attribute(n, f.b, err);
         if (rc < 0)

@@ -24,6 +24,8 @@ typedef struct onnx_node {
     bytes in[ONNX_MAX_PORTS], out[ONNX_MAX_PORTS];
     int n_in, n_out, n_attributes;
     pb_field op;
+    bytes name,
+        scopes; /* scopes: of the modules that it is of, as PyTorch's newer exporter tells */
     onnx_attribute attribute[ONNX_MAX_ATTRIBUTES];
 } onnx_node;
 
@@ -39,6 +41,9 @@ typedef struct onnx {
     names names; /* -> thing */
     onnx_thing *thing;
     int n, cap;
+    int n_initializers; /* the first things */
+    bytes input;        /* its name */
+    int as_maps;        /* 1: which is [batch][channels][height][width] */
     int of_tensorflow;  /* 1: written by TensorFlow's exporter */
     int ours;           /* 1: exported by headstart: its classifier is read as well */
     int channels_first; /* 1: maps are [batch][channels][height][width] all along */

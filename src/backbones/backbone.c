@@ -2,6 +2,7 @@
 #include "backbones/backbone.h"
 #include "backbones/facts.h"
 #include "backbones/norms.h"
+#include "backbones/probed.h"
 #include "backbones/recognise.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -168,10 +169,15 @@ hst_backbone *hst_backbone_exported(const hst_ctx *ctx, const hst_arch *a, const
                                     hst_err *err)
 {
     hst_origin o;
-    if (hst_recognise_as(t, a, &o, err))
+    const int by_name = hst_probed_has_names(t, a);
+    if (!by_name && hst_recognise_as(t, a, &o, err))
         return NULL;
     hst_graph *g = hst_arch_graph(a, err);
-    if (g && hst_weights_import(t, &o, a, g, err) == 0)
+    int rc = !g        ? HST_EMEM
+             : by_name ? hst_exported_read(t, g, err)
+                       : hst_weights_import(t, &o, a, g, err);
+    rc = rc || !by_name ? rc : hst_probed_check(ctx, t, NULL, a, err);
+    if (rc == 0)
         return assemble(ctx, a, g, HST_PRECISION_FP32, err);
     hst_graph_free(g);
     return NULL;
@@ -380,7 +386,8 @@ static hst_backbone *import(hst_ctx *ctx, const hst_weight_file *f, hst_tensors 
     a.size = hst_size_of_name(f->base, a.size);
     if (f->config && hst_config_read(f->config, &o, &a, err))
         return NULL;
-    if (hst_facts_read(t, &a, err) || override(&a, opts, err))
+    if (hst_facts_read(t, &a, err) || hst_probed_check(ctx, t, &o, &a, err) ||
+        override(&a, opts, err))
         return NULL;
     /* Shapes count more than what a config says; where none fits, the import names the tensor. */
     if (o.family->kind->fit(t, &o, &a, err) < 0)

@@ -1,6 +1,8 @@
 /* recognise.c - which network do these tensors belong to? Told by names and shapes alone. */
 #include "backbones/recognise.h"
+#include "backbones/cnn.h"
 #include "backbones/facts.h"
+#include "formats/probe.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +58,11 @@ static int is_better(const suit *a, const suit *b)
     return a->level > b->level || (a->level == b->level && a->misfits < b->misfits);
 }
 
+static int is_numbered(const hst_dialect *d)
+{
+    return d->body == hst_numbered_body;
+}
+
 /* How the file suits o's family and dialect; *a: the architecture. HST_EMODEL: more than one
  * network.
  */
@@ -76,34 +83,57 @@ static int suit_of(const hst_tensors *t, hst_origin *o, hst_arch *a, suit *s, hs
         return HST_EMEM;
     *s = (suit){misfit > 0 ? OTHER_SHAPES : SUITS, misfit};
     o->fits = misfit == 0;
-    if (misfit == 0 && hst_facts_compare(t, a, &why))
+    if (misfit == 0 && is_numbered(o->dialect) && hst_facts_compare(t, a, &why))
         s->level = OTHER_OPERATORS;
     return why.code == HST_EMEM ? hst_fail(err, HST_EMEM, "%s", why.msg) : 0;
 }
 
-int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err)
+/* Which dialects are asked: all, those of graphs whose layers are numbered, the others. */
+enum asked { ALL, NUMBERED, NAMED };
+
+/* The dialect that suits best, its level OTHER_NAMES where none does; the first that suits. */
+static int find_best(const hst_tensors *t, enum asked asked, hst_origin *o, hst_arch *a, suit *best,
+                     hst_err *err)
 {
-    suit best = {OTHER_NAMES, 1};
     const hst_family *f;
+    *best = (suit){OTHER_NAMES, 1};
     for (size_t i = 0; (f = hst_family_at(i)); i++)
-        for (size_t j = 0; j < f->n_dialects; j++) {
+        for (size_t j = 0; j < f->n_dialects && best->level != SUITS; j++) {
             hst_origin as = {.family = f, .dialect = &f->dialects[j]};
             hst_arch arch = {0};
             suit s;
+            if (asked != ALL && is_numbered(as.dialect) != (asked == NUMBERED))
+                continue;
             int rc = suit_of(t, &as, &arch, &s, err);
             if (rc)
                 return rc;
-            if (is_better(&s, &best)) { /* where none suits, the import of the best says why */
+            if (is_better(&s, best)) { /* where none suits, the import of the best says why */
                 *o = as;
                 *a = arch;
-                best = s;
+                *best = s;
             }
-            if (best.level == SUITS)
-                return 0;
         }
-    if (best.level == OTHER_OPERATORS)
+    return 0;
+}
+
+int hst_recognise(const hst_tensors *t, hst_origin *o, hst_arch *a, hst_err *err)
+{
+    suit best, named;
+    hst_origin by_name;
+    hst_arch arch;
+    const int tells_both = hst_tensors_meta(t, "graph") && hst_tensors_meta(t, HST_PROBE_FACT);
+    int rc = find_best(t, tells_both ? NUMBERED : ALL, o, a, &best, err);
+    if (rc == 0 && tells_both && best.level != SUITS) {
+        rc = find_best(t, NAMED, &by_name, &arch, &named, err);
+        if (rc == 0 && named.level == SUITS) {
+            *o = by_name;
+            *a = arch;
+            best = named;
+        }
+    }
+    if (rc == 0 && best.level == OTHER_OPERATORS)
         return hst_facts_compare(t, a, err);
-    return best.level ? 0 : unknown(t, err);
+    return rc || best.level ? rc : unknown(t, err);
 }
 
 int hst_recognise_as(const hst_tensors *t, const hst_arch *a, hst_origin *o, hst_err *err)

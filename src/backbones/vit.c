@@ -1,5 +1,6 @@
 /* vit.c - what an architecture says of vision transformers. */
 #include "backbones/vit.h"
+#include "backbones/facts.h"
 #include "base/json.h"
 #include "base/sha256.h"
 
@@ -304,12 +305,18 @@ static void describe(const hst_arch *a, hst_backbone_info *info)
     info->n_token = a->vit.dim;
 }
 
+/* What a graph tells beside the tensors. */
 static int facts(const hst_tensors *t, hst_arch *a, hst_err *err)
 {
-    (void)t;
-    (void)a;
-    (void)err;
-    return 0;
+    const char *act = hst_tensors_meta(t, "activation");
+    double heads = a->vit.heads;
+    int rc = hst_fact_real(t, "heads", 1, INT8_MAX, &heads, err);
+    rc = rc ? rc : hst_fact_real(t, "norm_epsilon", EPSILON_MIN, EPSILON_MAX, &a->vit.epsilon, err);
+    a->vit.heads = (int)heads;
+    for (size_t i = 0; act && !a->vit.gated && i < sizeof acts / sizeof *acts; i++)
+        if (strcmp(acts[i].name, act) == 0)
+            a->vit.act = acts[i].act;
+    return rc;
 }
 
 static int set_pool(hst_arch *a, const char *pool, hst_err *err)

@@ -37,12 +37,13 @@ static const hst_vit_names dinov2_names = {.class_token = "cls_token",
                                            .scale1 = "ls1.gamma",
                                            .scale2 = "ls2.gamma"};
 
-#define HUGGINGFACE_TOKENS                                                                         \
+#define HUGGINGFACE_ENDS                                                                           \
     .class_token = "embeddings.cls_token", .positions = "embeddings.position_embeddings",          \
-    .patches = "embeddings.patch_embeddings.projection.", .norm = "layernorm.",                    \
-    .block = "encoder.layer.%d.", .query = "attention.attention.query.",                           \
-    .key = "attention.attention.key.", .value = "attention.attention.value.",                      \
-    .proj = "attention.output.dense."
+    .patches = "embeddings.patch_embeddings.projection.", .norm = "layernorm."
+#define HUGGINGFACE_TOKENS                                                                         \
+    HUGGINGFACE_ENDS, .block = "encoder.layer.%d.", .query = "attention.attention.query.",         \
+                      .key = "attention.attention.key.", .value = "attention.attention.value.",    \
+                      .proj = "attention.output.dense."
 
 static const hst_vit_names huggingface_names = {
     HUGGINGFACE_TOKENS,           .registers = "embeddings.distillation_token",
@@ -57,6 +58,23 @@ static const hst_vit_names huggingface_dinov2_names = {HUGGINGFACE_TOKENS,
                                                        .fc2 = "mlp.fc2.",
                                                        .scale1 = "layer_scale1.lambda1",
                                                        .scale2 = "layer_scale2.lambda1"};
+
+/* As transformers 5 has them in memory, which its ONNX files show; what it saves has the names
+ * above. */
+#define HUGGINGFACE_5                                                                              \
+    HUGGINGFACE_ENDS, .query = "attention.q_proj.", .key = "attention.k_proj.",                    \
+                      .value = "attention.v_proj.", .proj = "attention.o_proj.",                   \
+                      .fc1 = "mlp.fc1.", .fc2 = "mlp.fc2.", .kept = HST_VIT_KEPT_ALL
+static const hst_vit_names huggingface_5_names = {
+    HUGGINGFACE_5, .block = "layers.%d.", .registers = "embeddings.distillation_token",
+    .norm1 = "layernorm_before.", .norm2 = "layernorm_after."};
+static const hst_vit_names huggingface_5_dinov2_names = {HUGGINGFACE_5,
+                                                         .block = "encoder.layer.%d.",
+                                                         .registers = "embeddings.register_tokens",
+                                                         .norm1 = "norm1.",
+                                                         .norm2 = "norm2.",
+                                                         .scale1 = "layer_scale1.lambda1",
+                                                         .scale2 = "layer_scale2.lambda1"};
 /* The image tower beside one of texts. */
 #define HUGGINGFACE_TOWER                                                                          \
     .positions = "embeddings.position_embedding.weight", .patches = "embeddings.patch_embedding.", \
@@ -205,6 +223,7 @@ static const char *const huggingface_body[] = {"embeddings.cls_token",
                                                "embeddings.position_embeddings",
                                                "embeddings.patch_embeddings.",
                                                "encoder.",
+                                               "layers.",
                                                "layernorm.",
                                                NULL};
 static const char *const huggingface_clip_body[] = {"embeddings.class_embedding",
@@ -249,6 +268,8 @@ static const hst_dialect dinov2_dialects[] = {
      VIT(dinov2_names, 1e-6, GELU, OFFSET, ANTIALIAS)},
     {"timm", "patch_embed.proj.weight", timm_body, HST_NORM_IMAGENET,
      VIT(timm_names, 1e-6, GELU, ANTIALIAS, ANTIALIAS), .config = hst_vit_timm_config},
+    {"transformers 5", "encoder.layer.0.attention.q_proj.weight", huggingface_body,
+     HST_NORM_IMAGENET, VIT(huggingface_5_dinov2_names, 1e-6, GELU, PLAIN, ANTIALIAS)},
     {"Hugging Face", "encoder.layer.0.norm1.weight", huggingface_body, HST_NORM_IMAGENET,
      VIT(huggingface_dinov2_names, 1e-6, GELU, PLAIN, ANTIALIAS),
      .config = hst_vit_huggingface_config},
@@ -304,6 +325,8 @@ static const hst_dialect vit_dialects[] = {
      VIT(timm_names, 1e-6, GELU, ANTIALIAS, ANTIALIAS), .config = hst_vit_timm_config},
     {"Hugging Face", "encoder.layer.0.layernorm_before.weight", huggingface_body, HST_NORM_PM1,
      VIT(huggingface_names, 1e-12, GELU, PLAIN, PLAIN), .config = hst_vit_huggingface_config},
+    {"transformers 5", "layers.0.layernorm_before.weight", huggingface_body, HST_NORM_PM1,
+     VIT(huggingface_5_names, 1e-12, GELU, PLAIN, PLAIN)},
     {"torchvision", "encoder.layers.encoder_layer_0.mlp.0.weight", torchvision_body,
      HST_NORM_IMAGENET, VIT(torchvision_names, 1e-6, GELU, CORNERS, CORNERS)},
     {"torchvision before 0.14", "encoder.layers.encoder_layer_0.mlp.linear_1.weight",
