@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/random.h"
+#include "base/str.h"
 #include "evaluation/metrics.h"
 #include "formats/convert.h"
 #include "formats/npy.h"
@@ -162,7 +163,7 @@ int hst_ask_read_back(const hst_exporting *x, hst_probes *p, char how[96], hst_e
     rc = rc ? rc : hst_convert(x->ctx, x->path, to, err);
     rc = rc ? rc : ask_model(x, to, p, err);
     free(to);
-    if (rc == HST_EMODEL && !is_readable(x->model)) {
+    if (rc == HST_EMODEL && hst_ends_with(x->path, ".tflite") && !is_readable(x->model)) {
         snprintf(how, 96, "our own reader does not know this kind of network in such a file");
         return 0;
     }

@@ -120,11 +120,16 @@ static void made(writer *w, int i, enum layout layout, const char *raw)
     w->value[i].name[layout] = name;
 }
 
-static const char *tensor(writer *w, int i, const char *part, const hst_onnx_tensor *like)
+static const char *named_tensor(writer *w, const char *name, const hst_onnx_tensor *like)
 {
     hst_onnx_tensor t = *like;
-    t.name = hst_onnx_name(w->o, "%s/%s", base_of(w, i), part);
+    t.name = name;
     return hst_onnx_tensor_add(w->o, &t);
+}
+
+static const char *tensor(writer *w, int i, const char *part, const hst_onnx_tensor *like)
+{
+    return named_tensor(w, hst_onnx_name(w->o, "%s/%s", base_of(w, i), part), like);
 }
 
 static const char *vector(writer *w, int i, const char *part, const float *x)
@@ -411,7 +416,8 @@ static void concat_constant(writer *w, int i)
     const hst_onnx_tensor t = {.n_dims = 3, .dim = {1, s->dim[0], s->dim[1]}, .data = x};
     NODE(w, "Pad", NULL, padded, want(w, s->input[1], FLAT),
          WHOLE(w, 0, front->dim[0], 0, 0, 0, 0));
-    NODE(w, "Add", NULL, to, padded, tensor(w, i, "front", &t));
+    const char *name = hst_onnx_name(w->o, "%s/front", base_of(w, s->input[0]));
+    NODE(w, "Add", NULL, to, padded, named_tensor(w, name, &t));
     made(w, i, FLAT, to);
 }
 
