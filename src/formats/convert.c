@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "base/parts.h"
 #include "base/process.h"
+#include "formats/probe.h"
 #include "formats/workdir.h"
 
 #include <errno.h>
@@ -44,7 +45,8 @@ int hst_convert_is_current(const hst_tensors *t)
 {
     const char *made_by = hst_tensors_meta(t, "converter");
     /* "ops": how graphs were told before there were versions */
-    return (!hst_tensors_meta(t, "graph") && !hst_tensors_meta(t, "ops")) ||
+    return (!hst_tensors_meta(t, "graph") && !hst_tensors_meta(t, "ops") &&
+            !hst_tensors_meta(t, HST_PROBE_FACT)) ||
            (made_by && strcmp(made_by, HST_CONVERT_VERSION) == 0);
 }
 
