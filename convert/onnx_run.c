@@ -135,8 +135,8 @@ static int keep_outputs(onnx_run *r, hst_err *err)
     const onnx_node *n = &r->o->node;
     const enum onnx_fixed fixed = fixed_of(r);
     int rc = 0;
-    for (int i = 0; i < n->n_out; i++) {
-        const int at = n->out[i].n ? names_get(&r->names, n->out[i]) : -1;
+    for (int i = 0; i < ONNX_MAX_PORTS; i++) {
+        const int at = i < n->n_out && n->out[i].n ? names_get(&r->names, n->out[i]) : -1;
         const int is_output = at >= 0 && r->readers[at] >= ONNX_IS_OUTPUT;
         if (at >= 0)
             r->fixed[at] = (char)fixed;
@@ -260,7 +260,7 @@ static int say_facts(const onnx_run *r, hst_err *err)
 
 static int prepare(onnx_run *r, size_t n_values, hst_err *err)
 {
-    const double per_byte = 4000, least = 2e7;
+    const double per_byte = 1000, least = 2e7;
     hst_arena *arena = r->o->w->arena;
     r->e.left = least + per_byte * (double)hst_source_bytes(r->o->s);
     r->cap = (int)n_values;
