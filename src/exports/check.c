@@ -7,7 +7,6 @@
 #include "base/mem.h"
 #include "base/process.h"
 #include "base/random.h"
-#include "base/str.h"
 #include "evaluation/metrics.h"
 #include "formats/convert.h"
 #include "formats/npy.h"
@@ -150,7 +149,9 @@ static int ask_model(const hst_exporting *x, const char *converted, hst_probes *
     return rc;
 }
 
-int hst_ask_read_back(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
+/* reads_all: the reader knows every family in such a file. */
+static int ask_read_back(const hst_exporting *x, hst_probes *p, int reads_all, char how[96],
+                         hst_err *err)
 {
     char *to = hst_path_join(x->work, "read.safetensors", err);
     hst_err why = {0};
@@ -163,7 +164,7 @@ int hst_ask_read_back(const hst_exporting *x, hst_probes *p, char how[96], hst_e
     rc = rc ? rc : hst_convert(x->ctx, x->path, to, err);
     rc = rc ? rc : ask_model(x, to, p, err);
     free(to);
-    if (rc == HST_EMODEL && hst_ends_with(x->path, ".tflite") && !is_readable(x->model)) {
+    if (rc == HST_EMODEL && !reads_all && !is_readable(x->model)) {
         snprintf(how, 96, "our own reader does not know this kind of network in such a file");
         return 0;
     }
@@ -173,6 +174,16 @@ int hst_ask_read_back(const hst_exporting *x, hst_probes *p, char how[96], hst_e
     }
     snprintf(how, 96, "read back");
     return rc ? rc : 1;
+}
+
+int hst_ask_read_back(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
+{
+    return ask_read_back(x, p, 0, how, err);
+}
+
+int hst_ask_read_back_all(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
+{
+    return ask_read_back(x, p, 1, how, err);
 }
 
 /* ---- the format's own runtime ---- */
