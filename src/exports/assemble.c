@@ -55,6 +55,10 @@ static int head(hst_program *p, int x, const hst_model *m, int logits, hst_err *
 int hst_export_only_branch(const hst_model *m, hst_err *err)
 {
     char text[256];
+    if (m->n_hidden)
+        return hst_fail(err, HST_EUNSUP,
+                        "the model has layers between the features and the head, which cannot be "
+                        "exported");
     if (hst_model_plain(m))
         return 0;
     hst_extractor_describe(m->extractor, text, sizeof text);

@@ -110,6 +110,10 @@ void hst_model_free(hst_model *m)
         free(m->record[i].key);
         free(m->record[i].value);
     }
+    for (int i = 0; i < m->n_hidden; i++) {
+        free(m->hidden[i].kernel);
+        free(m->hidden[i].bias);
+    }
     free(m->labels);
     free(m->threshold);
     free(m->seen);

@@ -41,12 +41,23 @@ typedef struct hst_number {
     double ends[HST_NUMBER_ENDS];
 } hst_number;
 
+/* A layer between features and head, as models of other programs have: act(x . kernel + bias). */
+enum { HST_MOST_HIDDEN = 4, HST_HIDDEN_MOST_DIM = 4096 };
+typedef struct hst_hidden {
+    int in, out;
+    enum hst_act act; /* one with act(0) = 0 */
+    float *kernel;    /* [in][out] */
+    float *bias;      /* [out] */
+} hst_hidden;
+
 struct hst_model {
     hst_extractor *extractor; /* its backbones: borrowed when made by training, owned when loaded */
     enum hst_target target;
-    int n_classes, dim; /* of a number: 1 */
+    int n_classes, dim; /* of a number: 1; of the features */
     char **labels;
-    float *kernel; /* [dim][n_classes] */
+    int n_hidden; /* 0 of every model of ours: others are not saved and not exported */
+    hst_hidden hidden[HST_MOST_HIDDEN];
+    float *kernel; /* [dim][n_classes]; behind hidden layers [out of the last][n_classes] */
     float *bias;   /* [n_classes] */
     float
         *threshold; /* [n_classes] HST_TARGET_LABELS: probability from which on it has the label */
@@ -102,11 +113,22 @@ const hst_branch *hst_model_plain(const hst_model *m);
 /* Of its features, all its backbones' alike. */
 enum hst_precision hst_model_precision(const hst_model *m);
 
-/* With z = features . kernel + bias, sums in double in index order, prob[n_classes] is softmax(z);
- * of labels 1 / (1 + exp(-z)) of each; of a number z itself. */
+/* Puts hidden layers and a kernel and bias behind them in the place of the model's own; takes what
+ * they point to, also on failure. HST_EMODEL: they do not fit one another, the features or the
+ * labels. */
+HST_CHECK int hst_model_set_layers(hst_model *m, const hst_hidden *hidden, int n_hidden,
+                                   float *kernel, float *bias, hst_err *err);
+/* With x the features, or what the hidden layers make of them, and z = x . kernel + bias, sums in
+ * double in index order, prob[n_classes] is softmax(z); of labels 1 / (1 + exp(-z)) of each; of a
+ * number z itself. */
 void hst_model_head(const hst_model *m, const float *features, float *prob);
 /* z of class c. */
 double hst_model_logit(const hst_model *m, const float *features, int c);
+/* What each feature of this photo is worth to class c: z = features . slope + what is left. Without
+ * hidden layers that is a column of the kernel; with them act(y) = y (act(y) / y). slope[dim].
+ * Errors: HST_EMEM. */
+HST_CHECK int hst_model_slope(const hst_model *m, const float *features, int c, float *slope,
+                              hst_err *err);
 /* How far a photo, of which hst_model_head has made prob, is beyond what is known: above 0 it is
  * unknown. NaN: the model cannot tell (then w is not looked at). */
 double hst_model_unknown(const hst_model *m, const float *features, const float *prob,

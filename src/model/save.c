@@ -390,6 +390,9 @@ int hst_model_seal(hst_model *m, hst_err *err)
 int hst_model_save(const hst_model *m, const char *path, hst_err *err)
 {
     image im = {0};
+    if (m->n_hidden)
+        return hst_fail(err, HST_EUNSUP,
+                        "a model with layers between the features and the head has no model file");
     int rc = image_make(&im, m, err);
     if (rc == 0)
         rc = hst_tensors_write(path, im.tensor, im.n, im.meta, im.n_meta, err);

@@ -21,6 +21,7 @@ struct hst_explainer {
      * [dim] */
     float *raw[VIEWS];
     float *mean, *features, *prob; /* [dim], [dim], [classes] */
+    float *slope;                  /* [dim] of the class that is shown */
     hst_unknown_work *unknown;
     hst_cam_view view[VIEWS];
     float *cell[VIEWS]; /* [h][w], what view[].map shows */
@@ -59,7 +60,8 @@ static int fill(hst_explainer *x, const hst_ctx *ctx, hst_err *err)
     x->mean = x->looking ? hst_alloc(dim, sizeof(float), err) : NULL;
     x->features = x->mean ? hst_alloc(dim, sizeof(float), err) : NULL;
     x->prob = x->features ? hst_alloc((size_t)x->model->n_classes, sizeof *x->prob, err) : NULL;
-    x->unknown = x->prob ? hst_unknown_work_new(x->model->dim, x->model->n_classes, err) : NULL;
+    x->slope = x->prob ? hst_alloc(dim, sizeof *x->slope, err) : NULL;
+    x->unknown = x->slope ? hst_unknown_work_new(x->model->dim, x->model->n_classes, err) : NULL;
     return x->unknown ? add_views(x, err) : HST_EMEM;
 }
 
@@ -95,6 +97,7 @@ void hst_explainer_free(hst_explainer *x)
     free(x->mean);
     free(x->features);
     free(x->prob);
+    free(x->slope);
     hst_unknown_work_free(x->unknown);
     free(x->map);
     free(x->bytes);
@@ -139,16 +142,16 @@ static void combine(hst_explainer *x)
 static void value(const hst_explainer *x, const hst_branch *b, const hst_view *v, const float *raw,
                   float *cell)
 {
-    const size_t dim = (size_t)b->dim, classes = (size_t)x->model->n_classes;
-    const float *kernel = x->model->kernel + (size_t)b->first * classes + (size_t)x->cam.label;
+    const size_t dim = (size_t)b->dim;
+    const float *slope = x->slope + b->first;
     const float *mean = x->mean + b->first, *feature = x->features + b->first;
     for (int y = 0; y < v->map.h; y++)
         for (int at = 0; at < v->map.w; at++, raw += dim) {
             double sum = 0;
             for (size_t k = 0; k < dim; k++)
                 if (mean[k] != 0)
-                    sum += (double)kernel[k * classes] * ((double)feature[k] / (double)mean[k]) *
-                           (double)raw[k];
+                    sum +=
+                        (double)slope[k] * ((double)feature[k] / (double)mean[k]) * (double)raw[k];
             const int to = v->prep.mirror ? v->map.w - 1 - at : at;
             cell[y * v->map.w + to] = (float)(sum / b->n_views);
         }
@@ -208,6 +211,16 @@ static int best(const float *prob, int n)
     return top;
 }
 
+/* What of the logit no position has a share in: the bias, of hidden layers what theirs make too. */
+static double left_over(const hst_explainer *x)
+{
+    const hst_model *m = x->model;
+    double left = x->cam.logit;
+    for (int i = 0; m->n_hidden && i < m->dim; i++)
+        left -= (double)x->slope[i] * (double)x->features[i];
+    return m->n_hidden ? left : (double)m->bias[x->cam.label];
+}
+
 /* x->bytes is the photo. */
 static int explain(hst_explainer *x, int label, hst_err *err)
 {
@@ -221,8 +234,11 @@ static int explain(hst_explainer *x, int label, hst_err *err)
                        .prob = x->prob,
                        .n = m->n_classes,
                        .unknown_score = hst_model_unknown(m, x->features, x->prob, x->unknown)};
-    x->cam.bias = (double)m->bias[x->cam.label];
     x->cam.logit = hst_model_logit(m, x->features, x->cam.label);
+    rc = hst_model_slope(m, x->features, x->cam.label, x->slope, err);
+    if (rc)
+        return rc;
+    x->cam.bias = left_over(x);
     value_all(x);
     return make_map(x, err);
 }
