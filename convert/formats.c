@@ -1,6 +1,7 @@
 #include "formats.h"
 #include "base/str.h"
 #include "keras.h"
+#include "labels.h"
 #include "onnx.h"
 #include "pth.h"
 #include "savedmodel.h"
@@ -47,24 +48,48 @@ static const struct {
     {"model.json", tfjs_read},
 };
 
+static int read_content(weights *w, hst_source *s, hst_err *err);
+
+/* The one file of a folder that is a model by its name comes to the front. 0: none or several. */
+static int find_model(hst_source *s)
+{
+    static const char *const endings[] = {".h5", ".hdf5", ".keras", ".onnx", ".tflite"};
+    size_t at = 0, found = 0;
+    for (size_t i = 0; i < s->n; i++)
+        for (size_t k = 0; k < sizeof endings / sizeof *endings; k++)
+            if (hst_ends_with_any_case(s->file[i].name, endings[k])) {
+                at = i;
+                found++;
+            }
+    if (found != 1)
+        return 0;
+    const hst_source_file model = s->file[at];
+    s->file[at] = s->file[0];
+    s->file[0] = model;
+    return 1;
+}
+
+/* A folder as an archive holds it, or as it is. */
 static int read_folder(weights *w, hst_source *s, hst_err *err)
 {
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (hst_source_find(s, folders[i].file))
+        if (hst_source_find(s, folders[i].file) || unpack_enter(s, folders[i].file))
             return folders[i].read(w, s, err);
+    if (find_model(s) && w->nested++ < 1) {
+        s->is_folder = 0;
+        return read_content(w, s, err);
+    }
     return hst_fail(err, HST_EMODEL,
                     "holds no weights of a known format (a PyTorch file, a Keras archive, a "
                     "SavedModel or a TensorFlow.js model)");
 }
 
-/* The archive's files, without the one folder they may all lie in, until the weights end. */
+/* The archive's files, until the weights end. */
 static int read_archive(weights *w, const hst_source *s, unpacker *unpack, hst_err *err)
 {
     hst_source *inside = unpack_begin(w, err);
     int rc = inside ? unpack(&s->file[0], inside, err) : HST_EMEM;
-    for (size_t i = 0; i < sizeof folders / sizeof *folders && rc == 0; i++)
-        if (unpack_enter(inside, folders[i].file))
-            break;
+    rc = rc ? rc : labels_say(w, inside, err);
     return rc ? rc : read_folder(w, inside, err);
 }
 
@@ -102,7 +127,7 @@ static int read_head(const hst_source_file *f, char head[HEAD_BYTES], hst_err *e
     return 0;
 }
 
-int formats_read(weights *w, hst_source *s, hst_err *err)
+static int read_content(weights *w, hst_source *s, hst_err *err)
 {
     char head[HEAD_BYTES];
     int rc = s->is_folder ? read_folder(w, s, err) : read_head(&s->file[0], head, err);
@@ -118,4 +143,10 @@ int formats_read(weights *w, hst_source *s, hst_err *err)
     return hst_fail(err, HST_EMODEL,
                     "is no weight file of a known format (Keras, PyTorch, ONNX, TFLite, a "
                     "SavedModel or TensorFlow.js)");
+}
+
+int formats_read(weights *w, hst_source *s, hst_err *err)
+{
+    int rc = labels_say(w, s, err);
+    return rc ? rc : read_content(w, s, err);
 }

@@ -27,6 +27,12 @@ HST_CHECK struct json_t *keras_parse(const char *text, size_t n, const char *wha
  * weights, so that they are read before. NULL: nothing. HST_EMODEL: a layer that runs code of its
  * own, or several batch norms with different epsilons. */
 HST_CHECK int keras_say_config(weights *w, const struct json_t *config, hst_err *err);
+/* What lies behind the network in a configuration, of an input of that size (0: not known), as the
+ * fact "classifier", or why that is not known. The weights are there before. (keras_head.c) */
+HST_CHECK int keras_say_classifier(weights *w, const struct json_t *config, int width, int height,
+                                   hst_err *err);
+/* A layer's tensor: "normalization/mean", "sequential/normalization/mean". NULL: not there. */
+const hst_tensor *keras_find(const weights *w, const char *layer, const char *part);
 /* The scaling that a layer Normalization among weights without a configuration makes. */
 HST_CHECK int keras_say_normalization(weights *w, hst_err *err);
 

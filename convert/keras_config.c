@@ -116,6 +116,14 @@ static int is_part(const char *tensor, const char *layer, const char *part)
     return at[n_layer] == '/' && memcmp(at, layer, n_layer) == 0 && (at == tensor || at[-1] == '/');
 }
 
+const hst_tensor *keras_find(const weights *w, const char *layer, const char *part)
+{
+    for (size_t i = 0; i < w->n; i++)
+        if (is_part(w->t[i].name, layer, part))
+            return &w->t[i];
+    return NULL;
+}
+
 /* Three numbers of a layer among the tensors. 0: not there. */
 static int three_of(const weights *w, const char *layer, const char *part, double out[3])
 {
@@ -293,7 +301,8 @@ int keras_say_config(weights *w, const json_t *config, hst_err *err)
         rc = weights_say_size(w, f.width, f.height, err);
     if (rc == 0 && f.epsilon > 0)
         rc = weights_say(w, err, "bn_epsilon", "%.9g", f.epsilon);
-    return rc ? rc : say_scaling(w, &f, err);
+    rc = rc ? rc : say_scaling(w, &f, err);
+    return rc || !config ? rc : keras_say_classifier(w, config, f.width, f.height, err);
 }
 
 /* Weights alone do not show the layer Rescaling that stands in front (1/255), nor the one that

@@ -259,6 +259,8 @@ int net_bias(network *n, int x, const hst_tensor *bias, hst_err *err)
 {
     net_layer *l;
     float *more = NULL;
+    if (n->value[x].kind == NET_STEP)
+        return net_step_bias(n, x, bias, err);
     int rc = extend(n, x, NORMALISED, "a bias", &l, err);
     rc = rc ? rc : read_vector(n, bias, l->out, &more, err);
     if (rc)
@@ -290,6 +292,8 @@ static int scale_channels(network *n, int x, const hst_tensor *scale, hst_err *e
 int net_batchnorm(network *n, int x, const hst_tensor *const of[4], double epsilon, hst_err *err)
 {
     net_layer *l;
+    if (n->value[x].vector && n->value[x].kind != NET_CONV)
+        return net_step_norm(n, x, of, epsilon, err);
     int rc = extend(n, x, NORMALISED, "batch norm", &l, err);
     if (rc)
         return rc;
@@ -409,6 +413,8 @@ int net_constant(network *n, int x, char op, const hst_tensor *c, hst_err *err)
     const size_t count = hst_tensor_count(c);
     if (v->kind == NET_CONV && count > 1 && count == (size_t)v->c && (op == '*' || op == '+'))
         return op == '*' ? scale_channels(n, x, c, err) : net_bias(n, x, c, err);
+    if (v->kind == NET_STEP && op == '+')
+        return net_step_bias(n, x, c, err);
     int rc = read_three(c, number, err);
     if (rc)
         return rc;

@@ -67,6 +67,7 @@ enum net_kind {
     NET_SCALE, /* channels of x times the numbers y */
     NET_MAX_POOL,
     NET_AVERAGE, /* over height and width */
+    NET_STEP,    /* a step of a classifier, number .layer */
     NET_OTHER    /* something behind an average */
 };
 
@@ -83,7 +84,16 @@ typedef struct net_value {
     int depth;      /* convolutions on the longest way to it */
 } net_value;
 
-enum { NET_MAX_LAYERS = 500, NET_MAX_VALUES = 20000 };
+/* A step of a classifier; its tensors last until net_finish(). */
+typedef struct net_step {
+    const char *op; /* as src/model/foreign.h has them */
+    const hst_tensor *kernel, *bias;
+    int transposed;            /* kernel [outputs][inputs], else [inputs][outputs] */
+    const hst_tensor *norm[4]; /* gamma, beta, mean, variance */
+    double epsilon;
+} net_step;
+
+enum { NET_MAX_LAYERS = 500, NET_MAX_STEPS = 32, NET_MAX_VALUES = 20000 };
 
 typedef struct network {
     hst_arena *arena;
@@ -101,6 +111,8 @@ typedef struct network {
         int transposed;        /* kernel [classes][features], else [features][classes] */
         const hst_tensor *kernel, *bias;
     } head;
+    net_step step[NET_MAX_STEPS];
+    int n_steps;
     hst_err passed; /* why the first operator behind an average was passed over */
 } network;
 
@@ -128,6 +140,18 @@ HST_CHECK int net_average(network *n, int x, hst_err *err);
 HST_CHECK int net_reshape(network *n, int x, hst_err *err);
 /* The classifier of a model that headstart has exported: the last one that is told counts. */
 HST_CHECK int net_head(network *n, int x, const struct net_head *head, hst_err *err);
+/* Steps of a classifier, of one number a channel (network_head.c): s says kernel, bias and
+ * transposed. What net_bias, net_constant and net_batchnorm do to one is done by the latter two. */
+HST_CHECK int net_dense(network *n, int x, const net_step *s, hst_err *err);
+HST_CHECK int net_softmax(network *n, int x, hst_err *err);
+HST_CHECK int net_step_bias(network *n, int x, const hst_tensor *bias, hst_err *err);
+HST_CHECK int net_step_norm(network *n, int x, const hst_tensor *const of[4], double epsilon,
+                            hst_err *err);
+/* Says the fact "classifier" of what lies behind the average that is value `output`, or why it is
+ * not known. */
+HST_CHECK int net_say_classifier(network *n, int output, weights *w, hst_err *err);
+/* *kernel [height][width][in][out] and l->bias with all that belongs to the convolution. */
+HST_CHECK int net_layer_folded(network *n, net_layer *l, float **kernel, hst_err *err);
 /* What an operator gives that could not be read (rc, *err: its error) from x: an error too, but for
  * what lies behind an average. */
 HST_CHECK int net_other(network *n, int x, int rc, hst_err *err);

@@ -284,6 +284,12 @@ static int fold(network *n, net_layer *l, float *w, hst_err *err)
     return 0;
 }
 
+int net_layer_folded(network *n, net_layer *l, float **kernel, hst_err *err)
+{
+    int rc = read_kernel(n, l, kernel, err);
+    return rc ? rc : fold(n, l, *kernel, err);
+}
+
 static int add_tensor(weights *w, int i, const char *part, const hst_tensor *like, hst_err *err)
 {
     char name[64];
@@ -420,6 +426,7 @@ static int make(result *r, hst_err *err)
     for (int i = 0; rc == 0 && i < r->n_convs; i++)
         rc = emit_conv(r, i, err);
     rc = rc ? rc : emit_head(r, err);
+    rc = rc || n->head.of ? rc : net_say_classifier(n, output, r->w, err);
     return rc ? rc : say_facts(r, epsilon, err);
 }
 

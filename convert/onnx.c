@@ -4,6 +4,8 @@
 #include "onnx_run.h"
 #include "onnx_tensor.h"
 
+#include "formats/labels.h"
+
 #include <string.h>
 
 enum { MAX_THINGS = 50000 }; /* tensors and results of operators */
@@ -180,9 +182,10 @@ static int read_network(onnx *o, bytes graph, hst_err *err)
     rc = rc ? rc : net_finish(&o->net, o->w, err);
     /* PyTorch's own networks pad on all sides alike and take ImageNet's mean and deviation; those
      * that pad as TensorFlow does were TensorFlow's, and so are those of its exporter. */
-    return rc || o->of_tensorflow || net_pads_as_tensorflow(&o->net)
-               ? rc
-               : weights_say(o->w, err, "scaling", "imagenet");
+    if (rc || o->of_tensorflow || net_pads_as_tensorflow(&o->net) || weights_said(o->w, "scaling"))
+        return rc;
+    rc = weights_said(o->w, "mean") ? 0 : weights_say(o->w, err, "scaling_assumed", "1");
+    return rc ? rc : weights_say(o->w, err, "scaling", "imagenet");
 }
 
 /* Whether its tensors have the names of a library's parameters, or ours. */
@@ -232,7 +235,23 @@ static int read_graph(onnx *o, bytes graph, hst_err *err)
     return rc ? hst_fail(err, rc, "%s", why.msg) : 0;
 }
 
-/* Of the file's properties the one that headstart puts there. */
+/* The properties of Ultralytics' exports: names of the classes, as Python prints them, and that it
+ * classifies. Its networks then take 0..1, of the middle of a photo. */
+static int read_foreign(onnx *o, const pb_field *key, bytes value, hst_err *err)
+{
+    if (pb_is(key, "task") && value.n == 8 && memcmp(value.p, "classify", 8) == 0) {
+        int rc = weights_say(o->w, err, "scaling", "01");
+        return rc ? rc : weights_say(o->w, err, "preparation", "pil,crop");
+    }
+    if (!pb_is(key, "names") && !pb_is(key, "labels"))
+        return 0;
+    json_t *list = hst_labels_parse((const char *)value.p, value.n, "names", NULL);
+    int rc = list ? weights_say_json(o->w, "labels", list, err) : 0;
+    json_decref(list);
+    return rc ? rc : weights_say(o->w, err, "labels_of", "the file's metadata");
+}
+
+/* Of the file's properties the one that headstart puts there, and what others do. */
 static int read_property(onnx *o, bytes m, hst_err *err)
 {
     pb_field f, key = {0};
@@ -244,7 +263,7 @@ static int read_property(onnx *o, bytes m, hst_err *err)
         else if (f.number == ENTRY_VALUE && f.wire == PB_BYTES)
             value = f.b;
     if (rc || !value.p || !pb_is(&key, "headstart"))
-        return rc;
+        return rc || !value.p ? rc : read_foreign(o, &key, value, err);
     o->ours = 1;
     return weights_say_model(o->w, (const char *)value.p, value.n, err);
 }

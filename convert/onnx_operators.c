@@ -220,16 +220,35 @@ static int reshape(onnx *o, int x, int how, hst_err *err)
     return net_reshape(&o->net, x, err);
 }
 
-/* The classifier of a file that headstart has exported: x kernel' + bias. */
+/* x kernel + bias, of a classifier. */
 static int gemm(onnx *o, int x, int how, hst_err *err)
 {
     (void)how;
+    const onnx_attribute *alpha = onnx_find_attribute(&o->node, "alpha"),
+                         *beta = onnx_find_attribute(&o->node, "beta");
     const struct net_head head = {.transposed = attribute_int(&o->node, "transB", 0) != 0,
                                   .kernel = onnx_input_tensor(o, 1),
                                   .bias = onnx_input_tensor(o, 2)};
-    if (!o->ours || !head.kernel || !head.bias)
-        return onnx_refuse(err, "a Gemm stands at an odd place");
-    return net_head(&o->net, x, &head, err);
+    if (o->ours && head.kernel && head.bias)
+        return net_head(&o->net, x, &head, err);
+    if (attribute_int(&o->node, "transA", 0) || (alpha && alpha->f != 1) ||
+        (beta && beta->f != 1) || (o->node.n_in > 2 && o->node.in[2].n && !head.bias))
+        return onnx_refuse(err, "a Gemm is of an unknown kind");
+    return net_dense(
+        &o->net, x,
+        &(net_step){.kernel = head.kernel, .bias = head.bias, .transposed = head.transposed}, err);
+}
+
+static int matmul(onnx *o, int x, int how, hst_err *err)
+{
+    (void)how;
+    return net_dense(&o->net, x, &(net_step){.kernel = onnx_input_tensor(o, 1)}, err);
+}
+
+static int softmax(onnx *o, int x, int how, hst_err *err)
+{
+    (void)how;
+    return net_softmax(&o->net, x, err);
 }
 
 static const struct {
@@ -258,6 +277,8 @@ static const struct {
     {"Squeeze", reshape, 0},
     {"Unsqueeze", reshape, 0},
     {"Gemm", gemm, 0},
+    {"MatMul", matmul, 0},
+    {"Softmax", softmax, 0},
     {"Cast", same, 0},
     {"Identity", same, 0},
     {"Dropout", same, 0},

@@ -1,6 +1,7 @@
 #include "tfjs.h"
 #include "base/json.h"
 #include "bytes.h"
+#include "keras.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -268,11 +269,11 @@ static int layers_model(tfjs *j, const json_t *topology, hst_err *err)
     int rc = weights_say(j->w, err, "source_format", "TensorFlow.js layers model");
     if (rc == 0 && version)
         rc = weights_say(j->w, err, "producer", "Keras %.50s", version);
-    const int said = rc ? rc : say_size(j->w, config, 0, err);
-    rc = said < 0 ? said : 0;
     for (size_t i = 0; rc == 0 && i < j->have.n; i++)
         rc = weights_add(j->w, &j->have.t[i], err);
-    return rc;
+    rc = rc ? rc : keras_say_config(j->w, model ? model : topology, err);
+    const int said = rc ? rc : say_size(j->w, config, 0, err);
+    return said < 0 ? said : 0;
 }
 
 /* ---- the whole ---- */

@@ -278,6 +278,22 @@ static int same(graph *g, const graph_node *n, int x, int how, hst_err *err)
     return x;
 }
 
+static int matmul(graph *g, const graph_node *n, int x, int how, hst_err *err)
+{
+    (void)how;
+    const net_step s = {.kernel = constant(g, n, 1),
+                        .transposed =
+                            json_is_true(json_object_get(attribute(n, "transpose_b"), "b"))};
+    return fused(g, n, net_dense(&g->net, x, &s, err), err);
+}
+
+static int softmax(graph *g, const graph_node *n, int x, int how, hst_err *err)
+{
+    (void)how;
+    (void)n;
+    return net_softmax(&g->net, x, err);
+}
+
 static const struct {
     const char *name;
     int (*read)(graph *g, const graph_node *n, int x, int how, hst_err *err);
@@ -299,6 +315,9 @@ static const struct {
                  {"Mul", binary, '*'},
                  {"RealDiv", binary, '/'},
                  {"Pad", pad, 0},
+                 {"MatMul", matmul, 0},
+                 {"_FusedMatMul", matmul, 0},
+                 {"Softmax", softmax, 0},
                  {"MaxPool", max_pool, 0},
                  {"Reshape", reshape, 0},
                  {"Squeeze", reshape, 0},

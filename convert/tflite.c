@@ -188,18 +188,27 @@ static int max_pool(tflite *t, int x, int how, hst_err *err)
     return net_max_pool(&t->net, x, &window, kernel, err);
 }
 
-/* The classifier of a file that headstart has exported: weights [classes][features]. */
+/* A classifier: weights [classes][features]; of FullyConnectedOptions 0 is an activation. */
 static int dense(tflite *t, int x, int how, hst_err *err)
 {
     (void)how;
-    const tflite_tensor *k = t->n_in == 3 ? t->in[1] : NULL, *b = k ? t->in[2] : NULL;
-    if (!t->ours || !k || !b || !k->constant || !b->constant)
+    const tflite_tensor *k = t->n_in > 1 ? t->in[1] : NULL, *b = t->n_in > 2 ? t->in[2] : NULL;
+    if (!k || !k->constant || (b && !b->constant) || (t->ours && !b))
         return refuse(err, "a FULLY_CONNECTED stands at an odd place");
     hst_tensor *wide = hst_arena_alloc(t->w->arena, 2, sizeof *wide, err);
     int rc = wide ? widen(t, k, &wide[0], err) : HST_EMEM;
-    rc = rc ? rc : widen(t, b, &wide[1], err);
+    rc = rc || !b ? rc : widen(t, b, &wide[1], err);
     const struct net_head head = {.transposed = 1, .kernel = wide, .bias = wide + 1};
-    return rc ? rc : net_head(&t->net, x, &head, err);
+    if (rc || t->ours)
+        return rc ? rc : net_head(&t->net, x, &head, err);
+    const net_step s = {.kernel = wide, .bias = b ? wide + 1 : NULL, .transposed = 1};
+    return activate(t, net_dense(&t->net, x, &s, err), option(t, 0, 1, 0), err);
+}
+
+static int softmax(tflite *t, int x, int how, hst_err *err)
+{
+    (void)how;
+    return net_softmax(&t->net, x, err);
 }
 
 /* BuiltinOperator of the schema. */
@@ -219,6 +228,7 @@ static const struct {
                  {19, activation, NET_RELU},
                  {21, activation, NET_RELU6},
                  {22, reshape, 0},
+                 {25, softmax, 0},
                  {34, pad, 0},
                  {40, mean, 0},
                  {41, binary, '-'},
@@ -316,6 +326,7 @@ static int read_input(tflite *t, hst_err *err)
         return refuse(err, "its input is no picture");
     if (in->type != TFLITE_F32 && !(t->ours && in->type == TFLITE_U8)) {
         int rc = tflite_say_quantised_input(&t->f, t->w, err);
+        rc = rc ? rc : weights_say(t->w, err, "quantised", "1");
         if (rc)
             return rc;
     }

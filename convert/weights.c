@@ -78,11 +78,18 @@ int weights_add(weights *w, const hst_tensor *t, hst_err *err)
     return 0;
 }
 
-int weights_say_text(weights *w, const char *key, const char *text, hst_err *err)
+int weights_said(const weights *w, const char *key)
 {
     for (size_t i = 0; i < w->n_facts; i++)
         if (strcmp(w->fact[i].key, key) == 0)
-            return 0;
+            return 1;
+    return 0;
+}
+
+int weights_say_text(weights *w, const char *key, const char *text, hst_err *err)
+{
+    if (weights_said(w, key))
+        return 0;
     if (w->n_facts == WEIGHTS_MAX_FACTS)
         return hst_fail(err, HST_EMODEL, "more than %d facts", WEIGHTS_MAX_FACTS);
     char *value = hst_arena_strdup(w->arena, text, err);
@@ -103,6 +110,21 @@ int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
     return weights_say_text(w, key, clean, err);
 }
 
+int weights_say_json(weights *w, const char *key, const json_t *v, hst_err *err)
+{
+    char *text = hst_json_write(v, JSON_COMPACT | JSON_ENCODE_ANY, err);
+    int rc = text ? weights_say_text(w, key, text, err) : err->code;
+    free(text);
+    return rc;
+}
+
+int weights_say_teachable(weights *w, hst_err *err)
+{
+    int rc = weights_say(w, err, "producer", "Teachable Machine");
+    rc = rc ? rc : weights_say(w, err, "scaling", "pm1");
+    return rc ? rc : weights_say(w, err, "preparation", "pil,crop");
+}
+
 int weights_say_model(weights *w, const char *json, size_t n, hst_err *err)
 {
     static const char *const keys[] = {"exported", "arch",   "prepare", "labels",
@@ -111,6 +133,9 @@ int weights_say_model(weights *w, const char *json, size_t n, hst_err *err)
     int rc = o ? 0 : err ? err->code : HST_EMODEL;
     for (size_t i = 0; rc == 0 && i < sizeof keys / sizeof *keys; i++) {
         const char *text = json_string_value(json_object_get(o, keys[i]));
+        for (size_t k = 0; text && k < w->n_facts; k++) /* it counts more than what lies beside */
+            if (strcmp(w->fact[k].key, keys[i]) == 0)
+                w->fact[k--] = w->fact[--w->n_facts];
         if (text)
             rc = weights_say_text(w, keys[i], text, err);
     }
@@ -120,10 +145,8 @@ int weights_say_model(weights *w, const char *json, size_t n, hst_err *err)
 
 int weights_say_size(weights *w, long long width, long long height, hst_err *err)
 {
-    for (size_t i = 0; i < w->n_facts; i++)
-        if (strcmp(w->fact[i].key, "image_px") == 0 ||
-            strcmp(w->fact[i].key, "image_width_px") == 0)
-            return 0;
+    if (weights_said(w, "image_px") || weights_said(w, "image_width_px"))
+        return 0;
     if (width == height)
         return weights_say(w, err, "image_px", "%lld", width);
     int rc = weights_say(w, err, "image_width_px", "%lld", width);

@@ -39,6 +39,7 @@ typedef struct weights {
     hst_arena *arena; /* names and facts; readers may put data here too */
     hst_meta_pair fact[WEIGHTS_MAX_FACTS];
     size_t n_facts;
+    int nested; /* a file of an archive or folder is read as if it were given alone */
     struct kept *kept;
 } weights;
 
@@ -66,15 +67,33 @@ HST_CHECK int weights_keep(weights *w, void *thing, void (*end)(void *), hst_err
  *                                                  deviation on 0..1, or left as 0..255
  *   mean, std      "127.5 127.5 127.5"             the same in numbers, of pixels in 0..255
  *   graph          see above
+ *   classifier     what lies behind the features, or
+ *   classifier_refused  why that is not known (src/model/foreign.h)
+ *   scaling_assumed  the scaling is only what such files usually mean
+ *   quantised      its own arithmetic is of whole numbers
+ *   labels         a JSON list of the classes' names, and
+ *   labels_of      where they are from
+ *   preparation    how photos are brought to the size, as hst_features_compute calls it
  *   exported, ...  of a model that headstart has exported (weights_say_model) */
 HST_CHECK int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
     HST_PRINTF(4, 5);
+
+/* 1: a fact by that key was said. */
+int weights_said(const weights *w, const char *key);
 
 /* Says the size of the input in pixels, unless it was said. */
 HST_CHECK int weights_say_size(weights *w, long long width, long long height, hst_err *err);
 
 /* The same for a text of any length and more than one line, printable UTF-8. */
 HST_CHECK int weights_say_text(weights *w, const char *key, const char *text, hst_err *err);
+
+/* The same of a value of JSON. */
+struct json_t;
+HST_CHECK int weights_say_json(weights *w, const char *key, const struct json_t *v, hst_err *err);
+
+/* Says what is known of the models of Teachable Machine: pixels in -1..1, of the middle of a photo
+ * (its library crops on a canvas, then takes x / 127.5 - 1). */
+HST_CHECK int weights_say_teachable(weights *w, hst_err *err);
 
 /* Says the facts of a file that headstart itself has exported: the members of a JSON object of
  * texts, of which those are taken that such a file has (hst_model_facts of src/model). */
