@@ -29,6 +29,7 @@ static const cli_option options[] = {
     {"unknown", 0, CLI_TEXT, AT(unknown), "DIR2", NULL,
      "Measure how well photos of no class are told, by those in DIR2 and its sub-folders: how many "
      "are called unknown, AUROC, FPR at 95 % TPR. Of one model."},
+    CLI_FOREIGN_OPTIONS,
     {0},
 };
 

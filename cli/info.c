@@ -16,6 +16,7 @@ static const cli_option options[] = {
     {"devices", 0, CLI_FLAG, AT(devices), NULL, NULL,
      "Show version, kernels, threads and cache folder instead of a model."},
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
+    CLI_FOREIGN_OPTIONS,
     {0},
 };
 
@@ -392,6 +393,15 @@ static void put_accuracy(cli_out *out, const hst_model *m)
     }
 }
 
+/* Of a model of another program. */
+static void put_origin(cli_out *out, const hst_backbone_info *b)
+{
+    char text[160];
+    snprintf(text, sizeof text, "%s%s%s", b->format, *b->producer ? ", " : "", b->producer);
+    if (*b->format)
+        put_clean(out, "read from", text);
+}
+
 static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info *b)
 {
     cli_out *out = &job->out;
@@ -407,6 +417,7 @@ static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info 
                        size, b->padding);
     put_clean(out, "source", b->source);
     put_clean(out, "source sha256", b->sha256);
+    put_origin(out, b);
     cli_out_printf(out, "%-16s%d per photo, %s%s%s\n", "features", b->n_features, b->precision,
                    b->n_blocks ? ", pool " : "", b->n_blocks ? b->pool : "");
     put_views(out, m);
@@ -421,7 +432,8 @@ static int print_text(cli_job *job, const hst_model *m, const hst_backbone_info 
             put_clean(out, key, text);
     char table[2048]; /* longer than any summary */
     const char *recipe = hst_model_record(m, "recipe");
-    if (!recipe || strcmp(recipe, "tutorial") == 0) { /* whose layers these are */
+    if (*b->format == 0 &&
+        (!recipe || strcmp(recipe, "tutorial") == 0)) { /* whose layers these are */
         hst_model_summary(m, table, sizeof table);
         cli_out_printf(out, "\n%s", table);
     }
@@ -456,7 +468,7 @@ const cli_command cli_info = {
     .text = "Shows a model's backbone, sizes, parameters as Keras counts them, labels,\n"
             "preparation, what accuracy was measured and how it was trained, of recipe\n"
             "tutorial its layers; or, with --devices, what will be used here.\n"
-            "MODEL is a model file or the folder of a run.",
+            "MODEL is a model file or the folder of a run, or a model of another program.",
     .examples = "headstart info runs/train/model.safetensors\n"
                 "headstart info --devices",
     .options = options,

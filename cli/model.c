@@ -57,7 +57,12 @@ static void explain(cli_job *job, const char *word)
 hst_model *cli_model_load(cli_job *job, int i)
 {
     const char *word = job->v.words[i];
-    hst_model *m = hst_model_load(job->ctx, word, &job->err);
+    char prepare[32];
+    hst_model_opts o = hst_model_opts_default();
+    o.labels = job->v.labels;
+    o.scaling = job->v.scaling;
+    o.prepare = cli_job_preparation(job, prepare, sizeof prepare);
+    hst_model *m = hst_model_load_with(job->ctx, word, &o, &job->err);
     if (!m && job->err.code == HST_EMODEL)
         explain(job, word);
     if (m && hst_model_target(m) == HST_TARGET_LABELS)

@@ -56,6 +56,7 @@ typedef struct cli_values {
     const char *path_column, *label_column, *split_column, *images, *label_from, *separator,
         *target;
     const char *to, *input, *layout, *weights, *data; /* of export */
+    const char *labels;                               /* of a model of another program */
     uint64_t store_max;
     double val_split, min_accuracy, least, threshold, max_drop;
     int threads, top;
@@ -191,6 +192,40 @@ extern const cli_option cli_common[];
             "How a photo of another shape becomes the network's size" of_what                      \
             ": stretched (the default), its middle, or all of it on a plain ground. Not with "     \
             "--prepare hub."                                                                       \
+    }
+
+/* Of the commands that take models of other programs, whose files may say too little. */
+#define CLI_FOREIGN_OPTIONS                                                                        \
+    {"labels",                                                                                     \
+     0,                                                                                            \
+     CLI_TEXT,                                                                                     \
+     offsetof(cli_values, labels),                                                                 \
+     "FILE",                                                                                       \
+     NULL,                                                                                         \
+     "Of a model of another program: the names of its classes, a line each, or as JSON (if not "   \
+     "given, its own or those in labels.txt beside it).",                                          \
+     .section = "expert"},                                                                         \
+        {"scaling",                                                                                \
+         0,                                                                                        \
+         CLI_CHOICE,                                                                               \
+         offsetof(cli_values, scaling),                                                            \
+         "pm1|01|imagenet|255",                                                                    \
+         NULL,                                                                                     \
+         "Of such a model: what it wants of pixels, -1..1, 0..1, ImageNet's mean and deviation, "  \
+         "or 0..255 (if not given, what its file says or its producer does).",                     \
+         .section = "expert"},                                                                     \
+        {"prepare",                                                                                \
+         0,                                                                                        \
+         CLI_CHOICE,                                                                               \
+         offsetof(cli_values, prepare),                                                            \
+         "pil|tf|fast|scaled|hub",                                                                 \
+         NULL,                                                                                     \
+         "Of such a model: how photos are decoded and resized, as train --prepare has it.",        \
+         .section = "expert"},                                                                     \
+    {                                                                                              \
+        "fit", 0, CLI_CHOICE, offsetof(cli_values, fit), "squash|crop|pad", NULL,                  \
+            "Of such a model: how a photo of another shape becomes the network's size.",           \
+            .section = "expert"                                                                    \
     }
 
 /* Options of the commands that look photos up in the feature store. */

@@ -34,6 +34,7 @@ static const cli_option options[] = {
     {"cam", 0, CLI_TEXT, AT(cam), "DIR", NULL,
      "A picture of each photo that shows where the label was seen (a class-activation map), "
      "NAME.cam.png in this folder."},
+    CLI_FOREIGN_OPTIONS,
     {0},
 };
 
@@ -448,10 +449,13 @@ const cli_command cli_predict = {
             "'no label'; one of a number (train --target) tells it with its interval.\n"
             "A photo that cannot be used gives a row with the reason, the others go on, and\n"
             "the exit status is 3. In json and csv, characters of a path that are no UTF-8\n"
-            "become '?'. MODEL is a model file or the folder of a run.",
+            "become '?'. MODEL is a model file or the folder of a run, or a model that was\n"
+            "exported or that another program has made: Teachable Machine's archives, Keras,\n"
+            "ONNX, TFLite, TensorFlow.js, folders of transformers (docs/foreign.md).",
     .examples = "headstart predict runs/train/model.safetensors daisy.jpg more/\n"
                 "find . -name '*.jpg' -print0 | headstart predict runs/train -0 - --json\n"
                 "headstart predict m.safetensors photos/ --cam maps/\n"
+                "headstart predict teachable_machine.zip photo.jpg\n"
                 "headstart predict --labelled m.safetensors holdout/ -o sheet.png",
     .options = options,
     .colours = 1,

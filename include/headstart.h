@@ -889,11 +889,30 @@ HST_API const hst_effort_step *hst_run_step(const hst_run *r, size_t i);
 
 /* ---- model ---- */
 
-/* path: of a model file, or of a run's folder, which holds model.safetensors. The model has its own
- * backbone. Errors: HST_EMODEL (not a model of ours, damaged, refused),
- * HST_EIO, HST_EMEM. */
+/* path: of a model file, of a run's folder, which holds model.safetensors, or of a model that was
+ * exported or that another program has made (docs/foreign.md). The model has its own backbone.
+ * Errors: HST_EMODEL (no model that is known, damaged, refused), HST_EPROC, HST_EIO, HST_EMEM. */
 HST_API HST_CHECK hst_model *hst_model_load(hst_ctx *ctx, const char *path, hst_err *err);
-/* The file appears whole or not at all. Errors: HST_EIO, HST_EMEM. */
+/* What the file of another program may not say of its model. NULL: what it says or is usual; where
+ * that is taken for granted, one line of the log says so. */
+typedef struct hst_model_opts {
+    size_t size;
+    const char *labels;  /* a file of the names of its classes: a line each, or JSON */
+    const char *scaling; /* of pixels, as in hst_backbone_opts */
+    const char *prepare; /* how photos are brought to its size, as in hst_features_compute */
+} hst_model_opts;
+HST_API void hst_model_opts_init(hst_model_opts *o, size_t size);
+static inline hst_model_opts hst_model_opts_default(void)
+{
+    hst_model_opts o;
+    hst_model_opts_init(&o, sizeof o);
+    return o;
+}
+/* HST_EARG as well: an option for a model of ours, which says all of it. */
+HST_API HST_CHECK hst_model *hst_model_load_with(hst_ctx *ctx, const char *path,
+                                                 const hst_model_opts *o, hst_err *err);
+/* The file appears whole or not at all. Errors: HST_EIO, HST_EMEM, HST_EUNSUP (a model of another
+ * program that has layers in front of its head). */
 HST_API HST_CHECK int hst_model_save(const hst_model *m, const char *path, hst_err *err);
 HST_API void hst_model_free(hst_model *m);
 HST_API int hst_model_classes(const hst_model *m);

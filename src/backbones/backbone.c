@@ -459,6 +459,15 @@ static void set_origin(hst_backbone *b, const char *name, const hst_weight_file 
     hst_backbone_set_licence(b, known ? known->licence : hst_catalog_licence(f->sha256));
 }
 
+hst_backbone *hst_backbone_of_file(hst_ctx *ctx, const hst_weight_file *f, hst_tensors *t,
+                                   const hst_backbone_opts *o, hst_err *err)
+{
+    hst_backbone *b = import(ctx, f, t, o, err);
+    if (b)
+        set_origin(b, f->base, f, t);
+    return b;
+}
+
 hst_backbone *hst_backbone_open(hst_ctx *ctx, const char *name, hst_err *err)
 {
     return hst_backbone_open_with(ctx, name, NULL, err);

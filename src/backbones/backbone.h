@@ -70,6 +70,12 @@ HST_CHECK hst_backbone *hst_backbone_from_tensors(hst_ctx *ctx, const hst_arch *
  * it tells one, must be arch's. HST_EMODEL. */
 HST_CHECK hst_backbone *hst_backbone_exported(const hst_ctx *ctx, const hst_arch *a,
                                               const hst_tensors *t, hst_err *err);
+struct hst_weight_file; /* hub/converted.h */
+/* The backbone in a file that was found, of whose tensors t the numbers are dropped. Errors: as
+ * hst_backbone_open_with. */
+HST_CHECK hst_backbone *hst_backbone_of_file(hst_ctx *ctx, const struct hst_weight_file *f,
+                                             hst_tensors *t, const hst_backbone_opts *o,
+                                             hst_err *err);
 /* b in another precision, and what is beside it; in int8 without ranges. Errors: HST_EMEM. */
 HST_CHECK hst_backbone *hst_backbone_in(const hst_ctx *ctx, const hst_backbone *b,
                                         enum hst_precision precision, hst_err *err);

@@ -124,17 +124,36 @@ static int find_foreign(hst_ctx *ctx, const char *path, hst_weight_file *f, hst_
     return hst_converted_make(ctx, path, f, NULL, err);
 }
 
-/* 1 when the folder is a network in a format that the import helper reads. */
+static int has_file(const char *dir, const char *name)
+{
+    char *path = hst_path_join(dir, name, NULL);
+    const int is = path && hst_is_file(path);
+    free(path);
+    return is;
+}
+
+/* 1 when the folder is a network in a format that the import helper reads, or is what one of
+ * Teachable Machine's archives unpacks to. */
 static int is_foreign_folder(const char *dir)
 {
-    static const char *const files[] = {"saved_model.pb", "model.json"};
+    static const char *const files[] = {"saved_model.pb",
+                                        "model.json",
+                                        "keras_model.h5",
+                                        "model_unquant.tflite",
+                                        "model.savedmodel/saved_model.pb",
+                                        "model.weights.h5"};
     int is = 0;
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char *path = hst_path_join(dir, files[i], NULL);
-        is |= path && hst_is_file(path);
-        free(path);
-    }
-    return is;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        is |= has_file(dir, files[i]);
+    return is || (has_file(dir, "labels.txt") && has_file(dir, "model.tflite"));
+}
+
+int hst_converted_is_folder(const char *dir)
+{
+    return is_foreign_folder(dir) ||
+           (has_file(dir, "config.json") &&
+            (has_file(dir, "model.safetensors") || has_file(dir, "model.safetensors.index.json") ||
+             has_file(dir, "pytorch_model.bin")));
 }
 
 static int find_file(hst_ctx *ctx, const char *path, hst_weight_file *f, hst_err *err)

@@ -20,6 +20,9 @@ void hst_weight_file_clear(hst_weight_file *f);
 /* A file or folder of this machine: as it is, or converted once. */
 HST_CHECK int hst_converted_local(hst_ctx *ctx, const char *path, hst_weight_file *f, hst_err *err);
 
+/* 1: the folder is one that hst_converted_local takes, and no run's. */
+int hst_converted_is_folder(const char *dir);
+
 /* cache_dir/backbones/<sha256>.safetensors, to be freed. HST_EARG: there is no cache. */
 HST_CHECK char *hst_converted_path(const hst_ctx *ctx, const char *sha256, hst_err *err);
 

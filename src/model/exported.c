@@ -1,10 +1,8 @@
 /* exported.c - a model in a file of another format, that headstart has written: its network as the
  * import helper reads it, its head beside that, and the rest from the facts of hst_model_facts. */
-#include "hub/converted.h"
 #include "model/load.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static int add_exported(hst_extractor *e, hst_ctx *ctx, const hst_tensors *t, const json_t *source,
@@ -108,18 +106,4 @@ hst_model *hst_model_exported(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
         return m;
     hst_model_free(m);
     return NULL;
-}
-
-hst_model *hst_exported_load(hst_ctx *ctx, const char *path, hst_err *err)
-{
-    hst_weight_file f = {0};
-    int rc = hst_converted_local(ctx, path, &f, err);
-    hst_tensors *t = rc ? NULL : f.tensors ? f.tensors : hst_tensors_read(f.path, err);
-    hst_model *m = t ? hst_model_exported(ctx, t, err) : NULL;
-    if (t && !m)
-        (void)hst_err_at(err, path);
-    if (t != f.tensors)
-        hst_tensors_free(t);
-    hst_weight_file_clear(&f);
-    return m;
 }

@@ -518,7 +518,7 @@ static int load_part(void *arg, size_t part, int thread, hst_err *err)
     return l->m ? 0 : err->code;
 }
 
-static hst_model *from_tensors(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
+hst_model *hst_model_read(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
 {
     loading l = {.ctx = ctx, .t = t};
     if (check_format(t, &l.branches, err))
@@ -527,45 +527,4 @@ static hst_model *from_tensors(hst_ctx *ctx, const hst_tensors *t, hst_err *err)
         return l.m;
     hst_model_free(l.m);
     return NULL;
-}
-
-static hst_model *load_file(hst_ctx *ctx, const char *path, hst_err *err)
-{
-    if (hst_is_file(path) &&
-        (hst_ends_with_any_case(path, ".keras") || hst_ends_with_any_case(path, ".onnx") ||
-         hst_ends_with_any_case(path, ".tflite")))
-        return hst_exported_load(ctx, path, err);
-    hst_tensors *t = hst_tensors_read(path, err);
-    if (!t)
-        return NULL;
-    hst_model *m = from_tensors(ctx, t, err);
-    if (!m)
-        (void)hst_err_at(err, path);
-    hst_tensors_free(t);
-    return m;
-}
-
-static int has_file(const char *dir, const char *name)
-{
-    char *file = hst_path_join(dir, name, NULL);
-    const int has = file && hst_is_file(file);
-    free(file);
-    return has;
-}
-
-hst_model *hst_model_load(hst_ctx *ctx, const char *path, hst_err *err)
-{
-    if (!hst_is_dir(path))
-        return load_file(ctx, path, err);
-    char *file = hst_path_join(path, "model.safetensors", err);
-    hst_model *m = NULL;
-    if (file && hst_is_file(file))
-        m = load_file(ctx, file, err);
-    else if (has_file(path, "saved_model.pb") || has_file(path, "model.json"))
-        m = hst_exported_load(ctx, path, err);
-    else if (file)
-        hst_fail(err, HST_EMODEL,
-                 "%s: a folder without model.safetensors, which the folder of a run has", path);
-    free(file);
-    return m;
 }

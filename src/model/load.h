@@ -1,9 +1,11 @@
-/* load.h - the parts of a model file that an exported model has as well, read one by one. */
+/* load.h - a model file read, and the parts of it that an exported model has as well. */
 #ifndef HST_MODEL_LOAD_H
 #define HST_MODEL_LOAD_H
 #include "base/json.h"
 #include "model/model.h"
 
+/* The model in a file of ours. HST_EMODEL. */
+HST_CHECK hst_model *hst_model_read(hst_ctx *ctx, const hst_tensors *t, hst_err *err);
 /* The text under key; NULL and HST_EMODEL where there is none. */
 const char *hst_read_meta(const hst_tensors *t, const char *key, hst_err *err);
 HST_CHECK int hst_read_prepare(const json_t *o, hst_prep *out, hst_err *err);
@@ -16,7 +18,4 @@ HST_CHECK hst_model *hst_read_shell(const hst_tensors *t, hst_extractor *e, hst_
 HST_CHECK int hst_read_head(const hst_tensors *t, const char *name, int n_dims, const int64_t *dim,
                             float *out, hst_err *err);
 HST_CHECK int hst_read_record(const hst_tensors *t, hst_model *m, hst_err *err);
-
-/* hst_model_load of a file that the import helper reads. (exported.c) */
-HST_CHECK hst_model *hst_exported_load(hst_ctx *ctx, const char *path, hst_err *err);
 #endif
