@@ -260,10 +260,11 @@ static json_t *target_json(const hst_model *m)
 {
     double least, most;
     json_t *o = json_object(), *list = json_array();
-    if (hst_model_range(m, &least, &most)) {
+    if (hst_model_target(m) == HST_TARGET_NUMBER) {
+        const int known = hst_model_range(m, &least, &most);
         cli_json_set(&o, "kind", json_string("number"));
-        cli_json_add(&list, json_real(least));
-        cli_json_add(&list, json_real(most));
+        cli_json_add(&list, known ? json_real(least) : json_null());
+        cli_json_add(&list, known ? json_real(most) : json_null());
         cli_json_set(&o, "range", list);
         return o;
     }
@@ -337,9 +338,10 @@ static void put_labels(cli_out *out, const hst_model *m)
 static void put_target(cli_out *out, const hst_model *m)
 {
     double least, most;
-    if (hst_model_range(m, &least, &most)) {
+    if (hst_model_target(m) == HST_TARGET_NUMBER) {
         put_clean(out, "number", hst_model_label(m, 0));
-        cli_out_printf(out, "%-16s%g to %g in training\n", "range", least, most);
+        if (hst_model_range(m, &least, &most))
+            cli_out_printf(out, "%-16s%g to %g in training\n", "range", least, most);
         return;
     }
     const int several = hst_model_target(m) == HST_TARGET_LABELS;

@@ -1,4 +1,6 @@
 #include "savedmodel.h"
+#include "base/json.h"
+#include "keras.h"
 #include "protobuf.h"
 #include "savedmodel_graph.h"
 #include "savedmodel_nodes.h"
@@ -327,6 +329,38 @@ static int read_graph(const bundle *b, bytes pb, hst_err *err)
     return rc;
 }
 
+/* The whole model's configuration in a SavedObject of keras_metadata.pb; NULL: it is of a part. */
+static json_t *root_config(bytes object)
+{
+    enum { PATH = 3, METADATA = 5 };
+    pb_field f;
+    int is_root = 0;
+    bytes text = {0};
+    while (pb_next(&object, &f, NULL) == 1)
+        if (f.number == PATH && f.wire == PB_BYTES)
+            is_root = f.b.n == 4 && memcmp(f.b.p, "root", 4) == 0;
+        else if (f.number == METADATA && f.wire == PB_BYTES)
+            text = f.b;
+    return is_root && text.p ? keras_parse((const char *)text.p, text.n, "metadata", NULL) : NULL;
+}
+
+/* Keras 2 keeps its configuration beside the graph; what cannot be read of it is not missed. */
+static int say_config(weights *w, const hst_source *s, hst_err *err)
+{
+    hst_source_file *file = hst_source_find(s, "keras_metadata.pb");
+    hst_err why = {0};
+    pb_field f;
+    int rc = file ? hst_source_load(file, err) : 0;
+    bytes all = {file ? file->data : NULL, file ? (size_t)file->n_bytes : 0};
+    while (rc == 0 && all.n && pb_next(&all, &f, &why) == 1) {
+        json_t *config = f.number == 1 && f.wire == PB_BYTES ? root_config(f.b) : NULL;
+        if (config && keras_say_config(w, config, &why) == HST_EMEM)
+            rc = hst_fail(err, HST_EMEM, "%s", why.msg);
+        json_decref(config);
+    }
+    return rc;
+}
+
 int savedmodel_read(weights *w, hst_source *s, hst_err *err)
 {
     bytes pb = {0}, index = {0};
@@ -345,5 +379,7 @@ int savedmodel_read(weights *w, hst_source *s, hst_err *err)
     rc = rc ? rc : read_header(b, err);
     rc = rc ? rc : read_names(b, err);
     rc = rc ? rc : read_tensors(b, err);
-    return rc || !b->ours ? rc : read_graph(b, pb, err);
+    if (rc == 0 && b->ours)
+        return read_graph(b, pb, err);
+    return rc ? rc : say_config(w, s, err);
 }

@@ -929,7 +929,7 @@ HST_API double hst_model_threshold(const hst_model *m, int i);
  * is none: the photos were too few (9, 39), the part is another, the model tells no number. */
 HST_API int hst_model_interval(const hst_model *m, double part, double value, double *low,
                                double *high);
-/* Of a number: the least and the most that it has learned from; 0: the model tells no number. */
+/* Of a number: the least and the most that it has learned from; 0: not known, or no number. */
 HST_API int hst_model_range(const hst_model *m, double *least, double *most);
 /* The first, where there are several. Belongs to m where that was loaded or its backbone learned,
  * else the one it was trained on. */

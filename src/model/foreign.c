@@ -77,6 +77,8 @@ static int read_labels(foreign *f, const char *path, hst_err *err)
     int rc = hst_file_read(path, HST_LABELS_MOST_BYTES, HST_EMODEL, &bytes, &n, err);
     json_t *list = rc ? NULL : hst_labels_parse((const char *)bytes, n, path, err);
     free(bytes);
+    if (rc)
+        (void)hst_err_at(err, path);
     if (!list)
         return rc ? rc : err->code;
     f->labels = list;
@@ -289,8 +291,10 @@ static hst_model *assemble(foreign *f, hst_extractor *e, hst_err *err)
     free(names);
     int rc = m ? give_layers(f, m, err) : err->code;
     rc = rc ? rc : hst_model_set_target(m, f->target, err);
-    if (rc == 0)
+    if (rc == 0) {
+        m->number.least = m->number.most = NAN;
         return m;
+    }
     if (err->code == HST_EARG)
         err->code = HST_EMODEL; /* the file's fault, not the caller's */
     hst_model_free(m);

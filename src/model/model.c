@@ -240,7 +240,7 @@ int hst_model_interval(const hst_model *m, double part, double value, double *lo
 
 int hst_model_range(const hst_model *m, double *least, double *most)
 {
-    if (m->target != HST_TARGET_NUMBER)
+    if (m->target != HST_TARGET_NUMBER || isnan(m->number.least))
         return 0;
     *least = m->number.least;
     *most = m->number.most;

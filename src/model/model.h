@@ -35,7 +35,7 @@ typedef struct hst_record_pair {
 /* What is known of the numbers that a head tells. */
 enum { HST_NUMBER_ENDS = 4 };
 typedef struct hst_number {
-    double least, most; /* of those that it learned from */
+    double least, most; /* of those that it learned from; NaN: not known */
     /* What is added to a prediction for the ends of its 95, 80, 80 and 95 % intervals, ascending;
      * infinite where photos were too few to say. */
     double ends[HST_NUMBER_ENDS];

@@ -70,6 +70,7 @@ INIT(train_opts)
 INIT(pixels)
 INIT(report_opts)
 INIT(labelled)
+INIT(model_opts)
 
 static int use_config(const scene *s, void *o, hst_err *err)
 {
@@ -146,6 +147,18 @@ static int use_labelled(const scene *s, void *o, hst_err *err)
     return d ? 0 : err->code;
 }
 
+static int use_model_opts(const scene *s, void *o, hst_err *err)
+{
+    char *dir = temporary_folder(), path[512];
+    snprintf(path, sizeof path, "%s/m.safetensors", dir);
+    int rc = hst_model_save(s->m, path, err);
+    hst_model *m = rc ? NULL : hst_model_load_with(s->ctx, path, o, err);
+    hst_model_free(m);
+    remove_tree(dir);
+    free(dir);
+    return m ? 0 : err->code;
+}
+
 #define OPTIONS(name)                                                                              \
     {                                                                                              \
         "hst_" #name, sizeof(name##_0_1), sizeof(hst_##name), init_##name, use_##name              \
@@ -163,7 +176,9 @@ static const struct options {
     OPTIONS(train_opts),
     OPTIONS(pixels),
     OPTIONS(report_opts),
-    {"hst_labelled", sizeof(hst_labelled), sizeof(hst_labelled), init_labelled, use_labelled}};
+    {"hst_labelled", sizeof(hst_labelled), sizeof(hst_labelled), init_labelled, use_labelled},
+    {"hst_model_opts", sizeof(hst_model_opts), sizeof(hst_model_opts), init_model_opts,
+     use_model_opts}};
 #define EACH_OPTIONS(o)                                                                            \
     for (const struct options *o = options; o < options + sizeof options / sizeof *options; o++)
 
