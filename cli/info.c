@@ -224,15 +224,14 @@ typedef struct counts {
 static counts count_parameters(const hst_model *m)
 {
     const char *text = hst_model_record(m, "thawed_params");
-    uint64_t thawed = text ? strtoull(text, NULL, 10) : 0, all = 0, weights = 0, features = 0;
+    uint64_t thawed = text ? strtoull(text, NULL, 10) : 0, all = 0, weights = 0;
     const hst_backbone *each;
     for (int i = 0; (each = hst_model_backbone_at(m, i)); i++) {
         const hst_backbone_info *b = hst_backbone_describe(each);
         all += b->n_params;
         weights += b->n_params - b->n_statistics;
-        features += (uint64_t)b->n_features;
     }
-    uint64_t head = (features + 1) * (uint64_t)hst_model_classes(m);
+    const uint64_t head = hst_model_head_params(m);
     thawed = thawed > weights ? 0 : thawed;
     return (counts){all + head, thawed + head};
 }

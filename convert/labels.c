@@ -18,13 +18,16 @@ static int say_file(weights *w, hst_source_file *f, int may_be_other, hst_err *e
     const char *name = hst_path_base(f->name);
     hst_err why = {0};
     if (f->n_bytes > HST_LABELS_MOST_BYTES)
-        return may_be_other ? 0 : hst_fail(err, HST_EMODEL, "%s is far too large", name);
+        return may_be_other ? 0
+                            : weights_say(w, err, "labels_refused", "%s is far too large", name);
     int rc = hst_source_load(f, err);
     if (rc)
         return rc;
     json_t *list = hst_labels_parse((const char *)f->data, (size_t)f->n_bytes, name, &why);
-    if (!list)
-        return may_be_other ? 0 : hst_fail(err, why.code, "%s", why.msg);
+    if (!list && (may_be_other || why.code == HST_EMEM))
+        return may_be_other ? 0 : hst_fail(err, HST_EMEM, "%s", why.msg);
+    if (!list) /* which a backbone does not need */
+        return weights_say(w, err, "labels_refused", "%s", why.msg);
     rc = weights_say_json(w, "labels", list, err);
     rc = rc ? rc : weights_say(w, err, "labels_of", "%s", name);
     json_decref(list);

@@ -3,7 +3,7 @@
 #define CONVERT_LABELS_H
 #include "weights.h"
 
-/* Says the facts "labels" and "labels_of", where a file of a usual name is anywhere in s, and what
- * follows from metadata of Teachable Machine. HST_EMODEL: such a file names no classes. */
+/* Says the facts "labels" and "labels_of", where a file of a usual name is anywhere in s, or in
+ * "labels_refused" why it names no classes, and what follows from metadata of Teachable Machine. */
 HST_CHECK int labels_say(weights *w, const hst_source *s, hst_err *err);
 #endif

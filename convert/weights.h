@@ -72,7 +72,8 @@ HST_CHECK int weights_keep(weights *w, void *thing, void (*end)(void *), hst_err
  *   scaling_assumed  the scaling is only what such files usually mean
  *   quantised      its own arithmetic is of whole numbers
  *   labels         a JSON list of the classes' names, and
- *   labels_of      where they are from
+ *   labels_of      where they are from, or
+ *   labels_refused why a file that should have them has not
  *   preparation    how photos are brought to the size, as hst_features_compute calls it
  *   exported, ...  of a model that headstart has exported (weights_say_model) */
 HST_CHECK int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)

@@ -917,6 +917,7 @@ HST_API HST_CHECK int hst_model_save(const hst_model *m, const char *path, hst_e
 HST_API void hst_model_free(hst_model *m);
 HST_API int hst_model_classes(const hst_model *m);
 HST_API const char *hst_model_label(const hst_model *m, int i); /* NULL out of range */
+HST_API uint64_t hst_model_head_params(const hst_model *m);     /* numbers behind the features */
 /* What it says of a photo: one of its classes; some of its labels, each with a probability of its
  * own, so that they do not sum to 1; or a number, whose name is the one label, and which stands
  * where probabilities do otherwise. */

@@ -53,7 +53,7 @@ static float *floats(const hst_tensors *t, const char *name, size_t *n, hst_err 
     return NULL;
 }
 
-/* [n] of the layer's vector of that name; zeros where none is named. */
+/* [n] of the layer's vector of that name; `absent` where none is named. */
 static float *vector(const reading *r, const json_t *step, const char *key, size_t n, float absent,
                      hst_err *err)
 {
@@ -69,24 +69,18 @@ static float *vector(const reading *r, const json_t *step, const char *key, size
     return NULL;
 }
 
-/* The kernel as [in][out], whatever ones its shape has besides. */
+/* The kernel as [in][out]: of a matrix, or of a convolution of one pixel, whose channels come last
+ * where it is not transposed, else first. */
 static float *kernel(const reading *r, const json_t *step, int *in, int *out, hst_err *err)
 {
     const char *name = json_string_value(json_object_get(step, "kernel"));
     const hst_tensor *x = name ? hst_tensors_find(r->t, name) : NULL;
-    int64_t dim[2] = {0};
-    int n = 0;
-    size_t count;
-    for (int i = 0; x && i < x->n_dims; i++) {
-        if (x->dim[i] == 1 && x->n_dims > 2)
-            continue;
-        n = n == 2 ? 3 : n;
-        if (n < 2)
-            dim[n++] = x->dim[i];
-    }
     const int turned = json_is_true(json_object_get(step, "transposed"));
-    if (n != 2 || dim[0] < 1 || dim[1] < 1 || dim[0] > HST_MAX_CLASSES ||
-        dim[1] > HST_MAX_CLASSES) {
+    const int n = x ? x->n_dims : 0, at = n == 4 && !turned ? 2 : 0;
+    const int64_t *dim = x ? x->dim + at : NULL;
+    size_t count;
+    if ((n != 2 && n != 4) || dim[0] < 1 || dim[1] < 1 || dim[0] > HST_MAX_CLASSES ||
+        dim[1] > HST_MAX_CLASSES || (n == 4 && (x->dim[2 - at] != 1 || x->dim[3 - at] != 1))) {
         refuse(err, "a kernel is no matrix");
         return NULL;
     }

@@ -109,7 +109,10 @@ static int labels_beside(foreign *f, hst_err *err)
 static int labels_inside(foreign *f, hst_err *err)
 {
     const char *text = hst_tensors_meta(f->t, "labels"), *of = hst_tensors_meta(f->t, "labels_of");
+    const char *refused = hst_tensors_meta(f->t, "labels_refused");
     static const char *const keys[] = {"label_names", "id2label", "pretrained_cfg"};
+    if (!text && refused)
+        return hst_fail(err, HST_EMODEL, "%s (--labels names another file)", refused);
     if (text) {
         f->labels = hst_json_list(text, "labels", err);
         snprintf(f->labels_of, sizeof f->labels_of, "%s", of ? of : "the file");

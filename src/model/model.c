@@ -238,6 +238,16 @@ int hst_model_interval(const hst_model *m, double part, double value, double *lo
     return 1;
 }
 
+uint64_t hst_model_head_params(const hst_model *m)
+{
+    uint64_t in = (uint64_t)m->dim, n = 0;
+    for (int i = 0; i < m->n_hidden; i++) {
+        n += (in + 1) * (uint64_t)m->hidden[i].out;
+        in = (uint64_t)m->hidden[i].out;
+    }
+    return n + (in + 1) * (uint64_t)m->n_classes;
+}
+
 int hst_model_range(const hst_model *m, double *least, double *most)
 {
     if (m->target != HST_TARGET_NUMBER || isnan(m->number.least))
