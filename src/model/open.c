@@ -6,6 +6,7 @@
 #include "model/foreign.h"
 #include "model/load.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,15 +26,22 @@ static int is_ours(const hst_tensors *t)
     return format && strcmp(format, HST_MODEL_FORMAT) == 0;
 }
 
-/* A file that goes by one of these names is read by the import helper. */
-static int is_named_foreign(const char *path)
+/* A file that goes by one of these names, or begins as archives, HDF5 and TFLite do, is read by the
+ * import helper. */
+static int is_foreign(const char *path)
 {
     static const char *const endings[] = {".bin", ".h5",  ".hdf5", ".json", ".keras",  ".onnx",
                                           ".pt",  ".pth", ".tgz",  ".gz",   ".tflite", ".zip"};
+    char head[8] = {0};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (hst_ends_with_any_case(path, endings[i]))
             return 1;
-    return 0;
+    FILE *f = fopen(path, "rb");
+    const size_t n = f ? fread(head, 1, sizeof head, f) : 0;
+    if (f)
+        fclose(f);
+    return n == sizeof head && (memcmp(head, "PK\3\4", 4) == 0 || memcmp(head, "\x89HDF", 4) == 0 ||
+                                memcmp(head + 4, "TFL3", 4) == 0);
 }
 
 /* The model; NULL with *foreign: the file is not one of ours. */
@@ -55,7 +63,7 @@ static hst_model *load_own(hst_ctx *ctx, const char *path, const hst_model_opts 
 
 static hst_model *load_file(hst_ctx *ctx, const char *path, const hst_model_opts *o, hst_err *err)
 {
-    int foreign = hst_is_file(path) && is_named_foreign(path);
+    int foreign = hst_is_file(path) && is_foreign(path);
     hst_model *m = foreign ? NULL : load_own(ctx, path, o, &foreign, err);
     if (!foreign)
         return m;

@@ -181,7 +181,7 @@ class Teachable(Case):
         self.bad("same.zip", "two labels are 'a'", metadata_json=json.dumps({"labels": ["a", "a", "b"]}).encode())
         self.bad("act.zip", "its classifier cannot be read", "activation 'tanh'",
                  model_json=teachable(self.tensors, self.rows, last="tanh")["model.json"])
-        self.bad("blank.zip", "labels.txt: line 2 is empty", labels_txt=b"a\n\nb\nc\n")
+        self.bad("blank.zip", "labels.txt: line 2 is empty", labels_txt=b"a\n\nb\nc\n", metadata_json=b"{}")
         self.bad("cut.zip", "reaches past the end", weights_bin=self.files["weights.bin"][:-4])
         rows = [self.rows[0], self.rows[1], ("dense_Dense2/kernel", [3, HIDDEN], self.w2)]
         self.bad("turned.zip", "do not fit one another",
