@@ -59,7 +59,7 @@ def body(folder):
     for name, t in json.loads(data[8:8 + n]).items():
         values = array.array("f", data[8 + n + t["data_offsets"][0]:8 + n + t["data_offsets"][1]])
         name, shape = keras_name(name), t["shape"]
-        if len(shape) == 4: # [out][in][h][w] -> [h][w][in][out], depthwise -> [h][w][channels][1]
+        if len(shape) == 4:  # [out][in][h][w] -> [h][w][in][out], depthwise -> [h][w][channels][1]
             values, shape = transposed(values, shape, (2, 3, 0, 1) if "depthwise" in name else (2, 3, 1, 0))
         yield name, shape, values
 
