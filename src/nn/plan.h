@@ -47,15 +47,20 @@ int hst_plan_n_steps(const hst_plan *p);
  */
 int hst_plan_numerics(const hst_plan *p);
 
-/* The memory one thread needs, in one block. */
+/* How many images a thread does best at a time: 1, or a few, where the weights of the last steps
+ * are many beside what the cache holds. */
+int hst_plan_images(const hst_plan *p);
+
+/* The memory one thread needs, for so many images, in one block. */
 HST_CHECK hst_work *hst_work_new(const hst_plan *p, hst_err *err);
-/* The same for up to so many threads on one image. */
+/* Up to so many threads on one image. */
 HST_CHECK hst_work *hst_work_new_together(const hst_plan *p, int threads, hst_err *err);
 void hst_work_free(hst_work *w);
 size_t hst_work_bytes(const hst_plan *p);
 
-/* y[n][outputs] = network(x[n][input]). An image's result has the same bits whatever n and
- * whichever thread: every sum runs over its inputs in one fixed order. */
+/* y[n][outputs] = network(x[n][input]), as many images at a time as w has memory for. An image's
+ * result has the same bits whatever n and whichever thread: every sum runs over its inputs in one
+ * fixed order. */
 void hst_plan_run(const hst_plan *p, hst_work *w, const float *x, int n, float *y);
 
 /* A step of a plan, for those who measure: the nodes first .. end-1 of the graph it was made from,

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ typedef struct layer {
     int k;                 /* terms of a sum */
     int lays_out;          /* 1: rows of the matrix are made from the input */
     int items, wide;       /* output rows of so many pixels; of a 1x1 convolution: pixels */
-    int block;             /* items at a time */
+    int block;             /* the most items at a time */
     int streams;           /* the weights are larger than the cache */
 } layer;
 
@@ -30,13 +31,21 @@ static size_t matrix_floats(const layer *l, int items)
     return l->lays_out ? (size_t)items * (size_t)l->wide * l->geometry.ld : 0;
 }
 
+/* Items of several images are one row of items; they are cut into blocks of equal size. */
+static int block_for(const layer *l, int images)
+{
+    const int items = l->items * images, blocks = (items + l->block - 1) / l->block;
+    return (items + blocks - 1) / blocks;
+}
+
 /* Rows of the matrix of items from .. to. */
 static void lay_out(const layer *l, const hst_run_args *a, int from, int to, float *out)
 {
     const size_t c = (size_t)l->unit.in.c, step = (size_t)l->wide * l->geometry.ld;
+    const size_t image = hst_shape_floats(l->unit.in);
     for (int i = from; i < to; i++, out += step)
         if (l->wide > 1 || !hst_conv_is_pointwise(&l->geometry.conv))
-            hst_im2col(&l->geometry, a->x[0], i, out);
+            hst_im2col(&l->geometry, a->x[0] + (size_t)(i / l->items) * image, i % l->items, out);
         else
             memcpy(out, a->x[0] + (size_t)i * c, c * sizeof *out);
 }
@@ -62,9 +71,10 @@ static hst_gemm product(const layer *l, const hst_run_args *a, int from, int to,
 /* Every thread takes a part of the items, block by block. */
 static void run_blocks(const layer *l, const hst_run_args *a)
 {
-    const hst_share items = hst_share_of(a, l->items);
+    const hst_share items = hst_share_of(a, l->items * a->images);
+    const int block = block_for(l, a->images);
     for (int i = items.first, end; i < items.end; i = end) {
-        end = items.end - i < l->block ? items.end : i + l->block;
+        end = items.end - i < block ? items.end : i + block;
         const float *x = l->lays_out ? a->scratch : a->x[0] + (size_t)i * l->geometry.ld;
         if (l->lays_out)
             lay_out(l, a, i, end, a->scratch);
@@ -97,12 +107,14 @@ static int by_panels(const layer *l, int threads)
     return threads > 1 && hst_infer_shares_panels((size_t)l->items * (size_t)l->wide, threads);
 }
 
-static hst_step_memory memory(const hst_step *s, int threads)
+static hst_step_memory memory(const hst_step *s, int threads, int images)
 {
     const layer *l = s->own;
     if (by_panels(l, threads))
         return (hst_step_memory){.shared = matrix_floats(l, l->items)};
-    return (hst_step_memory){.own = matrix_floats(l, l->block)};
+    /* not block_for: blocks of fewer images may be larger */
+    const int items = l->items * images;
+    return (hst_step_memory){.own = matrix_floats(l, l->block < items ? l->block : items)};
 }
 
 static void infer(const hst_step *s, const hst_run_args *a)
@@ -122,19 +134,16 @@ static void infer(const hst_step *s, const hst_run_args *a)
 static int block_of(const layer *l, size_t weights, size_t cache)
 {
     enum { TILE_ROWS = 14, LATE_FLOATS = 4096 };
-    const size_t n = (size_t)l->unit.out.c, wide = (size_t)l->wide, items = (size_t)l->items;
+    const size_t n = (size_t)l->unit.out.c, wide = (size_t)l->wide;
     const int late = hst_act_late(l->unit.act) != HST_ACT_NONE;
     if (!l->lays_out && !late)
-        return l->items;
+        return INT_MAX / 2;
     const size_t most = weights > cache ? cache : cache / 4;
     size_t block = most / (wide * (l->geometry.ld + (late ? n : 0)));
     if (late && !l->lays_out && weights < cache / 4)
         block = LATE_FLOATS / n / TILE_ROWS * TILE_ROWS;
-    block = block < 1 ? 1 : block < items ? block : items;
-    if (l->wide == 1 && block < TILE_ROWS && items >= TILE_ROWS)
-        block = TILE_ROWS;
-    const size_t blocks = (items + block - 1) / block;
-    return (int)((items + blocks - 1) / blocks);
+    const size_t least = l->wide == 1 ? TILE_ROWS : 1;
+    return (int)(block < least ? least : block);
 }
 
 static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
@@ -165,7 +174,8 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     const size_t cache = p->request.cache_bytes / sizeof(float);
     l->streams = s->state_floats > cache / 2;
     l->block = block_of(l, s->state_floats, cache);
-    s->scratch_floats = memory(s, 1).own;
+    s->several = 1;
+    s->scratch_floats = memory(s, 1, 1).own;
     return 1;
 }
 

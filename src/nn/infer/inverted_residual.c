@@ -196,13 +196,14 @@ static int by_groups(const block *f, int threads)
     return threads > 1 && f->hidden.rows.out < LEAST_ROWS * threads;
 }
 
-static hst_step_memory memory(const hst_step *step, int threads)
+static hst_step_memory memory(const hst_step *step, int threads, int images)
 {
     const block *f = step->own;
     const int groups = by_groups(f, threads);
     const tiling t = groups ? lay_out_groups(f, threads) : f->bands;
     const tiling all = lay_out(f, f->hidden.rows.out, 1);
     const size_t rest = hst_hidden_windows(&f->hidden) + hst_hidden_row(&f->hidden, f->group);
+    (void)images;
     return (hst_step_memory){.own = t.ring_floats + t.dw_floats + t.low_floats + rest,
                              .shared = groups ? all.dw_floats + all.low_floats : 0};
 }
@@ -267,7 +268,7 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     choose_band(f, p->request.cache_bytes);
     s->input[0] = g->unit[0].x;
     s->input[1] = project->added;
-    s->scratch_floats = memory(s, 1).own;
+    s->scratch_floats = memory(s, 1, 1).own;
     for (int i = 0; i < n; i++)
         s->state_floats += hst_whole_lines(hst_infer_unit_floats(p, &g->unit[i]));
     return 1;

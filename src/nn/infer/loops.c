@@ -93,7 +93,9 @@ void hst_infer_pooled(const hst_infer_unit *u, const hst_run_args *a)
 {
     const int panel = a->kernels->panel, n = hst_node_conv(&u->node)->channels;
     const hst_share share = hst_share_of(a, (n + panel - 1) / panel);
-    const hst_gemm all = product_of(u, a);
+    const size_t pixels = hst_shape_pixels(u->in), images = (size_t)a->images;
+    hst_gemm all = product_of(u, a);
+    all.rows = pixels * images;
     for (int p = share.first; p < share.end; p++) {
         const int c = p * panel, count = n - c < panel ? n - c : panel;
         hst_gemm g = product_columns(&all, c, count);
@@ -101,7 +103,9 @@ void hst_infer_pooled(const hst_infer_unit *u, const hst_run_args *a)
         g.ldy = (size_t)count;
         a->kernels->gemm(&g);
         hst_infer_activate(u, a, a->scratch, g.rows * (size_t)count);
-        a->kernels->average(a->scratch, g.rows, count, a->y + c);
+        for (size_t i = 0; i < images; i++)
+            a->kernels->average(a->scratch + i * pixels * g.ldy, pixels, count,
+                                a->y + i * (size_t)u->out.c + (size_t)c);
     }
 }
 

@@ -41,11 +41,17 @@ static size_t pixels_of(const hst_infer_unit *u)
 
 size_t hst_low_block(const hst_infer_unit *u, size_t cache_bytes)
 {
-    const size_t n = (size_t)hst_node_conv(&u->node)->channels, pixels = pixels_of(u);
+    const size_t n = (size_t)hst_node_conv(&u->node)->channels;
     const size_t a_row = hst_low_ld(u->products, depth(u)) + n * sizeof(float);
     const size_t most = cache_bytes / 2 / a_row / TILE_ROWS * TILE_ROWS;
-    const size_t rows = most < 2 * TILE_ROWS ? 2 * TILE_ROWS : most;
-    return rows < pixels ? rows : pixels;
+    return most < 2 * TILE_ROWS ? 2 * TILE_ROWS : most;
+}
+
+/* Of the pixels of several images, which are one row of pixels. */
+static size_t block_for(const hst_infer_unit *u, int images)
+{
+    const size_t pixels = pixels_of(u) * (size_t)images;
+    return u->block < pixels ? u->block : pixels;
 }
 
 /* Too few pixels for every thread to have some tiles of its own. */
@@ -81,18 +87,20 @@ static size_t row_floats(const hst_infer_unit *u, size_t pixels)
     return pixels * hst_low_ld(u->products, depth(u)) / sizeof(float);
 }
 
-hst_step_memory hst_low_memory(const hst_infer_unit *u, int threads)
+hst_step_memory hst_low_memory(const hst_infer_unit *u, int threads, int images)
 {
     const size_t windows = hst_whole_lines(window_floats(u)), picture = picture_floats(u);
     if (by_panels(u, threads))
         return (hst_step_memory){.own = windows, .shared = picture + row_floats(u, pixels_of(u))};
-    return (hst_step_memory){.own = windows + row_floats(u, u->block), .shared = picture};
+    return (hst_step_memory){.own = windows + row_floats(u, block_for(u, images)),
+                             .shared = picture * (size_t)images};
 }
 
-hst_step_memory hst_low_pooled_memory(const hst_infer_unit *u)
+hst_step_memory hst_low_pooled_memory(const hst_infer_unit *u, int images)
 {
-    return (hst_step_memory){.own = pixels_of(u) * (size_t)u->products->panel,
-                             .shared = row_floats(u, pixels_of(u))};
+    const size_t pixels = pixels_of(u) * (size_t)images;
+    return (hst_step_memory){.own = pixels * (size_t)u->products->panel,
+                             .shared = row_floats(u, pixels)};
 }
 
 /* Rounds `n` rows of k numbers, ldx floats apart. */
@@ -102,15 +110,19 @@ static void convert(const hst_infer_unit *u, const float *x, size_t ldx, size_t 
     u->products->convert(&(hst_low_rows){x, ldx, n, k, out, ld, u->quanta});
 }
 
-/* This thread's rows of the rounded picture, which the threads share. */
-static void fill_picture(const hst_infer_unit *u, const hst_run_args *a)
+/* This thread's rows of the rounded pictures, which the threads share. */
+static void fill_pictures(const hst_infer_unit *u, const hst_run_args *a)
 {
     const hst_share s = hst_share_of(a, u->in.h);
     const size_t row = hst_shape_row_floats(u->in), first = (size_t)s.first;
     if (!has_picture(u))
         return;
-    convert(u, a->x[0] + first * row, row, (size_t)(s.end - s.first), (int)row,
-            (char *)a->shared + first * picture_row(u), picture_row(u));
+    for (size_t i = 0; i < (size_t)a->images; i++) {
+        char *picture = (char *)(a->shared + i * picture_floats(u));
+        convert(u, a->x[0] + i * hst_shape_floats(u->in) + first * row, row,
+                (size_t)(s.end - s.first), (int)row, picture + first * picture_row(u),
+                picture_row(u));
+    }
     hst_barrier_wait(a->barrier);
 }
 
@@ -130,8 +142,8 @@ static void window_row(const hst_infer_unit *u, const char *row, int x, size_t b
         memset(out + (size_t)(kernel - beyond) * bytes, none, (size_t)beyond * bytes);
 }
 
-/* The windows of output pixels first .. end of row y, out of the rounded picture. */
-static void copy_windows(const hst_infer_unit *u, const hst_run_args *a, int y, int first, int end,
+/* The windows of output pixels first .. end of row y, out of a rounded picture. */
+static void copy_windows(const hst_infer_unit *u, const char *picture, int y, int first, int end,
                          char *out)
 {
     const hst_conv *c = hst_node_conv(&u->node);
@@ -146,7 +158,7 @@ static void copy_windows(const hst_infer_unit *u, const hst_run_args *a, int y, 
     for (int x = first; x < end; x++, out += ld) {
         char *at = out;
         for (int ky = 0; ky < c->kernel; ky++, at += part) {
-            const char *row = (const char *)a->shared + (size_t)(top + ky) * pitch;
+            const char *row = picture + (size_t)(top + ky) * pitch;
             if (top + ky < 0 || top + ky >= u->in.h)
                 memset(at, none[0], part);
             else
@@ -162,22 +174,26 @@ static void fill(const hst_infer_unit *u, const hst_run_args *a, size_t first, s
 {
     const hst_geometry g = {*hst_node_conv(&u->node), u->in, hst_node_shape(&u->node)};
     const int k = depth(u), stride = g.conv.stride;
-    const size_t ldx = (size_t)k, ld = hst_low_ld(u->products, k), w = (size_t)g.out.w;
+    const size_t ldx = (size_t)k, ld = hst_low_ld(u->products, k);
+    const size_t w = (size_t)g.out.w, h = (size_t)g.out.h;
     if (!has_windows(u) && stride == 1) {
         convert(u, a->x[0] + first * ldx, ldx, end - first, k, out, ld);
         return;
     }
     for (size_t at = first, next; at < end; at = next) {
-        const size_t y = at / w, n = ((y + 1) * w < end ? (y + 1) * w : end) - at;
+        const size_t line = at / w, n = ((line + 1) * w < end ? (line + 1) * w : end) - at;
+        const size_t image = line / h, y = line % h;
+        const float *x = a->x[0] + image * hst_shape_floats(u->in);
         next = at + n;
         if (!has_windows(u)) {
-            const float *row = a->x[0] + y * (size_t)stride * hst_shape_row_floats(u->in);
+            const float *row = x + y * (size_t)stride * hst_shape_row_floats(u->in);
             const size_t step = (size_t)stride * ldx;
             convert(u, row + at % w * step, step, n, k, out, ld);
         } else if (has_picture(u)) {
-            copy_windows(u, a, (int)y, (int)(at % w), (int)(at % w + n), out);
+            const char *picture = (const char *)(a->shared + image * picture_floats(u));
+            copy_windows(u, picture, (int)y, (int)(at % w), (int)(at % w + n), out);
         } else {
-            hst_im2col(&g, a->x[0], (int)y, a->scratch);
+            hst_im2col(&g, x, (int)y, a->scratch);
             convert(u, a->scratch + at % w * ldx, ldx, n, k, out, ld);
         }
         out += n * ld;
@@ -224,8 +240,8 @@ static hst_share columns_of(const hst_infer_unit *u, const hst_run_args *a)
 /* All rows into memory that the threads share, each some of them. */
 static char *fill_shared(const hst_infer_unit *u, const hst_run_args *a)
 {
-    const hst_share s = hst_share_of(a, (int)pixels_of(u));
-    char *rows = (char *)(a->shared + picture_floats(u));
+    const hst_share s = hst_share_of(a, (int)pixels_of(u) * a->images);
+    char *rows = (char *)(a->shared + picture_floats(u) * (size_t)a->images);
     fill(u, a, (size_t)s.first, (size_t)s.end,
          rows + (size_t)s.first * hst_low_ld(u->products, depth(u)));
     hst_barrier_wait(a->barrier);
@@ -261,15 +277,16 @@ void hst_low_product(const hst_products *products, const hst_run_args *a, const 
 
 void hst_low_conv2d(const hst_infer_unit *u, const hst_run_args *a)
 {
-    fill_picture(u, a);
+    fill_pictures(u, a);
     if (by_panels(u, a->threads)) {
         panels_part(u, a);
         return;
     }
     char *rows = (char *)(a->scratch + hst_whole_lines(window_floats(u)));
-    const hst_share s = hst_share_of(a, (int)pixels_of(u));
+    const hst_share s = hst_share_of(a, (int)pixels_of(u) * a->images);
+    const size_t block = block_for(u, a->images);
     for (size_t at = (size_t)s.first, end; at < (size_t)s.end; at = end) {
-        end = at + u->block < (size_t)s.end ? at + u->block : (size_t)s.end;
+        end = at + block < (size_t)s.end ? at + block : (size_t)s.end;
         fill(u, a, at, end, rows);
         const hst_low_gemm p = product_of(u, a, at, end, rows);
         u->products->multiply(&p);
@@ -282,7 +299,8 @@ void hst_low_pooled(const hst_infer_unit *u, const hst_run_args *a)
     const int panel = u->products->panel;
     const char *rows = fill_shared(u, a);
     const hst_share mine = columns_of(u, a);
-    const hst_low_gemm all = product_of(u, a, 0, pixels_of(u), rows);
+    const size_t pixels = pixels_of(u), images = (size_t)a->images;
+    const hst_low_gemm all = product_of(u, a, 0, pixels * images, rows);
     for (int c = mine.first; c < mine.end; c += panel) {
         const int n = mine.end - c < panel ? mine.end - c : panel;
         hst_low_gemm p = hst_low_gemm_columns(u->products, &all, c, n);
@@ -290,6 +308,8 @@ void hst_low_pooled(const hst_infer_unit *u, const hst_run_args *a)
         p.ldy = (size_t)n;
         u->products->multiply(&p);
         hst_infer_activate(u, a, p.y, p.rows * p.ldy);
-        a->kernels->average(p.y, p.rows, n, a->y + c);
+        for (size_t i = 0; i < images; i++)
+            a->kernels->average(p.y + i * pixels * p.ldy, pixels, n,
+                                a->y + i * (size_t)u->out.c + c);
     }
 }

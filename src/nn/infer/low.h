@@ -24,13 +24,13 @@ static inline hst_low_gemm hst_low_of(const hst_gemm *g, const void *x, size_t l
  * tile do not meet in a few sets of the first-level cache. */
 size_t hst_low_ld(const hst_products *p, int k);
 
-/* Output pixels at a time, whose converted rows and outputs fill a half of the cache. */
+/* The most output pixels at a time, whose converted rows and outputs fill a half of the cache. */
 size_t hst_low_block(const hst_infer_unit *u, size_t cache_bytes);
 
-/* A convolution, and a 1x1 convolution with the average of its outputs, over one image. */
-hst_step_memory hst_low_memory(const hst_infer_unit *u, int threads);
+/* A convolution, and a 1x1 convolution with the average of its outputs, over a->images images. */
+hst_step_memory hst_low_memory(const hst_infer_unit *u, int threads, int images);
 void hst_low_conv2d(const hst_infer_unit *u, const hst_run_args *a);
-hst_step_memory hst_low_pooled_memory(const hst_infer_unit *u);
+hst_step_memory hst_low_pooled_memory(const hst_infer_unit *u, int images);
 void hst_low_pooled(const hst_infer_unit *u, const hst_run_args *a);
 
 /* This thread's part of a product: some rows, or some panels. */

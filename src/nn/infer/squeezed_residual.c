@@ -191,13 +191,14 @@ static void infer(const hst_step *step, const hst_run_args *a)
     project(f, a, &at);
 }
 
-static hst_step_memory memory(const hst_step *step, int threads)
+static hst_step_memory memory(const hst_step *step, int threads, int images)
 {
     const squeezed *f = step->own;
     const hst_hidden *h = &f->hidden;
     const size_t row = (size_t)h->depthwise.in.w * (size_t)f->group;
     const size_t ring = h->expands ? (size_t)hst_hidden_ring_rows(h, f->band) * row : 0;
     (void)threads;
+    (void)images;
     return (hst_step_memory){.own = ring + hst_hidden_windows(h) + hst_hidden_row(h, f->group),
                              .shared = lay_out(f).all};
 }
@@ -240,7 +241,7 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     choose_tiling(f, p, !expand || hst_unit_is_pointwise(p->graph, expand));
     s->input[0] = g->unit[0].x;
     s->input[1] = dw[PROJECT].added;
-    s->scratch_floats = memory(s, 1).own;
+    s->scratch_floats = memory(s, 1, 1).own;
     for (int i = 0; i < g->n_units; i++)
         s->state_floats += hst_whole_lines(hst_infer_unit_floats(p, &g->unit[i]));
     return 1;

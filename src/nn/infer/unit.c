@@ -213,6 +213,7 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
     if (u->kind == HST_UNIT_NODE)
         memcpy(s->input, own->node.input, sizeof s->input);
     s->state_floats = hst_infer_unit_floats(p, u);
+    s->several = own->products != NULL;
     if (own->node.op->scratch)
         s->scratch_floats =
             own->node.op->scratch(&own->node, (hst_shape[2]){own->in, own->in2}, p->kernels);
@@ -233,6 +234,7 @@ static int prepare_pooled(const hst_plan *p, hst_step *s, hst_err *err)
     if (rc == 1)
         s->scratch_floats =
             hst_shape_pixels(((hst_infer_unit *)s->own)->in) * (size_t)p->kernels->panel;
+    s->several = rc == 1;
     return rc;
 }
 
@@ -242,17 +244,19 @@ static int pack(const hst_plan *p, hst_step *s, float *scratch, hst_err *err)
     return hst_infer_unit_pack(p, &s->group.unit[0], s->state, s->own, err);
 }
 
-static hst_step_memory memory(const hst_step *s, int threads)
+static hst_step_memory memory(const hst_step *s, int threads, int images)
 {
     const hst_infer_unit *u = s->own;
-    return u->products ? hst_low_memory(u, threads) : (hst_step_memory){.own = s->scratch_floats};
+    return u->products ? hst_low_memory(u, threads, images)
+                       : (hst_step_memory){.own = s->scratch_floats};
 }
 
-static hst_step_memory memory_pooled(const hst_step *s, int threads)
+static hst_step_memory memory_pooled(const hst_step *s, int threads, int images)
 {
     const hst_infer_unit *u = s->own;
     (void)threads;
-    return u->products ? hst_low_pooled_memory(u) : (hst_step_memory){.own = s->scratch_floats};
+    return u->products ? hst_low_pooled_memory(u, images)
+                       : (hst_step_memory){.own = s->scratch_floats * (size_t)images};
 }
 
 static void infer(const hst_step *s, const hst_run_args *a)

@@ -17,6 +17,7 @@
 #include "base/finite.h"
 #include "base/mem.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 enum { PLACES = HST_WINOGRAD_PLACES, TAPS = 9, PAD = 16 /* floats */ };
@@ -26,7 +27,7 @@ typedef struct layer {
     const float *zeros;
     int valid;      /* 1: no padding */
     int high, wide; /* tiles of the output */
-    int band;       /* rows of tiles at a time */
+    int band;       /* the most rows of tiles at a time */
     int panel;      /* channels */
     int streams;    /* the weights are larger than the cache */
     size_t ldv;     /* between tiles: rows of a power of two would meet in few sets of the cache */
@@ -83,6 +84,7 @@ static void take_rows(const part *r, int from, int to)
     const size_t place = tiles_of(l, r->end - r->first) * l->ldv;
     for (int t = from; t < to; t++) {
         float *v = r->v + tiles_of(l, t - r->first) * l->ldv;
+        const float *x = r->a->x[0] + (size_t)(t / l->high) * hst_shape_floats(in);
         const int rounds = l->unit.products != NULL;
         hst_winograd_in w = {.v = rounds ? r->row : v,
                              .v_step = rounds ? (size_t)in.c : l->ldv,
@@ -92,9 +94,8 @@ static void take_rows(const part *r, int from, int to)
                              .channels = in.c,
                              .valid = l->valid};
         for (int i = 0; i < HST_WINOGRAD_SIDE; i++) {
-            const int y = 2 * t + i - !l->valid;
-            w.row[i] =
-                y < 0 || y >= in.h ? NULL : r->a->x[0] + (size_t)y * hst_shape_row_floats(in);
+            const int y = 2 * (t % l->high) + i - !l->valid;
+            w.row[i] = y < 0 || y >= in.h ? NULL : x + (size_t)y * hst_shape_row_floats(in);
         }
         r->a->kernels->winograd_in(&w);
         if (rounds)
@@ -117,8 +118,9 @@ static void give_rows(const part *r, int c, int n, int from, int to)
                               .tiles = l->wide,
                               .channels = n,
                               .clamp = hst_act_clamp(l->unit.act)};
-        for (int i = 0; i < 2 && 2 * t + i < out.h; i++) {
-            const size_t at = (size_t)(2 * t + i) * hst_shape_row_floats(out) + (size_t)c;
+        const int y = 2 * (t % l->high), top = t / l->high * out.h + y;
+        for (int i = 0; i < 2 && y + i < out.h; i++) {
+            const size_t at = (size_t)(top + i) * hst_shape_row_floats(out) + (size_t)c;
             w.row[i] = r->a->y + at;
             w.residual[i] = r->a->x[1] ? r->a->x[1] + at : NULL;
         }
@@ -177,27 +179,40 @@ static int n_panels(const layer *l)
     return (l->unit.out.c + l->panel - 1) / l->panel;
 }
 
-/* The activation that is left for later, of output rows that are there. */
+/* The first output row of tile row t; tile rows of several images are one row of tiles. */
+static size_t output_row(const layer *l, int t)
+{
+    return (size_t)(t / l->high * l->unit.out.h + 2 * (t % l->high));
+}
+
+/* The activation that is left for later, of the outputs of tile rows from .. to. */
 static void activate_rows(const part *r, int from, int to)
 {
-    const hst_shape out = r->l->unit.out;
-    const size_t row = hst_shape_row_floats(out);
-    to = to < out.h ? to : out.h;
-    hst_infer_activate(&r->l->unit, r->a, r->a->y + (size_t)from * row, (size_t)(to - from) * row);
+    const size_t row = hst_shape_row_floats(r->l->unit.out), first = output_row(r->l, from);
+    hst_infer_activate(&r->l->unit, r->a, r->a->y + first * row,
+                       (output_row(r->l, to) - first) * row);
+}
+
+/* Cut into bands of equal size. */
+static int band_for(const layer *l, int images)
+{
+    const int high = l->high * images, bands = (high + l->band - 1) / l->band;
+    return (high + bands - 1) / bands;
 }
 
 /* Every thread takes a part of the rows, band by band. */
 static void run_bands(part *r)
 {
     const layer *l = r->l;
-    const hst_share rows = hst_share_of(r->a, l->high);
+    const hst_share rows = hst_share_of(r->a, l->high * r->a->images);
+    const int band = band_for(l, r->a->images);
     for (int t = rows.first; t < rows.end; t = r->end) {
         r->first = t;
-        r->end = rows.end - t < l->band ? rows.end : t + l->band;
+        r->end = rows.end - t < band ? rows.end : t + band;
         take_rows(r, r->first, r->end);
         for (int i = 0; i < n_panels(l); i++)
             panel_rows(r, i, r->first, r->end);
-        activate_rows(r, 2 * r->first, 2 * r->end);
+        activate_rows(r, r->first, r->end);
     }
 }
 
@@ -220,7 +235,7 @@ static void run_panels(part *r)
     if (hst_act_late(l->unit.act) == HST_ACT_NONE)
         return;
     hst_barrier_wait(r->a->barrier);
-    activate_rows(r, 2 * rows.first, 2 * rows.end);
+    activate_rows(r, rows.first, rows.end);
 }
 
 /* A thread's own tiles would be too few beside the weights that each reads. */
@@ -230,13 +245,15 @@ static int by_panels(const layer *l, int threads)
     return threads > 1 && tiles_of(l, l->high) < (size_t)(LEAST_TILES * threads);
 }
 
-static hst_step_memory memory(const hst_step *s, int threads)
+static hst_step_memory memory(const hst_step *s, int threads, int images)
 {
     const layer *l = s->own;
+    /* not band_for: bands of fewer images may be larger */
+    const int high = l->high * images, band = l->band < high ? l->band : high;
     if (by_panels(l, threads))
         return (hst_step_memory){.own = p_floats(l, l->high) + row_floats(l),
                                  .shared = v_floats(l, l->high)};
-    return (hst_step_memory){.own = v_floats(l, l->band) + p_floats(l, l->band) + row_floats(l)};
+    return (hst_step_memory){.own = v_floats(l, band) + p_floats(l, band) + row_floats(l)};
 }
 
 static void infer(const hst_step *s, const hst_run_args *a)
@@ -244,7 +261,7 @@ static void infer(const hst_step *s, const hst_run_args *a)
     const layer *l = s->own;
     const int panels = by_panels(l, a->threads);
     part r = {.l = l, .a = a, .row = a->scratch, .p = a->scratch + row_floats(l)};
-    r.v = panels ? a->shared : r.p + p_floats(l, l->band);
+    r.v = panels ? a->shared : r.p + p_floats(l, band_for(l, a->images));
     if (panels)
         run_panels(&r);
     else
@@ -260,15 +277,12 @@ static int is_taken(const hst_conv *c, hst_shape in)
            in.c % HST_WINOGRAD_CHANNELS == 0 && c->channels % HST_WINOGRAD_CHANNELS == 0;
 }
 
-/* The most rows of tiles whose matrices leave half of the cache to weights, shared out evenly. */
-static void choose_band(layer *l, size_t cache_bytes)
+/* The most rows of tiles whose matrices leave half of the cache to weights. */
+static int band_of(const layer *l, size_t cache_bytes)
 {
-    const size_t most = cache_bytes / 2 / sizeof(float);
-    int band = l->high;
-    while (band > 1 && v_floats(l, band) + p_floats(l, band) > most)
-        band--;
-    const int bands = (l->high + band - 1) / band;
-    l->band = (l->high + bands - 1) / bands;
+    const size_t a_row = (v_floats(l, 1) + p_floats(l, 1)) * sizeof(float);
+    const size_t most = cache_bytes / 2 / a_row;
+    return most < 1 ? 1 : most < INT_MAX / 2 ? (int)most : INT_MAX / 2;
 }
 
 static size_t columns_of(const layer *l)
@@ -302,11 +316,12 @@ static int prepare(const hst_plan *p, hst_step *s, hst_err *err)
                  .panel = low ? low->panel : p->kernels->panel,
                  .ldv = low ? hst_low_ld(low, unit.in.c) / sizeof(float) : (size_t)unit.in.c + PAD,
                  .place_bytes = low ? low->packed_bytes(unit.in.c, unit.out.c) : 0};
-    choose_band(l, p->request.cache_bytes);
+    l->band = band_of(l, p->request.cache_bytes);
     s->input[0] = u->x;
     s->input[1] = u->added;
     s->state_floats = weight_floats(l) + columns_of(l) + (size_t)l->panel;
-    s->scratch_floats = memory(s, 1).own;
+    s->several = 1;
+    s->scratch_floats = memory(s, 1, 1).own;
     l->streams = s->state_floats * sizeof(float) > p->request.cache_bytes / 2;
     return 1;
 }

@@ -114,7 +114,8 @@ static void forward_image(const hst_learn_task *t)
                             .x = {hst_learn_value(l, s->input[0], t->first)},
                             .y = hst_learn_value_mut(l, s->output, t->first),
                             .scratch = t->scratch,
-                            .threads = 1};
+                            .threads = 1,
+                            .images = 1};
     hst_infer_grouped(&u, &a);
 }
 

@@ -49,7 +49,7 @@ static hst_step_memory inference_memory(const hst_step *s)
 {
     hst_step_memory m = {.own = s->scratch_floats};
     if (s->runner->memory)
-        m = s->runner->memory(s, 1);
+        m = s->runner->memory(s, 1, 1);
     return (hst_step_memory){hst_whole_lines(m.own), hst_whole_lines(m.shared)};
 }
 
@@ -276,7 +276,8 @@ static void infer_image(const hst_learn_task *t)
     hst_run_args a = {.kernels = t->learn->plan.kernels,
                       .scratch = t->scratch,
                       .shared = t->scratch + inference_memory(s).own,
-                      .threads = 1};
+                      .threads = 1,
+                      .images = 1};
     for (int k = 0; k < HST_MAX_INPUTS; k++)
         a.x[k] = s->input[k] < 0 ? NULL : hst_learn_value(t->learn, s->input[k], t->first);
     a.y = hst_learn_value_mut(t->learn, s->output, t->first);

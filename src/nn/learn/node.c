@@ -47,7 +47,8 @@ static void infer(const hst_op_args *a)
 {
     hst_infer_unit u = {
         .node = *a->node, .in = a->in[0], .in2 = a->in[1], .out = hst_node_shape(a->node)};
-    hst_run_args run = {.kernels = a->kernels, .y = a->y, .scratch = a->scratch, .threads = 1};
+    hst_run_args run = {
+        .kernels = a->kernels, .y = a->y, .scratch = a->scratch, .threads = 1, .images = 1};
     memcpy(run.x, a->x, sizeof run.x);
     memcpy(u.param, a->param, sizeof u.param);
     a->node->op->infer(&u, &run);

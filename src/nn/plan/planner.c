@@ -254,6 +254,19 @@ static void step_lives(hst_plan *p)
 
 /* ---- places ---- */
 
+/* Puts values that the tail reads or makes behind the others; how many these are. */
+static int split_tail(const hst_plan *p, hst_value **v, int n)
+{
+    int head = 0;
+    for (int i = 0; i < n; i++)
+        if (v[i]->last < p->tail) {
+            hst_value *other = v[head];
+            v[head++] = v[i];
+            v[i] = other;
+        }
+    return head;
+}
+
 static int place_values(hst_plan *p, hst_err *err)
 {
     int n = 0, most = 2 * p->n_values + 2 * p->n_steps, learning = is_learning(p);
@@ -272,7 +285,9 @@ static int place_values(hst_plan *p, hst_err *err)
     for (int i = 0; i < p->n_steps; i++)
         if (p->step[i].work_floats > 0 && p->step[i].active)
             v[n++] = &p->step[i].work;
-    hst_layout(v, n, &p->block_floats);
+    const int head = learning ? n : split_tail(p, v, n);
+    hst_layout(v, head, &p->block_floats);
+    hst_layout(v + head, n - head, &p->tail_floats);
     free(v);
     return 0;
 }
@@ -317,6 +332,8 @@ int hst_plan_steps(hst_plan *p, hst_err *err)
     gradient_lives(p);
     value_lives(p);
     step_lives(p);
+    if (!is_learning(p))
+        hst_plan_choose_tail(p);
     return place_values(p, err);
 }
 

@@ -37,6 +37,9 @@ typedef struct hst_run_args {
     float *shared;  /* [hst_step_memory.shared], of all threads */
     int thread, threads;
     hst_barrier *barrier; /* of the threads; NULL: one thread */
+    /* Images, whose x and y lie side by side: [images][floats]. 1 unless hst_step.several, and
+     * where there are several threads. */
+    int images;
 } hst_run_args;
 
 /* Work memory of inference beside the activations, in floats. */
@@ -60,6 +63,7 @@ struct hst_step {
     /* Filled by the runner's prepare: */
     int input[HST_MAX_INPUTS]; /* values that are read; -1: none */
     int reads;                 /* HST_READS_*: what backward reads */
+    int several;               /* 1: its runner takes several images at a time */
     size_t state_floats;       /* of the plan: packed weights and the like */
     size_t state_doubles;      /* of the plan: statistics */
     size_t scratch_floats;     /* of a thread, while the step runs */
@@ -92,8 +96,9 @@ struct hst_runner {
      * there are none. Errors: HST_EMODEL, a folded weight is not finite (inference). */
     int (*pack)(const hst_plan *p, hst_step *s, float *scratch, hst_err *err);
     void (*infer)(const hst_step *s, const hst_run_args *a);
-    /* What so many threads need in inference; NULL: scratch_floats each. */
-    hst_step_memory (*memory)(const hst_step *s, int threads);
+    /* What so many threads need in inference for as many images at a time; NULL: scratch_floats
+     * each. */
+    hst_step_memory (*memory)(const hst_step *s, int threads, int images);
     void (*forward)(struct hst_learn *l, hst_step *s);
     void (*backward)(struct hst_learn *l, hst_step *s); /* only when s->active */
     void (*clear)(hst_step *s);                         /* frees what s->own owns; NULL: nothing */
@@ -137,7 +142,11 @@ struct hst_plan {
     int *needed;      /* one a node: how many of its first pixels are read by anything */
     int n_values;
     hst_shape input, output;
-    size_t block_floats;    /* of one image */
+    size_t block_floats; /* of one image */
+    /* Inference: from step `tail` on a step takes up to `images` images before the next begins;
+     * what these steps read and make lies behind the block, the images' side by side. */
+    int tail, images;
+    size_t tail_floats;     /* of one image */
     size_t output_floats;   /* of one image, all outputs */
     size_t param, n_params; /* what learns: a range of the graph's learning parameters */
     float *weights;         /* inference: the steps' state, in one block */
@@ -148,6 +157,8 @@ struct hst_plan {
 
 /* Lists the steps and gives all their places; p->graph and p->request are set. */
 HST_CHECK int hst_plan_steps(hst_plan *p, hst_err *err);
+/* Sets p->tail and p->images (tail.c); steps and values are there. */
+void hst_plan_choose_tail(hst_plan *p);
 /* Frees what the planner made, the steps' own memory too. */
 void hst_plan_clear(hst_plan *p);
 /* 1: the node is one whose parameters learn; it normalises by the batch's statistics. */
