@@ -5,8 +5,8 @@
  *   network BACKBONE PRECISION IMAGE    the features, float32, of an image that lies in a file as
  *                                       the network takes it: float32 [height][width][channels]
  *
- * A batch of one image on several threads is that image on all of them; a larger batch
- * is an image a thread at a time, as `headstart features` does it. Wall-clock time. */
+ * A batch of one image on several threads is that image on all of them; of a larger batch a thread
+ * takes an image at a time, or a few, as `headstart features` does it. Wall-clock time. */
 #include "backbones/backbone.h"
 #include "base/context.h"
 #include "base/executor.h"
@@ -23,9 +23,10 @@ typedef struct bench {
     const hst_plan *plan;
     int threads;
     hst_executor *executor;
-    hst_work *shared; /* of all threads */
-    hst_work **work;  /* [threads] */
-    float *x, *y;     /* [LARGEST][input], [LARGEST][output] */
+    hst_work *shared;    /* of all threads */
+    hst_work **work;     /* [threads] */
+    float *x, *y;        /* [LARGEST][input], [LARGEST][output] */
+    size_t batch, group; /* images of a run, and of a thread at a time */
 } bench;
 
 static size_t floats(hst_shape s)
@@ -33,21 +34,32 @@ static size_t floats(hst_shape s)
     return (size_t)s.h * (size_t)s.w * (size_t)s.c;
 }
 
-static void run_image(void *arg, size_t i, int thread)
+static void run_group(void *arg, size_t i, int thread)
 {
     const bench *b = arg;
-    hst_plan_run(b->plan, b->work[thread], b->x + i * floats(hst_plan_input(b->plan)), 1,
-                 b->y + i * floats(hst_plan_output(b->plan)));
+    const size_t at = i * b->group, left = b->batch - at;
+    hst_plan_run(b->plan, b->work[thread], b->x + at * floats(hst_plan_input(b->plan)),
+                 (int)(left < b->group ? left : b->group),
+                 b->y + at * floats(hst_plan_output(b->plan)));
+}
+
+/* Every thread has something to do, of a batch that is large enough. */
+static size_t group_of(const bench *b, int threads, int batch)
+{
+    const int most = hst_plan_images(b->plan), share = batch / threads;
+    return (size_t)(share < 1 ? 1 : share < most ? share : most);
 }
 
 static void run(bench *b, int threads, int batch)
 {
+    b->batch = (size_t)batch;
+    b->group = group_of(b, threads, batch);
     if (threads == 1)
         hst_plan_run(b->plan, b->work[0], b->x, batch, b->y);
     else if (batch == 1)
         hst_plan_run_together(b->plan, b->shared, b->executor, b->x, b->y);
     else
-        hst_executor_for(b->executor, (size_t)batch, run_image, b);
+        hst_executor_for(b->executor, (b->batch + b->group - 1) / b->group, run_group, b);
 }
 
 static void measure(bench *b, int threads, int batch)

@@ -128,6 +128,14 @@ HST_CHECK int hst_looking_watch(hst_looking *l, int i, hst_plan_watch *watch, vo
  * bits). Errors: HST_EIMAGE, HST_EMEM. */
 HST_CHECK int hst_looking_view(hst_looking *l, int i, hst_executor *together, float *out,
                                hst_err *err);
+/* The same later: together with other views, of this photo and of further ones, where its network
+ * does best with several at a time, at the latest in hst_looking_flush. The photo may go, out must
+ * stay. */
+HST_CHECK int hst_looking_later(hst_looking *l, int i, float *out, hst_err *err);
+/* All that was to be done later. Errors: HST_EMEM; nothing waits then either. */
+HST_CHECK int hst_looking_flush(hst_looking *l, hst_err *err);
+/* How many views e's networks do best at a time; 1: one after the other. */
+int hst_extractor_images(const hst_extractor *e);
 /* Size of the photo as it was decoded for the last view. */
 void hst_looking_size(const hst_looking *l, int *w, int *h);
 /* out[dim] of the photo. */

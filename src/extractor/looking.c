@@ -3,17 +3,23 @@
 #include "extractor/extractor.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { WORKS = HST_MAX_BESIDE * HST_MAX_VIEWS };
+enum { WORKS = HST_MAX_BESIDE * HST_MAX_VIEWS, MOST_WAITING = 8 };
 
 struct hst_looking {
     const hst_extractor *e;
     struct hst_decoders *decoders; /* the context's */
     hst_work *alone[WORKS];    /* of each view, unless it shares a plan with one before; made by */
     hst_work *together[WORKS]; /* the first photo that needs it */
-    float *input;              /* [height][width][3] of the largest view */
+    size_t input_floats;       /* [height][width][3] of the largest view */
+    float *input;              /* [room][input_floats] */
+    float *made;               /* [room], what the largest plan makes of each */
     float *views;              /* [view_floats] */
-    const void *bytes;         /* of the photo; NULL: its pixels are the caller's */
+    /* Prepared views, all of the plan of the view `last`, that wait for more of them. */
+    int room, waiting, last;
+    float *out[MOST_WAITING]; /* where what is made of each goes */
+    const void *bytes;        /* of the photo; NULL: its pixels are the caller's */
     size_t n_bytes;
     hst_image own;          /* decoded from bytes; no pixels: not yet */
     const hst_image *image; /* own, or the caller's */
@@ -25,17 +31,22 @@ struct hst_looking {
 
 hst_looking *hst_looking_new(const hst_ctx *ctx, const hst_extractor *e, hst_err *err)
 {
-    size_t pixels = 1;
+    size_t made = 1;
     hst_looking *l = hst_alloc(1, sizeof *l, err);
     const hst_view *v;
     if (!l)
         return NULL;
     l->e = e;
     l->decoders = ctx->decoders;
-    for (int i = 0; (v = hst_extractor_view(e, i, NULL, NULL)); i++)
-        pixels = hst_size_pixels(v->prep.size) > pixels ? hst_size_pixels(v->prep.size) : pixels;
-    l->input = hst_alloc(pixels, 3 * sizeof *l->input, err);
-    l->views = l->input ? hst_alloc((size_t)e->view_floats, sizeof *l->views, err) : NULL;
+    l->room = hst_extractor_images(e);
+    for (int i = 0; (v = hst_extractor_view(e, i, NULL, NULL)); i++) {
+        const size_t in = 3 * hst_size_pixels(v->prep.size), out = hst_plan_output_floats(v->plan);
+        l->input_floats = in > l->input_floats ? in : l->input_floats;
+        made = out > made ? out : made;
+    }
+    l->input = hst_alloc((size_t)l->room * l->input_floats, sizeof *l->input, err);
+    l->made = l->input ? hst_alloc((size_t)l->room * made, sizeof *l->made, err) : NULL;
+    l->views = l->made ? hst_alloc((size_t)e->view_floats, sizeof *l->views, err) : NULL;
     if (l->views)
         return l;
     hst_looking_free(l);
@@ -52,6 +63,7 @@ void hst_looking_free(hst_looking *l)
     }
     hst_image_clear(&l->own);
     free(l->input);
+    free(l->made);
     free(l->views);
     free(l);
 }
@@ -125,8 +137,8 @@ static hst_work *work_of(hst_looking *l, int i, hst_executor *together, hst_err 
     return work[first];
 }
 
-/* The photo as the i-th view shows it, into l->input. */
-static int prepare(hst_looking *l, int i, hst_err *err)
+/* The photo as the i-th view shows it, into `input`. */
+static int prepare(hst_looking *l, int i, float *input, hst_err *err)
 {
     const hst_view *v = hst_extractor_view(l->e, i, NULL, NULL);
     int rc = decode(l, &v->prep, err);
@@ -134,7 +146,7 @@ static int prepare(hst_looking *l, int i, hst_err *err)
         l->w = l->image->w;
         l->h = l->image->h;
     }
-    rc = rc ? rc : hst_augment_image(l->augment, &v->prep, l->image, &l->key, l->input, err);
+    rc = rc ? rc : hst_augment_image(l->augment, &v->prep, l->image, &l->key, input, err);
     if (l->bytes && !l->augment && !hst_extractor_view(l->e, i + 1, NULL, NULL)) {
         hst_image_clear(&l->own); /* not kept while the network runs */
         l->image = NULL;
@@ -142,26 +154,70 @@ static int prepare(hst_looking *l, int i, hst_err *err)
     return rc;
 }
 
+int hst_extractor_images(const hst_extractor *e)
+{
+    int most = 1;
+    const hst_view *v;
+    for (int i = 0; (v = hst_extractor_view(e, i, NULL, NULL)); i++)
+        most = hst_plan_images(v->plan) > most ? hst_plan_images(v->plan) : most;
+    return most < MOST_WAITING ? most : MOST_WAITING;
+}
+
+int hst_looking_flush(hst_looking *l, hst_err *err)
+{
+    const int n = l->waiting;
+    l->waiting = 0;
+    if (n == 0)
+        return 0;
+    hst_work *work = work_of(l, l->last, NULL, err);
+    if (!work)
+        return HST_EMEM;
+    const hst_plan *plan = hst_extractor_view(l->e, l->last, NULL, NULL)->plan;
+    const size_t floats = hst_plan_output_floats(plan);
+    hst_plan_run(plan, work, l->input, n, n == 1 ? l->out[0] : l->made);
+    for (int i = 0; n > 1 && i < n; i++)
+        memcpy(l->out[i], l->made + (size_t)i * floats, floats * sizeof *l->made);
+    return 0;
+}
+
+int hst_looking_later(hst_looking *l, int i, float *out, hst_err *err)
+{
+    const hst_plan *plan = hst_extractor_view(l->e, i, NULL, NULL)->plan;
+    const size_t input = hst_shape_floats(hst_plan_input(plan));
+    int rc = 0;
+    if (l->waiting > 0 && hst_extractor_view(l->e, l->last, NULL, NULL)->plan != plan)
+        rc = hst_looking_flush(l, err);
+    rc = rc ? rc : prepare(l, i, l->input + (size_t)l->waiting * input, err);
+    if (rc)
+        return rc;
+    l->last = i;
+    l->out[l->waiting++] = out;
+    return l->waiting < l->room && l->waiting < hst_plan_images(plan) ? 0
+                                                                      : hst_looking_flush(l, err);
+}
+
 int hst_looking_view(hst_looking *l, int i, hst_executor *together, float *out, hst_err *err)
 {
     const hst_view *v = hst_extractor_view(l->e, i, NULL, NULL);
-    int rc = prepare(l, i, err);
-    if (rc)
-        return rc;
-    hst_work *work = work_of(l, i, together, err);
+    int rc = 0;
+    if (!together) {
+        rc = hst_looking_later(l, i, out, err);
+        return rc ? rc : hst_looking_flush(l, err);
+    }
+    rc = hst_looking_flush(l, err);
+    rc = rc ? rc : prepare(l, i, l->input, err);
+    hst_work *work = rc ? NULL : work_of(l, i, together, err);
     if (!work)
-        return HST_EMEM;
-    if (together)
-        hst_plan_run_together(v->plan, work, together, l->input, out);
-    else
-        hst_plan_run(v->plan, work, l->input, 1, out);
+        return rc ? rc : HST_EMEM;
+    hst_plan_run_together(v->plan, work, together, l->input, out);
     return 0;
 }
 
 int hst_looking_watch(hst_looking *l, int i, hst_plan_watch *watch, void *arg, float *features,
                       hst_err *err)
 {
-    int rc = prepare(l, i, err);
+    int rc = hst_looking_flush(l, err);
+    rc = rc ? rc : prepare(l, i, l->input, err);
     hst_work *work = rc ? NULL : work_of(l, i, NULL, err);
     if (!work)
         return rc ? rc : HST_EMEM;
@@ -180,7 +236,10 @@ int hst_looking_run(hst_looking *l, hst_executor *together, float *out, hst_err 
 {
     int at, rc = 0;
     for (int i = 0; rc == 0 && hst_extractor_view(l->e, i, &at, NULL); i++)
-        rc = hst_looking_view(l, i, together, l->views + at, err);
+        rc = together ? hst_looking_view(l, i, together, l->views + at, err)
+                      : hst_looking_later(l, i, l->views + at, err);
+    const int flushed = hst_looking_flush(l, rc ? NULL : err);
+    rc = rc ? rc : flushed;
     if (rc == 0)
         hst_extractor_combine(l->e, l->views, out);
     return rc;

@@ -49,41 +49,69 @@ static void take_over(const job *j, size_t i, hst_lookup_photo *p)
     hst_spill_passed(j->have->pictures, sizeof *p->picture);
 }
 
-static int fill_row(const job *j, size_t i, hst_looking *l, hst_err *err)
+/* own: where the features of its views go that are not kept. */
+static int begin_row(const job *j, size_t i, hst_looking *l, hst_lookup_photo *p, float *own,
+                     hst_err *err)
 {
-    const size_t dim = (size_t)j->f->dim, floats = (size_t)j->e->view_floats, at = place_of(j, i);
-    float *own = hst_alloc(floats + dim, sizeof *own, err), *row = own + floats;
-    hst_lookup_photo p = {.path = j->d->photos[i].path,
-                          .content = &j->f->content[at],
-                          .picture = &j->f->picture[at],
-                          .views = j->f->views ? j->f->views + at * floats : own};
-    if (own && j->have)
-        take_over(j, i, &p);
-    int rc = own ? hst_lookup_one(&j->lookup, l, &p, err) : HST_EMEM;
-    if (rc == 0) {
-        hst_extractor_combine(j->e, p.views, row);
-        rc = hst_spill_put(j->f->rows, at * dim * sizeof *row, row, dim * sizeof *row, err);
+    const size_t at = place_of(j, i);
+    *p = (hst_lookup_photo){.path = j->d->photos[i].path,
+                            .content = &j->f->content[at],
+                            .picture = &j->f->picture[at],
+                            .views =
+                                j->f->views ? j->f->views + at * (size_t)j->e->view_floats : own};
+    if (j->have)
+        take_over(j, i, p);
+    return hst_lookup_begin(&j->lookup, l, p, err);
+}
+
+/* row: scratch memory for its features. */
+static int end_row(const job *j, size_t i, const hst_lookup_photo *p, float *row, hst_err *err)
+{
+    const size_t bytes = (size_t)j->f->dim * sizeof *row, at = place_of(j, i);
+    const int used = !j->f->why[i];
+    int rc = 0;
+    if (used) {
+        hst_lookup_end(&j->lookup, p);
+        hst_extractor_combine(j->e, p->views, row);
+        rc = hst_spill_put(j->f->rows, at * bytes, row, bytes, err);
     }
-    j->stored[at] = rc == 0 && p.n_found == j->lookup.n_views;
-    hst_spill_passed(j->f->view_rows, floats * sizeof(float));
-    hst_spill_passed(j->f->pictures, sizeof *p.picture);
-    free(own);
+    j->stored[at] = used && p->n_found == j->lookup.n_views;
+    hst_spill_passed(j->f->view_rows, (size_t)j->e->view_floats * sizeof *row);
+    hst_spill_passed(j->f->pictures, sizeof *p->picture);
     return rc;
 }
 
-static int work_photo(void *arg, size_t i, hst_looking *l, hst_err *err)
+static int begin_photo(const job *j, size_t i, hst_looking *l, hst_lookup_photo *p, float *own,
+                       hst_err *err)
 {
-    const job *j = arg;
     const char *path = j->d->photos[i].path;
     hst_err why = {0};
     const int skipped = j->have && j->have->why[i];
-    int rc = skipped ? hst_fail(&why, HST_EIMAGE, "%s", j->have->why[i]) : fill_row(j, i, l, &why);
+    int rc = skipped ? hst_fail(&why, HST_EIMAGE, "%s", j->have->why[i])
+                     : begin_row(j, i, l, p, own, &why);
     if (rc == HST_EMEM)
         return hst_fail(err, HST_EMEM, "%s: %s", path, why.msg);
     if (rc == 0)
         return 0;
     j->f->why[i] = hst_strdup(why.msg, err); /* this photo only: the job goes on */
     return j->f->why[i] ? 0 : HST_EMEM;
+}
+
+static int work_photos(void *arg, size_t first, size_t n, hst_looking *l, hst_err *err)
+{
+    const job *j = arg;
+    const size_t floats = j->f->views ? 0 : (size_t)j->e->view_floats, dim = (size_t)j->f->dim;
+    hst_lookup_photo photo[HST_PHOTO_RUN] = {0};
+    float *own = hst_alloc(n * floats + dim, sizeof *own, err);
+    int rc = own ? 0 : HST_EMEM;
+    for (size_t k = 0; rc == 0 && k < n; k++)
+        rc = begin_photo(j, first + k, l, &photo[k], own + k * floats, err);
+    const int flushed = hst_looking_flush(l, rc ? NULL : err);
+    rc = rc ? rc : flushed;
+    for (size_t k = 0; rc == 0 && k < n; k++)
+        rc = end_row(j, first + k, &photo[k], own + n * floats, err);
+    free(own);
+    return rc;
 }
 
 /* Photo i into the file; its place is the next one's. */
@@ -170,7 +198,7 @@ static int extract(job *j, hst_err *err)
                                                .phase = known ? NULL : "features",
                                                .n = j->f->n,
                                                .arg = j,
-                                               .work = work_photo,
+                                               .work_run = work_photos,
                                                .done = count_photo},
                              err);
     hst_lookup_close(&j->lookup);
@@ -184,7 +212,7 @@ static int extract(job *j, hst_err *err)
 static hst_features *through(job *j, int keep_views, hst_err *err)
 {
     const size_t n = j->d->n_photos;
-    const size_t few = j->file ? hst_photos_under_way(j->ctx) : n;
+    const size_t few = j->file ? hst_photos_under_way(j->ctx, j->e) : n;
     if (n == 0) {
         hst_fail(err, HST_EDATA, "there are no photos");
         return NULL;

@@ -87,14 +87,13 @@ static int compute(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *
     for (int i = 0; rc == 0 && hst_extractor_view(l->e, i, &at, NULL); i++) {
         if (p->found[i])
             continue;
-        rc = hst_looking_view(looking, i, p->together, p->views + at, err);
-        if (rc == 0 && is_kept(l, p))
-            hst_store_put(l->store, &l->kind[i], &p->key, p->views + at);
+        rc = p->together ? hst_looking_view(looking, i, p->together, p->views + at, err)
+                         : hst_looking_later(looking, i, p->views + at, err);
     }
     return rc;
 }
 
-int hst_lookup_one(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *p, hst_err *err)
+int hst_lookup_begin(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *p, hst_err *err)
 {
     uint8_t *bytes = NULL;
     size_t n;
@@ -114,5 +113,25 @@ int hst_lookup_one(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *
     if (rc == 0 && there && l->store && (uint64_t)st.st_size == n)
         hst_store_remember_file(l->store, &st, p->content, hst_format_of(bytes, n));
     free(bytes);
+    return rc;
+}
+
+void hst_lookup_end(const hst_lookup *l, const hst_lookup_photo *p)
+{
+    int at;
+    if (!is_kept(l, p))
+        return;
+    for (int i = 0; hst_extractor_view(l->e, i, &at, NULL); i++)
+        if (!p->found[i])
+            hst_store_put(l->store, &l->kind[i], &p->key, p->views + at);
+}
+
+int hst_lookup_one(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *p, hst_err *err)
+{
+    int rc = hst_lookup_begin(l, looking, p, err);
+    const int flushed = hst_looking_flush(looking, rc ? NULL : err);
+    rc = rc ? rc : flushed;
+    if (rc == 0)
+        hst_lookup_end(l, p);
     return rc;
 }

@@ -40,4 +40,9 @@ typedef struct hst_lookup_photo {
  * HST_EIMAGE, HST_EIO, HST_EMEM. */
 HST_CHECK int hst_lookup_one(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *p,
                              hst_err *err);
+/* The same for several photos: each is begun, then hst_looking_flush, then those that could be
+ * begun are ended. p->views of all stay where they are meanwhile. */
+HST_CHECK int hst_lookup_begin(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *p,
+                               hst_err *err);
+void hst_lookup_end(const hst_lookup *l, const hst_lookup_photo *p);
 #endif

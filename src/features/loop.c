@@ -9,56 +9,82 @@ enum { SLOTS_PER_THREAD = 4 };
 typedef struct run {
     const hst_photo_loop *l;
     hst_looking **looking; /* [threads]; made by the thread at its first photo */
-    size_t *item;          /* [slots]: the photo in each */
-    size_t next, done;
+    struct few {
+        size_t first, n;
+    } * item; /* [slots]: the photos in each */
+    size_t threads, next, done;
+    size_t most; /* photos in a slot */
     hst_meter meter;
 } run;
 
-static int next_photo(void *arg, size_t slot, hst_err *err)
+/* Twice as many as the networks do at a time, as what the store knows does not go through them. */
+static size_t most_of(const hst_extractor *e)
+{
+    const size_t images = (size_t)hst_extractor_images(e);
+    return images == 1 ? 1 : 2 * images < HST_PHOTO_RUN ? 2 * images : HST_PHOTO_RUN;
+}
+
+/* Fewer towards the end, so that no thread has several to do when the others have none. */
+static int next_photos(void *arg, size_t slot, hst_err *err)
 {
     run *r = arg;
+    const size_t left = r->l->n - r->next, share = left / (2 * r->threads) + 1;
     (void)err;
-    if (r->next == r->l->n)
+    if (left == 0)
         return 0;
-    r->item[slot] = r->next++;
+    r->item[slot] = (struct few){r->next, share < r->most ? share : r->most};
+    r->next += r->item[slot].n;
     return 1;
 }
 
-static int work_photo(void *arg, size_t slot, int thread, hst_err *err)
+static int work_photos(void *arg, size_t slot, int thread, hst_err *err)
 {
     run *r = arg;
     hst_looking **looking = &r->looking[thread];
     if (!*looking)
         *looking = hst_looking_new(r->l->ctx, r->l->extractor, err);
-    return *looking ? r->l->work(r->l->arg, r->item[slot], *looking, err) : HST_EMEM;
+    if (!*looking)
+        return HST_EMEM;
+    const struct few f = r->item[slot];
+    return r->l->work_run ? r->l->work_run(r->l->arg, f.first, f.n, *looking, err)
+                          : r->l->work(r->l->arg, f.first, *looking, err);
 }
 
-static int deliver_photo(void *arg, size_t slot, hst_err *err)
+static int deliver_photos(void *arg, size_t slot, hst_err *err)
 {
     run *r = arg;
-    int rc = r->l->done ? r->l->done(r->l->arg, r->item[slot], err) : 0;
-    return rc == 0 && r->l->phase ? hst_meter_at(&r->meter, ++r->done, err) : rc;
+    int rc = 0;
+    for (size_t k = 0; rc == 0 && r->l->done && k < r->item[slot].n; k++)
+        rc = r->l->done(r->l->arg, r->item[slot].first + k, err);
+    r->done += r->item[slot].n;
+    return rc == 0 && r->l->phase ? hst_meter_at(&r->meter, r->done, err) : rc;
 }
 
-size_t hst_photos_under_way(const hst_ctx *ctx)
+static size_t slots_of(const hst_ctx *ctx)
 {
     return (size_t)hst_executor_threads(ctx->executor) * SLOTS_PER_THREAD;
+}
+
+size_t hst_photos_under_way(const hst_ctx *ctx, const hst_extractor *e)
+{
+    return slots_of(ctx) * most_of(e);
 }
 
 int hst_photos_each(const hst_photo_loop *l, hst_err *err)
 {
     size_t threads = (size_t)hst_executor_threads(l->ctx->executor);
-    run r = {.l = l, .meter = hst_meter_start(l->ctx, l->phase, l->n)};
+    run r = {.l = l, .meter = hst_meter_start(l->ctx, l->phase, l->n), .threads = threads};
+    r.most = l->work_run ? most_of(l->extractor) : 1;
     int rc = HST_EMEM;
     r.looking = hst_alloc(threads, sizeof *r.looking, err);
-    r.item = r.looking ? hst_alloc(hst_photos_under_way(l->ctx), sizeof *r.item, err) : NULL;
+    r.item = r.looking ? hst_alloc(slots_of(l->ctx), sizeof *r.item, err) : NULL;
     if (r.item)
         rc = hst_executor_pipeline(l->ctx->executor,
                                    &(hst_pipeline){.arg = &r,
-                                                   .next = next_photo,
-                                                   .work = work_photo,
-                                                   .deliver = deliver_photo,
-                                                   .n_slots = hst_photos_under_way(l->ctx)},
+                                                   .next = next_photos,
+                                                   .work = work_photos,
+                                                   .deliver = deliver_photos,
+                                                   .n_slots = slots_of(l->ctx)},
                                    err);
     for (size_t t = 0; r.looking && t < threads; t++)
         hst_looking_free(r.looking[t]);

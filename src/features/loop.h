@@ -1,11 +1,14 @@
 /* loop.h - photos through an extractor on all threads.
  *
- * A worker thread takes one photo through all of it, so decoding overlaps with the networks of the
- * others, a pixel is copied once, and nothing about a photo depends on its neighbours. */
+ * A worker thread takes one photo through all of it, or the few that a network does best at a time,
+ * so decoding overlaps with the networks of the others, a pixel is copied once, and nothing about a
+ * photo depends on its neighbours. */
 #ifndef HST_FEATURES_LOOP_H
 #define HST_FEATURES_LOOP_H
 #include "base/context.h"
 #include "extractor/extractor.h"
+
+enum { HST_PHOTO_RUN = 8 }; /* the most photos of a run */
 
 typedef struct hst_photo_loop {
     const hst_ctx *ctx;
@@ -16,12 +19,14 @@ typedef struct hst_photo_loop {
     /* Photo i of n, on a thread of its own, with that thread's memory; a negative error ends the
      * loop. */
     int (*work)(void *arg, size_t i, hst_looking *l, hst_err *err);
+    /* NULL, or in its place: photos first .. first+n-1, n up to HST_PHOTO_RUN. */
+    int (*work_run)(void *arg, size_t first, size_t n, hst_looking *l, hst_err *err);
     /* NULL, or what is to be done when it is finished, in order, one at a time; a negative error
      * ends the loop. */
     int (*done)(void *arg, size_t i, hst_err *err);
 } hst_photo_loop;
 /* Photo i is done before photo i + so many is begun. */
-size_t hst_photos_under_way(const hst_ctx *ctx);
+size_t hst_photos_under_way(const hst_ctx *ctx, const hst_extractor *e);
 /* Errors: the first photo's whose work failed or was not done, HST_ESTOPPED, HST_EMEM. */
 HST_CHECK int hst_photos_each(const hst_photo_loop *l, hst_err *err);
 #endif

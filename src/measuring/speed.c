@@ -22,7 +22,7 @@ typedef struct bench {
     size_t threads;
     hst_executor *all; /* of so many */
     hst_work **work;   /* [threads] */
-    float *x, *y;      /* [threads][input], [threads][output] */
+    float *x, *y;      /* [threads][IMAGES][input], [threads][IMAGES][output] */
     char *from, *to;   /* [threads][COPY_BYTES] */
     long peak_rounds;  /* that take at least peak_least_s */
 } bench;
@@ -50,13 +50,13 @@ static void run_copy(void *arg, size_t i, int thread)
     memcpy(b->to + i * COPY_BYTES, b->from + i * COPY_BYTES, COPY_BYTES);
 }
 
-static void run_image(void *arg, size_t i, int thread)
+static void run_images(void *arg, size_t i, int thread)
 {
     const bench *b = arg;
-    const size_t t = (size_t)thread;
+    const size_t at = (size_t)thread * IMAGES;
     (void)i;
-    hst_plan_run(b->plan, b->work[t], b->x + t * floats(hst_plan_input(b->plan)), 1,
-                 b->y + t * floats(hst_plan_output(b->plan)));
+    hst_plan_run(b->plan, b->work[thread], b->x + at * floats(hst_plan_input(b->plan)), IMAGES,
+                 b->y + at * floats(hst_plan_output(b->plan)));
 }
 
 /* Seconds of work n times over. ex NULL: on one thread. */
@@ -77,9 +77,9 @@ static void run_round(bench *b, round_rates *r)
     float sink[HST_PEAK_FLOATS] = {0};
     const double n = (double)b->threads, flops = b->kernels->peak(b->peak_rounds, sink);
     r->peak_one = flops / seconds(NULL, 1, run_peak, b);
-    r->images_one = IMAGES / seconds(NULL, IMAGES, run_image, b);
+    r->images_one = IMAGES / seconds(NULL, 1, run_images, b);
     r->peak_all = n * flops / seconds(b->all, b->threads, run_peak, b);
-    r->images_all = n * IMAGES / seconds(b->all, b->threads * IMAGES, run_image, b);
+    r->images_all = n * IMAGES / seconds(b->all, b->threads, run_images, b);
     r->copy = 2.0 * n * COPY_BYTES / seconds(b->all, b->threads, run_copy, b); /* read, written */
 }
 
@@ -98,7 +98,8 @@ static void bench_clear(bench *b)
 
 static int bench_make(bench *b, hst_err *err)
 {
-    const size_t in = floats(hst_plan_input(b->plan)), out = floats(hst_plan_output(b->plan));
+    const size_t in = IMAGES * floats(hst_plan_input(b->plan));
+    const size_t out = IMAGES * floats(hst_plan_output(b->plan));
     b->threads = (size_t)hst_executor_threads(b->all);
     if (!(b->work = hst_alloc(b->threads, sizeof *b->work, err)) ||
         !(b->x = hst_alloc(b->threads * in, sizeof *b->x, err)) ||
