@@ -177,18 +177,9 @@ static int classifier(graph *g, const graph_node *product, int x, const hst_tens
                       hst_err *err)
 {
     const struct net_head head = {.kernel = constant(g, product, 1), .bias = bias};
-    if (!g->ours || !head.kernel || !head.bias)
+    if (!head.kernel || !head.bias)
         return refuse(err, "a product stands at an odd place");
     return net_head(&g->net, x, &head, err);
-}
-
-static int product(graph *g, const graph_node *n, int x, int how, hst_err *err)
-{
-    (void)how;
-    if (json_is_true(json_object_get(attribute(n, "transpose_b"), "b")))
-        return refuse(err, "a product turns its matrix");
-    const int alone = strcmp(n->op, "MatMul") == 0;
-    return alone && g->ours ? x : classifier(g, n, x, constant(g, n, 2), err);
 }
 
 static int bias(graph *g, const graph_node *n, int x, int how, hst_err *err)
@@ -196,7 +187,7 @@ static int bias(graph *g, const graph_node *n, int x, int how, hst_err *err)
     (void)how;
     const hst_tensor *t = constant(g, n, 1);
     const graph_node *of = n->n_in ? &g->node[n->in[0]] : NULL;
-    if (of && strcmp(of->op, "MatMul") == 0)
+    if (g->ours && of && strcmp(of->op, "MatMul") == 0)
         return classifier(g, of, x, t, err);
     return t ? net_bias(&g->net, x, t, err) : refuse(err, "a bias is not constant");
 }
@@ -278,13 +269,17 @@ static int same(graph *g, const graph_node *n, int x, int how, hst_err *err)
     return x;
 }
 
+/* Of an exported model the bias behind it says that it is the classifier. */
 static int matmul(graph *g, const graph_node *n, int x, int how, hst_err *err)
 {
     (void)how;
-    const net_step s = {.kernel = constant(g, n, 1),
-                        .transposed =
-                            json_is_true(json_object_get(attribute(n, "transpose_b"), "b"))};
-    return fused(g, n, net_dense(&g->net, x, &s, err), err);
+    const int turned = json_is_true(json_object_get(attribute(n, "transpose_b"), "b"));
+    const net_step s = {.kernel = constant(g, n, 1), .transposed = turned};
+    if (!g->ours)
+        return fused(g, n, net_dense(&g->net, x, &s, err), err);
+    if (turned)
+        return refuse(err, "a product turns its matrix");
+    return strcmp(n->op, "MatMul") == 0 ? x : classifier(g, n, x, constant(g, n, 2), err);
 }
 
 static int softmax(graph *g, const graph_node *n, int x, int how, hst_err *err)
@@ -323,8 +318,6 @@ static const struct {
                  {"Squeeze", reshape, 0},
                  {"ExpandDims", reshape, 0},
                  {"Mean", mean, 0},
-                 {"MatMul", product, 0},
-                 {"_FusedMatMul", product, 0},
                  {"Cast", same, 0},
                  {"Transpose", same, 0},
                  {"Identity", same, 0}};

@@ -142,10 +142,10 @@ static int is_foreign_folder(const char *dir)
                                         "model_unquant.tflite",
                                         "model.savedmodel/saved_model.pb",
                                         "model.weights.h5"};
-    int is = 0;
+    int is = has_file(dir, "labels.txt") && has_file(dir, "model.tflite");
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         is |= has_file(dir, files[i]);
-    return is || (has_file(dir, "labels.txt") && has_file(dir, "model.tflite"));
+    return is && !has_file(dir, "model.safetensors"); /* else a run's, with an export beside it */
 }
 
 int hst_converted_is_folder(const char *dir)

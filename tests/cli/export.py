@@ -391,6 +391,15 @@ class Export(Case):
         self.assertTrue(told["change_low"] <= change <= told["change_high"])
         self.refused(run("export", self.model(), "--to", "tflite", "--max-drop", "-1"), 2, "from 0 to 100")
 
+    def test_an_export_beside_its_run_is_not_taken_for_it(self):
+        """A run has labels.txt, as Teachable Machine's folders with a TFLite file have."""
+        run_folder = os.path.dirname(self.model())
+        self.ok(run("export", run_folder, "--to", "tflite"))
+        self.assertTrue(os.path.exists(f"{run_folder}/model.tflite"))
+        r = run("predict", run_folder, f"{PHOTOS}/red/01.png", "--no-store")
+        self.ok(r)
+        self.assertNotIn(b"importing", r.stderr)
+
     def test_photos_must_be_the_runs(self):
         os.makedirs(f"{ROOT}/others", exist_ok=True)
         for colour in material.COLOURS:
