@@ -153,6 +153,8 @@ static void end_phase(cli_display *d)
         return;
     d->running = 0;
     wipe(d);
+    if (d->at.done == 0) /* it counts nothing, or came to nothing */
+        return;
     /* others count steps of their own */
     int photos = strcmp(d->what, "features") == 0 || d->counting_s > 0;
     int training = strcmp(d->what, "training") == 0;
