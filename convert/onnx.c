@@ -12,7 +12,6 @@ enum { MAX_THINGS = 50000 }; /* tensors and results of operators */
 
 /* onnx.proto: the fields used here. */
 enum { MODEL_PRODUCER = 2, MODEL_VERSION = 3, MODEL_GRAPH = 7, MODEL_PROPERTY = 14 };
-enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
 enum { GRAPH_NODE = 1, GRAPH_INITIALIZER = 5, GRAPH_INPUT = 11 };
 enum {
     INFO_NAME = 1,
@@ -254,18 +253,12 @@ static int read_foreign(onnx *o, const pb_field *key, bytes value, hst_err *err)
 /* Of the file's properties the one that headstart puts there, and what others do. */
 static int read_property(onnx *o, bytes m, hst_err *err)
 {
-    pb_field f, key = {0};
-    bytes value = {0};
-    int rc;
-    while ((rc = pb_next(&m, &f, err)) == 1)
-        if (f.number == ENTRY_KEY)
-            key = f;
-        else if (f.number == ENTRY_VALUE && f.wire == PB_BYTES)
-            value = f.b;
-    if (rc || !value.p || !pb_is(&key, "headstart"))
-        return rc || !value.p ? rc : read_foreign(o, &key, value, err);
+    pb_field key, value;
+    int rc = pb_entry(m, &key, &value, err);
+    if (rc || !value.number || !pb_is(&key, "headstart"))
+        return rc || !value.number ? rc : read_foreign(o, &key, value.b, err);
     o->ours = 1;
-    return weights_say_model(o->w, (const char *)value.p, value.n, err);
+    return weights_say_model(o->w, (const char *)value.b.p, value.b.n, err);
 }
 
 static int read_model(onnx *o, bytes model, hst_err *err)

@@ -11,7 +11,6 @@ enum {
     NODE_ATTRIBUTE = 5,
     NODE_FACT = 9
 };
-enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
 enum { ATTR_NAME = 1, ATTR_F = 2, ATTR_I = 3, ATTR_S = 4, ATTR_T = 5, ATTR_INTS = 8 };
 
 int onnx_refuse(hst_err *err, const char *why)
@@ -115,16 +114,10 @@ static int read_attribute(onnx_node *n, bytes m, hst_err *err)
 
 static int read_fact(onnx_node *n, bytes m, hst_err *err)
 {
-    pb_field f, key = {0};
-    bytes value = {0};
-    int rc;
-    while ((rc = pb_next(&m, &f, err)) == 1)
-        if (f.number == ENTRY_KEY)
-            key = f;
-        else if (f.number == ENTRY_VALUE && f.wire == PB_BYTES)
-            value = f.b;
+    pb_field key, value;
+    int rc = pb_entry(m, &key, &value, err);
     if (rc == 0 && pb_is(&key, "pkg.torch.onnx.name_scopes"))
-        n->scopes = value;
+        n->scopes = value.b;
     return rc;
 }
 

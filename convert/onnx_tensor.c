@@ -17,7 +17,6 @@ enum {
     EXTERNAL_DATA = 13,
     DATA_LOCATION = 14
 };
-enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
 
 static const struct {
     uint64_t onnx;
@@ -53,13 +52,8 @@ static int read_number(bytes text, uint64_t *v)
 
 static int read_entry(bytes m, place *at, hst_err *err)
 {
-    pb_field f, key = {0}, value = {0};
-    int rc, ok = 1;
-    while ((rc = pb_next(&m, &f, err)) == 1)
-        if (f.number == ENTRY_KEY)
-            key = f;
-        else if (f.number == ENTRY_VALUE)
-            value = f;
+    pb_field key, value;
+    int ok = 1, rc = pb_entry(m, &key, &value, err);
     if (rc)
         return rc;
     if (pb_is(&key, "location"))

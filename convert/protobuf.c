@@ -73,6 +73,20 @@ int pb_next(bytes *m, pb_field *f, hst_err *err)
     }
 }
 
+int pb_entry(bytes m, pb_field *key, pb_field *value, hst_err *err)
+{
+    enum { KEY = 1, VALUE = 2 };
+    pb_field f;
+    int rc;
+    *key = *value = (pb_field){0};
+    while ((rc = pb_next(&m, &f, err)) == 1)
+        if (f.number == KEY && f.wire == PB_BYTES)
+            *key = f;
+        else if (f.number == VALUE && f.wire == PB_BYTES)
+            *value = f;
+    return rc;
+}
+
 int pb_is(const pb_field *f, const char *text)
 {
     return f->wire == PB_BYTES && f->b.n == strlen(text) && memcmp(f->b.p, text, f->b.n) == 0;

@@ -25,6 +25,8 @@ HST_CHECK int pb_next(bytes *m, pb_field *f, hst_err *err);
 /* Takes a varint off the front of *m (the elements of a packed field): 1; 0 at the end; HST_EMODEL.
  */
 HST_CHECK int pb_varint(bytes *m, uint64_t *v, hst_err *err);
+/* An entry of a map: fields 1 and 2, of number 0 where they are no bytes. Errors: as pb_next. */
+HST_CHECK int pb_entry(bytes m, pb_field *key, pb_field *value, hst_err *err);
 /* Whether a field is bytes equal to text. */
 int pb_is(const pb_field *f, const char *text);
 #endif

@@ -9,7 +9,6 @@ enum { MAX_NODES = 20000, MAX_DIMS = 8 };
  * {graph,node_def,attr_value,tensor}.proto */
 enum { SAVED_META_GRAPHS = 2, META_GRAPH = 2, GRAPH_NODE = 1 };
 enum { NODE_NAME = 1, NODE_OP = 2, NODE_INPUT = 3, NODE_ATTR = 5 };
-enum { ENTRY_KEY = 1, ENTRY_VALUE = 2 };
 enum { ATTR_LIST = 1, ATTR_S = 2, ATTR_I = 3, ATTR_B = 5, ATTR_SHAPE = 7, ATTR_TENSOR = 8 };
 enum { LIST_S = 2, LIST_I = 3, SHAPE_DIM = 2, DIM_SIZE = 1 };
 enum { TENSOR_TYPE = 1, TENSOR_SHAPE = 2, TENSOR_CONTENT = 4, FLOAT = 1, INT32 = 3 };
@@ -156,18 +155,11 @@ static int read_value(const reading *r, bytes m, json_t *value, hst_tensor *t, h
 static int read_attribute(const reading *r, bytes m, json_t *attributes, hst_tensor *t,
                           hst_err *err)
 {
-    pb_field f;
-    bytes key = {0}, of = {0};
-    int rc;
-    while ((rc = pb_next(&m, &f, err)) == 1) {
-        if (f.number == ENTRY_KEY && f.wire == PB_BYTES)
-            key = f.b;
-        else if (f.number == ENTRY_VALUE && f.wire == PB_BYTES)
-            of = f.b;
-    }
-    json_t *name = rc ? NULL : text(key), *value = json_object();
+    pb_field key, of;
+    int rc = pb_entry(m, &key, &of, err);
+    json_t *name = rc ? NULL : text(key.b), *value = json_object();
     rc = rc || (name && value) ? rc : bad(err, why_no_text);
-    rc = rc ? rc : read_value(r, of, value, t, err);
+    rc = rc ? rc : read_value(r, of.b, value, t, err);
     if (rc == 0 && json_object_set(attributes, json_string_value(name), value) != 0)
         rc = bad(err, why_no_text);
     json_decref(name);

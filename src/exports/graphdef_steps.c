@@ -68,25 +68,6 @@ static void input(hst_tf_writer *w, int i, const hst_exporting *x)
 
 /* ---- padding ---- */
 
-static int is_zero(const hst_do_window *k)
-{
-    return !k->top && !k->left && !k->bottom && !k->right;
-}
-
-/* Whether TensorFlow's SAME pads a length so. */
-static int pads_same(int in, int out, int kernel, int stride, int before, int behind)
-{
-    const int total = (out - 1) * stride + kernel - in > 0 ? (out - 1) * stride + kernel - in : 0;
-    return out == (in - 1) / stride + 1 && before == total / 2 && behind == total - total / 2;
-}
-
-static int is_same(const hst_do_step *in, const hst_do_step *out)
-{
-    const hst_do_window *k = &out->window;
-    return pads_same(in->dim[0], out->dim[0], k->kernel_h, k->stride_h, k->top, k->bottom) &&
-           pads_same(in->dim[1], out->dim[1], k->kernel_w, k->stride_w, k->left, k->right);
-}
-
 static const char *widths(hst_tf_writer *w, const char *name, int rank, const int32_t *around)
 {
     hst_tf_tensor t = {.name = name, .n_dims = 2, .dim = {rank, 2}};
@@ -110,9 +91,9 @@ static const char *padded(hst_tf_writer *w, const char *name, const char *x, con
 static const char *padding_of(hst_tf_writer *w, int i, int lowest, const char **x)
 {
     const hst_do_step *s = hst_tf_step(w, i);
-    if (is_zero(&s->window))
+    if (hst_do_pads_nothing(&s->window))
         return "VALID";
-    if (is_same(hst_tf_step(w, s->input[0]), s))
+    if (hst_do_pads_same(hst_tf_step(w, s->input[0]), s))
         return "SAME";
     *x = padded(w, hst_tf_name(w->g, "%s/padded", hst_tf_base(w, i)), *x, &s->window, lowest);
     return "VALID";
@@ -374,7 +355,8 @@ static void average_pool(hst_tf_writer *w, int i)
 {
     const hst_do_step *s = hst_tf_step(w, i);
     const char *base = hst_tf_base(w, i), *x = input_value(w, i, 0).name, *to = raw_name(w, i);
-    const int plain = is_zero(&s->window) || is_same(hst_tf_step(w, s->input[0]), s);
+    const int plain =
+        hst_do_pads_nothing(&s->window) || hst_do_pads_same(hst_tf_step(w, s->input[0]), s);
     const char *padding = padding_of(w, i, 0, &x);
     const char *mean =
         pool(w, "AvgPool", plain ? to : hst_tf_name(w->g, "%s/mean", base), x, &s->window, padding);

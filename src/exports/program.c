@@ -111,3 +111,22 @@ size_t hst_program_params(const hst_program *p)
         n += p->step[i].n_w + p->step[i].n_b;
     return n;
 }
+
+int hst_do_pads_nothing(const hst_do_window *k)
+{
+    return !k->top && !k->left && !k->bottom && !k->right;
+}
+
+/* Whether TensorFlow's SAME pads a length so. */
+static int pads_same(int in, int out, int kernel, int stride, int before, int behind)
+{
+    const int total = (out - 1) * stride + kernel - in > 0 ? (out - 1) * stride + kernel - in : 0;
+    return out == (in - 1) / stride + 1 && before == total / 2 && behind == total - total / 2;
+}
+
+int hst_do_pads_same(const hst_do_step *in, const hst_do_step *out)
+{
+    const hst_do_window *k = &out->window;
+    return pads_same(in->dim[0], out->dim[0], k->kernel_h, k->stride_h, k->top, k->bottom) &&
+           pads_same(in->dim[1], out->dim[1], k->kernel_w, k->stride_w, k->left, k->right);
+}

@@ -79,6 +79,9 @@ size_t hst_do_floats(const hst_do_step *s); /* of its value */
 int hst_do_channels(const hst_do_step *s);
 /* Positions: pixels, tokens, 1. */
 size_t hst_do_positions(const hst_do_step *s);
+int hst_do_pads_nothing(const hst_do_window *k);
+/* The window of step `out`, which reads `in`, pads as TensorFlow's SAME does. */
+int hst_do_pads_same(const hst_do_step *in, const hst_do_step *out);
 /* Numbers of all steps' weights. */
 size_t hst_program_params(const hst_program *p);
 /* Lowers the nodes of g behind value x of p, which its input becomes, and returns the number of its

@@ -82,25 +82,6 @@ static void input(hst_tfl_writer *w, int i, int is_uint8)
     w->value[i] = t;
 }
 
-static int is_zero(const hst_do_window *k)
-{
-    return !k->top && !k->left && !k->bottom && !k->right;
-}
-
-/* Whether TensorFlow's SAME pads a length so. */
-static int pads_same(int in, int out, int kernel, int stride, int before, int behind)
-{
-    const int total = (out - 1) * stride + kernel - in > 0 ? (out - 1) * stride + kernel - in : 0;
-    return out == (in - 1) / stride + 1 && before == total / 2 && behind == total - total / 2;
-}
-
-static int is_same(const hst_do_step *in, const hst_do_step *out)
-{
-    const hst_do_window *k = &out->window;
-    return pads_same(in->dim[0], out->dim[0], k->kernel_h, k->stride_h, k->top, k->bottom) &&
-           pads_same(in->dim[1], out->dim[1], k->kernel_w, k->stride_w, k->left, k->right);
-}
-
 /* x with zeros around it, or with what is below every number. */
 static int padded(hst_tfl_writer *w, const char *name, int x, const hst_do_window *k, int lowest)
 {
@@ -126,9 +107,9 @@ static int padded(hst_tfl_writer *w, const char *name, int x, const hst_do_windo
 static int padding_of(hst_tfl_writer *w, int i, int lowest, int *x)
 {
     const hst_do_step *s = hst_tfl_step(w, i);
-    if (is_zero(&s->window))
+    if (hst_do_pads_nothing(&s->window))
         return HST_TFL_VALID;
-    if (is_same(hst_tfl_step(w, s->input[0]), s))
+    if (hst_do_pads_same(hst_tfl_step(w, s->input[0]), s))
         return HST_TFL_SAME;
     *x = padded(w, hst_tfl_name(w->g, "%s/padded", hst_tfl_base(w, i)), *x, &s->window, lowest);
     return HST_TFL_VALID;

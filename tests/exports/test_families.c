@@ -97,24 +97,6 @@ static const struct network {
               .epsilon = 1e-6}}},
 };
 
-/* Around a graph with made-up weights. */
-static hst_backbone *backbone_of(const hst_ctx *ctx, const hst_arch *arch)
-{
-    hst_err err = {0};
-    hst_backbone *b = calloc(1, sizeof *b);
-    b->arch = *arch;
-    for (int c = 0; c < 3; c++) {
-        b->arch.norm.mean[c] = 110 + (float)c;
-        b->arch.norm.std[c] = 60 - (float)c;
-    }
-    b->graph = hst_arch_graph(&b->arch, &err);
-    check_ok(b->graph == NULL, &err);
-    made_up_fill(b->graph);
-    b->plan = hst_plan_new(b->graph, ctx->kernels, &err);
-    check_ok(b->plan == NULL, &err);
-    return b;
-}
-
 /* Its answers are compared; whether they could be is for the caller to see. */
 static void export_model(hst_ctx *ctx, const hst_model *m, const char *to, const char *format,
                          const hst_export_opts *like, hst_exported *out)
@@ -137,7 +119,7 @@ static void every_kind_of_step(void **state)
     int compiled = 0;
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
         hst_ctx *ctx = made_up_ctx(2);
-        hst_backbone *b = backbone_of(ctx, &networks[i].arch);
+        hst_backbone *b = made_up_network(ctx, &networks[i].arch);
         hst_model *m = made_up_model(b, labels, 3);
         hst_exported out;
         char path[512];

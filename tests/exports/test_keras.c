@@ -159,23 +159,6 @@ static const struct network {
      NULL},
 };
 
-static hst_backbone *backbone_of(const hst_ctx *ctx, const hst_arch *arch)
-{
-    hst_err err = {0};
-    hst_backbone *b = calloc(1, sizeof *b);
-    b->arch = *arch;
-    for (int c = 0; c < 3; c++) {
-        b->arch.norm.mean[c] = 110 + (float)c;
-        b->arch.norm.std[c] = 60 - (float)c;
-    }
-    b->graph = hst_arch_graph(&b->arch, &err);
-    check_ok(b->graph == NULL, &err);
-    made_up_fill(b->graph);
-    b->plan = hst_plan_new(b->graph, ctx->kernels, &err);
-    check_ok(b->plan == NULL, &err);
-    return b;
-}
-
 /* The configuration of an archive, whose members are stored. */
 static json_t *config_of(const uint8_t *p, size_t n)
 {
@@ -220,7 +203,7 @@ static void check_network(const struct network *network, const char *dir)
 {
     static const char *const labels[] = {"one", "two", "three"};
     hst_ctx *ctx = made_up_ctx(2);
-    hst_backbone *b = backbone_of(ctx, &network->arch);
+    hst_backbone *b = made_up_network(ctx, &network->arch);
     hst_model *m = made_up_model(b, labels, 3);
     uint8_t *bytes[2] = {NULL};
     size_t n[2] = {0};

@@ -142,6 +142,23 @@ hst_backbone *made_up_backbone(hst_ctx *ctx, uint64_t seed)
     return b;
 }
 
+hst_backbone *made_up_network(const hst_ctx *ctx, const hst_arch *arch)
+{
+    hst_err err = {0};
+    hst_backbone *b = calloc(1, sizeof *b);
+    b->arch = *arch;
+    for (int c = 0; c < 3; c++) {
+        b->arch.norm.mean[c] = 110 + (float)c;
+        b->arch.norm.std[c] = 60 - (float)c;
+    }
+    b->graph = hst_arch_graph(&b->arch, &err);
+    check_ok(b->graph == NULL, &err);
+    made_up_fill(b->graph);
+    b->plan = hst_plan_new(b->graph, ctx->kernels, &err);
+    check_ok(b->plan == NULL, &err);
+    return b;
+}
+
 hst_model *made_up_model(const hst_backbone *b, const char *const *labels, int n)
 {
     hst_err err = {0};

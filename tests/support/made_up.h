@@ -22,6 +22,8 @@ char *made_up_folder(const made_up *m, const char *config);
 hst_ctx *made_up_ctx(int threads);
 /* The small network opened; no file of it is left. */
 hst_backbone *made_up_backbone(hst_ctx *ctx, uint64_t seed);
+/* Of any architecture, with made-up weights. */
+hst_backbone *made_up_network(const hst_ctx *ctx, const hst_arch *arch);
 /* With a random head; fails the test on any error. */
 hst_model *made_up_model(const hst_backbone *b, const char *const *labels, int n);
 
