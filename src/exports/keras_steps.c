@@ -340,7 +340,7 @@ static int by_channel(hst_keras *k, int x, const hst_do_step *s, const float *w,
         return x;
     const hst_keras_value v = k->value[x];
     char axes[4];
-    snprintf(axes, sizeof axes, "%.*s", b_rank, "abcd" + v.rank + 1 - b_rank);
+    snprintf(axes, sizeof axes, "%.*s", b_rank, &"abcd"[v.rank + 1 - b_rank]);
     json_t *to = json_array();
     for (int i = 0; i < v.rank; i++)
         if (json_array_append_new(to, json_integer(v.dim[i])))
