@@ -122,7 +122,9 @@ static int together_make(together *a, const hst_softmax_fits *given, hst_err *er
     a->n_scratch = hst_design_scratch(rows, columns);
     if (!hst_mul_ok(rows->n, TABLES * columns, &cells))
         return hst_fail(err, HST_EMEM, "out of memory: %zu photos", rows->n);
-    a->table = hst_spill_new(given->ctx, cells, sizeof(double), err);
+    hst_ctx roomy = *given->ctx; /* a step passes over them five times, over rows twice */
+    roomy.spill_from *= 4;
+    a->table = hst_spill_new(&roomy, cells, sizeof(double), err);
     if (!a->table || !(a->scratch = hst_alloc(a->parts * a->n_scratch, sizeof(float), err)) ||
         !(a->kernel = hst_alloc(p * columns, sizeof(float), err)) ||
         !(a->packed =
