@@ -38,7 +38,7 @@ def randomise(net):
                 p.normal_(0, 0.5)
             elif p.ndim > 1:
                 p.normal_(0, 1.3 / p[0].numel() ** 0.5)
-            elif any(w in name for w in ("ls1", "ls2", "gamma_", "lambda", "ls_")):
+            elif any(w in name for w in ("ls1", "ls2", "gamma_", "lambda", "ls_", "layer_scale")):
                 p.uniform_(0.2, 0.9)
             elif "norm" in name or "ln_" in name or ".ln." in name:
                 p.uniform_(0.5, 1.5) if name.endswith("weight") else p.normal_(0, 0.2)
@@ -404,6 +404,46 @@ def siglip_both(net):
     return whole
 
 
+class Birder:
+    """A vision transformer of birder, as its programs write it: a checkpoint, or safetensors."""
+
+    def __init__(self, name, px=None, safetensors=False, norm=None, **config):
+        from birder.data.transforms.classification import get_rgb_stats
+        from birder.model_registry import registry
+        self.name, self.safetensors = name, safetensors
+        self.net = randomise(registry.net_factory(name, 3, config=config or None, size=px and (px, px)))
+        self.px = self.net.size[0]
+        self.stats = get_rgb_stats(norm or "birder")
+        self.norm = self.stats["mean"], self.stats["std"]
+        self.pool = "mean" if self.net.class_token is None else "cls"
+
+    def write(self, folder):
+        import pathlib
+        from birder.common import fs_ops
+        from birder.net.base import get_signature
+        os.makedirs(folder, exist_ok=True)
+        signature, classes = get_signature((1, 3, self.px, self.px), 3), {"a": 0, "b": 1, "c": 2}
+        if self.safetensors:
+            path = os.path.join(folder, self.name + ".safetensors")
+            fs_ops.save_st(self.net, path, self.net.task, classes, signature, self.stats)
+            return path
+        fs_ops.settings.MODELS_DIR = pathlib.Path(folder)
+        fs_ops.checkpoint_model(self.name, 1, self.net, signature, classes, self.stats, None, None, None, None)
+        return os.path.join(folder, self.name + "_1.pt")
+
+    def load(self, state):
+        self.net.load_state_dict(state)
+
+    def features(self, x, pool):
+        net = copy.deepcopy(self.net)
+        net.adjust_size(tuple(x.shape[2:]))
+        net.double()
+        if pool == self.pool:
+            return net.embedding(x)
+        tokens = net.forward_features(x)
+        return pooled(tokens[:, net.num_reg_tokens:], 1, pool)
+
+
 S = {"depth": 4}  # shortened
 # name: how it is made, sizes (height x width), poolings; 0: the usual size
 CASES = {
@@ -474,6 +514,14 @@ CASES = {
     "open_clip siglip": (lambda: OpenClipTimm("vit_base_patch32_siglip_256", depth=2), ["256x256", "320x320"], ["map", "mean"]),
     "open_clip": (lambda: OpenClip(), ["224x224", "256x320"], ["cls", "mean"]),
     "open_clip quick": (lambda: OpenClip(quick=True, patch_size=16), ["224x224"], ["cls"]),
+    "birder bio-dino": (lambda: Birder("vit_reg1_s14_ls", 252), ["252x252", "224x224", "126x280"], ["cls", "mean", "cls+mean"]),
+    "birder bio-dino st": (lambda: Birder("vit_reg1_s14_ls", 252, True, "imagenet"), ["252x252", "518x518"], ["cls"]),
+    "birder nps": (lambda: Birder("vit_reg4_s14_nps_ls", 518, norm="imagenet"), ["224x224", "518x518"], ["cls", "mean"]),
+    "birder so150m": (lambda: Birder("vit_reg4_so150m_p14_ls", 224), ["224x224"], ["cls"]),
+    "birder vit": (lambda: Birder("vit_t16", norm="clip"), ["224x224", "160x256"], ["cls"]),
+    "birder scaled": (lambda: Birder("vit_s16_ls", 256, True), ["256x256"], ["cls", "mean"]),
+    "birder mean": (lambda: Birder("vit_reg4_b16_avg", 224), ["224x224", "256x256"], ["mean"]),
+    "birder norm behind": (lambda: Birder("vit_reg1_s16_nap_avg", 224, True), ["224x224"], ["mean"]),
     "open_clip scaled": (lambda: OpenClip(ls_init_value=0.1), ["224x224"], ["cls"]),
 }
 

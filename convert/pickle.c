@@ -258,7 +258,15 @@ static int op_long1(machine *m)
 
 static int op_float(machine *m)
 {
-    return take(m, 8) ? make_int(m, PICKLE_FLOAT, 0) : HST_EMODEL;
+    pickle_node *node = NULL;
+    const uint8_t *s = take(m, 8); /* the highest byte first */
+    uint64_t bits = 0;
+    int rc = s ? make(m, PICKLE_FLOAT, &node) : HST_EMODEL;
+    for (int i = 0; rc == 0 && i < 8; i++)
+        bits = bits << 8 | s[i];
+    if (rc == 0)
+        memcpy(&node->d, &bits, sizeof bits);
+    return rc;
 }
 
 static int op_unicode(machine *m)

@@ -13,7 +13,7 @@ enum pickle_kind {
     PICKLE_BOOL,   /* i */
     PICKLE_INT,    /* i */
     PICKLE_LONG,   /* s, n: little-endian two's complement, over 8 bytes */
-    PICKLE_FLOAT,  /* its value is of no use here */
+    PICKLE_FLOAT,  /* d */
     PICKLE_STRING, /* s, n: not NUL-terminated */
     PICKLE_TUPLE,  /* item, n */
     PICKLE_LIST,   /* item, n */
@@ -29,6 +29,7 @@ typedef struct pickle_node {
     uint32_t n, cap;
     union {
         int64_t i;
+        double d;
         const uint8_t *s; /* inside the pickle's bytes */
         uint32_t *item;   /* node numbers */
     };

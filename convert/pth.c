@@ -1,6 +1,7 @@
 #include "pth.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "birder.h"
 #include "pickle.h"
 #include "zip.h"
 
@@ -262,7 +263,7 @@ static const pickle_node *state_dict(const pickle *p)
             if (pickle_is(pickle_item(p, root, i), nested[k]) &&
                 pickle_item(p, root, i + 1)->kind == PICKLE_DICT)
                 return pickle_item(p, root, i + 1);
-    return root;
+    return birder_state(p) ? birder_state(p) : root;
 }
 
 static int add_tensor(pth *p, const pickle_node *key, const pickle_node *call, size_t *left,
@@ -319,7 +320,7 @@ static int read_tensors(pth *p, uint64_t file_bytes, hst_err *err)
     if (!p->w->n)
         return refuse(err, "it holds no dictionary of tensors");
     strip_module(p->w);
-    return 0;
+    return birder_state(o) ? birder_say(p->w, o, err) : 0;
 }
 
 /* ---- the two layouts ---- */

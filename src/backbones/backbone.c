@@ -383,6 +383,8 @@ static hst_backbone *import(hst_ctx *ctx, const hst_weight_file *f, hst_tensors 
                  o.dialect->name);
         return NULL;
     }
+    if (o.dialect->named && o.dialect->named(f->base, err))
+        return NULL;
     a.size = hst_size_of_name(f->base, a.size);
     if (f->config && hst_config_read(f->config, &o, &a, err))
         return NULL;

@@ -89,6 +89,7 @@ int hst_facts_read(const hst_tensors *t, hst_arch *a, hst_err *err)
 {
     int rc = read_size(t, &a->size, err);
     rc = rc ? rc : read_norm(t, &a->norm, err);
+    rc = rc ? rc : hst_birder_read(t, a, err);
     return rc ? rc : hst_family_find(a->family)->kind->facts(t, a, err);
 }
 

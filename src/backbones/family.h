@@ -25,6 +25,9 @@ typedef struct hst_dialect {
      * alone do not say enough. */
     int (*config)(const struct json_t *root, hst_arch *a, hst_err *err);
     int needs_config;
+    /* HST_EMODEL: the name of the file is that of a network that computes something else with such
+     * tensors; NULL: there is none. */
+    int (*named)(const char *file, hst_err *err);
     const char *licence; /* of the weights that have such names; NULL: that is not known */
 } hst_dialect;
 

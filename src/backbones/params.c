@@ -55,7 +55,7 @@ static void expected_shape(const hst_param_map *m, const hst_param *p, const hst
     if (!x || x->n_dims < 2)
         return;
     const int64_t rows = x->dim[x->n_dims - 2];
-    if ((m->grid.is && hst_grid_side(rows, m->grid.kept)) || (m->rows && rows >= m->rows))
+    if ((m->grid.is && hst_grid_side(rows, m->grid.kept)) || (m->rows && rows >= m->row + m->rows))
         dim[tokens] = rows;
 }
 
@@ -186,7 +186,8 @@ static int read_values(const hst_param_map *m, const hst_tensor *x, const int64_
     if (rc == 0 && m->grid.is)
         rc = resize_grid(m, dim[p->n_dims - 2], raw, p, err);
     else if (rc == 0 && m->rows)
-        memcpy(p->data, raw, hst_param_count(p) * sizeof *raw);
+        memcpy(p->data, raw + (size_t)m->row * (size_t)p->dim[p->n_dims - 1],
+               hst_param_count(p) * sizeof *raw);
     else if (rc == 0)
         arrange(m, dim, raw, p);
     free(raw);

@@ -54,7 +54,7 @@ typedef struct hst_param_map {
     int permutes, order[4]; /* 1: axis i is the tensor's axis order[i] */
     unsigned reversed;      /* bit i: axis i is told backwards */
     int squeezes;           /* 1: the tensor's axes of length 1 do not count */
-    int rows;               /* that many of the first rows of a tensor [..][rows][C]; 0: all */
+    int rows, row;          /* that many rows of a tensor [..][rows][C] from `row` on; 0: all */
     int adds;               /* 1: is added to what is there; -1: subtracted from it */
     hst_grid grid;          /* together with no other way */
     /* Of files that are written (named.h): so many axes has the tensor; 0: the parameter's. Those

@@ -40,6 +40,7 @@ typedef struct hst_vit_names {
     const char *probe, *pool_norm, *pool_proj, *pool_fc1, *pool_fc2;
     const char *pool_qkv; /* the product of all three; NULL: */
     const char *pool_q, *pool_kv;
+    int registers_first; /* 1: in the table of positions, in front of the class token */
     /* Of files that are written: */
     enum hst_vit_kept kept;
     int bare; /* 1: the class token is one axis, positions are two; 0: with one in front of two */
@@ -60,12 +61,15 @@ typedef struct hst_vit_family {
                                 of others */
 } hst_vit_family;
 
+enum { HST_VIT_WIDE = 896 };
+
 /* hst_dialect.own */
 typedef struct hst_vit_dialect {
     const hst_vit_names *names;
     double epsilon;
     enum hst_act act;
     enum hst_grid_way grid, grid_registers; /* the second: where it has registers */
+    int wide_heads; /* heads of tokens of HST_VIT_WIDE numbers and more; 0: as many as usual */
 } hst_vit_dialect;
 
 extern const hst_kind hst_vit;

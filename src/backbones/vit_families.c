@@ -9,6 +9,7 @@
  *   pe      the image tower of Perception Encoder, Bolya et al. 2025 (2504.13181): both kinds of
  *           positions, attention that pools all tokens
  *   vit     all others: ViT, DeiT, DINO, AugReg, MAE */
+#include "backbones/facts.h"
 #include "backbones/vit.h"
 
 /* timm's, and those of the authors of DINO, DeiT and MAE. */
@@ -199,6 +200,25 @@ static const hst_vit_names torchvision_names = {TORCHVISION, .fc1 = "mlp.0.", .f
 static const hst_vit_names torchvision_old_names = {TORCHVISION, .fc1 = "mlp.linear_1.",
                                                     .fc2 = "mlp.linear_2."};
 
+/* birder's. */
+static const hst_vit_names birder_names = {.class_token = "class_token",
+                                           .registers = "reg_tokens",
+                                           .positions = "pos_embedding",
+                                           .patches = "conv_proj.",
+                                           .norm = "norm.",
+                                           .fc_norm = "embedding_norm.",
+                                           .block = "encoder.block.%d.",
+                                           .norm1 = "norm1.",
+                                           .norm2 = "norm2.",
+                                           .qkv = "attn.qkv.",
+                                           .proj = "attn.proj.",
+                                           .fc1 = "mlp.0.",
+                                           .fc2 = "mlp.3.",
+                                           .scale1 = "layer_scale_1.gamma",
+                                           .scale2 = "layer_scale_2.gamma",
+                                           .registers_first = 1,
+                                           .kept = HST_VIT_KEPT_ALL};
+
 static const char *const timm_body[] = {"cls_token",   "reg_token", "dist_token", "pos_embed",
                                         "patch_embed", "norm_pre.", "blocks.",    "norm.",
                                         "fc_norm.",    "attn_pool", NULL};
@@ -249,6 +269,9 @@ static const char *const huggingface_dinov3_body[] = {"embeddings.cls_token",
                                                       "model.layer.",
                                                       "norm.",
                                                       NULL};
+static const char *const birder_body[] = {
+    "class_token", "reg_tokens",      "pos_embed",  "conv_proj.", "encoder.",
+    "norm.",       "embedding_norm.", "attn_pool.", "rope.",      NULL};
 static const char *const torchvision_body[] = {"class_token", "conv_proj.", "encoder.", NULL};
 
 #define VIT(names_, epsilon_, act_, grid_, registers_)                                             \
@@ -262,6 +285,27 @@ static const char *const torchvision_body[] = {"class_token", "conv_proj.", "enc
 #define NORM_CLIP {{122.770938f, 116.746013f, 104.093736f}, {68.5005327f, 66.6321579f, 70.3231631f}}
 /* clang-format on */
 
+/* In birder a network of 896 numbers a token and more has 16 heads. Pixels as its programs take
+ * them unless told otherwise (rgb-mode "birder"), where a file does not say (birder.c). */
+#define NORM_BIRDER                                                                                \
+    {                                                                                              \
+        {132.3705f, 135.303f, 124.3635f},                                                          \
+        {                                                                                          \
+            59.058f, 58.752f, 65.994f                                                              \
+        }                                                                                          \
+    }
+#define BIRDER                                                                                     \
+    {                                                                                              \
+        "birder", "encoder.block.0.norm1.weight", birder_body, NORM_BIRDER,                        \
+            .own = &(const hst_vit_dialect){.names = &birder_names,                                \
+                                            .epsilon = 1e-6,                                       \
+                                            .act = HST_ACT_GELU,                                   \
+                                            .grid = HST_GRID_ANTIALIAS,                            \
+                                            .grid_registers = HST_GRID_ANTIALIAS,                  \
+                                            .wide_heads = 16},                                     \
+            .named = hst_birder_check_name                                                         \
+    }
+
 /* First those with a tensor that others have not. */
 static const hst_dialect dinov2_dialects[] = {
     {"DINOv2", "mask_token", dinov2_body, HST_NORM_IMAGENET,
@@ -273,6 +317,7 @@ static const hst_dialect dinov2_dialects[] = {
     {"Hugging Face", "encoder.layer.0.norm1.weight", huggingface_body, HST_NORM_IMAGENET,
      VIT(huggingface_dinov2_names, 1e-6, GELU, PLAIN, ANTIALIAS),
      .config = hst_vit_huggingface_config},
+    BIRDER,
 };
 
 static const hst_dialect clip_dialects[] = {
@@ -331,6 +376,7 @@ static const hst_dialect vit_dialects[] = {
      HST_NORM_IMAGENET, VIT(torchvision_names, 1e-6, GELU, CORNERS, CORNERS)},
     {"torchvision before 0.14", "encoder.layers.encoder_layer_0.mlp.linear_1.weight",
      torchvision_body, HST_NORM_IMAGENET, VIT(torchvision_old_names, 1e-6, GELU, CORNERS, CORNERS)},
+    BIRDER,
 };
 
 static const char *const dinov3_in_timm[] = {"dinov3", "lingbot", NULL};

@@ -98,8 +98,9 @@ static void usual_size(const naming *n, hst_arch *a)
 static void begin(const naming *n, hst_arch *a)
 {
     const hst_vit_family *f = n->o->family->own;
+    const hst_vit_dialect *d = n->o->dialect->own;
     hst_vit_arch *v = &a->vit;
-    v->heads = usual_heads(v->dim);
+    v->heads = d->wide_heads && v->dim >= HST_VIT_WIDE ? d->wide_heads : usual_heads(v->dim);
     v->act = v->gated ? HST_ACT_SWISH : v->act;
     v->attention_pool = find(n, -1, n->names->probe, "") != NULL;
     v->pool_heads = v->attention_pool ? f->pool_heads : 0;
@@ -393,6 +394,19 @@ static int map_prefix(const mapping *m, const char *theirs, int first, int n)
     return n && !p ? HST_EMEM : 0;
 }
 
+/* To these tokens their positions, n rows of the table from `row` on. */
+static int map_kept(const mapping *m, int row, int first, int n)
+{
+    const int rc = map_prefix(m, m->n.names->positions, first, n);
+    if (rc || !n)
+        return rc;
+    hst_param_map *p = &m->out->map[m->out->n - 1];
+    p->row = row;
+    p->rows = n;
+    p->adds = 1;
+    return 0;
+}
+
 /* How many rows of the table of positions are of tokens without a place. */
 static int kept_rows(const mapping *m)
 {
@@ -414,13 +428,11 @@ static int map_tokens(const mapping *m, hst_cells to)
     const int kept = kept_rows(m);
     int rc = map_prefix(m, s->class_token, 0, v->class_token);
     rc = rc ? rc : map_prefix(m, s->registers, v->class_token, v->registers);
-    if (rc == 0 && kept) {
-        rc = map_prefix(m, s->positions, 0, kept);
-        if (rc == 0) {
-            hst_param_map *p = &m->out->map[m->out->n - 1];
-            p->rows = kept;
-            p->adds = 1;
-        }
+    if (s->registers_first && kept > v->class_token) {
+        rc = rc ? rc : map_kept(m, v->registers, 0, v->class_token);
+        rc = rc ? rc : map_kept(m, 0, v->class_token, v->registers);
+    } else {
+        rc = rc ? rc : map_kept(m, 0, 0, kept);
     }
     if (rc || v->no_table)
         return rc;

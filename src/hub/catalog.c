@@ -177,6 +177,10 @@ static const hst_catalog_entry known[] = {
              384, 1),
     BACKBONE("dinov3_small_plus", dinov3, "hf:timm/vit_small_plus_patch16_dinov3.lvd1689m", 28.7, 0,
              0, 16.2, 384, 1),
+    BACKBONE(
+        "bio_dino_small14", apache,
+        "hf:birder-project/vit_reg1_s14_ls_dino-v2-dist-bio/vit_reg1_s14_ls_dino-v2-dist-bio.pt",
+        21.7, 0, 0, 15.9, 384, 1),
     BACKBONE("dino_small16", apache, "hf:timm/vit_small_patch16_224.dino", 21.7, 77.0, 1, 9.2, 384,
              1),
     BACKBONE("dino_small8", apache, "hf:timm/vit_small_patch8_224.dino", 21.7, 79.7, 0, 44.8, 384,

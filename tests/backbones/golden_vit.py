@@ -3,7 +3,8 @@
 tensor a line, its name and shape), and their features in double (NAME.npy) from weights and pixels that test_vit.c
 makes up in the same way.
 
-    python tests/backbones/golden_vit.py FOLDER [NAME...]     needs torch, timm, transformers, torchvision, open_clip
+    python tests/backbones/golden_vit.py FOLDER [NAME...]     needs torch, timm, transformers, torchvision, open_clip,
+                                                              birder
 """
 import os
 import sys
@@ -65,6 +66,8 @@ CASES = {
     "pe": (timm("vit_pe_core_tiny_patch16_384", libraries.PerceptionEncoder, depth=1, mlp_ratio=1, attn_pool_mlp_ratio=1,
                 ref_feat_shape=(6, 6)), 96, 80, "map"),
     "open_clip": (lambda: libraries.OpenClip(px=96, width=64, layers=2, patch_size=16), 64, 64, "mean"),
+    "birder": (lambda: libraries.Birder("vit_reg1_s14_ls", 84, True, num_layers=1, num_heads=1, hidden_dim=64, mlp_dim=80,
+                                        num_reg_tokens=2), 56, 70, "cls"),
     "torchvision": (torchvision(False), 64, 64, "cls"),
     "torchvision_old": (torchvision(True), 96, 96, "cls"),
 }
@@ -93,7 +96,7 @@ def states(library, folder):
     if path.endswith(".pth"):
         return torch.load(path)
     from safetensors.torch import load_file
-    return load_file(os.path.join(path, "model.safetensors"))
+    return load_file(path if path.endswith(".safetensors") else os.path.join(path, "model.safetensors"))
 
 
 def main():

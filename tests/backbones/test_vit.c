@@ -3,6 +3,7 @@
 #include "made_up.h"
 #include "support.h"
 
+#include "backbones/recognise.h"
 #include "backbones/vit.h"
 #include "base/file.h"
 #include "extractor/extractor.h"
@@ -64,6 +65,7 @@ static const struct network {
      "mean",
      "{\"model_cfg\": {\"vision_cfg\": {\"head_width\": 64}}}",
      {64, 64}},
+    {"birder", "dinov2", NULL, NULL, {70, 56}},
     {"torchvision", "vit", NULL, "{}", {64, 64}},
     {"torchvision_old", "vit", NULL, "{}", {96, 96}},
 };
@@ -212,6 +214,21 @@ static hst_backbone_opts opts_of(hst_size size, const char *pool)
     return o;
 }
 
+/* 1: its tensors are named as birder names them. */
+static int is_birders(const char *dir)
+{
+    hst_err err = {0};
+    hst_origin o;
+    hst_arch a;
+    char *path = hst_path_join(dir, "model.safetensors", &err);
+    hst_tensors *t = hst_tensors_read(path, &err);
+    check_ok(t ? hst_recognise(t, &o, &a, &err) : HST_EIO, &err);
+    const int is = strcmp(o.dialect->name, "birder") == 0;
+    hst_tensors_free(t);
+    free(path);
+    return is;
+}
+
 static void check_network(hst_ctx *ctx, const struct network *n)
 {
     hst_err err = {0};
@@ -221,6 +238,7 @@ static void check_network(hst_ctx *ctx, const struct network *n)
     hst_backbone *b = open_it(ctx, dir, &o, &err);
     check_ok(b == NULL, &err);
     assert_string_equal(b->arch.family, n->family);
+    assert_int_equal(is_birders(dir), strcmp(n->name, "birder") == 0);
     check_features(b, n);
 
     char *json = hst_arch_json(&b->arch, &err); /* through the model file */
@@ -240,6 +258,46 @@ static void files_have_their_librarys_features(void **state)
     hst_ctx *ctx = made_up_ctx(1);
     for (size_t i = 0; i < sizeof networks / sizeof *networks; i++)
         check_network(ctx, &networks[i]);
+    hst_close(ctx);
+}
+
+/* ---- birder ---- */
+
+static const struct birders {
+    const char *name, *key, *value; /* of the file and of its metadata */
+    const char *why;                /* it is refused */
+    double mean, std;
+} birders[] = {
+    {"vit.safetensors", "rgb_stats", "{\"mean\": [0.25, 0, 0], \"std\": [0.5, 1, 1]}", NULL, 0.25,
+     0.5},
+    {"vit.safetensors", "config", "{}", NULL, 0.5191, 0.2316},
+    {"vit.safetensors", "config", "{\"num_heads\": 2}", "\"num_heads\" of its own", 0, 0},
+    {"vit.safetensors", "rgb_stats", "{\"mean\": [0.5]}", "mean", 0, 0},
+    {"rope_vit_s14.safetensors", "config", "", "by its name the file", 0, 0}};
+
+static void birders_metadata_counts(void **state)
+{
+    (void)state;
+    hst_ctx *ctx = made_up_ctx(1);
+    file *f = read_file("birder");
+    char *dir = temporary_folder();
+    for (size_t i = 0; i < sizeof birders / sizeof *birders; i++) {
+        const struct birders *c = &birders[i];
+        const hst_meta_pair meta[] = {{"birder_version", "0.8.4"}, {c->key, c->value}};
+        hst_err err = {0};
+        char *path = hst_path_join(dir, c->name, &err);
+        check_ok(hst_tensors_write(path, f->tensor, (size_t)f->n, meta, 2, &err), &err);
+        hst_backbone *b = hst_backbone_open(ctx, path, &err);
+        if (c->why ? b || !strstr(err.msg, c->why) : !b)
+            fail_msg("%zu: '%s'", i, err.msg);
+        assert_true(!b || fabs((double)b->arch.norm.mean[0] - 255 * c->mean) < 1e-4);
+        assert_true(!b || fabs((double)b->arch.norm.std[0] - 255 * c->std) < 1e-4);
+        hst_backbone_free(b);
+        free(path);
+    }
+    remove_tree(dir);
+    free(dir);
+    free_file(f);
     hst_close(ctx);
 }
 
@@ -529,6 +587,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_have_their_librarys_features),
+        cmocka_unit_test(birders_metadata_counts),
         cmocka_unit_test(networks_have_their_published_sizes),
         cmocka_unit_test(positions_follow_the_size),
         cmocka_unit_test(the_usual_size_is_of_whole_patches),
