@@ -29,10 +29,10 @@ static const goal to_predict = {1e-5, 500};
 
 /* One fold: learns from the photos with a weight, and looks at those of its own. */
 typedef struct part {
-    double *weight; /* [n]: 0 for held-out photos */
-    double *theta;  /* goes on from strength to strength */
-    double *best;   /* theta at the best strength so far */
-    double loss;    /* weighted sum over the held-out photos, and the sum of weights */
+    const double *weight; /* [n] of those learned from; NULL: 1 */
+    double *theta;        /* goes on from strength to strength */
+    double *best;         /* theta at the best strength so far */
+    double loss;          /* weighted sum over the held-out photos, and the sum of weights */
     double held;
     int in_use; /* it holds photos out, and has others to learn from */
 } part;
@@ -72,13 +72,11 @@ static void share_photos(const hst_cross_validation *v, int k, part *f)
 {
     double learned = 0;
     int any = 0;
+    f->weight = v->learned ? v->learned + (size_t)k * v->p->n : v->p->weight;
     for (size_t i = 0; i < v->p->n; i++) {
-        int own = v->fold[i] == k;
-        f->weight[i] = own          ? 0
-                       : v->learned ? v->learned[(size_t)k * v->p->n + i]
-                                    : weight_of(v->p, i);
+        const int own = v->fold[i] == k;
         f->held += own ? score_of(v, i) : 0;
-        learned += f->weight[i];
+        learned += own ? 0 : f->weight ? f->weight[i] : 1;
         any |= own;
     }
     f->in_use = any && learned > 0;
@@ -94,8 +92,7 @@ static int folds_make(search *s, hst_err *err)
     s->logits = hst_spill_at(s->table);
     for (int k = 0; k < HST_FOLDS; k++) {
         part *f = &s->fold[k];
-        if (!(f->weight = hst_alloc(p->n, sizeof *f->weight, err)) ||
-            !(f->theta = hst_alloc(s->size, sizeof *f->theta, err)) ||
+        if (!(f->theta = hst_alloc(s->size, sizeof *f->theta, err)) ||
             !(f->best = hst_alloc(s->size, sizeof *f->best, err)))
             return HST_EMEM;
         share_photos(s->v, k, f);
@@ -258,7 +255,6 @@ int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, hst_ou
         rc = predict(s, out, err);
     out->l2 = rc ? 0 : s->best_l2 * s->rows->scale * s->rows->scale;
     for (int k = 0; k < HST_FOLDS; k++) {
-        free(s->fold[k].weight);
         free(s->fold[k].theta);
         free(s->fold[k].best);
     }

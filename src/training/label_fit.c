@@ -17,14 +17,14 @@ static double strength(int i)
     return tens[i / 2] * of[i % 2];
 }
 
-/* Photos with each label among those with a weight (NULL: all); returns how many photos. */
-static size_t count_marks(const hst_labels *p, const double *weight, size_t *with)
+/* Photos with each label but for those of fold k (HST_FOLDS: of all); returns how many photos. */
+static size_t count_marks(const hst_labels *p, int k, size_t *with)
 {
     const size_t labels = (size_t)p->n_labels;
     size_t n = 0;
     memset(with, 0, labels * sizeof *with);
     for (size_t i = 0; i < p->n; i++) {
-        if (weight && !(weight[i] > 0))
+        if (k < HST_FOLDS && p->fold[i] == k)
             continue;
         n++;
         for (size_t c = 0; c < labels; c++)
@@ -39,7 +39,7 @@ int hst_labels_key(const hst_labels *p, int *key, hst_err *err)
     size_t *with = hst_alloc(labels, sizeof *with, err);
     if (!with)
         return HST_EMEM;
-    (void)count_marks(p, NULL, with);
+    (void)count_marks(p, HST_FOLDS, with);
     for (size_t i = 0; i < p->n; i++) {
         key[i] = p->n_labels;
         for (size_t c = 0; c < labels; c++)
@@ -104,7 +104,7 @@ int hst_labels_fit(const hst_ctx *ctx, const hst_labels *p, const double *l2, fl
         rc = theta ? 0 : HST_EMEM;
     }
     if (rc == 0) {
-        set_idle(p, with, count_marks(p, NULL, with), labels * (size_t)rows.p, idle, theta);
+        set_idle(p, with, count_marks(p, HST_FOLDS, with), labels * (size_t)rows.p, idle, theta);
         for (size_t c = 0; c < labels; c++)
             own[c] = l2[c] / (rows.scale * rows.scale);
         const hst_softmax_fit fit = {.rows = &rows,
@@ -132,12 +132,11 @@ int hst_labels_fit(const hst_ctx *ctx, const hst_labels *p, const double *l2, fl
 
 /* ---- cross-validation ---- */
 
-/* One fold: learns from the photos with a weight, and looks at its own. */
+/* One fold: learns from the photos of the others, and looks at its own. */
 typedef struct part {
-    double *weight; /* [n]: 0 for held-out photos */
-    double *theta;  /* goes on from strength to strength */
-    double *loss;   /* [labels] sums over the held-out photos */
-    uint8_t *idle;  /* [labels] */
+    double *theta; /* goes on from strength to strength */
+    double *loss;  /* [labels] sums over the held-out photos */
+    uint8_t *idle; /* [labels] */
     int in_use;
 } part;
 
@@ -163,20 +162,18 @@ static int part_make(search *s, int k, hst_err *err)
     part *f = &s->fold[k];
     const size_t labels = (size_t)p->n_labels;
     size_t learned = 0, held = 0;
-    if (!(f->weight = hst_alloc(p->n, sizeof *f->weight, err)) ||
-        !(f->theta = hst_alloc(hst_softmax_size(&s->rows, p->n_labels), sizeof *f->theta, err)) ||
+    if (!(f->theta = hst_alloc(hst_softmax_size(&s->rows, p->n_labels), sizeof *f->theta, err)) ||
         !(f->loss = hst_alloc(labels, sizeof *f->loss, err)) ||
         !(f->idle = hst_alloc(labels, 1, err)))
         return HST_EMEM;
     for (size_t i = 0; i < p->n; i++) {
-        f->weight[i] = p->fold[i] != k;
         learned += p->fold[i] != k;
         held += p->fold[i] == k;
     }
     f->in_use = learned && held;
     if (f->in_use)
-        set_idle(p, s->with, count_marks(p, f->weight, s->with), labels * (size_t)s->rows.p,
-                 f->idle, f->theta);
+        set_idle(p, s->with, count_marks(p, k, s->with), labels * (size_t)s->rows.p, f->idle,
+                 f->theta);
     return 0;
 }
 
@@ -213,7 +210,6 @@ static int run_folds(search *s, hst_err *err)
         if (s->fold[k].in_use)
             fit[n++] = (hst_softmax_fit){.rows = &s->rows,
                                          .marks = s->p->marks,
-                                         .weight = s->fold[k].weight,
                                          .n_classes = s->p->n_labels,
                                          .l2_of = s->l2,
                                          .idle = s->fold[k].idle,
@@ -324,7 +320,6 @@ static int predict(search *s, hst_out_of_fold *out, hst_err *err)
 static void search_clear(search *s)
 {
     for (int k = 0; k < HST_FOLDS; k++) {
-        free(s->fold[k].weight);
         free(s->fold[k].theta);
         free(s->fold[k].loss);
         free(s->fold[k].idle);

@@ -75,9 +75,14 @@ static void passed(const solver *s, size_t r, size_t tables)
         hst_spill_passed(s->all->table, HST_DESIGN_BLOCK * tables * s->classes * sizeof *s->logits);
 }
 
+static int is_held_out(const hst_softmax_fit *f, size_t i)
+{
+    return f->fold && f->fold[i] == f->k;
+}
+
 static double row_weight(const hst_softmax_fit *f, size_t i)
 {
-    return f->weight ? f->weight[i] : 1;
+    return is_held_out(f, i) ? 0 : f->weight ? f->weight[i] : 1;
 }
 
 /* table: room for logits, slope and residual. */
@@ -520,7 +525,7 @@ static void tell_logits(const solver *s)
 {
     const hst_softmax_fit *f = s->f;
     for (size_t r = 0; f->logits && r < s->n; r++) {
-        if (f->fold[r] == f->k)
+        if (is_held_out(f, r))
             memcpy(f->logits + r * s->classes, s->logits + r * s->classes,
                    s->classes * sizeof *s->logits);
         passed(s, r, 1);

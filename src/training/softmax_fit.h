@@ -20,11 +20,11 @@ typedef struct hst_softmax_fit {
     const double *l2_of; /* with marks: [n_classes] in place of l2 */
     const uint8_t *idle; /* with marks: [n_classes] 1: the class stays as theta has it */
     double *theta;       /* [hst_softmax_size], where it goes on from and where it ends */
-    /* NULL, or [n][n_classes]: the logits at the end of the rows with fold[i] == k; the others are
-     * left as they are. */
-    double *logits;
+    /* NULL, or [n]: rows with fold[i] == k are held out, whatever their weight. Their logits at the
+     * end go to logits[n][n_classes], where it is not NULL; the others are left as they are. */
     const int *fold;
     int k;
+    double *logits;
 } hst_softmax_fit;
 
 /* Numbers in theta: kernel [n_classes][p], then bias [n_classes]. */
