@@ -10,6 +10,7 @@ void hst_features_warn_clipped(const hst_ctx *ctx, const hst_data *d, const hst_
         return;
     for (size_t i = 0; i < f->n; i++) {
         const hst_facts *file = &f->picture[i].file;
+        hst_spill_passed(f->pictures, sizeof *f->picture);
         if (f->why[i] || file->bits <= 8 || !(file->flags & HST_IS_GRAY))
             continue;
         first = first ? first : d->photos[i].path;

@@ -109,6 +109,7 @@ int hst_look_at_photos(const hst_inspected *in, hst_inspection *r, hst_err *err)
     for (size_t i = 0; rc == 0 && i < in->data->n_photos; i++) {
         const hst_photo *photo = &in->data->photos[i];
         const hst_picture *p = &in->picture[i];
+        hst_spill_passed(in->home, sizeof *p);
         if (in->why[i]) {
             const int cut = hst_image_is_truncated(in->why[i]);
             rc = add(r, cut ? HST_KIND_TRUNCATED : HST_KIND_UNDECODABLE, 0, photo->path, in->why[i],
@@ -120,7 +121,6 @@ int hst_look_at_photos(const hst_inspected *in, hst_inspection *r, hst_err *err)
         rc = look_at_file(photo, p, r, err);
         rc = rc ? rc : look_at_light(photo, p, r, err);
         rc = rc ? rc : look_at_shape(photo, p, r, err);
-        hst_spill_passed(in->home, sizeof *p);
     }
     return rc;
 }

@@ -36,7 +36,7 @@ static size_t fill(const hst_report_in *in, const member *m, size_t n, size_t *p
         for (k = i; k < n && m[k].group == m[i].group; k++) {
             photo[k] = m[k].photo;
             c.classes_differ |= !hst_data_same_known(in->data, m[k].photo, m[i].photo);
-            c.same &= in->pictures[m[k].photo].pixels == in->pictures[m[i].photo].pixels;
+            c.same &= in->pixels[m[k].photo] == in->pixels[m[i].photo];
         }
         c.n = k - i;
         if (c.n > 1)

@@ -35,8 +35,8 @@ typedef struct hst_report_in {
     /* What calibration changed: log loss of the photos that it was chosen on; 0: there was none. */
     double temperature, loss_before, loss_after;
     const hst_learning_curve *growth; /* NULL: not made */
-    const hst_data *data;             /* what near and pictures are of; NULL: not known */
-    const hst_picture *pictures;      /* [photos of data] */
+    const hst_data *data;             /* what near and pixels are of; NULL: not known */
+    const uint64_t *pixels;           /* [photos of data] hst_picture.pixels */
     const hst_near *near;             /* near duplicates among them; NULL: not looked for */
     const hst_inspection *inspection; /* what is wrong with the photos; NULL: nobody looked */
     const hst_review *review;         /* of the photos' labels; NULL: none was made */

@@ -121,6 +121,7 @@ static int inspect(const hst_run *r, hst_inspection **out, hst_err *err)
     hst_err why = {0};
     *out = hst_inspection_make(&(hst_inspected){.data = r->data,
                                                 .picture = r->features->picture,
+                                                .home = r->features->pictures,
                                                 .why = r->features->why,
                                                 .side = r->side,
                                                 .near = &r->near},
@@ -204,7 +205,7 @@ int hst_run_report(const hst_run *r, const hst_model *m, const hst_report_opts *
                         .loss_before = hst_recorded_number(m, "log_loss_uncalibrated"),
                         .loss_after = hst_recorded_number(m, "log_loss_calibrated"),
                         .data = r->data,
-                        .pictures = r->features->picture,
+                        .pixels = r->features->pixels,
                         .near = &r->near,
                         .growth = r->curve,
                         .inspection = a->inspection,

@@ -312,7 +312,7 @@ static void page_shows_copies(void **state)
     static const char *const classes[] = {"a <a>", "b"};
     char *path = in_dir(f, "copies.html");
     hst_photo photos[5];
-    hst_picture pictures[5] = {{1}, {2}, {3}, {2}, {1}};
+    const uint64_t pixels[5] = {1, 2, 3, 2, 1};
     for (int i = 0; i < 5; i++) {
         char name[32];
         snprintf(name, sizeof name, "same%d.png", i);
@@ -324,7 +324,7 @@ static void page_shows_copies(void **state)
     size_t group[] = {0, 1, 1, 3, 0};
     hst_near near = {.n = 5, .group = group};
     hst_report_in in = {
-        .title = "t", .eval = f->eval, .data = &data, .pictures = pictures, .near = &near};
+        .title = "t", .eval = f->eval, .data = &data, .pixels = pixels, .near = &near};
     check_ok(hst_report_html(&in, path, &err), &err);
     const char *page = strstr(read_back(f, "copies.html"), "id=\"copies\"");
     assert_non_null(page);
