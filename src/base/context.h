@@ -8,6 +8,7 @@ struct hst_kernels;  /* kernels/kernels.h */
 struct hst_hub;      /* hub/endpoints.h */
 struct hst_decoders; /* images/decoders.h */
 struct hst_archives; /* archives/archives.h */
+struct hst_ranks;    /* base/ranks.h */
 
 struct hst_ctx {
     const struct hst_ctx *parent; /* of a view (hst_ctx_with), which owns nothing; else NULL */
@@ -18,6 +19,7 @@ struct hst_ctx {
     struct hst_hub *hub;           /* NULL: nothing can be downloaded */
     struct hst_decoders *decoders; /* NULL: only what this process decodes itself is read */
     struct hst_archives *archives; /* opened so far; NULL: none can be read */
+    struct hst_ranks *ranks;       /* the processes of this job; NULL: this one alone */
     int offline, no_store, rehash;
     uint64_t store_max_bytes;
     size_t spill_from; /* bytes from which a spill is a file (base/spill.h); 0: none is */

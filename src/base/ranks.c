@@ -1,0 +1,161 @@
+#include "base/ranks.h"
+
+#include "base/mem.h"
+#include "base/sha256.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_BYTES = 1 << 30 /* of a message */ };
+
+int hst_ranks_rank(const hst_ranks *r)
+{
+    return r ? r->rank : 0;
+}
+
+int hst_ranks_size(const hst_ranks *r)
+{
+    return r ? r->size : 1;
+}
+
+static size_t piece(size_t left)
+{
+    return left < MOST_BYTES ? left : MOST_BYTES;
+}
+
+static int send_all(hst_ranks *r, int to, const unsigned char *data, size_t bytes, hst_err *err)
+{
+    int rc = 0;
+    for (size_t at = 0; at < bytes && !rc; at += piece(bytes - at)) {
+        hst_message m;
+        rc = r->send(r, to, data + at, piece(bytes - at), &m, err);
+        if (!rc)
+            rc = r->finish(r, &m, 1, err);
+    }
+    return rc;
+}
+
+static int receive_all(hst_ranks *r, int from, unsigned char *data, size_t bytes, hst_err *err)
+{
+    int rc = 0;
+    for (size_t at = 0; at < bytes && !rc; at += piece(bytes - at)) {
+        hst_message m;
+        rc = r->receive(r, from, data + at, piece(bytes - at), &m, err);
+        if (!rc)
+            rc = r->finish(r, &m, 1, err);
+    }
+    return rc;
+}
+
+/* A binomial tree: in each round who has the bytes passes them on to one that lacks them. */
+int hst_ranks_broadcast(hst_ranks *r, void *data, size_t bytes, hst_err *err)
+{
+    int rc = 0;
+    for (int have = 1; r && have < r->size && !rc; have *= 2) {
+        if (r->rank < have && r->rank + have < r->size)
+            rc = send_all(r, r->rank + have, data, bytes, err);
+        else if (r->rank >= have && r->rank < 2 * have)
+            rc = receive_all(r, r->rank - have, data, bytes, err);
+    }
+    return rc;
+}
+
+/* To the rank `up` places further and from the one as far back, a message each at a time. */
+static int swap_ranges(hst_ranks *r, unsigned char *data, const size_t *offset, int up,
+                       hst_err *err)
+{
+    const int to = (r->rank + up) % r->size, from = (r->rank + r->size - up) % r->size;
+    size_t out = offset[r->rank], in = offset[from];
+    while (out < offset[r->rank + 1] || in < offset[from + 1]) {
+        const size_t sent = piece(offset[r->rank + 1] - out), got = piece(offset[from + 1] - in);
+        hst_message m[2];
+        size_t n = 0;
+        int rc = 0;
+        if (got > 0)
+            rc = r->receive(r, from, data + in, got, &m[n++], err);
+        if (!rc && sent > 0)
+            rc = r->send(r, to, data + out, sent, &m[n++], err);
+        if (!rc)
+            rc = r->finish(r, m, n, err);
+        if (rc)
+            return rc;
+        out += sent;
+        in += got;
+    }
+    return 0;
+}
+
+int hst_ranks_share(hst_ranks *r, void *data, const size_t *offset, hst_err *err)
+{
+    int rc = 0;
+    for (int up = 1; r && up < r->size && !rc; up++)
+        rc = swap_ranges(r, data, offset, up, err);
+    return rc;
+}
+
+/* size equal pieces of so many bytes, this rank's at its place. */
+static int share_equal(hst_ranks *r, void *data, size_t bytes, hst_err *err)
+{
+    size_t *offset = hst_alloc((size_t)r->size + 1, sizeof *offset, err);
+    if (!offset)
+        return HST_EMEM;
+    for (int i = 0; i <= r->size; i++)
+        offset[i] = (size_t)i * bytes;
+    int rc = hst_ranks_share(r, data, offset, err);
+    free(offset);
+    return rc;
+}
+
+int hst_ranks_barrier(hst_ranks *r, hst_err *err)
+{
+    if (hst_ranks_size(r) == 1)
+        return 0;
+    char *here = hst_alloc((size_t)r->size, 1, err);
+    int rc = here ? share_equal(r, here, 1, err) : HST_EMEM;
+    free(here);
+    return rc;
+}
+
+int hst_ranks_agree(hst_ranks *r, int rc, hst_err *err)
+{
+    if (hst_ranks_size(r) == 1)
+        return rc;
+    hst_err own = {0};
+    hst_err *all = hst_alloc((size_t)r->size, sizeof *all, &own);
+    if (!all)
+        return hst_fail(err, HST_EMEM, "%s", own.msg);
+    if (rc && err)
+        all[r->rank] = *err;
+    all[r->rank].code = rc;
+    int shared = share_equal(r, all, sizeof *all, &own);
+    int worst = 0;
+    while (!shared && worst < r->size && all[worst].code == 0)
+        worst++;
+    if (shared && !rc)
+        rc = hst_fail(err, shared, "%s", own.msg);
+    else if (!shared && worst < r->size && worst != r->rank) {
+        all[worst].msg[sizeof all[worst].msg - 1] = '\0';
+        rc = hst_fail(err, all[worst].code, "rank %d on %s: %s", worst, r->host(r, worst),
+                      all[worst].msg);
+    }
+    free(all);
+    return rc;
+}
+
+int hst_ranks_same(hst_ranks *r, const char *what, const void *data, size_t bytes, hst_err *err)
+{
+    if (hst_ranks_size(r) == 1)
+        return 0;
+    hst_digest *all = hst_alloc((size_t)r->size, sizeof *all, err);
+    if (!all)
+        return HST_EMEM;
+    int rc = hst_sha256_bytes(data, bytes, all[r->rank].byte, err);
+    if (!rc)
+        rc = share_equal(r, all, sizeof *all, err);
+    for (int i = 1; i < r->size && !rc; i++)
+        if (memcmp(&all[i], &all[0], sizeof *all) != 0)
+            rc = hst_fail(err, HST_EARG, "rank %d on %s has another %s than rank 0 on %s", i,
+                          r->host(r, i), what, r->host(r, 0));
+    free(all);
+    return rc;
+}

@@ -1,0 +1,57 @@
+/* ranks.h - the processes of one job, on one machine or on several.
+ *
+ * All ranks run the same program on the same command line; rank 0 writes what there is to write.
+ * What carries bytes from one to another is a table of functions that a plug-in fills (mpi/), found
+ * by src/open.c, so that nothing here knows MPI. NULL in its place is a job of one process: every
+ * function below then does nothing, and costs nothing.
+ *
+ * The table has messages between two ranks alone. Broadcast, gathering and the like are made of
+ * them here, and sums where they are needed, in an order of our own: that of MPI_Allreduce is left
+ * open by its standard, and we owe the same bits for any number of ranks.
+ *
+ * One thread at a time calls what is here, in the same order on every rank. When a function fails
+ * on one rank, the others learn of it within the plug-in's patience at the latest. */
+#ifndef HST_BASE_RANKS_H
+#define HST_BASE_RANKS_H
+#include "base/err.h"
+
+/* A message under way; what is in it is the plug-in's. */
+typedef struct hst_message {
+    void *handle;
+    int peer; /* the other rank */
+} hst_message;
+
+typedef struct hst_ranks hst_ranks;
+struct hst_ranks {
+    int rank, size; /* this process: 0 .. size-1 */
+    /* Begin a message of 1 .. 2^30 bytes, which stay as they are until it is finished. Messages
+     * from one rank to another arrive in the order in which they were begun; both sides know how
+     * long each is. Errors: HST_EPROC, HST_EMEM. */
+    int (*send)(hst_ranks *r, int to, const void *data, size_t bytes, hst_message *m, hst_err *err);
+    int (*receive)(hst_ranks *r, int from, void *data, size_t bytes, hst_message *m, hst_err *err);
+    /* Returns when all n are done. Errors: HST_EPROC where a rank is gone or has been silent for
+     * too long, and the message names its host. */
+    int (*finish)(hst_ranks *r, hst_message *m, size_t n, hst_err *err);
+    /* The name of the machine that a rank runs on. */
+    const char *(*host)(const hst_ranks *r, int rank);
+    void (*close)(hst_ranks *r);
+};
+
+int hst_ranks_rank(const hst_ranks *r); /* 0 for NULL */
+int hst_ranks_size(const hst_ranks *r); /* 1 for NULL */
+
+/* The bytes of rank 0 on every rank. Errors of this and what follows: HST_EPROC, HST_EMEM. */
+HST_CHECK int hst_ranks_broadcast(hst_ranks *r, void *data, size_t bytes, hst_err *err);
+/* Every rank fills its range of data, offset[rank] .. offset[rank + 1] in bytes, and then has those
+ * of all. offset[size + 1] is the same on every rank. */
+HST_CHECK int hst_ranks_share(hst_ranks *r, void *data, const size_t *offset, hst_err *err);
+/* Returns when every rank has come here. */
+HST_CHECK int hst_ranks_barrier(hst_ranks *r, hst_err *err);
+/* rc and *err of this rank (0: fine) become those of the lowest rank that is not fine, with its
+ * host in front, on every rank: a job that cannot go on ends everywhere for one reason. */
+HST_CHECK int hst_ranks_agree(hst_ranks *r, int rc, hst_err *err);
+/* HST_EARG, on every rank, where one has other bytes than rank 0; what: what they are, for the
+ * message ("version of headstart", "list of photos"). */
+HST_CHECK int hst_ranks_same(hst_ranks *r, const char *what, const void *data, size_t bytes,
+                             hst_err *err);
+#endif
