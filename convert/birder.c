@@ -6,22 +6,13 @@
 
 enum { MAX_SETTING = 64 };
 
-/* A member of a dictionary; NULL: not there. */
-static const pickle_node *member(const pickle *p, const pickle_node *dict, const char *key)
-{
-    for (uint32_t i = 0; i + 1 < dict->n; i += 2)
-        if (pickle_is(pickle_item(p, dict, i), key))
-            return pickle_item(p, dict, i + 1);
-    return NULL;
-}
-
 /* NULL: the file is none of birder's, or has it not or as another kind. */
 static const pickle_node *root_member(const pickle *p, const char *key, enum pickle_kind kind)
 {
     const pickle_node *root = &p->node[p->root];
-    if (root->kind != PICKLE_DICT || !member(p, root, "birder_version"))
+    if (root->kind != PICKLE_DICT || !pickle_member(p, root, "birder_version"))
         return NULL;
-    const pickle_node *found = member(p, root, key);
+    const pickle_node *found = pickle_member(p, root, key);
     return found && found->kind == kind ? found : NULL;
 }
 
@@ -53,7 +44,7 @@ static int say_statistics(weights *w, const pickle *p, const pickle_node *dict, 
     int rc = o ? 0 : hst_fail(err, HST_EMEM, "out of memory");
     for (int i = 0; rc == 0 && i < 2; i++) {
         const char *key = i ? "std" : "mean";
-        json_t *v = three_numbers(p, member(p, dict, key));
+        json_t *v = three_numbers(p, pickle_member(p, dict, key));
         if (!v || json_object_set_new(o, key, v))
             rc =
                 hst_fail(err, HST_EMODEL, "birder's \"rgb_stats\" has no %s of three numbers", key);

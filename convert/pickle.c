@@ -496,13 +496,17 @@ static int op_reduce(machine *m)
     return rc ? rc : append(m, node, pair, 2);
 }
 
-/* The state of an object: attributes, which nothing here looks at. */
+/* The state of an object: its attributes. */
 static int op_build(machine *m)
 {
-    uint32_t state;
+    uint32_t state = 0;
     int rc = pop(m, &state);
     if (rc == 0 && m->stack.n <= floor_of(m))
-        rc = refuse(m, "the stack is empty");
+        return refuse(m, "the stack is empty");
+    if (rc == 0) {
+        m->p->built = m->stack.v[m->stack.n - 1];
+        m->p->state = state;
+    }
     return rc;
 }
 
@@ -560,6 +564,20 @@ void pickle_free(pickle *p)
 const pickle_node *pickle_item(const pickle *p, const pickle_node *of, uint32_t j)
 {
     return &p->node[of->item[j]];
+}
+
+const pickle_node *pickle_member(const pickle *p, const pickle_node *dict, const char *key)
+{
+    for (uint32_t i = 0; i + 1 < dict->n; i += 2)
+        if (pickle_is(pickle_item(p, dict, i), key))
+            return pickle_item(p, dict, i + 1);
+    return NULL;
+}
+
+const pickle_node *pickle_attribute(const pickle *p, const char *name)
+{
+    const pickle_node *state = p->n && p->built == p->root ? &p->node[p->state] : NULL;
+    return state && state->kind == PICKLE_DICT ? pickle_member(p, state, name) : NULL;
 }
 
 int pickle_is(const pickle_node *node, const char *text)

@@ -39,6 +39,7 @@ typedef struct pickle {
     pickle_node *node;
     uint32_t n, cap;
     uint32_t root;
+    uint32_t built, state; /* the last object that was given attributes, and these */
 } pickle;
 
 /* Runs the program at bytes[0 .. n) up to its STOP; *used: its length. The bytes must outlive p.
@@ -46,8 +47,13 @@ typedef struct pickle {
 HST_CHECK int pickle_load(pickle *p, const uint8_t *bytes, size_t n, size_t *used, hst_err *err);
 void pickle_free(pickle *p);
 
+/* The root's attribute of that name; NULL: there is none. */
+const pickle_node *pickle_attribute(const pickle *p, const char *name);
+
 /* Node number i's j-th item. The caller checks kind and n first. */
 const pickle_node *pickle_item(const pickle *p, const pickle_node *of, uint32_t j);
+/* The value of a key of a dictionary; NULL: it has none. */
+const pickle_node *pickle_member(const pickle *p, const pickle_node *dict, const char *key);
 /* Whether a node is the string text. */
 int pickle_is(const pickle_node *node, const char *text);
 /* Whether a node is the global of this full name ("torch._utils._rebuild_tensor_v2"). */

@@ -303,6 +303,21 @@ static void strip_module(weights *w)
         w->t[i].name += n;
 }
 
+/* Of a state dict that headstart has exported, the network's configuration as timm writes it. */
+static int say_config(weights *w, const pickle *o, hst_err *err)
+{
+    const pickle_node *ours = pickle_attribute(o, "headstart");
+    const pickle_node *config =
+        ours && ours->kind == PICKLE_DICT ? pickle_member(o, ours, "config") : NULL;
+    if (!config || config->kind != PICKLE_STRING)
+        return 0;
+    char *text = hst_arena_alloc(w->arena, (size_t)config->n + 1, 1, err);
+    if (!text)
+        return HST_EMEM;
+    memcpy(text, config->s, config->n);
+    return weights_say_text(w, "timm_config", text, err);
+}
+
 /* Everything but tensors is passed over. */
 static int read_tensors(pth *p, uint64_t file_bytes, hst_err *err)
 {
@@ -320,7 +335,7 @@ static int read_tensors(pth *p, uint64_t file_bytes, hst_err *err)
     if (!p->w->n)
         return refuse(err, "it holds no dictionary of tensors");
     strip_module(p->w);
-    return birder_state(o) ? birder_say(p->w, o, err) : 0;
+    return birder_state(o) ? birder_say(p->w, o, err) : say_config(p->w, o, err);
 }
 
 /* ---- the two layouts ---- */

@@ -75,6 +75,7 @@ HST_CHECK int weights_keep(weights *w, void *thing, void (*end)(void *), hst_err
  *   labels_of      where they are from, or
  *   labels_refused why a file that should have them has not
  *   preparation    how photos are brought to the size, as hst_features_compute calls it
+ *   timm_config    config.json, as timm has it, of a file that has it inside
  *   exported, ...  of a model that headstart has exported (weights_say_model) */
 HST_CHECK int weights_say(weights *w, hst_err *err, const char *key, const char *fmt, ...)
     HST_PRINTF(4, 5);

@@ -376,7 +376,8 @@ static hst_backbone *import(hst_ctx *ctx, const hst_weight_file *f, hst_tensors 
     enum hst_precision precision = HST_PRECISION_FP32;
     if (precision_of(opts, HST_PRECISION_FP32, &precision, err) || hst_recognise(t, &o, &a, err))
         return NULL;
-    if (!f->config && o.dialect->needs_config && o.fits) {
+    const char *said = f->config ? NULL : hst_tensors_meta(t, "timm_config");
+    if (!f->config && !said && o.dialect->needs_config && o.fits) {
         hst_fail(err, HST_EMODEL,
                  "the tensors do not say how this %s network pads: give the folder with its "
                  "config.json",
@@ -386,7 +387,8 @@ static hst_backbone *import(hst_ctx *ctx, const hst_weight_file *f, hst_tensors 
     if (o.dialect->named && o.dialect->named(f->base, err))
         return NULL;
     a.size = hst_size_of_name(f->base, a.size);
-    if (f->config && hst_config_read(f->config, &o, &a, err))
+    if ((f->config && hst_config_read(f->config, &o, &a, err)) ||
+        (said && hst_config_said(said, &o, &a, err)))
         return NULL;
     if (hst_facts_read(t, &a, err) || hst_probed_check(ctx, t, &o, &a, err) ||
         override(&a, opts, err))

@@ -178,6 +178,23 @@ int hst_config_read(const char *path, const hst_origin *o, hst_arch *a, hst_err 
     return rc ? rc : read_processor(path, a, err);
 }
 
+int hst_config_said(const char *text, const hst_origin *o, hst_arch *a, hst_err *err)
+{
+    json_t *root = hst_json_object(text, "its configuration", err);
+    if (!root)
+        return HST_EMODEL;
+    const json_t *cfg = hst_config_timm_cfg(root);
+    int rc = 0;
+    if (o->dialect->config || o->family->kind == &hst_cnn) {
+        rc = (o->dialect->config ? o->dialect->config : hst_timm_config)(root, a, err);
+    } else {
+        rc = hst_config_timm_pretrained(cfg, a, err);
+        hst_config_timm_sizing(cfg, a->size, &a->sizing);
+    }
+    json_decref(root);
+    return rc;
+}
+
 int hst_config_must_be(const json_t *o, const char *key, double want, hst_err *err)
 {
     double x = 0;

@@ -16,6 +16,9 @@ HST_CHECK int hst_recognise_as(const hst_tensors *t, const hst_arch *a, hst_orig
  * (config.c) */
 HST_CHECK int hst_config_read(const char *path, const hst_origin *o, hst_arch *a, hst_err *err);
 
+/* The same of timm's config.json as a file itself has it, the fact "timm_config". */
+HST_CHECK int hst_config_said(const char *text, const hst_origin *o, hst_arch *a, hst_err *err);
+
 /* Fills g's parameters. HST_EMODEL: a tensor is missing, superfluous, has another shape, or is not
  * finite. (import.c) */
 HST_CHECK int hst_weights_import(const hst_tensors *t, const hst_origin *o, const hst_arch *a,

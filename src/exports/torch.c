@@ -1,5 +1,6 @@
 /* torch.c - a state dict by torchvision's names, or by timm's where torchvision has no such
  * network, and the lines of Python that make the network for it. */
+#include "backbones/cnn.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "exports/known.h"
@@ -138,6 +139,20 @@ static char *loader(const hst_exporting *x, hst_err *err)
     return NULL;
 }
 
+/* What the tensors do not say, as timm's config.json says it. */
+static char *config(const hst_known *k, const hst_model *m, hst_err *err)
+{
+    const hst_arch *a = &hst_model_plain(m)->backbone->arch;
+    json_t *o = hst_known_timm_config(k, m), *args = json_copy(json_object_get(o, "model_args"));
+    json_object_set_new(o, "model_args", args);
+    if (hst_family_find(a->family)->kind == &hst_cnn) {
+        json_object_set_new(args, "pad_type",
+                            json_string(a->cnn.padding == HST_PAD_TF ? "same" : ""));
+        json_object_set_new(args, "bn_eps", json_real(a->cnn.bn_epsilon));
+    }
+    return hst_json_dump(o, err);
+}
+
 /* ---- the file ---- */
 
 static int write(const hst_exporting *x, hst_err *err)
@@ -148,14 +163,17 @@ static int write(const hst_exporting *x, hst_err *err)
     int rc = known(x->model, &k, err);
     rc = rc ? rc : hst_known_tensors(&k, x->model, &list, err);
     char *code = rc ? NULL : loader(x, err);
-    char *aside = code ? hst_path_join(x->work, "loader.py", err) : NULL; /* for the script below */
+    char *text = code ? config(&k, x->model, err) : NULL;
+    char *aside = text ? hst_path_join(x->work, "loader.py", err) : NULL; /* for the script below */
     const hst_meta_pair about[] = {
         {"labels", a->labels},  {"preprocess", a->preprocess},    {"card", a->card},
-        {"library", k.library}, {"architecture", k.architecture}, {"loader", code}};
+        {"library", k.library}, {"architecture", k.architecture}, {"config", text},
+        {"loader", code}};
     rc = aside ? hst_file_write(aside, code, strlen(code), err) : rc ? rc : HST_EMEM;
     rc = rc ? rc
             : hst_pth_write(x->path, list.tensor, list.n, about, sizeof about / sizeof *about, err);
     free(aside);
+    free(text);
     free(code);
     hst_named_free(&list);
     hst_known_end(&k);

@@ -25,7 +25,7 @@ typedef struct foreign {
     const hst_model_opts *opts;
     hst_weight_file file;
     hst_tensors *t;
-    json_t *config; /* config.json of a folder; NULL: there is none */
+    json_t *config; /* config.json of a folder, or inside the file; NULL: there is none */
     hst_classifier classifier;
     json_t *labels;      /* NULL: none are known */
     char labels_of[256]; /* where they are from */
@@ -310,11 +310,13 @@ static hst_model *make(foreign *f, hst_err *err)
     hst_arch a;
     hst_backbone_opts bo = hst_backbone_opts_default();
     const char *format = hst_tensors_meta(f->t, "source_format");
+    const char *said = f->file.config ? NULL : hst_tensors_meta(f->t, "timm_config");
     const int guessed = hst_tensors_meta(f->t, "scaling_assumed") != NULL;
     const int scaling_said =
-        f->opts->scaling || (hst_facts_say_norm(f->t) && !guessed) || f->file.config;
+        f->opts->scaling || (hst_facts_say_norm(f->t) && !guessed) || f->file.config || said;
     snprintf(f->format, sizeof f->format, "%s", format ? format : "");
-    f->config = read_json(f->file.config);
+    f->config = said ? hst_json_parse(said, strlen(said), "its configuration", NULL)
+                     : read_json(f->file.config);
     if (hst_recognise(f->t, &o, &a, err) ||
         hst_classifier_read(f->t, a.family, &f->classifier, err) || find_labels(f, err) ||
         settle(f, err))

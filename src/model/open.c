@@ -26,8 +26,8 @@ static int is_ours(const hst_tensors *t)
     return format && strcmp(format, HST_MODEL_FORMAT) == 0;
 }
 
-/* A file that goes by one of these names, or begins as archives, HDF5 and TFLite do, is read by the
- * import helper. */
+/* A file that goes by one of these names, or begins as archives, HDF5 and TFLite do, or as ONNX and
+ * cannot be safetensors, whose header then had 2^56 bytes or more, is read by the import helper. */
 static int is_foreign(const char *path)
 {
     static const char *const endings[] = {".bin", ".h5",  ".hdf5", ".json", ".keras",  ".onnx",
@@ -41,7 +41,7 @@ static int is_foreign(const char *path)
     if (f)
         fclose(f);
     return n == sizeof head && (memcmp(head, "PK\3\4", 4) == 0 || memcmp(head, "\x89HDF", 4) == 0 ||
-                                memcmp(head + 4, "TFL3", 4) == 0);
+                                memcmp(head + 4, "TFL3", 4) == 0 || (head[0] == 8 && head[7]));
 }
 
 /* The model; NULL with *foreign: the file is not one of ours. */

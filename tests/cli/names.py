@@ -135,6 +135,17 @@ class Names(Case):
         printed = self.ok(run("export", self.model(), "--to", "torch", "-o", f"{ROOT}/as.pth"))
         self.assertIn(told["loader"], printed)
 
+    def test_predict_takes_them(self):
+        files = [f"{PHOTOS}/{c}/0{i}.png" for c in ("red", "green", "blue") for i in range(2)]
+
+        def told(model):
+            return [line.split(": ", 1)[1] for line in
+                    self.ok(run("predict", model, *files, "--no-store", "-q")).splitlines()]
+        for to, path in (("torch", "again.pth"), ("timm", "again-timm"), ("hf", "again-hf")):
+            with self.subTest(to):
+                self.export(to, path)
+                self.assertEqual(told(f"{ROOT}/{path}"), told(self.model()))
+
     def test_the_same_bytes(self):
         for to, files in (("torch", [""]), ("hf", ["/README.md", "/config.json", "/model.safetensors"])):
             made = []
