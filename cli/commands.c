@@ -1,8 +1,9 @@
 #include "commands.h"
 
 const cli_command *const cli_commands[] = {
-    &cli_train, &cli_doctor, &cli_predict,   &cli_eval, &cli_review, &cli_sort,  &cli_features,
-    &cli_info,  &cli_export, &cli_backbones, &cli_pull, &cli_store,  &cli_bench, NULL,
+    &cli_train,     &cli_doctor,   &cli_predict, &cli_eval,  &cli_review,
+    &cli_sort,      &cli_features, &cli_merge,   &cli_info,  &cli_export,
+    &cli_backbones, &cli_pull,     &cli_store,   &cli_bench, NULL,
 };
 
 const char cli_summary[] = "A folder of photos in, a model that names what is on a new photo out";

@@ -17,5 +17,5 @@ extern const cli_note cli_environment[];        /* variables that are looked at 
 extern const cli_note cli_statuses[];           /* exit statuses */
 
 extern const cli_command cli_train, cli_doctor, cli_predict, cli_eval, cli_review, cli_features,
-    cli_info, cli_backbones, cli_bench, cli_export, cli_pull, cli_sort, cli_store;
+    cli_merge, cli_info, cli_backbones, cli_bench, cli_export, cli_pull, cli_sort, cli_store;
 #endif

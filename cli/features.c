@@ -1,6 +1,7 @@
 /* features.c - headstart features: what a backbone sees, as a table of numbers. */
 #include "commands.h"
 #include "json_result.h"
+#include "shard.h"
 #include "target.h"
 
 #include <string.h>
@@ -28,6 +29,7 @@ static const cli_option options[] = {
      "Of photos in parts (train/, valid/, test/) this one alone, not all; none: folders of these "
      "names are classes."},
     CLI_FIT_OPTION(""),
+    CLI_SHARD_OPTION,
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
     {0},
 };
@@ -72,7 +74,13 @@ static int run(cli_job *job)
     hst_backbone *b = NULL;
     hst_features *f = NULL;
     char prepare[32];
+    const cli_part part = job->v.shard;
     int status = cli_job_open(job);
+    if (status == 0 && part.count &&
+        !cli_shard_name(job->v.output, part, job->shard_file, sizeof job->shard_file))
+        status = cli_job_usage(job, "the name of the .npy file is too long");
+    if (part.count)
+        job->v.output = job->shard_file;
     if (status == 0)
         status = check_output(job);
     if (status)
@@ -82,7 +90,7 @@ static int run(cli_job *job)
     hst_data *d = hst_data_open(job->ctx, job->v.words[0], &o, &job->err);
     if (d)
         b = cli_job_backbone_for(job, job->v.backbone, d);
-    if (b)
+    if (b && (!part.count || hst_data_shard(d, part.index, part.count, &job->err) == 0))
         f = hst_features_stream(job->ctx, b, d, cli_job_preparation(job, prepare, sizeof prepare),
                                 job->v.output, &job->err);
     if (f) {
@@ -103,8 +111,10 @@ const cli_command cli_features = {
     .summary = "what a backbone sees on photos, as NumPy file",
     .usage = "DIR [options]",
     .text = "Runs every photo of DIR/class_name/ through the backbone and writes its feature\n"
-            "vectors, for example to train something else on them.",
-    .examples = "headstart features photos/ -o photos.npy",
+            "vectors, for example to train something else on them. With --shard I/N it does\n"
+            "so for a part of them, into photos-I-of-N.npy where -o is photos.npy.",
+    .examples = "headstart features photos/ -o photos.npy\n"
+                "headstart features photos/ -o photos.npy --shard $SLURM_ARRAY_TASK_ID/20",
     .options = options,
     .goes_on = "what was seen on the photos",
     .uses_store = 1,

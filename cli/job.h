@@ -18,6 +18,7 @@ typedef struct cli_job {
     hst_err err;           /* of the library call that failed last */
     int keeps;             /* 1: what is computed is kept in the cache */
     char run_folder[4096]; /* that v.resume may point to */
+    char shard_file[4096]; /* that v.output may point to */
 } cli_job;
 
 /* Makes the context out of environment and options. 0, or the exit status after an error line. */

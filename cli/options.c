@@ -84,6 +84,22 @@ static int read_size(const char *text, cli_size *out)
     return 1;
 }
 
+/* "3/20". Arrays of tasks are counted from 1 or from 0: what is 0 in one is 20 in the other. */
+static int read_part(const char *text, cli_part *out)
+{
+    char digits[16];
+    uint64_t index, count;
+    const size_t n = strcspn(text, "/");
+    if (n >= sizeof digits || !text[n])
+        return 0;
+    snprintf(digits, sizeof digits, "%.*s", (int)n, text);
+    if (!read_whole(digits, &index) || !read_whole(text + n + 1, &count) || count < 1 ||
+        count > INT_MAX || index > count)
+        return 0;
+    *out = (cli_part){(int)(index ? index : count), (int)count};
+    return 1;
+}
+
 static int read_number(const char *text, double *out)
 {
     char *end;
@@ -119,6 +135,7 @@ static int bad_value(const cli_option *o, const char *text)
         [CLI_POINTS] = "a number from 0 to 100",
         [CLI_BYTES] = "a size such as 500M or 2G",
         [CLI_SIZE] = "pixels, a whole number such as 224 or WIDTHxHEIGHT such as 320x160",
+        [CLI_PART] = "a part such as 3/20: a whole number up to that of the parts",
     };
     cli_error("--%s wants %s%s, not '%s'", o->name, o->kind == CLI_CHOICE ? "" : wanted[o->kind],
               o->kind == CLI_CHOICE ? o->arg : "", text);
@@ -159,6 +176,9 @@ static int set_value(const cli_option *o, const char *text, cli_values *v)
         break;
     case CLI_SIZE:
         ok = read_size(text, place);
+        break;
+    case CLI_PART:
+        ok = read_part(text, place);
         break;
     }
     return ok ? 0 : bad_value(o, text);

@@ -21,13 +21,19 @@ enum cli_kind {
     CLI_POINTS,   /* double: from 0 to 100 */
     CLI_NUMBER,   /* of a setting of the library: as its table has it */
     CLI_BYTES,    /* uint64_t: a whole number from 1, with K, M, G or T for powers of 1024 */
-    CLI_SIZE      /* cli_size: a whole number from 1, of a square, or WIDTHxHEIGHT */
+    CLI_SIZE,     /* cli_size: a whole number from 1, of a square, or WIDTHxHEIGHT */
+    CLI_PART      /* cli_part: I/N, whole numbers, I from 1 to N or 0, which stands for N */
 };
 
 /* In pixels. */
 typedef struct cli_size {
     int width, height;
 } cli_size;
+
+/* One task of a job of many; count 0: it has all of the job. */
+typedef struct cli_part {
+    int index, count;
+} cli_part;
 
 typedef struct cli_option {
     const char *name; /* "val-split", typed as --val-split; NULL ends a table */
@@ -61,6 +67,7 @@ typedef struct cli_values {
     double val_split, min_accuracy, least, threshold, max_drop;
     int threads, top;
     cli_size image;
+    cli_part shard;
     int json, offline, quiet, help, labelled, devices, steps, no_store, rehash, all, strict, copy,
         link, move, dry_run, no_unknown, by_nul, multi_label, batch, logits, check;
     hst_train_opts train; /* of a command that uses settings */
@@ -192,6 +199,15 @@ extern const cli_option cli_common[];
             "How a photo of another shape becomes the network's size" of_what                      \
             ": stretched (the default), its middle, or all of it on a plain ground. Not with "     \
             "--prepare hub."                                                                       \
+    }
+
+/* Of the commands whose photos can be dealt to the tasks of a job array. */
+#define CLI_SHARD_OPTION                                                                           \
+    {                                                                                              \
+        "shard", 0, CLI_PART, offsetof(cli_values, shard), "I/N", NULL,                            \
+            "The I-th of N parts of the photos, as one task of a job array has it: "               \
+            "--shard $SLURM_ARRAY_TASK_ID/20, counted from 1 or from 0. headstart merge joins "    \
+            "what the tasks have written (docs/shards.md)."                                        \
     }
 
 /* Of the commands that take models of other programs, whose files may say too little. */

@@ -5,6 +5,7 @@
 #include "model.h"
 #include "photos.h"
 #include "rows.h"
+#include "shard.h"
 #include "signals.h"
 #include "target.h"
 
@@ -34,6 +35,7 @@ static const cli_option options[] = {
     {"cam", 0, CLI_TEXT, AT(cam), "DIR", NULL,
      "A picture of each photo that shows where the label was seen (a class-activation map), "
      "NAME.cam.png in this folder."},
+    CLI_SHARD_OPTION,
     CLI_FOREIGN_OPTIONS,
     {0},
 };
@@ -41,15 +43,16 @@ static const cli_option options[] = {
 enum { SHEET_PHOTOS = 48, STDIN_MAX = 256 << 20, PATH_BYTES = 4096 };
 
 /* One run of the command: what next(), picture() and deliver() below share. The first two use
- * photos, cam, photo and at only, deliver() the rest, so that it may run at the same time. */
+ * photos, part, cam, photo and at only, deliver() the rest, so that it may run at the same time. */
 typedef struct prediction_run {
     cli_job *job;
     const hst_model *model;
     cli_photos photos;
-    cli_cam cam;          /* dir NULL: none */
-    char *photo;          /* [PATH_BYTES] what next() gave last; NULL: no pictures */
-    const hst_eval *eval; /* of labelled photos */
-    size_t at;            /* among them */
+    cli_shard_photos part; /* of --shard */
+    cli_cam cam;           /* dir NULL: none */
+    char *photo;           /* [PATH_BYTES] what next() gave last; NULL: no pictures */
+    const hst_eval *eval;  /* of labelled photos */
+    size_t at;             /* among them */
     cli_rows rows;
     size_t n, bad, stored;
     size_t total;    /* photos there are, as far as is known */
@@ -60,7 +63,10 @@ typedef struct prediction_run {
 static int next(void *arg, char *path, size_t cap)
 {
     prediction_run *r = arg;
-    const int rc = cli_photos_next(&r->photos, path, cap);
+    int rc = cli_photos_next(&r->photos, path, cap), takes = 1;
+    while (rc > 0 && (takes = cli_shard_takes(&r->part)) == 0)
+        rc = cli_photos_next(&r->photos, path, cap);
+    rc = rc > 0 && takes < 0 ? 0 : rc;
     if (rc > 0 && r->photo)
         snprintf(r->photo, PATH_BYTES, "%s", path);
     return rc;
@@ -198,7 +204,9 @@ static void look_ahead(prediction_run *r)
     for (int i = 1; i < v->n_words; i++)
         from_stdin |= strcmp(v->words[i], "-") == 0;
     r->shows = !v->quiet && !isatty(STDOUT_FILENO);
-    if (r->shows && !from_stdin)
+    if (r->part.shard)
+        r->total = r->part.end - r->part.first;
+    else if (r->shows && !from_stdin)
         r->total = cli_photos_count(r->job->ctx, v->words + 1, v->n_words - 1, r->cam.dir);
 }
 
@@ -348,6 +356,9 @@ static int check_use(const cli_job *job)
         return cli_job_usage(job, "standard input can be given only once");
     if (job->v.labelled && (job->v.n_words != 2 || from_stdin))
         return cli_job_usage(job, "--labelled wants one folder");
+    if (job->v.shard.count && (from_stdin || job->v.labelled || job->v.cam))
+        return cli_job_usage(job, "--shard is for files and folders, not for standard input, "
+                                  "--labelled or --cam");
     if (job->v.output && !job->v.labelled)
         return cli_job_usage(job, "-o is for the sheet that --labelled draws");
     return 0;
@@ -420,8 +431,13 @@ static int run(cli_job *job)
                         .unknown = hst_model_tells_unknown(m) && !job->v.no_unknown};
     status = job->v.cam ? open_cam(&r, job->v.cam) : CLI_OK;
     if (status == CLI_OK)
+        status = cli_shard_open(&r.part, job, m, job->v.format);
+    if (status == CLI_OK)
         status = job->v.labelled ? predict_labelled(&r) : predict_all(&r);
+    if (status == CLI_OK && !job->out.error)
+        status = cli_shard_end(&r.part, job, strcmp(job->v.format, "csv") == 0);
     cli_rows_end(&r.rows);
+    cli_shard_close(&r.part);
     cli_cam_close(&r.cam);
     free(r.photo);
     if (status == CLI_OK && r.bad && !job->out.error) {
@@ -447,6 +463,8 @@ const cli_command cli_predict = {
             "is the nearest class, and 'unknown_score' is above 0.\n"
             "A model of several labels (train --multi-label) names all that a photo has, or\n"
             "'no label'; one of a number (train --target) tells it with its interval.\n"
+            "With --shard I/N the rows are those of a part of the photos, and headstart merge\n"
+            "joins them.\n"
             "A photo that cannot be used gives a row with the reason, the others go on, and\n"
             "the exit status is 3. In json and csv, characters of a path that are no UTF-8\n"
             "become '?'. MODEL is a model file or the folder of a run, or a model that was\n"

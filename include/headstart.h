@@ -620,10 +620,43 @@ HST_API HST_CHECK int hst_features_save(const hst_features *f, const hst_data *d
                                         hst_err *err);
 
 /* Both in one, rows being written as they come: memory does not grow with them. What it returns has
- * no rows (hst_features_row: NULL; hst_features_sha256: ""). Errors: as of both. */
+ * no rows (hst_features_row: NULL; hst_features_sha256: ""). Of data with hst_data_shard() it is of
+ * that shard's photos alone, of which none need be usable. Errors: as of both. */
 HST_API HST_CHECK hst_features *hst_features_stream(hst_ctx *ctx, const hst_backbone *b,
                                                     const hst_data *d, const char *prepare,
                                                     const char *path, hst_err *err);
+
+/* ---- shards: one job as an array of tasks ---- */
+
+/* A shard is one task's part of a job: of n photos in the order of their listing those from
+ * (index - 1) n / count to index n / count, for an index of 1 .. count. The last line of what a
+ * task writes says which shard of which job it is, as JSON; hst_shards_merge() joins them. A shard
+ * is one thread's. */
+typedef struct hst_shard hst_shard;
+/* job: up to 255 bytes of text, all that the rows depend on but the photos: the same in every task.
+ * Errors: HST_EARG (index, count, job), HST_EMEM. */
+HST_API HST_CHECK hst_shard *hst_shard_new(int index, int count, const char *job, hst_err *err);
+HST_API void hst_shard_free(hst_shard *s);
+/* The next photo of the listing, of which every task tells all. Errors: HST_EMEM. */
+HST_API HST_CHECK int hst_shard_list(hst_shard *s, const char *path, hst_err *err);
+/* Of those that were listed *first .. *end - 1 are this shard's. Errors: HST_EARG (fewer photos
+ * than shards). */
+HST_API HST_CHECK int hst_shard_range(const hst_shard *s, size_t *first, size_t *end, hst_err *err);
+/* The line to put behind the rows of all of them, without its newline, once; headers: lines in
+ * front of the rows, 0 or 1. Belongs to s; NULL: HST_EMEM. */
+HST_API HST_CHECK const char *hst_shard_line(hst_shard *s, int headers, hst_err *err);
+
+/* hst_features_stream() on this data is to be of one shard, and leaves in the .csv the line above;
+ * all other functions go on to see all photos. Errors: HST_EARG (index, count, fewer photos than
+ * shards). */
+HST_API HST_CHECK int hst_data_shard(hst_data *d, int index, int count, hst_err *err);
+
+/* Joins n files of rows, in any order, or of features (.npy, .safetensors, a .csv beside each), to
+ * the bytes at `out` that the job would have written as one task. Errors: HST_EDATA (one is no
+ * shard, or damaged; one is missing or there twice; they are of other jobs or photos), HST_EARG,
+ * HST_EIO, HST_EMEM. */
+HST_API HST_CHECK int hst_shards_merge(const char *const *paths, size_t n, const char *out,
+                                       hst_err *err);
 
 /* The feature store in the cache folder. info->size is set by the caller. A store that does not
  * exist is empty. Errors: HST_EARG (no cache folder), HST_EIO (unreadable). */

@@ -45,6 +45,7 @@ struct hst_data {
     enum hst_split split;
     double val_part;
     uint64_t seed;
+    int shard, shards; /* what hst_features_stream is to be of; 0: all photos */
 };
 
 /* What is known of photo i, as text: its class, its labels with '|' between, its number; and as a

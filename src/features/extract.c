@@ -203,7 +203,7 @@ static int extract(job *j, hst_err *err)
                              err);
     hst_lookup_close(&j->lookup);
     free(j->stored);
-    if (rc == 0 && j->f->n_used == 0)
+    if (rc == 0 && j->f->n_used == 0 && !j->d->shards) /* the other shards may have some */
         rc = hst_fail(err, HST_EDATA, "none of the %zu photos could be used; the first: %s: %s",
                       j->f->n, j->d->photos[0].path, j->f->why[0]);
     return rc;
@@ -272,9 +272,12 @@ hst_features *hst_features_stream(hst_ctx *ctx, const hst_backbone *b, const hst
                                   const char *prepare, const char *path, hst_err *err)
 {
     hst_extractor *e = hst_extractor_of(ctx, b, hst_deep_resolve(ctx, d, prepare), err);
-    job j = {.ctx = ctx, .e = e, .d = d};
+    hst_data part;
+    hst_shard *shard = NULL;
+    job j = {.ctx = ctx, .e = e, .d = &part};
     hst_features *f = NULL;
-    if (e && hst_feature_file_open(&j.file, d, path, e->dim, err) == 0)
+    if (e && hst_features_shard(ctx, e, d, &part, &shard, err) == 0 &&
+        hst_feature_file_open(&j.file, &part, path, e->dim, shard, err) == 0)
         f = through(&j, 0, err);
     if (f) {
         clear_rows(f);
@@ -284,6 +287,7 @@ hst_features *hst_features_stream(hst_ctx *ctx, const hst_backbone *b, const hst
         }
     }
     hst_feature_file_close(j.file);
+    hst_shard_free(shard);
     hst_extractor_free(e);
     return f;
 }

@@ -1,6 +1,7 @@
 /* features.h - photos -> feature vectors, on all threads, memory flat. */
 #ifndef HST_FEATURES_FEATURES_H
 #define HST_FEATURES_FEATURES_H
+#include "base/file.h"
 #include "base/sha256.h"
 #include "base/spill.h"
 #include "dataset/dataset.h"
@@ -29,15 +30,29 @@ HST_CHECK hst_features *hst_features_through(hst_ctx *ctx, const hst_extractor *
 
 /* Features on their way into files, as hst_features_save() writes them. */
 typedef struct hst_feature_file hst_feature_file;
-/* *out is to be closed also where it could not be opened. Errors: HST_EIO, HST_EARG (path ends in
- * .csv), HST_EMEM. */
+/* shard: of what the files are to say that they are, kept until the file is closed; or NULL. *out
+ * is to be closed also where it could not be opened. Errors: HST_EIO, HST_EARG (path ends in .csv),
+ * HST_EMEM. */
 HST_CHECK int hst_feature_file_open(hst_feature_file **out, const hst_data *d, const char *path,
-                                    int dim, hst_err *err);
+                                    int dim, hst_shard *shard, hst_err *err);
 /* Photo i of the data; x[dim]. Errors: HST_EIO. */
 HST_CHECK int hst_feature_file_add(hst_feature_file *f, size_t i, const float *x, hst_err *err);
 /* The files appear. Errors: HST_EIO. */
 HST_CHECK int hst_feature_file_commit(hst_feature_file *f, hst_err *err);
 void hst_feature_file_close(hst_feature_file *f); /* NULL is fine */
+/* path with its ending replaced by .csv (or .csv appended where it has none), to be freed. */
+HST_CHECK char *hst_feature_csv_path(const char *path, hst_err *err);
+/* 1: what is written there is known for a table by its name. */
+int hst_feature_is_table(const char *path);
+/* Where a table begins whose name is that: ends in .safetensors or not. The header is written,
+ * `again` over the one that is there. */
+HST_CHECK int hst_feature_header(hst_out *table, const char *path, size_t rows, int dim, int again,
+                                 hst_err *err);
+
+/* Into *out the photos of d's shard, which borrow from d, and the shard, to be freed; where it has
+ * none all of them, and NULL. Errors: HST_EARG, HST_EMEM. */
+HST_CHECK int hst_features_shard(const hst_ctx *ctx, const hst_extractor *e, const hst_data *d,
+                                 hst_data *out, hst_shard **shard, hst_err *err);
 
 /* The same, with the views kept, where f has those of extractor e (kept too) over the same photos:
  * what both have in common is copied, and photos that f skipped are skipped. */

@@ -1,6 +1,8 @@
 /* save.c - features as files that other programs read: .npy or .safetensors, and a .csv naming its
  * rows. */
 #include "base/mem.h"
+#include "base/shard.h"
+#include "base/str.h"
 #include "base/text_out.h"
 #include "features/features.h"
 #include "formats/npy.h"
@@ -11,14 +13,15 @@
 
 struct hst_feature_file {
     const hst_data *d;
+    hst_shard *shard; /* NULL: all of the photos */
+    const char *path;
     hst_out *table;
     hst_text_out csv;
     size_t rows;
-    int dim, is_safetensors;
+    int dim;
 };
 
-/* path with its ending replaced by .csv (or .csv appended where it has none), to be freed. */
-static char *csv_path(const char *path, hst_err *err)
+char *hst_feature_csv_path(const char *path, hst_err *err)
 {
     size_t n = strlen(path);
     char *csv = hst_resize(NULL, n + 5, 1, err);
@@ -30,27 +33,29 @@ static char *csv_path(const char *path, hst_err *err)
     return csv;
 }
 
-static int put_header(const hst_feature_file *f, int again, hst_err *err)
+int hst_feature_is_table(const char *path)
 {
-    const size_t dim = (size_t)f->dim;
-    return f->is_safetensors ? hst_tensors_rows(f->table, "features", f->rows, dim, again, err)
-                             : hst_npy_header(f->table, f->rows, dim, again, err);
+    return hst_ends_with(path, ".npy") || hst_ends_with(path, ".safetensors");
 }
 
-static int is_safetensors(const char *path)
+int hst_feature_header(hst_out *table, const char *path, size_t rows, int dim, int again,
+                       hst_err *err)
 {
-    const char *dot = strrchr(path, '.');
-    return dot && strcmp(dot, ".safetensors") == 0;
+    return hst_ends_with(path, ".safetensors")
+               ? hst_tensors_rows(table, "features", rows, (size_t)dim, again, err)
+               : hst_npy_header(table, rows, (size_t)dim, again, err);
 }
 
 int hst_feature_file_open(hst_feature_file **out, const hst_data *d, const char *path, int dim,
-                          hst_err *err)
+                          hst_shard *shard, hst_err *err)
 {
     hst_feature_file *f = *out = hst_alloc(1, sizeof *f, err);
-    char *csv = f ? csv_path(path, err) : NULL;
+    char *csv = f ? hst_feature_csv_path(path, err) : NULL;
     int rc = csv ? 0 : HST_EMEM;
     if (f)
-        *f = (hst_feature_file){.d = d, .dim = dim, .is_safetensors = is_safetensors(path)};
+        *f = (hst_feature_file){.d = d, .shard = shard, .path = path, .dim = dim};
+    if (rc == 0 && shard && !hst_feature_is_table(path))
+        rc = hst_fail(err, HST_EARG, "%s: shards are .npy or .safetensors files", path);
     if (rc == 0 && strcmp(csv, path) == 0)
         rc = hst_fail(err, HST_EARG, "%s: the .csv is written beside it; give another ending, .npy",
                       path);
@@ -60,7 +65,7 @@ int hst_feature_file_open(hst_feature_file **out, const hst_data *d, const char 
         rc = hst_out_open(&f->table, path, err);
     if (rc == 0) {
         hst_buf_printf(&f->csv.b, "path,%s\n", hst_data_known_name(d));
-        rc = put_header(f, 0, err);
+        rc = hst_feature_header(f->table, path, 0, dim, 0, err);
     }
     free(csv);
     return rc;
@@ -74,12 +79,19 @@ int hst_feature_file_add(hst_feature_file *f, size_t i, const float *x, hst_err 
     hst_buf_puts(&f->csv.b, "\n");
     f->rows++;
     int rc = hst_text_line(&f->csv, err);
+    if (rc == 0 && f->shard)
+        rc = hst_shard_vector(f->shard, x, err);
     return rc ? rc : hst_out_write(f->table, x, (size_t)f->dim * sizeof *x, err);
 }
 
 int hst_feature_file_commit(hst_feature_file *f, hst_err *err)
 {
-    int rc = put_header(f, 1, err);
+    int rc = hst_feature_header(f->table, f->path, f->rows, f->dim, 1, err);
+    const char *line = f->shard && rc == 0 ? hst_shard_line(f->shard, 1, err) : NULL;
+    if (f->shard && rc == 0 && !line)
+        rc = HST_EMEM;
+    if (line)
+        hst_buf_printf(&f->csv.b, "%s\n", line);
     if (rc == 0)
         rc = hst_text_commit(&f->csv, err);
     return rc ? rc : hst_out_commit(f->table, err);
@@ -102,7 +114,7 @@ int hst_features_save(const hst_features *f, const hst_data *d, const char *path
                         d->n_photos);
     if (!f->x)
         return hst_fail(err, HST_EARG, "these features were not kept, as they are in a file");
-    int rc = hst_feature_file_open(&file, d, path, f->dim, err);
+    int rc = hst_feature_file_open(&file, d, path, f->dim, NULL, err);
     for (size_t i = 0; rc == 0 && i < f->n; i++) {
         if (f->why[i])
             continue;

@@ -13,7 +13,7 @@ import unittest
 
 PROGRAM, FOLDER = (os.path.abspath(p) for p in sys.argv[1:3])
 FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "files.md")
-WRITERS = ("train", "eval", "review", "sort", "export", "features")  # commands that leave files
+WRITERS = ("train", "eval", "review", "sort", "export", "features", "merge")  # commands that leave files
 COMPLETIONS = {"bash": "headstart", "zsh": "_headstart", "fish": "headstart.fish"}
 
 
