@@ -223,6 +223,7 @@ const cli_command cli_eval = {
     .goes_on = "what was seen on the photos",
     .colours = 1,
     .uses_store = 1,
+    .shares = 1,
     .no_downloads = 1,
     .missing = {"a model and a folder of photos are", "the model, or the folder of photos, is"},
     .min_words = 2,

@@ -118,6 +118,7 @@ const cli_command cli_features = {
     .options = options,
     .goes_on = "what was seen on the photos",
     .uses_store = 1,
+    .shares = 1,
     .missing = {"a folder of photos is", NULL},
     .min_words = 1,
     .max_words = 1,

@@ -171,6 +171,18 @@ static void put_missing_parts(cli_out *out)
     }
 }
 
+/* Those of mpirun. */
+static void put_processes(const hst_ctx *ctx, cli_out *out)
+{
+    const char *host;
+    if (hst_process_count(ctx) == 1)
+        return;
+    cli_out_printf(out, "processes %d, on", hst_process_count(ctx));
+    for (int i = 0; (host = hst_process_host(ctx, i)); i++)
+        cli_out_printf(out, " %s", host);
+    cli_out_puts(out, "\n");
+}
+
 static int devices(cli_job *job)
 {
     char sandbox[256] = "no import helper here (it reads foreign weights)";
@@ -205,6 +217,7 @@ static int devices(cli_job *job)
     put_precisions(job->ctx, out);
     cli_out_printf(out, "threads   %d\ncache     %s\n", hst_threads(job->ctx),
                    cache ? cache : "none");
+    put_processes(job->ctx, out);
     put_graphics(out);
     print_formats(out);
     cli_out_printf(out, "sandbox   %s; decoding: %s\n", held && !sandbox[0] ? "none" : sandbox,
@@ -474,6 +487,7 @@ const cli_command cli_info = {
                 "headstart info --devices",
     .options = options,
     .no_downloads = 1,
+    .shares = 1,
     .min_words = 0,
     .max_words = 1,
     .run = run,

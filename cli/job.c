@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* Variables that hold a number: 0, or the exit status after a line that names the wrong one. */
 static int check_environment(void)
@@ -16,7 +17,8 @@ static int check_environment(void)
         long least, most;
     } numbers[] = {{"HEADSTART_THREADS", 1, 1024},
                    {"HEADSTART_RETRY_MS", 0, 1000000},
-                   {"HEADSTART_STALL_S", 0, 100000}};
+                   {"HEADSTART_STALL_S", 0, 100000},
+                   {"HEADSTART_PATIENCE_S", 0, 100000}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         const char *text = getenv(numbers[i].name);
         if (!text || !*text)
@@ -50,23 +52,45 @@ int cli_job_open(cli_job *job)
     if (status)
         return status;
     c.threads = capped(job, job->v.threads ? job->v.threads : c.threads);
+    if (c.ranks > 1 && !job->command->shares) {
+        cli_error("headstart %s is for one process, and %d were started: features, predict, eval "
+                  "and train share their work",
+                  job->command->name, c.ranks);
+        return CLI_USAGE;
+    }
     c.offline |= job->v.offline;
     c.no_store |= job->v.no_store;
     c.rehash = job->v.rehash;
     if (job->v.store_max)
         c.store_max_bytes = job->v.store_max;
-    c.log = cli_display_log;
-    c.log_arg = &job->display;
-    c.progress = cli_display_progress;
-    c.progress_arg = &job->display;
+    if (c.ranks < 2 || c.rank == 0) { /* what is told is told once */
+        c.log = cli_display_log;
+        c.log_arg = &job->display;
+        c.progress = cli_display_progress;
+        c.progress_arg = &job->display;
+    }
     job->keeps = c.cache_dir && !c.no_store;
     job->ctx = hst_open(&c, &job->err);
     return job->ctx ? 0 : cli_job_fail(job);
 }
 
+/* Whether this process is the one of several that tells the user. One that could not join the
+ * others gives the first time to do so: then it is ended. */
+static int tells(const cli_job *job)
+{
+    if (job->ctx)
+        return hst_give_up(job->ctx, &job->err);
+    for (int i = 0; i < 30 && hst_config_from_env().rank > 0 && !cli_signals_caught(); i++)
+        nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    return !cli_signals_caught() || hst_config_from_env().rank == 0;
+}
+
 int cli_job_fail(cli_job *job)
 {
     cli_display_close(&job->display);
+    if (!tells(job))
+        return cli_exit_status(job->err.code);
+    cli_show(job->shown);
     if (job->err.code != HST_ESTOPPED) {
         cli_error("%s", job->err.msg);
         return cli_exit_status(job->err.code);

@@ -16,6 +16,7 @@ typedef struct cli_job {
     cli_display display;
     hst_ctx *ctx;          /* NULL until cli_job_open */
     hst_err err;           /* of the library call that failed last */
+    int shown;             /* of cli_hide */
     int keeps;             /* 1: what is computed is kept in the cache */
     char run_folder[4096]; /* that v.resume may point to */
     char shard_file[4096]; /* that v.output may point to */

@@ -65,8 +65,10 @@ static int unknown_command(const char *name)
 /* argv: of the whole program. */
 static int run_command(const cli_command *c, int argc, char **argv)
 {
-    cli_job job = {
-        .command = c, .program = argv[0], .argc = argc, .argv = argv, .out = cli_out_open()};
+    cli_job job = {.command = c, .program = argv[0], .argc = argc, .argv = argv, .shown = -1};
+    if (hst_config_from_env().rank > 0)
+        cli_hide(&job.shown);
+    job.out = cli_out_open();
     int status = cli_options_parse(c, argc - 2, argv + 2, &job.v);
     cli_display_open(&job.display, job.v.quiet);
     job.out.colour = status == 0 && cli_wants_colour(job.v.color);

@@ -95,6 +95,7 @@ typedef struct cli_command {
     const cli_option *options;       /* its own; cli_common come on top */
     int uses_settings;               /* 1: the library's settings of training as well */
     int uses_store;                  /* 1: cli_store_options as well */
+    int shares;                      /* 1: processes of one job share its work */
     int no_threads, no_downloads;    /* 1: --threads, --offline mean nothing to it */
     const char *goes_on;             /* what is kept where it is interrupted; NULL: nothing */
     int colours;                     /* 1: its results may be coloured */

@@ -4,6 +4,7 @@
 #include "text.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,4 +106,21 @@ int cli_exit_status(int code)
     default:
         return 1;
     }
+}
+
+void cli_hide(int *shown)
+{
+    const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    *shown = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (nowhere < 0)
+        return;
+    dup2(nowhere, STDOUT_FILENO);
+    dup2(nowhere, STDERR_FILENO);
+    close(nowhere);
+}
+
+void cli_show(int shown)
+{
+    if (shown >= 0)
+        dup2(shown, STDERR_FILENO);
 }

@@ -37,4 +37,9 @@ int cli_out_close(cli_out *o, int status);
 void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The exit status for a code of HST_ERRORS; 1 for any other number. */
 int cli_exit_status(int code);
+
+/* What this process prints from now on is not seen: one of several tells the user. *shown: standard
+ * error, to be seen again after cli_show (-1: nothing was hidden). */
+void cli_hide(int *shown);
+void cli_show(int shown);
 #endif

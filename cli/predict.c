@@ -478,6 +478,7 @@ const cli_command cli_predict = {
     .options = options,
     .colours = 1,
     .uses_store = 1,
+    .shares = 1,
     .no_downloads = 1,
     .missing = {"a model and photos are", "a photo, a folder of photos or - is"},
     .min_words = 2,

@@ -525,6 +525,7 @@ const cli_command cli_train = {
     .colours = 1,
     .uses_settings = 1,
     .uses_store = 1,
+    .shares = 1,
     .min_words = 0,
     .max_words = 1,
     .run = run,

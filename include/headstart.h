@@ -137,6 +137,11 @@ typedef struct hst_config {
     int retry_ms;        /* wait before the second try, doubled for each further one; 0: 1000 */
     int stall_s;         /* so long without a byte is a failure; 0: 30 */
     const char *decoder; /* path of headstart-decode; NULL: the one that came with the library */
+    /* Several processes that share the work, as mpirun starts them (docs/cluster.md): how many, and
+     * which this is, from 0. ranks below 2: this one alone. */
+    int ranks, rank;
+    const char *mpi; /* path of headstart-mpi.so; NULL: the one that came with the library */
+    int patience_s;  /* a process without a sign of life for so long ends the job; 0: 10 */
 } hst_config;
 
 /* Defaults: all processors, best kernels, no cache, silent. */
@@ -151,7 +156,9 @@ static inline hst_config hst_config_default(void)
 /* The defaults, then HEADSTART_CACHE (else XDG_CACHE_HOME/headstart, else HOME/.cache/headstart),
  * HEADSTART_CPU, HEADSTART_NO_STORE, HEADSTART_THREADS, HEADSTART_HELPER, HEADSTART_DECODER,
  * HEADSTART_OFFLINE (or HF_HUB_OFFLINE), HEADSTART_MIRROR, HEADSTART_RETRY_MS, HEADSTART_STALL_S,
- * and what the hubs' own programs read: HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH,
+ * HEADSTART_MPI, HEADSTART_PATIENCE_S; what mpirun and srun tell the processes that they start
+ * (OMPI_COMM_WORLD_SIZE and _RANK, PMI_SIZE and PMI_RANK, SLURM_STEP_NUM_TASKS and PMIX_RANK); and
+ * what the hubs' own programs read: HF_ENDPOINT, HF_TOKEN, HF_TOKEN_PATH,
  * HF_HUB_DISABLE_IMPLICIT_TOKEN, HF_HOME, HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE,
  * KAGGLE_API_ENDPOINT, KAGGLE_USERNAME, KAGGLE_KEY, KAGGLEHUB_CACHE, TFHUB_CACHE_DIR, KERAS_HOME,
  * TORCH_HOME, TMPDIR; http_proxy, HTTPS_PROXY, ALL_PROXY and NO_PROXY in small or (not the first)
@@ -167,13 +174,25 @@ static inline hst_config hst_config_from_env(void)
 }
 
 /* cfg NULL: the defaults. Errors: HST_EARG (a thread count below 0 or above 1024, an unknown
- * instruction set), HST_EUNSUP (the processor or operating system lacks the named one), HST_EMEM.
+ * instruction set; processes of one job that differ in version or bits), HST_EUNSUP (the processor
+ * or operating system lacks the named one; nothing is here that connects processes), HST_EPROC (a
+ * process is gone), HST_EMEM.
  *
  * After fork() a child may go on with all that its parent opened, and close it; its threads are its
  * own. But where the parent was inside a call with the context at that moment, on whichever thread
  * (a callback is inside its call), the child must leave the context alone, closing it included. */
 HST_API HST_CHECK hst_ctx *hst_open(const hst_config *cfg, hst_err *err);
-HST_API void hst_close(hst_ctx *ctx);
+HST_API void hst_close(hst_ctx *ctx); /* of one process of several: waits for the others */
+
+/* Which process of several this is, from 0, and how many there are; alone: 0 and 1. All make the
+ * same calls in the same order, and rank 0 writes the files: what a function delivers photo by
+ * photo it delivers there alone, what it returns in the end it returns on every rank. */
+HST_API int hst_process_rank(const hst_ctx *ctx);
+HST_API int hst_process_count(const hst_ctx *ctx);
+HST_API const char *hst_process_host(const hst_ctx *ctx, int rank); /* NULL past the end */
+/* This process can do no more calls, since `why`: those of the others fail with that. 1: it is the
+ * one to tell the user; 0: another is. */
+HST_API int hst_give_up(hst_ctx *ctx, const hst_err *why);
 
 /* Where one job's log and progress go. NULL: where the context's go. */
 typedef struct hst_callbacks {

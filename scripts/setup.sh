@@ -17,8 +17,9 @@ libjpeg.pc:libjpeg-dev libpng.pc:libpng-dev
 libwebp.pc:libwebp-dev libwebpdemux.pc:libwebp-dev gif_lib.h:libgif-dev jansson.pc:libjansson-dev
 libcrypto.pc:libssl-dev cairo.pc:libcairo2-dev sqlite3.pc:libsqlite3-dev libarchive.pc:libarchive-dev
 zlib.pc:zlib1g-dev libxxhash.pc:libxxhash-dev libcurl.pc:libcurl4-openssl-dev cmocka.pc:libcmocka-dev font:fonts-dejavu-core'
-# Formats of photos that are read where these are here; a build without them refuses such photos.
-wants='libtiff-4.pc:libtiff-dev libheif.pc:libheif-dev libavif.pc:libavif-dev libjxl.pc:libjxl-dev libopenjp2.pc:libopenjp2-7-dev'
+# Formats of photos that are read where these are here, and MPI, by which processes share work; a
+# build without them refuses such photos, and runs as one process.
+wants='libtiff-4.pc:libtiff-dev libheif.pc:libheif-dev libavif.pc:libavif-dev libjxl.pc:libjxl-dev libopenjp2.pc:libopenjp2-7-dev mpi.pc:libopenmpi-dev mpirun:openmpi-bin'
 [ -z "${CI:-}" ] || needs="$needs abidiff:abigail-tools" # scripts/check-abi
 for extra in "$@"; do
     case $extra in

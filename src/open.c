@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/process.h"
+#include "base/ranks.h"
 #include "base/sized.h"
 #include "formats/convert.h"
 #include "hub/endpoints.h"
@@ -16,7 +17,10 @@
 #include <string.h>
 #include <strings.h>
 
-enum { SPILL_FROM = 32 << 20 /* features of 6,500 photos at 1,280 numbers each */ };
+enum {
+    SPILL_FROM = 32 << 20, /* features of 6,500 photos at 1,280 numbers each */
+    PATIENCE_S = 10
+};
 
 static const hst_sized sized = HST_SIZED(hst_config, stall_s);
 static const hst_config defaults = {.size = sizeof defaults, .store_max_bytes = (uint64_t)2 << 30};
@@ -113,6 +117,25 @@ static void network_from_env(hst_config *c)
     c->stall_s = env_number("HEADSTART_STALL_S", 0, 100000);
 }
 
+/* What a launcher tells of the processes that it has started. Others may run under PMI too, so
+ * Slurm's own numbers count only where it brings PMIx. */
+static void ranks_from_env(hst_config *c)
+{
+    static const char *const names[][2] = {{"OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"},
+                                           {"PMI_SIZE", "PMI_RANK"},
+                                           {"SLURM_STEP_NUM_TASKS", "PMIX_RANK"}};
+    c->mpi = env("HEADSTART_MPI");
+    c->patience_s = env_number("HEADSTART_PATIENCE_S", 0, 100000);
+    for (size_t i = 0; c->ranks < 2 && i < sizeof names / sizeof *names; i++) {
+        const int size = env_number(names[i][0], 0, 1 << 20);
+        const int rank = env_number(names[i][1], -1, 1 << 20);
+        if (size > 1 && rank >= 0 && rank < size) {
+            c->ranks = size;
+            c->rank = rank;
+        }
+    }
+}
+
 void hst_config_init_env(hst_config *cfg, size_t size)
 {
     static _Thread_local paths p;
@@ -129,6 +152,7 @@ void hst_config_init_env(hst_config *cfg, size_t size)
     c.no_store = env("HEADSTART_NO_STORE") != NULL;
     caches_from_env(&c, &p, cache, home);
     network_from_env(&c);
+    ranks_from_env(&c);
     hst_sized_init(&sized, &c, cfg, size);
 }
 
@@ -154,6 +178,26 @@ static hst_decoders *decoders_of(const hst_config *cfg, hst_err *err)
     return d;
 }
 
+static int join_ranks(hst_ctx *ctx, const hst_config *cfg, int *threads, hst_err *err)
+{
+    const hst_ranks_job job = {HST_RANKS_VERSION, cfg->rank, cfg->ranks,
+                               cfg->patience_s ? cfg->patience_s : PATIENCE_S};
+    char *path = NULL;
+    if (cfg->ranks < 2)
+        return 0;
+    path =
+        cfg->mpi ? hst_strdup(cfg->mpi, err) : hst_helper_find(HST_MPI_PART, HST_MPI_IN_BUILD, err);
+    ctx->ranks = path ? hst_ranks_load(path, &job, err) : NULL;
+    free(path);
+    if (!ctx->ranks)
+        return HST_EPROC;
+    int rc = hst_ranks_alike(ctx->ranks, "headstart", HST_VERSION, err);
+    rc = rc ? rc
+            : hst_ranks_alike(ctx->ranks, "(by HEADSTART_CPU or by itself) the instruction set",
+                              ctx->kernels->isa, err);
+    return rc || *threads ? rc : hst_ranks_threads(ctx->ranks, threads, err);
+}
+
 hst_ctx *hst_open(const hst_config *given, hst_err *err)
 {
     hst_config full = defaults;
@@ -169,8 +213,13 @@ hst_ctx *hst_open(const hst_config *given, hst_err *err)
         hst_fail(err, HST_EARG, "times to wait for a hub are whole numbers from 0");
         return NULL;
     }
+    if (cfg->ranks > 1 && (cfg->rank < 0 || cfg->rank >= cfg->ranks || cfg->patience_s < 0)) {
+        hst_fail(err, HST_EARG, "a rank is 0 to the number of ranks - 1, and patience from 0 s");
+        return NULL;
+    }
+    int threads = cfg->threads;
     ctx = hst_alloc(1, sizeof *ctx, err);
-    if (!ctx || choose_kernels(ctx, cfg->cpu, err))
+    if (!ctx || choose_kernels(ctx, cfg->cpu, err) || join_ranks(ctx, cfg, &threads, err))
         goto fail;
     ctx->hub = hst_hub_new(cfg, hst_curl_exchange, err);
     if (!ctx->hub)
@@ -187,13 +236,15 @@ hst_ctx *hst_open(const hst_config *given, hst_err *err)
     ctx->helper = cfg->helper ? hst_strdup(cfg->helper, err)
                               : hst_helper_find(HST_CONVERT_HELPER, HST_CONVERT_IN_BUILD, err);
     ctx->cache_dir = cfg->cache_dir ? hst_strdup(cfg->cache_dir, err) : NULL;
-    ctx->executor = hst_executor_new(cfg->threads ? cfg->threads : hst_processors(), err);
+    ctx->executor = hst_executor_new(threads ? threads : hst_processors(), err);
     ctx->archives = hst_archives_new(err);
     ctx->decoders = decoders_of(cfg, err);
     if (ctx->helper && ctx->decoders && (ctx->cache_dir || !cfg->cache_dir) && ctx->executor &&
         ctx->archives)
         return ctx;
 fail:
+    if (ctx && ctx->ranks)
+        (void)ctx->ranks->leave(ctx->ranks, err);
     hst_close(ctx);
     return NULL;
 }
@@ -209,8 +260,32 @@ void hst_close(hst_ctx *ctx)
         hst_decoders_free(ctx->decoders);
         free(ctx->cache_dir);
         free(ctx->helper);
+        if (ctx->ranks)
+            ctx->ranks->close(ctx->ranks);
     }
     free(ctx);
+}
+
+int hst_process_rank(const hst_ctx *ctx)
+{
+    return hst_ranks_rank(ctx->ranks);
+}
+
+int hst_process_count(const hst_ctx *ctx)
+{
+    return hst_ranks_size(ctx->ranks);
+}
+
+const char *hst_process_host(const hst_ctx *ctx, int rank)
+{
+    if (!ctx->ranks || rank < 0 || rank >= ctx->ranks->size)
+        return NULL;
+    return ctx->ranks->host(ctx->ranks, rank);
+}
+
+int hst_give_up(hst_ctx *ctx, const hst_err *why)
+{
+    return ctx->ranks ? ctx->ranks->leave(ctx->ranks, why) : 1;
 }
 
 int hst_threads(const hst_ctx *ctx)

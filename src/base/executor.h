@@ -66,6 +66,10 @@ void hst_barrier_wait(hst_barrier *b);
 HST_CHECK int hst_executor_enter(hst_executor *ex);
 void hst_executor_leave(hst_executor *ex);
 
+/* Which processors this process may use: a bit each, of the first so many. */
+enum { HST_PROCESSOR_BYTES = 128 };
+void hst_processor_mask(uint8_t mask[HST_PROCESSOR_BYTES]);
+
 /* Tells the processor that this thread spins (pause_*.c). */
 void hst_pause(void);
 #endif

@@ -19,6 +19,7 @@ static const struct {
     [HST_PART_AVIF] = {"libavif", "read AVIF", HST_WITH_AVIF},
     [HST_PART_JXL] = {"libjxl", "read JPEG XL", HST_WITH_JXL},
     [HST_PART_OPENJPEG] = {"openjpeg", "read JPEG 2000", HST_WITH_JP2},
+    [HST_PART_MPI] = {"MPI", "share work among processes", HST_WITH_MPI},
 };
 
 int hst_part_is_here(enum hst_part part)

@@ -18,6 +18,7 @@ enum hst_part {
     HST_PART_AVIF,
     HST_PART_JXL,
     HST_PART_OPENJPEG,
+    HST_PART_MPI,
     HST_PARTS
 };
 

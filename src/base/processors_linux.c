@@ -3,6 +3,7 @@
 #include "base/executor.h"
 
 #include <sched.h>
+#include <string.h>
 #include <unistd.h>
 
 int hst_processors(void)
@@ -12,4 +13,15 @@ int hst_processors(void)
         return CPU_COUNT(&set);
     long n = sysconf(_SC_NPROCESSORS_ONLN);
     return n > 0 ? (int)n : 1;
+}
+
+void hst_processor_mask(uint8_t mask[HST_PROCESSOR_BYTES])
+{
+    cpu_set_t set;
+    memset(mask, 0, HST_PROCESSOR_BYTES);
+    if (sched_getaffinity(0, sizeof set, &set))
+        CPU_ZERO(&set);
+    for (int i = 0; i < HST_PROCESSOR_BYTES * 8; i++)
+        if (CPU_ISSET(i, &set))
+            mask[i / 8] |= (uint8_t)(1u << i % 8);
 }

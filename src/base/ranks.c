@@ -1,5 +1,6 @@
 #include "base/ranks.h"
 
+#include "base/executor.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 
@@ -156,6 +157,64 @@ int hst_ranks_same(hst_ranks *r, const char *what, const void *data, size_t byte
         if (memcmp(&all[i], &all[0], sizeof *all) != 0)
             rc = hst_fail(err, HST_EARG, "rank %d on %s has another %s than rank 0 on %s", i,
                           r->host(r, i), what, r->host(r, 0));
+    free(all);
+    return rc;
+}
+
+int hst_ranks_alike(hst_ranks *r, const char *what, const char *text, hst_err *err)
+{
+    enum { BYTES = 256 };
+    char(*all)[BYTES] = hst_ranks_size(r) == 1 ? NULL : hst_alloc((size_t)r->size, BYTES, err);
+    if (!all)
+        return hst_ranks_size(r) == 1 ? 0 : HST_EMEM;
+    strncpy(all[r->rank], text, BYTES - 1);
+    int rc = share_equal(r, all, BYTES, err);
+    for (int i = 1; i < r->size && !rc; i++) {
+        all[i][BYTES - 1] = '\0';
+        if (strcmp(all[i], all[0]) != 0)
+            rc = hst_fail(err, HST_EARG, "rank %d on %s has %s %s, rank 0 on %s has %s", i,
+                          r->host(r, i), what, all[i], r->host(r, 0), all[0]);
+    }
+    free(all);
+    return rc;
+}
+
+static int processors_in(const uint8_t *mask)
+{
+    int n = 0;
+    for (int i = 0; i < HST_PROCESSOR_BYTES; i++)
+        n += __builtin_popcount(mask[i]);
+    return n;
+}
+
+static int overlap(const uint8_t *a, const uint8_t *b)
+{
+    for (int i = 0; i < HST_PROCESSOR_BYTES; i++)
+        if (a[i] & b[i])
+            return 1;
+    return 0;
+}
+
+int hst_ranks_threads(hst_ranks *r, int *threads, hst_err *err)
+{
+    if (hst_ranks_size(r) == 1) {
+        *threads = hst_processors();
+        return 0;
+    }
+    uint8_t(*all)[HST_PROCESSOR_BYTES] = hst_alloc((size_t)r->size, HST_PROCESSOR_BYTES, err);
+    if (!all)
+        return HST_EMEM;
+    const uint8_t *own = all[r->rank];
+    hst_processor_mask(all[r->rank]);
+    const int rc = share_equal(r, all, HST_PROCESSOR_BYTES, err);
+    int sharers = 0, before = 0; /* this rank among the sharers */
+    for (int i = 0; i < r->size; i++) {
+        const int shares = strcmp(r->host(r, i), r->host(r, r->rank)) == 0 && overlap(all[i], own);
+        sharers += shares || i == r->rank;
+        before += shares && i < r->rank;
+    }
+    const int n = processors_in(own), part = n * (before + 1) / sharers - n * before / sharers;
+    *threads = part > 1 ? part : 1;
     free(all);
     return rc;
 }

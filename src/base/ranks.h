@@ -9,8 +9,9 @@
  * them here, and sums where they are needed, in an order of our own: that of MPI_Allreduce is left
  * open by its standard, and we owe the same bits for any number of ranks.
  *
- * One thread at a time calls what is here, in the same order on every rank. When a function fails
- * on one rank, the others learn of it within the plug-in's patience at the latest. */
+ * What is here is called in the same order on every rank, by one thread at a time; the table's own
+ * functions by any thread, where two use not the same message. A job ends as a whole: when a rank
+ * fails, is killed or falls silent, whatever the others wait for fails too, with its reason. */
 #ifndef HST_BASE_RANKS_H
 #define HST_BASE_RANKS_H
 #include "base/err.h"
@@ -34,8 +35,41 @@ struct hst_ranks {
     int (*finish)(hst_ranks *r, hst_message *m, size_t n, hst_err *err);
     /* The name of the machine that a rank runs on. */
     const char *(*host)(const hst_ranks *r, int rank);
+    /* 1: finished; 0: not yet; or an error as of finish. */
+    int (*test)(hst_ranks *r, hst_message *m, hst_err *err);
+    /* This rank sends nothing more. why: NULL, or why it failed (code 0: it did not), which from
+     * now on is the error of all that other ranks wait for. 1: this rank is to tell the user; 0:
+     * another does. */
+    int (*leave)(hst_ranks *r, const hst_err *why);
+    /* Leaves, waits until all have left, and frees r. */
     void (*close)(hst_ranks *r);
 };
+
+/* ---- plug-ins ---- */
+
+enum { HST_RANKS_VERSION = 1 }; /* of the table above; raised when it changes */
+/* What a plug-in exports as HST_RANKS_ENTRY. rank and size as the environment has them. Errors:
+ * HST_EPROC, HST_EUNSUP, HST_EMEM. */
+typedef struct hst_ranks_job {
+    int version; /* HST_RANKS_VERSION of the caller */
+    int rank, size;
+    int patience_s; /* a rank without a sign of life for so long is gone */
+} hst_ranks_job;
+typedef hst_ranks *hst_ranks_open_fn(const hst_ranks_job *job, hst_err *err);
+#define HST_RANKS_ENTRY "hst_ranks_plug_in"
+
+#define HST_MPI_PART     "headstart-mpi.so"
+#define HST_MPI_IN_BUILD "../mpi"
+
+/* Loads the plug-in that lies at path, and joins the job. NULL: as hst_ranks_open_fn. */
+HST_CHECK hst_ranks *hst_ranks_load(const char *path, const hst_ranks_job *job, hst_err *err);
+/* HST_EARG, on every rank, where one says another text of up to 255 bytes than rank 0. */
+HST_CHECK int hst_ranks_alike(hst_ranks *r, const char *what, const char *text, hst_err *err);
+/* How many processors this rank should use, at least 1: ranks of one host that may use the same
+ * ones share them. */
+HST_CHECK int hst_ranks_threads(hst_ranks *r, int *threads, hst_err *err);
+
+/* ---- for all layers ---- */
 
 int hst_ranks_rank(const hst_ranks *r); /* 0 for NULL */
 int hst_ranks_size(const hst_ranks *r); /* 1 for NULL */

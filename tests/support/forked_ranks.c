@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -19,7 +21,8 @@ typedef struct pending {
 } pending;
 
 typedef struct forked {
-    hst_ranks table; /* first */
+    hst_ranks table;      /* first */
+    pthread_mutex_t lock; /* what follows */
     int fd[MOST];
     pending *out[MOST], *in[MOST];
 } forked;
@@ -40,15 +43,23 @@ static int begin(pending **list, int peer, char *at, size_t bytes, hst_message *
 static int send_to(hst_ranks *r, int to, const void *data, size_t bytes, hst_message *m,
                    hst_err *err)
 {
+    forked *f = (forked *)r;
     (void)err;
-    return begin(&((forked *)r)->out[to], to, (char *)(uintptr_t)data, bytes, m);
+    pthread_mutex_lock(&f->lock);
+    const int rc = begin(&f->out[to], to, (char *)(uintptr_t)data, bytes, m);
+    pthread_mutex_unlock(&f->lock);
+    return rc;
 }
 
 static int receive_from(hst_ranks *r, int from, void *data, size_t bytes, hst_message *m,
                         hst_err *err)
 {
+    forked *f = (forked *)r;
     (void)err;
-    return begin(&((forked *)r)->in[from], from, data, bytes, m);
+    pthread_mutex_lock(&f->lock);
+    const int rc = begin(&f->in[from], from, data, bytes, m);
+    pthread_mutex_unlock(&f->lock);
+    return rc;
 }
 
 /* Moves what can be moved of the first message of a list. */
@@ -78,7 +89,7 @@ static void move_all(forked *f)
         const int events = (f->out[i] ? POLLOUT : 0) | (f->in[i] ? POLLIN : 0);
         fds[i] = (struct pollfd){.fd = events ? f->fd[i] : -1, .events = (short)events};
     }
-    poll(fds, (nfds_t)f->table.size, -1);
+    poll(fds, (nfds_t)f->table.size, 1); /* others may have begun what is not in fds */
     for (int i = 0; i < f->table.size; i++) {
         if (f->out[i] && fds[i].revents & (POLLOUT | POLLERR | POLLHUP))
             move(&f->out[i], f->fd[i], 1);
@@ -87,16 +98,32 @@ static void move_all(forked *f)
     }
 }
 
+static int test(hst_ranks *r, hst_message *m, hst_err *err)
+{
+    forked *f = (forked *)r;
+    pending *p = m->handle;
+    int rc = 0;
+    pthread_mutex_lock(&f->lock);
+    if (p->left > 0 && !p->dead)
+        move_all(f);
+    if (p->left == 0)
+        rc = 1;
+    else if (p->dead)
+        rc = hst_fail(err, HST_EPROC, "%s is gone", r->host(r, m->peer));
+    pthread_mutex_unlock(&f->lock);
+    if (rc)
+        free(p);
+    return rc;
+}
+
 static int finish(hst_ranks *r, hst_message *m, size_t n, hst_err *err)
 {
     int rc = 0;
     for (size_t i = 0; i < n; i++) {
-        pending *p = m[i].handle;
-        while (p->left > 0 && !p->dead)
-            move_all((forked *)r);
-        if (p->dead && !rc)
-            rc = hst_fail(err, HST_EPROC, "%s is gone", r->host(r, m[i].peer));
-        free(p);
+        int one;
+        while ((one = test(r, &m[i], rc ? NULL : err)) == 0)
+            sched_yield();
+        rc = rc ? rc : one < 0 ? one : 0;
     }
     return rc;
 }
@@ -109,6 +136,15 @@ static const char *host(const hst_ranks *r, int rank)
     return names[rank];
 }
 
+/* The others find that it is gone. */
+static int leave(hst_ranks *r, const hst_err *why)
+{
+    for (int i = 0; why && i < r->size; i++)
+        if (i != r->rank)
+            shutdown(((forked *)r)->fd[i], SHUT_RDWR);
+    return r->rank == 0;
+}
+
 static void close_all(hst_ranks *r)
 {
     for (int i = 0; i < r->size; i++)
@@ -118,7 +154,16 @@ static void close_all(hst_ranks *r)
 
 static int be(int rank, int size, int fd[MOST][MOST], int (*work)(hst_ranks *, void *), void *arg)
 {
-    forked f = {.table = {rank, size, send_to, receive_from, finish, host, close_all}};
+    forked f = {.table = {.rank = rank,
+                          .size = size,
+                          .send = send_to,
+                          .receive = receive_from,
+                          .finish = finish,
+                          .host = host,
+                          .test = test,
+                          .leave = leave,
+                          .close = close_all},
+                .lock = PTHREAD_MUTEX_INITIALIZER};
     for (int a = 0; a < size; a++)
         for (int b = 0; b < size; b++)
             if (a == rank)
