@@ -1,5 +1,6 @@
 #include "base/ranks.h"
 
+#include "base/context.h"
 #include "base/executor.h"
 #include "base/mem.h"
 #include "base/sha256.h"
@@ -19,6 +20,27 @@ int hst_ranks_size(const hst_ranks *r)
     return r ? r->size : 1;
 }
 
+int hst_ranks_send(hst_ranks *r, int to, const void *data, size_t bytes, hst_message *m,
+                   hst_err *err)
+{
+    r->sent += bytes;
+    return r->send(r, to, data, bytes, m, err);
+}
+
+int hst_ranks_receive(hst_ranks *r, int from, void *data, size_t bytes, hst_message *m,
+                      hst_err *err)
+{
+    return r->receive(r, from, data, bytes, m, err);
+}
+
+int hst_ranks_finish(hst_ranks *r, hst_message *m, size_t n, hst_err *err)
+{
+    const double since = hst_now_s();
+    const int rc = r->finish(r, m, n, err);
+    r->waited_s += hst_now_s() - since;
+    return rc;
+}
+
 static size_t piece(size_t left)
 {
     return left < MOST_BYTES ? left : MOST_BYTES;
@@ -29,9 +51,9 @@ static int send_all(hst_ranks *r, int to, const unsigned char *data, size_t byte
     int rc = 0;
     for (size_t at = 0; at < bytes && !rc; at += piece(bytes - at)) {
         hst_message m;
-        rc = r->send(r, to, data + at, piece(bytes - at), &m, err);
+        rc = hst_ranks_send(r, to, data + at, piece(bytes - at), &m, err);
         if (!rc)
-            rc = r->finish(r, &m, 1, err);
+            rc = hst_ranks_finish(r, &m, 1, err);
     }
     return rc;
 }
@@ -41,24 +63,44 @@ static int receive_all(hst_ranks *r, int from, unsigned char *data, size_t bytes
     int rc = 0;
     for (size_t at = 0; at < bytes && !rc; at += piece(bytes - at)) {
         hst_message m;
-        rc = r->receive(r, from, data + at, piece(bytes - at), &m, err);
+        rc = hst_ranks_receive(r, from, data + at, piece(bytes - at), &m, err);
         if (!rc)
-            rc = r->finish(r, &m, 1, err);
+            rc = hst_ranks_finish(r, &m, 1, err);
     }
     return rc;
 }
 
-/* A binomial tree: in each round who has the bytes passes them on to one that lacks them. */
-int hst_ranks_broadcast(hst_ranks *r, void *data, size_t bytes, hst_err *err)
+/* A binomial tree: in each round who has the bytes passes them on to one that lacks them. Places
+ * are counted from the rank `from` on. */
+static int broadcast(hst_ranks *r, int from, void *data, size_t bytes, hst_err *err)
 {
     int rc = 0;
     for (int have = 1; r && have < r->size && !rc; have *= 2) {
-        if (r->rank < have && r->rank + have < r->size)
-            rc = send_all(r, r->rank + have, data, bytes, err);
-        else if (r->rank >= have && r->rank < 2 * have)
-            rc = receive_all(r, r->rank - have, data, bytes, err);
+        const int place = (r->rank + r->size - from) % r->size;
+        if (place < have && place + have < r->size)
+            rc = send_all(r, (r->rank + have) % r->size, data, bytes, err);
+        else if (place >= have && place < 2 * have)
+            rc = receive_all(r, (r->rank + r->size - have) % r->size, data, bytes, err);
     }
     return rc;
+}
+
+int hst_ranks_broadcast(hst_ranks *r, void *data, size_t bytes, hst_err *err)
+{
+    return broadcast(r, 0, data, bytes, err);
+}
+
+int hst_ranks_before(hst_ranks *r, int last, void *data, size_t bytes, hst_err *err)
+{
+    const int rank = hst_ranks_rank(r);
+    return rank > 0 && rank <= last ? receive_all(r, rank - 1, data, bytes, err) : 0;
+}
+
+int hst_ranks_behind(hst_ranks *r, int last, void *data, size_t bytes, hst_err *err)
+{
+    const int rank = hst_ranks_rank(r);
+    const int rc = rank < last ? send_all(r, rank + 1, data, bytes, err) : 0;
+    return rc ? rc : broadcast(r, last, data, bytes, err);
 }
 
 /* To the rank `up` places further and from the one as far back, a message each at a time. */
@@ -73,11 +115,11 @@ static int swap_ranges(hst_ranks *r, unsigned char *data, const size_t *offset, 
         size_t n = 0;
         int rc = 0;
         if (got > 0)
-            rc = r->receive(r, from, data + in, got, &m[n++], err);
+            rc = hst_ranks_receive(r, from, data + in, got, &m[n++], err);
         if (!rc && sent > 0)
-            rc = r->send(r, to, data + out, sent, &m[n++], err);
+            rc = hst_ranks_send(r, to, data + out, sent, &m[n++], err);
         if (!rc)
-            rc = r->finish(r, m, n, err);
+            rc = hst_ranks_finish(r, m, n, err);
         if (rc)
             return rc;
         out += sent;
@@ -117,18 +159,36 @@ int hst_ranks_barrier(hst_ranks *r, hst_err *err)
     return rc;
 }
 
+/* 0 in *any: every rank is fine. A byte each, as that is so nearly always. */
+static int ask_all(hst_ranks *r, int bad, int *any, hst_err *err)
+{
+    char *all = hst_alloc((size_t)r->size, 1, err);
+    if (!all)
+        return HST_EMEM;
+    all[r->rank] = (char)bad;
+    const int rc = share_equal(r, all, 1, err);
+    for (int i = 0; i < r->size; i++)
+        *any |= all[i];
+    free(all);
+    return rc;
+}
+
 int hst_ranks_agree(hst_ranks *r, int rc, hst_err *err)
 {
+    hst_err own = {0};
+    int any = 0;
     if (hst_ranks_size(r) == 1)
         return rc;
-    hst_err own = {0};
-    hst_err *all = hst_alloc((size_t)r->size, sizeof *all, &own);
+    int shared = ask_all(r, rc != 0, &any, &own);
+    if (shared == 0 && !any)
+        return 0;
+    hst_err *all = shared ? NULL : hst_alloc((size_t)r->size, sizeof *all, &own);
     if (!all)
-        return hst_fail(err, HST_EMEM, "%s", own.msg);
+        return rc ? rc : hst_fail(err, own.code, "%s", own.msg);
     if (rc && err)
         all[r->rank] = *err;
     all[r->rank].code = rc;
-    int shared = share_equal(r, all, sizeof *all, &own);
+    shared = share_equal(r, all, sizeof *all, &own);
     int worst = 0;
     while (!shared && worst < r->size && all[worst].code == 0)
         worst++;

@@ -43,6 +43,9 @@ struct hst_ranks {
     int (*leave)(hst_ranks *r, const hst_err *why);
     /* Leaves, waits until all have left, and frees r. */
     void (*close)(hst_ranks *r);
+    /* Of this process, filled by what is below: bytes sent, seconds waited for messages. */
+    uint64_t sent;
+    double waited_s;
 };
 
 /* ---- plug-ins ---- */
@@ -74,8 +77,20 @@ HST_CHECK int hst_ranks_threads(hst_ranks *r, int *threads, hst_err *err);
 int hst_ranks_rank(const hst_ranks *r); /* 0 for NULL */
 int hst_ranks_size(const hst_ranks *r); /* 1 for NULL */
 
+/* The table's functions, counted. */
+HST_CHECK int hst_ranks_send(hst_ranks *r, int to, const void *data, size_t bytes, hst_message *m,
+                             hst_err *err);
+HST_CHECK int hst_ranks_receive(hst_ranks *r, int from, void *data, size_t bytes, hst_message *m,
+                                hst_err *err);
+HST_CHECK int hst_ranks_finish(hst_ranks *r, hst_message *m, size_t n, hst_err *err);
+
 /* The bytes of rank 0 on every rank. Errors of this and what follows: HST_EPROC, HST_EMEM. */
 HST_CHECK int hst_ranks_broadcast(hst_ranks *r, void *data, size_t bytes, hst_err *err);
+/* A sum over what the ranks 0 .. last have, in their order, in two halves with each rank's addition
+ * in between: data as the rank before left it, on rank 0 as it is; then on to the next rank, and in
+ * the end what `last` made of it on every rank. */
+HST_CHECK int hst_ranks_before(hst_ranks *r, int last, void *data, size_t bytes, hst_err *err);
+HST_CHECK int hst_ranks_behind(hst_ranks *r, int last, void *data, size_t bytes, hst_err *err);
 /* Every rank fills its range of data, offset[rank] .. offset[rank + 1] in bytes, and then has those
  * of all. offset[size + 1] is the same on every rank. */
 HST_CHECK int hst_ranks_share(hst_ranks *r, void *data, const size_t *offset, hst_err *err);

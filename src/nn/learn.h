@@ -11,10 +11,13 @@
  * Nodes before the first learning one run as in inference, by its runners. What learns is one
  * contiguous range of the graph's parameter block. Results have the same bits for any number of
  * threads: a task is one image or a fixed group of images, and partial sums are added in a tree
- * whose shape depends on the number of images alone. All memory is taken when the plan is made. */
+ * whose shape depends on the number of images alone. So they have for any number of processes: each
+ * has some of a batch's groups, and all get the whole batch's gradient and statistics
+ * (learn/exchange.h). All memory is taken when the plan is made. */
 #ifndef HST_NN_LEARN_H
 #define HST_NN_LEARN_H
 #include "base/executor.h"
+#include "base/ranks.h"
 #include "nn/graph.h"
 
 typedef struct hst_learn hst_learn;
@@ -37,6 +40,7 @@ typedef struct hst_learn_options {
     int fuse;                     /* 1: runs of nodes as one step where that is faster */
     size_t cache_bytes; /* of the cache that one thread has to itself: cuts such steps into pieces,
                            which changes speed and memory, no bit */
+    hst_ranks *ranks;   /* the processes that a batch is shared out to; NULL: this one alone */
 } hst_learn_options;
 /* All nodes learn, frozen batch norm, decay 0.999, unbiased, 32 images, one thread, fused. */
 hst_learn_options hst_learn_defaults(void);
@@ -53,10 +57,19 @@ size_t hst_learn_count(const hst_learn *l);
 /* Bytes that the plan holds. */
 size_t hst_learn_bytes(const hst_learn *l);
 
-/* features[n][output] of x[n][input], n = 1 .. max_batch. x must stay as it is until backward. */
+/* Which images of a batch of n are this process's: first .. first+n-1. Whole groups, as many as the
+ * other ranks have or one more; the last ranks may have none. */
+typedef struct hst_learn_share {
+    int first, n;
+} hst_learn_share;
+hst_learn_share hst_learn_own(const hst_ranks *r, int n);
+
+/* features[n][output] of x[n][input], n = 1 .. max_batch. x must stay as it is until backward. Of a
+ * batch that is shared out n is all of it, and the arrays hold this process's images alone; every
+ * rank calls it. Errors: HST_EARG; HST_EPROC: of the ranks. */
 HST_CHECK int hst_learn_forward(hst_learn *l, const float *x, int n, float *features, hst_err *err);
 /* grad[count] = sum over the images of the last forward of  d features . dfeatures[n][output].
- * Once after each forward. */
+ * Once after each forward. Of a batch that is shared out the sum is over all of it. */
 HST_CHECK int hst_learn_backward(hst_learn *l, const float *dfeatures, float *grad, hst_err *err);
 /* To be called whenever parameters or statistics of nodes that learn were changed from outside. */
 void hst_learn_changed(hst_learn *l);

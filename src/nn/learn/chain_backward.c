@@ -79,14 +79,12 @@ static void clear_sums(const hst_learn_task *t, const hst_link *u, int i)
 static void use_sums(hst_learn *l, hst_step *s, const hst_link *u)
 {
     size_t c = (size_t)u->geometry.out.c;
-    double *sums = s->state_d + u->sums, n = (double)hst_shape_pixels(u->geometry.out) * l->n;
+    double *sums = s->state_d + u->sums, n = (double)hst_shape_pixels(u->geometry.out) * l->all;
     hst_bn_state norm = hst_link_norm(s, u);
     float *of_dy = s->state + u->norm_state + HST_BN_FLOATS * c, *of_x = of_dy + c;
     float *shift = of_x + c;
-    memset(sums, 0, 2 * c * sizeof *sums);
-    for (int i = 0; i < l->n; i++)
-        for (size_t k = 0; k < 2 * c; k++)
-            sums[k] += hst_learn_sums(l, s, i)[k];
+    if (u->norm_params > 0)
+        hst_learn_add_sums(l, s, sums, 2 * c, hst_plan_is_batch(&l->plan, u->norm));
     for (size_t k = 0; k < c; k++) {
         double a = norm.scale[k], inverse = norm.inverse[k];
         double x =
@@ -108,7 +106,7 @@ static void norm_gradient(const hst_learn_task *t, const hst_link *u)
     if (u->norm_params == 0)
         return;
     float *gamma = hst_learn_param_grad(t, u->norm, 0), *beta = hst_learn_param_grad(t, u->norm, 1);
-    for (size_t k = 0; t->first == 0 && k < c; k++) {
+    for (size_t k = 0; hst_learn_is_last(t) && k < c; k++) {
         if (beta)
             beta[k] = (float)sums[k];
         gamma[k] = (float)(sums[c + k] * norm.inverse[k]);

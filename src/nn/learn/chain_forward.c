@@ -70,21 +70,15 @@ static void take_moments(const hst_learn_task *t, const float *z, size_t rows, s
     }
 }
 
-/* Joins the images' moments in order; the norm's state follows. */
+/* The norm's state from the images' moments. */
 static void use_batch(hst_learn *l, hst_step *s, const hst_link *u)
 {
     size_t c = (size_t)u->geometry.out.c;
     double *mean = s->state_d + u->sums, *variance = mean + c;
     double n = (double)u->geometry.out.h * u->geometry.out.w;
     hst_bn_state state = hst_link_norm(s, u);
-    memcpy(mean, hst_learn_sums(l, s, 0), 2 * c * sizeof *mean);
-    for (int i = 1; i < l->n; i++) {
-        const double *more = hst_learn_sums(l, s, i);
-        hst_bn_join(mean, variance, n * i, more, more + c, n, c);
-    }
-    for (size_t k = 0; k < c; k++)
-        variance[k] /= n * l->n;
-    hst_bn_move(l, u->norm, n * l->n, mean, variance);
+    hst_bn_moments(l, s, c, n, mean);
+    hst_bn_move(l, u->norm, n * l->all, mean, variance);
     hst_bn_fix(&l->plan, u->norm, mean, variance, &state);
 }
 

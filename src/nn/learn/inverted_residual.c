@@ -211,8 +211,12 @@ static void forward(hst_learn *l, hst_step *s)
 
 static void backward(hst_learn *l, hst_step *s)
 {
-    const hst_learn_block *b = s->own;
     hst_learn_groups(l, s, 0, hst_learn_all(s), hst_block_backward);
+}
+
+static void settle(hst_learn *l, hst_step *s)
+{
+    const hst_learn_block *b = s->own;
     if (b->expand.n > 0)
         hst_conv_norm_unfold(l, &b->expand);
     hst_conv_norm_unfold(l, &b->depthwise);
@@ -229,4 +233,5 @@ const hst_runner hst_learn_inverted_residual_runner = {.name = "inverted residua
                                                        .pack = pack,
                                                        .forward = forward,
                                                        .backward = backward,
+                                                       .settle = settle,
                                                        .clear = clear};

@@ -76,9 +76,19 @@ static size_t groups_of(size_t images)
     return (images + HST_LEARN_GROUP - 1) / HST_LEARN_GROUP;
 }
 
+/* Images that this process has at most, of any batch. */
+static int places_of(const hst_learn_options *o)
+{
+    const hst_deal d = hst_deal_of(o->ranks, (size_t)o->max_batch);
+    const size_t groups = hst_deal_begin(&d, d.rank + 1) - hst_deal_begin(&d, d.rank);
+    if (d.ranks == 1)
+        return o->max_batch;
+    return groups ? (int)groups * HST_LEARN_GROUP : 1;
+}
+
 static int allocate(hst_learn *l, hst_err *err)
 {
-    const size_t batch = (size_t)l->options.max_batch, groups = groups_of(batch);
+    const size_t batch = (size_t)l->places, groups = groups_of(batch);
     const size_t threads = (size_t)hst_executor_threads(l->options.executor);
     const sizes z = sizes_of(&l->plan);
     const hst_state_size state = hst_plan_hand_out(&l->plan, NULL, NULL);
@@ -99,7 +109,11 @@ static int allocate(hst_learn *l, hst_err *err)
     l->partials = l->scratch + threads * z.scratch;
     l->block = l->partials + groups * z.partials;
     hst_plan_hand_out(&l->plan, l->states, l->states_d);
-    return 0;
+    if (hst_ranks_size(l->options.ranks) == 1)
+        return 0;
+    l->exchange = hst_exchange_new(l->options.ranks, (size_t)l->options.max_batch, z.partials, err);
+    l->bytes += hst_exchange_bytes(l->exchange);
+    return l->exchange ? 0 : HST_EMEM;
 }
 
 static int pack(hst_learn *l, int from, hst_err *err)
@@ -122,6 +136,7 @@ hst_learn *hst_learn_new(hst_graph *g, const hst_kernels *k, const hst_learn_opt
     if (!l)
         return NULL;
     l->options = *o;
+    l->places = places_of(o);
     l->params = learning_block(g);
     l->plan.graph = g;
     l->plan.request = (hst_plan_request){.device = &hst_device_cpu_f32,
@@ -144,6 +159,7 @@ void hst_learn_free(hst_learn *l)
     if (!l)
         return;
     hst_plan_clear(&l->plan);
+    hst_exchange_free(l->exchange);
     free(l->states_d);
     free(l);
 }
@@ -165,7 +181,7 @@ size_t hst_learn_bytes(const hst_learn *l)
 
 static float *at(const hst_learn *l, const hst_value *v, int i)
 {
-    return l->block + v->offset * (size_t)l->options.max_batch + (size_t)i * v->floats;
+    return l->block + v->offset * (size_t)l->places + (size_t)i * v->floats;
 }
 
 const float *hst_learn_value(const hst_learn *l, int value, int i)
@@ -242,31 +258,68 @@ void hst_learn_images(hst_learn *l, hst_step *s, int part, hst_learn_fn *fn)
 
 enum { PIECE = 16384 }; /* floats that a task adds up */
 
-/* One piece of the gradient: the shares of the groups, ((0 + 1) + (2 + 3)) + ... */
+/* What is summed by the threads, and where it goes. */
+typedef struct total {
+    const loop *loop;
+    float *to;    /* the first subtree's, of the first of the loop's params */
+    size_t apart; /* from one subtree's place to the next one's */
+} total;
+
+/* One piece of the gradient: the shares of the groups, ((0 + 1) + (2 + 3)) + ..., as far as they are
+ * this process's. */
 static void add_up(void *arg, size_t i, int thread)
 {
-    const loop *p = arg;
+    const total *t = arg;
+    const loop *p = t->loop;
     const hst_learn *l = p->l;
-    const size_t groups = groups_of((size_t)l->n), left = p->params.n - i * PIECE;
-    const size_t from = p->params.from + i * PIECE, n = left < PIECE ? left : PIECE;
+    const hst_deal *d = &l->deal;
+    const size_t first = hst_deal_begin(d, d->rank), end = hst_deal_begin(d, d->rank + 1);
+    const size_t left = p->params.n - i * PIECE, n = left < PIECE ? left : PIECE;
+    float *share = l->partials + p->params.from + i * PIECE, *to = t->to + i * PIECE;
     (void)thread;
-    for (size_t step = 1; step < groups; step *= 2)
-        for (size_t a = 0; a + step < groups; a += 2 * step) {
-            float *restrict to = l->partials + a * l->partial_floats + from;
-            const float *restrict more = l->partials + (a + step) * l->partial_floats + from;
+    for (size_t step = 1; step < d->groups; step *= 2)
+        for (size_t a = hst_round_up(first, 2 * step); a + step < end; a += 2 * step) {
+            if (!hst_deal_has(d, a, 2 * step))
+                continue;
+            float *restrict sum = share + (a - first) * l->partial_floats;
+            const float *restrict more = sum + step * l->partial_floats;
             for (size_t k = 0; k < n; k++)
-                to[k] += more[k];
+                sum[k] += more[k];
         }
-    memcpy(l->out + (p->s->param - l->plan.param) + from, l->partials + from, n * sizeof(float));
+    for (size_t g = first; g < end; g++)
+        if (hst_deal_hands_over(d, g)) {
+            memcpy(to, share + (g - first) * l->partial_floats, n * sizeof *to);
+            to += t->apart;
+        }
 }
 
 void hst_learn_groups(hst_learn *l, hst_step *s, int part, hst_learn_range params, hst_learn_fn *fn)
 {
     loop p = {.l = l, .s = s, .fn = fn, .part = part, .group = HST_LEARN_GROUP, .params = params};
+    total t = {.loop = &p};
     if (!s->learns)
         p.params.n = 0;
     hst_executor_for(l->options.executor, groups_of((size_t)l->n), run_task, &p);
-    hst_executor_for(l->options.executor, (p.params.n + PIECE - 1) / PIECE, add_up, &p);
+    if (p.params.n == 0)
+        return;
+    const size_t from = s->param - l->plan.param + params.from;
+    t.to = l->exchange ? hst_exchange_room(l->exchange, from, params.n, &t.apart) : l->out + from;
+    hst_executor_for(l->options.executor, (p.params.n + PIECE - 1) / PIECE, add_up, &t);
+    if (l->exchange)
+        hst_exchange_added(l->exchange);
+}
+
+void hst_learn_add_sums(hst_learn *l, const hst_step *s, double *sum, size_t n, int to_all)
+{
+    if (l->first == 0)
+        memset(sum, 0, n * sizeof *sum);
+    if (l->exchange)
+        hst_exchange_before(l->exchange, sum, n);
+    for (int i = 0; i < l->n; i++)
+        for (size_t k = 0; k < n; k++)
+            sum[k] += hst_learn_sums(l, s, i)[k];
+    if (l->exchange)
+        hst_exchange_behind(l->exchange, sum, n, to_all);
 }
 
 /* A step of inference on one image. */
@@ -290,8 +343,14 @@ int hst_learn_forward(hst_learn *l, const float *x, int n, float *features, hst_
     if (n < 1 || n > l->options.max_batch)
         return hst_fail(err, HST_EARG, "a batch of %d images: 1 to %d were planned", n,
                         l->options.max_batch);
+    const hst_learn_share own = hst_learn_own(l->options.ranks, n);
     l->x = x;
-    l->n = n;
+    l->n = own.n;
+    l->first = own.first;
+    l->all = n;
+    l->deal = hst_deal_of(l->options.ranks, (size_t)n);
+    if (l->exchange)
+        hst_exchange_begin(l->exchange, &l->deal, NULL);
     for (int i = 0; i < l->plan.n_steps; i++) {
         hst_step *s = &l->plan.step[i];
         if (s->runner->forward)
@@ -299,28 +358,44 @@ int hst_learn_forward(hst_learn *l, const float *x, int n, float *features, hst_
         else
             hst_learn_images(l, s, 0, infer_image);
     }
-    memcpy(features, at(l, out, 0), (size_t)n * out->floats * sizeof *features);
-    return 0;
+    memcpy(features, at(l, out, 0), (size_t)l->n * out->floats * sizeof *features);
+    return l->exchange ? hst_exchange_finish(l->exchange, err) : 0;
+}
+
+/* What is made of the summed gradient, step by step. */
+static void settle(hst_learn *l)
+{
+    for (int i = l->plan.n_steps - 1; i >= 0; i--)
+        if (l->plan.step[i].active && l->plan.step[i].runner->settle)
+            l->plan.step[i].runner->settle(l, &l->plan.step[i]);
+    for (int i = l->plan.request.learn_from; i < l->plan.n_values; i++)
+        if (l->plan.standard && l->plan.standard[i])
+            hst_plan_standardise_back(&l->plan, i,
+                                      l->out + (hst_plan_learnt(&l->plan, i, 0) - l->params) -
+                                          l->plan.param);
 }
 
 int hst_learn_backward(hst_learn *l, const float *dfeatures, float *grad, hst_err *err)
 {
     const hst_value *out = &l->plan.grad[l->plan.n_values - 1];
-    if (l->n == 0)
+    int rc = 0;
+    if (l->all == 0)
         return hst_fail(err, HST_EARG, "backward needs a forward before it");
     l->out = grad;
+    if (l->exchange)
+        hst_exchange_begin(l->exchange, &l->deal, grad);
     memset(grad, 0, l->plan.n_params * sizeof *grad);
     if (out->last >= 0)
         memcpy(at(l, out, 0), dfeatures, (size_t)l->n * out->floats * sizeof *dfeatures);
     for (int i = l->plan.n_steps - 1; i >= 0; i--)
         if (l->plan.step[i].active)
             l->plan.step[i].runner->backward(l, &l->plan.step[i]);
-    for (int i = l->plan.request.learn_from; i < l->plan.n_values; i++)
-        if (l->plan.standard && l->plan.standard[i])
-            hst_plan_standardise_back(
-                &l->plan, i, grad + (hst_plan_learnt(&l->plan, i, 0) - l->params) - l->plan.param);
-    l->n = 0;
-    return 0;
+    if (l->exchange)
+        rc = hst_exchange_finish(l->exchange, err);
+    if (rc == 0)
+        settle(l);
+    l->n = l->all = 0;
+    return rc;
 }
 
 void hst_learn_changed(hst_learn *l)

@@ -129,21 +129,34 @@ void hst_bn_join(double *mean, double *squares, double count, const double *more
     }
 }
 
+void hst_bn_moments(hst_learn *l, const hst_step *s, size_t c, double pixels, double *moments)
+{
+    double *mean = moments, *squares = moments + c;
+    if (l->exchange)
+        hst_exchange_before(l->exchange, moments, 2 * c);
+    for (int i = 0; i < l->n; i++) {
+        const double *more = hst_learn_sums(l, s, i);
+        const int before = l->first + i;
+        if (before == 0)
+            memcpy(moments, more, 2 * c * sizeof *moments);
+        else
+            hst_bn_join(mean, squares, pixels * before, more, more + c, pixels, c);
+    }
+    if (l->exchange)
+        hst_exchange_behind(l->exchange, moments, 2 * c, 1);
+    for (size_t k = 0; k < c; k++)
+        squares[k] /= pixels * l->all;
+}
+
 static void use_batch(hst_learn *l, hst_step *s)
 {
     size_t c = channels(l, s);
-    double *mean = s->state_d, *squares = mean + c, n = (double)pixels(l, s);
+    double *mean = s->state_d, *variance = mean + c, n = (double)pixels(l, s);
     hst_bn_state state = state_of(l, s);
     hst_learn_images(l, s, 0, moments_image);
-    memcpy(mean, hst_learn_sums(l, s, 0), 2 * c * sizeof *mean);
-    for (int i = 1; i < l->n; i++) {
-        const double *more = hst_learn_sums(l, s, i);
-        hst_bn_join(mean, squares, n * i, more, more + c, n, c);
-    }
-    for (size_t k = 0; k < c; k++)
-        squares[k] /= n * l->n; /* now the variance */
-    hst_bn_move(l, s->group.first, n * l->n, mean, squares);
-    hst_bn_fix(&l->plan, s->group.first, mean, squares, &state);
+    hst_bn_moments(l, s, c, n, mean);
+    hst_bn_move(l, s->group.first, n * l->all, mean, variance);
+    hst_bn_fix(&l->plan, s->group.first, mean, variance, &state);
 }
 
 static void normalise_image(const hst_learn_task *t)
@@ -192,7 +205,7 @@ static void backward_image(const hst_learn_task *t, int i)
     const double *beta = t->step->state_d, *gamma = beta + c;
     hst_bn_state s = state_of(l, t->step);
     int is_batch = hst_plan_is_batch(&l->plan, t->step->group.first);
-    double share = is_batch ? 1 / (double)(n * (size_t)l->n) : 0;
+    double share = is_batch ? 1 / (double)(n * (size_t)l->all) : 0;
     for (size_t j = 0; j < n * c; j++) {
         size_t k = j % c;
         float normal = (x[j] - s.mean[k]) * s.inverse[k];
@@ -208,7 +221,7 @@ static void backward_group(const hst_learn_task *t)
     size_t c = channels(t->learn, s);
     float *gamma = hst_learn_param_grad(t, s->group.first, GAMMA);
     float *beta = hst_learn_param_grad(t, s->group.first, BETA);
-    for (size_t k = 0; gamma && t->first == 0 && k < c; k++) { /* the total, once */
+    for (size_t k = 0; gamma && hst_learn_is_last(t) && k < c; k++) { /* the total, once */
         beta[k] = (float)s->state_d[k];
         gamma[k] = (float)s->state_d[c + k];
     }
@@ -220,10 +233,7 @@ static void backward(hst_learn *l, hst_step *s)
 {
     size_t c = channels(l, s);
     hst_learn_images(l, s, 0, sums_image);
-    memset(s->state_d, 0, 2 * c * sizeof *s->state_d);
-    for (int i = 0; i < l->n; i++)
-        for (size_t k = 0; k < 2 * c; k++)
-            s->state_d[k] += hst_learn_sums(l, s, i)[k];
+    hst_learn_add_sums(l, s, s->state_d, 2 * c, hst_plan_is_batch(&l->plan, s->group.first));
     hst_learn_groups(l, s, 0, hst_learn_all(s), backward_group);
 }
 

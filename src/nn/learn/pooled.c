@@ -170,8 +170,12 @@ static void forward(hst_learn *l, hst_step *s)
 
 static void backward(hst_learn *l, hst_step *s)
 {
-    const pooled *t = s->own;
     hst_learn_groups(l, s, 0, hst_learn_all(s), backward_group);
+}
+
+static void settle(hst_learn *l, hst_step *s)
+{
+    const pooled *t = s->own;
     hst_conv_norm_unfold(l, &t->unit);
 }
 
@@ -185,4 +189,5 @@ const hst_runner hst_learn_pooled_runner = {.name = "1x1 and average",
                                             .pack = pack,
                                             .forward = forward,
                                             .backward = backward,
+                                            .settle = settle,
                                             .clear = clear};

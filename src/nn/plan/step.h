@@ -101,7 +101,9 @@ struct hst_runner {
     hst_step_memory (*memory)(const hst_step *s, int threads, int images);
     void (*forward)(struct hst_learn *l, hst_step *s);
     void (*backward)(struct hst_learn *l, hst_step *s); /* only when s->active */
-    void (*clear)(hst_step *s);                         /* frees what s->own owns; NULL: nothing */
+    /* What is made of the step's gradient once it is summed over the batch; NULL: nothing. */
+    void (*settle)(struct hst_learn *l, hst_step *s);
+    void (*clear)(hst_step *s); /* frees what s->own owns; NULL: nothing */
 };
 
 /* A device is a table from group to runner, in order of preference: the first row whose pattern
