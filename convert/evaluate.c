@@ -151,14 +151,98 @@ int ev_binary(evaluator *e, char op, const ev_array *a, const ev_array *b, ev_ar
     return 0;
 }
 
-int ev_unary(evaluator *e, float (*f)(float x), const ev_array *a, ev_array *out, hst_err *err)
+static float relu(float x)
+{
+    return x > 0 ? x : 0;
+}
+static float relu6(float x)
+{
+    return fminf(relu(x), 6);
+}
+static float sigmoid(float x)
+{
+    return 1 / (1 + expf(-x));
+}
+static float swish(float x)
+{
+    return x * sigmoid(x);
+}
+static float hard_swish(float x)
+{
+    return x * fmaxf(0, fminf(1, x / 6 + 0.5F));
+}
+static float gelu(float x)
+{
+    return 0.5F * x * (1 + erff(x * 0.70710678F));
+}
+static float gelu_tanh(float x)
+{
+    return 0.5F * x * (1 + tanhf(0.79788456F * (x + 0.044715F * x * x * x)));
+}
+static float rsqrt(float x)
+{
+    return 1 / sqrtf(x);
+}
+static float negative(float x)
+{
+    return -x;
+}
+static float reciprocal(float x)
+{
+    return 1 / x;
+}
+static float is_zero(float x)
+{
+    return x == 0;
+}
+static float is_not_zero(float x)
+{
+    return x != 0;
+}
+static float is_nan(float x)
+{
+    return isnan(x);
+}
+static float itself(float x)
+{
+    return x;
+}
+
+static float (*const functions[EV_FUNCTIONS])(float x) = {
+    [EV_RELU] = relu,
+    [EV_RELU6] = relu6,
+    [EV_SIGMOID] = sigmoid,
+    [EV_SWISH] = swish,
+    [EV_HARD_SWISH] = hard_swish,
+    [EV_GELU] = gelu,
+    [EV_GELU_TANH] = gelu_tanh,
+    [EV_ERF] = erff,
+    [EV_TANH] = tanhf,
+    [EV_EXP] = expf,
+    [EV_SQRT] = sqrtf,
+    [EV_RSQRT] = rsqrt,
+    [EV_NEGATIVE] = negative,
+    [EV_RECIPROCAL] = reciprocal,
+    [EV_ABS] = fabsf,
+    [EV_SIN] = sinf,
+    [EV_COS] = cosf,
+    [EV_FLOOR] = floorf,
+    [EV_CEIL] = ceilf,
+    [EV_TRUNC] = truncf,
+    [EV_NOT] = is_zero,
+    [EV_IS_NOT_ZERO] = is_not_zero,
+    [EV_IS_NAN] = is_nan,
+    [EV_ITSELF] = itself,
+};
+
+int ev_unary(evaluator *e, enum ev_function f, const ev_array *a, ev_array *out, hst_err *err)
 {
     const size_t n = ev_count(a);
     e->left -= 10 * (double)n;
     const int rc = ev_new(e, a->n_dims, a->dim, out, err);
     out->whole = a->whole;
     for (size_t i = 0; rc == 0 && i < n; i++)
-        out->own[i] = f(a->x[i]);
+        out->own[i] = functions[f](a->x[i]);
     return rc;
 }
 

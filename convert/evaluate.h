@@ -42,7 +42,34 @@ HST_CHECK int ev_new(evaluator *e, int n_dims, const int64_t *dim, ev_array *out
  * op: + - * / % ^, < and = (1 or 0), m and M (the smaller, the larger), & (neither is 0) */
 HST_CHECK int ev_binary(evaluator *e, char op, const ev_array *a, const ev_array *b, ev_array *out,
                         hst_err *err);
-HST_CHECK int ev_unary(evaluator *e, float (*f)(float x), const ev_array *a, ev_array *out,
+enum ev_function {
+    EV_RELU,
+    EV_RELU6,
+    EV_SIGMOID,
+    EV_SWISH,
+    EV_HARD_SWISH,
+    EV_GELU,
+    EV_GELU_TANH, /* its approximation by tanh */
+    EV_ERF,
+    EV_TANH,
+    EV_EXP,
+    EV_SQRT,
+    EV_RSQRT,
+    EV_NEGATIVE,
+    EV_RECIPROCAL,
+    EV_ABS,
+    EV_SIN,
+    EV_COS,
+    EV_FLOOR,
+    EV_CEIL,
+    EV_TRUNC,
+    EV_NOT,
+    EV_IS_NOT_ZERO,
+    EV_IS_NAN,
+    EV_ITSELF,
+    EV_FUNCTIONS
+};
+HST_CHECK int ev_unary(evaluator *e, enum ev_function f, const ev_array *a, ev_array *out,
                        hst_err *err);
 /* Of a shape that a goes with, or that a and `dim` together lead to. */
 HST_CHECK int ev_expand(evaluator *e, const ev_array *a, int n_dims, const int64_t *dim,

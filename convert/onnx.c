@@ -175,9 +175,10 @@ static int make_room(onnx *o, bytes graph, hst_err *err)
 }
 
 /* Its operators, told one after another to network.h. */
-static int read_network(onnx *o, bytes graph, hst_err *err)
+static int read_network(void *of, hst_err *err)
 {
-    int rc = each(o, graph, GRAPH_NODE, read_and_run, err);
+    onnx *o = of;
+    int rc = each(o, o->graph, GRAPH_NODE, read_and_run, err);
     rc = rc ? rc : net_finish(&o->net, o->w, err);
     /* PyTorch's own networks pad on all sides alike and take ImageNet's mean and deviation; those
      * that pad as TensorFlow does were TensorFlow's, and so are those of its exporter. */
@@ -199,39 +200,22 @@ static int has_names(const onnx *o)
     return has && o->input.n;
 }
 
-/* What network.h has no words for, and what may be either, is computed and told by its names. */
-static int read_named(onnx *o, bytes graph, int is_known, hst_err *err)
+static int run_graph(void *of, hst_err *err)
 {
-    const size_t n = o->w->n, n_facts = o->w->n_facts;
-    hst_err why = {0};
-    const int rc = onnx_run_graph(o, graph, &why);
-    if (rc == 0)
-        return 0;
-    o->w->n = n;
-    o->w->n_facts = n_facts;
-    return is_known && rc == HST_EMODEL ? 0 : hst_fail(err, rc, "%s", why.msg);
+    return onnx_run_graph(of, err);
 }
 
-static int read_graph(onnx *o, bytes graph, hst_err *err)
+/* What network.h has no words for, and what may be either, is computed and told by its names. */
+static int read_graph(onnx *o, hst_err *err)
 {
-    hst_err why = {0};
-    int rc = make_room(o, graph, err);
+    int rc = make_room(o, o->graph, err);
     rc = rc ? rc : net_init(&o->net, o->w->arena, (size_t)hst_source_bytes(o->s), err);
-    rc = rc ? rc : each(o, graph, GRAPH_INITIALIZER, read_initializer, err);
+    rc = rc ? rc : each(o, o->graph, GRAPH_INITIALIZER, read_initializer, err);
     o->n_initializers = o->n;
-    rc = rc ? rc : each(o, graph, GRAPH_INPUT, read_input, err);
-    if (rc)
-        return rc;
-    const size_t n = o->w->n, n_facts = o->w->n_facts;
-    rc = read_network(o, graph, &why);
-    if (has_names(o) && rc == HST_EMODEL) {
-        o->w->n = n;
-        o->w->n_facts = n_facts;
-        return read_named(o, graph, 0, err);
-    }
-    if (rc == 0 && has_names(o) && net_goes_on(&o->net))
-        return read_named(o, graph, 1, err);
-    return rc ? hst_fail(err, rc, "%s", why.msg) : 0;
+    rc = rc ? rc : each(o, o->graph, GRAPH_INPUT, read_input, err);
+    return rc ? rc
+              : answers_or_network(o->w, &o->net, read_network, has_names(o) ? run_graph : NULL, o,
+                                   err);
 }
 
 /* The properties of Ultralytics' exports: names of the classes, as Python prints them, and that it
@@ -264,7 +248,6 @@ static int read_property(onnx *o, bytes m, hst_err *err)
 static int read_model(onnx *o, bytes model, hst_err *err)
 {
     pb_field f, producer = {0}, version = {0};
-    bytes graph = {0};
     int rc;
     while ((rc = pb_next(&model, &f, err)) == 1) {
         if (f.number == MODEL_PRODUCER && f.wire == PB_BYTES)
@@ -272,12 +255,12 @@ static int read_model(onnx *o, bytes model, hst_err *err)
         else if (f.number == MODEL_VERSION && f.wire == PB_BYTES)
             version = f;
         else if (f.number == MODEL_GRAPH && f.wire == PB_BYTES)
-            graph = f.b;
+            o->graph = f.b;
         else if (f.number == MODEL_PROPERTY && f.wire == PB_BYTES &&
                  (rc = read_property(o, f.b, err)))
             return rc;
     }
-    if (rc == 0 && !graph.p)
+    if (rc == 0 && !o->graph.p)
         rc = onnx_refuse(err, "there is none");
     o->of_tensorflow = pb_is(&producer, "tf2onnx");
     rc = rc ? rc : weights_say(o->w, err, "source_format", "ONNX");
@@ -285,7 +268,7 @@ static int read_model(onnx *o, bytes model, hst_err *err)
         rc = weights_say(o->w, err, "producer", "%.*s %.*s", text_length(producer.b),
                          (const char *)producer.b.p, text_length(version.b),
                          version.b.n ? (const char *)version.b.p : "");
-    return rc ? rc : read_graph(o, graph, err);
+    return rc ? rc : read_graph(o, err);
 }
 
 int onnx_read(weights *w, hst_source *s, hst_err *err)

@@ -33,84 +33,11 @@ static int greater(onnx_run *r, int how, hst_err *err)
     return ev_binary(&r->e, (char)how, &r->in[1], &r->in[0], &r->out[0], err);
 }
 
-static float relu(float x)
-{
-    return x > 0 ? x : 0;
-}
-static float sigmoid(float x)
-{
-    return 1 / (1 + expf(-x));
-}
-static float negative(float x)
-{
-    return -x;
-}
-static float reciprocal(float x)
-{
-    return 1 / x;
-}
-static float hard_swish(float x)
-{
-    return x * fmaxf(0, fminf(1, x / 6 + 0.5F));
-}
-static float swish(float x)
-{
-    return x * sigmoid(x);
-}
-static float gelu(float x)
-{
-    return 0.5F * x * (1 + erff(x * 0.70710678F));
-}
-static float gelu_tanh(float x)
-{
-    return 0.5F * x * (1 + tanhf(0.79788456F * (x + 0.044715F * x * x * x)));
-}
-static float is_zero(float x)
-{
-    return x == 0;
-}
-static float is_not_zero(float x)
-{
-    return x != 0;
-}
-static float is_nan(float x)
-{
-    return isnan(x);
-}
-static float itself(float x)
-{
-    return x;
-}
-
-static float (*const functions[])(float x) = {
-    relu,  sigmoid, negative, reciprocal, hard_swish, erff,    expf,  sqrtf,  tanhf,
-    fabsf, sinf,    cosf,     floorf,     ceilf,      is_zero, swish, is_nan, itself};
-enum {
-    RELU,
-    SIGMOID,
-    NEGATIVE,
-    RECIPROCAL,
-    HARD_SWISH,
-    ERF,
-    EXP,
-    SQRT,
-    TANH,
-    ABS,
-    SIN,
-    COS,
-    FLOOR,
-    CEIL,
-    NOT,
-    SWISH,
-    IS_NAN,
-    ITSELF
-};
-
 static int unary(onnx_run *r, int how, hst_err *err)
 {
-    if (how == ERF || how == TANH)
-        say_act(r, how == ERF ? "gelu" : "gelu_tanh");
-    return ev_unary(&r->e, functions[how], &r->in[0], &r->out[0], err);
+    if (how == EV_ERF || how == EV_TANH)
+        say_act(r, how == EV_ERF ? "gelu" : "gelu_tanh");
+    return ev_unary(&r->e, (enum ev_function)how, &r->in[0], &r->out[0], err);
 }
 
 static int gelu_of(onnx_run *r, int how, hst_err *err)
@@ -119,7 +46,7 @@ static int gelu_of(onnx_run *r, int how, hst_err *err)
     const int by_tanh = a && pb_is(&a->s, "tanh");
     (void)how;
     say_act(r, by_tanh ? "gelu_tanh" : "gelu");
-    return ev_unary(&r->e, by_tanh ? gelu_tanh : gelu, &r->in[0], &r->out[0], err);
+    return ev_unary(&r->e, by_tanh ? EV_GELU_TANH : EV_GELU, &r->in[0], &r->out[0], err);
 }
 
 /* TensorProto.DataType */
@@ -130,9 +57,9 @@ static int cast(onnx_run *r, int how, hst_err *err)
     const int whole = to == INT32 || to == INT64 || to == BOOL;
     (void)how;
     const int rc = ev_unary(&r->e,
-                            to == BOOL ? is_not_zero
-                            : whole    ? truncf
-                                       : itself,
+                            to == BOOL ? EV_IS_NOT_ZERO
+                            : whole    ? EV_TRUNC
+                                       : EV_ITSELF,
                             &r->in[0], &r->out[0], err);
     r->out[0].whole = whole;
     return rc;
@@ -389,27 +316,27 @@ static const struct {
     int how;   /* which operation or function */
     int least; /* inputs that it must have */
 } operators[] = {
-    {"Abs", unary, ABS, 1},
+    {"Abs", unary, EV_ABS, 1},
     {"Add", binary, '+', 2},
     {"And", binary, '&', 2},
     {"AveragePool", pool, 0, 1},
     {"BatchNormalization", batch_norm, 0, 5},
     {"Cast", cast, 0, 1},
-    {"Ceil", unary, CEIL, 1},
+    {"Ceil", unary, EV_CEIL, 1},
     {"Clip", clip, 0, 1},
     {"Concat", onnx_concat, 0, 1},
     {"Constant", onnx_constant, 0, 0},
     {"ConstantOfShape", onnx_constant_of_shape, 0, 1},
     {"Conv", conv, 0, 2},
-    {"Cos", unary, COS, 1},
+    {"Cos", unary, EV_COS, 1},
     {"Div", binary, '/', 2},
-    {"Dropout", unary, ITSELF, 1},
+    {"Dropout", unary, EV_ITSELF, 1},
     {"Equal", binary, '=', 2},
-    {"Erf", unary, ERF, 1},
-    {"Exp", unary, EXP, 1},
+    {"Erf", unary, EV_ERF, 1},
+    {"Exp", unary, EV_EXP, 1},
     {"Expand", onnx_expand, 0, 2},
     {"Flatten", onnx_flatten, 0, 1},
-    {"Floor", unary, FLOOR, 1},
+    {"Floor", unary, EV_FLOOR, 1},
     {"Gather", onnx_gather, 0, 2},
     {"Gelu", gelu_of, 0, 1},
     {"Gemm", gemm, 0, 2},
@@ -417,11 +344,11 @@ static const struct {
     {"Greater", greater, '<', 2},
     {"GroupNormalization", group_norm, 0, 3},
     {"HardSigmoid", hard_sigmoid, 0, 1},
-    {"HardSwish", unary, HARD_SWISH, 1},
-    {"Identity", unary, ITSELF, 1},
+    {"HardSwish", unary, EV_HARD_SWISH, 1},
+    {"Identity", unary, EV_ITSELF, 1},
     {"InstanceNormalization", group_norm, 0, 3},
     {"LayerNormalization", layer_norm, 0, 2},
-    {"IsNaN", unary, IS_NAN, 1},
+    {"IsNaN", unary, EV_IS_NAN, 1},
     {"Less", binary, '<', 2},
     {"MatMul", matmul, 0, 2},
     {"Max", binary, 'M', 2},
@@ -429,28 +356,28 @@ static const struct {
     {"Min", binary, 'm', 2},
     {"Mod", binary, '%', 2},
     {"Mul", binary, '*', 2},
-    {"Neg", unary, NEGATIVE, 1},
-    {"Not", unary, NOT, 1},
+    {"Neg", unary, EV_NEGATIVE, 1},
+    {"Not", unary, EV_NOT, 1},
     {"Pad", onnx_pad, 0, 1},
     {"Pow", binary, '^', 2},
     {"Range", onnx_range, 0, 3},
-    {"Reciprocal", unary, RECIPROCAL, 1},
+    {"Reciprocal", unary, EV_RECIPROCAL, 1},
     {"ReduceMean", reduce, 'm', 1},
     {"ReduceSum", reduce, '+', 1},
-    {"Relu", unary, RELU, 1},
+    {"Relu", unary, EV_RELU, 1},
     {"Reshape", onnx_reshape, 0, 2},
     {"Resize", onnx_resize, 0, 1},
     {"Shape", onnx_shape, 0, 1},
-    {"Sigmoid", unary, SIGMOID, 1},
-    {"Sin", unary, SIN, 1},
+    {"Sigmoid", unary, EV_SIGMOID, 1},
+    {"Sin", unary, EV_SIN, 1},
     {"Slice", onnx_slice, 0, 1},
     {"Softmax", softmax, 0, 1},
     {"Split", onnx_split, 0, 1},
-    {"Sqrt", unary, SQRT, 1},
+    {"Sqrt", unary, EV_SQRT, 1},
     {"Squeeze", onnx_squeeze, 0, 1},
     {"Sub", binary, '-', 2},
-    {"Swish", unary, SWISH, 1},
-    {"Tanh", unary, TANH, 1},
+    {"Swish", unary, EV_SWISH, 1},
+    {"Tanh", unary, EV_TANH, 1},
     {"Tile", onnx_tile, 0, 2},
     {"Transpose", onnx_transpose, 0, 1},
     {"Unsqueeze", onnx_unsqueeze, 0, 1},

@@ -38,6 +38,7 @@ typedef struct onnx_thing {
 typedef struct onnx {
     weights *w;
     hst_source *s;
+    bytes graph; /* GraphProto */
     names names; /* -> thing */
     onnx_thing *thing;
     int n, cap;

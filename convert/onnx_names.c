@@ -359,21 +359,15 @@ int onnx_names_begin(onnx_run *r, hst_err *err)
 {
     enum { N_TOKENS = sizeof of_tokens / sizeof *of_tokens };
     hst_arena *arena = r->o->w->arena;
-    const weights *w = r->o->w;
-    const size_t most = (size_t)r->cap + (size_t)r->o->n_initializers + w->n;
+    const size_t more = (size_t)r->cap + (size_t)r->o->n_initializers;
     r->uses = hst_arena_alloc(arena, (size_t)r->o->n_initializers + 1, sizeof *r->uses, err);
     r->pending = r->uses ? hst_arena_alloc(arena, (size_t)r->cap, sizeof *r->pending, err) : NULL;
     for (int i = 0; i < r->o->n_initializers && !r->tokens; i++)
         for (int k = 0; k < N_TOKENS && !r->tokens; k++)
             if (ends_in(r->o->thing[i].t.name, of_tokens[k].patches))
                 begin_tokens(r, r->o->thing[i].t.name, &of_tokens[k], err);
-    int rc =
-        r->pending && (!r->tokens || r->front) ? names_init(&r->named, most, arena, err) : HST_EMEM;
-    for (size_t i = 0; rc == 0 && i < w->n; i++) {
-        const bytes taken = {(const uint8_t *)w->t[i].name, strlen(w->t[i].name)};
-        rc = names_put(&r->named, taken, 1, err);
-    }
-    return rc;
+    return r->pending && (!r->tokens || r->front) ? answers_taken(r->o->w, more, &r->named, err)
+                                                  : HST_EMEM;
 }
 
 int onnx_add_constants(onnx_run *r, hst_err *err)

@@ -1,12 +1,7 @@
 #include "onnx_run.h"
 #include "onnx_names.h"
 
-#include "formats/probe.h"
-
-#include <stdio.h>
 #include <string.h>
-
-enum { USUAL_PX = 224, LEAST_FEATURES = 8 };
 
 /* ---- values ---- */
 
@@ -71,36 +66,6 @@ static void read_once(onnx_run *r, bytes name)
         r->readers[at]++;
 }
 
-/* ---- answers ---- */
-
-/* [1][C], whatever axes of length 1 it has; or [N][C]. */
-static int is_answer(const ev_array *a, int *rows)
-{
-    *rows = 1;
-    if (a->n_dims < 2 || a->n_dims > 4 || a->dim[0] != 1 || a->whole)
-        return 0;
-    const int64_t c = a->n_dims == 4 ? a->dim[1] : a->dim[a->n_dims - 1];
-    const int64_t all = (int64_t)ev_count(a);
-    *rows = c > 0 && all / c <= INT16_MAX ? (int)(all / c) : 0;
-    return c >= LEAST_FEATURES && c <= INT16_MAX && (a->n_dims == 3 || *rows == 1) && *rows;
-}
-
-/* Vectors; of tokens those that the file gives. The last ones count. */
-static int keep_answer(onnx_run *r, const ev_array *a, int is_output, hst_err *err)
-{
-    int rows;
-    if (!is_answer(a, &rows) || (rows > 1 && !is_output))
-        return 0;
-    const size_t n = ev_count(a);
-    float *x = hst_arena_alloc(r->o->w->arena, n, sizeof *x, err);
-    if (!x)
-        return HST_EMEM;
-    memcpy(x, a->x, n * sizeof *x);
-    r->answer[r->n_answers++ % ONNX_MOST_ANSWERS] = (hst_tensor){
-        .n_dims = 2, .dim = {rows, (int64_t)n / rows}, .data = x, .n_bytes = n * sizeof *x};
-    return 0;
-}
-
 /* ---- nodes ---- */
 
 static void forget_inputs(onnx_run *r)
@@ -141,7 +106,7 @@ static int keep_outputs(onnx_run *r, hst_err *err)
         if (at >= 0)
             r->fixed[at] = (char)fixed;
         if (rc == 0 && r->out[i].x && fixed == ONNX_VARIES)
-            rc = keep_answer(r, &r->out[i], is_output, err);
+            rc = answers_keep(&r->answers, r->o->w, &r->out[i], is_output, err);
         if (at >= 0 && r->readers[at])
             r->value[at] = r->out[i];
         else
@@ -210,38 +175,19 @@ static int each(onnx_run *r, bytes graph, uint32_t number,
 /* Of a file of ours pixels, which its graph scales; of others numbers as they are scaled. */
 static int draw(onnx_run *r, hst_err *err)
 {
-    const network *net = &r->o->net;
-    const int64_t h = net->height ? net->height : USUAL_PX, w = net->width ? net->width : USUAL_PX;
-    const int64_t pixels[] = {1, h, w, 3};
+    const int64_t size[] = {r->o->net.height, r->o->net.width};
     ev_array picture = {0};
     int rc = new_name(r, r->o->input, err);
-    rc = rc ? rc : ev_new(&r->e, 4, pixels, &picture, err);
-    if (rc == 0)
-        hst_probe_draw((int)h, (int)w, !r->o->ours, picture.own);
+    rc = rc ? rc : answers_draw(&r->e, r->o->w, size, !r->o->ours, &picture, err);
     if (rc == 0 && r->o->as_maps)
         rc = ev_transpose(&r->e, &picture, (const int[]){0, 3, 1, 2}, &r->value[0], err);
     else if (rc == 0)
-        rc = ev_reshape(&r->e, &picture, 4, pixels, &r->value[0], err);
+        rc = ev_reshape(&r->e, &picture, 4, picture.dim, &r->value[0], err);
     ev_free(&picture);
-    return rc ? rc
-              : weights_say(r->o->w, err, HST_PROBE_FACT, "%s %lld %lld",
-                            r->o->ours ? "pixels" : "scaled", (long long)h, (long long)w);
+    return rc;
 }
 
 /* ---- results ---- */
-
-static int add_answers(onnx_run *r, hst_err *err)
-{
-    const int n = r->n_answers < ONNX_MOST_ANSWERS ? r->n_answers : ONNX_MOST_ANSWERS;
-    int rc = n ? 0 : onnx_refuse(err, "it gives no features");
-    for (int i = 0; rc == 0 && i < n; i++) {
-        char name[32];
-        snprintf(name, sizeof name, HST_PROBE_ANSWER "%d", i);
-        r->answer[i].name = name;
-        rc = weights_add(r->o->w, &r->answer[i], err);
-    }
-    return rc;
-}
 
 static int say_facts(const onnx_run *r, hst_err *err)
 {
@@ -260,9 +206,8 @@ static int say_facts(const onnx_run *r, hst_err *err)
 
 static int prepare(onnx_run *r, size_t n_values, hst_err *err)
 {
-    const double per_byte = 1000, least = 2e7;
     hst_arena *arena = r->o->w->arena;
-    r->e.left = least + per_byte * (double)hst_source_bytes(r->o->s);
+    r->e = answers_budget(r->o->s);
     r->cap = (int)n_values;
     r->value = hst_arena_alloc(arena, n_values, sizeof *r->value, err);
     r->readers = r->value ? hst_arena_alloc(arena, n_values, sizeof *r->readers, err) : NULL;
@@ -270,7 +215,7 @@ static int prepare(onnx_run *r, size_t n_values, hst_err *err)
     return r->fixed ? names_init(&r->names, n_values, arena, err) : HST_EMEM;
 }
 
-int onnx_run_graph(onnx *o, bytes graph, hst_err *err)
+int onnx_run_graph(onnx *o, hst_err *err)
 {
     enum { GRAPH_NODE = 1, GRAPH_OUTPUT = 12 };
     onnx_run *r = hst_arena_alloc(o->w->arena, 1, sizeof *r, err);
@@ -280,12 +225,12 @@ int onnx_run_graph(onnx *o, bytes graph, hst_err *err)
     int rc = prepare(r, (size_t)o->cap + 1, err);
     rc = rc ? rc : onnx_names_begin(r, err);
     rc = rc ? rc : draw(r, err);
-    rc = rc ? rc : each(r, graph, GRAPH_NODE, count_node, err);
-    rc = rc ? rc : each(r, graph, GRAPH_OUTPUT, mark_output, err);
-    rc = rc ? rc : each(r, graph, GRAPH_NODE, run_node, err);
+    rc = rc ? rc : each(r, o->graph, GRAPH_NODE, count_node, err);
+    rc = rc ? rc : each(r, o->graph, GRAPH_OUTPUT, mark_output, err);
+    rc = rc ? rc : each(r, o->graph, GRAPH_NODE, run_node, err);
     for (int i = 0; i < r->n; i++)
         ev_free(&r->value[i]);
     rc = rc ? rc : onnx_add_constants(r, err);
-    rc = rc ? rc : add_answers(r, err);
+    rc = rc ? rc : answers_add(&r->answers, o->w, err);
     return rc ? rc : say_facts(r, err);
 }

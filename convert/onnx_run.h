@@ -1,13 +1,10 @@
 /* onnx_run.h - an ONNX graph computed on one made-up picture, node by node. */
 #ifndef CONVERT_ONNX_RUN_H
 #define CONVERT_ONNX_RUN_H
-#include "evaluate.h"
+#include "answers.h"
 #include "onnx_graph.h"
 
-enum {
-    ONNX_MOST_ANSWERS = 32,
-    ONNX_IS_OUTPUT = 1 << 20 /* added to the readers of what the graph gives */
-};
+enum { ONNX_IS_OUTPUT = 1 << 20 }; /* added to the readers of what the graph gives */
 
 /* A matrix that tokens are multiplied by, until the bias behind it says what it is called. */
 typedef struct onnx_pending {
@@ -37,9 +34,7 @@ typedef struct onnx_run {
     int n_pending;
     /* of the node being computed; those of values are borrowed from them */
     ev_array in[ONNX_MAX_PORTS], out[ONNX_MAX_PORTS];
-    /* vectors and tokens, of which the last ones may be the features: [1][C] or [N][C] */
-    hst_tensor answer[ONNX_MOST_ANSWERS];
-    int n_answers;
+    answers answers;
     /* what the nodes tell of the network: 0, NULL: nothing */
     int heads;
     double epsilon; /* of its first layer norm */
@@ -59,5 +54,5 @@ HST_CHECK int onnx_array(onnx_run *r, const hst_tensor *t, ev_array *out, hst_er
 /* Computes the graph, whose initializers and input are read. Adds its tensors under the names of
  * the modules that they are of, and what it makes of the picture; says what it tells of the
  * network. */
-HST_CHECK int onnx_run_graph(onnx *o, bytes graph, hst_err *err);
+HST_CHECK int onnx_run_graph(onnx *o, hst_err *err);
 #endif

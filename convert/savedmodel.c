@@ -324,7 +324,7 @@ static int read_graph(const bundle *b, bytes pb, hst_err *err)
     json_t *topology = NULL;
     int rc = savedmodel_nodes(pb, w->t, w->n, &have, w->arena, &topology, err);
     w->n = 0;
-    rc = rc ? rc : tfjs_graph(w, topology, &have, (size_t)hst_source_bytes(b->s), err);
+    rc = rc ? rc : tfjs_graph(w, topology, &have, b->s, err);
     json_decref(topology);
     return rc;
 }

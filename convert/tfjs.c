@@ -321,7 +321,7 @@ static int read_model(tfjs *j, const json_t *root, hst_err *err)
     int rc = read_manifest(j, json_object_get(root, "weightsManifest"), err);
     rc = rc ? rc : say_ours(j, root, err);
     if (rc == 0 && json_object_get(topology, "node"))
-        rc = tfjs_graph(j->w, topology, &j->have, (size_t)hst_source_bytes(j->s), err);
+        rc = tfjs_graph(j->w, topology, &j->have, j->s, err);
     else
         rc = rc ? rc : layers_model(j, topology, err);
     return rc || !by ? rc : weights_say(j->w, err, "producer", "%.100s", by);

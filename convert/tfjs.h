@@ -5,6 +5,7 @@
 #include "weights.h"
 
 #include <jansson.h>
+#include <string.h>
 
 /* model.json, or the only .json file, of s and its shards. A layers model keeps its names; a graph
  * model is read as network.h says. HST_EMODEL: damaged; a shard that is no plain name beside
@@ -19,7 +20,14 @@ typedef struct tfjs_weights {
     int ours;    /* of a model that headstart has exported: its classifier counts */
 } tfjs_weights;
 
-/* tfjs_graph.c: the graph of a graph model, or a SavedModel's. file_bytes: of all files. */
+/* NULL: there is none of that name. */
+static inline const hst_tensor *tfjs_weight(const tfjs_weights *have, const char *name)
+{
+    const int at = names_get(&have->names, (bytes){(const uint8_t *)name, strlen(name)});
+    return at < 0 ? NULL : &have->t[at];
+}
+
+/* tfjs_graph.c: the graph of a graph model, or a SavedModel's; s: of all files. */
 HST_CHECK int tfjs_graph(weights *w, const json_t *topology, const tfjs_weights *have,
-                         size_t file_bytes, hst_err *err);
+                         const hst_source *s, hst_err *err);
 #endif

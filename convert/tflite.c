@@ -1,6 +1,6 @@
 #include "tflite.h"
-#include "network.h"
-#include "tflite_file.h"
+#include "answers.h"
+#include "tflite_run.h"
 
 #include <string.h>
 
@@ -9,6 +9,7 @@ enum { SAME = 0, VALID = 1 };
 
 typedef struct tflite {
     weights *w;
+    const hst_source *s;
     tflite_file f;
     network net;
     size_t left; /* bytes of widened weights that may still be made */
@@ -334,6 +335,22 @@ static int read_input(tflite *t, hst_err *err)
     return in->value < 0 ? in->value : 0;
 }
 
+static int read_network(void *of, hst_err *err)
+{
+    tflite *t = of;
+    int rc = read_input(t, err);
+    for (size_t i = 0; rc == 0 && i < t->f.operators.n; i++)
+        rc = read_operator(t, fb_item(&t->f.b, t->f.operators, i), err);
+    rc = rc || t->ours ? rc : tflite_say_metadata(&t->f, t->w, err);
+    return rc ? rc : net_finish(&t->net, t->w, err);
+}
+
+static int run_graph(void *of, hst_err *err)
+{
+    tflite *t = of;
+    return tflite_run(t->w, &t->f, t->s, err);
+}
+
 int tflite_read(weights *w, hst_source *s, hst_err *err)
 {
     int rc = s->n ? hst_source_load(&s->file[0], err) : refuse(err, "there is no file");
@@ -342,14 +359,12 @@ int tflite_read(weights *w, hst_source *s, hst_err *err)
         return rc ? rc : HST_EMEM;
     bytes file = {s->file[0].data, (size_t)s->file[0].n_bytes};
     t->w = w;
+    t->s = s;
     t->left = file.n > SIZE_MAX / 32 ? SIZE_MAX : 8 * file.n + (1 << 20);
     rc = tflite_open(&t->f, file, w->arena, err);
     rc = rc ? rc : net_init(&t->net, w->arena, file.n, err);
     rc = rc ? rc : tflite_say_model(&t->f, w, &t->ours, err);
-    rc = rc ? rc : read_input(t, err);
-    for (size_t i = 0; rc == 0 && i < t->f.operators.n; i++)
-        rc = read_operator(t, fb_item(&t->f.b, t->f.operators, i), err);
     rc = rc ? rc : weights_say(w, err, "source_format", "TFLite");
-    rc = rc || t->ours ? rc : tflite_say_metadata(&t->f, w, err);
-    return rc ? rc : net_finish(&t->net, w, err);
+    return rc ? rc
+              : answers_or_network(w, &t->net, read_network, t->ours ? run_graph : NULL, t, err);
 }

@@ -5,6 +5,7 @@
  * 1 - epsilon, whose beta is what came to be the bias in front of it. */
 #include "backbones/probed.h"
 #include "base/mem.h"
+#include "formats/probe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 typedef struct reading {
     const hst_tensors *t;
     const hst_graph *g;
+    int as_onnx;    /* 1: kernels' axes are in ONNX' order, else in ours */
     char *has_bias; /* [nodes] 1: the bias of its weights is a parameter already */
     hst_param_maps maps;
     hst_err *err;
@@ -66,13 +68,14 @@ static double real_of(const hst_graph *g, int node, const char *attribute)
 
 /* ---- weights ---- */
 
-/* [O][I][H][W] and [C][1][H][W]; of a product [I][O], as it is. */
+/* As it is, [H][W][I][O]; of ONNX [O][I][H][W] and [C][1][H][W], but of a product [I][O] too. */
 static int kernel(reading *r, const hst_param *p, const char *front, int is_depthwise)
 {
     char name[HST_MAX_FILE_NAME];
-    const hst_tensor *x = find(r, front, "kernel", name);
+    const hst_tensor *x = find(r, front, ending_of(p), name);
+    x = x ? x : find(r, front, "kernel", name);
     hst_param_map *m = add(r, p, name);
-    if (m && x && x->n_dims == 4) {
+    if (m && x && x->n_dims == 4 && r->as_onnx) {
         m->permutes = 1;
         memcpy(m->order, is_depthwise ? (int[4]){2, 3, 0, 1} : (int[4]){2, 3, 1, 0},
                sizeof m->order);
@@ -195,7 +198,8 @@ static void undo_times(const hst_graph *g)
 
 int hst_exported_read(const hst_tensors *t, const hst_graph *g, hst_err *err)
 {
-    reading r = {.t = t, .g = g, .err = err};
+    const char *names = hst_tensors_meta(t, HST_NAMES_FACT);
+    reading r = {.t = t, .g = g, .as_onnx = names && strcmp(names, "onnx") == 0, .err = err};
     const int n = hst_graph_n_nodes(g);
     char *used = hst_alloc(hst_tensors_count(t) + 1, 1, err);
     r.has_bias = used ? hst_alloc((size_t)n, 1, err) : NULL;

@@ -326,27 +326,15 @@ static void max_pool(hst_tf_writer *w, int i)
     made(w, i, pool(w, "MaxPool", to, x, &s->window, padding), 1);
 }
 
-/* How many of a window's positions lie in [0, in). */
-static int inside(int at, int before, int kernel, int stride, int in)
-{
-    const int first = at * stride - before, end = first + kernel;
-    return (end < in ? end : in) - (first > 0 ? first : 0);
-}
-
 /* What a mean that counts the zeros around the picture is multiplied by, [1][h][w][1]. */
 static const char *corrections(hst_tf_writer *w, int i)
 {
-    const hst_do_step *s = hst_tf_step(w, i), *in = hst_tf_step(w, s->input[0]);
-    const hst_do_window *k = &s->window;
-    const hst_tf_tensor like = {.n_dims = 4, .dim = {1, s->dim[0], s->dim[1], 1}};
-    hst_tf_tensor t = like;
-    float *x = hst_tf_floats(w->g, hst_tf_count(&like));
+    const hst_do_step *s = hst_tf_step(w, i);
+    hst_tf_tensor t = {.n_dims = 4, .dim = {1, s->dim[0], s->dim[1], 1}};
+    float *x = hst_tf_floats(w->g, hst_tf_count(&t));
     t.data = x;
-    for (int r = 0; x && r < s->dim[0]; r++)
-        for (int c = 0; c < s->dim[1]; c++)
-            *x++ = (float)(k->kernel_h * k->kernel_w) /
-                   (float)(inside(r, k->top, k->kernel_h, k->stride_h, in->dim[0]) *
-                           inside(c, k->left, k->kernel_w, k->stride_w, in->dim[1]));
+    if (x)
+        hst_do_corrections(hst_tf_step(w, s->input[0]), s, x);
     return hst_tf_constant(w, i, "corrections", &t);
 }
 
@@ -410,7 +398,7 @@ static void concat_constant(hst_tf_writer *w, int i)
     memcpy(all, front->w, front->n_w * sizeof *all);
     t.data = all;
     hst_tf_binary(w, "Pad", room, input_value(w, i, 1).name, by);
-    hst_tf_binary(w, "AddV2", to, room, hst_tf_constant(w, i, "front", &t));
+    hst_tf_binary(w, "AddV2", to, room, hst_tf_constant(w, s->input[0], "front", &t));
     made(w, i, to, 0);
 }
 

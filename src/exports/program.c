@@ -104,6 +104,23 @@ size_t hst_do_floats(const hst_do_step *s)
     return hst_do_positions(s) * (size_t)hst_do_channels(s);
 }
 
+/* How many of a window's positions lie in [0, in). */
+static int inside(int at, int before, int kernel, int stride, int in)
+{
+    const int first = at * stride - before, end = first + kernel;
+    return (end < in ? end : in) - (first > 0 ? first : 0);
+}
+
+void hst_do_corrections(const hst_do_step *in, const hst_do_step *out, float *x)
+{
+    const hst_do_window *k = &out->window;
+    for (int r = 0; r < out->dim[0]; r++)
+        for (int c = 0; c < out->dim[1]; c++)
+            *x++ = (float)(k->kernel_h * k->kernel_w) /
+                   (float)(inside(r, k->top, k->kernel_h, k->stride_h, in->dim[0]) *
+                           inside(c, k->left, k->kernel_w, k->stride_w, in->dim[1]));
+}
+
 size_t hst_program_params(const hst_program *p)
 {
     size_t n = 0;

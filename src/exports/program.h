@@ -82,6 +82,9 @@ size_t hst_do_positions(const hst_do_step *s);
 int hst_do_pads_nothing(const hst_do_window *k);
 /* The window of step `out`, which reads `in`, pads as TensorFlow's SAME does. */
 int hst_do_pads_same(const hst_do_step *in, const hst_do_step *out);
+/* What the means of step `out`, a pooling of `in`, are multiplied by where they count the zeros
+ * around the picture: x[h][w] of out. */
+void hst_do_corrections(const hst_do_step *in, const hst_do_step *out, float *x);
 /* Numbers of all steps' weights. */
 size_t hst_program_params(const hst_program *p);
 /* Lowers the nodes of g behind value x of p, which its input becomes, and returns the number of its

@@ -126,12 +126,19 @@ static int options_type(enum hst_tfl_code code)
     static const struct {
         enum hst_tfl_code code;
         int type;
-    } rows[] = {{HST_TFL_CONV_2D, 1},     {HST_TFL_DEPTHWISE_CONV_2D, 2},
-                {HST_TFL_MAX_POOL_2D, 5}, {HST_TFL_FULLY_CONNECTED, 8},
-                {HST_TFL_SOFTMAX, 9},     {HST_TFL_CONCATENATION, 10},
-                {HST_TFL_ADD, 11},        {HST_TFL_MUL, 21},
-                {HST_TFL_MEAN, 27},       {HST_TFL_SUB, 28},
-                {HST_TFL_SPLIT, 35},      {HST_TFL_BATCH_MATMUL, 101},
+    } rows[] = {{HST_TFL_CONV_2D, 1},
+                {HST_TFL_DEPTHWISE_CONV_2D, 2},
+                {HST_TFL_AVERAGE_POOL_2D, 5},
+                {HST_TFL_MAX_POOL_2D, 5},
+                {HST_TFL_FULLY_CONNECTED, 8},
+                {HST_TFL_SOFTMAX, 9},
+                {HST_TFL_CONCATENATION, 10},
+                {HST_TFL_ADD, 11},
+                {HST_TFL_MUL, 21},
+                {HST_TFL_MEAN, 27},
+                {HST_TFL_SUB, 28},
+                {HST_TFL_SPLIT, 35},
+                {HST_TFL_BATCH_MATMUL, 101},
                 {HST_TFL_GELU, 116}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (rows[i].code == code)
@@ -455,7 +462,7 @@ static int write_file(const hst_exporting *x, hst_err *err)
 static int ask(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
 {
     if (x->weights != HST_WEIGHTS_INT8)
-        return hst_ask_read_back(x, p, how, err);
+        return hst_ask_read_back_all(x, p, how, err);
     snprintf(how, 96, "in 8 bits it computes as its runtime does, which --check asks");
     return 0;
 }

@@ -254,6 +254,32 @@ static void max_pool(hst_tfl_writer *w, int i)
     made(w, i, to, 1);
 }
 
+/* What is outside does not count, which SAME does too; else zeros around it are made up for. */
+static void average_pool(hst_tfl_writer *w, int i)
+{
+    const hst_do_step *s = hst_tfl_step(w, i), *in = hst_tfl_step(w, s->input[0]);
+    const hst_do_window *k = &s->window;
+    const int plain = hst_do_pads_nothing(k) || hst_do_pads_same(in, s);
+    const char *name =
+        plain ? raw_name(w, i, 1) : hst_tfl_name(w->g, "%s/mean", hst_tfl_base(w, i));
+    hst_tfl_tensor t = {.n_dims = 4, .dim = {1, s->dim[0], s->dim[1], 1}};
+    int x = input_value(w, i, 0);
+    const int padding = padding_of(w, i, 0, &x), act = plain ? hst_tfl_fused(s) : HST_TFL_LINEAR;
+    const int to = result(w, i, name, 1);
+    hst_tfl_operate(w, HST_TFL_AVERAGE_POOL_2D, to, IN(x),
+                    OPTIONS(BYTE(0, padding), INT(1, k->stride_w), INT(2, k->stride_h),
+                            INT(3, k->kernel_w), INT(4, k->kernel_h), BYTE(5, act)));
+    float *by = plain ? NULL : hst_tfl_floats(w->g, (size_t)s->dim[0] * (size_t)s->dim[1]);
+    if (by)
+        hst_do_corrections(in, s, by);
+    t.data = by;
+    made(w, i,
+         plain ? to
+               : hst_tfl_binary(w, HST_TFL_MUL, raw_name(w, i, 0), to,
+                                hst_tfl_constant(w, i, "corrections", &t)),
+         plain);
+}
+
 /* A map's is one too, unless it is what the head reads. */
 static void mean(hst_tfl_writer *w, int i)
 {
@@ -311,6 +337,18 @@ static int heads(hst_tfl_writer *w, int i, const char *what, int x)
                               (int32_t[]){0, 2, 1, 3});
 }
 
+/* x in n equal parts along its last axis. */
+static void split(hst_tfl_writer *w, int x, const int *part, int n)
+{
+    hst_tfl_op op = {.code = HST_TFL_SPLIT, .version = 1, .n_in = 2, .n_out = n};
+    op.in[0] = WHOLE(w, hst_tfl_at(w, x)->n_dims - 1);
+    op.in[1] = x;
+    for (int k = 0; k < n; k++)
+        op.out[k] = part[k];
+    op.option[op.n_options++] = (hst_fb_field)INT(0, n);
+    hst_tfl_op_add(w->g, &op);
+}
+
 /* Queries, keys and values [1][n][c] each, from what has them side by side. */
 static void take_apart(hst_tfl_writer *w, int i, int part[3])
 {
@@ -318,17 +356,11 @@ static void take_apart(hst_tfl_writer *w, int i, int part[3])
     const hst_do_step *s = hst_tfl_step(w, i);
     const int first = s->n_inputs == 2, x = input_value(w, i, first);
     const int32_t n = hst_tfl_at(w, x)->dim[1];
-    hst_tfl_op split = {.code = HST_TFL_SPLIT, .version = 1, .n_in = 2, .n_out = 3 - first};
     part[0] = input_value(w, i, 0);
-    for (int k = first; k < 3; k++) {
+    for (int k = first; k < 3; k++)
         part[k] = hst_tfl_new(w, hst_tfl_name(w->g, "%s/%s", hst_tfl_base(w, i), names[k]),
                               (int32_t[]){1, n, s->dim[1]}, 3);
-        split.out[k - first] = part[k];
-    }
-    split.in[0] = WHOLE(w, 2);
-    split.in[1] = x;
-    split.option[split.n_options++] = (hst_fb_field)INT(0, split.n_out);
-    hst_tfl_op_add(w->g, &split);
+    split(w, x, part + first, 3 - first);
 }
 
 static void attention(hst_tfl_writer *w, int i)
@@ -356,6 +388,38 @@ static void attention(hst_tfl_writer *w, int i)
     made(w, i, hst_tfl_reshaped(w, raw_name(w, i, 0), turned, (int32_t[]){1, n, s->dim[1]}, 3), 0);
 }
 
+/* x w + x' b, head by head: of x' every group is taken apart into halves, and put together the
+ * other way round. */
+static void turn(hst_tfl_writer *w, int i)
+{
+    const hst_do_step *s = hst_tfl_step(w, i);
+    const char *base = hst_tfl_base(w, i), *name[9];
+    static const char *const parts[] = {"groups", "first",  "second",  "swapped", "other",
+                                        "heads",  "scaled", "crossed", "sum"};
+    const int32_t n = s->dim[0], d = s->dim[1] / s->heads, half = s->group / 2;
+    const int32_t groups[] = {1, n, s->dim[1] / s->group, s->group},
+                  halves[] = {1, n, groups[2], half}, by_head[] = {1, n, s->heads, d};
+    hst_tfl_tensor same = {.n_dims = 4, .dim = {1, n, 1, d}, .data = s->w}, cross = same;
+    const int x = input_value(w, i, 0);
+    cross.data = s->b;
+    for (int k = 0; k < 9; k++)
+        name[k] = hst_tfl_name(w->g, "%s/%s", base, parts[k]);
+    const int grouped = hst_tfl_reshaped(w, name[0], x, groups, 4);
+    const int part[] = {hst_tfl_new(w, name[1], halves, 4), hst_tfl_new(w, name[2], halves, 4)};
+    split(w, grouped, part, 2);
+    const int swapped = hst_tfl_new(w, name[3], groups, 4);
+    hst_tfl_operate(w, HST_TFL_CONCATENATION, swapped, IN(part[1], part[0]),
+                    OPTIONS(INT(0, 3), BYTE(1, HST_TFL_LINEAR)));
+    const int other = hst_tfl_reshaped(w, name[4], swapped, by_head, 4);
+    const int own = hst_tfl_reshaped(w, name[5], x, by_head, 4);
+    const int scaled =
+        hst_tfl_binary(w, HST_TFL_MUL, name[6], own, hst_tfl_constant(w, i, "same", &same));
+    const int crossed =
+        hst_tfl_binary(w, HST_TFL_MUL, name[7], other, hst_tfl_constant(w, i, "cross", &cross));
+    const int sum = hst_tfl_binary(w, HST_TFL_ADD, name[8], scaled, crossed);
+    made(w, i, hst_tfl_reshaped(w, raw_name(w, i, 0), sum, (int32_t[]){1, n, s->dim[1]}, 3), 0);
+}
+
 /* ---- tokens and shapes ---- */
 
 /* The same tokens in front of those of every image: room is made for them, and they are added. */
@@ -378,7 +442,7 @@ static void concat_constant(hst_tfl_writer *w, int i)
                     IN(input_value(w, i, 1), hst_tfl_tensor_add(w->g, &widths)), NULL, 0);
     made(w, i,
          hst_tfl_binary(w, HST_TFL_ADD, raw_name(w, i, 0), room,
-                        hst_tfl_constant(w, i, "front", &t)),
+                        hst_tfl_constant(w, s->input[0], "front", &t)),
          0);
 }
 
@@ -450,9 +514,11 @@ static void write_step(hst_tfl_writer *w, int i, const hst_ends *ends)
         [HST_DO_ACTIVATE] = alone,
         [HST_DO_PAD] = pad,
         [HST_DO_MAX_POOL] = max_pool,
+        [HST_DO_AVERAGE_POOL] = average_pool,
         [HST_DO_MEAN] = mean,
         [HST_DO_LAYER_NORM] = layer_norm,
         [HST_DO_ATTENTION] = attention,
+        [HST_DO_TURN] = turn,
         [HST_DO_CONCAT] = concat,
         [HST_DO_SLICE] = slice,
         [HST_DO_SHAPE] = shape,

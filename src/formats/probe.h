@@ -4,7 +4,8 @@
  *   fact "probe"    "pixels 224 224" or "scaled 224 224": what it was given, its height and width
  *   probe/0 ...     [1][C] vectors and [N][C] tokens that the graph made of it: the features are
  *                   among the vectors, or come of the tokens
- *   fact "names"    "onnx": its tensors have our names, in ONNX' order of axes */
+ *   fact "names"    its tensors have our names; "onnx": in ONNX' order of axes, "tensorflow": in
+ *                   TensorFlow's, which is ours */
 #ifndef HST_FORMATS_PROBE_H
 #define HST_FORMATS_PROBE_H
 #include <stddef.h>
