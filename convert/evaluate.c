@@ -167,9 +167,13 @@ static float swish(float x)
 {
     return x * sigmoid(x);
 }
+static float hard_sigmoid(float x)
+{
+    return fmaxf(0, fminf(1, x / 6 + 0.5F));
+}
 static float hard_swish(float x)
 {
-    return x * fmaxf(0, fminf(1, x / 6 + 0.5F));
+    return x * hard_sigmoid(x);
 }
 static float gelu(float x)
 {
@@ -213,6 +217,7 @@ static float (*const functions[EV_FUNCTIONS])(float x) = {
     [EV_RELU6] = relu6,
     [EV_SIGMOID] = sigmoid,
     [EV_SWISH] = swish,
+    [EV_HARD_SIGMOID] = hard_sigmoid,
     [EV_HARD_SWISH] = hard_swish,
     [EV_GELU] = gelu,
     [EV_GELU_TANH] = gelu_tanh,

@@ -47,6 +47,7 @@ enum ev_function {
     EV_RELU6,
     EV_SIGMOID,
     EV_SWISH,
+    EV_HARD_SIGMOID,
     EV_HARD_SWISH,
     EV_GELU,
     EV_GELU_TANH, /* its approximation by tanh */

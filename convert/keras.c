@@ -219,18 +219,21 @@ static int read_json(const hst_source *s, const char *name, json_t **o, hst_err 
     return *o ? 0 : err->code;
 }
 
-/* What headstart has exported says what it is; its layers are followed where they can be. */
+/* What headstart has exported says what it is; its layers are followed where all operators of the
+ * network have words (network.h), and computed else. */
 static int read_exported(weights *w, const hst_source *s, const json_t *config, hst_err *err)
 {
     hst_source_file *file = hst_source_find(s, "headstart.json");
+    const size_t n_bytes = (size_t)hst_source_bytes(s);
     hst_err why = {0};
     int rc = file ? hst_source_load(file, err) : 0;
     if (rc || !file)
         return rc;
     rc = weights_say_model(w, (const char *)file->data, (size_t)file->n_bytes, err);
-    if (rc == 0 && keras_graph(w, config, (size_t)hst_source_bytes(s), &why) == HST_EMEM)
-        rc = hst_fail(err, HST_EMEM, "%s", why.msg);
-    return rc;
+    rc = rc ? rc : keras_graph(w, config, n_bytes, &why);
+    if (rc == HST_EMODEL && why.code)
+        return keras_run_graph(w, config, n_bytes, err);
+    return rc && why.code ? hst_fail(err, rc, "%s", why.msg) : rc;
 }
 
 int keras_read_archive(weights *w, hst_source *s, hst_err *err)

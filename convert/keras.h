@@ -48,6 +48,12 @@ const char *keras_text(const struct json_t *o, const char *key); /* "": not ther
  * (keras_graph.c) */
 HST_CHECK int keras_graph(weights *w, const struct json_t *config, size_t file_bytes, hst_err *err);
 
+/* The same layers computed on the picture of formats/probe.h, of which any that exports have are
+ * known: adds what goes into the head and the head, and says that the tensors have our names.
+ * (keras_run.c) */
+HST_CHECK int keras_run_graph(weights *w, const struct json_t *config, size_t file_bytes,
+                              hst_err *err);
+
 /* Adds the variables of a file in Keras 3's layout. config: NULL, or the model's. */
 HST_CHECK int keras3_add(weights *w, struct h5 *f, const struct json_t *config, hst_err *err);
 #endif

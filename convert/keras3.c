@@ -17,6 +17,7 @@ enum { MAX_DEPTH = 12, MAX_PATH = 512, MAX_LAYERS = 5000 };
 typedef struct replayed {
     char path[MAX_PATH]; /* "functional/conv2d_3" */
     const char *layer;   /* its name; borrowed from the configuration */
+    int is_model;        /* of layers, which have entries of their own */
 } replayed;
 
 typedef struct replay {
@@ -70,7 +71,8 @@ static void replay_model(replay *r, const json_t *model, const char *prefix, int
             snprintf(count, sizeof count, "_%d", before);
         int n = snprintf(x->path, sizeof x->path, "%s%s%s", prefix, class, count);
         x->layer = keras_text(json_object_get(layer, "config"), "name");
-        if (n < MAX_PATH - 2 && keras_layers(layer)) {
+        x->is_model = keras_layers(layer) != NULL;
+        if (n < MAX_PATH - 2 && x->is_model) {
             snprintf(inside, sizeof inside, "%.*s/", MAX_PATH - 2, x->path);
             replay_model(r, layer, inside, depth + 1);
         }
@@ -85,21 +87,27 @@ typedef struct job {
     replay names;
 } job;
 
-/* The name that the file or the configuration gives a layer; else its path. */
-static int layer_name(const job *j, uint64_t vars, const char *path, const char **out, hst_err *err)
+/* The name that the file or the configuration gives a layer, of one inside another ("query_dense"
+ * of attention) behind the other's; else its path. */
+static int layer_name(const job *j, uint64_t vars, const char *path, char out[2 * MAX_PATH],
+                      hst_err *err)
 {
     h5_texts name;
     int rc = h5_attribute(j->f, vars, "name", &name, err);
-    *out = path;
+    snprintf(out, 2 * MAX_PATH, "%s", path);
     if (rc)
         return rc;
     if (name.n == 1 && *name.text[0]) {
-        *out = name.text[0];
+        snprintf(out, 2 * MAX_PATH, "%s", name.text[0]);
         return 0;
     }
-    for (size_t i = 0; i < j->names.n; i++)
-        if (strcmp(j->names.at[i].path, path) == 0 && *j->names.at[i].layer)
-            *out = j->names.at[i].layer;
+    for (size_t i = 0; i < j->names.n; i++) {
+        const replayed *x = &j->names.at[i];
+        const size_t n = strlen(x->path);
+        if (*x->layer && strncmp(x->path, path, n) == 0 &&
+            (!path[n] || (path[n] == '/' && !x->is_model)))
+            snprintf(out, 2 * MAX_PATH, "%.500s%s", x->layer, path + n);
+    }
     return 0;
 }
 
@@ -118,6 +126,13 @@ static const char *variable_name(const char *class, size_t n_class, size_t i, si
         {"batch_normalization", 3, 3, {"beta", "moving_mean", "moving_variance"}}, /* no scale */
         {"separable_conv2d", 2, 3, {"depthwise_kernel", "pointwise_kernel", "bias"}},
         {"normalization", 3, 3, {"mean", "variance", "count"}},
+        {"layer_normalization", 2, 2, {"gamma", "beta"}},
+        {"einsum_dense", 1, 2, {"kernel", "bias"}},
+        /* of MultiHeadAttention */
+        {"query_dense", 1, 2, {"kernel", "bias"}},
+        {"key_dense", 1, 2, {"kernel", "bias"}},
+        {"value_dense", 1, 2, {"kernel", "bias"}},
+        {"output_dense", 1, 2, {"kernel", "bias"}},
     };
     for (size_t k = 0; k < sizeof known / sizeof *known; k++)
         if (strlen(known[k].class) == n_class && memcmp(known[k].class, class, n_class) == 0 &&
@@ -140,11 +155,11 @@ static const char *class_of(const char *path, size_t *n)
 static int add_variables(const job *j, uint64_t vars, const char *path, hst_err *err)
 {
     h5_links l;
-    const char *layer;
+    char layer[2 * MAX_PATH];
     size_t n_class;
     const char *class = class_of(path, &n_class);
     int rc = h5_list(j->f, vars, &l, err);
-    rc = rc ? rc : layer_name(j, vars, path, &layer, err);
+    rc = rc ? rc : layer_name(j, vars, path, layer, err);
     for (size_t i = 0; rc == 0 && i < l.n; i++) {
         char name[2 * MAX_PATH];
         hst_tensor t = {.name = name};

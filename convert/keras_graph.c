@@ -284,6 +284,8 @@ int keras_graph(weights *w, const json_t *config, size_t file_bytes, hst_err *er
     rc = rc ? rc : net_init(&g.net, w->arena, file_bytes, err);
     for (size_t i = 0; rc == 0 && i < n; i++)
         rc = read_layer(&g, json_array_get(layers, i));
+    if (rc == 0 && net_goes_on(&g.net))
+        rc = refuse(err, "a convolution behind the average may be a part of the network");
     if (rc)
         return rc;
     w->t = NULL;

@@ -201,6 +201,8 @@ int hst_exported_read(const hst_tensors *t, const hst_graph *g, hst_err *err)
     const char *names = hst_tensors_meta(t, HST_NAMES_FACT);
     reading r = {.t = t, .g = g, .as_onnx = names && strcmp(names, "onnx") == 0, .err = err};
     const int n = hst_graph_n_nodes(g);
+    if (names && strcmp(names, "keras") == 0)
+        return hst_exported_read_keras(t, g, err);
     char *used = hst_alloc(hst_tensors_count(t) + 1, 1, err);
     r.has_bias = used ? hst_alloc((size_t)n, 1, err) : NULL;
     int rc = r.has_bias ? 0 : HST_EMEM;

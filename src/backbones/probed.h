@@ -19,4 +19,6 @@ HST_CHECK int hst_probed_check(const hst_ctx *ctx, const hst_tensors *t, const h
 /* Fills g's parameters from the tensors of an exported file: our names; norms that were drawn into
  * the weights before them become such that change nothing. (exported.c) */
 HST_CHECK int hst_exported_read(const hst_tensors *t, const hst_graph *g, hst_err *err);
+/* The same of Keras' files, where norms stay. (exported_keras.c) */
+HST_CHECK int hst_exported_read_keras(const hst_tensors *t, const hst_graph *g, hst_err *err);
 #endif

@@ -5,7 +5,8 @@
  *   probe/0 ...     [1][C] vectors and [N][C] tokens that the graph made of it: the features are
  *                   among the vectors, or come of the tokens
  *   fact "names"    its tensors have our names; "onnx": in ONNX' order of axes, "tensorflow": in
- *                   TensorFlow's, which is ours */
+ *                   TensorFlow's, which is ours; "keras": those of our layers in Keras, in its
+ *                   order */
 #ifndef HST_FORMATS_PROBE_H
 #define HST_FORMATS_PROBE_H
 #include <stddef.h>

@@ -10,6 +10,7 @@ import os
 import random
 import struct
 import unittest
+import zipfile
 
 from pixels import Predicts, oblong
 from run import BACKBONE, PHOTOS, ROOT, read, run, setUpModule, tearDownModule  # noqa: F401
@@ -175,6 +176,35 @@ class Transformers(Predicts):
             self.assertEqual(same, {f"backbone/{name}" for name in (
                 "patches/kernel", "patches/bias", "tokens/prefix", "tokens/positions")})
         self.refused(run(*words, "--thaw", "last:4", "-o", "vit-none"), 2, "last:4", "the network has 3 layers")
+
+    @staticmethod
+    def changed(member, edit):
+        """vit.keras with another text or other weights, its check sums as the rest of it."""
+        with zipfile.ZipFile(f"{ROOT}/vit.keras") as old, zipfile.ZipFile(f"{ROOT}/changed.keras", "w") as new:
+            for name in old.namelist():
+                new.writestr(name, edit(old.read(name)) if name == member else old.read(name))
+
+    def test_keras_files_are_computed(self):
+        self.ok(run("train", PHOTOS, "-b", self.vit, "-o", "vit-keras"))
+        told = json.loads(self.ok(run("export", "vit-keras", "--to", "keras", "-o", "vit.keras", "--json")))
+        self.assertEqual((told["checked"], told["pictures"], told["difference"]), ("read back", 16, 0))
+        self.assertRegex(self.ok(run("info", "vit.keras")), r"(?m)^backbone +vit, 2 blocks of 64, ")
+        words = f"{PHOTOS}/red/01.png", "--no-store", "--no-unknown", "--format", "json"
+        same = (json.loads(self.ok(run("predict", model, *words)))["top"] for model in ("vit-keras", "vit.keras"))
+        self.assertEqual(*same)
+        for old, new in ((b'"activation":"gelu"', b'"activation":"silu"'), (b'"epsilon":', b'"epsilon":0.3,"x":'),
+                         (b'"num_heads":', b'"flash":1,"num_heads":'), (b'"Cropping1D"', b'"Reversing1D"')):
+            with self.subTest(new=new):
+                self.changed("config.json", lambda text, old=old, new=new: text.replace(old, new, 1))
+                self.refused(run("predict", "changed.keras", *words, "--quiet"), 4, "changed.keras: its ")
+        self.changed("config.json", lambda text: text.replace(b'"gelu"', b'"silu"'))
+        self.refused(run("predict", "changed.keras", *words, "--quiet"), 4, "its graph computes something else")
+        data = bytearray(read(f"{ROOT}/vit.keras"))
+        kernel = self.tensors(f"{ROOT}/vit-keras/model.safetensors")["backbone/block_1_fc2/kernel"]
+        data[data.index(kernel[:64]) + 3] ^= 1
+        with open(f"{ROOT}/changed.keras", "wb") as f:
+            f.write(data)
+        self.refused(run("predict", "changed.keras", *words, "--quiet"), 4, "changed.keras")
 
     @staticmethod
     def tensors(path):
