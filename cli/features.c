@@ -81,7 +81,7 @@ static int run(cli_job *job)
         status = cli_job_usage(job, "the name of the .npy file is too long");
     if (part.count)
         job->v.output = job->shard_file;
-    if (status == 0)
+    if (status == 0 && hst_process_rank(job->ctx) == 0)
         status = check_output(job);
     if (status)
         return status;

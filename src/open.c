@@ -239,6 +239,8 @@ hst_ctx *hst_open(const hst_config *given, hst_err *err)
     ctx->executor = hst_executor_new(threads ? threads : hst_processors(), err);
     ctx->archives = hst_archives_new(err);
     ctx->decoders = decoders_of(cfg, err);
+    if (ctx->executor && hst_ranks_meet(ctx->ranks, hst_executor_threads(ctx->executor), err))
+        goto fail;
     if (ctx->helper && ctx->decoders && (ctx->cache_dir || !cfg->cache_dir) && ctx->executor &&
         ctx->archives)
         return ctx;
@@ -260,8 +262,7 @@ void hst_close(hst_ctx *ctx)
         hst_decoders_free(ctx->decoders);
         free(ctx->cache_dir);
         free(ctx->helper);
-        if (ctx->ranks)
-            ctx->ranks->close(ctx->ranks);
+        hst_ranks_close(ctx->ranks);
     }
     free(ctx);
 }

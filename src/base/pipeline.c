@@ -7,7 +7,7 @@
 /* A slot's item moves through these in order; the ring is indexed by item number modulo n_slots. */
 enum state { FREE, WORKING, DONE };
 
-typedef struct run {
+struct hst_pipeline_run {
     const hst_pipeline *p;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t moved; /* a slot became free, or the run ended */
@@ -18,7 +18,8 @@ typedef struct run {
     int ended;                /* next said 0, or an error stops the run */
     uint64_t failed_at;       /* item of the first error */
     hst_err err;
-} run;
+};
+typedef hst_pipeline_run run;
 
 /* Keeps the error of the earliest item. Lock held. */
 static void fail(run *r, uint64_t item, const hst_err *e)
@@ -56,13 +57,14 @@ static void deliver(run *r)
     r->delivering = 0;
 }
 
-/* Takes the next item: 1 with *item set, 0 when there is none left. Lock held. */
-static int take(run *r, uint64_t *item)
+static int is_full(const run *r)
 {
-    while (!r->ended && (r->fetching || r->state[r->taken % r->p->n_slots] != FREE))
-        pthread_cond_wait(&r->moved, &r->lock);
-    if (r->ended)
-        return 0;
+    return r->fetching || r->state[r->taken % r->p->n_slots] != FREE;
+}
+
+/* The next item, for which there is room: 1 with *item set, 0 when there is none left. Lock held. */
+static int fetch(run *r, uint64_t *item)
+{
     size_t slot = r->taken % r->p->n_slots;
     hst_err e = {0};
     r->fetching = 1;
@@ -82,6 +84,56 @@ static int take(run *r, uint64_t *item)
     return rc > 0;
 }
 
+/* As fetch, once there is room. */
+static int take(run *r, uint64_t *item)
+{
+    while (!r->ended && is_full(r))
+        pthread_cond_wait(&r->moved, &r->lock);
+    return r->ended ? 0 : fetch(r, item);
+}
+
+/* Lock held. */
+static void give(run *r, uint64_t item)
+{
+    r->state[item % r->p->n_slots] = DONE;
+    deliver(r);
+}
+
+int hst_pipeline_take(run *r, uint64_t *item)
+{
+    int rc = 0;
+    pthread_mutex_lock(&r->lock);
+    if (!r->ended && !is_full(r))
+        rc = fetch(r, item);
+    if (rc == 0 && r->ended)
+        rc = -1;
+    pthread_mutex_unlock(&r->lock);
+    return rc;
+}
+
+void hst_pipeline_give(run *r, uint64_t item)
+{
+    pthread_mutex_lock(&r->lock);
+    give(r, item);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void hst_pipeline_fail(run *r, const hst_err *err)
+{
+    pthread_mutex_lock(&r->lock);
+    if (r->err.code == 0)
+        fail(r, r->delivered, err);
+    pthread_mutex_unlock(&r->lock);
+}
+
+int hst_pipeline_has_failed(run *r)
+{
+    pthread_mutex_lock(&r->lock);
+    const int failed = r->err.code != 0;
+    pthread_mutex_unlock(&r->lock);
+    return failed;
+}
+
 /* One thread's part of the run, from when it joins to the end. */
 static void take_part(void *arg, size_t i, int thread)
 {
@@ -97,10 +149,16 @@ static void take_part(void *arg, size_t i, int thread)
         pthread_mutex_lock(&r->lock);
         if (rc < 0)
             fail(r, item, &e);
-        r->state[slot] = DONE;
-        deliver(r);
+        give(r, item);
     }
     pthread_mutex_unlock(&r->lock);
+}
+
+static void *take_part_beside(void *arg)
+{
+    run *r = arg;
+    r->p->beside(r->p->beside_arg, r);
+    return NULL;
 }
 
 int hst_executor_pipeline(hst_executor *ex, const hst_pipeline *p, hst_err *err)
@@ -111,7 +169,14 @@ int hst_executor_pipeline(hst_executor *ex, const hst_pipeline *p, hst_err *err)
         return HST_EMEM;
     pthread_mutex_init(&r.lock, NULL);
     pthread_cond_init(&r.moved, NULL);
-    hst_executor_for(ex, (size_t)hst_executor_threads(ex), take_part, &r);
+    pthread_t beside;
+    const int refused = p->beside ? pthread_create(&beside, NULL, take_part_beside, &r) : 0;
+    if (refused)
+        (void)hst_fail_errno(&r.err, HST_EPROC, refused, "no further thread can be started");
+    else
+        hst_executor_for(ex, (size_t)hst_executor_threads(ex), take_part, &r);
+    if (p->beside && !refused)
+        pthread_join(beside, NULL);
     pthread_cond_destroy(&r.moved);
     pthread_mutex_destroy(&r.lock);
     free(r.state);

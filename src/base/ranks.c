@@ -278,3 +278,22 @@ int hst_ranks_threads(hst_ranks *r, int *threads, hst_err *err)
     free(all);
     return rc;
 }
+
+int hst_ranks_meet(hst_ranks *r, int threads, hst_err *err)
+{
+    if (!r)
+        return 0;
+    r->threads = hst_alloc((size_t)r->size, sizeof *r->threads, err);
+    if (!r->threads)
+        return HST_EMEM;
+    r->threads[r->rank] = threads;
+    return share_equal(r, r->threads, sizeof *r->threads, err);
+}
+
+void hst_ranks_close(hst_ranks *r)
+{
+    if (!r)
+        return;
+    free(r->threads);
+    r->close(r);
+}

@@ -25,6 +25,7 @@ typedef struct hst_message {
 typedef struct hst_ranks hst_ranks;
 struct hst_ranks {
     int rank, size; /* this process: 0 .. size-1 */
+    int *threads;   /* [size] of each rank's executor; hst_ranks_meet */
     /* Begin a message of 1 .. 2^30 bytes, which stay as they are until it is finished. Messages
      * from one rank to another arrive in the order in which they were begun; both sides know how
      * long each is. Errors: HST_EPROC, HST_EMEM. */
@@ -63,6 +64,10 @@ typedef hst_ranks *hst_ranks_open_fn(const hst_ranks_job *job, hst_err *err);
 
 #define HST_MPI_PART     "headstart-mpi.so"
 #define HST_MPI_IN_BUILD "../mpi"
+
+/* Every rank tells how many threads it has. Errors: HST_EPROC, HST_EMEM. */
+HST_CHECK int hst_ranks_meet(hst_ranks *r, int threads, hst_err *err);
+void hst_ranks_close(hst_ranks *r); /* NULL is fine */
 
 /* Loads the plug-in that lies at path, and joins the job. NULL: as hst_ranks_open_fn. */
 HST_CHECK hst_ranks *hst_ranks_load(const char *path, const hst_ranks_job *job, hst_err *err);

@@ -3,6 +3,7 @@
 #include "dataset/deep.h"
 #include "features/lookup.h"
 #include "features/loop.h"
+#include "features/share.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -14,8 +15,9 @@ typedef struct job {
     const hst_data *d;
     hst_features *f;
     hst_lookup lookup;
-    /* Where the rows go as they come, or NULL; then f has room for `room` photos, those under way,
-     * one after the other. */
+    /* 1: rows go into a file (of rank 0) as they come; then f has room for `room` photos, those
+     * under way, one after the other. */
+    int streams;
     hst_feature_file *file;
     size_t room;
     char *stored; /* [room]: its features came from the store */
@@ -23,6 +25,11 @@ typedef struct job {
      * among their views, or -1. */
     const hst_features *have;
     int have_at[HST_LOOKUP_VIEWS];
+    /* What another process than that of rank 0 has found out and rank 0 not yet heard: of the
+     * photos under way, one after the other; else NULL. */
+    hst_lookup_photo *found; /* [window] */
+    float *found_views;      /* [window][view_floats] */
+    size_t window;
 } job;
 
 /* Where photo i is in what f and stored hold of photos. */
@@ -54,11 +61,13 @@ static int begin_row(const job *j, size_t i, hst_looking *l, hst_lookup_photo *p
                      hst_err *err)
 {
     const size_t at = place_of(j, i);
-    *p = (hst_lookup_photo){.path = j->d->photos[i].path,
-                            .content = &j->f->content[at],
-                            .picture = &j->f->picture[at],
-                            .views =
-                                j->f->views ? j->f->views + at * (size_t)j->e->view_floats : own};
+    if (j->found)
+        own = j->found_views + i % j->window * (size_t)j->e->view_floats;
+    *p = (hst_lookup_photo){
+        .path = j->d->photos[i].path,
+        .content = &j->f->content[at],
+        .picture = &j->f->picture[at],
+        .views = j->f->views && !j->found ? j->f->views + at * (size_t)j->e->view_floats : own};
     if (j->have)
         take_over(j, i, p);
     return hst_lookup_begin(&j->lookup, l, p, err);
@@ -70,7 +79,10 @@ static int end_row(const job *j, size_t i, const hst_lookup_photo *p, float *row
     const size_t bytes = (size_t)j->f->dim * sizeof *row, at = place_of(j, i);
     const int used = !j->f->why[i];
     int rc = 0;
-    if (used) {
+    if (used && j->found) {
+        hst_lookup_end(&j->lookup, p);
+        j->found[i % j->window] = *p;
+    } else if (used) {
         hst_lookup_end(&j->lookup, p);
         hst_extractor_combine(j->e, p->views, row);
         rc = hst_spill_put(j->f->rows, at * bytes, row, bytes, err);
@@ -112,6 +124,49 @@ static int work_photos(void *arg, size_t first, size_t n, hst_looking *l, hst_er
         rc = end_row(j, first + k, &photo[k], own + n * floats, err);
     free(own);
     return rc;
+}
+
+/* A byte that says whether it can be used, then what it is, or why not. */
+static void pack_photo(void *arg, size_t i, hst_buf *b)
+{
+    const job *j = arg;
+    const char *why = j->f->why[i];
+    hst_buf_add(b, why ? "-" : "+", 1);
+    if (why)
+        hst_buf_add(b, why, strlen(why));
+    else
+        hst_lookup_pack(&j->lookup, &j->found[i % j->window], b);
+}
+
+static int unpack_row(const job *j, size_t i, const uint8_t *bytes, size_t n, hst_err *err)
+{
+    const size_t floats = (size_t)j->e->view_floats, at = place_of(j, i);
+    float *own = hst_alloc(floats + (size_t)j->f->dim, sizeof *own, err);
+    hst_lookup_photo p = {.path = j->d->photos[i].path,
+                          .content = &j->f->content[at],
+                          .picture = &j->f->picture[at],
+                          .views = j->f->views ? j->f->views + at * floats : own};
+    int rc = own ? hst_lookup_unpack(&j->lookup, &p, bytes, n, err) : HST_EMEM;
+    if (rc == 0) {
+        hst_lookup_keep_picture(&j->lookup, &p);
+        rc = end_row(j, i, &p, own + floats, err);
+    }
+    free(own);
+    return rc;
+}
+
+static int unpack_photo(void *arg, size_t i, const uint8_t *bytes, size_t n, hst_err *err)
+{
+    const job *j = arg;
+    if (n > 0 && bytes[0] == '+')
+        return unpack_row(j, i, bytes + 1, n - 1, err);
+    char *why = hst_alloc(n + 1, 1, err);
+    if (!why)
+        return HST_EMEM;
+    if (n > 1)
+        memcpy(why, bytes + 1, n - 1);
+    j->f->why[i] = why;
+    return 0;
 }
 
 /* Photo i into the file; its place is the next one's. */
@@ -180,6 +235,39 @@ static hst_features *features_new(const job *j, size_t n, int keep_views, hst_er
     return NULL;
 }
 
+static int make_found(job *j, hst_err *err)
+{
+    if (hst_ranks_rank(j->ctx->ranks) == 0)
+        return 0;
+    j->window = hst_photos_under_way(j->ctx, j->e);
+    j->found = hst_alloc(j->window, sizeof *j->found, err);
+    j->found_views =
+        j->found ? hst_alloc(j->window, (size_t)j->e->view_floats * sizeof(float), err) : NULL;
+    return j->found_views ? 0 : HST_EMEM;
+}
+
+/* What is known is not worth to be sent; else the processes of a job do it together. */
+static int look_at_all(job *j, int known, hst_err *err)
+{
+    hst_photo_loop l = {.ctx = j->ctx,
+                        .extractor = j->e,
+                        .phase = known ? NULL : "features",
+                        .n = j->f->n,
+                        .arg = j,
+                        .work_run = work_photos,
+                        .done = count_photo};
+    if (known)
+        return hst_photos_each(&l, err);
+    l.pack = pack_photo;
+    l.unpack = unpack_photo;
+    int rc = make_found(j, err);
+    rc = rc ? rc : hst_photos_each(&l, err);
+    rc = rc ? rc : hst_features_share(j->ctx->ranks, j->f, j->streams, err);
+    free(j->found);
+    free(j->found_views);
+    return rc;
+}
+
 static int extract(job *j, hst_err *err)
 {
     int rc = 0, known = j->have != NULL;
@@ -188,31 +276,26 @@ static int extract(job *j, hst_err *err)
         known &= j->have_at[i] >= 0;
     j->lookup = (hst_lookup){.ctx = j->ctx, .e = j->e, .n_views = n_views};
     if (!known)
+        rc = hst_features_alike(j->ctx, j->e, j->d, err);
+    if (!known && rc == 0)
         rc = hst_lookup_open(&j->lookup, j->ctx, j->e, j->have ? j->have_at : NULL, err);
     j->stored = rc ? NULL : hst_alloc(j->room, 1, err);
     if (rc == 0)
         rc = HST_EMEM;
     if (j->stored)
-        rc = hst_photos_each(&(hst_photo_loop){.ctx = j->ctx,
-                                               .extractor = j->e,
-                                               .phase = known ? NULL : "features",
-                                               .n = j->f->n,
-                                               .arg = j,
-                                               .work_run = work_photos,
-                                               .done = count_photo},
-                             err);
+        rc = look_at_all(j, known, err);
     hst_lookup_close(&j->lookup);
     free(j->stored);
     if (rc == 0 && j->f->n_used == 0 && !j->d->shards) /* the other shards may have some */
         rc = hst_fail(err, HST_EDATA, "none of the %zu photos could be used; the first: %s: %s",
-                      j->f->n, j->d->photos[0].path, j->f->why[0]);
+                      j->f->n, j->d->photos[0].path, j->f->why[0] ? j->f->why[0] : "elsewhere");
     return rc;
 }
 
 static hst_features *through(job *j, int keep_views, hst_err *err)
 {
     const size_t n = j->d->n_photos;
-    const size_t few = j->file ? hst_photos_under_way(j->ctx, j->e) : n;
+    const size_t few = j->streams ? hst_photos_under_way(j->ctx, j->e) : n;
     if (n == 0) {
         hst_fail(err, HST_EDATA, "there are no photos");
         return NULL;
@@ -274,14 +357,15 @@ hst_features *hst_features_stream(hst_ctx *ctx, const hst_backbone *b, const hst
     hst_extractor *e = hst_extractor_of(ctx, b, hst_deep_resolve(ctx, d, prepare), err);
     hst_data part;
     hst_shard *shard = NULL;
-    job j = {.ctx = ctx, .e = e, .d = &part};
+    job j = {.ctx = ctx, .e = e, .d = &part, .streams = 1};
     hst_features *f = NULL;
+    const int writes = hst_ranks_rank(ctx->ranks) == 0;
     if (e && hst_features_shard(ctx, e, d, &part, &shard, err) == 0 &&
-        hst_feature_file_open(&j.file, &part, path, e->dim, shard, err) == 0)
+        (!writes || hst_feature_file_open(&j.file, &part, path, e->dim, shard, err) == 0))
         f = through(&j, 0, err);
     if (f) {
         clear_rows(f);
-        if (hst_feature_file_commit(j.file, err)) {
+        if (writes && hst_feature_file_commit(j.file, err)) {
             hst_features_free(f);
             f = NULL;
         }

@@ -62,16 +62,22 @@ static int is_kept(const hst_lookup *l, const hst_lookup_photo *p)
     return l->store && hst_digest_is_set(&p->key);
 }
 
+static void keep_picture(const hst_lookup *l, const hst_lookup_photo *p)
+{
+    float row[sizeof(hst_picture) / sizeof(float)];
+    if (!is_kept(l, p))
+        return;
+    memcpy(row, p->picture, sizeof row);
+    hst_store_put(l->store, &l->kind_picture, &p->key, row);
+}
+
 static int fill_picture(const hst_lookup *l, hst_looking *looking, const hst_lookup_photo *p,
                         hst_err *err)
 {
-    float row[sizeof(hst_picture) / sizeof(float)];
     int rc = hst_looking_picture(looking, p->picture, err);
-    if (rc || !is_kept(l, p))
-        return rc;
-    memcpy(row, p->picture, sizeof row);
-    hst_store_put(l->store, &l->kind_picture, &p->key, row);
-    return 0;
+    if (rc == 0)
+        keep_picture(l, p);
+    return rc;
 }
 
 static int compute(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *p,
@@ -124,6 +130,12 @@ void hst_lookup_end(const hst_lookup *l, const hst_lookup_photo *p)
     for (int i = 0; hst_extractor_view(l->e, i, &at, NULL); i++)
         if (!p->found[i])
             hst_store_put(l->store, &l->kind[i], &p->key, p->views + at);
+}
+
+void hst_lookup_keep_picture(const hst_lookup *l, const hst_lookup_photo *p)
+{
+    if (p->picture->pixels && p->n_found < l->n_views)
+        keep_picture(l, p);
 }
 
 int hst_lookup_one(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *p, hst_err *err)

@@ -45,4 +45,6 @@ HST_CHECK int hst_lookup_one(const hst_lookup *l, hst_looking *looking, hst_look
 HST_CHECK int hst_lookup_begin(const hst_lookup *l, hst_looking *looking, hst_lookup_photo *p,
                                hst_err *err);
 void hst_lookup_end(const hst_lookup *l, const hst_lookup_photo *p);
+/* Keeps the picture of a photo that another process has begun, where that had to compute. */
+void hst_lookup_keep_picture(const hst_lookup *l, const hst_lookup_photo *p);
 #endif

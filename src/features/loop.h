@@ -5,6 +5,7 @@
  * photo depends on its neighbours. */
 #ifndef HST_FEATURES_LOOP_H
 #define HST_FEATURES_LOOP_H
+#include "base/buf.h"
 #include "base/context.h"
 #include "extractor/extractor.h"
 
@@ -24,8 +25,12 @@ typedef struct hst_photo_loop {
     /* NULL, or what is to be done when it is finished, in order, one at a time; a negative error
      * ends the loop. */
     int (*done)(void *arg, size_t i, hst_err *err);
+    /* NULL: of several processes each does all of it. Else they share the photos, and these bring
+     * what work made of photo i to rank 0, on which alone it is done. */
+    void (*pack)(void *arg, size_t i, hst_buf *b);
+    int (*unpack)(void *arg, size_t i, const uint8_t *p, size_t n, hst_err *err);
 } hst_photo_loop;
-/* Photo i is done before photo i + so many is begun. */
+/* Of all processes together: photo i is done before photo i + so many is begun. */
 size_t hst_photos_under_way(const hst_ctx *ctx, const hst_extractor *e);
 /* Errors: the first photo's whose work failed or was not done, HST_ESTOPPED, HST_EMEM. */
 HST_CHECK int hst_photos_each(const hst_photo_loop *l, hst_err *err);
