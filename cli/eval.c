@@ -143,7 +143,8 @@ static int show(evaluating *r)
 static int evaluate(evaluating *r)
 {
     cli_job *job = r->job;
-    const int refused = cli_eval_check_pages(job, r->n);
+    const int writes = hst_process_rank(job->ctx) == 0;
+    const int refused = writes ? cli_eval_check_pages(job, r->n) : 0;
     if (refused)
         return refused;
     for (int i = 0; i < r->n; i++) /* before the first photo is computed */
@@ -176,7 +177,7 @@ static int evaluate(evaluating *r)
         if (status)
             return status;
     }
-    return show(r);
+    return writes ? show(r) : CLI_OK;
 }
 
 static int run(cli_job *job)

@@ -183,6 +183,8 @@ static int predict_image(prediction_run *r, const cli_stdin *in)
 static int predict_stdin(prediction_run *r, const char *const *words, int n)
 {
     cli_stdin in = {0};
+    if (hst_process_rank(r->job->ctx) > 0) /* the first process has standard input */
+        return predict_words(r, words, n, NULL);
     int image = r->job->v.by_nul ? 0 : cli_stdin_peek(&in);
     if (image < 0 && !cli_signals_caught())
         return cli_stdin_fail();
@@ -192,6 +194,9 @@ static int predict_stdin(prediction_run *r, const char *const *words, int n)
     }
     if (!image)
         return predict_words(r, words, n, &in);
+    if (hst_process_count(r->job->ctx) > 1)
+        return cli_job_usage(r->job, "several processes share a list of paths, but no picture, on "
+                                     "standard input");
     int status = n ? predict_words(r, words, n, NULL) : CLI_OK;
     return status ? status : predict_image(r, &in);
 }
@@ -214,7 +219,8 @@ static int predict_all(prediction_run *r)
 {
     const char *const *words = r->job->v.words + 1;
     int n = r->job->v.n_words - 1, first = 0, status = cli_rows_begin(&r->rows);
-    look_ahead(r);
+    if (hst_process_rank(r->job->ctx) == 0)
+        look_ahead(r);
     for (int i = 0; i < n && status == CLI_OK; i++) {
         if (strcmp(words[i], "-") != 0)
             continue;
@@ -306,9 +312,10 @@ static int predict_labelled(prediction_run *r)
     cli_job *job = r->job;
     char sheet[PATH_BYTES];
     double skipped = 0;
+    const int draws = hst_process_rank(job->ctx) == 0;
     if (!name_sheet(job, sheet))
         return cli_job_usage(job, "the name of the sheet is too long");
-    int status = cli_target_file(sheet), drawn = 0;
+    int status = draws ? cli_target_file(sheet) : 0, drawn = 0;
     hst_eval *e = NULL;
     if (status)
         return status;
@@ -316,7 +323,7 @@ static int predict_labelled(prediction_run *r)
     if (d)
         e = hst_evaluate(job->ctx, r->model, d, &job->err);
     if (!e || hst_eval_metric(e, "skipped", &skipped, NULL, NULL, &job->err) ||
-        draw_sheet(job, e, sheet, &drawn)) {
+        (draws && draw_sheet(job, e, sheet, &drawn))) {
         status = cli_job_fail(job);
     } else {
         cli_display_close(&job->display);
@@ -407,6 +414,8 @@ static int run(cli_job *job)
     job->v.no_store |= are_few(&job->v);
     if (status == 0)
         status = cli_job_open(job);
+    if (status == 0 && job->v.cam && hst_process_count(job->ctx) > 1)
+        status = cli_job_usage(job, "--cam is for one process");
     if (status)
         return status;
     if (job->v.json)

@@ -62,7 +62,7 @@ static int is_full(const run *r)
     return r->fetching || r->state[r->taken % r->p->n_slots] != FREE;
 }
 
-/* The next item, for which there is room: 1 with *item set, 0 when there is none left. Lock held. */
+/* The next item, where there is room: 1 with *item set, 0 when there is none left. Lock held. */
 static int fetch(run *r, uint64_t *item)
 {
     size_t slot = r->taken % r->p->n_slots;

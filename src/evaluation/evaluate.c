@@ -1,6 +1,7 @@
 /* evaluate.c - a model over labelled photos: their features (from the store where it has them),
  * then the head. */
 #include "base/mem.h"
+#include "base/ranks.h"
 #include "dataset/class_check.h"
 #include "evaluation/evaluation.h"
 #include "features/features.h"
@@ -122,6 +123,8 @@ hst_eval *hst_eval_of_model(const hst_model *m, size_t n, hst_err *err)
 hst_eval *hst_eval_through(hst_ctx *ctx, const hst_model *m, const hst_data *d, const int *label,
                            hst_err *err)
 {
+    if (hst_ranks_same(ctx->ranks, "model", m->content_sha256, sizeof m->content_sha256, err))
+        return NULL;
     hst_features *f = hst_features_through(ctx, m->extractor, d, 0, err);
     hst_eval *e = f ? hst_eval_of_model(m, d->n_photos, err) : NULL;
     if (e)

@@ -1,6 +1,6 @@
 /* stream.c - any number of photos on all threads, in order, in flat memory. */
 #include "base/mem.h"
-#include "base/pipeline.h"
+#include "base/shared_pipeline.h"
 #include "dataset/deep.h"
 #include "prediction/prediction.h"
 
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATH_BYTES = 4096, SLOTS_PER_THREAD = 4 };
+enum { PATH_BYTES = 4096 };
 
 typedef struct item {
     char path[PATH_BYTES];
@@ -87,10 +87,68 @@ static int deliver_item(void *arg, size_t slot, hst_err *err)
     return j->stream->what ? hst_meter_at(&j->meter, j->delivered, err) : 0;
 }
 
+/* ---- from one process to another ---- */
+
+static void pack_path(void *arg, size_t slot, hst_buf *b)
+{
+    hst_buf_puts(b, ((const job *)arg)->item[slot].path);
+}
+
+static int unpack_path(void *arg, size_t slot, const uint8_t *p, size_t n, hst_err *err)
+{
+    char *path = ((job *)arg)->item[slot].path;
+    if (n >= PATH_BYTES)
+        return hst_fail(err, HST_EPROC, "a path of %zu bytes", n);
+    memcpy(path, p, n);
+    path[n] = 0;
+    return 0;
+}
+
+/* What goes in front of the probabilities, or of why there are none. */
+typedef struct outcome {
+    int code, stored;
+    double unknown_score;
+} outcome;
+
+static void pack_outcome(void *arg, size_t slot, hst_buf *b)
+{
+    const job *j = arg;
+    const item *it = &j->item[slot];
+    const outcome o = {it->why.code, it->stored, it->unknown_score};
+    hst_buf_add(b, &o, sizeof o);
+    if (o.code)
+        hst_buf_puts(b, it->why.msg);
+    else
+        hst_buf_add(b, it->prob, (size_t)j->model->n_classes * sizeof *it->prob);
+}
+
+static int unpack_outcome(void *arg, size_t slot, const uint8_t *p, size_t n, hst_err *err)
+{
+    const job *j = arg;
+    item *it = &j->item[slot];
+    outcome o = {0};
+    if (n < sizeof o)
+        return hst_fail(err, HST_EPROC, "a prediction of %zu bytes", n);
+    memcpy(&o, p, sizeof o);
+    p += sizeof o;
+    n -= sizeof o;
+    it->stored = o.stored;
+    it->unknown_score = o.unknown_score;
+    it->why.code = o.code;
+    if (o.code) {
+        (void)hst_fail(&it->why, o.code, "%.*s", (int)n, (const char *)p);
+        return 0;
+    }
+    if (n != (size_t)j->model->n_classes * sizeof *it->prob)
+        return hst_fail(err, HST_EPROC, "probabilities of %zu bytes", n);
+    memcpy(it->prob, p, n);
+    return 0;
+}
+
 static int run(job *j, hst_err *err)
 {
-    size_t threads = (size_t)hst_executor_threads(j->ctx->executor),
-           slots = threads * SLOTS_PER_THREAD;
+    const size_t threads = (size_t)hst_executor_threads(j->ctx->executor);
+    const size_t slots = hst_shared_slots(j->ctx->ranks, j->ctx->executor);
     size_t classes = (size_t)j->model->n_classes;
     j->item = hst_alloc(slots, sizeof *j->item, err);
     j->prob = j->item ? hst_alloc(slots, classes * sizeof *j->prob, err) : NULL;
@@ -99,13 +157,18 @@ static int run(job *j, hst_err *err)
         return HST_EMEM;
     for (size_t i = 0; i < slots; i++)
         j->item[i].prob = j->prob + i * classes;
-    return hst_executor_pipeline(j->ctx->executor,
-                                 &(hst_pipeline){.arg = j,
-                                                 .next = next_path,
-                                                 .work = predict,
-                                                 .deliver = deliver_item,
-                                                 .n_slots = slots},
-                                 err);
+    return hst_shared_pipeline(j->ctx->executor,
+                               &(hst_shared){.p = {.arg = j,
+                                                   .next = next_path,
+                                                   .work = predict,
+                                                   .deliver = deliver_item,
+                                                   .n_slots = slots},
+                                             .ranks = j->ctx->ranks,
+                                             .pack_item = pack_path,
+                                             .unpack_item = unpack_path,
+                                             .pack_result = pack_outcome,
+                                             .unpack_result = unpack_outcome},
+                               err);
 }
 
 int hst_stream_run(hst_ctx *ctx, const hst_model *m, const hst_stream *s, hst_err *err)
@@ -113,7 +176,9 @@ int hst_stream_run(hst_ctx *ctx, const hst_model *m, const hst_stream *s, hst_er
     const enum hst_resampler resampler = m->extractor->branch[0].view[0].prep.resampler;
     job j = {.ctx = ctx, .model = m, .stream = s, .clips = hst_resampler_clips(resampler)};
     j.meter = hst_meter_start(ctx, s->what, s->total);
-    int rc = hst_lookup_open(&j.lookup, ctx, m->extractor, NULL, err);
+    int rc = hst_ranks_same(ctx->ranks, "model", m->content_sha256, sizeof m->content_sha256, err);
+    if (rc == 0)
+        rc = hst_lookup_open(&j.lookup, ctx, m->extractor, NULL, err);
     if (rc == 0)
         rc = run(&j, err);
     hst_deep_clipped(ctx, hst_resampler_name(resampler), j.n_clipped, j.first_clipped,
