@@ -28,7 +28,7 @@ typedef struct line {
     MPI_Request in, out;
     word heard, said; /* where messages come in, and what the last one out was */
     double heard_s, said_s;
-    int has_left;
+    int has_left, is_silent;
     double left_s;
 } line;
 

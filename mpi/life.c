@@ -92,11 +92,11 @@ static void look_after(job *j, int i, double now)
         if (listen_to(j, i) != MPI_SUCCESS)
             break;
     }
-    if (now - l->heard_s > j->patience_s && !l->has_left) {
+    if (now - l->heard_s > j->patience_s && !l->has_left && !l->is_silent) {
         char text[128];
         snprintf(text, sizeof text, "no sign of life for %g s", j->patience_s);
         life_fail(j, link_rank(j, i), HST_EPROC, text);
-        l->has_left = 1;
+        l->is_silent = 1;
     }
     MPI_Test(&l->out, &done, MPI_STATUS_IGNORE);
     if (!done || (!is_news(&j->own, &l->said) && now - l->said_s < BEAT_S))
@@ -181,7 +181,7 @@ int life_leave(job *j, const hst_err *why)
     j->own.has_left = 1;
     pthread_cond_broadcast(&j->wake);
     /* rank 0 tells of all, and the next of what rank 0 cannot tell */
-    const int tells = own == 0 || (own == 1 && j->own.failed == 0 && !j->link[0].has_left);
+    const int tells = own == 0 || (own == 1 && j->link[0].is_silent);
     pthread_mutex_unlock(&j->lock);
     return tells;
 }
@@ -189,7 +189,7 @@ int life_leave(job *j, const hst_err *why)
 static int all_left(const job *j)
 {
     for (int i = 0; i < j->n_links; i++)
-        if (!j->link[i].has_left)
+        if (!j->link[i].has_left && !j->link[i].is_silent)
             return 0;
     return 1;
 }
@@ -198,7 +198,8 @@ static int all_left(const job *j)
 static int all_told(const job *j)
 {
     for (int i = 0; i < j->n_links; i++)
-        if (is_news(&j->own, &j->link[i].said) || j->link[i].out != MPI_REQUEST_NULL)
+        if (!j->link[i].is_silent &&
+            (is_news(&j->own, &j->link[i].said) || j->link[i].out != MPI_REQUEST_NULL))
             return 0;
     return 1;
 }
@@ -208,7 +209,7 @@ int life_wait(job *j)
     pthread_mutex_lock(&j->lock);
     const double from = now_s();
     /* a job that fails ends soon, whoever is left */
-    while (!j->own.is_over) {
+    while (!j->own.is_over && !(j->table.rank > 0 && j->link[0].is_silent)) {
         const int failed = j->own.failed != NOBODY;
         const double soon = j->table.rank == 0 ? LEAVE_S : 2 * LEAVE_S;
         if (failed && now_s() - (j->failed_s > from ? j->failed_s : from) > soon)

@@ -118,6 +118,23 @@ void hst_pipeline_give(run *r, uint64_t item)
     pthread_mutex_unlock(&r->lock);
 }
 
+void hst_pipeline_idle(run *r)
+{
+    hst_err e = {0};
+    pthread_mutex_lock(&r->lock);
+    if (r->p->idle && !r->delivering) {
+        r->delivering = 1;
+        pthread_mutex_unlock(&r->lock);
+        const int rc = r->p->idle(r->p->arg, &e);
+        pthread_mutex_lock(&r->lock);
+        r->delivering = 0;
+        if (rc < 0)
+            fail(r, r->delivered, &e);
+        deliver(r);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
 void hst_pipeline_fail(run *r, const hst_err *err)
 {
     pthread_mutex_lock(&r->lock);

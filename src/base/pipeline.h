@@ -21,6 +21,9 @@ typedef struct hst_pipeline {
     /* NULL, or takes the finished item; a negative error ends the run. */
     int (*deliver)(void *arg, size_t slot, hst_err *err);
     size_t n_slots; /* at least the executor's threads */
+    /* NULL, or stands in for deliver while what comes next is in other hands (hst_pipeline_idle); a
+     * negative error ends the run. */
+    int (*idle)(void *arg, hst_err *err);
     /* NULL, or what takes part on a thread of its own, beside the executor's, and has any number of
      * items at a time. It returns when there are no more and all that it took was given, or when
      * the run has failed. */
@@ -33,6 +36,8 @@ typedef struct hst_pipeline {
 int hst_pipeline_take(hst_pipeline_run *run, uint64_t *item);
 /* It is finished. */
 void hst_pipeline_give(hst_pipeline_run *run, uint64_t item);
+/* Calls p->idle unless something is being delivered. */
+void hst_pipeline_idle(hst_pipeline_run *run);
 /* Ends the run with that error, if it has none yet. */
 void hst_pipeline_fail(hst_pipeline_run *run, const hst_err *err);
 int hst_pipeline_has_failed(hst_pipeline_run *run);

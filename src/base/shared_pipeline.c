@@ -191,8 +191,10 @@ static void serve(void *arg, hst_pipeline_run *run)
                 rc = give_items(g, &g->remote[i], &err);
             moved |= rc > 0;
         }
-        if (!moved)
-            nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);
+        if (moved)
+            continue;
+        hst_pipeline_idle(run);
+        nanosleep(&(struct timespec){.tv_nsec = REST_NS}, NULL);
     }
     if (rc < 0)
         hst_pipeline_fail(run, &err);

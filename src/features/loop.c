@@ -60,6 +60,13 @@ static int deliver_photos(void *arg, size_t slot, hst_err *err)
     return rc == 0 && r->l->phase ? hst_meter_at(&r->meter, r->done, err) : rc;
 }
 
+/* The caller may stop while another process has what comes next. */
+static int tell_again(void *arg, hst_err *err)
+{
+    run *r = arg;
+    return r->l->phase ? hst_meter_at(&r->meter, r->done, err) : 0;
+}
+
 /* ---- from one process to another ---- */
 
 static void pack_photos(void *arg, size_t slot, hst_buf *b)
@@ -134,6 +141,7 @@ int hst_photos_each(const hst_photo_loop *l, hst_err *err)
                                                      .next = next_photos,
                                                      .work = work_photos,
                                                      .deliver = deliver_photos,
+                                                     .idle = tell_again,
                                                      .n_slots = slots},
                                                .ranks = ranks,
                                                .pack_item = pack_photos,
