@@ -39,6 +39,7 @@ static const cli_option options[] = {
      "kept and the exit status is 1."},
     {"check", 0, CLI_FLAG, AT(check), NULL, NULL,
      "Ask the format's own runtime as well, where Python has it (python3 is started)."},
+    CLI_FOREIGN_OPTIONS,
     CLI_LIST_OPTIONS,
     CLI_SEPARATOR_OPTION,
     {"json", 0, CLI_FLAG, AT(json), NULL, NULL, "The result as one JSON object."},
@@ -206,9 +207,11 @@ const cli_command cli_export = {
             "a model card are in it; scaling of pixels and softmax are part of the network,\n"
             "so that it takes pixels and gives probabilities. What was written is read back\n"
             "and asked about made-up pictures: where its answers are not the model's it is\n"
-            "not kept. MODEL is a file that train wrote, or the folder of a run.",
+            "not kept. MODEL is a file that train wrote, the folder of a run, or a model of\n"
+            "another program.",
     .examples = "headstart export runs/train/model.safetensors --to onnx\n"
                 "headstart export runs/train --to onnx -o flowers.onnx --check\n"
+                "headstart export teachable_machine.zip --to tflite -o phone.tflite\n"
                 "headstart export --to list",
     .options = options,
     .no_downloads = 1,

@@ -152,6 +152,20 @@ static void accuracy_row(hst_buf *b, const hst_model *m)
     }
 }
 
+/* From which probability on a photo has a label. */
+static void thresholds_row(hst_buf *b, const hst_model *m)
+{
+    if (!m->threshold)
+        return;
+    hst_buf_puts(b, "| a photo has the label from |");
+    for (int i = 0; i < m->n_classes; i++) {
+        char text[16];
+        hst_buf_printf(b, "%s %s %s", i ? "," : "", m->labels[i],
+                       thousandths((double)m->threshold[i], text));
+    }
+    hst_buf_puts(b, " |\n");
+}
+
 static char *card(const hst_model *m, hst_err *err)
 {
     const hst_backbone *b = m->extractor->branch[0].backbone;
@@ -172,6 +186,7 @@ static char *card(const hst_model *m, hst_err *err)
                    hst_size_text(m->extractor->branch[0].view[0].prep.size, size));
     row(&text, m, "recipe", "recipe");
     accuracy_row(&text, m);
+    thresholds_row(&text, m);
     row(&text, m, "n_train", "trained on photos");
     hst_buf_puts(&text, "\n");
     return text_of(&text, err);

@@ -50,6 +50,9 @@ json_t *hst_known_mean(const hst_model *m);
 json_t *hst_known_std(const hst_model *m);
 /* "single_label_classification", ...: what transformers calls what the head tells. */
 const char *hst_known_problem(const hst_model *m);
+/* Of a model of several labels: from which probability on a photo has each, as "thresholds". Not 0:
+ * no memory. */
+HST_CHECK int hst_known_say_thresholds(const hst_model *m, json_t *config);
 /* config.json of a timm network, which transformers reads too. */
 json_t *hst_known_timm_config(const hst_known *k, const hst_model *m);
 /* model.safetensors in the folder x->path. */

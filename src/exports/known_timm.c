@@ -191,6 +191,18 @@ const char *hst_known_problem(const hst_model *m)
                                             : "regression";
 }
 
+int hst_known_say_thresholds(const hst_model *m, json_t *config)
+{
+    json_t *list = json_array();
+    for (int i = 0; m->threshold && i < m->n_classes; i++)
+        if (json_array_append_new(list, json_real((double)m->threshold[i])))
+            return -1;
+    if (m->threshold)
+        return json_object_set_new(config, "thresholds", list);
+    json_decref(list);
+    return 0;
+}
+
 /* What is cut out as a part of what it is cut out of: timm rounds size / part down. */
 static double crop_part(const hst_prep *p)
 {
@@ -216,8 +228,13 @@ json_t *hst_known_timm_config(const hst_known *k, const hst_model *m)
         "interpolation", bicubic ? "bicubic" : "bilinear", "crop_pct",
         hst_prep_crops(p) ? crop_part(p) : 1.0, "crop_mode", mode, "mean", hst_known_mean(m), "std",
         hst_known_std(m), "num_classes", m->n_classes, "classifier", k->head);
-    return json_pack("{s:s, s:i, s:i, s:o, s:o, s:s, s:o}", "architecture", k->architecture,
-                     "num_classes", m->n_classes, "num_features", m->dim, "label_names", labels,
-                     "model_args", k->args ? json_incref(k->args) : json_object(), "problem_type",
-                     hst_known_problem(m), "pretrained_cfg", cfg);
+    json_t *config =
+        json_pack("{s:s, s:i, s:i, s:o, s:o, s:s, s:o}", "architecture", k->architecture,
+                  "num_classes", m->n_classes, "num_features", m->dim, "label_names", labels,
+                  "model_args", k->args ? json_incref(k->args) : json_object(), "problem_type",
+                  hst_known_problem(m), "pretrained_cfg", cfg);
+    if (!config || hst_known_say_thresholds(m, config) == 0)
+        return config;
+    json_decref(config);
+    return NULL;
 }

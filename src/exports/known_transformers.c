@@ -231,6 +231,7 @@ static int say_labels(const hst_model *m, hst_known *k)
     failed |= json_object_set_new(k->args, "id2label", by_number);
     failed |= json_object_set_new(k->args, "label2id", by_label);
     failed |= json_object_set_new(k->args, "problem_type", json_string(hst_known_problem(m)));
+    failed |= hst_known_say_thresholds(m, k->args);
     return failed |
            json_object_set_new(k->args, "architectures", json_pack("[s]", k->architecture));
 }

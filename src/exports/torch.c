@@ -202,6 +202,7 @@ static int ask(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err
 
 static const char script[] =
     "import os, re, numpy\n"
+    "sys.argv[1:4] = map(os.path.abspath, sys.argv[1:4])\n"
     "code = open(os.path.join(os.path.dirname(sys.argv[2]), 'loader.py')).read()\n"
     "os.chdir(os.path.dirname(sys.argv[1]))\n"
     "exec(code)\n"

@@ -280,6 +280,19 @@ static int give_layers(foreign *f, hst_model *m, hst_err *err)
     return hst_model_set_layers(m, c->layer, n, last.kernel, last.bias, err);
 }
 
+/* From which probability on a photo has each label, where config.json says it as exports do. */
+static void read_thresholds(const foreign *f, hst_model *m)
+{
+    const json_t *list = json_object_get(f->config, "thresholds");
+    if (!m->threshold || json_array_size(list) != (size_t)m->n_classes)
+        return;
+    for (int c = 0; c < m->n_classes; c++) {
+        const double x = json_number_value(json_array_get(list, (size_t)c));
+        if (x >= 0 && x <= 1 && json_is_number(json_array_get(list, (size_t)c)))
+            m->threshold[c] = (float)x;
+    }
+}
+
 static hst_model *assemble(foreign *f, hst_extractor *e, hst_err *err)
 {
     const size_t n = json_array_size(f->labels);
@@ -295,6 +308,7 @@ static hst_model *assemble(foreign *f, hst_extractor *e, hst_err *err)
     int rc = m ? give_layers(f, m, err) : err->code;
     rc = rc ? rc : hst_model_set_target(m, f->target, err);
     if (rc == 0) {
+        read_thresholds(f, m);
         m->number.least = m->number.most = NAN;
         return m;
     }

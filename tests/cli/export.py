@@ -767,6 +767,24 @@ class Export(Case):
         label, prob = r.stdout.decode().split()[1:]
         self.assertAlmostEqual(float(prob), self.probabilities(self.model(), photo)[0][label], delta=2e-4)
 
+    # ---- models of other programs ----
+
+    def test_a_model_of_another_program(self):
+        """A folder as timm's are, whose file is told what it does not say."""
+        self.ok(run("export", self.model(), "--to", "timm", "-o", "as-timm"))
+        with open(f"{ROOT}/other.txt", "w", encoding="utf-8") as f:
+            f.write("a\nb\nc\n")
+        words = "--labels", "other.txt", "--scaling", "01", "--prepare", "tf", "--fit", "crop"
+        self.ok(run("export", "as-timm", "--to", "onnx", "-o", "of-timm.onnx", *words))
+        told = properties(f"{ROOT}/of-timm.onnx")
+        self.assertEqual(json.loads(told["labels"]), ["a", "b", "c"])
+        self.assertEqual(json.loads(told["preprocess"])["resize"]["as"], "tf.image.resize")
+        photo = f"{PHOTOS}/red/01.png"
+        want, got = (json.loads(self.ok(run("predict", *of, photo, "--json", "--no-store")))["top"]
+                     for of in (("as-timm", *words), ("of-timm.onnx",)))
+        self.close({c["label"]: c["probability"] for c in got}, {c["label"]: c["probability"] for c in want})
+        self.refused(run("export", self.model(), "--to", "onnx", "--labels", "other.txt"), 2, "labels")
+
     # ---- refused ----
 
     def test_refused(self):

@@ -19,6 +19,7 @@ import sys
 import unittest
 import zipfile
 
+import material
 from run import BACKBONE, PHOTOS, ROOT, Case, read, run, setUpModule, tearDownModule  # noqa: F401
 
 
@@ -147,10 +148,11 @@ class Names(Case):
                 self.assertEqual(told(f"{ROOT}/{path}"), told(self.model()))
 
     def test_the_same_bytes(self):
-        for to, files in (("torch", [""]), ("hf", ["/README.md", "/config.json", "/model.safetensors"])):
+        folder = ["/README.md", "/config.json", "/model.safetensors"]
+        for to, files in (("torch", [""]), ("hf", folder), ("timm", folder)):
             made = []
-            for i in range(2):
-                self.export(to, "same")
+            for words in ((), ("--threads", "1")):
+                self.export(to, "same", *words)
                 made.append([read(f"{ROOT}/same{f}") for f in files])
             self.assertEqual(*made)
 
@@ -168,10 +170,47 @@ class Names(Case):
         shape, weights = safetensors(f"{folder}/model.safetensors")["classifier.weight"]
         self.assertEqual((shape, weights[:features]), ([3, features], rows[0]))
 
+    def test_timm_refused(self):
+        self.export("timm", "full-timm")
+        for words, status, told in ((["--to", "timm", "-o", "full-timm"], 6, "not empty"),
+                                    (["--to", "timm", "--input", "uint8"], 2, "no other input than float"),
+                                    (["--to", "timm", "--layout", "nhwc"], 2, "no other layout than nchw"),
+                                    (["--to", "timm", "--weights", "int8"], 2, "no weights in int8")):
+            self.refused(run("export", self.model(), *words), status, told)
+
+    def test_labels_and_numbers(self):
+        """What a photo has several of, and from where on; and what is no class."""
+        with open(f"{ROOT}/list.csv", "w", encoding="utf-8") as f:
+            f.write("path,size,labels\n")
+            for c, name in enumerate(material.COLOURS):
+                for i in range(12):
+                    f.write(f"photos/{name}/{i:02}.png,{c + i / 20},{name}{'|odd' if i % 2 else ''}\n")
+        photos = [f"{PHOTOS}/{c}/0{i}.png" for c in material.COLOURS for i in range(3)]
+        for words, problem in ((["--multi-label", "--label-column", "labels"], "multi_label_classification"),
+                               (["--target", "size"], "regression")):
+            self.ok(run("train", "list.csv", "--backbone", BACKBONE, "-o", problem, *words))
+            want = self.ok(run("predict", problem, *photos, "--no-store"))
+            for to in ("hf", "timm"):
+                with self.subTest(problem, to=to):
+                    told = json.loads(self.ok(run("export", problem, "--to", to, "-o", f"{problem}-{to}", "--json")))
+                    self.assertEqual(told["checked"], "read back")
+                    config = json.loads(read(f"{ROOT}/{problem}-{to}/config.json"))
+                    self.assertEqual(config["problem_type"], problem)
+                    self.assertEqual(len(config.get("thresholds", [])), 4 if problem[0] == "m" else 0)
+                    got = self.ok(run("predict", f"{problem}-{to}", *photos, "--no-store"))
+                    self.assertEqual([line.split()[1::2] for line in got.splitlines()],
+                                     [line.split()[1::2] for line in want.splitlines()])
+
     @works("torch", "torchvision")
     def test_torch(self):
         told = self.export("torch", "real.pth", "--check")
         self.assertRegex(told["runtime"], "^torch ")
+        self.assertLess(told["runtime_difference"], 1e-4)
+
+    @works("torch", "timm")
+    def test_timm(self):
+        told = self.export("timm", "real-timm", "--check")
+        self.assertRegex(told["runtime"], "^timm ")
         self.assertLess(told["runtime_difference"], 1e-4)
 
     @works("torch", "transformers")
