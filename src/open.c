@@ -193,8 +193,8 @@ static int join_ranks(hst_ctx *ctx, const hst_config *cfg, int *threads, hst_err
         return HST_EPROC;
     int rc = hst_ranks_alike(ctx->ranks, "headstart", HST_VERSION, err);
     rc = rc ? rc
-            : hst_ranks_alike(ctx->ranks, "(by HEADSTART_CPU or by itself) the instruction set",
-                              ctx->kernels->isa, err);
+            : hst_ranks_alike(ctx->ranks, "the instruction set (HEADSTART_CPU)", ctx->kernels->isa,
+                              err);
     return rc || *threads ? rc : hst_ranks_threads(ctx->ranks, threads, err);
 }
 
