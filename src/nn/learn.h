@@ -61,6 +61,7 @@ size_t hst_learn_bytes(const hst_learn *l);
  * other ranks have or one more; the last ranks may have none. */
 typedef struct hst_learn_share {
     int first, n;
+    int last; /* rank that has any */
 } hst_learn_share;
 hst_learn_share hst_learn_own(const hst_ranks *r, int n);
 

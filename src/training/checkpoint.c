@@ -363,11 +363,9 @@ static int read_progress(const hst_checkpoint *c, const progress *p, hst_err *er
     return 0;
 }
 
-static int read_history(const hst_checkpoint *c, const hst_tensors *t, size_t n, hst_err *err)
+static int keep_history(const hst_checkpoint *c, const epoch_row *row, size_t n, hst_err *err)
 {
-    epoch_row *row = hst_alloc(n, sizeof *row, err);
-    piece x = {"history", HST_F64, row, n * N_EPOCH};
-    int rc = row ? take(t, &x, err) : HST_EMEM;
+    int rc = 0;
     c->run->n_history = 0;
     for (size_t i = 0; rc == 0 && i < n; i++) {
         hst_epoch e = {.epoch = (int)row[i].epoch,
@@ -378,6 +376,16 @@ static int read_history(const hst_checkpoint *c, const hst_tensors *t, size_t n,
                        .lr = row[i].lr};
         rc = hst_run_add_epoch(c->run, &e, err);
     }
+    return rc;
+}
+
+static int read_history(const hst_checkpoint *c, const hst_tensors *t, size_t n, hst_err *err)
+{
+    epoch_row *row = hst_alloc(n, sizeof *row, err);
+    piece x = {"history", HST_F64, row, n * N_EPOCH};
+    int rc = row ? take(t, &x, err) : HST_EMEM;
+    if (rc == 0)
+        rc = keep_history(c, row, n, err);
     free(row);
     return rc;
 }
@@ -424,4 +432,36 @@ int hst_checkpoint_read(const hst_checkpoint *c, const char *path, hst_err *err)
         return 0;
     return hst_fail(err, rc, "%s%s", why.msg,
                     rc == HST_EMODEL ? "; remove the file to begin the run again" : "");
+}
+
+/* ---- on all ranks ---- */
+
+static int share_history(const hst_checkpoint *c, hst_ranks *r, size_t n, hst_err *err)
+{
+    epoch_row *row = r->rank == 0 ? history_rows(c->run, err) : hst_alloc(n, sizeof *row, err);
+    int rc = hst_ranks_agree(r, row ? 0 : HST_EMEM, err);
+    if (rc == 0)
+        rc = hst_ranks_broadcast(r, row, n * sizeof *row, err);
+    if (rc == 0 && r->rank > 0)
+        rc = keep_history(c, row, n, err);
+    free(row);
+    return rc;
+}
+
+int hst_checkpoint_share(const hst_checkpoint *c, hst_ranks *r, hst_err *err)
+{
+    pieces p = {0};
+    int rc = hst_ranks_agree(r, pieces_make(&p, c, err), err);
+    p.progress = progress_of(c);
+    for (size_t i = 0; rc == 0 && i < p.n; i++)
+        rc = hst_ranks_broadcast(r, p.at[i].data, piece_bytes(&p.at[i]), err);
+    if (rc == 0)
+        rc = read_progress(c, &p.progress, err);
+    if (rc == 0)
+        rc = share_history(c, r, (size_t)p.progress.n_history, err);
+    if (rc == 0)
+        set_powers(c->trainer, &p.progress);
+    pieces_clear(&p);
+    hst_learn_changed(c->trainer->learn);
+    return rc;
 }

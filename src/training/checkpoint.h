@@ -7,6 +7,7 @@
  * replaced in one move once the new one is durable, so there is always a whole one. */
 #ifndef HST_TRAINING_CHECKPOINT_H
 #define HST_TRAINING_CHECKPOINT_H
+#include "base/ranks.h"
 #include "training/recipe.h"
 #include "training/trainer.h"
 
@@ -47,6 +48,10 @@ HST_CHECK int hst_checkpoint_write(const hst_checkpoint *c, const char *path, hs
  * kernels or another version of the library are only warned about: training goes on, to other last
  * bits. */
 HST_CHECK int hst_checkpoint_read(const hst_checkpoint *c, const char *path, hst_err *err);
+
+/* What training is at on rank 0, on all ranks, which may have nothing of it yet. Errors: as
+ * hst_ranks_broadcast. */
+HST_CHECK int hst_checkpoint_share(const hst_checkpoint *c, hst_ranks *r, hst_err *err);
 
 /* The file's name in the run folder. */
 #define HST_CHECKPOINT_NAME "checkpoint.safetensors"

@@ -20,7 +20,8 @@ int hst_dense_head_init(hst_dense_head *h, int dim, int n_classes, size_t max_ba
     h->dropped = h->grad ? hst_alloc(max_batch, (size_t)dim * sizeof *h->dropped, err) : NULL;
     h->delta = h->dropped ? hst_alloc(max_batch, k * sizeof *h->delta, err) : NULL;
     h->p = h->delta ? hst_alloc(k, sizeof *h->p, err) : NULL;
-    return h->p ? 0 : HST_EMEM;
+    h->row = h->p ? hst_alloc(max_batch, sizeof *h->row, err) : NULL;
+    return h->row ? 0 : HST_EMEM;
 }
 
 void hst_dense_head_clear(hst_dense_head *h)
@@ -30,6 +31,7 @@ void hst_dense_head_clear(hst_dense_head *h)
     free(h->dropped);
     free(h->delta);
     free(h->p);
+    free(h->row);
     *h = (hst_dense_head){0};
 }
 
@@ -158,44 +160,70 @@ static void drop(const hst_head_batch *b, size_t i, const float *x, float *out, 
         out[j] = !keep ? x[j] : keep[j] ? x[j] * b->keep_scale : 0;
 }
 
-hst_batch_score hst_dense_head_gradient(hst_dense_head *h, const hst_head_batch *b)
+void hst_dense_head_look(hst_dense_head *h, const hst_head_batch *b, size_t first, size_t n)
 {
     size_t dim = (size_t)h->dim, k = (size_t)h->n_classes;
-    hst_batch_score s = {0};
-    float scale = 1 / (float)b->n;
-    for (size_t i = 0; i < b->n; i++) {
+    for (size_t i = first; i < first + n; i++) {
         row r = row_of(b, i);
         drop(b, i, r.x, h->dropped + i * dim, dim);
         r.x = h->dropped + i * dim;
-        add_row(h, &r, h->delta + i * k, &s);
+        h->row[i] = (hst_batch_score){0};
+        add_row(h, &r, h->delta + i * k, &h->row[i]);
     }
-    for (size_t c = 0; c < k; c++) {
-        float *grad = h->grad + c * dim, *bias = h->grad + k * dim + c;
-        const float *kernel = h->param + c * dim;
-        for (size_t j = 0; j < dim; j++)
-            grad[j] = 2 * h->l2 * kernel[j];
-        *bias = 0;
-        for (size_t i = 0; i < b->n; i++) {
-            float delta = h->delta[i * k + c] * scale;
-            add_scaled(grad, h->dropped + i * dim, delta, dim);
-            *bias += delta;
-        }
-    }
-    s.loss = s.loss / (double)b->n + penalty(h);
-    return s;
 }
 
-void hst_dense_head_inputs(const hst_dense_head *h, const hst_head_batch *b, float *out)
+/* The L2 term's gradient. */
+void hst_dense_head_begin(hst_dense_head *h)
+{
+    const size_t kernel = (size_t)h->dim * (size_t)h->n_classes;
+    for (size_t j = 0; j < kernel; j++)
+        h->grad[j] = 2 * h->l2 * h->param[j];
+    for (size_t j = kernel; j < h->n_params; j++)
+        h->grad[j] = 0;
+    h->total = (hst_batch_score){0};
+}
+
+void hst_dense_head_add(hst_dense_head *h, const hst_head_batch *b, size_t first, size_t n)
 {
     size_t dim = (size_t)h->dim, k = (size_t)h->n_classes;
     float scale = 1 / (float)b->n;
-    for (size_t i = 0; i < b->n; i++) {
-        float *row_out = out + i * dim;
+    for (size_t i = first; i < first + n; i++) {
+        h->total.loss += h->row[i].loss;
+        h->total.right += h->row[i].right;
+    }
+    for (size_t c = 0; c < k; c++)
+        for (size_t i = first; i < first + n; i++) {
+            float delta = h->delta[i * k + c] * scale;
+            add_scaled(h->grad + c * dim, h->dropped + i * dim, delta, dim);
+            h->grad[k * dim + c] += delta;
+        }
+}
+
+hst_batch_score hst_dense_head_end(const hst_dense_head *h, const hst_head_batch *b)
+{
+    return (hst_batch_score){.loss = h->total.loss / (double)b->n + penalty(h),
+                             .right = h->total.right};
+}
+
+hst_batch_score hst_dense_head_gradient(hst_dense_head *h, const hst_head_batch *b)
+{
+    hst_dense_head_look(h, b, 0, b->n);
+    hst_dense_head_begin(h);
+    hst_dense_head_add(h, b, 0, b->n);
+    return hst_dense_head_end(h, b);
+}
+
+void hst_dense_head_inputs(const hst_dense_head *h, const hst_head_batch *b, size_t first, size_t n,
+                           float *out)
+{
+    size_t dim = (size_t)h->dim, k = (size_t)h->n_classes;
+    float scale = 1 / (float)b->n;
+    for (size_t i = first; i < first + n; i++, out += dim) {
         for (size_t j = 0; j < dim; j++)
-            row_out[j] = 0;
+            out[j] = 0;
         for (size_t c = 0; c < k; c++)
-            add_scaled(row_out, h->param + c * dim, h->delta[i * k + c] * scale, dim);
-        drop(b, i, row_out, row_out, dim);
+            add_scaled(out, h->param + c * dim, h->delta[i * k + c] * scale, dim);
+        drop(b, i, out, out, dim);
     }
 }
 

@@ -41,9 +41,11 @@ typedef struct hst_dense_head {
     float *grad;     /* as param */
     /* Working memory, for batches of up to max_batch: */
     size_t max_batch;
-    float *dropped; /* [max_batch][dim] */
-    float *delta;   /* [max_batch][n_classes] d loss / d logit */
-    double *p;      /* [n_classes] */
+    float *dropped;        /* [max_batch][dim] */
+    float *delta;          /* [max_batch][n_classes] d loss / d logit */
+    double *p;             /* [n_classes] */
+    hst_batch_score *row;  /* [max_batch] each row's */
+    hst_batch_score total; /* of the rows added so far: sums */
 } hst_dense_head;
 
 /* What a step's dropout depends on, and nothing else. */
@@ -66,9 +68,16 @@ void hst_dense_head_get(const hst_dense_head *h, float *kernel, float *bias);
 
 /* Fills h->grad from a batch of 1 .. max_batch rows. */
 hst_batch_score hst_dense_head_gradient(hst_dense_head *h, const hst_head_batch *b);
-/* Of the batch that hst_dense_head_gradient() was last called with, while the parameters are as
- * they were: out[n][dim] = d loss / d x. */
-void hst_dense_head_inputs(const hst_dense_head *h, const hst_head_batch *b, float *out);
+/* The same in pieces, for a batch whose rows are in several processes. Of rows first .. first+n-1:
+ * looks at them; then, h->grad and h->total being what the rows in front made (begin: none), adds
+ * them. end: the score, when all are added. */
+void hst_dense_head_look(hst_dense_head *h, const hst_head_batch *b, size_t first, size_t n);
+void hst_dense_head_begin(hst_dense_head *h);
+void hst_dense_head_add(hst_dense_head *h, const hst_head_batch *b, size_t first, size_t n);
+hst_batch_score hst_dense_head_end(const hst_dense_head *h, const hst_head_batch *b);
+/* Of rows that were looked at, while the parameters are as they were: out[n][dim] = d loss / d x. */
+void hst_dense_head_inputs(const hst_dense_head *h, const hst_head_batch *b, size_t first, size_t n,
+                           float *out);
 /* The score alone, of any number of rows (b->keep is not looked at). */
 hst_batch_score hst_dense_head_score(hst_dense_head *h, const hst_head_batch *b);
 #endif

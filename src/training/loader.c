@@ -3,6 +3,7 @@
 #include "base/executor.h"
 #include "base/mem.h"
 #include "dataset/photo.h"
+#include "nn/learn.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@ struct hst_loader {
     const hst_examples *from;
     hst_sampler *sampler;
     enum hst_augment how;
+    int mixes;
     size_t floats; /* of one prepared photo */
     hst_load load[2];
     hst_load *coming; /* being loaded, or NULL */
@@ -87,6 +89,9 @@ static int load_one(void *arg, size_t i, int thread, hst_err *err)
     hst_loader *l = arg;
     hst_load *b = l->coming;
     (void)thread;
+    const hst_mix_rows *r = &b->rows;
+    if (l->mixes ? !hst_mix_wants(r, i) : i < r->first || i >= r->first + r->own)
+        return 0;
     return hst_load_photo(l->fit, l->how, l->pass, b->photo[i], b->x + i * l->floats, err);
 }
 
@@ -96,6 +101,8 @@ static void begin(hst_loader *l, uint64_t step)
     hst_sample s = hst_sampler_at(l->sampler, step);
     b->step = step;
     b->n = s.n;
+    const hst_learn_share own = hst_learn_own(l->fit->ctx->ranks, (int)s.n);
+    b->rows = (hst_mix_rows){s.n, (size_t)own.first, (size_t)own.n};
     for (size_t i = 0; i < s.n; i++) {
         b->photo[i] = l->from->photo[s.order[i]];
         b->label[i] = l->from->label[s.order[i]];
@@ -137,6 +144,7 @@ hst_loader *hst_loader_new(const hst_fit *f, const hst_examples *from, hst_sampl
     l->from = from;
     l->sampler = s;
     l->how = how;
+    l->mixes = f->run->settings.mixup > 0 || f->run->settings.cutmix > 0;
     l->floats = hst_size_pixels(f->run->features->prep.size) * 3;
     l->loading = hst_async_new(f->ctx->executor, err);
     if (!l->loading) {

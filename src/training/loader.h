@@ -2,6 +2,7 @@
 #ifndef HST_TRAINING_LOADER_H
 #define HST_TRAINING_LOADER_H
 #include "images/augment.h"
+#include "training/mixing.h"
 #include "training/recipe.h"
 #include "training/sampler.h"
 
@@ -14,7 +15,9 @@ HST_CHECK int hst_load_photo(const hst_fit *f, enum hst_augment how, uint32_t pa
 typedef struct hst_load {
     uint64_t step;
     size_t n;
-    float *x;      /* [n][height][width][3]; the caller may change them */
+    hst_mix_rows rows; /* of them those that this process learns from */
+    float *x;      /* [n][height][width][3], of the own rows and, where photos are mixed, of their
+                          partners; the caller may change them */
     size_t *photo; /* [n] indices in the data */
     int *label;    /* [n] */
 } hst_load;
@@ -27,7 +30,7 @@ int hst_load_diverged(const hst_fit *f, const hst_load *b, int epoch, int has_ch
 
 typedef struct hst_loader hst_loader;
 
-/* Batches of f's photos that are in `from`. Borrows all three. Errors: HST_EMEM. */
+/* Batches of f's photos that are in `from`, shared out to the processes of the job. Borrows all three. Errors: HST_EMEM. */
 HST_CHECK hst_loader *hst_loader_new(const hst_fit *f, const hst_examples *from, hst_sampler *s,
                                      enum hst_augment how, hst_err *err);
 void hst_loader_free(hst_loader *l);

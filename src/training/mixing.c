@@ -89,11 +89,23 @@ size_t hst_mix_partner(size_t i, size_t n)
     return n - 1 - i;
 }
 
-void hst_mix_apply(const hst_mix *m, float *x, size_t n, hst_size size)
+static int is_own(const hst_mix_rows *r, size_t i)
+{
+    return i >= r->first && i < r->first + r->own;
+}
+
+int hst_mix_wants(const hst_mix_rows *r, size_t i)
+{
+    return is_own(r, i) || is_own(r, hst_mix_partner(i, r->n));
+}
+
+void hst_mix_apply(const hst_mix *m, float *x, const hst_mix_rows *r, hst_size size)
 {
     size_t floats = hst_size_pixels(size) * 3;
-    for (size_t i = 0; m->kind != HST_MIX_NONE && i < n / 2; i++) {
-        float *a = x + i * floats, *b = x + hst_mix_partner(i, n) * floats;
+    for (size_t i = 0; m->kind != HST_MIX_NONE && i < r->n / 2; i++) {
+        float *a = x + i * floats, *b = x + hst_mix_partner(i, r->n) * floats;
+        if (!hst_mix_wants(r, i))
+            continue;
         if (m->kind == HST_MIX_UP)
             mix_pair(a, b, floats, m->part);
         else

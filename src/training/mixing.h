@@ -29,8 +29,14 @@ typedef struct hst_mix {
 /* Of a step of photos of that size; depends on nothing else. */
 hst_mix hst_mix_draw(const hst_mixing *m, uint64_t seed, uint32_t step, hst_size size);
 
-/* In place, x[n][height][width][3]. */
-void hst_mix_apply(const hst_mix *m, float *x, size_t n, hst_size size);
+/* The photos of a batch that somebody has to do with: first .. first+own-1 of n. */
+typedef struct hst_mix_rows {
+    size_t n, first, own;
+} hst_mix_rows;
+/* 1: photo i is one of them or a partner of one. */
+int hst_mix_wants(const hst_mix_rows *r, size_t i);
+/* In place, x[n][height][width][3], the pairs that are wanted. */
+void hst_mix_apply(const hst_mix *m, float *x, const hst_mix_rows *r, hst_size size);
 /* The partner of photo i of n; of the middle one itself. */
 size_t hst_mix_partner(size_t i, size_t n);
 #endif

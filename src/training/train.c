@@ -1,5 +1,6 @@
 /* train.c - the main job: features -> split -> recipe -> evaluation. */
 #include "base/mem.h"
+#include "base/ranks.h"
 #include "base/sized.h"
 #include "dataset/deep.h"
 #include "training/class_list.h"
@@ -539,7 +540,8 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
     hst_fit f = {.ctx = ctx, .run = r, .began_s = since};
     int rc = keep_settings(r, &settings, err);
     if (rc == 0)
-        rc = hst_tune_claim(&settings, err);
+        rc = hst_ranks_agree(ctx->ranks,
+                             hst_ranks_rank(ctx->ranks) ? 0 : hst_tune_claim(&settings, err), err);
     if (rc == 0)
         f.extractor = hst_extractor_of(ctx, b, hst_settings_preparation(&settings), err);
     if (f.extractor)

@@ -88,7 +88,8 @@ int hst_trainer_init(hst_trainer *t, const hst_ctx *ctx, const hst_backbone *b,
     l.max_batch = (int)o->max_batch;
     l.executor = ctx->executor;
     l.precision = b->precision;
-    *t = (hst_trainer){.clip = o->clip, .ema = o->ema};
+    l.ranks = ctx->ranks;
+    *t = (hst_trainer){.ranks = ctx->ranks, .clip = o->clip, .ema = o->ema};
     int rc = hst_dense_head_init(&t->head, (int)dim, o->n_classes, o->max_batch, err);
     if (rc)
         return rc;
@@ -186,17 +187,41 @@ static int weights_finite(const hst_trainer *t)
     return ok;
 }
 
+/* A sum over the batch's rows, in their order, goes from rank to rank. */
+static int head_gradient(hst_trainer *t, const hst_head_batch *b, const hst_learn_share *own,
+                         hst_batch_score *score, hst_err *err)
+{
+    hst_dense_head *h = &t->head;
+    const size_t bytes = h->n_params * sizeof *h->grad, first = (size_t)own->first;
+    hst_dense_head_look(h, b, first, (size_t)own->n);
+    hst_dense_head_begin(h);
+    int rc = hst_ranks_before(t->ranks, own->last, h->grad, bytes, err);
+    if (rc == 0)
+        rc = hst_ranks_before(t->ranks, own->last, &h->total, sizeof h->total, err);
+    hst_dense_head_add(h, b, first, (size_t)own->n);
+    if (rc == 0)
+        rc = hst_ranks_behind(t->ranks, own->last, h->grad, bytes, err);
+    if (rc == 0)
+        rc = hst_ranks_behind(t->ranks, own->last, &h->total, sizeof h->total, err);
+    *score = hst_dense_head_end(h, b);
+    return rc;
+}
+
 int hst_trainer_step(hst_trainer *t, hst_train_batch *batch, hst_batch_score *score, hst_err *err)
 {
     hst_head_batch *b = &batch->head;
+    const hst_learn_share own = hst_learn_own(t->ranks, (int)b->n);
+    const size_t first = (size_t)own.first;
     b->x = t->row;
-    int rc = hst_learn_forward(t->learn, batch->x, (int)b->n, t->features, err);
+    int rc = hst_learn_forward(t->learn, batch->x, (int)b->n,
+                               t->features + first * (size_t)t->head.dim, err);
+    if (rc == 0)
+        rc = head_gradient(t, b, &own, score, err);
     if (rc)
         return rc;
-    *score = hst_dense_head_gradient(&t->head, b);
     if (!isfinite(score->loss))
         return 0;
-    hst_dense_head_inputs(&t->head, b, t->dfeatures);
+    hst_dense_head_inputs(&t->head, b, first, (size_t)own.n, t->dfeatures);
     rc = hst_learn_backward(t->learn, t->dfeatures, t->grad, err);
     if (rc)
         return rc;

@@ -18,6 +18,7 @@ typedef struct hst_group {
 typedef struct hst_trainer {
     hst_graph *graph; /* the weights; the backbone they came from stays as it is */
     hst_learn *learn;
+    hst_ranks *ranks; /* the processes that learn together, or NULL */
     hst_dense_head head;
     hst_optimiser head_optimiser;
     hst_group *group; /* [n_groups], in the order of the parameters */
@@ -35,7 +36,7 @@ typedef struct hst_trainer {
 
 typedef struct hst_trainer_options {
     hst_thaw thaw;
-    hst_learn_options learn; /* first_node, max_batch, executor and precision are set here */
+    hst_learn_options learn; /* first_node, max_batch, executor, precision and ranks are set here */
     size_t max_batch;
     int n_classes;
     const hst_optimiser_rule *rule;
@@ -54,12 +55,13 @@ void hst_trainer_clear(hst_trainer *t);
 
 /* What one step learns from: photos prepared, and their labels. */
 typedef struct hst_train_batch {
-    const float *x;      /* [n][height][width][3] */
-    hst_head_batch head; /* its x is filled here */
+    const float *x;      /* [own][height][width][3], those of the batch's n photos that are this
+                            process's (hst_learn_own) */
+    hst_head_batch head; /* of all n; its x is filled here */
     double learning_rate;
 } hst_train_batch;
 
-/* One step. A loss, a gradient or, after it, weights that are not finite show in score->loss.
+/* One step, of all processes of the job together. A loss, a gradient or, after it, weights that are not finite show in score->loss.
  */
 HST_CHECK int hst_trainer_step(hst_trainer *t, hst_train_batch *batch, hst_batch_score *score,
                                hst_err *err);

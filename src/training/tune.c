@@ -2,10 +2,9 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "training/batches.h"
 #include "training/checkpoint.h"
 #include "training/judge.h"
-#include "training/loader.h"
-#include "training/mixing.h"
 #include "training/range_test.h"
 #include "training/schedule.h"
 
@@ -28,19 +27,31 @@ typedef struct fine_tuner {
     uint64_t epoch_steps; /* of an epoch; rates.steps: of all */
     uint64_t photos;      /* of all epochs */
     int validated;        /* the validation features are those of the weights as they are */
-    double *class_weight; /* [classes], or NULL */
-    float *weight;        /* [batch], or NULL */
-    int *other;           /* [batch] the labels mixed in, or NULL */
-    uint8_t *keep;        /* [batch][dim], or NULL without dropout */
-    char *path;           /* of the checkpoint, or NULL */
-    hst_buf options;      /* for the checkpoint */
+    hst_batches batches;
+    char *path;      /* of the checkpoint, or NULL */
+    hst_buf options; /* for the checkpoint */
     char data[65];
     hst_meter meter;
+    struct { /* of the steps taken here, where several processes take them */
+        uint64_t n, sent;
+        double seconds, waited_s;
+    } steps;
 } fine_tuner;
 
 static const hst_settings *settings(const fine_tuner *t)
 {
     return &t->fit->run->settings;
+}
+
+static hst_ranks *ranks(const fine_tuner *t)
+{
+    return t->fit->ctx->ranks;
+}
+
+/* What went wrong on one process, a wish to stop too, ends the work of all at the same step. */
+static int agree(const fine_tuner *t, int rc, hst_err *err)
+{
+    return hst_ranks_agree(ranks(t), rc, err);
 }
 
 /* ---- checkpoints ---- */
@@ -79,11 +90,11 @@ int hst_tune_claim(const hst_settings *o, hst_err *err)
     return rc;
 }
 
-/* *found: training goes on from a checkpoint. */
+/* Of rank 0, who alone has a run folder. *found: training goes on from a checkpoint. */
 static int find_checkpoint(fine_tuner *t, int *found, hst_err *err)
 {
     *found = 0;
-    if (!settings(t)->run_dir)
+    if (!settings(t)->run_dir || hst_ranks_rank(ranks(t)) > 0)
         return 0;
     int rc = hst_settings_lines(settings(t), &t->options, err);
     if (rc == 0)
@@ -105,6 +116,41 @@ static int find_checkpoint(fine_tuner *t, int *found, hst_err *err)
          t->at.step > (uint64_t)(t->at.epoch + 1) * t->epoch_steps))
         rc = hst_fail(err, HST_EMODEL, "%s: the checkpoint's step and epoch do not fit", t->path);
     *found = rc == 0;
+    return rc;
+}
+
+/* The checkpoint's content goes to all. */
+static int go_on(fine_tuner *t, int *found, hst_err *err)
+{
+    int rc = agree(t, find_checkpoint(t, found, err), err);
+    if (rc == 0)
+        rc = hst_ranks_broadcast(ranks(t), found, sizeof *found, err);
+    if (rc || !*found || !ranks(t))
+        return rc;
+    hst_checkpoint c = checkpoint(t);
+    return hst_checkpoint_share(&c, ranks(t), err);
+}
+
+/* All ranks must learn from the same photos, from the same weights, in the same way. */
+static int compare_ranks(const fine_tuner *t, hst_err *err)
+{
+    char data[65], backbone[65];
+    hst_buf options = HST_BUF(4096);
+    if (!ranks(t))
+        return 0;
+    int rc = hst_checkpoint_data(t->fit->run, data, err);
+    if (rc == 0)
+        rc = hst_backbone_identity(t->fit->run->backbone, backbone, err);
+    if (rc == 0)
+        rc = hst_settings_lines(settings(t), &options, err);
+    rc = agree(t, rc, err);
+    if (rc == 0)
+        rc = hst_ranks_same(ranks(t), "list of options", options.p, options.n, err);
+    if (rc == 0)
+        rc = hst_ranks_same(ranks(t), "set of photos", data, sizeof data, err);
+    if (rc == 0)
+        rc = hst_ranks_same(ranks(t), "backbone", backbone, sizeof backbone, err);
+    hst_buf_free(&options);
     return rc;
 }
 
@@ -150,19 +196,6 @@ static int ran_out_of_patience(const fine_tuner *t)
 
 /* ---- a beginning ---- */
 
-static int make_class_weights(fine_tuner *t, hst_err *err)
-{
-    if (t->fit->run->class_weights.kind == HST_UNWEIGHTED)
-        return 0;
-    t->class_weight = hst_alloc((size_t)t->fit->model->n_classes, sizeof *t->class_weight, err);
-    t->weight = hst_alloc((size_t)settings(t)->batch, sizeof *t->weight, err);
-    if (!t->class_weight || !t->weight)
-        return HST_EMEM;
-    hst_weigh_classes(&t->fit->run->class_weights, &t->fit->train, t->fit->model->n_classes,
-                      t->class_weight);
-    return 0;
-}
-
 static int make_trainer(fine_tuner *t, hst_err *err)
 {
     const hst_settings *o = settings(t);
@@ -197,12 +230,7 @@ static int make_loader(fine_tuner *t, hst_err *err)
                            .warmup = hst_warmup_steps(o->warmup, t->epoch_steps)};
     t->photos = hst_sampler_seen(&t->sampler, t->rates.steps);
     t->loader = hst_loader_new(t->fit, &t->judge.learn, &t->sampler, o->augment, err);
-    if (!t->loader)
-        return HST_EMEM;
-    if (o->dropout > 0 && !(t->keep = hst_alloc(batch, (size_t)t->fit->model->dim, err)))
-        return HST_EMEM;
-    int mixes = o->mixup > 0 || o->cutmix > 0;
-    return !mixes || (t->other = hst_alloc(batch, sizeof *t->other, err)) ? 0 : HST_EMEM;
+    return t->loader ? hst_batches_init(&t->batches, t->fit, batch, err) : HST_EMEM;
 }
 
 static hst_batch_score score(fine_tuner *t, const hst_examples *e)
@@ -241,22 +269,36 @@ static int start(fine_tuner *t, hst_err *err)
     return t->how->first_phase ? note_head(t, err) : 0;
 }
 
+static void warn_of_idle(const fine_tuner *t)
+{
+    const int all = hst_ranks_size(ranks(t));
+    const int busy = hst_learn_own(ranks(t), (int)t->sampler.batch).last + 1;
+    if (busy < all)
+        hst_log(t->fit->ctx, HST_LOG_WARN,
+                "a batch of %zu photos keeps no more than %d of %d processes busy",
+                t->sampler.batch, busy, all);
+}
+
 static int begin(fine_tuner *t, hst_err *err)
 {
     int found = 0, keep = t->how->refit && settings(t)->keep == HST_KEEP_BEST;
-    int rc = hst_judge_init(&t->judge, t->fit, keep, err);
+    int rc = compare_ranks(t, err);
+    if (rc)
+        return rc;
+    rc = hst_judge_init(&t->judge, t->fit, keep, err);
     if (rc == 0)
         rc = make_loader(t, err);
     if (rc == 0)
         rc = make_trainer(t, err);
     if (rc == 0)
-        rc = make_class_weights(t, err);
-    if (rc == 0)
         rc = make_best(t, err);
     if (rc == 0)
-        rc = find_checkpoint(t, &found, err);
+        warn_of_idle(t);
+    rc = agree(t, rc, err);
+    if (rc == 0)
+        rc = go_on(t, &found, err);
     if (rc == 0 && !found)
-        rc = start(t, err);
+        rc = agree(t, start(t, err), err);
     if (found)
         hst_log(t->fit->ctx, HST_LOG_INFO, "goes on after step %llu of %llu",
                 (unsigned long long)t->at.step, (unsigned long long)t->rates.steps);
@@ -271,68 +313,31 @@ static void end(fine_tuner *t)
     hst_judge_clear(&t->judge);
     free(t->best.param);
     free(t->best.head);
-    free(t->class_weight);
-    free(t->weight);
-    free(t->other);
-    free(t->keep);
+    hst_batches_clear(&t->batches);
     free(t->path);
     hst_buf_free(&t->options);
 }
 
 /* ---- steps ---- */
 
-/* Mixes the photos of the batch, if they are to be; returns the part that is each one's own. */
-static float mix(fine_tuner *t, const hst_load *b)
+/* The photos of a step. */
+static int take(fine_tuner *t, uint64_t step, uint64_t end, const hst_load **b, hst_err *err)
 {
-    const hst_settings *o = settings(t);
-    const hst_size size = t->fit->run->features->prep.size;
-    if (!t->other)
-        return 1;
-    hst_mix m = hst_mix_draw(&(hst_mixing){o->mixup, o->cutmix}, o->seed, (uint32_t)b->step, size);
-    hst_mix_apply(&m, b->x, b->n, size);
-    for (size_t i = 0; i < b->n; i++)
-        t->other[i] = b->label[hst_mix_partner(i, b->n)];
-    return m.part;
-}
-
-static void weigh(fine_tuner *t, const hst_load *b, float part)
-{
-    for (size_t i = 0; t->weight && i < b->n; i++) {
-        double own = t->class_weight[b->label[i]];
-        double other = t->other ? t->class_weight[t->other[i]] : own;
-        t->weight[i] = (float)((double)part * own + (1 - (double)part) * other);
-    }
-}
-
-static hst_train_batch make_batch(fine_tuner *t, const hst_load *b)
-{
-    const hst_settings *o = settings(t);
-    hst_dropout drop = {o->seed, (uint32_t)b->step, o->dropout};
-    float part = mix(t, b);
-    if (t->keep)
-        hst_dropout_draw(&drop, b->n, (size_t)t->fit->model->dim, t->keep);
-    weigh(t, b, part);
-    return (hst_train_batch){.x = b->x,
-                             .head = {.label = b->label,
-                                      .n = b->n,
-                                      .keep = t->keep,
-                                      .keep_scale = (float)(1 / (1 - o->dropout)),
-                                      .weight = t->weight,
-                                      .other = t->other,
-                                      .part = part},
-                             .learning_rate = hst_rates_at(&t->rates, b->step)};
+    *b = hst_loader_take(t->loader, step, end, err);
+    return agree(t, *b ? 0 : err && err->code ? err->code : HST_EMEM, err);
 }
 
 static int try_rate(void *arg, uint64_t step, double rate, double *loss, hst_err *err)
 {
     fine_tuner *t = arg;
+    const hst_load *b;
     hst_batch_score s;
-    int rc = hst_meter_at(&t->meter, step, err);
-    const hst_load *b = rc ? NULL : hst_loader_take(t->loader, step, HST_RANGE_STEPS, err);
-    if (!b)
-        return rc ? rc : err && err->code ? err->code : HST_EMEM;
-    hst_train_batch batch = make_batch(t, b);
-    batch.learning_rate = rate;
+    int rc = agree(t, hst_meter_at(&t->meter, step, err), err);
+    if (rc == 0)
+        rc = take(t, step, HST_RANGE_STEPS, &b, err);
+    if (rc)
+        return rc;
+    hst_train_batch batch = hst_batches_make(&t->batches, b, rate);
     rc = hst_trainer_step(&t->trainer, &batch, &s, err);
     if (rc == 0)
         *loss = s.loss;
@@ -368,14 +373,40 @@ static int report_progress(fine_tuner *t, hst_err *err)
     return hst_meter_at(&t->meter, hst_sampler_seen(&t->sampler, t->at.step), err);
 }
 
+static int learn_from(fine_tuner *t, const hst_load *b, hst_batch_score *s, hst_err *err)
+{
+    const hst_ranks none = {0}, before = ranks(t) ? *ranks(t) : none;
+    const double since = hst_now_s();
+    hst_train_batch batch = hst_batches_make(&t->batches, b, hst_rates_at(&t->rates, b->step));
+    const int rc = hst_trainer_step(&t->trainer, &batch, s, err);
+    if (ranks(t)) {
+        t->steps.n++;
+        t->steps.seconds += hst_now_s() - since;
+        t->steps.sent += ranks(t)->sent - before.sent;
+        t->steps.waited_s += ranks(t)->waited_s - before.waited_s;
+    }
+    return rc;
+}
+
+static void tell_of_steps(const fine_tuner *t)
+{
+    const double n = (double)t->steps.n;
+    if (t->steps.n)
+        hst_log(
+            t->fit->ctx, HST_LOG_INFO,
+            "a step of %d processes took %.3f s, %.3f s of them waiting, and this one sent %.0f "
+            "bytes (mean of %.0f steps)",
+            hst_ranks_size(ranks(t)), t->steps.seconds / n, t->steps.waited_s / n,
+            (double)t->steps.sent / n, n);
+}
+
 static int run_step(fine_tuner *t, hst_err *err)
 {
+    const hst_load *b;
     hst_batch_score s;
-    const hst_load *b = hst_loader_take(t->loader, t->at.step, t->rates.steps, err);
-    if (!b)
-        return err && err->code ? err->code : HST_EMEM;
-    hst_train_batch batch = make_batch(t, b);
-    int rc = hst_trainer_step(&t->trainer, &batch, &s, err);
+    int rc = take(t, t->at.step, t->rates.steps, &b, err);
+    if (rc == 0)
+        rc = learn_from(t, b, &s, err);
     if (rc == 0 && !isfinite(s.loss))
         rc = hst_load_diverged(t->fit, b, t->at.epoch, t->path && hst_is_file(t->path), err);
     if (rc)
@@ -470,9 +501,12 @@ static int learn(fine_tuner *t, hst_err *err)
     hst_err why = {0};
     int rc = 0;
     t->meter = start_meter(t);
-    while (rc == 0 && t->at.epoch < settings(t)->epochs && !ran_out_of_patience(t))
+    while (rc == 0 && t->at.epoch < settings(t)->epochs && !ran_out_of_patience(t)) {
         rc = t->at.step == (uint64_t)(t->at.epoch + 1) * t->epoch_steps ? end_epoch(t, err)
                                                                         : run_step(t, err);
+        rc = agree(t, rc, err);
+    }
+    tell_of_steps(t);
     if (rc == HST_ESTOPPED && save(t, &why)) {
         rc = why.code;
         if (err)
@@ -578,12 +612,12 @@ int hst_tune(hst_fit *f, const hst_tuning *how, hst_err *err)
     fine_tuner t = {.fit = f, .how = how, .options = HST_BUF(4096)};
     int rc = begin(&t, err);
     if (rc == 0)
-        rc = find_rate(&t, err);
+        rc = agree(&t, find_rate(&t, err), err);
     f->run->settings.learning_rate = t.rates.peak;
     if (rc == 0)
         rc = learn(&t, err);
     if (rc == 0)
-        rc = finish(&t, err);
+        rc = agree(&t, finish(&t, err), err);
     end(&t);
     return rc;
 }

@@ -76,7 +76,7 @@ static void mixup_is_the_weighted_mean_of_pixels(void **state)
     enum { N = 5 };
     float *x = photos(N), *was = photos(N);
     hst_mix m = {.kind = HST_MIX_UP, .part = 0.75F};
-    hst_mix_apply(&m, x, N, square);
+    hst_mix_apply(&m, x, &(hst_mix_rows){N, 0, N}, square);
     for (size_t i = 0; i < N; i++)
         for (size_t k = 0; k < FLOATS; k++) {
             float other = was[(N - 1 - i) * FLOATS + k], own = was[i * FLOATS + k];
@@ -96,7 +96,7 @@ static void check_cut(hst_size size, uint32_t step)
     const hst_mix m = hst_mix_draw(&cut, 3, step, size);
     size_t own = 0;
     assert_int_equal(m.kind, HST_MIX_CUT);
-    hst_mix_apply(&m, x, 2, size);
+    hst_mix_apply(&m, x, &(hst_mix_rows){2, 0, 2}, size);
     for (size_t k = 0; k < FLOATS; k++) {
         const int column = (int)(k / 3) % size.width, row = (int)(k / 3) / size.width;
         const int stayed = column < m.left || column >= m.right || row < m.top || row >= m.bottom;

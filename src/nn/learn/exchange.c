@@ -39,7 +39,9 @@ hst_learn_share hst_learn_own(const hst_ranks *r, int n)
     const hst_deal d = hst_deal_of(r, (size_t)n);
     const int first = (int)hst_deal_begin(&d, d.rank) * HST_LEARN_GROUP;
     const int end = (int)hst_deal_begin(&d, d.rank + 1) * HST_LEARN_GROUP;
-    return (hst_learn_share){first < n ? first : n, (end < n ? end : n) - (first < n ? first : n)};
+    hst_learn_share own = {.first = first < n ? first : n, .last = hst_deal_last(&d)};
+    own.n = (end < n ? end : n) - own.first;
+    return own;
 }
 
 /* How many groups group g's subtree takes up when it is added to the one in front of it. */
