@@ -56,6 +56,8 @@ int cli_wants_colour(const char *when)
     const char *none = getenv("NO_COLOR");
     if (strcmp(when, "auto") != 0)
         return strcmp(when, "always") == 0;
+    if (hst_config_from_env().ranks > 1) /* mpirun's own terminal, wherever it writes to */
+        return 0;
     return !(none && *none) && cli_text_is_terminal(STDOUT_FILENO);
 }
 
