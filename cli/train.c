@@ -375,6 +375,12 @@ static int say_cost(cli_job *job, const training *t)
     return rc;
 }
 
+/* Of several processes the first has the folder; the others do their share of the work. */
+static int has_folder(const cli_job *job)
+{
+    return hst_process_rank(job->ctx) == 0;
+}
+
 /* 0, or non-zero with job->err. */
 static int train(cli_job *job, training *t)
 {
@@ -385,11 +391,13 @@ static int train(cli_job *job, training *t)
     t->backbone = t->data ? open_backbone(job, t->data) : NULL;
     if (!t->backbone || say_cost(job, t))
         return -1;
-    if (job->v.train.fine_tune && !t->remembered)
+    if (job->v.train.fine_tune && !t->remembered && has_folder(job))
         t->remembered = cli_resume_remember(job, t->folder);
     t->model = hst_train(job->ctx, t->backbone, t->data, &o, &t->run, &job->err);
     if (!t->model)
         return -1;
+    if (!has_folder(job))
+        return 0;
     say_faster(job);
     snprintf(t->file, sizeof t->file, "%s/model.safetensors", t->folder);
     return save(job, t);
@@ -415,6 +423,21 @@ static int give_up(cli_job *job, const training *t)
     return status;
 }
 
+static void close_training(training *t)
+{
+    hst_run_free(t->run);
+    hst_model_free(t->model);
+    hst_data_free(t->data);
+    hst_backbone_free(t->backbone);
+}
+
+static int help_others(cli_job *job, training *t)
+{
+    const int status = train(job, t) == 0 ? CLI_OK : cli_job_fail(job);
+    close_training(t);
+    return status;
+}
+
 static int run_in_folder(cli_job *job, training *t)
 {
     int lock, status = lock_folder(t->folder, &lock);
@@ -433,10 +456,7 @@ static int run_in_folder(cli_job *job, training *t)
         status = give_up(job, t);
     }
     close(lock);
-    hst_run_free(t->run);
-    hst_model_free(t->model);
-    hst_data_free(t->data);
-    hst_backbone_free(t->backbone);
+    close_training(t);
     return status;
 }
 
@@ -457,6 +477,8 @@ static int run_new(cli_job *job)
     int status = settle_recipe(job);
     if (status == 0)
         status = cli_job_open(job);
+    if (status == 0 && !has_folder(job))
+        return help_others(job, &t);
     if (status == 0)
         status = check_output(job);
     if (status == 0)
@@ -487,7 +509,7 @@ static int run_on(cli_job *job)
         snprintf(t.folder, sizeof t.folder, "%s", job->v.resume);
         /* what a checkpoint was begun with stays, whatever is typed now */
         t.remembered = texts && cli_resume_possible(t.folder);
-        status = run_in_folder(job, &t);
+        status = has_folder(job) ? run_in_folder(job, &t) : help_others(job, &t);
     }
     json_decref(texts);
     return status;

@@ -16,7 +16,9 @@ int hst_dense_head_init(hst_dense_head *h, int dim, int n_classes, size_t max_ba
         return hst_fail(err, HST_EMEM, "a head of %d x %d is too large", dim, n_classes);
     h->n_params = n;
     h->param = hst_alloc(n, sizeof *h->param, err);
-    h->grad = h->param ? hst_alloc(n, sizeof *h->grad, err) : NULL;
+    h->sum_bytes = hst_round_up(n, 2) * sizeof *h->grad + sizeof *h->total;
+    h->grad = h->param ? hst_alloc(h->sum_bytes, 1, err) : NULL;
+    h->total = h->grad ? (hst_batch_score *)(h->grad + hst_round_up(n, 2)) : NULL;
     h->dropped = h->grad ? hst_alloc(max_batch, (size_t)dim * sizeof *h->dropped, err) : NULL;
     h->delta = h->dropped ? hst_alloc(max_batch, k * sizeof *h->delta, err) : NULL;
     h->p = h->delta ? hst_alloc(k, sizeof *h->p, err) : NULL;
@@ -180,7 +182,7 @@ void hst_dense_head_begin(hst_dense_head *h)
         h->grad[j] = 2 * h->l2 * h->param[j];
     for (size_t j = kernel; j < h->n_params; j++)
         h->grad[j] = 0;
-    h->total = (hst_batch_score){0};
+    *h->total = (hst_batch_score){0};
 }
 
 void hst_dense_head_add(hst_dense_head *h, const hst_head_batch *b, size_t first, size_t n)
@@ -188,8 +190,8 @@ void hst_dense_head_add(hst_dense_head *h, const hst_head_batch *b, size_t first
     size_t dim = (size_t)h->dim, k = (size_t)h->n_classes;
     float scale = 1 / (float)b->n;
     for (size_t i = first; i < first + n; i++) {
-        h->total.loss += h->row[i].loss;
-        h->total.right += h->row[i].right;
+        h->total->loss += h->row[i].loss;
+        h->total->right += h->row[i].right;
     }
     for (size_t c = 0; c < k; c++)
         for (size_t i = first; i < first + n; i++) {
@@ -201,8 +203,8 @@ void hst_dense_head_add(hst_dense_head *h, const hst_head_batch *b, size_t first
 
 hst_batch_score hst_dense_head_end(const hst_dense_head *h, const hst_head_batch *b)
 {
-    return (hst_batch_score){.loss = h->total.loss / (double)b->n + penalty(h),
-                             .right = h->total.right};
+    return (hst_batch_score){.loss = h->total->loss / (double)b->n + penalty(h),
+                             .right = h->total->right};
 }
 
 hst_batch_score hst_dense_head_gradient(hst_dense_head *h, const hst_head_batch *b)

@@ -38,14 +38,15 @@ typedef struct hst_dense_head {
     float l2, label_smoothing;
     size_t n_params; /* (dim + 1) * n_classes */
     float *param;    /* [n_classes][dim] kernel, transposed; [n_classes] bias */
-    float *grad;     /* as param */
+    float *grad;     /* as param; behind it, in the same memory, total */
     /* Working memory, for batches of up to max_batch: */
     size_t max_batch;
-    float *dropped;        /* [max_batch][dim] */
-    float *delta;          /* [max_batch][n_classes] d loss / d logit */
-    double *p;             /* [n_classes] */
-    hst_batch_score *row;  /* [max_batch] each row's */
-    hst_batch_score total; /* of the rows added so far: sums */
+    float *dropped;         /* [max_batch][dim] */
+    float *delta;           /* [max_batch][n_classes] d loss / d logit */
+    double *p;              /* [n_classes] */
+    hst_batch_score *row;   /* [max_batch] each row's */
+    hst_batch_score *total; /* of the rows added so far: sums */
+    size_t sum_bytes;       /* of grad and total */
 } hst_dense_head;
 
 /* What a step's dropout depends on, and nothing else. */

@@ -192,17 +192,13 @@ static int head_gradient(hst_trainer *t, const hst_head_batch *b, const hst_lear
                          hst_batch_score *score, hst_err *err)
 {
     hst_dense_head *h = &t->head;
-    const size_t bytes = h->n_params * sizeof *h->grad, first = (size_t)own->first;
+    const size_t first = (size_t)own->first;
     hst_dense_head_look(h, b, first, (size_t)own->n);
     hst_dense_head_begin(h);
-    int rc = hst_ranks_before(t->ranks, own->last, h->grad, bytes, err);
-    if (rc == 0)
-        rc = hst_ranks_before(t->ranks, own->last, &h->total, sizeof h->total, err);
+    int rc = hst_ranks_before(t->ranks, own->last, h->grad, h->sum_bytes, err);
     hst_dense_head_add(h, b, first, (size_t)own->n);
     if (rc == 0)
-        rc = hst_ranks_behind(t->ranks, own->last, h->grad, bytes, err);
-    if (rc == 0)
-        rc = hst_ranks_behind(t->ranks, own->last, &h->total, sizeof h->total, err);
+        rc = hst_ranks_behind(t->ranks, own->last, h->grad, h->sum_bytes, err);
     *score = hst_dense_head_end(h, b);
     return rc;
 }

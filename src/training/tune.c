@@ -352,7 +352,7 @@ static int find_rate(fine_tuner *t, hst_err *err)
     if (t->rates.peak > 0)
         return 0;
     t->meter = hst_meter_start(t->fit->ctx, "learning rate", HST_RANGE_STEPS);
-    int rc = hst_trainer_keep(&t->trainer, &kept, err);
+    int rc = agree(t, hst_trainer_keep(&t->trainer, &kept, err), err);
     if (rc == 0)
         rc = hst_range_test(&(hst_range_trial){try_rate, t}, &t->rates.peak, &steps, err);
     if (rc == 0) {
@@ -400,13 +400,10 @@ static void tell_of_steps(const fine_tuner *t)
             (double)t->steps.sent / n, n);
 }
 
-static int run_step(fine_tuner *t, hst_err *err)
+static int step_on(fine_tuner *t, const hst_load *b, hst_err *err)
 {
-    const hst_load *b;
     hst_batch_score s;
-    int rc = take(t, t->at.step, t->rates.steps, &b, err);
-    if (rc == 0)
-        rc = learn_from(t, b, &s, err);
+    int rc = learn_from(t, b, &s, err);
     if (rc == 0 && !isfinite(s.loss))
         rc = hst_load_diverged(t->fit, b, t->at.epoch, t->path && hst_is_file(t->path), err);
     if (rc)
@@ -421,6 +418,13 @@ static int run_step(fine_tuner *t, hst_err *err)
     if (every > 0 && t->at.step % (uint64_t)every == 0)
         rc = save(t, err);
     return rc ? rc : report_progress(t, err);
+}
+
+static int run_step(fine_tuner *t, hst_err *err)
+{
+    const hst_load *b;
+    const int rc = take(t, t->at.step, t->rates.steps, &b, err);
+    return rc ? rc : agree(t, step_on(t, b, err), err);
 }
 
 /* ---- epochs ---- */
@@ -485,7 +489,7 @@ static int end_epoch(fine_tuner *t, hst_err *err)
     hst_trainer_mean_exchange(&t->trainer);
     int rc = score_epoch(t, err);
     hst_trainer_mean_exchange(&t->trainer);
-    return rc ? rc : save(t, err);
+    return agree(t, rc ? rc : save(t, err), err);
 }
 
 static hst_meter start_meter(const fine_tuner *t)
@@ -501,13 +505,12 @@ static int learn(fine_tuner *t, hst_err *err)
     hst_err why = {0};
     int rc = 0;
     t->meter = start_meter(t);
-    while (rc == 0 && t->at.epoch < settings(t)->epochs && !ran_out_of_patience(t)) {
+    while (rc == 0 && t->at.epoch < settings(t)->epochs && !ran_out_of_patience(t))
         rc = t->at.step == (uint64_t)(t->at.epoch + 1) * t->epoch_steps ? end_epoch(t, err)
                                                                         : run_step(t, err);
-        rc = agree(t, rc, err);
-    }
     tell_of_steps(t);
-    if (rc == HST_ESTOPPED && save(t, &why)) {
+    /* The others stay until it is there: a launcher ends what is left of a job. */
+    if (rc == HST_ESTOPPED && agree(t, save(t, &why), &why)) {
         rc = why.code;
         if (err)
             *err = why;
@@ -612,7 +615,7 @@ int hst_tune(hst_fit *f, const hst_tuning *how, hst_err *err)
     fine_tuner t = {.fit = f, .how = how, .options = HST_BUF(4096)};
     int rc = begin(&t, err);
     if (rc == 0)
-        rc = agree(&t, find_rate(&t, err), err);
+        rc = find_rate(&t, err);
     f->run->settings.learning_rate = t.rates.peak;
     if (rc == 0)
         rc = learn(&t, err);

@@ -28,14 +28,29 @@ static hst_train_opts options_of(const scene *s, const job *j)
     return o;
 }
 
+static scene join(hst_ranks *r)
+{
+    hst_err e = {0};
+    scene s = set_up(1 + r->rank % 2);
+    check_ok(hst_ranks_meet(r, hst_threads(s.ctx), &e), &e);
+    s.ctx->ranks = r;
+    return s;
+}
+
+static void part(scene *s)
+{
+    free(s->ctx->ranks->threads);
+    s->ctx->ranks = NULL; /* the job's */
+    tear_down(s);
+}
+
 static int take_part(hst_ranks *r, void *arg)
 {
     job *j = arg;
     hst_err e = {0};
     result got = {0};
-    scene s = set_up(1 + r->rank % 2);
+    scene s = join(r);
     hst_train_opts o = options_of(&s, j);
-    s.ctx->ranks = r;
     int rc = train(&s, &o, r->rank == 0 ? j->stop : 0, &got, &e), wrong = 0;
     if (j->stop)
         wrong = rc != HST_ESTOPPED;
@@ -44,8 +59,7 @@ static int take_part(hst_ranks *r, void *arg)
     if (wrong)
         print_message("rank %d of %d: %d, %s, not %s: %s\n", r->rank, r->size, rc, got.sha256,
                       j->want.sha256, e.msg);
-    s.ctx->ranks = NULL; /* the job's */
-    tear_down(&s);
+    part(&s);
     return wrong;
 }
 
@@ -154,10 +168,9 @@ static int lose(hst_ranks *r, void *arg)
 {
     const job *j = arg;
     hst_err e = {0};
-    scene s = set_up(1);
+    scene s = join(r);
     hst_train_opts o = options_of(&s, j);
     loss l = {&s, r->rank == 1 ? 1 : -1};
-    s.ctx->ranks = r;
     s.ctx->progress = lose_photos;
     s.ctx->progress_arg = &l;
     hst_model *m = hst_train(s.ctx, s.b, s.d, &o, NULL, &e);
@@ -165,9 +178,8 @@ static int lose(hst_ranks *r, void *arg)
                      (r->rank == 1 || strstr(e.msg, "rank 1 on host1: ") == e.msg);
     if (m || e.code != HST_EDATA || !told)
         print_message("rank %d: %d, %s\n", r->rank, e.code, e.msg);
-    s.ctx->ranks = NULL;
     hst_model_free(m);
-    tear_down(&s);
+    part(&s);
     return m || e.code != HST_EDATA || !told;
 }
 
@@ -183,13 +195,11 @@ static int differ(hst_ranks *r, void *arg)
     const job *j = arg;
     hst_err e = {0};
     result got;
-    scene s = set_up(1);
+    scene s = join(r);
     hst_train_opts o = options_of(&s, j);
-    s.ctx->ranks = r;
     o.seed += r->rank == 1;
     const int rc = train(&s, &o, 0, &got, &e);
-    s.ctx->ranks = NULL;
-    tear_down(&s);
+    part(&s);
     return rc != HST_EARG || !strstr(e.msg, "rank 1 on host1 has another");
 }
 
