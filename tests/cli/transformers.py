@@ -110,6 +110,21 @@ class Transformers(Predicts):
         self.ok(run("train", PHOTOS, "-b", net, "--recipe", "fine-tune", "--epochs", "1", "--thaw", "last:1", "-o",
                     "siglip-tuned"))
 
+    def test_exports_are_read_back(self):
+        self.ok(run("train", PHOTOS, "-b", self.vit, "-o", "vit-run", "--final", "train"))
+
+        def predicted(model):
+            rows = [row.split(",") for row in self.ok(run("predict", model, f"{PHOTOS}/red", "--format", "csv")).split()]
+            return [row[:rows[0].index("probability_3") + 1] for row in rows]
+        want = predicted("vit-run")
+        for kind in ("onnx", "tflite", "savedmodel", "tfjs"):
+            with self.subTest(kind):
+                told = json.loads(self.ok(run("export", "vit-run", "--to", kind, "-o", f"vit.{kind}", "--json")))
+                self.assertEqual((told["checked"], told["pictures"]), ("read back", 16))
+                self.assertLess(told["difference"], 1e-4)
+                self.assertEqual(predicted(f"vit.{kind}"), want)
+        self.assertIn("vit", self.ok(run("info", "vit.tflite")))
+
     def test_a_licence_goes_with_the_weights(self):
         config = {"architecture": "vit_small_plus_patch16_dinov3_qkvb", "model_args": {"num_heads": 2}}
         net = write(f"{ROOT}/dinov3", "timm_dinov3", config)
