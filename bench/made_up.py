@@ -30,8 +30,10 @@ def folded(net):
         return net
 
 
-def network(architecture, folder):
-    """The network without its head; headstart reads the folder. (network, pixels)"""
+def network(architecture, folder, seen=None):
+    """The network without its head; headstart reads the folder. (network, pixels)
+
+    seen(pixels): images [n][3][pixels][pixels] from -1 to 1 that batch norm's statistics come from, else noise."""
     torch.manual_seed(1)
     size = {"img_size": PIXELS[architecture]} if architecture in PIXELS else {}
     net = timm.create_model(architecture, num_classes=0, **size)
@@ -44,7 +46,7 @@ def network(architecture, folder):
             torch.nn.init.uniform_(layer.weight, 0.6, 1.4)
             torch.nn.init.normal_(layer.bias, 0, 0.3)
     with torch.no_grad():
-        net.train()(torch.rand(8, 3, px, px) * 2 - 1)
+        net.train()(seen(px) if seen else torch.rand(8, 3, px, px) * 2 - 1)
     net.eval()
     os.makedirs(folder, exist_ok=True)
     save_file({k: v.contiguous() for k, v in net.state_dict().items()},

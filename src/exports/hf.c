@@ -19,6 +19,17 @@ static int write_config(const hst_exporting *x, const hst_known *k, hst_err *err
     return hst_known_write_json(x, "config.json", o, err);
 }
 
+/* By itself transformers 5 resizes with torchvision, which rounds some values to their neighbours;
+ * timm's networks it prepares as timm does. */
+static const char use[] =
+    "from transformers import AutoImageProcessor, pipeline\n"
+    "prepare = AutoImageProcessor.from_pretrained(\"FOLDER\", backend=\"pil\")\n"
+    "classify = pipeline(\"image-classification\", model=\"FOLDER\", image_processor=prepare)\n"
+    "classify(\"photo.jpg\")\n";
+static const char use_timm[] = "from transformers import pipeline\n"
+                               "classify = pipeline(\"image-classification\", model=\"FOLDER\")\n"
+                               "classify(\"photo.jpg\")\n";
+
 static int write(const hst_exporting *x, hst_err *err)
 {
     hst_known k = {0};
@@ -26,12 +37,8 @@ static int write(const hst_exporting *x, hst_err *err)
     rc = rc ? rc : hst_known_write(&k, x, err);
     rc = rc ? rc : write_config(x, &k, err);
     rc = rc ? rc
-            : hst_known_write_card(
-                  x, &k, k.processor ? "" : "- timm\n",
-                  "from transformers import pipeline\n"
-                  "classify = pipeline(\"image-classification\", model=\"FOLDER\")\n"
-                  "classify(\"photo.jpg\")\n",
-                  err);
+            : hst_known_write_card(x, &k, k.processor ? "" : "- timm\n",
+                                   k.processor ? use : use_timm, err);
     hst_known_end(&k);
     return rc;
 }

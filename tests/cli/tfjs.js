@@ -4,7 +4,8 @@
 //                                                         the page's own code prepares: a list a picture
 //   node tests/cli/tfjs.js page FOLDER BROWSER PHOTO...   what the page shows, given the photo, in a browser
 //
-// NODE_PATH names the folder with @tensorflow/tfjs and, for the page, puppeteer-core.
+// NODE_PATH names the folder with @tensorflow/tfjs and, for the page, puppeteer-core. TFJS_BACKEND=wasm: in Node,
+// of @tensorflow/tfjs-backend-wasm, instead of plain JavaScript.
 "use strict";
 const fs = require("fs"), http = require("http"), path = require("path"), vm = require("vm");
 const [how, folder, ...more] = process.argv.slice(2);
@@ -18,7 +19,12 @@ function picture(file) {
 }
 
 async function inNode() {
-  const tf = require("@tensorflow/tfjs"), json = JSON.parse(fs.readFileSync(beside("model.json")));
+  const tf = require("@tensorflow/tfjs"), backend = process.env.TFJS_BACKEND;
+  if (backend) {
+    require(`@tensorflow/tfjs-backend-${backend}`);
+    await tf.setBackend(backend);
+  }
+  const json = JSON.parse(fs.readFileSync(beside("model.json")));
   const group = json.weightsManifest[0], told = json.userDefinedMetadata;
   const {width, height, dtype, layout} = told.preprocess.input, page = fs.readFileSync(beside("index.html"), "utf8");
   const weightData = new Uint8Array(Buffer.concat(group.paths.map(p => fs.readFileSync(beside(p))))).buffer;
