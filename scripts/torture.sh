@@ -1,5 +1,6 @@
 #!/bin/sh
-# Fine-tuning stopped at every step and killed at 200 moments, each time gone on with; then training,
+# Fine-tuning stopped at every step and killed at 200 moments, each time gone on with; one of two
+# processes of a job killed at 50 moments, with nothing left running; then training,
 # prediction and import with every call of each kind (memory, open, read, write, fsync, rename,
 # thread) failing in turn, once and from there on. Takes hours; --seconds N ends the second part
 # earlier, --kind and --job choose a part of it (tests/faults/run.py --help).
@@ -15,5 +16,6 @@ set -- "$build/cli/headstart" "$build/convert/headstart-convert" \
     "$build/tests/faults/fault_shim.so" "$@"
 code=0
 python3 "$here/resume.py" "$1" "$2" "$3" || code=$?
+python3 "$here/../cli/cluster.py" "$1" 50 Cluster.test_a_process_that_is_killed || code=$?
 python3 "$here/run.py" "$@" || code=$?
 exit $code
