@@ -1,12 +1,15 @@
 #include "training/checkpoint.h"
 
+#include "base/file.h"
 #include "base/finite.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define FORMAT  "headstart checkpoint"
 #define VERSION "1"
@@ -464,4 +467,45 @@ int hst_checkpoint_share(const hst_checkpoint *c, hst_ranks *r, hst_err *err)
     pieces_clear(&p);
     hst_learn_changed(c->trainer->learn);
     return rc;
+}
+
+int hst_checkpoint_alike(const hst_ctx *ctx, const hst_run *run, hst_err *err)
+{
+    char data[65], backbone[65];
+    hst_ranks *r = ctx->ranks;
+    hst_buf options = HST_BUF(4096);
+    if (!r)
+        return 0;
+    int rc = hst_checkpoint_data(run, data, err);
+    if (rc == 0)
+        rc = hst_backbone_identity(run->backbone, backbone, err);
+    if (rc == 0)
+        rc = hst_settings_lines(&run->settings, &options, err);
+    rc = hst_ranks_agree(r, rc, err);
+    if (rc == 0)
+        rc = hst_ranks_same(r, "list of options", options.p, options.n, err);
+    if (rc == 0)
+        rc = hst_ranks_same(r, "set of photos", data, sizeof data, err);
+    if (rc == 0)
+        rc = hst_ranks_same(r, "backbone", backbone, sizeof backbone, err);
+    hst_buf_free(&options);
+    return rc;
+}
+
+static int claim(const hst_settings *o, hst_err *err)
+{
+    if (!o->fine_tune || !o->run_dir)
+        return 0;
+    char *path = hst_path_join(o->run_dir, HST_CHECKPOINT_NAME, err);
+    int rc = path ? 0 : HST_EMEM;
+    hst_out_sweep(o->run_dir, (const char *const[]){HST_CHECKPOINT_NAME}, 1);
+    if (rc == 0 && !o->resume && unlink(path) != 0 && errno != ENOENT)
+        rc = hst_fail_errno(err, HST_EIO, errno, "%s of an earlier run cannot be removed", path);
+    free(path);
+    return rc;
+}
+
+int hst_checkpoint_claim(const hst_ctx *ctx, const hst_settings *o, hst_err *err)
+{
+    return hst_ranks_agree(ctx->ranks, hst_ranks_rank(ctx->ranks) ? 0 : claim(o, err), err);
 }

@@ -1,8 +1,8 @@
 /* train.c - the main job: features -> split -> recipe -> evaluation. */
 #include "base/mem.h"
-#include "base/ranks.h"
 #include "base/sized.h"
 #include "dataset/deep.h"
+#include "training/checkpoint.h"
 #include "training/class_list.h"
 #include "training/effort.h"
 #include "training/learning_curve.h"
@@ -540,8 +540,7 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
     hst_fit f = {.ctx = ctx, .run = r, .began_s = since};
     int rc = keep_settings(r, &settings, err);
     if (rc == 0)
-        rc = hst_ranks_agree(ctx->ranks,
-                             hst_ranks_rank(ctx->ranks) ? 0 : hst_tune_claim(&settings, err), err);
+        rc = hst_checkpoint_claim(ctx, &settings, err);
     if (rc == 0)
         f.extractor = hst_extractor_of(ctx, b, hst_settings_preparation(&settings), err);
     if (f.extractor)

@@ -8,11 +8,9 @@
 #include "training/range_test.h"
 #include "training/schedule.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct fine_tuner {
     hst_fit *fit;
@@ -77,19 +75,6 @@ static int save(fine_tuner *t, hst_err *err)
     return hst_checkpoint_write(&c, t->path, err);
 }
 
-int hst_tune_claim(const hst_settings *o, hst_err *err)
-{
-    if (!o->fine_tune || !o->run_dir)
-        return 0;
-    char *path = hst_path_join(o->run_dir, HST_CHECKPOINT_NAME, err);
-    int rc = path ? 0 : HST_EMEM;
-    hst_out_sweep(o->run_dir, (const char *const[]){HST_CHECKPOINT_NAME}, 1);
-    if (rc == 0 && !o->resume && unlink(path) != 0 && errno != ENOENT)
-        rc = hst_fail_errno(err, HST_EIO, errno, "%s of an earlier run cannot be removed", path);
-    free(path);
-    return rc;
-}
-
 /* Of rank 0, who alone has a run folder. *found: training goes on from a checkpoint. */
 static int find_checkpoint(fine_tuner *t, int *found, hst_err *err)
 {
@@ -129,29 +114,6 @@ static int go_on(fine_tuner *t, int *found, hst_err *err)
         return rc;
     hst_checkpoint c = checkpoint(t);
     return hst_checkpoint_share(&c, ranks(t), err);
-}
-
-/* All ranks must learn from the same photos, from the same weights, in the same way. */
-static int compare_ranks(const fine_tuner *t, hst_err *err)
-{
-    char data[65], backbone[65];
-    hst_buf options = HST_BUF(4096);
-    if (!ranks(t))
-        return 0;
-    int rc = hst_checkpoint_data(t->fit->run, data, err);
-    if (rc == 0)
-        rc = hst_backbone_identity(t->fit->run->backbone, backbone, err);
-    if (rc == 0)
-        rc = hst_settings_lines(settings(t), &options, err);
-    rc = agree(t, rc, err);
-    if (rc == 0)
-        rc = hst_ranks_same(ranks(t), "list of options", options.p, options.n, err);
-    if (rc == 0)
-        rc = hst_ranks_same(ranks(t), "set of photos", data, sizeof data, err);
-    if (rc == 0)
-        rc = hst_ranks_same(ranks(t), "backbone", backbone, sizeof backbone, err);
-    hst_buf_free(&options);
-    return rc;
 }
 
 /* ---- weights of the best epoch ---- */
@@ -282,7 +244,7 @@ static void warn_of_idle(const fine_tuner *t)
 static int begin(fine_tuner *t, hst_err *err)
 {
     int found = 0, keep = t->how->refit && settings(t)->keep == HST_KEEP_BEST;
-    int rc = compare_ranks(t, err);
+    int rc = hst_checkpoint_alike(t->fit->ctx, t->fit->run, err);
     if (rc)
         return rc;
     rc = hst_judge_init(&t->judge, t->fit, keep, err);

@@ -13,10 +13,6 @@ typedef struct hst_tuning {
     int whole_batches; /* 1: an epoch is n / batch steps; 0: all photos */
 } hst_tuning;
 
-/* Before any photo is read: unless o->resume is set, a checkpoint of an earlier run in o->run_dir
- * is removed, since from now on it is this run's place. Errors: HST_EIO, HST_EMEM. */
-HST_CHECK int hst_tune_claim(const hst_settings *o, hst_err *err);
-
 /* Trains f's backbone and head as f->run->settings say; fills the model's head, backbone and
  * record, and the features of the validation photos under the new weights. */
 HST_CHECK int hst_tune(hst_fit *f, const hst_tuning *how, hst_err *err);
