@@ -1,4 +1,5 @@
 #include "onnx_run.h"
+#include "onnx_head.h"
 #include "onnx_names.h"
 
 #include <string.h>
@@ -126,6 +127,7 @@ static int run_node(onnx_run *r, bytes m, hst_err *err)
         rc = find_input(r, i, err);
     rc = rc ? rc : onnx_compute(r, err);
     rc = rc ? rc : onnx_name_constants(r, err);
+    rc = rc ? rc : onnx_head_note(r, err);
     const int kept = keep_outputs(r, err);
     forget_inputs(r);
     return rc ? rc : kept;
@@ -232,5 +234,6 @@ int onnx_run_graph(onnx *o, hst_err *err)
         ev_free(&r->value[i]);
     rc = rc ? rc : onnx_add_constants(r, err);
     rc = rc ? rc : answers_add(&r->answers, o->w, err);
+    rc = rc ? rc : onnx_head_say(r, err);
     return rc ? rc : say_facts(r, err);
 }

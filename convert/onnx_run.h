@@ -32,6 +32,7 @@ typedef struct onnx_run {
     const struct onnx_tokens *tokens;
     onnx_pending *pending; /* [values] */
     int n_pending;
+    struct onnx_head *head; /* (onnx_head.c) */
     /* of the node being computed; those of values are borrowed from them */
     ev_array in[ONNX_MAX_PORTS], out[ONNX_MAX_PORTS];
     answers answers;

@@ -69,6 +69,7 @@ HST_CHECK int weights_keep(weights *w, void *thing, void (*end)(void *), hst_err
  *   graph          see above
  *   classifier     what lies behind the features, or
  *   classifier_refused  why that is not known (src/model/foreign.h)
+ *   classifier_computed  the same of a graph that was computed, beside the former
  *   scaling_assumed  the scaling is only what such files usually mean
  *   quantised      its own arithmetic is of whole numbers
  *   labels         a JSON list of the classes' names, and

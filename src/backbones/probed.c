@@ -1,5 +1,6 @@
 #include "backbones/probed.h"
 #include "backbones/cnn.h"
+#include "backbones/facts.h"
 #include "base/mem.h"
 #include "formats/probe.h"
 #include "nn/plan.h"
@@ -13,7 +14,8 @@
 #define TOLERANCE 1e-4
 
 typedef struct probe {
-    int scaled; /* 1: the picture is as the network's first layer sees it */
+    int scaled;         /* 1: the picture is as the network's first layer sees it */
+    const char *answer; /* how the names of those begin that count */
     hst_size size;
 } probe;
 
@@ -42,7 +44,7 @@ static int read_probe(const hst_tensors *t, probe *p, hst_err *err)
     if (sscanf(text, "%7s %d %d", kind, &h, &w) != 3 || h < HST_LEAST_PX || h > HST_MOST_PX ||
         w < HST_LEAST_PX || w > HST_MOST_PX)
         return hst_fail(err, HST_EMODEL, "its input is of no size that networks here have");
-    *p = (probe){strcmp(kind, "scaled") == 0, {w, h}};
+    *p = (probe){strcmp(kind, "scaled") == 0, HST_PROBE_ANSWER, {w, h}};
     return 1;
 }
 
@@ -61,15 +63,15 @@ static double difference(const float *y, const float *answer, size_t n)
     return most / largest;
 }
 
-/* Features y[n] beside the vectors and, of tokens, the first one: how far the nearest is. */
-static double nearest(const hst_tensors *t, const float *y, size_t n)
+/* Features y[n] beside the vectors whose names begin so and, of tokens, the first one: how far the
+ * nearest is. */
+static double nearest(const hst_tensors *t, const char *begin, const float *y, size_t n)
 {
     double least = INFINITY;
     for (size_t i = 0; i < hst_tensors_count(t); i++) {
         const hst_tensor *x = hst_tensors_at(t, i);
-        if (strncmp(x->name, HST_PROBE_ANSWER, sizeof HST_PROBE_ANSWER - 1) == 0 &&
-            x->n_dims == 2 && x->dtype == HST_F32 && x->data && x->dim[0] >= 1 &&
-            x->dim[1] == (int64_t)n)
+        if (strncmp(x->name, begin, strlen(begin)) == 0 && x->n_dims == 2 && x->dtype == HST_F32 &&
+            x->data && x->dim[0] >= 1 && x->dim[1] == (int64_t)n)
             least = fmin(least, difference(y, x->data, n));
     }
     return least;
@@ -94,7 +96,7 @@ static int ask(const hst_ctx *ctx, const hst_tensors *t, const probe *p, const h
         float *y = x + hst_size_pixels(p->size) * 3;
         draw(p, &a->norm, x);
         hst_plan_run(plan, w, x, 1, y);
-        *least = nearest(t, y, n);
+        *least = nearest(t, p->answer, y, n);
     }
     const int rc = w ? 0 : HST_EMEM;
     hst_work_free(w);
@@ -116,31 +118,63 @@ static int ask_arch(const hst_ctx *ctx, const hst_tensors *t, const hst_origin *
     return rc;
 }
 
-int hst_probed_check(const hst_ctx *ctx, const hst_tensors *t, const hst_origin *o,
-                     const hst_arch *a, hst_err *err)
+/* *least: how far the nearest of its poolings is, the last one tried; *pool: its name, NULL: the
+ * network's own. */
+static int ask_pools(const hst_ctx *ctx, const hst_tensors *t, const hst_origin *o, const probe *p,
+                     const hst_arch *a, const char **pool, double *least, hst_err *err)
 {
     static const char *const pools[] = {NULL, "cls", "mean", "cls+mean", "map"};
-    probe p = {0};
-    double least = INFINITY;
-    int rc = o && (o->dialect->body == hst_numbered_body || !o->fits) ? 0 : read_probe(t, &p, err);
-    if (rc <= 0)
-        return rc;
-    rc = 0;
-    for (size_t i = 0; rc == 0 && least > TOLERANCE && i < (o ? 5 : 1); i++) {
+    int rc = 0;
+    *least = INFINITY;
+    for (size_t i = 0; rc == 0 && *least > TOLERANCE && i < (o ? 5 : 1); i++) {
         hst_arch as = *a;
         double found = INFINITY;
-        as.size = p.size;
+        as.size = p->size;
         if (pools[i] && hst_family_find(a->family)->kind->pool(&as, pools[i], NULL))
             continue;
         if (o && o->family->kind->fit(t, o, &as, err) < 0)
             return HST_EMEM;
-        rc = ask_arch(ctx, t, o, &p, &as, &found, err);
-        least = fmin(least, found);
+        rc = ask_arch(ctx, t, o, p, &as, &found, err);
+        *least = fmin(*least, found);
+        *pool = pools[i];
     }
+    return rc;
+}
+
+int hst_probed_check(const hst_ctx *ctx, const hst_tensors *t, const hst_origin *o,
+                     const hst_arch *a, hst_err *err)
+{
+    probe p = {0};
+    double least;
+    const char *pool;
+    int rc = o && (o->dialect->body == hst_numbered_body || !o->fits) ? 0 : read_probe(t, &p, err);
+    if (rc <= 0)
+        return rc;
+    rc = ask_pools(ctx, t, o, &p, a, &pool, &least, err);
     if (rc || least <= TOLERANCE)
         return rc;
     return hst_fail(err, HST_EMODEL,
                     "its tensors are those of %s, but its graph computes something else: the "
                     "features of a made-up picture %s",
                     a->family, isinf(least) ? "are not among what it gives" : "differ");
+}
+
+int hst_probed_pool(const hst_ctx *ctx, const hst_tensors *t, const hst_origin *o,
+                    const hst_arch *a, const char **pool, hst_err *err)
+{
+    probe p = {0};
+    double least;
+    int rc = !hst_tensors_find(t, HST_PROBE_FEATURES) || o->dialect->body == hst_numbered_body
+                 ? 0
+                 : read_probe(t, &p, err);
+    if (rc <= 0)
+        return rc;
+    hst_arch facts = *a;
+    p.answer = HST_PROBE_FEATURES;
+    rc = hst_facts_read(t, &facts, err);
+    rc = rc ? rc : ask_pools(ctx, t, o, &p, &facts, pool, &least, err);
+    return rc || least <= TOLERANCE
+               ? rc
+               : hst_fail(err, HST_EMODEL,
+                          "its classifier reads something else than the features of %s", a->family);
 }

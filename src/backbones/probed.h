@@ -16,6 +16,11 @@ int hst_probed_has_names(const hst_tensors *t, const hst_arch *a);
 HST_CHECK int hst_probed_check(const hst_ctx *ctx, const hst_tensors *t, const hst_origin *o,
                                const hst_arch *a, hst_err *err);
 
+/* *pool: which pooling of the network makes what the file's classifier reads, where its graph was
+ * computed; else it is left alone. HST_EMODEL: none does. */
+HST_CHECK int hst_probed_pool(const hst_ctx *ctx, const hst_tensors *t, const hst_origin *o,
+                              const hst_arch *a, const char **pool, hst_err *err);
+
 /* Fills g's parameters from the tensors of an exported file: our names; norms that were drawn into
  * the weights before them become such that change nothing. (exported.c) */
 HST_CHECK int hst_exported_read(const hst_tensors *t, const hst_graph *g, hst_err *err);

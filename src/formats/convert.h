@@ -6,7 +6,7 @@
 #include "formats/safetensors.h"
 
 /* Of what the helper writes, in its fact "converter". */
-#define HST_CONVERT_VERSION "4"
+#define HST_CONVERT_VERSION "5"
 /* 0: the file tells a graph (convert/weights.h) as another version did, and is to be made again. */
 int hst_convert_is_current(const hst_tensors *t);
 

@@ -4,6 +4,7 @@
  *   fact "probe"    "pixels 224 224" or "scaled 224 224": what it was given, its height and width
  *   probe/0 ...     [1][C] vectors and [N][C] tokens that the graph made of it: the features are
  *                   among the vectors, or come of the tokens
+ *   probe/features  what the classifier behind the network read, where there is one
  *   fact "names"    its tensors have our names; "onnx": in ONNX' order of axes, "tensorflow": in
  *                   TensorFlow's, which is ours; "keras": those of our layers in Keras, in its
  *                   order */
@@ -11,9 +12,10 @@
 #define HST_FORMATS_PROBE_H
 #include <stddef.h>
 
-#define HST_PROBE_FACT   "probe"
-#define HST_PROBE_ANSWER "probe/"
-#define HST_NAMES_FACT   "names"
+#define HST_PROBE_FACT     "probe"
+#define HST_PROBE_ANSWER   "probe/"
+#define HST_PROBE_FEATURES "probe/features"
+#define HST_NAMES_FACT     "names"
 
 /* Fills x[height][width][3]: whole numbers 0..255; scaled: from -2 to 2. Slopes of colour with a
  * pattern on them that is nowhere the same. */

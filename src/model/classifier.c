@@ -349,9 +349,11 @@ static json_t *usual_steps(const hst_tensors *t, const char *family, hst_err *er
 
 /* ---- the whole ---- */
 
-int hst_classifier_read(const hst_tensors *t, const char *family, hst_classifier *out, hst_err *err)
+int hst_classifier_read(const hst_tensors *t, const char *family, int by_graph, hst_classifier *out,
+                        hst_err *err)
 {
-    const char *text = hst_tensors_meta(t, "classifier"),
+    const char *computed = by_graph ? NULL : hst_tensors_meta(t, "classifier_computed"),
+               *text = computed ? computed : hst_tensors_meta(t, "classifier"),
                *refused = hst_tensors_meta(t, "classifier_refused");
     *out = (hst_classifier){0};
     if (!text && refused)

@@ -1,7 +1,9 @@
 /* foreign.c - the file of another program -> a model: its backbone is imported as any, the layers
  * behind it are the file's, and what it does not say is taken for granted aloud. */
 #include "model/foreign.h"
+#include "backbones/cnn.h"
 #include "backbones/facts.h"
+#include "backbones/probed.h"
 #include "backbones/recognise.h"
 #include "backbones/vit.h"
 #include "base/file.h"
@@ -332,12 +334,15 @@ static hst_model *make(foreign *f, hst_err *err)
     f->config = said ? hst_json_parse(said, strlen(said), "its configuration", NULL)
                      : read_json(f->file.config);
     if (hst_recognise(f->t, &o, &a, err) ||
-        hst_classifier_read(f->t, a.family, &f->classifier, err) || find_labels(f, err) ||
-        settle(f, err))
+        hst_classifier_read(f->t, a.family, o.dialect->body == hst_numbered_body, &f->classifier,
+                            err) ||
+        find_labels(f, err) || settle(f, err))
         return NULL;
     bo.scaling = f->opts->scaling;
     bo.pool = pool_of(f, &a, &o);
-    hst_backbone *b = hst_backbone_of_file(f->ctx, &f->file, f->t, &bo, err);
+    hst_backbone *b = hst_probed_pool(f->ctx, f->t, &o, &a, &bo.pool, err)
+                          ? NULL
+                          : hst_backbone_of_file(f->ctx, &f->file, f->t, &bo, err);
     if (!b)
         return NULL;
     const int in = f->classifier.layer[0].in, dim = b->info.n_features;

@@ -27,9 +27,10 @@ typedef struct hst_classifier {
 } hst_classifier;
 void hst_classifier_clear(hst_classifier *c);
 
-/* What the file says of it. HST_EMODEL: nothing, or what is not known here. (classifier.c) */
-HST_CHECK int hst_classifier_read(const hst_tensors *t, const char *family, hst_classifier *out,
-                                  hst_err *err);
+/* What the file says of it. by_graph: its network is known by its graph alone, and so are the
+ * features (formats/probe.h). HST_EMODEL: nothing, or what is not known here. (classifier.c) */
+HST_CHECK int hst_classifier_read(const hst_tensors *t, const char *family, int by_graph,
+                                  hst_classifier *out, hst_err *err);
 /* Its one output, the logit of the second of two classes, as two. */
 HST_CHECK int hst_classifier_make_two(hst_classifier *c, hst_err *err);
 

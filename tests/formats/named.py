@@ -32,6 +32,10 @@ for part in ("norm1", "norm2"):
     SHAPES[f"blocks.0.{part}.weight"] = SHAPES[f"blocks.0.{part}.bias"] = [DIM]
 
 
+HEAD = [math.sin(i) / 2 for i in range(3 * DIM)]
+BIAS = [.1, -.2, .3]
+
+
 def made_up():
     draw = random.Random(1)
     return {name: [draw.gauss(1 if "norm" in name and name.endswith("weight") else 0,
@@ -49,9 +53,10 @@ def turned(x, rows, columns):
 
 # ---- the file -----------------------------------------------------------------------------------
 
-def network(weights, newer=False, shares=False, scale=1.0, act="Erf"):
+def network(weights, newer=False, shares=False, scale=1.0, act="Erf", end=None, pooled=False):
     """newer: as torch.onnx.export(dynamo=True) tells modules and names; shares: norm2 has norm1's tensors, as
-    their numbers are the same."""
+    their numbers are the same; end: the operator behind a classifier, "": none, None: there is no classifier, which
+    reads the class token, pooled: the mean of the others."""
     nodes, tensors, used = [], [], set()
 
     def add(op, inputs, output, module, *attributes):
@@ -122,25 +127,37 @@ def network(weights, newer=False, shares=False, scale=1.0, act="Erf"):
     add("Add", ["r1", "o"], "r2", "")
     norm("r2", "norm", "last")
     add("Gather", ["last", constant("zero", [], [0], 7)], "y", "", attribute("axis", 1))
-    return small.onnx(nodes=nodes, tensors=tensors, inputs=[small.onnx_input((1, 3, PX, PX))])
+    made = "y"
+    if end is not None:
+        add("Slice", ["last"] + [constant(f"slice{k}", [1], [v], 7) for k, v in enumerate((1, TOKENS, 1))], "rest", "")
+        add("ReduceMean", ["rest"], "mean", "", ints("axes", 1), attribute("keepdims", 0))
+        constant("head.weight", [3, DIM], HEAD)
+        constant("head.bias", [3], BIAS)
+        add("Gemm", ["mean" if pooled else "y", "head.weight", "head.bias"], "logits", "head", attribute("transB", 1))
+        made = "logits"
+        if end:
+            add(end, ["logits"], "p", "", attribute("axis", -1))
+            made = "p"
+    return small.onnx(nodes=nodes, tensors=tensors, inputs=[small.onnx_input((1, 3, PX, PX))], outputs=[made])
 
 
 # ---- the same in loops --------------------------------------------------------------------------
 
-def picture():
-    """src/formats/probe.h, scaled."""
+def pixels():
+    """src/formats/probe.h."""
     noise, x = 12345, []
     for row in range(PX):
         for col in range(PX):
             for c in range(3):
                 slope = (160 * row // PX, 160 * col // PX, 160 - 80 * row // PX - 80 * col // PX)[c]
                 noise = (noise * 1664525 + 1013904223) & 0xffffffff
-                x.append((slope + (noise >> 24) * 95 // 255 - 128) / 64)
+                x.append(slope + (noise >> 24) * 95 // 255)
     return x
 
 
-def features(w):
-    x = picture()
+def features(w, mean=128, by=64, pooled=False):
+    """The class token's, or the mean of the others'."""
+    x = [(p - mean) / by for p in pixels()]
     rows = [list(w["cls_token"])]
     for patch in range(TOKENS - 1):
         top, left = patch // (PX // PATCH) * PATCH, patch % (PX // PATCH) * PATCH
@@ -160,7 +177,8 @@ def features(w):
         return [b + sum(w[name + ".weight"][o * n + i] * v for i, v in enumerate(row))
                 for o, b in enumerate(w[name + ".bias"])]
     qkv = [linear(norm(row, "blocks.0.norm1"), "blocks.0.attn.qkv") for row in rows]
-    for t in range(TOKENS):
+    made = []
+    for t in range(TOKENS if pooled else 1):
         heads = []
         for h in range(HEADS):
             q, k, v = ([qkv[s][p * DIM + h * WIDE:p * DIM + (h + 1) * WIDE] for s in range(TOKENS)] for p in range(3))
@@ -169,8 +187,8 @@ def features(w):
         row = [a + b for a, b in zip(rows[t], linear(heads, "blocks.0.attn.proj"))]
         hidden = [v / 2 * (1 + math.erf(v / math.sqrt(2)))
                   for v in linear(norm(row, "blocks.0.norm2"), "blocks.0.mlp.fc1")]
-        if t == 0:
-            return norm([a + b for a, b in zip(row, linear(hidden, "blocks.0.mlp.fc2"))], "norm")
+        made.append(norm([a + b for a, b in zip(row, linear(hidden, "blocks.0.mlp.fc2"))], "norm"))
+    return [sum(column) / len(made[1:]) for column in zip(*made[1:])] if pooled else made[0]
 
 
 class Named(unittest.TestCase):
@@ -198,11 +216,13 @@ class Named(unittest.TestCase):
                 for k, v in head.items()}
         return facts, data, {k: v["shape"] for k, v in head.items()}
 
-    def backbone(self, content):
+    def run_on(self, content, *words):
         self.write(content)
         env = dict(os.environ, HEADSTART_HELPER=HELPER, HEADSTART_CACHE=os.path.join(self.work.name, "cache"))
-        return subprocess.run([PROGRAM, "backbones", "import", self.path, "--json"], env=env, capture_output=True,
-                              text=True)
+        return subprocess.run([PROGRAM, *words, "--json"], env=env, capture_output=True, text=True, check=False)
+
+    def backbone(self, content):
+        return self.run_on(content, "backbones", "import", self.path)
 
     def test_tensors_and_answers(self):
         weights = made_up()
@@ -220,6 +240,25 @@ class Named(unittest.TestCase):
                 answers = [x for name, x in data.items() if name.startswith("probe/") and len(x) == DIM]
                 nearest = min(max(abs(a - b) for a, b in zip(x, want)) for x in answers)
                 self.assertLess(nearest, 1e-4)
+
+    def test_it_predicts_with_its_head(self):
+        photo = os.path.join(self.work.name, "photo.ppm")
+        with open(photo, "wb") as f:
+            f.write(b"P6 %d %d 255\n" % (PX, PX) + bytes(pixels()))
+        weights = made_up()
+        for end, pooled in (("", False), ("Softmax", False), ("Sigmoid", True), ("", True)):
+            with self.subTest(end=end, pooled=pooled):
+                r = self.run_on(network(weights, end=end, pooled=pooled), "predict", self.path, photo, "--scaling",
+                                "pm1", "--prepare", "pil", "--fit", "squash", "--no-store")
+                self.assertEqual(r.returncode, 0, r.stderr)
+                told = json.loads(r.stdout)
+                got = {c["label"]: c["probability"] for c in told.get("all") or told["top"]}
+                y = features(weights, 127.5, 127.5, pooled)
+                logits = [BIAS[o] + sum(HEAD[o * DIM + i] * v for i, v in enumerate(y)) for o in range(3)]
+                several = [1 / (1 + math.exp(-v)) for v in logits]
+                shares = [math.exp(v) / sum(map(math.exp, logits)) for v in logits]
+                for i, want in enumerate(several if end == "Sigmoid" else shares):
+                    self.assertAlmostEqual(got[str(i)], want, delta=1e-4)
 
     def test_it_is_taken_for_what_it_is(self):
         r = self.backbone(network(made_up()))

@@ -105,12 +105,12 @@ def onnx_input(dims=("N", 3, 32, 32), name="x"):
     return pb((1, name), (2, pb((1, pb((1, 1), (2, shape))))))
 
 
-def onnx(nodes=None, tensors=None, inputs=None, front=(), behind=()):
+def onnx(nodes=None, tensors=None, inputs=None, front=(), behind=(), outputs=()):
     nodes = onnx_nodes() if nodes is None else nodes
     tensors = onnx_tensors() if tensors is None else tensors
     inputs = [onnx_input()] if inputs is None else inputs
     graph = pb(*[(1, n) for n in nodes], (2, "g"), *[(5, t) for t in tensors],
-               *[(11, i) for i in inputs])
+               *[(11, i) for i in inputs], *[(12, pb((1, name))) for name in outputs])
     return pb((1, 8), (2, "small"), *front, (7, graph), (8, pb((1, ""), (2, 17))), *behind)
 
 
