@@ -58,7 +58,7 @@ HST_CHECK int hst_checkpoint_share(const hst_checkpoint *c, hst_ranks *r, hst_er
 HST_CHECK int hst_checkpoint_alike(const hst_ctx *ctx, const hst_run *run, hst_err *err);
 
 /* Before any photo is read: unless o->resume is set, a checkpoint of an earlier run in o->run_dir
- * is removed, since from now on it is this run's place. Rank 0's alone. Errors: HST_EIO, HST_EMEM. */
+ * is removed, since from now on it is this run's place. Errors: HST_EIO, HST_EMEM. */
 HST_CHECK int hst_checkpoint_claim(const hst_ctx *ctx, const hst_settings *o, hst_err *err);
 
 /* The file's name in the run folder. */

@@ -76,7 +76,8 @@ void hst_dense_head_look(hst_dense_head *h, const hst_head_batch *b, size_t firs
 void hst_dense_head_begin(hst_dense_head *h);
 void hst_dense_head_add(hst_dense_head *h, const hst_head_batch *b, size_t first, size_t n);
 hst_batch_score hst_dense_head_end(const hst_dense_head *h, const hst_head_batch *b);
-/* Of rows that were looked at, while the parameters are as they were: out[n][dim] = d loss / d x. */
+/* Of rows that were looked at, while the parameters are as they were: out[n][dim] is
+ * d loss / d x. */
 void hst_dense_head_inputs(const hst_dense_head *h, const hst_head_batch *b, size_t first, size_t n,
                            float *out);
 /* The score alone, of any number of rows (b->keep is not looked at). */

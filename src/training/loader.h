@@ -16,8 +16,9 @@ typedef struct hst_load {
     uint64_t step;
     size_t n;
     hst_mix_rows rows; /* of them those that this process learns from */
-    float *x;      /* [n][height][width][3], of the own rows and, where photos are mixed, of their
-                          partners; the caller may change them */
+    /* [n][height][width][3], of the own rows and, where photos are mixed, of their partners; the
+     * caller may change them */
+    float *x;
     size_t *photo; /* [n] indices in the data */
     int *label;    /* [n] */
 } hst_load;
@@ -30,7 +31,8 @@ int hst_load_diverged(const hst_fit *f, const hst_load *b, int epoch, int has_ch
 
 typedef struct hst_loader hst_loader;
 
-/* Batches of f's photos that are in `from`, shared out to the processes of the job. Borrows all three. Errors: HST_EMEM. */
+/* Batches of f's photos that are in `from`, shared out to the processes of the job. Borrows all
+ * three. Errors: HST_EMEM. */
 HST_CHECK hst_loader *hst_loader_new(const hst_fit *f, const hst_examples *from, hst_sampler *s,
                                      enum hst_augment how, hst_err *err);
 void hst_loader_free(hst_loader *l);

@@ -55,14 +55,14 @@ void hst_trainer_clear(hst_trainer *t);
 
 /* What one step learns from: photos prepared, and their labels. */
 typedef struct hst_train_batch {
-    const float *x;      /* [own][height][width][3], those of the batch's n photos that are this
-                            process's (hst_learn_own) */
+    /* [own][height][width][3]: those of the batch's n that are this process's (hst_learn_own) */
+    const float *x;
     hst_head_batch head; /* of all n; its x is filled here */
     double learning_rate;
 } hst_train_batch;
 
-/* One step, of all processes of the job together. A loss, a gradient or, after it, weights that are not finite show in score->loss.
- */
+/* One step, of all processes of the job together. A loss, a gradient or, after it, weights that are
+ * not finite show in score->loss. Errors: HST_EPROC, of the processes. */
 HST_CHECK int hst_trainer_step(hst_trainer *t, hst_train_batch *batch, hst_batch_score *score,
                                hst_err *err);
 

@@ -251,7 +251,7 @@ static void pipelines_deliver_in_order(void **state)
         hst_err e = {0};
         hst_executor *ex = executor(sizes[s]);
         squares q = {.n = ITEMS, .fail_at = 2 * ITEMS, .in_order = 1};
-        hst_pipeline p = {&q, squares_next, squares_work, squares_deliver, SLOTS};
+        hst_pipeline p = {&q, squares_next, squares_work, squares_deliver, .n_slots = SLOTS};
         check_ok(hst_executor_pipeline(ex, &p, &e), &e);
         assert_int_equal(q.delivered, ITEMS);
         assert_true(q.in_order);
@@ -266,7 +266,7 @@ static void pipelines_return_the_earliest_error(void **state)
         hst_err e = {0};
         hst_executor *ex = executor(sizes[s]);
         squares q = {.n = ITEMS, .fail_at = 500, .in_order = 1};
-        hst_pipeline p = {&q, squares_next, squares_work, squares_deliver, SLOTS};
+        hst_pipeline p = {&q, squares_next, squares_work, squares_deliver, .n_slots = SLOTS};
         assert_int_equal(hst_executor_pipeline(ex, &p, &e), HST_EDATA);
         assert_string_equal(e.msg, "item 500");
         assert_true(q.delivered <= 500);

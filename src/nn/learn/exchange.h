@@ -1,10 +1,10 @@
 /* exchange.h - a batch shared out to the processes of a job: whose images are whose, and how all
  * come to the sums that one process would have made, bit by bit.
  *
- * The gradient is a sum over groups of images in a binary tree, ((0 + 1) + (2 + 3)) + ... (learn.c).
- * A rank has a run of groups, and adds up what subtrees lie wholly in it. The learning parameters
- * go in buckets, from the last layer's on, as backward makes their gradients; a bucket is cut into
- * as many slices as there are ranks. Every rank sends each slice's owner its subtrees, the owner
+ * The gradient is a sum over groups of images in a binary tree, ((0 + 1) + (2 + 3)) + ..., as
+ * learn.c has it. A rank has a run of groups, and adds up what subtrees lie wholly in it. The
+ * learning parameters go in buckets, from the last layer's on, as backward makes their gradients; a
+ * bucket is cut into as many slices as there are ranks. Every rank sends each slice's owner its subtrees, the owner
  * adds up the rest of the tree and sends the slice to all. While a bucket is under way backward
  * makes the next. With one subtree a rank, which 2 and 4 ranks have of 8 groups, a rank sends
  * 2 (ranks - 1) / ranks times the bytes of the gradient.
@@ -43,8 +43,8 @@ size_t hst_exchange_bytes(const hst_exchange *x);
 
 /* A batch begins: its gradient goes to grad, [...] of all learning parameters. */
 void hst_exchange_begin(hst_exchange *x, const hst_deal *d, float *grad);
-/* Parameters from .. from+n-1 come next: how far apart the subtrees' places are, and where the first
- * one's parameter `from` goes. */
+/* Parameters from .. from+n-1 come next: how far apart the subtrees' places are, and where the
+ * first one's parameter `from` goes. */
 float *hst_exchange_room(hst_exchange *x, size_t from, size_t n, size_t *apart);
 /* They are there. */
 void hst_exchange_added(hst_exchange *x);

@@ -265,8 +265,8 @@ typedef struct total {
     size_t apart; /* from one subtree's place to the next one's */
 } total;
 
-/* One piece of the gradient: the shares of the groups, ((0 + 1) + (2 + 3)) + ..., as far as they are
- * this process's. */
+/* One piece of the gradient: the shares of the groups, ((0 + 1) + (2 + 3)) + ..., as far as they
+ * are this process's. */
 static void add_up(void *arg, size_t i, int thread)
 {
     const total *t = arg;

@@ -21,7 +21,7 @@ void hst_bn_move(const hst_learn *l, int node, double count, const double *mean,
  * LeVeque 1979). */
 void hst_bn_join(double *mean, double *squares, double count, const double *more_mean,
                  const double *more_squares, double more, size_t c);
-/* Statistics of the whole batch, moments[2][c]: mean and variance, from each image's mean and sum of
- * squared differences over `pixels` pixels (hst_learn_sums), which are joined in image order. */
+/* Statistics of the whole batch, moments[2][c]: mean and variance, from each image's mean and sum
+ * of squared differences over `pixels` pixels (hst_learn_sums), which are joined in image order. */
 void hst_bn_moments(hst_learn *l, const hst_step *s, size_t c, double pixels, double *moments);
 #endif

@@ -62,8 +62,8 @@ static inline hst_learn_range hst_learn_all(const hst_step *s)
     return (hst_learn_range){0, s->n_params};
 }
 
-/* 1: the task of the batch's last images, whose share of the gradient has what is known for the whole
- * batch: numbers that are no sum over groups. */
+/* 1: the task of the batch's last images, whose share of the gradient has what is known for the
+ * whole batch: numbers that are no sum over groups. */
 static inline int hst_learn_is_last(const hst_learn_task *t)
 {
     return t->learn->first + t->first + t->count == t->learn->all;
