@@ -3,11 +3,11 @@
  *
  * The gradient is a sum over groups of images in a binary tree, ((0 + 1) + (2 + 3)) + ..., as
  * learn.c has it. A rank has a run of groups, and adds up what subtrees lie wholly in it. The
- * learning parameters go in buckets, from the last layer's on, as backward makes their gradients; a
- * bucket is cut into as many slices as there are ranks. Every rank sends each slice's owner its subtrees, the owner
- * adds up the rest of the tree and sends the slice to all. While a bucket is under way backward
- * makes the next. With one subtree a rank, which 2 and 4 ranks have of 8 groups, a rank sends
- * 2 (ranks - 1) / ranks times the bytes of the gradient.
+ * learning parameters go in buckets, from the last layer's on, as backward makes their gradients.
+ * A bucket is cut into as many slices as there are ranks. Every rank sends each slice's owner its
+ * subtrees, the owner adds up the rest of the tree and sends the slice to all. While a bucket is
+ * under way backward makes the next. With one subtree a rank, which 2 and 4 ranks have of 8 groups,
+ * a rank sends 2 (ranks - 1) / ranks times the bytes of the gradient.
  *
  * Sums over images in their order (of norms) go from rank to rank, each adding its own images. */
 #ifndef HST_NN_LEARN_EXCHANGE_H
