@@ -1,6 +1,6 @@
 #!/bin/sh
-# Debian packages of the sources as they are here: headstart, libheadstart0 and libheadstart-dev, and
-# lintian's opinion of them where it is installed.
+# Debian packages of the sources as they are here: headstart, headstart-mpi, libheadstart0 and
+# libheadstart-dev, and lintian's opinion of them where it is installed.
 #
 #   scripts/deb.sh [FOLDER TO PUT THEM INTO]          build-deb
 #
