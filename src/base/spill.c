@@ -47,12 +47,16 @@ static void map_file(hst_spill *s, const hst_ctx *ctx)
 
 hst_spill *hst_spill_new(const hst_ctx *ctx, size_t n, size_t size, hst_err *err)
 {
+    return hst_spill_new_from(ctx, ctx ? ctx->spill_from : 0, n, size, err);
+}
+
+hst_spill *hst_spill_new_from(const hst_ctx *ctx, size_t from, size_t n, size_t size, hst_err *err)
+{
     hst_spill *s = hst_alloc(1, sizeof *s, err);
     if (!s)
         return NULL;
     s->fd = -1;
-    if (hst_mul_ok(n, size, &s->bytes) && ctx && ctx->cache_dir && ctx->spill_from &&
-        s->bytes >= ctx->spill_from)
+    if (hst_mul_ok(n, size, &s->bytes) && ctx && ctx->cache_dir && from && s->bytes >= from)
         map_file(s, ctx);
     if (!s->at)
         s->at = hst_alloc(n, size, err);
@@ -105,6 +109,11 @@ void hst_spill_visited(hst_spill *s)
 {
     enum { AROUND = 1 << 18 };
     hst_spill_passed(s, AROUND);
+}
+
+void hst_spill_rest(hst_spill *s)
+{
+    hst_spill_passed(s, STAYS);
 }
 
 void hst_spill_free(hst_spill *s)

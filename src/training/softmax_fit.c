@@ -127,9 +127,9 @@ static int together_make(together *a, const hst_softmax_fits *given, hst_err *er
     a->n_scratch = hst_design_scratch(rows, columns);
     if (!hst_mul_ok(rows->n, TABLES * columns, &cells))
         return hst_fail(err, HST_EMEM, "out of memory: %zu photos", rows->n);
-    hst_ctx roomy = *given->ctx; /* a step passes over them five times, over rows twice */
-    roomy.spill_from *= 4;
-    a->table = hst_spill_new(&roomy, cells, sizeof(double), err);
+    /* a step passes over them five times, over rows twice: they stay in memory for longer */
+    a->table =
+        hst_spill_new_from(given->ctx, 4 * given->ctx->spill_from, cells, sizeof(double), err);
     if (!a->table || !(a->scratch = hst_alloc(a->parts * a->n_scratch, sizeof(float), err)) ||
         !(a->kernel = hst_alloc(p * columns, sizeof(float), err)) ||
         !(a->packed =
