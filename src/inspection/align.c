@@ -235,13 +235,14 @@ static int settle(const hst_level *l, const float *whole, placement *p)
     return 1;
 }
 
-/* Another thumbnail, made ready to be looked up in. */
+/* Another thumbnail, made ready to be looked up in. Most are lost before their detail is. */
 typedef struct other {
     float whole[FULL * FULL], half[HALF * HALF], detail[FULL * FULL];
+    int has_detail;
 } other;
 
 /* From both axes scaled so at first. */
-static float compare_from(const hst_template *t, const other *o, float scale)
+static float compare_from(const hst_template *t, other *o, float scale)
 {
     const int n = t->coarse.inner * t->coarse.inner, m = t->fine.inner * t->fine.inner;
     float under[HST_INNER_PX * HST_INNER_PX];
@@ -251,6 +252,9 @@ static float compare_from(const hst_template *t, const other *o, float scale)
     look_up(&t->coarse, o->half, &p, under);
     if (dot(under, t->coarse.x, n) < least_alike)
         return 0;
+    if (!o->has_detail)
+        detail_of(o->whole, o->detail);
+    o->has_detail = 1;
     look_up(&t->fine, o->detail, &p, under);
     const float so_far = dot(under, t->detail, m);
     if (so_far < least_detail || !settle(&t->fine, o->whole, &p))
@@ -267,7 +271,7 @@ float hst_template_compare(const hst_template *t, const uint8_t *thumb, float en
     for (int i = 0; i < FULL * FULL; i++)
         o.whole[i] = thumb[i];
     halve(o.whole, o.half);
-    detail_of(o.whole, o.detail);
+    o.has_detail = 0;
     for (size_t i = 0; i < sizeof starts / sizeof *starts && best < enough; i++) {
         const float alike = compare_from(t, &o, starts[i]);
         best = alike > best ? alike : best;

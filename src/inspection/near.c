@@ -28,10 +28,11 @@ static const float least_outline = 0.7f;
  * similar things, among 1,300, have 0.852 at most. */
 static const float least_detail = 0.87f;
 
-typedef struct code {
-    uint64_t hash; /* signs of even frequencies across in the low half, of odd ones in the high */
-    int16_t outline[OUTLINE];
-} code;
+/* What is compared before anything else lies close together: all pairs pass over it. */
+typedef struct codes {
+    uint64_t *hash; /* signs of even frequencies across in the low half, of odd ones in the high */
+    int16_t (*outline)[OUTLINE];
+} codes;
 
 enum { OUTLINE_UNIT = 1 << 12 }; /* length of an outline */
 
@@ -117,7 +118,7 @@ typedef struct search {
     hst_spill *home;
     const size_t *photo; /* [n]: of the pictures, all different */
     size_t n;
-    code *code;   /* [n] */
+    codes code;   /* [n] */
     pairs *found; /* of each block of rows */
 } search;
 
@@ -153,8 +154,8 @@ typedef struct row {
 static float compare(row *r, size_t j, int mirrored)
 {
     const search *s = r->s;
-    const int16_t *mine = mirrored ? r->mirrored : s->code[r->i].outline;
-    if (outlines_compare(mine, s->code[j].outline) < least_outline)
+    const int16_t *mine = mirrored ? r->mirrored : s->code.outline[r->i];
+    if (outlines_compare(mine, s->code.outline[j]) < least_outline)
         return 0;
     if (!r->made[mirrored])
         hst_template_make(s->pictures[s->photo[r->i]].thumb, mirrored, &r->template[mirrored]);
@@ -167,10 +168,10 @@ static float compare(row *r, size_t j, int mirrored)
 static int search_row(row *r, pairs *out, hst_err *err)
 {
     const search *s = r->s;
-    const uint64_t mine = s->code[r->i].hash;
+    const uint64_t mine = s->code.hash[r->i];
     int rc = 0, n = 0, low, high;
     for (size_t j = r->i + 1; rc == 0 && j < s->n && n < MOST_PAIRS; j++) {
-        count_bits(mine ^ s->code[j].hash, &low, &high);
+        count_bits(mine ^ s->code.hash[j], &low, &high);
         const int mirrored_bits = low + BITS / 2 - high;
         if (low + high > MOST_BITS && mirrored_bits > MOST_BITS)
             continue;
@@ -201,7 +202,7 @@ static int search_rows(void *arg, size_t block, int thread, hst_err *err)
     for (size_t i = block * ROWS; rc == 0 && i < (block + 1) * ROWS && i < s->n; i++) {
         r->i = i;
         r->made[0] = r->made[1] = 0;
-        outline_mirror(s->code[i].outline, r->mirrored);
+        outline_mirror(s->code.outline[i], r->mirrored);
         rc = search_row(r, &s->found[block], err);
     }
     free(r);
@@ -214,8 +215,8 @@ static void code_photo(void *arg, size_t i, int thread)
     const basis *b = ((void **)arg)[1];
     const uint8_t *thumb = s->pictures[s->photo[i]].thumb;
     (void)thread;
-    s->code[i].hash = hash_of(b, thumb);
-    outline_of(thumb, s->code[i].outline);
+    s->code.hash[i] = hash_of(b, thumb);
+    outline_of(thumb, s->code.outline[i]);
     hst_spill_passed(s->home, sizeof *s->pictures);
 }
 
@@ -226,8 +227,9 @@ static int search_all(hst_executor *ex, search *s, pairs *out, hst_err *err)
     basis b;
     int rc = HST_EMEM;
     basis_make(&b);
-    s->code = hst_alloc(s->n, sizeof *s->code, err);
-    s->found = s->code ? hst_alloc(blocks, sizeof *s->found, err) : NULL;
+    s->code.hash = hst_alloc(s->n, sizeof *s->code.hash, err);
+    s->code.outline = s->code.hash ? hst_alloc(s->n, sizeof *s->code.outline, err) : NULL;
+    s->found = s->code.outline ? hst_alloc(blocks, sizeof *s->found, err) : NULL;
     if (s->found) {
         hst_executor_for(ex, s->n, code_photo, (void *[]){s, &b});
         rc = hst_executor_try(ex, blocks, search_rows, s, err);
@@ -238,7 +240,8 @@ static int search_all(hst_executor *ex, search *s, pairs *out, hst_err *err)
         free(s->found[k].at);
     }
     free(s->found);
-    free(s->code);
+    free(s->code.hash);
+    free(s->code.outline);
     return rc;
 }
 
@@ -286,6 +289,8 @@ int hst_near_find(hst_executor *ex, const hst_picture *pictures, hst_spill *home
     if (rc == 0 && s.n)
         rc = search_all(ex, &s, &found, err);
     free(photo);
+    void *fitting = rc == 0 && found.n ? realloc(found.at, found.n * sizeof *found.at) : NULL;
+    found.at = fitting ? fitting : found.at;
     out->n = n;
     out->pair = found.at;
     out->n_pairs = found.n;
