@@ -28,8 +28,8 @@ static const hst_eval_photo **sorted(const hst_eval *e, size_t *n, hst_err *err)
     const hst_eval_photo **p = hst_alloc(e->n_photos, sizeof *p, err);
     *n = 0;
     for (size_t i = 0; p && i < e->n_photos; i++)
-        if (hst_eval_counts(&e->photo[i]))
-            p[(*n)++] = &e->photo[i];
+        if (hst_eval_counts(hst_eval_at(e, i)))
+            p[(*n)++] = hst_eval_at(e, i);
     if (p)
         qsort(p, *n, sizeof *p, by_path);
     return p;

@@ -16,8 +16,8 @@ static size_t scores(const hst_eval *e, double *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < e->n_photos; i++)
-        if (hst_eval_counts(&e->photo[i]))
-            out[n++] = e->photo[i].unknown_score;
+        if (hst_eval_counts(hst_eval_at(e, i)))
+            out[n++] = hst_eval_at(e, i)->unknown_score;
     return n;
 }
 
@@ -127,7 +127,7 @@ int hst_detect(hst_ctx *ctx, const hst_model *m, const hst_eval *e, const hst_da
             "this model cannot tell unknown photos: train it again, with 'unknown_rate' "
             "above 0 and not by recipe tutorial");
     for (size_t i = 0; i < e->n_photos; i++)
-        if (isnan(e->photo[i].unknown_score))
+        if (isnan(hst_eval_at(e, i)->unknown_score))
             return hst_fail(err, HST_EARG, "the evaluation is not one of this model");
     hst_eval *u = hst_eval_through(ctx, m, unknown, NULL, err);
     if (!u)

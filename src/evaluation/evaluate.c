@@ -110,13 +110,14 @@ static int score(const hst_model *m, const hst_data *d, const hst_features *f, c
     return rc ? rc : hst_eval_finish(e, err);
 }
 
-hst_eval *hst_eval_of_model(const hst_model *m, size_t n, hst_err *err)
+hst_eval *hst_eval_of_model(const hst_ctx *ctx, const hst_model *m, size_t n, hst_err *err)
 {
     return hst_eval_of(&(hst_eval_kind){.labels = (const char *const *)m->labels,
                                         .n_classes = m->n_classes,
                                         .target = m->target,
                                         .threshold = m->threshold,
-                                        .ends = m->number.ends},
+                                        .ends = m->number.ends,
+                                        .ctx = ctx},
                        n, err);
 }
 
@@ -126,9 +127,7 @@ hst_eval *hst_eval_through(hst_ctx *ctx, const hst_model *m, const hst_data *d, 
     if (hst_ranks_same(ctx->ranks, "model", m->content_sha256, sizeof m->content_sha256, err))
         return NULL;
     hst_features *f = hst_features_through(ctx, m->extractor, d, 0, err);
-    hst_eval *e = f ? hst_eval_of_model(m, d->n_photos, err) : NULL;
-    if (e)
-        e->ctx = hst_ctx_quiet(ctx);
+    hst_eval *e = f ? hst_eval_of_model(ctx, m, d->n_photos, err) : NULL;
     int rc = e ? score(m, d, f, label, e, err) : HST_EMEM;
     if (rc == 0)
         hst_features_warn_clipped(ctx, d, f);

@@ -7,16 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int eval_alloc(hst_eval *e, size_t n, hst_err *err)
+static int eval_alloc(hst_eval *e, const hst_ctx *ctx, size_t n, hst_err *err)
 {
     const int of_class = e->target == HST_TARGET_CLASS, several = e->target == HST_TARGET_LABELS;
     size_t classes = (size_t)e->n_classes, cells, probs;
     if (!hst_mul_ok(classes, of_class ? classes : 1, &cells) || !hst_mul_ok(n, classes, &probs))
         return hst_fail(err, HST_EMEM, "out of memory: %zu photos of %zu classes", n, classes);
     if (!(e->labels = hst_alloc(classes, sizeof *e->labels, err)) ||
-        !(e->photo = hst_alloc(n, sizeof *e->photo, err)) ||
+        !(e->photos = hst_spill_new(ctx, n, sizeof *e->photo, err)) ||
         !(e->pixels = hst_alloc(n, sizeof *e->pixels, err)) ||
-        !(e->prob = hst_alloc(probs, sizeof *e->prob, err)) ||
+        !(e->probs = hst_spill_new(ctx, probs, sizeof *e->prob, err)) ||
         (of_class && !(e->confusion = hst_alloc(cells, sizeof *e->confusion, err))) ||
         (several && !(e->marks = hst_alloc(probs, 1, err))) ||
         (several && !(e->said = hst_alloc(classes, 2 * sizeof *e->said, err))) ||
@@ -25,6 +25,8 @@ static int eval_alloc(hst_eval *e, size_t n, hst_err *err)
         !(e->confused = hst_alloc(n, sizeof *e->confused, err)) ||
         !(e->measures = hst_measures_new(err)))
         return HST_EMEM;
+    e->photo = hst_spill_at(e->photos);
+    e->prob = hst_spill_at(e->probs);
     e->cap = n;
     return 0;
 }
@@ -46,7 +48,9 @@ hst_eval *hst_eval_of(const hst_eval_kind *k, size_t n, hst_err *err)
     e->target = k->target;
     e->n_classes = k->n_classes;
     e->folds = 1;
-    if (eval_alloc(e, n, err) != 0)
+    if (k->ctx)
+        e->ctx = hst_ctx_quiet(k->ctx);
+    if (eval_alloc(e, k->ctx, n, err) != 0)
         goto fail;
     for (int c = 0; c < e->n_classes; c++)
         if (!(e->labels[c] = hst_strdup(k->labels[c], err)))
@@ -67,12 +71,12 @@ void hst_eval_free(hst_eval *e)
         return;
     for (int c = 0; e->labels && c < e->n_classes; c++)
         free(e->labels[c]);
-    for (size_t i = 0; i < e->n_photos; i++)
-        free((char *)e->photo[i].path);
+    for (size_t i = 0; i < e->n_photos && !e->borrows_paths; i++)
+        free((char *)hst_eval_at(e, i)->path);
     free(e->labels);
-    free(e->photo);
+    hst_spill_free(e->photos);
     free(e->pixels);
-    free(e->prob);
+    hst_spill_free(e->probs);
     free(e->marks);
     free(e->said);
     free(e->threshold);
@@ -123,19 +127,20 @@ int hst_eval_add(hst_eval *e, const hst_judged *j, hst_err *err)
         (e->target == HST_TARGET_CLASS && (j->truth < 0 || j->truth >= e->n_classes)))
         return hst_fail(err, HST_EARG, "%s: no room, or no class %d in this evaluation", j->path,
                         j->truth);
-    char *copy = hst_strdup(j->path, err);
-    if (!copy)
+    const char *path = e->borrows_paths ? j->path : hst_strdup(j->path, err);
+    if (!path)
         return HST_EMEM;
     float *own = e->prob + i * classes;
     memcpy(own, j->prob, classes * sizeof *own);
     e->pixels[i] = j->pixels;
     e->photo[e->n_photos++] =
         (hst_eval_photo){.size = sizeof *e->photo,
-                         .path = copy,
+                         .path = path,
                          .prob = own,
                          .seen = j->seen,
                          .unknown_score = j->unknown_score ? *j->unknown_score : NAN};
     add_truth(e, j, &e->photo[i]);
+    (void)hst_eval_at(e, i);
     return 0;
 }
 
@@ -145,8 +150,10 @@ static int find_copies(hst_eval *e, hst_err *err)
     size_t *first = hst_alloc(e->n_photos, sizeof *first, err);
     int rc =
         first ? hst_pixels_first(e->pixels, sizeof *e->pixels, e->n_photos, first, err) : HST_EMEM;
-    for (size_t i = 0; rc == 0 && i < e->n_photos; i++)
+    for (size_t i = 0; rc == 0 && i < e->n_photos; i++) {
         e->photo[i].copy = first[i] != i;
+        (void)hst_eval_at(e, i);
+    }
     free(first);
     return rc;
 }
@@ -229,7 +236,7 @@ static void count(hst_eval *e)
     e->n = e->n_copies = e->n_seen = 0;
     e->hits = e->seen_hits = 0;
     for (size_t i = 0; i < e->n_photos; i++) {
-        const hst_eval_photo *p = &e->photo[i];
+        const hst_eval_photo *p = hst_eval_at(e, i);
         const int right = hst_eval_right(e, p);
         e->n_copies += p->copy;
         e->n_seen += p->seen && !p->copy;
@@ -247,7 +254,7 @@ static void score_labels(hst_eval *e)
     for (size_t c = 0; c < classes; c++) {
         uint64_t *said = e->said + 2 * c, have = 0;
         for (size_t i = 0; i < e->n_photos; i++) {
-            const hst_eval_photo *p = &e->photo[i];
+            const hst_eval_photo *p = hst_eval_at(e, i);
             const int yes = p->prob[c] >= e->threshold[c];
             if (!hst_eval_counts(p))
                 continue;
@@ -281,7 +288,7 @@ int hst_eval_finish(hst_eval *e, hst_err *err)
         return 0;
     memset(e->confusion, 0, classes * classes * sizeof *e->confusion);
     for (size_t i = 0; i < e->n_photos; i++) {
-        const hst_eval_photo *p = &e->photo[i];
+        const hst_eval_photo *p = hst_eval_at(e, i);
         if (!hst_eval_counts(p))
             continue;
         e->confusion[(size_t)p->truth * classes + (size_t)p->guess]++;
@@ -290,6 +297,8 @@ int hst_eval_finish(hst_eval *e, hst_err *err)
     }
     for (int c = 0; c < e->n_classes; c++)
         e->score[c] = hst_score_class(e->confusion, e->n_classes, c);
+    hst_spill_rest(e->photos);
+    hst_spill_rest(e->probs);
     e->log_loss = e->n ? sum / (double)e->n : NAN;
     compare_classes(e);
     find_confused(e);
@@ -352,5 +361,9 @@ const hst_class_score *hst_eval_class(const hst_eval *e, int c)
 
 const hst_eval_photo *hst_eval_at(const hst_eval *e, size_t i)
 {
-    return i < e->n_photos ? &e->photo[i] : NULL;
+    if (i >= e->n_photos)
+        return NULL;
+    hst_spill_passed(e->photos, sizeof *e->photo);
+    hst_spill_passed(e->probs, (size_t)e->n_classes * sizeof *e->prob);
+    return &e->photo[i];
 }

@@ -2,6 +2,7 @@
 #ifndef HST_EVALUATION_EVALUATION_H
 #define HST_EVALUATION_EVALUATION_H
 #include "base/context.h"
+#include "base/spill.h"
 #include "evaluation/metrics.h"
 #include "evaluation/outcomes.h"
 #include "model/model.h"
@@ -16,10 +17,11 @@ typedef struct hst_eval_kind {
     enum hst_target target;
     const float *threshold; /* [n_classes] of labels; else NULL */
     const double *ends;     /* [HST_NUMBER_ENDS] of a number (hst_number); else NULL */
+    const hst_ctx *ctx;     /* of the job; NULL: all of it stays in memory */
 } hst_eval_kind;
 
 struct hst_eval {
-    hst_ctx ctx; /* to read photos with; silent, nothing to close; set by who adds */
+    hst_ctx ctx; /* to read photos with; silent, nothing to close */
     enum hst_target target;
     int n_classes;
     char **labels;
@@ -28,16 +30,20 @@ struct hst_eval {
     /* Photos that count: those that are neither copies nor seen. Everything below that is measured
      * is measured on them. */
     size_t n;
-    size_t n_copies;        /* photos with the same picture as one before */
-    size_t n_seen;          /* of the others, those that the model has learned from */
-    uint64_t seen_hits;     /* of these */
-    size_t n_skipped;       /* set by who adds */
-    size_t n_stored;        /* of all, those that needed no forward pass; set by who adds */
-    size_t n_photos;        /* added so far: n + n_copies + n_seen */
-    size_t cap;             /* room, in photos */
-    int folds;              /* out of so many folds (hst_fold_trials); 1: of one model */
-    uint64_t hits;          /* guess == truth; all of its labels are right; none of numbers */
-    hst_eval_photo *photo;  /* [n_photos]; of each, path, prob and marks are its own */
+    size_t n_copies;           /* photos with the same picture as one before */
+    size_t n_seen;             /* of the others, those that the model has learned from */
+    uint64_t seen_hits;        /* of these */
+    size_t n_skipped;          /* set by who adds */
+    size_t n_stored;           /* of all, those that needed no forward pass; set by who adds */
+    size_t n_photos;           /* added so far: n + n_copies + n_seen */
+    size_t cap;                /* room, in photos */
+    int folds;                 /* out of so many folds (hst_fold_trials); 1: of one model */
+    uint64_t hits;             /* guess == truth; all of its labels are right; none of numbers */
+    hst_spill *photos, *probs; /* where photo and prob live */
+    /* [n_photos]; of each, path (but for borrows_paths), prob and marks are its own. Whoever passes
+     * over them asks hst_eval_at(), which tells the spills. */
+    hst_eval_photo *photo;
+    int borrows_paths;      /* set by who adds, before */
     uint64_t *pixels;       /* [n_photos] as in hst_picture; 0: not known */
     float *prob;            /* [n_photos][n_classes] */
     uint8_t *marks;         /* [n_photos][n_classes] of labels; else NULL */
@@ -75,7 +81,8 @@ HST_CHECK int hst_eval_finish(hst_eval *e, hst_err *err);
 /* The same of any kind. */
 HST_CHECK hst_eval *hst_eval_of(const hst_eval_kind *k, size_t n, hst_err *err);
 /* For what m says. */
-HST_CHECK hst_eval *hst_eval_of_model(const hst_model *m, size_t n, hst_err *err);
+HST_CHECK hst_eval *hst_eval_of_model(const hst_ctx *ctx, const hst_model *m, size_t n,
+                                      hst_err *err);
 /* Photos of a sample drawn again (hst_outcomes). */
 size_t hst_eval_draws(const hst_eval *e);
 /* 1: all labels of the photo, or its class, are right. */

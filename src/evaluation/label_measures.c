@@ -101,9 +101,9 @@ static int table_make(table *t, const hst_eval *e, hst_err *err)
         (t->count = hst_alloc(t->classes, 4 * sizeof *t->count, err)) &&
         (t->times = hst_alloc(e->n, sizeof *t->times, err))) {
         for (size_t i = 0; i < e->n_photos; i++)
-            if (hst_eval_counts(&e->photo[i])) {
+            if (hst_eval_counts(hst_eval_at(e, i))) {
                 look_at(t, e, &e->photo[i], t->n);
-                photo[t->n] = &e->photo[i];
+                photo[t->n] = hst_eval_at(e, i);
                 t->times[t->n++] = 1;
             }
         for (size_t c = 0; c < t->classes; c++)

@@ -35,7 +35,7 @@ static int make_outcomes(const hst_eval *e, hst_outcomes *s, hst_err *err)
     if (!o)
         return HST_EMEM;
     for (size_t i = 0; i < e->n_photos; i++) {
-        const hst_eval_photo *p = &e->photo[i];
+        const hst_eval_photo *p = hst_eval_at(e, i);
         if (!hst_eval_counts(p))
             continue;
         o[n++] = (hst_outcome){.prob = p->prob,
@@ -164,9 +164,9 @@ static double refused(const hst_eval *e)
 {
     double n = 0;
     for (size_t i = 0; i < e->n_photos; i++) {
-        if (isnan(e->photo[i].unknown_score))
+        if (isnan(hst_eval_at(e, i)->unknown_score))
             return NAN;
-        n += hst_eval_counts(&e->photo[i]) && e->photo[i].unknown_score > 0;
+        n += hst_eval_counts(hst_eval_at(e, i)) && hst_eval_at(e, i)->unknown_score > 0;
     }
     return n;
 }
@@ -227,7 +227,7 @@ static void coverage(const hst_eval *e, int outer, hst_estimate *out)
     const double below = e->ends[outer ? 0 : 1], above = e->ends[outer ? 3 : 2];
     size_t inside = 0;
     for (size_t i = 0; i < e->n_photos; i++) {
-        const hst_eval_photo *p = &e->photo[i];
+        const hst_eval_photo *p = hst_eval_at(e, i);
         inside +=
             hst_eval_counts(p) && p->number >= p->value + below && p->number <= p->value + above;
     }

@@ -39,7 +39,7 @@ static int misses_make(misses *m, const hst_eval *e, hst_err *err)
     if (!m->at || !m->times)
         return HST_EMEM;
     for (size_t i = 0; i < e->n_photos; i++) {
-        const hst_eval_photo *p = &e->photo[i];
+        const hst_eval_photo *p = hst_eval_at(e, i);
         if (!hst_eval_counts(p))
             continue;
         sum += p->number;

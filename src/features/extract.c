@@ -90,6 +90,7 @@ static int end_row(const job *j, size_t i, const hst_lookup_photo *p, float *row
     j->stored[at] = used && p->n_found == j->lookup.n_views;
     hst_spill_passed(j->f->view_rows, (size_t)j->e->view_floats * sizeof *row);
     hst_spill_passed(j->f->pictures, sizeof *p->picture);
+    hst_spill_passed(j->f->contents, sizeof *p->content);
     return rc;
 }
 
@@ -198,9 +199,9 @@ static void clear_rows(hst_features *f)
     hst_spill_free(f->rows);
     hst_spill_free(f->view_rows);
     hst_spill_free(f->pictures);
-    free(f->content);
+    hst_spill_free(f->contents);
     free(f->pixels);
-    f->rows = f->view_rows = f->pictures = NULL;
+    f->rows = f->view_rows = f->pictures = f->contents = NULL;
     f->x = f->views = NULL;
     f->picture = NULL;
     f->content = NULL;
@@ -221,11 +222,12 @@ static hst_features *features_new(const job *j, size_t n, int keep_views, hst_er
     f->prep = e->branch[0].view[0].prep;
     f->rows = hst_spill_new(j->ctx, room, (size_t)f->dim * sizeof *f->x, err);
     f->why = f->rows ? hst_alloc(n, sizeof *f->why, err) : NULL;
-    f->content = f->why ? hst_alloc(room, sizeof *f->content, err) : NULL;
-    f->pixels = f->content ? hst_alloc(room, sizeof *f->pixels, err) : NULL;
+    f->contents = f->why ? hst_spill_new(j->ctx, room, sizeof *f->content, err) : NULL;
+    f->pixels = f->contents ? hst_alloc(room, sizeof *f->pixels, err) : NULL;
     f->pictures = f->pixels ? hst_spill_new(j->ctx, room, sizeof *f->picture, err) : NULL;
     if (f->pictures && views)
         f->view_rows = hst_spill_new(j->ctx, room, views * sizeof *f->views, err);
+    f->content = f->contents ? hst_spill_at(f->contents) : NULL;
     f->picture = f->pictures ? hst_spill_at(f->pictures) : NULL;
     f->x = f->picture ? hst_spill_at(f->rows) : NULL;
     f->views = f->view_rows ? hst_spill_at(f->view_rows) : NULL;
@@ -335,6 +337,8 @@ hst_features *hst_features_further(hst_ctx *ctx, const hst_extractor *to, const 
         j.have_at[i] = find_view(to, i, e);
     if (f) {
         memcpy(f->content, have->content, f->n * sizeof *f->content);
+        hst_spill_passed(f->contents, f->n * sizeof *f->content);
+        hst_spill_passed(have->contents, f->n * sizeof *f->content);
         if (extract(&j, err) == 0)
             return f;
     }

@@ -10,7 +10,7 @@
 struct hst_features {
     size_t n; /* photos */
     int dim;
-    hst_spill *rows, *view_rows, *pictures; /* where x, views and picture live */
+    hst_spill *rows, *view_rows, *pictures, *contents; /* where x, views, picture, content live */
     float *x;             /* [n][dim]; rows of skipped photos are zero; NULL: in a file */
     int view_floats;      /* of the extractor */
     float *views;         /* [n][view_floats]: every view's own, where they are kept */

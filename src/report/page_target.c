@@ -233,7 +233,7 @@ static void fit_axes(const hst_eval *e, double *low, double *high)
     *low = INFINITY;
     *high = -INFINITY;
     for (size_t i = 0; i < e->n_photos; i++) {
-        const hst_eval_photo *p = &e->photo[i];
+        const hst_eval_photo *p = hst_eval_at(e, i);
         *low = fmin(*low, fmin(p->number, p->value));
         *high = fmax(*high, fmax(p->number, p->value));
     }
@@ -260,8 +260,8 @@ static void put_scatter(hst_page *p)
     hst_plot_begin(b, &plot);
     hst_plot_line(b, &plot, "dotted", (double[2]){low, high}, (double[2]){low, high}, 2);
     for (size_t i = 0, at = 0; i < e->n_photos; i++)
-        if (hst_eval_counts(&e->photo[i]) && at++ % step == 0)
-            hst_plot_dot(b, &plot, "b small", e->photo[i].number, e->photo[i].value);
+        if (hst_eval_counts(hst_eval_at(e, i)) && at++ % step == 0)
+            hst_plot_dot(b, &plot, "b small", hst_eval_at(e, i)->number, hst_eval_at(e, i)->value);
     hst_plot_end(b);
     hst_buf_puts(b, "<figcaption>Each dot is a photo; on the dotted line it would be right."
                     "</figcaption>\n</figure>\n");
@@ -274,14 +274,14 @@ static void put_errors(hst_page *p)
     const hst_eval *e = p->e;
     double widest = 0, most = 0, n[BARS] = {0};
     for (size_t i = 0; i < e->n_photos; i++)
-        if (hst_eval_counts(&e->photo[i]))
-            widest = fmax(widest, fabs(e->photo[i].value - e->photo[i].number));
+        if (hst_eval_counts(hst_eval_at(e, i)))
+            widest = fmax(widest, fabs(hst_eval_at(e, i)->value - hst_eval_at(e, i)->number));
     if (!(widest > 0))
         return;
     const double width = 2 * widest / BARS;
     for (size_t i = 0; i < e->n_photos; i++) {
-        const double off = e->photo[i].value - e->photo[i].number;
-        if (!hst_eval_counts(&e->photo[i]))
+        const double off = hst_eval_at(e, i)->value - hst_eval_at(e, i)->number;
+        if (!hst_eval_counts(hst_eval_at(e, i)))
             continue;
         double *bar = &n[(size_t)fmin(fmax((off + widest) / width, 0), BARS - 1)];
         *bar += 1;

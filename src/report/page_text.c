@@ -78,8 +78,8 @@ int hst_page_decimals(const hst_eval *e)
 {
     double low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < e->n_photos; i++) {
-        low = fmin(low, e->photo[i].number);
-        high = fmax(high, e->photo[i].number);
+        low = fmin(low, hst_eval_at(e, i)->number);
+        high = fmax(high, hst_eval_at(e, i)->number);
     }
     if (!(high > low))
         return 2;

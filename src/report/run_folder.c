@@ -164,6 +164,7 @@ static int put_split(const hst_run *r, hst_text_out *t, hst_err *err)
         if (folds)
             put_fold(r, i, &at, b);
         hst_buf_puts(b, "\n");
+        hst_spill_passed(r->features->contents, sizeof *r->features->content);
         rc = hst_text_line(t, err);
     }
     return rc;

@@ -68,6 +68,7 @@ static void examples_clear(hst_examples *e)
     free(e->number);
     free(e->photo);
     free(e->group);
+    *e = (hst_examples){0};
 }
 
 enum { BOTH_SIDES = -1 };
@@ -183,12 +184,12 @@ static int evaluate(hst_fit *f, hst_err *err)
     const hst_model *m = f->model;
     const hst_run *r = f->run;
     const hst_examples *v = &f->validation;
-    hst_eval *e = hst_eval_of_model(m, v->n, err);
+    hst_eval *e = hst_eval_of_model(&f->run->ctx, m, v->n, err);
     float *prob = e ? hst_alloc((size_t)m->n_classes, sizeof *prob, err) : NULL;
     int rc = prob ? remember_seen(f, f->train.photo, f->train.n, err) : HST_EMEM;
     f->run->holdout = e;
     if (e)
-        e->ctx = f->run->ctx;
+        e->borrows_paths = 1;
     for (size_t i = 0; rc == 0 && i < v->n; i++) {
         const uint64_t pixels = pixels_of(r, v->photo[i]);
         hst_model_head(m, v->x[i], prob);
@@ -221,11 +222,11 @@ static int evaluate_out_of_fold(hst_fit *f, hst_err *err)
     hst_run *r = f->run;
     const hst_model *m = f->model;
     const hst_out_of_fold *o = &r->out_of_fold;
-    hst_eval *e = hst_eval_of_model(m, o->n, err);
+    hst_eval *e = hst_eval_of_model(&r->ctx, m, o->n, err);
     int rc = e ? 0 : HST_EMEM;
     r->eval = e;
     if (e)
-        e->ctx = r->ctx;
+        e->borrows_paths = 1;
     for (size_t i = 0; rc == 0 && i < o->n; i++)
         if (o->fold[i] < HST_FOLDS)
             rc = hst_eval_add(e,
@@ -259,6 +260,8 @@ static int evaluate_out_of_fold(hst_fit *f, hst_err *err)
 static int learn_all(hst_fit *f, hst_err *err)
 {
     hst_run *r = f->run;
+    examples_clear(&f->train);
+    examples_clear(&f->validation);
     int rc = examples_make(r, BOTH_SIDES, &f->all, err);
     if (rc == 0)
         rc = recipe_of(r)->fit_all(f, err);
@@ -553,8 +556,11 @@ hst_model *hst_train(hst_ctx *ctx, const hst_backbone *b, const hst_data *d,
         rc = r->features
                  ? hst_split_assign(r->data, r->features->content, r->features->why, r->side, err)
                  : HST_EDATA;
-    if (rc == 0)
+    if (rc == 0) {
+        hst_spill_rest(r->features->contents);
+        hst_spill_rest(r->features->pictures);
         rc = learn(&f, err);
+    }
     r->settings.run_dir = NULL; /* the caller's text, and not needed any more */
     hst_extractor_free(f.extractor);
     examples_clear(&f.train);
