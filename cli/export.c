@@ -16,9 +16,11 @@ static const cli_option options[] = {
      "The format (headstart export --to list names them, and what reads them)."},
     {"output", 'o', CLI_TEXT, AT(output), "PATH", NULL,
      "Write there (if not given, beside the model: model.onnx)."},
-    {"input", 0, CLI_CHOICE, AT(input), "uint8|float", NULL,
-     "Numbers that the exported network takes, 0 to 255 either way; their scaling is part of the "
-     "network (if not given, uint8 where the format can)."},
+    {"input", 0, CLI_CHOICE, AT(input), "uint8|int8|float", NULL,
+     "Numbers that the exported network takes, 0 to 255, of int8 less 128; their scaling is part "
+     "of "
+     "the network (if not given, uint8 where the format can). int8: of TFLite with --weights int8 "
+     "and --data, and so is what it gives."},
     {"layout", 0, CLI_CHOICE, AT(layout), "nhwc|nchw", NULL,
      "Order of the input: batch, height, width, channels, or channels first (if not given, what is "
      "usual for the format)."},

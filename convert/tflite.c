@@ -325,7 +325,7 @@ static int read_input(tflite *t, hst_err *err)
     tflite_tensor *in = &t->f.tensor[t->f.input];
     if (in->constant || in->t.n_dims != 4)
         return refuse(err, "its input is no picture");
-    if (in->type != TFLITE_F32 && !(t->ours && in->type == TFLITE_U8)) {
+    if (in->type != TFLITE_F32 && !(t->ours && (in->type == TFLITE_U8 || in->type == TFLITE_I8))) {
         int rc = tflite_say_quantised_input(&t->f, t->w, err);
         rc = rc ? rc : weights_say(t->w, err, "quantised", "1");
         if (rc)

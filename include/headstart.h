@@ -1395,7 +1395,7 @@ typedef struct hst_export_opts {
     size_t size;
     const char *format; /* one of hst_export_format's; there is no default */
     /* What the exported network takes and gives; NULL: what is usual for the format. */
-    const char *input;   /* "uint8" or "float": pixels 0..255; the scaling is in the network */
+    const char *input;   /* "uint8", "float": pixels 0..255; "int8", less 128; scaled inside */
     const char *layout;  /* "nhwc": [batch][height][width][3], or "nchw" */
     const char *output;  /* "probabilities" or "logits", of a number itself either way */
     int batch;           /* pictures at a time; 0 (default): any, where the format can */

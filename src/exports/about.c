@@ -97,10 +97,13 @@ static json_t *reals(const float x[3])
 static char *preprocess(const hst_model *m, const hst_ends *e, hst_err *err)
 {
     const hst_prep *p = &hst_model_plain(m)->view[0].prep;
-    json_t *in =
-        json_pack("{s:s, s:s, s:s, s:i, s:i, s:[ii], s:s}", "dtype", e->uint8 ? "uint8" : "float32",
-                  "layout", e->nchw ? "NCHW" : "NHWC", "color", "RGB", "width", p->size.width,
-                  "height", p->size.height, "range", 0, 255, "orientation", "EXIF applied");
+    json_t *in = json_pack("{s:s, s:s, s:s, s:i, s:i, s:[ii], s:s}", "dtype",
+                           e->uint8  ? "uint8"
+                           : e->int8 ? "int8"
+                                     : "float32",
+                           "layout", e->nchw ? "NCHW" : "NHWC", "color", "RGB", "width",
+                           p->size.width, "height", p->size.height, "range", e->int8 ? -128 : 0,
+                           e->int8 ? 127 : 255, "orientation", "EXIF applied");
     json_t *scaling = json_pack("{s:o, s:o, s:s}", "mean", reals(p->norm.mean), "std",
                                 reals(p->norm.std), "where", "in the network");
     return hst_json_dump(

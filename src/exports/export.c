@@ -55,12 +55,21 @@ static int choose(const char *what, const char *word, const char *const words[2]
     return 0;
 }
 
+static int choose_input(const char *word, const hst_exporter *f, hst_ends *ends, hst_err *err)
+{
+    if (!word || !f->can.int8 || strcmp(word, "int8") != 0)
+        return choose("input", word, (const char *const[2]){"uint8", "float"}, f->can.uint8,
+                      &ends->uint8, f, err);
+    ends->int8 = 1;
+    ends->uint8 = 0;
+    return 0;
+}
+
 static int choose_ends(const hst_export_opts *o, const hst_exporter *f, hst_ends *ends,
                        hst_err *err)
 {
     *ends = f->usual;
-    int rc = choose("input", o->input, (const char *const[2]){"uint8", "float"}, f->can.uint8,
-                    &ends->uint8, f, err);
+    int rc = choose_input(o->input, f, ends, err);
     rc = rc ? rc
             : choose("layout", o->layout, (const char *const[2]){"nchw", "nhwc"}, f->can.nchw,
                      &ends->nchw, f, err);
@@ -267,6 +276,11 @@ int hst_export(hst_ctx *ctx, const hst_model *m, const char *path, const hst_exp
         rc = hst_fail(err, HST_EARG, "max_drop is %g, expected 0 to 100 points", o.max_drop);
     rc = rc ? rc : f ? choose_ends(&o, f, &x.ends, err) : err->code;
     rc = rc ? rc : choose_weights(o.weights, f, &x, err);
+    if (rc == 0 && x.ends.int8 && (x.weights != HST_WEIGHTS_INT8 || !o.data))
+        rc =
+            hst_fail(err, HST_EARG,
+                     "an input in int8 is of a network in whole numbers: weights in int8, and data "
+                     "to calibrate it");
     rc = rc ? rc : check_place(path, f, err);
     char *place = rc ? NULL : without_slash(path, err);
     if (rc == 0)

@@ -30,6 +30,7 @@ typedef struct hst_ends {
     int nchw;   /* the input: 1: [batch][3][height][width], 0: [batch][height][width][3] */
     int logits; /* the output: 1: as the head makes it, 0: probabilities */
     int batch;  /* 0: any */
+    int int8;   /* input and output: 1: int8, the input -128..127; of whole numbers throughout */
 } hst_ends;
 
 /* What its weights are kept in; activations are float32 anyway, but where 8 bits meet 8 bits. */

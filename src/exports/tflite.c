@@ -467,32 +467,33 @@ static int ask(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err
     return 0;
 }
 
-static const char script[] =
-    "import numpy\n"
-    "if find_spec('ai_edge_litert'):\n"
-    "    import ai_edge_litert as m, ai_edge_litert.interpreter as t\n"
-    "elif find_spec('tflite_runtime'):\n"
-    "    import tflite_runtime as m, tflite_runtime.interpreter as t\n"
-    "else:\n"
-    "    import tensorflow as m\n"
-    "    t = m.lite\n"
-    "i = t.Interpreter(model_path=sys.argv[1])\n"
-    "a = i.get_input_details()[0]\n"
-    "n = a['shape'][0]\n"
-    "i.allocate_tensors()\n"
-    "o = i.get_output_details()[0]\n"
-    "x = numpy.load(sys.argv[2]).reshape([-1, *a['shape'][1:]]).astype(a['dtype'])\n"
-    "pad = (-len(x)) % n\n"
-    "x = numpy.concatenate([x, x[:1].repeat(pad, 0)])\n"
-    "y = []\n"
-    "for k in range(0, len(x), n):\n"
-    "    i.set_tensor(a['index'], x[k:k + n])\n"
-    "    i.invoke()\n"
-    "    y.append(i.get_tensor(o['index']).copy())\n"
-    "y = numpy.concatenate(y)[:len(x) - pad].astype('<f4')\n"
-    "s, z = o['quantization']\n"
-    "(s * (y - z) if s else y).astype('<f4').tofile(sys.argv[3])\n"
-    "print(m.__name__, getattr(m, '__version__', ''))\n";
+static const char script[] = "import numpy\n"
+                             "if find_spec('ai_edge_litert'):\n"
+                             "    import ai_edge_litert as m, ai_edge_litert.interpreter as t\n"
+                             "elif find_spec('tflite_runtime'):\n"
+                             "    import tflite_runtime as m, tflite_runtime.interpreter as t\n"
+                             "else:\n"
+                             "    import tensorflow as m\n"
+                             "    t = m.lite\n"
+                             "i = t.Interpreter(model_path=sys.argv[1])\n"
+                             "a = i.get_input_details()[0]\n"
+                             "n = a['shape'][0]\n"
+                             "i.allocate_tensors()\n"
+                             "o = i.get_output_details()[0]\n"
+                             "s, z = a['quantization']\n"
+                             "x = numpy.load(sys.argv[2]).reshape([-1, *a['shape'][1:]])\n"
+                             "x = (x / s + z if s else x).astype(a['dtype'])\n"
+                             "pad = (-len(x)) % n\n"
+                             "x = numpy.concatenate([x, x[:1].repeat(pad, 0)])\n"
+                             "y = []\n"
+                             "for k in range(0, len(x), n):\n"
+                             "    i.set_tensor(a['index'], x[k:k + n])\n"
+                             "    i.invoke()\n"
+                             "    y.append(i.get_tensor(o['index']).copy())\n"
+                             "y = numpy.concatenate(y)[:len(x) - pad].astype('<f4')\n"
+                             "s, z = o['quantization']\n"
+                             "(s * (y - z) if s else y).astype('<f4').tofile(sys.argv[3])\n"
+                             "print(m.__name__, getattr(m, '__version__', ''))\n";
 
 const hst_exporter hst_exporter_tflite = {
     .name = "tflite",
@@ -500,7 +501,7 @@ const hst_exporter hst_exporter_tflite = {
     .summary = "LiteRT (TensorFlow Lite): Android, iOS, MediaPipe, ML Kit",
     .tolerance = 1e-4,
     .usual = {.uint8 = 1},
-    .can = {.uint8 = 1, .logits = 1, .batch = 1},
+    .can = {.uint8 = 1, .int8 = 1, .logits = 1, .batch = 1},
     .weights = 1 << HST_WEIGHTS_FLOAT16 | 1 << HST_WEIGHTS_INT8,
     .calibrates = 1,
     .write = write_file,

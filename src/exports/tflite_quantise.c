@@ -310,15 +310,16 @@ static void quantise_op(quantising *q, hst_tfl_op op)
 
 /* ---- the ends ---- */
 
-/* Probabilities are bytes where pixels are; what is given in float32 is answered in it, and so is a
+/* Probabilities are of the type of pixels; what is given in float32 is answered in it, and so is a
  * number, of which 256 steps would be too few. */
 static void quantise_output(quantising *q, const hst_exporting *x)
 {
     const int from = q->g->output;
-    if (!is_narrow(q, from))
+    const int is_number = x->model->target == HST_TARGET_NUMBER;
+    if (!is_narrow(q, from) || (x->ends.int8 && !is_number))
         return;
     hst_tfl_tensor own = *at(q, from);
-    const int whole = x->ends.uint8 && x->model->target != HST_TARGET_NUMBER;
+    const int whole = x->ends.uint8 && !is_number;
     own.type = whole ? HST_TFL_U8 : HST_TFL_F32;
     own.n_scales = whole;
     own.zero += 128;
@@ -376,6 +377,8 @@ int hst_tfl_quantise(hst_tfl *g, const hst_exporting *x)
     q.wide = q.narrow + q.cap;
     g->op = NULL;
     g->n_ops = g->ops_cap = 0;
+    if (x->ends.int8)
+        set_params(g, at(&q, g->input), 0, 255);
     for (size_t i = 0; i < n && g->rc == 0; i++)
         quantise_op(&q, op[i]);
     if (g->rc == 0)

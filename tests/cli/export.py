@@ -354,6 +354,13 @@ class Export(Case):
         told = {t.bytes(3).decode(): t.child(4) for t in graph.children(0) if t[4]}
         self.assertEqual((told["image"].floats(2), told["probabilities"].floats(2)), ((1,), (1 / 256,)))
         first = data
+        self.ok(self.calibrated("--input", "int8")[1])
+        graph = Table(read(path), Table(read(path), 0).follow(0)).children(2)[0]
+        told = {t.bytes(3).decode(): t for t in graph.children(0)}
+        for name, scale in (("image", 1), ("probabilities", 1 / 256)):
+            t = told[name]
+            self.assertEqual((t.data[t[1]], t.child(4).floats(2)), (9, (scale,)))
+        self.refused(run("export", self.model(), "--to", "tflite", "--input", "int8"), 2, "whole numbers")
         self.ok(self.calibrated("--threads", "1")[1])
         self.assertEqual(read(path), first)
 

@@ -210,6 +210,7 @@ static void wrong_words_are_refused(void **state)
         {"c", .layout = "nchw", .word = "no other layout than nhwc"},
         {"tflite", .layout = "nchw", .word = "no other layout than nhwc"},
         {"tflite", .weights = "int4", .word = "unknown weights 'int4'"},
+        {"tflite", .input = "int8", .word = "weights in int8, and data"},
         {"onnx", .weights = "float16", .word = "no weights in float16"}};
     scene s = scene_make(&(hst_ends){.uint8 = 1});
     char *dir = temporary_folder();
