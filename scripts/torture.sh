@@ -17,5 +17,6 @@ set -- "$build/cli/headstart" "$build/convert/headstart-convert" \
 code=0
 python3 "$here/resume.py" "$1" "$2" "$3" || code=$?
 python3 "$here/../cli/cluster.py" "$1" 50 Cluster.test_a_process_that_is_killed || code=$?
+python3 "$here/../cli/cluster_train.py" "$1" 50 ClusterTrain.test_killed_and_gone_on_with || code=$?
 python3 "$here/run.py" "$@" || code=$?
 exit $code
