@@ -2,7 +2,6 @@
  * go through the model, in float32, and through what lies there. */
 #include "exports/photos.h"
 
-#include "backbones/cnn.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/process.h"
@@ -124,16 +123,6 @@ static int answers(const hst_exporting *x, const hst_model *m, const hst_probes 
 
 /* ---- read back ---- */
 
-/* Whether our reader of graphs knows the family; where it does not, it cannot tell. */
-static int is_readable(const hst_model *m)
-{
-    const hst_family *f = hst_family_find(hst_model_plain(m)->backbone->arch.family);
-    int is = 0;
-    for (size_t i = 0; i < f->n_dialects; i++)
-        is |= f->dialects[i].body == hst_numbered_body;
-    return is;
-}
-
 /* Logits are the head's, whatever the file's last step is: only probabilities are read back. */
 static int ask_model(const hst_exporting *x, const char *converted, hst_probes *p, hst_err *err)
 {
@@ -149,9 +138,7 @@ static int ask_model(const hst_exporting *x, const char *converted, hst_probes *
     return rc;
 }
 
-/* reads_all: the reader knows every family in such a file. */
-static int ask_read_back(const hst_exporting *x, hst_probes *p, int reads_all, char how[96],
-                         hst_err *err)
+int hst_ask_read_back(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
 {
     char *to = hst_path_join(x->work, "read.safetensors", err);
     hst_err why = {0};
@@ -164,26 +151,12 @@ static int ask_read_back(const hst_exporting *x, hst_probes *p, int reads_all, c
     rc = rc ? rc : hst_convert(x->ctx, x->path, to, err);
     rc = rc ? rc : ask_model(x, to, p, err);
     free(to);
-    if (rc == HST_EMODEL && !reads_all && !is_readable(x->model)) {
-        snprintf(how, 96, "our own reader does not know this kind of network in such a file");
-        return 0;
-    }
     if (rc == HST_EMODEL) {
         why = *err;
         return hst_fail(err, HST_EMODEL, "what was written cannot be read back: %s", why.msg);
     }
     snprintf(how, 96, "read back");
     return rc ? rc : 1;
-}
-
-int hst_ask_read_back(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
-{
-    return ask_read_back(x, p, 0, how, err);
-}
-
-int hst_ask_read_back_all(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
-{
-    return ask_read_back(x, p, 1, how, err);
 }
 
 /* ---- the format's own runtime ---- */

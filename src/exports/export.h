@@ -125,6 +125,4 @@ HST_CHECK int hst_export_answers(const hst_exporting *x, const hst_answering *of
                                  const hst_probes *p, float *out, hst_err *err);
 /* hst_exporter.ask of formats that our import helper reads as a model. */
 int hst_ask_read_back(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err);
-/* The same, where it reads networks of every family. */
-int hst_ask_read_back_all(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err);
 #endif

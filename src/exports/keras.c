@@ -125,6 +125,6 @@ const hst_exporter hst_exporter_keras = {.name = "keras",
                                          .tolerance = 1e-4,
                                          .can = {.uint8 = 1, .logits = 1, .batch = 1},
                                          .write = write,
-                                         .ask = hst_ask_read_back_all,
+                                         .ask = hst_ask_read_back,
                                          .module = "keras",
                                          .script = script};

@@ -378,6 +378,6 @@ const hst_exporter hst_exporter_onnx = {.name = "onnx",
                                         .usual = {.uint8 = 1},
                                         .can = {1, 1, 1, 1},
                                         .write = write_file,
-                                        .ask = hst_ask_read_back_all,
+                                        .ask = hst_ask_read_back,
                                         .module = "onnxruntime",
                                         .script = script};

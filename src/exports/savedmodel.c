@@ -364,6 +364,6 @@ const hst_exporter hst_exporter_savedmodel = {.name = "savedmodel",
                                               .usual = {.uint8 = 1},
                                               .can = {1, 1, 1, 1},
                                               .write = write_folder,
-                                              .ask = hst_ask_read_back_all,
+                                              .ask = hst_ask_read_back,
                                               .module = "tensorflow",
                                               .script = script};

@@ -320,4 +320,4 @@ const hst_exporter hst_exporter_tfjs = {.name = "tfjs",
                                         .usual = {.uint8 = 1},
                                         .can = {1, 1, 1, 1},
                                         .write = write_folder,
-                                        .ask = hst_ask_read_back_all};
+                                        .ask = hst_ask_read_back};

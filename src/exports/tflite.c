@@ -462,7 +462,7 @@ static int write_file(const hst_exporting *x, hst_err *err)
 static int ask(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
 {
     if (x->weights != HST_WEIGHTS_INT8)
-        return hst_ask_read_back_all(x, p, how, err);
+        return hst_ask_read_back(x, p, how, err);
     snprintf(how, 96, "in 8 bits it computes as its runtime does, which --check asks");
     return 0;
 }
