@@ -144,7 +144,7 @@ static int evaluate(evaluating *r)
 {
     cli_job *job = r->job;
     const int writes = hst_process_rank(job->ctx) == 0;
-    const int refused = writes ? cli_eval_check_pages(job, r->n) : 0;
+    const int refused = writes ? cli_job_alone(job, cli_eval_check_pages(job, r->n)) : 0;
     if (refused)
         return refused;
     for (int i = 0; i < r->n; i++) /* before the first photo is computed */

@@ -82,7 +82,7 @@ static int run(cli_job *job)
     if (part.count)
         job->v.output = job->shard_file;
     if (status == 0 && hst_process_rank(job->ctx) == 0)
-        status = check_output(job);
+        status = cli_job_alone(job, check_output(job));
     if (status)
         return status;
     o.split = "none";

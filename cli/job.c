@@ -244,6 +244,22 @@ int cli_job_usage(const cli_job *job, const char *why)
     return CLI_USAGE;
 }
 
+int cli_job_alone(const cli_job *job, int status)
+{
+    static const int codes[] = {
+#define X(name, value, exit_code, text) name,
+        HST_ERRORS(X)
+#undef X
+    };
+    hst_err why = {.msg = "the first process has refused"};
+    for (size_t i = 0; status && !why.code && i < sizeof codes / sizeof *codes; i++)
+        if (cli_exit_status(codes[i]) == status)
+            why.code = codes[i];
+    if (why.code && job->ctx)
+        (void)hst_give_up(job->ctx, &why);
+    return status;
+}
+
 static int unknown_action(const cli_job *job)
 {
     enum { MOST = 16 };

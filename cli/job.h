@@ -40,6 +40,9 @@ void cli_job_suggest(cli_job *job, const char *name);
 hst_data_opts cli_job_data_opts(const cli_job *job);
 /* A wrong use of the command: one line, returns CLI_USAGE. */
 int cli_job_usage(const cli_job *job, const char *why);
+/* Of what one of several processes alone looks at: where that made it end (status is not 0), the
+ * others end with the same status. Returns it. */
+int cli_job_alone(const cli_job *job, int status);
 
 /* Runs the action that the first word names, with the library open. The command's exit status. */
 int cli_job_act(cli_job *job);

@@ -187,7 +187,7 @@ static int predict_stdin(prediction_run *r, const char *const *words, int n)
         return predict_words(r, words, n, NULL);
     int image = r->job->v.by_nul ? 0 : cli_stdin_peek(&in);
     if (image < 0 && !cli_signals_caught())
-        return cli_stdin_fail();
+        return cli_job_alone(r->job, cli_stdin_fail());
     if (image < 0) {
         r->job->err.code = HST_ESTOPPED;
         return cli_job_fail(r->job);
@@ -195,8 +195,9 @@ static int predict_stdin(prediction_run *r, const char *const *words, int n)
     if (!image)
         return predict_words(r, words, n, &in);
     if (hst_process_count(r->job->ctx) > 1)
-        return cli_job_usage(r->job, "several processes share a list of paths, but no picture, on "
-                                     "standard input");
+        return cli_job_alone(r->job, cli_job_usage(r->job, "several processes share a list of "
+                                                           "paths, but no picture, on standard "
+                                                           "input"));
     int status = n ? predict_words(r, words, n, NULL) : CLI_OK;
     return status ? status : predict_image(r, &in);
 }
@@ -315,7 +316,7 @@ static int predict_labelled(prediction_run *r)
     const int draws = hst_process_rank(job->ctx) == 0;
     if (!name_sheet(job, sheet))
         return cli_job_usage(job, "the name of the sheet is too long");
-    int status = draws ? cli_target_file(sheet) : 0, drawn = 0;
+    int status = draws ? cli_job_alone(job, cli_target_file(sheet)) : 0, drawn = 0;
     hst_eval *e = NULL;
     if (status)
         return status;

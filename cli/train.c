@@ -444,7 +444,7 @@ static int run_in_folder(cli_job *job, training *t)
     if (status) {
         if (lock >= 0)
             close(lock);
-        return status;
+        return cli_job_alone(job, status);
     }
     if (train(job, t) == 0) {
         cli_display_close(&job->display);
@@ -480,9 +480,10 @@ static int run_new(cli_job *job)
     if (status == 0 && !has_folder(job))
         return help_others(job, &t);
     if (status == 0)
-        status = check_output(job);
+        status = cli_job_alone(job, check_output(job));
     if (status == 0)
-        status = claim_folder(job->v.output, t.folder, sizeof t.folder, &t.fresh);
+        status =
+            cli_job_alone(job, claim_folder(job->v.output, t.folder, sizeof t.folder, &t.fresh));
     return status ? status : run_in_folder(job, &t);
 }
 

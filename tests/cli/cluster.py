@@ -102,6 +102,11 @@ class Cluster(Case):
         self.assertEqual((photo.returncode, photo.stdout), (2, b""))
         self.assertEqual(len(own_lines(photo)), 1, photo.stderr)
 
+    def test_what_the_first_process_alone_refuses(self):
+        r = mpirun(2, *self.features("no/such/folder.npy"))
+        self.assertEqual((r.returncode, len(own_lines(r))), (6, 1), r.stderr)
+        self.assertIn("there is no folder", own_lines(r)[0])
+
     def test_evaluation_is_the_same(self):
         words = ("eval", self.model(), self.fresh())
         alone, shared = run(*words, "-o", "evaluated"), mpirun(2, *words, "-o", "evaluated 2")
