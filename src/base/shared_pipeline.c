@@ -301,7 +301,10 @@ static int next_item(void *arg, size_t slot, hst_err *err)
 static int work_on(void *arg, size_t slot, int thread, hst_err *err)
 {
     const taker *t = arg;
-    return t->s->p.work(t->s->p.arg, slot, thread, err);
+    const int rc = t->s->p.work(t->s->p.arg, slot, thread, err);
+    if (rc < 0) /* rank 0 waits for this item, and another thread here for what rank 0 then gives */
+        (void)t->s->ranks->leave(t->s->ranks, err);
+    return rc;
 }
 
 static int send_result(void *arg, size_t slot, hst_err *err)

@@ -151,15 +151,15 @@ static void a_stopped_job_goes_on_with_any_number(void **state)
 
 typedef struct loss {
     scene *s;
-    int when; /* photos after which they are gone */
+    int is_due; /* when learning is first told of, as not every step is */
 } loss;
 
 static int lose_photos(void *arg, const hst_progress *p)
 {
     loss *l = arg;
-    if (strcmp(p->what, "training") == 0 && l->when >= 0 && p->done >= (uint64_t)l->when) {
+    if (strcmp(p->what, "training") == 0 && l->is_due) {
         remove_tree(l->s->dir);
-        l->when = -1;
+        l->is_due = 0;
     }
     return 0;
 }
@@ -170,17 +170,20 @@ static int lose(hst_ranks *r, void *arg)
     hst_err e = {0};
     scene s = join(r);
     hst_train_opts o = options_of(&s, j);
-    loss l = {&s, r->rank == 1 ? 1 : -1};
+    loss l = {&s, r->rank == 1};
     s.ctx->progress = lose_photos;
     s.ctx->progress_arg = &l;
     hst_model *m = hst_train(s.ctx, s.b, s.d, &o, NULL, &e);
-    const int told = strstr(e.msg, "was readable and is not any more") &&
-                     (r->rank == 1 || strstr(e.msg, "rank 1 on host1: ") == e.msg);
-    if (m || e.code != HST_EDATA || !told)
+    const int lost = e.code == HST_EDATA && strstr(e.msg, "was readable and is not any more");
+    /* missed in a step, or in a loop that is shared, where these sockets tell no reason */
+    const int told = r->rank == 1 ? lost
+                     : lost       ? strstr(e.msg, "rank 1 on host1: ") == e.msg
+                                  : e.code == HST_EPROC && strstr(e.msg, " is gone");
+    if (m || !told)
         print_message("rank %d: %d, %s\n", r->rank, e.code, e.msg);
     hst_model_free(m);
     part(&s);
-    return m || e.code != HST_EDATA || !told;
+    return m || !told;
 }
 
 static void a_photo_lost_by_one_ends_all(void **state)
