@@ -45,7 +45,7 @@ int cli_shard_open(cli_shard_photos *s, cli_job *job, const hst_model *m, const 
     char what[JOB_BYTES];
     const cli_part part = job->v.shard;
     *s = (cli_shard_photos){.end = SIZE_MAX};
-    if (!part.count)
+    if (!part.count || hst_process_rank(job->ctx) > 0) /* the first process has the photos */
         return CLI_OK;
     tell_job(job, m, rows, what);
     s->shard = hst_shard_new(part.index, part.count, what, &job->err);

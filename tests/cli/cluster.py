@@ -104,6 +104,12 @@ class Cluster(Case):
         self.assertEqual((photo.returncode, photo.stdout), (2, b""))
         self.assertEqual(len(own_lines(photo)), 1, photo.stderr)
 
+    def test_a_shard_is_shared(self):
+        words = ("predict", self.model(), self.fresh(), "--format", "csv", "--shard", "2/3")
+        alone, shared = run(*words), mpirun(2, *words)
+        self.assertEqual((shared.returncode, shared.stdout), (alone.returncode, alone.stdout), shared.stderr)
+        self.assertIn(b"headstart_shard", alone.stdout)
+
     def test_what_the_first_process_alone_refuses(self):
         r = mpirun(2, *self.features("no/such/folder.npy"))
         self.assertEqual((r.returncode, len(own_lines(r))), (6, 1), r.stderr)
