@@ -70,21 +70,9 @@ int net_step_norm(network *n, int x, const hst_tensor *const of[4], double epsil
 
 /* ---- said ---- */
 
-/* Adds the tensor as classifier/NUMBER/KEY and names it in the step. */
-static int add_tensor(weights *w, json_t *step, size_t number, const char *key, const hst_tensor *t,
-                      hst_err *err)
-{
-    char name[64];
-    hst_tensor copy = *t;
-    snprintf(name, sizeof name, "classifier/%zu/%s", number, key);
-    copy.name = name;
-    if (json_object_set_new(step, key, json_string(name)))
-        return hst_fail(err, HST_EMEM, "out of memory");
-    return weights_add(w, &copy, err);
-}
-
 /* A convolution of one pixel is a product. */
-static int say_conv(network *n, weights *w, json_t *step, size_t number, net_layer *l, hst_err *err)
+static int say_conv(network *n, weights *w, json_t *step, const char *front, net_layer *l,
+                    hst_err *err)
 {
     float *k = NULL;
     hst_tensor t = {.dtype = HST_F32, .n_dims = 2, .dim = {l->in, l->out}};
@@ -92,20 +80,20 @@ static int say_conv(network *n, weights *w, json_t *step, size_t number, net_lay
     rc = rc ? rc : net_layer_folded(n, l, &k, err);
     t.data = k;
     t.n_bytes = (size_t)l->in * (size_t)l->out * sizeof *k;
-    rc = rc ? rc : add_tensor(w, step, number, "kernel", &t, err);
+    rc = rc ? rc : weights_add_to_step(w, step, front, "kernel", &t, err);
     t = (hst_tensor){.dtype = HST_F32, .n_dims = 1, .dim = {l->out}, .data = l->bias};
     t.n_bytes = (size_t)l->out * sizeof(float);
-    return rc ? rc : add_tensor(w, step, number, "bias", &t, err);
+    return rc ? rc : weights_add_to_step(w, step, front, "bias", &t, err);
 }
 
-static int say_step(weights *w, json_t *step, size_t number, const net_step *s, hst_err *err)
+static int say_step(weights *w, json_t *step, const char *front, const net_step *s, hst_err *err)
 {
     static const char *const parts[] = {"gamma", "beta", "mean", "variance"};
-    int rc = s->kernel ? add_tensor(w, step, number, "kernel", s->kernel, err) : 0;
+    int rc = s->kernel ? weights_add_to_step(w, step, front, "kernel", s->kernel, err) : 0;
     if (rc == 0 && s->bias)
-        rc = add_tensor(w, step, number, "bias", s->bias, err);
+        rc = weights_add_to_step(w, step, front, "bias", s->bias, err);
     for (int i = 0; rc == 0 && i < 4; i++)
-        rc = s->norm[i] ? add_tensor(w, step, number, parts[i], s->norm[i], err) : 0;
+        rc = s->norm[i] ? weights_add_to_step(w, step, front, parts[i], s->norm[i], err) : 0;
     if (rc == 0 && ((s->transposed && json_object_set_new(step, "transposed", json_true())) ||
                     (s->norm[0] && json_object_set_new(step, "epsilon", json_real(s->epsilon)))))
         rc = hst_fail(err, HST_EMEM, "out of memory");
@@ -119,7 +107,8 @@ static int say_value(network *n, weights *w, json_t *steps, const net_value *v, 
                                                  [NET_SIGMOID] = "sigmoid",
                                                  [NET_HSWISH] = "hswish",
                                                  [NET_SWISH] = "swish"};
-    const size_t number = json_array_size(steps);
+    char front[32];
+    snprintf(front, sizeof front, "classifier/%zu", json_array_size(steps));
     const char *op = v->kind == NET_STEP         ? n->step[v->layer].op
                      : v->kind == NET_ACTIVATION ? acts[v->act]
                      : v->kind == NET_CONV       ? "dense"
@@ -131,8 +120,8 @@ static int say_value(network *n, weights *w, json_t *steps, const net_value *v, 
         json_decref(step);
         return hst_fail(err, HST_EMEM, "out of memory");
     }
-    int rc = v->kind == NET_STEP   ? say_step(w, step, number, &n->step[v->layer], err)
-             : v->kind == NET_CONV ? say_conv(n, w, step, number, &n->layer[v->layer], err)
+    int rc = v->kind == NET_STEP   ? say_step(w, step, front, &n->step[v->layer], err)
+             : v->kind == NET_CONV ? say_conv(n, w, step, front, &n->layer[v->layer], err)
                                    : 0;
     json_decref(step);
     return rc;

@@ -153,27 +153,16 @@ int onnx_head_note(onnx_run *r, hst_err *err)
 
 /* ---- said ---- */
 
-static int add_tensor(weights *w, json_t *to, size_t number, const char *key, const hst_tensor *t,
-                      hst_err *err)
-{
-    char name[64];
-    hst_tensor copy = *t;
-    snprintf(name, sizeof name, "computed/%zu/%s", number, key);
-    copy.name = name;
-    return json_object_set_new(to, key, json_string(name))
-               ? hst_fail(err, HST_EMEM, "out of memory")
-               : weights_add(w, &copy, err);
-}
-
 static int say_step(weights *w, json_t *steps, const step *s, hst_err *err)
 {
-    const size_t number = json_array_size(steps);
+    char front[32];
+    snprintf(front, sizeof front, "computed/%zu", json_array_size(steps));
     json_t *o = json_pack("{s:s, s:b}", "op", s->op, "transposed", s->transposed);
     int rc = o ? 0 : hst_fail(err, HST_EMEM, "out of memory");
     if (rc == 0 && s->kernel)
-        rc = add_tensor(w, o, number, "kernel", s->kernel, err);
+        rc = weights_add_to_step(w, o, front, "kernel", s->kernel, err);
     if (rc == 0 && s->bias)
-        rc = add_tensor(w, o, number, "bias", s->bias, err);
+        rc = weights_add_to_step(w, o, front, "bias", s->bias, err);
     if (json_array_append_new(steps, o) && rc == 0)
         rc = hst_fail(err, HST_EMEM, "out of memory");
     return rc;

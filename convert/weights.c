@@ -118,6 +118,18 @@ int weights_say_json(weights *w, const char *key, const json_t *v, hst_err *err)
     return rc;
 }
 
+int weights_add_to_step(weights *w, json_t *step, const char *front, const char *key,
+                        const hst_tensor *t, hst_err *err)
+{
+    char name[64];
+    hst_tensor copy = *t;
+    snprintf(name, sizeof name, "%s/%s", front, key);
+    copy.name = name;
+    if (json_object_set_new(step, key, json_string(name)))
+        return hst_fail(err, HST_EMEM, "out of memory");
+    return weights_add(w, &copy, err);
+}
+
 int weights_say_teachable(weights *w, hst_err *err)
 {
     int rc = weights_say(w, err, "producer", "Teachable Machine");

@@ -94,6 +94,10 @@ HST_CHECK int weights_say_text(weights *w, const char *key, const char *text, hs
 struct json_t;
 HST_CHECK int weights_say_json(weights *w, const char *key, const struct json_t *v, hst_err *err);
 
+/* Adds a tensor of one step of a classifier as FRONT/KEY; the step's member KEY says that name. */
+HST_CHECK int weights_add_to_step(weights *w, struct json_t *step, const char *front,
+                                  const char *key, const hst_tensor *t, hst_err *err);
+
 /* Says what is known of the models of Teachable Machine: pixels in -1..1, of the middle of a photo
  * (its library crops on a canvas, then takes x / 127.5 - 1). */
 HST_CHECK int weights_say_teachable(weights *w, hst_err *err);
