@@ -76,6 +76,16 @@ void hst_loop_begin(hst_executor *ex, hst_loop *l, int background)
     }
 }
 
+int hst_loop_help(hst_executor *ex, hst_loop *l)
+{
+    pthread_mutex_lock(&ex->lock);
+    const int left = l->taken < l->n;
+    if (left)
+        do_item(ex, l, 0);
+    pthread_mutex_unlock(&ex->lock);
+    return left;
+}
+
 void hst_loop_end(hst_executor *ex, hst_loop *l)
 {
     while (l->taken < l->n)

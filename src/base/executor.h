@@ -46,6 +46,9 @@ typedef struct hst_async hst_async;
 HST_CHECK hst_async *hst_async_new(hst_executor *ex, hst_err *err);
 void hst_async_free(hst_async *a); /* ends its loop first; NULL: nothing */
 void hst_async_begin(hst_async *a, size_t n, hst_try_fn *work, void *arg);
+/* Does one item that nobody has begun yet, for a caller who would only wait otherwise: 1; 0: there
+ * is none. Called by the thread that calls begin and end. */
+int hst_async_help(hst_async *a);
 /* Does the items that are left, waits for the others and returns what hst_executor_try would. 0
  * when nothing was begun. */
 HST_CHECK int hst_async_end(hst_async *a, hst_err *err);

@@ -50,6 +50,8 @@ void hst_executor_lock(hst_executor *ex, int threads);
 /* Lock held on entry and exit: a loop begins; its caller does what is left, and waits. */
 void hst_loop_begin(hst_executor *ex, hst_loop *l, int background);
 void hst_loop_end(hst_executor *ex, hst_loop *l);
+/* The caller does one item: 1; 0 where all are taken. Lock not held. */
+int hst_loop_help(hst_executor *ex, hst_loop *l);
 
 /* The helper has something to do. Lock held. */
 void hst_helper_call(hst_helper *h);

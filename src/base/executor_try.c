@@ -92,17 +92,30 @@ void hst_async_begin(hst_async *a, size_t n, hst_try_fn *work, void *arg)
     pthread_mutex_unlock(&a->executor->lock);
 }
 
+int hst_async_help(hst_async *a)
+{
+    if (!a->begun)
+        return 0;
+    if (hst_executor_threads(a->executor) > 1)
+        return hst_loop_help(a->executor, &a->loop);
+    if (a->loop.taken == a->loop.n)
+        return 0;
+    try_item(&a->trial, a->loop.taken++, 0);
+    return 1;
+}
+
 int hst_async_end(hst_async *a, hst_err *err)
 {
     if (!a->begun)
         return 0;
-    a->begun = 0;
     if (hst_executor_threads(a->executor) < 2 || a->loop.n == 0) {
-        hst_executor_for(NULL, a->loop.n, try_item, &a->trial);
+        while (hst_async_help(a))
+            continue;
     } else {
         pthread_mutex_lock(&a->executor->lock);
         hst_loop_end(a->executor, &a->loop);
         pthread_mutex_unlock(&a->executor->lock);
     }
+    a->begun = 0;
     return trial_end(&a->trial, err);
 }

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/sha256.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,12 +34,37 @@ int hst_ranks_receive(hst_ranks *r, int from, void *data, size_t bytes, hst_mess
     return r->receive(r, from, data, bytes, m, err);
 }
 
-int hst_ranks_finish(hst_ranks *r, hst_message *m, size_t n, hst_err *err)
+/* 1 as soon as m is finished; 0 where it is not within `most` seconds; or an error. */
+static int test_for(hst_ranks *r, hst_message *m, double most, hst_err *err)
 {
     const double since = hst_now_s();
-    const int rc = r->finish(r, m, n, err);
+    int done;
+    while ((done = r->test(r, m, err)) == 0 && hst_now_s() - since < most)
+        sched_yield();
     r->waited_s += hst_now_s() - since;
-    return rc;
+    return done;
+}
+
+/* What another rank is just sending is there sooner than a piece of other work is done. */
+static const double soon_s = 1e-4;
+
+int hst_ranks_finish(hst_ranks *r, hst_message *m, size_t n, hst_err *err)
+{
+    int rc = 0;
+    while (n > 0 && rc == 0 && r->meanwhile) {
+        const int done = test_for(r, m, soon_s, err);
+        if (done == 0 && !r->meanwhile(r->meanwhile_arg))
+            break;
+        if (done != 0) {
+            m++;
+            n--;
+        }
+        rc = done < 0 ? done : 0;
+    }
+    const double since = hst_now_s();
+    const int last = n > 0 ? r->finish(r, m, n, rc ? NULL : err) : 0;
+    r->waited_s += hst_now_s() - since;
+    return rc ? rc : last;
 }
 
 static size_t piece(size_t left)

@@ -47,11 +47,15 @@ struct hst_ranks {
     /* Of this process, filled by what is below: bytes sent, seconds waited for messages. */
     uint64_t sent;
     double waited_s;
+    /* What hst_ranks_finish does instead of waiting: a piece of other work, 1; or 0, there is none.
+     * Every rank has its own; NULL: nothing. It may not use r. */
+    int (*meanwhile)(void *arg);
+    void *meanwhile_arg;
 };
 
 /* ---- plug-ins ---- */
 
-enum { HST_RANKS_VERSION = 1 }; /* of the table above; raised when it changes */
+enum { HST_RANKS_VERSION = 2 }; /* of the table above; raised when it changes */
 /* What a plug-in exports as HST_RANKS_ENTRY. rank and size as the environment has them. Errors:
  * HST_EPROC, HST_EUNSUP, HST_EMEM. */
 typedef struct hst_ranks_job {

@@ -134,6 +134,22 @@ const hst_load *hst_loader_take(hst_loader *l, uint64_t step, uint64_t end, hst_
     return b;
 }
 
+static int load_meanwhile(void *arg)
+{
+    hst_loader *l = arg;
+    return hst_async_help(l->loading);
+}
+
+/* A rank that waits for another one loads the photos of its next step. */
+static void load_while_waiting(hst_loader *l)
+{
+    hst_ranks *r = l->fit->ctx->ranks;
+    if (!r)
+        return;
+    r->meanwhile = load_meanwhile;
+    r->meanwhile_arg = l;
+}
+
 hst_loader *hst_loader_new(const hst_fit *f, const hst_examples *from, hst_sampler *s,
                            enum hst_augment how, hst_err *err)
 {
@@ -161,6 +177,7 @@ hst_loader *hst_loader_new(const hst_fit *f, const hst_examples *from, hst_sampl
             return NULL;
         }
     }
+    load_while_waiting(l);
     return l;
 }
 
@@ -168,6 +185,8 @@ void hst_loader_free(hst_loader *l)
 {
     if (!l)
         return;
+    if (l->fit->ctx->ranks)
+        l->fit->ctx->ranks->meanwhile = NULL;
     hst_async_free(l->loading);
     for (int i = 0; i < 2; i++) {
         free(l->load[i].x);

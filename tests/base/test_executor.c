@@ -188,7 +188,16 @@ static void work_in_the_background_is_done_when_it_ends(void **state)
             check_ok(hst_async_end(a, &e), &e);
             for (int i = 0; i < ITEMS; i++)
                 assert_int_equal(well.done[i], 1);
+            fallible helped = {.fails = {-1, -1, -1}};
+            hst_async_begin(a, ITEMS, may_fail, &helped);
+            while (hst_async_help(a))
+                continue;
+            check_ok(hst_async_end(a, &e), &e);
+            for (int i = 0; i < ITEMS; i++)
+                assert_int_equal(helped.done[i], 1);
+            assert_int_equal(hst_async_help(a), 0); /* nothing was begun */
             hst_async_begin(a, ITEMS, may_fail, &f);
+            (void)hst_async_help(a);
             check_failure(&f, hst_async_end(a, &e), &e);
             e = (hst_err){0};
         }

@@ -4,9 +4,11 @@
 
 #include "base/ranks.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MOST = 5, BYTES = 300000 /* more than a socket takes at once */ };
 
@@ -83,6 +85,73 @@ static int leave(hst_ranks *r, void *arg)
     return rc != HST_EPROC || !strstr(e.msg, "host");
 }
 
+/* ---- work while waiting ---- */
+
+enum { PIECES = 5 };
+typedef struct other_work {
+    int told[2]; /* a pipe: a byte for a piece */
+    int left;
+} other_work;
+
+static int do_piece(void *arg)
+{
+    other_work *w = arg;
+    return w->left > 0 && w->left-- && write(w->told[1], "", 1) == 1;
+}
+
+/* Rank 0 sends nothing before rank 1 has done all pieces: it would wait for ever otherwise. */
+static int wait_at_work(hst_ranks *r, void *arg)
+{
+    enum { MESSAGES = 3 };
+    other_work *w = arg;
+    hst_message m[MESSAGES];
+    int said[MESSAGES] = {0}, rc = 0;
+    for (int i = 0; i < PIECES && r->rank == 0; i++) {
+        struct pollfd to_read = {.fd = w->told[0], .events = POLLIN};
+        char piece;
+        if (poll(&to_read, 1, 10000) != 1 || read(w->told[0], &piece, 1) != 1)
+            return 1;
+    }
+    for (int i = 0; i < MESSAGES && !rc; i++) {
+        said[i] = r->rank == 0 ? i + 1 : 0;
+        rc = r->rank == 0 ? hst_ranks_send(r, 1, &said[i], sizeof said[i], &m[i], NULL)
+                          : hst_ranks_receive(r, 0, &said[i], sizeof said[i], &m[i], NULL);
+    }
+    if (r->rank == 1) {
+        r->meanwhile = do_piece;
+        r->meanwhile_arg = w;
+    }
+    rc = rc ? rc : hst_ranks_finish(r, m, MESSAGES, NULL);
+    return rc || said[0] != 1 || said[1] != 2 || said[2] != 3;
+}
+
+/* What fails fails, and is not waited for. */
+static int wait_for_the_gone(hst_ranks *r, void *arg)
+{
+    hst_message m[2];
+    hst_err e = {0};
+    int said[2];
+    if (r->rank == 0)
+        return 0;
+    r->meanwhile = do_piece;
+    r->meanwhile_arg = arg;
+    for (int i = 0; i < 2; i++)
+        if (hst_ranks_receive(r, 0, &said[i], sizeof said[i], &m[i], NULL))
+            return 1;
+    return hst_ranks_finish(r, m, 2, &e) != HST_EPROC || !strstr(e.msg, "host0 is gone");
+}
+
+static void who_waits_does_other_work(void **state)
+{
+    (void)state;
+    other_work w = {.left = PIECES};
+    assert_int_equal(pipe(w.told), 0);
+    assert_int_equal(forked_ranks(2, wait_at_work, &w), 0);
+    assert_int_equal(forked_ranks(2, wait_for_the_gone, &w), 0);
+    close(w.told[0]);
+    close(w.told[1]);
+}
+
 static void every_number_of_ranks(void **state)
 {
     (void)state;
@@ -117,6 +186,7 @@ static void one_process_needs_no_table(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(every_number_of_ranks),
+                                       cmocka_unit_test(who_waits_does_other_work),
                                        cmocka_unit_test(one_process_needs_no_table)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
