@@ -110,7 +110,7 @@ void *hst_arena_alloc(hst_arena *a, size_t n, size_t size, hst_err *err)
         hst_fail(err, HST_EMEM, "out of memory: %zu x %zu bytes do not fit", n, size);
         return NULL;
     }
-    return take(a, bytes, HST_ALIGN, err);
+    return take(a, bytes, size == 1 ? 1 : HST_ALIGN, err);
 }
 
 /* Paths of a million photos: close together. */
