@@ -10,9 +10,11 @@
 static int eval_alloc(hst_eval *e, const hst_ctx *ctx, size_t n, hst_err *err)
 {
     const int of_class = e->target == HST_TARGET_CLASS, several = e->target == HST_TARGET_LABELS;
-    size_t classes = (size_t)e->n_classes, cells, probs;
+    size_t classes = (size_t)e->n_classes, cells, probs, pairs;
     if (!hst_mul_ok(classes, of_class ? classes : 1, &cells) || !hst_mul_ok(n, classes, &probs))
         return hst_fail(err, HST_EMEM, "out of memory: %zu photos of %zu classes", n, classes);
+    pairs = of_class ? cells - classes : 0;
+    pairs = pairs < n ? pairs : n; /* each has a photo */
     if (!(e->labels = hst_alloc(classes, sizeof *e->labels, err)) ||
         !(e->photos = hst_spill_new(ctx, n, sizeof *e->photo, err)) ||
         !(e->pixels = hst_alloc(n, sizeof *e->pixels, err)) ||
@@ -22,7 +24,7 @@ static int eval_alloc(hst_eval *e, const hst_ctx *ctx, size_t n, hst_err *err)
         (several && !(e->said = hst_alloc(classes, 2 * sizeof *e->said, err))) ||
         (several && !(e->threshold = hst_alloc(classes, sizeof *e->threshold, err))) ||
         !(e->score = hst_alloc(classes, sizeof *e->score, err)) ||
-        !(e->confused = hst_alloc(n, sizeof *e->confused, err)) ||
+        !(e->confused = hst_alloc(pairs, sizeof *e->confused, err)) ||
         !(e->measures = hst_measures_new(err)))
         return HST_EMEM;
     e->photo = hst_spill_at(e->photos);

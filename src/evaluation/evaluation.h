@@ -51,7 +51,7 @@ struct hst_eval {
     uint64_t *said;         /* [n_classes][2] of labels: photos with it, and of them those that have
                                it; else NULL */
     hst_class_score *score; /* [n_classes] */
-    hst_confused *confused; /* [n_confused], most photos first; room for one a photo */
+    hst_confused *confused; /* [n_confused], most photos first */
     size_t n_confused;
     hst_reliability bin[HST_BINS];
     /* NaN where there are no photos: */
