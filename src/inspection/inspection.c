@@ -21,9 +21,11 @@ int hst_inspection_add(hst_inspection *r, const hst_find *f, hst_err *err, const
     r->found = list;
     const char **paths = hst_arena_alloc(r->arena, f->n, sizeof *paths, err);
     const char *kept = paths ? hst_arena_strdup(r->arena, text, err) : NULL;
-    for (size_t i = 0; kept && i < f->n; i++)
-        if (!(paths[i] = hst_arena_strdup(r->arena, f->paths[i], err)))
+    for (size_t i = 0; kept && i < f->n; i++) {
+        paths[i] = r->borrows_paths ? f->paths[i] : hst_arena_strdup(r->arena, f->paths[i], err);
+        if (!paths[i])
             return HST_EMEM;
+    }
     if (!kept)
         return HST_EMEM;
     const hst_kind_facts *k = &hst_kinds[f->kind];
@@ -61,6 +63,7 @@ hst_inspection *hst_inspection_make(const hst_inspected *in, hst_err *err)
         return NULL;
     r->arena = hst_arena_new(err);
     r->n = in->data->n_photos;
+    r->borrows_paths = in->outlives;
     for (size_t i = 0; i < r->n; i++)
         r->n_used += !in->why[i];
     int rc = r->arena ? hst_look_at_photos(in, r, err) : HST_EMEM;

@@ -15,6 +15,7 @@ typedef struct hst_inspected {
     char *const *why;           /* [n] NULL: usable */
     const uint8_t *side;        /* [n] enum hst_side */
     const hst_near *near;
+    int outlives; /* 1: data outlives what is found, which may point to its paths */
 } hst_inspected;
 
 typedef struct hst_found {
@@ -25,8 +26,9 @@ typedef struct hst_found {
 } hst_found;
 
 struct hst_inspection {
-    hst_arena *arena; /* every text and list below */
-    hst_found *found; /* [n_found] */
+    hst_arena *arena;  /* every text and list below */
+    int borrows_paths; /* but for paths, which are the caller's */
+    hst_found *found;  /* [n_found] */
     size_t n_found, cap;
     size_t n, n_used, n_stored; /* photos */
 };

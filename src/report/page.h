@@ -18,7 +18,6 @@ enum {
     HST_PAGE_SECTIONS = 24,
     HST_WRONG_PHOTOS = 60,  /* shown of the wrong ones */
     HST_MAPPED_PHOTOS = 12, /* of those, with what speaks for the label beside them */
-    HST_CLOSE_PHOTOS = 12,  /* of the least sure ones */
     HST_PANEL_PHOTOS = 24,  /* of one cell of the matrix */
     HST_REVIEW_PHOTOS = 24, /* whose labels are likely wrong */
     HST_COPIES_GROUPS = 12, /* of copies */

@@ -4,19 +4,6 @@
 
 #include <stdlib.h>
 
-/* Photos of one picture, or of nearly the same. */
-typedef struct member {
-    size_t group, photo;
-} member;
-
-static int by_group(const void *pa, const void *pb)
-{
-    const member *a = pa, *b = pb;
-    if (a->group != b->group)
-        return a->group < b->group ? -1 : 1;
-    return a->photo < b->photo ? -1 : a->photo > b->photo;
-}
-
 /* Those that disagree first, then the order of the data. */
 static int by_weight(const void *pa, const void *pb)
 {
@@ -26,45 +13,58 @@ static int by_weight(const void *pa, const void *pb)
     return a->photo[0] < b->photo[0] ? -1 : a->photo[0] > b->photo[0];
 }
 
-/* Groups of two and more out of n members in order; photo[n] holds their photos. */
-static size_t fill(const hst_report_in *in, const member *m, size_t n, size_t *photo,
-                   hst_copies *out)
+/* What all photos of a group have in common, when photo i is one more of it. */
+static void look_at(const hst_report_in *in, size_t i, hst_copies *c)
 {
-    size_t found = 0;
-    for (size_t i = 0, k; i < n; i = k) {
-        hst_copies c = {.photo = photo + i, .same = 1};
-        for (k = i; k < n && m[k].group == m[i].group; k++) {
-            photo[k] = m[k].photo;
-            c.classes_differ |= !hst_data_same_known(in->data, m[k].photo, m[i].photo);
-            c.same &= in->pixels[m[k].photo] == in->pixels[m[i].photo];
+    c->classes_differ |= !hst_data_same_known(in->data, i, c->photo[0]);
+    c->same &= in->pixels[i] == in->pixels[c->photo[0]];
+}
+
+/* Groups of two and more, in the order of their first photos. count[i]: photos of the group that i
+ * is the first of; becomes its place in out. photo: room for all of theirs. */
+static void fill(const hst_report_in *in, size_t *count, size_t *photo, hst_copies *out)
+{
+    const size_t *group = in->near->group;
+    size_t found = 0, next = 0;
+    for (size_t i = 0; i < in->near->n; i++) {
+        if (group[i] == i && count[i] > 1) {
+            out[found] = (hst_copies){.photo = photo + next, .same = 1};
+            next += count[i];
+            count[i] = found++;
+        } else if (group[i] == i) {
+            count[i] = SIZE_MAX; /* alone */
         }
-        c.n = k - i;
-        if (c.n > 1)
-            out[found++] = c;
+        if (count[group[i]] == SIZE_MAX)
+            continue;
+        hst_copies *c = &out[count[group[i]]];
+        photo[(size_t)(c->photo - photo) + c->n++] = i;
+        look_at(in, i, c);
     }
-    return found;
 }
 
 int hst_page_find_copies(hst_page *p, hst_err *err)
 {
-    const hst_report_in *in = p->in;
-    if (!in->near)
+    const hst_near *near = p->in->near;
+    size_t photos = 0;
+    if (!near)
         return 0;
-    const size_t n = in->near->n;
-    member *m = hst_alloc(n, sizeof *m, err);
-    p->copy_photo = m ? hst_alloc(n, sizeof *p->copy_photo, err) : NULL;
-    p->copies = p->copy_photo ? hst_alloc(n, sizeof *p->copies, err) : NULL;
-    if (!p->copies) {
-        free(m);
+    size_t *count = hst_alloc(near->n, sizeof *count, err);
+    if (!count)
         return HST_EMEM;
+    for (size_t i = 0; i < near->n; i++)
+        count[near->group[i]]++;
+    for (size_t i = 0; i < near->n; i++) {
+        p->n_copies += count[i] > 1;
+        photos += count[i] > 1 ? count[i] : 0;
     }
-    for (size_t i = 0; i < n; i++)
-        m[i] = (member){in->near->group[i], i};
-    qsort(m, n, sizeof *m, by_group);
-    p->n_copies = fill(in, m, n, p->copy_photo, p->copies);
-    qsort(p->copies, p->n_copies, sizeof *p->copies, by_weight);
-    free(m);
-    return 0;
+    p->copy_photo = hst_alloc(photos, sizeof *p->copy_photo, err);
+    p->copies = p->copy_photo ? hst_alloc(p->n_copies, sizeof *p->copies, err) : NULL;
+    if (p->copies) {
+        fill(p->in, count, p->copy_photo, p->copies);
+        qsort(p->copies, p->n_copies, sizeof *p->copies, by_weight);
+    }
+    free(count);
+    return p->copies ? 0 : HST_EMEM;
 }
 
 static const char *differing(const hst_data *d)

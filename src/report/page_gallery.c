@@ -81,7 +81,7 @@ static void choose(hst_page *p)
     const int number = p->e->target == HST_TARGET_NUMBER;
     add_ranked(p, r->wrong, least(r->n_wrong, number ? HST_CLOSE_PHOTOS : HST_WRONG_PHOTOS));
     add_review(p);
-    add_ranked(p, r->close, least(r->n, HST_CLOSE_PHOTOS));
+    add_ranked(p, r->close, r->n_close);
     add_copies(p);
     if (p->e->target != HST_TARGET_CLASS)
         return;

@@ -103,6 +103,6 @@ void hst_page_unsure(hst_page *p)
     hst_page_begin(p, "unsure", "Least sure");
     hst_buf_puts(&p->body, "<p>Right or wrong by a hair: the two likeliest labels are closest here."
                            "</p>\n");
-    put_cards(p, r->close, r->n < HST_CLOSE_PHOTOS ? r->n : HST_CLOSE_PHOTOS);
+    put_cards(p, r->close, r->n_close);
     hst_page_end(p);
 }

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int by_key(const void *pa, const void *pb)
 {
@@ -58,18 +59,33 @@ static void rank_target(hst_ranking *r, const hst_eval *e, size_t i, const hst_e
         r->wrong[r->n_wrong++] = (hst_ranked){i, -1, guess, -off};
 }
 
+/* In order, where it is among the first. */
+static void keep_close(hst_ranking *r, const hst_ranked *one)
+{
+    size_t at = r->n_close;
+    while (at > 0 && by_key(one, &r->close[at - 1]) < 0)
+        at--;
+    if (at == HST_CLOSE_PHOTOS)
+        return;
+    r->n_close += r->n_close < HST_CLOSE_PHOTOS;
+    memmove(&r->close[at + 1], &r->close[at], (r->n_close - at - 1) * sizeof *r->close);
+    r->close[at] = *one;
+}
+
 int hst_ranking_make(const hst_eval *e, int all, hst_ranking *r, hst_err *err)
 {
     const hst_eval_photo *p;
-    r->wrong = hst_alloc(e->n_photos, sizeof *r->wrong, err);
-    r->close = r->wrong ? hst_alloc(e->n_photos, sizeof *r->close, err) : NULL;
-    r->cell = r->close ? hst_alloc(e->n_photos, sizeof *r->cell, err) : NULL;
+    const int of_class = e->target == HST_TARGET_CLASS;
+    const size_t most = all ? e->n_photos : e->n;
+    const size_t wrong_most = of_class && !all ? e->n - e->hits : most;
+    r->wrong = hst_alloc(wrong_most, sizeof *r->wrong, err);
+    r->cell = r->wrong ? hst_alloc(of_class ? most : 0, sizeof *r->cell, err) : NULL;
     if (!r->cell)
         return HST_EMEM;
     for (size_t i = 0; (p = hst_eval_at(e, i)); i++) {
         if (!all && !hst_eval_counts(p))
             continue;
-        if (e->target != HST_TARGET_CLASS) {
+        if (!of_class) {
             rank_target(r, e, i, p);
             continue;
         }
@@ -77,11 +93,10 @@ int hst_ranking_make(const hst_eval *e, int all, hst_ranking *r, hst_err *err)
         int wrong = p->guess != p->truth;
         if (wrong)
             r->wrong[r->n_wrong++] = (hst_ranked){i, p->truth, p->guess, -sure};
-        r->close[r->n] = (hst_ranked){i, p->truth, p->guess, margin(e, p)};
+        keep_close(r, &(hst_ranked){i, p->truth, p->guess, margin(e, p)});
         r->cell[r->n++] = (hst_ranked){i, p->truth, p->guess, wrong ? -sure : sure};
     }
     qsort(r->wrong, r->n_wrong, sizeof *r->wrong, by_key);
-    qsort(r->close, r->n, sizeof *r->close, by_key);
     qsort(r->cell, r->n, sizeof *r->cell, by_cell);
     for (size_t i = 0, n; i < r->n; i += n, r->n_cells++)
         hst_ranking_cell(r, r->cell[i].truth, r->cell[i].guess, &n);
@@ -91,7 +106,6 @@ int hst_ranking_make(const hst_eval *e, int all, hst_ranking *r, hst_err *err)
 void hst_ranking_clear(hst_ranking *r)
 {
     free(r->wrong);
-    free(r->close);
     free(r->cell);
 }
 

@@ -3,6 +3,8 @@
 #define HST_REPORT_RANKING_H
 #include "evaluation/evaluation.h"
 
+enum { HST_CLOSE_PHOTOS = 12 }; /* shown of the least sure ones */
+
 /* A photo of the evaluation in a list, with what it was ordered by. */
 typedef struct hst_ranked {
     size_t photo;
@@ -15,10 +17,12 @@ typedef struct hst_ranking {
     /* [n_wrong] the surest first. Of labels, photos with one that is wrong, and guess is the most
      * wrong of them; of numbers all, the most wrong first. Neither has the other lists. */
     hst_ranked *wrong;
-    hst_ranked *close; /* [n] the smallest distance between the two largest probabilities first */
-    hst_ranked *cell;  /* [n] by truth, guess; wrong ones the surest, right ones the least sure
-                          first */
+    hst_ranked *cell; /* [n] by truth, guess; wrong ones the surest, right ones the least sure
+                         first */
     size_t n, n_wrong;
+    /* The first with the smallest distances between their two largest probabilities. */
+    hst_ranked close[HST_CLOSE_PHOTOS];
+    size_t n_close;
     size_t n_cells; /* of the matrix that have photos */
 } hst_ranking;
 

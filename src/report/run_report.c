@@ -124,7 +124,8 @@ static int inspect(const hst_run *r, hst_inspection **out, hst_err *err)
                                                 .home = r->features->pictures,
                                                 .why = r->features->why,
                                                 .side = r->side,
-                                                .near = &r->near},
+                                                .near = &r->near,
+                                                .outlives = 1},
                                &why);
     return *out ? 0 : hst_fail(err, why.code, "%s", why.msg);
 }
