@@ -129,7 +129,7 @@ static int together_make(together *a, const hst_softmax_fits *given, hst_err *er
         return hst_fail(err, HST_EMEM, "out of memory: %zu photos", rows->n);
     /* a step passes over them five times, over rows twice: they stay in memory for longer */
     a->table =
-        hst_spill_new_from(given->ctx, 4 * given->ctx->spill_from, cells, sizeof(double), err);
+        hst_spill_new_from(given->ctx, 2 * given->ctx->spill_from, cells, sizeof(double), err);
     if (!a->table || !(a->scratch = hst_alloc(a->parts * a->n_scratch, sizeof(float), err)) ||
         !(a->kernel = hst_alloc(p * columns, sizeof(float), err)) ||
         !(a->packed =
