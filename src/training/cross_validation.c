@@ -204,10 +204,11 @@ static int predict(search *s, hst_out_of_fold *out, hst_err *err)
     size_t n = v->p->n, classes = (size_t)v->p->n_classes;
     *out = (hst_out_of_fold){.n = n, .n_classes = v->p->n_classes};
     out->fold = hst_alloc(n, sizeof *out->fold, err);
-    out->prob = out->fold ? hst_alloc(n * classes, sizeof *out->prob, err) : NULL;
-    double *prob = out->prob ? hst_alloc(classes, sizeof *prob, err) : NULL;
+    out->home = out->fold ? hst_spill_new(s->ctx, n * classes, sizeof *out->prob, err) : NULL;
+    double *prob = out->home ? hst_alloc(classes, sizeof *prob, err) : NULL;
     if (!prob)
         return HST_EMEM;
+    out->prob = hst_spill_at(out->home);
     for (int k = 0; k < HST_FOLDS; k++)
         memcpy(s->fold[k].theta, s->fold[k].best, s->size * sizeof(double));
     s->goal = v->rough ? to_compare : to_predict;
@@ -221,6 +222,7 @@ static int predict(search *s, hst_out_of_fold *out, hst_err *err)
         hst_spill_passed(s->table, classes * sizeof *s->logits);
         for (size_t c = 0; c < classes; c++)
             out->prob[i * classes + c] = (float)prob[c];
+        hst_spill_passed(out->home, classes * sizeof *out->prob);
     }
     free(prob);
     return rc;
@@ -267,6 +269,9 @@ int hst_cross_validate(const hst_ctx *ctx, const hst_cross_validation *v, hst_ou
 void hst_out_of_fold_clear(hst_out_of_fold *o)
 {
     free(o->fold);
-    free(o->prob);
+    if (o->home)
+        hst_spill_free(o->home);
+    else
+        free(o->prob);
     *o = (hst_out_of_fold){0};
 }

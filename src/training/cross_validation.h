@@ -28,6 +28,7 @@ typedef struct hst_out_of_fold {
     int n_classes;
     int *fold;       /* [n] HST_FOLDS: never held out, and its row of prob is zero */
     float *prob;     /* [n][n_classes] */
+    hst_spill *home; /* where prob lives; NULL: it is a block of its own */
     double l2;       /* the strength chosen, for hst_logistic_fit */
     double log_loss; /* at that strength: mean over the photos that count; 0 where none does */
 } hst_out_of_fold;

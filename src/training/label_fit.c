@@ -295,9 +295,10 @@ static int predict(search *s, hst_out_of_fold *out, hst_err *err)
     size_t held = 0;
     *out = (hst_out_of_fold){.n = p->n, .n_classes = p->n_labels};
     out->fold = hst_alloc(p->n, sizeof *out->fold, err);
-    out->prob = out->fold ? hst_alloc(p->n * labels, sizeof *out->prob, err) : NULL;
-    if (!out->prob)
+    out->home = out->fold ? hst_spill_new(s->ctx, p->n * labels, sizeof *out->prob, err) : NULL;
+    if (!out->home)
         return HST_EMEM;
+    out->prob = hst_spill_at(out->home);
     s->tolerance = 1e-5 * sqrt((double)labels);
     s->max_steps = 500;
     int rc = run_folds(s, err);
@@ -309,6 +310,7 @@ static int predict(search *s, hst_out_of_fold *out, hst_err *err)
         for (size_t c = 0; c < labels; c++)
             out->prob[i * labels + c] = (float)sigmoid(s->logits[i * labels + c]);
         hst_spill_passed(s->table, labels * sizeof *s->logits);
+        hst_spill_passed(out->home, labels * sizeof *out->prob);
     }
     for (int k = 0; k < HST_FOLDS; k++)
         for (size_t c = 0; s->fold[k].in_use && c < labels; c++)

@@ -84,11 +84,13 @@ static hst_temperature fit_temperature(const hst_out_of_fold *o, const uint8_t *
 static void cool(double t, hst_out_of_fold *o)
 {
     const size_t labels = (size_t)o->n_classes;
-    for (size_t i = 0; t > 0 && i < o->n; i++)
+    for (size_t i = 0; t > 0 && i < o->n; i++) {
         for (size_t c = 0; o->fold[i] < HST_FOLDS && c < labels; c++) {
             float *p = &o->prob[i * labels + c];
             *p = (float)(1 / (1 + exp(-log_odds(*p) / t)));
         }
+        hst_spill_passed(o->home, labels * sizeof *o->prob);
+    }
 }
 
 /* Deals the photos: a group of copies stays together, rare labels are spread over the folds. */

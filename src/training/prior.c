@@ -147,6 +147,7 @@ int hst_prior_reweight(const hst_fit *f, const hst_examples *e, hst_out_of_fold 
             sum += (double)prob[c] * f->run->prior[c] / share[c];
         for (size_t c = 0; sum > 0 && c < classes; c++)
             prob[c] = (float)((double)prob[c] * f->run->prior[c] / share[c] / sum);
+        hst_spill_passed(o->home, classes * sizeof *prob);
     }
     free(share);
     return 0;

@@ -78,6 +78,7 @@ void hst_temperature_cool(double t, hst_out_of_fold *o)
             sum += exp((logit(prob[c]) - top) / t);
         for (size_t c = 0; c < classes; c++)
             prob[c] = (float)(exp((logit(prob[c]) - top) / t) / sum);
+        hst_spill_passed(o->home, classes * sizeof *prob);
     }
 }
 

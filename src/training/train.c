@@ -227,7 +227,8 @@ static int evaluate_out_of_fold(hst_fit *f, hst_err *err)
     r->eval = e;
     if (e)
         e->borrows_paths = 1;
-    for (size_t i = 0; rc == 0 && i < o->n; i++)
+    for (size_t i = 0; rc == 0 && i < o->n; i++) {
+        hst_spill_passed(o->home, (size_t)o->n_classes * sizeof *o->prob);
         if (o->fold[i] < HST_FOLDS)
             rc = hst_eval_add(e,
                               &(hst_judged){.path = r->data->photos[f->all.photo[i]].path,
@@ -237,6 +238,7 @@ static int evaluate_out_of_fold(hst_fit *f, hst_err *err)
                                             .prob = o->prob + i * (size_t)o->n_classes,
                                             .pixels = pixels_of(r, f->all.photo[i])},
                               err);
+    }
     if (rc == 0)
         rc = hst_eval_finish(e, err);
     if (rc)
