@@ -14,9 +14,9 @@
 
 enum { CLASSES = 2, PICTURES = 20, FEW = 1000, MANY = 13000 };
 
-/* Bytes that a photo may take: its path (40) and its row of each table. Between 100 and 200 it
- * takes; with lists of all photos made for the report, one more of 24 to 48 bytes each, it took more
- * than 400. Features, what is remembered of pixels and evaluations are in files. */
+/* Bytes that a photo may take: its path (40) and its row of each table. It takes between 100 and
+ * 200; with a few lists of all photos for the report, of 24 to 48 bytes a photo, more than 400.
+ * Features, what is remembered of pixels and evaluations are in files. */
 enum { BYTES_A_PHOTO = 300 };
 
 /* Whole pages, and what does not depend on the photos' number. */
