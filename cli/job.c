@@ -71,26 +71,28 @@ int cli_job_open(cli_job *job)
     }
     job->keeps = c.cache_dir && !c.no_store;
     job->ctx = hst_open(&c, &job->err);
-    return job->ctx ? 0 : cli_job_fail(job);
+    if (!job->ctx)
+        return cli_job_fail(job);
+    if (job->shown >= 0)
+        cli_hide(NULL);
+    return 0;
 }
 
-/* Whether this process is the one of several that tells the user. One that could not join the
- * others gives the first time to do so: then it is ended. */
-static int tells(const cli_job *job)
+void cli_job_tell_late(const cli_job *job)
 {
-    if (job->ctx)
-        return hst_give_up(job->ctx, &job->err);
-    for (int i = 0; i < 30 && hst_config_from_env().rank > 0 && !cli_signals_caught(); i++)
+    for (int i = 0; i < 30 && !cli_signals_caught(); i++)
         nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
-    return !cli_signals_caught() || hst_config_from_env().rank == 0;
+    if (!cli_signals_caught())
+        cli_tell_hidden(job->shown);
 }
 
 int cli_job_fail(cli_job *job)
 {
     cli_display_close(&job->display);
-    if (!tells(job))
+    if (job->ctx && !hst_give_up(job->ctx, &job->err))
         return cli_exit_status(job->err.code);
-    cli_show(job->shown);
+    if (job->ctx)
+        cli_show(job->shown);
     if (job->err.code != HST_ESTOPPED) {
         cli_error("%s", job->err.msg);
         return cli_exit_status(job->err.code);

@@ -26,6 +26,9 @@ typedef struct cli_job {
 int cli_job_open(cli_job *job);
 /* Tells job->err on standard error; returns the exit status. */
 int cli_job_fail(cli_job *job);
+/* Of one of several processes that fails before it joins the others, where the first has errors
+ * told: gives that one 3 s to fail by itself and end the job, then tells what was hidden. */
+void cli_job_tell_late(const cli_job *job);
 /* --prepare and --fit in one word, as hst_features_compute takes them: text of cap bytes, or the
  * first alone. */
 const char *cli_job_preparation(const cli_job *job, char *text, size_t cap);

@@ -77,6 +77,8 @@ static int run_command(const cli_command *c, int argc, char **argv)
     else if (status == 0)
         status = c->run(&job);
     cli_display_close(&job.display);
+    if (status && !job.ctx && job.shown >= 0)
+        cli_job_tell_late(&job);
     hst_close(job.ctx);
     free(job.v.words);
     return cli_out_close(&job.out, status);

@@ -112,13 +112,25 @@ int cli_exit_status(int code)
 
 void cli_hide(int *shown)
 {
+    FILE *kept = shown ? tmpfile() : NULL;
     const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    *shown = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
-    if (nowhere < 0)
-        return;
-    dup2(nowhere, STDOUT_FILENO);
-    dup2(nowhere, STDERR_FILENO);
-    close(nowhere);
+    if (shown)
+        *shown = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (nowhere >= 0) {
+        dup2(nowhere, STDOUT_FILENO);
+        dup2(kept ? fileno(kept) : nowhere, STDERR_FILENO);
+        close(nowhere);
+    }
+    if (kept)
+        fclose(kept);
+}
+
+void cli_tell_hidden(int shown)
+{
+    char text[4096];
+    const ssize_t n = pread(STDERR_FILENO, text, sizeof text, 0);
+    for (ssize_t at = 0, put = 1; at < n && put > 0; at += put)
+        put = write(shown, text + at, (size_t)(n - at));
 }
 
 void cli_show(int shown)

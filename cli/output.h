@@ -39,7 +39,9 @@ void cli_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int cli_exit_status(int code);
 
 /* What this process prints from now on is not seen: one of several tells the user. *shown: standard
- * error, to be seen again after cli_show (-1: nothing was hidden). */
+ * error, to be seen again after cli_show (-1: nothing was hidden), and errors are kept for
+ * cli_tell_hidden, which writes the first 4 KB of them there. NULL: they are kept no longer. */
 void cli_hide(int *shown);
+void cli_tell_hidden(int shown);
 void cli_show(int shown);
 #endif

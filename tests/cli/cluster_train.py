@@ -107,6 +107,11 @@ class ClusterTrain(Case):
         self.assertEqual((r.returncode, len(own_lines(r))), (2, 1), r.stderr)
         self.assertIn("has another list of options than rank 0", own_lines(r)[0])
 
+    def test_a_run_that_one_process_does_not_see(self):
+        r = mpirun(1, *words(f"{ROOT}/not"), ":", "-n", "1", PROGRAM, "train", "--resume", "nowhere")
+        self.assertEqual((r.returncode, len(own_lines(r))), (3, 1), r.stderr)
+        self.assertIn("run folder nowhere cannot be used", own_lines(r)[0])
+
 
 if __name__ == "__main__":
     unittest.main(argv=["cluster_train.py"] + sys.argv[3:])
