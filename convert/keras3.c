@@ -127,6 +127,7 @@ static const char *variable_name(const char *class, size_t n_class, size_t i, si
         {"separable_conv2d", 2, 3, {"depthwise_kernel", "pointwise_kernel", "bias"}},
         {"normalization", 3, 3, {"mean", "variance", "count"}},
         {"layer_normalization", 2, 2, {"gamma", "beta"}},
+        {"group_normalization", 2, 2, {"gamma", "beta"}},
         {"einsum_dense", 1, 2, {"kernel", "bias"}},
         /* of MultiHeadAttention */
         {"query_dense", 1, 2, {"kernel", "bias"}},

@@ -202,13 +202,37 @@ static int batch_norm(keras_run *r, int how, hst_err *err)
     return rc;
 }
 
-static int layer_norm(keras_run *r, int how, hst_err *err)
+/* [batch][h][w][c]: every run of c / groups channels over all pixels. */
+static int normalise_groups(keras_run *r, const ev_array *x, ev_array *out, hst_err *err)
+{
+    static const int swapped[] = {0, 2, 1, 3};
+    const int64_t groups = (int64_t)real_of(r, "groups", 32);
+    ev_array apart = {0}, runs = {0}, normal = {0}, back = {0};
+    if (x->n_dims != 4 || groups < 1 || x->dim[3] % groups)
+        return keras_odd(r, "has other groups than its channels are", err);
+    const int64_t own = x->dim[3] / groups, pixels = x->dim[1] * x->dim[2];
+    int rc = ev_reshape(&r->e, x, 4, (int64_t[]){x->dim[0], pixels, groups, own}, &apart, err);
+    rc = rc ? rc : ev_transpose(&r->e, &apart, swapped, &runs, err);
+    rc = rc ? rc
+            : ev_normalise(&r->e, &runs, (size_t)(pixels * own), real_of(r, "epsilon", 1e-3),
+                           &normal, err);
+    rc = rc ? rc : ev_transpose(&r->e, &normal, swapped, &back, err);
+    rc = rc ? rc : ev_reshape(&r->e, &back, 4, x->dim, out, err);
+    ev_free(&apart);
+    ev_free(&runs);
+    ev_free(&normal);
+    ev_free(&back);
+    return rc;
+}
+
+/* how: 1: a group norm */
+static int norm(keras_run *r, int how, hst_err *err)
 {
     const ev_array *x = r->in[0];
     ev_array normal = {0}, by = {0}, plus = {0};
-    (void)how;
-    int rc = ev_normalise(&r->e, x, (size_t)x->dim[x->n_dims - 1], real_of(r, "epsilon", 1e-3),
-                          &normal, err);
+    int rc = how ? normalise_groups(r, x, &normal, err)
+                 : ev_normalise(&r->e, x, (size_t)x->dim[x->n_dims - 1],
+                                real_of(r, "epsilon", 1e-3), &normal, err);
     rc = rc ? rc : weight(r, "gamma", &by, err);
     rc = rc ? rc : weight(r, "beta", &plus, err);
     rc = rc ? rc : scale(r, &normal, &by, &plus, err);
@@ -451,8 +475,9 @@ static const struct {
     {"Gelu", gelu_of, 0, 1, 1, " approximate "},
     {"GlobalAveragePooling1D", average, 3, 1, 1, " keepdims "},
     {"GlobalAveragePooling2D", average, 4, 1, 1, " keepdims "},
+    {"GroupNormalization", norm, 1, 1, 1, " epsilon groups "},
     {"InputLayer", input, 0, 0, 0, " batch_shape dtype "},
-    {"LayerNormalization", layer_norm, 0, 1, 1, " epsilon "},
+    {"LayerNormalization", norm, 0, 1, 1, " epsilon "},
     {"MaxPooling2D", pool, 1, 1, 1, " pool_size strides padding "},
     {"MultiHeadAttention", keras_attention, 0, 3, 3, " num_heads key_dim "},
     {"Multiply", merge, '*', 2, KERAS_MOST_INPUTS, ""},

@@ -313,11 +313,29 @@ static void put_pieces(hst_buf *b, const char *needed, const char *const *names)
 static void put_code(hst_buf *b, const hst_exporting *x, const hst_c_places *at,
                      const hst_buf *steps, const char *needed)
 {
-    static const char *const before[] = {
-        "activate", "narrow_float16", "narrow_int8", "window",     "conv",    "depthwise", "dense",
-        "max_pool", "average_pool",   "slice",       "turn",       "pad",     "affine",    "add",
-        "multiply", "alone",          "mean",        "layer_norm", "softmax", "attention", "concat",
-        NULL};
+    static const char *const before[] = {"activate",
+                                         "narrow_float16",
+                                         "narrow_int8",
+                                         "window",
+                                         "conv",
+                                         "depthwise",
+                                         "dense",
+                                         "max_pool",
+                                         "average_pool",
+                                         "slice",
+                                         "turn",
+                                         "pad",
+                                         "affine",
+                                         "add",
+                                         "multiply",
+                                         "alone",
+                                         "mean",
+                                         "layer_norm",
+                                         "group_norm",
+                                         "softmax",
+                                         "attention",
+                                         "concat",
+                                         NULL};
     static const char *const behind[] = {"squash",    "crop",    "letterbox", "resize_pil",
                                          "resize_tf", "predict", NULL};
     put_pieces(b, needed, before);

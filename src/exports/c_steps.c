@@ -224,7 +224,7 @@ static void windowed(const writer *w, int i, const char *function)
     hst_buf_puts(w->text, ");");
 }
 
-/* dense, affine: x, w, b, y, rows, ... */
+/* dense, affine, norms: x, w, b, y, rows, ... */
 static void weighted(const writer *w, int i, const char *function)
 {
     const hst_do_step *s = &w->program->step[i];
@@ -236,7 +236,9 @@ static void weighted(const writer *w, int i, const char *function)
     hst_buf_printf(w->text, "    %s(%s, ", function, value(w, s->input[0], x));
     put_weights(w, i);
     hst_buf_printf(w->text, "%s, %zu, %s%zu, ", value(w, i, y), n, more, c);
-    if (s->what == HST_DO_LAYER_NORM) {
+    if (s->what == HST_DO_GROUP_NORM)
+        hst_buf_printf(w->text, "%d, ", s->groups);
+    if (s->what == HST_DO_LAYER_NORM || s->what == HST_DO_GROUP_NORM) {
         hst_c_float(w->text, s->epsilon);
         hst_buf_puts(w->text, ", ");
     }
@@ -371,6 +373,9 @@ static int write_step(const writer *w, int i)
         return 1;
     case HST_DO_LAYER_NORM:
         weighted(w, i, "layer_norm");
+        return 1;
+    case HST_DO_GROUP_NORM:
+        weighted(w, i, "group_norm");
         return 1;
     case HST_DO_ADD:
     case HST_DO_MULTIPLY:

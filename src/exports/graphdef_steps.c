@@ -363,10 +363,10 @@ static void mean(hst_tf_writer *w, int i)
 
 /* ---- tokens and shapes ---- */
 
-static void layer_norm(hst_tf_writer *w, int i)
+static void norm(hst_tf_writer *w, int i)
 {
     const char *to = raw_name(w, i);
-    hst_tf_layer_norm(w, i, to);
+    hst_tf_norm(w, i, to);
     made(w, i, to, input_value(w, i, 0).is_map);
 }
 
@@ -467,7 +467,8 @@ static void write_step(hst_tf_writer *w, int i, const hst_exporting *x)
         [HST_DO_MAX_POOL] = max_pool,
         [HST_DO_AVERAGE_POOL] = average_pool,
         [HST_DO_MEAN] = mean,
-        [HST_DO_LAYER_NORM] = layer_norm,
+        [HST_DO_LAYER_NORM] = norm,
+        [HST_DO_GROUP_NORM] = norm,
         [HST_DO_ATTENTION] = attention,
         [HST_DO_TURN] = turn,
         [HST_DO_CONCAT] = concat,

@@ -1,29 +1,38 @@
-/* graphdef_tokens.c - layer norm, attention and rotary positions in TensorFlow's words. */
+/* graphdef_tokens.c - norms, attention and rotary positions in TensorFlow's words. */
 #include "exports/graphdef_writer.h"
 
 #include <string.h>
 
-/* The mean over the channels, [..., 1]. */
-static const char *channel_mean(hst_tf_writer *w, const char *name, const char *x)
+/* The mean over the channels, [..., 1]; of [batch][pixels][groups][c / groups] the group's. */
+static const char *channel_mean(hst_tf_writer *w, const char *name, const char *x, int grouped)
 {
-    return hst_tf_node_add(w, "Mean", name, IN(x, WHOLE(w, -1)), WITH(HST_TF_BOOL("keep_dims", 1)));
+    return hst_tf_node_add(w, "Mean", name, IN(x, grouped ? WHOLE(w, 1, 3) : WHOLE(w, -1)),
+                           WITH(HST_TF_BOOL("keep_dims", 1)));
 }
 
 /* (x - mean) / sqrt(variance + epsilon) gamma + beta */
-void hst_tf_layer_norm(hst_tf_writer *w, int i, const char *to)
+void hst_tf_norm(hst_tf_writer *w, int i, const char *to)
 {
-    static const char *const parts[] = {"mean",     "centred", "squared", "variance",
-                                        "plus_eps", "rsqrt",   "normal",  "scaled"};
+    static const char *const parts[] = {"mean",  "centred", "squared", "variance", "plus_eps",
+                                        "rsqrt", "normal",  "scaled",  "groups",   "map"};
     const hst_do_step *s = hst_tf_step(w, i);
-    const char *x = w->value[s->input[0]].name, *n[8];
-    for (int k = 0; k < 8; k++)
+    const int grouped = s->what == HST_DO_GROUP_NORM, groups = s->groups;
+    const char *x = w->value[s->input[0]].name, *n[10];
+    for (int k = 0; k < 10; k++)
         n[k] = hst_tf_name(w->g, "%s/%s", hst_tf_base(w, i), parts[k]);
-    hst_tf_binary(w, "Sub", n[1], x, channel_mean(w, n[0], x));
+    if (grouped)
+        x = hst_tf_reshaped(w, n[8], x,
+                            WHOLE(w, -1, s->dim[0] * s->dim[1], groups, s->dim[2] / groups));
+    hst_tf_binary(w, "Sub", n[1], x, channel_mean(w, n[0], x, grouped));
     hst_tf_binary(w, "Mul", n[2], n[1], n[1]);
-    hst_tf_binary(w, "AddV2", n[4], channel_mean(w, n[3], n[2]), hst_tf_number(w->g, s->epsilon));
+    hst_tf_binary(w, "AddV2", n[4], channel_mean(w, n[3], n[2], grouped),
+                  hst_tf_number(w->g, s->epsilon));
     hst_tf_unary(w, "Rsqrt", n[5], n[4]);
     hst_tf_binary(w, "Mul", n[6], n[1], n[5]);
-    hst_tf_binary(w, "Mul", n[7], n[6], hst_tf_vector(w, i, "gamma", s->w));
+    const char *normal =
+        !grouped ? n[6]
+                 : hst_tf_reshaped(w, n[9], n[6], WHOLE(w, -1, s->dim[0], s->dim[1], s->dim[2]));
+    hst_tf_binary(w, "Mul", n[7], normal, hst_tf_vector(w, i, "gamma", s->w));
     hst_tf_binary(w, "AddV2", to, n[7], hst_tf_vector(w, i, "beta", s->b));
 }
 

@@ -53,8 +53,8 @@ const char *hst_tf_fused(enum hst_act act);
 const char *hst_tf_constant(hst_tf_writer *w, int i, const char *part, const hst_tf_tensor *of);
 const char *hst_tf_vector(hst_tf_writer *w, int i, const char *part, const float *x);
 
-/* Steps of tokens. (graphdef_tokens.c) */
-void hst_tf_layer_norm(hst_tf_writer *w, int i, const char *to);
+/* Norms, and steps of tokens. (graphdef_tokens.c) */
+void hst_tf_norm(hst_tf_writer *w, int i, const char *to);
 void hst_tf_attention(hst_tf_writer *w, int i, const char *to);
 void hst_tf_turn(hst_tf_writer *w, int i, const char *to);
 #endif

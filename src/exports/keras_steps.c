@@ -411,6 +411,16 @@ static int layer_norm(hst_keras *k, const hst_do_step *s)
     return hst_keras_finish(k, s, variables(k, s, 1, &c, x));
 }
 
+static int group_norm(hst_keras *k, const hst_do_step *s)
+{
+    const int c = (int)s->n_w;
+    const int x = hst_keras_after(
+        k, hst_keras_input(k, s, 0),
+        (hst_keras_layer){"GroupNormalization", s->name,
+                          json_pack("{s:i,s:f}", "groups", s->groups, "epsilon", s->epsilon)});
+    return hst_keras_finish(k, s, variables(k, s, 1, &c, x));
+}
+
 /* ---- dense layers ---- */
 
 static int is_head(const hst_keras *k, const hst_do_step *s)
@@ -502,6 +512,7 @@ static const struct {
     [HST_DO_AVERAGE_POOL] = {average_pool},
     [HST_DO_MEAN] = {mean},
     [HST_DO_LAYER_NORM] = {layer_norm},
+    [HST_DO_GROUP_NORM] = {group_norm},
     [HST_DO_CONCAT] = {concat},
     [HST_DO_SLICE] = {slice},
     [HST_DO_SHAPE] = {reshape},

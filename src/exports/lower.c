@@ -142,6 +142,15 @@ static int grouped(lowering *l, const hst_node *n)
     return convolution(l, n, hst_node_conv(n)->groups);
 }
 
+/* The weights as they are used. */
+static int standardised(lowering *l, const hst_node *n)
+{
+    const int at = convolution(l, n, 1);
+    if (at >= 0)
+        hst_standardise(&n->slot[0], param(l, n, 0), l->program->step[at].w);
+    return at;
+}
+
 static int depthwise(lowering *l, const hst_node *n)
 {
     const hst_shape out = hst_node_shape(n);
@@ -350,6 +359,15 @@ static int layer_norm(lowering *l, const hst_node *n)
     return add(l, &s);
 }
 
+static int group_norm(lowering *l, const hst_node *n)
+{
+    hst_do_step s = step_of(l, n, HST_DO_GROUP_NORM);
+    set_weights(l, n, &s);
+    s.epsilon = hst_node_epsilon(n);
+    s.groups = ((const hst_group_norm *)(const void *)n->attrs)->groups;
+    return add(l, &s);
+}
+
 /* x [h][w][c] as tokens [h w][c]. */
 static int as_tokens(lowering *l, int x)
 {
@@ -516,6 +534,7 @@ static const struct {
     {&hst_op_global_average, average},
     {&hst_op_gate, gate},
     {&hst_op_grouped, grouped},
+    {&hst_op_groupnorm, group_norm},
     {&hst_op_layer_scale, norm},
     {&hst_op_layernorm, layer_norm},
     {&hst_op_max_pool, max_pool},
@@ -523,6 +542,7 @@ static const struct {
     {&hst_op_pick, pick},
     {&hst_op_rotary, rotary},
     {&hst_op_scale, scale},
+    {&hst_op_standardised, standardised},
     {&hst_op_token_pool, token_pool},
     {&hst_op_times, norm},
     {&hst_op_tokens, tokens},
@@ -544,8 +564,7 @@ static void is_made_by(hst_do_step *s, int node)
         s->bare_node = node;
 }
 
-/* Nodes that the last one is made of; the input of a learned token is none of what it is made of.
- */
+/* Nodes that the last one is made of; a learned token is made of nothing, its input is none. */
 static void count_readers(const hst_graph *g, int *readers)
 {
     const int last = hst_graph_n_nodes(g) - 1;

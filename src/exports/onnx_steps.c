@@ -241,6 +241,33 @@ static void affine(writer *w, int i)
     made(w, i, layout, to);
 }
 
+/* A run of channels as one channel, which an instance norm is over. */
+static void group_norm(writer *w, int i)
+{
+    static const char *const parts[] = {"groups", "normal", "map", "scaled"};
+    const hst_do_step *s = step(w, i);
+    const char *to = raw_name(w, i), *name[4];
+    float *ones = hst_onnx_floats(w->o, (size_t)s->groups);
+    float *zeros = hst_onnx_floats(w->o, (size_t)s->groups);
+    hst_onnx_tensor t = {.n_dims = 1, .dim = {s->groups}, .data = ones};
+    hst_buf a = HST_BUF(1 << 16);
+    if (!ones || !zeros)
+        return;
+    for (int g = 0; g < s->groups; g++)
+        ones[g] = 1;
+    for (int k = 0; k < 4; k++)
+        name[k] = hst_onnx_name(w->o, "%s/%s", base_of(w, i), parts[k]);
+    NODE(w, "Reshape", NULL, name[0], want(w, s->input[0], MAP), WHOLE(w, 0, s->groups, -1));
+    const char *by = tensor(w, i, "ones", &t);
+    t.data = zeros;
+    hst_onnx_float(&a, "epsilon", (float)s->epsilon);
+    NODE(w, "InstanceNormalization", &a, name[1], name[0], by, tensor(w, i, "zeros", &t));
+    NODE(w, "Reshape", NULL, name[2], name[1], WHOLE(w, 0, s->dim[2], s->dim[0], s->dim[1]));
+    NODE(w, "Mul", NULL, name[3], name[2], channels(w, i, MAP, "gamma", s->w));
+    NODE(w, "Add", NULL, to, name[3], channels(w, i, MAP, "beta", s->b));
+    made(w, i, MAP, to);
+}
+
 static void two(writer *w, int i, const char *op)
 {
     const hst_do_step *s = step(w, i);
@@ -500,6 +527,7 @@ static void write_step(writer *w, int i, const char *in, const hst_ends *ends)
         [HST_DO_TURN] = turn,
         [HST_DO_MEAN] = mean,
         [HST_DO_LAYER_NORM] = layer_norm,
+        [HST_DO_GROUP_NORM] = group_norm,
         [HST_DO_ATTENTION] = attention,
         [HST_DO_CONCAT] = concat,
         [HST_DO_SLICE] = slice,

@@ -22,6 +22,7 @@ const char *const hst_do_names[HST_DOS] = {
     [HST_DO_TURN] = "rotary positions",
     [HST_DO_MEAN] = "mean",
     [HST_DO_LAYER_NORM] = "layer norm",
+    [HST_DO_GROUP_NORM] = "group norm",
     [HST_DO_ATTENTION] = "attention",
     [HST_DO_CONCAT] = "concatenation",
     [HST_DO_SLICE] = "slice",

@@ -26,6 +26,7 @@ enum hst_do {
     HST_DO_AVERAGE_POOL, /* window; what is outside does not count */
     HST_DO_MEAN,         /* over all pixels or tokens: a vector */
     HST_DO_LAYER_NORM,   /* over the channels; w[c], b[c], epsilon */
+    HST_DO_GROUP_NORM,   /* of a picture, over each of `groups` runs of channels; the same */
     HST_DO_ATTENTION, /* of tokens [n][3 c]: each one's query, key, value; or of [m][c] queries and
                           [n][2 c] keys and values. For every head, c / heads channels wide,
                           softmax(scale q k') v -> [m][c] */
@@ -52,7 +53,7 @@ typedef struct hst_do_step {
     enum hst_act act;                    /* done to the result, behind everything else */
     char name[64];                       /* of the layer, as the model file has it; "": none */
     hst_do_window window;
-    int groups;   /* of a convolution; else 0 */
+    int groups;   /* of a convolution or a group norm; else 0 */
     float *w, *b; /* owned; NULL: the step has none */
     size_t n_w, n_b;
     double epsilon, scale;

@@ -356,10 +356,10 @@ static void compact(hst_tfl *g, int *number)
     }
 }
 
-static int has_layer_norm(const hst_program *p)
+static int has_norm(const hst_program *p)
 {
     for (int i = 0; i < p->n; i++)
-        if (p->step[i].what == HST_DO_LAYER_NORM)
+        if (p->step[i].what == HST_DO_LAYER_NORM || p->step[i].what == HST_DO_GROUP_NORM)
             return 1;
     return 0;
 }
@@ -369,7 +369,7 @@ int hst_tfl_quantise(hst_tfl *g, const hst_exporting *x)
     hst_tfl_op *op = g->op;
     const size_t n = g->n_ops;
     quantising q = {.g = g,
-                    .products_only = has_layer_norm(x->program),
+                    .products_only = has_norm(x->program),
                     .cap = 2 * g->n_tensors + 2 * HST_TFL_PORTS * n + 1};
     q.narrow = hst_alloc(q.cap, 2 * sizeof *q.narrow, g->err);
     if (!q.narrow)

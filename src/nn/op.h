@@ -147,7 +147,7 @@ static inline const hst_conv *hst_node_conv(const hst_node *n)
 }
 enum hst_act hst_node_act(const hst_node *n);
 extern const char *const hst_act_words[HST_ACTS];
-double hst_node_epsilon(const hst_node *n); /* of a batch norm or a layer norm */
+double hst_node_epsilon(const hst_node *n); /* of a norm */
 double hst_node_factor(const hst_node *n);  /* of HST_NORM_FACTOR */
 
 /* 1: the node multiplies by weights of its own (convolutions, matrices): what people call a layer.
@@ -166,6 +166,8 @@ void hst_rotary_factors(const hst_node *n, float *same, float *other);
 int hst_needs_same(const hst_node *n, int pixels);
 
 size_t hst_slot_count(const hst_slot *s); /* product of dims */
+/* What the weights w of a slot that is standardised are used as. (plan/standardise.c) */
+void hst_standardise(const hst_slot *s, const float *w, float *to);
 
 /* Output length and padding in front along one axis, that of rows or that of columns; length 0 when
  * the kernel does not fit. */

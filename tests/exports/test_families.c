@@ -93,6 +93,7 @@ static const struct network {
               .pool = HST_VIT_MEAN,
               .act = HST_ACT_GELU,
               .epsilon = 1e-6}}},
+    {{"bit_r50x1", {64, 32}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-5}}, 1},
 };
 
 /* Its answers are compared; whether they could be is for the caller to see. */

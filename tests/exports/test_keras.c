@@ -116,6 +116,7 @@ static const struct network {
     {{"nasnet_mobile", {64, 64}, .cnn = {1, HST_PAD_TF, 1e-3}}, NULL},
     {{"convnext_atto", {64, 32}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-6}}, NULL},
     {{"mobilenet_v4_small", {64, 64}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-5}}, NULL},
+    {{"bit_r50x1", {64, 32}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-5}}, NULL},
     {{"vit",
       {48, 32},
       .vit = {.dim = 24,

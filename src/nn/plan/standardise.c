@@ -55,11 +55,15 @@ typedef struct matrix {
     double epsilon;
 } matrix;
 
-static matrix matrix_of(const hst_plan *p, int node)
+static matrix matrix_of(const hst_slot *s, const float *w)
 {
-    const hst_slot *s = &hst_graph_node(p->graph, node)->slot[KERNEL];
     const size_t n = (size_t)s->dim[s->n_dims - 1];
-    return (matrix){hst_plan_learnt(p, node, KERNEL), hst_slot_count(s) / n, n, s->standardise};
+    return (matrix){w, hst_slot_count(s) / n, n, s->standardise};
+}
+
+static const hst_slot *kernel_of(const hst_plan *p, int node)
+{
+    return &hst_graph_node(p->graph, node)->slot[KERNEL];
 }
 
 /* Of channels side by side, as many as a line of the cache holds: by themselves each number would
@@ -90,28 +94,31 @@ static moments moments_of(const matrix *m, size_t c)
     return of;
 }
 
+void hst_standardise(const hst_slot *s, const float *w, float *to)
+{
+    const matrix m = matrix_of(s, w);
+    for (size_t c = 0; c < m.n; c += SIDE_BY_SIDE) {
+        const moments of = moments_of(&m, c);
+        for (size_t r = 0; r < m.rows; r++)
+            for (size_t k = 0; k < of.n; k++) {
+                const size_t at = r * m.n + c + k;
+                to[at] = (float)(((double)m.w[at] - of.mean[k]) * of.inverse[k]);
+            }
+    }
+}
+
 void hst_plan_standardise(hst_plan *p, int from)
 {
-    for (int i = from; p->standard && i < p->n_values; i++) {
-        if (!p->standard[i])
-            continue;
-        const matrix m = matrix_of(p, i);
-        for (size_t c = 0; c < m.n; c += SIDE_BY_SIDE) {
-            const moments of = moments_of(&m, c);
-            for (size_t r = 0; r < m.rows; r++)
-                for (size_t k = 0; k < of.n; k++) {
-                    const size_t at = r * m.n + c + k;
-                    p->standard[i][at] = (float)(((double)m.w[at] - of.mean[k]) * of.inverse[k]);
-                }
-        }
-    }
+    for (int i = from; p->standard && i < p->n_values; i++)
+        if (p->standard[i])
+            hst_standardise(kernel_of(p, i), hst_plan_learnt(p, i, KERNEL), p->standard[i]);
 }
 
 void hst_plan_standardise_back(const hst_plan *p, int node, float *grad)
 {
     if (!p->standard || !p->standard[node])
         return;
-    const matrix m = matrix_of(p, node);
+    const matrix m = matrix_of(kernel_of(p, node), hst_plan_learnt(p, node, KERNEL));
     const float *made = p->standard[node];
     for (size_t c = 0; c < m.n; c += SIDE_BY_SIDE) {
         const moments of = moments_of(&m, c);
