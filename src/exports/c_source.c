@@ -4,7 +4,6 @@
 
 #include "base/file.h"
 #include "base/mem.h"
-#include "base/process.h"
 #include "exports/narrow.h"
 
 #include <stdio.h>
@@ -119,13 +118,37 @@ static int put_constants(hst_buf *b, const hst_exporting *x, const hst_c_places 
 
 /* Strings of bytes: compilers read them twenty times as fast as lists of numbers. A string of C99
  * has at most 4095 characters. */
-enum { ROW_BYTES = 4092, LINE_BYTES = 60 };
+enum { ROW_BYTES = HST_C_ROW_BYTES, LINE_BYTES = 60 };
+
+/* How a byte is written: as it is or as an octal escape, whose digits end only with the third or in
+ * front of what is none. */
+typedef struct byte_text {
+    char text[2][4]; /* the shortest; in front of an octal digit */
+    unsigned char n[2];
+} byte_text;
+
+static void spell(byte_text of[256])
+{
+    for (int c = 0; c < 256; c++)
+        for (int before_digit = 0; before_digit < 2; before_digit++) {
+            char text[8];
+            const int plain = c >= ' ' && c < 127 && c != '"' && c != '\\' && c != '?';
+            const int n = snprintf(text, sizeof text,
+                                   plain          ? "%c"
+                                   : before_digit ? "\\%03o"
+                                                  : "\\%o",
+                                   (unsigned)c);
+            memcpy(of[c].text[before_digit], text, 4);
+            of[c].n[before_digit] = (unsigned char)n;
+        }
+}
 
 typedef struct bytes_out {
     hst_out *o;
     size_t n; /* bytes so far */
     char text[1 << 16];
     size_t at;
+    byte_text spelled[256];
 } bytes_out;
 
 static int flush(bytes_out *b, size_t room, hst_err *err)
@@ -147,12 +170,10 @@ static void put_text(bytes_out *b, const char *text)
 /* A byte of a string, in front of `next` if that is a byte of the same. */
 static void put_byte(bytes_out *b, unsigned char c, int next)
 {
-    char text[8];
-    if (c >= ' ' && c < 127 && c != '"' && c != '\\' && c != '?')
-        snprintf(text, sizeof text, "%c", c);
-    else
-        snprintf(text, sizeof text, next >= '0' && next <= '7' ? "\\%03o" : "\\%o", c);
-    put_text(b, text);
+    const byte_text *t = &b->spelled[c];
+    const int before_digit = next >= '0' && next <= '7';
+    memcpy(b->text + b->at, t->text[before_digit], 4);
+    b->at += t->n[before_digit];
 }
 
 static int write_bytes(bytes_out *b, const unsigned char *x, size_t n, hst_err *err)
@@ -269,6 +290,7 @@ static int write_weights(hst_out *o, const hst_program *p, const hst_c_places *a
     if (!b)
         return HST_EMEM;
     b->o = o;
+    spell(b->spelled);
     put_text(b, "/* The weights: little endian IEEE 754 numbers, as bytes. */\n"
                 "#if defined __BYTE_ORDER__ && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__\n"
                 "#error \"the weights are written for a little endian processor\"\n#endif\n");
@@ -393,98 +415,6 @@ static int write_files(const hst_exporting *x, hst_err *err)
     return rc;
 }
 
-/* ---- compiled and run ---- */
-
-static const char asker[] = "#include \"model.h\"\n#include <stdio.h>\n"
-                            "int main(int n, char **word)\n{\n"
-                            "    static uint8_t rgb[MODEL_WIDTH * MODEL_HEIGHT * 3];\n"
-                            "    float prob[MODEL_CLASSES];\n"
-                            "    FILE *in = n == 3 ? fopen(word[1], \"rb\") : NULL;\n"
-                            "    FILE *out = in ? fopen(word[2], \"wb\") : NULL;\n"
-                            "    while (out && fread(rgb, sizeof rgb, 1, in) == 1) {\n"
-                            "        if (model_predict_pixels(rgb, prob))\n            return 1;\n"
-                            "        fwrite(prob, sizeof prob, 1, out);\n    }\n"
-                            "    return !out || fclose(out);\n}\n";
-
-/* 1: it compiles; 0: there is no such compiler. */
-static int compile(const hst_exporting *x, const char *compiler, const char *main_file,
-                   const char *source, const char *program, hst_err *err)
-{
-    enum { LIMIT_S = 600 };
-    hst_process_result r = {0};
-    hst_err why = {0};
-    const char *const argv[] = {compiler, "-std=c99", "-O2",  "-I",  x->path, "-o",
-                                program,  main_file,  source, "-lm", NULL};
-    int rc = hst_process_run(x->ctx, "compile", argv, LIMIT_S, &r, &why);
-    if (rc == HST_EPROC)
-        return 0;
-    if (rc)
-        return hst_fail(err, rc, "%s", why.msg);
-    return r.exit_code == 0 && !r.timed_out
-               ? 1
-               : hst_fail(err, HST_EMODEL, "%s does not compile what was written: %s", compiler,
-                          r.timed_out ? "it takes too long" : r.tail);
-}
-
-static int run_program(const hst_exporting *x, const char *program, const char *in, const char *out,
-                       hst_probes *p, hst_err *err)
-{
-    enum { LIMIT_S = 600 };
-    const size_t want = (size_t)p->n * (size_t)p->classes * sizeof *p->found;
-    hst_process_result r = {0};
-    uint8_t *bytes = NULL;
-    size_t n = 0;
-    const char *const argv[] = {program, in, out, NULL};
-    int rc = hst_process_run(x->ctx, "check", argv, LIMIT_S, &r, err);
-    if (rc == 0 && (r.exit_code != 0 || r.timed_out))
-        rc = hst_fail(err, HST_EMODEL, "what was written does not run: %s", r.tail);
-    rc = rc ? rc : hst_file_read(out, want, HST_EMODEL, &bytes, &n, err);
-    if (rc == 0 && n != want)
-        rc = hst_fail(err, HST_EMODEL, "what was written gives %zu bytes, expected %zu", n, want);
-    if (rc == 0)
-        memcpy(p->found, bytes, n);
-    free(bytes);
-    return rc;
-}
-
-/* So many pictures that the compiled loops, which are not fast, take some seconds at most; where
- * many are asked about, to measure, minutes. */
-static int affordable(const hst_exporting *x, int n)
-{
-    enum { MANY = 16 };
-    const double most_flops = n > MANY ? 2e11 : 2e10;
-    const double flops = hst_graph_flops(hst_model_plain(x->model)->backbone->graph);
-    const double many = most_flops / (flops > 1 ? flops : 1);
-    return many < 2 ? 2 : many < n ? (int)many : n;
-}
-
-static int ask_compiled(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
-{
-    static const char *const compilers[] = {"cc", "gcc", "clang", NULL};
-    static const char *const names[] = {"ask.c", "ask", "pictures", "answers"};
-    p->n = affordable(x, p->n);
-    const size_t bytes = (size_t)p->n * (size_t)p->height * (size_t)p->width * 3;
-    char *path[4] = {NULL}, *source = hst_path_join(x->path, "model.c", err);
-    int rc = source ? 0 : HST_EMEM, compiled = 0;
-    for (int i = 0; i < 4 && rc == 0; i++)
-        rc = (path[i] = hst_path_join(x->work, names[i], err)) ? 0 : HST_EMEM;
-    rc = rc ? rc : hst_file_write(path[0], asker, sizeof asker - 1, err);
-    rc = rc ? rc : hst_file_write(path[2], p->picture, bytes, err);
-    for (int i = 0; rc == 0 && !compiled && compilers[i]; i++) {
-        compiled = compile(x, compilers[i], path[0], source, path[1], err);
-        rc = compiled < 0 ? compiled : 0;
-        snprintf(how, 96, "compiled by %s and run", compilers[i]);
-    }
-    if (rc == 0 && !compiled)
-        snprintf(how, 96, "there is no C compiler here (cc, gcc, clang)");
-    if (rc == 0 && compiled)
-        rc = run_program(x, path[1], path[2], path[3], p, err);
-    for (int i = 0; i < 4; i++)
-        free(path[i]);
-    free(source);
-    return rc ? rc : compiled;
-}
-
 const hst_exporter hst_exporter_c = {.name = "c",
                                      .suffix = "-c",
                                      .summary = "C99: model.c and model.h for any compiler",
@@ -494,4 +424,5 @@ const hst_exporter hst_exporter_c = {.name = "c",
                                      .can = {.logits = 1},
                                      .weights = 1 << HST_WEIGHTS_FLOAT16 | 1 << HST_WEIGHTS_INT8,
                                      .write = write_files,
-                                     .ask = ask_compiled};
+                                     .ask = hst_c_ask,
+                                     .run = hst_c_run};

@@ -34,4 +34,12 @@ HST_CHECK int hst_c_steps(const hst_program *p, const hst_c_places *at, hst_buf 
 /* A float of C, "0.5f", in any locale. */
 void hst_c_float(hst_buf *b, double v);
 void hst_c_need(char *needed, const char *piece);
+
+/* Weights are strings of so many bytes, an array of them; one of C99 has at most 4095. */
+enum { HST_C_ROW_BYTES = 4092 };
+
+/* hst_exporter.ask: the weights are read back from the file, and the rest of it is compiled, since
+ * that is most of the time. hst_exporter.run: the file is compiled as it is. (c_check.c) */
+int hst_c_ask(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err);
+int hst_c_run(const hst_exporting *x, hst_probes *p, char who[96], hst_err *err);
 #endif

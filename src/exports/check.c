@@ -272,7 +272,10 @@ static int compare(const hst_exporting *x, const hst_exporter *f, int runtime, h
             return HST_EMODEL;
     }
     p->n = all;
-    const int ran = runtime && f->script ? ask_runtime(x, f, p, out->runtime, err) : 0;
+    const int ran = !runtime    ? 0
+                    : f->run    ? f->run(x, p, out->runtime, err)
+                    : f->script ? ask_runtime(x, f, p, out->runtime, err)
+                                : 0;
     if (ran == 1)
         out->runtime_difference = difference(x, p);
     if (!asked && !ran)

@@ -93,6 +93,8 @@ typedef struct hst_exporter {
      * answers to, as float32. Its last line is the name and version of what answered. NULL: there
      * is none. */
     const char *module, *script;
+    /* For --check, where the runtime is none of Python's: as `ask`. NULL: see script. */
+    int (*run)(const hst_exporting *x, hst_probes *p, char who[96], hst_err *err);
     /* Lines of Python that load it, to be freed. NULL: there is no need for them. */
     char *(*loader)(const hst_exporting *x, hst_err *err);
 } hst_exporter;
