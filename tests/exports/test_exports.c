@@ -269,6 +269,65 @@ static void bytes_are_the_models(void **state)
     scene_free(&s);
 }
 
+/* ---- C ---- */
+
+/* Writes the file again with `with` in the place of the first `what`. */
+static void change(const char *path, const uint8_t *text, const char *what, const char *with)
+{
+    hst_err err = {0};
+    hst_buf b = HST_BUF(1 << 24);
+    const char *at = strstr((const char *)text, what);
+    assert_non_null(at);
+    hst_buf_add(&b, text, (size_t)(at - (const char *)text));
+    hst_buf_puts(&b, with);
+    hst_buf_puts(&b, at + strlen(what));
+    check_ok(hst_buf_check(&b, &err), &err);
+    check_ok(hst_file_write(path, b.p, b.n, &err), &err);
+    hst_buf_free(&b);
+}
+
+/* Weights are read from the file that is kept, and its code is what runs. */
+static void what_is_wrong_in_c_is_found(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what, *with, *word;
+    } cases[] = {{"{{\n\"", "{{\n\"?", "no strings"},
+                 {"{{\n\"", "{{\n\"\\400", "no strings"},
+                 {"{{\n\"", "{{\n\"@\177", "no strings"},
+                 {"{{\n\"", "{{\n/**/\"", "no strings"},
+                 {"{{\n\"", "{{\n\"\\177\\177\\177\\177\"};\"", "no strings"},
+                 {"\"}};", "\"} };", "no end of its weights"},
+                 {"static const union", "static union", "no weights"},
+                 {"float *const A = arena.f;", "float *const A = arena.f; return;", "otherwise"},
+                 {"\n} weights = {{", "\n    char more[1 << 24];\n} weights = {{", "does not run"}};
+    scene s = scene_make(&(hst_ends){.uint8 = 1, .batch = 1});
+    hst_exporting x = *exporting(&s);
+    hst_err err = {0};
+    uint8_t *text;
+    size_t n;
+    char *dir = temporary_folder(), *path = hst_path_join(dir, "model.c", &err);
+    hst_exported out = {.size = sizeof out};
+    x.path = x.work = dir;
+    check_ok(hst_exporter_c.write(&x, &err), &err);
+    check_ok(hst_file_read(path, 1 << 24, HST_EIO, &text, &n, &err), &err);
+    check_ok(hst_export_check(&x, &hst_exporter_c, NULL, 1, &out, &err), &err);
+    if (!out.checked[0])
+        skip();
+    assert_non_null(strstr(out.runtime, "all of it compiled"));
+    assert_true(out.difference < 1e-5 && out.runtime_difference < 1e-5);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        change(path, text, cases[i].what, cases[i].with);
+        assert_int_equal(hst_export_check(&x, &hst_exporter_c, NULL, 0, &out, &err), HST_EMODEL);
+        assert_non_null(strstr(err.msg, cases[i].word));
+    }
+    free(text);
+    free(path);
+    remove_tree(dir);
+    free(dir);
+    scene_free(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -279,6 +338,7 @@ int main(void)
         cmocka_unit_test(wrong_answers_are_found),
         cmocka_unit_test(wrong_words_are_refused),
         cmocka_unit_test(bytes_are_the_models),
+        cmocka_unit_test(what_is_wrong_in_c_is_found),
     };
     return cmocka_run_group_tests_name("exports", tests, NULL, NULL);
 }
