@@ -34,22 +34,32 @@ static inline hst_fb_field hst_fb_int(int id, int64_t v)
 
 enum { HST_FB_FIELDS = 16 }; /* a table has at most, and their numbers are below */
 
+/* A buffer that is written. Tables whose fields lie alike share what says where (their vtable). */
+enum { HST_FB_VTABLES = 64 };
+typedef struct hst_fb {
+    hst_buf bytes;
+    size_t vtable[HST_FB_VTABLES]; /* places of those to be shared; more are not */
+    int n_vtables;
+} hst_fb;
+#define HST_FB(max_bytes) ((hst_fb){.bytes = HST_BUF(max_bytes)})
+
 /* Begins an empty buffer; returns the ref of its root table. */
-size_t hst_fb_begin(hst_buf *b, const char identifier[4]);
-/* A table with n fields; refs[i] becomes the place of field i, where that is a HST_FB_REF. */
-void hst_fb_table(hst_buf *b, size_t ref, const hst_fb_field *field, int n, size_t *refs);
+size_t hst_fb_begin(hst_fb *b, const char identifier[4]);
+/* A table with n fields; refs[i] becomes the place of field i, where that is a HST_FB_REF. Whole
+ * numbers that are 0 are left out: readers take 0 for what is not there. */
+void hst_fb_table(hst_fb *b, size_t ref, const hst_fb_field *field, int n, size_t *refs);
 /* The same with the fields behind refs. */
 #define HST_FB_TABLE(b, ref, refs, ...)                                                            \
     hst_fb_table(b, ref, (const hst_fb_field[]){__VA_ARGS__},                                      \
                  (int)(sizeof((const hst_fb_field[]){__VA_ARGS__}) / sizeof(hst_fb_field)), refs)
 /* A vector of n elements, `width` bytes each, which begin at a multiple of `align` (4 or more). */
-void hst_fb_vector(hst_buf *b, size_t ref, const void *elements, size_t n, size_t width,
+void hst_fb_vector(hst_fb *b, size_t ref, const void *elements, size_t n, size_t width,
                    size_t align);
 /* A vector of n offsets; returns the place of the first, 4 bytes before the next. */
-size_t hst_fb_refs(hst_buf *b, size_t ref, size_t n);
-void hst_fb_text(hst_buf *b, size_t ref, const char *text);
+size_t hst_fb_refs(hst_fb *b, size_t ref, size_t n);
+void hst_fb_text(hst_fb *b, size_t ref, const char *text);
 /* Zeros until `behind` more bytes end at a multiple of align. */
-void hst_fb_pad(hst_buf *b, size_t behind, size_t align);
+void hst_fb_pad(hst_fb *b, size_t behind, size_t align);
 /* The offset at ref is to lead to that place, which lies behind it. */
-void hst_fb_point(hst_buf *b, size_t ref, size_t to);
+void hst_fb_point(hst_fb *b, size_t ref, size_t to);
 #endif

@@ -112,7 +112,7 @@ typedef struct file {
     hst_tfl *g;
     const hst_exporting *x;
     const char *output; /* name of the result */
-    hst_buf b, metadata;
+    hst_fb b, metadata;
     blob *blob; /* [tensors] */
     size_t n_blobs;
     size_t bytes; /* of head and blobs */
@@ -158,7 +158,7 @@ static int code_of(const hst_tfl_op *op, const hst_tfl_op **of, int *n)
 
 enum { MOST_CODES = 64 }; /* more than there are operators and versions of them here */
 
-static void codes(hst_buf *b, size_t ref, const hst_tfl_op *const *of, int n)
+static void codes(hst_fb *b, size_t ref, const hst_tfl_op *const *of, int n)
 {
     const size_t first = hst_fb_refs(b, ref, (size_t)n);
     for (int i = 0; i < n; i++)
@@ -168,7 +168,7 @@ static void codes(hst_buf *b, size_t ref, const hst_tfl_op *const *of, int n)
                      hst_fb_int(CODE_BUILTIN, of[i]->code));
 }
 
-static void operator(hst_buf *b, size_t ref, const hst_tfl_op *op, int code)
+static void operator(hst_fb *b, size_t ref, const hst_tfl_op *op, int code)
 {
     size_t r[5];
     const int type = options_type(op->code);
@@ -242,11 +242,11 @@ static void zero_points(file *f, size_t *zeros)
         const size_t n = f->g->tensor[i].n_scales;
         const int64_t zero = f->g->tensor[i].zero;
         hst_fb_pad(&f->b, 4, sizeof zero);
-        const size_t at = f->b.n;
+        const size_t at = f->b.bytes.n;
         const uint32_t count = (uint32_t)n;
-        hst_buf_add(&f->b, &count, sizeof count);
+        hst_buf_add(&f->b.bytes, &count, sizeof count);
         for (size_t k = 0; k < n; k++)
-            hst_buf_add(&f->b, &zero, sizeof zero);
+            hst_buf_add(&f->b.bytes, &zero, sizeof zero);
         for (size_t k = i; k < f->g->n_tensors; k++)
             if (zeros[k] && f->g->tensor[k].n_scales == n && f->g->tensor[k].zero == zero) {
                 hst_fb_point(&f->b, zeros[k], at);
@@ -290,7 +290,7 @@ static void subgraph(file *f, size_t ref, size_t ref_codes)
     hst_fb_text(&f->b, r[4], "main");
 }
 
-static void named_tensor(hst_buf *b, size_t ref, const char *name, int tensor)
+static void named_tensor(hst_fb *b, size_t ref, const char *name, int tensor)
 {
     size_t r[2];
     HST_FB_TABLE(b, hst_fb_refs(b, ref, 1), r, hst_fb_ref(MAP_NAME),
@@ -309,7 +309,7 @@ static void signature(file *f, size_t ref)
     hst_fb_text(&f->b, r[2], "serving_default");
 }
 
-static void metadata(hst_buf *b, size_t ref, const char *name, int buffer)
+static void metadata(hst_fb *b, size_t ref, const char *name, int buffer)
 {
     size_t r[2];
     HST_FB_TABLE(b, ref, r, hst_fb_ref(METADATA_NAME), hst_fb_int(METADATA_BUFFER, buffer));
@@ -319,7 +319,7 @@ static void metadata(hst_buf *b, size_t ref, const char *name, int buffer)
 /* Buffers: the empty one, constants, which come later, and two of what the file says of itself. */
 static int buffers(file *f, size_t ref)
 {
-    hst_buf *b = &f->b;
+    hst_fb *b = &f->b;
     int constants = 0;
     for (size_t i = 0; i < f->g->n_tensors; i++)
         constants += hst_tfl_is_constant(&f->g->tensor[i]);
@@ -333,7 +333,7 @@ static int buffers(file *f, size_t ref)
         f->blob[f->n_blobs++] = (blob){.ref = r[0], .tensor = t};
     }
     HST_FB_TABLE(b, at += 4, r, hst_fb_ref(BUFFER_DATA));
-    hst_fb_vector(b, r[0], f->metadata.p, f->metadata.n, 1, ALIGN);
+    hst_fb_vector(b, r[0], f->metadata.bytes.p, f->metadata.bytes.n, 1, ALIGN);
     HST_FB_TABLE(b, at += 4, r, hst_fb_ref(BUFFER_DATA));
     hst_fb_vector(b, r[0], f->x->about->model, strlen(f->x->about->model), 1, ALIGN);
     return constants;
@@ -342,7 +342,7 @@ static int buffers(file *f, size_t ref)
 static void head(file *f)
 {
     size_t r[7];
-    hst_buf *b = &f->b;
+    hst_fb *b = &f->b;
     hst_tfl_metadata(&f->metadata, f->x, f->output);
     HST_FB_TABLE(b, hst_fb_begin(b, "TFL3"), r, hst_fb_int(MODEL_VERSION, VERSION),
                  hst_fb_ref(MODEL_CODES), hst_fb_ref(MODEL_SUBGRAPHS),
@@ -362,7 +362,7 @@ static void head(file *f)
 /* Where each constant goes, so that its numbers begin at a multiple of ALIGN. */
 static int place(file *f, hst_err *err)
 {
-    uint64_t at = f->b.n;
+    uint64_t at = f->b.bytes.n;
     for (size_t i = 0; i < f->n_blobs; i++) {
         blob *c = &f->blob[i];
         at = (at + 4 + ALIGN - 1) / ALIGN * ALIGN - 4;
@@ -404,13 +404,13 @@ static int write_all(file *f, hst_err *err)
     static const char zeros[4];
     hst_buf zip = HST_BUF(MOST_TEXT);
     hst_out *out = NULL;
-    size_t at = f->b.n;
+    size_t at = f->b.bytes.n;
     const size_t rest = (4 - f->bytes % 4) % 4;
     if (f->x->model->target != HST_TARGET_NUMBER)
         hst_tfl_zip(&zip, f->bytes + rest, HST_TFL_LABELS, f->x->about->lines);
     int rc = hst_buf_check(&zip, err);
     rc = rc ? rc : hst_out_open(&out, f->x->path, err);
-    rc = rc ? rc : hst_out_write(out, f->b.p, f->b.n, err);
+    rc = rc ? rc : hst_out_write(out, f->b.bytes.p, f->b.bytes.n, err);
     for (size_t i = 0; rc == 0 && i < f->n_blobs; i++)
         rc = write_blob(out, &f->blob[i], &at, err);
     rc = rc ? rc : hst_out_write(out, zeros, rest, err);
@@ -424,20 +424,20 @@ static int write_all(file *f, hst_err *err)
 static int write_graph(hst_tfl *g, const hst_exporting *x, const char *output, hst_err *err)
 {
     file f = {
-        .g = g, .x = x, .output = output, .b = HST_BUF(MOST_TEXT), .metadata = HST_BUF(MOST_TEXT)};
+        .g = g, .x = x, .output = output, .b = HST_FB(MOST_TEXT), .metadata = HST_FB(MOST_TEXT)};
     f.blob = hst_alloc(g->n_tensors, sizeof *f.blob, err);
     int rc = f.blob ? 0 : HST_EMEM;
     if (rc == 0) {
         head(&f);
         rc = g->rc;
     }
-    rc = rc ? rc : hst_buf_check(&f.metadata, err);
-    rc = rc ? rc : hst_buf_check(&f.b, err);
+    rc = rc ? rc : hst_buf_check(&f.metadata.bytes, err);
+    rc = rc ? rc : hst_buf_check(&f.b.bytes, err);
     rc = rc ? rc : place(&f, err);
     rc = rc ? rc : write_all(&f, err);
     free(f.blob);
-    hst_buf_free(&f.metadata);
-    hst_buf_free(&f.b);
+    hst_buf_free(&f.metadata.bytes);
+    hst_buf_free(&f.b.bytes);
     return rc;
 }
 

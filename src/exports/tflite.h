@@ -117,7 +117,7 @@ HST_CHECK int hst_tfl_quantise(hst_tfl *g, const hst_exporting *x);
 /* The operators and tensors of a program; the result has that name. (tflite_steps.c) */
 HST_CHECK int hst_tfl_steps(hst_tfl *g, const hst_exporting *x, const char *output);
 /* The FlatBuffer of TFLite's metadata: what input and output are. (tflite_metadata.c) */
-void hst_tfl_metadata(hst_buf *b, const hst_exporting *x, const char *output);
+void hst_tfl_metadata(hst_fb *b, const hst_exporting *x, const char *output);
 #define HST_TFL_LABELS "labels.txt"
 /* A zip archive of one stored file, which begins `before` bytes behind the beginning of the file
  * that it is put at the end of. */

@@ -38,13 +38,13 @@ enum {
     AXIS_LABELS = 2
 };
 
-static void one_float(hst_buf *b, size_t ref, float v)
+static void one_float(hst_fb *b, size_t ref, float v)
 {
     hst_fb_vector(b, ref, &v, 1, sizeof v, 4);
 }
 
 /* The largest and the smallest number that there is. */
-static void stats(hst_buf *b, size_t ref, float most, float least)
+static void stats(hst_fb *b, size_t ref, float most, float least)
 {
     size_t r[2];
     HST_FB_TABLE(b, ref, r, hst_fb_ref(STATS_MAX), hst_fb_ref(STATS_MIN));
@@ -54,7 +54,7 @@ static void stats(hst_buf *b, size_t ref, float most, float least)
 
 /* The network scales pixels itself: whoever feeds it is told to take 0 from them and to divide by
  * 1. */
-static void no_scaling(hst_buf *b, size_t ref)
+static void no_scaling(hst_fb *b, size_t ref)
 {
     size_t r[2];
     HST_FB_TABLE(b, hst_fb_refs(b, ref, 1), r, hst_fb_byte(UNION_TYPE, NORMALIZATION),
@@ -64,7 +64,7 @@ static void no_scaling(hst_buf *b, size_t ref)
     one_float(b, r[1], 1);
 }
 
-static void input(hst_buf *b, size_t ref, const hst_exporting *x)
+static void input(hst_fb *b, size_t ref, const hst_exporting *x)
 {
     const hst_do_step *in = &x->program->step[0];
     size_t r[5], content[2];
@@ -79,7 +79,7 @@ static void input(hst_buf *b, size_t ref, const hst_exporting *x)
     stats(b, r[4], 255, 0);
 }
 
-static void labels(hst_buf *b, size_t ref)
+static void labels(hst_fb *b, size_t ref)
 {
     size_t r[3];
     HST_FB_TABLE(b, hst_fb_refs(b, ref, 1), r, hst_fb_ref(FILE_NAME), hst_fb_ref(FILE_DESCRIPTION),
@@ -88,7 +88,7 @@ static void labels(hst_buf *b, size_t ref)
     hst_fb_text(b, r[1], "The classes, in the order of the output.");
 }
 
-static void output(hst_buf *b, size_t ref, const hst_exporting *x, const char *name)
+static void output(hst_fb *b, size_t ref, const hst_exporting *x, const char *name)
 {
     const hst_fb_field fields[] = {hst_fb_ref(TENSOR_NAME), hst_fb_ref(TENSOR_CONTENT),
                                    hst_fb_ref(TENSOR_FILES), hst_fb_ref(TENSOR_STATS)};
@@ -105,7 +105,7 @@ static void output(hst_buf *b, size_t ref, const hst_exporting *x, const char *n
         stats(b, r[3], 1, 0);
 }
 
-void hst_tfl_metadata(hst_buf *b, const hst_exporting *x, const char *output_name)
+void hst_tfl_metadata(hst_fb *b, const hst_exporting *x, const char *output_name)
 {
     const hst_backbone *of = x->model->extractor->branch[0].backbone;
     size_t r[7], g[2];

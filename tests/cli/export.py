@@ -718,9 +718,11 @@ class Export(Case):
 
     # ---- docs/deploy.md ----
 
+    def page(self):
+        return read(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "deploy.md")).decode()
+
     def documented(self, language):
-        path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "deploy.md")
-        return re.findall(rf"^```{language}\n(.*?)^```$", read(path).decode(), re.M | re.S)
+        return re.findall(rf"^```{language}\n(.*?)^```$", self.page(), re.M | re.S)
 
     def exported_as_documented(self):
         """The folder of a run after the commands of the page."""
@@ -741,12 +743,36 @@ class Export(Case):
         folder, picture = self.exported_as_documented(), f"{ROOT}/deploy.ppm"
         with open(f"{ROOT}/deploy.c", "w", encoding="utf-8") as f:
             f.write(self.documented("c")[0])
-        subprocess.run([COMPILER, *STRICT, f"{ROOT}/deploy.c", f"{folder}/model-c/model.c", "-I", f"{folder}/model-c",
+        subprocess.run([COMPILER, *STRICT, "-O3", f"{ROOT}/deploy.c", f"{folder}/model-c/model.c", "-I", f"{folder}/model-c",
                         "-o", f"{ROOT}/deploy", "-lm"], check=True)
         pnm(picture, 70, 41)
         r = subprocess.run([f"{ROOT}/deploy"], input=read(picture), capture_output=True, check=True)
         self.assertEqual(r.stdout.decode().split()[0], max(*self.probabilities(self.model(), picture)[0].items(),
                                                            key=lambda x: x[1])[0])
+
+    @needs_node("@tensorflow/tfjs")
+    def test_the_pages_program_in_javascript(self):
+        folder, picture = self.exported_as_documented(), f"{ROOT}/deploy-96.ppm"
+        pnm(picture, 96, 96)
+        got = self.in_node("snippet", f"{folder}/model-tfjs", picture, self.documented("js")[0])
+        self.close(got, self.probabilities(self.model(), picture)[0])
+
+    def test_the_pages_request_to_tensorflow_serving(self):
+        """A list of pictures is what the signature's only input takes."""
+        request = re.search(r'`/v1/models/flowers:predict` is `({"instances": \[PIXELS\]})`, PIXELS a list of rows of\s'
+                            r"`\[red, green, blue\]`", self.page())
+        body = json.loads(request[1].replace("PIXELS", json.dumps([[[0, 0, 0]] * 96] * 96)))
+        shape, at = [], body["instances"]
+        while isinstance(at, list):
+            shape.append(len(at))
+            at = at[0]
+        meta = dict(fields(dict(fields(read(f"{self.exported_as_documented()}/model-savedmodel/saved_model.pb")))[2]))
+        inputs = [value for number, value in fields(dict(fields(meta[5]))[2]) if number == 1]
+        (_, name), (_, tensor) = fields(inputs[0])
+        tensor = dict(fields(tensor))
+        dims = [dict(fields(dim)).get(1, 0) for number, dim in fields(tensor[3]) if number == 2]
+        self.assertEqual((len(inputs), name, tensor[2]), (1, b"image", 4))  # of type uint8
+        self.assertEqual((dims[0], dims[1:]), ((1 << 64) - 1, shape[1:]))  # -1: of any number
 
     @needs_module("numpy", "onnxruntime", "PIL")
     def test_the_pages_program_in_python(self):

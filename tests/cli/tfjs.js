@@ -2,6 +2,8 @@
 //
 //   node tests/cli/tfjs.js node FOLDER PICTURE.ppm...     what TensorFlow.js answers in Node of pixels that
 //                                                         the page's own code prepares: a list a picture
+//   node tests/cli/tfjs.js snippet FOLDER PICTURE.ppm PROGRAM   what a program of three lines answers in Node, which
+//                                                         leaves `labels` and `prob`, of a picture of the network's size
 //   node tests/cli/tfjs.js page FOLDER BROWSER PHOTO...   what the page shows, given the photo, in a browser
 //
 // NODE_PATH names the folder with @tensorflow/tfjs and, for the page, puppeteer-core. TFJS_BACKEND=wasm: in Node,
@@ -18,6 +20,13 @@ function picture(file) {
   return [rgba, w, h];
 }
 
+// What loads the folder's model without a server.
+function onDisk(json) {
+  const group = json.weightsManifest[0];
+  const weightData = new Uint8Array(Buffer.concat(group.paths.map(p => fs.readFileSync(beside(p))))).buffer;
+  return {load: async () => ({...json, weightSpecs: group.weights, weightData})};
+}
+
 async function inNode() {
   const tf = require("@tensorflow/tfjs"), backend = process.env.TFJS_BACKEND;
   if (backend) {
@@ -25,10 +34,9 @@ async function inNode() {
     await tf.setBackend(backend);
   }
   const json = JSON.parse(fs.readFileSync(beside("model.json")));
-  const group = json.weightsManifest[0], told = json.userDefinedMetadata;
+  const told = json.userDefinedMetadata;
   const {width, height, dtype, layout} = told.preprocess.input, page = fs.readFileSync(beside("index.html"), "utf8");
-  const weightData = new Uint8Array(Buffer.concat(group.paths.map(p => fs.readFileSync(beside(p))))).buffer;
-  const model = await tf.loadGraphModel({load: async () => ({...json, weightSpecs: group.weights, weightData})});
+  const model = await tf.loadGraphModel(onDisk(json));
   vm.runInThisContext(page.match(/<script>\n("use strict";[^]*?)<\/script>/)[1]);
   const at = layout === "NCHW" ? "image/nhwc" : dtype === "uint8" ? "image/float" : "image";
   const answers = more.map(file => {
@@ -40,6 +48,17 @@ async function inNode() {
   const ends = model.inputs[0], shape = ends.shape.map(n => n < 0 ? 2 : n);
   model.execute({image: tf.zeros(shape, ends.dtype)}).dataSync();
   console.log(JSON.stringify(answers));
+}
+
+// A browser's `tf`, `fetch` and `canvas`, as far as the program needs them.
+async function inSnippet() {
+  const tf = require("@tensorflow/tfjs"), [file, program] = more, [data, width, height] = picture(file);
+  const read = async name => JSON.parse(fs.readFileSync(beside(name)));
+  const given = {...tf, loadGraphModel: async name => tf.loadGraphModel(onDisk(await read(name)))};
+  const asynchronous = Object.getPrototypeOf(async () => {}).constructor;
+  const run = asynchronous("tf", "fetch", "canvas", `${program}; return [labels, [...prob]]`);
+  const [labels, prob] = await run(given, async name => ({json: () => read(name)}), {data, width, height});
+  console.log(JSON.stringify(Object.fromEntries(labels.map((label, i) => [label, prob[i]]))));
 }
 
 async function inBrowser() {
@@ -69,7 +88,7 @@ async function inBrowser() {
   console.log(JSON.stringify(answers));
 }
 
-(how === "node" ? inNode() : inBrowser()).catch(e => {
+({node: inNode, snippet: inSnippet, page: inBrowser})[how]().catch(e => {
   console.error(e);
   process.exit(1);
 });

@@ -61,26 +61,28 @@ static const uint8_t *item(const uint8_t *vector, uint32_t i)
 static void what_was_written_is_found(void **state)
 {
     (void)state;
-    hst_buf b = HST_BUF(10000);
-    size_t r[6], inner[2];
+    hst_fb b = HST_FB(10000);
+    size_t r[7], inner[2];
     const int64_t numbers[] = {-1, 1LL << 40};
     const hst_fb_field fields[] = {{1, HST_FB_BYTE, 200, 0}, {3, HST_FB_REF, 0, 0},
                                    {4, HST_FB_LONG, -5, 0},  {5, HST_FB_FLOAT, 0, 1.5f},
-                                   {7, HST_FB_REF, 0, 0},    {9, HST_FB_REF, 0, 0}};
-    hst_fb_table(&b, hst_fb_begin(&b, "TEST"), fields, 6, r);
+                                   {7, HST_FB_REF, 0, 0},    {9, HST_FB_REF, 0, 0},
+                                   {11, HST_FB_INT, 0, 0}};
+    hst_fb_table(&b, hst_fb_begin(&b, "TEST"), fields, 7, r);
     hst_fb_text(&b, r[1], "text");
     const size_t list = hst_fb_refs(&b, r[4], 2);
     for (size_t i = 0; i < 2; i++)
         hst_fb_table(&b, list + 4 * i, (hst_fb_field[]){{0, HST_FB_INT, 70 + (int)i, 0}}, 1, inner);
     hst_fb_vector(&b, r[5], numbers, 2, sizeof *numbers, 16);
     uint8_t *p = aligned_alloc(64, 1024);
-    assert_in_range(b.n, 1, 1024);
-    memcpy(p, b.p, b.n);
+    assert_in_range(b.bytes.n, 1, 1024);
+    memcpy(p, b.bytes.p, b.bytes.n);
     assert_memory_equal(p + 4, "TEST", 4);
     const uint8_t *t = follow(p);
     assert_null(field(t, 0));
     assert_null(field(t, 2));
     assert_null(field(t, 10));
+    assert_null(field(t, 11)); /* 0 is what is read there */
     assert_int_equal(*field(t, 1), 200);
     assert_int_equal((field(t, 4) - p) % 8, 0);
     assert_true((u32(field(t, 4)) | (uint64_t)u32(field(t, 4) + 4) << 32) == (uint64_t)-5);
@@ -91,25 +93,27 @@ static void what_was_written_is_found(void **state)
     assert_string_equal(text + 4, "text");
     for (uint32_t i = 0; i < 2; i++)
         assert_int_equal(u32(field(item(child(t, 7), i), 0)), 70 + i);
+    const uint8_t *one = item(child(t, 7), 0), *other = item(child(t, 7), 1);
+    assert_ptr_equal(one - u32(one), other - u32(other));
     const uint8_t *longs = child(t, 9);
     assert_int_equal(u32(longs), 2);
     assert_int_equal((longs + 4 - p) % 16, 0);
     assert_memory_equal(longs + 4, numbers, sizeof numbers);
     free(p);
-    hst_buf_free(&b);
+    hst_buf_free(&b.bytes);
 }
 
 static void what_is_too_long_is_told(void **state)
 {
     (void)state;
-    hst_buf b = HST_BUF(16);
+    hst_fb b = HST_FB(16);
     size_t r[1];
     hst_err err = {0};
     hst_fb_table(&b, hst_fb_begin(&b, "TEST"), (hst_fb_field[]){{0, HST_FB_REF, 0, 0}}, 1, r);
     hst_fb_text(&b, r[0], "longer than sixteen bytes");
     hst_fb_refs(&b, r[0], 3);
-    assert_int_equal(hst_buf_check(&b, &err), HST_EMEM);
-    hst_buf_free(&b);
+    assert_int_equal(hst_buf_check(&b.bytes, &err), HST_EMEM);
+    hst_buf_free(&b.bytes);
 }
 
 /* ---- fewer bits ---- */
@@ -229,7 +233,8 @@ static void heads_have_their_weights(void **state)
         size_t n;
         uint8_t *bytes = exported(&s, types[k], 0, &n);
         const uint8_t *model = follow(bytes), *t = tensor(model, "head/kernel");
-        const int type = *field(t, TYPE), is_int8 = type == HST_TFL_I8;
+        const int type = field(t, TYPE) ? *field(t, TYPE) : HST_TFL_F32,
+                  is_int8 = type == HST_TFL_I8;
         const uint8_t *data = data_of(model, t);
         const uint8_t *scale = is_int8 ? child(child(t, QUANTISATION), 2) : NULL;
         assert_int_equal((data + 4 - bytes) % 16, 0);
