@@ -40,7 +40,8 @@ static const cli_option options[] = {
      "Narrow weights may cost so many points (per cent of the photos) of accuracy, else nothing is "
      "kept and the exit status is 1."},
     {"check", 0, CLI_FLAG, AT(check), NULL, NULL,
-     "Ask the format's own runtime as well, where Python has it (python3 is started)."},
+     "Ask the format's own runtime as well, where Python has it (python3 is started); of c: "
+     "compile all of the file."},
     CLI_FOREIGN_OPTIONS,
     CLI_LIST_OPTIONS,
     CLI_SEPARATOR_OPTION,

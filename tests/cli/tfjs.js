@@ -52,12 +52,13 @@ async function inNode() {
 
 // A browser's `tf`, `fetch` and `canvas`, as far as the program needs them.
 async function inSnippet() {
-  const tf = require("@tensorflow/tfjs"), [file, program] = more, [data, width, height] = picture(file);
+  const tf = require("@tensorflow/tfjs"), [file, program] = more, [rgba, width, height] = picture(file);
   const read = async name => JSON.parse(fs.readFileSync(beside(name)));
   const given = {...tf, loadGraphModel: async name => tf.loadGraphModel(onDisk(await read(name)))};
   const asynchronous = Object.getPrototypeOf(async () => {}).constructor;
   const run = asynchronous("tf", "fetch", "canvas", `${program}; return [labels, [...prob]]`);
-  const [labels, prob] = await run(given, async name => ({json: () => read(name)}), {data, width, height});
+  const canvas = {data: new Uint8Array(rgba), width, height};
+  const [labels, prob] = await run(given, async name => ({json: () => read(name)}), canvas);
   console.log(JSON.stringify(Object.fromEntries(labels.map((label, i) => [label, prob[i]]))));
 }
 
