@@ -3,11 +3,25 @@
 
 #include <string.h>
 
-/* The mean over the channels, [..., 1]; of [batch][pixels][groups][c / groups] the group's. */
-static const char *channel_mean(hst_tf_writer *w, const char *name, const char *x, int grouped)
+static const char *mean_over(hst_tf_writer *w, const char *name, const char *x, const char *axes)
 {
-    return hst_tf_node_add(w, "Mean", name, IN(x, grouped ? WHOLE(w, 1, 3) : WHOLE(w, -1)),
-                           WITH(HST_TF_BOOL("keep_dims", 1)));
+    return hst_tf_node_add(w, "Mean", name, IN(x, axes), WITH(HST_TF_BOOL("keep_dims", 1)));
+}
+
+/* What a norm normalises over: the mean over the channels, [..., 1]; or of each group over all
+ * pixels, [batch][1][groups][1]: column by column first, as some runtimes add one number after the
+ * other in float32, and a map has tens of thousands. */
+static const char *norm_mean(hst_tf_writer *w, const hst_do_step *s, const char *name,
+                             const char *x)
+{
+    if (s->what != HST_DO_GROUP_NORM)
+        return mean_over(w, name, x, WHOLE(w, -1));
+    x = hst_tf_reshaped(w, hst_tf_name(w->g, "%s/map", name), x,
+                        WHOLE(w, -1, s->dim[0], s->dim[1], s->dim[2]));
+    x = mean_over(w, hst_tf_name(w->g, "%s/columns", name), x, WHOLE(w, 1));
+    x = hst_tf_reshaped(w, hst_tf_name(w->g, "%s/groups", name), x,
+                        WHOLE(w, -1, s->dim[1], s->groups, s->dim[2] / s->groups));
+    return mean_over(w, name, x, WHOLE(w, 1, 3));
 }
 
 /* (x - mean) / sqrt(variance + epsilon) gamma + beta */
@@ -20,13 +34,13 @@ void hst_tf_norm(hst_tf_writer *w, int i, const char *to)
     const char *x = w->value[s->input[0]].name, *n[10];
     for (int k = 0; k < 10; k++)
         n[k] = hst_tf_name(w->g, "%s/%s", hst_tf_base(w, i), parts[k]);
+    const char *mean = norm_mean(w, s, n[0], x);
     if (grouped)
         x = hst_tf_reshaped(w, n[8], x,
                             WHOLE(w, -1, s->dim[0] * s->dim[1], groups, s->dim[2] / groups));
-    hst_tf_binary(w, "Sub", n[1], x, channel_mean(w, n[0], x, grouped));
+    hst_tf_binary(w, "Sub", n[1], x, mean);
     hst_tf_binary(w, "Mul", n[2], n[1], n[1]);
-    hst_tf_binary(w, "AddV2", n[4], channel_mean(w, n[3], n[2], grouped),
-                  hst_tf_number(w->g, s->epsilon));
+    hst_tf_binary(w, "AddV2", n[4], norm_mean(w, s, n[3], n[2]), hst_tf_number(w->g, s->epsilon));
     hst_tf_unary(w, "Rsqrt", n[5], n[4]);
     hst_tf_binary(w, "Mul", n[6], n[1], n[5]);
     const char *normal =
