@@ -60,6 +60,10 @@ static const struct row {
     {"mobilenet_v3_small", 0.75, "mobilenetv3_small_075", "classifier", 1, 1024},
     {"mobilenet_v4_medium", 0, "mobilenetv4_conv_medium", "classifier", 0, 0},
     {"mobilenet_v4_small", 0, "mobilenetv4_conv_small", "classifier", 0, 0},
+    {"regnet_y_1_6gf", 0, "regnety_016", "head.fc", 0, 0},
+    {"regnet_y_400mf", 0, "regnety_004", "head.fc", 0, 0},
+    {"regnet_y_800mf", 0, "regnety_008_tv", "head.fc", 0, 0},
+    {"regnet_y_800mf_pycls", 0, "regnety_008", "head.fc", 0, 0},
     {"resnet101", 0, "resnet101", "fc", 0, 0},
     {"resnet152", 0, "resnet152", "fc", 0, 0},
     {"resnet18", 0, "resnet18", "fc", 0, 0},
@@ -96,7 +100,7 @@ static int tell_chain(const hst_arch *a, int is_tf, hst_known *k, hst_err *err)
 
 static int known_cnn(const hst_arch *a, const struct row *r, hst_known *k, hst_err *err)
 {
-    static const char *const fixed[] = {"convnext", "hgnet", "resnet"};
+    static const char *const fixed[] = {"convnext", "hgnet", "regnet", "resnet"};
     int is_fixed = 0, is_tf = r->tf == 2 || (r->tf && a->cnn.padding == HST_PAD_TF);
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         is_fixed |= strncmp(a->family, fixed[i], strlen(fixed[i])) == 0;

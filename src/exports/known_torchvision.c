@@ -27,6 +27,9 @@ static const struct row {
     /* Their classifiers begin with a layer that the features do without: it is left out. */
     {"mobilenet_v3_large", "mobilenet_v3_large", "classifier", 0},
     {"mobilenet_v3_small", "mobilenet_v3_small", "classifier", 0},
+    {"regnet_y_1_6gf", "regnet_y_1_6gf", "fc", 0},
+    {"regnet_y_400mf", "regnet_y_400mf", "fc", 0},
+    {"regnet_y_800mf", "regnet_y_800mf", "fc", 0},
     {"resnet101", "resnet101", "fc", 0},
     {"resnet152", "resnet152", "fc", 0},
     {"resnet18", "resnet18", "fc", 0},
