@@ -421,7 +421,11 @@ class Signals(Case):
         work = tempfile.mkdtemp(dir=ROOT)
         many = material.photos(f"{work}/many", 120)
         words = [PROGRAM, "train", many, "--backbone", BACKBONE, "--no-store", "--threads", "1"]
-        p = subprocess.Popen(words, cwd=work, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+        def heeds_it():  # even where these tests were started by nohup
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        p = subprocess.Popen(words, cwd=work, env=ENV, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                             preexec_fn=heeds_it)
         self.assertIn(b"found", p.stderr.readline())
         p.send_signal(signal.SIGHUP)
         _, err = p.communicate(timeout=material.patience(60))
