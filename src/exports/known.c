@@ -12,6 +12,11 @@
 /* Features are averages of hard swish, never below -3/8: with this added they are above 3. */
 #define SHIFT 4
 
+int hst_known_vit_is_plain(const hst_arch *a)
+{
+    return !a->vit.rotary.is && !a->vit.no_table && !a->vit.gated;
+}
+
 void hst_known_end(hst_known *k)
 {
     json_decref(k->args);

@@ -29,6 +29,9 @@ typedef struct hst_known {
     json_t *processor; /* of transformers: how a photo is prepared; NULL: its config says it */
 } hst_known;
 
+/* 1: its positions are a table and its blocks are not gated, which is all that is told here. */
+int hst_known_vit_is_plain(const hst_arch *a);
+
 /* The model's network in that library. Ended by hst_known_end, also after a failure. HST_EUNSUP: it
  * has no such network. */
 HST_CHECK int hst_known_torchvision(const hst_model *m, hst_known *k, hst_err *err);

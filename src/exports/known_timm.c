@@ -129,6 +129,10 @@ static int known_vit(const hst_arch *a, hst_known *k, hst_err *err)
     const char *act = v->act == HST_ACT_GELU_TANH    ? "gelu_tanh"
                       : v->act == HST_ACT_GELU_QUICK ? "quick_gelu"
                                                      : "gelu";
+    if (!hst_known_vit_is_plain(a))
+        return hst_fail(err, HST_EUNSUP,
+                        "a ViT with rotary positions or gated blocks is not written by another "
+                        "library's names");
     if (v->pool == HST_VIT_CLS_MEAN)
         return hst_fail(err, HST_EUNSUP,
                         "features of the class token beside the mean of the others (pool "

@@ -40,9 +40,9 @@ static const struct row {
 static int is_vit(const hst_arch *a)
 {
     const hst_vit_arch *v = &a->vit;
-    return v->class_token && !v->registers && !v->layer_scale && !v->pre_norm && !v->norm_behind &&
-           v->pool == HST_VIT_CLS && v->act == HST_ACT_GELU && v->epsilon <= 1e-6 &&
-           hst_size_is_square(a->size);
+    return hst_known_vit_is_plain(a) && v->class_token && !v->registers && !v->layer_scale &&
+           !v->pre_norm && !v->norm_behind && v->pool == HST_VIT_CLS && v->act == HST_ACT_GELU &&
+           v->epsilon <= 1e-6 && hst_size_is_square(a->size);
 }
 
 static int known_vit(const hst_arch *a, hst_known *k, hst_err *err)

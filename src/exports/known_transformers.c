@@ -180,6 +180,8 @@ static int known_vit(const hst_arch *a, hst_known *k, hst_err *err)
     const hst_vit_arch *v = &a->vit;
     if (!hst_size_is_square(a->size))
         return hst_fail(err, HST_EUNSUP, "its photos are no squares");
+    if (!hst_known_vit_is_plain(a))
+        return hst_fail(err, HST_EUNSUP, "transformers' config is not told of such blocks");
     if (strcmp(a->family, "dinov2") == 0)
         return dinov2(a, k, err);
     if (strcmp(a->family, "vit") != 0 || !v->class_token || v->registers > 1 || v->layer_scale ||

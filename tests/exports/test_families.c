@@ -202,9 +202,38 @@ static void another_weight_is_found(void **state)
     free(dir);
 }
 
+/* By the names of another library's network only what that network would compute. */
+static void other_libraries_networks_are_plain(void **state)
+{
+    (void)state;
+    static const char *const labels[] = {"one", "two", "three"}, *const formats[] = {"torch", "hf",
+                                                                                     "timm"};
+    char *dir = temporary_folder(), path[512];
+    hst_ctx *ctx = made_up_ctx(1);
+    for (size_t i = 8; i < 10; i++) { /* with rotary positions */
+        hst_backbone *b = made_up_network(ctx, &networks[i].arch);
+        hst_model *m = made_up_model(b, labels, 3);
+        for (size_t k = 0; k < sizeof formats / sizeof *formats; k++) {
+            hst_export_opts o = hst_export_opts_default();
+            hst_exported out = {.size = sizeof out};
+            hst_err err = {0};
+            o.format = formats[k];
+            snprintf(path, sizeof path, "%s/%zu-%s", dir, i, formats[k]);
+            assert_int_equal(hst_export(ctx, m, path, &o, &out, &err), HST_EUNSUP);
+            assert_non_null(strstr(err.msg, "rotary"));
+        }
+        hst_model_free(m);
+        hst_backbone_free(b);
+    }
+    hst_close(ctx);
+    remove_tree(dir);
+    free(dir);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(another_weight_is_found),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(other_libraries_networks_are_plain),
+                                       cmocka_unit_test(another_weight_is_found),
                                        cmocka_unit_test(every_kind_of_step)};
     return cmocka_run_group_tests_name("exports_families", tests, NULL, NULL);
 }
