@@ -110,14 +110,19 @@ void *hst_arena_alloc(hst_arena *a, size_t n, size_t size, hst_err *err)
         hst_fail(err, HST_EMEM, "out of memory: %zu x %zu bytes do not fit", n, size);
         return NULL;
     }
-    return take(a, bytes, size == 1 ? 1 : HST_ALIGN, err);
+    return take(a, bytes, HST_ALIGN, err);
 }
 
 /* Paths of a million photos: close together. */
+char *hst_arena_text(hst_arena *a, size_t n, hst_err *err)
+{
+    return take(a, n, 1, err);
+}
+
 char *hst_arena_strdup(hst_arena *a, const char *s, hst_err *err)
 {
     size_t n = strlen(s) + 1;
-    char *p = take(a, n, 1, err);
+    char *p = hst_arena_text(a, n, err);
     return p ? memcpy(p, s, n) : NULL;
 }
 

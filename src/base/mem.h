@@ -36,11 +36,13 @@ static inline size_t hst_round_up(size_t n, size_t unit)
     return (n + unit - 1) / unit * unit;
 }
 
-/* An arena: many small pieces with one life time. Pieces are zeroed and HST_ALIGN-aligned, but for
- * texts and other arrays of single bytes, which lie close together. */
+/* An arena: many small pieces with one life time. Pieces are zeroed and, but for texts,
+ * HST_ALIGN-aligned. */
 typedef struct hst_arena hst_arena;
 HST_CHECK hst_arena *hst_arena_new(hst_err *err);
 HST_CHECK void *hst_arena_alloc(hst_arena *a, size_t n, size_t size, hst_err *err);
+/* Room for a text of n bytes, its end among them. Texts lie close together. */
+HST_CHECK char *hst_arena_text(hst_arena *a, size_t n, hst_err *err);
 HST_CHECK char *hst_arena_strdup(hst_arena *a, const char *s, hst_err *err);
 void hst_arena_free(hst_arena *a);
 #endif

@@ -20,7 +20,7 @@ int hst_tree_begin(hst_tree *t, hst_arena *arena, const char *root, hst_err *err
 static const char *join(const hst_tree *t, const char *below, size_t n, hst_err *err)
 {
     const size_t root = strlen(t->root), slash = t->root[root - 1] != '/';
-    char *p = hst_arena_alloc(t->arena, root + slash + n + 1, 1, err);
+    char *p = hst_arena_text(t->arena, root + slash + n + 1, err);
     if (!p)
         return NULL;
     memcpy(p, t->root, root);

@@ -237,7 +237,7 @@ static enum hst_part part_of(const char *relative)
 static const char *path_of(hst_rows *r, const char *shard, const hst_member *m, hst_err *err)
 {
     const size_t n = strlen(shard) + 1 + strlen(m->name) + 1;
-    char *path = hst_arena_alloc(r->arena, n, 1, err);
+    char *path = hst_arena_text(r->arena, n, err);
     if (path)
         snprintf(path, n, "%s/%s", shard, m->name);
     return path;
