@@ -195,8 +195,8 @@ static int place_make(place *p, const hst_exporting *x, hst_err *err)
 }
 
 /* The first are quickly compiled and make vectors of loops, but are not every compiler's. */
-static const char *const options[][4] = {
-    {"-O1", "-ftree-vectorize", "-march=native", "-fwhole-program"}, {"-O2", "-O2", "-O2", "-O2"}};
+static const char *const options[][3] = {{"-O1", "-ftree-vectorize", "-march=native"},
+                                         {"-O2", "-O2", "-O2"}};
 
 /* 1: it compiles; 0: there is no such compiler. more: another source, or NULL. */
 static int compile(const hst_exporting *x, const char *compiler, const place *at, const char *more,

@@ -9,15 +9,13 @@ static const char *mean_over(hst_tf_writer *w, const char *name, const char *x, 
 }
 
 /* What a norm normalises over: the mean over the channels, [..., 1]; or of each group over all
- * pixels, [batch][1][groups][1]: column by column first, as some runtimes add one number after the
- * other in float32, and a map has tens of thousands. */
+ * pixels of a map, [batch][1][groups][1]: column by column first, as some runtimes add one number
+ * after the other in float32, and a map has tens of thousands. */
 static const char *norm_mean(hst_tf_writer *w, const hst_do_step *s, const char *name,
                              const char *x)
 {
     if (s->what != HST_DO_GROUP_NORM)
         return mean_over(w, name, x, WHOLE(w, -1));
-    x = hst_tf_reshaped(w, hst_tf_name(w->g, "%s/map", name), x,
-                        WHOLE(w, -1, s->dim[0], s->dim[1], s->dim[2]));
     x = mean_over(w, hst_tf_name(w->g, "%s/columns", name), x, WHOLE(w, 1));
     x = hst_tf_reshaped(w, hst_tf_name(w->g, "%s/groups", name), x,
                         WHOLE(w, -1, s->dim[1], s->groups, s->dim[2] / s->groups));
@@ -27,25 +25,29 @@ static const char *norm_mean(hst_tf_writer *w, const hst_do_step *s, const char 
 /* (x - mean) / sqrt(variance + epsilon) gamma + beta */
 void hst_tf_norm(hst_tf_writer *w, int i, const char *to)
 {
-    static const char *const parts[] = {"mean",  "centred", "squared", "variance", "plus_eps",
-                                        "rsqrt", "normal",  "scaled",  "groups",   "map"};
+    static const char *const parts[] = {"mean",     "centred", "squared", "variance",
+                                        "plus_eps", "rsqrt",   "normal",  "scaled",
+                                        "groups",   "map",     "squares"};
     const hst_do_step *s = hst_tf_step(w, i);
     const int grouped = s->what == HST_DO_GROUP_NORM, groups = s->groups;
-    const char *x = w->value[s->input[0]].name, *n[10];
-    for (int k = 0; k < 10; k++)
+    const char *map = grouped ? WHOLE(w, -1, s->dim[0], s->dim[1], s->dim[2]) : NULL;
+    const char *x = w->value[s->input[0]].name, *n[11];
+    for (int k = 0; k < 11; k++)
         n[k] = hst_tf_name(w->g, "%s/%s", hst_tf_base(w, i), parts[k]);
     const char *mean = norm_mean(w, s, n[0], x);
     if (grouped)
         x = hst_tf_reshaped(w, n[8], x,
                             WHOLE(w, -1, s->dim[0] * s->dim[1], groups, s->dim[2] / groups));
     hst_tf_binary(w, "Sub", n[1], x, mean);
-    hst_tf_binary(w, "Mul", n[2], n[1], n[1]);
-    hst_tf_binary(w, "AddV2", n[4], norm_mean(w, s, n[3], n[2]), hst_tf_number(w->g, s->epsilon));
+    const char *squared = hst_tf_binary(w, "Mul", n[2], n[1], n[1]);
+    if (grouped)
+        squared = hst_tf_reshaped(w, n[10], squared, map);
+    const char *variance = norm_mean(w, s, n[3], squared);
+    hst_tf_binary(w, "AddV2", n[4], variance, hst_tf_number(w->g, s->epsilon));
     hst_tf_unary(w, "Rsqrt", n[5], n[4]);
-    hst_tf_binary(w, "Mul", n[6], n[1], n[5]);
-    const char *normal =
-        !grouped ? n[6]
-                 : hst_tf_reshaped(w, n[9], n[6], WHOLE(w, -1, s->dim[0], s->dim[1], s->dim[2]));
+    const char *normal = hst_tf_binary(w, "Mul", n[6], n[1], n[5]);
+    if (grouped)
+        normal = hst_tf_reshaped(w, n[9], normal, map);
     hst_tf_binary(w, "Mul", n[7], normal, hst_tf_vector(w, i, "gamma", s->w));
     hst_tf_binary(w, "AddV2", to, n[7], hst_tf_vector(w, i, "beta", s->b));
 }

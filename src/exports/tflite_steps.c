@@ -302,16 +302,14 @@ static int mean_over(hst_tfl_writer *w, const char *name, int x, const int32_t *
 }
 
 /* What a norm normalises over: the mean over the channels, [..., 1]; or of each group over all
- * pixels, [1][1][groups][1]: column by column first, as runtimes add one number after the other in
- * float32, and a map has tens of thousands. */
+ * pixels of a map, [1][1][groups][1]: column by column first, as runtimes add one number
+ * after the other in float32, and a map has tens of thousands. */
 static int norm_mean(hst_tfl_writer *w, const hst_do_step *s, const char *name, int x)
 {
     const int32_t last = hst_tfl_at(w, x)->n_dims - 1;
     if (s->what != HST_DO_GROUP_NORM)
         return mean_over(w, name, x, &last, 1);
-    const int32_t map[] = {1, s->dim[0], s->dim[1], s->dim[2]};
     const int32_t groups[] = {1, s->dim[1], s->groups, s->dim[2] / s->groups};
-    x = hst_tfl_reshaped(w, hst_tfl_name(w->g, "%s/map", name), x, map, 4);
     x = mean_over(w, hst_tfl_name(w->g, "%s/columns", name), x, (int32_t[]){1}, 1);
     x = hst_tfl_reshaped(w, hst_tfl_name(w->g, "%s/groups", name), x, groups, 4);
     return mean_over(w, name, x, (int32_t[]){1, 3}, 2);
@@ -320,28 +318,31 @@ static int norm_mean(hst_tfl_writer *w, const hst_do_step *s, const char *name, 
 /* A layer norm or a group norm: (x - mean) / sqrt(variance + epsilon) gamma + beta */
 static void norm(hst_tfl_writer *w, int i)
 {
-    static const char *const parts[] = {"mean",  "centred", "squared", "variance", "plus_eps",
-                                        "rsqrt", "normal",  "scaled",  "groups",   "map"};
+    static const char *const parts[] = {"mean",     "centred", "squared", "variance",
+                                        "plus_eps", "rsqrt",   "normal",  "scaled",
+                                        "groups",   "map",     "squares"};
     const hst_do_step *s = hst_tfl_step(w, i);
     const int grouped = s->what == HST_DO_GROUP_NORM, n = s->groups;
+    const int32_t map[] = {1, s->dim[0], s->dim[1], s->dim[2]};
     int x = input_value(w, i, 0);
-    const char *name[10];
-    for (int k = 0; k < 10; k++)
+    const char *name[11];
+    for (int k = 0; k < 11; k++)
         name[k] = hst_tfl_name(w->g, "%s/%s", hst_tfl_base(w, i), parts[k]);
     const int mean = norm_mean(w, s, name[0], x);
     if (grouped)
         x = hst_tfl_reshaped(w, name[8], x, (int32_t[]){1, s->dim[0] * s->dim[1], n, s->dim[2] / n},
                              4);
     const int centred = hst_tfl_binary(w, HST_TFL_SUB, name[1], x, mean);
-    const int squared = hst_tfl_binary(w, HST_TFL_MUL, name[2], centred, centred);
+    int squared = hst_tfl_binary(w, HST_TFL_MUL, name[2], centred, centred);
+    if (grouped)
+        squared = hst_tfl_reshaped(w, name[10], squared, map, 4);
     const int variance = norm_mean(w, s, name[3], squared);
     const int sum =
         hst_tfl_binary(w, HST_TFL_ADD, name[4], variance, hst_tfl_scalar(w, s->epsilon));
     const int by = hst_tfl_unary(w, HST_TFL_RSQRT, name[5], sum);
     int normal = hst_tfl_binary(w, HST_TFL_MUL, name[6], centred, by);
     if (grouped)
-        normal = hst_tfl_reshaped(w, name[9], normal,
-                                  (int32_t[]){1, s->dim[0], s->dim[1], s->dim[2]}, 4);
+        normal = hst_tfl_reshaped(w, name[9], normal, map, 4);
     const int scaled =
         hst_tfl_binary(w, HST_TFL_MUL, name[7], normal, hst_tfl_vector(w, i, "gamma", s->w));
     const int beta = hst_tfl_vector(w, i, "beta", s->b);

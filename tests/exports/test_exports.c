@@ -312,11 +312,11 @@ static void what_is_wrong_in_c_is_found(void **state)
     check_ok(hst_exporter_c.write(&x, &err), &err);
     check_ok(hst_file_read(path, 1 << 24, HST_EIO, &text, &n, &err), &err);
     check_ok(hst_export_check(&x, &hst_exporter_c, NULL, 1, &out, &err), &err);
-    if (!out.checked[0])
-        skip();
-    assert_non_null(strstr(out.runtime, "all of it compiled"));
-    assert_true(out.difference < 1e-5 && out.runtime_difference < 1e-5);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const int compiled = out.checked[0] != 0;
+    if (compiled)
+        assert_non_null(strstr(out.runtime, "all of it compiled"));
+    assert_true(!compiled || (out.difference < 1e-5 && out.runtime_difference < 1e-5));
+    for (size_t i = 0; compiled && i < sizeof cases / sizeof *cases; i++) {
         change(path, text, cases[i].what, cases[i].with);
         assert_int_equal(hst_export_check(&x, &hst_exporter_c, NULL, 0, &out, &err), HST_EMODEL);
         assert_non_null(strstr(err.msg, cases[i].word));
@@ -326,6 +326,8 @@ static void what_is_wrong_in_c_is_found(void **state)
     remove_tree(dir);
     free(dir);
     scene_free(&s);
+    if (!compiled)
+        skip();
 }
 
 int main(void)
