@@ -211,7 +211,7 @@ static void a_parameter_is_put_together(void **state)
 {
     (void)state;
     hst_err err = {0};
-    float got[2 * 9], bias[4] = {1, 1, 1, 1};
+    float got[2 * 9] = {0}, bias[4] = {1, 1, 1, 1}; /* a graph's are zeroed, too */
     hst_param p = PARAM(got, 1, 1, 2, 9), b = PARAM(bias, 4);
     for (int part = 0; part < 3; part++) {
         hst_param_map m = {.theirs = "x", .into = {3, 3 * part, 3}, .permutes = 1};
