@@ -176,19 +176,25 @@ static void put_byte(bytes_out *b, unsigned char c, int next)
     b->at += t->n[before_digit];
 }
 
+/* Line by line of what is left of the row. */
 static int write_bytes(bytes_out *b, const unsigned char *x, size_t n, hst_err *err)
 {
     int rc = 0;
-    for (size_t i = 0; i < n && rc == 0; i++, b->n++) {
-        const int row = b->n % ROW_BYTES == 0, line = b->n % ROW_BYTES % LINE_BYTES == 0;
-        const size_t behind = (b->n + 1) % ROW_BYTES;
-        const int ends = behind == 0 || behind % LINE_BYTES == 0;
-        if (row)
+    while (n && rc == 0) {
+        const size_t at = b->n % ROW_BYTES, row = ROW_BYTES - at;
+        const size_t line = LINE_BYTES - at % LINE_BYTES, left = line < row ? line : row;
+        const size_t take = n < left ? n : left;
+        if (at == 0)
             put_text(b, b->n ? "\",\n\"" : "\"");
-        else if (line)
+        else if (line == LINE_BYTES)
             put_text(b, "\"\n\"");
-        put_byte(b, x[i], ends ? 'x' : i + 1 < n ? x[i + 1] : '0');
-        rc = flush(b, 32, err);
+        for (size_t i = 0; i + 1 < take; i++)
+            put_byte(b, x[i], x[i + 1]);
+        put_byte(b, x[take - 1], take == left ? 'x' : '0');
+        x += take;
+        n -= take;
+        b->n += take;
+        rc = flush(b, 5 * LINE_BYTES, err);
     }
     return rc;
 }
