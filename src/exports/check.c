@@ -113,12 +113,55 @@ int hst_export_answers(const hst_exporting *x, const hst_answering *of, const hs
     return rc;
 }
 
+static hst_answering answering(const hst_model *m)
+{
+    const hst_branch *b = hst_model_plain(m);
+    return (hst_answering){b->backbone->graph, b->view[0].prep.norm, m};
+}
+
 static int answers(const hst_exporting *x, const hst_model *m, const hst_probes *p, float *out,
                    hst_err *err)
 {
-    const hst_branch *b = hst_model_plain(m);
-    const hst_answering of = {b->backbone->graph, b->view[0].prep.norm, m};
+    const hst_answering of = answering(m);
     return hst_export_answers(x, &of, p, out, err);
+}
+
+struct hst_expected {
+    const hst_export_photos *photos; /* NULL: none */
+    hst_probes probes;
+    hst_answering of;
+    hst_plan *plan;
+    asking asking;
+    hst_async *answers; /* into probes.answer, in the background */
+};
+
+hst_expected *hst_export_expect(const hst_exporting *x, const hst_export_photos *from, hst_err *err)
+{
+    hst_expected *e = hst_alloc(1, sizeof *e, err);
+    int rc = e ? probes_make(&e->probes, x, from, err) : HST_EMEM;
+    if (rc == 0) {
+        e->photos = from;
+        e->of = answering(x->model);
+        e->plan = hst_plan_new(e->of.graph, x->ctx->kernels, err);
+        e->answers = e->plan ? hst_async_new(x->ctx->executor, err) : NULL;
+    }
+    if (rc || !e->answers) {
+        hst_expected_free(e);
+        return NULL;
+    }
+    e->asking = (asking){&e->of, e->plan, &e->probes, x->ends.logits, e->probes.answer};
+    hst_async_begin(e->answers, (size_t)e->probes.n, answer, &e->asking);
+    return e;
+}
+
+void hst_expected_free(hst_expected *e)
+{
+    if (!e)
+        return;
+    hst_async_free(e->answers);
+    hst_plan_free(e->plan);
+    hst_probes_free(&e->probes);
+    free(e);
 }
 
 /* ---- read back ---- */
@@ -256,14 +299,18 @@ static int judge(const hst_exporting *x, double d, const char *who, hst_err *err
                     who, d, x->tolerance);
 }
 
-static int compare(const hst_exporting *x, const hst_exporter *f, int runtime, hst_probes *p,
+static int compare(const hst_exporting *x, const hst_exporter *f, int runtime, hst_expected *e,
                    hst_exported *out, hst_err *err)
 {
+    hst_probes *p = &e->probes;
     const int all = p->n;
     char how[96] = "";
     const int asked = f->ask ? f->ask(x, p, how, err) : 0;
     if (asked < 0)
         return asked;
+    const int rc = hst_async_end(e->answers, err);
+    if (rc)
+        return rc;
     if (asked) {
         memcpy(out->checked, how, sizeof out->checked);
         out->pictures = p->n;
@@ -362,18 +409,14 @@ static int judge_accuracy(const hst_exporting *x, const hst_exported *out, hst_e
                     hst_weights_names[x->weights]);
 }
 
-int hst_export_check(const hst_exporting *x, const hst_exporter *f, const hst_export_photos *from,
-                     int runtime, hst_exported *out, hst_err *err)
+int hst_export_check(const hst_exporting *x, const hst_exporter *f, hst_expected *e, int runtime,
+                     hst_exported *out, hst_err *err)
 {
-    hst_probes p = {0};
-    const int measures = from && from->n_measures && x->weights != HST_WEIGHTS_FLOAT32 &&
+    const int measures = e->photos && e->photos->n_measures && x->weights != HST_WEIGHTS_FLOAT32 &&
                          x->model->target != HST_TARGET_NUMBER;
-    int rc = probes_make(&p, x, from, err);
-    rc = rc ? rc : answers(x, x->model, &p, p.answer, err);
-    out->pictures = p.n;
+    out->pictures = e->probes.n;
     out->tolerance = x->tolerance;
-    rc = rc ? rc : compare(x, f, runtime || measures, &p, out, err);
-    hst_probes_free(&p);
-    rc = rc || !measures ? rc : measure(x, f, from, out, err);
+    int rc = compare(x, f, runtime || measures, e, out, err);
+    rc = rc || !measures ? rc : measure(x, f, e->photos, out, err);
     return rc ? rc : judge_accuracy(x, out, err);
 }

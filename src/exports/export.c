@@ -187,8 +187,10 @@ static int write_and_check(hst_exporting *x, const job *j, hst_exported *out, hs
     const hst_exporter *f = j->f;
     if (f->is_folder && mkdir(x->path, 0777) != 0)
         return hst_fail(err, HST_EIO, "%s: %s", x->path, strerror(errno));
-    int rc = f->write(x, err);
-    rc = rc ? rc : hst_export_check(x, f, j->photos, j->o->check, out, err);
+    hst_expected *expected = hst_export_expect(x, j->photos, err);
+    int rc = expected ? f->write(x, err) : err->code;
+    rc = rc ? rc : hst_export_check(x, f, expected, j->o->check, out, err);
+    hst_expected_free(expected);
     char *loader = rc || !f->loader ? NULL : f->loader(x, err);
     if (rc == 0 && f->loader && !loader)
         rc = err->code;

@@ -86,7 +86,7 @@ typedef struct hst_exporter {
     int (*write)(const hst_exporting *x, hst_err *err);
     /* Fills p->found by our own code from what was written, and says how in *how. 1: done; 0: it
      * cannot be told here, *how says why; or an error. Where a picture takes long it may ask about
-     * fewer: p->n. */
+     * fewer: p->n. p->answer may still be on its way. */
     int (*ask)(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err);
     /* For --check: a Python module ("a or b": either), and a program that is given the path of the
      * export, of a .npy of the pictures [n][height][width][3] as float32 and of a file to write the
@@ -115,13 +115,18 @@ HST_CHECK int hst_about_make(const hst_model *m, const hst_ends *ends, hst_about
                              hst_err *err);
 void hst_about_free(hst_about *a);
 
-/* Asks what was written about made-up pictures, or photos (from, or NULL), and fills *out.
- * HST_EMODEL: its answers are further from the model's than the format's tolerance; HST_EUNSUP:
- * fewer of them are right. runtime: asks that too. (check.c) */
+/* Made-up pictures, or photos (from, or NULL; kept until it is freed), and the model's answers,
+ * which are computed in the background while the export is written. NULL: an error. (check.c) */
 struct hst_export_photos;
-HST_CHECK int hst_export_check(const hst_exporting *x, const hst_exporter *f,
-                               const struct hst_export_photos *from, int runtime, hst_exported *out,
-                               hst_err *err);
+typedef struct hst_expected hst_expected;
+HST_CHECK hst_expected *hst_export_expect(const hst_exporting *x,
+                                          const struct hst_export_photos *from, hst_err *err);
+void hst_expected_free(hst_expected *e); /* NULL: nothing */
+/* Asks what was written about the same, and fills *out. HST_EMODEL: its answers are further from
+ * the model's than the format's tolerance; HST_EUNSUP: fewer of them are right. runtime: asks that
+ * too. */
+HST_CHECK int hst_export_check(const hst_exporting *x, const hst_exporter *f, hst_expected *e,
+                               int runtime, hst_exported *out, hst_err *err);
 /* out[n][classes]: answers to p's pictures, as the export gives them (logits or probabilities). */
 HST_CHECK int hst_export_answers(const hst_exporting *x, const hst_answering *of,
                                  const hst_probes *p, float *out, hst_err *err);

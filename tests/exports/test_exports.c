@@ -151,10 +151,9 @@ static float wrong_by;
 
 static int answer(const hst_exporting *x, hst_probes *p, char how[96], hst_err *err)
 {
-    (void)x;
-    (void)err;
-    for (int i = 0; i < p->n * p->classes; i++)
-        p->found[i] = p->answer[i];
+    const hst_branch *b = hst_model_plain(x->model);
+    const hst_answering of = {b->backbone->graph, b->view[0].prep.norm, x->model};
+    check_ok(hst_export_answers(x, &of, p, p->found, err), err);
     p->found[p->n * p->classes - 1] += wrong_by;
     strcpy(how, "by a test");
     return 1;
@@ -174,8 +173,11 @@ static void wrong_answers_are_found(void **state)
         hst_err err = {0};
         hst_exported out = {.size = sizeof out};
         wrong_by = cases[i].by;
-        assert_int_equal(hst_export_check(exporting(&s), &made_up_format, NULL, 0, &out, &err),
+        hst_expected *e = hst_export_expect(exporting(&s), NULL, &err);
+        assert_non_null(e);
+        assert_int_equal(hst_export_check(exporting(&s), &made_up_format, e, 0, &out, &err),
                          cases[i].rc);
+        hst_expected_free(e);
         assert_int_equal(out.pictures, 16);
         assert_string_equal(out.checked, "by a test");
     }
@@ -311,16 +313,19 @@ static void what_is_wrong_in_c_is_found(void **state)
     x.path = x.work = dir;
     check_ok(hst_exporter_c.write(&x, &err), &err);
     check_ok(hst_file_read(path, 1 << 24, HST_EIO, &text, &n, &err), &err);
-    check_ok(hst_export_check(&x, &hst_exporter_c, NULL, 1, &out, &err), &err);
+    hst_expected *e = hst_export_expect(&x, NULL, &err);
+    assert_non_null(e);
+    check_ok(hst_export_check(&x, &hst_exporter_c, e, 1, &out, &err), &err);
     const int compiled = out.checked[0] != 0;
     if (compiled)
         assert_non_null(strstr(out.runtime, "all of it compiled"));
     assert_true(!compiled || (out.difference < 1e-5 && out.runtime_difference < 1e-5));
     for (size_t i = 0; compiled && i < sizeof cases / sizeof *cases; i++) {
         change(path, text, cases[i].what, cases[i].with);
-        assert_int_equal(hst_export_check(&x, &hst_exporter_c, NULL, 0, &out, &err), HST_EMODEL);
+        assert_int_equal(hst_export_check(&x, &hst_exporter_c, e, 0, &out, &err), HST_EMODEL);
         assert_non_null(strstr(err.msg, cases[i].word));
     }
+    hst_expected_free(e);
     free(text);
     free(path);
     remove_tree(dir);

@@ -190,9 +190,12 @@ static void another_weight_is_found(void **state)
         export_model(ctx, m, path, formats[i].as->name, &o, &out);
         const hst_exporting x = {
             .ctx = ctx, .model = m, .tolerance = 1e-4, .path = path, .work = dir};
-        check_ok(hst_export_check(&x, formats[i].as, NULL, 0, &out, &err), &err);
+        hst_expected *e = hst_export_expect(&x, NULL, &err);
+        assert_non_null(e);
+        check_ok(hst_export_check(&x, formats[i].as, e, 0, &out, &err), &err);
         damage(weights);
-        assert_int_equal(hst_export_check(&x, formats[i].as, NULL, 0, &out, &err), HST_EMODEL);
+        assert_int_equal(hst_export_check(&x, formats[i].as, e, 0, &out, &err), HST_EMODEL);
+        hst_expected_free(e);
         assert_non_null(strstr(err.msg, formats[i].why));
     }
     hst_model_free(m);
