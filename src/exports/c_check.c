@@ -151,6 +151,8 @@ static const char asker[] =
 static void put_around(hst_buf *b, const source *s)
 {
     const char *from = s->text;
+    /* Only its network is asked: of a static function that nobody calls no code is made. */
+    hst_buf_puts(b, "#define model_predict static model_predict\n");
     for (int i = 0; i < s->arrays; i++) {
         const array *a = &s->array[i];
         const char *type = a->begin + strlen("static const ");
@@ -195,8 +197,9 @@ static int place_make(place *p, const hst_exporting *x, hst_err *err)
 }
 
 /* The first are quickly compiled and make vectors of loops, but are not every compiler's. */
-static const char *const options[][3] = {{"-O1", "-ftree-vectorize", "-march=native"},
-                                         {"-O2", "-O2", "-O2"}};
+static const char *const options[][4] = {
+    {"-O1", "-ftree-vectorize", "-fstrict-aliasing", "-march=native"},
+    {"-O2", "-O2", "-O2", "-O2"}};
 
 /* 1: it compiles; 0: there is no such compiler. more: another source, or NULL. */
 static int compile(const hst_exporting *x, const char *compiler, const place *at, const char *more,
@@ -205,11 +208,22 @@ static int compile(const hst_exporting *x, const char *compiler, const place *at
     hst_process_result r = {0};
     hst_err why = {0};
     for (int i = more ? 1 : 0; i < 2; i++) {
-        const char *const argv[] = {compiler,      "-std=c99",    "-D_POSIX_C_SOURCE=200809L",
-                                    options[i][0], options[i][1], options[i][2],
-                                    "-I",          x->path,       "-o",
-                                    at->program,   at->code,      more ? more : "-lm",
-                                    "-lm",         NULL};
+        const char *const *o = options[i];
+        const char *const argv[] = {compiler,
+                                    "-std=c99",
+                                    "-D_POSIX_C_SOURCE=200809L",
+                                    o[0],
+                                    o[1],
+                                    o[2],
+                                    o[3],
+                                    "-I",
+                                    x->path,
+                                    "-o",
+                                    at->program,
+                                    at->code,
+                                    more ? more : "-lm",
+                                    "-lm",
+                                    NULL};
         const int rc = hst_process_run(x->ctx, "compile", argv, LIMIT_S, &r, &why);
         if (rc == HST_EPROC)
             return 0;
