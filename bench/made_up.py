@@ -39,8 +39,9 @@ def network(architecture, folder, seen=None):
     net = timm.create_model(architecture, num_classes=0, **size)
     px = PIXELS.get(architecture, net.pretrained_cfg["input_size"][-1])
     for layer in net.modules():
-        if isinstance(getattr(layer, "gamma", None), torch.nn.Parameter):  # scales of branches, which begin near 0
-            torch.nn.init.uniform_(layer.gamma, 0.1, 0.6)
+        for scale in ("gamma", "gamma_1", "gamma_2"):  # of branches, which begin near 0
+            if isinstance(getattr(layer, scale, None), torch.nn.Parameter):
+                torch.nn.init.uniform_(getattr(layer, scale), 0.1, 0.6)
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.momentum = None  # the mean over all that it sees
             torch.nn.init.uniform_(layer.weight, 0.6, 1.4)

@@ -1,5 +1,6 @@
 /* keras_attention.c - MultiHeadAttention: softmax(q k' / sqrt(d)) v of every head, with the
- * products that make queries, keys and values, and the one behind. */
+ * products that make queries, keys and values, and the one behind; and the two einsums that are the
+ * products in its middle, where an export has them alone. */
 #include "keras_run.h"
 
 #include <math.h>
@@ -98,4 +99,35 @@ int keras_attention(keras_run *r, int how, hst_err *err)
         ev_free(&of[i]);
     ev_free(&seen);
     return rc;
+}
+
+/* of[0] x of[1], their axes in those orders, and then in the third's. */
+static int product_of(keras_run *r, const int order[3][4], hst_err *err)
+{
+    ev_array of[2] = {{0}}, made = {0};
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < 2; i++)
+        rc = r->in[i]->n_dims == 4 ? ev_transpose(&r->e, r->in[i], order[i], &of[i], err)
+                                   : keras_odd(r, "is not of heads", err);
+    rc = rc ? rc : ev_matmul(&r->e, &of[0], &of[1], &made, err);
+    rc = rc ? rc : ev_transpose(&r->e, &made, order[2], &r->out, err);
+    ev_free(&of[0]);
+    ev_free(&of[1]);
+    ev_free(&made);
+    return rc;
+}
+
+int keras_einsum(keras_run *r, int how, hst_err *err)
+{
+    static const struct {
+        const char *subscripts;
+        int order[3][4];
+    } known[] = {{"abhd,achd->ahbc", {{0, 2, 1, 3}, {0, 2, 3, 1}, {0, 1, 2, 3}}},  /* q k' */
+                 {"ahbc,achd->abhd", {{0, 1, 2, 3}, {0, 2, 1, 3}, {0, 2, 1, 3}}}}; /* ... v */
+    const char *subscripts = keras_text(r->config, "subscripts");
+    (void)how;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i].subscripts, subscripts) == 0)
+            return product_of(r, known[i].order, err);
+    return keras_odd(r, "is none of attention", err);
 }

@@ -154,15 +154,33 @@ static int weight(keras_run *r, const char *part, ev_array *out, hst_err *err)
     return rc ? rc : keras_array(r, t, out, err);
 }
 
-/* Channel by channel, which is all that exports have of it. */
-static int einsum(keras_run *r, int how, hst_err *err)
+/* x[1][n][heads][d] by[n][d] */
+static int by_position(keras_run *r, hst_err *err)
+{
+    ev_array by = {0}, each = {0};
+    int rc = weight(r, "kernel", &by, err);
+    if (rc == 0 && (by.n_dims != 2 || r->in[0]->n_dims != 4 || *keras_text(r->config, "bias_axes")))
+        rc = keras_odd(r, "is not of heads", err);
+    rc =
+        rc ? rc : ev_reshape(&r->e, &by, 3, (const int64_t[]){by.dim[0], 1, by.dim[1]}, &each, err);
+    rc = rc ? rc : scale(r, r->in[0], &each, NULL, err);
+    ev_free(&by);
+    ev_free(&each);
+    return rc;
+}
+
+/* Channel by channel, or head by head the same, which is all that exports have of it. */
+static int einsum_dense(keras_run *r, int how, hst_err *err)
 {
     static const char *const equation[] = {"ab,b->ab", "abc,c->abc", "abcd,d->abcd"};
     const char *axes = keras_text(r->config, "bias_axes"), all[] = "abcd";
+    const char *what = keras_text(r->config, "equation");
     const int n = r->in[0]->n_dims;
     ev_array by = {0}, plus = {0};
     (void)how;
-    if (n < 2 || n > 4 || strcmp(equation[n - 2], keras_text(r->config, "equation")) != 0)
+    if (strcmp(what, "abcd,bd->abcd") == 0)
+        return by_position(r, err);
+    if (n < 2 || n > 4 || strcmp(equation[n - 2], what) != 0)
         return keras_odd(r, "is none of channels", err);
     int rc = weight(r, "kernel", &by, err);
     rc = rc || !*axes ? rc : weight(r, "bias", &plus, err);
@@ -471,7 +489,8 @@ static const struct {
     {"Cropping2D", crop, 2, 1, 1, " cropping "},
     {"Dense", dense, 0, 1, 1, " units use_bias activation "},
     {"DepthwiseConv2D", convolution, 1, 1, 1, " kernel_size strides padding use_bias activation "},
-    {"EinsumDense", einsum, 0, 1, 1, " equation output_shape bias_axes "},
+    {"Einsum", keras_einsum, 0, 2, 2, " subscripts "},
+    {"EinsumDense", einsum_dense, 0, 1, 1, " equation output_shape bias_axes "},
     {"Gelu", gelu_of, 0, 1, 1, " approximate "},
     {"GlobalAveragePooling1D", average, 3, 1, 1, " keepdims "},
     {"GlobalAveragePooling2D", average, 4, 1, 1, " keepdims "},

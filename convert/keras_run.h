@@ -38,6 +38,7 @@ HST_CHECK int keras_odd(const keras_run *r, const char *why, hst_err *err);
 /* Attention with the products before and behind it. Makes matrices of its kernels.
  * (keras_attention.c) */
 HST_CHECK int keras_attention(keras_run *r, int how, hst_err *err);
+HST_CHECK int keras_einsum(keras_run *r, int how, hst_err *err);
 /* A tensor as an array. */
 HST_CHECK int keras_array(keras_run *r, const hst_tensor *t, ev_array *out, hst_err *err);
 /* out = x m + b, of every row. m, b: [in][out], [out] or NULL. */

@@ -34,10 +34,13 @@ static hst_param_map *add(reading *r, const hst_param *p, const char *layer, con
 
 /* ---- attention ---- */
 
+/* Behind rotary positions it is no layer of Keras', and the products around it are dense ones. */
 static int is_attention(const reading *r, int node)
 {
     const char *op = hst_graph_op_name(r->g, node);
-    return strcmp(op, "attention") == 0 || strcmp(op, "cross_attention") == 0;
+    return strcmp(op, "cross_attention") == 0 ||
+           (strcmp(op, "attention") == 0 &&
+            strcmp(hst_graph_op_name(r->g, hst_graph_input_of(r->g, node, 0)), "rotary") != 0);
 }
 
 /* The node that first reads node x; -1: none does. */

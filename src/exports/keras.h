@@ -66,10 +66,19 @@ int hst_keras_refuse(hst_keras *k, const char *what);
 /* x behind the step's activation. */
 HST_CHECK int hst_keras_finish(hst_keras *k, const hst_do_step *s, int x);
 
-/* MultiHeadAttention, ending with that dense step; whether step i is in such a layer, but for its
+/* The same numbers in another shape; channels first .. first + n - 1 of all positions.
+ * (keras_steps.c) */
+HST_CHECK int hst_keras_shape(hst_keras *k, int x, const char *name, int rank, const int *dim);
+HST_CHECK int hst_keras_channels(hst_keras *k, int x, const char *name, int first, int n);
+
+/* MultiHeadAttention, ending with that dense step; whether step i is in such a layer, or that its
  * last. (keras_attention.c) */
 HST_CHECK int hst_keras_attention(hst_keras *k, const hst_do_step *out);
 int hst_keras_is_in_attention(const hst_keras *k, int i);
+int hst_keras_ends_attention(const hst_keras *k, const hst_do_step *s);
+/* Attention to what was turned, and the turning: of keras.ops and layers. (keras_turned.c) */
+HST_CHECK int hst_keras_attention_alone(hst_keras *k, const hst_do_step *s);
+HST_CHECK int hst_keras_turn(hst_keras *k, const hst_do_step *s);
 /* All layers of k->x->program. HST_EUNSUP: one that Keras has no layer for. (keras_steps.c) */
 HST_CHECK int hst_keras_steps(hst_keras *k);
 

@@ -65,10 +65,24 @@ static const hst_do_step *only_reader(const hst_keras *k, int i)
     return NULL;
 }
 
+/* Whether it reads dense layers' values as they are. */
+static int is_of_dense(const hst_keras *k, const hst_do_step *s)
+{
+    int n = s->what == HST_DO_ATTENTION;
+    for (int i = 0; n && i < s->n_inputs; i++)
+        n = hst_keras_step(k, s->input[i])->what == HST_DO_DENSE;
+    return n;
+}
+
+int hst_keras_ends_attention(const hst_keras *k, const hst_do_step *s)
+{
+    return s->what == HST_DO_DENSE && is_of_dense(k, hst_keras_step(k, s->input[0]));
+}
+
 int hst_keras_is_in_attention(const hst_keras *k, int i)
 {
-    const enum hst_do what = hst_keras_step(k, i)->what;
-    const hst_do_step *reader =
-        what == HST_DO_DENSE || what == HST_DO_ATTENTION ? only_reader(k, i) : NULL;
-    return reader && reader->what == (what == HST_DO_DENSE ? HST_DO_ATTENTION : HST_DO_DENSE);
+    const hst_do_step *s = hst_keras_step(k, i);
+    const int dense = s->what == HST_DO_DENSE;
+    const hst_do_step *reader = dense || is_of_dense(k, s) ? only_reader(k, i) : NULL;
+    return reader && (dense ? is_of_dense(k, reader) : reader->what == HST_DO_DENSE);
 }

@@ -100,18 +100,20 @@ static int add_value(hst_keras *k, const hst_keras_layer *l, const char *name)
 int hst_keras_add(hst_keras *k, const hst_keras_layer *l)
 {
     /* What has no class among the layers is a function of keras.ops, kept as a node. */
-    const int is_op = strcmp(l->class, "Gelu") == 0;
+    const char *op = strcmp(l->class, "Gelu") == 0     ? "keras.src.ops.nn"
+                     : strcmp(l->class, "Einsum") == 0 ? "keras.src.ops.numpy"
+                                                       : NULL;
     char class[HST_H5_NAME], name[HST_KERAS_NAME] = "";
     snake_case(l->class, class);
     int rc = name_layer(k, *l->name ? l->name : class, name);
     const int value = rc < 0 ? rc : add_value(k, l, name);
     json_t *all = value < 0 ? NULL : calls(k, l);
-    json_t *layer = all ? json_pack("{s:s, s:s, s:O, s:o, s:s, s:o}", "module",
-                                    is_op ? "keras.src.ops.nn" : "keras.layers", "class_name",
-                                    l->class, "config", l->config, "registered_name",
-                                    is_op ? json_string(l->class) : json_null(), "name", name,
-                                    "inbound_nodes", all)
-                        : NULL;
+    json_t *layer =
+        all ? json_pack("{s:s, s:s, s:O, s:o, s:s, s:o}", "module", op ? op : "keras.layers",
+                        "class_name", l->class, "config", l->config, "registered_name",
+                        op ? json_string(l->class) : json_null(), "name", name, "inbound_nodes",
+                        all)
+            : NULL;
     if (value >= 0 && (json_object_set_new(l->config, "name", json_string(name)) ||
                        json_array_append_new(k->layers, layer)))
         rc = hst_fail(k->err, HST_EMEM, "out of memory");

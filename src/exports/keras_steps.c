@@ -194,8 +194,8 @@ static int average_pool(hst_keras *k, const hst_do_step *s)
 
 /* ---- shapes ---- */
 
-/* The same numbers in another shape; of rank 3 what Reshape calls (rows, columns, channels). */
-static int shape(hst_keras *k, int x, const char *name, int rank, const int *dim)
+/* Of rank 3 what Reshape calls (rows, columns, channels). */
+int hst_keras_shape(hst_keras *k, int x, const char *name, int rank, const int *dim)
 {
     json_t *to = json_array();
     hst_keras_layer l = {"Reshape", name, NULL, .rank = rank};
@@ -212,41 +212,52 @@ static int shape(hst_keras *k, int x, const char *name, int rank, const int *dim
 
 static int reshape(hst_keras *k, const hst_do_step *s)
 {
-    return shape(k, hst_keras_input(k, s, 0), s->name, s->rank, s->dim);
+    return hst_keras_shape(k, hst_keras_input(k, s, 0), s->name, s->rank, s->dim);
 }
 
 /* A vector as a picture of one pixel. */
 static int as_pixel(hst_keras *k, int x, const char *name)
 {
-    return shape(k, x, name, 3, (int[3]){1, 1, k->value[x].dim[0]});
+    return hst_keras_shape(k, x, name, 3, (int[3]){1, 1, k->value[x].dim[0]});
 }
 
 /* And back. */
 static int as_vector(hst_keras *k, int x)
 {
-    return k->value[x].rank == 3 ? shape(k, x, "", 1, &k->value[x].dim[2]) : x;
+    return k->value[x].rank == 3 ? hst_keras_shape(k, x, "", 1, &k->value[x].dim[2]) : x;
+}
+
+int hst_keras_channels(hst_keras *k, int x, const char *name, int first, int n)
+{
+    if (x < 0)
+        return x;
+    hst_keras_value v = k->value[x];
+    const int positions = v.rank == 3 ? v.dim[0] * v.dim[1] : v.dim[0];
+    int *c = &v.dim[v.rank - 1];
+    int y = hst_keras_shape(k, x, "", 3, (int[3]){positions, *c, 1});
+    y = hst_keras_after(
+        k, y,
+        (hst_keras_layer){"Cropping2D", "",
+                          json_pack("{s:[[ii][ii]]}", "cropping", 0, 0, first, *c - first - n),
+                          .rank = 3, .dim = {positions, n, 1}});
+    *c = n;
+    return y < 0 ? y : hst_keras_shape(k, y, name, v.rank, v.dim);
 }
 
 static int slice(hst_keras *k, const hst_do_step *s)
 {
     const int x = hst_keras_input(k, s, 0);
     const hst_keras_value v = k->value[x];
-    const int positions = v.rank == 3 ? v.dim[0] * v.dim[1] : v.dim[0];
-    const int before = s->begin, behind = v.dim[s->axis] - s->begin - s->dim[s->axis];
+    const int behind = v.dim[s->axis] - s->begin - s->dim[s->axis];
     if (v.rank == 2 && s->axis == 0)
-        return hst_keras_after(k, x,
-                               (hst_keras_layer){"Cropping1D", s->name,
-                                                 json_pack("{s:[ii]}", "cropping", before, behind),
-                                                 .rank = 2, .dim = {s->dim[0], s->dim[1]}});
+        return hst_keras_after(
+            k, x,
+            (hst_keras_layer){"Cropping1D", s->name,
+                              json_pack("{s:[ii]}", "cropping", s->begin, behind), .rank = 2,
+                              .dim = {s->dim[0], s->dim[1]}});
     if (v.rank < 2 || s->axis != v.rank - 1)
         return hst_keras_refuse(k, "such a slice");
-    int y = shape(k, x, "", 3, (int[3]){positions, v.dim[s->axis], 1});
-    y = hst_keras_after(
-        k, y,
-        (hst_keras_layer){"Cropping2D", "",
-                          json_pack("{s:[[ii][ii]]}", "cropping", 0, 0, before, behind), .rank = 3,
-                          .dim = {positions, s->dim[s->axis], 1}});
-    return y < 0 ? y : shape(k, y, s->name, s->rank, s->dim);
+    return hst_keras_channels(k, x, s->name, s->begin, s->dim[s->axis]);
 }
 
 static int mean(hst_keras *k, const hst_do_step *s)
@@ -307,7 +318,7 @@ static int product(hst_keras *k, const hst_do_step *s)
     if (k->value[in[1]].rank == 1 && s->rank == 3)
         in[1] = as_pixel(k, in[1], "");
     if (k->value[in[0]].rank == 2 && k->value[in[1]].rank == 1)
-        in[1] = shape(k, in[1], "", 2, (int[2]){1, s->dim[1]});
+        in[1] = hst_keras_shape(k, in[1], "", 2, (int[2]){1, s->dim[1]});
     return in[1] < 0 ? in[1] : several(k, s, "Multiply", name, no_config(), in);
 }
 
@@ -445,7 +456,7 @@ static int head(hst_keras *k, const hst_do_step *s)
 /* Of a pixel a convolution; of tokens and vectors a dense layer. */
 static int dense(hst_keras *k, const hst_do_step *s)
 {
-    if (hst_keras_step(k, s->input[0])->what == HST_DO_ATTENTION)
+    if (hst_keras_ends_attention(k, s))
         return hst_keras_attention(k, s);
     if (is_head(k, s))
         return head(k, s);
@@ -513,6 +524,8 @@ static const struct {
     [HST_DO_MEAN] = {mean},
     [HST_DO_LAYER_NORM] = {layer_norm},
     [HST_DO_GROUP_NORM] = {group_norm},
+    [HST_DO_ATTENTION] = {hst_keras_attention_alone},
+    [HST_DO_TURN] = {hst_keras_turn},
     [HST_DO_CONCAT] = {concat},
     [HST_DO_SLICE] = {slice},
     [HST_DO_SHAPE] = {reshape},
