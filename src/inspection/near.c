@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "inspection/align.h"
 #include "inspection/groups.h"
+#include "inspection/near_index.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,9 +11,7 @@
 enum {
     BITS = 64,
     FREQUENCIES = 12, /* along each axis, of which the hash takes 64 */
-    OUTLINE_PX = 8,
-    OUTLINE = OUTLINE_PX * OUTLINE_PX,
-    ROWS = 64, /* of the table of all pairs, that a thread takes at a time */
+    ROWS = 64,        /* photos that a thread takes at a time */
 };
 
 /* Pairs of a photo with later ones: enough to hold a group together, and thousands of frames of a
@@ -31,10 +30,8 @@ static const float least_detail = 0.87f;
 /* What is compared before anything else lies close together: all pairs pass over it. */
 typedef struct codes {
     uint64_t *hash; /* signs of even frequencies across in the low half, of odd ones in the high */
-    int16_t (*outline)[OUTLINE];
+    int16_t (*outline)[HST_OUTLINE];
 } codes;
-
-enum { OUTLINE_UNIT = 1 << 12 }; /* length of an outline */
 
 /* ---- codes ---- */
 
@@ -78,35 +75,12 @@ static uint64_t hash_of(const basis *b, const uint8_t *thumb)
     return hash;
 }
 
-static void outline_of(const uint8_t *thumb, int16_t out[OUTLINE])
-{
-    enum { CELL = HST_THUMB_PX / OUTLINE_PX };
-    float cell[OUTLINE] = {0}, mean = 0, squares = 0;
-    for (int i = 0; i < HST_THUMB_PX * HST_THUMB_PX; i++)
-        cell[i / HST_THUMB_PX / CELL * OUTLINE_PX + i % HST_THUMB_PX / CELL] += thumb[i];
-    for (int i = 0; i < OUTLINE; i++)
-        mean += cell[i] / OUTLINE;
-    for (int i = 0; i < OUTLINE; i++)
-        squares += (cell[i] - mean) * (cell[i] - mean);
-    for (int i = 0; i < OUTLINE; i++)
-        out[i] = (int16_t)(squares > 0 ? (cell[i] - mean) / sqrtf(squares) * OUTLINE_UNIT : 0);
-}
-
-static void outline_mirror(const int16_t in[OUTLINE], int16_t out[OUTLINE])
-{
-    for (int i = 0; i < OUTLINE; i++)
-        out[i] = in[i / OUTLINE_PX * OUTLINE_PX + OUTLINE_PX - 1 - i % OUTLINE_PX];
-}
-
 static float outlines_compare(const int16_t *a, const int16_t *b)
 {
-    int32_t sum = 0; /* at most OUTLINE_UNIT squared */
-    for (int i = 0; i < OUTLINE; i++)
-        sum += a[i] * b[i];
-    return (float)sum / (float)(OUTLINE_UNIT * OUTLINE_UNIT);
+    return (float)hst_outlines_alike(a, b) / (float)(HST_OUTLINE_UNIT * HST_OUTLINE_UNIT);
 }
 
-/* ---- the table of all pairs ---- */
+/* ---- pairs ---- */
 
 typedef struct pairs {
     hst_near_pair *at;
@@ -116,10 +90,11 @@ typedef struct pairs {
 typedef struct search {
     const hst_picture *pictures;
     hst_spill *home;
-    const size_t *photo; /* [n]: of the pictures, all different */
+    size_t *photo; /* [n]: of the pictures, all different */
     size_t n;
-    codes code;   /* [n] */
-    pairs *found; /* of each block of rows */
+    codes code;            /* [n] */
+    hst_near_index *index; /* NULL: all pairs are looked at */
+    pairs *found;          /* of each block of rows */
 } search;
 
 static int pairs_add(pairs *p, const hst_near_pair *pair, hst_err *err)
@@ -142,11 +117,11 @@ static void count_bits(uint64_t x, int *low, int *high)
     *high = (int)((uint32_t)(x >> 32) * 0x01010101u >> 24);
 }
 
-/* One photo beside those behind it, as it is and mirrored. */
+/* One photo beside others, as it is and mirrored. */
 typedef struct row {
     const search *s;
     size_t i;
-    int16_t mirrored[OUTLINE];
+    int16_t mirrored[HST_OUTLINE];
     hst_template template[2]; /* as it is, mirrored */
     char made[2];
 } row;
@@ -165,27 +140,63 @@ static float compare(row *r, size_t j, int mirrored)
                                 least_detail);
 }
 
-static int search_row(row *r, pairs *out, hst_err *err)
+static void row_begin(row *r, size_t i)
+{
+    r->i = i;
+    r->made[0] = r->made[1] = 0;
+    hst_outline_mirror(r->s->code.outline[i], r->mirrored);
+}
+
+/* Whether j is a near copy: then *pair says how. */
+static int is_near(row *r, size_t j, hst_near_pair *pair)
 {
     const search *s = r->s;
-    const uint64_t mine = s->code.hash[r->i];
-    int rc = 0, n = 0, low, high;
-    for (size_t j = r->i + 1; rc == 0 && j < s->n && n < MOST_PAIRS; j++) {
-        count_bits(mine ^ s->code.hash[j], &low, &high);
-        const int mirrored_bits = low + BITS / 2 - high;
-        if (low + high > MOST_BITS && mirrored_bits > MOST_BITS)
-            continue;
-        hst_near_pair pair = {.a = s->photo[r->i], .b = s->photo[j]};
-        if (low + high <= MOST_BITS)
-            pair.likeness = compare(r, j, 0);
-        if (pair.likeness < least_detail && mirrored_bits <= MOST_BITS) {
-            pair.likeness = compare(r, j, 1);
-            pair.mirrored = 1;
-        }
-        if (pair.likeness >= least_detail) {
+    int low, high;
+    count_bits(s->code.hash[r->i] ^ s->code.hash[j], &low, &high);
+    const int mirrored_bits = low + BITS / 2 - high;
+    if (low + high > MOST_BITS && mirrored_bits > MOST_BITS)
+        return 0;
+    *pair = (hst_near_pair){.a = s->photo[r->i], .b = s->photo[j]};
+    if (low + high <= MOST_BITS)
+        pair->likeness = compare(r, j, 0);
+    if (pair->likeness < least_detail && mirrored_bits <= MOST_BITS) {
+        pair->likeness = compare(r, j, 1);
+        pair->mirrored = 1;
+    }
+    return pair->likeness >= least_detail;
+}
+
+/* i with all behind it. */
+static int search_row(row *r, size_t i, pairs *out, hst_err *err)
+{
+    hst_near_pair pair;
+    int rc = 0, n = 0;
+    row_begin(r, i);
+    for (size_t j = i + 1; rc == 0 && j < r->s->n && n < MOST_PAIRS; j++)
+        if (is_near(r, j, &pair)) {
             rc = pairs_add(out, &pair, err);
             n++;
         }
+    return rc;
+}
+
+/* i with what the index finds; the earlier photo of a pair is the one that is laid over the other,
+ * as in all pairs. r[2]: of i, and of one before it. A pair may be found from both sides. */
+static int ask_row(row *r, size_t i, pairs *out, hst_err *err)
+{
+    const search *s = r->s;
+    size_t near[HST_NEAR_ASKED];
+    hst_near_pair pair;
+    int rc = 0;
+    row_begin(&r[0], i);
+    hst_spill_visited(s->home);
+    const size_t n = hst_near_index_ask(s->index, s->pictures[s->photo[i]].thumb, i, near);
+    for (size_t k = 0; rc == 0 && k < n; k++) {
+        const int is_before = s->photo[near[k]] < s->photo[i];
+        if (is_before)
+            row_begin(&r[1], near[k]);
+        if (is_near(&r[is_before], is_before ? i : near[k], &pair))
+            rc = pairs_add(out, &pair, err);
     }
     return rc;
 }
@@ -195,33 +206,47 @@ static int search_rows(void *arg, size_t block, int thread, hst_err *err)
     const search *s = arg;
     int rc = 0;
     (void)thread;
-    row *r = hst_alloc_raw(1, sizeof *r, err);
+    row *r = hst_alloc_raw(2, sizeof *r, err);
     if (!r)
         return HST_EMEM;
-    r->s = s;
-    for (size_t i = block * ROWS; rc == 0 && i < (block + 1) * ROWS && i < s->n; i++) {
-        r->i = i;
-        r->made[0] = r->made[1] = 0;
-        outline_mirror(s->code.outline[i], r->mirrored);
-        rc = search_row(r, &s->found[block], err);
-    }
+    r[0].s = r[1].s = s;
+    for (size_t i = block * ROWS; rc == 0 && i < (block + 1) * ROWS && i < s->n; i++)
+        rc = s->index ? ask_row(r, i, &s->found[block], err)
+                      : search_row(r, i, &s->found[block], err);
     free(r);
     return rc;
 }
 
 static void code_photo(void *arg, size_t i, int thread)
 {
-    const search *s = ((void **)arg)[0];
-    const basis *b = ((void **)arg)[1];
+    const search *s = ((const void **)arg)[0];
+    const basis *b = ((const void **)arg)[1];
     const uint8_t *thumb = s->pictures[s->photo[i]].thumb;
     (void)thread;
     s->code.hash[i] = hash_of(b, thumb);
-    outline_of(thumb, s->code.outline[i]);
+    hst_outline_of(thumb, s->code.outline[i]);
     hst_spill_passed(s->home, sizeof *s->pictures);
 }
 
+/* Makes the index, and puts photos and codes into its order. */
+static int make_index(hst_executor *ex, search *s, const basis *b, hst_err *err)
+{
+    size_t *order = hst_alloc(s->n, 2 * sizeof *order, err), *photo = order + s->n;
+    if (!order)
+        return HST_EMEM;
+    s->index = hst_near_index_new(ex, s->code.outline, s->n, order, err);
+    memcpy(photo, s->photo, s->n * sizeof *photo);
+    for (size_t i = 0; s->index && i < s->n; i++)
+        s->photo[i] = photo[order[i]];
+    free(order);
+    if (!s->index)
+        return HST_EMEM;
+    hst_executor_for(ex, s->n, code_photo, (const void *[]){s, b});
+    return 0;
+}
+
 /* Appends what was found, row by row. */
-static int search_all(hst_executor *ex, search *s, pairs *out, hst_err *err)
+static int search_all(hst_executor *ex, search *s, int indexed, pairs *out, hst_err *err)
 {
     const size_t blocks = (s->n + ROWS - 1) / ROWS;
     basis b;
@@ -231,14 +256,16 @@ static int search_all(hst_executor *ex, search *s, pairs *out, hst_err *err)
     s->code.outline = s->code.hash ? hst_alloc(s->n, sizeof *s->code.outline, err) : NULL;
     s->found = s->code.outline ? hst_alloc(blocks, sizeof *s->found, err) : NULL;
     if (s->found) {
-        hst_executor_for(ex, s->n, code_photo, (void *[]){s, &b});
-        rc = hst_executor_try(ex, blocks, search_rows, s, err);
+        hst_executor_for(ex, s->n, code_photo, (const void *[]){s, &b});
+        rc = indexed ? make_index(ex, s, &b, err) : 0;
+        rc = rc ? rc : hst_executor_try(ex, blocks, search_rows, s, err);
     }
     for (size_t k = 0; s->found && k < blocks; k++) {
         for (size_t i = 0; rc == 0 && i < s->found[k].n; i++)
             rc = pairs_add(out, &s->found[k].at[i], err);
         free(s->found[k].at);
     }
+    hst_near_index_free(s->index);
     free(s->found);
     free(s->code.hash);
     free(s->code.outline);
@@ -253,8 +280,20 @@ static int by_photos(const void *pa, const void *pb)
     return a->b < b->b ? -1 : a->b > b->b;
 }
 
-/* photo[s->n]: the first of each picture; the others become pairs with it. */
-static int pair_copies(search *s, size_t photos, size_t *photo, pairs *out, hst_err *err)
+/* In order, each once. */
+static void sort_pairs(pairs *p)
+{
+    size_t n = 0;
+    if (p->n)
+        qsort(p->at, p->n, sizeof *p->at, by_photos);
+    for (size_t k = 0; k < p->n; k++)
+        if (k == 0 || by_photos(&p->at[k], &p->at[k - 1]))
+            p->at[n++] = p->at[k];
+    p->n = n;
+}
+
+/* s->photo[s->n]: the first of each picture; the others become pairs with it. */
+static int pair_copies(search *s, size_t photos, pairs *out, hst_err *err)
 {
     size_t *first = hst_alloc(photos, sizeof *first, err);
     uint64_t *pixels = first ? hst_alloc(photos, sizeof *pixels, err) : NULL;
@@ -269,8 +308,7 @@ static int pair_copies(search *s, size_t photos, size_t *photo, pairs *out, hst_
         if (first[i] != i)
             rc = pairs_add(out, &(hst_near_pair){first[i], i, 1, 0}, err);
         else if (pixels[i])
-            photo[s->n++] = i;
-    s->photo = photo;
+            s->photo[s->n++] = i;
     free(first);
     free(pixels);
     return rc;
@@ -279,32 +317,35 @@ static int pair_copies(search *s, size_t photos, size_t *photo, pairs *out, hst_
 int hst_near_find(hst_executor *ex, const hst_picture *pictures, hst_spill *home, size_t n,
                   hst_near *out, hst_err *err)
 {
+    return hst_near_search(ex, &(hst_near_among){pictures, home, n, HST_NEAR_ALL_PAIRS}, out, err);
+}
+
+int hst_near_search(hst_executor *ex, const hst_near_among *in, hst_near *out, hst_err *err)
+{
     pairs found = {0};
-    search s = {.pictures = pictures, .home = home};
-    size_t *photo = hst_alloc(n, sizeof *photo, err);
-    out->group = photo ? hst_alloc(n, sizeof *out->group, err) : NULL;
+    search s = {.pictures = in->pictures, .home = in->home};
+    s.photo = hst_alloc(in->n, sizeof *s.photo, err);
+    out->group = s.photo ? hst_alloc(in->n, sizeof *out->group, err) : NULL;
     int rc = out->group ? 0 : HST_EMEM;
     if (rc == 0)
-        rc = pair_copies(&s, n, photo, &found, err);
+        rc = pair_copies(&s, in->n, &found, err);
+    const int indexed = s.n > in->all_pairs;
     if (rc == 0 && s.n)
-        rc = search_all(ex, &s, &found, err);
-    free(photo);
+        rc = search_all(ex, &s, indexed, &found, err);
+    free(s.photo);
+    sort_pairs(&found);
     void *fitting = rc == 0 && found.n ? realloc(found.at, found.n * sizeof *found.at) : NULL;
     found.at = fitting ? fitting : found.at;
-    out->n = n;
-    out->pair = found.at;
-    out->n_pairs = found.n;
+    *out = (hst_near){in->n, out->group, found.at, found.n, indexed ? s.n : 0};
     if (rc) {
         hst_near_clear(out);
         return rc;
     }
-    if (found.n)
-        qsort(found.at, found.n, sizeof *found.at, by_photos);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < in->n; i++)
         out->group[i] = i;
     for (size_t k = 0; k < found.n; k++)
         hst_groups_join(out->group, found.at[k].a, found.at[k].b);
-    hst_groups_flatten(out->group, n);
+    hst_groups_flatten(out->group, in->n);
     return 0;
 }
 

@@ -10,7 +10,8 @@
  *   detail     what is left of both when blurred copies are subtracted is alike. A t-shirt on a
  *              table looks like any other one from afar; its folds do not.
  *
- * What is found does not depend on the number of threads. */
+ * All pairs are looked at, of very many photos those that an index names (near_index.h): what that
+ * finds is part of what all pairs have. What is found does not depend on the number of threads. */
 #ifndef HST_INSPECTION_NEAR_H
 #define HST_INSPECTION_NEAR_H
 #include "base/executor.h"
@@ -30,11 +31,25 @@ typedef struct hst_near {
     hst_near_pair *pair; /* by a, then b. Of photos with the same pixels the first stands for all:
                              the others have one pair, with it */
     size_t n_pairs;
+    size_t
+        n_indexed; /* different pictures, where an index was asked; 0: all pairs were looked at */
 } hst_near;
+
+/* Different pictures of which all pairs are looked at: some seconds of one processor. */
+enum { HST_NEAR_ALL_PAIRS = 20000 };
+
+typedef struct hst_near_among {
+    const hst_picture *pictures; /* [n] */
+    hst_spill *home;
+    size_t n;
+    size_t all_pairs; /* in place of HST_NEAR_ALL_PAIRS */
+} hst_near_among;
 
 /* Among pictures[n], which live in home (NULL: in memory); those not known (pixels 0) are like
  * none. {0} before; end with hst_near_clear. Errors: HST_EMEM. */
 HST_CHECK int hst_near_find(hst_executor *ex, const hst_picture *pictures, hst_spill *home,
                             size_t n, hst_near *out, hst_err *err);
+HST_CHECK int hst_near_search(hst_executor *ex, const hst_near_among *in, hst_near *out,
+                              hst_err *err);
 void hst_near_clear(hst_near *near);
 #endif
