@@ -9,7 +9,7 @@
 
 /* One group, gone through photo by photo. */
 typedef struct group {
-    size_t n;
+    size_t n, last;     /* photos; the last of them */
     int label, side;    /* of the first photo */
     int other_label;    /* of one in another class, or -1 */
     int crosses;        /* it is on both sides */
@@ -66,8 +66,8 @@ static int add_group(const hst_inspected *in, const group *g, int exact, const c
                               g->crosses ? ", on both sides" : "", like);
 }
 
-/* What is so of all photos of each group. */
-static void fill(const hst_inspected *in, const size_t *first, group *groups)
+/* What is so of all photos of each group; next[i]: the next of photo i's group, if any. */
+static void fill(const hst_inspected *in, const size_t *first, group *groups, size_t *next)
 {
     const hst_near *near = in->near;
     for (size_t i = 0; i < near->n; i++) {
@@ -77,7 +77,10 @@ static void fill(const hst_inspected *in, const size_t *first, group *groups)
             g->label = p->label;
             g->side = in->side[i];
             g->other_label = -1;
+        } else {
+            next[g->last] = i;
         }
+        g->last = i;
         if (p->label != g->label && g->other_label < 0)
             g->other_label = p->label;
         g->crosses |= in->side[i] != g->side;
@@ -93,30 +96,23 @@ static void fill(const hst_inspected *in, const size_t *first, group *groups)
     }
 }
 
-/* The paths of the group that begins with photo `begin`. */
-static void gather(const hst_inspected *in, const size_t *first, size_t begin, size_t n,
-                   const char **paths)
-{
-    for (size_t i = begin, k = 0; k < n; i++)
-        if (first[i] == begin)
-            paths[k++] = in->data->photos[i].path;
-}
-
 static int look(const hst_inspected *in, int exact, hst_inspection *r, hst_err *err)
 {
     const size_t n = in->near->n;
-    size_t *first = hst_alloc(n, sizeof *first, err);
+    size_t *first = hst_alloc(n, 2 * sizeof *first, err), *next = NULL;
     group *groups = first ? hst_alloc(n, sizeof *groups, err) : NULL;
     const char **paths = groups ? hst_alloc(n, sizeof *paths, err) : NULL;
     int rc = paths ? 0 : HST_EMEM;
     if (rc == 0) {
+        next = first + n;
         chain(in, exact, first);
-        fill(in, first, groups);
+        fill(in, first, groups, next);
     }
     for (size_t i = 0; rc == 0 && i < n; i++) {
         if (groups[i].n < 2 || (!exact && !groups[i].near))
             continue;
-        gather(in, first, i, groups[i].n, paths);
+        for (size_t k = 0, at = i; k < groups[i].n; k++, at = next[at])
+            paths[k] = in->data->photos[at].path;
         rc = add_group(in, &groups[i], exact, paths, r, err);
     }
     free(first);
@@ -127,6 +123,12 @@ static int look(const hst_inspected *in, int exact, hst_inspection *r, hst_err *
 
 int hst_look_at_copies(const hst_inspected *in, hst_inspection *r, hst_err *err)
 {
-    const int rc = look(in, 1, r, err);
-    return rc ? rc : look(in, 0, r, err);
+    int rc = look(in, 1, r, err);
+    rc = rc ? rc : look(in, 0, r, err);
+    if (rc || !in->near->n_indexed)
+        return rc;
+    const char *const *dir = &in->data->dir;
+    return hst_inspection_add(r, &(hst_find){HST_KIND_NEAR_INDEX, 0, dir, **dir != 0}, err,
+                              "of %zu different pictures it finds about 98 of 100 near copies",
+                              in->near->n_indexed);
 }

@@ -76,4 +76,8 @@ const hst_kind_facts hst_kinds[HST_KINDS] = {
                            "The first frame is what counts."},
     [HST_KIND_OTHER_FILES] = {"other-files", HST_SEVERITY_REMARK, "files that are no pictures",
                               "They are passed by."},
+    [HST_KIND_NEAR_INDEX] = {"near-copies-index", HST_SEVERITY_REMARK,
+                             "near copies looked for through an index",
+                             "Some may be missed: of up to 20,000 different pictures all pairs are "
+                             "looked at."},
 };

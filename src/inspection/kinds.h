@@ -36,6 +36,7 @@ enum hst_kind {
     HST_KIND_ALPHA,
     HST_KIND_ANIMATED,
     HST_KIND_OTHER_FILES,
+    HST_KIND_NEAR_INDEX,
     HST_KINDS
 };
 

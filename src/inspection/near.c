@@ -231,9 +231,10 @@ static void code_photo(void *arg, size_t i, int thread)
 /* Makes the index, and puts photos and codes into its order. */
 static int make_index(hst_executor *ex, search *s, const basis *b, hst_err *err)
 {
-    size_t *order = hst_alloc(s->n, 2 * sizeof *order, err), *photo = order + s->n;
+    size_t *order = hst_alloc(s->n, 2 * sizeof *order, err);
     if (!order)
         return HST_EMEM;
+    size_t *photo = order + s->n; /* as they were */
     s->index = hst_near_index_new(ex, s->code.outline, s->n, order, err);
     memcpy(photo, s->photo, s->n * sizeof *photo);
     for (size_t i = 0; s->index && i < s->n; i++)

@@ -188,6 +188,21 @@ static void add_pair(scene *s, size_t a, size_t b, float likeness)
         s->picture[b].pixels = s->picture[a].pixels;
 }
 
+static void an_index_is_told(void **state)
+{
+    (void)state;
+    scene s;
+    set_up(&s);
+    s.near.n_indexed = 30000;
+    hst_inspection *r = inspect(&s);
+    const hst_inspection_finding *f = hst_inspection_at(r, 0);
+    assert_string_equal(f->kind, "near-copies-index");
+    assert_non_null(strstr(f->what, "of 30000 different pictures"));
+    assert_string_equal(f->paths[0], "d");
+    assert_null(hst_inspection_at(r, 1));
+    hst_inspection_free(r);
+}
+
 static void copies_by_the_worst_that_is_so_of_them(void **state)
 {
     (void)state;
@@ -482,6 +497,7 @@ int main(void)
         cmocka_unit_test(what_headers_say),
         cmocka_unit_test(what_cannot_be_used_says_why),
         cmocka_unit_test(copies_by_the_worst_that_is_so_of_them),
+        cmocka_unit_test(an_index_is_told),
         cmocka_unit_test(copies_are_groups),
         cmocka_unit_test(the_worst_comes_first),
         cmocka_unit_test(what_is_not_read),
