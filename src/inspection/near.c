@@ -97,6 +97,16 @@ typedef struct search {
     pairs *found;          /* of each block of rows */
 } search;
 
+/* Of photo i, to be passed by: in their order, or in that of the index, which is none. */
+static const uint8_t *pass_thumb(const search *s, size_t i)
+{
+    if (s->index)
+        hst_spill_visited(s->home);
+    else
+        hst_spill_passed(s->home, sizeof *s->pictures);
+    return s->pictures[s->photo[i]].thumb;
+}
+
 static int pairs_add(pairs *p, const hst_near_pair *pair, hst_err *err)
 {
     void *list = p->at;
@@ -189,8 +199,7 @@ static int ask_row(row *r, size_t i, pairs *out, hst_err *err)
     hst_near_pair pair;
     int rc = 0;
     row_begin(&r[0], i);
-    hst_spill_visited(s->home);
-    const size_t n = hst_near_index_ask(s->index, s->pictures[s->photo[i]].thumb, i, near);
+    const size_t n = hst_near_index_ask(s->index, pass_thumb(s, i), i, near);
     for (size_t k = 0; rc == 0 && k < n; k++) {
         const int is_before = s->photo[near[k]] < s->photo[i];
         if (is_before)
@@ -217,19 +226,23 @@ static int search_rows(void *arg, size_t block, int thread, hst_err *err)
     return rc;
 }
 
-static void code_photo(void *arg, size_t i, int thread)
+static void outline_photo(void *arg, size_t i, int thread)
+{
+    const search *s = arg;
+    (void)thread;
+    hst_outline_of(pass_thumb(s, i), s->code.outline[i]);
+}
+
+static void hash_photo(void *arg, size_t i, int thread)
 {
     const search *s = ((const void **)arg)[0];
     const basis *b = ((const void **)arg)[1];
-    const uint8_t *thumb = s->pictures[s->photo[i]].thumb;
     (void)thread;
-    s->code.hash[i] = hash_of(b, thumb);
-    hst_outline_of(thumb, s->code.outline[i]);
-    hst_spill_passed(s->home, sizeof *s->pictures);
+    s->code.hash[i] = hash_of(b, pass_thumb(s, i));
 }
 
-/* Makes the index, and puts photos and codes into its order. */
-static int make_index(hst_executor *ex, search *s, const basis *b, hst_err *err)
+/* Makes the index, and puts photos and outlines into its order. */
+static int make_index(hst_executor *ex, search *s, hst_err *err)
 {
     size_t *order = hst_alloc(s->n, 2 * sizeof *order, err);
     if (!order)
@@ -242,7 +255,7 @@ static int make_index(hst_executor *ex, search *s, const basis *b, hst_err *err)
     free(order);
     if (!s->index)
         return HST_EMEM;
-    hst_executor_for(ex, s->n, code_photo, (const void *[]){s, b});
+    hst_executor_for(ex, s->n, outline_photo, s);
     return 0;
 }
 
@@ -257,9 +270,12 @@ static int search_all(hst_executor *ex, search *s, int indexed, pairs *out, hst_
     s->code.outline = s->code.hash ? hst_alloc(s->n, sizeof *s->code.outline, err) : NULL;
     s->found = s->code.outline ? hst_alloc(blocks, sizeof *s->found, err) : NULL;
     if (s->found) {
-        hst_executor_for(ex, s->n, code_photo, (const void *[]){s, &b});
-        rc = indexed ? make_index(ex, s, &b, err) : 0;
-        rc = rc ? rc : hst_executor_try(ex, blocks, search_rows, s, err);
+        hst_executor_for(ex, s->n, outline_photo, s);
+        rc = indexed ? make_index(ex, s, err) : 0;
+    }
+    if (rc == 0) {
+        hst_executor_for(ex, s->n, hash_photo, (const void *[]){s, &b});
+        rc = hst_executor_try(ex, blocks, search_rows, s, err);
     }
     for (size_t k = 0; s->found && k < blocks; k++) {
         for (size_t i = 0; rc == 0 && i < s->found[k].n; i++)
