@@ -1,10 +1,11 @@
 /* near_index.h - of many outlines those most like a photo's, found without looking at all of them:
- * an inverted file (Jegou, Douze and Schmid 2011, without the codes). Each outline is in the cell
- * of the centre it is most like, of some 2 sqrt(n) centres, and a photo looks into the few cells
- * nearest to it: as it is, mirrored, and cropped in several places, as what is cropped from it looks
- * most like one of these. The work grows with n sqrt(n), whatever the photos are like.
+ * an inverted file (Sivic and Zisserman 2003). Each outline is in the cell of the centre it is most
+ * like, of some 2 sqrt(n) centres, and a photo looks into the few cells nearest to it: as it is,
+ * mirrored, and cropped in several places, as what was cropped from it looks most like one of
+ * these. The work grows with n sqrt(n), whatever the photos are like.
  *
- * What lies in another cell is not found; docs/doctor.md says how much that is. */
+ * What lies in another cell, or behind others that are more alike, is not found: docs/doctor.md
+ * says how much that is. */
 #ifndef HST_INSPECTION_NEAR_INDEX_H
 #define HST_INSPECTION_NEAR_INDEX_H
 #include "base/executor.h"
