@@ -315,7 +315,7 @@ static int bit_timm_config(const json_t *o, hst_arch *a, hst_err *err)
 static int bit_huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
 {
     int rc = hst_config_must_say(o, "model_type", "bit", err);
-    (void)a;
+    rc = rc ? rc : hst_config_image_size(o, &a->size, err);
     rc = rc ? rc : hst_config_must_say(o, "layer_type", "preactivation", err);
     rc = rc ? rc : hst_config_must_say(o, "hidden_act", "relu", err);
     rc = rc ? rc : hst_config_must_be(o, "num_groups", HST_BIT_GROUPS, err);

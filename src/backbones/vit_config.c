@@ -77,6 +77,25 @@ static void read_args(const json_t *args, hst_vit_arch *v)
     }
 }
 
+/* Cells of a side that positions are told in, and the longest wave. */
+static int read_rotary(const json_t *args, hst_vit_arch *v, hst_err *err)
+{
+    const json_t *cells = json_object_get(args, "ref_feat_shape");
+    const json_t *rows = json_is_array(cells) ? json_array_get(cells, 0) : cells;
+    const json_t *columns = json_is_array(cells) ? json_array_get(cells, 1) : cells;
+    const json_int_t side = json_integer_value(rows);
+    if (!v->rotary.is)
+        return 0;
+    if (hst_json_has(args, "ref_feat_shape")) {
+        if (side < 1 || side > HST_MOST_PX || side != json_integer_value(columns))
+            return hst_fail(err, HST_EMODEL, "\"ref_feat_shape\" is of no square");
+        v->rotary.learned = (int)side;
+    }
+    return hst_json_has(args, "rope_temperature")
+               ? hst_json_real(args, "rope_temperature", 1.01, 1e9, &v->rotary.base, err)
+               : 0;
+}
+
 /* Whose networks were trained with it, whatever the architecture is called. */
 static int is_quick(const char *tag)
 {
@@ -97,6 +116,7 @@ int hst_vit_timm_config(const json_t *o, hst_arch *a, hst_err *err)
     const json_t *args = json_object_get(o, "model_args");
     read_args(args, &a->vit);
     rc = read_heads(args, "num_heads", a, err);
+    rc = rc ? rc : read_rotary(args, &a->vit, err);
     rc = rc ? rc : hst_config_timm_pretrained(p, a, err);
     if (rc)
         return rc;

@@ -133,15 +133,14 @@ static const hst_vit_names open_clip_names = {.class_token = "class_embedding",
 static const hst_vit_names dinov3_names = {AUTHORS_DINOV3, .fc2 = "mlp.fc2."};
 static const hst_vit_names dinov3_gated_names = {AUTHORS_DINOV3, .gate = "mlp.w1.", .up = "mlp.w2.",
                                                  .fc2 = "mlp.w3."};
-static const hst_vit_names timm_dinov3_names = {DINOV3_BLOCK,
-                                                .registers = "reg_token",
-                                                .q_bias = "attn.q_bias",
-                                                .v_bias = "attn.v_bias",
-                                                .gate = "mlp.fc1_g.",
-                                                .up = "mlp.fc1_x.",
-                                                .fc2 = "mlp.fc2.",
-                                                .scale1 = "gamma_1",
-                                                .scale2 = "gamma_2"};
+#define TIMM_DINOV3                                                                                \
+    DINOV3_BLOCK, .registers = "reg_token", .gate = "mlp.fc1_g.", .up = "mlp.fc1_x.",              \
+                  .fc2 = "mlp.fc2.", .scale1 = "gamma_1", .scale2 = "gamma_2"
+
+static const hst_vit_names timm_dinov3_names = {TIMM_DINOV3, .q_bias = "attn.q_bias",
+                                                .v_bias = "attn.v_bias"};
+/* Of networks told attn_type "rope", whose keys have a bias, as those that learned on may. */
+static const hst_vit_names timm_dinov3_keyed_names = {TIMM_DINOV3};
 
 #define HUGGINGFACE_DINOV3                                                                         \
     .class_token = "embeddings.cls_token", .registers = "embeddings.register_tokens",              \
@@ -343,6 +342,9 @@ static const hst_dialect dinov3_dialects[] = {
      VIT(dinov3_gated_names, 1e-5, SWISH, PLAIN, PLAIN), .licence = HST_LICENCE_DINOV3},
     {"DINOv3", "storage_tokens", dinov3_body, HST_NORM_IMAGENET,
      VIT(dinov3_names, 1e-5, GELU, PLAIN, PLAIN), .licence = HST_LICENCE_DINOV3},
+    {"timm, keys with a bias", "blocks.0.attn.qkv.bias", timm_body, HST_NORM_IMAGENET,
+     VIT(timm_dinov3_keyed_names, 1e-5, GELU, PLAIN, PLAIN), .config = hst_vit_timm_config,
+     .licence = HST_LICENCE_DINOV3},
     {"timm", "blocks.0.gamma_1", timm_body, HST_NORM_IMAGENET,
      VIT(timm_dinov3_names, 1e-5, GELU, PLAIN, PLAIN), .config = hst_vit_timm_config,
      .licence = HST_LICENCE_DINOV3},

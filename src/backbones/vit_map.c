@@ -163,7 +163,8 @@ static void read_rotary(const naming *n, hst_vit_arch *v)
     v->rotary.is = 1;
     v->rotary.way = way_of(n, f->way);
     v->rotary.base = v->rotary.base > 0 ? v->rotary.base : f->base;
-    v->rotary.learned = kept >= 0 ? hst_grid_side(rows, kept) : 0;
+    if (v->rotary.learned == 0) /* no config says it */
+        v->rotary.learned = kept >= 0 ? hst_grid_side(rows, kept) : 0;
 }
 
 double hst_vit_fit(const hst_tensors *t, const hst_origin *o, hst_arch *a, hst_err *err)

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const dialects[] = {"timm", "torchvision", "torchvision or timm",
-                                       "Hugging Face"};
+static const char *const dialects[] = {"timm", "timm, keys with a bias", "torchvision",
+                                       "torchvision or timm", "Hugging Face"};
 
 /* A small network of the family. */
 static hst_arch arch_of(const hst_family *f, const hst_dialect *d)
