@@ -2,6 +2,7 @@
 #include "exports/known.h"
 
 #include "backbones/backbone.h"
+#include "backbones/vit.h"
 #include "base/file.h"
 #include "base/mem.h"
 
@@ -15,6 +16,12 @@
 int hst_known_vit_is_plain(const hst_arch *a)
 {
     return !a->vit.rotary.is && !a->vit.no_table && !a->vit.gated;
+}
+
+const char *hst_known_torch_dialect(const hst_arch *a, const char *library)
+{
+    const int same = strncmp(a->family, "resnet", 6) == 0 || strcmp(a->family, "inception_v3") == 0;
+    return same ? "torchvision or timm" : library;
 }
 
 void hst_known_end(hst_known *k)
@@ -58,8 +65,8 @@ static hst_tensor *add(hst_named *out, const char *front, const char *ending, in
 
 static int add_head(const hst_known *k, const hst_model *m, hst_named *out, hst_err *err)
 {
-    const int64_t dim[2] = {m->n_classes, columns(k, m)};
-    const hst_tensor *w = add(out, k->head, ".weight", 2, dim, err);
+    const int64_t dim[4] = {m->n_classes, columns(k, m), 1, 1};
+    const hst_tensor *w = add(out, k->head, ".weight", k->convolves ? 4 : 2, dim, err);
     float *to = w ? hst_named_numbers(w) + first_column(k, m) : NULL;
     for (int c = 0; to && c < m->n_classes; c++)
         for (int d = 0; d < m->dim; d++)
@@ -83,22 +90,30 @@ static int add_shift(const hst_known *k, const hst_model *m, hst_named *out, hst
     return b ? 0 : HST_EMEM;
 }
 
+/* Patches of timm's networks with a norm behind the tokens have no bias: it goes with their
+ * positions, which stand behind those of the class token. */
+static void move_bias(const hst_arch *a, hst_named *out)
+{
+    static const char name[] = "patch_embed.proj.bias";
+    const hst_tensor *bias = hst_named_find(out, name), *table = hst_named_find(out, "pos_embed");
+    const hst_cells cells = hst_vit_cells(a);
+    const int64_t dim = a->vit.dim, patches = (int64_t)cells.rows * cells.columns;
+    if (!bias || !table)
+        return;
+    float *x = hst_named_numbers(table) + (table->dim[table->n_dims - 2] - patches) * dim;
+    for (int64_t i = 0; i < patches * dim; i++)
+        x[i] += hst_named_numbers(bias)[i % dim];
+    hst_named_remove(out, name);
+}
+
 /* What transformers' networks have beside, and what timm's have not. */
 static int settle(const hst_known *k, const hst_arch *a, hst_named *out, hst_err *err)
 {
-    static const char bias[] = "patch_embed.proj.bias";
     const int64_t dim[2] = {1, a->vit.dim};
-    const hst_tensor *t = hst_named_find(out, bias);
     if (strncmp(k->architecture, "Dinov2", 6) == 0)
         return add(out, k->prefix, "embeddings.mask_token", 2, dim, err) ? 0 : HST_EMEM;
-    if (!t || !json_is_true(json_object_get(k->args, "pre_norm")))
-        return 0;
-    for (int64_t i = 0; i < t->dim[0]; i++)
-        if (hst_named_numbers(t)[i] != 0)
-            return hst_fail(err, HST_EUNSUP,
-                            "its patches have a bias in front of a norm, which %s's have not",
-                            k->library);
-    hst_named_remove(out, bias);
+    if (hst_family_find(a->family)->kind == &hst_vit && a->vit.pre_norm)
+        move_bias(a, out);
     return 0;
 }
 
@@ -124,8 +139,8 @@ int hst_known_head(const hst_known *k, const hst_tensors *t, const hst_model *m,
     snprintf(name[0], sizeof name[0], "%s.weight", k->head);
     snprintf(name[1], sizeof name[1], "%s.bias", k->head);
     const hst_tensor *w = hst_tensors_find(t, name[0]), *b = hst_tensors_find(t, name[1]);
-    if (!w || w->n_dims != 2 || w->dim[0] != n || w->dim[1] != wide || !b || b->n_dims != 1 ||
-        b->dim[0] != n)
+    if (!w || w->n_dims != (k->convolves ? 4 : 2) || w->dim[0] != n || w->dim[1] != wide ||
+        hst_tensor_count(w) != (size_t)(n * wide) || !b || b->n_dims != 1 || b->dim[0] != n)
         return hst_fail(err, HST_EMODEL, "its classifier is not there");
     float *x = hst_alloc((size_t)(n * wide), sizeof *x, err);
     int rc = x ? hst_tensor_floats(w, x, err) : HST_EMEM;

@@ -22,6 +22,7 @@ typedef struct hst_known {
     const char *dialect;       /* of its names (backbones/named.h) */
     const char *prefix, *head; /* "mobilenet_v2."; "classifier": in front of ".weight" */
     enum hst_known_features features;
+    int convolves;     /* 1: its classifier is a convolution, of one pixel */
     int wide;          /* HST_KNOWN_SHIFTED: so many features has its classifier */
     double epsilon;    /* of its batch norms, where it has none but this; 0: it is told */
     int pads_as_tf;    /* 1: its strided convolutions have to be made to */
@@ -31,6 +32,10 @@ typedef struct hst_known {
 
 /* 1: its positions are a table and its blocks are not gated, which is all that is told here. */
 int hst_known_vit_is_plain(const hst_arch *a);
+
+/* The dialect of such a family's names: torchvision's and timm's are the same for some; else the
+ * library's own. */
+const char *hst_known_torch_dialect(const hst_arch *a, const char *library);
 
 /* The model's network in that library. Ended by hst_known_end, also after a failure. HST_EUNSUP: it
  * has no such network. */

@@ -16,6 +16,7 @@ static const struct row {
     int tf;
     int wide; /* HST_KNOWN_SHIFTED */
 } rows[] = {
+    {"bit_r50x1", 0, "resnetv2_50x1_bit", "head.fc", 0, 0},
     {"convnext_atto", 0, "convnext_atto", "head.fc", 0, 0},
     {"convnext_base", 0, "convnext_base", "head.fc", 0, 0},
     {"convnext_femto", 0, "convnext_femto", "head.fc", 0, 0},
@@ -47,6 +48,8 @@ static const struct row {
     {"hgnet_v2_b0", 0, "hgnetv2_b0", "head.fc", 0, 0},
     {"hgnet_v2_b1", 0, "hgnetv2_b1", "head.fc", 0, 0},
     {"hgnet_v2_b2", 0, "hgnetv2_b2", "head.fc", 0, 0},
+    {"inception_resnet_v2", 0, "inception_resnet_v2", "classif", 0, 0},
+    {"inception_v3", 0, "inception_v3", "fc", 0, 0},
     {"mobilenet_v1", 1, "mobilenetv1_100", "classifier", 0, 0},
     {"mobilenet_v1", 1.25, "mobilenetv1_125", "classifier", 0, 0},
     {"mobilenet_v2", 0.35, "mobilenetv2_035", "classifier", 0, 0},
@@ -98,60 +101,147 @@ static int tell_chain(const hst_arch *a, int is_tf, hst_known *k, hst_err *err)
     return rc;
 }
 
+/* Networks whose padding and epsilon are not told. Inceptions have no padding where they have a
+ * stride, so TensorFlow's is the same but for v3's averages, which timm's take over the padding
+ * too. */
+static int known_fixed(const hst_arch *a, const struct row *r, hst_known *k, hst_err *err)
+{
+    const int is_inception = strncmp(a->family, "inception", 9) == 0;
+    if (a->cnn.padding != HST_PAD_SYMMETRIC && strcmp(a->family, "inception_resnet_v2") != 0)
+        return hst_fail(
+            err, HST_EUNSUP,
+            is_inception ? "%s's %s averages over its padding too, which this one, TensorFlow's, "
+                           "leaves out"
+                         : "%s's %s cannot pad as TensorFlow does, as this one has to",
+            k->library, r->name);
+    k->epsilon = is_inception ? 1e-3 : strncmp(a->family, "convnext", 8) == 0 ? 0 : 1e-5;
+    k->convolves = strcmp(a->family, "bit_r50x1") == 0;
+    return 0;
+}
+
 static int known_cnn(const hst_arch *a, const struct row *r, hst_known *k, hst_err *err)
 {
-    static const char *const fixed[] = {"convnext", "hgnet", "regnet", "resnet"};
+    static const char *const fixed[] = {"bit",       "convnext", "hgnet",
+                                        "inception", "regnet",   "resnet"};
     int is_fixed = 0, is_tf = r->tf == 2 || (r->tf && a->cnn.padding == HST_PAD_TF);
     for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
         is_fixed |= strncmp(a->family, fixed[i], strlen(fixed[i])) == 0;
     snprintf(k->architecture, sizeof k->architecture, "%s%s", is_tf ? "tf_" : "", r->name);
-    k->dialect = strncmp(r->name, "resnet", 6) == 0 ? "torchvision or timm" : "timm";
+    k->dialect = hst_known_torch_dialect(a, "timm");
     k->head = r->head;
     k->wide = r->wide;
     k->features = r->wide ? HST_KNOWN_SHIFTED : HST_KNOWN_SAME;
-    if (!is_fixed)
-        return tell_chain(a, is_tf, k, err);
-    if (a->cnn.padding != HST_PAD_SYMMETRIC)
-        return hst_fail(err, HST_EUNSUP,
-                        "timm's %s cannot pad as TensorFlow does, as this one has "
-                        "to",
-                        r->name);
-    k->epsilon = strncmp(r->name, "convnext", 8) == 0 ? 0 : 1e-5;
-    return 0;
+    return is_fixed ? known_fixed(a, r, k, err) : tell_chain(a, is_tf, k, err);
+}
+
+static const char *const pools[] = {
+    [HST_VIT_CLS] = "token", [HST_VIT_MEAN] = "avg", [HST_VIT_MAP] = "map"};
+
+/* hidden is dim * this, rounded down */
+static double mlp_ratio(const hst_vit_arch *v)
+{
+    return v->hidden % v->dim ? (v->hidden + 0.5) / v->dim : v->hidden / v->dim;
 }
 
 /* A ViT with everything told, so that names need not be found for all there are. */
 static int known_vit(const hst_arch *a, hst_known *k, hst_err *err)
 {
-    static const char *const pools[] = {
-        [HST_VIT_CLS] = "token", [HST_VIT_MEAN] = "avg", [HST_VIT_MAP] = "map"};
     const hst_vit_arch *v = &a->vit;
     const char *act = v->act == HST_ACT_GELU_TANH    ? "gelu_tanh"
                       : v->act == HST_ACT_GELU_QUICK ? "quick_gelu"
                                                      : "gelu";
-    if (!hst_known_vit_is_plain(a))
-        return hst_fail(err, HST_EUNSUP,
-                        "a ViT with rotary positions or gated blocks is not written by another "
-                        "library's names");
-    if (v->pool == HST_VIT_CLS_MEAN)
-        return hst_fail(err, HST_EUNSUP,
-                        "features of the class token beside the mean of the others (pool "
-                        "\"cls+mean\") have no place in timm's networks");
-    /* hidden is dim * mlp_ratio, rounded down */
-    const double ratio = v->hidden % v->dim ? (v->hidden + 0.5) / v->dim : v->hidden / v->dim;
     snprintf(k->architecture, sizeof k->architecture, "vit_base_patch16_%s224",
              v->epsilon > 3e-6 ? "clip_" : "");
-    k->dialect = "timm";
-    k->head = "head";
     k->args = json_pack("{s:[ii], s:i, s:i, s:i, s:i, s:f, s:b, s:i, s:b, s:b, s:b, s:s, s:s}",
                         "img_size", a->size.height, a->size.width, "patch_size", v->patch,
                         "embed_dim", v->dim, "depth", v->depth, "num_heads", v->heads, "mlp_ratio",
-                        ratio, "class_token", v->class_token, "reg_tokens", v->registers,
+                        mlp_ratio(v), "class_token", v->class_token, "reg_tokens", v->registers,
                         "no_embed_class", 1, "pre_norm", v->pre_norm, "fc_norm", v->norm_behind,
                         "global_pool", pools[v->pool], "act_layer", act);
+    return k->args ? 0 : hst_fail(err, HST_EMEM, "out of memory");
+}
+
+/* 1: queries' and values' biases are not alone, as in what DINOv3's authors publish. */
+static int has_key_bias(const hst_graph *g, const hst_vit_arch *v)
+{
+    int has = 0;
+    for (int block = 0; block < v->depth; block++) {
+        char name[64];
+        snprintf(name, sizeof name, "block_%d_qkv/bias", block);
+        const hst_param *p = hst_graph_find(g, name);
+        for (int i = 0; p && i < v->dim; i++)
+            has |= p->data[v->dim + i] != 0;
+    }
+    return has;
+}
+
+/* Of timm's class Eva there are two: DINOv3's and Perception Encoder's. */
+static int check_rotary(const hst_arch *a, int is_pe, hst_err *err)
+{
+    const hst_vit_arch *v = &a->vit;
+    if (!is_pe && strcmp(a->family, "dinov3") != 0)
+        return hst_fail(err, HST_EUNSUP,
+                        "timm has no %s with rotary positions or gated blocks like this one",
+                        a->family);
+    if (v->rotary.way == HST_ROTARY_ROUNDED)
+        return hst_fail(err, HST_EUNSUP,
+                        "the frequencies of its rotary positions are rounded to bfloat16, as in "
+                        "its authors' file, and timm's are not");
+    if (fabs(v->epsilon - 1e-5) > 1e-7)
+        return hst_fail(err, HST_EUNSUP, "its norms have an epsilon of %g, and timm's %s 1e-05",
+                        v->epsilon, a->family);
+    if (is_pe && v->pool != HST_VIT_MAP)
+        return hst_fail(err, HST_EUNSUP,
+                        "timm's Perception Encoder is known by its attention pool, and these "
+                        "features are others");
+    return v->act == (v->gated ? HST_ACT_SWISH : HST_ACT_GELU)
+               ? 0
+               : hst_fail(err, HST_EUNSUP, "timm's %s has another activation", a->family);
+}
+
+static int known_rotary(const hst_model *m, const hst_arch *a, hst_known *k, hst_err *err)
+{
+    const hst_vit_arch *v = &a->vit;
+    const int is_pe = strcmp(a->family, "pe") == 0;
+    int rc = check_rotary(a, is_pe, err);
+    if (rc)
+        return rc;
+    const int keyed = !is_pe && has_key_bias(hst_model_plain(m)->backbone->graph, v);
+    snprintf(k->architecture, sizeof k->architecture, "%s",
+             is_pe ? "vit_pe_core_tiny_patch16_384" : "vit_small_patch16_dinov3_qkvb");
+    k->dialect = keyed ? "timm, keys with a bias" : "timm";
+    k->args = json_pack("{s:[ii], s:i, s:i, s:i, s:i, s:f, s:b, s:i, s:b, s:b, s:s, s:f, s:s}",
+                        "img_size", a->size.height, a->size.width, "patch_size", v->patch,
+                        "embed_dim", v->dim, "depth", v->depth, "num_heads", v->heads, "mlp_ratio",
+                        mlp_ratio(v), "class_token", v->class_token, "num_reg_tokens", v->registers,
+                        "use_pre_transformer_norm", v->pre_norm, "use_fc_norm", v->norm_behind,
+                        "global_pool", pools[v->pool], "rope_temperature", v->rotary.base,
+                        "attn_type", is_pe || keyed ? "rope" : "eva");
     if (!k->args)
         return hst_fail(err, HST_EMEM, "out of memory");
-    return v->layer_scale ? tell(k, "init_values", json_real(1e-5), err) : 0;
+    if (v->gated) {
+        rc = tell(k, "swiglu_mlp", json_true(), err);
+        rc = rc ? rc : tell(k, "swiglu_align_to", json_integer(1), err); /* as many as are told */
+    }
+    if (rc || !is_pe)
+        return rc;
+    rc = tell(k, "ref_feat_shape", json_pack("[ii]", v->rotary.learned, v->rotary.learned), err);
+    rc = rc ? rc : tell(k, "attn_pool_mlp_ratio", json_real(mlp_ratio(v)), err);
+    return rc ? rc
+              : tell(k, "attn_pool_num_heads",
+                     json_integer(v->pool_heads ? v->pool_heads : v->heads), err);
+}
+
+static int known_any_vit(const hst_model *m, const hst_arch *a, hst_known *k, hst_err *err)
+{
+    if (a->vit.pool == HST_VIT_CLS_MEAN)
+        return hst_fail(err, HST_EUNSUP,
+                        "features of the class token beside the mean of the others (pool "
+                        "\"cls+mean\") have no place in timm's networks");
+    k->dialect = "timm";
+    k->head = "head";
+    const int rc = hst_known_vit_is_plain(a) ? known_vit(a, k, err) : known_rotary(m, a, k, err);
+    return rc || !a->vit.layer_scale ? rc : tell(k, "init_values", json_real(1e-5), err);
 }
 
 int hst_known_timm(const hst_model *m, hst_known *k, hst_err *err)
@@ -160,7 +250,7 @@ int hst_known_timm(const hst_model *m, hst_known *k, hst_err *err)
     const struct row *r = row_of(a);
     *k = (hst_known){.library = "timm", .prefix = ""};
     if (hst_family_find(a->family)->kind == &hst_vit)
-        return known_vit(a, k, err);
+        return known_any_vit(m, a, k, err);
     if (r)
         return known_cnn(a, r, k, err);
     return hst_fail(err, HST_EUNSUP, "timm has no %s like this one", a->family);

@@ -23,6 +23,7 @@ static const struct row {
     {"efficientnet_v2_l", "efficientnet_v2_l", "classifier.1", 0},
     {"efficientnet_v2_m", "efficientnet_v2_m", "classifier.1", 0},
     {"efficientnet_v2_s", "efficientnet_v2_s", "classifier.1", 0},
+    {"inception_v3", "inception_v3", "fc", 0},
     {"mobilenet_v2", "mobilenet_v2", "classifier.1", 1},
     /* Their classifiers begin with a layer that the features do without: it is left out. */
     {"mobilenet_v3_large", "mobilenet_v3_large", "classifier", 0},
@@ -56,6 +57,16 @@ static int known_vit(const hst_arch *a, hst_known *k, hst_err *err)
     return k->args ? 0 : hst_fail(err, HST_EMEM, "out of memory");
 }
 
+/* Its averages are over the padding too, which TensorFlow's are not. */
+static int inception(const hst_arch *a, hst_known *k, hst_err *err)
+{
+    if (a->cnn.padding != HST_PAD_SYMMETRIC)
+        return hst_fail(err, HST_EUNSUP, "torchvision has no Inception of TensorFlow's averages");
+    k->epsilon = 1e-3;
+    k->args = json_pack("{s:b, s:b}", "aux_logits", 0, "init_weights", 0);
+    return k->args ? 0 : hst_fail(err, HST_EMEM, "out of memory");
+}
+
 int hst_known_torchvision(const hst_model *m, hst_known *k, hst_err *err)
 {
     const hst_arch *a = &hst_model_plain(m)->backbone->arch;
@@ -70,8 +81,9 @@ int hst_known_torchvision(const hst_model *m, hst_known *k, hst_err *err)
         snprintf(k->architecture, sizeof k->architecture, "%s", r->name);
         k->head = r->head;
         k->pads_as_tf = a->cnn.padding == HST_PAD_TF;
-        if (strncmp(r->name, "resnet", 6) == 0)
-            k->dialect = "torchvision or timm";
+        k->dialect = hst_known_torch_dialect(a, "torchvision");
+        if (strcmp(r->name, "inception_v3") == 0)
+            return inception(a, k, err);
         if (!is_usual)
             k->args = json_pack("{s:f}", "width_mult", a->cnn.width);
         return is_usual || k->args ? 0 : hst_fail(err, HST_EMEM, "out of memory");

@@ -58,6 +58,12 @@ static const char padding[] =
     "        m.padding = 0\n"
     "        m.register_forward_pre_hook(pad)\n";
 
+/* Of the batch norms of what is written. */
+static double epsilon(const hst_known *k, const hst_arch *a)
+{
+    return k->epsilon != 0 ? k->epsilon : a->cnn.bn_epsilon;
+}
+
 static void put_network(hst_buf *b, const hst_known *k, const hst_model *m)
 {
     const hst_arch *a = &hst_model_plain(m)->backbone->arch;
@@ -75,7 +81,7 @@ static void put_network(hst_buf *b, const hst_known *k, const hst_model *m)
     if (is_torchvision && !is_vit && strncmp(k->architecture, "convnext", 8) != 0) {
         hst_buf_puts(b, "for m in net.modules():\n"
                         "    if isinstance(m, torch.nn.BatchNorm2d):\n        m.eps = ");
-        hst_buf_double(b, a->cnn.bn_epsilon);
+        hst_buf_double(b, epsilon(k, a));
         hst_buf_puts(b, "\n");
     }
     if (k->pads_as_tf)
@@ -148,7 +154,7 @@ static char *config(const hst_known *k, const hst_model *m, hst_err *err)
     if (hst_family_find(a->family)->kind == &hst_cnn) {
         json_object_set_new(args, "pad_type",
                             json_string(a->cnn.padding == HST_PAD_TF ? "same" : ""));
-        json_object_set_new(args, "bn_eps", json_real(a->cnn.bn_epsilon));
+        json_object_set_new(args, "bn_eps", json_real(epsilon(k, a)));
     }
     return hst_json_dump(o, err);
 }
