@@ -41,7 +41,8 @@ MADE_UP = {"mobilenet_v1": "mobilenetv1_100", "mobilenet_v3_small": "mobilenetv3
            "inception_v3": "inception_v3", "inception_resnet_v2": "inception_resnet_v2",
            "vit_tiny": "vit_tiny_patch16_224",
            "deit_tiny": "deit_tiny_distilled_patch16_224", "dinov2_small": "vit_small_patch14_dinov2",
-           "dinov3_small": "vit_small_patch16_dinov3"}
+           "dinov3_tiny": "vit_tiny_patch16_dinov3_qkvb", "dinov3_small": "vit_small_patch16_dinov3",
+           "pe_core_tiny": "vit_pe_core_tiny_patch16_384"}
 FORMATS = {"onnx": "onnx", "tflite": "tflite", "savedmodel": "savedmodel", "keras": "keras", "tfjs": "tfjs",
            "page": "tfjs", "torch": "torch", "hf": "hf", "timm": "timm", "c": "c",
            "tflite float16": "tflite --weights float16",

@@ -15,7 +15,7 @@ from safetensors.torch import save_file  # noqa: E402
 from torch.fx.experimental.optimization import fuse  # noqa: E402
 
 # Where networks are looked at in another size than their weights are published for.
-PIXELS = {"vit_small_patch14_dinov2": 224}
+PIXELS = {"vit_small_patch14_dinov2": 224, "vit_pe_core_tiny_patch16_384": 224}
 CONFIG = ("input_size", "mean", "std", "interpolation", "crop_pct", "num_classes", "classifier")
 
 
