@@ -83,7 +83,7 @@ hst_inspection *hst_inspection_search(const hst_ctx *ctx, const hst_inspected *i
 {
     hst_near near = {0};
     hst_inspected with = *in;
-    if (hst_near_find(ctx->executor, in->picture, in->home, in->data->n_photos, &near, err))
+    if (hst_near_find(ctx, in->picture, in->home, in->data->n_photos, &near, err))
         return NULL;
     with.near = &near;
     hst_inspection *r = hst_inspection_make(&with, err);

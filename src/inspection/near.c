@@ -1,10 +1,12 @@
 #include "inspection/near.h"
+#include "base/executor.h"
 #include "base/mem.h"
 #include "inspection/align.h"
 #include "inspection/groups.h"
 #include "inspection/near_index.h"
 
 #include <math.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,6 +97,9 @@ typedef struct search {
     codes code;            /* [n] */
     hst_near_index *index; /* NULL: all pairs are looked at */
     pairs *found;          /* of each block of rows */
+    hst_meter meter;       /* ctx NULL: nothing is told */
+    pthread_mutex_t lock;  /* of it */
+    uint64_t done;
 } search;
 
 /* Of photo i, to be passed by: in their order, or in that of the index, which is none. */
@@ -210,9 +215,19 @@ static int ask_row(row *r, size_t i, pairs *out, hst_err *err)
     return rc;
 }
 
+/* One more block is done. */
+static int tell(search *s, hst_err *err)
+{
+    pthread_mutex_lock(&s->lock);
+    s->done = s->n - s->done < ROWS ? s->n : s->done + ROWS;
+    const int rc = hst_meter_at(&s->meter, s->done, err);
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
 static int search_rows(void *arg, size_t block, int thread, hst_err *err)
 {
-    const search *s = arg;
+    search *s = arg;
     int rc = 0;
     (void)thread;
     row *r = hst_alloc_raw(2, sizeof *r, err);
@@ -223,7 +238,7 @@ static int search_rows(void *arg, size_t block, int thread, hst_err *err)
         rc = s->index ? ask_row(r, i, &s->found[block], err)
                       : search_row(r, i, &s->found[block], err);
     free(r);
-    return rc;
+    return rc || !s->meter.ctx ? rc : tell(s, err);
 }
 
 static void outline_photo(void *arg, size_t i, int thread)
@@ -331,13 +346,13 @@ static int pair_copies(search *s, size_t photos, pairs *out, hst_err *err)
     return rc;
 }
 
-int hst_near_find(hst_executor *ex, const hst_picture *pictures, hst_spill *home, size_t n,
+int hst_near_find(const hst_ctx *ctx, const hst_picture *pictures, hst_spill *home, size_t n,
                   hst_near *out, hst_err *err)
 {
-    return hst_near_search(ex, &(hst_near_among){pictures, home, n, HST_NEAR_ALL_PAIRS}, out, err);
+    return hst_near_search(ctx, &(hst_near_among){pictures, home, n, HST_NEAR_ALL_PAIRS}, out, err);
 }
 
-int hst_near_search(hst_executor *ex, const hst_near_among *in, hst_near *out, hst_err *err)
+int hst_near_search(const hst_ctx *ctx, const hst_near_among *in, hst_near *out, hst_err *err)
 {
     pairs found = {0};
     search s = {.pictures = in->pictures, .home = in->home};
@@ -347,8 +362,12 @@ int hst_near_search(hst_executor *ex, const hst_near_among *in, hst_near *out, h
     if (rc == 0)
         rc = pair_copies(&s, in->n, &found, err);
     const int indexed = s.n > in->all_pairs;
+    if (indexed && ctx)
+        s.meter = hst_meter_start(ctx, "near copies", s.n);
+    pthread_mutex_init(&s.lock, NULL);
     if (rc == 0 && s.n)
-        rc = search_all(ex, &s, indexed, &found, err);
+        rc = search_all(ctx ? ctx->executor : NULL, &s, indexed, &found, err);
+    pthread_mutex_destroy(&s.lock);
     free(s.photo);
     sort_pairs(&found);
     void *fitting = rc == 0 && found.n ? realloc(found.at, found.n * sizeof *found.at) : NULL;

@@ -14,7 +14,7 @@
  * finds is part of what all pairs have. What is found does not depend on the number of threads. */
 #ifndef HST_INSPECTION_NEAR_H
 #define HST_INSPECTION_NEAR_H
-#include "base/executor.h"
+#include "base/context.h"
 #include "base/spill.h"
 #include "images/picture.h"
 
@@ -46,10 +46,11 @@ typedef struct hst_near_among {
 } hst_near_among;
 
 /* Among pictures[n], which live in home (NULL: in memory); those not known (pixels 0) are like
- * none. {0} before; end with hst_near_clear. Errors: HST_EMEM. */
-HST_CHECK int hst_near_find(hst_executor *ex, const hst_picture *pictures, hst_spill *home,
+ * none. {0} before; end with hst_near_clear. ctx: its threads, and where an index is asked its
+ * progress; NULL: one thread. Errors: HST_EMEM, HST_ESTOPPED. */
+HST_CHECK int hst_near_find(const hst_ctx *ctx, const hst_picture *pictures, hst_spill *home,
                             size_t n, hst_near *out, hst_err *err);
-HST_CHECK int hst_near_search(hst_executor *ex, const hst_near_among *in, hst_near *out,
+HST_CHECK int hst_near_search(const hst_ctx *ctx, const hst_near_among *in, hst_near *out,
                               hst_err *err);
 void hst_near_clear(hst_near *near);
 #endif

@@ -146,7 +146,7 @@ static int join_copies(const hst_features *f, size_t *group, hst_err *err)
 int hst_near_copies_group(const hst_ctx *ctx, const hst_features *f, hst_near *near, size_t *group,
                           hst_err *err)
 {
-    int rc = hst_near_find(ctx->executor, f->picture, f->pictures, f->n, near, err);
+    int rc = hst_near_find(ctx, f->picture, f->pictures, f->n, near, err);
     if (rc)
         return rc;
     memcpy(group, near->group, f->n * sizeof *group);

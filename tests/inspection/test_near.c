@@ -268,6 +268,7 @@ static void threads_change_nothing(void **state)
     hst_near one = {0}, four = {0};
     hst_executor *ex = hst_executor_new(4, &err);
     check_ok(ex == NULL || p == NULL, &err);
+    const hst_ctx ctx = {.executor = ex};
     for (uint32_t i = 0; i < N; i++) {
         uint32_t seed = i;
         hst_image img = made_up(40, 32, i / 3);
@@ -275,7 +276,7 @@ static void threads_change_nothing(void **state)
         hst_image_clear(&img);
     }
     check_ok(hst_near_find(NULL, p, NULL, N, &one, &err), &err);
-    check_ok(hst_near_find(ex, p, NULL, N, &four, &err), &err);
+    check_ok(hst_near_find(&ctx, p, NULL, N, &four, &err), &err);
     assert_true(one.n_pairs > 50);
     assert_int_equal(one.n_pairs, four.n_pairs);
     for (size_t k = 0; k < one.n_pairs; k++)
@@ -289,11 +290,11 @@ static void threads_change_nothing(void **state)
 
 /* ---- the index ---- */
 
-static hst_near search(hst_executor *ex, const hst_picture *p, size_t n, size_t all_pairs)
+static hst_near search(const hst_ctx *ctx, const hst_picture *p, size_t n, size_t all_pairs)
 {
     hst_near near = {0};
     hst_err err = {0};
-    check_ok(hst_near_search(ex, &(hst_near_among){p, NULL, n, all_pairs}, &near, &err), &err);
+    check_ok(hst_near_search(ctx, &(hst_near_among){p, NULL, n, all_pairs}, &near, &err), &err);
     return near;
 }
 
@@ -319,6 +320,7 @@ static void the_index_finds_what_all_pairs_find(void **state)
     uint32_t seed = 9;
     hst_executor *ex = hst_executor_new(3, &err);
     check_ok(ex == NULL || p == NULL, &err);
+    const hst_ctx ctx = {.executor = ex};
     for (uint32_t i = 0; i < N; i++) {
         hst_image img = made_up(64 + (int)i % 7, 48, i);
         p[i] = picture_of(&img);
@@ -326,7 +328,7 @@ static void the_index_finds_what_all_pairs_find(void **state)
             p[N + how * COPIED + i] = changed(&img, how, &seed);
         hst_image_clear(&img);
     }
-    hst_near all = search(ex, p, ALL, ALL), some = search(ex, p, ALL, 0);
+    hst_near all = search(&ctx, p, ALL, ALL), some = search(&ctx, p, ALL, 0);
     hst_near alone = search(NULL, p, ALL, 0);
     assert_int_equal(all.n_indexed, 0);
     assert_int_equal(some.n_indexed, ALL);
@@ -343,6 +345,35 @@ static void the_index_finds_what_all_pairs_find(void **state)
     hst_near_clear(&some);
     hst_near_clear(&alone);
     hst_executor_free(ex);
+    free(p);
+}
+
+static int stop(void *arg, const hst_progress *p)
+{
+    assert_string_equal(p->what, "near copies");
+    assert_true(p->done <= p->total);
+    return ++*(int *)arg == 1;
+}
+
+static void an_index_can_be_stopped(void **state)
+{
+    (void)state;
+    enum { N = 200 };
+    hst_picture *p = calloc(N, sizeof *p);
+    hst_near near = {0};
+    hst_err err = {0};
+    int calls = 0;
+    const hst_ctx ctx = {.progress = stop, .progress_arg = &calls};
+    assert_non_null(p);
+    for (uint32_t i = 0; i < N; i++) {
+        hst_image img = made_up(40, 32, i);
+        p[i] = picture_of(&img);
+        hst_image_clear(&img);
+    }
+    const hst_near_among in = {p, NULL, N, 0};
+    assert_int_equal(hst_near_search(&ctx, &in, &near, &err), HST_ESTOPPED);
+    assert_int_equal(calls, 1);
+    assert_null(near.pair);
     free(p);
 }
 
@@ -482,6 +513,7 @@ int main(void)
         cmocka_unit_test(plain_pictures_are_no_pairs),
         cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(the_index_finds_what_all_pairs_find),
+        cmocka_unit_test(an_index_can_be_stopped),
         cmocka_unit_test(an_index_of_anything),
         cmocka_unit_test(real_photos),
     };
