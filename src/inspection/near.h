@@ -31,8 +31,7 @@ typedef struct hst_near {
     hst_near_pair *pair; /* by a, then b. Of photos with the same pixels the first stands for all:
                              the others have one pair, with it */
     size_t n_pairs;
-    size_t
-        n_indexed; /* different pictures, where an index was asked; 0: all pairs were looked at */
+    size_t n_indexed; /* different pictures of which an index was asked; 0: all pairs */
 } hst_near;
 
 /* Different pictures of which all pairs are looked at: some seconds of one processor. */
@@ -50,6 +49,7 @@ typedef struct hst_near_among {
  * progress; NULL: one thread. Errors: HST_EMEM, HST_ESTOPPED. */
 HST_CHECK int hst_near_find(const hst_ctx *ctx, const hst_picture *pictures, hst_spill *home,
                             size_t n, hst_near *out, hst_err *err);
+/* The same, with an index from fewer pictures on, or from more. */
 HST_CHECK int hst_near_search(const hst_ctx *ctx, const hst_near_among *in, hst_near *out,
                               hst_err *err);
 void hst_near_clear(hst_near *near);
