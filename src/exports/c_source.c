@@ -429,6 +429,7 @@ const hst_exporter hst_exporter_c = {.name = "c",
                                      .usual = {.uint8 = 1, .batch = 1},
                                      .can = {.logits = 1},
                                      .weights = 1 << HST_WEIGHTS_FLOAT16 | 1 << HST_WEIGHTS_INT8,
+                                     .calibrates = 1,
                                      .write = write_files,
                                      .ask = hst_c_ask,
                                      .run = hst_c_run};

@@ -1,5 +1,6 @@
-/* calibrate.c - what the values of a program lie between, over photos that go through the model's
- * network in float32: the nodes that make the same as its steps are told. */
+/* calibrate.c - what the values of a program lie between, and what they are on average, over photos
+ * that go through the model's network in float32: the nodes that make the same as its steps are
+ * told. */
 #include "exports/photos.h"
 
 #include "base/mem.h"
@@ -10,13 +11,23 @@
 /* Nodes of one pass, whose values fit into MOST floats together, unless one alone does not. */
 enum { MOST = 1 << 24 };
 
+/* What is found of the graph's nodes. */
+typedef struct finding {
+    hst_range *range, head; /* [nodes]; of the logits */
+    size_t *first;          /* [nodes + 1] of its channels in `sum` */
+    double *sum;            /* over pixels and pictures */
+} finding;
+
 typedef struct calibrating {
     const hst_exporting *x;
     const hst_plan *plan;
     const hst_probes *pictures;
+    finding *all;
     const int *node; /* [n_nodes] outputs of the plan */
     int n_nodes;
+    size_t n_sums;    /* channels of these nodes */
     hst_range *found; /* [pictures][n_nodes] */
+    double *sums;     /* [pictures][n_sums] */
     hst_range *head;  /* [pictures] of the logits; NULL: not in this pass */
 } calibrating;
 
@@ -41,6 +52,20 @@ static void logits(const calibrating *c, const float *features, hst_range *out)
     }
 }
 
+/* Of x[pixels][channels]: its range, and onto sum[channels] what is added up. */
+static hst_range look_at(const float *x, size_t pixels, size_t channels, double *sum)
+{
+    hst_range r = {x[0], x[0]};
+    for (size_t i = 1; i < pixels * channels; i++) {
+        r.least = x[i] < r.least ? x[i] : r.least;
+        r.most = x[i] > r.most ? x[i] : r.most;
+    }
+    for (size_t i = 0; i < pixels; i++, x += channels)
+        for (size_t c = 0; c < channels; c++)
+            sum[c] += (double)x[c];
+    return r;
+}
+
 static int look(void *arg, size_t i, int thread, hst_err *err)
 {
     const calibrating *c = arg;
@@ -55,52 +80,65 @@ static int look(void *arg, size_t i, int thread, hst_err *err)
     if (w)
         hst_plan_run(c->plan, w, x, 1, x + n);
     const float *y = x + n;
+    double *sum = c->sums + i * c->n_sums;
     for (int k = 0; w && k < c->n_nodes; k++) {
-        const size_t floats = hst_shape_floats(hst_plan_value(c->plan, c->node[k]));
-        hst_range *r = &c->found[i * (size_t)c->n_nodes + (size_t)k];
-        *r = (hst_range){y[0], y[0]};
-        for (size_t f = 1; f < floats; f++) {
-            r->least = y[f] < r->least ? y[f] : r->least;
-            r->most = y[f] > r->most ? y[f] : r->most;
-        }
+        const hst_shape s = hst_plan_value(c->plan, c->node[k]);
+        c->found[i * (size_t)c->n_nodes + (size_t)k] =
+            look_at(y, hst_shape_pixels(s), (size_t)s.c, sum);
         if (c->head && k == c->n_nodes - 1)
             logits(c, y, &c->head[i]);
-        y += floats;
+        y += hst_shape_floats(s);
+        sum += s.c;
     }
     hst_work_free(w);
     free(x);
     return w ? 0 : HST_EMEM;
 }
 
-/* The nodes of one pass into range[nodes]; head: the last one's are the features. */
-static int pass(calibrating *c, hst_range *range, hst_range *head, hst_err *err)
+/* What one picture told of the nodes of a pass. */
+static void gather(calibrating *c, size_t picture)
+{
+    const double *sum = c->sums + picture * c->n_sums;
+    for (int k = 0; k < c->n_nodes; k++) {
+        const int node = c->node[k];
+        const hst_range r = c->found[picture * (size_t)c->n_nodes + (size_t)k];
+        widen(&c->all->range[node], r.least, r.most);
+        for (size_t at = c->all->first[node]; at < c->all->first[node + 1]; at++)
+            c->all->sum[at] += *sum++;
+    }
+    if (c->head)
+        widen(&c->all->head, c->head[picture].least, c->head[picture].most);
+}
+
+/* The nodes of one pass. with_head: the last one's are the features. */
+static int pass(calibrating *c, int with_head, hst_err *err)
 {
     const hst_graph *g = hst_model_plain(c->x->model)->backbone->graph;
-    const size_t n = (size_t)c->pictures->n, nodes = (size_t)c->n_nodes;
+    const size_t n = (size_t)c->pictures->n;
     hst_plan_options o = hst_plan_defaults();
     o.output = c->node;
     o.n_outputs = c->n_nodes;
+    c->n_sums = 0;
+    for (int k = 0; k < c->n_nodes; k++)
+        c->n_sums += c->all->first[c->node[k] + 1] - c->all->first[c->node[k]];
     hst_plan *plan = hst_plan_make(g, c->x->ctx->kernels, &o, err);
-    c->found = plan ? hst_alloc(n * nodes, sizeof *c->found, err) : NULL;
-    c->head = c->found && head ? hst_alloc(n, sizeof *c->head, err) : NULL;
+    c->found = plan ? hst_alloc(n * (size_t)c->n_nodes, sizeof *c->found, err) : NULL;
+    c->sums = c->found ? hst_alloc(n * c->n_sums, sizeof *c->sums, err) : NULL;
+    c->head = c->sums && with_head ? hst_alloc(n, sizeof *c->head, err) : NULL;
     c->plan = plan;
-    int rc = c->found && (c->head || !head) ? 0 : HST_EMEM;
+    int rc = c->sums && (c->head || !with_head) ? 0 : HST_EMEM;
     rc = rc ? rc : hst_executor_try(c->x->ctx->executor, n, look, c, err);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        for (size_t k = 0; k < nodes; k++)
-            widen(&range[c->node[k]], c->found[i * nodes + k].least, c->found[i * nodes + k].most);
-        if (head)
-            widen(head, c->head[i].least, c->head[i].most);
-    }
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        gather(c, i);
     free(c->head);
+    free(c->sums);
     free(c->found);
     hst_plan_free(plan);
     return rc;
 }
 
 /* wanted[nodes]: in passes of what fits together. */
-static int passes(calibrating *c, const char *wanted, hst_range *range, hst_range *head,
-                  hst_err *err)
+static int passes(calibrating *c, const char *wanted, hst_err *err)
 {
     const hst_graph *g = hst_model_plain(c->x->model)->backbone->graph;
     const int n = hst_graph_n_nodes(g);
@@ -111,7 +149,7 @@ static int passes(calibrating *c, const char *wanted, hst_range *range, hst_rang
     for (int i = 0; rc == 0 && i < n; i++) {
         const size_t more = wanted[i] ? hst_shape_floats(hst_node_shape(hst_graph_node(g, i))) : 0;
         if (floats + more > MOST && c->n_nodes) {
-            rc = pass(c, range, NULL, err);
+            rc = pass(c, 0, err);
             floats = 0;
             c->n_nodes = 0;
         }
@@ -119,7 +157,7 @@ static int passes(calibrating *c, const char *wanted, hst_range *range, hst_rang
         if (wanted[i])
             node[c->n_nodes++] = i;
     }
-    rc = rc ? rc : pass(c, range, head, err);
+    rc = rc ? rc : pass(c, 1, err);
     free(node);
     return rc;
 }
@@ -147,50 +185,120 @@ static hst_range usable(hst_range r)
     return r.least < r.most ? r : (hst_range){0, 1};
 }
 
-static int ranges(const hst_exporting *x, const hst_probes *pictures, hst_step_range *out,
-                  hst_err *err)
+/* The network's input, as its first node reads it. */
+static int is_input(const hst_do_step *s)
+{
+    return s->what == HST_DO_INPUT ||
+           (s->what == HST_DO_AFFINE && s->input[0] == 0 && s->node == 0);
+}
+
+static int finding_make(finding *f, const hst_graph *g, hst_err *err)
+{
+    const size_t n = (size_t)hst_graph_n_nodes(g);
+    *f = (finding){.head = none()};
+    f->range = hst_alloc(n, sizeof *f->range, err);
+    f->first = f->range ? hst_alloc(n + 1, sizeof *f->first, err) : NULL;
+    for (size_t i = 0; f->first && i < n; i++) {
+        f->range[i] = none();
+        f->first[i + 1] = f->first[i] + (size_t)hst_node_shape(hst_graph_node(g, (int)i)).c;
+    }
+    f->sum = f->first ? hst_alloc(f->first[n] + 1, sizeof *f->sum, err) : NULL;
+    return f->sum ? 0 : HST_EMEM;
+}
+
+static void finding_free(finding *f)
+{
+    free(f->range);
+    free(f->first);
+    free(f->sum);
+}
+
+/* Channels of the network's input: over the pictures' pixels. */
+static void look_at_pixels(const calibrating *c)
+{
+    const hst_pixel_norm *norm = &hst_model_plain(c->x->model)->view[0].prep.norm;
+    const size_t pixels = (size_t)c->pictures->height * (size_t)c->pictures->width;
+    uint64_t sum[3] = {0};
+    for (size_t i = 0; i < (size_t)c->pictures->n * pixels * 3; i++)
+        sum[i % 3] += c->pictures->picture[i];
+    for (int k = 0; k < 3; k++)
+        c->all->sum[k] =
+            ((double)sum[k] - (double)c->pictures->n * (double)pixels * (double)norm->mean[k]) /
+            (double)norm->std[k];
+}
+
+static int find(const hst_exporting *x, const hst_probes *pictures, finding *f, hst_err *err)
 {
     const hst_program *p = x->program;
-    const size_t n = (size_t)hst_graph_n_nodes(hst_model_plain(x->model)->backbone->graph);
-    calibrating c = {.x = x, .pictures = pictures};
-    char *wanted = hst_alloc(n, 1, err);
-    hst_range *range = wanted ? hst_alloc(n, sizeof *range, err) : NULL, head = none();
-    int rc = range ? 0 : HST_EMEM;
-    for (size_t i = 0; range && i < n; i++)
-        range[i] = none();
-    for (int i = 0; range && i < p->n; i++)
+    const hst_graph *g = hst_model_plain(x->model)->backbone->graph;
+    const int n = hst_graph_n_nodes(g);
+    calibrating c = {.x = x, .pictures = pictures, .all = f};
+    char *wanted = hst_alloc((size_t)n, 1, err);
+    int rc = wanted ? finding_make(f, g, err) : HST_EMEM;
+    for (int i = 0; rc == 0 && i < p->n; i++)
         wanted[p->step[i].node] = wanted[p->step[i].bare_node] = 1;
-    if (range) {
+    if (rc == 0) {
         wanted[0] = 0;
         wanted[n - 1] = 1;
+        look_at_pixels(&c);
     }
-    rc = rc ? rc : passes(&c, wanted, range, &head, err);
-    for (int i = 0; rc == 0 && i < p->n; i++) {
-        const hst_do_step *s = &p->step[i];
-        const int of_input = s->what == HST_DO_INPUT ||
-                             (s->what == HST_DO_AFFINE && s->input[0] == 0 && s->node == 0);
-        out[i] = (hst_step_range){usable(range[s->node]), usable(range[s->bare_node])};
-        if (of_input)
-            out[i].value = of_pixels(s);
-    }
-    /* behind the features: the head, in two steps of which the first has the logits */
-    if (rc == 0)
-        out[p->features + 1] = (hst_step_range){usable(head), usable(head)};
-    free(range);
+    rc = rc ? rc : passes(&c, wanted, err);
     free(wanted);
     return rc;
 }
 
-int hst_export_calibrate(const hst_exporting *x, const hst_export_photos *from, hst_step_range *out,
-                         hst_err *err)
+/* Means of step i's channels into mean, where the network's input or a node makes the same. */
+static int means(const hst_exporting *x, const finding *f, int n_pictures, int i, float *mean)
+{
+    const hst_do_step *s = &x->program->step[i];
+    const hst_graph *g = hst_model_plain(x->model)->backbone->graph;
+    const hst_shape shape = hst_node_shape(hst_graph_node(g, s->node));
+    if ((s->node == 0 && !is_input(s)) || shape.c != hst_do_channels(s))
+        return 0;
+    const double n = (double)hst_shape_pixels(shape) * n_pictures;
+    for (int c = 0; c < shape.c; c++)
+        mean[c] = (float)(f->sum[f->first[s->node] + (size_t)c] / n);
+    return 1;
+}
+
+/* One block: ranges, and the means behind them. */
+static hst_step_range *ranges(const hst_exporting *x, const finding *f, int n_pictures,
+                              hst_err *err)
+{
+    const hst_program *p = x->program;
+    size_t channels = 0;
+    for (int i = 0; i < p->n; i++)
+        channels += (size_t)hst_do_channels(&p->step[i]);
+    hst_step_range *out =
+        hst_alloc((size_t)p->n + channels * sizeof(float) / sizeof *out + 1, sizeof *out, err);
+    float *mean = (float *)(out ? out + p->n : NULL);
+    for (int i = 0; out && i < p->n; i++) {
+        const hst_do_step *s = &p->step[i];
+        out[i] = (hst_step_range){usable(f->range[s->node]), usable(f->range[s->bare_node]),
+                                  means(x, f, n_pictures, i, mean) ? mean : NULL};
+        if (is_input(s))
+            out[i].value = of_pixels(s);
+        mean += hst_do_channels(s);
+    }
+    /* behind the features: the head, in two steps of which the first has the logits */
+    if (out)
+        out[p->features + 1] = (hst_step_range){usable(f->head), usable(f->head), NULL};
+    return out;
+}
+
+hst_step_range *hst_export_calibrate(const hst_exporting *x, const hst_export_photos *from,
+                                     hst_err *err)
 {
     size_t n = from->n_calibrates;
     hst_probes pictures = {0};
+    finding f = {0};
     int rc = hst_export_pictures(x->ctx, x->model, from, from->calibrates, &n, &pictures, err);
     if (rc == 0 && n == 0)
         rc = hst_fail(err, HST_EDATA,
                       "no photo of the training side can be used to find the ranges of int8");
-    rc = rc ? rc : ranges(x, &pictures, out, err);
+    rc = rc ? rc : find(x, &pictures, &f, err);
+    hst_step_range *out = rc ? NULL : ranges(x, &f, pictures.n, err);
+    finding_free(&f);
     hst_probes_free(&pictures);
-    return rc;
+    return out;
 }

@@ -224,14 +224,14 @@ static int make(hst_exporting *x, const job *j, const char *path, hst_exported *
     return rc;
 }
 
-/* *range: to be freed, for formats that compute in whole numbers. */
+/* *range: to be freed, for 8 bits by photos. */
 static int calibrate(hst_exporting *x, const job *j, hst_step_range **range, hst_err *err)
 {
     if (!j->photos || !j->f->calibrates || x->weights != HST_WEIGHTS_INT8)
         return 0;
-    *range = hst_alloc((size_t)x->program->n, sizeof **range, err);
+    *range = hst_export_calibrate(x, j->photos, err);
     x->range = *range;
-    return *range ? hst_export_calibrate(x, j->photos, *range, err) : HST_EMEM;
+    return *range ? 0 : err->code;
 }
 
 static int export_to(hst_exporting *x, const job *j, const char *path, hst_exported *out,

@@ -37,9 +37,10 @@ typedef struct hst_ends {
 enum hst_weights { HST_WEIGHTS_FLOAT32, HST_WEIGHTS_FLOAT16, HST_WEIGHTS_INT8 };
 extern const char *const hst_weights_names[]; /* NULL ends them */
 
-/* What a step's value lies between, and what is before its activation. */
+/* What a step's value lies between, and what is before its activation; and the means of its channels. */
 typedef struct hst_step_range {
     hst_range value, bare; /* least >= most: not known */
+    const float *mean;     /* [channels]; NULL: not known */
 } hst_step_range;
 
 typedef struct hst_exporting {
@@ -80,7 +81,7 @@ typedef struct hst_exporter {
     int keeps_norms;  /* 1: x->program has batch norms as they were learned */
     double tolerance; /* of probabilities, with weights in float32 */
     unsigned weights; /* bits 1 << hst_weights: other ones that it can have */
-    int calibrates;   /* 1: with photos its int8 is of whole numbers throughout, by x->range */
+    int calibrates;   /* 1: with photos its int8 is made by x->range, which else is NULL */
     hst_ends usual;   /* unless the caller says otherwise */
     hst_ends can;     /* 1: the caller may say otherwise; of batch: may leave it open */
     int (*write)(const hst_exporting *x, hst_err *err);

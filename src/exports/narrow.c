@@ -107,6 +107,18 @@ int8_t hst_int8_of(float x, float scale)
     return (int8_t)hst_steps_of(x, scale, 0, -127, 127);
 }
 
+double hst_int8_shift(const float *x, size_t n, size_t step, float scale, const float *mean,
+                      size_t n_mean)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        const float w = x[i * step];
+        sum +=
+            ((double)hst_int8_of(w, scale) * (double)scale - (double)w) * (double)mean[i % n_mean];
+    }
+    return sum;
+}
+
 int32_t hst_steps_of(float x, float scale, int zero, int32_t least, int32_t most)
 {
     const double q = round((double)(x / scale)) + zero;

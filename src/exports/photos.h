@@ -29,7 +29,8 @@ HST_CHECK int hst_export_pictures(const hst_ctx *ctx, const hst_model *m,
                                   const hst_export_photos *from, size_t *photo, size_t *n,
                                   hst_probes *out, hst_err *err);
 
-/* Ranges of the program's steps over the photos that calibrate: out[steps]. (calibrate.c) */
-HST_CHECK int hst_export_calibrate(const hst_exporting *x, const hst_export_photos *from,
-                                   hst_step_range *out, hst_err *err);
+/* Ranges and means of the program's steps over the photos that calibrate: [steps], to be freed, the
+ * means with it. NULL: HST_EDATA (none of them can be used), HST_ESTOPPED, HST_EMEM. (calibrate.c) */
+hst_step_range *hst_export_calibrate(const hst_exporting *x, const hst_export_photos *from,
+                                     hst_err *err);
 #endif

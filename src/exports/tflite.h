@@ -68,6 +68,7 @@ typedef struct hst_tfl_tensor {
     size_t n_scales;
     int zero;          /* of one scale: the whole number that stands for 0 */
     float least, most; /* of what is computed, over photos; least >= most: not known */
+    const float *mean; /* [channels] likewise, borrowed; NULL: not known */
 } hst_tfl_tensor;
 
 typedef struct hst_tfl_op {

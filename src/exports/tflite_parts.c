@@ -75,6 +75,12 @@ int hst_tfl_transposed(hst_tfl_writer *w, const char *name, int x, const int32_t
     return to;
 }
 
+void hst_tfl_set_mean(hst_tfl_writer *w, int t, const float *mean)
+{
+    if (w->g->rc == 0)
+        w->g->tensor[t].mean = mean;
+}
+
 void hst_tfl_set_range(hst_tfl_writer *w, int t, hst_range range)
 {
     if (w->g->rc || !w->range || range.least >= range.most)

@@ -50,8 +50,10 @@ static void made(hst_tfl_writer *w, int i, int raw, int fuses)
             hst_tfl_set_range(w, raw, w->range[i].bare);
         raw = hst_tfl_activate(w, s->act, final_name(w, i), raw);
     }
-    if (w->range)
+    if (w->range) {
         hst_tfl_set_range(w, raw, w->range[i].value);
+        hst_tfl_set_mean(w, raw, w->range[i].mean);
+    }
     w->value[i] = raw;
 }
 
@@ -99,6 +101,7 @@ static int padded(hst_tfl_writer *w, const char *name, int x, const hst_do_windo
                         0);
     else
         hst_tfl_operate(w, HST_TFL_PAD, to, IN(x, by), NULL, 0);
+    hst_tfl_set_mean(w, to, t.mean); /* of what is inside */
     return to;
 }
 

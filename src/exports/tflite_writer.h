@@ -62,6 +62,8 @@ int hst_tfl_transposed(hst_tfl_writer *w, const char *name, int x, const int32_t
 
 /* What its numbers lie between, where ranges are known at all. */
 void hst_tfl_set_range(hst_tfl_writer *w, int t, hst_range range);
+/* Its channels' means, likewise. */
+void hst_tfl_set_mean(hst_tfl_writer *w, int t, const float *mean);
 
 /* One number; a constant of step i; one number a channel of its value: in float32, since they are
  * few and every answer depends on them. */
