@@ -235,6 +235,28 @@ static int write_scales(bytes_out *b, const hst_do_step *s, hst_err *err)
     return rc;
 }
 
+/* Of a kernel in steps without what their rounding adds on average, where photos tell it. */
+static int write_bias(bytes_out *b, const hst_program *p, const hst_c_places *at, int i,
+                      hst_err *err)
+{
+    const hst_do_step *s = &p->step[i];
+    const float *mean = at->range && s->n_inputs ? at->range[s->input[0]].mean : NULL;
+    if (!mean || at->kept != HST_WEIGHTS_INT8 || !hst_c_is_narrow(s, at->kept))
+        return write_floats(b, s->b, s->n_b, err);
+    const size_t out = s->n_b, taps = (size_t)s->window.kernel_h * (size_t)s->window.kernel_w;
+    const size_t seen = s->n_w / out / (s->what == HST_DO_DENSE ? 1 : taps);
+    const size_t groups = s->what == HST_DO_DEPTHWISE ? out : s->groups ? (size_t)s->groups : 1;
+    int rc = 0;
+    for (size_t c = 0; rc == 0 && c < out; c++) {
+        const float scale = hst_int8_scale(s->w + c, s->n_w / out, out);
+        const double shift = hst_int8_shift(s->w + c, s->n_w / out, out, scale,
+                                            mean + c * groups / out * seen, seen);
+        const float bias = (float)((double)s->b[c] - shift);
+        rc = write_floats(b, &bias, 1, err);
+    }
+    return rc;
+}
+
 static int write_wide(bytes_out *b, const hst_program *p, const hst_c_places *at, hst_err *err)
 {
     int rc = 0;
@@ -245,7 +267,7 @@ static int write_wide(bytes_out *b, const hst_program *p, const hst_c_places *at
             rc = write_floats(b, s->w, s->n_w, err);
         else if (at->kept == HST_WEIGHTS_INT8)
             rc = write_scales(b, s, err);
-        rc = rc ? rc : write_floats(b, s->b, s->n_b, err);
+        rc = rc ? rc : write_bias(b, p, at, i, err);
     }
     return rc ? rc : end_bytes(b, err);
 }
@@ -402,6 +424,7 @@ static int write_files(const hst_exporting *x, hst_err *err)
     hst_c_places at = {0};
     char needed[64] = {0}; /* there are fewer pieces */
     int rc = hst_c_places_make(x->program, x->weights, &at, err);
+    at.range = x->range;
     rc = rc ? rc : hst_c_steps(x->program, &at, &steps, needed, err);
     rc = rc ? rc : put_constants(&front, x, &at, err);
     if (rc == 0) {

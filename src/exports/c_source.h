@@ -10,11 +10,12 @@ extern const char *const hst_c_pieces[][2];
  * is brought into the arena; where it has scales, these are among the weights in its place. */
 typedef struct hst_c_places {
     enum hst_weights kept;
-    size_t *value;   /* [steps] in the arena; of constants in the weights */
-    size_t *weights; /* [steps] of w, or its scales, among the weights */
-    size_t *bias;    /* [steps] of b, likewise */
-    size_t *narrow;  /* [steps] of w among the narrow numbers */
-    size_t *wide;    /* [steps] of w in the arena */
+    const hst_step_range *range; /* [steps] over photos; NULL: not known */
+    size_t *value;               /* [steps] in the arena; of constants in the weights */
+    size_t *weights;             /* [steps] of w, or its scales, among the weights */
+    size_t *bias;                /* [steps] of b, likewise */
+    size_t *narrow;              /* [steps] of w among the narrow numbers */
+    size_t *wide;                /* [steps] of w in the arena */
     size_t n_weights, n_narrow;
     size_t arena;  /* so large */
     size_t room;   /* from here on nothing is in use before the network runs */

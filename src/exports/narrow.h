@@ -20,8 +20,8 @@ HST_CHECK int hst_halves(const float *x, size_t n, size_t channels, float *out, 
 float hst_int8_scale(const float *x, size_t n, size_t step);
 /* The step nearest to x, -127 to 127; ties away from 0. */
 int8_t hst_int8_of(float x, float scale);
-/* What an output is off on average by the rounding of its n numbers x[0], x[step], ... to steps, where
- * number i is times an input that is mean[i % n_mean] on average. */
+/* What an output is off on average by the rounding of its n numbers x[0], x[step], ... to steps,
+ * where number i is times an input that is mean[i % n_mean] on average. */
 double hst_int8_shift(const float *x, size_t n, size_t step, float scale, const float *mean,
                       size_t n_mean);
 /* The step nearest to x where `zero` stands for 0, from least to most; ties away from 0. */

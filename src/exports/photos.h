@@ -30,7 +30,8 @@ HST_CHECK int hst_export_pictures(const hst_ctx *ctx, const hst_model *m,
                                   hst_probes *out, hst_err *err);
 
 /* Ranges and means of the program's steps over the photos that calibrate: [steps], to be freed, the
- * means with it. NULL: HST_EDATA (none of them can be used), HST_ESTOPPED, HST_EMEM. (calibrate.c) */
+ * means with it. Errors: HST_EDATA (none of them can be used), HST_ESTOPPED, HST_EMEM.
+ * (calibrate.c) */
 hst_step_range *hst_export_calibrate(const hst_exporting *x, const hst_export_photos *from,
                                      hst_err *err);
 #endif
