@@ -33,9 +33,9 @@ static const cli_option options[] = {
      "the file; int8 makes it a quarter, and only --check can tell what it gives."},
     {"data", 0, CLI_TEXT, AT(data), "DIR", NULL,
      "Labelled photos, as for train, to check with in the place of made-up pictures. Of a run's "
-     "folder its split.csv says which trained. int8 of tflite then computes in whole numbers "
-     "throughout, as far as those that trained tell what they lie between; narrow weights are "
-     "measured on the others."},
+     "folder its split.csv says which trained. By those that trained int8 is made nearer to the "
+     "model, and that of tflite computes in whole numbers throughout; narrow weights are measured "
+     "on the others."},
     {"max-drop", 0, CLI_POINTS, AT(max_drop), "POINTS", "1",
      "Narrow weights may cost so many points (per cent of the photos) of accuracy, else nothing is "
      "kept and the exit status is 1."},

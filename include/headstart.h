@@ -1402,9 +1402,9 @@ typedef struct hst_export_opts {
     int check;           /* 1: ask the format's own runtime as well, where it is installed */
     const char *weights; /* "float32" (NULL), "float16" or "int8" */
     /* NULL, or labelled photos that what is written is asked about in the place of made-up
-     * pictures. Those of the training side calibrate int8 of tflite, which then computes in whole
-     * numbers throughout (up to 100 of them); those of the validation side (up to 500) measure
-     * narrow weights. */
+     * pictures. Up to 100 of the training side calibrate int8: tflite's then computes in whole
+     * numbers throughout, and biases take back what narrow weights are off by on average. Those of
+     * the validation side (up to 500) measure narrow weights. */
     const hst_data *data;
     const char *split; /* split.csv of a run, whose sides they have; NULL: as data is split */
     double max_drop;   /* points of accuracy that narrow weights may cost, else HST_EUNSUP; 1 */

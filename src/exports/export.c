@@ -229,6 +229,8 @@ static int calibrate(hst_exporting *x, const job *j, hst_step_range **range, hst
 {
     if (!j->photos || !j->f->calibrates || x->weights != HST_WEIGHTS_INT8)
         return 0;
+    if (j->f->calibrates == 1 && j->photos->n_calibrates == 0)
+        return 0;
     *range = hst_export_calibrate(x, j->photos, err);
     x->range = *range;
     return *range ? 0 : err->code;

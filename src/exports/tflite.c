@@ -503,7 +503,7 @@ const hst_exporter hst_exporter_tflite = {
     .usual = {.uint8 = 1},
     .can = {.uint8 = 1, .int8 = 1, .logits = 1, .batch = 1},
     .weights = 1 << HST_WEIGHTS_FLOAT16 | 1 << HST_WEIGHTS_INT8,
-    .calibrates = 1,
+    .calibrates = 2,
     .write = write_file,
     .ask = ask,
     .module = "ai_edge_litert or tflite_runtime or tensorflow",
