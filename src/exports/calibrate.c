@@ -15,7 +15,7 @@ enum { MOST = 1 << 24 };
 typedef struct finding {
     hst_range *range, head; /* [nodes]; of the logits */
     size_t *first;          /* [nodes + 1] of its channels in `sum` */
-    double *sum;            /* over pixels and pictures */
+    double *sum, *most;     /* over pixels and pictures; the largest of them */
 } finding;
 
 typedef struct calibrating {
@@ -27,7 +27,7 @@ typedef struct calibrating {
     int n_nodes;
     size_t n_sums;    /* channels of these nodes */
     hst_range *found; /* [pictures][n_nodes] */
-    double *sums;     /* [pictures][n_sums] */
+    double *sums;     /* [pictures][2][n_sums]: sums, and the largest numbers */
     hst_range *head;  /* [pictures] of the logits; NULL: not in this pass */
 } calibrating;
 
@@ -52,17 +52,21 @@ static void logits(const calibrating *c, const float *features, hst_range *out)
     }
 }
 
-/* Of x[pixels][channels]: its range, and onto sum[channels] what is added up. */
-static hst_range look_at(const float *x, size_t pixels, size_t channels, double *sum)
+/* Of x[pixels][channels]: its range, and each channel's sum and largest number. */
+static hst_range look_at(const float *x, size_t pixels, size_t channels, double *sum, double *most)
 {
     hst_range r = {x[0], x[0]};
     for (size_t i = 1; i < pixels * channels; i++) {
         r.least = x[i] < r.least ? x[i] : r.least;
         r.most = x[i] > r.most ? x[i] : r.most;
     }
+    for (size_t c = 0; c < channels; c++)
+        most[c] = (double)x[c];
     for (size_t i = 0; i < pixels; i++, x += channels)
-        for (size_t c = 0; c < channels; c++)
+        for (size_t c = 0; c < channels; c++) {
             sum[c] += (double)x[c];
+            most[c] = (double)x[c] > most[c] ? (double)x[c] : most[c];
+        }
     return r;
 }
 
@@ -80,11 +84,11 @@ static int look(void *arg, size_t i, int thread, hst_err *err)
     if (w)
         hst_plan_run(c->plan, w, x, 1, x + n);
     const float *y = x + n;
-    double *sum = c->sums + i * c->n_sums;
+    double *sum = c->sums + i * 2 * c->n_sums;
     for (int k = 0; w && k < c->n_nodes; k++) {
         const hst_shape s = hst_plan_value(c->plan, c->node[k]);
         c->found[i * (size_t)c->n_nodes + (size_t)k] =
-            look_at(y, hst_shape_pixels(s), (size_t)s.c, sum);
+            look_at(y, hst_shape_pixels(s), (size_t)s.c, sum, sum + c->n_sums);
         if (c->head && k == c->n_nodes - 1)
             logits(c, y, &c->head[i]);
         y += hst_shape_floats(s);
@@ -98,13 +102,15 @@ static int look(void *arg, size_t i, int thread, hst_err *err)
 /* What one picture told of the nodes of a pass. */
 static void gather(calibrating *c, size_t picture)
 {
-    const double *sum = c->sums + picture * c->n_sums;
+    const double *sum = c->sums + picture * 2 * c->n_sums;
     for (int k = 0; k < c->n_nodes; k++) {
         const int node = c->node[k];
         const hst_range r = c->found[picture * (size_t)c->n_nodes + (size_t)k];
         widen(&c->all->range[node], r.least, r.most);
-        for (size_t at = c->all->first[node]; at < c->all->first[node + 1]; at++)
-            c->all->sum[at] += *sum++;
+        for (size_t at = c->all->first[node]; at < c->all->first[node + 1]; at++, sum++) {
+            c->all->sum[at] += *sum;
+            c->all->most[at] = fmax(c->all->most[at], sum[c->n_sums]);
+        }
     }
     if (c->head)
         widen(&c->all->head, c->head[picture].least, c->head[picture].most);
@@ -123,7 +129,7 @@ static int pass(calibrating *c, int with_head, hst_err *err)
         c->n_sums += c->all->first[c->node[k] + 1] - c->all->first[c->node[k]];
     hst_plan *plan = hst_plan_make(g, c->x->ctx->kernels, &o, err);
     c->found = plan ? hst_alloc(n * (size_t)c->n_nodes, sizeof *c->found, err) : NULL;
-    c->sums = c->found ? hst_alloc(n * c->n_sums, sizeof *c->sums, err) : NULL;
+    c->sums = c->found ? hst_alloc(n * 2 * c->n_sums, sizeof *c->sums, err) : NULL;
     c->head = c->sums && with_head ? hst_alloc(n, sizeof *c->head, err) : NULL;
     c->plan = plan;
     int rc = c->sums && (c->head || !with_head) ? 0 : HST_EMEM;
@@ -202,7 +208,11 @@ static int finding_make(finding *f, const hst_graph *g, hst_err *err)
         f->range[i] = none();
         f->first[i + 1] = f->first[i] + (size_t)hst_node_shape(hst_graph_node(g, (int)i)).c;
     }
-    f->sum = f->first ? hst_alloc(f->first[n] + 1, sizeof *f->sum, err) : NULL;
+    const size_t channels = f->first ? f->first[n] : 0;
+    f->sum = f->first ? hst_alloc(2 * channels + 1, sizeof *f->sum, err) : NULL;
+    f->most = f->sum ? f->sum + channels : NULL;
+    for (size_t i = 0; f->sum && i < channels; i++)
+        f->most[i] = -INFINITY;
     return f->sum ? 0 : HST_EMEM;
 }
 
@@ -247,8 +257,9 @@ static int find(const hst_exporting *x, const hst_probes *pictures, finding *f, 
     return rc;
 }
 
-/* Means of step i's channels into mean, where the network's input or a node makes the same. */
-static int means(const hst_exporting *x, const finding *f, int n_pictures, int i, float *mean)
+/* What is known of step i's channels, where the network's input or a node makes the same: their
+ * means, and behind them the largest numbers. */
+static int of_channels(const hst_exporting *x, const finding *f, int n_pictures, int i, float *out)
 {
     const hst_do_step *s = &x->program->step[i];
     const hst_graph *g = hst_model_plain(x->model)->backbone->graph;
@@ -256,33 +267,40 @@ static int means(const hst_exporting *x, const finding *f, int n_pictures, int i
     if ((s->node == 0 && !is_input(s)) || shape.c != hst_do_channels(s))
         return 0;
     const double n = (double)hst_shape_pixels(shape) * n_pictures;
-    for (int c = 0; c < shape.c; c++)
-        mean[c] = (float)(f->sum[f->first[s->node] + (size_t)c] / n);
+    for (size_t c = 0, at = f->first[s->node]; c < (size_t)shape.c; c++, at++) {
+        out[c] = (float)(f->sum[at] / n);
+        out[c + (size_t)shape.c] = (float)f->most[at];
+    }
     return 1;
 }
 
-/* One block: ranges, and the means behind them. */
+/* One block: ranges, and what is known of channels behind them. */
 static hst_step_range *ranges(const hst_exporting *x, const finding *f, int n_pictures,
                               hst_err *err)
 {
     const hst_program *p = x->program;
-    size_t channels = 0;
+    size_t floats = 0;
     for (int i = 0; i < p->n; i++)
-        channels += (size_t)hst_do_channels(&p->step[i]);
+        floats += 2 * (size_t)hst_do_channels(&p->step[i]);
     hst_step_range *out =
-        hst_alloc((size_t)p->n + channels * sizeof(float) / sizeof *out + 1, sizeof *out, err);
-    float *mean = (float *)(out ? out + p->n : NULL);
+        hst_alloc((size_t)p->n + floats * sizeof(float) / sizeof *out + 1, sizeof *out, err);
+    float *known = (float *)(out ? out + p->n : NULL);
     for (int i = 0; out && i < p->n; i++) {
         const hst_do_step *s = &p->step[i];
-        out[i] = (hst_step_range){usable(f->range[s->node]), usable(f->range[s->bare_node]),
-                                  means(x, f, n_pictures, i, mean) ? mean : NULL};
+        const size_t channels = (size_t)hst_do_channels(s);
+        out[i] = (hst_step_range){.value = usable(f->range[s->node]),
+                                  .bare = usable(f->range[s->bare_node])};
+        if (of_channels(x, f, n_pictures, i, known)) {
+            out[i].mean = known;
+            out[i].most = known + channels;
+        }
         if (is_input(s))
             out[i].value = of_pixels(s);
-        mean += hst_do_channels(s);
+        known += 2 * channels;
     }
     /* behind the features: the head, in two steps of which the first has the logits */
     if (out)
-        out[p->features + 1] = (hst_step_range){usable(f->head), usable(f->head), NULL};
+        out[p->features + 1] = (hst_step_range){.value = usable(f->head), .bare = usable(f->head)};
     return out;
 }
 

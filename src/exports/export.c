@@ -225,7 +225,8 @@ static int make(hst_exporting *x, const job *j, const char *path, hst_exported *
 }
 
 /* *range: to be freed, for 8 bits by photos. */
-static int calibrate(hst_exporting *x, const job *j, hst_step_range **range, hst_err *err)
+static int calibrate(hst_exporting *x, const job *j, hst_program *program, hst_step_range **range,
+                     hst_err *err)
 {
     if (!j->photos || !j->f->calibrates || x->weights != HST_WEIGHTS_INT8)
         return 0;
@@ -233,6 +234,8 @@ static int calibrate(hst_exporting *x, const job *j, hst_step_range **range, hst
         return 0;
     *range = hst_export_calibrate(x, j->photos, err);
     x->range = *range;
+    if (*range && j->f->calibrates == 2)
+        hst_export_equalise(program, *range);
     return *range ? 0 : err->code;
 }
 
@@ -249,7 +252,7 @@ static int export_to(hst_exporting *x, const job *j, const char *path, hst_expor
     rc = rc ? rc : hst_about_make(x->model, &x->ends, &about, err);
     if (rc == 0 && j->photos)
         rc = hst_export_photos_open(x->ctx, x->model, j->o->data, j->o->split, j->photos, err);
-    rc = rc ? rc : calibrate(x, j, &range, err);
+    rc = rc ? rc : calibrate(x, j, &program, &range, err);
     rc = rc ? rc : make(x, j, path, out, err);
     free(range);
     hst_about_free(&about);

@@ -37,10 +37,11 @@ typedef struct hst_ends {
 enum hst_weights { HST_WEIGHTS_FLOAT32, HST_WEIGHTS_FLOAT16, HST_WEIGHTS_INT8 };
 extern const char *const hst_weights_names[]; /* NULL ends them */
 
-/* What a step's value lies between, and what is before its activation; the value's means. */
+/* What a step's value lies between, and what is before its activation; of the value's channels the
+ * means and the largest numbers. */
 typedef struct hst_step_range {
     hst_range value, bare; /* least >= most: not known */
-    const float *mean;     /* [channels]; NULL: not known */
+    float *mean, *most;    /* [channels]; NULL: not known */
 } hst_step_range;
 
 typedef struct hst_exporting {

@@ -29,9 +29,13 @@ HST_CHECK int hst_export_pictures(const hst_ctx *ctx, const hst_model *m,
                                   const hst_export_photos *from, size_t *photo, size_t *n,
                                   hst_probes *out, hst_err *err);
 
-/* Ranges and means of the program's steps over the photos that calibrate: [steps], to be freed, the
- * means with it. Errors: HST_EDATA (none of them can be used), HST_ESTOPPED, HST_EMEM.
- * (calibrate.c) */
+/* What the program's steps lie between over the photos that calibrate, and what is known of their
+ * channels: [steps], one block to be freed. Errors: HST_EDATA (none of them can be used),
+ * HST_ESTOPPED, HST_EMEM. (calibrate.c) */
 hst_step_range *hst_export_calibrate(const hst_exporting *x, const hst_export_photos *from,
                                      hst_err *err);
+/* Channels of a product's value that only a depthwise convolution reads are made larger by powers
+ * of two, as far as the value's range, so that in 8 bits they have more steps; that convolution's
+ * kernel takes it back. (equalise.c) */
+void hst_export_equalise(hst_program *p, hst_step_range *range);
 #endif

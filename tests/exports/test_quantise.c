@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "exports/narrow.h"
+#include "exports/photos.h"
 #include "exports/tflite.h"
 
 #include <math.h>
@@ -292,6 +293,45 @@ static void biases_take_back_what_rounding_adds(void **state)
         check_means(&cases[i]);
 }
 
+/* Channels behind ReLU6 become as large as the largest one, as far as powers of two do it, where a
+ * depthwise convolution alone reads them, and what both make together stays what it is. */
+static void small_channels_have_as_many_steps(void **state)
+{
+    (void)state;
+    enum { IN = 2, C = 4 };
+    for (int other_reader = 0; other_reader < 2; other_reader++) {
+        float w[IN * C], b[C], dw[TAPS * C], most[C] = {6, 2.9f, 0.001f, -1}, mean[C];
+        for (uint32_t i = 0; i < IN * C; i++)
+            w[i] = (float)made_up_noise(21, i);
+        for (uint32_t i = 0; i < TAPS * C; i++)
+            dw[i] = (float)made_up_noise(22, i);
+        for (int i = 0; i < C; i++)
+            b[i] = mean[i] = 0.25f;
+        hst_do_step step[] = {
+            {.what = HST_DO_INPUT, .rank = 3, .dim = {SIDE, SIDE, IN}},
+            {.what = HST_DO_CONV, .rank = 3, .dim = {SIDE, SIDE, C}, .act = HST_ACT_RELU6},
+            {.what = HST_DO_DEPTHWISE, .rank = 3, .dim = {SIDE, SIDE, C}, .input = {1}}};
+        step[1].n_inputs = step[2].n_inputs = 1;
+        step[1].readers = 1 + other_reader;
+        step[1].w = w;
+        step[1].b = b;
+        step[1].n_w = IN * C;
+        step[2].w = dw;
+        step[2].n_w = TAPS * C;
+        hst_program p = {.step = step, .n = 3};
+        hst_step_range range[3] = {{.mean = NULL}};
+        range[1] = (hst_step_range){.value = {0, 6}, .mean = mean, .most = most};
+        hst_export_equalise(&p, range);
+        static const float by[C] = {1, 2, 64, 1}; /* no more than 64; 1 where nothing was seen */
+        for (uint32_t i = 0; i < IN * C; i++)
+            assert_true(w[i] == (float)made_up_noise(21, i) * (other_reader ? 1 : by[i % C]));
+        for (uint32_t i = 0; i < TAPS * C; i++)
+            assert_true(dw[i] == (float)made_up_noise(22, i) / (other_reader ? 1 : by[i % C]));
+        for (int i = 0; i < C; i++)
+            assert_true(b[i] == mean[i] && b[i] == 0.25f * (other_reader ? 1 : by[i]));
+    }
+}
+
 /* What has no range is computed in float32, between operators that convert. */
 static void what_has_no_range_stays(void **state)
 {
@@ -402,6 +442,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_numbers_give_the_networks_answers),
         cmocka_unit_test(biases_take_back_what_rounding_adds),
+        cmocka_unit_test(small_channels_have_as_many_steps),
         cmocka_unit_test(what_has_no_range_stays),
         cmocka_unit_test(errors_of_halves_add_up_to_little),
         cmocka_unit_test(photos_calibrate),
