@@ -270,6 +270,8 @@ static int of_channels(const hst_exporting *x, const finding *f, int n_pictures,
     for (size_t c = 0, at = f->first[s->node]; c < (size_t)shape.c; c++, at++) {
         out[c] = (float)(f->sum[at] / n);
         out[c + (size_t)shape.c] = (float)f->most[at];
+        if (!isfinite(out[c]))
+            return 0;
     }
     return 1;
 }
