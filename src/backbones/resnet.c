@@ -331,9 +331,8 @@ static int bit_huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
 
 static int huggingface_config(const json_t *o, hst_arch *a, hst_err *err)
 {
-    (void)a;
     if (!json_is_true(json_object_get(o, "downsample_in_bottleneck")))
-        return 0;
+        return hst_config_image_size(o, &a->size, err);
     return hst_fail(err, HST_EMODEL,
                     "\"downsample_in_bottleneck\" is true; only ResNets without are supported");
 }

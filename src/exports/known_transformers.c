@@ -100,28 +100,27 @@ static int resnet(const hst_arch *a, const hst_layers *l, hst_known *k, hst_err 
         return hst_fail(err, HST_EUNSUP, "transformers has no ResNet like this one");
     stages(l, &blocks, &channels);
     set(k, "ResNetForImageClassification", "resnet.",
-        json_pack("{s:s, s:i, s:o, s:o, s:s, s:s, s:b, s:b}", "model_type", "resnet",
+        json_pack("{s:s, s:i, s:o, s:o, s:s, s:s, s:b, s:b, s:o}", "model_type", "resnet",
                   "embedding_size", 64, "depths", blocks, "hidden_sizes", channels, "layer_type",
                   place == 3 ? "bottleneck" : "basic", "hidden_act", "relu",
-                  "downsample_in_first_stage", 0, "downsample_in_bottleneck", is_v1));
+                  "downsample_in_first_stage", 0, "downsample_in_bottleneck", is_v1, "image_size",
+                  image_size(a->size)));
     k->head = "classifier.1";
     k->epsilon = 1e-5;
     return 0;
 }
 
-static int bit(const hst_arch *a, const hst_layers *l, hst_known *k, hst_err *err)
+static void bit(const hst_arch *a, const hst_layers *l, hst_known *k)
 {
     json_t *blocks, *channels;
-    if (!hst_size_is_square(a->size))
-        return hst_fail(err, HST_EUNSUP, "its photos are no squares");
     stages(l, &blocks, &channels);
     set(k, "BitForImageClassification", "bit.",
-        json_pack("{s:s, s:i, s:o, s:o, s:s, s:s, s:i, s:i, s:i, s:b}", "model_type", "bit",
+        json_pack("{s:s, s:i, s:o, s:o, s:s, s:s, s:i, s:i, s:b, s:o}", "model_type", "bit",
                   "embedding_size", 64, "depths", blocks, "hidden_sizes", channels, "layer_type",
                   "preactivation", "hidden_act", "relu", "num_groups", HST_BIT_GROUPS,
-                  "width_factor", 1, "image_size", a->size.width, "embedding_dynamic_padding", 0));
+                  "width_factor", 1, "embedding_dynamic_padding", 0, "image_size",
+                  image_size(a->size)));
     k->head = "classifier.1";
-    return 0;
 }
 
 static void convnext(const hst_arch *a, const hst_layers *l, hst_known *k)
@@ -147,7 +146,7 @@ static int known_cnn(const hst_arch *a, hst_known *k, hst_err *err)
     else if (strncmp(a->family, "resnet", 6) == 0)
         rc = resnet(a, &l, k, err);
     else if (strcmp(a->family, "bit_r50x1") == 0)
-        rc = bit(a, &l, k, err);
+        bit(a, &l, k);
     else if (strncmp(a->family, "convnext_", 9) == 0)
         convnext(a, &l, k);
     else
