@@ -9,7 +9,7 @@
 
 /* One group, gone through photo by photo. */
 typedef struct group {
-    size_t n, last;     /* photos; the last of them */
+    size_t n, end;      /* photos; behind their paths among those of all groups */
     int label, side;    /* of the first photo */
     int other_label;    /* of one in another class, or -1 */
     int crosses;        /* it is on both sides */
@@ -66,8 +66,8 @@ static int add_group(const hst_inspected *in, const group *g, int exact, const c
                               g->crosses ? ", on both sides" : "", like);
 }
 
-/* What is so of all photos of each group; next[i]: the next of photo i's group, if any. */
-static void fill(const hst_inspected *in, const size_t *first, group *groups, size_t *next)
+/* What is so of all photos of each group. */
+static void fill(const hst_inspected *in, const size_t *first, group *groups)
 {
     const hst_near *near = in->near;
     for (size_t i = 0; i < near->n; i++) {
@@ -77,10 +77,7 @@ static void fill(const hst_inspected *in, const size_t *first, group *groups, si
             g->label = p->label;
             g->side = in->side[i];
             g->other_label = -1;
-        } else {
-            next[g->last] = i;
         }
-        g->last = i;
         if (p->label != g->label && g->other_label < 0)
             g->other_label = p->label;
         g->crosses |= in->side[i] != g->side;
@@ -96,24 +93,32 @@ static void fill(const hst_inspected *in, const size_t *first, group *groups, si
     }
 }
 
+/* paths[n]: group by group. */
+static void gather(const hst_inspected *in, const size_t *first, group *groups, const char **paths)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i < in->near->n; begin += groups[i++].n)
+        groups[i].end = begin;
+    for (size_t i = 0; i < in->near->n; i++)
+        paths[groups[first[i]].end++] = in->data->photos[i].path;
+}
+
 static int look(const hst_inspected *in, int exact, hst_inspection *r, hst_err *err)
 {
     const size_t n = in->near->n;
-    size_t *first = hst_alloc(n, 2 * sizeof *first, err), *next = NULL;
+    size_t *first = hst_alloc(n, sizeof *first, err);
     group *groups = first ? hst_alloc(n, sizeof *groups, err) : NULL;
     const char **paths = groups ? hst_alloc(n, sizeof *paths, err) : NULL;
     int rc = paths ? 0 : HST_EMEM;
     if (rc == 0) {
-        next = first + n;
         chain(in, exact, first);
-        fill(in, first, groups, next);
+        fill(in, first, groups);
+        gather(in, first, groups, paths);
     }
     for (size_t i = 0; rc == 0 && i < n; i++) {
         if (groups[i].n < 2 || (!exact && !groups[i].near))
             continue;
-        for (size_t k = 0, at = i; k < groups[i].n; k++, at = next[at])
-            paths[k] = in->data->photos[at].path;
-        rc = add_group(in, &groups[i], exact, paths, r, err);
+        rc = add_group(in, &groups[i], exact, paths + groups[i].end - groups[i].n, r, err);
     }
     free(first);
     free(groups);
