@@ -10,7 +10,7 @@
 static const cli_option options[] = {
     {"output", 'o', CLI_TEXT, AT(output), "FILE.npy", "features.npy",
      "NumPy file to write, float32, a row per photo, or x.safetensors with a tensor \"features\"; "
-     "beside it a .csv with path and label."},
+     "beside it a .csv with path and label. x.csv: one table of path, label and numbers."},
     {"backbone", 'b', CLI_TEXT, AT(backbone), "NAME|FILE|FOLDER", "efficientnet_lite0",
      "Pretrained network (see headstart train --help)."},
     CLI_BACKBONE_OPTIONS,
@@ -58,16 +58,6 @@ static int print_result(cli_job *job, const hst_backbone *b, const hst_data *d,
     return CLI_OK;
 }
 
-/* Before the pass over the photos. */
-static int check_output(const cli_job *job)
-{
-    const char *npy = job->v.output, *dot = strrchr(npy, '.');
-    if (dot && strcmp(dot, ".csv") == 0)
-        return cli_job_usage(job,
-                             "-o names the .npy file; paths and labels go beside it, to a .csv");
-    return cli_target_file(npy);
-}
-
 static int run(cli_job *job)
 {
     hst_data_opts o = cli_job_data_opts(job);
@@ -82,7 +72,7 @@ static int run(cli_job *job)
     if (part.count)
         job->v.output = job->shard_file;
     if (status == 0 && hst_process_rank(job->ctx) == 0)
-        status = cli_job_alone(job, check_output(job));
+        status = cli_job_alone(job, cli_target_file(job->v.output));
     if (status)
         return status;
     o.split = "none";

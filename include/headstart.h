@@ -633,8 +633,8 @@ HST_API const char *hst_features_skipped(const hst_features *f, size_t i);
 HST_API size_t hst_features_stored(const hst_features *f);
 /* SHA-256 of photo i's bytes, 64 hex digits; "" where it could not be read. */
 HST_API const char *hst_features_sha256(const hst_features *f, size_t i);
-/* path: NumPy .npy, float32 [used][dim], or .safetensors (tensor "features"); beside it a .csv with
- * a row per vector: path,label. Both appear whole or not at all. Errors: HST_EIO. */
+/* path: NumPy .npy, float32 [used][dim], or .safetensors (tensor "features"), and beside it a .csv
+ * of path,label; or .csv: the numbers are there, too. Whole or not at all. Errors: HST_EIO. */
 HST_API HST_CHECK int hst_features_save(const hst_features *f, const hst_data *d, const char *path,
                                         hst_err *err);
 

@@ -1,5 +1,6 @@
 #include "base/buf.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -74,7 +75,8 @@ void hst_buf_csv(hst_buf *b, const char *field)
     hst_buf_puts(b, "\"");
 }
 
-void hst_buf_double(hst_buf *b, double v)
+/* v with as few digits, first or more, as read back the same: as a double, or as a float. */
+static void put_real(hst_buf *b, double v, int first, int is_float)
 {
     char text[40];
     if (!isfinite(v)) {
@@ -84,15 +86,25 @@ void hst_buf_double(hst_buf *b, double v)
     int whole = fabs(v) < 1e15 && v == floor(v); /* 100, not 1e+02 */
     if (whole)
         snprintf(text, sizeof text, "%.0f", v);
-    for (int digits = 1; !whole && digits <= 17; digits++) { /* the shortest that reads back */
+    for (int digits = first; !whole && digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, v);
-        if (strtod(text, NULL) == v)
+        if ((is_float ? (double)strtof(text, NULL) : strtod(text, NULL)) == v)
             break;
     }
     for (char *s = text; *s; s++) /* a locale may write its own decimal mark */
         if (!strchr("0123456789+-e", *s))
             *s = '.';
     hst_buf_puts(b, text);
+}
+
+void hst_buf_double(hst_buf *b, double v)
+{
+    put_real(b, v, 1, 0);
+}
+
+void hst_buf_float(hst_buf *b, float v)
+{
+    put_real(b, (double)v, FLT_DIG, 1); /* fewer seldom do, and are what they print anyway */
 }
 
 int hst_buf_check(const hst_buf *b, hst_err *err)

@@ -22,6 +22,7 @@ void hst_buf_printf(hst_buf *b, const char *fmt, ...) HST_PRINTF(2, 3);
 void hst_buf_csv(hst_buf *b, const char *field);
 /* A double with enough digits to come back exactly, never with the locale's comma. */
 void hst_buf_double(hst_buf *b, double v);
+void hst_buf_float(hst_buf *b, float v); /* the same of a float */
 /* 0, or HST_EMEM with a message. */
 HST_CHECK int hst_buf_check(const hst_buf *b, hst_err *err);
 void hst_buf_free(hst_buf *b);

@@ -1,5 +1,5 @@
 /* save.c - features as files that other programs read: .npy or .safetensors, and a .csv naming its
- * rows. */
+ * rows; or one .csv of both. */
 #include "base/mem.h"
 #include "base/shard.h"
 #include "base/str.h"
@@ -15,7 +15,7 @@ struct hst_feature_file {
     const hst_data *d;
     hst_shard *shard; /* NULL: all of the photos */
     const char *path;
-    hst_out *table;
+    hst_out *table; /* NULL: the .csv has the numbers, too */
     hst_text_out csv;
     size_t rows;
     int dim;
@@ -56,17 +56,18 @@ int hst_feature_file_open(hst_feature_file **out, const hst_data *d, const char 
         *f = (hst_feature_file){.d = d, .shard = shard, .path = path, .dim = dim};
     if (rc == 0 && shard && !hst_feature_is_table(path))
         rc = hst_fail(err, HST_EARG, "%s: shards are .npy or .safetensors files", path);
-    if (rc == 0 && strcmp(csv, path) == 0)
-        rc = hst_fail(err, HST_EARG, "%s: the .csv is written beside it; give another ending, .npy",
-                      path);
     if (rc == 0)
         rc = hst_text_open(&f->csv, csv, err);
-    if (rc == 0)
+    if (rc == 0 && strcmp(csv, path) != 0)
         rc = hst_out_open(&f->table, path, err);
     if (rc == 0) {
-        hst_buf_printf(&f->csv.b, "path,%s\n", hst_data_known_name(d));
-        rc = hst_feature_header(f->table, path, 0, dim, 0, err);
+        hst_buf_printf(&f->csv.b, "path,%s", hst_data_known_name(d));
+        for (int k = 0; !f->table && k < dim; k++)
+            hst_buf_printf(&f->csv.b, ",f%d", k);
+        hst_buf_puts(&f->csv.b, "\n");
     }
+    if (rc == 0 && f->table)
+        rc = hst_feature_header(f->table, path, 0, dim, 0, err);
     free(csv);
     return rc;
 }
@@ -76,17 +77,21 @@ int hst_feature_file_add(hst_feature_file *f, size_t i, const float *x, hst_err 
     hst_buf_csv(&f->csv.b, f->d->photos[i].path);
     hst_buf_puts(&f->csv.b, ",");
     hst_data_csv_known(f->d, i, &f->csv.b);
+    for (int k = 0; !f->table && k < f->dim; k++) {
+        hst_buf_puts(&f->csv.b, ",");
+        hst_buf_float(&f->csv.b, x[k]);
+    }
     hst_buf_puts(&f->csv.b, "\n");
     f->rows++;
     int rc = hst_text_line(&f->csv, err);
     if (rc == 0 && f->shard)
         rc = hst_shard_vector(f->shard, x, err);
-    return rc ? rc : hst_out_write(f->table, x, (size_t)f->dim * sizeof *x, err);
+    return rc || !f->table ? rc : hst_out_write(f->table, x, (size_t)f->dim * sizeof *x, err);
 }
 
 int hst_feature_file_commit(hst_feature_file *f, hst_err *err)
 {
-    int rc = hst_feature_header(f->table, f->path, f->rows, f->dim, 1, err);
+    int rc = f->table ? hst_feature_header(f->table, f->path, f->rows, f->dim, 1, err) : 0;
     const char *line = f->shard && rc == 0 ? hst_shard_line(f->shard, 1, err) : NULL;
     if (f->shard && rc == 0 && !line)
         rc = HST_EMEM;
@@ -94,7 +99,7 @@ int hst_feature_file_commit(hst_feature_file *f, hst_err *err)
         hst_buf_printf(&f->csv.b, "%s\n", line);
     if (rc == 0)
         rc = hst_text_commit(&f->csv, err);
-    return rc ? rc : hst_out_commit(f->table, err);
+    return rc || !f->table ? rc : hst_out_commit(f->table, err);
 }
 
 void hst_feature_file_close(hst_feature_file *f)

@@ -148,6 +148,20 @@ static void buffers_grow_to_their_maximum(void **state)
     hst_buf_free(&b);
 }
 
+/* A float and its neighbour are different texts of as few digits as that takes. */
+static void floats_are_short_and_read_back(void **state)
+{
+    (void)state;
+    static const float x[] = {0.1f, 0, -0.5f, 16777216, 1.17549435e-38f, 0.3f, 0.30000004f};
+    hst_buf b = HST_BUF(200);
+    for (size_t i = 0; i < sizeof x / sizeof *x; i++) {
+        hst_buf_float(&b, x[i]);
+        hst_buf_puts(&b, " ");
+    }
+    assert_string_equal(b.p, "0.1 0 -0.5 16777216 1.1754944e-38 0.3 0.30000004 ");
+    hst_buf_free(&b);
+}
+
 static void doubles_never_take_the_locales_comma(void **state)
 {
     (void)state;
@@ -370,6 +384,7 @@ int main(void)
         cmocka_unit_test(memory_refuses_products_that_overflow),
         cmocka_unit_test(arena_pieces_are_zeroed_and_aligned),
         cmocka_unit_test(buffers_grow_to_their_maximum),
+        cmocka_unit_test(floats_are_short_and_read_back),
         cmocka_unit_test(doubles_never_take_the_locales_comma),
         cmocka_unit_test(files_appear_whole_or_not_at_all),
         cmocka_unit_test(what_a_killed_writer_left_is_swept),

@@ -3,6 +3,8 @@
 
     tests/cli/everyday.py PROGRAM
 """
+import array
+import csv
 import json
 import os
 import pty
@@ -184,7 +186,20 @@ class Outputs(Case):
                       ("eval", self.model(), PHOTOS, "-o", "/dev/null/x"),
                       ("review", PHOTOS, "-b", BACKBONE, "-o", "/proc/x")):
             self.assertIn(words[-1].split("/x")[0], self.fails_early(6, *words))
-        self.assertIn(".npy", self.fails_early(2, "features", PHOTOS, "-b", BACKBONE, "-o", "x.csv"))
+        self.assertIn("shards", self.fails_early(2, "features", PHOTOS, "-b", BACKBONE, "-o", "x.csv", "--shard", "1/2"))
+
+    def test_features_as_one_table(self):
+        for name in ("table.npy", "alone.csv"):
+            self.ok(run("features", PHOTOS, "-b", BACKBONE, "-o", f"{ROOT}/{name}"))
+        with open(f"{ROOT}/table.npy", "rb") as f:
+            table = f.read()
+        numbers = array.array("f", table[10 + int.from_bytes(table[8:10], "little"):])
+        with open(f"{ROOT}/alone.csv", encoding="utf-8", newline="") as f:
+            head, *rows = list(csv.reader(f))
+        with open(f"{ROOT}/table.csv", encoding="utf-8", newline="") as f:
+            self.assertEqual([row[:2] for row in [head, *rows]], list(csv.reader(f)))
+        self.assertEqual(head[2:], [f"f{k}" for k in range(len(head) - 2)])
+        self.assertEqual(array.array("f", [float(x) for row in rows for x in row[2:]]), numbers)
 
     @needs("cairo")
     def test_the_sheet_lies_beside_the_model(self):
