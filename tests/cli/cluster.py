@@ -167,7 +167,7 @@ class Cluster(Case):
         What was started; the processes."""
         many = f"{ROOT}/many"
         if not os.path.exists(many):
-            for k in range(100):
+            for k in range(300):
                 for photo in glob.glob(f"{PHOTOS}/*/0*.png"):
                     label, name = photo.split("/")[-2:]
                     os.makedirs(f"{many}/{label}", exist_ok=True)
