@@ -230,11 +230,11 @@ static int calibrate(hst_exporting *x, const job *j, hst_program *program, hst_s
 {
     if (!j->photos || !j->f->calibrates || x->weights != HST_WEIGHTS_INT8)
         return 0;
-    if (j->f->calibrates == 1 && j->photos->n_calibrates == 0)
+    if (!j->f->needs_ranges && j->photos->n_calibrates == 0)
         return 0;
     *range = hst_export_calibrate(x, j->photos, err);
     x->range = *range;
-    if (*range && j->f->calibrates == 2)
+    if (*range && j->f->needs_ranges)
         hst_export_equalise(program, *range);
     return *range ? 0 : err->code;
 }

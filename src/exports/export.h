@@ -82,7 +82,8 @@ typedef struct hst_exporter {
     int keeps_norms;  /* 1: x->program has batch norms as they were learned */
     double tolerance; /* of probabilities, with weights in float32 */
     unsigned weights; /* bits 1 << hst_weights: other ones that it can have */
-    int calibrates;   /* with photos its int8 is by x->range; 2: not without one that calibrates */
+    int calibrates;   /* 1: with photos its int8 is made by x->range */
+    int needs_ranges; /* 1: and computes in whole numbers, which cannot be without */
     hst_ends usual;   /* unless the caller says otherwise */
     hst_ends can;     /* 1: the caller may say otherwise; of batch: may leave it open */
     int (*write)(const hst_exporting *x, hst_err *err);

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct hst_feature_file {
     const hst_data *d;
@@ -46,6 +47,16 @@ int hst_feature_header(hst_out *table, const char *path, size_t rows, int dim, i
                : hst_npy_header(table, rows, (size_t)dim, again, err);
 }
 
+/* A list of photos is not replaced by what is made of it. */
+static int check_not_the_list(const hst_data *d, const char *csv, hst_err *err)
+{
+    struct stat a, b;
+    if (stat(d->dir, &a) != 0 || stat(csv, &b) != 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+        return 0;
+    return hst_fail(err, HST_EARG, "%s is the list of the photos; give the output another name",
+                    csv);
+}
+
 int hst_feature_file_open(hst_feature_file **out, const hst_data *d, const char *path, int dim,
                           hst_shard *shard, hst_err *err)
 {
@@ -56,6 +67,7 @@ int hst_feature_file_open(hst_feature_file **out, const hst_data *d, const char 
         *f = (hst_feature_file){.d = d, .shard = shard, .path = path, .dim = dim};
     if (rc == 0 && shard && !hst_feature_is_table(path))
         rc = hst_fail(err, HST_EARG, "%s: shards are .npy or .safetensors files", path);
+    rc = rc ? rc : check_not_the_list(d, csv, err);
     if (rc == 0)
         rc = hst_text_open(&f->csv, csv, err);
     if (rc == 0 && strcmp(csv, path) != 0)

@@ -102,16 +102,6 @@ typedef struct search {
     uint64_t done;
 } search;
 
-/* Of photo i, to be passed by: in their order, or in that of the index, which is none. */
-static const uint8_t *pass_thumb(const search *s, size_t i)
-{
-    if (s->index)
-        hst_spill_visited(s->home);
-    else
-        hst_spill_passed(s->home, sizeof *s->pictures);
-    return s->pictures[s->photo[i]].thumb;
-}
-
 static int pairs_add(pairs *p, const hst_near_pair *pair, hst_err *err)
 {
     void *list = p->at;
@@ -204,7 +194,8 @@ static int ask_row(row *r, size_t i, pairs *out, hst_err *err)
     hst_near_pair pair;
     int rc = 0;
     row_begin(&r[0], i);
-    const size_t n = hst_near_index_ask(s->index, pass_thumb(s, i), i, near);
+    hst_spill_visited(s->home);
+    const size_t n = hst_near_index_ask(s->index, s->pictures[s->photo[i]].thumb, i, near);
     for (size_t k = 0; rc == 0 && k < n; k++) {
         const int is_before = s->photo[near[k]] < s->photo[i];
         if (is_before)
@@ -241,37 +232,48 @@ static int search_rows(void *arg, size_t block, int thread, hst_err *err)
     return rc || !s->meter.ctx ? rc : tell(s, err);
 }
 
-static void outline_photo(void *arg, size_t i, int thread)
-{
-    const search *s = arg;
-    (void)thread;
-    hst_outline_of(pass_thumb(s, i), s->code.outline[i]);
-}
-
-static void hash_photo(void *arg, size_t i, int thread)
+static void code_photo(void *arg, size_t i, int thread)
 {
     const search *s = ((const void **)arg)[0];
     const basis *b = ((const void **)arg)[1];
+    const uint8_t *thumb = s->pictures[s->photo[i]].thumb;
     (void)thread;
-    s->code.hash[i] = hash_of(b, pass_thumb(s, i));
+    s->code.hash[i] = hash_of(b, thumb);
+    hst_outline_of(thumb, s->code.outline[i]);
+    hst_spill_passed(s->home, sizeof *s->pictures);
 }
 
-/* Makes the index, and puts photos and outlines into its order. */
+static void swap(search *s, size_t i, size_t j)
+{
+    const size_t photo = s->photo[i];
+    const uint64_t hash = s->code.hash[i];
+    int16_t outline[HST_OUTLINE];
+    memcpy(outline, s->code.outline[i], sizeof outline);
+    s->photo[i] = s->photo[j];
+    s->code.hash[i] = s->code.hash[j];
+    memcpy(s->code.outline[i], s->code.outline[j], sizeof outline);
+    s->photo[j] = photo;
+    s->code.hash[j] = hash;
+    memcpy(s->code.outline[j], outline, sizeof outline);
+}
+
+/* Makes the index, and puts photos and their codes into its order, in place. */
 static int make_index(hst_executor *ex, search *s, hst_err *err)
 {
-    size_t *order = hst_alloc(s->n, 2 * sizeof *order, err);
+    size_t *order = hst_alloc(s->n, sizeof *order, err);
     if (!order)
         return HST_EMEM;
-    size_t *photo = order + s->n; /* as they were */
     s->index = hst_near_index_new(ex, s->code.outline, s->n, order, err);
-    memcpy(photo, s->photo, s->n * sizeof *photo);
-    for (size_t i = 0; s->index && i < s->n; i++)
-        s->photo[i] = photo[order[i]];
+    for (size_t i = 0; s->index && i < s->n; i++) {
+        size_t to = i;
+        for (size_t from; (from = order[to]) != i; to = from) { /* round a cycle of places */
+            swap(s, to, from);
+            order[to] = to;
+        }
+        order[to] = to;
+    }
     free(order);
-    if (!s->index)
-        return HST_EMEM;
-    hst_executor_for(ex, s->n, outline_photo, s);
-    return 0;
+    return s->index ? 0 : HST_EMEM;
 }
 
 /* Appends what was found, row by row. */
@@ -285,13 +287,10 @@ static int search_all(hst_executor *ex, search *s, int indexed, pairs *out, hst_
     s->code.outline = s->code.hash ? hst_alloc(s->n, sizeof *s->code.outline, err) : NULL;
     s->found = s->code.outline ? hst_alloc(blocks, sizeof *s->found, err) : NULL;
     if (s->found) {
-        hst_executor_for(ex, s->n, outline_photo, s);
+        hst_executor_for(ex, s->n, code_photo, (const void *[]){s, &b});
         rc = indexed ? make_index(ex, s, err) : 0;
     }
-    if (rc == 0) {
-        hst_executor_for(ex, s->n, hash_photo, (const void *[]){s, &b});
-        rc = hst_executor_try(ex, blocks, search_rows, s, err);
-    }
+    rc = rc ? rc : hst_executor_try(ex, blocks, search_rows, s, err);
     for (size_t k = 0; s->found && k < blocks; k++) {
         for (size_t i = 0; rc == 0 && i < s->found[k].n; i++)
             rc = pairs_add(out, &s->found[k].at[i], err);

@@ -9,7 +9,7 @@ import os
 import unittest
 
 import material
-from run import BACKBONE, ROOT, Case, run, setUpModule, tearDownModule  # noqa: F401
+from run import BACKBONE, ROOT, Case, read, run, setUpModule, tearDownModule  # noqa: F401
 
 COLOURS = ("blue", "green", "red")
 
@@ -52,6 +52,12 @@ class Lists(Case):
         self.assertIn(b"of its parts test is used", r.stderr)
         self.ok(run("features", "labels.csv", "--backbone", BACKBONE, "-o", "x.npy"))
         self.assertEqual(len(rows("x.csv")), 24)
+        for out in ("labels.csv", "labels.npy"):  # what would replace the list
+            before = read(f"{ROOT}/labels.csv")
+            r = run("features", "labels.csv", "--backbone", BACKBONE, "-o", out)
+            self.assertIn(b"labels.csv is the list of the photos", r.stderr)
+            self.assertEqual((r.returncode, read(f"{ROOT}/labels.csv")), (2, before))
+            self.assertFalse(os.path.exists(f"{ROOT}/labels.npy"))
         found = json.loads(self.ok(run("doctor", "labels.csv", "--json")))["findings"]
         self.assertIn("list", [f["kind"] for f in found])
         self.ok(run("review", "labels.csv", "--backbone", BACKBONE, "-o", "reviewed"))
