@@ -1,6 +1,7 @@
 /* Networks of every kind of step through the ways out: as C, compiled and run, and as ONNX, as a
  * TensorFlow graph and as TFLite, read back. hst_export() itself compares what they answer. */
 #include "made_up.h"
+#include "networks.h"
 #include "support.h"
 
 #include "base/file.h"
@@ -9,92 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const struct network {
-    hst_arch arch;
-    int is_large; /* 1: too large a program in C for a test; 2: for some other formats, too */
-} networks[] = {
-    {{"mobilenet_v2", {65, 34}, .cnn = {0.35, HST_PAD_TF, 1e-3}}},
-    {{"mobilenet_v3_small", {64, 64}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-3}}},
-    {{"hgnet_v2_b0", {64, 64}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-5}}},
-    {{"regnet_y_400mf", {64, 64}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-5}}},
-    {{"nasnet_mobile", {64, 64}, .cnn = {1, HST_PAD_TF, 1e-3}}},
-    {{"convnext_atto", {64, 32}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-6}}, 1},
-    {{"inception_resnet_v2", {75, 75}, .cnn = {1, HST_PAD_TF, 1e-3}}, 2},
-    {{"mobilenet_v4_small", {64, 64}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-5}}, 1},
-    {{"vit",
-      {48, 32},
-      .vit = {.dim = 24,
-              .depth = 2,
-              .heads = 3,
-              .patch = 16,
-              .hidden = 48,
-              .class_token = 1,
-              .act = HST_ACT_SWISH,
-              .epsilon = 1e-6,
-              .gated = 1,
-              .no_table = 1,
-              .rotary = {1, HST_ROTARY_HALVES, 0, 100}}}},
-    {{"vit",
-      {48, 32},
-      .vit = {.dim = 24,
-              .depth = 1,
-              .heads = 3,
-              .patch = 8,
-              .hidden = 48,
-              .class_token = 1,
-              .act = HST_ACT_GELU,
-              .epsilon = 1e-6,
-              .rotary = {1, HST_ROTARY_PAIRS, 4, 10000}}}},
-    {{"vit",
-      {48, 32},
-      .vit = {.dim = 24,
-              .depth = 2,
-              .heads = 3,
-              .patch = 16,
-              .hidden = 48,
-              .class_token = 1,
-              .act = HST_ACT_GELU,
-              .epsilon = 1e-6}}},
-    {{"vit",
-      {48, 32},
-      .vit = {.dim = 24,
-              .depth = 2,
-              .heads = 2,
-              .patch = 8,
-              .hidden = 48,
-              .class_token = 1,
-              .registers = 2,
-              .layer_scale = 1,
-              .pool = HST_VIT_CLS_MEAN,
-              .act = HST_ACT_GELU_TANH,
-              .epsilon = 1e-6}}},
-    {{"vit",
-      {32, 32},
-      .vit = {.dim = 16,
-              .depth = 1,
-              .heads = 2,
-              .patch = 8,
-              .hidden = 32,
-              .pool = HST_VIT_MAP,
-              .attention_pool = 1,
-              .act = HST_ACT_GELU_QUICK,
-              .epsilon = 1e-6}}},
-    {{"vit",
-      {32, 64},
-      .vit = {.dim = 16,
-              .depth = 1,
-              .heads = 1,
-              .patch = 16,
-              .hidden = 32,
-              .class_token = 1,
-              .pre_norm = 1,
-              .norm_behind = 1,
-              .pool = HST_VIT_MEAN,
-              .act = HST_ACT_GELU,
-              .epsilon = 1e-6}}},
-    {{"bit_r50x1", {64, 32}, .cnn = {1, HST_PAD_SYMMETRIC, 1e-5}}, 1},
-};
 
 /* Its answers are compared; whether they could be is for the caller to see. */
 static void export_model(hst_ctx *ctx, const hst_model *m, const char *to, const char *format,
@@ -116,7 +31,7 @@ static void every_kind_of_step(void **state)
     hst_export_opts o = hst_export_opts_default();
     char *dir = temporary_folder();
     int compiled = 0;
-    for (size_t i = 0; i < sizeof networks / sizeof *networks; i++) {
+    for (size_t i = 0; i < NETWORKS; i++) {
         hst_ctx *ctx = made_up_ctx(2);
         hst_backbone *b = made_up_network(ctx, &networks[i].arch);
         hst_model *m = made_up_model(b, labels, 3);
@@ -179,7 +94,7 @@ static void another_weight_is_found(void **state)
         skip();
     char *dir = temporary_folder();
     hst_ctx *ctx = made_up_ctx(2);
-    hst_backbone *b = made_up_network(ctx, &networks[10].arch);
+    hst_backbone *b = made_up_network(ctx, &networks[0].arch);
     hst_model *m = made_up_model(b, labels, 3);
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         hst_exported out;
