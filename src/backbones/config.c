@@ -92,15 +92,16 @@ static void crop(hst_sizing *s, enum hst_geometry g, hst_size resize, hst_size s
     *s = (hst_sizing){1, g, resize, s->interpolation};
 }
 
-/* What a Hugging Face image processor makes, where that is no square: a square is what the network
+/* What a Hugging Face image processor makes. Squares of convolutions are those that the network
  * itself says. */
-static void processor_size(const json_t *o, hst_size *size)
+static void processor_size(const json_t *o, const hst_kind *kind, hst_arch *a)
 {
     const char *key = flag(o, "do_center_crop", 0) ? "crop_size" : "size";
-    const hst_size s = size_of(json_object_get(o, key));
-    if (flag(o, "do_resize", 1) && !hst_size_is_square(s) &&
-        hst_size_within(s, HST_LEAST_PX, HST_MOST_PX))
-        *size = s;
+    hst_arch as = *a;
+    as.size = size_of(json_object_get(o, key));
+    const int says = kind == &hst_cnn ? !hst_size_is_square(as.size) : !kind->check(&as, NULL);
+    if (flag(o, "do_resize", 1) && says && hst_size_within(as.size, HST_LEAST_PX, HST_MOST_PX))
+        a->size = as.size;
 }
 
 /* Of a Hugging Face image processor: the shorter edge, and the middle of it; or all of it.
@@ -142,7 +143,7 @@ void hst_config_timm_sizing(const json_t *o, hst_size size, hst_sizing *s)
 
 /* ---- the files ---- */
 
-static int read_processor(const char *config_path, hst_arch *a, hst_err *err)
+static int read_processor(const char *config_path, const hst_kind *kind, hst_arch *a, hst_err *err)
 {
     size_t n = (size_t)(hst_path_base(config_path) - config_path);
     char *dir = strndup(config_path, n ? n : 0);
@@ -152,7 +153,7 @@ static int read_processor(const char *config_path, hst_arch *a, hst_err *err)
         json_t *o = read_object(path, err);
         rc = o ? processor_norm(o, &a->norm, err) : HST_EMODEL;
         if (rc == 0) {
-            processor_size(o, &a->size);
+            processor_size(o, kind, a);
             processor_sizing(o, a->size, &a->sizing);
         }
         if (o && rc)
@@ -175,7 +176,7 @@ int hst_config_read(const char *path, const hst_origin *o, hst_arch *a, hst_err 
     if (rc)
         (void)hst_err_at(err, "config.json");
     json_decref(root);
-    return rc ? rc : read_processor(path, a, err);
+    return rc ? rc : read_processor(path, o->family->kind, a, err);
 }
 
 int hst_config_said(const char *text, const hst_origin *o, hst_arch *a, hst_err *err)

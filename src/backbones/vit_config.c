@@ -121,7 +121,9 @@ int hst_vit_timm_config(const json_t *o, hst_arch *a, hst_err *err)
     if (rc)
         return rc;
     hst_config_timm_licence(p, a);
-    a->size = hst_vit_usual_size(a->size, a->vit.patch);
+    /* a classifier was taught at the size that the file says */
+    if (json_integer_value(json_object_get(o, "num_classes")) == 0)
+        a->size = hst_vit_usual_size(a->size, a->vit.patch);
     hst_config_timm_sizing(p, a->size, &a->sizing);
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "backbones/cnn.h"
+#include "backbones/recognise.h"
 #include "base/file.h"
 #include "base/json.h"
 
@@ -146,12 +147,70 @@ static void timm_says_height_then_width(void **state)
     }
 }
 
+static hst_origin vit_of(const char *dialect)
+{
+    hst_origin o = {.family = hst_family_find("vit"), .fits = 1};
+    assert_non_null(o.family);
+    for (size_t i = 0; i < o.family->n_dialects; i++)
+        if (strcmp(o.family->dialects[i].name, dialect) == 0)
+            o.dialect = &o.family->dialects[i];
+    assert_non_null(o.dialect);
+    return o;
+}
+
+/* Networks of tokens that learned at many pixels are used at fewer, but for those with a classifier
+ * that was taught at them, or that something else prepares photos for. */
+static void large_sizes_of_tokens(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *dialect, *config, *processor;
+        int px;
+    } file[] = {
+#define TIMM(classes)                                                                              \
+    "{\"architecture\": \"vit_tiny_patch16_224\", \"num_classes\": " #classes                      \
+    ", \"pretrained_cfg\": {\"input_size\": [3, 480, 480]}}"
+        {"timm", TIMM(0), NULL, 224},
+        {"timm", TIMM(3), NULL, 480},
+        {"Hugging Face", "{\"image_size\": 480}", NULL, 224},
+        {"Hugging Face", "{\"image_size\": 480}", "{\"size\": {\"height\": 480, \"width\": 480}}",
+         480},
+        {"Hugging Face", "{\"image_size\": 480}",
+         "{\"size\": {\"shortest_edge\": 256}, \"do_center_crop\": true, \"crop_size\": 192}", 192},
+        {"Hugging Face", "{\"image_size\": 480}", "{\"size\": 250}", 224}, /* no whole patches */
+    };
+    for (size_t i = 0; i < sizeof file / sizeof *file; i++) {
+        hst_err err = {0};
+        const hst_origin o = vit_of(file[i].dialect);
+        hst_arch a = {.family = "vit", .size = {224, 224}};
+        o.family->kind->usual(&o, &a);
+        a.vit.dim = 64;
+        a.vit.heads = a.vit.class_token = 1;
+        a.vit.depth = 2;
+        a.vit.hidden = 256;
+        a.vit.patch = 16;
+        char *dir = temporary_folder(), *path = hst_path_join(dir, "config.json", &err);
+        check_ok(hst_file_write(path, file[i].config, strlen(file[i].config), &err), &err);
+        char *other = hst_path_join(dir, "preprocessor_config.json", &err), text[512];
+        snprintf(text, sizeof text, "{\"do_normalize\": false, %s",
+                 file[i].processor ? file[i].processor + 1 : "");
+        check_ok(file[i].processor ? hst_file_write(other, text, strlen(text), &err) : 0, &err);
+        check_ok(hst_config_read(path, &o, &a, &err), &err);
+        assert_true(hst_size_equal(a.size, hst_size_square(file[i].px)));
+        free(other);
+        free(path);
+        remove_tree(dir);
+        free(dir);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizing_is_read),
         cmocka_unit_test(sizes_that_are_no_square),
         cmocka_unit_test(timm_says_height_then_width),
+        cmocka_unit_test(large_sizes_of_tokens),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
