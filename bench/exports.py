@@ -80,11 +80,11 @@ class Campaign:
     # ---- models ----
 
     def images(self, px):
-        """Photos that were learned from, [n][3][px][px], -1 to 1."""
+        """Photos that were learned from, [n][3][px][px], 0 to 1."""
         found = sorted(os.path.join(folder, name) for folder, _, names in os.walk(self.learned) for name in names)
         x = readers.pixels(found[::len(found) // SEEN][:SEEN], {"geometry": "squash", "as": "PIL.Image.resize",
                            "interpolation": "bilinear", "width": px, "height": px}, np.float32)
-        return torch.from_numpy(x / 127.5 - 1).permute(0, 3, 1, 2)
+        return torch.from_numpy(x / 255).permute(0, 3, 1, 2)
 
     def model(self, name, backbone):
         folder = os.path.join(self.args.work, name + ("-tuned" if self.args.fine_tune else ""))

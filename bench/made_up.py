@@ -33,7 +33,7 @@ def folded(net):
 def network(architecture, folder, seen=None):
     """The network without its head; headstart reads the folder. (network, pixels)
 
-    seen(pixels): images [n][3][pixels][pixels] from -1 to 1 that batch norm's statistics come from, else noise."""
+    seen(pixels): images [n][3][pixels][pixels] from 0 to 1 that batch norm's statistics come from, else noise."""
     torch.manual_seed(1)
     size = {"img_size": PIXELS[architecture]} if architecture in PIXELS else {}
     net = timm.create_model(architecture, num_classes=0, **size)
@@ -47,8 +47,9 @@ def network(architecture, folder, seen=None):
             # The last norm of RegNet's branches is small, as learning has it: else 16 blocks magnify every rounding.
             torch.nn.init.uniform_(layer.weight, *((0.1, 0.4) if name.endswith("conv3.bn") else (0.6, 1.4)))
             torch.nn.init.normal_(layer.bias, 0, 0.3)
+    mean, std = (torch.tensor(net.pretrained_cfg[key]).reshape(1, 3, 1, 1) for key in ("mean", "std"))
     with torch.no_grad():
-        net.train()(seen(px) if seen else torch.rand(8, 3, px, px) * 2 - 1)
+        net.train()(((seen(px) if seen else torch.rand(8, 3, px, px)) - mean) / std)
     net.eval()
     os.makedirs(folder, exist_ok=True)
     save_file({k: v.contiguous() for k, v in net.state_dict().items()},
