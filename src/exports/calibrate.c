@@ -4,6 +4,7 @@
 #include "exports/photos.h"
 
 #include "base/mem.h"
+#include "nn/spread.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@ typedef struct finding {
     hst_range *range, head; /* [nodes]; of the logits */
     size_t *first;          /* [nodes + 1] of its channels in `sum` */
     double *sum, *most;     /* over pixels and pictures; the largest of them */
+    hst_spread **spread;    /* [n_spreads] of each thread; in the end the first has them all */
+    int n_spreads;
 } finding;
 
 typedef struct calibrating {
@@ -78,7 +81,6 @@ static int look(void *arg, size_t i, int thread, hst_err *err)
     const uint8_t *rgb = c->pictures->picture + i * n;
     float *x = hst_alloc_raw(n + hst_plan_output_floats(c->plan), sizeof *x, err);
     hst_work *w = x ? hst_work_new(c->plan, err) : NULL;
-    (void)thread;
     for (size_t k = 0; w && k < n; k++)
         x[k] = ((float)rgb[k] - norm->mean[k % 3]) / norm->std[k % 3];
     if (w)
@@ -89,6 +91,7 @@ static int look(void *arg, size_t i, int thread, hst_err *err)
         const hst_shape s = hst_plan_value(c->plan, c->node[k]);
         c->found[i * (size_t)c->n_nodes + (size_t)k] =
             look_at(y, hst_shape_pixels(s), (size_t)s.c, sum, sum + c->n_sums);
+        hst_spread_add(c->all->spread[thread], c->node[k], y, hst_shape_floats(s));
         if (c->head && k == c->n_nodes - 1)
             logits(c, y, &c->head[i]);
         y += hst_shape_floats(s);
@@ -198,9 +201,12 @@ static int is_input(const hst_do_step *s)
            (s->what == HST_DO_AFFINE && s->input[0] == 0 && s->node == 0);
 }
 
-static int finding_make(finding *f, const hst_graph *g, hst_err *err)
+/* counted[nodes]: as hst_spread_new takes it. */
+static int finding_make(finding *f, const hst_exporting *x, const char *counted, hst_err *err)
 {
+    const hst_graph *g = hst_model_plain(x->model)->backbone->graph;
     const size_t n = (size_t)hst_graph_n_nodes(g);
+    const int threads = hst_executor_threads(x->ctx->executor);
     *f = (finding){.head = none()};
     f->range = hst_alloc(n, sizeof *f->range, err);
     f->first = f->range ? hst_alloc(n + 1, sizeof *f->first, err) : NULL;
@@ -213,11 +219,20 @@ static int finding_make(finding *f, const hst_graph *g, hst_err *err)
     f->most = f->sum ? f->sum + channels : NULL;
     for (size_t i = 0; f->sum && i < channels; i++)
         f->most[i] = -INFINITY;
-    return f->sum ? 0 : HST_EMEM;
+    f->spread = f->sum ? hst_alloc((size_t)threads, sizeof(*f->spread), err) : NULL;
+    while (f->spread && f->n_spreads < threads) {
+        f->spread[f->n_spreads] = hst_spread_new(g, counted, err);
+        if (!f->spread[f->n_spreads++])
+            return HST_EMEM;
+    }
+    return f->spread ? 0 : HST_EMEM;
 }
 
 static void finding_free(finding *f)
 {
+    for (int i = 0; i < f->n_spreads; i++)
+        hst_spread_free(f->spread[i]);
+    free(f->spread);
     free(f->range);
     free(f->first);
     free(f->sum);
@@ -237,22 +252,47 @@ static void look_at_pixels(const calibrating *c)
             (double)norm->std[k];
 }
 
+/* Of a value around 0 a few large numbers would make the steps of all others wider: its range ends
+ * where least is lost. What ReLU leaves keeps all of its range, as its large numbers say most. */
+static void mark(const hst_program *p, char *wanted, char *counted)
+{
+    for (int i = 0; i < p->n; i++) {
+        const hst_do_step *s = &p->step[i];
+        wanted[s->node] = wanted[s->bare_node] = 1;
+        if (s->act != HST_ACT_RELU && s->act != HST_ACT_RELU6)
+            counted[s->node] = counted[s->bare_node] = 1;
+    }
+}
+
+static void narrow(finding *f, const char *counted, int n)
+{
+    for (int i = 1; i < f->n_spreads; i++)
+        hst_spread_merge(f->spread[0], f->spread[i]);
+    for (int i = 1; i < n; i++) {
+        const int around = counted[i] && f->range[i].least < 0;
+        const hst_range r = around ? hst_spread_range(f->spread[0], i) : none();
+        if (r.least < r.most)
+            f->range[i] =
+                (hst_range){fmaxf(f->range[i].least, r.least), fminf(f->range[i].most, r.most)};
+    }
+}
+
 static int find(const hst_exporting *x, const hst_probes *pictures, finding *f, hst_err *err)
 {
-    const hst_program *p = x->program;
-    const hst_graph *g = hst_model_plain(x->model)->backbone->graph;
-    const int n = hst_graph_n_nodes(g);
+    const int n = hst_graph_n_nodes(hst_model_plain(x->model)->backbone->graph);
     calibrating c = {.x = x, .pictures = pictures, .all = f};
-    char *wanted = hst_alloc((size_t)n, 1, err);
-    int rc = wanted ? finding_make(f, g, err) : HST_EMEM;
-    for (int i = 0; rc == 0 && i < p->n; i++)
-        wanted[p->step[i].node] = wanted[p->step[i].bare_node] = 1;
-    if (rc == 0) {
-        wanted[0] = 0;
-        wanted[n - 1] = 1;
+    char *wanted = hst_alloc((size_t)n, 2, err), *counted = wanted ? wanted + n : NULL;
+    if (!wanted)
+        return HST_EMEM;
+    mark(x->program, wanted, counted);
+    wanted[0] = counted[0] = 0;
+    wanted[n - 1] = 1;
+    int rc = finding_make(f, x, counted, err);
+    if (rc == 0)
         look_at_pixels(&c);
-    }
     rc = rc ? rc : passes(&c, wanted, err);
+    if (rc == 0)
+        narrow(f, counted, n);
     free(wanted);
     return rc;
 }

@@ -217,7 +217,7 @@ static int work(void *arg, size_t i, hst_looking *l, hst_err *err)
     hst_err why = {0};
     int rc = 0;
     for (int k = 0; rc == 0 && k < j->e->n_branches; k++) {
-        j->own[i][k] = hst_spread_new(j->e->branch[k].backbone->graph, err);
+        j->own[i][k] = hst_spread_new(j->e->branch[k].backbone->graph, NULL, err);
         rc = j->own[i][k] ? 0 : HST_EMEM;
     }
     if (rc)
@@ -244,7 +244,7 @@ static int count(job *j, hst_err *err)
 {
     int rc = 0;
     for (int k = 0; rc == 0 && k < j->e->n_branches; k++) {
-        j->all[k] = hst_spread_new(j->e->branch[k].backbone->graph, err);
+        j->all[k] = hst_spread_new(j->e->branch[k].backbone->graph, NULL, err);
         rc = j->all[k] ? 0 : HST_EMEM;
     }
     rc = rc ? rc

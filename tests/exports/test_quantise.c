@@ -437,6 +437,91 @@ static void photos_calibrate(void **state)
     hst_close(ctx);
 }
 
+/* What lies between a value's ends over the pictures. */
+static hst_range whole_of(const hst_ctx *ctx, const hst_model *m, const hst_probes *p, int node)
+{
+    hst_err err = {0};
+    const hst_pixel_norm *norm = &hst_model_plain(m)->view[0].prep.norm;
+    const size_t n = (size_t)p->height * (size_t)p->width * 3;
+    hst_plan_options o = hst_plan_defaults();
+    o.output = &node;
+    o.n_outputs = 1;
+    hst_plan *plan = hst_plan_make(hst_model_plain(m)->backbone->graph, ctx->kernels, &o, &err);
+    check_ok(plan == NULL, &err);
+    hst_work *w = hst_work_new(plan, &err);
+    check_ok(w == NULL, &err);
+    const size_t floats = hst_plan_output_floats(plan);
+    float *x = calloc(n, sizeof *x), *y = calloc(floats, sizeof *y);
+    hst_range r = {INFINITY, -INFINITY};
+    for (int i = 0; i < p->n; i++) {
+        for (size_t k = 0; k < n; k++)
+            x[k] = ((float)p->picture[(size_t)i * n + k] - norm->mean[k % 3]) / norm->std[k % 3];
+        hst_plan_run(plan, w, x, 1, y);
+        for (size_t k = 0; k < floats; k++)
+            r = (hst_range){fminf(r.least, y[k]), fmaxf(r.most, y[k])};
+    }
+    free(y);
+    free(x);
+    hst_work_free(w);
+    hst_plan_free(plan);
+    return r;
+}
+
+/* Ranges of what ReLU6 has cut off are those of the photos. Of what lies around 0 they are no
+ * wider, and narrower where a few numbers alone are large, but half as wide at least. */
+static void ranges_lose_least(void **state)
+{
+    (void)state;
+    static const char *const labels[] = {"a", "b"};
+    hst_ctx *ctx = made_up_ctx(2);
+    hst_backbone *b = made_up_backbone(ctx, 1);
+    hst_model *m = made_up_model(b, labels, 2);
+    char *dir = temporary_folder();
+    hst_err err = {0};
+    hst_program p = {0};
+    hst_ends ends = {.uint8 = 1};
+    hst_export_photos photos = {0};
+    hst_probes pictures = {0};
+    int clipped = 0, around = 0, narrower = 0;
+    made_up_photos(dir, 2, 12, 40, 32);
+    hst_data *d = hst_data_open(ctx, dir, NULL, &err);
+    assert_non_null(d);
+    check_ok(hst_export_program(m, &ends, &p, &err), &err);
+    check_ok(hst_export_photos_open(ctx, m, d, NULL, &photos, &err), &err);
+    size_t n = photos.n_calibrates;
+    check_ok(hst_export_pictures(ctx, m, &photos, photos.calibrates, &n, &pictures, &err), &err);
+    const hst_exporting x = {.ctx = ctx, .model = m, .program = &p};
+    hst_step_range *range = hst_export_calibrate(&x, &photos, &err);
+    check_ok(range == NULL, &err);
+    for (int i = 0; i < p.features; i++) {
+        const hst_do_step *s = &p.step[i];
+        if (s->node == 0)
+            continue;
+        const hst_range whole = whole_of(ctx, m, &pictures, s->node), r = range[i].value;
+        assert_true(r.least >= fminf(whole.least, 0) && r.most <= fmaxf(whole.most, 0));
+        if (s->act == HST_ACT_NONE && whole.least < 0) {
+            assert_true(r.most - r.least > (whole.most - whole.least) / 2);
+            around++;
+            narrower += r.most - r.least < (whole.most - whole.least) * 0.98F;
+        } else if (s->act == HST_ACT_RELU6) {
+            assert_true(r.most == whole.most);
+            clipped++;
+        }
+    }
+    assert_true(clipped > 10 && around > 10);
+    assert_true(narrower > 0);
+    free(range);
+    hst_probes_free(&pictures);
+    hst_export_photos_free(&photos);
+    hst_program_free(&p);
+    hst_data_free(d);
+    remove_tree(dir);
+    free(dir);
+    hst_model_free(m);
+    hst_backbone_free(b);
+    hst_close(ctx);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -446,6 +531,7 @@ int main(void)
         cmocka_unit_test(what_has_no_range_stays),
         cmocka_unit_test(errors_of_halves_add_up_to_little),
         cmocka_unit_test(photos_calibrate),
+        cmocka_unit_test(ranges_lose_least),
     };
     return cmocka_run_group_tests_name("quantise", tests, NULL, NULL);
 }

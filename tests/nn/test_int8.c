@@ -49,11 +49,11 @@ static hst_range *ranges_of(const hst_kernels *k)
     hst_plan *p = hst_plan_make(network.graph, k, &o, &err);
     check_ok(p == NULL, &err);
     hst_work *w = hst_work_new(p, &err);
-    hst_spread *all = hst_spread_new(network.graph, &err);
+    hst_spread *all = hst_spread_new(network.graph, NULL, &err);
     check_ok(w == NULL || all == NULL, &err);
     float *y = calloc(network.out, sizeof *y);
     for (size_t i = 0; i < PICTURES; i++) {
-        hst_spread *one = hst_spread_new(network.graph, &err);
+        hst_spread *one = hst_spread_new(network.graph, NULL, &err);
         hst_plan_run_watched(p, w, network.x + i * network.in, y, hst_spread_add, one);
         hst_spread_merge(all, one);
         hst_spread_free(one);
@@ -171,7 +171,7 @@ static hst_range range_of(const float *x, size_t n)
     int at = hst_graph_input(g, (hst_shape){1, 1, 4}, &err);
     at = hst_graph_conv2d(g, at, &conv, "conv", &err);
     check_ok(at < 0 || hst_graph_finish(g, &err), &err);
-    hst_spread *s = hst_spread_new(g, &err);
+    hst_spread *s = hst_spread_new(g, NULL, &err);
     check_ok(s == NULL, &err);
     hst_spread_add(s, 0, x, n);
     hst_spread_ranges(s, r);

@@ -16,12 +16,12 @@ enum { SHIFT = 19, BINS = 1 << (32 - SHIFT), SIGN = BINS / 2 };
 struct hst_spread {
     int n_nodes;
     int *reads; /* [n_nodes]: the node that its product reads; -1: it has none */
-    int *row;   /* [n_nodes]: its row of counts; -1: no product reads what it makes */
+    int *row;   /* [n_nodes]: its row of counts; -1: what it makes is not counted */
     int n_rows;
     uint64_t *count; /* [n_rows][BINS] */
 };
 
-hst_spread *hst_spread_new(const hst_graph *g, hst_err *err)
+hst_spread *hst_spread_new(const hst_graph *g, const char *counted, hst_err *err)
 {
     const int n = hst_graph_n_nodes(g);
     hst_spread *s = hst_alloc(1, sizeof *s, err);
@@ -32,8 +32,8 @@ hst_spread *hst_spread_new(const hst_graph *g, hst_err *err)
     s->row = s->reads ? s->reads + n : NULL;
     for (int i = 0; s->reads && i < n; i++) {
         s->reads[i] = hst_node_has_weights(hst_graph_node(g, i)) ? hst_graph_input_of(g, i, 0) : -1;
-        s->row[i] = -1;
-        if (s->reads[i] >= 0 && s->row[s->reads[i]] < 0)
+        s->row[i] = counted && counted[i] ? s->n_rows++ : -1;
+        if (!counted && s->reads[i] >= 0 && s->row[s->reads[i]] < 0)
             s->row[s->reads[i]] = s->n_rows++;
     }
     s->count = s->reads ? hst_alloc((size_t)s->n_rows + 1, BINS * sizeof *s->count, err) : NULL;
@@ -148,11 +148,14 @@ static hst_range best_range(const uint64_t *count)
     return (hst_range){(float)side_end(end[1], SIGN), (float)side_end(end[0], 0)};
 }
 
+hst_range hst_spread_range(const hst_spread *s, int node)
+{
+    return s->row[node] < 0 ? (hst_range){0, 0}
+                            : best_range(s->count + (size_t)s->row[node] * BINS);
+}
+
 void hst_spread_ranges(const hst_spread *s, hst_range *out)
 {
-    for (int i = 0; i < s->n_nodes; i++) {
-        out[i] = (hst_range){0, 0};
-        if (s->reads[i] >= 0)
-            out[i] = best_range(s->count + (size_t)s->row[s->reads[i]] * BINS);
-    }
+    for (int i = 0; i < s->n_nodes; i++)
+        out[i] = s->reads[i] < 0 ? (hst_range){0, 0} : hst_spread_range(s, s->reads[i]);
 }
