@@ -403,9 +403,11 @@ static int judge_accuracy(const hst_exporting *x, const hst_exported *out, hst_e
     if (!(drop > x->max_drop + 1e-9))
         return 0;
     return hst_fail(err, HST_EUNSUP,
-                    "accuracy falls from %.1f %% to %.1f %% on %d photos, more than %g points; the "
-                    "export in %s is not kept: export it in float32, or allow more by --max-drop",
-                    100 * out->accuracy, 100 * out->export_accuracy, out->photos, x->max_drop,
+                    "accuracy falls from %.1f %% to %.1f %% on %d photos (95 %% interval of the "
+                    "change %+.1f to %+.1f points), more than --max-drop %g; the export in %s is "
+                    "not kept: export it in float32, or allow more",
+                    100 * out->accuracy, 100 * out->export_accuracy, out->photos,
+                    100 * out->change_low, 100 * out->change_high, x->max_drop,
                     hst_weights_names[x->weights]);
 }
 

@@ -388,7 +388,7 @@ class Export(Case):
         with open(f"{ROOT}/calibrated.tflite", "w", encoding="utf-8") as f:
             f.write("what was there")
         path, r = self.fake_python([])
-        self.refused(r, 1, "accuracy falls from", "not kept", "--max-drop")
+        self.refused(r, 1, "accuracy falls from", "95 % interval", "not kept", "--max-drop")
         self.assertEqual(read(path), b"what was there")
         path, r = self.fake_python(["--max-drop", "100"])
         told = json.loads(self.ok(r))
