@@ -386,27 +386,54 @@ static void errors_of_halves_add_up_to_little(void **state)
 
 /* ---- through the library ---- */
 
+/* A model of two classes, and photos of them. */
+typedef struct learned {
+    hst_ctx *ctx;
+    hst_backbone *backbone;
+    hst_model *model;
+    hst_data *data;
+    char *dir; /* of the photos, and for what a test writes */
+} learned;
+
+static learned learned_make(void)
+{
+    static const char *const labels[] = {"a", "b"};
+    hst_err err = {0};
+    learned l = {.ctx = made_up_ctx(2), .dir = temporary_folder()};
+    l.backbone = made_up_backbone(l.ctx, 1);
+    l.model = made_up_model(l.backbone, labels, 2);
+    made_up_photos(l.dir, 2, 12, 40, 32);
+    l.data = hst_data_open(l.ctx, l.dir, NULL, &err);
+    check_ok(l.data == NULL, &err);
+    return l;
+}
+
+static void learned_free(learned *l)
+{
+    hst_data_free(l->data);
+    remove_tree(l->dir);
+    free(l->dir);
+    hst_model_free(l->model);
+    hst_backbone_free(l->backbone);
+    hst_close(l->ctx);
+}
+
 static void photos_calibrate(void **state)
 {
     (void)state;
-    static const char *const labels[] = {"a", "b"};
-    hst_ctx *ctx = made_up_ctx(2);
-    hst_backbone *b = made_up_backbone(ctx, 1);
-    hst_model *m = made_up_model(b, labels, 2);
-    char *dir = temporary_folder();
+    learned l = learned_make();
+    hst_ctx *ctx = l.ctx;
+    const hst_model *m = l.model;
     hst_err err = {0};
     hst_exported out = {.size = sizeof out};
     hst_export_opts o = hst_export_opts_default();
     uint8_t *first = NULL, *bytes = NULL;
     size_t n, n_first;
-    made_up_photos(dir, 2, 12, 40, 32);
-    hst_data *d = hst_data_open(ctx, dir, NULL, &err);
-    assert_non_null(d);
-    char *path = hst_path_join(dir, "model.tflite", &err);
+    char *path = hst_path_join(l.dir, "model.tflite", &err);
     o.format = "tflite";
     o.weights = "int8";
     o.max_drop = 101;
-    o.data = d;
+    o.data = l.data;
     assert_int_equal(hst_export(ctx, m, path, &o, &out, &err), HST_EARG);
     o.max_drop = 100; /* where a runtime is there: of four photos it tells nothing */
     check_ok(hst_export(ctx, m, path, &o, &out, &err), &err);
@@ -420,7 +447,7 @@ static void photos_calibrate(void **state)
     o.split = "/nowhere/split.csv";
     assert_int_equal(hst_export(ctx, m, path, &o, &out, &err), HST_EDATA);
     /* C computes in float32: its answers are off by 0.08 where biases are as they were */
-    char *code = hst_path_join(dir, "code", &err);
+    char *code = hst_path_join(l.dir, "code", &err);
     o.format = "c";
     o.split = NULL;
     check_ok(hst_export(ctx, m, code, &o, &out, &err), &err);
@@ -429,12 +456,7 @@ static void photos_calibrate(void **state)
     free(bytes);
     free(first);
     free(path);
-    hst_data_free(d);
-    remove_tree(dir);
-    free(dir);
-    hst_model_free(m);
-    hst_backbone_free(b);
-    hst_close(ctx);
+    learned_free(&l);
 }
 
 /* What lies between a value's ends over the pictures. */
@@ -472,22 +494,17 @@ static hst_range whole_of(const hst_ctx *ctx, const hst_model *m, const hst_prob
 static void ranges_lose_least(void **state)
 {
     (void)state;
-    static const char *const labels[] = {"a", "b"};
-    hst_ctx *ctx = made_up_ctx(2);
-    hst_backbone *b = made_up_backbone(ctx, 1);
-    hst_model *m = made_up_model(b, labels, 2);
-    char *dir = temporary_folder();
+    learned l = learned_make();
+    hst_ctx *ctx = l.ctx;
+    const hst_model *m = l.model;
     hst_err err = {0};
     hst_program p = {0};
     hst_ends ends = {.uint8 = 1};
     hst_export_photos photos = {0};
     hst_probes pictures = {0};
     int clipped = 0, around = 0, narrower = 0;
-    made_up_photos(dir, 2, 12, 40, 32);
-    hst_data *d = hst_data_open(ctx, dir, NULL, &err);
-    assert_non_null(d);
     check_ok(hst_export_program(m, &ends, &p, &err), &err);
-    check_ok(hst_export_photos_open(ctx, m, d, NULL, &photos, &err), &err);
+    check_ok(hst_export_photos_open(ctx, m, l.data, NULL, &photos, &err), &err);
     size_t n = photos.n_calibrates;
     check_ok(hst_export_pictures(ctx, m, &photos, photos.calibrates, &n, &pictures, &err), &err);
     const hst_exporting x = {.ctx = ctx, .model = m, .program = &p};
@@ -514,12 +531,7 @@ static void ranges_lose_least(void **state)
     hst_probes_free(&pictures);
     hst_export_photos_free(&photos);
     hst_program_free(&p);
-    hst_data_free(d);
-    remove_tree(dir);
-    free(dir);
-    hst_model_free(m);
-    hst_backbone_free(b);
-    hst_close(ctx);
+    learned_free(&l);
 }
 
 int main(void)
