@@ -92,8 +92,8 @@ static void crop(hst_sizing *s, enum hst_geometry g, hst_size resize, hst_size s
     *s = (hst_sizing){1, g, resize, s->interpolation};
 }
 
-/* What a Hugging Face image processor makes. Squares of convolutions are those that the network
- * itself says. */
+/* What a Hugging Face image processor makes, where the network can have it: tokens, whole patches.
+ * Squares of convolutions are those that the network itself says. */
 static void processor_size(const json_t *o, const hst_kind *kind, hst_arch *a)
 {
     const char *key = flag(o, "do_center_crop", 0) ? "crop_size" : "size";
